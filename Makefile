@@ -1,0 +1,32 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench evidences requirements
+
+help: ## Say what there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## Make .venv and install
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $(STAMP)
+
+run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect at first start
+	@exec $(BIN)/python app.py
+
+test: $(STAMP) ## Run the whole test suite
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP) ## Run ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .
+
+requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements*.txt
+	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml
+	@$(BIN)/pip-compile $(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+COMPILE := --quiet --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --allow-unsafe
