@@ -1,0 +1,190 @@
+"""Every setting once: its name, default, meaning, and whether it is a secret.
+
+A setting is looked up in the environment, then in `.env.local`, then in `.env`. A secret can also stand in a file that
+`NAME_FILE` names. An empty value or a placeholder such as `<consumer-key>` counts as unset in its layer.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).resolve().parent
+LAYER_FILES = (".env.local", ".env")
+PLACEHOLDER = re.compile(r"<[^<>]*>")
+DURATION = re.compile(r"(\d{1,6})([smhd])")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class SettingError(Exception):
+    """A setting that can't be read; its text is one line for the operator and never shows a secret."""
+
+
+class Reader(NamedTuple):
+    """How a setting's text becomes a value; `read` raises ValueError for what it doesn't accept."""
+
+    expected: str
+    read: Callable[[str], Any]
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _one_of(*words: str) -> Reader:
+    def read(value: str) -> str:
+        if value.upper() not in words:
+            raise ValueError(value)
+        return value.upper()
+
+    return Reader("one of " + ", ".join(words), read)
+
+
+def _whole(lowest: int, highest: int) -> Reader:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", value, re.ASCII) or not lowest <= int(value) <= highest:
+            raise ValueError(value)
+        return int(value)
+
+    return Reader(f"a whole number from {lowest} to {highest}", read)
+
+
+def _switch(value: str) -> bool:
+    return {"1": True, "0": False}[value] if value in ("0", "1") else _refuse(value)
+
+
+def _duration(value: str) -> timedelta:
+    match = DURATION.fullmatch(value)
+    return timedelta(seconds=int(match[1]) * SECONDS[match[2]]) if match else _refuse(value)
+
+
+def _url(value: str) -> str:
+    return value.rstrip("/") if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) else _refuse(value)
+
+
+def _micro_dollars(value: str) -> int:
+    match = re.fullmatch(r"(\d{1,6})(?:\.(\d{1,6}))?", value, re.ASCII)
+    return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0")) if match else _refuse(value)
+
+
+def _sqlite(value: str) -> str:
+    """Accept a SQLite file's URL and make its path absolute: a relative one means other files to other tools."""
+    match = re.fullmatch(r"sqlite(?:\+pysqlite)?:///([^?#]+)", value)
+    if not match or match[1].startswith(":memory:"):
+        raise ValueError(value)
+    return f"sqlite:///{ROOT / match[1]}"
+
+
+def _refuse(value: str) -> Any:
+    raise ValueError(value)
+
+
+TEXT = Reader("text", _text)
+SWITCH = Reader("1 or 0", _switch)
+SPAN = Reader("a number followed by s, m, h or d, such as 15m", _duration)
+URL = Reader("an http:// or https:// URL without query and user", _url)
+USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
+SQLITE = Reader("sqlite:///PATH of a file", _sqlite)
+TAG_LIST = Reader("hashtags separated by commas", lambda value: tuple(filter(None, map(str.strip, value.split(",")))))
+
+
+def _setting(default: str | None, meaning: str, reader: Reader = TEXT, *, secret: bool = False) -> Any:
+    facts = {"default": default, "meaning": meaning, "reader": reader, "secret": secret}
+    return field(repr=not secret, metadata=facts)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values of one start. A field's name in capitals is the setting's name; None means that nobody set it."""
+
+    twitter_consumer_key: str | None = _setting(None, "X: consumer key (OAuth 1.0a)", secret=True)
+    twitter_consumer_secret: str | None = _setting(None, "X: consumer secret", secret=True)
+    twitter_access_token: str | None = _setting(None, "X: access token", secret=True)
+    twitter_access_token_secret: str | None = _setting(None, "X: access token secret", secret=True)
+    twitter_bearer_token: str | None = _setting(
+        None, "X: Bearer token; preferred to the four above, for it can't write and has the higher limit", secret=True
+    )
+    twitter_api_url: str | None = _setting(None, "another host that speaks the X API", URL)
+    tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; the ten of api.py", TAG_LIST)
+    tw_number: int | None = _setting(None, "most tweets to buy per tag and collection; 100, as in api.py", _whole(10, 100_000))
+    collect_on_start: bool = _setting("1", "collect when a database has neither a tweet nor a collection", SWITCH)
+    database_url: str | None = _setting(
+        None, "the database; data/tweets.db, or data/emulated.db for invented tweets", SQLITE, secret=True
+    )
+    host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
+    port: int = _setting("5000", "port to listen on", _whole(1, 65535))
+    workers: int = _setting("1", "processes that serve requests", _whole(1, 64))
+    api_token: str | None = _setting(None, "token that every request must carry as `Authorization: Bearer`", secret=True)
+    allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
+    log_level: str = _setting("INFO", "least severity that is logged", _one_of(*LOG_LEVELS))
+    price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
+    price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)
+    x_timeout: timedelta = _setting("31s", "longest silence of X within a request", SPAN)
+    x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
+    x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
+    x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
+
+
+def declared() -> list[tuple[str, Mapping[str, Any]]]:
+    """Return each setting's name and its default, meaning, reader and secrecy, in the order of declaration."""
+    return [(f.name.upper(), f.metadata) for f in fields(Settings)]
+
+
+def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Settings:
+    """Read all settings; raises SettingError for the first that can't be read.
+
+    `flask` puts `.env` into the environment before this runs, so there a value that equals `.env`'s is taken for `.env`'s.
+    """
+    environ = os.environ if environ is None else environ
+    files = [_file(folder / name) for name in LAYER_FILES]
+    outer = dict(environ)
+    if environ.get("FLASK_RUN_FROM_CLI") == "true":
+        outer = {name: value for name, value in outer.items() if files[-1].get(name) != value}
+    layers = [outer, *files]
+    return Settings(**{name.lower(): _value(name, facts, layers) for name, facts in declared()})
+
+
+def _file(path: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path.name}: can't be read: {type(error).__name__}") from error
+
+
+def _value(name: str, facts: Mapping[str, Any], layers: list[dict[str, str]]) -> Any:
+    found = next(filter(None, (_in_layer(name, layer, secret=facts["secret"]) for layer in layers)), facts["default"])
+    if found is None:
+        return None
+    reader: Reader = facts["reader"]
+    try:
+        return reader.read(found)
+    except ValueError:
+        shown = "its value" if facts["secret"] else repr(found[:80])
+        raise SettingError(f"{name}: {shown} is not accepted, expected {reader.expected}") from None
+
+
+def _in_layer(name: str, layer: Mapping[str, str], *, secret: bool) -> str | None:
+    value, path = _given(layer.get(name)), _given(layer.get(f"{name}_FILE")) if secret else None
+    if value and path:
+        raise SettingError(f"{name}: is set together with {name}_FILE, expected one of them")
+    return _given(_secret_file(name, path)) if path else value
+
+
+def _given(value: str | None) -> str | None:
+    value = (value or "").strip()
+    return None if not value or PLACEHOLDER.fullmatch(value) else value
+
+
+def _secret_file(name: str, path: str) -> str:
+    try:
+        return (ROOT / path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{name}_FILE: {path!r} can't be read, expected a text file: {type(error).__name__}") from error
