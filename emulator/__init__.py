@@ -1,0 +1,9 @@
+"""A pretend X (Twitter) API v2 over HTTP, with an invented world behind it and a ledger of what it sold.
+
+It imports nothing but the standard library and itself, so that it can judge the program without sharing its
+mistakes. `python -m emulator` serves it; in a test, `with Emulator(seed=1) as emulator:` does.
+"""
+
+from emulator.running import Emulator
+
+__all__ = ["Emulator"]

@@ -1,0 +1,86 @@
+"""python -m emulator: serve until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+from emulator import snowflake
+from emulator.clock import Clock
+from emulator.running import Emulator
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)?")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve. Returns the exit status: 0 after a signal, 1 if the address can't be had."""
+    given = _parser().parse_args(arguments)
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the threads start, so that none of them is interrupted
+    emulator = Emulator(**vars(given))
+    try:
+        emulator.start()
+    except OSError as reason:
+        print(
+            f"emulator: can't listen on {given.host}:{given.port}: {str(reason.strerror).partition(' (while')[0]}",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"emulator: {emulator.url}", flush=True)
+    signal.sigwait(signals)
+    emulator.stop()
+    return 0
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of 300ms, 0.3s or 0.3. Raises argparse.ArgumentTypeError."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 300ms or 0.3s")
+    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+
+
+def instant(text: str) -> datetime:
+    """Return an aware UTC datetime. Raises argparse.ArgumentTypeError."""
+    try:
+        at = snowflake.to_datetime(snowflake.parse_instant(text))
+        Clock(at)  # which knows what it can show
+        return at
+    except ValueError as reason:
+        raise argparse.ArgumentTypeError(f"{text!r} is no instant such as 2026-11-24T09:00:00Z") from reason
+
+
+def count(text: str) -> int:
+    """Return a number of at least 1. Raises argparse.ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Return a port, 0 for a free one. Raises argparse.ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m emulator", description="A pretend X API v2 with invented tweets.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=8090, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which world (default: %(default)s)")
+    parser.add_argument("--tweets", type=count, default=20_000, help="about how many in 7 days (default: %(default)s)")
+    parser.add_argument("--latency", type=seconds, default=0.0, help="before each answer, such as 300ms (default: 0ms)")
+    parser.add_argument("--now", type=instant, help="hold the clock at an instant, such as 2026-11-24T09:00:00Z")
+    parser.add_argument("--bearer-limit", type=count, default=450, help="searches in 15 minutes (default: %(default)s)")
+    parser.add_argument("--user-limit", type=count, default=300, help="the same with OAuth 1.0a (default: %(default)s)")
+    parser.add_argument("--counts-limit", type=count, default=300, help="counts in 15 minutes (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

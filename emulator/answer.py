@@ -1,0 +1,45 @@
+"""What comes in over HTTP and what goes out, without sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+
+class Call(NamedTuple):
+    """A request. authorization is the header's text, never logged; local: whether it came over loopback."""
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    authorization: str
+    body: bytes
+    local: bool
+
+
+class Answer(NamedTuple):
+    """A response. delivery: whole, cut (closes in mid-body), reset (TCP RST) or hang; wait: seconds before it."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+    delivery: str = "whole"
+    wait: float = 0
+
+
+class Problem(Exception):
+    """An answer that is not 200, raised where it is noticed."""
+
+    def __init__(self, status: int, body: object, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(f"{status} {body}")
+        self.answer = as_json(body, status=status, headers=headers)
+
+
+def as_json(body: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """Return a JSON answer in UTF-8."""
+    return Answer(status, json.dumps(body, ensure_ascii=False).encode(), headers)

@@ -1,0 +1,60 @@
+"""The parameters of X's search and the values they take, in both of X's vocabularies."""
+
+from __future__ import annotations
+
+TWEET_FIELDS = (
+    "article", "attachments", "author_id", "card_uri", "community_id", "context_annotations", "conversation_id",
+    "created_at", "display_text_range", "edit_controls", "edit_history_tweet_ids", "entities", "geo", "id",
+    "in_reply_to_user_id", "lang", "media_metadata", "non_public_metrics", "note_tweet", "organic_metrics",
+    "possibly_sensitive", "promoted_metrics", "public_metrics", "referenced_tweets", "reply_settings", "scopes",
+    "source", "suggested_source_links", "suggested_source_links_with_counts", "text", "withheld",
+)  # fmt: skip
+USER_FIELDS = (
+    "affiliation", "confirmed_email", "connection_status", "created_at", "description", "entities", "id",
+    "is_identity_verified", "location", "most_recent_tweet_id", "name", "parody", "pinned_tweet_id",
+    "profile_banner_url", "profile_image_url", "protected", "public_metrics", "receives_your_dm", "subscription",
+    "subscription_type", "url", "username", "verified", "verified_followers_count", "verified_type", "withheld",
+)  # fmt: skip
+PLACE_FIELDS = (
+    "contained_within", "country", "country_code", "full_name", "geo", "id", "name", "place_type",
+)  # fmt: skip
+MEDIA_FIELDS = (
+    "alt_text", "duration_ms", "height", "media_key", "non_public_metrics", "organic_metrics", "preview_image_url",
+    "promoted_metrics", "public_metrics", "type", "url", "variants", "width",
+)  # fmt: skip
+POLL_FIELDS = ("duration_minutes", "end_datetime", "id", "options", "voting_status")
+EXPANSIONS = (
+    "article.cover_media", "article.media_entities", "attachments.media_keys", "attachments.media_source_tweet",
+    "attachments.poll_ids", "author_id", "author_screen_name", "edit_history_tweet_ids",
+    "entities.mentions.username", "entities.note.mentions.username", "geo.place_id", "in_reply_to_user_id",
+    "referenced_tweets.id", "referenced_tweets.id.attachments.media_keys", "referenced_tweets.id.author_id",
+)  # fmt: skip
+
+# The post vocabulary's names for the same things.
+RENAMED = {
+    "edit_history_tweet_ids": "edit_history_post_ids",
+    "note_tweet": "note_post",
+    "referenced_tweets": "referenced_posts",
+    "referenced_tweets.id": "referenced_posts.id",
+    "referenced_tweets.id.author_id": "referenced_posts.id.author_id",
+    "retweet_count": "repost_count",
+}
+ORIGINAL = {new: old for old, new in RENAMED.items()}
+
+POST_FIELDS = tuple(RENAMED.get(name, name) for name in TWEET_FIELDS)
+LISTS = {
+    "tweet.fields": TWEET_FIELDS,
+    "post.fields": POST_FIELDS,
+    "user.fields": USER_FIELDS,
+    "place.fields": PLACE_FIELDS,
+    "media.fields": MEDIA_FIELDS,
+    "poll.fields": POLL_FIELDS,
+    "expansions": (*EXPANSIONS, *sorted(set(ORIGINAL) & {"referenced_posts.id", "referenced_posts.id.author_id"})),
+    "search_count.fields": ("end", "start", "tweet_count"),
+}
+_RANGE = ("query", "start_time", "end_time", "since_id", "until_id", "next_token", "pagination_token")
+SEARCH_PARAMETERS = (
+    *_RANGE, "max_results", "sort_order", "tweet.fields", "post.fields", "expansions", "media.fields",
+    "poll.fields", "user.fields", "place.fields",
+)  # fmt: skip
+COUNTS_PARAMETERS = (*_RANGE, "granularity", "search_count.fields")

@@ -1,0 +1,156 @@
+"""The parameters that search and counts share: read, and refused as X refuses them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from emulator import pages, problems, snowflake
+from emulator.answer import Problem
+from emulator.fields import LISTS, ORIGINAL
+from emulator.grammar import LONGEST, Malformed, parse
+from emulator.query import Node
+from emulator.slots import WEEK_MS
+from emulator.world import Span
+
+SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
+_NEWEST_END_MS = 10_000  # X's documentation: end_time lies at least 10 seconds back
+_ID = re.compile(r"[0-9]{1,19}")
+Params = Mapping[str, str]
+
+
+class Listing(NamedTuple):
+    """What is listed. position is None on the first page."""
+
+    text: str
+    query: Node
+    span: Span
+    position: pages.Position | None
+
+
+def listing(params: Params, now_ms: int) -> Listing:
+    """Return what a request lists. Raises Problem."""
+    text = params.get("query", "")
+    query = _query(text)
+    position = _position(params, text)
+    as_of_ms = position.as_of_ms if position else now_ms
+    after, before = _bounds(params, now_ms, as_of_ms)
+    if position:
+        before = min(before, position.before)
+    oldest = snowflake.first_id(as_of_ms - WEEK_MS) - 1
+    return Listing(text, query, Span(max(after, oldest), before, as_of_ms), position)
+
+
+def refuse_unknown(params: Params, allowed: Sequence[str]) -> None:
+    """Raise Problem for a parameter, or a value of a comma list, that X does not know."""
+    for name, value in params.items():
+        if name not in allowed:
+            raise Problem(400, problems.unknown_parameter(name, value, allowed))
+        for item in value.split(",") if name in LISTS else ():
+            if item not in LISTS[name]:
+                raise Problem(400, problems.not_one_of(name, item, LISTS[name]))
+
+
+def names(params: Params, parameter: str) -> frozenset[str]:
+    """Return the values of a comma list, in the tweet vocabulary."""
+    given = params.get(parameter, "")
+    return frozenset(ORIGINAL.get(name, name) for name in given.split(",") if name)
+
+
+def choice(params: Params, name: str, allowed: Sequence[str]) -> str:
+    """Return the value of a parameter with a fixed list of values; the first is the default. Raises Problem."""
+    value = params.get(name, allowed[0])
+    if value not in allowed:
+        raise Problem(400, problems.not_one_of(name, value, allowed))
+    return value
+
+
+def invalid(message: str, **parameters: str) -> Problem:
+    """Return the Problem of a wrong parameter."""
+    return Problem(400, problems.invalid_request(message, parameters))
+
+
+def _query(text: str) -> Node:
+    if not text.strip():
+        raise invalid("The `query` query parameter can not be empty", query=text)
+    if len(text) > LONGEST:
+        raise invalid(f"The `query` query parameter value is longer than {LONGEST} characters", query=text)
+    try:
+        return parse(text)
+    except Malformed as reason:
+        raise invalid(f"There were errors processing your request: {reason}", query=text) from reason
+
+
+def _position(params: Params, text: str) -> pages.Position | None:
+    given = params.get("next_token", params.get("pagination_token"))
+    if given is None:
+        return None
+    position = pages.position(text, given)
+    if position is None:
+        raise invalid(f"Invalid 'next_token':'{given}'", next_token=given)
+    return position
+
+
+def _bounds(params: Params, now_ms: int, as_of_ms: int) -> tuple[int, int]:
+    """Return the ids between which posts are listed, both exclusive."""
+    by_id = {"since_id", "until_id"} & params.keys()
+    by_time = {"start_time", "end_time"} & params.keys()
+    if by_id and by_time:
+        raise invalid(
+            "since_id and until_id can not be used together with start_time and end_time",
+            **{name: params[name] for name in sorted(by_id | by_time)},
+        )
+    after, until = _id(params, "since_id", now_ms), _id(params, "until_id", now_ms)
+    start, end = _time(params, "start_time", now_ms), _time(params, "end_time", now_ms)
+    if start is not None and end is not None and start >= end:
+        message = f"Invalid 'start_time':'{params['start_time']}'. It must be before 'end_time'"
+        raise invalid(message, start_time=params["start_time"], end_time=params["end_time"])
+    if end is None and after is None:
+        end = as_of_ms - SETTLING_MS
+    before = min(until or 1 << 63, 1 << 63 if end is None else snowflake.first_id(end))
+    return after or (0 if start is None else snowflake.first_id(start) - 1), before
+
+
+def _id(params: Params, name: str, now_ms: int) -> int | None:
+    text = params.get(name)
+    if text is None:
+        return None
+    if not _ID.fullmatch(text):
+        raise invalid(f"The `{name}` query parameter value [{text}] is not valid", **{name: text})
+    oldest_ms = now_ms - WEEK_MS
+    if int(text) < snowflake.first_id(oldest_ms):
+        raise invalid(stale(name, text, oldest_ms), **{name: text})
+    return int(text)
+
+
+def stale(name: str, value: str, oldest_ms: int) -> str:
+    """Return X's words for an id that is older than the seven days."""
+    return (
+        f"Invalid '{name}':'{value}'. '{name}' must be a tweet id created after {_minutes(oldest_ms)}. "
+        f"Please use a '{name}' that is larger than {snowflake.first_id(oldest_ms)}"
+    )
+
+
+def _time(params: Params, name: str, now_ms: int) -> int | None:
+    text = params.get(name)
+    if text is None:
+        return None
+    try:
+        at = snowflake.parse_instant(text)
+    except ValueError as reason:
+        message = f"The `{name}` query parameter value [{text}] is not an RFC 3339 instant"
+        raise invalid(message, **{name: text}) from reason
+    if at < now_ms - WEEK_MS:
+        oldest = _minutes(now_ms - WEEK_MS)
+        raise invalid(f"Invalid '{name}':'{text}'. '{name}' must be on or after {oldest}", **{name: text})
+    if at > now_ms - _NEWEST_END_MS:
+        raise invalid(
+            f"Invalid '{name}':'{text}'. '{name}' must be a minimum of 10 seconds prior to the request time.",
+            **{name: text},
+        )
+    return at
+
+
+def _minutes(at_ms: int) -> str:
+    return snowflake.rfc3339(at_ms)[:16] + "Z"

@@ -1,0 +1,23 @@
+"""What an emulator is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Settings:
+    """port 0 takes a free one. tweets: about how many there are in seven days. latency: seconds before each
+    answer of the API. The limits are requests in 15 minutes. now: where a held clock stands at the start, an
+    aware datetime, or None for the system's time."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 1
+    tweets: int = 20_000
+    latency: float = 0
+    bearer_limit: int = 450
+    user_limit: int = 300
+    counts_limit: int = 300
+    now: datetime | None = None

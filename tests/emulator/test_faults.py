@@ -1,0 +1,179 @@
+"""Planned faults: each looks as X or the network would make it look."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from contextlib import closing
+from datetime import datetime
+from urllib.parse import quote
+
+import pytest
+
+from emulator.faults import BLEMISHES, FAILURES
+
+NOW = int(datetime.fromisoformat("2026-11-24T12:00:00+00:00").timestamp())
+# status, title, last segment of the type, whether the rate-limit headers are sent
+SHAPES = {
+    "rate_limit": (429, "Too Many Requests", "about:blank", True),
+    "rate_limit_no_header": (429, "Too Many Requests", "about:blank", False),
+    "rate_limit_past_reset": (429, "Too Many Requests", "about:blank", True),
+    "usage_cap": (429, "UsageCapExceeded", "usage-capped", True),
+    "credits_depleted": (402, "CreditsDepleted", "credits", True),
+    "spend_cap": (403, "SpendCapReached", "credits", True),
+    "not_enrolled": (403, "Client Forbidden", "client-forbidden", True),
+    "unauthorized": (401, "Unauthorized", "about:blank", False),
+    "invalid_request": (400, "Invalid Request", "invalid-request", True),
+    "stale_since_id": (400, "Invalid Request", "invalid-request", True),
+    "server_500": (500, "Internal Server Error", "about:blank", False),
+    "server_502": (502, "Bad Gateway", "about:blank", False),
+    "server_503": (503, "Service Unavailable", "about:blank", False),
+    "server_504": (504, "Gateway Timeout", "about:blank", False),
+}
+BARE = {"rate_limit_code_88", "html", "html_200", "empty_body", "list_body", "list_200", "hang", "reset"}
+
+
+def test_every_failure_is_tested_here():
+    assert SHAPES.keys() | BARE == set(FAILURES)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_failure_has_the_status_title_type_and_headers_of_x(emulator, client, kind):
+    emulator.plan(kind)
+    reply = client.search("#devops")
+    last = reply.body["type"].rsplit("/", 1)[-1]
+    assert (reply.status, reply.body["title"], last, "x-rate-limit-reset" in reply.headers) == SHAPES[kind]
+    assert client.search("#devops").status == 200
+
+
+@pytest.mark.parametrize("kind", sorted(FAILURES))
+def test_a_failure_is_free(emulator, client, kind):
+    emulator.plan(kind, seconds=0)
+    try:
+        client.search("#devops")
+    except (OSError, http.client.HTTPException):
+        assert kind in ("hang", "reset")
+    assert emulator.ledger.total() == (0, 0, 0, 0, 0, 0)
+
+
+def test_the_reset_of_a_rate_limit_can_be_chosen_or_lie_in_the_past(emulator, client):
+    emulator.plan("rate_limit", seconds=7)
+    emulator.plan("rate_limit_past_reset")
+    replies = [client.search("#devops") for _ in range(2)]
+    assert [int(reply.headers["x-rate-limit-reset"]) - NOW for reply in replies] == [7, -60]
+    assert {reply.headers["x-rate-limit-remaining"] for reply in replies} == {"0"}
+
+
+def test_some_bodies_say_more(emulator, client):
+    for kind in ("rate_limit_code_88", "usage_cap", "spend_cap", "not_enrolled", "stale_since_id"):
+        emulator.plan(kind)
+    code, usage, spend, enrolled, stale = (client.search("#devops").body for _ in range(5))
+    assert code["errors"][0]["code"] == 88
+    assert usage["period"] == "Monthly"
+    assert spend["reset_date"] == "2026-12-01"
+    assert enrolled["reason"] == "client-not-enrolled"
+    assert "'since_id' must be a tweet id created after" in stale["errors"][0]["message"]
+
+
+def test_bodies_may_be_html_empty_or_a_list(emulator, client):
+    for kind in ("html", "html_200", "empty_body", "list_body", "list_200"):
+        emulator.plan(kind)
+    html, html_200, empty, error_list, list_200 = (client.search("#devops") for _ in range(5))
+    assert (html.status, html_200.status, empty.status, error_list.status, list_200.status) == (503, 200, 503, 500, 200)
+    assert html.headers["content-type"].startswith("text/html")
+    assert html.body.startswith(b"<!DOCTYPE html>")
+    assert html.body == html_200.body
+    assert empty.body == b""
+    assert isinstance(error_list.body, list)
+    assert isinstance(list_200.body, list)
+
+
+def test_a_cut_page_declares_its_whole_length_and_ends_in_the_middle(emulator, client):
+    emulator.plan("cut")
+    with pytest.raises(http.client.IncompleteRead) as broken:
+        client.search("#devops")
+    assert broken.value.expected
+    assert broken.value.partial.startswith(b'{"data"')
+
+
+def test_a_reset_connection_is_really_reset(emulator, client):
+    emulator.plan("reset")
+    with pytest.raises(ConnectionResetError):
+        client.search("#devops")
+
+
+def test_a_hanging_call_gives_nothing_until_the_emulator_stops(emulator, client):
+    emulator.plan("hang")
+    with closing(socket.create_connection(("127.0.0.1", emulator.port), timeout=10)) as connection:
+        target = f"/2/tweets/search/recent?query={quote('#devops')}"
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n".encode())
+        while not emulator.requests:  # until the call has come
+            client.send("GET", "/emulator")
+        connection.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connection.recv(1)
+        connection.settimeout(10)
+        emulator.stop()
+        assert connection.recv(1) == b""
+
+
+def test_a_slow_answer_is_whole(emulator, client):
+    emulator.plan("slow", seconds=0.05)
+    assert len(client.search("#devops").ids) == 100
+
+
+def test_spoilt_pages(emulator, client, usual):
+    right = client.search("#devops", **usual)
+    spoilt = {}
+    for kind in sorted(set(BLEMISHES) - {"cut", "slow"}):
+        emulator.plan(kind)
+        spoilt[kind] = client.search("#devops", **usual)
+    assert {reply.status for reply in spoilt.values()} == {200}
+    assert isinstance(spoilt["broken_json"].body, bytes)
+    assert "data" not in spoilt["no_data_key"].body
+    assert spoilt["no_data_key"].body["meta"]["result_count"] == 100
+    assert "includes" not in spoilt["missing_users"].body
+    assert spoilt["missing_users"].ids == right.ids
+    assert spoilt["duplicate_post"].ids == [*right.ids, right.ids[0]]
+    assert {len(tweet["created_at"]) for tweet in spoilt["odd_created_at"].body["data"]} == {len("2026-11-24T12:00:00Z")}
+
+
+def test_a_partial_error_takes_an_author_out_of_the_includes(emulator, client, usual):
+    right = client.search("#devops", **usual).body
+    emulator.plan("partial_errors")
+    body = client.search("#devops", **usual).body
+    gone = right["includes"]["users"][0]["id"]
+    assert gone in {error["resource_id"] for error in body["errors"]}
+    assert gone not in {user["id"] for user in body["includes"]["users"]}
+    assert body["data"] == right["data"]
+
+
+def test_a_fault_strikes_as_often_as_planned_and_the_tags_it_was_planned_for(emulator, client):
+    emulator.plan("server_503", times=2, tag="#SRE")
+    statuses = [client.search(query).status for query in ("#devops", "#sre", "#oauth OR #sre", "#sre")]
+    assert statuses == [200, 503, 503, 200]
+
+
+def test_a_fault_may_wait_for_some_pages(emulator, client):
+    emulator.plan("server_500", after_pages=2)
+    assert [client.search("#devops").status for _ in range(4)] == [200, 200, 500, 200]
+
+
+def test_a_fault_may_last_until_it_is_cleared(emulator, client):
+    emulator.plan("credits_depleted", times=None)
+    assert {client.search("#devops").status for _ in range(5)} == {402}
+    emulator.clear_faults()
+    assert client.search("#devops").status == 200
+
+
+def test_counts_and_tokens_have_faults_of_their_own(emulator, client):
+    emulator.plan("server_500", endpoint="counts")
+    emulator.plan("server_502", endpoint="token")
+    assert client.search("#devops").status == 200
+    assert client.get("/2/tweets/counts/recent", query="#devops").status == 500
+    assert client.send("POST", "/oauth2/token").status == 502
+
+
+def test_an_unknown_kind_is_refused(emulator):
+    with pytest.raises(ValueError, match="unknown fault"):
+        emulator.plan("earthquake")

@@ -1,0 +1,94 @@
+"""The ledger: what was sold, when, and how often."""
+
+from __future__ import annotations
+
+import http.client
+from datetime import UTC, datetime
+
+import pytest
+
+COUNTS = "/2/tweets/counts/recent"
+
+
+def sheet(client):
+    return client.control("GET", "/ledger").body
+
+
+def test_a_post_is_billed_once_a_utc_day_and_served_every_time(emulator, client):
+    for _ in range(3):
+        client.search("#devops")
+    day = sheet(client)["days"]["2026-11-24"]
+    assert (day["posts_billed"], day["posts_served"], day["requests"]) == (100, 300, 3)
+    assert sheet(client)["twice"] == []
+    assert emulator.ledger.total().floor == 500
+
+
+def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator, client):
+    emulator.clock.set(datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC))
+    before = client.search("#devops").ids
+    emulator.clock.advance(2)
+    after = client.search("#devops").ids
+    ledger = sheet(client)
+    bought_twice = sorted(set(before) & set(after))
+    assert ledger["twice"] == [{"id": str(one), "days": ["2026-11-24", "2026-11-25"]} for one in bought_twice]
+    assert ledger["total"]["posts_billed"] == 200
+    one = client.control("GET", f"/ledger/{bought_twice[0]}").body
+    assert one == {"id": str(bought_twice[0]), "billed": 2, "days": {"2026-11-24": 1, "2026-11-25": 1}}
+    assert emulator.ledger.twice()[bought_twice[0]] == ("2026-11-24", "2026-11-25")
+
+
+def test_included_users_are_counted_apart(client, usual):
+    page = client.search("#devops", **usual)
+    total = sheet(client)["total"]
+    assert total["users_billed"] == len(page.body["includes"]["users"])
+    assert total["floor_usd"] == "0.500"
+    assert total["ceiling_usd"] == f"{0.5 + total['users_billed'] / 100:.3f}"
+
+
+def test_strangers_brought_by_expansions_are_bought(client):
+    page = client.search("#devops", expansions="referenced_tweets.id").body
+    assert sheet(client)["total"]["posts_billed"] == 100 + len(page["includes"]["tweets"])
+
+
+def test_an_empty_page_and_a_failed_call_are_free(emulator, client):
+    newest = client.search("#zebrafish").ids[0]
+    client.control("DELETE", "/ledger")
+    client.search("#zebrafish", since_id=newest)
+    client.search("#devops", max_results=3)
+    client.search("#devops", headers={})
+    emulator.plan("server_503")
+    client.search("#devops")
+    assert sheet(client)["total"]["posts_billed"] == 0
+
+
+def test_a_counts_call_costs_as_much_as_a_post(client):
+    client.get(COUNTS, query="#devops")
+    client.get(COUNTS, query="")
+    total = sheet(client)["total"]
+    assert (total["counts_calls"], total["posts_billed"], total["floor_usd"]) == (1, 0, "0.005")
+
+
+def test_the_ledger_can_be_reset(emulator, client):
+    client.search("#devops")
+    assert client.control("DELETE", "/ledger").body["days"] == {}
+    assert emulator.ledger.posts() == frozenset()
+
+
+def test_a_post_never_sold_has_no_sales(client):
+    assert client.control("GET", "/ledger/12").body == {"id": "12", "billed": 0, "days": {}}
+    assert client.control("GET", "/ledger/twelve").status == 400
+
+
+def test_usage_tells_what_was_sold(client):
+    client.search("#devops")
+    assert client.get("/2/usage/tweets").body["data"]["project_usage"] == "100"
+
+
+@pytest.mark.parametrize("kind", ["cut", "broken_json", "slow", "missing_users", "odd_created_at", "duplicate_post"])
+def test_a_page_that_x_answered_is_sold_however_it_arrives(emulator, client, kind):
+    emulator.plan(kind, seconds=0)
+    try:
+        client.search("#devops")
+    except http.client.IncompleteRead:
+        assert kind == "cut"
+    assert emulator.ledger.total().posts_billed == 100
