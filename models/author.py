@@ -1,0 +1,25 @@
+"""Authors of tweets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alchemy import Base, UTCDateTime
+
+
+class Author(Base):
+    """An author as of their newest observation. What X did not give is null.
+
+    `id` is X's user id; it is negative for an author who was imported with a username only.
+    """
+
+    __tablename__ = "authors"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    username: Mapped[str | None] = mapped_column(Text, index=True)
+    name: Mapped[str | None] = mapped_column(Text)
+    followers: Mapped[int | None] = mapped_column(BigInteger)
+    observed: Mapped[datetime | None] = mapped_column(UTCDateTime)

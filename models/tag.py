@@ -1,0 +1,22 @@
+"""Hashtags that are or were tracked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Integer, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alchemy import Base, UTCDateTime
+
+
+class Tag(Base):
+    """A hashtag with its #, in the spelling first given; `key` is the case-folded spelling, by which it is compared."""
+
+    __tablename__ = "tags"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    tag: Mapped[str] = mapped_column(Text)
+    tracked: Mapped[bool]
+    since: Mapped[datetime] = mapped_column(UTCDateTime)
