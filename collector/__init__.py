@@ -1,0 +1,1 @@
+"""How a collection happens: X, the page loop, the store, the lease."""

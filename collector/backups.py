@@ -1,0 +1,137 @@
+"""Copies of the database, taken online, and the way back; dropping keeps one first."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pysqlite3.dbapi2 as sqlite
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from alchemy import Database, known_revisions
+from collector import runs
+from collector.collector import CollectionRunning
+from models import Author, Lease, Mark, Tweet, TweetTag, Version
+from queries.leases import live_token
+
+KEPT_AT_DROP = 3
+
+
+class BackupRefused(Exception):
+    """A copy can't be made or put back; the text says why, and the database is as it was."""
+
+
+def backup(database: Database, target: Path) -> None:
+    """Copy the database to a file of its own while it is used; never over a file that exists."""
+    if target.exists():
+        raise BackupRefused(f"{target.name} exists already")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        _copy(database, partial)
+        os.link(partial, target)
+        _sync_folder(target.parent)
+    except FileExistsError as error:
+        raise BackupRefused(f"{target.name} exists already") from error
+    except (OSError, sqlite.Error) as error:
+        raise BackupRefused(f"{target.name} can't be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def drop(database: Database) -> str:
+    """Remove all tweets and return the name of the copy that was kept; raises CollectionRunning, BackupRefused.
+
+    One transaction holds off every writer from the copy to the end, so that the copy has all that is removed.
+    """
+    with database.writing() as session:
+        _refuse_while_collecting(session)
+        name = _keep_copy(database)
+        for table in (TweetTag, Version, Tweet, Author, Mark):
+            session.execute(delete(table))
+    _forget_older_copies(database)
+    return name
+
+
+def restore(database: Database, source: Path) -> None:
+    """Put a copy back over the database; raises CollectionRunning, BackupRefused, DatabaseRevision.
+
+    The lease's token goes on growing, so that a collector from before the restore can't store under it.
+    """
+    if not source.exists() and (backups(database) / source.name).exists():
+        source = backups(database) / source.name
+    _check(source)
+    database.upgrade()
+    with database.reading() as session:
+        _refuse_while_collecting(session)
+        token = session.scalar(select(Lease.token)) or 0
+    with closing(_open(source)) as copy, closing(database.engine.raw_connection()) as live:
+        copy.backup(live.driver_connection)
+    database.upgrade()
+    with database.writing() as session:
+        session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
+
+
+def backups(database: Database) -> Path:
+    """The folder of the copies that dropping keeps."""
+    return database.file.parent / "backups"
+
+
+def _copy(database: Database, partial: Path) -> None:
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with closing(database.engine.raw_connection()) as live, closing(sqlite.connect(partial)) as copy:
+        driver: Any = live.driver_connection
+        driver.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE").close()
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _keep_copy(database: Database) -> str:
+    stem = f"{database.file.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    target = backups(database) / f"{stem}.db"
+    backup(database, target)
+    return target.name
+
+
+def _forget_older_copies(database: Database) -> None:
+    for old in sorted(backups(database).glob(f"{database.file.stem}-*Z.db"))[:-KEPT_AT_DROP]:
+        old.unlink()
+
+
+def _refuse_while_collecting(session: Session) -> None:
+    if live_token(session) is not None:
+        raise CollectionRunning(runs.running(session))
+
+
+def _check(source: Path) -> None:
+    try:
+        with closing(_open(source)) as copy:
+            healthy = copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            ours = {"alembic_version", "tweets"} <= tables
+            revisions = {name for (name,) in copy.execute("SELECT version_num FROM alembic_version")} if ours else set()
+    except sqlite.Error as error:
+        raise BackupRefused(f"{source.name} can't be read as a database: {error}") from error
+    if not healthy:
+        raise BackupRefused(f"{source.name} is damaged")
+    if not ours:
+        raise BackupRefused(f"{source.name} is no copy of this program's database")
+    if not revisions <= known_revisions():
+        raise BackupRefused(f"{source.name} was written by a newer version of this program")
+
+
+def _open(source: Path) -> sqlite.Connection:
+    return sqlite.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

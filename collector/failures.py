@@ -1,0 +1,92 @@
+"""What can go wrong at X, told apart by the body of its answer and not by the status alone.
+
+Source: X's documentation of errors ("Response codes and errors"), whose problem types may begin with either host.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from collector.parsing import items, mapping, moment
+
+CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, _ACCESS_TOKEN and _ACCESS_TOKEN_SECRET"
+
+
+class Reach(Enum):
+    """How far a failure reaches: the request may be tried again, its tag fails, or the whole run must stop."""
+
+    REQUEST = "request"
+    TAG = "tag"
+    RUN = "run"
+
+
+class XFailure(Exception):
+    """X did not answer as asked. `kind` is a word for metrics; `until` (UTC) is when it may be asked again, if X said so."""
+
+    def __init__(self, kind: str, reach: Reach, message: str, *, until: datetime | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.reach, self.until = kind, reach, until
+
+
+def unwell(what: str) -> XFailure:
+    """X could not be reached or did not answer properly."""
+    return XFailure("unwell", Reach.REQUEST, f"X is unwell: {what}")
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
+    """Return the failure that an answer other than 200 stands for."""
+    problem = mapping(_json(body))
+    title, kind = str(problem.get("title", "")), str(problem.get("type", "")).rsplit("/", 1)[-1]
+    if title == "SpendCapReached" or "reset_date" in problem:
+        until = moment(problem.get("reset_date"))
+        return XFailure(
+            "spend-cap", Reach.RUN, f"billing blocked until {_day(until)}: X's spending cap is reached", until=until
+        )
+    if status == 402 or title == "CreditsDepleted" or kind == "credits":
+        return XFailure("credits", Reach.RUN, "billing blocked until credits are bought: no credits are left at X")
+    if title == "UsageCapExceeded" or kind == "usage-capped":
+        period = _plain(problem.get("period")) or "month"
+        return XFailure(
+            "usage-cap", Reach.RUN, f"billing blocked until X's next billing {period.lower()}: the cap of posts is reached"
+        )
+    if kind == "client-forbidden" or problem.get("reason") == "client-not-enrolled":
+        message = "X refuses the app: attach it to a project in X's developer portal and make new keys"
+        return XFailure("not-enrolled", Reach.RUN, message)
+    if status == 429:
+        return XFailure("rate-limit", Reach.REQUEST, "X's rate limit is reached", until=_reset(headers))
+    if status == 401:
+        return XFailure("unauthorized", Reach.RUN, f"X refuses the credentials: check {CREDENTIALS}")
+    if status >= 500:
+        return unwell(f"status {status}")
+    detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors")))))
+    detail = detail or _plain(problem.get("detail")) or _plain(title)
+    stale = "'since_id' must be a tweet id created after" in detail
+    return XFailure(
+        "stale" if stale else "refused", Reach.TAG, f"X refuses the request (status {status}): {detail or 'no reason given'}"
+    )
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _plain(value: object) -> str:
+    """Return X's words on one line, without control characters, in at most 300 characters."""
+    return re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", value).strip()[:300] if isinstance(value, str) else ""
+
+
+def _reset(headers: Mapping[str, str]) -> datetime | None:
+    text = headers.get("x-rate-limit-reset", "")
+    return datetime.fromtimestamp(int(text), UTC) if re.fullmatch(r"\d{1,11}", text, re.ASCII) else None
+
+
+def _day(until: datetime | None) -> str:
+    return until.strftime("%Y-%m-%d") if until else "a day that X did not name"

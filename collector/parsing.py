@@ -1,0 +1,136 @@
+"""X's JSON into values. Tolerant: what one object lacks costs no other, and both of X's vocabularies are read.
+
+Sources: X's OpenAPI document 2.167; the post.* vocabulary renames `edit_history_tweet_ids` and `note_tweet`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from collector.values import AuthorSeen, Page, TweetSeen, snowflake_time
+
+LARGEST_ID = 2**63 - 1
+FIRST_SNOWFLAKE = 2**35
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+HASHTAG = re.compile(r"[#＃](\w+)")
+
+Object = Mapping[str, Any]
+
+
+class Unreadable(ValueError):
+    """An object that can't be stored; its text says why."""
+
+
+def page(body: Object, *, observed: datetime) -> Page:
+    """Read a page of a search. Referenced tweets in `includes` are strangers and stay out."""
+    includes = mapping(body.get("includes"))
+    users = [mapping(user) for user in items(includes.get("users"))]
+    places = {str(place.get("id")): place for place in map(mapping, items(includes.get("places")))}
+    tweets, refused = [], []
+    posts = [mapping(post) for post in items(body.get("data"))]
+    for post in posts:
+        try:
+            tweets.append(tweet(post, place=places.get(str(mapping(post.get("geo")).get("place_id")))))
+        except Unreadable as error:
+            refused.append(f"{error} (id {str(post.get('id'))[:20]})")
+    return Page(
+        tweets=tuple(tweets),
+        authors=authors(users, observed=observed),
+        next_token=text(mapping(body.get("meta")).get("next_token")),
+        refused=tuple(refused),
+        posts=frozenset(filter(None, (number(post.get("id")) for post in posts))),
+        users=frozenset(filter(None, (number(user.get("id")) for user in users))),
+    )
+
+
+def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
+    """Read a tweet; raises Unreadable where it has no id or no text."""
+    version = number(post.get("id"))
+    if version is None:
+        raise Unreadable("no id")
+    note = mapping(post.get("note_tweet") or post.get("note_post"))
+    words = text(note.get("text")) or text(post.get("text"))
+    if words is None:
+        raise Unreadable("no text")
+    versions = _versions(post, version)
+    place = place or mapping(post.get("geo"))
+    return TweetSeen(
+        version=version,
+        versions=versions,
+        text=words,
+        created=_created(post, versions),
+        lang=text(post.get("lang")),
+        country=text(place.get("country")),
+        country_code=text(place.get("country_code")),
+        author_id=number(post.get("author_id")),
+        hashtags=_hashtags(words, post, note),
+    )
+
+
+def authors(users: Iterable[Object], *, observed: datetime) -> tuple[AuthorSeen, ...]:
+    """Read the authors that have an id, each once."""
+    seen = {author.id: author for author in (_author(user, observed) for user in users) if author}
+    return tuple(seen.values())
+
+
+def moment(value: object) -> datetime | None:
+    """Read an RFC 3339 time as aware UTC; without an offset it is taken for UTC."""
+    try:
+        when = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC) if when else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def number(value: object) -> int | None:
+    """Read an id or a count that a 64-bit column can hold."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID else None
+
+
+def text(value: object) -> str | None:
+    """Read a text that is not empty; NUL and lone surrogates, which no database holds, become U+FFFD."""
+    return UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) and value else None
+
+
+def mapping(value: object) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _author(user: Object, observed: datetime) -> AuthorSeen | None:
+    user_id = number(user.get("id"))
+    if user_id is None:
+        return None
+    followers = number(mapping(user.get("public_metrics")).get("followers_count"))
+    return AuthorSeen(user_id, text(user.get("username")), text(user.get("name")), followers, observed)
+
+
+def _versions(post: Object, version: int) -> tuple[int, ...]:
+    history = items(post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids"))
+    return tuple(sorted({version, *filter(None, map(number, history))}))
+
+
+def _created(post: Object, versions: tuple[int, ...]) -> datetime:
+    """Return the first version's time: as X gives it, or from the id where only a later version is at hand."""
+    given = moment(post.get("created_at"))
+    if given and number(post.get("id")) == versions[0]:
+        return given
+    if versions[0] >= FIRST_SNOWFLAKE:
+        return snowflake_time(versions[0])
+    if given is None:
+        raise Unreadable("no created_at")
+    return given
+
+
+def _hashtags(words: str, post: Object, note: Object) -> tuple[str, ...]:
+    entities = [mapping(post.get("entities")), mapping(note.get("entities"))]
+    named = [text(mapping(tag).get("tag")) for entity in entities for tag in items(entity.get("hashtags"))]
+    return tuple(dict.fromkeys(filter(None, named))) or tuple(HASHTAG.findall(words))

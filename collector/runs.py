@@ -1,0 +1,74 @@
+"""The record of a run: how it begins, what each page adds to it, and how it ends, also when its process died."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import case, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from collector.values import TagRef
+from models import Run, RunTag
+from queries.collections import INTERRUPTED
+from queries.leases import live_token
+
+
+def begin(session: Session, tags: Sequence[TagRef], *, token: int) -> int:
+    """Record a collection over these tags and return its id; what an earlier holder left running is closed."""
+    for run_id in session.scalars(select(Run.id).where(Run.state == "running", Run.kind == "collection")).all():
+        end(session, run_id, error=INTERRUPTED)
+    run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
+    session.add(run)
+    session.flush()
+    session.add_all(RunTag(run_id=run.id, tag_id=tag.id, state="waiting") for tag in tags)
+    return run.id
+
+
+def begin_import(session: Session) -> int:
+    """Record an import and return its run's id."""
+    run = Run(kind="import", state="running", started=datetime.now(UTC))
+    session.add(run)
+    session.flush()
+    return run.id
+
+
+def tag_state(session: Session, run_id: int, tag: TagRef, state: str, reason: str | None = None) -> None:
+    """Record how a tag stands."""
+    row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
+    session.execute(row.values(state=state, reason=reason))
+
+
+def add(session: Session, run_id: int, tag: TagRef, *, added: int, posts: int, users: int) -> None:
+    """Count a stored page; posts and users are those that this run had not yet read."""
+    run = update(Run).where(Run.id == run_id)
+    session.execute(run.values(tweets_added=Run.tweets_added + added, posts=Run.posts + posts, users=Run.users + users))
+    row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
+    session.execute(row.values(added=RunTag.added + added))
+
+
+def end(session: Session, run_id: int, *, error: str | None = None) -> None:
+    """Close a collection: done if all its tags are, failed if none is, else partial. Tags that were not done have failed."""
+    unfinished = update(RunTag).where(RunTag.run_id == run_id, RunTag.state.in_(["waiting", "running"]))
+    session.execute(unfinished.values(state="failed", reason=error or INTERRUPTED))
+    done = exists().where(RunTag.run_id == run_id, RunTag.state == "done")
+    failed = exists().where(RunTag.run_id == run_id, RunTag.state == "failed")
+    state = case((~done, "failed"), (failed, "partial"), else_="done")
+    session.execute(update(Run).where(Run.id == run_id).values(state=state, ended=datetime.now(UTC), error=error))
+
+
+def end_import(session: Session, run_id: int, *, added: int) -> None:
+    """Close an import."""
+    values = {"state": "done", "ended": datetime.now(UTC), "tweets_added": added}
+    session.execute(update(Run).where(Run.id == run_id).values(**values))
+
+
+def none_yet(session: Session) -> bool:
+    """Tell whether no collection is on record."""
+    return not session.scalar(select(func.count()).select_from(Run).where(Run.kind == "collection"))
+
+
+def running(session: Session) -> int | None:
+    """Return the id of the collection that runs, or None."""
+    mine = select(Run.id).where(Run.state == "running", Run.kind == "collection", Run.token == live_token(session))
+    return session.scalar(mine)

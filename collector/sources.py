@@ -1,0 +1,97 @@
+"""Which database, which X: where tweets come from, and that invented and real ones never mix."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from alchemy import Database, DatabaseUnavailable
+from collector.failures import CREDENTIALS
+from collector.x import TWEEPY_HOST, Access
+from models import Mark, Tweet
+from settings import ROOT, Settings
+
+REAL, EMULATOR = "x", "emulator"
+REAL_FILE, EMULATED_FILE = ROOT / "data/tweets.db", ROOT / "data/emulated.db"
+MARK = "source"
+
+
+class SourceRefused(Exception):
+    """Nothing may be collected or imported into this database; the text says what to set."""
+
+
+class Choice(NamedTuple):
+    """The database of this start, and how to reach X; no access means that the emulator stands in."""
+
+    database_url: str
+    access: Access | None
+
+    @property
+    def source(self) -> str:
+        return REAL if self.access else EMULATOR
+
+
+def choose(settings: Settings) -> Choice:
+    """Decide for both doors and all commands; see docs/decisions.md."""
+    access = _access(settings)
+    if settings.database_url:
+        return Choice(settings.database_url, access)
+    real = access is not None or _holds_a_tweet(REAL_FILE.as_posix())
+    return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access)
+
+
+def source_of(session: Session) -> str | None:
+    """Return where the stored tweets come from, or None while there are none."""
+    if not session.scalar(select(exists().select_from(Tweet))):
+        return None
+    return session.scalar(select(Mark.value).where(Mark.name == MARK))
+
+
+def require(session: Session, source: str) -> None:
+    """Raise SourceRefused unless tweets of this source may be added."""
+    stored = source_of(session)
+    if stored in (None, source):
+        return
+    if source == EMULATOR:
+        raise SourceRefused(f"the stored tweets are real and no credentials are set: set {CREDENTIALS}")
+    raise SourceRefused("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
+
+
+def claim(session: Session, source: str) -> None:
+    """Mark the database as filled from this source, in the transaction that adds tweets; raises SourceRefused."""
+    require(session, source)
+    if session.scalar(select(Mark.value).where(Mark.name == MARK)) != source:
+        session.execute(delete(Mark).where(Mark.name == MARK))
+        session.add(Mark(name=MARK, value=source))
+        session.flush()
+
+
+def _access(settings: Settings) -> Access | None:
+    secrets = (
+        settings.twitter_consumer_key,
+        settings.twitter_consumer_secret,
+        settings.twitter_access_token,
+        settings.twitter_access_token_secret,
+    )
+    bearer = settings.twitter_bearer_token
+    if not bearer and not all(secrets):
+        if not settings.twitter_api_url:
+            return None
+        bearer = "no-credentials-were-set"
+    url = settings.twitter_api_url or TWEEPY_HOST
+    return Access(url, bearer, *secrets, timeout=settings.x_timeout.total_seconds())
+
+
+def _holds_a_tweet(file: str) -> bool:
+    database = Database(f"sqlite:///{file}")
+    try:
+        if not database.file.exists():
+            return False
+        with database.reading() as session:
+            return source_of(session) is not None
+    except DatabaseUnavailable:
+        return database.file.stat().st_size > 0
+    finally:
+        database.close()

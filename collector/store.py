@@ -1,0 +1,85 @@
+"""Storing: each tweet once, whatever was found twice, edited or imported before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from alchemy import upsert
+from collector.values import AuthorSeen, Find, TagRef
+from models import Author, Tag, Tweet, TweetTag, Version
+
+NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
+
+
+class Stored(NamedTuple):
+    """What decides whether a stored tweet changes: its newest version, its run, and the key of its rash."""
+
+    version: int
+    run_id: int
+    rash_key: str | None
+
+
+def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
+    """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
+    merged = _merged(finds)
+    _store_authors(session, authors, merged)
+    stored = _stored(session, [find.tweet.id for find in merged])
+    new = [find for find in merged if find.tweet.id not in stored]
+    upsert(session, Tweet, [_row(find, run_id) for find in new])
+    for find in merged:
+        if find.tweet.id in stored:
+            _renew(session, find, stored[find.tweet.id], run_id)
+    later = [{"id": version, "tweet_id": find.tweet.id} for find in merged for version in find.tweet.versions[1:]]
+    upsert(session, Version, later)
+    links = [{"tweet_id": find.tweet.id, "tag_id": tag.id, "run_id": run_id} for find in merged for tag in find.tags]
+    upsert(session, TweetTag, links)
+    return len(new)
+
+
+def _merged(finds: Iterable[Find]) -> list[Find]:
+    """Return each tweet once: its newest version, and all its tags by name."""
+    by_id: dict[int, Find] = {}
+    for find in finds:
+        known = by_id.get(find.tweet.id, find)
+        tweet = max(known.tweet, find.tweet, key=lambda version: version.version)
+        tags = tuple(sorted({*known.tags, *find.tags}, key=lambda tag: tag.key))
+        by_id[tweet.id] = Find(tweet, tags, known.rash or find.rash)
+    return list(by_id.values())
+
+
+def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Sequence[Find]) -> None:
+    rows = [author._asdict() for author in authors]
+    upsert(session, Author, rows, update=("username", "name", "followers", "observed"), newest="observed")
+    unseen = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
+    upsert(session, Author, [{"id": author_id} for author_id in sorted(unseen - {row["id"] for row in rows})])
+
+
+def _row(find: Find, run_id: int) -> dict[str, Any]:
+    tweet, rash = find.tweet, _rash(find)
+    row = {name: getattr(tweet, name) for name in ("id", "created", "author_id", *NEWEST_TEXT)}
+    return {**row, "rash_id": rash.id if rash else None, "run_id": run_id}
+
+
+def _rash(find: Find) -> TagRef | None:
+    return find.rash or (find.tags[0] if find.tags else None)
+
+
+def _stored(session: Session, ids: Sequence[int]) -> dict[int, Stored]:
+    columns = select(Tweet.id, Tweet.version, Tweet.run_id, Tag.key).outerjoin(Tag, Tag.id == Tweet.rash_id)
+    return {row.id: Stored(row.version, row.run_id, row.key) for row in session.execute(columns.where(Tweet.id.in_(ids)))}
+
+
+def _renew(session: Session, find: Find, stored: Stored, run_id: int) -> None:
+    """Show a newer version's text; `rash` is the earliest run's tag and, within that run, the first by name."""
+    changes: dict[str, Any] = {}
+    if find.tweet.version > stored.version:
+        changes |= {name: getattr(find.tweet, name) for name in NEWEST_TEXT}
+    rash = _rash(find)
+    if rash and (stored.rash_key is None or (stored.run_id == run_id and rash.key < stored.rash_key)):
+        changes |= {"rash_id": rash.id, "run_id": run_id}
+    if changes:
+        session.execute(update(Tweet).where(Tweet.id == find.tweet.id).values(**changes))

@@ -1,0 +1,83 @@
+"""Asking X again: what helps, how often, and how long to wait; one pause for all tags when X limits the rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from collector.failures import Reach, XFailure
+from settings import Settings
+
+T = TypeVar("T")
+LONGEST_BACKOFF_S = 30
+
+
+class Patience(NamedTuple):
+    """Further tries, the first wait, and the longest wait for a rate limit, in seconds."""
+
+    retries: int = 3
+    first_wait: float = 1.0
+    rate_limit_wait: float = 901.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Patience:
+        wait, limit = settings.x_retry_wait, settings.x_rate_limit_wait
+        return cls(settings.x_retries, wait.total_seconds(), limit.total_seconds())
+
+
+class Stopped(Exception):
+    """The run is being stopped; nothing more is asked."""
+
+
+class Tries:
+    """The tries of one run. `stop` ends every wait at once."""
+
+    def __init__(self, patience: Patience, stop: threading.Event) -> None:
+        self._patience, self._stop = patience, stop
+        self._paused_until = 0.0
+        first = patience.first_wait
+        self._backoff = wait_exponential_jitter(initial=first, max=LONGEST_BACKOFF_S, jitter=first)
+
+    def ask(self, request: Callable[[], T]) -> T:
+        """Return the request's answer; raises XFailure when no try helps, Stopped when the run ends."""
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, XFailure) and error.reach is Reach.REQUEST),
+            stop=stop_after_attempt(1 + self._patience.retries),
+            wait=self._wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        answer: T = retrying(self._one, request)
+        return answer
+
+    def _one(self, request: Callable[[], T]) -> T:
+        self._sleep(self._paused_until - time.time())
+        try:
+            return request()
+        except XFailure as failure:
+            if failure.kind == "rate-limit":
+                self._pause(failure)
+            raise
+
+    def _pause(self, failure: XFailure) -> None:
+        """Let all tags wait for the reset; a limit that lasts longer than the bound fails the tag at once."""
+        wait = self._patience.rate_limit_wait
+        now = datetime.now(UTC)
+        asked = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
+        if asked > wait or wait == 0:
+            until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
+            raise XFailure("rate-limit", Reach.TAG, f"X's rate limit is reached{until}") from failure
+        self._paused_until = max(self._paused_until, time.time() + asked)
+
+    def _wait(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        return 0.0 if isinstance(failure, XFailure) and failure.kind == "rate-limit" else self._backoff(state)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(max(0.0, seconds)):
+            raise Stopped

@@ -1,0 +1,69 @@
+"""What is seen at X or in an archive, before it is stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+TWITTER_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1288834974657)
+
+
+class AuthorSeen(NamedTuple):
+    """An author as observed at a time (aware UTC); what was not given is None."""
+
+    id: int
+    username: str | None
+    name: str | None
+    followers: int | None
+    observed: datetime
+
+
+class TweetSeen(NamedTuple):
+    """One version of a tweet. `versions` are the ids of all versions known with it, oldest first."""
+
+    version: int
+    versions: tuple[int, ...]
+    text: str
+    created: datetime
+    lang: str | None
+    country: str | None
+    country_code: str | None
+    author_id: int | None
+    hashtags: tuple[str, ...]
+
+    @property
+    def id(self) -> int:
+        """The first version's id, under which the tweet is stored."""
+        return self.versions[0]
+
+
+class Page(NamedTuple):
+    """One page of a search, newest tweet first. `refused` says for each object that could not be read why."""
+
+    tweets: tuple[TweetSeen, ...]
+    authors: tuple[AuthorSeen, ...]
+    next_token: str | None
+    refused: tuple[str, ...]
+    posts: frozenset[int]
+    users: frozenset[int]
+
+
+class TagRef(NamedTuple):
+    """A known tag; `key` is its case-folded spelling, by which tags are compared and ordered."""
+
+    id: int
+    key: str
+    tag: str
+
+
+class Find(NamedTuple):
+    """A tweet and the tags that found it; `rash` overrules the first of them by name."""
+
+    tweet: TweetSeen
+    tags: tuple[TagRef, ...]
+    rash: TagRef | None = None
+
+
+def snowflake_time(tweet_id: int) -> datetime:
+    """Return the instant (UTC) at which X gave out this id; X has given them out so since 2010-11-04."""
+    return TWITTER_EPOCH + timedelta(milliseconds=tweet_id >> 22)
