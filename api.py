@@ -1,0 +1,169 @@
+"""The X side: which hashtags are followed, and how they are collected.
+
+`python api.py` collects once, with a progress bar. It exits with 0 when every tag was collected, 1 when one was not or another
+collection runs, and 2 for a wrong setting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+import logstash
+from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from collector.collection import OnProgress, Progress
+from collector.collector import CollectionRunning, Collector, NothingTracked, Order
+from collector.prices import Prices
+from collector.sources import EMULATOR, REAL, SourceRefused, choose
+from collector.tags import TagRefused, hashtag, tracked
+from collector.tries import Patience
+from collector.x import Access
+from emulator import Emulator
+from queries.collections import CollectionView, collection
+from settings import SettingError, Settings, load
+
+log = logging.getLogger(__name__)
+
+tags = [
+    "#openbanking",
+    "#remediation",
+    "#devops",
+    "#sre",
+    "#microservices",
+    "#observability",
+    "#oauth",
+    "#metrics",
+    "#logmonitoring",
+    "#opentracing",
+]
+tw_number = 100
+
+
+class EmulatedX:
+    """The emulator of the X API, started when it is first needed."""
+
+    name = EMULATOR
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._emulator: Emulator | None = None
+
+    def reach(self) -> Access:
+        """Return how to reach it."""
+        with self._lock:
+            if self._emulator is None:
+                self._emulator = Emulator()
+                self._emulator.start()
+                url = self._emulator.url
+                log.warning("no credentials are set: an emulator of X stands in, the tweets are invented", extra={"url": url})
+            return Access(self._emulator.url, bearer_token="emulated")  # noqa: S106 (the emulator takes any)
+
+    def close(self) -> None:
+        """Stop it, if it was started."""
+        with self._lock:
+            if self._emulator:
+                self._emulator.stop()
+                self._emulator = None
+
+
+class RealX(NamedTuple):
+    """X, or another host that speaks its API."""
+
+    access: Access
+    name: str = REAL
+
+    def reach(self) -> Access:
+        return self.access
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def collector_for(settings: Settings) -> Collector:
+    """Return the collector that the settings ask for; raises SettingError. Nothing is opened yet."""
+    choice = choose(settings)
+    try:
+        followed = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
+    except TagRefused as error:
+        raise SettingError(f"TAGS: {error}") from error
+    source = RealX(choice.access) if choice.access else EmulatedX()
+    order = Order(followed, settings.tw_number or tw_number, Patience.of(settings), Prices.of(settings))
+    return Collector(Database(choice.database_url), source, order)
+
+
+def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:
+    """Collect once and return how it went; raises as Collector.start does."""
+    started = collector.start(on_progress=on_progress)
+    started.over.result()
+    with collector.database.reading() as session:
+        view = collection(session, started.run_id)
+    if view is None:
+        raise DatabaseUnavailable("the collection is not on record any more")
+    return view
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Collect, or say what it would cost, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
+    parser.add_argument("--estimate", action="store_true", help="say what a collection would cost at most, and collect nothing")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = load()
+        logstash.configure(settings.log_level)
+        with closing(collector_for(settings)) as collector:
+            collector.prepare()
+            return _estimate(collector) if asked.estimate else _collect(collector)
+    except (SettingError, SourceRefused, NothingTracked) as error:
+        return _refuse(str(error), 2)
+    except (CollectionRunning, DatabaseUnavailable, DatabaseRevision) as error:
+        return _refuse(str(error), 1)
+
+
+def _collect(collector: Collector) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: collector.stop())
+    with tqdm(unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
+
+        def show(progress: Progress) -> None:
+            bar.set_postfix_str(progress.tag, refresh=False)
+            bar.update(progress.posts)
+
+        view = get_tweets(collector, on_progress=show)
+    failed = [tag for tag in view.tags if tag.state != "done"]
+    for tag in failed:
+        _say(f"{tag.tag}: {tag.reason}")
+    _say(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
+    return 1 if failed else 0
+
+
+def _estimate(collector: Collector) -> int:
+    with collector.database.reading() as session:
+        count = len(tracked(session))
+    most = collector.most(count)
+    posts = f"{count} tags x {collector.order.tw_number} tweets"
+    _say(
+        f"{posts}: at most ${most.floor / 1e6:.2f} for the tweets, ${most.ceiling / 1e6:.2f} if X charges for their authors too"
+    )
+    return 0
+
+
+def _refuse(reason: str, code: int) -> int:
+    _say(reason)
+    return code
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The web side: `create_app()` wires the service and starts nothing; `python app.py` serves it.
+
+Served by gunicorn's threaded workers. Each worker can collect; the lease lets one do it at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from contextlib import closing
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+import commands
+import logstash
+import resources
+import web
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from api import collector_for
+from collector.collector import Collector, NothingTracked
+from collector.sources import SourceRefused
+from guard.listening import check_listening
+from guard.requests import guard
+from settings import SettingError, Settings, load
+from telemetry.requests import context, observe
+
+log = logging.getLogger(__name__)
+
+THREADS = 32
+GRACE_S = 30
+BACKLOG = 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the service as a WSGI app. Without settings they are loaded, and a wrong one ends the process with one line."""
+    try:
+        settings = settings or load()
+        collector = collector_for(settings)
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    logstash.configure(settings.log_level, context, stream=sys.stderr if command else sys.stdout)
+    app = Flask(__name__, template_folder="web/templates", static_folder=None)
+    app.extensions["collector"] = collector
+    observe(app)
+    guard(app, settings.api_token)
+    resources.register(app, collector)
+    web.register(app, collector)
+    commands.register(app, collector)
+    return app
+
+
+class Worker(ThreadWorker):
+    """A worker that lets its collection end at the next page as soon as it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        collector_of(self).stop()
+        super().handle_exit(sig, frame)
+
+
+class Server(BaseApplication):
+    """gunicorn, configured by our settings; it serves on a socket that is bound already."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings, self._listener = settings, listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        options = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": self._settings.workers,
+            "worker_class": Worker,
+            "threads": THREADS,
+            "graceful_timeout": GRACE_S,
+            "logger_class": ServerLog,
+            "control_socket_disable": True,
+            "post_worker_init": self._started,
+            "worker_exit": lambda _server, worker: collector_of(worker).close(),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._settings)
+
+    def _started(self, worker: Worker) -> None:
+        """Collect at first start, beside the requests."""
+        if not self._settings.collect_on_start:
+            return
+        try:
+            collector_of(worker).start_first()
+        except (DatabaseUnavailable, SourceRefused, NothingTracked) as error:
+            log.error("first collection not started", extra={"reason": str(error)})
+
+
+class ServerLog(Logger):
+    """gunicorn's own messages, as our log records."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.access_log.disabled = True
+
+
+def collector_of(worker: Worker) -> Collector:
+    """Return the collector of a worker's app."""
+    collector: Collector = worker.wsgi.extensions["collector"]
+    return collector
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit code."""
+    try:
+        settings = load()
+        logstash.configure(settings.log_level)
+        warning = check_listening(settings)
+        listener = _listen(settings)
+        with closing(collector_for(settings)) as collector:
+            collector.prepare()
+    except (SettingError, DatabaseRevision) as error:
+        return _refuse(str(error), 2)
+    except (DatabaseUnavailable, OSError) as error:
+        return _refuse(str(error), 1)
+    if warning:
+        log.warning(warning)
+    log.info("listening", extra={"url": f"http://{settings.host}:{settings.port}"})
+    Server(settings, listener).run()
+    return 0
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host = settings.host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise OSError(f"HOST, PORT: {host} port {settings.port} can't be listened on: {error.strerror or error}") from error
+
+
+def _refuse(reason: str, code: int) -> int:
+    sys.stderr.write(f"{reason}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

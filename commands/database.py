@@ -1,0 +1,53 @@
+"""`flask --app app database …`: migrations and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from collector import backups
+from collector.collector import CollectionRunning, Collector
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def database_commands(collector: Collector) -> AppGroup:
+    """Return the commands on the collector's database."""
+    group = AppGroup("database", help="Migrate, back up and restore the database.")
+
+    @group.command()
+    def upgrade() -> None:
+        """Bring the schema to the newest revision."""
+        with _failures_said():
+            collector.prepare()
+        click.echo(f"{collector.database.file.name} is at the newest revision", err=True)
+
+    @group.command()
+    @click.argument("file", type=FILE)
+    def backup(file: Path) -> None:
+        """Copy the database to FILE while it is used; never over a file that exists."""
+        with _failures_said():
+            collector.database.upgrade()
+            backups.backup(collector.database, file)
+
+    @group.command()
+    @click.argument("file", type=FILE)
+    def restore(file: Path) -> None:
+        """Put the copy FILE back over the database; the name of a copy that DELETE /database kept will do."""
+        with _failures_said():
+            backups.restore(collector.database, file)
+
+    return group
+
+
+@contextmanager
+def _failures_said() -> Iterator[None]:
+    try:
+        yield
+    except (backups.BackupRefused, CollectionRunning, DatabaseRevision, DatabaseUnavailable) as error:
+        raise click.ClickException(str(error)) from error

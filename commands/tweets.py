@@ -1,0 +1,88 @@
+"""`flask --app app tweets …`: archives in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+from tqdm import tqdm
+
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from collector.collector import Collector
+from collector.imports import Import
+from collector.sources import SourceRefused
+from collector.tags import TagRefused, hashtag
+from formats.records import lines
+
+REFUSED, UNUSABLE = 1, 2
+
+
+class Refusals:
+    """The lines that were refused: said on stderr as FILE:LINE: reason, and counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def say(self, path: Path, number: int, reason: str) -> None:
+        self.count += 1
+        with tqdm.external_write_mode(file=sys.stderr):
+            click.echo(f"{path}:{number}: {reason}", err=True)
+
+
+def tweets_commands(collector: Collector) -> AppGroup:
+    """Return the commands on the stored tweets."""
+    group = AppGroup("tweets", help="Import tweets.")
+
+    @group.command("import")
+    @click.option("--tag", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
+    @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+    def import_(tag: str | None, files: tuple[Path, ...]) -> None:
+        """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
+        _open_all(files)
+        try:
+            collector.prepare()
+            run, refusals = Import(collector.database, tag=tag), Refusals()
+            for path in files:
+                _read(path, run, refusals)
+            run.end()
+        except SourceRefused as error:
+            _stop(str(error), UNUSABLE)
+        except (DatabaseUnavailable, DatabaseRevision) as error:
+            _stop(str(error), REFUSED)
+        click.echo(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused", err=True)
+        sys.exit(REFUSED if refusals.count else 0)
+
+    return group
+
+
+def _open_all(files: tuple[Path, ...]) -> None:
+    """Stop before anything is stored if a file can't be opened."""
+    for path in files:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            _stop(f"{path}: {error.strerror}", UNUSABLE)
+
+
+def _read(path: Path, run: Import, refusals: Refusals) -> None:
+    size = path.stat().st_size
+    with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, disable=None, file=sys.stderr) as bar:
+        for line in lines(path):
+            for reason in line.record.refused:
+                refusals.say(path, line.number, reason)
+            run.add(line.record.tweets, line.record.authors)
+            bar.update(line.position - bar.n)
+
+
+def _hashtag(value: str) -> str:
+    try:
+        return hashtag(value)
+    except TagRefused as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _stop(reason: str, code: int) -> None:
+    click.echo(reason, err=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""What crosses the border, without Flask: arguments in, rows and problems out, archives in."""

@@ -1,0 +1,46 @@
+"""The vocabulary of query parameters and its validation."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, available_timezones
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+MOST_AUTHORS = 1000
+
+
+class Whole(fields.Integer):
+    """A whole number written in ASCII digits, and nothing else: no sign, no space, no underscore."""
+
+    def _validated(self, value: object) -> int:
+        if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9):
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Zone(fields.Field[ZoneInfo]):
+    """The name of a time zone of the IANA database."""
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> ZoneInfo:
+        if not isinstance(value, str) or value not in available_timezones():
+            raise ValidationError("expected the name of a time zone, such as UTC or America/Sao_Paulo")
+        return ZoneInfo(value)
+
+
+class NoArguments(Schema):
+    """No parameter is accepted."""
+
+
+class TweetArguments(Schema):
+    """Parameters of GET /tweets."""
+
+    order_by_followers_desc = Whole(
+        validate=validate.Range(1, MOST_AUTHORS, error=f"expected a whole number from 1 to {MOST_AUTHORS}"),
+        error_messages={"invalid": f"expected a whole number from 1 to {MOST_AUTHORS}"},
+    )
+
+
+class HourArguments(Schema):
+    """Parameters of GET /tweets_per_hour."""
+
+    tz = Zone()

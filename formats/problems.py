@@ -1,0 +1,42 @@
+"""Errors as application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import orjson
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(NamedTuple):
+    """What is wrong with one parameter."""
+
+    parameter: str
+    detail: str
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    instance: str,
+    request_id: str,
+    errors: Sequence[Fault] = (),
+    more: dict[str, Any] | None = None,
+) -> bytes:
+    """Return the body of an error; `message` repeats the detail under the original API's key."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance.encode("utf-8", "replace").decode(),
+        "request_id": request_id,
+        "message": detail,
+    }
+    if errors:
+        body["errors"] = [error._asdict() for error in errors]
+    return orjson.dumps(body | (more or {}))

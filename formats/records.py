@@ -1,0 +1,157 @@
+"""Lines of archives: pages of the X API v2 and flattened tweets as twarc2 writes them, and our own NDJSON."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from collector import parsing
+from collector.parsing import Object, Unreadable, items, mapping, moment, number, text
+from collector.tags import TagRefused, hashtag
+from collector.values import AuthorSeen, TweetSeen
+
+LONGEST_LINE = 64 * 1024 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class Archived(NamedTuple):
+    """A tweet of an archive. Our own rows name the tags that found it; for others `tags` is None."""
+
+    tweet: TweetSeen
+    tags: tuple[str, ...] | None = None
+    rash: str | None = None
+
+
+class Record(NamedTuple):
+    """What a line holds; `refused` says for each object in it that can't be stored why."""
+
+    tweets: tuple[Archived, ...]
+    authors: tuple[AuthorSeen, ...]
+    refused: tuple[str, ...] = ()
+
+
+class Line(NamedTuple):
+    """A line of a file, numbered from 1, and how many bytes of the file (as it lies on disk) have been read."""
+
+    number: int
+    record: Record
+    position: int
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        for count in itertools.count(1):
+            try:
+                line = stream.readline(LONGEST_LINE)
+            except (OSError, EOFError, zlib.error):
+                yield Line(count, _refused("the file can't be read any further"), raw.tell())
+                return
+            if not line:
+                return
+            if line.strip():
+                yield Line(count, record(line), raw.tell())
+
+
+def record(line: bytes) -> Record:
+    """Read one line; what can't be stored is in `refused`."""
+    if len(line) == LONGEST_LINE:
+        return _refused(f"the line is longer than {LONGEST_LINE} bytes")
+    try:
+        body = _json(line)
+    except (ValueError, RecursionError):
+        return _refused("no JSON")
+    if not isinstance(body, dict):
+        return _refused("no JSON object")
+    if isinstance(body.get("tweets"), list):
+        return _joined([_own(mapping(row)) for row in body["tweets"]])
+    if isinstance(body.get("tweet"), str):
+        return _own(body)
+    if "data" in body or "meta" in body:
+        return _page(body)
+    return _flattened(body)
+
+
+def _json(line: bytes) -> object:
+    """Read JSON fast; what the fast parser refuses but Python's accepts, such as lone surrogates, is read as well."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
+
+
+def _refused(reason: str) -> Record:
+    return Record((), (), (reason,))
+
+
+def _joined(records: list[Record]) -> Record:
+    return (
+        Record(*(tuple(value for part in parts for value in part) for parts in zip(*records, strict=True)))
+        if records
+        else Record((), ())
+    )
+
+
+def _page(body: Object) -> Record:
+    data = body.get("data")
+    page = parsing.page({**body, "data": [data] if isinstance(data, dict) else data}, observed=_LONG_AGO)
+    created = max((tweet.created for tweet in page.tweets), default=_LONG_AGO)
+    observed = _retrieved(body) or created
+    authors = tuple(author._replace(observed=observed) for author in page.authors)
+    return Record(tuple(map(Archived, page.tweets)), authors, page.refused)
+
+
+def _flattened(body: Object) -> Record:
+    try:
+        tweet = parsing.tweet(body)
+    except Unreadable as error:
+        return _refused(str(error))
+    observed = _retrieved(body) or tweet.created
+    authors = parsing.authors([mapping(body.get("author"))], observed=observed)
+    if authors and tweet.author_id is None:
+        tweet = tweet._replace(author_id=authors[0].id)
+    return Record((Archived(tweet),), authors)
+
+
+def _own(row: Object) -> Record:
+    """Read a tweet as our own API and export write it."""
+    try:
+        tweet = parsing.tweet({**row, "text": row.get("tweet"), "created_at": row.get("created"), "geo": row})
+        tags = tuple(hashtag(str(tag)) for tag in items(row.get("tags")))
+        rash = hashtag(row["rash"]) if text(row.get("rash")) else None
+    except (Unreadable, TagRefused) as error:
+        return _refused(str(error))
+    author_id = number(row.get("author_id")) or _nameless_id(text(row.get("username")))
+    archived = Archived(tweet._replace(author_id=author_id), tags, rash)
+    if author_id is None:
+        return Record((archived,), ())
+    observed = moment(row.get("observed")) or tweet.created
+    names = (text(row.get("username")), text(row.get("author")), number(row.get("followers")))
+    return Record((archived,), (AuthorSeen(author_id, *names, observed),))
+
+
+def _nameless_id(username: str | None) -> int | None:
+    """Return a negative stand-in for the id of an author whose row has only the username; X's ids are positive."""
+    if username is None:
+        return None
+    return -(int.from_bytes(blake2b(username.casefold().encode(), digest_size=8).digest(), "big") >> 1) - 1
+
+
+def _retrieved(body: Object) -> datetime | None:
+    return moment(mapping(body.get("__twarc")).get("retrieved_at"))
+
+
+_LONG_AGO = datetime.fromisoformat("2006-03-21T00:00:00+00:00")

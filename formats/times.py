@@ -1,0 +1,10 @@
+"""Times as the API writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def rfc3339(when: datetime | None) -> str | None:
+    """Return an aware time as RFC 3339 in UTC to the second, such as 2026-11-17T12:34:56Z."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if when else None

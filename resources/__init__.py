@@ -1,0 +1,28 @@
+"""HTTP: one file a noun, and what they share."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from collector.collector import Collector
+from resources.api import ProblemApi
+from resources.collections import CollectionResource
+from resources.database import DatabaseResource
+from resources.errors import handle_errors
+from resources.health import LivezResource, ReadyzResource
+from resources.hours import HoursResource
+from resources.tags import TagsResource
+from resources.tweets import TweetsResource
+
+
+def register(app: Flask, collector: Collector) -> None:
+    """Give the app all routes of the API."""
+    handle_errors(app)
+    api = ProblemApi(app)
+    api.add_resource(TweetsResource, "/tweets", resource_class_args=(collector,))
+    api.add_resource(HoursResource, "/tweets_per_hour", resource_class_args=(collector,))
+    api.add_resource(TagsResource, "/tweets_per_tag", resource_class_args=(collector,))
+    api.add_resource(DatabaseResource, "/database", resource_class_args=(collector,))
+    api.add_resource(CollectionResource, "/collections/<int:collection_id>", resource_class_args=(collector,))
+    api.add_resource(LivezResource, "/livez")
+    api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector,))

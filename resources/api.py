@@ -1,0 +1,88 @@
+"""Flask-RESTful, with our own errors and JSON: what it does with exceptions differs from Flask and hides them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import MethodType
+from typing import Any, ClassVar, NoReturn, cast
+
+import orjson
+from flask import Response, current_app, request
+from flask_restful import Api, Resource
+from marshmallow import RAISE, Schema
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import NotAcceptable, RequestEntityTooLarge
+
+from formats.arguments import NoArguments
+from formats.problems import Fault
+
+LARGEST_BODY = 1024 * 1024
+MEANS_JSON = ("application/json", "text/html", "application/problem+json")
+
+
+class BadInput(Exception):
+    """A request's parameters can't be accepted; answered as 400."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
+class ProblemApi(Api):
+    """An Api that leaves every exception to Flask's error handlers and answers in JSON."""
+
+    def error_router(self, original_handler: Callable[[Exception], Any], error: Exception) -> Any:
+        return original_handler(error)
+
+    def make_response(self, data: Any, code: int = 200, headers: Mapping[str, str] | None = None, **_kw: Any) -> Response:
+        response = current_app.response_class(orjson.dumps(data), code, mimetype="application/json")
+        response.headers.extend(headers or {})
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+
+class ArgumentParser(FlaskParser):
+    """Query parameters by a schema: an unknown one, an empty one and one given twice are faults."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"query": RAISE}  # noqa: RUF012 (declared so by webargs)
+
+    def load_querystring(self, req: Any, schema: Schema) -> Any:
+        faults = [Fault(name, "is given more than once") for name in req.args if len(req.args.getlist(name)) > 1]
+        faults += [Fault(name, _unknown(schema)) for name in req.args if name not in schema.fields]
+        faults += [Fault(name, "is empty") for name, value in req.args.items() if name in schema.fields and not value]
+        if faults:
+            raise BadInput(faults)
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: Any, *_args: Any, **_kw: Any) -> NoReturn:
+        faults = error.messages.get("query", {})
+        raise BadInput([Fault(name, " ".join(map(str, details))) for name, details in faults.items()]) from error
+
+
+class MonitorResource(Resource):
+    """A resource whose methods get the parameters that `arguments` declares."""
+
+    arguments: type[Schema] = NoArguments
+
+    def _prepared(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if request.accept_mimetypes and not request.accept_mimetypes.best_match(MEANS_JSON):
+                raise NotAcceptable("this resource is given as application/json")
+            if (request.content_length or 0) > LARGEST_BODY:
+                raise RequestEntityTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
+            resource = cast(MonitorResource, cast(MethodType, method).__self__)
+            return method(*args, **kwargs, **_PARSER.parse(resource.arguments(), request, location="query"))
+
+        return call
+
+    method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepared]
+
+
+_PARSER = ArgumentParser()
+
+
+def _unknown(schema: Schema) -> str:
+    names = ", ".join(sorted(schema.fields)) or "none"
+    return f"is not a parameter of this resource, which takes: {names}"

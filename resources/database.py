@@ -1,0 +1,55 @@
+"""/database: the original's two verbs. GET and POST collect, DELETE drops what is stored."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from werkzeug.exceptions import MethodNotAllowed
+
+from collector.backups import drop
+from collector.collector import Collector
+from resources.api import MonitorResource
+from resources.collections import collection_json
+from resources.errors import problem_response
+
+log = logging.getLogger(__name__)
+
+LONGEST_ANSWER_S = 60
+
+
+class DatabaseResource(MonitorResource):
+    """The stored tweets as a whole."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def head(self) -> Any:
+        """Refuse: HEAD would otherwise fall through to get, which spends money."""
+        raise MethodNotAllowed(["DELETE", "GET", "POST"])
+
+    def get(self) -> Any:
+        started = self._collector.start()
+        try:
+            started.over.result(LONGEST_ANSWER_S)
+        except TimeoutError:
+            shown = {"message": "the collection goes on", "collection": self._json(started.run_id)}
+            return shown, 202, {"Location": f"/collections/{started.run_id}"}
+        return self._ended(self._json(started.run_id))
+
+    post = get
+
+    def delete(self) -> Any:
+        name = drop(self._collector.database)
+        log.info("database has been dropped", extra={"backup": name})
+        return {"message": "database has been dropped", "backup": name}
+
+    def _ended(self, collection: dict[str, Any]) -> Any:
+        if any(tag["state"] == "done" for tag in collection["tags"]):
+            log.info("database has been restored", extra={"collection": collection["id"]})
+            return {"message": "database has been restored", "collection": collection}
+        reasons = "; ".join(dict.fromkeys(str(tag["reason"]) for tag in collection["tags"]))
+        return problem_response(503, f"no tag was collected: {reasons}", more={"collection": collection})
+
+    def _json(self, run_id: int) -> dict[str, Any]:
+        return collection_json(self._collector, run_id)

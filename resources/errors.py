@@ -1,0 +1,82 @@
+"""Every error as a problem: one place decides the status, the words and the headers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from collector.backups import BackupRefused
+from collector.collector import CollectionRunning, NothingTracked
+from collector.sources import SourceRefused
+from formats.problems import MEDIA_TYPE, Fault, problem
+from resources.api import BadInput
+from telemetry.requests import request_id
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = {"Retry-After": "5"}
+KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After", "Location")
+PLAIN = {
+    404: "there is nothing at this path",
+    405: "this method is not allowed here; the header Allow names those that are",
+    413: "the body is too large",
+}
+
+
+def handle_errors(app: Flask) -> None:
+    """Answer every exception as a problem, on every path."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(BadInput, lambda error: problem_response(400, str(error), errors=error.faults))
+    app.register_error_handler(DatabaseUnavailable, _unavailable)
+    app.register_error_handler(DatabaseRevision, _unavailable)
+    app.register_error_handler(BackupRefused, _unavailable)
+    app.register_error_handler(SourceRefused, lambda error: problem_response(503, str(error), more={"collection": None}))
+    app.register_error_handler(NothingTracked, lambda error: problem_response(503, str(error), more={"collection": None}))
+    app.register_error_handler(CollectionRunning, _running)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Fault] = (),
+    more: dict[str, Any] | None = None,
+) -> Response:
+    """Return an error as application/problem+json."""
+    body = problem(status, detail, instance=request.path, request_id=request_id(), errors=errors, more=more)
+    response = current_app.response_class(body, status, mimetype=MEDIA_TYPE, headers=dict(headers or {}))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    response = error.get_response()
+    status = error.code or 500
+    if status < 400:
+        return Response(response.get_data(), status, response.headers)
+    ours = "description" in vars(error)
+    detail = str(error.description) if ours and error.description else PLAIN.get(status, HTTPStatus(status).phrase.lower())
+    return problem_response(status, detail, headers={k: v for k, v in response.headers if k in KEPT_HEADERS})
+
+
+def _unavailable(error: Exception) -> Response:
+    log.warning("database unavailable", extra={"reason": str(error)})
+    return problem_response(503, str(error), headers=RETRY_AFTER)
+
+
+def _running(error: CollectionRunning) -> Response:
+    location = {"Location": f"/collections/{error.run_id}"} if error.run_id else {}
+    return problem_response(409, str(error), headers=location)
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem_response(500, "an error that nobody expected; the log has it under this request_id")

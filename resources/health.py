@@ -1,0 +1,39 @@
+"""/livez and /readyz: whether the process is alive, and whether it can serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.collector import Collector
+from collector.sources import EMULATOR
+from formats.times import rfc3339
+from queries.collections import CollectionView, latest
+from queries.tweets import batch
+from resources.api import MonitorResource
+
+
+class LivezResource(MonitorResource):
+    """200 while the process answers."""
+
+    def get(self) -> Any:
+        return {"status": "alive"}
+
+
+class ReadyzResource(MonitorResource):
+    """200 once the database is migrated and reads answer, also while X refuses the credentials."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def get(self) -> Any:
+        with self._collector.database.reading() as session:
+            batch(session, after=-1, most=1)
+            last = latest(session)
+        invented = self._collector.source.name == EMULATOR
+        return {"status": "ready", "x": "emulator" if invented else "X", "last_collection": _shown(last)}
+
+
+def _shown(view: CollectionView | None) -> dict[str, Any] | None:
+    if view is None:
+        return None
+    return {"id": view.id, "state": view.state, "started": rfc3339(view.started), "error": view.error}
