@@ -1,0 +1,155 @@
+"""What tests share: the emulator, a database file, the app in this process, and the real server on a free port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from api import collector_for
+from collector.collector import Collector
+from emulator import Emulator
+from settings import Settings, load
+
+ROOT = Path(__file__).resolve().parent.parent
+TAGS = "#devops,#sre,#Observability"
+LONGEST_WAIT_S = 30
+
+MakeSettings = Callable[..., Settings]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests to `make torture`, which names their mark."""
+    if "slow" not in str(config.option.markexpr):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """Where nothing may be skipped, a skipped test has failed."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("NOTHING_SKIPPED"):
+        report.outcome = "failed"
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = LONGEST_WAIT_S) -> Any:
+    """Return the condition's value as soon as it is true; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail("the condition did not come true in time")
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A pretend X on a free port."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, emulator: Emulator) -> MakeSettings:
+    """Settings of a database file of the test's own and the emulator as X; more by name."""
+
+    def make(**more: str) -> Settings:
+        return load(environment(tmp_path, emulator) | more, folder=tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def collector(make_settings: MakeSettings) -> Iterator[Collector]:
+    """A collector over three tags, its database migrated."""
+    with closing(collector_for(make_settings())) as ready:
+        ready.prepare()
+        yield ready
+
+
+def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
+    """The settings of a test: nothing is retried slowly, nothing starts by itself."""
+    return {
+        "DATABASE_URL": f"sqlite:///{folder / 'tweets.db'}",
+        "TWITTER_API_URL": emulator.url,
+        "TAGS": TAGS,
+        "X_RETRY_WAIT": "0s",
+        "X_RATE_LIMIT_WAIT": "0s",
+        "X_TIMEOUT": "1s",
+        "COLLECT_ON_START": "0",
+    }
+
+
+@dataclass
+class Server:
+    """`python app.py` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=LONGEST_WAIT_S, **more)
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def stop(self) -> int:
+        """End it as an operator would, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(LONGEST_WAIT_S + 10)
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Server]:
+    """Serve until the block ends; the log is a file in the folder."""
+    port, log = free_port(), folder / "server.log"
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "PORT": str(port), **settings}
+    with log.open("a") as output:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=variables, stdout=output, stderr=output, text=True)
+    server = Server(process, f"http://127.0.0.1:{port}", log)
+    try:
+        wait_until(lambda: process.poll() is not None or _alive(server))
+        assert process.poll() is None, log.read_text()
+        yield server
+    finally:
+        if process.poll() is None:
+            server.stop()
+
+
+def _alive(server: Server) -> bool:
+    try:
+        return server.get("/livez").ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def server(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
+    """The service on a free port, over the test's own database and emulator."""
+    with serving(tmp_path, **environment(tmp_path, emulator)) as running:
+        yield running
