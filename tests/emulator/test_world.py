@@ -114,7 +114,7 @@ def test_every_tweet_found_carries_the_tag_exactly(devops):
 
 
 def test_a_day_has_a_rhythm(reader):
-    hours: Counter[int] = Counter()
+    hours: Counter[str] = Counter()
     for bucket in reader.get("/2/tweets/counts/recent", query="#devops", granularity="hour").body["data"]:
         hours[bucket["start"][11:13]] += bucket["tweet_count"]
     assert sum(hours[f"{hour:02}"] for hour in (13, 14, 15)) > 2 * sum(hours[f"{hour:02}"] for hour in (1, 2, 3))
