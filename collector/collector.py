@@ -87,15 +87,13 @@ class Collector:
 
         Raises SourceRefused, NothingTracked, CollectionRunning, DatabaseUnavailable.
         """
+        with self.database.reading() as session:
+            sources.require(session, self.source.name)
+        x = X(self.source.reach())
         run_id, token, tracked = self._begin()
         self._announce(run_id, tracked)
         collection = Collection(
-            self.database,
-            X(self.source.reach()),
-            run_id=run_id,
-            token=token,
-            source=self.source.name,
-            patience=self.order.patience,
+            self.database, x, run_id=run_id, token=token, source=self.source.name, patience=self.order.patience
         )
         over: Future[None] = Future()
         self._running[run_id] = collection, over

@@ -41,7 +41,7 @@ class Tries:
         self._patience, self._stop = patience, stop
         self._paused_until = 0.0
         first = patience.first_wait
-        self._backoff = wait_exponential_jitter(initial=first, max=LONGEST_BACKOFF_S, jitter=first)
+        self._backoff = wait_exponential_jitter(multiplier=first, max=LONGEST_BACKOFF_S, jitter=first)
 
     def ask(self, request: Callable[[], T]) -> T:
         """Return the request's answer; raises XFailure when no try helps, Stopped when the run ends."""

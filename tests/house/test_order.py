@@ -1,0 +1,104 @@
+"""The order of the house: rooms import only rooms further down."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = [
+    {"app"},
+    {"api"},
+    {"resources", "web", "commands"},
+    {"formats", "guard"},
+    {"collector"},
+    {"queries"},
+    {"models"},
+    {"alchemy", "telemetry"},
+    {"logstash", "settings"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "models"}}
+MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
+WITH_FLASK = {"app", "resources", "web", "commands", "guard", "telemetry"}
+TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}
+CONFIGURATION = ("grafana", "kibana", "logstash", "prometheus")
+OUTSIDE = ("tests", "benchmarks", "scripts", "docs")
+
+
+def python_files() -> list[Path]:
+    """Return the Python files that git tracks or would, relative to the top."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [Path(name) for name in listed.stdout.split() if (ROOT / name).exists()]
+
+
+def imported(source: str) -> set[str]:
+    """Return the top-level names that a module imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def offences(path: Path, source: str) -> list[str]:
+    """Return what is wrong with a module's imports."""
+    room, names = path.parts[0].removesuffix(".py"), imported(source)
+    rooms = names & (FLOOR.keys() | BESIDE.keys())
+    if room in BESIDE:
+        wrong = rooms - BESIDE[room]
+    else:
+        wrong = {name for name in rooms & FLOOR.keys() if name != room and FLOOR[name] <= FLOOR[room]}
+        wrong |= {"emulator"} & rooms if room not in MAY_IMPORT_THE_EMULATOR else set()
+    if room not in WITH_FLASK:
+        wrong |= names & {"flask", "flask_restful", "webargs"}
+    return [f"{path} imports {name}" for name in sorted(wrong)]
+
+
+def product_files() -> list[Path]:
+    return [path for path in python_files() if path.parts[0] not in OUTSIDE]
+
+
+def test_rooms_import_only_rooms_further_down() -> None:
+    found = [offence for path in product_files() for offence in offences(path, (ROOT / path).read_text())]
+    assert found == []
+
+
+def test_every_room_has_a_place_in_the_order() -> None:
+    rooms = {path.parts[0].removesuffix(".py") for path in product_files()}
+    assert rooms <= FLOOR.keys() | BESIDE.keys()
+
+
+def test_the_top_level_has_no_python_beyond_the_five_files() -> None:
+    assert {path.name for path in python_files() if len(path.parts) == 1} == TOP_LEVEL
+
+
+def test_configuration_folders_carry_no_python() -> None:
+    assert [path for path in python_files() if len(path.parts) > 1 and path.parts[0] in CONFIGURATION] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("models/tag.py", "import queries.tags"),
+        ("collector/x.py", "def late():\n    from flask import g"),
+        ("resources/tweets.py", "from web import page"),
+        ("queries/tweets.py", "from collector import store"),
+        ("collector/x.py", "import emulator"),
+        ("emulator/world.py", "from settings import load"),
+        ("api.py", "import app"),
+    ],
+)
+def test_an_import_up_or_sideways_is_noticed(path: str, source: str) -> None:
+    assert offences(Path(path), source)
