@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +111,20 @@ class Server:
     url: str
     log: Path
 
+    def request(self, method: str, path: str, **more: Any) -> requests.Response:
+        return requests.request(method, self.url + path, timeout=LONGEST_WAIT_S, **more)
+
     def get(self, path: str, **more: Any) -> requests.Response:
-        return requests.get(self.url + path, timeout=LONGEST_WAIT_S, **more)
+        return self.request("GET", path, **more)
+
+    @contextmanager
+    def in_background(self, path: str) -> Iterator[Future[requests.Response]]:
+        """Send a GET in a thread of its own."""
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(self.get, path)
+
+    def until(self, condition: Callable[[], Any]) -> Any:
+        return wait_until(condition)
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
