@@ -1,0 +1,84 @@
+"""The Postman collection as values: what each request sends, and what its own tests expect."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any, NamedTuple
+
+import requests
+
+from tests.conftest import ROOT
+
+COLLECTION = ROOT / "postman-twitter-api.json"
+STATUS = re.compile(r"pm\.response\.to\.have\.status\((\d+)\)")
+TEST = re.compile(r'pm\.test\("([^"]+)"')
+CAPTURE = re.compile(r'pm\.collectionVariables\.set\("(\w+)", pm\.response\.json\(\)\.([\w.]+)\)')
+VARIABLE = re.compile(r"\{\{(\w+)\}\}")
+
+Variables = Mapping[str, str]
+
+
+class Call(NamedTuple):
+    """A request of the collection with its test script; the URL has variables in it."""
+
+    name: str
+    method: str
+    url: str
+    script: str
+
+    @property
+    def status(self) -> int:
+        """The status that the script expects; raises ValueError unless it expects exactly one."""
+        (status,) = STATUS.findall(self.script)
+        return int(status)
+
+    @property
+    def tests(self) -> set[str]:
+        """The names of the tests in the script."""
+        return set(TEST.findall(self.script))
+
+    def captured(self, answer: requests.Response) -> Variables:
+        """Return the variables that the script takes from an answer."""
+        paths = dict(CAPTURE.findall(self.script))
+        return {
+            name: str(reduce(lambda value, key: value[key], path.split("."), answer.json())) for name, path in paths.items()
+        }
+
+
+def document() -> dict[str, Any]:
+    """Return the collection as it stands in its file."""
+    read: dict[str, Any] = json.loads(COLLECTION.read_text(encoding="utf-8"))
+    return read
+
+
+def items(group: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return the items of a collection or folder that are requests, in the order in which they run."""
+    for item in group["item"]:
+        if "item" in item:
+            yield from items(item)
+        else:
+            yield item
+
+
+def script(item: Mapping[str, Any], listen: str = "test") -> str:
+    """Return a script of an item, folder or collection; empty if it has none."""
+    return "\n".join(line for event in item.get("event", []) if event["listen"] == listen for line in event["script"]["exec"])
+
+
+def calls(collection: Mapping[str, Any]) -> list[Call]:
+    """Return the requests of a collection in the order in which they run."""
+    sent = [(item["name"], item["request"], script(item)) for item in items(collection)]
+    return [Call(name, request["method"], request["url"]["raw"], tests) for name, request, tests in sent]
+
+
+def variables(collection: Mapping[str, Any]) -> Variables:
+    """Return the collection's own variables."""
+    return {variable["key"]: variable["value"] for variable in collection["variable"]}
+
+
+def resolved(text: str, known: Variables) -> str:
+    """Return a text with its variables filled in; raises KeyError for one that nobody set."""
+    return VARIABLE.sub(lambda match: known[match[1]], text)
