@@ -120,13 +120,15 @@ class Collection:
             runs.tag_state(session, self._run_id, tag, state, reason)
 
     def _pages(self, tag: TagRef, tw_number: int, on_progress: OnProgress) -> None:
-        """Buy pages, newest first, until the tag's number is reached or X has no more."""
+        """Buy pages, newest first, until the tag's number is reached or X has no more.
+
+        X sells no fewer than SMALLEST_PAGE posts at once, so the number is not quite reached where a page came short.
+        """
         next_token, remaining, empty = None, tw_number, 0
-        while remaining > 0 and empty < MOST_EMPTY_PAGES:
+        while remaining >= SMALLEST_PAGE and empty < MOST_EMPTY_PAGES:
             if self.stop.is_set():
                 raise Stopped
-            size = min(LARGEST_PAGE, max(SMALLEST_PAGE, remaining))
-            found = self._bought_page(tag, size, next_token)
+            found = self._bought_page(tag, page_size(remaining), next_token)
             added = self._store(tag, found)
             remaining -= len(found.posts)
             empty = 0 if found.posts else empty + 1
@@ -157,3 +159,10 @@ class Collection:
         fields = {"tag": tag.tag, "posts": len(found.posts), "added": added, "collection": self._run_id}
         log.info("page stored", extra=fields)
         return added
+
+
+def page_size(remaining: int) -> int:
+    """Return how many posts to ask for, so that what remains afterwards is nothing or can be asked for as well."""
+    if remaining <= LARGEST_PAGE:
+        return remaining
+    return min(LARGEST_PAGE, remaining - SMALLEST_PAGE) if remaining < LARGEST_PAGE + SMALLEST_PAGE else LARGEST_PAGE

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from alchemy import Database, DatabaseUnavailable
 from collector import lease, runs, sources, tags
-from collector.collection import SMALLEST_PAGE, Collection, OnProgress, Progress
+from collector.collection import Collection, OnProgress, Progress
 from collector.prices import Prices, Spend
 from collector.tries import Patience
 from collector.values import TagRef
@@ -115,7 +115,7 @@ class Collector:
 
     def most(self, tags: int) -> Spend:
         """Return what a collection of so many tags can cost."""
-        posts = tags * max(self.order.tw_number, SMALLEST_PAGE)
+        posts = tags * self.order.tw_number
         return self.order.prices.spend(posts=posts, users=posts)
 
     def _begin(self) -> tuple[int, int, Sequence[TagRef]]:

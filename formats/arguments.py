@@ -18,11 +18,14 @@ class Whole(fields.Integer):
         return int(value)
 
 
+NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+
+
 class Zone(fields.Field[ZoneInfo]):
     """The name of a time zone of the IANA database."""
 
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> ZoneInfo:
-        if not isinstance(value, str) or value not in available_timezones():
+        if not isinstance(value, str) or value not in available_timezones() - NO_ZONES:
             raise ValidationError("expected the name of a time zone, such as UTC or America/Sao_Paulo")
         return ZoneInfo(value)
 

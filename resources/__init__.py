@@ -14,6 +14,8 @@ from resources.hours import HoursResource
 from resources.tags import TagsResource
 from resources.tweets import TweetsResource
 
+LARGEST_ID = 2**31 - 1
+
 
 def register(app: Flask, collector: Collector) -> None:
     """Give the app all routes of the API."""
@@ -23,6 +25,16 @@ def register(app: Flask, collector: Collector) -> None:
     api.add_resource(HoursResource, "/tweets_per_hour", resource_class_args=(collector,))
     api.add_resource(TagsResource, "/tweets_per_tag", resource_class_args=(collector,))
     api.add_resource(DatabaseResource, "/database", resource_class_args=(collector,))
-    api.add_resource(CollectionResource, "/collections/<int:collection_id>", resource_class_args=(collector,))
+    api.add_resource(
+        CollectionResource, f"/collections/<int(max={LARGEST_ID}):collection_id>", resource_class_args=(collector,)
+    )
+    _refuse_head(app, "/database")
     api.add_resource(LivezResource, "/livez")
     api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector,))
+
+
+def _refuse_head(app: Flask, path: str) -> None:
+    """Take HEAD off a route: it would fall through to GET, which here collects and pays."""
+    for rule in app.url_map.iter_rules():
+        if rule.rule == path and rule.methods:
+            rule.methods.discard("HEAD")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from werkzeug.exceptions import MethodNotAllowed
-
 from collector.backups import drop
 from collector.collector import Collector
 from resources.api import MonitorResource
@@ -23,10 +21,6 @@ class DatabaseResource(MonitorResource):
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-
-    def head(self) -> Any:
-        """Refuse: HEAD would otherwise fall through to get, which spends money."""
-        raise MethodNotAllowed(["DELETE", "GET", "POST"])
 
     def get(self) -> Any:
         started = self._collector.start()

@@ -1,4 +1,4 @@
-"""What tests share: the emulator, a database file, the app in this process, and the real server on a free port."""
+"""What tests share: the emulator, a database file, a collector, and the real server on a free port."""
 
 from __future__ import annotations
 

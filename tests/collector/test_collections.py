@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 import logstash
 from api import collector_for, get_tweets
+from collector.collection import page_size
 from collector.collector import CollectionRunning, Collector, NothingTracked
 from collector.sources import EMULATOR, SourceRefused, claim
 from emulator import Emulator
@@ -92,7 +93,7 @@ def test_the_number_of_tweets_per_tag_is_kept(make_settings: MakeSettings, emula
     with closing(collector_for(make_settings(TW_NUMBER="250", TAGS="#devops"))) as collector:
         collector.prepare()
         view = get_tweets(collector)
-    assert 250 <= view.posts <= 260
+    assert 240 < view.posts <= 250
     assert all(int(request.params["max_results"]) <= 100 for request in emulator.requests)
 
 
@@ -214,6 +215,16 @@ def test_a_page_is_stored_as_it_arrives_though_a_later_one_fails(make_settings: 
         view = get_tweets(collector)
         assert view.state == "failed"
         assert view.tweets_added == count(collector, Tweet) == 100
+
+
+@pytest.mark.parametrize("number", [10, 19, 100, 101, 109, 110, 111, 199, 201, 209, 1000])
+def test_pages_add_up_to_the_number_exactly(number: int) -> None:
+    sizes, remaining = [], number
+    while remaining:
+        sizes.append(page_size(remaining))
+        remaining -= sizes[-1]
+    assert sum(sizes) == number
+    assert all(10 <= size <= 100 for size in sizes)
 
 
 @pytest.fixture
