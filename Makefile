@@ -25,6 +25,12 @@ test: $(STAMP) ## Run the whole test suite
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .
 
+bench: $(STAMP) ## Run the benchmarks
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+evidences: $(STAMP) ## Draw the pictures
+	@$(BIN)/python scripts/architecture.py
+
 requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements*.txt
 	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml
 	@$(BIN)/pip-compile $(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
