@@ -28,8 +28,8 @@ lint: $(STAMP) ## Run ruff and mypy
 bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-evidences: $(STAMP) ## Draw the pictures
-	@$(BIN)/python scripts/architecture.py
+evidences: $(STAMP) ## Write the pictures and tables that scripts make
+	@for script in architecture settings-table; do $(BIN)/python scripts/$$script.py || exit 1; done
 
 requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements*.txt
 	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
 LAYER_FILES = (".env.local", ".env")
 PLACEHOLDER = re.compile(r"<[^<>]*>")
-DURATION = re.compile(r"(\d{1,6})([smhd])")
+DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_SPAN = timedelta(days=366)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -36,7 +39,12 @@ class Reader(NamedTuple):
 
 
 def _text(value: str) -> str:
-    return value
+    return value if value.isprintable() else _refuse(value)
+
+
+def _token(value: str) -> str:
+    """Accept what every client can send in a header as it stands."""
+    return value if re.fullmatch(r"[!-~]+", value) else _refuse(value)
 
 
 def _one_of(*words: str) -> Reader:
@@ -61,13 +69,26 @@ def _switch(value: str) -> bool:
     return {"1": True, "0": False}[value] if value in ("0", "1") else _refuse(value)
 
 
-def _duration(value: str) -> timedelta:
-    match = DURATION.fullmatch(value)
-    return timedelta(seconds=int(match[1]) * SECONDS[match[2]]) if match else _refuse(value)
+def _span(lowest: timedelta) -> Reader:
+    def read(value: str) -> timedelta:
+        match = DURATION.fullmatch(value)
+        span = timedelta(seconds=int(match[1]) * SECONDS[match[2]]) if match else _refuse(value)
+        return span if lowest <= span <= LONGEST_SPAN else _refuse(value)
+
+    least = f"at least {lowest.total_seconds():.0f}s and " if lowest else ""
+    return Reader(f"a number followed by s, m, h or d, such as 15m, {least}at most {LONGEST_SPAN.days}d", read)
 
 
 def _url(value: str) -> str:
-    return value.rstrip("/") if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) else _refuse(value)
+    """Accept a URL whose host and port can be connected to; urlsplit raises ValueError for a port out of range."""
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise ValueError(value)
+    parts = urlsplit(value)
+    return value.rstrip("/") if parts.hostname and parts.port != 0 else _refuse(value)
+
+
+def _tag_list(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, value.split(",")))) or _refuse(value)
 
 
 def _micro_dollars(value: str) -> int:
@@ -87,13 +108,14 @@ def _refuse(value: str) -> Any:
     raise ValueError(value)
 
 
-TEXT = Reader("text", _text)
+TEXT = Reader("text without line breaks and control characters", _text)
+TOKEN = Reader("visible ASCII characters without spaces", _token)
 SWITCH = Reader("1 or 0", _switch)
-SPAN = Reader("a number followed by s, m, h or d, such as 15m", _duration)
+SPAN = _span(timedelta())
 URL = Reader("an http:// or https:// URL without query and user", _url)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 SQLITE = Reader("sqlite:///PATH of a file", _sqlite)
-TAG_LIST = Reader("hashtags separated by commas", lambda value: tuple(filter(None, map(str.strip, value.split(",")))))
+TAG_LIST = Reader("hashtags separated by commas", _tag_list)
 
 
 def _setting(default: str | None, meaning: str, reader: Reader = TEXT, *, secret: bool = False) -> Any:
@@ -122,12 +144,14 @@ class Settings:
     host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
     port: int = _setting("5000", "port to listen on", _whole(1, 65535))
     workers: int = _setting("1", "processes that serve requests", _whole(1, 64))
-    api_token: str | None = _setting(None, "token that every request must carry as `Authorization: Bearer`", secret=True)
+    api_token: str | None = _setting(None, "token that every request must carry as `Authorization: Bearer`", TOKEN, secret=True)
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
+    logstash_host: str | None = _setting(None, "where log records are sent as well as to stdout; off when empty")
+    logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
     log_level: str = _setting("INFO", "least severity that is logged", _one_of(*LOG_LEVELS))
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
     price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)
-    x_timeout: timedelta = _setting("31s", "longest silence of X within a request", SPAN)
+    x_timeout: timedelta = _setting("31s", "longest silence of X within a request", _span(timedelta(seconds=1)))
     x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
     x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
@@ -186,5 +210,5 @@ def _given(value: str | None) -> str | None:
 def _secret_file(name: str, path: str) -> str:
     try:
         return (ROOT / path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{name}_FILE: {path!r} can't be read, expected a text file: {type(error).__name__}") from error
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{name}_FILE: {path[:80]!r} can't be read, expected a text file: {type(error).__name__}") from error

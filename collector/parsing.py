@@ -14,6 +14,8 @@ from collector.values import AuthorSeen, Page, TweetSeen, snowflake_time
 
 LARGEST_ID = 2**63 - 1
 FIRST_SNOWFLAKE = 2**35
+FIRST_TWEET = datetime(2006, 3, 21, tzinfo=UTC)
+LAST_TWEET = snowflake_time(LARGEST_ID)
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HASHTAG = re.compile(r"[#＃](\w+)")
 
@@ -28,14 +30,14 @@ def page(body: Object, *, observed: datetime) -> Page:
     """Read a page of a search. Referenced tweets in `includes` are strangers and stay out."""
     includes = mapping(body.get("includes"))
     users = [mapping(user) for user in items(includes.get("users"))]
-    places = {str(place.get("id")): place for place in map(mapping, items(includes.get("places")))}
+    places = {key: place for place in map(mapping, items(includes.get("places"))) if (key := text(place.get("id")))}
     tweets, refused = [], []
     posts = [mapping(post) for post in items(body.get("data"))]
     for post in posts:
         try:
-            tweets.append(tweet(post, place=places.get(str(mapping(post.get("geo")).get("place_id")))))
+            tweets.append(tweet(post, place=places.get(text(mapping(post.get("geo")).get("place_id")) or "")))
         except Unreadable as error:
-            refused.append(f"{error} (id {str(post.get('id'))[:20]})")
+            refused.append(f"{error} (id {_shown(post.get('id'))})")
     return Page(
         tweets=tuple(tweets),
         authors=authors(users, observed=observed),
@@ -105,6 +107,11 @@ def items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _shown(value: object) -> str:
+    """Return an id that could not be read, short and on one line."""
+    return "".join(filter(str.isprintable, str(value)[:20])) if isinstance(value, str | int | None) else "that is no text"
+
+
 def _author(user: Object, observed: datetime) -> AuthorSeen | None:
     user_id = number(user.get("id"))
     if user_id is None:
@@ -119,8 +126,12 @@ def _versions(post: Object, version: int) -> tuple[int, ...]:
 
 
 def _created(post: Object, versions: tuple[int, ...]) -> datetime:
-    """Return the first version's time: as X gives it, or from the id where only a later version is at hand."""
+    """Return the first version's time: as X gives it, or from the id where only a later version is at hand.
+
+    A time at which X gave out no ids counts as not given: calendars and time zones end at the years 1 and 9999.
+    """
     given = moment(post.get("created_at"))
+    given = given if given and FIRST_TWEET <= given <= LAST_TWEET else None
     if given and number(post.get("id")) == versions[0]:
         return given
     if versions[0] >= FIRST_SNOWFLAKE:

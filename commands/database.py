@@ -51,3 +51,5 @@ def _failures_said() -> Iterator[None]:
         yield
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision, DatabaseUnavailable) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error

@@ -49,6 +49,8 @@ def tweets_commands(collector: Collector) -> AppGroup:
             run.end()
         except SourceRefused as error:
             _stop(str(error), UNUSABLE)
+        except OSError as error:
+            _stop(f"{error.filename}: {error.strerror}", UNUSABLE)
         except (DatabaseUnavailable, DatabaseRevision) as error:
             _stop(str(error), REFUSED)
         click.echo(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused", err=True)
@@ -58,9 +60,11 @@ def tweets_commands(collector: Collector) -> AppGroup:
 
 
 def _open_all(files: tuple[Path, ...]) -> None:
-    """Stop before anything is stored if a file can't be opened."""
+    """Stop before anything is stored if a file can't be opened, or is a pipe or a device, which can't be read twice."""
     for path in files:
         try:
+            if path.exists() and not path.is_file():
+                _stop(f"{path}: is no regular file", UNUSABLE)
             path.open("rb").close()
         except OSError as error:
             _stop(f"{path}: {error.strerror}", UNUSABLE)

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
 from collector import parsing
-from collector.parsing import Object, Unreadable, items, mapping, moment, number, text
+from collector.parsing import Object, Unreadable, mapping, moment, number, text
 from collector.tags import TagRefused, hashtag
 from collector.values import AuthorSeen, TweetSeen
 
@@ -57,6 +57,7 @@ def lines(path: Path) -> Iterator[Line]:
         for count in itertools.count(1):
             try:
                 line = stream.readline(LONGEST_LINE)
+                _skip_rest(line, stream)
             except (OSError, EOFError, zlib.error):
                 yield Line(count, _refused("the file can't be read any further"), raw.tell())
                 return
@@ -66,9 +67,15 @@ def lines(path: Path) -> Iterator[Line]:
                 yield Line(count, record(line), raw.tell())
 
 
+def _skip_rest(line: bytes, stream: BinaryIO) -> None:
+    """Read on to the end of a line that is too long, so that the next one is numbered rightly."""
+    while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        line = stream.readline(LONGEST_LINE)
+
+
 def record(line: bytes) -> Record:
     """Read one line; what can't be stored is in `refused`."""
-    if len(line) == LONGEST_LINE:
+    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
         return _refused(f"the line is longer than {LONGEST_LINE} bytes")
     try:
         body = _json(line)
@@ -107,6 +114,8 @@ def _joined(records: list[Record]) -> Record:
 
 def _page(body: Object) -> Record:
     data = body.get("data")
+    if not isinstance(data, list | dict | None):
+        return _refused("data is neither a list nor an object")
     page = parsing.page({**body, "data": [data] if isinstance(data, dict) else data}, observed=_LONG_AGO)
     created = max((tweet.created for tweet in page.tweets), default=_LONG_AGO)
     observed = _retrieved(body) or created
@@ -130,17 +139,30 @@ def _own(row: Object) -> Record:
     """Read a tweet as our own API and export write it."""
     try:
         tweet = parsing.tweet({**row, "text": row.get("tweet"), "created_at": row.get("created"), "geo": row})
-        tags = tuple(hashtag(str(tag)) for tag in items(row.get("tags")))
-        rash = hashtag(row["rash"]) if text(row.get("rash")) else None
+        tags = tuple(map(_hashtag, _list(row, "tags")))
+        rash = _hashtag(row["rash"]) if row.get("rash") is not None else None
     except (Unreadable, TagRefused) as error:
         return _refused(str(error))
     author_id = number(row.get("author_id")) or _nameless_id(text(row.get("username")))
     archived = Archived(tweet._replace(author_id=author_id), tags, rash)
-    if author_id is None:
-        return Record((archived,), ())
-    observed = moment(row.get("observed")) or tweet.created
+    observed = moment(row.get("observed"))
     names = (text(row.get("username")), text(row.get("author")), number(row.get("followers")))
-    return Record((archived,), (AuthorSeen(author_id, *names, observed),))
+    if author_id is None or (observed, *names) == (None,) * 4:
+        return Record((archived,), ())
+    return Record((archived,), (AuthorSeen(author_id, *names, observed or tweet.created),))
+
+
+def _list(row: Object, name: str) -> list[object]:
+    value = row.get(name)
+    if not isinstance(value, list | None):
+        raise Unreadable(f"{name} is no list")
+    return value or []
+
+
+def _hashtag(value: object) -> str:
+    if not isinstance(value, str):
+        raise Unreadable("a hashtag that is no text")
+    return hashtag(value)
 
 
 def _nameless_id(username: str | None) -> int | None:

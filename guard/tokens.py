@@ -23,6 +23,6 @@ def refusal(path: str, authorization: str, token: str | None) -> Refusal | None:
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return Refusal(f"a token is needed: {WANTED}", {})
-    if not hmac.compare_digest(given.strip().encode(), token.encode()):
+    if not hmac.compare_digest(given.strip(" ").encode(), token.encode()):
         return Refusal(f"the token is wrong: {WANTED}", {"error": "invalid_token"})
     return None

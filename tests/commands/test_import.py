@@ -1,0 +1,229 @@
+"""`flask --app app tweets import`: what is read, what is refused, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from collector import imports
+from emulator import Emulator
+from tests.commands.conftest import MakeProgram, Program
+from tests.conftest import wait_until
+from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
+
+ALL = [FIXTURES / name for name in ("twarc-pages.jsonl", "pages-post-fields.jsonl", "twarc-flattened.jsonl")]
+THREE = [str(post(number)["id"]) for number in range(3)]
+
+
+def ids(program: Program) -> list[str]:
+    return [row["id"] for row in program.tweets()]
+
+
+def test_the_command_imports_plain_and_packed_files_and_a_second_time_adds_nothing(program: Program, tmp_path: Path) -> None:
+    packed = tmp_path / "pages.jsonl.gz"
+    packed.write_bytes(gzip.compress(ALL[0].read_bytes()))
+    own = json_lines(tmp_path / "own.ndjson", own_row(7), own_row(8))
+    first = program.process("tweets", "import", packed, ALL[1], ALL[2], own)
+    assert first == (0, [], ["11 tweets read, 5 added, 0 refused"])
+    before = program.tweets()
+    assert [row["id"] for row in before] == [*THREE, post(7)["id"], post(8)["id"]]
+    second = program.process("tweets", "import", packed, ALL[1], ALL[2], own)
+    assert second == (0, [], ["11 tweets read, 0 added, 0 refused"])
+    assert program.tweets() == before
+
+
+def test_the_command_says_each_refused_line_on_stderr_and_the_counts_last(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "archive.jsonl"
+    lines = [json.dumps(page(post(0))), "not json", "", json.dumps(page({**post(1), "id": None}, post(2))), "[]"]
+    file.write_text("\n".join(lines))
+    ended = program.process("tweets", "import", file, ALL[0])
+    assert (ended.code, ended.out) == (1, [])
+    assert ended.err == [
+        f"{file}:2: no JSON",
+        f"{file}:4: no id (id None)",
+        f"{file}:5: no JSON object",
+        "5 tweets read, 3 added, 3 refused",
+    ]
+    assert ids(program) == THREE
+
+
+def test_a_missing_file_ends_the_command_before_anything_is_stored(program: Program, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.jsonl"
+    assert program.process("tweets", "import", ALL[0], missing) == (2, [], [f"{missing}: No such file or directory"])
+    assert not program.file.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "below a file"])
+def test_what_is_no_regular_file_ends_the_import_before_anything_is_stored(program: Program, tmp_path: Path, kind: str) -> None:
+    odd, reason = tmp_path / "odd", "is no regular file"
+    if kind == "folder":
+        odd.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(odd)
+    elif kind == "device":
+        odd.symlink_to("/dev/zero")
+    else:
+        odd.touch()
+        odd, reason = odd / "x", "Not a directory"
+    assert program.run("tweets", "import", ALL[0], odd) == (2, [], [f"{odd}: {reason}"])
+    assert not program.file.exists()
+
+
+def test_without_a_file_the_usage_is_said(program: Program) -> None:
+    ended = program.run("tweets", "import")
+    assert ended.code == 2
+    assert ended.err[-1] == "Error: Missing argument 'FILES...'."
+
+
+@pytest.mark.parametrize("name", [file.name for file in ALL])
+def test_each_shape_stores_data_only_and_never_what_it_refers_to(program: Program, name: str) -> None:
+    assert program.imported(FIXTURES / name) == "3 tweets read, 3 added, 0 refused"
+    first, second, third = program.tweets()
+    assert [first["id"], second["id"], third["id"]] == THREE
+    assert (first["tweet"], first["author"], first["followers"]) == (
+        "on call again #SRE and #sre with @nobody_known",
+        "Ada Muster",
+        120,
+    )
+    assert (first["country"], first["country_code"], first["created"]) == ("Colombia", "CO", "2026-03-02T08:30:00Z")
+    assert (first["rash"], first["tags"]) == ("#sre", ["#sre"])
+    assert second["tweet"].endswith("é")
+    assert (second["author"], second["rash"], second["tags"]) == ("Бо Пример", "#Observability", ["#Observability"])
+    assert (third["author"], third["username"], third["author_id"]) == (None, None, "7003")
+    ranked = program.get("/tweets?order_by_followers_desc=1000")["authors"]
+    assert [author["username"] for author in ranked] == ["ada_muster", "bo_primer"]
+
+
+def test_what_the_api_gives_is_read_back_as_it_was(make_program: MakeProgram, tmp_path: Path) -> None:
+    source = make_program("source")
+    nameless = own_row(5, username="eve", author="Eve", rash="#Launch", tags=["#Launch", "#sre"])
+    bare = own_row(6, author=None, username=None, followers=None, lang=None, rash=None, tags=[])
+    json_lines(tmp_path / "own.ndjson", nameless, bare)
+    json_lines(tmp_path / "edited.jsonl", page(edited(20, 21, text="second #devops #sre", lang="it")))
+    source.imported(*ALL, tmp_path / "own.ndjson", tmp_path / "edited.jsonl")
+    rows = source.tweets()
+    assert len(rows) == 6
+    json_lines(tmp_path / "rows.ndjson", *rows)
+    json_lines(tmp_path / "answer.json.gz", {"tweets": rows})
+    for name in ("rows.ndjson", "answer.json.gz"):
+        copy = make_program(f"copy-{name}")
+        assert copy.imported(tmp_path / name) == "6 tweets read, 6 added, 0 refused"
+        assert copy.tweets() == rows
+        for path in ("/tweets_per_tag", "/tweets_per_hour", "/tweets?order_by_followers_desc=1000"):
+            assert copy.get(path) == source.get(path)
+
+
+@pytest.mark.parametrize("name", ["empty.jsonl", "empty.jsonl.gz", "blank.jsonl"])
+def test_an_empty_file_is_no_fault(program: Program, tmp_path: Path, name: str) -> None:
+    content = {"empty.jsonl": b"", "empty.jsonl.gz": gzip.compress(b""), "blank.jsonl": b"\n\n  \n"}[name]
+    (tmp_path / name).write_bytes(content)
+    assert program.imported(tmp_path / name) == "0 tweets read, 0 added, 0 refused"
+
+
+def test_of_a_packed_file_that_is_cut_all_that_can_be_read_is_stored(program: Program, tmp_path: Path) -> None:
+    whole = json_lines(tmp_path / "whole.gz", *(page(post(number)) for number in range(300)))
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(whole.read_bytes()[:-200])
+    ended = program.run("tweets", "import", cut, ALL[0])
+    stored = len(ids(program))
+    assert ended.code == 1
+    assert 3 < stored < 300
+    assert ended.err == [
+        f"{cut}:{stored + 1}: the file can't be read any further",
+        f"{stored + 3} tweets read, {stored} added, 1 refused",
+    ]
+
+
+@pytest.mark.parametrize("head", [b"", b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"PK\x03\x04", b"SQLite format 3\0", b"{"])
+def test_binary_garbage_is_refused_line_by_line(program: Program, tmp_path: Path, head: bytes) -> None:
+    file = tmp_path / "garbage"
+    file.write_bytes(head + random.Random(1).randbytes(20_000))
+    ended = program.run("tweets", "import", file, ALL[0])
+    refused = len(ended.err) - 1
+    assert (ended.code, ended.err[-1]) == (1, f"3 tweets read, 3 added, {refused} refused")
+    assert refused >= 1
+    assert all(line.startswith(f"{file}:") and line.isprintable() for line in ended.err[:-1])
+
+
+def test_what_an_archive_holds_cannot_forge_a_line_on_stderr(program: Program, tmp_path: Path) -> None:
+    forged = "x\n/srv/other.jsonl:1: forged\r\x1b[2K"
+    file = json_lines(
+        tmp_path / "archive.jsonl", page({**post(0), "id": forged}), own_row(1, rash=forged), own_row(2, id=forged)
+    )
+    ended = program.run("tweets", "import", file)
+    assert len(ended.err) == 4
+    assert [line.split(":")[1] for line in ended.err[:3]] == ["1", "2", "3"]
+    assert all(line.isprintable() for line in ended.err)
+
+
+def test_more_tweets_than_a_batch_are_stored_once_each(program: Program, tmp_path: Path) -> None:
+    number = 2 * imports.BATCH + 7
+    pages = [page(*(post(minute) for minute in range(start, start + 100))) for start in range(0, number, 90)]
+    file = json_lines(tmp_path / "archive.jsonl", *pages)
+    distinct = len({one["id"] for each in pages for one in each["data"]})
+    read = sum(len(each["data"]) for each in pages)
+    assert program.imported(file) == f"{read} tweets read, {distinct} added, 0 refused"
+    assert len(ids(program)) == distinct
+    rows = program.tweets()
+    answer = json_lines(tmp_path / "answer.json", {"tweets": rows})
+    assert program.imported(answer) == f"{distinct} tweets read, 0 added, 0 refused"
+    assert program.tweets() == rows
+
+
+def test_a_whole_answer_of_authors_without_ids_keeps_them_beyond_a_batch(
+    make_program: MakeProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 3)
+    program = make_program()
+    known = json_lines(tmp_path / "known.jsonl", page(post(0), users=(user(),)))
+    rows = [own_row(number, followers=number) for number in range(1, 9)]
+    program.imported(known)
+    program.imported(json_lines(tmp_path / "answer.json", {"tweets": rows}))
+    assert {row["author_id"] for row in program.tweets()} == {"7001"}
+    assert program.get("/tweets?order_by_followers_desc=9")["authors"] == [
+        {"author": "Ada Muster", "followers": 8, "username": "ada_muster", "tweets": 9}
+    ]
+
+
+def test_invented_and_imported_tweets_do_not_mix(make_program: MakeProgram) -> None:
+    program = make_program(TWITTER_API_URL="", TAGS="#sre", TW_NUMBER="10")
+    program.collector.prepare()
+    program.collector.start().over.result(30)
+    before = program.tweets()
+    assert len(before) == 10
+    expected = "the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first"
+    assert program.run("tweets", "import", ALL[0]) == (2, [], [expected])
+    assert program.tweets() == before
+    program.drop()
+    assert program.imported(ALL[0]) == "3 tweets read, 3 added, 0 refused"
+
+
+def test_an_import_beside_a_running_collection_disturbs_neither(
+    make_program: MakeProgram, emulator: Emulator, tmp_path: Path
+) -> None:
+    program = make_program(TWITTER_API_URL=emulator.url, TW_NUMBER="300")
+    program.collector.prepare()
+    emulator.latency = 0.5
+    started = program.collector.start()
+    wait_until(lambda: emulator.requests)
+    file = json_lines(tmp_path / "archive.jsonl", *(page(post(number)) for number in range(700)))
+    beside = make_program(TWITTER_API_URL=emulator.url)
+    assert beside.imported(file) == "700 tweets read, 700 added, 0 refused"
+    assert not started.over.done()
+    emulator.latency = 0
+    started.over.result(30)
+    collection = program.get(f"/collections/{started.run_id}")
+    assert collection["state"] == "done"
+    stored = {row["id"] for row in program.tweets()}
+    assert {str(post(number)["id"]) for number in range(700)} <= stored
+    assert len(stored) == 700 + collection["tweets_added"]
+
+
+def test_a_database_that_is_none_is_said_in_one_line(program: Program) -> None:
+    program.file.write_bytes(b"this is no database, whatever its name says" * 100)
+    assert program.run("tweets", "import", ALL[0]) == (1, [], ["the database's file is no database"])

@@ -1,0 +1,267 @@
+"""What becomes of an imported tweet: its tags, its rash, its edits and its author."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from collector import imports
+from collector.tags import tracked
+from emulator import Emulator
+from queries.tweets import tweet as tweet_of
+from tests.commands.conftest import MakeProgram, Program
+from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, tweet_id, user
+
+
+class Archive:
+    """Writes a new file for each import."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+
+    def __call__(self, *objects: object) -> Path:
+        self._count += 1
+        return json_lines(self._folder / f"archive-{self._count}.jsonl", *objects)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path)
+
+
+def tags_of(row: Json) -> tuple[str | None, list[str]]:
+    return row["rash"], row["tags"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rash", "tags"),
+    [
+        ("nothing here", None, []),
+        ("#unknown and #other", None, []),
+        ("#sre", "#sre", ["#sre"]),
+        ("#SRE #unknown", "#sre", ["#sre"]),
+        ("＃devops in full width", "#devops", ["#devops"]),
+        ("#OBSERVABILITY", "#Observability", ["#Observability"]),
+        ("#sre #observability #devops", "#devops", ["#devops", "#Observability", "#sre"]),
+        ("#sreX no#devops", "#devops", ["#devops"]),
+        ("sre without the sign", None, []),
+    ],
+)
+def test_a_tweet_is_linked_to_the_tracked_tags_among_its_hashtags(
+    program: Program, archive: Archive, text: str, rash: str | None, tags: list[str]
+) -> None:
+    program.imported(archive(page(post(0, text))))
+    assert tags_of(program.tweet()) == (rash, tags)
+
+
+def test_the_entities_name_the_hashtags_where_x_gives_them(program: Program, archive: Archive) -> None:
+    program.imported(archive(page(post(0, "no sign in the text", entities={"hashtags": [{"tag": "SRE"}, {"tag": "x"}]}))))
+    assert tags_of(program.tweet()) == ("#sre", ["#sre"])
+
+
+def test_a_tweet_without_a_tracked_tag_counts_everywhere_but_per_tag(program: Program, archive: Archive) -> None:
+    program.imported(archive(page(post(0, "no tag at all"), users=(user(),))))
+    assert tags_of(program.tweet()) == (None, [])
+    assert program.get("/tweets_per_tag") == {"tweets_per_tags": []}
+    assert sum(hour["tweets"] for hour in program.get("/tweets_per_hour")["tweets_per_hour"]) == 1
+    assert program.get("/tweets?order_by_followers_desc=5")["authors"][0]["tweets"] == 1
+
+
+@pytest.mark.parametrize("given", ["#Launch", "Launch", " #Launch "])
+def test_the_option_tag_is_linked_to_every_tweet_and_is_not_tracked_by_that(
+    program: Program, archive: Archive, given: str
+) -> None:
+    file = archive(page(post(0, "none"), post(1, "#sre")), own_row(2, rash="#devops", tags=["#devops"]))
+    program.imported("--tag", given, file)
+    assert list(map(tags_of, program.tweets())) == [
+        ("#Launch", ["#Launch"]),
+        ("#Launch", ["#Launch", "#sre"]),
+        ("#devops", ["#devops", "#Launch"]),
+    ]
+    with program.collector.database.reading() as session:
+        assert [tag.tag for tag in tracked(session)] == ["#devops", "#Observability", "#sre"]
+
+
+def test_the_option_tag_takes_the_spelling_that_is_known(program: Program, archive: Archive) -> None:
+    program.imported("--tag", "observability", archive(page(post(0, "none"))))
+    assert tags_of(program.tweet()) == ("#Observability", ["#Observability"])
+
+
+@pytest.mark.parametrize("given", ["a b", "#", "123", "#sre OR #devops", ""])
+def test_an_option_tag_that_is_no_hashtag_ends_the_command(program: Program, archive: Archive, given: str) -> None:
+    ended = program.run("tweets", "import", "--tag", given, archive(page(post(0))))
+    assert ended.code == 2
+    assert ended.err[-1].startswith("Error: Invalid value for '--tag': ")
+    assert not program.file.exists()
+
+
+def test_rash_is_the_tag_of_the_earliest_import_that_found_the_tweet(program: Program, archive: Archive) -> None:
+    file = archive(page(post(0, "#sre")))
+    program.imported(file)
+    program.imported("--tag", "#aaa", file)
+    program.imported(archive(own_row(0, rash="#abc", tags=["#abc"])))
+    assert tags_of(program.tweet()) == ("#sre", ["#aaa", "#abc", "#sre"])
+
+
+def test_an_import_that_found_it_under_no_tag_leaves_rash_to_the_first_that_does(program: Program, archive: Archive) -> None:
+    file = archive(page(post(0, "no tag")))
+    program.imported(file)
+    assert tags_of(program.tweet()) == (None, [])
+    program.imported("--tag", "#sre", file)
+    program.imported("--tag", "#aaa", file)
+    assert tags_of(program.tweet()) == ("#sre", ["#aaa", "#sre"])
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_within_one_import_rash_is_the_first_tag_by_name(
+    program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", batch)
+    first, second = archive(page(edited(0, text="#sre"))), archive(page(edited(0, 1, text="#observability #devops")))
+    program.imported(first, second)
+    assert tags_of(program.tweet()) == ("#devops", ["#devops", "#Observability", "#sre"])
+
+
+def test_our_own_row_keeps_the_rash_it_names_also_against_the_order_of_names(program: Program, archive: Archive) -> None:
+    program.imported(archive(own_row(0, rash="#sre", tags=["#devops", "#sre"]), own_row(1, rash="#zeta", tags=["#alpha"])))
+    assert list(map(tags_of, program.tweets())) == [("#sre", ["#devops", "#sre"]), ("#zeta", ["#alpha", "#zeta"])]
+
+
+def test_our_own_row_is_linked_to_its_tags_and_not_to_its_hashtags(program: Program, archive: Archive) -> None:
+    program.imported(archive(own_row(0, "#devops #sre", rash=None, tags=["#Launch"])))
+    assert tags_of(program.tweet()) == ("#Launch", ["#Launch"])
+
+
+def test_a_collection_after_an_import_adds_its_tag_and_leaves_rash(
+    make_program: MakeProgram, emulator: Emulator, archive: Archive
+) -> None:
+    emulator.clock.hold()
+    settings = {"TWITTER_API_URL": emulator.url, "TAGS": "#sre", "TW_NUMBER": "10"}
+    elsewhere, program = make_program("elsewhere", **settings), make_program("program", **settings)
+    elsewhere.collector.prepare()
+    elsewhere.collector.start().over.result(30)
+    collected = elsewhere.tweets()
+    program.imported(archive(*({**row, "rash": "#zeta", "tags": ["#zeta"]} for row in collected[:5])))
+    program.collector.start().over.result(30)
+    rows = program.tweets()
+    assert [row["id"] for row in rows] == [row["id"] for row in collected]
+    assert [tags_of(row) for row in rows] == [("#zeta", ["#sre", "#zeta"])] * 5 + [("#sre", ["#sre"])] * 5
+
+
+VERSIONS = [
+    edited(0, text="first #sre", lang="en", geo={"country": "Peru", "country_code": "PE"}),
+    edited(0, 10, text="second #sre", lang="it"),
+    edited(0, 10, 20, text="third #sre", lang="es", geo={"country": "Chile", "country_code": "CL"}),
+]
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_an_edited_tweet_is_one_tweet_in_whatever_order_its_versions_come(
+    program: Program, archive: Archive, order: tuple[int, ...], together: bool
+) -> None:
+    objects = [page(VERSIONS[index]) for index in order]
+    if together:
+        assert program.imported(archive(*objects)) == "3 tweets read, 1 added, 0 refused"
+    else:
+        counts = [program.imported(archive(each)) for each in objects]
+        assert counts == [f"1 tweets read, {added} added, 0 refused" for added in (1, 0, 0)]
+    row = program.tweet()
+    assert (row["id"], row["created"]) == (post(0)["id"], "2026-03-02T08:30:00Z")
+    assert (row["tweet"], row["lang"], row["country"], row["country_code"]) == ("third #sre", "es", "Chile", "CL")
+    with program.collector.database.reading() as session:
+        for minute in (0, 10, 20):
+            found = tweet_of(session, int(post(minute)["id"]))
+            assert found is not None
+            assert str(found.id) == post(0)["id"]
+
+
+def test_of_a_tweet_whose_newest_version_alone_is_at_hand_created_is_the_first_version_s(
+    program: Program, archive: Archive
+) -> None:
+    program.imported(archive(page(edited(0, 10, 20, text="third #sre"))))
+    assert (program.tweet()["created"], program.tweet()["id"]) == ("2026-03-02T08:30:00Z", post(0)["id"])
+
+
+def observed(followers: int, hour: int, name: str = "Ada Muster", number: int = 0) -> Json:
+    when = datetime(2026, 5, 1, hour, tzinfo=UTC)
+    return page(post(number), users=(user(7001, name, f"ada_{hour}", followers),), retrieved=when)
+
+
+@pytest.mark.parametrize("order", list(permutations([9, 12, 15])))
+@pytest.mark.parametrize("together", [True, False])
+def test_an_author_is_shown_as_observed_last_in_whatever_order_the_observations_come(
+    program: Program, archive: Archive, order: tuple[int, ...], together: bool
+) -> None:
+    objects = [observed(followers=hour * 100, hour=hour, name=f"Ada at {hour}", number=hour) for hour in order]
+    for file in [archive(*objects)] if together else map(archive, objects):
+        program.imported(file)
+    rows = program.tweets()
+    assert len(rows) == 3
+    for row in rows:
+        assert (row["author"], row["username"], row["followers"]) == ("Ada at 15", "ada_15", 1500)
+        assert row["observed"] == "2026-05-01T15:00:00Z"
+    assert program.get("/tweets?order_by_followers_desc=5")["authors"] == [
+        {"author": "Ada at 15", "followers": 1500, "username": "ada_15", "tweets": 3}
+    ]
+
+
+def test_an_old_archive_imported_over_a_collection_does_not_overwrite_its_authors(
+    make_program: MakeProgram, emulator: Emulator, archive: Archive
+) -> None:
+    program = make_program(TWITTER_API_URL=emulator.url, TAGS="#sre", TW_NUMBER="10")
+    program.collector.prepare()
+    program.collector.start().over.result(30)
+    before = program.tweets()
+    known = next(row for row in before if row["author_id"] and row["username"])
+    renamed = user(int(known["author_id"]), "An older name", "older_name", 1)
+    program.imported(archive(page(post(0, author=int(known["author_id"])), users=(renamed,))))
+    rows = [row for row in program.tweets() if row["author_id"] == known["author_id"]]
+    assert len(rows) >= 2
+    assert {(row["author"], row["username"], row["followers"]) for row in rows} == {
+        (known["author"], known["username"], known["followers"])
+    }
+
+
+def test_an_author_known_by_id_is_found_by_the_username_of_our_own_row(program: Program, archive: Archive) -> None:
+    program.imported(archive(observed(120, 9)))
+    program.imported(archive(own_row(1, username="ada_9", author="Ada at row")))
+    assert {row["author_id"] for row in program.tweets()} == {"7001"}
+    assert {row["author"] for row in program.tweets()} == {"Ada Muster"}
+
+
+def test_a_tweet_without_an_author_is_stored(program: Program, archive: Archive) -> None:
+    program.imported(archive(page(post(0, author=None))))
+    row = program.tweet()
+    assert (row["author"], row["username"], row["followers"], row["author_id"]) == (None, None, None, None)
+
+
+def test_the_largest_and_the_smallest_ids_are_stored_and_come_in_the_order_of_numbers(
+    program: Program, archive: Archive
+) -> None:
+    large, small = 2**63 - 1, 20
+    old = {"id": small, "text": "old", "created_at": "2006-03-21T20:50:14.000Z"}
+    program.imported(archive(page({"id": str(large), "text": "last"}, old, post(0))))
+    assert [row["id"] for row in program.tweets()] == [str(small), post(0)["id"], str(large)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Sao_Paulo", "Asia/Tokyo", "Pacific/Kiritimati"])
+def test_no_imported_time_breaks_the_hours_of_a_zone(program: Program, archive: Archive, zone: str) -> None:
+    times = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2006-03-21T00:00:00Z", "2026-01-01T00:00:00Z"]
+    rows: list[Json] = [{"id": str(number), "text": "x", "created_at": time} for number, time in enumerate(times, 1)]
+    late = {"id": str(tweet_id(datetime(2080, 1, 1, tzinfo=UTC))), "text": "y"}
+    ended = program.run("tweets", "import", archive(page(*rows, late)))
+    assert ended.err[-1] == "3 tweets read, 3 added, 2 refused"
+    counted = program.get(f"/tweets_per_hour?tz={zone}")["tweets_per_hour"]
+    assert sum(hour["tweets"] for hour in counted) == 3
+
+
+def test_what_an_archive_says_of_strange_authors_and_texts_is_given_back_as_it_is(program: Program, archive: Archive) -> None:
+    text = "a\0b \ud83c <script>alert(1)</script> ' OR 1=1; -- \u202e\n\t#sre"
+    program.imported(archive(page(post(0, text), users=(user(name="\ud800", username="x"),))))
+    row = program.tweet()
+    assert row["tweet"] == text.replace("\0", "\ufffd").replace("\ud83c", "\ufffd")
+    assert (row["author"], row["rash"]) == ("\ufffd", "#sre")

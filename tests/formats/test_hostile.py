@@ -1,0 +1,135 @@
+"""Hostile JSON: the parser gives tweets that a database can hold, or reasons, and never raises."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.parsing import LARGEST_ID
+from collector.values import AuthorSeen, TweetSeen
+from formats.records import Record, record
+from tests.fixtures.archives import own_row, page, post, user
+
+TEXT = st.text(st.characters(categories=None), max_size=20)  # all of Unicode, NUL and lone surrogates too
+ODD_TIMES = ["2026-01-01", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+ODD = st.sampled_from(["", "#", "#sre", "0", "-1", "1" * 19, "9" * 19, "9" * 20, "\0", "\ud800", "١", *ODD_TIMES])
+NUMBER = st.integers(-(2**80), 2**80) | st.floats() | st.sampled_from([0, -1, LARGEST_ID, LARGEST_ID + 1, 10**400])
+ANY = st.recursive(
+    st.none() | st.booleans() | NUMBER | TEXT | ODD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT | ODD, inner, max_size=4),
+    max_leaves=8,
+)
+NAMES = """data includes users tweets posts places meta errors next_token id text created_at lang author_id author username name
+    public_metrics followers_count geo place_id country country_code entities hashtags tag note_tweet note_post
+    edit_history_tweet_ids edit_history_post_ids __twarc retrieved_at tweet created followers rash tags observed"""
+KEYS = st.sampled_from(NAMES.split())
+OBJECT: st.SearchStrategy[Any] = st.recursive(
+    st.dictionaries(KEYS, ANY, max_size=8),
+    lambda inner: st.dictionaries(KEYS, ANY | inner | st.lists(inner, max_size=3), max_size=8),
+    max_leaves=6,
+)
+MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EARLIEST, LATEST = datetime(2006, 3, 21, tzinfo=UTC), datetime(2081, 1, 1, tzinfo=UTC)
+
+
+def assert_can_be_stored(read: Record) -> None:
+    for archived in read.tweets:
+        assert_tweet_fits(archived.tweet)
+        for tag in (*(archived.tags or ()), *filter(None, [archived.rash])):
+            assert tag.startswith("#")
+            tag.encode()
+    for author in read.authors:
+        assert_author_fits(author)
+    for reason in read.refused:
+        assert reason.isprintable()
+        assert len(reason) < 400
+
+
+def assert_tweet_fits(tweet: TweetSeen) -> None:
+    assert 0 <= tweet.id <= tweet.version <= LARGEST_ID
+    assert tweet.version in tweet.versions
+    assert list(tweet.versions) == sorted(set(tweet.versions))
+    assert EARLIEST <= tweet.created < LATEST
+    assert tweet.text
+    assert tweet.author_id is None or abs(tweet.author_id) <= LARGEST_ID
+    for text in (tweet.text, tweet.lang, tweet.country, tweet.country_code, *tweet.hashtags):
+        assert_text_fits(text)
+
+
+def assert_author_fits(author: AuthorSeen) -> None:
+    assert abs(author.id) <= LARGEST_ID
+    assert author.followers is None or 0 <= author.followers <= LARGEST_ID
+    assert author.observed.tzinfo is UTC
+    assert_text_fits(author.username)
+    assert_text_fits(author.name)
+
+
+def assert_text_fits(text: str | None) -> None:
+    assert text is None or ("\0" not in text and text.encode().decode() == text)
+
+
+def line_of(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def changed(value: Any, path: list[int], to: object) -> Any:
+    """Return the value with one part, which the path leads to, put in another's place."""
+    if not path or not value or not isinstance(value, dict | list):
+        return to
+    if isinstance(value, dict):
+        name = list(value)[path[0] % len(value)]
+        return {**value, name: changed(value[name], path[1:], to)}
+    index = path[0] % len(value)
+    return [*value[:index], changed(value[index], path[1:], to), *value[index + 1 :]]
+
+
+@MANY
+@given(st.binary(max_size=60) | st.text(st.characters(categories=["P", "N", "Zs"]), max_size=40).map(str.encode))
+def test_any_bytes_are_read_or_refused(line: bytes) -> None:
+    assert_can_be_stored(record(line))
+
+
+@MANY
+@given(ANY)
+def test_any_json_is_read_or_refused(value: object) -> None:
+    read = record(line_of(value))
+    assert_can_be_stored(read)
+    assert isinstance(value, dict) or read.refused
+
+
+@MANY
+@given(OBJECT)
+def test_any_object_with_our_keys_in_the_wrong_places_is_read_or_refused(value: object) -> None:
+    assert_can_be_stored(record(line_of(value)))
+
+
+NOTE = {"text": "long #sre", "entities": {}}
+GOOD = [
+    page(
+        post(0, geo={"place_id": "p"}, entities={"hashtags": [{"tag": "sre"}]}, note_tweet=NOTE),
+        users=(user(),),
+        places=[{"id": "p", "country": "Colombia", "country_code": "CO"}],
+        retrieved=datetime(2026, 3, 2, 12, tzinfo=UTC),
+    ),
+    {**post(0), "author": user(), "geo": {"country": "Colombia"}, "__twarc": {"retrieved_at": "2026-03-02T12:00:00Z"}},
+    own_row(0, author_id="7001", observed="2026-03-02T12:00:00Z"),
+    {"tweets": [own_row(0), own_row(1)]},
+]
+
+
+@MANY
+@given(st.sampled_from(GOOD), st.lists(st.integers(0, 20), min_size=1, max_size=6), ANY | OBJECT)
+def test_one_wrong_part_in_a_good_line_is_read_or_refused(good: object, path: list[int], wrong: object) -> None:
+    assert_can_be_stored(record(line_of(changed(good, path, wrong))))
+
+
+@MANY
+@given(st.sampled_from(GOOD), st.integers(1, 2000))
+def test_a_good_line_that_is_cut_is_refused(good: object, end: int) -> None:
+    line = line_of(good)
+    if end < len(line):
+        assert record(line[:end]) == Record((), (), ("no JSON",))

@@ -1,0 +1,329 @@
+"""Lines of archives."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.values import AuthorSeen, TweetSeen
+from formats import records
+from formats.records import Record, lines, record
+from tests.fixtures.archives import FIXTURES, MORNING, Json, edited, json_lines, own_row, page, post, user
+
+RETRIEVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ADA = AuthorSeen(7001, "ada_muster", "Ada Muster", 120, RETRIEVED)
+BO = AuthorSeen(7002, "bo_primer", "Бо Пример", 15, RETRIEVED)
+
+
+def read(body: object) -> Record:
+    return record(json.dumps(body).encode() + b"\n")
+
+
+def read_all(name: str) -> tuple[dict[int, TweetSeen], dict[int, AuthorSeen], list[str]]:
+    """Return all tweets and authors of a file by id, and what was refused."""
+    tweets, authors, refused = dict[int, TweetSeen](), dict[int, AuthorSeen](), list[str]()
+    for line in lines(FIXTURES / name):
+        tweets |= {archived.tweet.id: archived.tweet for archived in line.record.tweets}
+        authors |= {author.id: author for author in line.record.authors}
+        refused += line.record.refused
+    return tweets, authors, refused
+
+
+def only(read: Record) -> TweetSeen:
+    assert read.refused == ()
+    return read.tweets[0].tweet
+
+
+@pytest.mark.parametrize("name", ["twarc-pages.jsonl", "pages-post-fields.jsonl", "twarc-flattened.jsonl"])
+def test_pages_in_both_vocabularies_and_flattened_tweets_give_the_same_tweets(name: str) -> None:
+    tweets, authors, refused = read_all(name)
+    first, second, third = (int(post(number)["id"]) for number in range(3))
+    assert refused == []
+    assert list(tweets) in ([first, second, third], [third, second, first])
+    assert tweets[first].text == "on call again #SRE and #sre with @nobody_known"
+    assert tweets[first].created == MORNING
+    assert (tweets[first].country, tweets[first].country_code) == ("Colombia", "CO")
+    assert (tweets[first].author_id, tweets[first].lang) == (7001, "en")
+    assert tweets[first].hashtags == ("SRE", "sre")
+    assert tweets[second].text.startswith("xxxxx the whole text &amp; its end #Observability é")
+    assert len(tweets[second].text) > 280
+    assert tweets[second].hashtags == ("Observability",)
+    assert (tweets[second].country, tweets[second].country_code) == (None, None)
+    assert tweets[third].author_id == 7003
+    assert (authors[7001], authors[7002]) == (ADA, BO)
+    assert 7003 not in authors
+
+
+def test_a_page_s_referenced_tweets_are_not_read() -> None:
+    stranger = post(90, "a stranger's #sre")
+    body = page(post(0), users=(user(),), tweets=[stranger], posts=[stranger])
+    assert [archived.tweet.id for archived in read(body).tweets] == [int(post(0)["id"])]
+
+
+def test_a_page_with_one_tweet_an_empty_page_and_one_without_data_are_read() -> None:
+    assert len(read({"data": post(0)}).tweets) == 1
+    assert read({"meta": {"result_count": 0}}) == Record((), ())
+    assert read({"data": None, "errors": [{"title": "Not Found Error"}]}) == Record((), ())
+    assert read({"data": []}) == Record((), ())
+
+
+def test_one_object_that_cannot_be_stored_costs_no_other() -> None:
+    broken: list[Any] = [{**post(1), "id": None}, {**post(2), "text": ""}, "a text", None, {**post(3), "id": "x\n1:2: y"}]
+    read_page = read(page(post(0), *broken, post(4)))
+    assert [archived.tweet.id for archived in read_page.tweets] == [int(post(0)["id"]), int(post(4)["id"])]
+    assert read_page.refused == (
+        "no id (id None)",
+        f"no text (id {post(2)['id']})",
+        "no id (id None)",
+        "no id (id None)",
+        "no id (id x1:2: y)",
+    )
+
+
+def test_a_place_without_an_id_is_the_place_of_no_tweet() -> None:
+    nowhere = {"country": "Atlantis", "country_code": "AT"}
+    body = page(post(0), post(1, geo={}), post(2, geo={"place_id": None}), places=[nowhere, {**nowhere, "id": None}])
+    assert {archived.tweet.country for archived in read(body).tweets} == {None}
+
+
+def test_a_page_is_observed_when_it_was_retrieved_and_else_when_its_newest_tweet_was_made() -> None:
+    assert read(page(post(0), users=(user(),), retrieved=RETRIEVED)).authors == (ADA,)
+    newest = datetime(2026, 3, 2, 8, 35, tzinfo=UTC)
+    assert read(page(post(5), post(0), users=(user(),))).authors == (ADA._replace(observed=newest),)
+
+
+def test_a_flattened_tweet_brings_its_author_also_where_the_tweet_itself_does_not_name_them() -> None:
+    without = {name: value for name, value in post(0).items() if name != "author_id"}
+    read_tweet = read({**without, "author": user(), "__twarc": {"retrieved_at": "2026-03-02T12:00:00Z"}})
+    assert only(read_tweet).author_id == 7001
+    assert read_tweet.authors == (ADA,)
+    assert read({**post(0), "author": user()}).authors == (ADA._replace(observed=MORNING),)
+
+
+def test_text_is_kept_as_x_sent_it() -> None:
+    text = " &lt;b&gt; &amp;amp;  two  spaces\nand a line \u200d\ufeff"
+    assert only(read(page(post(0, text)))).text == text
+
+
+def test_the_id_of_an_edited_tweet_is_its_first_version_s_and_so_is_its_time() -> None:
+    tweet = only(read(page(edited(0, 10, 20, text="third #sre"))))
+    assert (tweet.id, tweet.version) == (int(post(0)["id"]), int(post(20)["id"]))
+    assert tweet.versions == tuple(int(post(number)["id"]) for number in (0, 10, 20))
+    assert (tweet.created, tweet.text) == (MORNING, "third #sre")
+
+
+@pytest.mark.parametrize("created", [None, "", "yesterday", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 12])
+def test_a_tweet_without_a_possible_time_gets_that_of_its_id(created: object) -> None:
+    assert only(read(page(post(0, created_at=created)))).created == MORNING
+
+
+@pytest.mark.parametrize("created", [None, "0001-01-01T00:00:00Z", "2006-03-20T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_tweet_from_before_snowflakes_without_a_possible_time_is_refused(created: str | None) -> None:
+    old = {"id": "20", "text": "just setting up", "created_at": created, "edit_history_tweet_ids": ["20"]}
+    assert read(page(old)).refused == ("no created_at (id 20)",)
+    assert only(read(page({**old, "created_at": "2006-03-21T20:50:14.000Z"}))).created.year == 2006
+
+
+def test_our_own_row_with_the_contract_s_keys_alone_is_read() -> None:
+    row = own_row(0, country="Colombia", country_code="CO", tags=["#devops", "#SRE"])
+    archived = read(row).tweets[0]
+    assert archived.tags == ("#devops", "#SRE")
+    assert archived.rash == "#sre"
+    assert (archived.tweet.id, archived.tweet.created) == (int(row["id"]), MORNING)
+    assert (archived.tweet.country, archived.tweet.country_code, archived.tweet.lang) == ("Colombia", "CO", "en")
+    author = read(row).authors[0]
+    assert (author.username, author.name, author.followers, author.observed) == ("ada_muster", "Ada Muster", 120, MORNING)
+    assert author.id == archived.tweet.author_id
+    assert author.id < 0
+
+
+def test_an_author_without_an_id_is_the_same_in_every_row_and_letter_case() -> None:
+    one, other = read(own_row(0)).authors[0], read(own_row(1, username="ADA_Muster")).authors[0]
+    assert one.id == other.id
+    assert read(own_row(2, username="bo_primer")).authors[0].id != one.id
+
+
+def test_our_own_row_with_further_keys_keeps_the_author_s_id_and_observation() -> None:
+    row = own_row(0, author_id="7001", observed="2026-03-02T12:00:00Z", some_later_key={"x": 1})
+    assert read(row).authors == (ADA,)
+    assert only(read(row)).author_id == 7001
+
+
+def test_our_own_row_of_a_tweet_without_author_and_tags_is_read() -> None:
+    row = own_row(0, author=None, followers=None, username=None, rash=None, tags=[], lang=None)
+    archived = read(row).tweets[0]
+    assert (archived.tags, archived.rash, archived.tweet.author_id) == ((), None, None)
+    assert read(row).authors == ()
+
+
+def test_our_own_row_of_an_author_who_was_never_observed_is_no_observation() -> None:
+    row = own_row(0, author_id="7001", author=None, username=None, followers=None, observed=None)
+    assert only(read(row)).author_id == 7001
+    assert read(row).authors == ()
+    assert len(read({**row, "observed": "2026-03-02T12:00:00Z"}).authors) == 1
+
+
+def test_the_whole_answer_of_get_tweets_is_read_as_its_rows_are() -> None:
+    rows = [own_row(number) for number in range(3)]
+    assert read({"tweets": rows}).tweets == tuple(read(row).tweets[0] for row in rows)
+    assert read({"tweets": []}) == Record((), ())
+    assert read({"tweets": [rows[0], 5, {}]}).refused == ("no id", "no id")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"id": None}, "no id"),
+        ({"id": "-5"}, "no id"),
+        ({"id": "1e5"}, "no id"),
+        ({"id": str(2**63)}, "no id"),
+        ({"id": 5.0}, "no id"),
+        ({"id": True}, "no id"),
+        ({"id": "١٢٣"}, "no id"),
+        ({"tweet": ""}, "no text"),
+        ({"id": "20", "created": None}, "no created_at"),
+        ({"tags": "#sre"}, "tags is no list"),
+        ({"tags": {"#sre": 1}}, "tags is no list"),
+        ({"tags": [None]}, "a hashtag that is no text"),
+        ({"tags": ["#sre", 5]}, "a hashtag that is no text"),
+        ({"tags": [["#sre"]]}, "a hashtag that is no text"),
+        ({"rash": 5}, "a hashtag that is no text"),
+    ],
+)
+def test_our_own_row_that_cannot_be_stored_is_refused_with_the_reason(changes: Json, reason: str) -> None:
+    assert read(own_row(0, **changes)) == Record((), (), (reason,))
+
+
+@pytest.mark.parametrize("tag", ["#a b", "#sre OR #devops", "#12", "", "#" + "x" * 101, "#\ud800", "from:me", "#\n"])
+def test_a_tag_that_is_no_hashtag_is_refused_in_one_line(tag: str) -> None:
+    for changes in ({"tags": [tag]}, {"rash": tag}):
+        (reason,) = read(own_row(0, **changes)).refused
+        assert "is not accepted, expected a hashtag of 1 to 100 letters" in reason
+        assert reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"not json\n", "no JSON"),
+        (b'{"data": [\n', "no JSON"),
+        (b"\x80\x81\xff", "no JSON"),
+        (b'{"tweet": "\xff"}', "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "no JSON"),
+        (b"1" * 5_000, "no JSON"),
+        (b"[]\n", "no JSON object"),
+        (b'[{"id": "1"}]', "no JSON object"),
+        (b"null", "no JSON object"),
+        (b'"text"', "no JSON object"),
+        (b"5", "no JSON object"),
+        (b"NaN", "no JSON object"),
+        (b"{}", "no id"),
+        (b'{"data": "text"}', "data is neither a list nor an object"),
+        (b'{"data": 5, "meta": {}}', "data is neither a list nor an object"),
+        (b'{"tweets": {"tweet": "x"}}', "no id"),
+        (b'{"title": "Unauthorized", "status": 401, "type": "about:blank"}', "no id"),
+        (b'{"id": "1", "text": 5}', "no text"),
+    ],
+)
+def test_a_line_that_holds_no_tweet_is_refused_with_the_reason(line: bytes, reason: str) -> None:
+    assert record(line).refused == (reason,)
+
+
+@pytest.mark.parametrize("depth", [300, 900, 1005, 1015])
+def test_values_nested_as_deeply_as_the_parser_allows_are_refused_too(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for text in (
+        f'{{"data":[{{"id":{deep},"text":"x"}}]}}',
+        f'{{"data":[{{"id":"20","text":"x","geo":{{"place_id":{deep}}}}}],"includes":{{"places":[{{"id":{deep}}}]}}}}',
+        f'{{"tweet":"x","id":"20","created":"2026-01-01T00:00:00Z","tags":[{deep}]}}',
+        f'{{"tweet":"x","id":{deep},"rash":{deep}}}',
+    ):
+        assert len(record(text.encode()).refused) == 1
+
+
+def test_nul_and_lone_surrogates_become_replacement_characters() -> None:
+    text = f'{{"data":[{{"id":"{post(0)["id"]}","text":"a\\u0000b\\ud83dc","lang":"\\udfff","author_id":"1"}}],'
+    text += '"includes":{"users":[{"id":"1","username":"\\u0000","name":"\\ud800"}]}}'
+    read_page = record(text.encode())
+    assert (only(read_page).text, only(read_page).lang) == ("a\ufffdb\ufffdc", "\ufffd")
+    assert (read_page.authors[0].username, read_page.authors[0].name) == ("\ufffd", "\ufffd")
+    assert only(record(b'{"data":[{"id":"%s","text":"\\ud83e\\udd89"}]}' % post(0)["id"].encode())).text == "🦉"
+
+
+def test_lines_are_numbered_as_they_lie_in_the_file_and_empty_ones_are_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "archive.jsonl"
+    first, second = (json.dumps(page(post(number))).encode() for number in (0, 1))
+    file.write_bytes(b"\xef\xbb\xbf" + first + b"\r\n\n  \t\r\nnot json\n" + second)
+    read_lines = list(lines(file))
+    assert [(line.number, len(line.record.tweets), line.record.refused) for line in read_lines] == [
+        (1, 1, ()),
+        (4, 0, ("no JSON",)),
+        (5, 1, ()),
+    ]
+    assert read_lines[-1].position == file.stat().st_size
+
+
+def test_a_packed_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    packed = json_lines(tmp_path / "archive.jsonl.gz", page(post(0)), page(post(1)))
+    renamed = tmp_path / "archive.jsonl"
+    renamed.write_bytes(packed.read_bytes())
+    plain = json_lines(tmp_path / "plain.gz.txt", page(post(0)), page(post(1)))
+    (tmp_path / "two-members.gz").write_bytes(b"".join(gzip.compress(line) for line in plain.read_bytes().splitlines(True)))
+    expected = [line.record for line in lines(plain)]
+    for name in ("archive.jsonl.gz", "archive.jsonl", "two-members.gz"):
+        assert [line.record for line in lines(tmp_path / name)] == expected
+
+
+@pytest.mark.parametrize("cut", [3, 15, 60, -9, -1])
+def test_a_packed_file_that_is_cut_gives_what_can_be_read_and_then_says_so(tmp_path: Path, cut: int) -> None:
+    whole = json_lines(tmp_path / "archive.gz", *(page(post(number)) for number in range(50))).read_bytes()
+    (tmp_path / "cut.gz").write_bytes(whole[:cut])
+    read_lines = list(lines(tmp_path / "cut.gz"))
+    assert read_lines[-1].record.refused == ("the file can't be read any further",)
+    assert not any(line.record.refused for line in read_lines[:-1])
+    assert [line.number for line in read_lines] == list(range(1, len(read_lines) + 1))
+
+
+def test_a_packed_file_with_damage_or_garbage_behind_it_says_so(tmp_path: Path) -> None:
+    whole = json_lines(tmp_path / "archive.gz", *(page(post(number)) for number in range(50))).read_bytes()
+    for name, content in {"damaged": whole[:200] + b"\xff" * 50 + whole[250:], "tail": whole + b"garbage"}.items():
+        (tmp_path / name).write_bytes(content)
+        assert list(lines(tmp_path / name))[-1].record.refused == ("the file can't be read any further",)
+
+
+def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "empty.gz").write_bytes(gzip.compress(b""))
+    assert list(lines(tmp_path / "empty")) == list(lines(tmp_path / "empty.gz")) == []
+
+
+def test_a_line_that_is_too_long_is_refused_once_and_the_next_keeps_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LONGEST_LINE", 1000)
+    file = tmp_path / "archive.jsonl"
+    good = json.dumps(page(post(0))).encode()
+    exact = good + b" " * (999 - len(good))
+    file.write_bytes(
+        b"x" * 5000 + b"\n" + good + b"\n" + exact + b"\n" + b"y" * 1000 + b"\n" + b"z" * 999 + b"\n" + b"x" * 2500
+    )
+    refused = "the line is longer than 1000 bytes"
+    assert [(line.number, len(line.record.tweets), line.record.refused) for line in lines(file)] == [
+        (1, 0, (refused,)),
+        (2, 1, ()),
+        (3, 1, ()),
+        (4, 0, (refused,)),
+        (5, 0, ("no JSON",)),
+        (6, 0, (refused,)),
+    ]
+
+
+def test_a_file_that_cannot_be_opened_raises(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        next(lines(tmp_path / "missing"))

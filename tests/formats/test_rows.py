@@ -1,0 +1,99 @@
+"""Answers of queries in the shapes of the API."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from collector.prices import Prices
+from formats import rows
+from queries.authors import AuthorRank
+from queries.collections import CollectionView, TagOutcome
+from queries.hours import HourCount
+from queries.tags import TagCount
+from queries.tweets import TweetView
+
+NOON = datetime(2026, 11, 17, 12, 34, 56, tzinfo=UTC)
+FULL = TweetView(
+    id=2**63 - 1,
+    text="<b>&amp; \u2028 “ünïcödé” 🦉",
+    created=NOON,
+    lang="en",
+    country="Colombia",
+    country_code="CO",
+    author_id=2**53 + 1,
+    author="Ada Muster",
+    username="ada_muster",
+    followers=120,
+    observed=NOON,
+    rash="#sre",
+    tags=("#devops", "#sre"),
+)
+BARE = TweetView(1, "x", NOON, None, None, None, None, None, None, None, None, None, ())
+
+
+def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
+    assert list(rows.tweet(FULL))[:7] == ["tweet", "author", "followers", "created", "lang", "country", "rash"]
+    assert rows.tweet(FULL) == {
+        "tweet": "<b>&amp; \u2028 “ünïcödé” 🦉",
+        "author": "Ada Muster",
+        "followers": 120,
+        "created": "2026-11-17T12:34:56Z",
+        "lang": "en",
+        "country": "Colombia",
+        "rash": "#sre",
+        "id": "9223372036854775807",
+        "username": "ada_muster",
+        "tags": ("#devops", "#sre"),
+        "country_code": "CO",
+        "author_id": "9007199254740993",
+        "observed": "2026-11-17T12:34:56Z",
+    }
+
+
+def test_what_x_did_not_give_is_null_and_the_tags_are_an_empty_list() -> None:
+    shown = rows.tweet(BARE)
+    given = {name: value for name, value in shown.items() if value is not None}
+    assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "tags": ()}
+
+
+def test_a_stand_in_for_an_unknown_author_s_id_is_not_shown() -> None:
+    assert rows.tweet(FULL._replace(author_id=-5))["author_id"] is None
+
+
+@pytest.mark.parametrize("batches", [[], [[FULL]], [[FULL, BARE], [BARE]], [[FULL], [FULL], [FULL]]])
+def test_the_pieces_of_all_tweets_are_one_json_document(batches: list[list[TweetView]]) -> None:
+    pieces = list(rows.tweets(batches))
+    written = json.loads(b"".join(pieces))
+    assert written == {"tweets": [json.loads(json.dumps(rows.tweet(view))) for batch in batches for view in batch]}
+    assert len(pieces) == len(batches) + 2
+
+
+def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
+    assert rows.authors([AuthorRank("Ada Muster", None, "ada_muster", 3)]) == {
+        "authors": [{"author": "Ada Muster", "followers": None, "username": "ada_muster", "tweets": 3}]
+    }
+    assert rows.tags([[TagCount("#sre", "en", 7), TagCount("#sre", None, 1)], []]) == {
+        "tweets_per_tags": [[{"rash": "#sre", "lang": "en", "tweets": 7}, {"rash": "#sre", "lang": None, "tweets": 1}], []]
+    }
+    assert rows.hours([HourCount(0, 12), HourCount(23, 0)]) == {
+        "tweets_per_hour": [{"at_hour": "00:00", "tweets": 12}, {"at_hour": "23:00", "tweets": 0}]
+    }
+
+
+def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> None:
+    outcome = TagOutcome("#sre", "failed", 0, "X is unwell: status 503")
+    view = CollectionView(7, "running", NOON, None, 3, 100, 60, None, (outcome,))
+    assert rows.collection(view, Prices(post=5_000, user=10_000)) == {
+        "id": 7,
+        "state": "running",
+        "started": "2026-11-17T12:34:56Z",
+        "ended": None,
+        "tweets_added": 3,
+        "tags": [{"tag": "#sre", "state": "failed", "added": 0, "reason": "X is unwell: status 503"}],
+        "spend": {"posts": 100, "users": 60, "floor_usd": 0.5, "ceiling_usd": 1.1},
+        "gaps": [],
+        "error": None,
+    }

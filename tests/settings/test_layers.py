@@ -1,0 +1,83 @@
+"""Three layers: the environment, then .env.local, then .env."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from settings import SettingError, load
+from tests.settings.conftest import Checkout, Load
+
+FLASK = {"FLASK_RUN_FROM_CLI": "true"}
+
+
+def test_without_layers_every_setting_has_its_default(tmp_path: Path) -> None:
+    settings = load({}, folder=tmp_path)
+    assert (settings.host, settings.port, settings.collect_on_start) == ("127.0.0.1", 5000, True)
+    assert settings.twitter_bearer_token is None
+    assert settings.tags is None
+
+
+def test_the_environment_comes_before_env_local_and_env_local_before_env(load_from: Load) -> None:
+    files = {"local": "PORT=2002\nWORKERS=2\n", "env": "PORT=3003\nWORKERS=3\nTW_NUMBER=30\n"}
+    settings = load_from({"PORT": "1001"}, **files)
+    assert (settings.port, settings.workers, settings.tw_number) == (1001, 2, 30)
+
+
+@pytest.mark.parametrize("unset", ["", "   ", "<port>", "<any words at all>", " <port> "])
+def test_an_empty_value_or_a_placeholder_asks_the_next_layer(load_from: Load, unset: str) -> None:
+    assert load_from({"PORT": unset}, local=f"PORT={unset}", env="PORT=3003").port == 3003
+    assert load_from({"PORT": unset}, local="PORT=2002", env="PORT=3003").port == 2002
+    assert load_from({"PORT": unset}, local=f"PORT={unset}", env=f"PORT={unset}").port == 5000
+
+
+@pytest.mark.parametrize("value", ["a<b>", "<a><b>", "x <token>", "<open"])
+def test_a_value_that_only_holds_a_placeholder_is_a_value(load_from: Load, value: str) -> None:
+    assert load_from({"TWITTER_BEARER_TOKEN": value}, env="TWITTER_BEARER_TOKEN=other").twitter_bearer_token == value
+
+
+def test_the_files_may_quote_export_and_comment(load_from: Load) -> None:
+    local = "# a comment\nexport PORT='2002'\nTAGS=\"#sre, #devops\"  # and another\nHOST\n"
+    settings = load_from(local=local)
+    assert (settings.port, settings.tags, settings.host) == (2002, ("#sre", "#devops"), "127.0.0.1")
+
+
+def test_a_file_that_is_no_text_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(SettingError, match=r"\A\.env\.local: can't be read: UnicodeDecodeError\Z"):
+        load({}, folder=tmp_path)
+
+
+def test_unless_flask_put_it_there_the_environment_wins_also_with_env_s_value(load_from: Load) -> None:
+    assert load_from({"PORT": "3003"}, local="PORT=2002", env="PORT=3003").port == 3003
+
+
+def test_what_flask_copied_from_env_into_the_environment_does_not_beat_env_local(load_from: Load) -> None:
+    copied = {**FLASK, "PORT": "3003", "WORKERS": "3"}
+    settings = load_from(copied, local="PORT=2002", env="PORT=3003\nWORKERS=3")
+    assert (settings.port, settings.workers) == (2002, 3)
+
+
+def test_under_flask_the_user_s_own_variable_still_wins(load_from: Load) -> None:
+    assert load_from({**FLASK, "PORT": "1001"}, local="PORT=2002", env="PORT=3003").port == 1001
+
+
+def test_under_flask_a_placeholder_in_env_hides_nothing(load_from: Load) -> None:
+    copied = {**FLASK, "TWITTER_BEARER_TOKEN": "<bearer-token>"}
+    settings = load_from(copied, local="TWITTER_BEARER_TOKEN=mine", env="TWITTER_BEARER_TOKEN=<bearer-token>")
+    assert settings.twitter_bearer_token == "mine"
+
+
+def test_the_flask_command_itself_sees_what_the_doors_see(checkout: Checkout) -> None:
+    checkout.write(".env", "DATABASE_URL=sqlite:///chosen/by-env.db")
+    checkout.write(".env.local", "DATABASE_URL=sqlite:///chosen/by-env-local.db")
+    assert checkout.run("-m", "flask", "--app", "app", "database", "upgrade").code == 0
+    assert [file.name for file in (checkout.folder / "chosen").glob("*.db")] == ["by-env-local.db"]
+
+
+def test_a_relative_sqlite_url_means_the_same_file_from_every_folder(load_from: Load) -> None:
+    project = Path(__file__).resolve().parents[2]
+    for url in ("sqlite:///data/x.db", "sqlite+pysqlite:///data/x.db"):
+        assert load_from({"DATABASE_URL": url}).database_url == f"sqlite:///{project}/data/x.db"
+    assert load_from({"DATABASE_URL": "sqlite:////srv/x y.db"}).database_url == "sqlite:////srv/x y.db"

@@ -1,0 +1,218 @@
+"""Which database, which X."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from alchemy import Database
+from api import collector_for, get_tweets
+from app import create_app
+from collector import parsing, sources
+from collector.backups import drop
+from collector.collector import Collector
+from collector.failures import CREDENTIALS
+from collector.imports import Import
+from collector.sources import SourceRefused, choose
+from emulator import Emulator
+from queries.tweets import in_batches
+from settings import Settings
+from tests.fixtures.archives import post
+from tests.settings.conftest import Checkout, Load
+
+BEARER = {"TWITTER_BEARER_TOKEN": "bearer"}
+OAUTH = {
+    "TWITTER_CONSUMER_KEY": "ck",
+    "TWITTER_CONSUMER_SECRET": "cs",
+    "TWITTER_ACCESS_TOKEN": "at",
+    "TWITTER_ACCESS_TOKEN_SECRET": "ats",
+}
+HOST = {"TWITTER_API_URL": "http://127.0.0.1:9"}
+FEW = {"TAGS": "#sre", "TW_NUMBER": "10", "X_RETRY_WAIT": "0s", "X_RETRIES": "0", "COLLECT_ON_START": "0"}
+NO_CREDENTIALS = f"the stored tweets are real and no credentials are set: set {CREDENTIALS}"
+INVENTED = "the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first"
+
+MakeCollector = Callable[[Settings], Collector]
+
+
+@pytest.fixture
+def real_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """data/tweets.db, in a folder of the test's own; data/emulated.db is beside it."""
+    monkeypatch.setattr(sources, "REAL_FILE", tmp_path / "data/tweets.db")
+    monkeypatch.setattr(sources, "EMULATED_FILE", tmp_path / "data/emulated.db")
+    return tmp_path / "data/tweets.db"
+
+
+@pytest.fixture
+def collector_of(real_file: Path) -> Iterator[MakeCollector]:
+    """Make prepared collectors, and close them in the end."""
+    made: list[Collector] = []
+
+    def make(settings: Settings) -> Collector:
+        made.append(collector_for(settings))
+        made[-1].prepare()
+        return made[-1]
+
+    yield make
+    for collector in made:
+        collector.close()
+
+
+def chosen(settings: Settings) -> tuple[str, str]:
+    """Return the name of the database's file and where its tweets are to come from."""
+    choice = choose(settings)
+    return choice.database_url.rsplit("/", 1)[1], choice.source
+
+
+def import_a_tweet(database: Database) -> None:
+    database.upgrade()
+    archive = Import(database)
+    archive.add([(parsing.tweet(post()), None, None)], [])
+    archive.end()
+
+
+def hold_a_tweet(file: Path) -> None:
+    database = Database(f"sqlite:///{file}")
+    import_a_tweet(database)
+    database.close()
+
+
+def stored(collector: Collector) -> int:
+    return sum(map(len, in_batches(collector.database)))
+
+
+@pytest.mark.usefixtures("real_file")
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, ("emulated.db", "emulator")),
+        (BEARER, ("tweets.db", "x")),
+        (OAUTH, ("tweets.db", "x")),
+        (HOST, ("tweets.db", "x")),
+        (BEARER | HOST, ("tweets.db", "x")),
+        ({"DATABASE_URL": "sqlite:////srv/mine.db"}, ("mine.db", "emulator")),
+        (BEARER | {"DATABASE_URL": "sqlite:////srv/mine.db"}, ("mine.db", "x")),
+        (HOST | {"DATABASE_URL": "sqlite:////srv/mine.db"}, ("mine.db", "x")),
+        ({name: f"<{name}>" for name in BEARER | OAUTH | HOST}, ("emulated.db", "emulator")),
+    ],
+)
+def test_without_stored_tweets_credentials_decide(
+    load_from: Load, environment: dict[str, str], expected: tuple[str, str]
+) -> None:
+    assert chosen(load_from(environment)) == expected
+
+
+@pytest.mark.usefixtures("real_file")
+@pytest.mark.parametrize("missing", OAUTH)
+def test_three_of_the_four_oauth_secrets_are_no_credentials(load_from: Load, missing: str) -> None:
+    three = {name: value for name, value in OAUTH.items() if name != missing}
+    assert chosen(load_from(three)) == ("emulated.db", "emulator")
+
+
+def test_tweets_db_is_taken_without_credentials_once_it_holds_a_tweet(load_from: Load, real_file: Path) -> None:
+    with closing(Database(f"sqlite:///{real_file}")) as migrated:
+        migrated.upgrade()
+        assert chosen(load_from({})) == ("emulated.db", "emulator")
+        import_a_tweet(migrated)
+        assert chosen(load_from({})) == ("tweets.db", "emulator")
+        drop(migrated)
+        assert chosen(load_from({})) == ("emulated.db", "emulator")
+
+
+def test_a_tweets_db_that_cannot_be_read_is_never_passed_over(load_from: Load, real_file: Path) -> None:
+    real_file.parent.mkdir()
+    real_file.write_bytes(b"this was a database once" * 1000)
+    assert chosen(load_from({})) == ("tweets.db", "emulator")
+
+
+def test_choosing_makes_no_file(load_from: Load, real_file: Path) -> None:
+    choose(load_from({}))
+    assert not real_file.parent.exists()
+
+
+def test_credentials_are_handed_on_and_the_bearer_token_is_there_when_another_host_needs_none(load_from: Load) -> None:
+    access = choose(load_from(OAUTH)).access
+    assert access is not None
+    assert (access.url, access.bearer_token, access[2:6]) == ("https://api.twitter.com", None, tuple(OAUTH.values()))
+    access = choose(load_from(HOST)).access
+    assert access is not None
+    assert access.url == HOST["TWITTER_API_URL"]
+    assert access.bearer_token
+    access = choose(load_from(HOST | BEARER)).access
+    assert access is not None
+    assert access.bearer_token == "bearer"
+
+
+def test_another_host_gets_a_dummy_bearer_token_and_fills_tweets_db(
+    load_from: Load, emulator: Emulator, collector_of: MakeCollector, real_file: Path
+) -> None:
+    collector = collector_of(load_from(FEW | {"TWITTER_API_URL": emulator.url}))
+    assert get_tweets(collector).state == "done"
+    assert [request.status for request in emulator.requests] == [200]
+    assert collector.database.file == real_file
+    assert stored(collector) == 10
+
+
+def test_real_tweets_without_credentials_are_served_and_a_collection_says_what_to_set(
+    load_from: Load, real_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold_a_tweet(real_file)
+    app = create_app(load_from(FEW))
+    with closing(app.extensions["collector"]) as collector:
+        collector.prepare()
+        client = app.test_client()
+        assert [tweet["id"] for tweet in json.loads(client.get("/tweets").data)["tweets"]] == [post()["id"]]
+        refused = client.get("/database")
+        assert (refused.status_code, refused.mimetype) == (503, "application/problem+json")
+        problem = json.loads(refused.data)
+        assert (problem["detail"], problem["collection"]) == (NO_CREDENTIALS, None)
+        assert client.get("/readyz").status_code == 200
+    assert "an emulator of X stands in" not in caplog.text
+
+
+def test_real_tweets_do_not_come_into_a_database_of_invented_ones(
+    load_from: Load, tmp_path: Path, emulator: Emulator, collector_of: MakeCollector
+) -> None:
+    file = {"DATABASE_URL": f"sqlite:///{tmp_path}/mine.db"}
+    invented = collector_of(load_from(FEW | file))
+    assert get_tweets(invented).state == "done"
+    before = stored(invented)
+    real = collector_of(load_from(FEW | file | {"TWITTER_API_URL": emulator.url}))
+    with pytest.raises(SourceRefused) as refused:
+        real.start()
+    assert str(refused.value) == INVENTED
+    with pytest.raises(SourceRefused):
+        Import(real.database)
+    assert (emulator.requests, stored(real)) == ([], before)
+    drop(real.database)
+    assert get_tweets(real).state == "done"
+    with pytest.raises(SourceRefused):
+        invented.start()
+
+
+def test_the_doors_choose_by_themselves(checkout: Checkout) -> None:
+    """No credentials: invented tweets in emulated.db. Another host: tweets.db. Then none again: tweets.db, and a refusal."""
+    data = checkout.folder / "data"
+    ended = checkout.run("api.py", **FEW)
+    assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
+    assert [file.name for file in data.glob("*.db")] == ["emulated.db"]
+    warnings = [record for record in map(json.loads, ended.out) if record["log"]["level"] == "warning"]
+    assert [record["message"] for record in warnings] == [
+        "no credentials are set: an emulator of X stands in, the tweets are invented"
+    ]
+    assert warnings[0]["monitor"]["url"].startswith("http://127.0.0.1:")
+
+    with Emulator() as elsewhere:
+        checkout.write(".env", f"TWITTER_API_URL={elsewhere.url}")
+        ended = checkout.run("api.py", **FEW)
+        assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
+    assert sorted(file.name for file in data.glob("*.db")) == ["emulated.db", "tweets.db"]
+
+    checkout.write(".env", "TWITTER_API_URL=<url>")
+    ended = checkout.run("api.py", **FEW)
+    assert (ended.code, ended.err[-1]) == (2, NO_CREDENTIALS)
+    assert not any("emulator of X" in line for line in ended.out)

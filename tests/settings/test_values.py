@@ -1,0 +1,177 @@
+"""What each setting accepts, and the one line in which it refuses the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api import collector_for
+from settings import SettingError, declared, load
+from tests.fixtures.archives import FIXTURES
+from tests.settings.conftest import Load
+
+WRONG = {
+    "TWITTER_API_URL": [
+        "api.x.com",
+        "ftp://api.x.com",
+        "http://",
+        "http://:80",
+        "http://x:0",
+        "http://x:99999",
+        "http://x:port",
+        "http://[::1",
+        "http://me:pw@x",
+        "http://x/?a=1",
+        "http://x#y",
+        "http://x y",
+    ],
+    "TAGS": [",", " , ,", ",,,"],
+    "TW_NUMBER": ["9", "0", "-10", "100001", "1e2", "10.0", "0x10", "+10", "1_000", "ten", "١٠", "9" * 5000],
+    "COLLECT_ON_START": ["true", "yes", "on", "2", "01", "-1", "TRUE"],
+    "DATABASE_URL": [
+        "tweets.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///x.db?mode=ro",
+        "mysql://u:geheim@h/d",
+        "file:x.db",
+    ],
+    "HOST": ["a\nb", "a\tb", "a\x1b[31mb"],
+    "PORT": ["0", "65536", "-1", "http", "80,81", "5000.0", "٥٠٠٠"],
+    "WORKERS": ["0", "65", "two", "-1"],
+    "API_TOKEN": ["two words", "línea", "tab\tbed", "line\nfeed", "nul\0"],
+    "ALLOW_OPEN": ["true", "2", "no"],
+    "LOG_LEVEL": ["CHATTY", "20", "WARN", "INFO,DEBUG"],
+    "PRICE_POST_USD": ["-1", "0.0000001", "1e-3", "$1", "1,5", ".5", "5.", "1234567", "NaN", "inf"],
+    "PRICE_USER_USD": ["-0.01", "free"],
+    "X_TIMEOUT": ["0s", "31", "31 s", "1.5s", "-1s", "367d", "999999d", "1w", "s", "1h30m", "٣١s", "31S"],
+    "X_RETRIES": ["-1", "11", "some"],
+    "X_RETRY_WAIT": ["1", "1ms", "-1s", "367d"],
+    "X_RATE_LIMIT_WAIT": ["for ever", "15", "366d1s"],
+    "TWITTER_BEARER_TOKEN": ["line\nfeed", "nul\0", "bell\a"],
+}
+HOSTILE = [
+    ",",
+    "\n",
+    "a\nb",
+    "x" * 100_000,
+    "\ud800",
+    "\0",
+    "-1",
+    "true",
+    "nonsense",
+    "١",
+    "'\"",
+    "$(id)",
+    "a,b",
+    "9" * 30,
+    "<",
+    "<a>b",
+    "\u2028",
+]
+RIGHT: list[tuple[str, str, Any]] = [
+    ("TWITTER_API_URL", "http://[::1]:8080/base/", "http://[::1]:8080/base"),
+    ("TWITTER_API_URL", "https://x.example", "https://x.example"),
+    ("TAGS", "#sre, devops ,,", ("#sre", "devops")),
+    ("TW_NUMBER", "10", 10),
+    ("TW_NUMBER", " 100000 ", 100_000),
+    ("COLLECT_ON_START", "0", False),
+    ("COLLECT_ON_START", "1", True),
+    ("PORT", "65535", 65535),
+    ("WORKERS", "64", 64),
+    ("API_TOKEN", "-._~+/=!:,;", "-._~+/=!:,;"),
+    ("LOG_LEVEL", "debug", "DEBUG"),
+    ("PRICE_POST_USD", "0.005", 5000),
+    ("PRICE_POST_USD", "999999.999999", 999_999_999_999),
+    ("PRICE_USER_USD", "0", 0),
+    ("X_TIMEOUT", "1s", timedelta(seconds=1)),
+    ("X_RETRY_WAIT", "0s", timedelta(0)),
+    ("X_RATE_LIMIT_WAIT", "366d", timedelta(days=366)),
+    ("X_RATE_LIMIT_WAIT", "15m", timedelta(minutes=15)),
+    ("X_RATE_LIMIT_WAIT", "2h", timedelta(hours=2)),
+    ("X_RETRIES", "10", 10),
+]
+FACTS = dict(declared())
+
+
+def refusal(name: str, value: str) -> str | None:
+    try:
+        load({name: value}, folder=FIXTURES)
+    except SettingError as error:
+        return str(error)
+    return None
+
+
+def assert_is_the_line(line: str, name: str, value: str, facts: Mapping[str, Any]) -> None:
+    """Hold that the line names the setting, the value unless it is a secret's, and what is expected; nothing more."""
+    shown = "its value" if facts["secret"] else repr(value.strip()[:80])
+    assert line == f"{name}: {shown} is not accepted, expected {facts['reader'].expected}"
+    assert len(line.splitlines()) == 1
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_refused_in_one_line(name: str, value: str) -> None:
+    line = refusal(name, value)
+    assert line is not None
+    assert_is_the_line(line, name, value, FACTS[name])
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_no_setting_takes_everything_and_none_fails_otherwise_than_in_its_line(name: str) -> None:
+    lines = [(value, refusal(name, value)) for value in HOSTILE]
+    assert any(line for _, line in lines)
+    for value, line in lines:
+        if line is not None:
+            assert_is_the_line(line, name, value, FACTS[name])
+
+
+@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if facts["secret"]])
+def test_no_part_of_a_secret_s_value_is_in_its_line(name: str) -> None:
+    line = refusal(name, "geheim\n")
+    assert line is None or "geheim" not in line
+    line = refusal(name, "ge\x07heim" if name != "DATABASE_URL" else "postgresql://u:geheim@h/d")
+    assert line is not None
+    assert "heim" not in line
+
+
+@pytest.mark.parametrize(("name", "text", "value"), RIGHT)
+def test_a_right_value_is_read(name: str, text: str, value: object) -> None:
+    assert getattr(load({name: text}, folder=FIXTURES), name.lower()) == value
+
+
+@pytest.mark.parametrize("tags", ["#a b", "from:someone", "#sre OR #devops", "123", "#", "#a,##b", "x" * 101, "(sre)"])
+def test_a_tag_that_is_no_hashtag_stops_the_start_in_one_line(load_from: Load, tags: str) -> None:
+    settings = load_from({"TAGS": tags})
+    with pytest.raises(SettingError, match=r"\ATAGS: .+ is not accepted, expected a hashtag of 1 to 100 letters") as refused:
+        collector_for(settings)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 400
+
+
+def test_secrets_are_not_in_the_settings_repr() -> None:
+    given = {name: f"value-of-{name}" for name, facts in FACTS.items() if facts["secret"]}
+    given |= {"DATABASE_URL": "sqlite:////srv/value-of-database.db", "HOST": "host-is-shown"}
+    shown = repr(load(given, folder=FIXTURES))
+    assert "value-of" not in shown
+    assert "host-is-shown" in shown
+
+
+def test_the_settings_of_a_start_do_not_change(load_from: Load) -> None:
+    settings = load_from({})
+    with pytest.raises(AttributeError):
+        settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("name", "facts"), declared())
+def test_every_setting_says_its_meaning_and_its_default_is_acceptable(name: str, facts: Mapping[str, Any]) -> None:
+    assert re.fullmatch(r"[A-Z][A-Z0-9_]+", name)
+    assert facts["meaning"].strip()
+    if facts["default"] is not None:
+        facts["reader"].read(facts["default"])
