@@ -1,4 +1,4 @@
-"""The log record as one line of ECS JSON.
+"""The log record as one line of ECS JSON. telemetry/shipping.py is its way to Logstash.
 
 Field names are those of the Elastic Common Schema. `host` is an object: Elasticsearch refuses a document in which it is a
 string. What a record carries beside its message stands under `monitor`, apart from the few names that ECS knows.
@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
@@ -20,10 +21,27 @@ import orjson
 SERVICE = "twitterapi"
 ECS_VERSION = "8.17.0"
 QUIET = ("tweepy", "urllib3", "requests_oauthlib", "oauthlib", "alembic", "gunicorn.access")
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-SECRET = re.compile(r"(?i)\b(bearer|oauth|basic)\s+[\w%.~+/=,\"-]+")
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+LINE = "ecs_line"
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", LINE}
+SECRET_NAME = re.compile(r"(?i)oauth_\w+|\w*(?:token|secret|password|consumer_key|api_key)|authorization")
+HIDDEN = "[hidden]"
+SECRETS = (
+    (re.compile(r"(?i)\b(oauth)\s+(?:\w+=\\?\"[^\"]*\"[,\s]*)+"), rf"\1 {HIDDEN} "),
+    (re.compile(r"(?i)\b(bearer|oauth|basic)(?:[\s:+]|%20)+\\?[\"']?[^\s\"'<>]+"), rf"\1 {HIDDEN}"),
+    (
+        re.compile(
+            r"(?i)\b(oauth_\w+|\w*(?:token|secret|password|consumer_key|api_key))"
+            r"(\\?[\"']?\s*=\s*|\\?[\"']\s*:\s*)(?:\\?\"[^\"]*\"|'[^']*'|[^\s,;&)}\]]+)"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    (re.compile(r"://[^/\s@]*@"), f"://{HIDDEN}@"),
+    (re.compile(r"\?[^\s'\"<>=?]+=[^\s'\"<>]*"), f"?{HIDDEN}"),
+)
+HARMLESS = re.compile(r"[\w./-]*")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 LONGEST_TEXT = 10_000
+DEEPEST = 8
 
 Context = Callable[[], Mapping[str, Any]]
 
@@ -37,27 +55,35 @@ class EcsFormatter(logging.Formatter):
         self._host = socket.gethostname()
 
     def format(self, record: logging.LogRecord) -> str:
-        return orjson.dumps(self.document(record), default=str).decode()
+        """Return the record as one line; it is made once, whichever handlers write it."""
+        line: str | None = getattr(record, LINE, None)
+        if line is None:
+            line = orjson.dumps(self.document(record)).decode()
+            setattr(record, LINE, line)
+        return line
 
     def document(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the record as nested objects, never with dotted keys."""
-        document: dict[str, Any] = {
+        """Return the record as nested objects, never with dotted keys, and without credentials and query strings."""
+        extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
+        given = {**self._context(), **extra.pop("ecs_fields", {})}
+        if extra:
+            given["monitor"] = {**given.get("monitor", {}), **extra}
+        if record.exc_info and record.exc_info[0]:
+            given["error"] = _error(*record.exc_info[:2])
+        return {
             "@timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "message": _clean(record.getMessage()),
+            "message": _clean(_message(record)),
             "ecs": {"version": ECS_VERSION},
-            "log": {"level": record.levelname.lower(), "logger": record.name},
+            "log": {"level": record.levelname.lower(), "logger": _clean(str(record.name))},
             "service": {"name": SERVICE},
             "host": {"name": self._host},
             "process": {"pid": record.process},
-            **self._context(),
+            **{_key(name): _plain(value) for name, value in given.items()},
         }
-        extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
-        document |= extra.pop("ecs_fields", {})
-        if extra:
-            document["monitor"] = {name: _clean(value) if isinstance(value, str) else value for name, value in extra.items()}
-        if record.exc_info and record.exc_info[0]:
-            document["error"] = _error(*record.exc_info[:2])
-        return document
+
+
+class EcsHandler(logging.StreamHandler[TextIO]):
+    """Writes the records to a stream; `configure` makes it."""
 
 
 def configure(level: str, context: Context = dict, *, stream: TextIO | None = None) -> None:
@@ -65,10 +91,10 @@ def configure(level: str, context: Context = dict, *, stream: TextIO | None = No
 
     Libraries that are chatty or log credentials stay at WARNING. A second call replaces what the first one set.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = EcsHandler(stream or sys.stdout)
     handler.setFormatter(EcsFormatter(context))
     root = logging.getLogger()
-    root.handlers[:] = [other for other in root.handlers if not isinstance(other.formatter, EcsFormatter)] + [handler]
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, EcsHandler)] + [handler]
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
@@ -76,10 +102,55 @@ def configure(level: str, context: Context = dict, *, stream: TextIO | None = No
 
 def _error(kind: type[BaseException], error: BaseException | None) -> dict[str, str]:
     trace = "".join(traceback.format_exception(kind, error, error.__traceback__ if error else None))
-    return {"type": kind.__name__, "message": _clean(str(error)), "stack_trace": _clean(trace)}
+    return {"type": kind.__name__, "message": str(error), "stack_trace": trace}
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message, also where a library gave it arguments that don't fit."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args!r}"
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """Return a value that JSON can hold, its texts cleaned; what is nested too deeply is left out."""
+    if isinstance(value, str):
+        return _clean(value)
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else f"{value:#x}"[:LONGEST_TEXT]
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _nested(value, depth + 1) if depth < DEEPEST else "[nested too deeply]"
+    return value.isoformat() if isinstance(value, datetime) else _clean(str(value))
+
+
+def _nested(value: Any, depth: int) -> object:
+    if isinstance(value, dict):
+        return {_key(name): HIDDEN if _is_secret(name, part) else _plain(part, depth) for name, part in value.items()}
+    return [_plain(part, depth) for part in value]
+
+
+@lru_cache(maxsize=1024)
+def _key(name: object) -> str:
+    return _clean(str(name)).replace(".", "_")
+
+
+def _is_secret(name: object, value: object) -> bool:
+    return isinstance(value, str) and _names_secret(str(name))
+
+
+@lru_cache(maxsize=1024)
+def _names_secret(name: str) -> bool:
+    return SECRET_NAME.fullmatch(name) is not None
 
 
 def _clean(text: str) -> str:
-    """Return a text without credentials and control characters, of bounded length."""
-    text = text.encode("utf-8", "replace").decode()
-    return CONTROL.sub("\ufffd", SECRET.sub(r"\1 [hidden]", text))[:LONGEST_TEXT]
+    """Return a text without credentials, query strings and control characters, of bounded length."""
+    if HARMLESS.fullmatch(text):
+        return text[:LONGEST_TEXT]
+    text = text[: 2 * LONGEST_TEXT].encode("utf-8", "replace").decode()
+    for secret, shown in SECRETS:
+        text = secret.sub(shown, text)
+    return CONTROL.sub("\ufffd", text)[:LONGEST_TEXT]

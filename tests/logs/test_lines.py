@@ -1,0 +1,341 @@
+"""Each log record is one line of valid ECS JSON, whatever it carries, and shows no credentials."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+import logstash
+from alchemy import Database
+from collector.x import Access, X
+from emulator import Emulator
+from logstash import EcsFormatter, configure
+from tests.fixtures.loggers import logging_restored
+
+ANY_TEXT = st.text(st.characters(categories=None), max_size=60)  # NUL and lone surrogates too
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | ANY_TEXT | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(ANY_TEXT | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+OURS = {"@timestamp", "message", "ecs", "log", "service", "host", "process"}
+
+
+class Stream(io.StringIO):
+    """What was logged."""
+
+    def lines(self) -> list[str]:
+        """Return the lines as a reader splits them, and hold that each is whole."""
+        assert self.getvalue() == "" or self.getvalue().endswith("\n")
+        return self.getvalue().split("\n")[:-1]
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines()]
+
+    def record(self) -> dict[str, Any]:
+        (only,) = self.records()
+        assert isinstance(only, dict)
+        return only
+
+
+@pytest.fixture
+def logged() -> Iterator[Stream]:
+    """Log everything into a stream, as the program does."""
+    stream = Stream()
+    with logging_restored():
+        configure("DEBUG", stream=stream)
+        yield stream
+
+
+log = logging.getLogger("some.module")
+
+
+def keys_of(value: object) -> Iterator[str]:
+    """Return every key in a value, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from keys_of(part)
+
+
+def test_a_record_is_an_ecs_document(logged: Stream) -> None:
+    before = time.time()
+    log.warning("tag %s skipped", "#sre", extra={"tag": "#sre", "reason": "none"})
+    record = logged.record()
+    assert record.keys() == OURS | {"monitor"}
+    assert record["message"] == "tag #sre skipped"
+    assert record["log"] == {"level": "warning", "logger": "some.module"}
+    assert record["monitor"] == {"tag": "#sre", "reason": "none"}
+    assert (record["service"], record["ecs"]) == ({"name": "twitterapi"}, {"version": "8.17.0"})
+    assert record["@timestamp"].endswith("Z")
+    assert len(record["@timestamp"]) == len("2026-11-24T10:00:00.000Z")
+    written = datetime.fromisoformat(record["@timestamp"]).timestamp()
+    assert before - 0.002 <= written <= time.time() + 0.002
+
+
+def test_the_host_is_an_object_and_so_is_what_a_record_names_host(logged: Stream) -> None:
+    log.info("x", extra={"host": "a string"})
+    record = logged.record()
+    assert isinstance(record["host"], dict)
+    assert isinstance(record["host"]["name"], str)
+    assert record["monitor"] == {"host": "a string"}
+
+
+def test_a_record_without_more_has_no_empty_objects(logged: Stream) -> None:
+    log.info("x")
+    assert logged.record().keys() == OURS
+
+
+def test_keys_with_dots_become_keys_without_at_every_depth(logged: Stream) -> None:
+    log.info("x", extra={"a.b": 1, "nested": {"c.d": [{"e.f": 2}]}, "ecs_fields": {"url": {"path.x": "/"}}})
+    record = logged.record()
+    assert record["monitor"] == {"a_b": 1, "nested": {"c_d": [{"e_f": 2}]}}
+    assert record["url"] == {"path_x": "/"}
+
+
+def test_facts_beside_ecs_fields_join_what_these_have_under_monitor(logged: Stream) -> None:
+    log.info("x", extra={"ecs_fields": {"monitor": {"route": "/"}, "event": {"kind": "event"}}, "tag": "#sre"})
+    record = logged.record()
+    assert (record["monitor"], record["event"]) == ({"route": "/", "tag": "#sre"}, {"kind": "event"})
+
+
+@settings(max_examples=200, deadline=None)
+@given(message=ANY_TEXT, facts=st.dictionaries(ANY_TEXT.map("x{}".format), ANYTHING, max_size=4))
+def test_any_message_and_any_facts_give_one_line_of_json(message: str, facts: dict[str, object]) -> None:
+    record = logging.makeLogRecord({"msg": message, "levelname": "INFO", "name": "x", **facts})
+    line = EcsFormatter(dict).format(record)
+    assert "\n" not in line
+    assert "\r" not in line
+    document = json.loads(line)
+    assert document.keys() >= OURS
+    assert not any("." in key for key in keys_of(document))
+    line.encode()
+
+
+class Odd(NamedTuple):
+    """A value that JSON doesn't know."""
+
+    name: str
+    path: Path
+
+
+def test_values_that_json_does_not_know_are_written_all_the_same(logged: Stream) -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    facts = {
+        "time": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "path": Path("/srv"),
+        "huge": 2**200,
+        "infinite": float("inf"),
+        "error": ValueError("wrong"),
+        "odd": Odd("x", Path("/y")),
+        "set": {"one"},
+        "numbers": {1: "one", None: "none"},
+        "surrogate": ["\ud800"],
+        "endless": endless,
+    }
+    log.info("x", extra=facts)
+    monitor = logged.record()["monitor"]
+    assert monitor.pop("endless")
+    assert monitor == {
+        "time": "2026-01-02T03:04:05+00:00",
+        "path": "/srv",
+        "huge": f"{2**200:#x}",
+        "infinite": None,
+        "error": "wrong",
+        "odd": ["x", "/y"],
+        "set": ["one"],
+        "numbers": {"1": "one", "None": "none"},
+        "surrogate": ["?"],
+    }
+
+
+def test_a_library_s_message_whose_arguments_do_not_fit_is_not_lost() -> None:
+    record = logging.makeLogRecord({"msg": "%d posts of %s", "args": ("many",), "levelname": "INFO"})
+    assert json.loads(EcsFormatter(dict).format(record))["message"] == "%d posts of %s ('many',)"
+
+
+@pytest.mark.parametrize(
+    "breaking", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\0"]
+)
+def test_no_character_forges_a_line_or_steers_a_terminal(logged: Stream, breaking: str) -> None:
+    forged = f'innocent{breaking}{{"message":"forged","log":{{"level":"error"}}}}\x1b[2J\x9b1m\x7f'
+    try:
+        raise ValueError(forged)
+    except ValueError:
+        log.exception(forged, extra={"fact": forged, "nested": [{"fact": forged}], f"key{breaking}x": 1})
+    assert len(logged.lines()) == 1
+    assert len(logged.getvalue().splitlines()) == 1
+    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in logged.lines()[0])
+    record = logged.record()
+    assert record["log"]["level"] == "error"
+    assert record["message"].startswith("innocent")
+    for text_ in (
+        record["message"],
+        record["monitor"]["fact"],
+        record["monitor"]["nested"][0]["fact"],
+        record["error"]["message"],
+    ):
+        assert not any(char in text_ for char in "\r\x1b\x9b\x7f\0\u2028\u2029\x85")
+
+
+def test_an_exception_s_type_message_and_trace_are_fields(logged: Stream) -> None:
+    try:
+        raise KeyError("missing")
+    except KeyError:
+        log.exception("it failed")
+    error = logged.record()["error"]
+    assert (error["type"], error["message"]) == ("KeyError", "'missing'")
+    assert error["stack_trace"].startswith("Traceback (most recent call last):\n")
+    assert "test_lines.py" in error["stack_trace"]
+
+
+def test_what_is_very_long_is_cut(logged: Stream) -> None:
+    log.info("x" * 1_000_000, extra={"fact": "y" * 1_000_000})
+    assert len(logged.lines()[0]) < 25_000
+
+
+SECRETS = [
+    "Bearer {}",
+    "bearer   {}",
+    "Authorization: Bearer {}",
+    '{{"Authorization": "Bearer {}"}}',
+    "{{'Authorization': 'bearer {}'}}",
+    "Bearer%20{}",
+    'Bearer "{}"',
+    "Basic {}",
+    'OAuth oauth_consumer_key="x", oauth_token="{}", oauth_nonce="1"',
+    'OAuth oauth_nonce="1",\n oauth_timestamp="2", oauth_signature="{}"',
+    '\\"OAuth oauth_nonce=\\"1\\", oauth_token=\\"{}\\"\\"',
+    "oauth_token={}&oauth_token_secret=other",
+    "Access(url='https://x', bearer_token='{}', consumer_key=None)",
+    "consumer_key='{}'",
+    "consumer_secret = {}",
+    "access_token_secret={}",
+    "API_TOKEN={}",
+    '{{"api_token": "{}"}}',
+    "token={};",
+    "password='{}'",
+    "https://user:{}@example.org/path",
+    "https://{}@example.org/path",
+    "GET /tweets?access_token={} failed",
+    "HTTPConnectionPool(host='x', port=80): Max retries exceeded with url: /2/tweets?query=a&key={} (Caused by x)",
+]
+
+
+@pytest.mark.parametrize("secret", ["AAAAAAAA%2Bq.7~x_y-z", "7001-abcDEF", "geheim=="])
+@pytest.mark.parametrize("shape", SECRETS)
+def test_credentials_are_hidden_wherever_they_stand(logged: Stream, shape: str, secret: str) -> None:
+    words = f"before {shape.format(secret)} after"
+    try:
+        raise ValueError(words)
+    except ValueError:
+        log.exception(words, extra={"fact": words, "nested": {"list": [words]}, "error_": ValueError(words)})
+    log.info("given: %s", words)
+    assert secret not in logged.getvalue()
+    assert "[hidden]" in logged.records()[0]["message"]
+    assert logged.records()[0]["message"].startswith("before ")
+    assert logged.records()[1]["message"].startswith("given: before ")
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "api_token", "bearer_token", "Authorization", "password", "oauth_signature", "API_TOKEN"]
+)
+def test_a_fact_whose_name_says_that_it_is_a_secret_is_hidden(logged: Stream, name: str) -> None:
+    log.info("x", extra={name: "geheim", "headers": {name: "geheim"}})
+    assert logged.record()["monitor"] == {name: "[hidden]", "headers": {name: "[hidden]"}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "page stored",
+        "X refuses the credentials: check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET",
+        "the token is wrong: send the header",
+        "no tag is tracked: set TAGS",
+        "is it? yes, 2 + 2 = 4",
+        "https://example.org/path/@someone",
+        "basically tokens, secrets and passwords: nothing",
+        "2026-11-24T10:00:00.000Z",
+    ],
+)
+def test_words_without_a_credential_stay_as_they_are(logged: Stream, words: str) -> None:
+    log.info(words)
+    assert logged.record()["message"] == words
+
+
+@pytest.mark.parametrize(
+    "hostile", ["?" * 50_000, "oauth " * 10_000, 'oauth a="b",' * 5_000, "Bearer " * 9_000, "token" * 10_000]
+)
+def test_hiding_takes_no_time_on_hostile_text(hostile: str) -> None:
+    started = time.perf_counter()
+    EcsFormatter(dict).format(logging.makeLogRecord({"msg": hostile, "levelname": "INFO"}))
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_libraries_that_chat_or_log_credentials_stay_at_warning(emulator: Emulator, tmp_path: Path, level: str) -> None:
+    stream = Stream()
+    with logging_restored():
+        configure(level, stream=stream)
+        oauth = X(Access(emulator.url, None, "consumer-key", "geheim-1", "access-token", "geheim-2"))
+        oauth.search("#sre", max_results=10)
+        oauth.close()
+        database = Database(f"sqlite:///{tmp_path}/x.db")
+        database.upgrade()
+        with database.reading() as session:
+            session.execute(text("SELECT 'a secret row'"))
+        database.close()
+        for name in logstash.QUIET:
+            logging.getLogger(f"{name}.below").debug("chat")
+            logging.getLogger(name).info("chat")
+            logging.getLogger(name).warning("heard")
+        logging.getLogger("ours").debug("detail")
+    records = stream.records()
+    assert [record["log"]["logger"] for record in records if record["message"] == "heard"] == list(logstash.QUIET)
+    others = [record["message"] for record in records if record["message"] != "heard"]
+    assert others == (["detail"] if level == "DEBUG" else [])
+    assert [request.status for request in emulator.requests] == [200]
+
+
+def test_at_a_higher_level_the_chatty_libraries_are_not_louder_than_the_rest() -> None:
+    stream = Stream()
+    with logging_restored():
+        configure("ERROR", stream=stream)
+        for name in (*logstash.QUIET, "ours"):
+            logging.getLogger(name).warning("x")
+    assert stream.getvalue() == ""
+
+
+def test_configuring_again_replaces_what_was_configured_and_leaves_the_handlers_of_others() -> None:
+    first, second, other = Stream(), Stream(), logging.NullHandler()
+    with logging_restored():
+        logging.getLogger().addHandler(other)
+        configure("INFO", stream=first)
+        configure("WARNING", lambda: {"trace": {"id": "t"}}, stream=second)
+        log.info("unheard")
+        log.warning("heard")
+        assert other in logging.getLogger().handlers
+    assert first.getvalue() == ""
+    assert (second.record()["message"], second.record()["trace"]) == ("heard", {"id": "t"})
+
+
+def test_without_a_stream_the_log_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_restored():
+        configure("INFO")
+        log.info("heard")
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["message"], err) == ("heard", "")
