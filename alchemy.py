@@ -112,6 +112,12 @@ class Database:
         """The SQLite file."""
         return Path(self.url.database or "")
 
+    @property
+    def size(self) -> int:
+        """The bytes of the file and its write-ahead log."""
+        files = (self.file, self.file.with_name(f"{self.file.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session that sees one state of the database; raises DatabaseUnavailable."""

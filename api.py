@@ -30,6 +30,7 @@ from collector.x import Access
 from emulator import Emulator
 from queries.collections import CollectionView, collection
 from settings import SettingError, Settings, load
+from telemetry.shipping import ship
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load()
         logstash.configure(settings.log_level)
+        if settings.logstash_host:
+            ship(settings.logstash_host, settings.logstash_port)
         with closing(collector_for(settings)) as collector:
             collector.prepare()
             return _estimate(collector) if asked.estimate else _collect(collector)

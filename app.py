@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
 import sys
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from flask import Flask
@@ -17,10 +20,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-import commands
 import logstash
-import resources
-import web
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for
 from collector.collector import Collector, NothingTracked
@@ -45,15 +45,33 @@ def create_app(settings: Settings | None = None) -> Flask:
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
+    return _wired(settings, collector)
+
+
+def _wired(settings: Settings, collector: Collector) -> Flask:
+    """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share figures."""
+    import commands
+    import resources
+    import web
+    from telemetry.logs import LogMetrics
+    from telemetry.metrics import HttpMetrics
+    from telemetry.shipping import ship
+
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
     logstash.configure(settings.log_level, context, stream=sys.stderr if command else sys.stdout)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     observe(app)
+    metrics = HttpMetrics(app)
+    logs = LogMetrics(metrics.registry)
+    logs.enabled(settings.logstash_host is not None)
+    if settings.logstash_host:
+        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context)
     guard(app, settings.api_token)
-    resources.register(app, collector)
+    resources.register(app, collector, metrics)
     web.register(app, collector)
     commands.register(app, collector)
+    metrics.start_at_zero(app)
     return app
 
 
@@ -83,6 +101,7 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "post_worker_init": self._started,
             "worker_exit": lambda _server, worker: collector_of(worker).close(),
+            "child_exit": _forget,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -109,6 +128,12 @@ class ServerLog(Logger):
         self.access_log.disabled = True
 
 
+def _forget(_server: object, worker: Worker) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
 def collector_of(worker: Worker) -> Collector:
     """Return the collector of a worker's app."""
     collector: Collector = worker.wsgi.extensions["collector"]
@@ -131,8 +156,21 @@ def main() -> int:
     if warning:
         log.warning(warning)
     log.info("listening", extra={"url": f"http://{settings.host}:{settings.port}"})
-    Server(settings, listener).run()
+    with _shared_figures():
+        Server(settings, listener).run()
     return 0
+
+
+@contextmanager
+def _shared_figures() -> Iterator[None]:
+    """Give the workers an empty folder in which they share the figures of their metrics."""
+    parent, folder = os.getpid(), tempfile.mkdtemp(prefix="twitterapi-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == parent:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -14,9 +14,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, known_revisions
-from collector import runs
+from collector import figures, runs
 from collector.collector import CollectionRunning
 from models import Author, Lease, Mark, Tweet, TweetTag, Version
+from queries.figures import service_figures
 from queries.leases import live_token
 
 KEPT_AT_DROP = 3
@@ -53,6 +54,7 @@ def drop(database: Database) -> str:
         name = _keep_copy(database)
         for table in (TweetTag, Version, Tweet, Author, Mark):
             session.execute(delete(table))
+        figures.changed(session)
     _forget_older_copies(database)
     return name
 
@@ -60,7 +62,8 @@ def drop(database: Database) -> str:
 def restore(database: Database, source: Path) -> None:
     """Put a copy back over the database; raises CollectionRunning, BackupRefused, DatabaseRevision.
 
-    The lease's token goes on growing, so that a collector from before the restore can't store under it.
+    The lease's token goes on growing, so that a collector from before the restore can't store under it; so
+    does the sequence of changes.
     """
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
@@ -69,11 +72,13 @@ def restore(database: Database, source: Path) -> None:
     with database.reading() as session:
         _refuse_while_collecting(session)
         token = session.scalar(select(Lease.token)) or 0
+        sequence = service_figures(session).sequence
     with closing(_open(source)) as copy, closing(database.engine.raw_connection()) as live:
         copy.backup(live.driver_connection)
     database.upgrade()
     with database.writing() as session:
         session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
+        figures.changed(session, by=sequence + 1)
 
 
 def backups(database: Database) -> Path:

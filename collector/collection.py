@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from alchemy import Database, DatabaseUnavailable
-from collector import lease, runs, sources
-from collector.failures import Reach, XFailure
+from collector import figures, lease, runs, sources
+from collector.failures import OK, Reach, XFailure
 from collector.parsing import page
 from collector.store import store
 from collector.tries import Patience, Stopped, Tries
 from collector.values import Find, Page, TagRef
-from collector.x import X
+from collector.x import RateLimit, X
 from queries.collections import INTERRUPTED
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ class Collection:
     def __init__(self, database: Database, x: X, *, run_id: int, token: int, source: str, patience: Patience) -> None:
         self._database, self._x = database, x
         self._run_id, self._token, self._source = run_id, token, source
+        self._started = time.monotonic()
         self.stop = threading.Event()
-        self._tries = Tries(patience, self.stop)
+        self._tries = Tries(patience, self.stop, self._count_failure)
         self._stopping_failure: XFailure | None = None
         self._bought = threading.Lock()
         self._posts: set[int] = set()
@@ -75,7 +77,8 @@ class Collection:
     def _end(self, error: str | None) -> None:
         with self._database.writing() as session:
             lease.renew(session, self._token)
-            runs.end(session, self._run_id, error=error)
+            runs.end(session, self._run_id, error=error, seconds=time.monotonic() - self._started)
+            figures.changed(session)
             lease.give_back(session, self._token)
 
     def _beat(self, heart: threading.Event) -> None:
@@ -128,8 +131,8 @@ class Collection:
         while remaining >= SMALLEST_PAGE and empty < MOST_EMPTY_PAGES:
             if self.stop.is_set():
                 raise Stopped
-            found = self._bought_page(tag, page_size(remaining), next_token)
-            added = self._store(tag, found)
+            found, limit = self._bought_page(tag, page_size(remaining), next_token)
+            added = self._store(tag, found, limit)
             remaining -= len(found.posts)
             empty = 0 if found.posts else empty + 1
             on_progress(Progress(tag.tag, len(found.posts), added, tw_number))
@@ -137,14 +140,19 @@ class Collection:
                 return
             next_token = found.next_token
 
-    def _bought_page(self, tag: TagRef, size: int, next_token: str | None) -> Page:
+    def _count_failure(self, failure: XFailure) -> None:
+        log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
+        with self._database.writing() as session:
+            figures.asked_x(session, failure.kind)
+
+    def _bought_page(self, tag: TagRef, size: int, next_token: str | None) -> tuple[Page, RateLimit]:
         answer = self._tries.ask(lambda: self._x.search(tag.tag, max_results=size, next_token=next_token))
         found = page(answer.body, observed=answer.observed)
         for reason in found.refused:
             log.warning("tweet refused", extra={"tag": tag.tag, "reason": reason, "collection": self._run_id})
-        return found
+        return found, answer.rate_limit
 
-    def _store(self, tag: TagRef, found: Page) -> int:
+    def _store(self, tag: TagRef, found: Page, limit: RateLimit) -> int:
         """Store a page, its links and its counts in one transaction, and return how many tweets are new."""
         finds = [Find(tweet, (tag,)) for tweet in found.tweets]
         with self._bought:
@@ -156,6 +164,8 @@ class Collection:
             sources.claim(session, self._source)
             added = store(session, finds, found.authors, run_id=self._run_id)
             runs.add(session, self._run_id, tag, added=added, posts=posts, users=users)
+            figures.asked_x(session, OK, remaining=limit.remaining)
+            figures.changed(session)
         fields = {"tag": tag.tag, "posts": len(found.posts), "added": added, "collection": self._run_id}
         log.info("page stored", extra=fields)
         return added

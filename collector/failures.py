@@ -16,6 +16,9 @@ from collector.parsing import items, mapping, moment
 
 CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, _ACCESS_TOKEN and _ACCESS_TOKEN_SECRET"
 
+OK = "ok"
+KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-enrolled", "credits", "spend-cap", "usage-cap")
+
 
 class Reach(Enum):
     """How far a failure reaches: the request may be tried again, its tag fails, or the whole run must stop."""

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import runs, sources, tags
+from collector import figures, runs, sources, tags
 from collector.store import store
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen
 from models import Author
@@ -25,6 +25,7 @@ class Import:
         self._tweets: list[ArchivedTweet] = []
         self._authors: list[AuthorSeen] = []
         self._known: dict[str, TagRef] = {}
+        self._same: dict[int, int] = {}
         self.seen = self.added = 0
         with database.writing() as session:
             sources.require(session, sources.REAL)
@@ -34,10 +35,11 @@ class Import:
     def add(self, tweets: Sequence[ArchivedTweet], authors: Sequence[AuthorSeen]) -> None:
         """Take what a line holds; it is stored with its batch."""
         self.seen += len(tweets)
-        self._tweets += tweets
         self._authors += authors
-        if len(self._tweets) >= BATCH:
-            self._flush()
+        for tweet in tweets:
+            self._tweets.append(tweet)
+            if len(self._tweets) >= BATCH:
+                self._flush()
 
     def end(self) -> None:
         """Store the rest and close the run."""
@@ -50,12 +52,13 @@ class Import:
             return
         with self._database.writing() as session:
             sources.claim(session, sources.REAL)
-            same = _known_by_username(session, self._authors)
-            authors = [author._replace(id=same.get(author.id, author.id)) for author in self._authors]
-            self.added += store(session, self._finds(session, same), authors, run_id=self._run_id)
+            self._same |= _known_by_username(session, self._authors)
+            authors = [author._replace(id=self._same.get(author.id, author.id)) for author in self._authors]
+            figures.changed(session)
+            self.added += store(session, self._finds(session), authors, run_id=self._run_id)
         self._tweets, self._authors = [], []
 
-    def _finds(self, session: Session, same: dict[int, int]) -> list[Find]:
+    def _finds(self, session: Session) -> list[Find]:
         """Link our own rows to the tags that found them, others to the tracked tags among their hashtags."""
         tracked = {tag.key: tag for tag in tags.tracked(session)}
         finds = []
@@ -66,7 +69,7 @@ class Import:
                 found = {self._ensured(session, name) for name in named}
             first = self._ensured(session, rash) if rash else None
             found |= {tag for tag in (self._tag, first) if tag}
-            author_id = same.get(tweet.author_id or 0, tweet.author_id)
+            author_id = self._same.get(tweet.author_id or 0, tweet.author_id)
             finds.append(Find(tweet._replace(author_id=author_id), tuple(sorted(found, key=_by_name)), first))
         return finds
 
@@ -83,5 +86,8 @@ def _by_name(tag: TagRef) -> str:
 def _known_by_username(session: Session, authors: Sequence[AuthorSeen]) -> dict[int, int]:
     """Return the real ids of authors who came with a username only (a negative id) and are known by it."""
     nameless = {author.username: author.id for author in authors if author.id < 0}
-    known = select(Author.username, Author.id).where(Author.username.in_(nameless), Author.id > 0)
-    return {nameless[row.username]: row.id for row in session.execute(known)} if nameless else {}
+    names, found = list(nameless), dict[int, int]()
+    for start in range(0, len(names), BATCH):
+        known = select(Author.username, Author.id).where(Author.username.in_(names[start : start + BATCH]), Author.id > 0)
+        found |= {nameless[row.username]: row.id for row in session.execute(known)}
+    return found

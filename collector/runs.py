@@ -47,14 +47,16 @@ def add(session: Session, run_id: int, tag: TagRef, *, added: int, posts: int, u
     session.execute(row.values(added=RunTag.added + added))
 
 
-def end(session: Session, run_id: int, *, error: str | None = None) -> None:
+def end(session: Session, run_id: int, *, error: str | None = None, seconds: float | None = None) -> None:
     """Close a collection: done if all its tags are, failed if none is, else partial. Tags that were not done have failed."""
     unfinished = update(RunTag).where(RunTag.run_id == run_id, RunTag.state.in_(["waiting", "running"]))
     session.execute(unfinished.values(state="failed", reason=error or INTERRUPTED))
     done = exists().where(RunTag.run_id == run_id, RunTag.state == "done")
     failed = exists().where(RunTag.run_id == run_id, RunTag.state == "failed")
     state = case((~done, "failed"), (failed, "partial"), else_="done")
-    session.execute(update(Run).where(Run.id == run_id).values(state=state, ended=datetime.now(UTC), error=error))
+    milliseconds = None if seconds is None else round(seconds * 1000)
+    ended = {"state": state, "ended": datetime.now(UTC), "error": error, "milliseconds": milliseconds}
+    session.execute(update(Run).where(Run.id == run_id).values(**ended))
 
 
 def end_import(session: Session, run_id: int, *, added: int) -> None:

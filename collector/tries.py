@@ -35,10 +35,10 @@ class Stopped(Exception):
 
 
 class Tries:
-    """The tries of one run. `stop` ends every wait at once."""
+    """The tries of one run. `stop` ends every wait at once; `on_failure` hears of each try that failed."""
 
-    def __init__(self, patience: Patience, stop: threading.Event) -> None:
-        self._patience, self._stop = patience, stop
+    def __init__(self, patience: Patience, stop: threading.Event, on_failure: Callable[[XFailure], None]) -> None:
+        self._patience, self._stop, self._on_failure = patience, stop, on_failure
         self._paused_until = 0.0
         first = patience.first_wait
         self._backoff = wait_exponential_jitter(multiplier=first, max=LONGEST_BACKOFF_S, jitter=first)
@@ -60,6 +60,7 @@ class Tries:
         try:
             return request()
         except XFailure as failure:
+            self._on_failure(failure)
             if failure.kind == "rate-limit":
                 self._pause(failure)
             raise

@@ -11,7 +11,10 @@ from alchemy import Base, UTCDateTime
 
 
 class Run(Base):
-    """A collection or an import. `posts` and `users` are what X delivered and may charge; `token` is the lease's."""
+    """A collection or an import. `posts` and `users` are what X delivered and may charge.
+
+    `token` is the lease's, `milliseconds` the duration of one that has ended.
+    """
 
     __tablename__ = "runs"
 
@@ -23,6 +26,7 @@ class Run(Base):
     tweets_added: Mapped[int] = mapped_column(default=0)
     posts: Mapped[int] = mapped_column(default=0)
     users: Mapped[int] = mapped_column(default=0)
+    milliseconds: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(Text)
     token: Mapped[int | None]
 

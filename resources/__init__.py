@@ -11,13 +11,15 @@ from resources.database import DatabaseResource
 from resources.errors import handle_errors
 from resources.health import LivezResource, ReadyzResource
 from resources.hours import HoursResource
+from resources.metrics import MetricsResource
 from resources.tags import TagsResource
 from resources.tweets import TweetsResource
+from telemetry.metrics import HttpMetrics
 
 LARGEST_ID = 2**31 - 1
 
 
-def register(app: Flask, collector: Collector) -> None:
+def register(app: Flask, collector: Collector, metrics: HttpMetrics) -> None:
     """Give the app all routes of the API."""
     handle_errors(app)
     api = ProblemApi(app)
@@ -30,6 +32,7 @@ def register(app: Flask, collector: Collector) -> None:
     )
     _refuse_head(app, "/database")
     api.add_resource(LivezResource, "/livez")
+    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, metrics))
     api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector,))
 
 

@@ -61,18 +61,19 @@ class ArgumentParser(FlaskParser):
 
 
 class MonitorResource(Resource):
-    """A resource whose methods get the parameters that `arguments` declares."""
+    """A resource whose methods get the parameters that `arguments` declares, for who accepts one of `accepts`."""
 
     arguments: type[Schema] = NoArguments
+    accepts: tuple[str, ...] = MEANS_JSON
 
     def _prepared(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if request.accept_mimetypes and not request.accept_mimetypes.best_match(MEANS_JSON):
-                raise NotAcceptable("this resource is given as application/json")
+            resource = cast(MonitorResource, cast(MethodType, method).__self__)
+            if request.accept_mimetypes and not request.accept_mimetypes.best_match(resource.accepts):
+                raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
             if (request.content_length or 0) > LARGEST_BODY:
                 raise RequestEntityTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
-            resource = cast(MonitorResource, cast(MethodType, method).__self__)
             return method(*args, **kwargs, **_PARSER.parse(resource.arguments(), request, location="query"))
 
         return call

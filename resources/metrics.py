@@ -1,0 +1,82 @@
+"""/metrics: what Prometheus scrapes. HTTP's figures come from the processes, the collector's from the database."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+from flask import Response, request
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+
+from alchemy import Database, DatabaseUnavailable
+from collector.collector import Collector
+from collector.failures import KINDS
+from queries.figures import ServiceFigures, service_figures
+from resources.api import MonitorResource
+from settings import VERSION
+from telemetry.metrics import HttpMetrics, scraped
+
+PREFIX = "twitterapi"
+
+
+class MetricsResource(MonitorResource):
+    """The metrics in the text format that the scraper accepts."""
+
+    accepts = ("text/plain", "application/openmetrics-text", "text/html")
+
+    def __init__(self, collector: Collector, http: HttpMetrics) -> None:
+        self._figures, self._http = DatabaseFigures(collector.database), http
+
+    def get(self) -> Any:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        body = encode(scraped(self._http.registry, [self._figures]))
+        return Response(body, content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+class DatabaseFigures:
+    """Figures read from the database at scrape, right whichever process collects; none while it can't be read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics, as prometheus_client asks a collector for them."""
+        build = {"version": VERSION, "python": platform.python_version(), "sqlite": sqlite.sqlite_version}
+        info = GaugeMetricFamily(f"{PREFIX}_build_info", "What runs", labels=list(build))
+        info.add_metric(list(build.values()), 1)
+        yield info
+        try:
+            with self._database.reading() as session:
+                figures = service_figures(session)
+        except DatabaseUnavailable:
+            return
+        yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
+        outcomes = dict.fromkeys(KINDS, 0) | dict(figures.x_requests)
+        yield _labelled(CounterMetricFamily, "x_requests", "Requests to X by outcome", "outcome", outcomes)
+        yield _labelled(CounterMetricFamily, "collections", "Collections that have ended", "state", figures.collections)
+        yield from self._plain(figures)
+
+    def _plain(self, figures: ServiceFigures) -> Iterator[Metric]:
+        success = figures.last_success.timestamp() if figures.last_success else 0
+        values = {
+            "collection_running": ("Whether a collection runs", float(figures.running)),
+            "collection_duration_seconds": ("Duration of the collection that ended last", figures.last_duration),
+            "collection_last_success_timestamp_seconds": ("When a collection last ended as done or partial", success),
+            "x_rate_limit_remaining": ("Requests that X's window still allows", figures.rate_limit_remaining),
+            "database_sequence": ("Grows with every change of what the API shows", figures.sequence),
+            "database_size_bytes": ("Size of the database and its write-ahead log", self._database.size),
+        }
+        for name, (meaning, value) in values.items():
+            if value is not None:
+                yield GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value=value)
+
+
+def _labelled(family: Any, name: str, meaning: str, label: str, values: Any) -> Metric:
+    metric: Metric = family(f"{PREFIX}_{name}", meaning, labels=[label])
+    for key, value in values.items():
+        metric.add_metric([key], value)  # type: ignore[attr-defined]
+    return metric

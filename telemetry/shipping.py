@@ -1,0 +1,166 @@
+"""The way of log records to Logstash: python-logstash-async's worker, with bounds.
+
+The library sends over TCP from a thread of its own and keeps what it could not send. Its queue and its store are unbounded, it
+sorts records by their text, waits 30 s in a close, and logs its failures into the queue that it can't empty: these four
+are changed here.
+TCP to Logstash has no acknowledgement, so what Logstash's kernel took and Logstash did not read is lost when it stops.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from logstash_async.cache import Cache
+from logstash_async.constants import constants
+from logstash_async.transport import TcpTransport
+from logstash_async.worker import LogProcessingWorker
+
+from logstash import Context, EcsFormatter
+
+MOST_QUEUED = 10_000
+BATCH = 1_000
+CLOSE_WITHIN_S = 5
+SAID_EVERY_S = 60
+
+
+class Delivery(NamedTuple):
+    """Who hears how many records were sent, were dropped and why (queue-full, shutdown), and wait to be sent."""
+
+    sent: Callable[[int], None]
+    dropped: Callable[[str, int], None]
+    queued: Callable[[int], None]
+
+
+UNCOUNTED = Delivery(lambda _count: None, lambda _reason, _count: None, lambda _count: None)
+
+
+class LogstashHandler(logging.Handler):
+    """Sends records to Logstash over TCP; a dead, slow or stalled Logstash never holds up who logs.
+
+    Its thread starts with the first record, so after a fork each process has its own. Closing sends what still waits, for at
+    most CLOSE_WITHIN_S seconds, and counts the rest as dropped.
+    """
+
+    def __init__(self, host: str, port: int, delivery: Delivery) -> None:
+        super().__init__()
+        self._address, self._delivery = (host, port), delivery
+        self._worker: Shipper | None = None
+        self._closed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._closed:
+            return
+        if self._worker is None or not self._worker.is_alive():
+            self._worker = Shipper(*self._address, self._delivery)
+            self._worker.start()
+        self._worker.enqueue_event(f"{self.format(record)}\n".encode())
+
+    @property
+    def queued(self) -> int:
+        """How many records wait to be sent."""
+        return self._worker.queued if self._worker else 0
+
+    def close(self) -> None:
+        self._closed = True
+        if self._worker and self._worker.is_alive():
+            self._worker.shutdown()
+            self._worker.join(CLOSE_WITHIN_S)
+            self._delivery.dropped("shutdown", self.queued)
+        self._worker = None
+        super().close()
+
+
+class Shipper(LogProcessingWorker):
+    """python-logstash-async's worker with a bound: when it is full, new records are dropped and counted."""
+
+    def __init__(self, host: str, port: int, delivery: Delivery) -> None:
+        constants.QUEUE_CHECK_INTERVAL = 0.2
+        constants.QUEUED_EVENTS_FLUSH_INTERVAL = 1.0
+        constants.QUEUED_EVENTS_FLUSH_COUNT = constants.QUEUED_EVENTS_BATCH_SIZE = BATCH
+        constants.SOCKET_TIMEOUT = constants.SOCKET_CLOSE_WAIT_TIMEOUT = 2.0
+        tls = dict.fromkeys(("ssl_enable", "ssl_verify", "ssl_verify_flags", "keyfile", "certfile", "ca_certs"))
+        transport = TcpTransport(host, port, **tls, timeout=constants.SOCKET_TIMEOUT)
+        super().__init__(host=host, port=port, transport=transport, **tls, database_path=None, cache=None, event_ttl=None)
+        self._waiting = Waiting()
+        self._queue: SimpleQueue[bytes] = SimpleQueue()
+        self._delivery = delivery
+        self._unsaid, self._said = 0, time.monotonic()
+
+    @property
+    def queued(self) -> int:
+        return self._queue.qsize() + len(self._waiting)
+
+    def _setup_database(self) -> None:
+        self._database = self._waiting
+        self._non_flushed_event_count = 0
+
+    def enqueue_event(self, event: bytes) -> None:
+        """Queue a record, or drop it where too many wait."""
+        if self.queued < MOST_QUEUED:
+            self._queue.put(event)
+        else:
+            self._unsaid += 1
+            self._delivery.dropped("queue-full", 1)
+
+    def _send_events(self, events: list[bytes]) -> None:
+        super()._send_events(events)
+        self._delivery.sent(len(events))
+
+    def _expire_events(self) -> None:
+        """Say once a minute, on stderr, what was dropped; the base class calls this whenever its queue is empty."""
+        self._delivery.queued(self.queued)
+        if self._unsaid and time.monotonic() - self._said >= SAID_EVERY_S:
+            sys.stderr.write(f"{self._unsaid} log records dropped: Logstash does not take them\n")
+            self._unsaid, self._said = 0, time.monotonic()
+
+    def _safe_log(self, *_args: object, **_kwargs: object) -> None:
+        """Say nothing: the base class would log into the queue that it can't empty."""
+
+
+class Waiting(Cache):
+    """The records that the worker has taken from its queue and Logstash has not, oldest first."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._sending: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._sending)
+
+    def add_event(self, event: bytes) -> None:
+        self._waiting.append(event)
+
+    def get_queued_events(self) -> list[dict[str, bytes]]:
+        self._sending = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        return [{"event_text": event} for event in self._sending]
+
+    def requeue_queued_events(self, _events: object) -> None:
+        self._waiting.extendleft(reversed(self._sending))
+        self._sending = []
+
+    def delete_queued_events(self) -> None:
+        self._sending = []
+
+    def expire_events(self) -> None:
+        """Nothing expires: the bound drops new records instead."""
+
+    def get_non_flushed_event_count(self) -> int:
+        return len(self)
+
+
+def ship(host: str, port: int, delivery: Delivery = UNCOUNTED, context: Context = dict) -> LogstashHandler:
+    """Send the records that `configure` lets through to Logstash as well. A second call replaces the first one's handler."""
+    handler = LogstashHandler(host, port, delivery)
+    handler.setFormatter(EcsFormatter(context))
+    root = logging.getLogger()
+    for other in [other for other in root.handlers if isinstance(other, LogstashHandler)]:
+        root.removeHandler(other)
+        other.close()
+    root.addHandler(handler)
+    return handler
