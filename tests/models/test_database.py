@@ -1,0 +1,155 @@
+"""The database: what SQLite is told, transactions that see one state, and migrations with data in them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, func, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import NullPool
+
+from alchemy import MIGRATIONS, Base, Database, DatabaseUnavailable, known_revisions, upsert
+from models import Author, Run, Tweet
+from queries.hours import per_hour
+from queries.tweets import batch
+
+NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        yield ready
+
+
+def add_tweets(database: Database, first: int, count: int) -> None:
+    with database.writing() as session:
+        run = Run(kind="import", state="done", started=NOON)
+        session.add(run)
+        session.flush()
+        numbers = range(first, first + count)
+        session.add_all(Tweet(id=n, version=n, text=f"invented {n}", created=NOON, run_id=run.id) for n in numbers)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("busy_timeout", 5000)],
+)
+def test_sqlite_is_told_to_be_safe(database: Database, pragma: str, value: object) -> None:
+    with database.reading() as session:
+        assert session.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_two_selects_of_one_reader_see_one_state(database: Database) -> None:
+    add_tweets(database, 1, 5)
+    with database.reading() as session:
+        before = session.scalar(select(func.count()).select_from(Tweet))
+        add_tweets(database, 6, 5)
+        assert session.scalar(select(func.count()).select_from(Tweet)) == before == 5
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Tweet)) == 10
+
+
+def test_a_failed_write_leaves_nothing_half_done(database: Database) -> None:
+    def half() -> None:
+        with database.writing() as session:
+            session.add(Author(id=1, username="invented"))
+            session.flush()
+            session.add(Tweet(id=1, version=1, text="x", created=NOON, author_id=1, run_id=999))
+
+    with pytest.raises(IntegrityError):
+        half()
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Author)) == 0
+
+
+def test_a_writer_that_must_wait_too_long_says_so(tmp_path: Path, database: Database) -> None:
+    with closing(sqlite.connect(tmp_path / "tweets.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable, match="busy"):
+            add_tweets(database, 1, 1)
+
+
+def test_times_are_aware_utc_whatever_zone_they_came_in(database: Database) -> None:
+    offset = timezone(timedelta(hours=5, minutes=45))
+    with database.writing() as session:
+        session.add(Run(kind="import", state="done", started=NOON.astimezone(offset)))
+    with database.reading() as session:
+        assert session.scalars(select(Run.started)).one() == NOON
+        assert session.scalar(text("SELECT started FROM runs")) == "2026-11-17T12:00:00Z"
+
+
+def test_a_naive_time_is_refused(database: Database) -> None:
+    with pytest.raises(Exception, match="time zone"), database.writing() as session:
+        session.add(Run(kind="import", state="done", started=datetime(2026, 11, 17)))  # noqa: DTZ001 (what is tested)
+
+
+def test_only_a_newer_observation_replaces_an_older_one(database: Database) -> None:
+    def observe(name: str, observed: datetime) -> None:
+        with database.writing() as session:
+            row = {"id": 1, "username": "invented", "name": name, "followers": 1, "observed": observed}
+            upsert(session, Author, [row], update=("name", "observed"), newest="observed")
+
+    observe("first", NOON)
+    observe("older", NOON - timedelta(days=1))
+    with database.reading() as session:
+        assert session.scalars(select(Author.name)).one() == "first"
+    observe("newer", NOON + timedelta(days=1))
+    with database.reading() as session:
+        assert session.scalars(select(Author.name)).one() == "newer"
+
+
+def test_migrations_make_what_the_models_describe(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize("revision", sorted(known_revisions()))
+def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(tmp_path: Path, revision: str) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    engine = create_engine(url, module=sqlite, poolclass=NullPool)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        run = (
+            "INSERT INTO runs (id, kind, state, started, tweets_added, posts, users) VALUES (1, 'import', 'done', :at, 0, 0, 0)"
+        )
+        connection.execute(text(run), {"at": "2026-11-17T12:00:00Z"})
+        tweet = "INSERT INTO tweets (id, version, text, created, run_id) VALUES (7, 7, 'kept', :at, 1)"
+        connection.execute(text(tweet), {"at": "2026-11-17T12:00:00Z"})
+    engine.dispose()
+    with closing(Database(url)) as database:
+        database.upgrade()
+        with database.reading() as session:
+            assert [view.text for view in batch(session, after=-1, most=10)] == ["kept"]
+            assert per_hour(session, zone=UTC)[12].tweets == 1
+
+
+def _upgrade(url: str) -> None:
+    with closing(Database(url)) as database:
+        database.upgrade()
+
+
+def test_several_processes_may_upgrade_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tweets.db'}"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_upgrade, args=(url,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert [process.exitcode for process in processes] == [0] * 4
