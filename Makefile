@@ -29,7 +29,7 @@ bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 evidences: $(STAMP) ## Write the pictures and tables that scripts make
-	@for script in architecture settings-table; do $(BIN)/python scripts/$$script.py || exit 1; done
+	@for script in architecture dashboards settings-table; do $(BIN)/python scripts/$$script.py || exit 1; done
 
 requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements*.txt
 	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml

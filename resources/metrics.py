@@ -66,6 +66,7 @@ class DatabaseFigures:
             "collection_running": ("Whether a collection runs", float(figures.running)),
             "collection_duration_seconds": ("Duration of the collection that ended last", figures.last_duration),
             "collection_last_success_timestamp_seconds": ("When a collection last ended as done or partial", success),
+            "collection_interval_seconds": ("How often collections are scheduled; 0 where they are not", 0),
             "x_rate_limit_remaining": ("Requests that X's window still allows", figures.rate_limit_remaining),
             "database_sequence": ("Grows with every change of what the API shows", figures.sequence),
             "database_size_bytes": ("Size of the database and its write-ahead log", self._database.size),

@@ -42,6 +42,9 @@ class HttpMetrics:
 
     def start_at_zero(self, app: Flask) -> None:
         """Create the label sets that will come: a counter that is born in a burst has no increase."""
+        for method in METHODS:
+            self._duration.labels(method=method, url_rule=UNKNOWN, status="404")
+            self._total.labels(method=method, status="404")
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 for status in COMMON_STATUSES:

@@ -1,0 +1,98 @@
+"""The committed dashboard, and what its panels ask."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import promql_parser as promql
+import yaml
+
+from scripts.dashboards import ROOT, TARGET
+
+Json = dict[str, Any]
+
+DASHBOARD: Json = json.loads(TARGET.read_text(encoding="utf-8"))
+FIELD = re.compile(r"([\w@.]+):")
+
+
+class Asked(NamedTuple):
+    """A query of a panel: PromQL or Lucene."""
+
+    panel: str
+    legend: str
+    query: str
+
+    def __str__(self) -> str:
+        return f"{self.panel}: {self.legend}"
+
+
+def panels(dashboard: Json = DASHBOARD) -> list[Json]:
+    """Return the panels without the titles of the rows."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def panel(title: str) -> Json:
+    return next(panel for panel in panels() if panel["title"] == title)
+
+
+def asked(source: str, dashboard: Json = DASHBOARD) -> list[Asked]:
+    """Return what is asked of a data source, by its uid."""
+    targets = [(panel["title"], target) for panel in panels(dashboard) for target in panel["targets"]]
+    wanted = [(title, target) for title, target in targets if target["datasource"]["uid"] == source]
+    return [Asked(title, target.get("legendFormat", ""), target.get("expr") or target["query"]) for title, target in wanted]
+
+
+def selectors(query: str) -> list[promql.VectorSelector]:
+    """Return the selectors of a query; raises ValueError if it is no PromQL."""
+    found: list[promql.VectorSelector] = []
+
+    def visit(node: promql.Expr) -> None:
+        if isinstance(node, promql.MatrixSelector):
+            node = node.vector_selector
+        if isinstance(node, promql.VectorSelector) and all(node is not other for other in found):
+            found.append(node)
+
+    promql.walk(promql.parse(query), visit)
+    return found
+
+
+def metrics(query: str) -> set[str]:
+    """Return the names of the metrics that a query reads."""
+    return {str(selector.name) for selector in selectors(query)}
+
+
+def lucene_fields(query: str) -> set[str]:
+    """Return the fields that a Lucene query names."""
+    return set(FIELD.findall(re.sub(r'"[^"]*"|\$\{[^}]*\}', "", query)))
+
+
+def links() -> Iterator[tuple[Json, str]]:
+    """Give each address behind a series, with its panel."""
+    for shown in panels():
+        for link in shown["fieldConfig"]["defaults"]["links"]:
+            yield shown, link["url"]
+
+
+def explored(address: str) -> Json:
+    """Return what Explore shows under an address."""
+    parts = urlsplit(address)
+    assert parts.path == "/explore"
+    pane: Json = json.loads(parse_qs(parts.query)["panes"][0])["log"]
+    return pane
+
+
+def data_sources(variables: Mapping[str, str] | None = None) -> dict[str, Json]:
+    """Return the provisioned data sources by uid, as Grafana reads them with these variables."""
+    files = sorted((ROOT / "grafana/provisioning/datasources").glob("*.yml"))
+    texts = [filled_in(file.read_text(encoding="utf-8"), variables or {}) for file in files]
+    return {source["uid"]: source for text in texts for source in yaml.safe_load(text)["datasources"]}
+
+
+def filled_in(text: str, variables: Mapping[str, str]) -> str:
+    """Fill in variables as Grafana does: $$ stands for one dollar sign, and what is not set is nothing."""
+    parts = [re.sub(r"\$\{?(\w+)\}?", lambda found: variables.get(found[1], ""), part) for part in text.split("$$")]
+    return "$".join(parts)

@@ -1,0 +1,181 @@
+"""The dashboard as a file: what Grafana would refuse or show badly."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import promql_parser as promql
+import pytest
+import yaml
+
+from scripts.dashboards import ELASTICSEARCH, PAGE_WIDTH, ROOT, TARGET
+from tests.grafana.dashboard import DASHBOARD, Asked, Json, asked, data_sources, explored, links, panel, panels, selectors
+
+UNITS = {"short", "none", "s", "reqps", "percentunit", "bytes"}
+COLOURS = {"text", "transparent", "green", "yellow", "orange", "red"}
+CHARACTERS_A_COLUMN = 7
+EVERY_PANEL = pytest.mark.parametrize("shown", panels(), ids=lambda shown: shown["title"])
+
+
+def overlapping(drawn: Iterable[Json]) -> list[tuple[int, int]]:
+    """Return the cells of the page that more than one panel covers."""
+    places = [shown["gridPos"] for shown in drawn]
+    cells = Counter(
+        (x, y)
+        for place in places
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    )
+    return [cell for cell, covered in cells.items() if covered > 1]
+
+
+def unparsable(queries: Iterable[Asked]) -> list[str]:
+    """Return what is wrong with queries that are no PromQL."""
+    wrong = []
+    for query in queries:
+        try:
+            promql.parse(query.query)
+        except ValueError as error:
+            wrong.append(f"{query}: {error}")
+    return wrong
+
+
+def chosen(query: str) -> set[frozenset[tuple[str, str, str]]]:
+    """Return what each selector of a query chooses, apart from the job and from the buckets."""
+    return {
+        frozenset((m.name, str(m.op), m.value) for m in selector.matchers.matchers if m.name not in ("job", "le"))
+        for selector in selectors(query)
+    }
+
+
+def test_the_committed_dashboard_is_what_the_script_writes(tmp_path: Path) -> None:
+    written = tmp_path / "twitter-api.json"
+    subprocess.run([sys.executable, "scripts/dashboards.py", str(written)], cwd=ROOT, check=True)
+    assert written.read_text(encoding="utf-8") == TARGET.read_text(encoding="utf-8"), "run python scripts/dashboards.py"
+
+
+def test_it_is_a_classic_dashboard_with_a_fixed_uid() -> None:
+    assert DASHBOARD["schemaVersion"] == 42
+    assert (DASHBOARD["uid"], DASHBOARD["title"]) == ("twitter-api", "twitter-api")
+    assert DASHBOARD.keys().isdisjoint({"apiVersion", "kind", "metadata", "spec", "elements", "layout", "id", "__inputs"})
+
+
+def test_the_first_row_is_the_originals_three_panels() -> None:
+    first, *others = DASHBOARD["panels"]
+    assert first["type"] == "row"
+    assert [shown["title"] for shown in others[:3]] == ["Total requests", "API errors", "Latency, last 5 minutes"]
+    assert len({shown["gridPos"]["y"] for shown in others[:3]}) == 1
+    assert others[3]["type"] == "row"
+    latency = "sum by (le) (rate(flask_http_request_duration_seconds_bucket[5m]))"
+    assert [target["expr"] for shown in others[:3] for target in shown["targets"]] == [
+        "sum by (method) (flask_http_request_total)",
+        'sum by (status) (flask_http_request_total{status!~"2..|304"})',
+        f"histogram_quantile(0.5, {latency})",
+        f"histogram_quantile(0.95, {latency})",
+        f"histogram_quantile(0.99, {latency})",
+    ]
+
+
+def test_ids_and_titles_are_unique() -> None:
+    assert len({shown["id"] for shown in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    assert len({shown["title"] for shown in panels()}) == len(panels())
+
+
+def test_panels_stay_on_the_page_and_do_not_overlap() -> None:
+    assert all(shown["gridPos"]["x"] + shown["gridPos"]["w"] <= PAGE_WIDTH for shown in DASHBOARD["panels"])
+    assert overlapping(DASHBOARD["panels"]) == []
+
+
+def test_a_panel_over_another_is_noticed() -> None:
+    moved = copy.deepcopy(DASHBOARD["panels"])
+    moved[2]["gridPos"]["x"] -= 1
+    assert overlapping(moved) != []
+
+
+@EVERY_PANEL
+def test_each_panel_says_what_it_tells_and_what_to_do(shown: Json) -> None:
+    defaults = shown["fieldConfig"]["defaults"]
+    assert len(shown["title"]) <= CHARACTERS_A_COLUMN * shown["gridPos"]["w"]
+    assert len(shown["description"]) >= 80
+    assert shown["description"].endswith(".")
+    assert defaults["unit"] in UNITS
+    assert defaults["noValue"]
+
+
+@EVERY_PANEL
+def test_the_thresholds_of_each_panel_rise_from_a_first_one_without_value(shown: Json) -> None:
+    first, *more = shown["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert first["value"] is None
+    assert [step["value"] for step in more] == sorted({step["value"] for step in more})
+    assert {step["color"] for step in (first, *more)} <= COLOURS
+
+
+@EVERY_PANEL
+def test_no_series_is_known_by_its_colour_alone(shown: Json) -> None:
+    if shown["type"] == "timeseries":
+        legend = shown["options"]["legend"]
+        assert legend["showLegend"]
+        assert legend["displayMode"] == "table"
+        assert legend["calcs"]
+    if shown["type"] == "stat":
+        assert shown["options"]["textMode"] in ("value", "name")
+    if shown["datasource"]["uid"] == "prometheus":
+        names = [target["legendFormat"] for target in shown["targets"]]
+        assert "__auto" not in names
+        assert len(set(names)) == len(names)
+
+
+@EVERY_PANEL
+def test_each_panel_asks_a_data_source_that_is_provisioned(shown: Json) -> None:
+    sources = data_sources()
+    for source in (shown["datasource"], *(target["datasource"] for target in shown["targets"])):
+        assert sources[source["uid"]]["type"] == source["type"]
+
+
+def test_every_query_of_a_metric_is_promql() -> None:
+    assert unparsable(asked("prometheus")) == []
+
+
+@pytest.mark.parametrize("query", ["sum by (", "rate(a[5m]", "histogram_quantile(0.95, a[5m])", "a{b=~c}"])
+def test_what_is_not_promql_is_noticed(query: str) -> None:
+    assert len(unparsable([Asked("a panel", "a series", query)])) == 1
+
+
+@pytest.mark.parametrize(("shown", "address"), [pytest.param(*link, id=link[0]["title"]) for link in links()])
+def test_a_click_on_a_series_opens_its_requests_in_the_log(shown: Json, address: str) -> None:
+    pane = explored(address)
+    (query,) = pane["queries"]
+    assert pane["datasource"] == ELASTICSEARCH["uid"]
+    assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
+    assert query["metrics"][0]["type"] == "logs"
+    for label in re.findall(r"\$\{__field\.labels\.(\w+)\}", query["query"]):
+        assert re.search(rf"by \([^)]*\b{label}\b", shown["targets"][0]["expr"])
+
+
+def test_the_operations_guide_says_what_each_panel_tells() -> None:
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", guide.partition("\n## Panels\n")[2], flags=re.MULTILINE)[0]
+    rows = re.findall(r"^\| (.+?) \|", section, re.MULTILINE)
+    assert [name for name in rows if name != "panel"] == [shown["title"] for shown in panels()]
+
+
+def test_the_objectives_are_those_of_the_alerts() -> None:
+    rules = yaml.safe_load((ROOT / "prometheus/rules/objectives.yml").read_text(encoding="utf-8"))
+    alerts = {choice for group in rules["groups"] for rule in group["rules"] for choice in chosen(rule["expr"])}
+    reads = chosen(panel("Within 250 ms (99 %)")["targets"][0]["expr"])
+    everything = chosen(panel("Requests in 30 days")["targets"][0]["expr"])
+    assert reads | everything <= alerts
+
+
+def test_every_word_of_the_table_of_panels_is_put_in() -> None:
+    words: list[Any] = re.findall(
+        r"\b(?:ASKED|READS|ERRORS|AVAILABLE|FAST|WINDOW|X_AWAY)\b", TARGET.read_text(encoding="utf-8")
+    )
+    assert words == []

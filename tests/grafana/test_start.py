@@ -1,0 +1,148 @@
+"""grafana/start.sh: what Grafana starts with, on a fresh clone and after someone filled in grafana/.env."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.dashboards import ROOT
+from tests.grafana.dashboard import data_sources
+
+SECRET = "correct horse battery staple"
+READER = "grafana_reader"
+PLACEHOLDERS = dict(
+    line.split("=", 1) for line in (ROOT / "grafana/.env").read_text(encoding="utf-8").splitlines() if line[:1] not in ("", "#")
+)
+
+
+class Grafana:
+    """Stands in for the container: a data folder, and a `grafana` that keeps what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.program, self.told = folder / "data", folder / "bin/grafana", folder / "told"
+        self.data.mkdir()
+        self.program.parent.mkdir()
+        self.changes_password(True)
+
+    def changes_password(self, able: bool) -> None:
+        result = "exit 0" if able else "exit 1"
+        self.program.write_text(f'#!/bin/sh\n(echo "$@"; cat) >>{self.told}\n{result}\n')
+        self.program.chmod(0o755)
+
+    def start(self, **variables: str) -> tuple[dict[str, str], str]:
+        """Start it, and return the environment in which the server runs, and what was said."""
+        path = f"{self.program.parent}:/usr/bin:/bin"
+        environment = {"PATH": path, "GF_PATHS_DATA": str(self.data), **variables}
+        command = ["/bin/sh", str(ROOT / "grafana/start.sh"), "env", "--null"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        said, _, variables_then = ("\n" + done.stdout).rpartition("\n")
+        (self.data / "grafana.db").touch()
+        return dict(pair.split("=", 1) for pair in variables_then.split("\0") if pair), said + done.stderr
+
+    @property
+    def password_file(self) -> Path:
+        return self.data / "admin-password"
+
+
+@pytest.fixture
+def grafana(tmp_path: Path) -> Grafana:
+    return Grafana(tmp_path)
+
+
+@pytest.mark.parametrize("given", [PLACEHOLDERS, {}, {"GF_SECURITY_ADMIN_USER": "", "GF_SECURITY_ADMIN_PASSWORD": ""}])
+def test_a_password_that_nobody_set_is_made_once_and_said_where_to_read(grafana: Grafana, given: dict[str, str]) -> None:
+    first, said = grafana.start(**given)
+    again, _ = grafana.start(**given)
+    assert first["GF_SECURITY_ADMIN_USER"] == "admin"
+    assert len(first["GF_SECURITY_ADMIN_PASSWORD"]) >= 24
+    assert again["GF_SECURITY_ADMIN_PASSWORD"] == first["GF_SECURITY_ADMIN_PASSWORD"]
+    assert f"docker exec grafana cat {grafana.password_file}" in said
+    assert first["GF_SECURITY_ADMIN_PASSWORD"] not in said
+    assert grafana.password_file.stat().st_mode & 0o077 == 0
+    assert not grafana.told.exists()
+
+
+def test_no_two_passwords_are_alike(tmp_path: Path) -> None:
+    made = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made.add(Grafana(tmp_path / name).start()[0]["GF_SECURITY_ADMIN_PASSWORD"])
+    assert len(made) == 2
+
+
+def test_what_is_filled_in_counts(grafana: Grafana) -> None:
+    environment, said = grafana.start(GF_SECURITY_ADMIN_USER="ana", GF_SECURITY_ADMIN_PASSWORD=SECRET)
+    assert (environment["GF_SECURITY_ADMIN_USER"], environment["GF_SECURITY_ADMIN_PASSWORD"]) == ("ana", SECRET)
+    assert "ana" in said
+    assert SECRET not in said
+    assert not grafana.password_file.exists()
+    assert all(SECRET not in file.read_text() for file in grafana.data.iterdir())
+
+
+def test_a_password_that_is_filled_in_later_is_handed_to_grafana_once(grafana: Grafana) -> None:
+    grafana.start(**PLACEHOLDERS)
+    grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)
+    grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)
+    assert grafana.told.read_text().splitlines() == [
+        "cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin",
+        SECRET,
+    ]
+    assert not grafana.password_file.exists()
+
+
+def test_a_password_that_grafana_did_not_take_is_said_and_tried_again(grafana: Grafana) -> None:
+    grafana.start(**PLACEHOLDERS)
+    grafana.changes_password(False)
+    environment, said = grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"] == SECRET
+    assert "keeps the old password" in said
+    grafana.changes_password(True)
+    assert "keeps the old password" not in grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)[1]
+    assert grafana.told.read_text().splitlines().count(SECRET) == 2
+
+
+def test_the_password_for_elasticsearch_is_read_from_its_file(grafana: Grafana, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("log-reader\n")
+    environment, _ = grafana.start(ELASTICSEARCH_PASSWORD_FILE=str(file))
+    assert (environment["ELASTICSEARCH_USER"], environment["ELASTICSEARCH_PASSWORD"]) == (READER, "log-reader")
+
+
+def test_without_a_password_for_elasticsearch_grafana_starts_all_the_same(grafana: Grafana, tmp_path: Path) -> None:
+    environment, said = grafana.start(ELASTICSEARCH_PASSWORD_FILE=str(tmp_path / "missing"))
+    assert environment["ELASTICSEARCH_PASSWORD"] == ""
+    assert "no password for Elasticsearch" in said
+
+
+def test_grafana_reads_the_log_as_a_user_of_its_own(grafana: Grafana) -> None:
+    environment, _ = grafana.start(ELASTICSEARCH_PASSWORD="log-reader")
+    source = data_sources(environment)["elasticsearch"]
+    assert source["basicAuth"] is True
+    assert source["basicAuthUser"] == READER
+    assert source["secureJsonData"] == {"basicAuthPassword": "log-reader"}
+
+
+def test_that_user_may_read_the_log_and_nothing_else() -> None:
+    role = json.loads((ROOT / "logstash/elasticsearch/grafana-reader.json").read_text(encoding="utf-8"))
+    index = data_sources()["elasticsearch"]["jsonData"]["index"]
+    assert role["cluster"] == ["monitor"]
+    assert role["indices"] == [{"names": [index], "privileges": ["read", "view_index_metadata"]}]
+    assert f"role {READER} grafana-reader.json" in (ROOT / "logstash/elasticsearch/setup.sh").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({"KIBANA_URL": "https://kibana.example"}, "https://kibana.example"),
+        ({"KIBANA_URL": "<kibana-url>"}, "http://127.0.0.1:5601"),
+        ({}, "http://127.0.0.1:5601"),
+    ],
+)
+def test_a_request_of_the_log_leads_to_kibana(grafana: Grafana, given: dict[str, str], base: str) -> None:
+    environment, _ = grafana.start(**given)
+    addresses = [link["url"] for link in data_sources(environment)["elasticsearch"]["jsonData"]["dataLinks"]]
+    assert len(addresses) == 2
+    assert all(address.startswith(f"{base}/app/discover#/?") and "${__value.raw}" in address for address in addresses)
