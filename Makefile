@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench evidences requirements
+.PHONY: help setup run test lint bench container-test evidences requirements
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ lint: $(STAMP) ## Run ruff and mypy
 
 bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+container-test: ## Build the image and run the container for real (root on Debian, podman)
+	@scripts/container-test
 
 evidences: $(STAMP) ## Write the pictures and tables that scripts make
 	@for script in architecture dashboards settings-table; do $(BIN)/python scripts/$$script.py || exit 1; done

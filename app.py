@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -142,6 +143,7 @@ def collector_of(worker: Worker) -> Collector:
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before gunicorn's
     try:
         settings = load()
         logstash.configure(settings.log_level)

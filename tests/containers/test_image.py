@@ -1,0 +1,176 @@
+"""The image: complete, without anything else, private unless told otherwise, not root."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import alchemy
+from guard.listening import check_listening
+from settings import SettingError, load
+from tests.conftest import ROOT
+from tests.containers.recipe import LOADED_BY_PATH, imported, instructions, let_in, needed, stages, values, variables
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+DOCKERIGNORE = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+BUILD, FINAL = stages(DOCKERFILE)
+
+KEPT_OUT = [
+    ".env",
+    ".env.local",
+    "grafana/.env",
+    "web/.env",
+    "collector/.env.local",
+    "secrets/api-token",
+    "data/tweets.db",
+    "data/emulated.db-wal",
+    ".git/config",
+    ".venv/bin/python",
+    "tests/conftest.py",
+    "tests/containers/test_image.py",
+    "docs/operations.md",
+    "benchmarks/stream.py",
+    "scripts/container-test",
+    "evidences/page.png",
+    "node_modules/newman/index.js",
+    "requirements-dev.txt",
+    "docker-compose.yml",
+    "web/__pycache__/__init__.cpython-313.pyc",
+    "notes.txt",
+]
+
+
+def missing(root: Path, ignore: str) -> set[str]:
+    """Return the files that the service needs and the image has not."""
+    return {file for file in needed(root) if not let_in(file, ignore)}
+
+
+def unpinned(root: Path, requirements: str) -> set[str]:
+    """Return the foreign packages that the service imports and requirements.txt does not bring."""
+    files = needed(root)
+    rooms = {Path(file).parts[0].removesuffix(".py") for file in files}
+    foreign = imported(root / file for file in files) - rooms - sys.stdlib_module_names
+    pinned, brought = set(re.findall(r"^([a-z0-9-]+)==", requirements, re.MULTILINE)), packages_distributions()
+    return {name for name in foreign if not pinned & {re.sub("[-_.]+", "-", by).lower() for by in brought.get(name, [])}}
+
+
+def test_the_image_has_every_file_that_the_service_is_made_of() -> None:
+    assert {"app.py", "web/templates/index.html", "migrations/env.py", "emulator/__init__.py"} <= needed()
+    assert missing(ROOT, DOCKERIGNORE) == set()
+    assert "." in [value.split()[0] for value in values(BUILD, "COPY")]
+    assert "--from=build /app /app" in values(FINAL, "COPY")
+
+
+def test_what_is_loaded_by_path_is_counted_among_those_files() -> None:
+    assert [str(alchemy.MIGRATIONS.relative_to(ROOT))] == list(LOADED_BY_PATH)
+
+
+def test_a_room_that_is_forgotten_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def create_app():\n    from cellar.wine import red\n    return red\n")
+    (tmp_path / "cellar").mkdir()
+    (tmp_path / "cellar" / "wine.py").write_text("import attic\n")
+    (tmp_path / "attic.py").write_text("import os\n")
+    assert missing(tmp_path, DOCKERIGNORE) == {"cellar/wine.py", "attic.py"}
+    assert missing(tmp_path, f"{DOCKERIGNORE}\n!cellar\n!attic.py") == set()
+
+
+def test_a_folder_of_configuration_beside_a_module_is_not_needed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import logstash\n")
+    (tmp_path / "logstash.py").write_text("")
+    (tmp_path / "logstash").mkdir()
+    (tmp_path / "logstash" / "pipeline.conf").write_text("")
+    assert needed(tmp_path) == {"app.py", "logstash.py"}
+
+
+def test_a_room_that_is_taken_out_of_the_image_is_noticed() -> None:
+    assert "collector/x.py" in missing(ROOT, DOCKERIGNORE.replace("!collector\n", ""))
+
+
+@pytest.mark.parametrize("path", KEPT_OUT)
+def test_the_image_has_nothing_else(path: str) -> None:
+    assert not let_in(path, DOCKERIGNORE)
+
+
+def test_a_list_that_keeps_nothing_out_is_noticed() -> None:
+    open_list = "\n".join(line for line in DOCKERIGNORE.splitlines() if line != "*")
+    assert let_in("data/tweets.db", open_list)
+    assert not let_in("web/.env", open_list)
+
+
+@pytest.mark.parametrize(
+    ("path", "ignore", "expected"),
+    [
+        ("a/b.py", "*", False),
+        ("a/b.py", "*\n!a", True),
+        ("a/b.py", "*\n!a\na/*.py", False),
+        ("a/c/b.py", "*\n!a\na/*.py", True),
+        ("a/c/b.py", "*\n!a\na/**/*.py", False),
+        ("a/b.py", "# a\n\n", True),
+        ("ab.py", "a", True),
+        ("x/__pycache__/y", "**/__pycache__", False),
+        (".env.local", "**/.env*", False),
+    ],
+)
+def test_ignore_patterns_are_read_as_an_engine_reads_them(path: str, ignore: str, expected: bool) -> None:
+    assert let_in(path, ignore) is expected
+
+
+def test_its_base_is_one_exact_release_that_can_be_replaced() -> None:
+    arguments = values(instructions(DOCKERFILE), "ARG")
+    assert [argument.partition("=")[0] for argument in arguments] == ["BASE"]
+    release = re.fullmatch(r"BASE=docker\.io/library/python:(\d+)\.(\d+)\.\d+-slim-[a-z]+", arguments[0])
+    assert release
+    assert [value.split()[0] for value in values(instructions(DOCKERFILE), "FROM")] == ["${BASE}", "${BASE}"]
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert tuple(map(int, release.groups())) >= tuple(map(int, oldest.removeprefix(">=").split(".")))
+
+
+def test_it_installs_wheels_of_the_pinned_requirements_and_nothing_for_development() -> None:
+    installs = [value for value in values(BUILD, "RUN") if " install " in value]
+    assert len(installs) == 1
+    assert "--only-binary=:all:" in installs[0]
+    assert "-r /app/requirements.txt" in installs[0]
+    assert "requirements-dev" not in DOCKERFILE
+
+
+def test_what_the_service_imports_is_in_those_requirements() -> None:
+    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert unpinned(ROOT, requirements) == set()
+    assert unpinned(ROOT, requirements.replace("\nsqlalchemy==", "\n# sqlalchemy==")) == {"sqlalchemy"}
+
+
+def test_a_package_for_development_that_the_service_imports_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import os\nimport api\nimport pytest\n")
+    (tmp_path / "api.py").write_text("from flask import Flask\n")
+    assert unpinned(tmp_path, "flask==3.1.3\n") == {"pytest"}
+
+
+def test_it_runs_as_a_fixed_user_that_is_not_root() -> None:
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", values(FINAL, "USER")[-1])
+
+
+def test_sigterm_reaches_the_service_because_no_shell_stands_between() -> None:
+    assert json.loads(values(FINAL, "CMD")[-1]) == ["python", "app.py"]
+    assert values(FINAL, "ENTRYPOINT") == []
+
+
+def test_its_own_settings_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="API_TOKEN"):
+        check_listening(load(variables(FINAL), folder=tmp_path))
+
+
+def test_it_declares_the_port_that_it_listens_on(tmp_path: Path) -> None:
+    settings = load(variables(FINAL), folder=tmp_path)
+    assert settings.host == "0.0.0.0"
+    assert values(FINAL, "EXPOSE") == [str(settings.port)]
+
+
+def test_no_secret_is_part_of_it() -> None:
+    named = [*variables(BUILD), *variables(FINAL), *values(instructions(DOCKERFILE), "ARG")]
+    assert not [name for name in named if re.search("TOKEN|SECRET|KEY|PASSWORD|OPEN", name)]
