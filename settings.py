@@ -6,6 +6,7 @@ A setting is looked up in the environment, then in `.env.local`, then in `.env`.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
@@ -177,10 +179,16 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
 
 
 def _file(path: Path) -> dict[str, str]:
+    """Read a file of settings, if it is there; a line that is none is refused, where python-dotenv only warns."""
     try:
-        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{path.name}: can't be read: {type(error).__name__}") from error
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            blank = line.original.string[: -len(line.original.string.lstrip())].count("\n")
+            raise SettingError(f"{path.name}: line {line.original.line + blank} can't be read, expected NAME=value")
+    return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value is not None}
 
 
 def _value(name: str, facts: Mapping[str, Any], layers: list[dict[str, str]]) -> Any:
@@ -209,6 +217,6 @@ def _given(value: str | None) -> str | None:
 
 def _secret_file(name: str, path: str) -> str:
     try:
-        return (ROOT / path).read_text(encoding="utf-8")
+        return (ROOT / path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise SettingError(f"{name}_FILE: {path[:80]!r} can't be read, expected a text file: {type(error).__name__}") from error

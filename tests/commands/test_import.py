@@ -208,7 +208,7 @@ def test_an_import_beside_a_running_collection_disturbs_neither(
 ) -> None:
     program = make_program(TWITTER_API_URL=emulator.url, TW_NUMBER="300")
     program.collector.prepare()
-    emulator.latency = 0.5
+    emulator.latency = 1
     started = program.collector.start()
     wait_until(lambda: emulator.requests)
     file = json_lines(tmp_path / "archive.jsonl", *(page(post(number)) for number in range(700)))

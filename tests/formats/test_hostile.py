@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +17,29 @@ from formats.records import Record, record
 from tests.fixtures.archives import own_row, page, post, user
 
 TEXT = st.text(st.characters(categories=None), max_size=20)  # all of Unicode, NUL and lone surrogates too
-ODD_TIMES = ["2026-01-01", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
-ODD = st.sampled_from(["", "#", "#sre", "0", "-1", "1" * 19, "9" * 19, "9" * 20, "\0", "\ud800", "١", *ODD_TIMES])
+ODD_TIMES = ["2026-01-01", "0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z", "0001-01-01T00:00:00+23:59"]
+ODD_TEXTS = ["", "#", "#sre", "0", "-1", "1" * 19, "9" * 19, "9" * 20, "\0", "\ud800", "١", "a\nb:1: c", *ODD_TIMES]
+ODD_VALUES: list[Any] = [
+    *ODD_TEXTS,
+    None,
+    True,
+    False,
+    0,
+    -1,
+    5,
+    2**63 - 1,
+    2**63,
+    2**70,
+    1.5,
+    float("nan"),
+    [],
+    {},
+    [[]],
+    [None],
+    [5],
+    {"": 0},
+]
+ODD = st.sampled_from(ODD_TEXTS)
 NUMBER = st.integers(-(2**80), 2**80) | st.floats() | st.sampled_from([0, -1, LARGEST_ID, LARGEST_ID + 1, 10**400])
 ANY = st.recursive(
     st.none() | st.booleans() | NUMBER | TEXT | ODD,
@@ -32,7 +55,8 @@ OBJECT: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.dictionaries(KEYS, ANY | inner | st.lists(inner, max_size=3), max_size=8),
     max_leaves=6,
 )
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+Path = tuple[Any, ...]
+MANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EARLIEST, LATEST = datetime(2006, 3, 21, tzinfo=UTC), datetime(2081, 1, 1, tzinfo=UTC)
 
 
@@ -76,15 +100,21 @@ def line_of(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def changed(value: Any, path: list[int], to: object) -> Any:
-    """Return the value with one part, which the path leads to, put in another's place."""
-    if not path or not value or not isinstance(value, dict | list):
+def parts(value: object) -> Iterator[Path]:
+    """Return the way to every part of a value, itself included, by keys and indexes."""
+    yield ()
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield from ((key, *path) for path in parts(part))
+
+
+def changed(value: Any, path: Path, to: object) -> Any:
+    """Return the value with the part that the path leads to replaced."""
+    if not path:
         return to
-    if isinstance(value, dict):
-        name = list(value)[path[0] % len(value)]
-        return {**value, name: changed(value[name], path[1:], to)}
-    index = path[0] % len(value)
-    return [*value[:index], changed(value[index], path[1:], to), *value[index + 1 :]]
+    copy = value.copy()
+    copy[path[0]] = changed(value[path[0]], path[1:], to)
+    return copy
 
 
 @MANY
@@ -121,9 +151,19 @@ GOOD = [
 ]
 
 
+PARTS = [(good, path) for good in GOOD for path in parts(good)]
+
+
+@pytest.mark.parametrize("wrong", ODD_VALUES, ids=repr)
+def test_an_odd_value_in_any_place_of_a_good_line_is_read_or_refused(wrong: object) -> None:
+    for good, path in PARTS:
+        assert_can_be_stored(record(line_of(changed(good, path, wrong))))
+
+
 @MANY
-@given(st.sampled_from(GOOD), st.lists(st.integers(0, 20), min_size=1, max_size=6), ANY | OBJECT)
-def test_one_wrong_part_in_a_good_line_is_read_or_refused(good: object, path: list[int], wrong: object) -> None:
+@given(st.sampled_from(PARTS), ANY | OBJECT)
+def test_anything_in_any_place_of_a_good_line_is_read_or_refused(part: tuple[object, Path], wrong: object) -> None:
+    good, path = part
     assert_can_be_stored(record(line_of(changed(good, path, wrong))))
 
 

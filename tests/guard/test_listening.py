@@ -73,7 +73,8 @@ def test_a_placeholder_for_the_token_guards_nothing(tmp_path: Path) -> None:
 def test_the_service_refuses_an_open_host_before_it_listens_or_makes_a_database(tmp_path: Path) -> None:
     port, file = free_port(), tmp_path / "tweets.db"
     variables = {"PATH": os.environ["PATH"], "HOST": "0.0.0.0", "PORT": str(port), "DATABASE_URL": f"sqlite:///{file}"}
-    ended = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    command = [sys.executable, "app.py"]
+    ended = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False)
     line = "HOST: '0.0.0.0' is open to others, expected 127.0.0.1, or API_TOKEN set as well\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", line)
     assert not file.exists()

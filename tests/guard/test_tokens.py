@@ -212,7 +212,7 @@ def test_a_refused_request_changes_nothing_and_asks_x_for_nothing(guarded: Serve
 
 
 def test_the_right_token_is_not_locked_out_by_wrong_ones_before(guarded: Server) -> None:
-    for number in range(30):
+    for number in range(10):
         assert guarded.get("/tweets", headers={"Authorization": f"Bearer wrong{number}"}).status_code == 401
     assert guarded.get("/tweets", headers=RIGHT).elapsed.total_seconds() < 1
 

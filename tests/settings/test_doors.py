@@ -6,8 +6,10 @@ import pytest
 
 import api
 from app import create_app
+from tests.conftest import free_port
 from tests.settings.conftest import Checkout, Load
 
+NOWHERE = "sqlite:////nowhere/x.db"
 QUERY = "#sre OR #devops"
 EXPECTED = "a hashtag of 1 to 100 letters, digits and underscores that are not all digits"
 NO_HASHTAG = f"TAGS: {QUERY!r} is not accepted, expected {EXPECTED}"
@@ -27,19 +29,20 @@ def test_a_wrong_value_is_said_once_by_each_door(checkout: Checkout, door: tuple
 
 def test_a_tag_that_is_no_hashtag_is_said_once_by_the_service(checkout: Checkout) -> None:
     checkout.write(".env.local", f'TAGS="{QUERY}"')
-    assert checkout.run("app.py", COLLECT_ON_START="0") == (2, [], [NO_HASHTAG])
+    assert checkout.run("app.py", PORT=str(free_port())) == (2, [], [NO_HASHTAG])
 
 
 def test_a_tag_that_is_no_hashtag_is_said_once_by_the_collector(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TAGS", QUERY)
+    monkeypatch.setenv("DATABASE_URL", NOWHERE)
     assert api.main([]) == 2
     assert capsys.readouterr() == ("", f"{NO_HASHTAG}\n")
 
 
 def test_a_tag_that_is_no_hashtag_is_said_once_by_the_app(load_from: Load, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        create_app(load_from({"TAGS": QUERY}))
+        create_app(load_from({"TAGS": QUERY, "DATABASE_URL": NOWHERE}))
     assert ended.value.code == 2
     assert capsys.readouterr() == ("", f"{NO_HASHTAG}\n")

@@ -49,6 +49,32 @@ def test_a_file_that_is_no_text_is_named_in_one_line(tmp_path: Path) -> None:
         load({}, folder=tmp_path)
 
 
+@pytest.mark.parametrize(
+    "line", ["API_TOKEN='geheim", 'API_TOKEN="geheim', "= geheim", "API_TOKEN='geh'eim", "geheim: yes", "<<<<<<< geheim"]
+)
+@pytest.mark.parametrize("name", [".env.local", ".env"])
+def test_a_line_that_is_no_setting_stops_the_start_and_is_not_passed_over(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, line: str
+) -> None:
+    (tmp_path / name).write_text(f"# first\nPORT=2002\n\n{line}\n")
+    with pytest.raises(SettingError) as refused:
+        load({}, folder=tmp_path)
+    assert str(refused.value) == f"{name}: line 4 can't be read, expected NAME=value"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_bytes(b"\xef\xbb\xbfPORT=2002\r\nWORKERS=2\r\n")
+    settings = load({}, folder=tmp_path)
+    assert (settings.port, settings.workers) == (2002, 2)
+
+
+def test_a_folder_of_a_setting_file_s_name_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(SettingError, match=r"\A\.env: can't be read: IsADirectoryError\Z"):
+        load({}, folder=tmp_path)
+
+
 def test_unless_flask_put_it_there_the_environment_wins_also_with_env_s_value(load_from: Load) -> None:
     assert load_from({"PORT": "3003"}, local="PORT=2002", env="PORT=3003").port == 3003
 

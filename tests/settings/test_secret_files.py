@@ -37,7 +37,7 @@ def test_what_is_no_secret_has_no_file(load_from: Load, secret: Path, name: str)
     assert load_from({f"{name}_FILE": str(secret)}) == load_from({})
 
 
-@pytest.mark.parametrize("text", ["s3cret\n", "s3cret\r\n", "\n s3cret \n\n"])
+@pytest.mark.parametrize("text", ["s3cret\n", "s3cret\r\n", "\n s3cret \n\n", "\ufeffs3cret\n"])
 def test_the_newline_at_the_end_of_the_file_is_no_part_of_the_secret(load_from: Load, secret: Path, text: str) -> None:
     secret.write_bytes(text.encode())
     assert load_from({"API_TOKEN_FILE": str(secret)}).api_token == "s3cret"

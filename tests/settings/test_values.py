@@ -148,7 +148,7 @@ def test_a_right_value_is_read(name: str, text: str, value: object) -> None:
 
 @pytest.mark.parametrize("tags", ["#a b", "from:someone", "#sre OR #devops", "123", "#", "#a,##b", "x" * 101, "(sre)"])
 def test_a_tag_that_is_no_hashtag_stops_the_start_in_one_line(load_from: Load, tags: str) -> None:
-    settings = load_from({"TAGS": tags})
+    settings = load_from({"TAGS": tags, "DATABASE_URL": "sqlite:////nowhere/x.db"})
     with pytest.raises(SettingError, match=r"\ATAGS: .+ is not accepted, expected a hashtag of 1 to 100 letters") as refused:
         collector_for(settings)
     assert str(refused.value).isprintable()
