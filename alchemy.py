@@ -57,6 +57,14 @@ class DatabaseUnavailable(Exception):
     """The database is busy, full, away or damaged; its text says which, without SQL and paths."""
 
 
+class DatabaseNotMigrated(DatabaseUnavailable):
+    """The database has no tables yet."""
+
+
+class DatabaseDamaged(DatabaseUnavailable):
+    """What stands where the database should is none, or is broken."""
+
+
 class DatabaseRevision(Exception):
     """The database was written by a newer version of this program."""
 
@@ -132,7 +140,10 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseUnavailable(f"the folder of the database can't be made: {error.strerror}") from error
         with _failures_named(), self._writer.connect() as connection, connection.begin():
             _migrate(connection)
 
@@ -206,23 +217,23 @@ def _failures_named() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = _reason(error)
-        if reason is None:
+        failure = _failure(error)
+        if failure is None:
             raise
-        raise DatabaseUnavailable(reason) from error
+        raise failure from error
 
 
-def _reason(error: DBAPIError) -> str | None:
+def _failure(error: DBAPIError) -> DatabaseUnavailable | None:
     """Return what is wrong outside our own code, or None for a programming error."""
     text = str(error.orig).lower()
     known = {
-        "locked": "the database is busy",
-        "full": "the disk of the database is full",
-        "unable to open": "the database can't be opened",
-        "readonly": "the database is read-only",
-        "disk i/o": "the disk of the database fails",
-        "malformed": "the database is damaged",
-        "not a database": "the database's file is no database",
-        "no such table": "the database is not migrated",
+        "locked": DatabaseUnavailable("the database is busy"),
+        "full": DatabaseUnavailable("the disk of the database is full"),
+        "unable to open": DatabaseUnavailable("the database can't be opened"),
+        "readonly": DatabaseUnavailable("the database is read-only"),
+        "disk i/o": DatabaseUnavailable("the disk of the database fails"),
+        "malformed": DatabaseDamaged("the database is damaged"),
+        "not a database": DatabaseDamaged("the database's file is no database"),
+        "no such table": DatabaseNotMigrated("the database is not migrated"),
     }
-    return next((reason for words, reason in known.items() if words in text), None)
+    return next((failure for words, failure in known.items() if words in text), None)

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -21,7 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from collector.collection import OnProgress, Progress
-from collector.collector import CollectionRunning, Collector, NothingTracked, Order
+from collector.collector import CollectionRunning, Collector, NothingTracked, Order, Started
 from collector.prices import Prices
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
 from collector.tags import TagRefused, hashtag, tracked
@@ -103,7 +104,10 @@ def collector_for(settings: Settings) -> Collector:
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:
     """Collect once and return how it went; raises as Collector.start does."""
-    started = collector.start(on_progress=on_progress)
+    return _outcome(collector, collector.start(on_progress=on_progress))
+
+
+def _outcome(collector: Collector, started: Started) -> CollectionView:
     started.over.result()
     with collector.database.reading() as session:
         view = collection(session, started.run_id)
@@ -134,13 +138,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _collect(collector: Collector) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: collector.stop())
-    with tqdm(unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.tag, refresh=False)
-            bar.update(progress.posts)
-
-        view = get_tweets(collector, on_progress=show)
+    pages: SimpleQueue[Progress | None] = SimpleQueue()
+    started = collector.start(on_progress=pages.put)
+    started.over.add_done_callback(lambda _: pages.put(None))
+    total = started.tags * collector.order.tw_number
+    with tqdm(total=total, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
+        for page in iter(pages.get, None):
+            bar.set_postfix_str(page.tag, refresh=False)
+            bar.update(page.posts)
+    view = _outcome(collector, started)
     failed = [tag for tag in view.tags if tag.state != "done"]
     for tag in failed:
         _say(f"{tag.tag}: {tag.reason}")

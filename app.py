@@ -181,7 +181,8 @@ def _listen(settings: Settings) -> socket.socket:
         family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise OSError(f"HOST, PORT: {host} port {settings.port} can't be listened on: {error.strerror or error}") from error
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise OSError(f"HOST, PORT: {host} port {settings.port} can't be listened on: {reason}") from error
 
 
 def _refuse(reason: str, code: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, known_revisions
+from alchemy import Database, DatabaseDamaged, known_revisions, upsert
 from collector import figures, runs
 from collector.collector import CollectionRunning
 from models import Author, Lease, Mark, Tweet, TweetTag, Version
 from queries.figures import service_figures
-from queries.leases import live_token
+from queries.leases import COLLECTOR, live_token
 
 KEPT_AT_DROP = 3
 
@@ -31,6 +31,10 @@ def backup(database: Database, target: Path) -> None:
     """Copy the database to a file of its own while it is used; never over a file that exists."""
     if target.exists():
         raise BackupRefused(f"{target.name} exists already")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackupRefused(f"{target.parent} can't be made a folder: {os.strerror(error.errno or 0)}") from error
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _copy(database, partial)
@@ -41,7 +45,8 @@ def backup(database: Database, target: Path) -> None:
     except (OSError, sqlite.Error) as error:
         raise BackupRefused(f"{target.name} can't be written: {error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def drop(database: Database) -> str:
@@ -68,17 +73,28 @@ def restore(database: Database, source: Path) -> None:
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
     _check(source)
-    database.upgrade()
-    with database.reading() as session:
-        _refuse_while_collecting(session)
-        token = session.scalar(select(Lease.token)) or 0
-        sequence = service_figures(session).sequence
+    token, sequence = _present(database)
     with closing(_open(source)) as copy, closing(database.engine.raw_connection()) as live:
         copy.backup(live.driver_connection)
     database.upgrade()
     with database.writing() as session:
+        upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
         session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
         figures.changed(session, by=sequence + 1)
+
+
+def _present(database: Database) -> tuple[int, int]:
+    """Return the lease's token and the sequence that a restore must go beyond; a damaged database is put aside first."""
+    try:
+        database.upgrade()
+        with database.reading() as session:
+            _refuse_while_collecting(session)
+            return session.scalar(select(Lease.token)) or 0, service_figures(session).sequence
+    except DatabaseDamaged:
+        database.close()
+        for file in database.file.parent.glob(f"{database.file.name}*"):
+            file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
+        return 0, 0
 
 
 def backups(database: Database) -> Path:
@@ -87,7 +103,6 @@ def backups(database: Database) -> Path:
 
 
 def _copy(database: Database, partial: Path) -> None:
-    partial.parent.mkdir(parents=True, exist_ok=True)
     with closing(database.engine.raw_connection()) as live, closing(sqlite.connect(partial)) as copy:
         driver: Any = live.driver_connection
         driver.backup(copy)

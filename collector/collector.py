@@ -34,9 +34,10 @@ class NothingTracked(Exception):
 
 
 class Started(NamedTuple):
-    """A collection that runs in this process; `over` is set when its record is closed."""
+    """A collection over so many tags that runs in this process; `over` is set when its record is closed."""
 
     run_id: int
+    tags: int
     over: Future[None]
 
 
@@ -99,7 +100,7 @@ class Collector:
         self._running[run_id] = collection, over
         arguments = (collection, run_id, tracked, on_progress or _quiet, over)
         threading.Thread(target=self._run, args=arguments, name="collection", daemon=True).start()
-        return Started(run_id, over)
+        return Started(run_id, len(tracked), over)
 
     def stop(self) -> None:
         """Let the collections of this process end at their next page boundary."""

@@ -27,7 +27,7 @@ class Unreadable(ValueError):
 
 
 def page(body: Object, *, observed: datetime) -> Page:
-    """Read a page of a search. Referenced tweets in `includes` are strangers and stay out."""
+    """Read a page of a search. Referenced tweets in `includes` and who wrote them are strangers and stay out."""
     includes = mapping(body.get("includes"))
     users = [mapping(user) for user in items(includes.get("users"))]
     places = {key: place for place in map(mapping, items(includes.get("places"))) if (key := text(place.get("id")))}
@@ -38,9 +38,10 @@ def page(body: Object, *, observed: datetime) -> Page:
             tweets.append(tweet(post, place=places.get(text(mapping(post.get("geo")).get("place_id")) or "")))
         except Unreadable as error:
             refused.append(f"{error} (id {_shown(post.get('id'))})")
+    writers = {found.author_id for found in tweets}
     return Page(
         tweets=tuple(tweets),
-        authors=authors(users, observed=observed),
+        authors=tuple(author for author in authors(users, observed=observed) if author.id in writers),
         next_token=text(mapping(body.get("meta")).get("next_token")),
         refused=tuple(refused),
         posts=frozenset(filter(None, (number(post.get("id")) for post in posts))),

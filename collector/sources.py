@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseUnavailable
+from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
 from collector.failures import CREDENTIALS
 from collector.x import TWEEPY_HOST, Access
 from models import Mark, Tweet
@@ -91,7 +91,9 @@ def _holds_a_tweet(file: str) -> bool:
             return False
         with database.reading() as session:
             return source_of(session) is not None
+    except DatabaseNotMigrated:
+        return False
     except DatabaseUnavailable:
-        return database.file.stat().st_size > 0
+        return True  # it may hold tweets, and whoever opens it says what is wrong with it
     finally:
         database.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
-from collector.values import AuthorSeen, Find, TagRef
+from collector.values import AuthorSeen, Find, TagRef, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
 
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
@@ -25,8 +25,8 @@ class Stored(NamedTuple):
 
 def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
-    merged = _merged(finds)
-    _store_authors(session, authors, merged)
+    merged, observed = _merged(finds), list(authors)
+    _store_authors(session, observed, merged)
     stored = _stored(session, [find.tweet.id for find in merged])
     new = [find for find in merged if find.tweet.id not in stored]
     upsert(session, Tweet, [_row(find, run_id) for find in new])
@@ -37,6 +37,7 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     upsert(session, Version, later)
     links = [{"tweet_id": find.tweet.id, "tag_id": tag.id, "run_id": run_id} for find in merged for tag in find.tags]
     upsert(session, TweetTag, links)
+    _replace_stand_ins(session, observed)
     return len(new)
 
 
@@ -56,6 +57,14 @@ def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Seque
     upsert(session, Author, rows, update=("username", "name", "followers", "observed"), newest="observed")
     unseen = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
     upsert(session, Author, [{"id": author_id} for author_id in sorted(unseen - {row["id"] for row in rows})])
+
+
+def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
+    """Give the tweets of an author who was known by username only to the author whose id is known now."""
+    real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id > 0}
+    for stand_in in session.scalars(select(Author.id).where(Author.id.in_(real))).all():
+        session.execute(update(Tweet).where(Tweet.author_id == stand_in).values(author_id=real[stand_in]))
+        session.execute(delete(Author).where(Author.id == stand_in))
 
 
 def _row(find: Find, run_id: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import NamedTuple
 
 TWITTER_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1288834974657)
@@ -67,3 +68,8 @@ class Find(NamedTuple):
 def snowflake_time(tweet_id: int) -> datetime:
     """Return the instant (UTC) at which X gave out this id; X has given them out so since 2010-11-04."""
     return TWITTER_EPOCH + timedelta(milliseconds=tweet_id >> 22)
+
+
+def stand_in_id(username: str) -> int:
+    """Return a negative stand-in for the id of an author of whom only the username is known; X's ids are positive."""
+    return -(int.from_bytes(blake2b(username.casefold().encode(), digest_size=8).digest(), "big") >> 1) - 1

@@ -9,7 +9,6 @@ import json
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,7 +17,7 @@ import orjson
 from collector import parsing
 from collector.parsing import Object, Unreadable, mapping, moment, number, text
 from collector.tags import TagRefused, hashtag
-from collector.values import AuthorSeen, TweetSeen
+from collector.values import AuthorSeen, TweetSeen, stand_in_id
 
 LONGEST_LINE = 64 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
@@ -143,10 +142,11 @@ def _own(row: Object) -> Record:
         rash = _hashtag(row["rash"]) if row.get("rash") is not None else None
     except (Unreadable, TagRefused) as error:
         return _refused(str(error))
-    author_id = number(row.get("author_id")) or _nameless_id(text(row.get("username")))
+    username = text(row.get("username"))
+    author_id = number(row.get("author_id")) or (stand_in_id(username) if username else None)
     archived = Archived(tweet._replace(author_id=author_id), tags, rash)
     observed = moment(row.get("observed"))
-    names = (text(row.get("username")), text(row.get("author")), number(row.get("followers")))
+    names = (username, text(row.get("author")), number(row.get("followers")))
     if author_id is None or (observed, *names) == (None,) * 4:
         return Record((archived,), ())
     return Record((archived,), (AuthorSeen(author_id, *names, observed or tweet.created),))
@@ -163,13 +163,6 @@ def _hashtag(value: object) -> str:
     if not isinstance(value, str):
         raise Unreadable("a hashtag that is no text")
     return hashtag(value)
-
-
-def _nameless_id(username: str | None) -> int | None:
-    """Return a negative stand-in for the id of an author whose row has only the username; X's ids are positive."""
-    if username is None:
-        return None
-    return -(int.from_bytes(blake2b(username.casefold().encode(), digest_size=8).digest(), "big") >> 1) - 1
 
 
 def _retrieved(body: Object) -> datetime | None:

@@ -17,7 +17,7 @@ import requests
 
 from app import create_app
 from emulator import Emulator
-from tests.conftest import ROOT, MakeSettings, Server, environment, serving, wait_until
+from tests.conftest import ROOT, MakeSettings, Server, environment, free_port, serving, wait_until
 
 CREATED = "2026-11-17T12:34:56Z"
 
@@ -175,7 +175,7 @@ def test_a_database_of_a_newer_version_is_refused_with_one_line(tmp_path: Path, 
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     for door in ("app.py", "api.py"):
-        ended = run(tmp_path, door, **environment(tmp_path, emulator))
+        ended = run(tmp_path, door, PORT=str(free_port()), **environment(tmp_path, emulator))
         assert ended.returncode in (1, 2)
         assert "newer version" in ended.stderr
         assert len(ended.stderr.splitlines()) == 1

@@ -126,7 +126,7 @@ def test_a_backup_where_nothing_can_be_written_is_said_in_one_line(filled: Progr
     (tmp_path / "file").touch()
     ended = filled.run("database", "backup", tmp_path / "file" / "copy.db")
     assert (ended.code, len(ended.err)) == (1, 1)
-    assert ended.err[0].endswith(": Not a directory")
+    assert "be made a folder" in ended.err[0]
 
 
 @pytest.mark.parametrize("command", ["upgrade", "backup", "restore"])
@@ -137,7 +137,11 @@ def test_a_database_where_no_folder_can_be_made_is_said_in_one_line(
     assert filled.run("database", "backup", copy).code == 0
     nowhere = make_program(DATABASE_URL=f"sqlite:///{copy}/below/tweets.db")
     arguments = {"upgrade": [], "backup": [tmp_path / "other.db"], "restore": [copy]}[command]
-    assert nowhere.run("database", command, *arguments) == (1, [], [f"Error: {copy}/below: Not a directory"])
+    assert nowhere.run("database", command, *arguments) == (
+        1,
+        [],
+        ["Error: the folder of the database can't be made: Not a directory"],
+    )
 
 
 def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(program: Program, tmp_path: Path) -> None:
@@ -332,3 +336,13 @@ def test_a_folder_is_no_file(filled: Program, tmp_path: Path, command: str) -> N
     ended = filled.run("database", command, tmp_path)
     assert ended.code == 2
     assert ended.err[-1] == f"Error: Invalid value for 'FILE': File '{tmp_path}' is a directory."
+
+
+def test_a_copy_is_put_back_over_a_database_that_is_damaged(filled: Program, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    assert filled.run("database", "backup", copy).code == 0
+    filled.collector.database.close()
+    filled.file.write_bytes(b"no database at all" * 1000)
+    assert filled.run("database", "restore", copy) == (0, [], [])
+    assert list(filled.file.parent.glob("damaged-*"))
+    assert filled.run("database", "backup", tmp_path / "again.db").code == 0

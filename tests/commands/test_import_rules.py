@@ -7,10 +7,13 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from collector import imports
 from collector.tags import tracked
 from emulator import Emulator
+from models import Author
+from queries.authors import most_followed
 from queries.tweets import tweet as tweet_of
 from tests.commands.conftest import MakeProgram, Program
 from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, tweet_id, user
@@ -265,3 +268,20 @@ def test_what_an_archive_says_of_strange_authors_and_texts_is_given_back_as_it_i
     row = program.tweet()
     assert row["tweet"] == text.replace("\0", "\ufffd").replace("\ud83c", "\ufffd")
     assert (row["author"], row["rash"]) == ("\ufffd", "#sre")
+
+
+@pytest.mark.parametrize("first", ["name", "id"])
+def test_an_author_known_by_name_only_and_the_same_by_id_are_one(program: Program, archive: Archive, first: str) -> None:
+    by_name = own_row(0, username="ada_muster", author="Ada Muster", followers=5, author_id=None)
+    by_id = page(post(1), users=(user(7001, followers=999),))
+    for line in (by_name, by_id) if first == "name" else (by_id, by_name):
+        program.imported(archive(line))
+    with program.collector.database.reading() as session:
+        ranked = most_followed(session, limit=10)
+    assert [(author.username, author.tweets) for author in ranked] == [("ada_muster", 2)]
+
+
+def test_who_wrote_nothing_in_data_is_not_stored(program: Program, archive: Archive) -> None:
+    program.imported(archive(page(post(0), users=(user(), user(7999, username="nobody_known")))))
+    with program.collector.database.reading() as session:
+        assert session.scalars(select(Author.username)).all() == ["ada_muster"]
