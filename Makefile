@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench container-test evidences requirements
+.PHONY: help setup run test torture lint bench container-test evidences requirements
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,7 +20,10 @@ run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect a
 	@exec $(BIN)/python app.py
 
 test: $(STAMP) ## Run the whole test suite
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
+
+torture: $(STAMP) ## Run the long tests that make test leaves out
+	@$(BIN)/python -m pytest -q -m slow
 
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .

@@ -156,7 +156,7 @@ def upsert(
 ) -> None:
     """Insert rows; where the primary key exists, set the columns in `update`, or leave the row as it is.
 
-    With `newest`, an existing row is updated only by one whose column of that name is not older.
+    With `newest`, an existing row is updated only by one whose column of that name is not older. A null never replaces a value.
     """
     if not rows:
         return
@@ -168,7 +168,7 @@ def upsert(
         return
     given = statement.excluded
     where = None if newest is None else coalesce(getattr(table, newest) <= given[newest], true())
-    changes = {name: given[name] for name in update}
+    changes = {name: coalesce(given[name], getattr(table, name)) for name in update}
     session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where), rows)
 
 

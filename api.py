@@ -158,6 +158,8 @@ def _estimate(collector: Collector) -> int:
     with collector.database.reading() as session:
         count = len(tracked(session))
     most = collector.most(count)
+    if collector.source.name == EMULATOR:
+        _say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
     posts = f"{count} tags x {collector.order.tw_number} tweets"
     _say(
         f"{posts}: at most ${most.floor / 1e6:.2f} for the tweets, ${most.ceiling / 1e6:.2f} if X charges for their authors too"

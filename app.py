@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 THREADS = 32
 GRACE_S = 30
 BACKLOG = 1024
+LARGEST_BODY = 1024 * 1024
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -62,13 +63,14 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     logstash.configure(settings.log_level, context, stream=sys.stderr if command else sys.stdout)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     observe(app)
     metrics = HttpMetrics(app)
     logs = LogMetrics(metrics.registry)
     logs.enabled(settings.logstash_host is not None)
     if settings.logstash_host:
         ship(settings.logstash_host, settings.logstash_port, logs.delivery, context)
-    guard(app, settings.api_token)
+    guard(app, settings.api_token, allow_open=settings.allow_open)
     resources.register(app, collector, metrics)
     web.register(app, collector)
     commands.register(app, collector)
@@ -148,8 +150,8 @@ def main() -> int:
         settings = load()
         logstash.configure(settings.log_level)
         warning = check_listening(settings)
-        listener = _listen(settings)
         with closing(collector_for(settings)) as collector:
+            listener = _listen(settings)
             collector.prepare()
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)

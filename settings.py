@@ -90,7 +90,9 @@ def _url(value: str) -> str:
 
 
 def _tag_list(value: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, value.split(",")))) or _refuse(value)
+    """Accept names between commas. An empty one is refused: in a .env file, ` #` cuts off the rest of the line."""
+    tags = tuple(map(str.strip, value.split(",")))
+    return tags if all(tags) else _refuse(value)
 
 
 def _micro_dollars(value: str) -> int:
@@ -117,7 +119,7 @@ SPAN = _span(timedelta())
 URL = Reader("an http:// or https:// URL without query and user", _url)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 SQLITE = Reader("sqlite:///PATH of a file", _sqlite)
-TAG_LIST = Reader("hashtags separated by commas", _tag_list)
+TAG_LIST = Reader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
 
 
 def _setting(default: str | None, meaning: str, reader: Reader = TEXT, *, secret: bool = False) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ def backup(database: Database, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BackupRefused(f"{target.parent} can't be made a folder: {os.strerror(error.errno or 0)}") from error
+        raise BackupRefused(f"the folder of {target.name} can't be made: {os.strerror(error.errno or 0)}") from error
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _copy(database, partial)
@@ -43,7 +44,8 @@ def backup(database: Database, target: Path) -> None:
     except FileExistsError as error:
         raise BackupRefused(f"{target.name} exists already") from error
     except (OSError, sqlite.Error) as error:
-        raise BackupRefused(f"{target.name} can't be written: {error}") from error
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
+        raise BackupRefused(f"{target.name} can't be written: {reason}") from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -59,7 +61,7 @@ def drop(database: Database) -> str:
         name = _keep_copy(database)
         for table in (TweetTag, Version, Tweet, Author, Mark):
             session.execute(delete(table))
-        figures.changed(session)
+        figures.replaced(session)
     _forget_older_copies(database)
     return name
 
@@ -80,7 +82,7 @@ def restore(database: Database, source: Path) -> None:
     with database.writing() as session:
         upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
         session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-        figures.changed(session, by=sequence + 1)
+        figures.replaced(session, by=sequence + 1)
 
 
 def _present(database: Database) -> tuple[int, int]:
@@ -112,14 +114,14 @@ def _copy(database: Database, partial: Path) -> None:
 
 
 def _keep_copy(database: Database) -> str:
-    stem = f"{database.file.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-    target = backups(database) / f"{stem}.db"
+    target = backups(database) / f"{database.file.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
     backup(database, target)
     return target.name
 
 
 def _forget_older_copies(database: Database) -> None:
-    for old in sorted(backups(database).glob(f"{database.file.stem}-*Z.db"))[:-KEPT_AT_DROP]:
+    copy = re.compile(re.escape(database.file.stem) + r"-\d{8}T\d{12}Z\.db")
+    for old in sorted(file for file in backups(database).iterdir() if copy.fullmatch(file.name))[:-KEPT_AT_DROP]:
         old.unlink()
 
 

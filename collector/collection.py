@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from alchemy import Database, DatabaseUnavailable
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 MOST_TAGS_AT_ONCE = 10
 MOST_EMPTY_PAGES = 10
+STOPS_WITHIN_S = 20
+STOP_CHECKED_EVERY_S = 0.2
 SMALLEST_PAGE, LARGEST_PAGE = 10, 100
 
 
@@ -59,13 +63,32 @@ class Collection:
         beating = threading.Thread(target=self._beat, args=(heart,), name="collector-lease", daemon=True)
         beating.start()
         try:
-            with ThreadPoolExecutor(max_workers=min(MOST_TAGS_AT_ONCE, len(tags)) or 1, thread_name_prefix="collector") as pool:
-                list(pool.map(lambda tag: self._tag(tag, tw_number, on_progress), tags))
+            self._work(tags, tw_number, on_progress)
         finally:
             heart.set()
             beating.join()
             self._x.close()
             self._end(self._error(sys.exception()))
+
+    def _work(self, tags: Sequence[TagRef], tw_number: int, on_progress: OnProgress) -> None:
+        """Collect the tags, some at once. When the run is stopped, pages in flight are waited for, but not for ever."""
+        waiting: SimpleQueue[TagRef] = SimpleQueue()
+        for tag in tags:
+            waiting.put(tag)
+        count = min(MOST_TAGS_AT_ONCE, len(tags))
+        ends = [_in_thread(lambda: self._drain(waiting, tw_number, on_progress)) for _ in range(count)]
+        while wait(ends, timeout=STOP_CHECKED_EVERY_S).not_done:
+            if self.stop.is_set():
+                wait(ends, timeout=STOPS_WITHIN_S)
+                break
+        for end in ends:
+            if end.done():
+                end.result()
+
+    def _drain(self, waiting: SimpleQueue[TagRef], tw_number: int, on_progress: OnProgress) -> None:
+        with suppress(Empty):
+            while True:
+                self._tag(waiting.get(block=False), tw_number, on_progress)
 
     def _error(self, crash: BaseException | None) -> str | None:
         if crash:
@@ -176,3 +199,19 @@ def page_size(remaining: int) -> int:
     if remaining <= LARGEST_PAGE:
         return remaining
     return min(LARGEST_PAGE, remaining - SMALLEST_PAGE) if remaining < LARGEST_PAGE + SMALLEST_PAGE else LARGEST_PAGE
+
+
+def _in_thread(work: Callable[[], None]) -> Future[None]:
+    """Run in a thread that doesn't hold up the end of the process, as a pool's would."""
+    end: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 (a thread's end: handed to whoever waits)
+            end.set_exception(error)
+        else:
+            end.set_result(None)
+
+    threading.Thread(target=run, name="collector-tag", daemon=True).start()
+    return end

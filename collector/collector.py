@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from alchemy import Database, DatabaseUnavailable
 from collector import lease, runs, sources, tags
-from collector.collection import Collection, OnProgress, Progress
+from collector.collection import STOPS_WITHIN_S, Collection, OnProgress, Progress
 from collector.prices import Prices, Spend
 from collector.tries import Patience
 from collector.values import TagRef
@@ -107,7 +107,7 @@ class Collector:
         for collection, _ in list(self._running.values()):
             collection.stop.set()
 
-    def close(self, *, seconds: float = 20) -> None:
+    def close(self, *, seconds: float = STOPS_WITHIN_S + 5) -> None:
         """Stop, wait for the end, and close the database and the way to X."""
         self.stop()
         wait([over for _, over in list(self._running.values())], timeout=seconds)

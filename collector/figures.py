@@ -7,12 +7,18 @@ from sqlalchemy.orm import Session
 
 from alchemy import upsert
 from models import Figure
-from queries.figures import RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS
+from queries.figures import GENERATION, RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS
 
 
 def changed(session: Session, *, by: int = 1) -> None:
     """Let the sequence grow: what the API shows has changed in this transaction."""
     _add(session, SEQUENCE, "", by)
+
+
+def replaced(session: Session, *, by: int = 1) -> None:
+    """Let the sequence grow, and the generation: a reader that began before sees another database now."""
+    changed(session, by=by)
+    _add(session, GENERATION, "", by)
 
 
 def asked_x(session: Session, outcome: str, *, remaining: int | None = None) -> None:

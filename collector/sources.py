@@ -59,6 +59,11 @@ def require(session: Session, source: str) -> None:
     raise SourceRefused("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
 
 
+def shown_source(session: Session, source: str) -> str:
+    """Return what the tweets are that a reader sees: those stored, or those that a collection would bring."""
+    return source_of(session) or source
+
+
 def claim(session: Session, source: str) -> None:
     """Mark the database as filled from this source, in the transaction that adds tweets; raises SourceRefused."""
     require(session, source)

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
+from collector.edits import fold_later_versions, with_history
 from collector.values import AuthorSeen, Find, TagRef, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
 
@@ -25,7 +26,7 @@ class Stored(NamedTuple):
 
 def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
-    merged, observed = _merged(finds), list(authors)
+    merged, observed = _merged(with_history(session, finds)), list(authors)
     _store_authors(session, observed, merged)
     stored = _stored(session, [find.tweet.id for find in merged])
     new = [find for find in merged if find.tweet.id not in stored]
@@ -38,7 +39,7 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     links = [{"tweet_id": find.tweet.id, "tag_id": tag.id, "run_id": run_id} for find in merged for tag in find.tags]
     upsert(session, TweetTag, links)
     _replace_stand_ins(session, observed)
-    return len(new)
+    return len(new) - fold_later_versions(session, merged)
 
 
 def _merged(finds: Iterable[Find]) -> list[Find]:
@@ -46,7 +47,8 @@ def _merged(finds: Iterable[Find]) -> list[Find]:
     by_id: dict[int, Find] = {}
     for find in finds:
         known = by_id.get(find.tweet.id, find)
-        tweet = max(known.tweet, find.tweet, key=lambda version: version.version)
+        newest = max(known.tweet, find.tweet, key=lambda version: version.version)
+        tweet = newest._replace(versions=tuple(sorted({*known.tweet.versions, *find.tweet.versions})))
         tags = tuple(sorted({*known.tags, *find.tags}, key=lambda tag: tag.key))
         by_id[tweet.id] = Find(tweet, tags, known.rash or find.rash)
     return list(by_id.values())
@@ -54,7 +56,8 @@ def _merged(finds: Iterable[Find]) -> list[Find]:
 
 def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Sequence[Find]) -> None:
     rows = [author._asdict() for author in authors]
-    upsert(session, Author, rows, update=("username", "name", "followers", "observed"), newest="observed")
+    columns = ("username", "name", "followers", "observed")
+    upsert(session, Author, rows, update=columns, newest="observed")
     unseen = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
     upsert(session, Author, [{"id": author_id} for author_id in sorted(unseen - {row["id"] for row in rows})])
 

@@ -13,6 +13,7 @@ from models import Figure, Run, Tag, TweetTag
 from queries.leases import live_token
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
+GENERATION = "generation"
 ENDED = ("done", "partial", "failed")
 
 
@@ -27,6 +28,11 @@ class ServiceFigures(NamedTuple):
     last_duration: float | None
     last_success: datetime | None
     sequence: int
+
+
+def generation(session: Session) -> int:
+    """Return a number that grows whenever the tweets as a whole are dropped or replaced."""
+    return session.scalar(select(Figure.value).where(Figure.name == GENERATION)) or 0
 
 
 def service_figures(session: Session) -> ServiceFigures:

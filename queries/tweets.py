@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from models import Author, Tag, Tweet, TweetTag, Version
+from queries.figures import generation
 
 
 class TweetView(NamedTuple):
@@ -31,6 +32,10 @@ class TweetView(NamedTuple):
     tags: tuple[str, ...]
 
 
+class TweetsReplaced(Exception):
+    """What is being read is not there any more."""
+
+
 def batch(session: Session, *, after: int, most: int) -> list[TweetView]:
     """Return at most `most` tweets whose id is greater than `after`, oldest id first."""
     rows = session.execute(_BATCH, {"after": after, "most": most}).all()
@@ -41,11 +46,17 @@ def batch(session: Session, *, after: int, most: int) -> list[TweetView]:
 
 
 def in_batches(database: Database, *, most: int = 500) -> Iterator[list[TweetView]]:
-    """Give all tweets, oldest id first, each batch from a short transaction: a long one would hold up WAL checkpoints."""
-    after = -1
+    """Give all tweets, oldest id first, each batch from a short transaction: a long one would hold up WAL checkpoints.
+
+    Raises TweetsReplaced when they are dropped or restored meanwhile, for the rest would belong to another database.
+    """
+    after, began = -1, None
     while True:
         with database.reading() as session:
-            views = batch(session, after=after, most=most)
+            views, now = batch(session, after=after, most=most), generation(session)
+        if began not in (None, now):
+            raise TweetsReplaced("the tweets were dropped or restored while they were read")
+        began = now
         if not views:
             return
         yield views

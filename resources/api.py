@@ -12,12 +12,11 @@ from flask import Response, current_app, request
 from flask_restful import Api, Resource
 from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import NotAcceptable, RequestEntityTooLarge
+from werkzeug.exceptions import NotAcceptable
 
 from formats.arguments import NoArguments
 from formats.problems import Fault
 
-LARGEST_BODY = 1024 * 1024
 MEANS_JSON = ("application/json", "text/html", "application/problem+json")
 
 
@@ -61,7 +60,10 @@ class ArgumentParser(FlaskParser):
 
 
 class MonitorResource(Resource):
-    """A resource whose methods get the parameters that `arguments` declares, for who accepts one of `accepts`."""
+    """A resource whose methods get the parameters that `arguments` declares, for who accepts one of `accepts`.
+
+    A body is read before anything is done, so that one that is too large is refused however it is sent.
+    """
 
     arguments: type[Schema] = NoArguments
     accepts: tuple[str, ...] = MEANS_JSON
@@ -72,8 +74,8 @@ class MonitorResource(Resource):
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
             if request.accept_mimetypes and not request.accept_mimetypes.best_match(resource.accepts):
                 raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
-            if (request.content_length or 0) > LARGEST_BODY:
-                raise RequestEntityTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
+            request.get_data()
+            request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
             return method(*args, **kwargs, **_PARSER.parse(resource.arguments(), request, location="query"))
 
         return call

@@ -15,6 +15,7 @@ from collector.backups import BackupRefused
 from collector.collector import CollectionRunning, NothingTracked
 from collector.sources import SourceRefused
 from formats.problems import MEDIA_TYPE, Fault, problem
+from queries.tweets import TweetsReplaced
 from resources.api import BadInput
 from telemetry.requests import request_id
 
@@ -36,6 +37,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(DatabaseUnavailable, _unavailable)
     app.register_error_handler(DatabaseRevision, _unavailable)
     app.register_error_handler(BackupRefused, _unavailable)
+    app.register_error_handler(TweetsReplaced, _unavailable)
     app.register_error_handler(SourceRefused, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(NothingTracked, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(CollectionRunning, _running)

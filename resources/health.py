@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from collector.collector import Collector
-from collector.sources import EMULATOR
+from collector.sources import EMULATOR, REAL, source_of
 from formats.times import rfc3339
 from queries.collections import CollectionView, latest
 from queries.tweets import batch
 from resources.api import MonitorResource
+
+WORDS = {REAL: "real", EMULATOR: "invented"}
 
 
 class LivezResource(MonitorResource):
@@ -28,9 +30,15 @@ class ReadyzResource(MonitorResource):
     def get(self) -> Any:
         with self._collector.database.reading() as session:
             batch(session, after=-1, most=1)
-            last = latest(session)
-        invented = self._collector.source.name == EMULATOR
-        return {"status": "ready", "x": "emulator" if invented else "X", "last_collection": _shown(last)}
+            last, source = latest(session), source_of(session)
+        return {"status": "ready", "x": self._x(source), "tweets": WORDS.get(source or ""), "last_collection": _shown(last)}
+
+    def _x(self, stored: str | None) -> str:
+        """Return whom a collection would ask: X, the emulator, or nobody where it would be refused."""
+        asked = self._collector.source.name
+        if stored not in (None, asked):
+            return "nobody"
+        return "emulator" if asked == EMULATOR else "X"
 
 
 def _shown(view: CollectionView | None) -> dict[str, Any] | None:

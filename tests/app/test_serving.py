@@ -128,6 +128,16 @@ def test_a_stream_that_breaks_does_not_look_whole(tmp_path: Path, server: Server
             list(chunks)
 
 
+def test_a_stream_whose_tweets_are_dropped_does_not_look_whole(tmp_path: Path, server: Server) -> None:
+    fill(tmp_path / "tweets.db", 60_000)
+    with requests.get(server.url + "/tweets", stream=True, timeout=30) as answer:
+        chunks = answer.iter_content(1024)
+        next(chunks)
+        assert server.request("DELETE", "/database").status_code == 200
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            list(chunks)
+
+
 def test_a_client_that_goes_away_stops_the_work(tmp_path: Path, server: Server) -> None:
     fill(tmp_path / "tweets.db", 60_000)
     with requests.get(server.url + "/tweets", stream=True, timeout=30) as answer:
@@ -217,14 +227,27 @@ def test_the_command_line_collects_and_says_how_it_went(tmp_path: Path, emulator
     assert "#sre: X is unwell: status 500" in partly.stderr
 
 
-def test_the_command_line_says_when_another_collection_runs(tmp_path: Path, emulator: Emulator, server: Server) -> None:
-    emulator.latency = 0.8
-    with server.in_background("/database") as first:
+def test_the_command_line_says_when_another_collection_runs(tmp_path: Path, emulator: Emulator) -> None:
+    settings = environment(tmp_path, emulator) | {"X_TIMEOUT": "30s"}
+    emulator.plan("slow", times=None, seconds=6)
+    with serving(tmp_path, **settings) as server, server.in_background("/database") as first:
         server.until(lambda: emulator.requests or states(tmp_path))
-        second = run(tmp_path, "api.py", **environment(tmp_path, emulator))
+        second = run(tmp_path, "api.py", **settings)
         assert second.returncode == 1
         assert "another collection runs" in second.stderr
-        first.result()
+        assert first.result().status_code == 200
+
+
+def test_sigterm_closes_a_collection_though_x_never_answers(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.plan("hang", times=None, seconds=120)
+    settings = environment(tmp_path, emulator) | {"X_TIMEOUT": "90s"}
+    with serving(tmp_path, **settings) as server, server.in_background("/database") as answer:
+        server.until(lambda: states(tmp_path))
+        assert server.stop() == 0
+        assert answer.result().status_code == 503
+    assert states(tmp_path) == ["failed"]
 
 
 def test_the_estimate_asks_x_nothing(tmp_path: Path, emulator: Emulator) -> None:

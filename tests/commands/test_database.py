@@ -126,7 +126,7 @@ def test_a_backup_where_nothing_can_be_written_is_said_in_one_line(filled: Progr
     (tmp_path / "file").touch()
     ended = filled.run("database", "backup", tmp_path / "file" / "copy.db")
     assert (ended.code, len(ended.err)) == (1, 1)
-    assert "be made a folder" in ended.err[0]
+    assert "the folder of copy.db can't be made" in ended.err[0]
 
 
 @pytest.mark.parametrize("command", ["upgrade", "backup", "restore"])

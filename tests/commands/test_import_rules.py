@@ -285,3 +285,30 @@ def test_who_wrote_nothing_in_data_is_not_stored(program: Program, archive: Arch
     program.imported(archive(page(post(0), users=(user(), user(7999, username="nobody_known")))))
     with program.collector.database.reading() as session:
         assert session.scalars(select(Author.username)).all() == ["ada_muster"]
+
+
+LONE = post(5, "second wording #sre")
+WHOLE = {**LONE, "edit_history_tweet_ids": [post(1)["id"], LONE["id"]]}
+
+
+@pytest.mark.parametrize("lines", [(LONE, WHOLE), (WHOLE, LONE), (WHOLE, LONE, WHOLE)])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_version_that_came_without_its_history_is_the_same_tweet(
+    program: Program, archive: Archive, lines: tuple[Json, ...], together: bool
+) -> None:
+    for objects in [lines] if together else [(line,) for line in lines]:
+        program.imported(archive(*objects))
+    only = program.tweet()
+    assert only["id"] == post(1)["id"]
+    assert tags_of(only) == ("#sre", ["#sre"])
+    with program.collector.database.reading() as session:
+        found = tweet_of(session, int(LONE["id"]))
+        assert found is not None
+        assert found.id == int(only["id"])
+
+
+def test_what_a_newer_observation_does_not_say_is_kept(program: Program, archive: Archive) -> None:
+    program.imported(archive(page(post(0), users=(user(followers=5),), retrieved=datetime(2026, 11, 20, tzinfo=UTC))))
+    silent = {"id": "7001", "username": "ada_muster", "name": "Ada Muster"}
+    program.imported(archive(page(post(1), users=(silent,), retrieved=datetime(2026, 11, 21, tzinfo=UTC))))
+    assert {tweet["followers"] for tweet in program.tweets()} == {5}

@@ -106,7 +106,7 @@ def reader(shared: Emulator) -> Client:
 
 
 @pytest.fixture(scope="session")
-def usual() -> dict[str, str]:
+def usual() -> dict[str, Any]:
     return dict(USUAL)
 
 

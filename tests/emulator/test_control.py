@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
+from emulator import Emulator
+from tests.emulator.conftest import Client
 
-def test_it_says_what_it_is(client):
+
+def test_it_says_what_it_is(client: Client) -> None:
     about = client.control("GET", "").body
     assert about["seed"] == 1
     assert about["clock"] == {"now": "2026-11-24T12:00:00.000Z", "held": True}
     assert about["settings"]["bearer_limit"] == 450
 
 
-def test_the_clock_is_held_set_advanced_and_released(emulator, client):
+def test_the_clock_is_held_set_advanced_and_released(emulator: Emulator, client: Client) -> None:
     assert client.control("PUT", "/clock", {"now": "2026-12-01T00:00:00Z"}).body == {
         "now": "2026-12-01T00:00:00.000Z",
         "held": True,
@@ -24,7 +29,7 @@ def test_the_clock_is_held_set_advanced_and_released(emulator, client):
     assert client.control("DELETE", "/clock").body["held"] is False
 
 
-def test_a_running_clock_runs_on_from_where_it_is_set(emulator, noon):
+def test_a_running_clock_runs_on_from_where_it_is_set(emulator: Emulator, noon: datetime) -> None:
     emulator.clock.release()
     first = emulator.clock.now()
     while emulator.clock.now() == first:
@@ -36,13 +41,13 @@ def test_a_running_clock_runs_on_from_where_it_is_set(emulator, noon):
     assert emulator.clock.now() == noon
 
 
-def test_the_latency_can_be_set(emulator, client):
+def test_the_latency_can_be_set(emulator: Emulator, client: Client) -> None:
     assert client.control("PUT", "/latency", {"seconds": 0.01}).body == {"seconds": 0.01}
     assert emulator.latency == 0.01
     assert client.search("#devops").status == 200
 
 
-def test_faults_are_planned_listed_and_cleared(client):
+def test_faults_are_planned_listed_and_cleared(client: Client) -> None:
     planned = client.control("PUT", "/faults", {"faults": [{"kind": "server_503", "times": 2, "tag": "#sre"}]}).body["faults"]
     assert planned == [
         {
@@ -82,24 +87,24 @@ def test_faults_are_planned_listed_and_cleared(client):
         ("PUT", "/faults", [7]),
     ],
 )
-def test_nonsense_is_refused_with_a_reason(client, method, path, body):
+def test_nonsense_is_refused_with_a_reason(client: Client, method: str, path: str, body: object) -> None:
     reply = client.control(method, path, body)
     assert (reply.status, reply.body["title"]) == (400, "Bad Request")
     assert reply.body["detail"]
 
 
-def test_unknown_controls_are_404_and_wrong_methods_405(client):
+def test_unknown_controls_are_404_and_wrong_methods_405(client: Client) -> None:
     assert client.control("GET", "/nothing").status == 404
     assert client.control("POST", "/clock").headers["allow"] == "DELETE, GET, PUT"
 
 
-def test_a_name_that_is_not_this_machine_is_refused(client):
+def test_a_name_that_is_not_this_machine_is_refused(client: Client) -> None:
     assert client.send("GET", "/emulator", headers={"Host": "evil.example"}).status == 403
     assert client.send("GET", "/emulator", headers={"Host": "["}).status == 403
     assert client.send("GET", "/emulator", headers={"Host": "localhost:1"}).status == 200
 
 
-def test_requests_are_recorded_without_credentials(emulator, client):
+def test_requests_are_recorded_without_credentials(emulator: Emulator, client: Client) -> None:
     client.search("#devops", max_results=3)
     client.control("GET", "/clock")
     (request,) = emulator.requests

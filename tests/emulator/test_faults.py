@@ -6,11 +6,14 @@ import http.client
 import socket
 from contextlib import closing
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from emulator import Emulator
 from emulator.faults import BLEMISHES, FAILURES
+from tests.emulator.conftest import Client
 
 NOW = int(datetime.fromisoformat("2026-11-24T12:00:00+00:00").timestamp())
 # status, title, last segment of the type, whether the rate-limit headers are sent
@@ -33,12 +36,12 @@ SHAPES = {
 BARE = {"rate_limit_code_88", "html", "html_200", "empty_body", "list_body", "list_200", "hang", "reset"}
 
 
-def test_every_failure_is_tested_here():
+def test_every_failure_is_tested_here() -> None:
     assert SHAPES.keys() | BARE == set(FAILURES)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_a_failure_has_the_status_title_type_and_headers_of_x(emulator, client, kind):
+def test_a_failure_has_the_status_title_type_and_headers_of_x(emulator: Emulator, client: Client, kind: str) -> None:
     emulator.plan(kind)
     reply = client.search("#devops")
     last = reply.body["type"].rsplit("/", 1)[-1]
@@ -47,7 +50,7 @@ def test_a_failure_has_the_status_title_type_and_headers_of_x(emulator, client, 
 
 
 @pytest.mark.parametrize("kind", sorted(FAILURES))
-def test_a_failure_is_free(emulator, client, kind):
+def test_a_failure_is_free(emulator: Emulator, client: Client, kind: str) -> None:
     emulator.plan(kind, seconds=0)
     try:
         client.search("#devops")
@@ -56,7 +59,7 @@ def test_a_failure_is_free(emulator, client, kind):
     assert emulator.ledger.total() == (0, 0, 0, 0, 0, 0)
 
 
-def test_the_reset_of_a_rate_limit_can_be_chosen_or_lie_in_the_past(emulator, client):
+def test_the_reset_of_a_rate_limit_can_be_chosen_or_lie_in_the_past(emulator: Emulator, client: Client) -> None:
     emulator.plan("rate_limit", seconds=7)
     emulator.plan("rate_limit_past_reset")
     replies = [client.search("#devops") for _ in range(2)]
@@ -64,7 +67,7 @@ def test_the_reset_of_a_rate_limit_can_be_chosen_or_lie_in_the_past(emulator, cl
     assert {reply.headers["x-rate-limit-remaining"] for reply in replies} == {"0"}
 
 
-def test_some_bodies_say_more(emulator, client):
+def test_some_bodies_say_more(emulator: Emulator, client: Client) -> None:
     for kind in ("rate_limit_code_88", "usage_cap", "spend_cap", "not_enrolled", "stale_since_id"):
         emulator.plan(kind)
     code, usage, spend, enrolled, stale = (client.search("#devops").body for _ in range(5))
@@ -75,7 +78,7 @@ def test_some_bodies_say_more(emulator, client):
     assert "'since_id' must be a tweet id created after" in stale["errors"][0]["message"]
 
 
-def test_bodies_may_be_html_empty_or_a_list(emulator, client):
+def test_bodies_may_be_html_empty_or_a_list(emulator: Emulator, client: Client) -> None:
     for kind in ("html", "html_200", "empty_body", "list_body", "list_200"):
         emulator.plan(kind)
     html, html_200, empty, error_list, list_200 = (client.search("#devops") for _ in range(5))
@@ -88,7 +91,7 @@ def test_bodies_may_be_html_empty_or_a_list(emulator, client):
     assert isinstance(list_200.body, list)
 
 
-def test_a_cut_page_declares_its_whole_length_and_ends_in_the_middle(emulator, client):
+def test_a_cut_page_declares_its_whole_length_and_ends_in_the_middle(emulator: Emulator, client: Client) -> None:
     emulator.plan("cut")
     with pytest.raises(http.client.IncompleteRead) as broken:
         client.search("#devops")
@@ -96,13 +99,13 @@ def test_a_cut_page_declares_its_whole_length_and_ends_in_the_middle(emulator, c
     assert broken.value.partial.startswith(b'{"data"')
 
 
-def test_a_reset_connection_is_really_reset(emulator, client):
+def test_a_reset_connection_is_really_reset(emulator: Emulator, client: Client) -> None:
     emulator.plan("reset")
     with pytest.raises(ConnectionResetError):
         client.search("#devops")
 
 
-def test_a_hanging_call_gives_nothing_until_the_emulator_stops(emulator, client):
+def test_a_hanging_call_gives_nothing_until_the_emulator_stops(emulator: Emulator, client: Client) -> None:
     emulator.plan("hang")
     with closing(socket.create_connection(("127.0.0.1", emulator.port), timeout=10)) as connection:
         target = f"/2/tweets/search/recent?query={quote('#devops')}"
@@ -117,12 +120,12 @@ def test_a_hanging_call_gives_nothing_until_the_emulator_stops(emulator, client)
         assert connection.recv(1) == b""
 
 
-def test_a_slow_answer_is_whole(emulator, client):
+def test_a_slow_answer_is_whole(emulator: Emulator, client: Client) -> None:
     emulator.plan("slow", seconds=0.05)
     assert len(client.search("#devops").ids) == 100
 
 
-def test_spoilt_pages(emulator, client, usual):
+def test_spoilt_pages(emulator: Emulator, client: Client, usual: dict[str, Any]) -> None:
     right = client.search("#devops", **usual)
     spoilt = {}
     for kind in sorted(set(BLEMISHES) - {"cut", "slow"}):
@@ -138,7 +141,7 @@ def test_spoilt_pages(emulator, client, usual):
     assert {len(tweet["created_at"]) for tweet in spoilt["odd_created_at"].body["data"]} == {len("2026-11-24T12:00:00Z")}
 
 
-def test_a_partial_error_takes_an_author_out_of_the_includes(emulator, client, usual):
+def test_a_partial_error_takes_an_author_out_of_the_includes(emulator: Emulator, client: Client, usual: dict[str, Any]) -> None:
     right = client.search("#devops", **usual).body
     emulator.plan("partial_errors")
     body = client.search("#devops", **usual).body
@@ -148,25 +151,25 @@ def test_a_partial_error_takes_an_author_out_of_the_includes(emulator, client, u
     assert body["data"] == right["data"]
 
 
-def test_a_fault_strikes_as_often_as_planned_and_the_tags_it_was_planned_for(emulator, client):
+def test_a_fault_strikes_as_often_as_planned_and_the_tags_it_was_planned_for(emulator: Emulator, client: Client) -> None:
     emulator.plan("server_503", times=2, tag="#SRE")
     statuses = [client.search(query).status for query in ("#devops", "#sre", "#oauth OR #sre", "#sre")]
     assert statuses == [200, 503, 503, 200]
 
 
-def test_a_fault_may_wait_for_some_pages(emulator, client):
+def test_a_fault_may_wait_for_some_pages(emulator: Emulator, client: Client) -> None:
     emulator.plan("server_500", after_pages=2)
     assert [client.search("#devops").status for _ in range(4)] == [200, 200, 500, 200]
 
 
-def test_a_fault_may_last_until_it_is_cleared(emulator, client):
+def test_a_fault_may_last_until_it_is_cleared(emulator: Emulator, client: Client) -> None:
     emulator.plan("credits_depleted", times=None)
     assert {client.search("#devops").status for _ in range(5)} == {402}
     emulator.clear_faults()
     assert client.search("#devops").status == 200
 
 
-def test_counts_and_tokens_have_faults_of_their_own(emulator, client):
+def test_counts_and_tokens_have_faults_of_their_own(emulator: Emulator, client: Client) -> None:
     emulator.plan("server_500", endpoint="counts")
     emulator.plan("server_502", endpoint="token")
     assert client.search("#devops").status == 200
@@ -174,6 +177,6 @@ def test_counts_and_tokens_have_faults_of_their_own(emulator, client):
     assert client.send("POST", "/oauth2/token").status == 502
 
 
-def test_an_unknown_kind_is_refused(emulator):
+def test_an_unknown_kind_is_refused(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="unknown fault"):
         emulator.plan("earthquake")

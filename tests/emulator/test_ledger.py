@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import http.client
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+
+from emulator import Emulator
+from tests.emulator.conftest import Client
 
 COUNTS = "/2/tweets/counts/recent"
 
 
-def sheet(client):
-    return client.control("GET", "/ledger").body
+def sheet(client: Client) -> dict[str, Any]:
+    body: dict[str, Any] = client.control("GET", "/ledger").body
+    return body
 
 
-def test_a_post_is_billed_once_a_utc_day_and_served_every_time(emulator, client):
+def test_a_post_is_billed_once_a_utc_day_and_served_every_time(emulator: Emulator, client: Client) -> None:
     for _ in range(3):
         client.search("#devops")
     day = sheet(client)["days"]["2026-11-24"]
@@ -23,7 +28,7 @@ def test_a_post_is_billed_once_a_utc_day_and_served_every_time(emulator, client)
     assert emulator.ledger.total().floor == 500
 
 
-def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator, client):
+def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator: Emulator, client: Client) -> None:
     emulator.clock.set(datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC))
     before = client.search("#devops").ids
     emulator.clock.advance(2)
@@ -37,7 +42,7 @@ def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator, client
     assert emulator.ledger.twice()[bought_twice[0]] == ("2026-11-24", "2026-11-25")
 
 
-def test_included_users_are_counted_apart(client, usual):
+def test_included_users_are_counted_apart(client: Client, usual: dict[str, Any]) -> None:
     page = client.search("#devops", **usual)
     total = sheet(client)["total"]
     assert total["users_billed"] == len(page.body["includes"]["users"])
@@ -45,12 +50,12 @@ def test_included_users_are_counted_apart(client, usual):
     assert total["ceiling_usd"] == f"{0.5 + total['users_billed'] / 100:.3f}"
 
 
-def test_strangers_brought_by_expansions_are_bought(client):
+def test_strangers_brought_by_expansions_are_bought(client: Client) -> None:
     page = client.search("#devops", expansions="referenced_tweets.id").body
     assert sheet(client)["total"]["posts_billed"] == 100 + len(page["includes"]["tweets"])
 
 
-def test_an_empty_page_and_a_failed_call_are_free(emulator, client):
+def test_an_empty_page_and_a_failed_call_are_free(emulator: Emulator, client: Client) -> None:
     newest = client.search("#zebrafish").ids[0]
     client.control("DELETE", "/ledger")
     client.search("#zebrafish", since_id=newest)
@@ -61,31 +66,31 @@ def test_an_empty_page_and_a_failed_call_are_free(emulator, client):
     assert sheet(client)["total"]["posts_billed"] == 0
 
 
-def test_a_counts_call_costs_as_much_as_a_post(client):
+def test_a_counts_call_costs_as_much_as_a_post(client: Client) -> None:
     client.get(COUNTS, query="#devops")
     client.get(COUNTS, query="")
     total = sheet(client)["total"]
     assert (total["counts_calls"], total["posts_billed"], total["floor_usd"]) == (1, 0, "0.005")
 
 
-def test_the_ledger_can_be_reset(emulator, client):
+def test_the_ledger_can_be_reset(emulator: Emulator, client: Client) -> None:
     client.search("#devops")
     assert client.control("DELETE", "/ledger").body["days"] == {}
     assert emulator.ledger.posts() == frozenset()
 
 
-def test_a_post_never_sold_has_no_sales(client):
+def test_a_post_never_sold_has_no_sales(client: Client) -> None:
     assert client.control("GET", "/ledger/12").body == {"id": "12", "billed": 0, "days": {}}
     assert client.control("GET", "/ledger/twelve").status == 400
 
 
-def test_usage_tells_what_was_sold(client):
+def test_usage_tells_what_was_sold(client: Client) -> None:
     client.search("#devops")
     assert client.get("/2/usage/tweets").body["data"]["project_usage"] == "100"
 
 
 @pytest.mark.parametrize("kind", ["cut", "broken_json", "slow", "missing_users", "odd_created_at", "duplicate_post"])
-def test_a_page_that_x_answered_is_sold_however_it_arrives(emulator, client, kind):
+def test_a_page_that_x_answered_is_sold_however_it_arrives(emulator: Emulator, client: Client, kind: str) -> None:
     emulator.plan(kind, seconds=0)
     try:
         client.search("#devops")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
+
 import pytest
 
 from emulator import Emulator
+from tests.emulator.conftest import Client
 
 
 @pytest.fixture
-def strict(noon):
+def strict(noon: datetime) -> Iterator[Emulator]:
     with Emulator(seed=1, now=noon, bearer_limit=3, user_limit=2, counts_limit=1) as running:
         yield running
 
 
 @pytest.fixture
-def client(strict, reader):
+def client(strict: Emulator, reader: Client) -> Client:
     return type(reader)(strict.port)
 
 
-def test_headers_count_down_and_an_exhausted_window_answers_429(strict, client):
+def test_headers_count_down_and_an_exhausted_window_answers_429(strict: Emulator, client: Client) -> None:
     replies = [client.search("#devops") for _ in range(4)]
     assert [reply.headers["x-rate-limit-remaining"] for reply in replies] == ["2", "1", "0", "0"]
     assert {reply.headers["x-rate-limit-limit"] for reply in replies} == {"3"}
@@ -27,7 +31,7 @@ def test_headers_count_down_and_an_exhausted_window_answers_429(strict, client):
     assert strict.ledger.total().posts_served == 300
 
 
-def test_the_window_opens_anew_at_its_reset(strict, client):
+def test_the_window_opens_anew_at_its_reset(strict: Emulator, client: Client) -> None:
     for _ in range(4):
         refused = client.search("#devops")
     seconds = int(refused.headers["x-rate-limit-reset"]) - strict.clock.now().timestamp()
@@ -36,17 +40,17 @@ def test_the_window_opens_anew_at_its_reset(strict, client):
     assert client.search("#devops").status == 200
 
 
-def test_user_context_and_counts_have_limits_of_their_own(client, oauth1):
+def test_user_context_and_counts_have_limits_of_their_own(client: Client, oauth1: dict[str, str]) -> None:
     assert [client.search("#devops", headers=oauth1).status for _ in range(3)] == [200, 200, 429]
     assert [client.get("/2/tweets/counts/recent", query="#devops").status for _ in range(2)] == [200, 429]
     assert client.search("#devops").status == 200
 
 
-def test_a_refused_request_counts_too(client):
+def test_a_refused_request_counts_too(client: Client) -> None:
     assert client.search("#devops", max_results=1).headers["x-rate-limit-remaining"] == "2"
 
 
-def test_the_limits_are_those_of_x_unless_set(reader, noon, oauth1):
+def test_the_limits_are_those_of_x_unless_set(reader: Client, noon: datetime, oauth1: dict[str, str]) -> None:
     with Emulator(seed=1, now=noon) as usual:
         client = type(reader)(usual.port)
         limits = [

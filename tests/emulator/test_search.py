@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+
+from emulator import Emulator
+from tests.emulator.conftest import Client
 
 EPOCH_MS = 1288834974657
 
@@ -17,7 +21,7 @@ def rfc(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_paging_gives_every_tweet_once_newest_first(reader):
+def test_paging_gives_every_tweet_once_newest_first(reader: Client) -> None:
     pages = reader.pages("#devops")
     ids = [one for page in pages for one in page.ids]
     assert ids == sorted(set(ids), reverse=True)
@@ -25,7 +29,7 @@ def test_paging_gives_every_tweet_once_newest_first(reader):
     assert "next_token" not in pages[-1].body["meta"]
 
 
-def test_the_meta_describes_the_page(reader):
+def test_the_meta_describes_the_page(reader: Client) -> None:
     for page in reader.pages("#sre"):
         meta = page.body["meta"]
         assert (int(meta["newest_id"]), int(meta["oldest_id"]), meta["result_count"]) == (
@@ -35,13 +39,13 @@ def test_the_meta_describes_the_page(reader):
         )
 
 
-def test_a_later_page_may_be_shorter_than_asked_and_still_go_on(reader):
+def test_a_later_page_may_be_shorter_than_asked_and_still_go_on(reader: Client) -> None:
     pages = reader.pages("#devops", max_results=50)
     assert any(page.body["meta"]["result_count"] < 50 for page in pages[:-1])
     assert pages[0].body["meta"]["result_count"] == 50
 
 
-def test_the_same_token_gives_the_same_page_days_later(emulator, client):
+def test_the_same_token_gives_the_same_page_days_later(emulator: Emulator, client: Client) -> None:
     token = client.search("#devops").body["meta"]["next_token"]
     page = client.search("#devops", next_token=token)
     emulator.clock.advance(3 * 86_400)
@@ -49,34 +53,34 @@ def test_the_same_token_gives_the_same_page_days_later(emulator, client):
     assert client.search("#devops", pagination_token=token).ids == page.ids
 
 
-def test_a_token_of_another_query_is_refused(reader):
+def test_a_token_of_another_query_is_refused(reader: Client) -> None:
     token = reader.search("#devops").body["meta"]["next_token"]
     assert reader.search("#sre", next_token=token).status == 400
     assert reader.search("#devops", next_token="nonsense").status == 400
 
 
-def test_ten_is_the_default_and_the_least(reader):
+def test_ten_is_the_default_and_the_least(reader: Client) -> None:
     assert len(reader.get("/2/tweets/search/recent", query="#devops").ids) == 10
 
 
-def test_since_id_and_until_id_are_exclusive(reader):
+def test_since_id_and_until_id_are_exclusive(reader: Client) -> None:
     ids = reader.search("#devops").ids
     assert reader.search("#devops", since_id=ids[30], until_id=ids[10]).ids == ids[11:30]
 
 
-def test_start_time_is_inclusive_and_end_time_exclusive(reader, noon, devops):
+def test_start_time_is_inclusive_and_end_time_exclusive(reader: Client, noon: datetime, devops: list[dict[str, Any]]) -> None:
     at = devops[40]["created_at"], devops[10]["created_at"]
     found = reader.search("#devops", start_time=at[0], end_time=at[1]).ids
     assert found == [int(tweet["id"]) for tweet in devops[11:41]]
 
 
-def test_without_bounds_the_end_is_thirty_seconds_ago(reader, noon):
+def test_without_bounds_the_end_is_thirty_seconds_ago(reader: Client, noon: datetime) -> None:
     limit = snowflake(noon - timedelta(seconds=30))
     assert reader.search("#devops OR #ai OR #python").ids[0] < limit
     assert reader.search("#devops OR #ai OR #python", until_id=snowflake(noon)).ids[0] < limit
 
 
-def test_with_since_id_the_newest_tweets_are_seen(emulator, client, noon):
+def test_with_since_id_the_newest_tweets_are_seen(emulator: Emulator, client: Client, noon: datetime) -> None:
     seen = []
     for _ in range(40):
         now = emulator.clock.now()
@@ -89,24 +93,24 @@ def test_with_since_id_the_newest_tweets_are_seen(emulator, client, noon):
     assert seen
 
 
-def test_nothing_found_is_a_count_of_zero_without_data(reader, noon):
+def test_nothing_found_is_a_count_of_zero_without_data(reader: Client, noon: datetime) -> None:
     newest = reader.search("#zebrafish").ids[0]
     assert reader.search("#zebrafish", since_id=newest).body == {"meta": {"result_count": 0}}
 
 
-def test_without_fields_a_tweet_has_three(reader):
+def test_without_fields_a_tweet_has_three(reader: Client) -> None:
     assert {key for tweet in reader.search("#devops").body["data"] for key in tweet} == {"id", "text", "edit_history_tweet_ids"}
     assert "includes" not in reader.search("#devops").body
 
 
-def test_people_and_places_have_their_default_fields(reader):
+def test_people_and_places_have_their_default_fields(reader: Client) -> None:
     pages = reader.pages("#devops", expansions="author_id,geo.place_id")
     assert {key for page in pages for user in page.body["includes"]["users"] for key in user} == {"id", "name", "username"}
     places = [place for page in pages for place in page.body["includes"].get("places", [])]
     assert {key for place in places for key in place} == {"id", "full_name"}
 
 
-def test_the_usual_fields_are_all_there(devops, reader, usual):
+def test_the_usual_fields_are_all_there(devops: list[dict[str, Any]], reader: Client, usual: dict[str, Any]) -> None:
     assert {"created_at", "lang", "author_id", "public_metrics"} <= set.intersection(*map(set, devops))
     assert set(devops[0]["public_metrics"]) == {
         f"{name}_count" for name in ("retweet", "reply", "like", "quote", "bookmark", "impression")
@@ -115,7 +119,7 @@ def test_the_usual_fields_are_all_there(devops, reader, usual):
     assert set(place) == {"id", "full_name", "country", "country_code", "place_type"}
 
 
-def test_the_post_vocabulary_renames_keys(reader):
+def test_the_post_vocabulary_renames_keys(reader: Client) -> None:
     fields = "created_at,note_post,referenced_posts,public_metrics"
     tweets = [tweet for page in reader.pages("#devops", **{"post.fields": fields}) for tweet in page.body["data"]]
     assert {"edit_history_post_ids", "note_post", "referenced_posts"} <= {key for tweet in tweets for key in tweet}
@@ -123,14 +127,14 @@ def test_the_post_vocabulary_renames_keys(reader):
     assert "repost_count" in tweets[0]["public_metrics"]
 
 
-def test_expansions_of_references_bring_strangers(reader):
+def test_expansions_of_references_bring_strangers(reader: Client) -> None:
     plain = {user["id"] for user in reader.search("#devops", expansions="author_id").body["includes"]["users"]}
     wide = reader.search("#devops", expansions="author_id,referenced_tweets.id,referenced_tweets.id.author_id").body["includes"]
     assert plain < {user["id"] for user in wide["users"]}
     assert wide["tweets"]
 
 
-def test_relevancy_is_the_same_page_in_another_order(reader):
+def test_relevancy_is_the_same_page_in_another_order(reader: Client) -> None:
     by_time, by_likes = reader.search("#devops").ids, reader.search("#devops", sort_order="relevancy").ids
     assert by_time != by_likes
     assert sorted(by_time) == sorted(by_likes)
@@ -165,7 +169,7 @@ def test_relevancy_is_the_same_page_in_another_order(reader):
         ({"query": "#devops", "tweet.fields": "id", "post.fields": "id"}, "post.fields"),
     ],
 )
-def test_what_x_refuses_is_an_invalid_request(reader, params, named):
+def test_what_x_refuses_is_an_invalid_request(reader: Client, params: dict[str, Any], named: str) -> None:
     reply = reader.get("/2/tweets/search/recent", **params)
     assert (reply.status, reply.body["title"]) == (400, "Invalid Request")
     assert reply.body["type"].endswith("/invalid-request")
@@ -174,27 +178,27 @@ def test_what_x_refuses_is_an_invalid_request(reader, params, named):
     assert "x-rate-limit-reset" in reply.headers
 
 
-def test_a_stale_since_id_says_so_in_x_words(reader, noon):
+def test_a_stale_since_id_says_so_in_x_words(reader: Client, noon: datetime) -> None:
     stale = snowflake(noon - timedelta(days=7, minutes=1))
     message = reader.search("#devops", since_id=stale).body["errors"][0]["message"]
     assert "'since_id' must be a tweet id created after" in message
     assert reader.search("#devops", since_id=snowflake(noon - timedelta(days=7)) + 1).status == 200
 
 
-def test_without_credentials_the_answer_is_401_without_rate_limit_headers(reader):
+def test_without_credentials_the_answer_is_401_without_rate_limit_headers(reader: Client) -> None:
     reply = reader.search("#devops", headers={})
     assert (reply.status, reply.body["title"], reply.body["type"]) == (401, "Unauthorized", "about:blank")
     assert not [name for name in reply.headers if name.startswith("x-rate-limit")]
     assert reader.search("#devops", headers={"Authorization": "OAuth oauth_token=x"}).status == 401
 
 
-def test_user_context_is_enough_for_search_and_counts_want_a_bearer(reader, oauth1):
+def test_user_context_is_enough_for_search_and_counts_want_a_bearer(reader: Client, oauth1: dict[str, str]) -> None:
     assert reader.search("#devops", headers=oauth1).status == 200
     reply = reader.get("/2/tweets/counts/recent", query="#devops", headers=oauth1)
     assert (reply.status, reply.body["title"]) == (403, "Unsupported Authentication")
 
 
-def test_a_token_is_minted_from_key_and_secret(client):
+def test_a_token_is_minted_from_key_and_secret(client: Client) -> None:
     body = b"grant_type=client_credentials"
     minted = client.send("POST", "/oauth2/token", headers={"Authorization": "Basic a2V5OnNlY3JldA=="}, body=body)
     assert minted.body["token_type"] == "bearer"
@@ -204,10 +208,10 @@ def test_a_token_is_minted_from_key_and_secret(client):
     assert (refused.status, refused.body["errors"][0]["code"]) == (403, 99)
 
 
-def test_the_date_is_the_emulators(reader):
+def test_the_date_is_the_emulators(reader: Client) -> None:
     assert reader.search("#devops").headers["date"] == "Tue, 24 Nov 2026 12:00:00 GMT"
 
 
-def test_unknown_paths_and_methods_are_json(reader):
+def test_unknown_paths_and_methods_are_json(reader: Client) -> None:
     assert reader.get("/2/nothing").body["status"] == 404
     assert reader.send("POST", "/2/tweets/search/recent").status == 405

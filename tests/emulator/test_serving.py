@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from emulator import Emulator
+from tests.emulator.conftest import Client
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "emulator"]
@@ -27,7 +28,7 @@ def _open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def test_fifty_opened_and_closed_leave_no_thread_and_no_socket(reader):
+def test_fifty_opened_and_closed_leave_no_thread_and_no_socket(reader: Client) -> None:
     threads, files = threading.active_count(), _open_files()
     for _ in range(50):
         with Emulator(seed=1) as emulator:
@@ -37,7 +38,7 @@ def test_fifty_opened_and_closed_leave_no_thread_and_no_socket(reader):
     assert _open_files() <= files
 
 
-def test_stopping_closes_connections_that_are_kept_alive():
+def test_stopping_closes_connections_that_are_kept_alive() -> None:
     emulator = Emulator(seed=1)
     emulator.start()
     with closing(http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)) as connection:
@@ -48,7 +49,7 @@ def test_stopping_closes_connections_that_are_kept_alive():
         assert connection.sock.recv(1) == b""
 
 
-def test_it_can_be_stopped_and_started_again_on_its_port(emulator, client):
+def test_it_can_be_stopped_and_started_again_on_its_port(emulator: Emulator, client: Client) -> None:
     client.search("#devops")
     url = emulator.url
     emulator.stop()
@@ -62,7 +63,7 @@ def test_it_can_be_stopped_and_started_again_on_its_port(emulator, client):
     assert emulator.ledger.total().posts_served == 200
 
 
-def test_one_connection_serves_many_requests(emulator):
+def test_one_connection_serves_many_requests(emulator: Emulator) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)) as connection:
         connection.connect()
         local = connection.sock.getsockname()
@@ -72,7 +73,7 @@ def test_one_connection_serves_many_requests(emulator):
             assert connection.sock.getsockname() == local
 
 
-def test_many_ask_at_once(emulator, client):
+def test_many_ask_at_once(emulator: Emulator, client: Client) -> None:
     tags = ["#devops", "#sre", "#oauth", "#metrics", "#ai"] * 4
     with ThreadPoolExecutor(10) as pool:
         replies = list(pool.map(client.search, tags))
@@ -81,7 +82,7 @@ def test_many_ask_at_once(emulator, client):
     assert emulator.ledger.total().posts_served == 2000
 
 
-def test_stopping_does_not_wait_for_the_latency(emulator, client):
+def test_stopping_does_not_wait_for_the_latency(emulator: Emulator, client: Client) -> None:
     emulator.latency = 3600
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.search, "#devops")
@@ -93,7 +94,7 @@ def test_stopping_does_not_wait_for_the_latency(emulator, client):
 
 
 @pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_prints_its_address_and_ends_cleanly_on_a_signal(ends, reader):
+def test_the_command_prints_its_address_and_ends_cleanly_on_a_signal(ends: signal.Signals, reader: Client) -> None:
     with subprocess.Popen(
         [*COMMAND, "--port", "0", "--latency", "1ms"], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -109,7 +110,7 @@ def test_the_command_prints_its_address_and_ends_cleanly_on_a_signal(ends, reade
     assert line == f"emulator: http://127.0.0.1:{port}\n"
 
 
-def test_a_port_in_use_is_one_line_and_exit_1():
+def test_a_port_in_use_is_one_line_and_exit_1() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run([*COMMAND, "--port", str(port)], cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -117,7 +118,7 @@ def test_a_port_in_use_is_one_line_and_exit_1():
     assert ended.stderr == f"emulator: can't listen on 127.0.0.1:{port}: Address already in use\n"
 
 
-def test_the_package_imports_only_the_standard_library_and_itself():
+def test_the_package_imports_only_the_standard_library_and_itself() -> None:
     script = (
         "import sys; import emulator, emulator.__main__; "
         "print({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - {'emulator', '__main__'})"

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from emulator import Emulator
 from emulator.authors import Authors
+from tests.emulator.conftest import Client
 
 DEFAULT_TAGS = (
     "openbanking", "remediation", "devops", "sre", "microservices", "observability", "oauth", "metrics",
@@ -28,11 +30,13 @@ with Emulator(seed=1, now=datetime.fromisoformat(sys.argv[1])) as emulator:
 """
 
 
-def created_ms(tweet) -> int:
+def created_ms(tweet: dict[str, Any]) -> int:
     return round(datetime.fromisoformat(tweet["created_at"]).timestamp() * 1000)
 
 
-def test_another_process_gives_the_same_page_whatever_was_asked_before(reader, noon, usual):
+def test_another_process_gives_the_same_page_whatever_was_asked_before(
+    reader: Client, noon: datetime, usual: dict[str, Any]
+) -> None:
     reader.search("#sre OR #metrics")
     path = "/2/tweets/search/recent?query=%23remediation&max_results=100&expansions=author_id&tweet.fields=entities,lang"
     here = reader.send("GET", path, headers={"Authorization": "Bearer x"}).body
@@ -41,31 +45,35 @@ def test_another_process_gives_the_same_page_whatever_was_asked_before(reader, n
     assert json.loads(printed.stdout) == here
 
 
-def test_another_seed_gives_another_world(reader, noon):
+def test_another_seed_gives_another_world(reader: Client, noon: datetime) -> None:
     with Emulator(seed=2, now=noon) as other:
         assert not set(type(reader)(other.port).search("#devops").ids) & set(reader.search("#devops").ids)
 
 
-def test_an_id_carries_the_time_at_which_the_tweet_was_created(devops):
+def test_an_id_carries_the_time_at_which_the_tweet_was_created(devops: list[dict[str, Any]]) -> None:
     assert all((int(tweet["id"]) >> 22) + 1288834974657 == created_ms(tweet) for tweet in devops)
     assert len({tweet["id"] for tweet in devops}) == len(devops)
 
 
 @pytest.mark.parametrize("tag", DEFAULT_TAGS)
 @pytest.mark.parametrize("days", [0, 2.4, 5])
-def test_every_default_tag_has_well_over_a_hundred_tweets_at_any_moment(emulator, client, tag, days):
+def test_every_default_tag_has_well_over_a_hundred_tweets_at_any_moment(
+    emulator: Emulator, client: Client, tag: str, days: float
+) -> None:
     emulator.clock.advance(days * 86_400)
     assert client.get("/2/tweets/counts/recent", query=f"#{tag}").body["meta"]["total_tweet_count"] > 200
 
 
-def test_devops_is_far_busier_than_remediation(reader):
+def test_devops_is_far_busier_than_remediation(reader: Client) -> None:
     totals = [
         reader.get("/2/tweets/counts/recent", query=q).body["meta"]["total_tweet_count"] for q in ("#devops", "#remediation")
     ]
     assert totals[0] > 5 * totals[1]
 
 
-def test_as_time_passes_new_tweets_appear_and_old_ones_stay_as_they_were(emulator, client, usual):
+def test_as_time_passes_new_tweets_appear_and_old_ones_stay_as_they_were(
+    emulator: Emulator, client: Client, usual: dict[str, Any]
+) -> None:
     before = {tweet["id"]: tweet for tweet in client.search("#devops", **usual).body["data"]}
     emulator.clock.advance(3600)
     after = {tweet["id"]: tweet for tweet in client.every("#devops")}
@@ -74,14 +82,14 @@ def test_as_time_passes_new_tweets_appear_and_old_ones_stay_as_they_were(emulato
     assert all(after[one] == before[one] for one in before if one not in edited_since)
 
 
-def test_the_seven_days_move_with_the_clock(emulator, client, noon):
+def test_the_seven_days_move_with_the_clock(emulator: Emulator, client: Client, noon: datetime) -> None:
     emulator.clock.set(noon + timedelta(days=30))
     tweets = client.every("#remediation")
     oldest = noon + timedelta(days=23)
     assert oldest <= datetime.fromisoformat(tweets[-1]["created_at"]) < oldest + timedelta(hours=6)
 
 
-def test_the_tweets_look_like_life(devops):
+def test_the_tweets_look_like_life(devops: list[dict[str, Any]]) -> None:
     texts = [tweet["text"] for tweet in devops]
     langs = Counter(tweet["lang"] for tweet in devops)
     assert {"en", "pt", "es", "ja", "de", "fr", "ar", "iw", "hi", "ko", "tr", "und", "qme"} <= langs.keys()
@@ -92,14 +100,14 @@ def test_the_tweets_look_like_life(devops):
     assert any(len(tweet["entities"]["hashtags"]) > 3 for tweet in devops if "entities" in tweet)
 
 
-def test_long_tweets_are_cut_in_text_and_whole_in_the_note(devops):
+def test_long_tweets_are_cut_in_text_and_whole_in_the_note(devops: list[dict[str, Any]]) -> None:
     long = [tweet for tweet in devops if "note_tweet" in tweet]
     assert long
     assert all(len(tweet["text"]) <= 280 < len(tweet["note_tweet"]["text"]) for tweet in long)
     assert all(tweet["note_tweet"]["text"].startswith(tweet["text"].rsplit("…", 1)[0]) for tweet in long)
 
 
-def test_entities_point_at_what_they_name(devops):
+def test_entities_point_at_what_they_name(devops: list[dict[str, Any]]) -> None:
     for tweet in devops:
         for tag in tweet.get("entities", {}).get("hashtags", []):
             assert tweet["text"][tag["start"] : tag["end"]] == f"#{tag['tag']}"
@@ -107,20 +115,20 @@ def test_entities_point_at_what_they_name(devops):
             assert tweet["text"][link["start"] : link["end"]] == link["url"]
 
 
-def test_every_tweet_found_carries_the_tag_exactly(devops):
+def test_every_tweet_found_carries_the_tag_exactly(devops: list[dict[str, Any]]) -> None:
     for tweet in devops:
         carrier = tweet.get("note_tweet", tweet)
         assert "devops" in [tag["tag"].casefold() for tag in carrier["entities"]["hashtags"]]
 
 
-def test_a_day_has_a_rhythm(reader):
+def test_a_day_has_a_rhythm(reader: Client) -> None:
     hours: Counter[str] = Counter()
     for bucket in reader.get("/2/tweets/counts/recent", query="#devops", granularity="hour").body["data"]:
         hours[bucket["start"][11:13]] += bucket["tweet_count"]
     assert sum(hours[f"{hour:02}"] for hour in (13, 14, 15)) > 2 * sum(hours[f"{hour:02}"] for hour in (1, 2, 3))
 
 
-def test_a_tag_outside_the_vocabulary_has_a_thin_stream_of_its_own(reader):
+def test_a_tag_outside_the_vocabulary_has_a_thin_stream_of_its_own(reader: Client) -> None:
     tweets = reader.every("#zebrafish")
     assert 0 < len(tweets) < 80
     carriers = [tweet.get("note_tweet", tweet) for tweet in tweets]
@@ -128,8 +136,8 @@ def test_a_tag_outside_the_vocabulary_has_a_thin_stream_of_its_own(reader):
     assert reader.search("#ZebraFish").ids == reader.search("#zebrafish").ids
 
 
-def test_followers_have_a_heavy_tail_and_drift_slowly(emulator, client, usual):
-    def followers():
+def test_followers_have_a_heavy_tail_and_drift_slowly(emulator: Emulator, client: Client, usual: dict[str, Any]) -> None:
+    def followers() -> dict[str, int]:
         users = client.search("#devops", **usual, until_id=until).body["includes"]["users"]
         return {user["id"]: user["public_metrics"]["followers_count"] for user in users}
 
@@ -142,7 +150,7 @@ def test_followers_have_a_heavy_tail_and_drift_slowly(emulator, client, usual):
     assert all(abs(later[one] - today[one]) <= 5 + today[one] * 0.02 for one in today)
 
 
-def test_people_share_display_names_but_not_usernames_or_ids():
+def test_people_share_display_names_but_not_usernames_or_ids() -> None:
     authors = Authors(1, tweets=20_000)
     people = [authors.author(nth) for nth in range(authors.count)]
     assert len({person.username.casefold() for person in people}) == len({person.id for person in people}) == len(people)
@@ -151,7 +159,7 @@ def test_people_share_display_names_but_not_usernames_or_ids():
     assert all(len(person.username) <= 15 and person.username.isascii() for person in people)
 
 
-def test_the_volume_can_be_scaled(noon, reader):
+def test_the_volume_can_be_scaled(noon: datetime, reader: Client) -> None:
     with Emulator(seed=1, now=noon, tweets=1_000_000) as big:
         client = type(reader)(big.port)
         volume = client.get("/2/tweets/counts/recent", query="#remediation").body["meta"]["total_tweet_count"]
@@ -160,7 +168,7 @@ def test_the_volume_can_be_scaled(noon, reader):
     assert 15_000 < volume < 60_000
 
 
-def test_an_author_x_no_longer_shows_is_an_error_beside_the_data(reader, usual):
+def test_an_author_x_no_longer_shows_is_an_error_beside_the_data(reader: Client, usual: dict[str, Any]) -> None:
     for page in reader.pages("#devops", **usual):
         shown = {user["id"] for user in page.body["includes"]["users"]}
         absent = {error["resource_id"]: error for error in page.body.get("errors", [])}
@@ -173,7 +181,9 @@ def test_an_author_x_no_longer_shows_is_an_error_beside_the_data(reader, usual):
     assert any("errors" in page.body for page in reader.pages("#devops", **usual))
 
 
-def test_an_edited_tweet_is_found_as_its_newest_version_only(emulator, client, devops):
+def test_an_edited_tweet_is_found_as_its_newest_version_only(
+    emulator: Emulator, client: Client, devops: list[dict[str, Any]]
+) -> None:
     edited = next(tweet for tweet in devops if len(tweet["edit_history_tweet_ids"]) > 1)
     first, last = (int(edited["edit_history_tweet_ids"][at]) for at in (0, -1))
     assert str(last) == edited["id"]
@@ -190,7 +200,7 @@ def test_an_edited_tweet_is_found_as_its_newest_version_only(emulator, client, d
     assert newer[str(last)]["edit_history_tweet_ids"] == edited["edit_history_tweet_ids"]
 
 
-def test_a_tweet_may_become_searchable_after_a_newer_one_was_seen(noon, reader):
+def test_a_tweet_may_become_searchable_after_a_newer_one_was_seen(noon: datetime, reader: Client) -> None:
     with Emulator(seed=1, now=noon, tweets=1_000_000) as busy:
         client = type(reader)(busy.port)
         query = "#devops OR #ai OR #python"
@@ -204,7 +214,7 @@ def test_a_tweet_may_become_searchable_after_a_newer_one_was_seen(noon, reader):
     assert late
 
 
-def test_until_the_id_of_thirty_seconds_ago_nothing_comes_late(emulator, client):
+def test_until_the_id_of_thirty_seconds_ago_nothing_comes_late(emulator: Emulator, client: Client) -> None:
     since = client.search("#devops").ids[40]
     horizon = (round(emulator.clock.now().timestamp() * 1000) - 30_000 - 1288834974657) << 22
     before = client.search("#devops", since_id=since, until_id=horizon).body

@@ -121,6 +121,10 @@ def test_a_body_that_is_too_large_is_413(service: Server) -> None:
     problem(answer, 413)
 
 
+def test_a_body_that_does_not_say_its_length_is_413_as_well(service: Server) -> None:
+    problem(service.request("POST", "/database", data=iter([b"x" * 65536] * 32)), 413)
+
+
 def test_a_sane_request_id_is_kept_and_another_is_replaced(service: Server) -> None:
     assert service.get("/livez", headers={"X-Request-Id": "abc-123.x"}).headers["X-Request-Id"] == "abc-123.x"
     for odd in ("a b", "x" * 129, "<script>"):

@@ -29,7 +29,7 @@ WRONG = {
         "http://x#y",
         "http://x y",
     ],
-    "TAGS": [",", " , ,", ",,,"],
+    "TAGS": [",", " , ,", ",,,", "#sre,", "#sre, ,devops"],
     "TW_NUMBER": ["9", "0", "-10", "100001", "1e2", "10.0", "0x10", "+10", "1_000", "ten", "١٠", "9" * 5000],
     "COLLECT_ON_START": ["true", "yes", "on", "2", "01", "-1", "TRUE"],
     "DATABASE_URL": [
@@ -77,7 +77,7 @@ HOSTILE = [
 RIGHT: list[tuple[str, str, Any]] = [
     ("TWITTER_API_URL", "http://[::1]:8080/base/", "http://[::1]:8080/base"),
     ("TWITTER_API_URL", "https://x.example", "https://x.example"),
-    ("TAGS", "#sre, devops ,,", ("#sre", "devops")),
+    ("TAGS", "#sre, devops ", ("#sre", "devops")),
     ("TW_NUMBER", "10", 10),
     ("TW_NUMBER", " 100000 ", 100_000),
     ("COLLECT_ON_START", "0", False),
