@@ -1,10 +1,11 @@
 PYTHON ?= python3
 VENV := .venv
+COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture lint bench container-test evidences requirements
+.PHONY: help setup run test torture lint bench stack stack-test container-test evidences requirements
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +31,12 @@ lint: $(STAMP) ## Run ruff and mypy
 
 bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+stack: ## Bring up the containers: the service, logs, metrics, dashboards
+	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) $(COMPOSE) up -d --build
+
+stack-test: $(STAMP) ## Find a known request in every part of the running stack
+	@$(BIN)/python scripts/stack-test.py
 
 container-test: ## Build the image and run the container for real (root on Debian, podman)
 	@scripts/container-test

@@ -35,14 +35,15 @@ class DatabaseResource(MonitorResource):
 
     def delete(self) -> Any:
         name = drop(self._collector.database)
-        log.info("database has been dropped", extra={"backup": name})
+        log.info("database has been dropped", extra={"status": "success", "code": 200, "backup": name})
         return {"message": "database has been dropped", "backup": name}
 
     def _ended(self, collection: dict[str, Any]) -> Any:
         if any(tag["state"] == "done" for tag in collection["tags"]):
-            log.info("database has been restored", extra={"collection": collection["id"]})
+            log.info("database has been restored", extra={"status": "success", "code": 200, "collection": collection["id"]})
             return {"message": "database has been restored", "collection": collection}
         reasons = "; ".join(dict.fromkeys(str(tag["reason"]) for tag in collection["tags"]))
+        log.error("database has not been restored", extra={"status": "error", "code": 503, "collection": collection["id"]})
         return problem_response(503, f"no tag was collected: {reasons}", more={"collection": collection})
 
     def _json(self, run_id: int) -> dict[str, Any]:

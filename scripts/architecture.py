@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TARGET = Path(__file__).resolve().parent.parent / "docs/architecture.svg"
-WIDTH, HEIGHT = 1130, 374
+WIDTH, HEIGHT = 1340, 560
 
 
 class Box(NamedTuple):
@@ -29,22 +29,35 @@ BOXES = {
     "x": Box(20, 30, 190, "X API v2", "recent search"),
     "emulator": Box(20, 130, 190, "emulator/", "stands in without credentials", dashed=True),
     "collector": Box(350, 80, 210, "collector/", "Tweepy, page loop, lease, store"),
-    "archives": Box(20, 280, 190, "archives", "twarc2 pages, NDJSON", dashed=True),
-    "commands": Box(350, 280, 210, "commands/", "flask --app app tweets import"),
-    "database": Box(730, 180, 160, "SQLite", "each tweet once"),
-    "resources": Box(730, 30, 160, "resources/", "REST API, Flask-RESTful"),
-    "clients": Box(990, 30, 120, "clients", "curl, Postman", dashed=True),
-    "logs": Box(990, 180, 120, "stdout", "logs, ECS JSON", dashed=True),
+    "archives": Box(20, 250, 190, "archives", "twarc2 pages, NDJSON", dashed=True),
+    "commands": Box(350, 250, 210, "commands/", "flask --app app tweets import"),
+    "database": Box(720, 165, 160, "SQLite", "each tweet once"),
+    "resources": Box(720, 30, 160, "resources/", "REST API, Flask-RESTful"),
+    "telemetry": Box(720, 340, 160, "telemetry/", "logs and metrics"),
+    "clients": Box(1030, 30, 130, "clients", "curl, Postman", dashed=True),
+    "prometheus": Box(1030, 250, 130, "Prometheus", "rules, alerts"),
+    "grafana": Box(1200, 250, 120, "Grafana", "dashboards"),
+    "logstash": Box(720, 470, 160, "Logstash", "TCP, JSON lines"),
+    "elasticsearch": Box(1030, 470, 130, "Elasticsearch", "data stream"),
+    "kibana": Box(1200, 470, 120, "Kibana", "searches"),
+    "alertmanager": Box(1030, 360, 130, "Alertmanager", "webhook, e-mail", dashed=True),
 }
 ARROWS = [
     ("x", "collector", "HTTPS"),
     ("emulator", "collector", "loopback"),
-    ("collector", "database", "one transaction a page"),
+    ("collector", "database", "a transaction a page"),
     ("archives", "commands", "files"),
     ("commands", "database", "batches"),
     ("database", "resources", "reads"),
     ("resources", "clients", "HTTP"),
-    ("resources", "logs", "events"),
+    ("database", "telemetry", "figures"),
+    ("telemetry", "prometheus", "/metrics"),
+    ("prometheus", "grafana", ""),
+    ("prometheus", "alertmanager", ""),
+    ("telemetry", "logstash", "ECS JSON"),
+    ("logstash", "elasticsearch", ""),
+    ("elasticsearch", "kibana", ""),
+    ("elasticsearch", "grafana", ""),
 ]
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2933 } .name { font-weight: 600 }

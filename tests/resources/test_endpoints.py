@@ -117,6 +117,8 @@ def test_dropping_and_restoring(server: Server, emulator: Emulator, tmp_path: Pa
     before = server.get("/tweets").json()
     answer = server.request("DELETE", "/database")
     assert answer.json()["message"] == "database has been dropped"
+    server.until(lambda: '"message":"database has been dropped"' in server.log.read_text())
+    assert '"monitor":{"status":"success","code":200,' in server.log.read_text()
     assert (tmp_path / "backups" / answer.json()["backup"]).exists()
     assert server.get("/tweets").json() == {"tweets": []}
     assert server.get("/tweets?order_by_followers_desc=5").json() == {"authors": []}
