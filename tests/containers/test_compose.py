@@ -121,7 +121,8 @@ def test_it_starts_without_credentials_and_without_a_token(service: Service, tmp
 
 def test_what_the_user_fills_in_counts(service: Service) -> None:
     assert service["env_file"] == [".env", "${ENV_LOCAL:-./.env}"]
-    assert set(service["environment"]) == {"HOST", "PORT", "ALLOW_OPEN"}
+    own = {"HOST", "PORT", "ALLOW_OPEN", "LOGSTASH_HOST", "LOGSTASH_PORT", "ELASTIC_PASSWORD"}
+    assert set(service["environment"]) == own
 
 
 def test_it_may_stop_for_as_long_as_requests_in_flight_need(service: Service) -> None:
@@ -153,6 +154,8 @@ def config(folder: Path, text: str, **more: str) -> subprocess.CompletedProcess[
     (folder / "docker-compose.yml").write_text(text)
     (folder / ".env").write_text("TWITTER_BEARER_TOKEN=<bearer-token>\n")
     (folder / ".env.local").write_text("TAGS=#devops\n")
+    (folder / "grafana").mkdir()
+    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_USER=<admin-user>\n")
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
     return subprocess.run([program, "config"], cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST_S)
 

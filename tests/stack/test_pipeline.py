@@ -1,0 +1,138 @@
+"""Logstash's configuration: it parses, and names only what Logstash 9 knows.
+
+No Logstash can be run here. The grammar is checked by logstash-pipeline-parser, the names by lists from the documentation of
+Logstash 9: an unknown option of a plugin stops the pipeline, an unknown setting stops Logstash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from logstash_pipeline_parser import Pipeline  # type: ignore[import-untyped]
+from logstash_pipeline_parser.tree import ParseError  # type: ignore[import-untyped]
+
+from logstash import LONGEST_TEXT
+from tests.conftest import ROOT
+from tests.stack.files import PIPELINE, services
+
+TEXT = (ROOT / PIPELINE).read_text(encoding="utf-8")
+COMMON = {"id", "enable_metric"}
+# Of the elasticsearch output, what may stand beside data_stream: with index, template*, ilm_* or document_id it stops.
+OPTIONS = {
+    "input.tcp": COMMON
+    | {"add_field", "codec", "dns_reverse_lookup_enabled", "ecs_compatibility", "host", "mode", "port", "proxy_protocol"}
+    | {"ssl_enabled", "ssl_certificate", "ssl_key", "ssl_client_authentication", "tags", "tcp_keep_alive", "type"},
+    "codec.json_lines": {"charset", "decode_size_limit_bytes", "delimiter", "ecs_compatibility", "target"},
+    "filter.mutate": COMMON | {"add_field", "add_tag", "remove_field", "remove_tag", "rename", "replace"},
+    "output.elasticsearch": COMMON
+    | {"data_stream", "data_stream_type", "data_stream_dataset", "data_stream_namespace"}
+    | {"data_stream_auto_routing", "data_stream_sync_fields", "ecs_compatibility", "hosts", "user", "password", "timeout"},
+}
+SETTINGS = {
+    "api.http.host",
+    "pipeline.ecs_compatibility",
+    "queue.type",
+    "queue.max_bytes",
+    "dead_letter_queue.enable",
+    "dead_letter_queue.max_bytes",
+    "dead_letter_queue.storage_policy",
+    "dead_letter_queue.retain.age",
+}
+
+
+def options(section: str, tree: list[Any]) -> Iterator[str]:
+    """Give `kind.plugin.option` for each option of each plugin, through conditions; a codec is a plugin of its own."""
+    for name, body in tree:
+        if name in ("if", "else if"):
+            yield from options(section, body[1][0])
+        elif name == "else":
+            yield from options(section, body)
+        else:
+            for option, values in body:
+                yield f"{section}.{name}.{option}"
+                if option == "codec" and isinstance(values[0], list):
+                    yield from options("codec", values)
+
+
+def unknown(text: str) -> set[str]:
+    """Return the plugins' options that no list above has."""
+    found = {option for section, tree in Pipeline(text).parse() for option in options(section, tree)}
+    return {option for option in found if option.rpartition(".")[2] not in OPTIONS.get(option.rpartition(".")[0], set())}
+
+
+def settings(text: str) -> set[str]:
+    return set(yaml.safe_load(text))
+
+
+def test_the_pipeline_parses_and_has_no_unknown_option() -> None:
+    assert [section for section, _ in Pipeline(TEXT).parse()] == ["input", "filter", "output"]
+    assert unknown(TEXT) == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "noticed"),
+    [
+        ("port => 5044", "port => 5044 ssl_enable => true", "input.tcp.ssl_enable"),
+        ("decode_size_limit_bytes", "decode_limit", "codec.json_lines.decode_limit"),
+        ("data_stream_type", "index", "output.elasticsearch.index"),
+        ("data_stream_auto_routing => false", "manage_template => false", "output.elasticsearch.manage_template"),
+        ("add_tag", "tag", "filter.mutate.tag"),
+        ("tcp {", "beats {", "input.beats.port"),
+    ],
+)
+def test_an_unknown_option_is_noticed(old: str, new: str, noticed: str) -> None:
+    assert old in TEXT
+    assert noticed in unknown(TEXT.replace(old, new))
+
+
+def test_an_option_in_any_branch_of_a_condition_is_seen() -> None:
+    text = "filter { if [a] { mutate { x => 1 } } else if [b] { mutate { y => 1 } } else { mutate { z => 1 } } }"
+    assert unknown(text) == {"filter.mutate.x", "filter.mutate.y", "filter.mutate.z"}
+
+
+@pytest.mark.parametrize("broken", [TEXT.replace("}", "", 1), TEXT.replace("=>", "=", 1), TEXT + "}"])
+def test_a_broken_pipeline_does_not_parse(broken: str) -> None:
+    with pytest.raises(ParseError):
+        Pipeline(broken).parse()
+
+
+def test_records_of_the_service_are_left_as_they_are_and_others_are_marked() -> None:
+    filters = dict(Pipeline(TEXT).parse())["filter"]
+    assert filters == [["if", [["!", "[service][name]"], [[["mutate", [["id", ["foreign"]], ["add_tag", [["foreign"]]]]]]]]]]
+
+
+def test_no_name_is_looked_up_and_no_line_of_any_length_is_read() -> None:
+    assert "dns_reverse_lookup_enabled => false" in TEXT
+    limit = int(re.findall(r"decode_size_limit_bytes => (\d+)", TEXT)[0])
+    assert 10 * LONGEST_TEXT < limit <= 2**20
+
+
+def test_the_password_is_the_one_that_the_start_script_exports() -> None:
+    script = (ROOT / "logstash/start.sh").read_text()
+    wanted = set(re.findall(r"\$\{(\w+)\}", TEXT))
+    assert wanted == set(re.findall(r"^export (\w+)$", script, re.MULTILINE))
+    assert {name.lower().replace("_", ".") for name in wanted}.isdisjoint(SETTINGS)
+
+
+def test_settings_are_known_and_say_what_containers_need() -> None:
+    text = (ROOT / "logstash/logstash.yml").read_text()
+    assert settings(text) == SETTINGS
+    found = yaml.safe_load(text)
+    assert found["api.http.host"] == "0.0.0.0"
+    assert found["queue.type"] == "persisted"
+    assert found["dead_letter_queue.enable"] is True
+    assert found["pipeline.ecs_compatibility"] == "v8"
+
+
+@pytest.mark.parametrize("setting", ["http.host: 0.0.0.0", "xpack.monitoring.enabled: false", "queue.typ: persisted"])
+def test_an_unknown_setting_is_noticed(setting: str) -> None:
+    assert settings((ROOT / "logstash/logstash.yml").read_text() + setting) != SETTINGS
+
+
+def test_the_whole_folder_is_mounted_so_that_the_image_s_own_pipeline_is_gone() -> None:
+    assert "./logstash/pipeline:/usr/share/logstash/pipeline:ro" in services()["logstash"]["volumes"]
+    assert [path.name for path in (ROOT / "logstash/pipeline").iterdir()] == ["twitterapi.conf"]
