@@ -87,3 +87,11 @@ def faults(documents: list[Json]) -> list[str]:
     return sorted(
         found + [f"{path} is no object" for path in paths & {"/host", "/log", "/error", "/event", "/service", "/url"}]
     )
+
+
+def once(pairs: list[tuple[str, Any]]) -> Json:
+    """Build an object of JSON as Elasticsearch does, which refuses a name that comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a name comes twice: {sorted(name for name, _ in pairs)}")
+    return found

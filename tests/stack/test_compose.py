@@ -144,7 +144,7 @@ def test_what_runs_on_is_watched_limited_and_comes_back(name: str) -> None:
     assert not {"privileged", "cap_add", "devices", "pid", "ipc", "user"} & set(service)
 
 
-@pytest.mark.parametrize("name", ONCE)
+@pytest.mark.parametrize("name", sorted(ONCE))
 def test_what_ends_doesn_t_come_back_and_can_write_nowhere(name: str) -> None:
     service = services()[name]
     assert (service["restart"], service["read_only"], service["cap_drop"]) == ("no", True, ["ALL"])

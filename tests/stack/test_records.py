@@ -21,7 +21,7 @@ from emulator import Emulator
 from logstash import EcsFormatter
 from tests.conftest import ROOT, environment, serving
 from tests.stack.files import STREAM
-from tests.stack.records import MONITOR, TEMPLATE, Json, faults, mappings
+from tests.stack.records import MONITOR, TEMPLATE, Json, faults, mappings, once
 from tests.stack.standins import opensearch
 
 TIMEOUT_S = 10
@@ -193,6 +193,17 @@ def test_an_unknown_key_of_the_template_is_noticed(place: tuple[str, ...]) -> No
         part = part[name]
     part["retention"] = "30d"
     assert not known(template)
+
+
+def test_no_object_has_a_name_twice() -> None:
+    files = [*ROOT.glob("logstash/elasticsearch/*.json"), *ROOT.glob("kibana/*.json")]
+    texts = [path.read_text() for path in files] + (ROOT / "kibana/objects.ndjson").read_text().splitlines()
+    assert all(json.loads(text, object_pairs_hook=once) for text in texts)
+
+
+def test_a_name_that_comes_twice_is_noticed() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        json.loads('{"a": {"b": 1, "b": 1}}', object_pairs_hook=once)
 
 
 def test_the_template_wins_over_the_managed_one_and_deletes_what_is_old() -> None:

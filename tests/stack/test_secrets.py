@@ -159,3 +159,12 @@ def test_a_start_script_stops_where_a_secret_is_missing(shell: list[str], script
     done = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=LONGEST_S)
     assert done.returncode != 0
     assert done.stdout == ""
+
+
+def test_shellcheck_has_nothing_to_say_of_the_scripts() -> None:
+    program = shutil.which("shellcheck")
+    if program is None:
+        pytest.skip("shellcheck is missing: apt-get install shellcheck")
+    scripts = [SCRIPT, *(ROOT / "logstash").rglob("*.sh"), *(ROOT / "kibana").rglob("*.sh")]
+    done = subprocess.run([program, "--shell=sh", *map(str, scripts)], capture_output=True, text=True, timeout=LONGEST_S)
+    assert (done.returncode, done.stdout) == (0, "")
