@@ -3,6 +3,7 @@ VENV := .venv
 COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ONCE := secrets elasticsearch-setup kibana-setup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test torture lint bench stack stack-test container-test evidences requirements
@@ -33,7 +34,8 @@ bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 stack: ## Bring up the containers: the service, logs, metrics, dashboards
-	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) $(COMPOSE) up -d --build
+	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
+	@$(COMPOSE) logs --no-color secrets | sed 's/^[^|]*| //'
 
 stack-test: $(STAMP) ## Find a known request in every part of the running stack
 	@$(BIN)/python scripts/stack-test.py
