@@ -11,7 +11,6 @@ take turns, so that what else the machine does falls on both.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import socket
 import statistics
@@ -26,7 +25,10 @@ from pathlib import Path
 
 import requests
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.served import Served, free_port, served
+
 WITHOUT = """
 import sys, app, telemetry.requests
 app.observe = lambda _app: None
@@ -35,39 +37,6 @@ telemetry.metrics._measured = lambda _measure, response: response
 sys.exit(app.main())
 """
 MOST_LOST, MOST_SLOWER, MOST_SLOWER_MS = 0.40, 0.10, 2.0
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@contextmanager
-def served(folder: str, *command: str, **settings: str) -> Iterator[str]:
-    """Serve the app in a process of its own and give the URL of its /livez."""
-    port = free_port()
-    own = {"DATABASE_URL": f"sqlite:///{folder}/{port}.db", "PORT": str(port), "COLLECT_ON_START": "0"}
-    variables = os.environ | own | settings
-    with subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            yield wait_for(f"http://127.0.0.1:{port}/livez")
-        finally:
-            server.terminate()
-
-
-def wait_for(url: str) -> str:
-    """Return the URL when it answers; gives up after ten seconds."""
-    for _ in range(100):
-        try:
-            requests.get(url, timeout=1)
-            return url
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise SystemExit("the service did not start")
 
 
 @contextmanager
@@ -93,23 +62,23 @@ def _read(connection: socket.socket) -> None:
             pass
 
 
-def throughput(url: str, seconds: int) -> float:
+def throughput(service: Served, seconds: int) -> float:
     """Return the requests a second that wrk gets with eight connections."""
-    command = ["wrk", "-t1", "-c8", f"-d{seconds}", url]
+    command = ["wrk", "-t1", "-c8", f"-d{seconds}", f"{service.url}/livez"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
     assert found
     return float(found[1])
 
 
-def p99_ms(url: str, seconds: int, *, rate: int = 100) -> float:
+def p99_ms(service: Served, seconds: int, *, rate: int = 100) -> float:
     """Return the 99th percentile in milliseconds of requests sent at a constant rate, late ones counted from their time."""
     times, started = [], time.perf_counter()
     with requests.Session() as session:
         for number in range(rate * seconds):
             due = started + number / rate
             time.sleep(max(0.0, due - time.perf_counter()))
-            session.get(url, timeout=10)
+            session.get(f"{service.url}/livez", timeout=10)
             times.append(time.perf_counter() - due)
     return statistics.quantiles(times, n=100)[98] * 1000
 
@@ -121,12 +90,13 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         shipping = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(stack.enter_context(drain()))}
-        full = stack.enter_context(served(folder, "app.py", **shipping))
-        bare = stack.enter_context(served(folder, "-c", WITHOUT))
+        full = stack.enter_context(served(Path(folder, "full.db"), **shipping))
+        bare = stack.enter_context(served(Path(folder, "bare.db"), "-c", WITHOUT))
         report_throughput([(throughput(full, asked.seconds), throughput(bare, asked.seconds)) for _ in range(asked.rounds)])
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         away = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(free_port())}
-        outage, off = stack.enter_context(served(folder, "app.py", **away)), stack.enter_context(served(folder, "app.py"))
+        outage = stack.enter_context(served(Path(folder, "outage.db"), **away))
+        off = stack.enter_context(served(Path(folder, "off.db")))
         report_latency([(p99_ms(outage, asked.seconds), p99_ms(off, asked.seconds)) for _ in range(asked.rounds)])
     return 0
 

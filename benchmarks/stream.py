@@ -10,10 +10,7 @@ is the baseline of speed.
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from alchemy import Database  # noqa: E402 (found through the line above)
+from benchmarks.served import Served, served  # noqa: E402
 
 BAR_MB = 32
 CREATED = "2026-11-17T12:34:56Z"
@@ -52,13 +50,6 @@ def fill(folder: str, count: int) -> Path:
         raw.execute("INSERT INTO marks VALUES ('source', 'x')")
     raw.close()
     return file
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def memory_mb(pid: int, field: str) -> float:
@@ -97,23 +88,14 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         file = fill(folder, asked.tweets)
-        port = free_port()
-        settings = {"DATABASE_URL": f"sqlite:///{file}", "PORT": str(port), "COLLECT_ON_START": "0"}
-        with subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=subprocess.DEVNULL
-        ) as server:
-            try:
-                report(asked.tweets, asked.rounds, file, f"http://127.0.0.1:{port}", server.pid)
-            finally:
-                server.terminate()
-                server.wait()
+        with served(file) as service:
+            report(asked.tweets, asked.rounds, file, service)
     return 0
 
 
-def report(tweets: int, rounds: int, file: Path, url: str, parent: int) -> None:
+def report(tweets: int, rounds: int, file: Path, service: Served) -> None:
     """Measure, and print what came out."""
-    wait_for(url)
-    worker = int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
+    url, worker = service.url, service.worker
     requests.get(url + "/readyz", timeout=600)
     before = memory_mb(worker, "VmRSS")
     Path(f"/proc/{worker}/clear_refs").write_text("5")
@@ -125,17 +107,6 @@ def report(tweets: int, rounds: int, file: Path, url: str, parent: int) -> None:
     print(f"{tweets} tweets, {streams[0][0] / 2**20:.0f} MB: median {seconds:.1f} s over {rounds} rounds")
     print(f"SQLite's own JSON of the same columns: median {plain:.1f} s; the stream takes {seconds / plain:.1f} times that")
     print(f"the worker grew by {growth:.1f} MB from {before:.0f} MB; bar {BAR_MB} MB: {verdict}")
-
-
-def wait_for(url: str) -> None:
-    """Return when the service answers; gives up after ten seconds."""
-    for _ in range(100):
-        try:
-            requests.get(url + "/livez", timeout=1)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise SystemExit("the service did not start")
 
 
 if __name__ == "__main__":
