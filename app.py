@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -129,6 +130,10 @@ class ServerLog(Logger):
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         self.access_log.disabled = True
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Say that a request could not be read without what it was: it may hold a credential or a body."""
+        super().warning(re.sub(r"(?s)^(Invalid request from ip=[^ :]*).*", r"\1", msg), *args, **kwargs)
 
 
 def _forget(_server: object, worker: Worker) -> None:

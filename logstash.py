@@ -98,6 +98,7 @@ def configure(level: str, context: Context = dict, *, stream: TextIO | None = No
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("gunicorn.error").setLevel(max(logging.INFO, root.level))
 
 
 def _error(kind: type[BaseException], error: BaseException | None) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import wraps
 from types import MethodType
 from typing import Any, ClassVar, NoReturn, cast
@@ -72,7 +73,7 @@ class MonitorResource(Resource):
         @wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
-            if request.accept_mimetypes and not request.accept_mimetypes.best_match(resource.accepts):
+            if not _accepted(resource.accepts):
                 raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
             request.get_data()
             request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
@@ -84,6 +85,12 @@ class MonitorResource(Resource):
 
 
 _PARSER = ArgumentParser()
+
+
+def _accepted(kinds: Sequence[str]) -> bool:
+    """Tell whether the client takes one of these media types; parameters such as a version do not matter."""
+    asked = [value.partition(";")[0].strip() for value, quality in request.accept_mimetypes if quality > 0]
+    return not request.accept_mimetypes or any(fnmatchcase(kind, pattern) for kind in kinds for pattern in asked)
 
 
 def _unknown(schema: Schema) -> str:

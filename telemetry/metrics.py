@@ -73,13 +73,21 @@ class _Hooks:
 
 def _measured(measure: Callable[[Response], Response], response: Response) -> Response:
     """Let the exporter measure: now, or when the last byte of a stream is sent."""
-    if request.method not in METHODS:
-        request.method = OTHER
     if response.is_streamed:
-        later = copy_current_request_context(measure)
-        response.call_on_close(lambda: later(response))
+        later = copy_current_request_context(_bounded)
+        response.call_on_close(lambda: later(measure, response))
         return response
-    return measure(response)
+    return _bounded(measure, response)
+
+
+def _bounded(measure: Callable[[Response], Response], response: Response) -> Response:
+    """Measure with a method that is one of the known ones, whatever the client sent."""
+    sent = request.method
+    request.method = sent if sent in METHODS else OTHER
+    try:
+        return measure(response)
+    finally:
+        request.method = sent
 
 
 def scraped(own: CollectorRegistry, more: Iterable[Any]) -> CollectorRegistry:

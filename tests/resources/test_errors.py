@@ -111,6 +111,11 @@ def test_json_is_given_to_who_accepts_it(service: Server, accept: str) -> None:
     assert service.get("/tweets_per_hour", headers={"Accept": accept}).headers["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize("accept", ["text/plain;version=0.0.4", "application/openmetrics-text; version=1.0.0", "*/*"])
+def test_metrics_are_given_to_who_names_a_version(service: Server, accept: str) -> None:
+    assert service.get("/metrics", headers={"Accept": accept}).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/tweets", "/database", "/tweets_per_tag"])
 def test_what_can_not_be_given_is_406_before_anything_is_done(service: Server, path: str) -> None:
     problem(service.get(path, headers={"Accept": "application/xml"}), 406)

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 
@@ -18,6 +19,8 @@ class Sink:
         self.stalled = threading.Event()
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
+        self._connections: list[socket.socket] = []
+        self.opened = 0
 
     def start(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -31,6 +34,10 @@ class Sink:
             self._listener.close()
             self._listener = None
         self.stalled.clear()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+        self._connections.clear()
         for thread in self._threads:
             thread.join(10)
         self._threads.clear()
@@ -53,6 +60,8 @@ class Sink:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            self._connections.append(connection)
+            self.opened += 1
             self._thread(self._read, connection)
 
     def _read(self, connection: socket.socket) -> None:

@@ -126,6 +126,19 @@ def test_a_logstash_that_stalls_costs_bounded_memory_and_counts_what_is_dropped(
     assert len(set(sink.numbers())) + counts.dropped["queue-full"] == MOST_QUEUED + 5_000
 
 
+def test_while_it_stalls_no_further_connection_takes_records_that_nobody_reads(
+    handler: LogstashHandler, sink: Sink, counts: Counts
+) -> None:
+    sink.stalled.set()
+    send(0, 400, a_second=200)
+    assert sink.opened == 1
+    sink.stalled.clear()
+    wait_until(lambda: len(sink.lines) == 400)
+    assert sink.numbers() == list(range(400))
+    wait_until(lambda: counts.sent == 400)
+    assert sink.opened == 1
+
+
 def test_a_slow_logstash_does_not_slow_who_logs(handler: LogstashHandler, sink: Sink) -> None:
     sink.delay = 0.01
     started = time.monotonic()
@@ -144,7 +157,7 @@ def test_what_is_queued_is_sent_at_the_end(sink: Sink, counts: Counts) -> None:
     assert counts.dropped["shutdown"] == 0
 
 
-def test_the_end_is_bounded_and_counts_what_nobody_took(counts: Counts) -> None:
+def test_the_end_is_bounded_and_counts_what_nobody_took(counts: Counts, capsys: pytest.CaptureFixture[str]) -> None:
     handler = ship("127.0.0.1", free_port(), counts.delivery)
     logging.getLogger("shipping").setLevel(logging.INFO)
     send(0, 50)
@@ -153,6 +166,7 @@ def test_the_end_is_bounded_and_counts_what_nobody_took(counts: Counts) -> None:
     handler.close()
     assert time.monotonic() - started < shipping.CLOSE_WITHIN_S + 1
     assert counts.dropped["shutdown"] == 50
+    assert "50 log records dropped" in capsys.readouterr().err
 
 
 def test_what_is_dropped_is_said_on_stderr(
