@@ -7,10 +7,13 @@ in one session see one state; a writing session begins with BEGIN IMMEDIATE, so 
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, String, create_engine, event, make_url, true
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, String, create_engine, event, make_url, text, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement, coalesce
 from sqlalchemy.types import BigInteger, TypeDecorator
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 WAL_SAFE_SQLITE = (3, 51, 3)
@@ -63,6 +68,10 @@ class DatabaseNotMigrated(DatabaseUnavailable):
 
 class DatabaseDamaged(DatabaseUnavailable):
     """What stands where the database should is none, or is broken."""
+
+
+class DiskFailed(DatabaseUnavailable):
+    """A write or a sync failed. Nothing more is written through this Database until what is on the disk was verified."""
 
 
 class DatabaseRevision(Exception):
@@ -114,6 +123,7 @@ class Database:
         self.url: URL = make_url(url)
         self.engine: Engine = _engine(self.url)
         self._writer = self.engine.execution_options(immediate=True)
+        self._suspect = False
 
     @property
     def file(self) -> Path:
@@ -135,8 +145,14 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable."""
-        with _failures_named(), Session(self._writer) as session, session.begin():
-            yield session
+        if self._suspect:
+            self._verify()
+        try:
+            with _failures_named(), Session(self._writer) as session, session.begin():
+                yield session
+        except DiskFailed:
+            self._suspect = True
+            raise
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
@@ -150,26 +166,66 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _verify(self) -> None:
+        """Look at what is on the disk, through new connections; raises DatabaseDamaged, DatabaseUnavailable.
+
+        After a failed sync the kernel may show data that it never wrote, so its cache is left out
+        (https://lwn.net/Articles/752063/).
+        """
+        self.engine.dispose()
+        for file in (self.file, self.file.with_name(f"{self.file.name}-wal")):
+            _uncache(file)
+        with self.reading() as session:
+            findings = [finding for (finding,) in session.execute(text("PRAGMA integrity_check"))]
+        if findings != ["ok"]:
+            raise DatabaseDamaged("the database is damaged: restore a backup")
+        self._suspect = False
+        log.warning("database verified after a failed write", extra={"status": "success"})
+
 
 def upsert(
     session: Session, table: type[Base], rows: list[dict[str, Any]], *, update: Sequence[str] = (), newest: str | None = None
-) -> None:
+) -> int:
     """Insert rows; where the primary key exists, set the columns in `update`, or leave the row as it is.
 
-    With `newest`, an existing row is updated only by one whose column of that name is not older. A null never replaces a value.
+    Return how many rows were inserted or changed. With `newest`, an existing row is updated only by one whose column of that
+    name is not older. A null never replaces a value.
     """
-    if not rows:
-        return
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table)
-    keys = [column.name for column in table.__table__.primary_key]
+    return _inserted(session, rows, _upsert(table, session.get_bind().dialect.name, tuple(update), newest))
+
+
+def add_up(session: Session, table: type[Base], rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Insert rows; where the primary key exists, add to its columns instead."""
+    _inserted(session, rows, _add_up(table, session.get_bind().dialect.name, tuple(columns)))
+
+
+def _inserted(session: Session, rows: list[dict[str, Any]], statement: Any) -> int:
+    result: Any = session.execute(statement, rows) if rows else None
+    return int(result.rowcount) if rows else 0
+
+
+@lru_cache
+def _upsert(table: type[Base], dialect: str, update: tuple[str, ...], newest: str | None) -> Any:
+    statement, keys, columns = _insert(table, dialect)
     if not update:
-        session.execute(statement.on_conflict_do_nothing(index_elements=keys), rows)
-        return
+        return statement.on_conflict_do_nothing(index_elements=keys)
     given = statement.excluded
-    where = None if newest is None else coalesce(getattr(table, newest) <= given[newest], true())
-    changes = {name: coalesce(given[name], getattr(table, name)) for name in update}
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where), rows)
+    where = None if newest is None else coalesce(columns[newest] <= given[newest], true())
+    changes = {name: coalesce(given[name], columns[name]) for name in update}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
+
+
+@lru_cache
+def _add_up(table: type[Base], dialect: str, names: tuple[str, ...]) -> Any:
+    statement, keys, columns = _insert(table, dialect)
+    changes = {name: columns[name] + statement.excluded[name] for name in names}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+def _insert(table: type[Base], dialect: str) -> tuple[Any, list[str], Any]:
+    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    keys = [column.name for column in table.__table__.primary_key]
+    return insert(table.__table__), keys, table.__table__.columns
 
 
 def _engine(url: URL) -> Engine:
@@ -212,6 +268,16 @@ def _migrate(connection: Connection) -> None:
         raise DatabaseRevision("the database was written by a newer version of this program: upgrade the program") from error
 
 
+def _uncache(file: Path) -> None:
+    if not (file.exists() and hasattr(os, "posix_fadvise")):
+        return
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def _failures_named() -> Iterator[None]:
     try:
@@ -225,15 +291,15 @@ def _failures_named() -> Iterator[None]:
 
 def _failure(error: DBAPIError) -> DatabaseUnavailable | None:
     """Return what is wrong outside our own code, or None for a programming error."""
-    text = str(error.orig).lower()
+    words_of = str(error.orig).lower()
     known = {
         "locked": DatabaseUnavailable("the database is busy"),
         "full": DatabaseUnavailable("the disk of the database is full"),
         "unable to open": DatabaseUnavailable("the database can't be opened"),
         "readonly": DatabaseUnavailable("the database is read-only"),
-        "disk i/o": DatabaseUnavailable("the disk of the database fails"),
+        "disk i/o": DiskFailed("the disk of the database fails"),
         "malformed": DatabaseDamaged("the database is damaged"),
         "not a database": DatabaseDamaged("the database's file is no database"),
         "no such table": DatabaseNotMigrated("the database is not migrated"),
     }
-    return next((failure for words, failure in known.items() if words in text), None)
+    return next((failure for words, failure in known.items() if words in words_of), None)

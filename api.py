@@ -1,7 +1,7 @@
 """The X side: which hashtags are followed, and how they are collected.
 
 `python api.py` collects once, with a progress bar. It exits with 0 when every tag was collected, 1 when one was not or another
-collection runs, and 2 for a wrong setting.
+collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import timedelta
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -21,16 +22,19 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
-from collector.collection import OnProgress, Progress
 from collector.collector import CollectionRunning, Collector, NothingTracked, Order, Started
-from collector.prices import Prices
+from collector.prices import Billing, dollars
+from collector.reading import OnProgress, Progress
+from collector.schedule import Schedule
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
-from collector.tags import TagRefused, hashtag, tracked
+from collector.tags import TagRefused, hashtag
 from collector.tries import Patience
 from collector.x import Access
 from emulator import Emulator
 from queries.collections import CollectionView, collection
-from settings import SettingError, Settings, load
+from queries.figures import COMMAND, x_now
+from queries.spend import spent, unsettled
+from settings import EVERY, SettingError, Settings, load
 from telemetry.shipping import ship
 
 log = logging.getLogger(__name__)
@@ -98,7 +102,7 @@ def collector_for(settings: Settings) -> Collector:
     except TagRefused as error:
         raise SettingError(f"TAGS: {error}") from error
     source = RealX(choice.access) if choice.access else EmulatedX()
-    order = Order(followed, settings.tw_number or tw_number, Patience.of(settings), Prices.of(settings))
+    order = Order(followed, settings.tw_number or tw_number, Patience.of(settings), Billing.of(settings))
     return Collector(Database(choice.database_url), source, order)
 
 
@@ -120,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Collect, or say what it would cost, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
     parser.add_argument("--estimate", action="store_true", help="say what a collection would cost at most, and collect nothing")
+    parser.add_argument("--every", type=_interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
     asked = parser.parse_args(arguments)
     try:
         settings = load()
@@ -128,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ship(settings.logstash_host, settings.logstash_port)
         with closing(collector_for(settings)) as collector:
             collector.prepare()
-            return _estimate(collector) if asked.estimate else _collect(collector)
+            if asked.estimate:
+                return _estimate(collector)
+            return _keep_collecting(collector, asked.every) if asked.every else _collect(collector)
     except (SettingError, SourceRefused, NothingTracked) as error:
         return _refuse(str(error), 2)
     except (CollectionRunning, DatabaseUnavailable, DatabaseRevision) as error:
@@ -141,30 +148,61 @@ def _collect(collector: Collector) -> int:
     pages: SimpleQueue[Progress | None] = SimpleQueue()
     started = collector.start(on_progress=pages.put)
     started.over.add_done_callback(lambda _: pages.put(None))
-    total = started.tags * collector.order.tw_number
-    with tqdm(total=total, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
+    with tqdm(total=started.most, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
         for page in iter(pages.get, None):
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
-    view = _outcome(collector, started)
+    return 0 if _told(_outcome(collector, started)) else 1
+
+
+def _keep_collecting(collector: Collector, every: timedelta) -> int:
+    schedule = Schedule(collector, every, keeper=COMMAND, at_once=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: schedule.stop())
+
+    def tell(started: Started) -> None:
+        _told(_outcome(collector, started))
+
+    schedule.keep(tell)
+    return 0
+
+
+def _told(view: CollectionView) -> bool:
+    """Say how a collection went, and return whether every tag was collected."""
     failed = [tag for tag in view.tags if tag.state != "done"]
     for tag in failed:
         _say(f"{tag.tag}: {tag.reason}")
     _say(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
-    return 1 if failed else 0
+    return not failed
 
 
 def _estimate(collector: Collector) -> int:
+    billing = collector.order.billing
     with collector.database.reading() as session:
-        count = len(tracked(session))
-    most = collector.most(count)
+        orders, today = collector.orders(session), x_now(session).date()
+        month = billing.month(today)
+        used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
+    most = collector.most(orders)
     if collector.source.name == EMULATOR:
         _say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
-    posts = f"{count} tags x {collector.order.tw_number} tweets"
-    _say(
-        f"{posts}: at most ${most.floor / 1e6:.2f} for the tweets, ${most.ceiling / 1e6:.2f} if X charges for their authors too"
-    )
+    numbers = sorted({order.most for order in orders})
+    posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
+    tags_of = f"{len(orders)} tags x {posts} tweets"
+    _say(f"{tags_of}: at most {dollars(most.floor)} for the tweets, {dollars(most.ceiling)} if X charges for their authors too")
+    if billing.budget is not None:
+        left = max(0, billing.budget - used)
+        budget = dollars(billing.budget)
+        _say(f"{dollars(left)} of the month's budget of {budget} are left until {month.end}; it is never exceeded")
     return 0
+
+
+def _interval(text: str) -> timedelta:
+    """Read a time such as 15m, as COLLECT_EVERY is read."""
+    try:
+        every: timedelta = EVERY.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, expected {EVERY.expected}") from error
+    return every
 
 
 def _refuse(reason: str, code: int) -> int:

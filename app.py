@@ -26,6 +26,7 @@ import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for
 from collector.collector import Collector, NothingTracked
+from collector.schedule import Schedule, forget_schedule
 from collector.sources import SourceRefused
 from guard.listening import check_listening
 from guard.requests import guard
@@ -64,6 +65,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     logstash.configure(settings.log_level, context, stream=sys.stderr if command else sys.stdout)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
+    app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     observe(app)
     metrics = HttpMetrics(app)
@@ -83,7 +85,7 @@ class Worker(ThreadWorker):
     """A worker that lets its collection end at the next page as soon as it is told to stop."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        collector_of(self).stop()
+        _stop_collecting(self)
         super().handle_exit(sig, frame)
 
 
@@ -104,7 +106,7 @@ class Server(BaseApplication):
             "logger_class": ServerLog,
             "control_socket_disable": True,
             "post_worker_init": self._started,
-            "worker_exit": lambda _server, worker: collector_of(worker).close(),
+            "worker_exit": lambda _server, worker: _close(worker),
             "child_exit": _forget,
         }
         for name, value in options.items():
@@ -114,13 +116,14 @@ class Server(BaseApplication):
         return create_app(self._settings)
 
     def _started(self, worker: Worker) -> None:
-        """Collect at first start, beside the requests."""
-        if not self._settings.collect_on_start:
-            return
-        try:
-            collector_of(worker).start_first()
-        except (DatabaseUnavailable, SourceRefused, NothingTracked) as error:
-            log.error("first collection not started", extra={"reason": str(error)})
+        """Collect at first start, and then on schedule, beside the requests."""
+        if self._settings.collect_on_start:
+            try:
+                collector_of(worker).start_first()
+            except (DatabaseUnavailable, SourceRefused, NothingTracked) as error:
+                log.error("first collection not started", extra={"reason": str(error)})
+        if schedule := schedule_of(worker):
+            schedule.start()
 
 
 class ServerLog(Logger):
@@ -148,6 +151,25 @@ def collector_of(worker: Worker) -> Collector:
     return collector
 
 
+def schedule_of(worker: Worker) -> Schedule | None:
+    """Return the schedule that a worker keeps, or None."""
+    schedule: Schedule | None = worker.wsgi.extensions["schedule"]
+    return schedule
+
+
+def _stop_collecting(worker: Worker) -> None:
+    if schedule := schedule_of(worker):
+        schedule.stop()
+    collector_of(worker).stop()
+
+
+def _close(worker: Worker) -> None:
+    _stop_collecting(worker)
+    if schedule := schedule_of(worker):
+        schedule.close()
+    collector_of(worker).close()
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before gunicorn's
@@ -158,6 +180,7 @@ def main() -> int:
         with closing(collector_for(settings)) as collector:
             listener = _listen(settings)
             collector.prepare()
+            forget_schedule(collector)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
     except (DatabaseUnavailable, OSError) as error:

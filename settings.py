@@ -95,6 +95,13 @@ def _tag_list(value: str) -> tuple[str, ...]:
     return tags if all(tags) else _refuse(value)
 
 
+def _or_off(reader: Reader) -> Reader:
+    def read(value: str) -> Any:
+        return None if value.casefold() == "off" else reader.read(value)
+
+    return Reader(f"{reader.expected}, or off", read)
+
+
 def _micro_dollars(value: str) -> int:
     match = re.fullmatch(r"(\d{1,6})(?:\.(\d{1,6}))?", value, re.ASCII)
     return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0")) if match else _refuse(value)
@@ -116,6 +123,7 @@ TEXT = Reader("text without line breaks and control characters", _text)
 TOKEN = Reader("visible ASCII characters without spaces", _token)
 SWITCH = Reader("1 or 0", _switch)
 SPAN = _span(timedelta())
+EVERY = _span(timedelta(seconds=1))
 URL = Reader("an http:// or https:// URL without query and user", _url)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 SQLITE = Reader("sqlite:///PATH of a file", _sqlite)
@@ -142,6 +150,9 @@ class Settings:
     tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; the ten of api.py", TAG_LIST)
     tw_number: int | None = _setting(None, "most tweets to buy per tag and collection; 100, as in api.py", _whole(10, 100_000))
     collect_on_start: bool = _setting("1", "collect when a database has neither a tweet nor a collection", SWITCH)
+    collect_every: timedelta | None = _setting("off", "collect on a schedule, so often", _or_off(EVERY))
+    monthly_budget_usd: int | None = _setting("20", "what X may charge a billing month at most, authors included", _or_off(USD))
+    billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
     database_url: str | None = _setting(
         None, "the database; data/tweets.db, or data/emulated.db for invented tweets", SQLITE, secret=True
     )

@@ -15,9 +15,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseDamaged, known_revisions, upsert
-from collector import figures, runs
+from collector import figures, rollups, runs
 from collector.collector import CollectionRunning
-from models import Author, Lease, Mark, Tweet, TweetTag, Version
+from collector.remains import Remains, remains, take_over
+from models import Author, Lease, Listing, Mark, Tag, Tweet, TweetTag, Version
 from queries.figures import service_figures
 from queries.leases import COLLECTOR, live_token
 
@@ -59,8 +60,10 @@ def drop(database: Database) -> str:
     with database.writing() as session:
         _refuse_while_collecting(session)
         name = _keep_copy(database)
-        for table in (TweetTag, Version, Tweet, Author, Mark):
+        for table in (TweetTag, Version, Tweet, Author, Mark, Listing):
             session.execute(delete(table))
+        rollups.clear(session)
+        session.execute(update(Tag).values(since_id=None))
         figures.replaced(session)
     _forget_older_copies(database)
     return name
@@ -70,12 +73,12 @@ def restore(database: Database, source: Path) -> None:
     """Put a copy back over the database; raises CollectionRunning, BackupRefused, DatabaseRevision.
 
     The lease's token goes on growing, so that a collector from before the restore can't store under it; so
-    does the sequence of changes.
+    does the sequence of changes. What was spent stays spent, and what was deleted stays deleted.
     """
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
     _check(source)
-    token, sequence = _present(database)
+    token, sequence, left = _present(database)
     with closing(_open(source)) as copy, closing(database.engine.raw_connection()) as live:
         copy.backup(live.driver_connection)
     database.upgrade()
@@ -83,20 +86,25 @@ def restore(database: Database, source: Path) -> None:
         upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
         session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
         figures.replaced(session, by=sequence + 1)
+        if left:
+            take_over(session, left)
 
 
-def _present(database: Database) -> tuple[int, int]:
-    """Return the lease's token and the sequence that a restore must go beyond; a damaged database is put aside first."""
+def _present(database: Database) -> tuple[int, int, Remains | None]:
+    """Return the lease's token and the sequence that a restore must go beyond, and what it takes over.
+
+    A damaged database is put aside first.
+    """
     try:
         database.upgrade()
         with database.reading() as session:
             _refuse_while_collecting(session)
-            return session.scalar(select(Lease.token)) or 0, service_figures(session).sequence
+            return session.scalar(select(Lease.token)) or 0, service_figures(session).sequence, remains(session)
     except DatabaseDamaged:
         database.close()
         for file in database.file.parent.glob(f"{database.file.name}*"):
             file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
-        return 0, 0
+        return 0, 0, None
 
 
 def backups(database: Database) -> Path:

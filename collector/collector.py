@@ -8,15 +8,21 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from sqlalchemy.orm import Session
+
 from alchemy import Database, DatabaseUnavailable
-from collector import lease, runs, sources, tags
-from collector.collection import STOPS_WITHIN_S, Collection, OnProgress, Progress
-from collector.prices import Prices, Spend
+from collector import lease, ledger, runs, sources, tags
+from collector.clock import XClock
+from collector.collection import STOPS_WITHIN_S, Collection
+from collector.prices import Billing, Cost
+from collector.reading import OnProgress, Progress
+from collector.terms import TagOrder
 from collector.tries import Patience
-from collector.values import TagRef
 from collector.x import Access, X
+from queries.figures import refused
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +35,19 @@ class CollectionRunning(Exception):
         self.run_id = run_id
 
 
+class NotDue(Exception):
+    """A collection began after the time given, so another isn't due yet."""
+
+
 class NothingTracked(Exception):
     """No tag is tracked, so there is nothing to collect."""
 
 
 class Started(NamedTuple):
-    """A collection over so many tags that runs in this process; `over` is set when its record is closed."""
+    """A collection that runs in this process and buys at most so many posts; `over` is set when its record is closed."""
 
     run_id: int
-    tags: int
+    most: int
     over: Future[None]
 
 
@@ -53,12 +63,21 @@ class XSource(Protocol):
 
 
 class Order(NamedTuple):
-    """What is to be collected: the tags of the settings, the number of tweets per tag, how often to ask again, and prices."""
+    """What is to be collected: the settings' tags, the number of tweets per tag, how often to ask again, and for how much."""
 
     tags: Sequence[str]
     tw_number: int
     patience: Patience
-    prices: Prices
+    billing: Billing
+
+
+class Begun(NamedTuple):
+    """A collection on record: its id, its lease's token, what it asks for, and whether it has to ask for nothing first."""
+
+    run_id: int
+    token: int
+    orders: Sequence[TagOrder]
+    ask_first: bool
 
 
 class Collector:
@@ -66,6 +85,7 @@ class Collector:
 
     def __init__(self, database: Database, source: XSource, order: Order) -> None:
         self.database, self.source, self.order = database, source, order
+        self.clock = XClock()
         self._running: dict[int, tuple[Collection, Future[None]]] = {}
 
     def prepare(self) -> None:
@@ -83,24 +103,30 @@ class Collector:
         except CollectionRunning:
             return None
 
-    def start(self, *, on_progress: OnProgress | None = None) -> Started:
-        """Start a collection in a thread of its own.
+    def start(self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None) -> Started:
+        """Start a collection in a thread of its own; with `due_since`, only if none has begun since then.
 
-        Raises SourceRefused, NothingTracked, CollectionRunning, DatabaseUnavailable.
+        Raises SourceRefused, NothingTracked, CollectionRunning, NotDue, DatabaseUnavailable.
         """
         with self.database.reading() as session:
             sources.require(session, self.source.name)
-        x = X(self.source.reach())
-        run_id, token, tracked = self._begin()
-        self._announce(run_id, tracked)
+        x = X(self.source.reach(), self.clock)
+        begun = self._begin(due_since)
+        self._announce(begun)
         collection = Collection(
-            self.database, x, run_id=run_id, token=token, source=self.source.name, patience=self.order.patience
+            self.database,
+            x,
+            run_id=begun.run_id,
+            token=begun.token,
+            source=self.source.name,
+            patience=self.order.patience,
+            billing=self.order.billing,
+            on_progress=on_progress or _quiet,
         )
         over: Future[None] = Future()
-        self._running[run_id] = collection, over
-        arguments = (collection, run_id, tracked, on_progress or _quiet, over)
-        threading.Thread(target=self._run, args=arguments, name="collection", daemon=True).start()
-        return Started(run_id, len(tracked), over)
+        self._running[begun.run_id] = collection, over
+        threading.Thread(target=self._run, args=(collection, begun, over), name="collection", daemon=True).start()
+        return Started(begun.run_id, sum(order.most for order in begun.orders), over)
 
     def stop(self) -> None:
         """Let the collections of this process end at their next page boundary."""
@@ -114,41 +140,50 @@ class Collector:
         self.source.close()
         self.database.close()
 
-    def most(self, tags: int) -> Spend:
-        """Return what a collection of so many tags can cost."""
-        posts = tags * self.order.tw_number
-        return self.order.prices.spend(posts=posts, users=posts)
+    def orders(self, session: Session) -> Sequence[TagOrder]:
+        """Return what a collection would ask for."""
+        return tags.orders(session, most=self.order.tw_number)
 
-    def _begin(self) -> tuple[int, int, Sequence[TagRef]]:
+    def most(self, orders: Sequence[TagOrder]) -> Cost:
+        """Return what a collection of these tags can cost."""
+        posts = sum(order.most for order in orders)
+        return self.order.billing.prices.cost(posts=posts, users=posts)
+
+    def _begin(self, due_since: datetime | None) -> Begun:
         with self.database.writing() as session:
             sources.require(session, self.source.name)
-            tracked = tags.tracked(session)
-            if not tracked:
-                raise NothingTracked("no tag is tracked: set TAGS")
+            orders = self.orders(session)
+            if not orders:
+                raise NothingTracked("no tag is tracked: set TAGS, or PUT /tags/{tag}")
+            last = runs.last_started(session)
+            if due_since and last and due_since < last <= datetime.now(UTC):
+                raise NotDue
             token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}")
             if token is None:
                 raise CollectionRunning(runs.running(session))
-            return runs.begin(session, tracked, token=token), token, tracked
+            ledger.recover(session, self.order.billing, today=self.clock.now().date())
+            bought = not ledger.empty(session)
+            ask_first = (bought and not self.clock.known) or bool(refused(session))
+            return Begun(runs.begin(session, orders, token=token), token, orders, ask_first)
 
-    def _announce(self, run_id: int, tracked: Sequence[TagRef]) -> None:
-        facts: dict[str, object] = {"collection": run_id, "tags": [tag.tag for tag in tracked], "x": self.source.name}
+    def _announce(self, begun: Begun) -> None:
+        shown = [order.tag.tag for order in begun.orders]
+        facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
         if self.source.name == sources.REAL:
-            most = self.most(len(tracked))
+            most = self.most(begun.orders)
             facts |= {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
         log.info("collection started", extra=facts)
 
-    def _run(
-        self, collection: Collection, run_id: int, tracked: Sequence[TagRef], on_progress: OnProgress, over: Future[None]
-    ) -> None:
+    def _run(self, collection: Collection, begun: Begun, over: Future[None]) -> None:
         try:
-            collection.run(tracked, tw_number=self.order.tw_number, on_progress=on_progress)
+            collection.run(begun.orders, ask_first=begun.ask_first)
         except (lease.LeaseLost, DatabaseUnavailable) as error:
-            log.error("collection broken off", extra={"collection": run_id, "reason": str(error)})
+            log.error("collection broken off", extra={"collection": begun.run_id, "reason": str(error)})
         except Exception:
-            log.exception("collection failed", extra={"collection": run_id})
+            log.exception("collection failed", extra={"collection": begun.run_id})
         finally:
-            log.info("collection ended", extra={"collection": run_id})
-            self._running.pop(run_id, None)
+            log.info("collection ended", extra={"collection": begun.run_id})
+            self._running.pop(begun.run_id, None)
             over.set_result(None)
 
 

@@ -17,6 +17,7 @@ from collector.parsing import items, mapping, moment
 CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, _ACCESS_TOKEN and _ACCESS_TOKEN_SECRET"
 
 OK = "ok"
+BLOCKING = ("credits", "spend-cap", "usage-cap")
 KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-enrolled", "credits", "spend-cap", "usage-cap")
 
 
@@ -29,16 +30,19 @@ class Reach(Enum):
 
 
 class XFailure(Exception):
-    """X did not answer as asked. `kind` is a word for metrics; `until` (UTC) is when it may be asked again, if X said so."""
+    """X did not answer as asked. `kind` is a word for metrics; `until` (UTC) is when it may be asked again, if X said so.
 
-    def __init__(self, kind: str, reach: Reach, message: str, *, until: datetime | None = None) -> None:
+    `sold` tells whether X may have sold a page all the same: a failed call is free, an answer that was lost on its way is not.
+    """
+
+    def __init__(self, kind: str, reach: Reach, message: str, *, until: datetime | None = None, sold: bool = False) -> None:
         super().__init__(message)
-        self.kind, self.reach, self.until = kind, reach, until
+        self.kind, self.reach, self.until, self.sold = kind, reach, until, sold
 
 
-def unwell(what: str) -> XFailure:
+def unwell(what: str, *, sold: bool = False) -> XFailure:
     """X could not be reached or did not answer properly."""
-    return XFailure("unwell", Reach.REQUEST, f"X is unwell: {what}")
+    return XFailure("unwell", Reach.REQUEST, f"X is unwell: {what}", sold=sold)
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from datetime import UTC, datetime
+
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
+from alchemy import add_up, upsert
+from collector.failures import XFailure
 from models import Figure
-from queries.figures import GENERATION, RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS
+from queries.figures import GENERATION, RATE_LIMIT_REMAINING, SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, X_REQUESTS
 
 
 def changed(session: Session, *, by: int = 1) -> None:
@@ -25,9 +28,30 @@ def asked_x(session: Session, outcome: str, *, remaining: int | None = None) -> 
     """Count a request to X by its outcome, and keep how many its rate limit still allows."""
     _add(session, X_REQUESTS, outcome, 1)
     if remaining is not None:
-        upsert(session, Figure, [{"name": RATE_LIMIT_REMAINING, "label": "", "value": remaining}], update=("value",))
+        _set(session, RATE_LIMIT_REMAINING, "", remaining)
+
+
+def heard_x(session: Session, date: datetime) -> None:
+    """Note that X sells, and by how many seconds its clock is ahead of this machine's."""
+    _set(session, X_AHEAD, "", round((date - datetime.now(UTC)).total_seconds()))
+    session.execute(delete(Figure).where(Figure.name == X_REFUSES))
+
+
+def refused_by_x(session: Session, failure: XFailure) -> None:
+    """Note that X refuses everything, and until which epoch second, if it said so (else 0)."""
+    session.execute(delete(Figure).where(Figure.name == X_REFUSES))
+    _set(session, X_REFUSES, failure.kind, int(failure.until.timestamp()) if failure.until else 0)
+
+
+def scheduled(session: Session, keeper: str, *, every: float, due: float) -> None:
+    """Note who keeps a schedule: its interval in seconds, 0 for none, and the epoch second at which it collects next."""
+    _set(session, SCHEDULE, f"{keeper} every", round(every))
+    _set(session, SCHEDULE, f"{keeper} due", round(due))
+
+
+def _set(session: Session, name: str, label: str, value: int) -> None:
+    upsert(session, Figure, [{"name": name, "label": label, "value": value}], update=("value",))
 
 
 def _add(session: Session, name: str, label: str, by: int) -> None:
-    upsert(session, Figure, [{"name": name, "label": label, "value": 0}])
-    session.execute(update(Figure).where(Figure.name == name, Figure.label == label).values(value=Figure.value + by))
+    add_up(session, Figure, [{"name": name, "label": label, "value": by}], ("value",))

@@ -6,7 +6,9 @@ page is stored only while the token is still the holder's own, so that a holder 
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from typing import Any
+
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
@@ -32,11 +34,15 @@ def take(session: Session, holder: str) -> int | None:
 
 def renew(session: Session, token: int) -> None:
     """Hold the lease for another LASTS_S seconds; raises LeaseLost."""
-    mine = update(Lease).where(Lease.name == COLLECTOR, Lease.token == token, Lease.holder.is_not(None))
-    if session.scalar(mine.values(expires=now_ms() + LASTS_S * 1000).returning(Lease.token)) is None:
+    if session.scalar(_RENEWED, {"mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
         raise LeaseLost("another collector has taken over")
 
 
 def give_back(session: Session, token: int) -> None:
     """Free the lease, if it is still the holder's own."""
     session.execute(update(Lease).where(Lease.name == COLLECTOR, Lease.token == token).values(holder=None, expires=0))
+
+
+_leases: Any = Lease.__table__
+_mine = (_leases.c.name == COLLECTOR, _leases.c.token == bindparam("mine"), _leases.c.holder.is_not(None))
+_RENEWED = update(_leases).where(*_mine).values(expires=bindparam("until")).returning(_leases.c.token)

@@ -39,13 +39,16 @@ def page(body: Object, *, observed: datetime) -> Page:
         except Unreadable as error:
             refused.append(f"{error} (id {_shown(post.get('id'))})")
     writers = {found.author_id for found in tweets}
+    meta = mapping(body.get("meta"))
+    ids = frozenset(filter(None, (number(post.get("id")) for post in posts)))
     return Page(
         tweets=tuple(tweets),
         authors=tuple(author for author in authors(users, observed=observed) if author.id in writers),
-        next_token=text(mapping(body.get("meta")).get("next_token")),
+        next_token=text(meta.get("next_token")),
         refused=tuple(refused),
-        posts=frozenset(filter(None, (number(post.get("id")) for post in posts))),
+        posts=ids,
         users=frozenset(filter(None, (number(user.get("id")) for user in users))),
+        oldest=min(ids, default=number(meta.get("oldest_id"))),
     )
 
 

@@ -1,13 +1,15 @@
-"""What X charges, in integers of micro-dollars."""
+"""What X charges, in integers of micro-dollars, and the budget of a billing month."""
 
 from __future__ import annotations
 
+from calendar import monthrange
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from settings import Settings
 
 
-class Spend(NamedTuple):
+class Cost(NamedTuple):
     """Micro-dollars. X's text does not say whether the authors that come with posts are charged, so there are two figures."""
 
     floor: int
@@ -24,6 +26,46 @@ class Prices(NamedTuple):
     def of(cls, settings: Settings) -> Prices:
         return cls(settings.price_post_usd, settings.price_user_usd)
 
-    def spend(self, *, posts: int, users: int) -> Spend:
+    def cost(self, *, posts: int, users: int) -> Cost:
         """Return what these objects cost: posts alone at least, posts and authors at most."""
-        return Spend(posts * self.post, posts * self.post + users * self.user)
+        return Cost(posts * self.post, posts * self.post + users * self.user)
+
+    def most(self, posts: int) -> int:
+        """Return the ceiling of so many posts if each has an author of its own."""
+        return self.cost(posts=posts, users=posts).ceiling
+
+
+class Month(NamedTuple):
+    """A billing month: its first day, and the first day of the next."""
+
+    start: date
+    end: date
+
+
+class Billing(NamedTuple):
+    """Prices, the budget of a month in micro-dollars (None is without bound), and the day on which X's month begins."""
+
+    prices: Prices
+    budget: int | None = None
+    day: int = 1
+
+    @classmethod
+    def of(cls, settings: Settings) -> Billing:
+        return cls(Prices.of(settings), settings.monthly_budget_usd, settings.billing_day)
+
+    def month(self, day: date) -> Month:
+        """Return the billing month of a UTC day. A month that is too short begins on its last day."""
+        start = self._start(day.year, day.month)
+        if day < start:
+            before = day.replace(day=1) - timedelta(days=1)
+            return Month(self._start(before.year, before.month), start)
+        after = day.replace(day=monthrange(day.year, day.month)[1]) + timedelta(days=1)
+        return Month(start, self._start(after.year, after.month))
+
+    def _start(self, year: int, month: int) -> date:
+        return date(year, month, min(self.day, monthrange(year, month)[1]))
+
+
+def dollars(micro: int) -> str:
+    """Return an amount for people, such as $1.50."""
+    return f"${micro / 1e6:.2f}"

@@ -8,20 +8,21 @@ from datetime import UTC, datetime
 from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from collector.terms import TagOrder
 from collector.values import TagRef
 from models import Run, RunTag
 from queries.collections import INTERRUPTED
 from queries.leases import live_token
 
 
-def begin(session: Session, tags: Sequence[TagRef], *, token: int) -> int:
+def begin(session: Session, orders: Sequence[TagOrder], *, token: int) -> int:
     """Record a collection over these tags and return its id; what an earlier holder left running is closed."""
     for run_id in session.scalars(select(Run.id).where(Run.state == "running", Run.kind == "collection")).all():
         end(session, run_id, error=INTERRUPTED)
     run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
     session.add(run)
     session.flush()
-    session.add_all(RunTag(run_id=run.id, tag_id=tag.id, state="waiting") for tag in tags)
+    session.add_all(RunTag(run_id=run.id, tag_id=order.tag.id, state="waiting") for order in orders)
     return run.id
 
 
@@ -39,10 +40,9 @@ def tag_state(session: Session, run_id: int, tag: TagRef, state: str, reason: st
     session.execute(row.values(state=state, reason=reason))
 
 
-def add(session: Session, run_id: int, tag: TagRef, *, added: int, posts: int, users: int) -> None:
-    """Count a stored page; posts and users are those that this run had not yet read."""
-    run = update(Run).where(Run.id == run_id)
-    session.execute(run.values(tweets_added=Run.tweets_added + added, posts=Run.posts + posts, users=Run.users + users))
+def add(session: Session, run_id: int, tag: TagRef, *, added: int) -> None:
+    """Count the new tweets of a stored page."""
+    session.execute(update(Run).where(Run.id == run_id).values(tweets_added=Run.tweets_added + added))
     row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
     session.execute(row.values(added=RunTag.added + added))
 
@@ -63,6 +63,11 @@ def end_import(session: Session, run_id: int, *, added: int) -> None:
     """Close an import."""
     values = {"state": "done", "ended": datetime.now(UTC), "tweets_added": added}
     session.execute(update(Run).where(Run.id == run_id).values(**values))
+
+
+def last_started(session: Session) -> datetime | None:
+    """Return when the newest collection began (UTC), or None."""
+    return session.scalar(select(Run.started).where(Run.kind == "collection").order_by(Run.id.desc()).limit(1))
 
 
 def none_yet(session: Session) -> bool:

@@ -9,6 +9,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
+from collector import rollups
+from collector.deletions import without_buried
 from collector.edits import fold_later_versions, with_history
 from collector.values import AuthorSeen, Find, TagRef, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
@@ -26,8 +28,16 @@ class Stored(NamedTuple):
 
 def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
-    merged, observed = _merged(with_history(session, finds)), list(authors)
+    merged, observed = without_buried(session, _merged(with_history(session, finds)), list(authors))
+    affected = {one for find in merged for one in (find.tweet.id, *find.tweet.versions)}
     _store_authors(session, observed, merged)
+    with rollups.kept(session, affected):
+        added = _store_tweets(session, merged, run_id)
+    _replace_stand_ins(session, observed)
+    return added
+
+
+def _store_tweets(session: Session, merged: Sequence[Find], run_id: int) -> int:
     stored = _stored(session, [find.tweet.id for find in merged])
     new = [find for find in merged if find.tweet.id not in stored]
     upsert(session, Tweet, [_row(find, run_id) for find in new])
@@ -38,7 +48,6 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     upsert(session, Version, later)
     links = [{"tweet_id": find.tweet.id, "tag_id": tag.id, "run_id": run_id} for find in merged for tag in find.tags]
     upsert(session, TweetTag, links)
-    _replace_stand_ins(session, observed)
     return len(new) - fold_later_versions(session, merged)
 
 
@@ -55,18 +64,19 @@ def _merged(finds: Iterable[Find]) -> list[Find]:
 
 
 def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Sequence[Find]) -> None:
-    rows = [author._asdict() for author in authors]
+    rows = [author._asdict() | {"tweets": 0} for author in authors]
     columns = ("username", "name", "followers", "observed")
     upsert(session, Author, rows, update=columns, newest="observed")
     unseen = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
-    upsert(session, Author, [{"id": author_id} for author_id in sorted(unseen - {row["id"] for row in rows})])
+    upsert(session, Author, [{"id": author_id, "tweets": 0} for author_id in sorted(unseen - {row["id"] for row in rows})])
 
 
 def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
     """Give the tweets of an author who was known by username only to the author whose id is known now."""
     real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id > 0}
-    for stand_in in session.scalars(select(Author.id).where(Author.id.in_(real))).all():
+    for stand_in, tweets in session.execute(select(Author.id, Author.tweets).where(Author.id.in_(real))).all():
         session.execute(update(Tweet).where(Tweet.author_id == stand_in).values(author_id=real[stand_in]))
+        session.execute(update(Author).where(Author.id == real[stand_in]).values(tweets=Author.tweets + tweets))
         session.execute(delete(Author).where(Author.id == stand_in))
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from collector.terms import TagOrder, Terms, joined
 from collector.values import TagRef
 from models import Tag
 
@@ -22,8 +23,8 @@ class TagRefused(ValueError):
 
 def hashtag(name: str) -> str:
     """Return `name` with exactly one leading #; raises TagRefused, so that no query operator reaches X."""
-    bare = unicodedata.normalize("NFC", name.strip()).removeprefix("#")
-    if not 1 <= len(bare) <= LONGEST_TAG or bare.isdigit() or not all(map(_belongs, bare)):
+    bare = unicodedata.normalize("NFC", name.strip(" \t")).removeprefix("#")
+    if not 1 <= len(bare) <= LONGEST_TAG or not all(map(_belongs, bare)) or not any(map(_names, bare)):
         raise TagRefused(f"{name[:120]!r} is not accepted, expected {EXPECTED}")
     return f"#{bare}"
 
@@ -48,6 +49,37 @@ def tracked(session: Session) -> Sequence[TagRef]:
     return [TagRef(*row) for row in rows]
 
 
+def orders(session: Session, *, most: int) -> Sequence[TagOrder]:
+    """Return what each tracked tag asks of X, by name; `most` is the number of a tag without one of its own."""
+    rows = session.scalars(select(Tag).where(Tag.tracked).order_by(Tag.key)).all()
+    return [_order(row, Terms.stored(row.lang, row.exclude, row.tw_number), most) for row in rows]
+
+
+def track(session: Session, name: str, terms: Terms | None) -> bool:
+    """Track a tag, with these terms if there are any, and return whether it was not tracked before. Raises TagRefused.
+
+    A tag that was tracked earlier goes on where it stopped.
+    """
+    row = session.scalar(select(Tag).where(Tag.id == ensure(session, name).id))
+    assert row  # noqa: S101 (it was ensured)
+    begins = not row.tracked
+    row.tracked = True
+    if terms is not None:
+        row.lang, row.exclude, row.tw_number = joined(terms.lang), joined(terms.exclude), terms.tw_number
+    session.flush()
+    return begins
+
+
+def untrack(session: Session, name: str) -> bool:
+    """Stop collecting a tag, whose tweets and links stay, and return whether it was tracked. Raises TagRefused."""
+    row = session.scalar(select(Tag).where(Tag.key == key(hashtag(name)), Tag.tracked))
+    if row is None:
+        return False
+    row.tracked = False
+    session.flush()
+    return True
+
+
 def ensure(session: Session, name: str) -> TagRef:
     """Return a known tag by any spelling; an unknown one becomes known without being tracked. Raises TagRefused."""
     tag = hashtag(name)
@@ -59,5 +91,13 @@ def ensure(session: Session, name: str) -> TagRef:
     return TagRef(row.id, row.key, row.tag)
 
 
+def _order(row: Tag, terms: Terms, most: int) -> TagOrder:
+    return TagOrder(TagRef(row.id, row.key, row.tag), terms.query(row.tag), terms.tw_number or most)
+
+
 def _belongs(char: str) -> bool:
-    return char == "_" or unicodedata.category(char)[0] in "LMN"
+    return _names(char) or unicodedata.category(char) in ("Nd", "Mn", "Mc")
+
+
+def _names(char: str) -> bool:
+    return char == "_" or unicodedata.category(char)[0] == "L"

@@ -39,7 +39,10 @@ class TweetSeen(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of a search, newest tweet first. `refused` says for each object that could not be read why."""
+    """One page of a search, newest tweet first. `refused` says for each object that could not be read why.
+
+    `posts` and `users` are the ids of all objects that came, which X charges for; `oldest` is the lowest of the posts.
+    """
 
     tweets: tuple[TweetSeen, ...]
     authors: tuple[AuthorSeen, ...]
@@ -47,6 +50,7 @@ class Page(NamedTuple):
     refused: tuple[str, ...]
     posts: frozenset[int]
     users: frozenset[int]
+    oldest: int | None
 
 
 class TagRef(NamedTuple):
@@ -68,6 +72,11 @@ class Find(NamedTuple):
 def snowflake_time(tweet_id: int) -> datetime:
     """Return the instant (UTC) at which X gave out this id; X has given them out so since 2010-11-04."""
     return TWITTER_EPOCH + timedelta(milliseconds=tweet_id >> 22)
+
+
+def first_id(when: datetime) -> int:
+    """Return the lowest id that X gives out at this instant, never negative."""
+    return max((when - TWITTER_EPOCH) // timedelta(milliseconds=1), 0) << 22
 
 
 def stand_in_id(username: str) -> int:

@@ -7,18 +7,22 @@ gives it the host and the time-outs, bounds what is read, and raises our own fai
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+import orjson
 import requests
 import tweepy
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.exceptions import NewConnectionError
 
+from collector.clock import XClock
 from collector.failures import XFailure, classify, unwell
 from collector.parsing import Object, mapping, number
 
@@ -53,32 +57,46 @@ class RateLimit(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A page as X gave it, and the time (UTC) of X's clock."""
+    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time of X's at which it can have been asked."""
 
     body: Object
     observed: datetime
+    asked: datetime
     rate_limit: RateLimit
+
+
+class Search(NamedTuple):
+    """A page that is asked for: up to `max_results` posts with ids between `since_id` and `until_id`, both exclusive."""
+
+    query: str
+    max_results: int
+    since_id: int | None = None
+    until_id: int | None = None
+    next_token: str | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what X is sent beside the query and the fields."""
+        return {name: value for name, value in self._asdict().items() if value is not None and name != "query"}
 
 
 class X:
     """Searches of X. Safe to share: each thread gets a client of its own, as a requests.Session is not thread-safe."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, clock: XClock | None = None) -> None:
         self._access = access
+        self.clock = clock or XClock()
         self._threads = threading.local()
         self._sessions: list[requests.Session] = []
 
-    def search(self, query: str, *, max_results: int, next_token: str | None = None) -> Answer:
-        """Return one page, newest first; raises XFailure."""
-        parameters: dict[str, Any] = {**FIELDS, "max_results": max_results}
-        if next_token:
-            parameters["next_token"] = next_token
+    def search(self, asked: Search) -> Answer:
+        """Return one page, newest first; raises XFailure. Whatever X answers tells its time."""
         user_auth = self._access.bearer_token is None
+        started = time.monotonic()
         try:
-            response = self._client().search_recent_tweets(query, user_auth=user_auth, **parameters)
+            response = self._client().search_recent_tweets(asked.query, user_auth=user_auth, **FIELDS, **asked.parameters())
         except requests.RequestException as error:
-            raise unwell(_in_words(error)) from error
-        return _answer(response)
+            raise unwell(_in_words(error), sold=not _never_sent(error)) from error
+        return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def close(self) -> None:
         """Close all connections."""
@@ -88,7 +106,7 @@ class X:
     def _client(self) -> tweepy.Client:
         if not hasattr(self._threads, "client"):
             client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
-            client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout))
+            client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout, self.clock))
             self._sessions.append(client.session)
             self._threads.client = client
         return self._threads.client
@@ -97,15 +115,17 @@ class X:
 class XAdapter(HTTPAdapter):
     """Sends Tweepy's requests to `url` (the OAuth signature stays that of the original) and reads within bounds."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, clock: XClock) -> None:
         super().__init__()
-        self._url, self._timeout = url, timeout
+        self._url, self._timeout, self._clock = url, timeout, clock
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
         """Return an answer with status 200, its body read; raises XFailure or a requests exception for any other."""
         request.url = self._url + (request.url or "").removeprefix(TWEEPY_HOST)
         timeout = (CONNECT_TIMEOUT_S, self._timeout)
         response = super().send(request, stream=True, timeout=timeout, proxies=get_environ_proxies(request.url))
+        if date := _date(response.headers.get("Date")):
+            self._clock.tell(date)
         try:
             body = _read(response, seconds=2 * self._timeout)
         finally:
@@ -128,29 +148,46 @@ def _read(response: requests.Response, *, seconds: float) -> bytes:
     for chunk in response.iter_content(65536):
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise unwell(f"an answer of more than {LARGEST_BODY // 2**20} MB")
+            raise unwell(f"an answer of more than {LARGEST_BODY // 2**20} MB", sold=True)
         if time.monotonic() > deadline:
-            raise unwell(f"an answer that takes longer than {seconds:g} s")
+            raise unwell(f"an answer that takes longer than {seconds:g} s", sold=True)
     return bytes(body)
 
 
-def _answer(response: requests.Response) -> Answer:
+def _answer(response: requests.Response, elapsed: timedelta) -> Answer:
     try:
-        body = response.json()
+        body = _json(response.content)
     except (ValueError, RecursionError) as error:
-        raise unwell("an answer that is no JSON") from error
+        raise unwell("an answer that is no JSON", sold=True) from error
     if not isinstance(body, dict) or not ("data" in body or "meta" in body):
-        raise unwell("an answer without data and meta")
+        raise unwell("an answer without data and meta", sold=True)
+    if "data" not in body and number(mapping(body.get("meta")).get("result_count")):
+        raise unwell("an answer that counts posts and has none", sold=True)
     headers = response.headers
     limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
-    return Answer(mapping(body), _date(headers.get("Date")), limit)
+    observed = _date(headers.get("Date")) or datetime.now(UTC)
+    return Answer(mapping(body), observed, observed - elapsed, limit)
 
 
-def _date(header: str | None) -> datetime:
+def _json(body: bytes) -> Any:
+    """Read JSON; what orjson refuses and JSON allows, such as half a surrogate pair, is read the slow way."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)
+
+
+def _date(header: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(header or "").astimezone(UTC)
     except ValueError:
-        return datetime.now(UTC)
+        return None
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Tell whether no connection was made, so that X can't have sold anything."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _in_words(error: requests.RequestException) -> str:
@@ -163,4 +200,4 @@ def _in_words(error: requests.RequestException) -> str:
     return next((text for kind, text in words.items() if isinstance(error, kind)), type(error).__name__)
 
 
-__all__ = ["Access", "Answer", "RateLimit", "X", "XFailure"]
+__all__ = ["Access", "Answer", "RateLimit", "Search", "X", "XFailure"]

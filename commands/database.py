@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from flask.cli import AppGroup
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from collector import backups
+from collector import backups, verification
 from collector.collector import CollectionRunning, Collector
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -18,7 +19,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 def database_commands(collector: Collector) -> AppGroup:
     """Return the commands on the collector's database."""
-    group = AppGroup("database", help="Migrate, back up and restore the database.")
+    group = AppGroup("database", help="Migrate, verify, back up and restore the database.")
 
     @group.command()
     def upgrade() -> None:
@@ -26,6 +27,17 @@ def database_commands(collector: Collector) -> AppGroup:
         with _failures_said():
             collector.prepare()
         click.echo(f"{collector.database.file.name} is at the newest revision", err=True)
+
+    @group.command()
+    def verify() -> None:
+        """Recount all aggregates against the tweets and the ledger against the collections; exits with 1 if one is wrong."""
+        with _failures_said():
+            found = verification.faults(collector.database, collector.order.billing)
+        for fault in found:
+            click.echo(fault, err=True)
+        if found:
+            sys.exit(1)
+        click.echo("everything adds up", err=True)
 
     @group.command()
     @click.argument("file", type=FILE)

@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from formats.cursors import NoCursor, position
+
 MOST_AUTHORS = 1000
+MOST_ROWS = 1000
 
 
 class Whole(fields.Integer):
@@ -30,6 +33,26 @@ class Zone(fields.Field[ZoneInfo]):
         return ZoneInfo(value)
 
 
+class Cursor(fields.Field[int]):
+    """The cursor that a list gave as its next."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__()
+        self._of = of
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> int:
+        try:
+            return position(self._of, str(value))
+        except NoCursor as error:
+            raise ValidationError("expected the cursor of this list's next") from error
+
+
+def whole(lowest: int, highest: int) -> Whole:
+    """Return a parameter that is a whole number within bounds."""
+    expected = f"expected a whole number from {lowest} to {highest}"
+    return Whole(validate=validate.Range(lowest, highest, error=expected), error_messages={"invalid": expected})
+
+
 class NoArguments(Schema):
     """No parameter is accepted."""
 
@@ -37,13 +60,17 @@ class NoArguments(Schema):
 class TweetArguments(Schema):
     """Parameters of GET /tweets."""
 
-    order_by_followers_desc = Whole(
-        validate=validate.Range(1, MOST_AUTHORS, error=f"expected a whole number from 1 to {MOST_AUTHORS}"),
-        error_messages={"invalid": f"expected a whole number from 1 to {MOST_AUTHORS}"},
-    )
+    order_by_followers_desc = whole(1, MOST_AUTHORS)
 
 
 class HourArguments(Schema):
     """Parameters of GET /tweets_per_hour."""
 
     tz = Zone()
+
+
+class CollectionArguments(Schema):
+    """Parameters of GET /collections."""
+
+    limit = whole(1, MOST_ROWS)
+    cursor = Cursor("collections")

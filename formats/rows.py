@@ -7,12 +7,13 @@ from typing import Any
 
 import orjson
 
-from collector.prices import Prices
 from formats.times import rfc3339
 from queries.authors import AuthorRank
 from queries.collections import CollectionView
+from queries.gaps import Gap
 from queries.hours import HourCount
-from queries.tags import TagCount
+from queries.spend import Outlook, Spent
+from queries.tags import TagCount, TrackedTag
 from queries.tweets import TweetView
 
 Json = dict[str, Any]
@@ -63,9 +64,8 @@ def tags(lists: Iterable[Iterable[TagCount]]) -> Json:
     return {"tweets_per_tags": [[row(count) for count in counts] for counts in lists]}
 
 
-def collection(view: CollectionView, prices: Prices) -> Json:
+def collection(view: CollectionView) -> Json:
     """Return a collection. X may or may not charge for authors, so its spend has a floor and a ceiling."""
-    spend = prices.spend(posts=view.posts, users=view.users)
     return {
         "id": view.id,
         "state": view.state,
@@ -76,9 +76,46 @@ def collection(view: CollectionView, prices: Prices) -> Json:
         "spend": {
             "posts": view.posts,
             "users": view.users,
-            "floor_usd": spend.floor / MICRO,
-            "ceiling_usd": spend.ceiling / MICRO,
+            "floor_usd": view.floor / MICRO,
+            "ceiling_usd": view.ceiling / MICRO,
         },
-        "gaps": [],
+        "gaps": [{"tag": gap.tag, **_ends(gap)} for gap in view.gaps],
         "error": view.error,
     }
+
+
+def tracked_tag(tag: TrackedTag) -> Json:
+    """Return a tracked tag; its coverage is unknown until X's own counts are asked."""
+    last = tag.last_collection
+    return {
+        "tag": tag.tag,
+        "tweets": tag.tweets,
+        "last_collection": last and {**last._asdict(), "started": rfc3339(last.started)},
+        "gaps": [_ends(gap) for gap in tag.gaps],
+        "coverage": None,
+        "terms": {"lang": _words(tag.lang), "exclude": _words(tag.exclude), "tw_number": tag.tw_number},
+    }
+
+
+def spend(view: Outlook, *, budget: int | None) -> Json:
+    """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
+    ends = {"start": view.start.isoformat(), "end": view.end.isoformat()}
+    return {
+        "today": {"date": view.day.isoformat(), **_spent(view.today)},
+        "month": {**ends, **_spent(view.month), "unsettled_usd": view.unsettled / MICRO},
+        "budget_usd": None if budget is None else budget / MICRO,
+        "forecast_usd": view.forecast / MICRO,
+    }
+
+
+def _spent(what: Spent) -> Json:
+    counts = {"posts": what.posts, "users": what.users, "calls": what.calls}
+    return {**counts, "floor_usd": what.floor / MICRO, "ceiling_usd": what.ceiling / MICRO}
+
+
+def _ends(gap: Gap) -> Json:
+    return {"since_id": str(gap.since_id), "until_id": str(gap.until_id), "expired": gap.expired}
+
+
+def _words(text: str | None) -> list[str]:
+    return text.split(",") if text else []

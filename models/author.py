@@ -11,7 +11,7 @@ from alchemy import Base, UTCDateTime
 
 
 class Author(Base):
-    """An author as of their newest observation. What X did not give is null.
+    """An author as of their newest observation, and how many of their tweets are stored. What X did not give is null.
 
     `id` is X's user id; it is negative for an author who was imported with a username only.
     """
@@ -23,3 +23,4 @@ class Author(Base):
     name: Mapped[str | None] = mapped_column(Text)
     followers: Mapped[int | None] = mapped_column(BigInteger)
     observed: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    tweets: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, UTCDateTime
 
 
 class Run(Base):
-    """A collection or an import. `posts` and `users` are what X delivered and may charge.
+    """A collection or an import. `posts` and `users` are what it bought, `floor` and `ceiling` their price in micro-dollars.
 
     `token` is the lease's, `milliseconds` the duration of one that has ended.
     """
@@ -26,6 +26,8 @@ class Run(Base):
     tweets_added: Mapped[int] = mapped_column(default=0)
     posts: Mapped[int] = mapped_column(default=0)
     users: Mapped[int] = mapped_column(default=0)
+    floor: Mapped[int] = mapped_column(BigInteger, default=0)
+    ceiling: Mapped[int] = mapped_column(BigInteger, default=0)
     milliseconds: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(Text)
     token: Mapped[int | None]

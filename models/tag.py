@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Integer, Text
+from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, UTCDateTime
 
 
 class Tag(Base):
-    """A hashtag with its #, in the spelling first given; `key` is the case-folded spelling, by which it is compared."""
+    """A hashtag with its #, in the spelling first given; `key` is the case-folded spelling, by which it is compared.
+
+    Up to `since_id` everything was collected, but for the tag's gaps. `lang` and `exclude` (words between commas) and
+    `tw_number` are the tag's own terms; null where it has none.
+    """
 
     __tablename__ = "tags"
 
@@ -20,3 +24,7 @@ class Tag(Base):
     tag: Mapped[str] = mapped_column(Text)
     tracked: Mapped[bool]
     since: Mapped[datetime] = mapped_column(UTCDateTime)
+    since_id: Mapped[int | None] = mapped_column(BigInteger)
+    lang: Mapped[str | None] = mapped_column(Text)
+    exclude: Mapped[str | None] = mapped_column(Text)
+    tw_number: Mapped[int | None]

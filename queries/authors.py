@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Author, Tweet
+from models import Author
 
 
 class AuthorRank(NamedTuple):
@@ -21,10 +21,9 @@ class AuthorRank(NamedTuple):
 
 def most_followed(session: Session, *, limit: int) -> list[AuthorRank]:
     """Return distinct authors, most followed first, ties by username; authors that X did not name are left out."""
-    tweets = select(func.count()).where(Tweet.author_id == Author.id).correlate(Author).scalar_subquery()
     ranked = (
-        select(Author.name, Author.followers, Author.username, tweets)
-        .where(Author.name.is_not(None), select(Tweet.id).where(Tweet.author_id == Author.id).correlate(Author).exists())
+        select(Author.name, Author.followers, Author.username, Author.tweets)
+        .where(Author.name.is_not(None), Author.tweets > 0)
         .order_by(Author.followers.desc().nulls_last(), Author.username, Author.id)
         .limit(limit)
     )

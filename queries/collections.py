@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag
+from queries.gaps import Gap, gaps
 from queries.leases import live_token
 
 INTERRUPTED = "interrupted: the collector stopped before the end"
@@ -24,7 +25,7 @@ class TagOutcome(NamedTuple):
 
 
 class CollectionView(NamedTuple):
-    """A collection; `posts` and `users` are what X delivered, each counted once."""
+    """A collection; `posts` and `users` are what it bought, `floor` and `ceiling` their price in micro-dollars."""
 
     id: int
     state: str
@@ -33,8 +34,11 @@ class CollectionView(NamedTuple):
     tweets_added: int
     posts: int
     users: int
+    floor: int
+    ceiling: int
     error: str | None
     tags: tuple[TagOutcome, ...]
+    gaps: tuple[Gap, ...]
 
 
 def collection(session: Session, collection_id: int) -> CollectionView | None:
@@ -47,7 +51,28 @@ def collection(session: Session, collection_id: int) -> CollectionView | None:
     columns = select(Tag.tag, RunTag.state, RunTag.added, RunTag.reason).join(Tag, Tag.id == RunTag.tag_id)
     rows = session.execute(columns.where(RunTag.run_id == run.id).order_by(Tag.key))
     tags = tuple(_outcome(TagOutcome(*row), died=died) for row in rows)
-    return CollectionView(run.id, state, run.started, run.ended, run.tweets_added, run.posts, run.users, error, tags)
+    return CollectionView(
+        run.id,
+        state,
+        run.started,
+        run.ended,
+        run.tweets_added,
+        run.posts,
+        run.users,
+        run.floor,
+        run.ceiling,
+        error,
+        tags,
+        tuple(gaps(session, run_id=run.id)),
+    )
+
+
+def collections(session: Session, *, before: int | None, most: int) -> list[CollectionView]:
+    """Return at most `most` collections, newest first, of those with ids below `before`."""
+    ids = select(Run.id).where(Run.kind == "collection").order_by(Run.id.desc()).limit(most)
+    if before is not None:
+        ids = ids.where(Run.id < before)
+    return [view for run_id in session.scalars(ids).all() if (view := collection(session, run_id))]
 
 
 def latest(session: Session) -> CollectionView | None:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from models import Figure, Run, Tag, TweetTag
+from models import Figure, Listing, Run, Tag, TagLang
 from queries.leases import live_token
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
-GENERATION = "generation"
+GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
+KEEPERS = SERVICE, COMMAND = ("service", "command")
+SAME_CLOCK_S = 60
 ENDED = ("done", "partial", "failed")
+
+
+class Schedule(NamedTuple):
+    """A schedule: its interval in seconds, and when it collects next (UTC)."""
+
+    every: int
+    due: datetime
 
 
 class ServiceFigures(NamedTuple):
@@ -28,6 +37,10 @@ class ServiceFigures(NamedTuple):
     last_duration: float | None
     last_success: datetime | None
     sequence: int
+    refused: Mapping[str, datetime | None]
+    schedule: Schedule | None
+    gaps: Mapping[str, int]
+    gaps_expired: Mapping[str, int]
 
 
 def generation(session: Session) -> int:
@@ -35,9 +48,35 @@ def generation(session: Session) -> int:
     return session.scalar(select(Figure.value).where(Figure.name == GENERATION)) or 0
 
 
+def refused(session: Session) -> dict[str, datetime | None]:
+    """Return by which kinds of failure X refused the newest collection, and until when (UTC), where X said so."""
+    rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == X_REFUSES))
+    return {label: datetime.fromtimestamp(value, UTC) if value else None for label, value in rows}
+
+
+def schedule(session: Session) -> Schedule | None:
+    """Return the schedule that is kept, or None; where several are kept, the one that collects first."""
+    rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == SCHEDULE))
+    figures = {label: value for label, value in rows}  # noqa: C416 (a dict of rows)
+    kept = [keeper for keeper in KEEPERS if figures.get(f"{keeper} every")]
+    schedules = [Schedule(figures[f"{one} every"], datetime.fromtimestamp(figures[f"{one} due"], UTC)) for one in kept]
+    return min(schedules, key=lambda one: one.due, default=None)
+
+
+def x_now(session: Session) -> datetime:
+    """Return X's time (UTC) as far as it is known: this machine's, unless X's last answer was more than a minute off."""
+    ahead = session.scalar(select(Figure.value).where(Figure.name == X_AHEAD)) or 0
+    return datetime.now(UTC) + (timedelta(seconds=ahead) if abs(ahead) > SAME_CLOCK_S else timedelta())
+
+
 def service_figures(session: Session) -> ServiceFigures:
     """Return all figures; tags and states that have none yet are there with 0."""
-    stored = select(Tag.tag, func.count(TweetTag.tweet_id)).outerjoin(TweetTag).where(Tag.tracked).group_by(Tag.id, Tag.tag)
+    tweets = func.coalesce(func.sum(TagLang.tweets), 0)
+    stored = select(Tag.tag, tweets).outerjoin(TagLang).where(Tag.tracked).group_by(Tag.id, Tag.tag)
+    gaps = func.coalesce(func.sum(case((Listing.gap, 1), else_=0)), 0)
+    expired = func.coalesce(func.sum(case((Listing.expired, 1), else_=0)), 0)
+    left = select(Tag.tag, gaps, expired).outerjoin(Listing, Listing.tag_id == Tag.id).where(Tag.tracked)
+    unread = session.execute(left.group_by(Tag.id, Tag.tag)).all()
     figures = {(row.name, row.label): row.value for row in session.execute(select(Figure.name, Figure.label, Figure.value))}
     collections = Run.kind == "collection"
     states = session.execute(select(Run.state, func.count()).where(collections).group_by(Run.state))
@@ -54,4 +93,8 @@ def service_figures(session: Session) -> ServiceFigures:
         last_duration=None if duration is None else duration / 1000,
         last_success=session.scalar(select(func.max(Run.ended)).where(collections, Run.state.in_(["done", "partial"]))),
         sequence=figures.get((SEQUENCE, ""), 0),
+        refused=refused(session),
+        schedule=schedule(session),
+        gaps={row[0]: row[1] for row in unread},
+        gaps_expired={row[0]: row[2] for row in unread},
     )

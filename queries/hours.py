@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alchemy import quarter_hour
-from models import Tweet
+from models import Quarter
 
 
 class HourCount(NamedTuple):
@@ -20,9 +19,8 @@ class HourCount(NamedTuple):
 
 
 def per_hour(session: Session, *, zone: tzinfo) -> list[HourCount]:
-    """Return all 24 hours. Grouped by quarter hours in UTC, which is exact for the offsets of every current zone."""
-    quarter = quarter_hour(Tweet.created).label("quarter")
+    """Return all 24 hours. Counted by quarter hours in UTC, which is exact for the offsets of every current zone."""
     counts = [0] * 24
-    for start, tweets in session.execute(select(quarter, func.count()).group_by(quarter)):
+    for start, tweets in session.execute(select(Quarter.start, Quarter.tweets)):
         counts[datetime.fromtimestamp(start, UTC).astimezone(zone).hour] += tweets
     return [HourCount(hour, tweets) for hour, tweets in enumerate(counts)]

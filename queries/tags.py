@@ -1,14 +1,17 @@
-"""Tags: their tweets by language."""
+"""Tags: their tweets by language, and how each tracked one stands."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Tag, Tweet, TweetTag
+from models import Run, RunTag, Tag, TagLang
+from queries.gaps import Gap, gaps
 
 
 class TagCount(NamedTuple):
@@ -19,18 +22,60 @@ class TagCount(NamedTuple):
     tweets: int
 
 
+class TagCollection(NamedTuple):
+    """How a tag's newest collection went: its id, when it began (UTC), the tag's state and why it failed."""
+
+    id: int
+    started: datetime
+    state: str
+    reason: str | None
+
+
+class TrackedTag(NamedTuple):
+    """A tracked tag. `lang` and `exclude` are words between commas, None where the tag has no such terms."""
+
+    tag: str
+    tweets: int
+    last_collection: TagCollection | None
+    gaps: Sequence[Gap]
+    lang: str | None
+    exclude: str | None
+    tw_number: int | None
+
+
 def per_tag(session: Session) -> list[list[TagCount]]:
     """Return one list a tag that has tweets, tags by name; in it languages by count, then by name, unknown last.
 
     A tweet counts once for each tag that found it.
     """
-    tweets = func.count().label("tweets")
+    lang = func.nullif(TagLang.lang, "")
     counted = (
-        select(Tag.tag, Tweet.lang, tweets)
-        .join(TweetTag, TweetTag.tag_id == Tag.id)
-        .join(Tweet, Tweet.id == TweetTag.tweet_id)
-        .group_by(Tag.id, Tag.key, Tag.tag, Tweet.lang)
-        .order_by(Tag.key, tweets.desc(), Tweet.lang.nulls_last())
+        select(Tag.tag, lang, TagLang.tweets)
+        .join(TagLang, TagLang.tag_id == Tag.id)
+        .order_by(Tag.key, TagLang.tweets.desc(), lang.nulls_last())
     )
     rows = [TagCount(*row) for row in session.execute(counted)]
     return [list(group) for _, group in groupby(rows, key=lambda row: row.tag)]
+
+
+def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag]:
+    """Return the tracked tags by name, or the one with this key."""
+    tweets = select(func.coalesce(func.sum(TagLang.tweets), 0)).where(TagLang.tag_id == Tag.id).scalar_subquery()
+    rows = select(Tag.id, Tag.tag, tweets, Tag.lang, Tag.exclude, Tag.tw_number).where(Tag.tracked).order_by(Tag.key)
+    if key is not None:
+        rows = rows.where(Tag.key == key)
+    found, open_gaps = _last_collections(session), gaps(session)
+    return [
+        TrackedTag(tag, count, found.get(tag_id), [gap for gap in open_gaps if gap.tag == tag], *terms)
+        for tag_id, tag, count, *terms in session.execute(rows)
+    ]
+
+
+def _last_collections(session: Session) -> dict[int, TagCollection]:
+    newest = select(RunTag.tag_id, func.max(RunTag.run_id).label("run_id")).group_by(RunTag.tag_id).subquery()
+    rows = (
+        select(RunTag.tag_id, Run.id, Run.started, RunTag.state, RunTag.reason)
+        .join(Run, Run.id == RunTag.run_id)
+        .join(newest, (newest.c.tag_id == RunTag.tag_id) & (newest.c.run_id == RunTag.run_id))
+    )
+    return {tag_id: TagCollection._make(row) for tag_id, *row in session.execute(rows)}

@@ -6,14 +6,15 @@ from flask import Flask
 
 from collector.collector import Collector
 from resources.api import ProblemApi
-from resources.collections import CollectionResource
+from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.errors import handle_errors
 from resources.health import LivezResource, ReadyzResource
 from resources.hours import HoursResource
 from resources.metrics import MetricsResource
-from resources.tags import TagsResource
-from resources.tweets import TweetsResource
+from resources.spend import SpendResource
+from resources.tags import TagResource, TagsResource, TweetsPerTagResource
+from resources.tweets import TweetResource, TweetsResource
 from telemetry.metrics import HttpMetrics
 
 LARGEST_ID = 2**31 - 1
@@ -25,7 +26,12 @@ def register(app: Flask, collector: Collector, metrics: HttpMetrics) -> None:
     api = ProblemApi(app)
     api.add_resource(TweetsResource, "/tweets", resource_class_args=(collector,))
     api.add_resource(HoursResource, "/tweets_per_hour", resource_class_args=(collector,))
-    api.add_resource(TagsResource, "/tweets_per_tag", resource_class_args=(collector,))
+    api.add_resource(TweetsPerTagResource, "/tweets_per_tag", resource_class_args=(collector,))
+    api.add_resource(TweetResource, "/tweets/<tweet_id>", resource_class_args=(collector,))
+    api.add_resource(TagsResource, "/tags", resource_class_args=(collector,))
+    api.add_resource(TagResource, "/tags/<tag>", resource_class_args=(collector,))
+    api.add_resource(SpendResource, "/spend", resource_class_args=(collector,))
+    api.add_resource(CollectionsResource, "/collections", resource_class_args=(collector,))
     api.add_resource(DatabaseResource, "/database", resource_class_args=(collector,))
     api.add_resource(
         CollectionResource, f"/collections/<int(max={LARGEST_ID}):collection_id>", resource_class_args=(collector,)

@@ -61,7 +61,7 @@ class ArgumentParser(FlaskParser):
 
 
 class MonitorResource(Resource):
-    """A resource whose methods get the parameters that `arguments` declares, for who accepts one of `accepts`.
+    """A resource whose GET gets the parameters that `arguments` declares, for who accepts one of `accepts`.
 
     A body is read before anything is done, so that one that is too large is refused however it is sent.
     """
@@ -77,11 +77,19 @@ class MonitorResource(Resource):
                 raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
             request.get_data()
             request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
-            return method(*args, **kwargs, **_PARSER.parse(resource.arguments(), request, location="query"))
+            schema = resource.arguments if request.method in ("GET", "HEAD") else NoArguments
+            return method(*args, **kwargs, **_PARSER.parse(schema(), request, location="query"))
 
         return call
 
     method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepared]
+
+
+def no_content() -> Response:
+    """Return 204."""
+    response = current_app.response_class(status=204, headers={"Cache-Control": "no-store"})
+    del response.headers["Content-Type"]
+    return response
 
 
 _PARSER = ArgumentParser()

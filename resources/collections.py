@@ -1,4 +1,4 @@
-"""/collections/{id}: how a collection went or goes."""
+"""/collections: how collections went or go, and a new one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from werkzeug.exceptions import NotFound
 
 from collector.collector import Collector
 from formats import rows
-from queries.collections import collection
+from formats.arguments import CollectionArguments
+from formats.cursors import cursor
+from queries.collections import collection, collections
 from resources.api import MonitorResource
+
+PAGE = 100
 
 
 def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
@@ -18,7 +22,25 @@ def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
         view = collection(session, collection_id)
     if view is None:
         raise NotFound("there is no collection with this id")
-    return rows.collection(view, collector.order.prices)
+    return rows.collection(view)
+
+
+class CollectionsResource(MonitorResource):
+    """All collections, newest first. POST starts one; it needs no body."""
+
+    arguments = CollectionArguments
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def get(self, limit: int = PAGE, cursor: int | None = None) -> Any:
+        with self._collector.database.reading() as session:
+            views = collections(session, before=cursor, most=limit + 1)
+        return {"collections": [rows.collection(view) for view in views[:limit]], "next": _next(views, limit)}
+
+    def post(self) -> Any:
+        started = self._collector.start()
+        return collection_json(self._collector, started.run_id), 202, {"Location": f"/collections/{started.run_id}"}
 
 
 class CollectionResource(MonitorResource):
@@ -29,3 +51,7 @@ class CollectionResource(MonitorResource):
 
     def get(self, collection_id: int) -> Any:
         return collection_json(self._collector, collection_id)
+
+
+def _next(views: list[Any], limit: int) -> str | None:
+    return f"/collections?limit={limit}&cursor={cursor('collections', views[limit - 1].id)}" if len(views) > limit else None

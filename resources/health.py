@@ -8,6 +8,7 @@ from collector.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from formats.times import rfc3339
 from queries.collections import CollectionView, latest
+from queries.figures import Schedule, refused, schedule
 from queries.tweets import batch
 from resources.api import MonitorResource
 
@@ -31,7 +32,15 @@ class ReadyzResource(MonitorResource):
         with self._collector.database.reading() as session:
             batch(session, after=-1, most=1)
             last, source = latest(session), source_of(session)
-        return {"status": "ready", "x": self._x(source), "tweets": WORDS.get(source or ""), "last_collection": _shown(last)}
+            kept, refusals = schedule(session), refused(session)
+        return {
+            "status": "ready",
+            "x": self._x(source),
+            "tweets": WORDS.get(source or ""),
+            "last_collection": _shown(last),
+            "schedule": _kept(kept),
+            "refused_by_x": sorted(refusals) or None,
+        }
 
     def _x(self, stored: str | None) -> str:
         """Return whom a collection would ask: X, the emulator, or nobody where it would be refused."""
@@ -45,3 +54,7 @@ def _shown(view: CollectionView | None) -> dict[str, Any] | None:
     if view is None:
         return None
     return {"id": view.id, "state": view.state, "started": rfc3339(view.started), "error": view.error}
+
+
+def _kept(kept: Schedule | None) -> dict[str, Any] | None:
+    return {"every_seconds": kept.every, "next": rfc3339(kept.due)} if kept else None

@@ -12,11 +12,14 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
-from alchemy import Database, DatabaseUnavailable
+from alchemy import DatabaseUnavailable
 from collector.collector import Collector
-from collector.failures import KINDS
+from collector.failures import BLOCKING, KINDS
+from formats.rows import MICRO
 from queries.figures import ServiceFigures, service_figures
+from queries.spend import Outlook
 from resources.api import MonitorResource
+from resources.spend import outlook_of
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scraped
 
@@ -29,7 +32,7 @@ class MetricsResource(MonitorResource):
     accepts = ("text/plain", "application/openmetrics-text", "text/html")
 
     def __init__(self, collector: Collector, http: HttpMetrics) -> None:
-        self._figures, self._http = DatabaseFigures(collector.database), http
+        self._figures, self._http = DatabaseFigures(collector), http
 
     def get(self) -> Any:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -40,8 +43,8 @@ class MetricsResource(MonitorResource):
 class DatabaseFigures:
     """Figures read from the database at scrape, right whichever process collects; none while it can't be read."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, collector: Collector) -> None:
+        self._collector, self._database = collector, collector.database
 
     def collect(self) -> Iterator[Metric]:
         """Give the metrics, as prometheus_client asks a collector for them."""
@@ -51,22 +54,35 @@ class DatabaseFigures:
         yield info
         try:
             with self._database.reading() as session:
-                figures = service_figures(session)
+                figures, money = service_figures(session), outlook_of(self._collector, session)
         except DatabaseUnavailable:
             return
         yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
         outcomes = dict.fromkeys(KINDS, 0) | dict(figures.x_requests)
         yield _labelled(CounterMetricFamily, "x_requests", "Requests to X by outcome", "outcome", outcomes)
         yield _labelled(CounterMetricFamily, "collections", "Collections that have ended", "state", figures.collections)
-        yield from self._plain(figures)
+        lost = figures.gaps_expired
+        yield _labelled(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
+        yield _labelled(GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost)
+        yield _spend(money)
+        yield from self._plain(figures, money)
 
-    def _plain(self, figures: ServiceFigures) -> Iterator[Metric]:
+    def _plain(self, figures: ServiceFigures, money: Outlook) -> Iterator[Metric]:
         success = figures.last_success.timestamp() if figures.last_success else 0
+        budget, kept = self._collector.order.billing.budget, figures.schedule
         values = {
             "collection_running": ("Whether a collection runs", float(figures.running)),
             "collection_duration_seconds": ("Duration of the collection that ended last", figures.last_duration),
             "collection_last_success_timestamp_seconds": ("When a collection last ended as done or partial", success),
-            "collection_interval_seconds": ("How often collections are scheduled; 0 where they are not", 0),
+            "collection_interval_seconds": (
+                "How often collections are scheduled; 0 where they are not",
+                kept.every if kept else 0,
+            ),
+            "collection_next_timestamp_seconds": ("When the schedule collects next", kept.due.timestamp() if kept else None),
+            "billing_blocked": ("Whether X sells nothing now", float(any(kind in BLOCKING for kind in figures.refused))),
+            "budget_usd": ("What X may charge in a billing month at most", None if budget is None else budget / MICRO),
+            "spend_unsettled_usd": ("What lost answers of this billing month may have cost at most", money.unsettled / MICRO),
+            "spend_forecast_usd": ("Ceiling of this billing month if it goes on as lately", money.forecast / MICRO),
             "x_rate_limit_remaining": ("Requests that X's window still allows", figures.rate_limit_remaining),
             "database_sequence": ("Grows with every change of what the API shows", figures.sequence),
             "database_size_bytes": ("Size of the database and its write-ahead log", self._database.size),
@@ -74,6 +90,14 @@ class DatabaseFigures:
         for name, (meaning, value) in values.items():
             if value is not None:
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value=value)
+
+
+def _spend(money: Outlook) -> Metric:
+    spend = GaugeMetricFamily(f"{PREFIX}_spend_usd", "What X sold, by UTC day and billing month", labels=["period", "bound"])
+    for period, spent in (("day", money.today), ("month", money.month)):
+        spend.add_metric([period, "floor"], spent.floor / MICRO)
+        spend.add_metric([period, "ceiling"], spent.ceiling / MICRO)
+    return spend
 
 
 def _labelled(family: Any, name: str, meaning: str, label: str, values: Any) -> Metric:

@@ -1,18 +1,24 @@
-"""/tweets: all tweets, or the most followed authors."""
+"""/tweets: all tweets, or the most followed authors; and single tweets."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, TypeVar
 
 from flask import Response
+from werkzeug.exceptions import NotFound
 
 from collector.collector import Collector
+from collector.deletions import bury
+from collector.parsing import number
 from formats import rows
 from formats.arguments import TweetArguments
 from queries import authors, tweets
-from resources.api import MonitorResource
+from resources.api import MonitorResource, no_content
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -31,6 +37,33 @@ class TweetsResource(MonitorResource):
             return Response(rows.tweets(batches), mimetype="application/json", headers={"Cache-Control": "private, no-cache"})
         with self._database.reading() as session:
             return rows.authors(authors.most_followed(session, limit=order_by_followers_desc))
+
+
+class TweetResource(MonitorResource):
+    """One tweet, by the id of any of its versions. DELETE removes it for good: no collection or import brings it back."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._database = collector.database
+
+    def get(self, tweet_id: str) -> Any:
+        with self._database.reading() as session:
+            view = tweets.tweet(session, _number(tweet_id))
+        if view is None:
+            raise NotFound("there is no tweet with this id")
+        return rows.tweet(view)
+
+    def delete(self, tweet_id: str) -> Any:
+        with self._database.writing() as session:
+            stored = bury(session, _number(tweet_id))
+        log.info("tweet deleted", extra={"stored": stored})
+        return no_content()
+
+
+def _number(tweet_id: str) -> int:
+    found = number(tweet_id)
+    if found is None:
+        raise NotFound("there is no tweet with this id")
+    return found
 
 
 def _begun(iterator: Iterator[T]) -> Iterator[T]:

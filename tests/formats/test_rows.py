@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.prices import Prices
 from formats import rows
 from queries.authors import AuthorRank
 from queries.collections import CollectionView, TagOutcome
+from queries.gaps import Gap
 from queries.hours import HourCount
 from queries.tags import TagCount
 from queries.tweets import TweetView
@@ -85,8 +85,9 @@ def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
 
 def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> None:
     outcome = TagOutcome("#sre", "failed", 0, "X is unwell: status 503")
-    view = CollectionView(7, "running", NOON, None, 3, 100, 60, None, (outcome,))
-    assert rows.collection(view, Prices(post=5_000, user=10_000)) == {
+    gap = Gap("#sre", 10, 20, False)
+    view = CollectionView(7, "running", NOON, None, 3, 100, 60, 500_000, 1_100_000, None, (outcome,), (gap,))
+    assert rows.collection(view) == {
         "id": 7,
         "state": "running",
         "started": "2026-11-17T12:34:56Z",
@@ -94,6 +95,6 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
         "tweets_added": 3,
         "tags": [{"tag": "#sre", "state": "failed", "added": 0, "reason": "X is unwell: status 503"}],
         "spend": {"posts": 100, "users": 60, "floor_usd": 0.5, "ceiling_usd": 1.1},
-        "gaps": [],
+        "gaps": [{"tag": "#sre", "since_id": "10", "until_id": "20", "expired": False}],
         "error": None,
     }

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 import logstash
 from alchemy import Database
-from collector.x import Access, X
+from collector.x import Access, Search, X
 from emulator import Emulator
 from logstash import EcsFormatter, configure
 from tests.fixtures.loggers import logging_restored
@@ -292,7 +292,7 @@ def test_libraries_that_chat_or_log_credentials_stay_at_warning(emulator: Emulat
     with logging_restored():
         configure(level, stream=stream)
         oauth = X(Access(emulator.url, None, "consumer-key", "geheim-1", "access-token", "geheim-2"))
-        oauth.search("#sre", max_results=10)
+        oauth.search(Search("#sre", 10))
         oauth.close()
         database = Database(f"sqlite:///{tmp_path}/x.db")
         database.upgrade()

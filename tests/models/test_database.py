@@ -131,6 +131,10 @@ def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(tmp_path
         connection.execute(text(run), {"at": "2026-11-17T12:00:00Z"})
         tweet = "INSERT INTO tweets (id, version, text, created, run_id) VALUES (7, 7, 'kept', :at, 1)"
         connection.execute(text(tweet), {"at": "2026-11-17T12:00:00Z"})
+        if revision >= "0003":  # from here on, what stores a tweet rolls it up
+            connection.execute(
+                text("INSERT INTO quarters (start, tweets) VALUES (unixepoch(:at), 1)"), {"at": "2026-11-17T12:00:00Z"}
+            )
     engine.dispose()
     with closing(Database(url)) as database:
         database.upgrade()

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 COLLECTION = ROOT / "postman-twitter-api.json"
 STATUS = re.compile(r"pm\.response\.to\.have\.status\((\d+)\)")
 TEST = re.compile(r'pm\.test\("([^"]+)"')
-CAPTURE = re.compile(r'pm\.collectionVariables\.set\("(\w+)", pm\.response\.json\(\)\.([\w.]+)\)')
+CAPTURE = re.compile(r'pm\.collectionVariables\.set\("(\w+)", pm\.response\.json\(\)\.([\w.\[\]]+)\)')
 VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 
 Variables = Mapping[str, str]
@@ -43,9 +43,11 @@ class Call(NamedTuple):
     def captured(self, answer: requests.Response) -> Variables:
         """Return the variables that the script takes from an answer."""
         paths = dict(CAPTURE.findall(self.script))
-        return {
-            name: str(reduce(lambda value, key: value[key], path.split("."), answer.json())) for name, path in paths.items()
-        }
+        return {name: str(reduce(_part, re.findall(r"\w+", path), answer.json())) for name, path in paths.items()}
+
+
+def _part(value: Any, key: str) -> Any:
+    return value[int(key)] if isinstance(value, list) else value[key]
 
 
 def document() -> dict[str, Any]:

@@ -150,6 +150,7 @@ def test_a_locked_database_is_503_with_retry_after(server: Server, tmp_path: Pat
 
 def test_a_database_that_is_gone_is_503(server: Server, tmp_path: Path) -> None:
     with sqlite.connect(tmp_path / "tweets.db") as other:
+        other.execute("DROP TABLE quarters")
         other.execute("DROP TABLE tweet_tags")
         other.execute("DROP TABLE versions")
         other.execute("DROP TABLE tweets")

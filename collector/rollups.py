@@ -1,0 +1,84 @@
+"""Roll-ups: what the API's aggregates count, kept exact in the transaction that changes tweets.
+
+What a tweet adds to them follows from its rows alone. So whoever changes tweets takes away what they added before, and adds
+what they add afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import BindParameter, Select, bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from alchemy import add_up, quarter_hour
+from models import Author, Quarter, TagLang, Tweet, TweetTag
+
+Counts = Counter[tuple[Any, ...]]
+
+
+@contextmanager
+def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+    """Keep the roll-ups right while the tweets with these ids, and no others, are added, changed or removed."""
+    before = [_counts(session, query, ids) for query in _CONTRIBUTIONS]
+    yield
+    session.flush()
+    quarters, langs, authors = (
+        _difference(_counts(session, query, ids), old) for query, old in zip(_CONTRIBUTIONS, before, strict=True)
+    )
+    _add(session, Quarter, [{"start": key[0], "tweets": by} for key, by in quarters.items()])
+    _add(session, TagLang, [{"tag_id": key[0], "lang": key[1], "tweets": by} for key, by in langs.items()])
+    _add_to_authors(session, [{"key": key[0], "by": by} for key, by in authors.items()])
+
+
+def clear(session: Session) -> None:
+    """Empty the roll-ups of tweets; authors are left to whoever removes them."""
+    for table in (Quarter, TagLang):
+        session.execute(delete(table))
+
+
+_quarter = quarter_hour(Tweet.created).label("quarter")
+_lang = func.coalesce(Tweet.lang, "").label("lang")
+QUARTERS = select(_quarter, func.count()).group_by(_quarter)
+TAG_LANGS = (
+    select(TweetTag.tag_id, _lang, func.count()).join(Tweet, Tweet.id == TweetTag.tweet_id).group_by(TweetTag.tag_id, _lang)
+)
+AUTHORS = select(Tweet.author_id, func.count()).where(Tweet.author_id.is_not(None)).group_by(Tweet.author_id)
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_CONTRIBUTIONS: list[Select[*tuple[Any, ...]]] = [
+    QUARTERS.where(Tweet.id.in_(_IDS)),
+    TAG_LANGS.where(Tweet.id.in_(_IDS)),
+    AUTHORS.where(Tweet.id.in_(_IDS)),
+]
+
+
+def _counts(session: Session, query: Select[*tuple[Any, ...]], ids: Collection[int]) -> Counts:
+    return Counter({tuple(row[:-1]): row[-1] for row in session.execute(query, {"ids": sorted(ids)})})
+
+
+def _difference(after: Counts, before: Counts) -> dict[tuple[Any, ...], int]:
+    after.subtract(before)
+    return {key: by for key, by in after.items() if by}
+
+
+def _add(session: Session, table: type[Quarter] | type[TagLang], changes: list[dict[str, Any]]) -> None:
+    """Add to counts; a row that comes to nothing goes."""
+    add_up(session, table, changes, ("tweets",))
+    if any(row["tweets"] < 0 for row in changes):
+        session.execute(delete(table).where(table.tweets == 0))
+
+
+def _add_to_authors(session: Session, changes: list[dict[str, Any]]) -> None:
+    if changes:
+        session.connection().execute(_AUTHOR, changes)
+
+
+_AUTHORS_TABLE: Any = Author.__table__
+_AUTHOR = (
+    update(_AUTHORS_TABLE)
+    .where(_AUTHORS_TABLE.c.id == bindparam("key"))
+    .values(tweets=_AUTHORS_TABLE.c.tweets + bindparam("by"))
+)

@@ -1,0 +1,120 @@
+"""`database verify`: recounts every aggregate against the rows, and the ledger against the collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from alchemy import Database
+from collector import ledger, rollups
+from collector.prices import Billing
+from models import (
+    Author,
+    Budget,
+    Listing,
+    Purchase,
+    Quarter,
+    Run,
+    RunTag,
+    Spend,
+    Tag,
+    TagLang,
+    Tombstone,
+    Tweet,
+    Version,
+)
+
+Query = Select[*tuple[Any, ...]]
+MOST_SHOWN = 5
+
+
+def faults(database: Database, billing: Billing) -> list[str]:
+    """Return in words what is wrong, nothing where all is right; reads one state of the database."""
+    with database.reading() as session:
+        return [fault for check in _CHECKS for fault in check(session, billing)]
+
+
+def _file(session: Session, _billing: Billing) -> Iterator[str]:
+    if session.get_bind().dialect.name != "sqlite":
+        return
+    for (finding,) in session.execute(text("PRAGMA integrity_check")):
+        if finding != "ok":
+            yield f"the file is damaged: {finding}"
+    for row in session.execute(text("PRAGMA foreign_key_check")):
+        yield f"a row of {row[0]} points to a row of {row[2]} that is not there"
+
+
+def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
+    authors = select(Author.id, Author.tweets).where(Author.tweets != 0)
+    langs = select(TagLang.tag_id, TagLang.lang, TagLang.tweets)
+    yield from _compared(session, "tweets per quarter of an hour", select(Quarter.start, Quarter.tweets), rollups.QUARTERS)
+    yield from _compared(session, "tweets per tag and language", langs, rollups.TAG_LANGS)
+    yield from _compared(session, "tweets per author", authors, rollups.AUTHORS)
+
+
+def _ledger(session: Session, billing: Billing) -> Iterator[str]:
+    columns = ("posts", "users", "floor", "ceiling")
+    booked = select(Spend.run_id, *(func.sum(getattr(Spend, name)) for name in columns)).group_by(Spend.run_id)
+    bought = select(Run.id, *(getattr(Run, name) for name in columns)).where(or_(Run.ceiling != 0, Run.posts != 0))
+    yield from _compared(session, "spend per collection", bought, booked, width=len(columns))
+    remembered = select(Purchase.day, Purchase.kind, func.count()).group_by(Purchase.day, Purchase.kind)
+    days = {(row[0], kind): row[n] for row in session.execute(_days()) for n, kind in ((1, "post"), (2, "user"))}
+    for day, kind, count in session.execute(remembered):
+        if days.get((day, kind), 0) < count:
+            yield f"{kind}s bought on {day}: {days.get((day, kind), 0)} booked, {count} remembered"
+    yield from _budget(session, billing)
+
+
+def _budget(session: Session, billing: Billing) -> Iterator[str]:
+    newest = session.scalars(select(Budget).order_by(Budget.month.desc()).limit(1)).first()
+    if newest is None:
+        return
+    spent = session.scalar(select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= newest.month))
+    month = billing.month(date.fromisoformat(newest.month))
+    if month.start.isoformat() != newest.month:
+        return  # it was made under another BILLING_DAY; the next collection makes a new one
+    if spent != newest.spent:
+        yield f"budget of {newest.month}: {newest.spent} micro-dollars spent, {spent} in the ledger"
+    if (reserved := ledger.reserved(session, month)) != newest.reserved:
+        yield f"budget of {newest.month}: {newest.reserved} micro-dollars reserved, {reserved} in reservations"
+
+
+def _tweets(session: Session, _billing: Billing) -> Iterator[str]:
+    added = select(func.coalesce(func.sum(RunTag.added), 0)).where(RunTag.run_id == Run.id).scalar_subquery()
+    wrong = select(Run.id, Run.tweets_added, added).where(Run.kind == "collection", Run.tweets_added != added)
+    for run_id, total, by_tag in session.execute(wrong):
+        yield f"collection {run_id}: {total} tweets added, {by_tag} by its tags"
+    twice = select(func.count()).select_from(Version).join(Tweet, Tweet.id == Version.id)
+    if count := session.scalar(twice):
+        yield f"{count} tweets are stored under a later version's id beside their first"
+    buried = select(func.count()).select_from(Tweet).where(Tweet.id.in_(select(Tombstone.id)))
+    if count := session.scalar(buried):
+        yield f"{count} tweets are stored that were deleted"
+
+
+def _listings(session: Session, _billing: Billing) -> Iterator[str]:
+    rows = select(Tag.tag, Listing.since_id, Listing.before, Listing.until_id).join(Tag, Tag.id == Listing.tag_id)
+    for tag, since_id, before, until_id in session.execute(rows):
+        if before > until_id or (since_id is not None and since_id >= before):
+            yield f"{tag}: a listing from {since_id} to {before} of {until_id} makes no sense"
+
+
+_CHECKS = (_file, _aggregates, _ledger, _tweets, _listings)
+
+
+def _days() -> Query:
+    return select(Spend.day, func.sum(Spend.posts), func.sum(Spend.users)).group_by(Spend.day)
+
+
+def _compared(session: Session, what: str, kept: Query, counted: Query, *, width: int = 1) -> Iterator[str]:
+    """Compare two queries whose last `width` columns are numbers and the others their key."""
+    left, right = ({tuple(row[:-width]): tuple(row[-width:]) for row in session.execute(query)} for query in (kept, counted))
+    wrong = sorted((key for key in left.keys() | right.keys() if left.get(key) != right.get(key)), key=str)
+    for key in wrong[:MOST_SHOWN]:
+        yield f"{what}, {key}: {left.get(key)} kept, {right.get(key)} counted"
+    if len(wrong) > MOST_SHOWN:
+        yield f"{what}: {len(wrong) - MOST_SHOWN} more"

@@ -1,0 +1,68 @@
+"""Spend: what X sold, in micro-dollars, and what is reserved for answers that have not come.
+
+Days are UTC days, YYYY-MM-DD, by the Date of X's answer. `floor` counts posts and priced calls, `ceiling` authors as well.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alchemy import Base
+
+
+class Spend(Base):
+    """An entry of the ledger: what a collection bought on a day, each object once a day, as X bills it."""
+
+    __tablename__ = "spends"
+
+    day: Mapped[str] = mapped_column(Text, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    posts: Mapped[int] = mapped_column(default=0)
+    users: Mapped[int] = mapped_column(default=0)
+    calls: Mapped[int] = mapped_column(default=0)
+    floor: Mapped[int] = mapped_column(BigInteger, default=0)
+    ceiling: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Purchase(Base):
+    """An object that was bought on a day, so that it isn't counted twice; forgotten when the day is long over."""
+
+    __tablename__ = "purchases"
+
+    day: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    object_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Budget(Base):
+    """A billing month, named by its first day: its ceiling so far, and the sum of its reservations."""
+
+    __tablename__ = "budgets"
+
+    month: Mapped[str] = mapped_column(Text, primary_key=True)
+    spent: Mapped[int] = mapped_column(BigInteger)
+    reserved: Mapped[int] = mapped_column(BigInteger)
+
+
+class Reservation(Base):
+    """The worst case of one request for up to so many `posts`, until its answer is booked.
+
+    It stays, not in flight any more, where X may have sold a page that never arrived. Reading the same page again
+    on the same day settles it, for X bills an object once a day.
+    """
+
+    __tablename__ = "reservations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(Text)
+    micro: Mapped[int] = mapped_column(BigInteger)
+    posts: Mapped[int]
+    in_flight: Mapped[bool]
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    listing_id: Mapped[int | None]
+    page: Mapped[int | None]
+
+    __table_args__ = ({"sqlite_autoincrement": True},)

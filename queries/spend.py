@@ -1,0 +1,62 @@
+"""Spend: what X sold in a day and in a billing month, in micro-dollars."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import Reservation, Spend
+
+TREND_DAYS = 7
+
+
+class Spent(NamedTuple):
+    """What was bought: posts, authors, priced calls, and their price. Each object counts once a day, as X bills it."""
+
+    posts: int
+    users: int
+    calls: int
+    floor: int
+    ceiling: int
+
+
+class Outlook(NamedTuple):
+    """The spend of a UTC day and of its billing month, what may come on top of it, and the month's ceiling at this rate."""
+
+    day: date
+    start: date
+    end: date
+    today: Spent
+    month: Spent
+    unsettled: int
+    forecast: int
+
+
+def spent(session: Session, *, start: date, end: date) -> Spent:
+    """Return what was bought on the UTC days from `start` to `end`, which is exclusive."""
+    sums = [func.coalesce(func.sum(getattr(Spend, name)), 0) for name in Spent._fields]
+    days = (Spend.day >= start.isoformat(), Spend.day < end.isoformat())
+    return Spent._make(session.execute(select(*sums).where(*days)).one())
+
+
+def unsettled(session: Session, *, start: date, end: date) -> int:
+    """Return what requests of these days may have cost at most whose answers never came or are still to come."""
+    days = (Reservation.day >= start.isoformat(), Reservation.day < end.isoformat())
+    return session.scalar(select(func.coalesce(func.sum(Reservation.micro), 0)).where(*days)) or 0
+
+
+def outlook(session: Session, *, today: date, start: date, end: date) -> Outlook:
+    """Return how a billing month stands; `end` is the first day of the next."""
+    day = spent(session, start=today, end=today + timedelta(days=1))
+    month, open_ = spent(session, start=start, end=end), unsettled(session, start=start, end=end)
+    return Outlook(today, start, end, day, month, open_, forecast(session, today=today, start=start, end=end))
+
+
+def forecast(session: Session, *, today: date, start: date, end: date) -> int:
+    """Return the ceiling of the month if it goes on as in the last seven days."""
+    lately = spent(session, start=today - timedelta(days=TREND_DAYS - 1), end=today + timedelta(days=1)).ceiling
+    so_far = spent(session, start=start, end=end).ceiling + unsettled(session, start=start, end=end)
+    return so_far + lately * max(0, (end - today).days - 1) // TREND_DAYS

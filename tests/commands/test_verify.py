@@ -1,0 +1,113 @@
+"""`flask --app app database verify`: recounts everything, and finds what was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from api import get_tweets
+from collector.deletions import bury
+from emulator import Emulator
+from tests.commands.conftest import Program
+from tests.fixtures.archives import FIXTURES
+
+MakeProgram = Callable[..., Program]
+DAY = 86_400
+
+
+@pytest.fixture
+def lived(tmp_path: Path, emulator: Emulator) -> Program:
+    """The program after two collections with edits and a gap between them, an import and a deletion."""
+    program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+    program.collector.prepare()
+    get_tweets(program.collector)
+    program.collector.clock.tell(emulator.clock.now())
+    emulator.clock.advance(2 * DAY)
+    program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+    get_tweets(program.collector)
+    program.imported(FIXTURES / "twarc-pages.jsonl")
+    with program.collector.database.writing() as session:
+        bury(session, int(program.tweets()[0]["id"]))
+    return program
+
+
+def spoil(program: Program, statement: str) -> None:
+    with closing(sqlite.connect(program.file)) as connection, connection:
+        assert connection.execute(statement).rowcount > 0
+
+
+def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None:
+    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE quarters SET tweets = tweets + 1 WHERE start = (SELECT min(start) FROM quarters)", "quarter of an hour"),
+        ("DELETE FROM quarters WHERE start = (SELECT max(start) FROM quarters)", "quarter of an hour"),
+        ("UPDATE tag_langs SET tweets = tweets - 1 WHERE lang = 'en'", "per tag and language"),
+        ("UPDATE authors SET tweets = 7 WHERE id = (SELECT max(id) FROM authors)", "per author"),
+        ("UPDATE spends SET posts = posts + 1 WHERE run_id = 1", "spend per collection"),
+        ("UPDATE runs SET ceiling = ceiling + 1 WHERE id = 2", "spend per collection"),
+        ("INSERT INTO purchases SELECT max(day), 'post', 5 FROM purchases", "remembered"),
+        ("UPDATE budgets SET spent = spent - 1", "in the ledger"),
+        ("UPDATE budgets SET reserved = 5", "in reservations"),
+        ("UPDATE run_tags SET added = added + 1 WHERE run_id = 1 AND tag_id = 1", "by its tags"),
+        ("INSERT INTO tombstones SELECT max(id), '2026-11-24T00:00:00Z' FROM tweets", "were deleted"),
+        ("INSERT INTO versions SELECT max(id), min(id) FROM tweets", "later version"),
+        ("UPDATE listings SET before = since_id", "makes no sense"),
+        ("DELETE FROM authors WHERE id = (SELECT author_id FROM tweets LIMIT 1)", "not there"),
+    ],
+)
+def test_a_planted_fault_is_found(lived: Program, statement: str, words: str) -> None:
+    spoil(lived, statement)
+    ended = lived.run("database", "verify")
+    assert ended.code == 1
+    assert words in " ".join(ended.err)
+
+
+def test_a_damaged_file_is_said(lived: Program) -> None:
+    lived.collector.database.close()
+    with closing(sqlite.connect(lived.file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with lived.file.open("r+b") as file:
+        file.seek(8 * 4096)
+        file.write(b"\xff" * 4096 * 30)
+    ended = lived.run("database", "verify")
+    assert ended.code == 1
+    assert "damaged" in " ".join(ended.err)
+
+
+def test_a_restore_keeps_what_was_spent_and_what_was_deleted(lived: Program, tmp_path: Path, emulator: Emulator) -> None:
+    copy = tmp_path / "copy.db"
+    assert lived.run("database", "backup", copy).code == 0
+    victim = int(lived.tweets()[5]["id"])
+    with lived.collector.database.writing() as session:
+        bury(session, victim)
+    emulator.clock.advance(3_600)
+    get_tweets(lived.collector)
+    spent = lived.get("/spend")
+    assert lived.run("database", "restore", copy).code == 0
+    assert lived.get("/spend") == spent
+    assert str(victim) not in {tweet["id"] for tweet in lived.tweets()}
+    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    assert len(lived.get("/collections")["collections"]) == 3
+
+
+def test_a_restore_of_another_databases_copy_adds_up_too(lived: Program, tmp_path: Path, emulator: Emulator) -> None:
+    other_folder = tmp_path / "other"
+    other_folder.mkdir()
+    other = Program(other_folder, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+    other.collector.prepare()
+    get_tweets(other.collector)
+    spoil(other, "UPDATE runs SET started = '2026-11-01T00:00:00Z'")
+    copy = tmp_path / "copy.db"
+    assert other.run("database", "backup", copy).code == 0
+    spent = lived.get("/spend")["month"]["posts"]
+    assert lived.run("database", "restore", copy).code == 0
+    assert lived.get("/spend")["month"]["posts"] >= spent
+    assert lived.run("database", "verify") == (0, [], ["everything adds up"])

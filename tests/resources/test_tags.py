@@ -1,0 +1,412 @@
+"""/tags over HTTP: which hashtags are tracked, on which terms, and that the terms reach X and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator import Emulator
+from tests.conftest import Server, environment, serving
+from tests.resources.test_errors import problem
+
+Json = dict[str, Any]
+QUIET = datetime(2025, 12, 31, 7, 10, tzinfo=UTC)  # in the emulator's world, minutes after the last tweet of the tests' tags
+NO_TERMS: Json = {"lang": [], "exclude": [], "tw_number": None}
+TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
+
+
+@pytest.fixture(scope="module")
+def x() -> Iterator[Emulator]:
+    """An emulator whose clock stands still at a quiet time, so that X has nothing new."""
+    with Emulator() as emulator:
+        emulator.clock.hold(QUIET)
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+    """The service with the tweets of one collection. A test that changes a tag has one of its own."""
+    folder = tmp_path_factory.mktemp("tags")
+    with serving(folder, **environment(folder, x)) as server:
+        assert server.get("/database").status_code == 200
+        yield server
+
+
+def tracked(server: Server) -> dict[str, Json]:
+    return {tag["tag"]: tag for tag in server.get("/tags").json()["tags"]}
+
+
+def put(server: Server, tag: str, terms: Json | None = None, *, status: int = 201) -> Json:
+    answer = server.request("PUT", f"/tags/{tag}", json=terms)
+    assert answer.status_code == status, answer.text
+    shown: Json = answer.json()
+    return shown
+
+
+def per_tag(server: Server) -> dict[str, list[Json]]:
+    return {rows[0]["rash"]: rows for rows in server.get("/tweets_per_tag").json()["tweets_per_tags"]}
+
+
+def queries(x: Emulator) -> set[str]:
+    return {request.params["query"] for request in x.requests}
+
+
+def test_tags_are_listed_by_name_with_the_contracted_keys(service: Server) -> None:
+    answer = service.get("/tags")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json().keys() == {"tags"}
+    names = [tag["tag"] for tag in answer.json()["tags"]]
+    assert names == sorted(names, key=str.casefold)
+    assert set(names) >= {"#devops", "#Observability", "#sre"}
+    for tag in answer.json()["tags"]:
+        assert list(tag) == ["tag", "tweets", "last_collection", "gaps", "coverage", "terms"]
+        assert list(tag["terms"]) == ["lang", "exclude", "tw_number"]
+
+
+def test_a_tag_counts_the_tweets_that_it_found_and_names_its_last_collection(service: Server) -> None:
+    stored = service.get("/tweets").json()["tweets"]
+    for name in ("#devops", "#Observability", "#sre"):
+        tag = service.get(f"/tags/{name[1:]}").json()
+        assert tag == tracked(service)[name]
+        assert (
+            tag["tweets"]
+            == sum(name in tweet["tags"] for tweet in stored)
+            == sum(row["tweets"] for row in per_tag(service)[name])
+        )
+        last = service.get(f"/collections/{tag['last_collection']['id']}").json()
+        assert tag["last_collection"] == {"id": last["id"], "started": last["started"], "state": "done", "reason": None}
+        assert (tag["gaps"], tag["coverage"]) == ([], None)
+
+
+@pytest.mark.parametrize("spelling", ["sre", "%23sre", "SRE", "%23SRE"])
+def test_a_tag_is_found_with_and_without_its_sign_and_in_any_case(service: Server, spelling: str) -> None:
+    assert service.get(f"/tags/{spelling}").json()["tag"] == "#sre"
+
+
+def test_tracking_is_201_then_200_and_untracking_204_then_404(service: Server) -> None:
+    new = put(service, "rust", status=201)
+    assert new == {"tag": "#rust", "tweets": 0, "last_collection": None, "gaps": [], "coverage": None, "terms": NO_TERMS}
+    assert put(service, "rust", status=200) == new == service.get("/tags/rust").json() == tracked(service)["#rust"]
+    gone = service.request("DELETE", "/tags/rust")
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert "#rust" not in tracked(service)
+    for method in ("GET", "DELETE"):
+        assert problem(service.request(method, "/tags/rust"), 404)["detail"] == "this tag is not tracked"
+    put(service, "rust", status=201)
+
+
+def test_a_tag_that_was_never_known_is_404(service: Server) -> None:
+    problem(service.get("/tags/nobody_knows"), 404)
+    problem(service.request("DELETE", "/tags/nobody_knows"), 404)
+    assert "#nobody_knows" not in tracked(service)
+
+
+def test_a_tag_keeps_the_spelling_first_given(service: Server) -> None:
+    assert put(service, "%23CloudNative")["tag"] == "#CloudNative"
+    assert put(service, "cloudnative", status=200)["tag"] == "#CloudNative"
+    assert service.request("DELETE", "/tags/CLOUDNATIVE").status_code == 204
+    assert put(service, "cloudNATIVE")["tag"] == "#CloudNative"
+
+
+def test_composed_and_decomposed_letters_are_the_same_tag(service: Server) -> None:
+    assert put(service, "cafe%CC%81")["tag"] == "#caf\u00e9"
+    assert put(service, "CAF%C3%89", status=200)["tag"] == "#caf\u00e9"
+
+
+def test_terms_are_shown_by_name_and_each_once(service: Server) -> None:
+    given = {"lang": ["PT-br", "en", "EN", "de"], "exclude": ["replies", "quotes", "replies"], "tw_number": 10}
+    shown = put(service, "golang", given)
+    assert shown["terms"] == {"lang": ["de", "en", "pt-br"], "exclude": ["quotes", "replies"], "tw_number": 10}
+    assert service.get("/tags/golang").json()["terms"] == shown["terms"]
+
+
+def test_a_body_sets_all_terms_and_no_body_keeps_them(service: Server) -> None:
+    kept = put(service, "kafka", TERMS)["terms"]
+    assert kept == {"lang": ["de", "en"], "exclude": ["quotes", "replies"], "tw_number": 50}
+    assert put(service, "kafka", status=200)["terms"] == kept
+    assert service.request("PUT", "/tags/kafka", data=b" \n").json()["terms"] == kept
+    assert put(service, "kafka", {"tw_number": 20}, status=200)["terms"] == {"lang": [], "exclude": [], "tw_number": 20}
+    nulls = {"lang": None, "exclude": None, "tw_number": None}
+    assert put(service, "kafka", nulls, status=200)["terms"] == NO_TERMS
+    put(service, "kafka", TERMS, status=200)
+    assert put(service, "kafka", {}, status=200)["terms"] == NO_TERMS
+
+
+def test_a_tag_that_is_tracked_again_has_its_terms_still(service: Server) -> None:
+    kept = put(service, "redis", TERMS)["terms"]
+    assert service.request("DELETE", "/tags/redis").status_code == 204
+    assert put(service, "redis")["terms"] == kept
+
+
+@pytest.mark.parametrize("tw_number", [10, 100_000, None])
+def test_the_bounds_of_a_number_are_accepted(service: Server, tw_number: int | None) -> None:
+    answer = service.request("PUT", "/tags/bounds", json={"tw_number": tw_number})
+    assert answer.json()["terms"]["tw_number"] == tw_number
+
+
+NO_OBJECTS = [
+    b"lang=en",
+    b'{"lang":["en"]',
+    b"{'lang':['en']}",
+    b"\xff\xfe",
+    b'{"tw_number":NaN}',
+    b"[" * 5000,
+    b"[]",
+    b"null",
+    b'"en"',
+]
+
+
+@pytest.mark.parametrize("body", NO_OBJECTS, ids=range(len(NO_OBJECTS)))
+def test_a_body_that_is_no_object_of_json_is_400_and_tracks_nothing(service: Server, body: bytes) -> None:
+    refused = problem(service.request("PUT", "/tags/refused", data=body), 400)
+    assert [error["parameter"] for error in refused["errors"]] == ["body"]
+    problem(service.get("/tags/refused"), 404)
+
+
+@pytest.mark.parametrize(
+    ("terms", "parameter"),
+    [
+        ({"langs": ["en"]}, "langs"),
+        ({"query": "#sre OR from:x"}, "query"),
+        ({"LANG": ["en"]}, "LANG"),
+        ({"": 1}, ""),
+        ({"lang": "en"}, "lang"),
+        ({"lang": {"en": True}}, "lang"),
+        ({"lang": False}, "lang"),
+        ({"lang": [None]}, "lang"),
+        ({"lang": [7]}, "lang"),
+        ({"lang": [["en"]]}, "lang"),
+        ({"lang": [""]}, "lang"),
+        ({"lang": ["en", ""]}, "lang"),
+        ({"lang": ["e"]}, "lang"),
+        ({"lang": ["english"]}, "lang"),
+        ({"lang": [" en"]}, "lang"),
+        ({"lang": ["en\n"]}, "lang"),
+        ({"lang": ["en OR from:x"]}, "lang"),
+        ({"lang": ["en) OR (from:x"]}, "lang"),
+        ({"lang": ["-en"]}, "lang"),
+        ({"lang": ["lang:en"]}, "lang"),
+        ({"lang": ["en,de"]}, "lang"),
+        ({"lang": ["\u212ao"]}, "lang"),  # the Kelvin sign, whose lower case is k
+        ({"lang": [f"a{chr(97 + number)}" for number in range(21)]}, "lang"),
+        ({"exclude": "replies"}, "exclude"),
+        ({"exclude": ["retweets"]}, "exclude"),
+        ({"exclude": ["is:reply"]}, "exclude"),
+        ({"exclude": ["-is:quote"]}, "exclude"),
+        ({"exclude": ["replies OR from:x"]}, "exclude"),
+        ({"exclude": ["Replies"]}, "exclude"),
+        ({"exclude": [""]}, "exclude"),
+        ({"exclude": [None]}, "exclude"),
+        ({"exclude": [["quotes"]]}, "exclude"),
+        ({"tw_number": 9}, "tw_number"),
+        ({"tw_number": 0}, "tw_number"),
+        ({"tw_number": -50}, "tw_number"),
+        ({"tw_number": 100_001}, "tw_number"),
+        ({"tw_number": 10**30}, "tw_number"),
+        ({"tw_number": "50"}, "tw_number"),
+        ({"tw_number": 50.0}, "tw_number"),
+        ({"tw_number": True}, "tw_number"),
+        ({"tw_number": [50]}, "tw_number"),
+    ],
+)
+def test_terms_that_are_none_are_400_and_named_and_track_nothing(service: Server, terms: Json, parameter: str) -> None:
+    refused = problem(service.request("PUT", "/tags/refused", json=terms), 400)
+    assert [error["parameter"] for error in refused["errors"]] == [parameter]
+    assert refused["errors"][0]["detail"]
+    problem(service.get("/tags/refused"), 404)
+
+
+def test_all_wrong_terms_are_named_at_once_and_change_nothing(service: Server) -> None:
+    kept = put(service, "spark", TERMS)
+    wrong = {"query": "x", "lang": ["en OR de"], "exclude": ["quotes"], "tw_number": 9}
+    refused = problem(service.request("PUT", "/tags/spark", json=wrong), 400)
+    assert [error["parameter"] for error in refused["errors"]] == ["query", "lang", "tw_number"]
+    assert service.get("/tags/spark").json() == kept
+
+
+def test_as_many_languages_as_are_allowed_reach_x(service: Server, x: Emulator) -> None:
+    codes = [f"a{chr(97 + number)}-xx" for number in range(20)]
+    tag = "t" * 100
+    put(service, tag, {"lang": codes, "exclude": ["quotes", "replies"]})
+    assert service.request("POST", "/database").status_code == 200
+    (query,) = {query for query in queries(x) if query.startswith(f"#{tag}")}
+    assert query == f"#{tag} ({' OR '.join(f'lang:{code}' for code in codes)}) -is:quote -is:reply"
+    assert len(query) <= 512
+    assert service.request("DELETE", f"/tags/{tag}").status_code == 204
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2024",
+        "%23",
+        "%20",
+        "%23%23sre",
+        "sre%20from:x",
+        "sre%20OR%20%23devops",
+        "sre)%20OR%20(from:x",
+        "(sre)",
+        "-sre",
+        "-%23sre",
+        "sre-on-call",
+        "%22sre%22",
+        "lang:en",
+        "@sre",
+        "$SRE",
+        "a.b",
+        "sre,devops",
+        "sre%00",
+        "sre%0Alang:en",
+        "%F0%9F%94%A5",
+        "t" * 101,
+    ],
+)
+def test_what_is_no_hashtag_is_400_whatever_is_asked(service: Server, method: str, name: str) -> None:
+    refused = problem(service.request(method, f"/tags/{name}"), 400)
+    assert [error["parameter"] for error in refused["errors"]] == ["tag"]
+    assert "expected a hashtag" in refused["errors"][0]["detail"]
+
+
+def test_no_refused_name_is_tracked_or_was_asked_of_x(service: Server, x: Emulator) -> None:
+    for name in ("sre from:x", "sre OR #devops", "2024"):
+        service.request("PUT", f"/tags/{name}")
+        assert f"#{name}" not in tracked(service)
+    assert service.request("POST", "/database").status_code == 200
+    assert not any("from:x" in query or "2024" in query for query in queries(x))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/tags"), ("GET", "/tags/sre"), ("PUT", "/tags/parameter"), ("DELETE", "/tags/sre")]
+)
+def test_an_unknown_parameter_is_400_and_nothing_is_done(service: Server, method: str, path: str) -> None:
+    refused = problem(service.request(method, f"{path}?force=1"), 400)
+    assert [error["parameter"] for error in refused["errors"]] == ["force"]
+    assert "#parameter" not in tracked(service)
+    assert "#sre" in tracked(service)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/tags", {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/tags/sre", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
+        ("PATCH", "/tags/sre", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
+    ],
+)
+def test_other_methods_are_405(service: Server, method: str, path: str, allowed: set[str]) -> None:
+    answer = service.request(method, path)
+    problem(answer, 405)
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_the_terms_of_each_tag_reach_x_as_its_query_and_its_number(service: Server, x: Emulator) -> None:
+    put(service, "oauth", {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50})
+    put(service, "metrics", {"lang": ["en"]})
+    put(service, "microservices", {"exclude": ["replies"], "tw_number": 10})
+    x.forget_requests()
+    collection = service.request("POST", "/database").json()["collection"]
+    assert queries(x) >= {
+        "#devops",
+        "#sre",
+        "#oauth (lang:de OR lang:en) -is:quote -is:reply",
+        "#metrics lang:en",
+        "#microservices -is:reply",
+    }
+    sizes = {request.params["query"].split()[0]: request.params["max_results"] for request in x.requests}
+    assert (sizes["#oauth"], sizes["#metrics"], sizes["#microservices"]) == ("50", "100", "10")
+    added = {tag["tag"]: tag["added"] for tag in collection["tags"]}
+    assert 0 < added["#oauth"] <= 50
+    assert 0 < added["#microservices"] <= 10
+    assert {row["lang"] for row in per_tag(service)["#oauth"]} == {"de", "en"}
+    assert {row["lang"] for row in per_tag(service)["#metrics"]} == {"en"}
+
+
+def test_terms_without_any_are_the_tag_alone(server: Server, emulator: Emulator) -> None:
+    for other in ("devops", "observability"):
+        assert server.request("DELETE", f"/tags/{other}").status_code == 204
+    put(server, "sre", {"lang": ["en", "de"], "exclude": ["quotes", "replies"]}, status=200)
+    assert server.request("POST", "/database").status_code == 200
+    assert emulator.requests[-1].params["query"] == "#sre (lang:de OR lang:en) -is:quote -is:reply"
+    put(server, "sre", {}, status=200)
+    assert server.request("POST", "/database").status_code == 200
+    assert emulator.requests[-1].params["query"] == "#sre"
+
+
+def test_a_tag_tells_why_its_last_collection_failed(server: Server, emulator: Emulator) -> None:
+    emulator.plan("server_500", times=None, tag="#sre")
+    collection = server.get("/database").json()["collection"]
+    reasons = {tag["tag"]: tag["reason"] for tag in collection["tags"]}
+    last = server.get("/tags/sre").json()["last_collection"]
+    assert last == {"id": collection["id"], "started": collection["started"], "state": "failed", "reason": reasons["#sre"]}
+    assert last["reason"]
+
+
+def test_what_a_tag_left_is_a_gap_until_it_is_filled(tmp_path: Path, emulator: Emulator) -> None:
+    emulator.clock.hold(QUIET)
+    with serving(tmp_path, **environment(tmp_path, emulator) | {"TAGS": "#devops", "TW_NUMBER": "10"}) as server:
+        assert server.get("/database").status_code == 200
+        emulator.clock.advance(4 * 3600)
+        for _ in range(2):  # the first one learns X's time
+            collection = server.get("/database").json()["collection"]
+        (gap,) = server.get("/tags/devops").json()["gaps"]
+        assert gap.keys() >= {"since_id", "until_id"}
+        assert int(gap["since_id"]) < int(gap["until_id"])
+        assert collection["gaps"] == [{"tag": "#devops", **gap}]
+        put(server, "devops", {"tw_number": 1000}, status=200)
+        assert server.get("/database").status_code == 200
+        assert server.get("/tags/devops").json()["gaps"] == []
+
+
+def test_an_untracked_tag_stays_so_over_a_restart_and_keeps_its_tweets(tmp_path: Path, emulator: Emulator) -> None:
+    settings = environment(tmp_path, emulator)
+    with serving(tmp_path, **settings) as server:
+        assert server.get("/database").status_code == 200
+        terms = put(server, "devops", TERMS, status=200)["terms"]
+        before, tweets = per_tag(server), server.get("/tweets").json()
+        assert server.request("DELETE", "/tags/sre").status_code == 204
+        assert (per_tag(server), server.get("/tweets").json()) == (before, tweets)
+    emulator.forget_requests()
+    with serving(tmp_path, **settings) as server:
+        assert list(tracked(server)) == ["#devops", "#Observability"]
+        assert tracked(server)["#devops"]["terms"] == terms
+        problem(server.get("/tags/sre"), 404)
+        assert (per_tag(server), server.get("/tweets").json()) == (before, tweets)
+        assert [tag["tag"] for tag in server.get("/database").json()["collection"]["tags"]] == ["#devops", "#Observability"]
+        assert per_tag(server)["#sre"] == before["#sre"]
+    assert emulator.requests
+    assert not any(query.startswith("#sre") for query in queries(emulator))
+
+
+def test_a_tag_that_is_tracked_again_goes_on_where_it_stopped(server: Server, emulator: Emulator) -> None:
+    emulator.clock.hold(QUIET)
+    assert server.get("/database").status_code == 200
+    found = server.get("/tags/sre").json()["tweets"]
+    assert server.request("DELETE", "/tags/sre").status_code == 204
+    assert put(server, "sre")["tweets"] == found > 0
+    emulator.forget_requests()
+    assert server.get("/database").json()["collection"]["tweets_added"] == 0
+    assert all("since_id" in request.params for request in emulator.requests if request.params["query"] == "#sre")
+
+
+def test_a_new_tag_is_counted_but_only_from_its_own_run(server: Server) -> None:
+    put(server, "oauth")
+    assert server.get("/tags/oauth").json()["last_collection"] is None
+    collection = server.get("/database").json()["collection"]
+    assert "#oauth" in {tag["tag"] for tag in collection["tags"]}
+    assert server.get("/tags/oauth").json()["last_collection"]["id"] == collection["id"]
+
+
+def test_tags_stay_when_the_database_is_dropped(server: Server) -> None:
+    put(server, "oauth", TERMS)
+    assert server.request("DELETE", "/tags/sre").status_code == 204
+    before = {name: tag["terms"] for name, tag in tracked(server).items()}
+    assert server.request("DELETE", "/database").status_code == 200
+    assert {name: tag["terms"] for name, tag in tracked(server).items()} == before
+    assert {tag["tweets"] for tag in tracked(server).values()} == {0}
