@@ -23,6 +23,7 @@ from tests.conftest import Server, environment, free_port, serving, wait_until
 
 PROMETHEUS = shutil.which("prometheus")
 SCRAPE_S = 1
+EVERY_S = 3600  # a schedule that is kept, and not due before the traffic has passed
 SCRAPES = "{global: {scrape_interval: 1s}, scrape_configs: [{job_name: twitterapi, static_configs: [{targets: ['%s']}]}]}"
 TRACE, REQUEST_ID = "0af7651916cd43dd8448eb211c80319c", "asked-by-a-test"
 TRAFFIC = [
@@ -93,7 +94,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """The service, with three collections that end in three ways, and requests of every kind."""
     folder = tmp_path_factory.mktemp("watched")
     with Emulator() as emulator, logstash() as port:
-        more = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(port)}
+        more = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(port), "COLLECT_EVERY": f"{EVERY_S}s"}
         with serving(folder, **environment(folder, emulator), **more) as server, scraping(server, folder) as prometheus:
             wait_until(lambda: "twitterapi_collection_running 0" in server.get("/metrics").text)
             answers = [(method, send(server, method, path)) for method, path in plan(emulator)]

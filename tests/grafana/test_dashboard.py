@@ -18,7 +18,7 @@ import yaml
 from scripts.dashboards import ELASTICSEARCH, PAGE_WIDTH, ROOT, TARGET
 from tests.grafana.dashboard import DASHBOARD, Asked, Json, asked, data_sources, explored, links, panel, panels, selectors
 
-UNITS = {"short", "none", "s", "reqps", "percentunit", "bytes"}
+UNITS = {"short", "none", "s", "reqps", "percentunit", "bytes", "currencyUSD"}
 COLOURS = {"text", "transparent", "green", "yellow", "orange", "red"}
 CHARACTERS_A_COLUMN = 7
 EVERY_PANEL = pytest.mark.parametrize("shown", panels(), ids=lambda shown: shown["title"])

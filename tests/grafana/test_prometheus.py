@@ -6,7 +6,7 @@ from bisect import bisect_left
 
 import pytest
 
-from tests.grafana.conftest import Prometheus, Watched
+from tests.grafana.conftest import EVERY_S, Prometheus, Watched
 from tests.grafana.dashboard import Asked, asked, panel
 
 PROBES = 'flask_http_request_duration_seconds_count{method="GET",url_rule=~"/livez|/readyz|/metrics"}'
@@ -26,12 +26,7 @@ def durations(watched: Watched) -> list[float]:
     return sorted(event["duration"] / 1e9 for event in events if "duration" in event)
 
 
-# What has a number only where collections are scheduled, which the service does not do yet.
-WAITING = {"Age in intervals"}
-SHOWN = [query for query in asked("prometheus") if query.panel not in WAITING]
-
-
-@pytest.mark.parametrize("query", SHOWN, ids=str)
+@pytest.mark.parametrize("query", asked("prometheus"), ids=str)
 def test_each_panel_shows_something(prometheus: Prometheus, query: Asked) -> None:
     assert prometheus.samples(query.query) != []
 
@@ -86,6 +81,30 @@ def test_the_collector_shows_how_its_three_collections_ended(prometheus: Prometh
     assert set(prometheus.by("tag", answer_of("Tweets per tag"))) == {"#devops", "#sre", "#Observability"}
     assert 0 < prometheus.value(answer_of("X requests left")) < 450
     assert 0 < prometheus.value(answer_of("Since the last good one")) < 60
+
+
+def test_the_age_in_intervals_is_measured_by_the_schedule(prometheus: Prometheus) -> None:
+    age = prometheus.value(answer_of("Since the last good one"))
+    assert prometheus.value(answer_of("Age in intervals")) == pytest.approx(age / EVERY_S)
+
+
+def test_the_money_is_what_spend_says(watched: Watched, prometheus: Prometheus) -> None:
+    said = watched.server.get("/spend").json()
+    month, budget = said["month"], said["budget_usd"]
+    used = month["ceiling_usd"] + month["unsettled_usd"]
+    assert 0 < month["floor_usd"] < month["ceiling_usd"] < budget
+    assert prometheus.by("bound", answer_of("Spend of the day")) == bounds(said["today"])
+    assert prometheus.by("bound", answer_of("Spend of the month")) == bounds(month)
+    assert prometheus.value(answer_of("Spend of the month", 1)) == prometheus.value(answer_of("Budget of a month")) == budget
+    assert prometheus.value(answer_of("Used of the budget")) == pytest.approx(used / budget)
+    assert prometheus.value(answer_of("Left of the budget")) == pytest.approx(budget - used)
+    assert prometheus.value(answer_of("Not settled")) == month["unsettled_usd"]
+    assert prometheus.value(answer_of("Forecast of the month")) == said["forecast_usd"]
+    assert prometheus.value(answer_of("Billing")) == 0
+
+
+def bounds(spent: dict[str, float]) -> dict[str, float]:
+    return {"floor": spent["floor_usd"], "ceiling": spent["ceiling_usd"]}
 
 
 def test_an_x_that_refuses_is_no_error_of_the_service(watched: Watched, prometheus: Prometheus) -> None:

@@ -28,10 +28,10 @@ def webhooks(web: Web) -> dict[str, str]:
     return {"ALERT_WEBHOOK_URL": url + PEOPLE, "ALERT_WATCHDOG_URL": url + DEAD_MANS_SWITCH}
 
 
-def post(manager: str, *names: str, severity: str = "ticket", job: str = "twitterapi") -> None:
+def post(manager: str, *names: str, severity: str = "ticket", job: str = "twitterapi", **more: str) -> None:
     """Tell Alertmanager of alerts as Prometheus does."""
     now = datetime.now(UTC)
-    labels = {"job": job, "severity": severity}
+    labels = {"job": job, "severity": severity, **more}
     alerts = [
         {"labels": {"alertname": name, **labels}, "startsAt": now.isoformat(), "endsAt": (now + timedelta(hours=1)).isoformat()}
         for name in names
@@ -39,10 +39,10 @@ def post(manager: str, *names: str, severity: str = "ticket", job: str = "twitte
     assert requests.post(f"http://{manager}/api/v2/alerts", json=alerts, timeout=LONGEST_ANSWER_S).ok
 
 
-def inhibited(manager: str) -> set[str]:
-    """Return the names of the alerts that nobody is told of, since another one explains them."""
+def inhibited(manager: str, label: str = "alertname") -> set[str]:
+    """Return the names, or another label, of the alerts that nobody is told of, since another one explains them."""
     alerts = requests.get(f"http://{manager}/api/v2/alerts", timeout=LONGEST_ANSWER_S).json()
-    return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
+    return {alert["labels"][label] for alert in alerts if alert["status"]["inhibitedBy"]}
 
 
 def test_an_alert_fires_reaches_the_webhook_and_clears(tmp_path: Path) -> None:
@@ -78,6 +78,8 @@ def test_an_alert_fires_reaches_the_webhook_and_clears(tmp_path: Path) -> None:
         ("TwitterApiDown", "page", {"AvailabilityBudgetBurn", "CollectionStale", "LogRecordsDropped"}),
         ("XRefusesAccess", "ticket", {"CollectionStale", "CollectionNeverSucceeded", "XErrors"}),
         ("LatencyBudgetBurn", "page", {"LatencyBudgetBurn"}),
+        ("BillingBlocked", "ticket", {"CollectionStale", "CollectionNeverSucceeded"}),
+        ("BudgetSpent", "ticket", {"BudgetNearlySpent", "SpendForecastOverBudget", "CollectionStale", "GapsGrow"}),
     ],
 )
 def test_nobody_is_told_what_another_alert_explains(tmp_path: Path, cause: str, severity: str, explained: set[str]) -> None:
@@ -91,6 +93,16 @@ def test_nobody_is_told_what_another_alert_explains(tmp_path: Path, cause: str, 
         wait_until(lambda: ("Watchdog", "firing") in web.names(DEAD_MANS_SWITCH))
         wait_until(lambda: ("DatabaseGrowsFast", "firing") in web.names(PEOPLE))
         assert [told.name for told in web.told(PEOPLE)] == [cause, "DatabaseGrowsFast"]
+
+
+def test_blocked_billing_explains_refusals_for_money_and_not_those_of_the_credentials(tmp_path: Path) -> None:
+    with Web() as web, alertmanager(tmp_path, **webhooks(web)) as manager:
+        post(manager, "BillingBlocked")
+        wait_until(lambda: web.names(PEOPLE) == {("BillingBlocked", "firing")})
+        for outcome in ("credits", "spend-cap", "usage-cap", "unauthorized", "not-enrolled"):
+            post(manager, "XRefusesAccess", outcome=outcome)
+        wait_until(lambda: ("XRefusesAccess", "firing") in web.names(PEOPLE))
+        assert inhibited(manager, "outcome") == {"credits", "spend-cap", "usage-cap"}
 
 
 def test_an_alert_reaches_a_mailbox(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_every_query_of_the_runbooks_asks_for_what_is_exported(service: Server) 
     [
         ("collection.yml", "twitterapi_collections_total", "twitterapi_runs_total", "twitterapi_runs_total"),
         ("collection.yml", "spend-cap", "spending-cap", 'twitterapi_x_requests_total{outcome="spending-cap"}'),
+        ("money.yml", "twitterapi_budget_usd", "twitterapi_budget", "twitterapi_budget"),
+        ("money.yml", 'bound="ceiling"', 'bound="most"', 'twitterapi_spend_usd{bound="most"}'),
         ("objectives.yml", 'le="0.25"', 'le="0.3"', 'flask_http_request_duration_seconds_bucket{le="0.3"}'),
         ("objectives.yml", "url_rule=", "path=", "flask_http_request_duration_seconds_count{path}"),
         (

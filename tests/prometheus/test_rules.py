@@ -115,6 +115,16 @@ def test_the_windows_of_a_recorded_figure_differ_by_nothing_else() -> None:
         ("collection.yml", "clamp_min(3 *", "clamp_min(1 *", "collection.yml"),
         ("collection.yml", "twitterapi_x_requests_total", "twitterapi_x_request_total", "collection.yml"),
         ("service.yml", " or absent(", " and absent(", "service.yml"),
+        ("money.yml", ') / (twitterapi_budget_usd{job="twitterapi"} > 0)', ") / 20", "money.yml"),
+        ("money.yml", 'period="month",bound="ceiling"', 'period="month",bound="floor"', "money.yml"),
+        ("money.yml", ' + ignoring (period, bound) twitterapi_spend_unsettled_usd{job="twitterapi"}', "", "money.yml"),
+        ("money.yml", "< 0.1499", "< 0.15", "money.yml"),
+        ("money.yml", "for: 30m", "for: 1m", "money.yml"),
+        ("money.yml", '{job="twitterapi"} == 1', '{job="twitterapi"} == 0', "money.yml"),
+        ("money.yml", "and twitterapi_collection_interval_seconds", "or twitterapi_collection_interval_seconds", "money.yml"),
+        ("money.yml", "(period, bound) 0.1 *", "(period, bound) 0.01 *", "money.yml"),
+        ("money.yml", "[1d] offset 1d)", "[1h])", "money.yml"),
+        ("money.yml", "> 0 <= 21600", "> 0", "money.yml"),
     ],
 )
 def test_a_rule_that_is_broken_is_noticed(altered: Path, rule_file: str, old: str, new: str, test_file: str) -> None:

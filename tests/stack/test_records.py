@@ -42,6 +42,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
         server.request("DELETE", "/tweets")
         emulator.plan("server_503")
         server.get("/database")
+        server.request("DELETE", "/tweets/7")
         for _ in range(10):
             emulator.plan("unauthorized")
         server.get("/database")
@@ -98,6 +99,7 @@ def test_the_run_has_records_of_every_kind(records: list[Json]) -> None:
         "page stored",
         "request to X failed",
         "tag failed",
+        "tweet deleted",
         "collection ended",
         "database has been restored",
         "database has been dropped",
