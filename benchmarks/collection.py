@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from api import collector_for, get_tweets, tags, tw_number  # noqa: E402 (found through the line above)
-from collector.x import Access, X  # noqa: E402
+from collector.x import Access, Search, X  # noqa: E402
 from settings import load  # noqa: E402
 
 BAR_S = 1.0
@@ -57,7 +57,7 @@ def one_after_the_other(url: str) -> float:
     x = X(Access(url, bearer_token="benchmark"))
     started = time.perf_counter()
     for tag in tags:
-        x.search(tag, max_results=tw_number)
+        x.search(Search(tag, tw_number))
     x.close()
     return time.perf_counter() - started
 

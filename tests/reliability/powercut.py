@@ -1,0 +1,175 @@
+"""A disk that loses power: a collection's writes and syncs, recorded by strace, and the files as they may be after a cut.
+
+What was written but not synced may be there, be missing, or be torn at a sector. A new file may be missing until its folder was
+synced. Sources: fsync(2); SQLite's "Atomic Commit", section 2.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.conftest import ROOT
+from tests.reliability.torture import VICTIM
+
+SECTOR = 512
+TRACED = "trace=openat,write,pwrite64,ftruncate,fsync,fdatasync,unlink,unlinkat"
+LINE = re.compile(r"^(?P<pid>\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>(?P<rest>.*)|(?P<call>\w+)\((?P<arguments>.*))$")
+RESULT = re.compile(r"= (?P<result>-?\d+)(?:<[^>]*>)?(?: [A-Z]+ \(.*\))?$")
+
+
+class Event(NamedTuple):
+    """One thing that happened: write, truncate, sync, create or remove, to a file by name; or what was acknowledged."""
+
+    kind: str
+    name: str = ""
+    offset: int = 0
+    data: bytes = b""
+    added: int = 0
+
+
+def recorded(folder: Path, environment: Mapping[str, str], *arguments: str) -> list[Event]:
+    """Collect under strace, and return the events of the database's files and of stdout, in order."""
+    trace = folder / "trace"
+    command = ["strace", "-f", "-y", "-xx", "-s", "65536", "-e", TRACED, "-o", str(trace)]
+    command += [sys.executable, str(VICTIM), "-", "1", *arguments]
+    with (folder / "powercut.log").open("wb") as log:
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, timeout=120, check=True)
+    return list(_events(trace, folder))
+
+
+def _events(trace: Path, folder: Path) -> Iterator[Event]:
+    """Give writes when they begin and syncs when they end: between the two nothing is certain."""
+    begun: dict[str, str] = {}
+    for text in trace.read_text().splitlines():
+        line = LINE.match(text)
+        if not line:
+            continue
+        if line["resumed"]:
+            call, rest = begun.pop(line["pid"], ""), line["rest"]
+            if call and (line["resumed"] in ("fsync", "fdatasync", "openat", "unlink", "unlinkat")):
+                yield from _event(line["resumed"], f"{call} {rest}", folder)
+            continue
+        call, arguments = line["call"], line["arguments"]
+        if arguments.endswith("<unfinished ...>"):
+            begun[line["pid"]] = arguments.removesuffix("<unfinished ...>")
+            if call in ("write", "pwrite64", "ftruncate"):
+                yield from _event(call, f"{begun[line['pid']]}) = 0", folder)
+        else:
+            yield from _event(call, arguments, folder)
+
+
+def _event(call: str, arguments: str, folder: Path) -> Iterator[Event]:
+    result = RESULT.search(arguments)
+    if result and int(result["result"]) < 0:
+        return
+    if call in ("openat", "unlink", "unlinkat"):
+        path = _decoded(re.search(r'"([^"]*)"', arguments))
+        name = Path(path.decode()).name if path else ""
+        if name.startswith("tweets.db") and not name.endswith("-shm"):
+            if call != "openat":
+                yield Event("remove", name)
+            elif "O_CREAT" in arguments:
+                yield Event("create", name)
+        return
+    descriptor = re.match(r"(\d+)<([^>]*)>", arguments)
+    if not descriptor:
+        return
+    path_text = _path(descriptor[2])
+    if call == "write" and path_text.endswith("powercut.log"):
+        yield from _acknowledged(_decoded(re.search(r'"([^"]*)"', arguments)) or b"")
+    elif path_text == str(folder):
+        yield Event("sync folder")
+    elif Path(path_text).parent == folder and Path(path_text).name.startswith("tweets.db") and not path_text.endswith("-shm"):
+        yield from _of_file(call, Path(path_text).name, arguments)
+
+
+def _of_file(call: str, name: str, arguments: str) -> Iterator[Event]:
+    if call in ("fsync", "fdatasync"):
+        yield Event("sync", name)
+    elif call == "ftruncate":
+        yield Event("truncate", name, int(re.findall(r", (\d+)", arguments)[0]))
+    elif call == "pwrite64":
+        data = _decoded(re.search(r'"([^"]*)"', arguments)) or b""
+        length, offset = map(int, re.findall(r'", (\d+), (\d+)', arguments)[0])
+        assert len(data) == length, arguments[-80:]
+        yield Event("write", name, offset, data)
+
+
+def _acknowledged(written: bytes) -> Iterator[Event]:
+    for line in written.splitlines():
+        record = json.loads(line) if line.startswith(b"{") else {}
+        if record.get("message") == "page stored":
+            yield Event("acknowledged", added=record["monitor"]["added"])
+
+
+def _decoded(match: re.Match[str] | None) -> bytes | None:
+    return bytes.fromhex(match[1].replace("\\x", "")) if match else None
+
+
+def _path(text: str) -> str:
+    return bytes.fromhex(text.replace("\\x", "")).decode() if text.startswith("\\x") else text
+
+
+class Disk:
+    """The files of a folder: what is certain, and what is still on its way."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._certain = {name: bytearray(data) for name, data in files.items()}
+        self._pending: dict[str, list[Event]] = {}
+        self._new: set[str] = set()
+        self._removed: set[str] = set()
+
+    def take(self, event: Event) -> None:
+        """Let an event happen."""
+        if event.kind == "create":
+            if event.name not in self._certain:
+                self._certain[event.name] = bytearray()
+                self._new.add(event.name)
+            self._removed.discard(event.name)
+        elif event.kind == "remove":
+            self._certain.pop(event.name, None)
+            self._pending.pop(event.name, None)
+        elif event.kind == "sync folder":
+            self._new.clear()
+        elif event.kind == "sync":
+            for pending in self._pending.pop(event.name, []):
+                _apply(self._certain[event.name], pending)
+        elif event.kind in ("write", "truncate"):
+            self._pending.setdefault(event.name, []).append(event)
+
+    def after_a_cut(self, dice: random.Random) -> dict[str, bytes]:
+        """Return the files as they may be found: of what is pending, nothing, all, or some, the last of it torn."""
+        found = {}
+        for name, certain in self._certain.items():
+            if name in self._new and dice.random() < 0.5:
+                continue
+            data, pending = bytearray(certain), self._pending.get(name, [])
+            share = dice.choice([0.0, 0.0, 0.5, 0.9, 1.0])
+            chosen = [event for event in pending if dice.random() < share]
+            for event in chosen[:-1]:
+                _apply(data, event)
+            if chosen:
+                _apply(data, _torn(chosen[-1], dice))
+            found[name] = bytes(data)
+        return found
+
+
+def _torn(event: Event, dice: random.Random) -> Event:
+    sectors = len(event.data) // SECTOR
+    return event._replace(data=event.data[: dice.randint(0, sectors) * SECTOR]) if sectors and dice.random() < 0.5 else event
+
+
+def _apply(data: bytearray, event: Event) -> None:
+    if event.kind == "truncate":
+        del data[event.offset :]
+        data.extend(bytes(event.offset - len(data)))
+        return
+    data.extend(bytes(max(0, event.offset + len(event.data) - len(data))))
+    data[event.offset : event.offset + len(event.data)] = event.data

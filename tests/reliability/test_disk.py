@@ -1,0 +1,193 @@
+"""A full disk, a disk that fails, a locked database, a clock that jumps: a clear error, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+from sqlalchemy import func, select
+
+from alchemy import Database
+from api import collector_for, get_tweets
+from collector.collector import Collector
+from collector.verification import faults
+from emulator import Emulator
+from models import Run, RunTag, Tweet
+from tests.conftest import ROOT, MakeSettings, environment, serving, wait_until
+from tests.reliability.judge import BILLING
+from tests.reliability.torture import VICTIM
+
+SMALL = 6 * 1024 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 6 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def acknowledged(log: Path) -> int:
+    records = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return sum(record["monitor"]["added"] for record in records if record["message"] == "page stored")
+
+
+def stored(database: Database) -> int:
+    with database.reading() as session:
+        tweets = session.scalar(select(func.count()).select_from(Tweet))
+        assert tweets == session.scalar(select(func.sum(Run.tweets_added)))
+        return tweets or 0
+
+
+def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulator: Emulator, tmp_path: Path) -> None:
+    settings = environment(small_disk, emulator) | {"TW_NUMBER": "600", "TAGS": "#devops,#sre", "MONTHLY_BUDGET_USD": "off"}
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(SMALL * 3 // 5))
+    with serving(tmp_path, **settings) as server:
+        answer = server.get("/database")
+        assert answer.status_code in (200, 503)
+        reasons = {tag["reason"] for tag in answer.json()["collection"]["tags"]}
+        assert "the disk of the database is full" in reasons
+        count = acknowledged(server.log)
+        assert 0 < count == len(server.get("/tweets").json()["tweets"])
+        filler.unlink()
+        assert server.get("/database").json()["collection"]["state"] == "done"
+        assert server.get("/readyz").status_code == 200
+    with closing(Database(settings["DATABASE_URL"])) as database:
+        assert faults(database, BILLING) == []
+        assert stored(database) == acknowledged(server.log)
+    assert emulator.ledger.twice() == {}
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace")
+@pytest.mark.parametrize("when", [5, 12])
+def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_path: Path, emulator: Emulator, when: int) -> None:
+    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "500", "MONTHLY_BUDGET_USD": "off"}
+    with closing(Database(settings["DATABASE_URL"])) as database:
+        database.upgrade()
+    log = tmp_path / "log"
+    inject = f"inject=fsync,fdatasync:error=EIO:when={when}"
+    command = [
+        "strace",
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+        inject,
+        sys.executable,
+        str(VICTIM),
+        "-",
+        "1",
+    ]
+    with log.open("w") as output:
+        ended = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **settings},
+            stdout=output,
+            stderr=output,
+            timeout=60,
+            check=False,
+        )
+    said = log.read_text()
+    assert ended.returncode == 1
+    assert "the disk of the database fails" in said
+    assert "nothing more is written until the database is verified" in said
+    with closing(Database(settings["DATABASE_URL"])) as database:
+        assert faults(database, BILLING) == []
+        assert stored(database) >= acknowledged(log)
+
+
+def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import alchemy
+
+    seen: list[str] = []
+    monkeypatch.setattr(alchemy, "_uncache", lambda file: seen.append(file.name))
+    failure = alchemy.DiskFailed("the disk of the database fails")
+    with pytest.raises(alchemy.DiskFailed), collector.database.writing():
+        raise failure
+    assert seen == []
+    get_tweets(collector)
+    assert seen == ["tweets.db", "tweets.db-wal"]
+    assert "database verified after a failed write" in caplog.text
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    with closing(sqlite.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_a_database_that_is_locked_while_pages_arrive_loses_none(
+    make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What X sold and could not be stored is asked for again the same day, when it costs nothing more."""
+    with closing(collector_for(make_settings(TAGS="#devops", TW_NUMBER="300"))) as collector:
+        collector.prepare()
+        emulator.latency = 0.3
+        started = collector.start()
+        wait_until(lambda: emulator.requests)
+        with locked(collector.database.file):
+            wait_until(lambda: "tag failed" in caplog.text, seconds=30)
+        started.over.result(30)
+        emulator.latency = 0
+        view = get_tweets(collector)
+        assert "the database is busy" in {getattr(record, "reason", None) for record in caplog.records}
+        assert view.state == "done"
+        assert faults(collector.database, collector.order.billing) == []
+        with collector.database.reading() as session:
+            assert session.scalar(select(func.sum(Run.posts))) == emulator.ledger.total().posts_billed
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=-1), timedelta(hours=3), timedelta(days=30)])
+def test_a_clock_that_jumps_buys_nothing_twice_and_skips_nothing(
+    make_settings: MakeSettings, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    """This machine's clock jumps between two collections; X's goes on by an hour."""
+    import collector.clock
+    import collector.collection
+
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + jump
+
+    settings = make_settings(TAGS="#devops", TW_NUMBER="500")
+    with closing(collector_for(settings)) as first:
+        first.prepare()
+        assert get_tweets(first).state == "done"
+    emulator.clock.advance(3_600)
+    for module in (collector.clock, collector.collection):
+        monkeypatch.setattr(module, "datetime", Jumped)
+    with closing(collector_for(settings)) as second:
+        view = get_tweets(second)
+        assert view.state == "done"
+        assert view.tweets_added > 0
+        assert faults(second.database, second.order.billing) == []
+        with second.database.reading() as session:
+            added = session.scalar(select(func.sum(RunTag.added)))
+    total = emulator.ledger.total()
+    assert (total.posts_billed, emulator.ledger.twice()) == (added, {})

@@ -1,0 +1,50 @@
+"""Nothing is paid for twice and nothing is lost, whatever kills the collector."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator import Emulator
+from tests.reliability.judge import Judge
+from tests.reliability.torture import Torture
+
+SEED = int(os.environ.get("TORTURE_SEED", "20261124"))
+RUNS = int(os.environ.get("TORTURE_RUNS", "200"))
+
+
+@pytest.fixture
+def judge(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
+    return Judge(emulator, tmp_path / "tweets.db", monkeypatch)
+
+
+def torture(tmp_path: Path, emulator: Emulator, judge: Judge, *, seed: int, runs: int) -> Torture:
+    print(f"\nseed {seed}, {runs} runs: TORTURE_SEED and TORTURE_RUNS choose others")
+    tortured = Torture(tmp_path, emulator, judge, seed)
+    tortured.run(runs)
+    assert tortured.missing() == []
+    excused = {day: len(posts) for day, posts in judge.excused.items() if posts}
+    print(f"sold {len(emulator.ledger.posts())} posts on {len(judge.posts)} days; in flight at a midnight: {excused}")
+    print(", ".join(f"{what} {count}" for what, count in sorted(tortured.seen.items())))
+    return tortured
+
+
+def test_a_short_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
+    torture(tmp_path, emulator, judge, seed=SEED, runs=12)
+
+
+@pytest.mark.slow
+def test_a_long_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
+    torture(tmp_path, emulator, judge, seed=SEED, runs=RUNS)
+
+
+def test_without_checkpoints_posts_are_sold_twice(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
+    """The judge must be able to find what it looks for."""
+    tortured = Torture(tmp_path, emulator, judge, SEED, "--without-checkpoints")
+    for _ in range(2):
+        tortured.quietly()
+        emulator.clock.advance(86_400)
+    tortured.quietly()
+    assert len(judge.sold_twice()) > 100

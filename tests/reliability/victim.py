@@ -1,0 +1,80 @@
+"""`python api.py`, killed at a named point: `victim.py POINT COUNT ARGUMENTS…`. `-` names no point.
+
+`--without-checkpoints` first forgets how far each tag was read, as a collector without checkpoints would have;
+`--synchronous-off` syncs nothing to the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import alchemy  # noqa: E402
+import api  # noqa: E402 (found through the line above)
+from collector import listings, runs  # noqa: E402
+from collector.reading import TagReader  # noqa: E402
+from collector.x import X  # noqa: E402
+
+POINTS: dict[str, tuple[Any, str]] = {
+    "reserved": (TagReader, "_reserved"),  # on record, and not yet asked
+    "sold": (X, "search"),  # answered, and not yet stored
+    "storing": (listings, "advanced"),  # in the middle of a page's transaction
+    "stored": (TagReader, "_stored"),  # right after it
+    "ending": (runs, "end"),  # in the transaction that closes the collection
+}
+
+
+def killed_after(owner: Any, name: str, count: int) -> None:
+    """Let the process kill itself when the function has returned for the `count`th time."""
+    work: Callable[..., Any] = getattr(owner, name)
+    left = [count]
+
+    def doomed(*args: Any, **kwargs: Any) -> Any:
+        result = work(*args, **kwargs)
+        left[0] -= 1
+        if left[0] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, doomed)
+
+
+def without_checkpoints() -> None:
+    """Forget since_id and listings before each collection."""
+    from sqlalchemy import delete, update
+
+    from models import Listing, Tag
+
+    begin = runs.begin
+
+    def forgetful(session: Any, *args: Any, **kwargs: Any) -> int:
+        session.execute(delete(Listing))
+        session.execute(update(Tag).values(since_id=None))
+        return begin(session, *args, **kwargs)
+
+    runs.begin = forgetful
+
+
+def main() -> int:
+    point, count, *arguments = sys.argv[1:]
+    if "--without-checkpoints" in arguments:
+        arguments.remove("--without-checkpoints")
+        without_checkpoints()
+    if "--synchronous-off" in arguments:
+        arguments.remove("--synchronous-off")
+        pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in alchemy.PRAGMAS)
+        alchemy.PRAGMAS = pragmas
+    if point != "-":
+        killed_after(*POINTS[point], int(count))
+    return api.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
