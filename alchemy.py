@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -124,6 +125,7 @@ class Database:
         self.engine: Engine = _engine(self.url)
         self._writer = self.engine.execution_options(immediate=True)
         self._suspect = False
+        self._turn = threading.Lock()
 
     @property
     def file(self) -> Path:
@@ -144,15 +146,22 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable."""
-        if self._suspect:
-            self._verify()
+        """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable.
+
+        Writers of this process take turns: SQLite's own waiting for the lock sleeps up to a tenth of a second at a time.
+        """
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
+            raise DatabaseUnavailable("the database is busy")
         try:
+            if self._suspect:
+                self._verify()
             with _failures_named(), Session(self._writer) as session, session.begin():
                 yield session
         except DiskFailed:
             self._suspect = True
             raise
+        finally:
+            self._turn.release()
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""

@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/long_collection.py [--rounds 3] [--tweets 5000] [--latency 0.3]
 
-The baseline is the latency that the tag with the most pages can't avoid: its requests follow each other. Each round is a new
-database, with every page's two transactions synced to the disk; the emulator runs in a process of its own.
+The baseline is what the tag with the most pages cannot avoid, for its requests follow each other: the same pages, asked for
+by the same client one after the other, with nothing stored and no other tag. Each round is a new database, with the
+transaction of each page synced to the disk; the emulator runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from api import collector_for, get_tweets  # noqa: E402 (found through the line above)
+from collector.x import Access, Search, X  # noqa: E402
 from settings import load  # noqa: E402
 
 BAR = 1.15
 
 
 class Round(NamedTuple):
-    """A collection: its seconds, its tweets, and the seconds that its longest tag had to wait for X."""
+    """A collection: its seconds, its tweets, and the query and number of requests of its longest tag."""
 
     seconds: float
     tweets: int
-    latency: float
+    query: str
+    requests: int
 
 
 @contextmanager
@@ -52,7 +55,16 @@ def emulator(latency: float, tweets: int) -> Iterator[str]:
             process.terminate()
 
 
-def collection(url: str, *, tweets: int, latency: float) -> Round:
+def alone(url: str, query: str, requests: int) -> float:
+    """Return the seconds of so many pages of a query, one after the other, with nothing stored."""
+    x, token, started = X(Access(url, bearer_token="benchmark")), None, time.perf_counter()
+    for _ in range(requests):
+        token = x.search(Search(query, 100, next_token=token)).body["meta"].get("next_token")
+    x.close()
+    return time.perf_counter() - started
+
+
+def collection(url: str, *, tweets: int) -> Round:
     """Collect into a new database."""
     requests.delete(f"{url}/emulator/requests", timeout=10)
     with tempfile.TemporaryDirectory() as folder:
@@ -64,8 +76,8 @@ def collection(url: str, *, tweets: int, latency: float) -> Round:
             view = get_tweets(collector)
             seconds = time.perf_counter() - started
     asked = requests.get(f"{url}/emulator/requests", timeout=10).json()["requests"]
-    longest = max(Counter(one["params"]["query"] for one in asked).values())
-    return Round(seconds, view.tweets_added, longest * latency)
+    ((query, count),) = Counter(one["params"]["query"] for one in asked).most_common(1)
+    return Round(seconds, view.tweets_added, query, count)
 
 
 def main() -> int:
@@ -75,15 +87,17 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.3)
     asked = parser.parse_args()
     with emulator(asked.latency, asked.tweets) as url:
-        collection(url, tweets=asked.tweets, latency=asked.latency)  # the emulator makes its world as it is asked for
-        rounds = [collection(url, tweets=asked.tweets, latency=asked.latency) for _ in range(asked.rounds)]
-    ratios = [one.seconds / one.latency for one in rounds]
-    ratio = statistics.median(ratios)
-    for one in rounds:
-        print(f"{one.tweets} tweets in {one.seconds:.2f} s; the longest tag waits {one.latency:.2f} s for X")
+        longest = collection(url, tweets=asked.tweets)  # the emulator makes its world as it is asked for
+        baselines = [alone(url, longest.query, longest.requests) for _ in range(2)]
+        rounds = [collection(url, tweets=asked.tweets) for _ in range(asked.rounds)]
+    latency = statistics.median(baselines)
+    seconds = [one.seconds for one in rounds]
+    ratio = statistics.median(seconds) / latency
+    print(f"{longest.query} alone, nothing stored: {longest.requests} requests in {latency:.2f} s")
     print(
-        f"ratio: median {ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f}); bar {BAR}: {'met' if ratio <= BAR else 'MISSED'}"
+        f"{rounds[0].tweets} tweets of ten tags: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f} s"
     )
+    print(f"ratio {ratio:.3f}; bar {BAR}: {'met' if ratio <= BAR else 'MISSED'}")
     return 0
 
 

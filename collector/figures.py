@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from alchemy import add_up, upsert
-from collector.failures import XFailure
+from collector.failures import OK, XFailure
 from models import Figure
 from queries.figures import GENERATION, RATE_LIMIT_REMAINING, SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, X_REQUESTS
 
@@ -24,17 +24,23 @@ def replaced(session: Session, *, by: int = 1) -> None:
     _add(session, GENERATION, "", by)
 
 
-def asked_x(session: Session, outcome: str, *, remaining: int | None = None) -> None:
-    """Count a request to X by its outcome, and keep how many its rate limit still allows."""
+def asked_x(session: Session, outcome: str) -> None:
+    """Count a request to X by its outcome."""
     _add(session, X_REQUESTS, outcome, 1)
-    if remaining is not None:
-        _set(session, RATE_LIMIT_REMAINING, "", remaining)
 
 
-def heard_x(session: Session, date: datetime) -> None:
-    """Note that X sells, and by how many seconds its clock is ahead of this machine's."""
-    _set(session, X_AHEAD, "", round((date - datetime.now(UTC)).total_seconds()))
-    session.execute(delete(Figure).where(Figure.name == X_REFUSES))
+def page_stored(session: Session, *, date: datetime, remaining: int | None) -> None:
+    """Count a page that X sold and that is stored now; keep its clock, and how many requests its rate limit still allows.
+
+    X's clock is kept as the seconds by which it is ahead of this machine's.
+    """
+    counts = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1)]
+    add_up(session, Figure, [{"name": name, "label": label, "value": by} for name, label, by in counts], ("value",))
+    ahead = round((date - datetime.now(UTC)).total_seconds())
+    values = [(X_AHEAD, ahead), (RATE_LIMIT_REMAINING, remaining)]
+    rows = [{"name": name, "label": "", "value": value} for name, value in values if value is not None]
+    upsert(session, Figure, rows, update=("value",))
+    session.execute(_SELLS_AGAIN)
 
 
 def refused_by_x(session: Session, failure: XFailure) -> None:
@@ -55,3 +61,6 @@ def _set(session: Session, name: str, label: str, value: int) -> None:
 
 def _add(session: Session, name: str, label: str, by: int) -> None:
     add_up(session, Figure, [{"name": name, "label": label, "value": by}], ("value",))
+
+
+_SELLS_AGAIN = delete(Figure.__table__).where(Figure.name == X_REFUSES)  # type: ignore[arg-type]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Set
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import add_up, upsert
@@ -62,8 +62,7 @@ def reserve(session: Session, billing: Billing, asked: Asked, *, now: datetime) 
     if lost and lost.posts <= asked.posts:
         session.execute(update(Reservation).where(Reservation.id == lost.id).values(in_flight=True, run_id=asked.run_id))
         return lost
-    month = _opened(session, billing, day)
-    posts = asked.posts
+    month, posts = _opened(session, billing, day), asked.posts
     if not _taken(session, billing, month, posts):
         if session.scalar(select(func.count()).select_from(Reservation).where(Reservation.in_flight)):
             return None
@@ -73,55 +72,45 @@ def reserve(session: Session, billing: Billing, asked: Asked, *, now: datetime) 
             raise BudgetSpent(
                 f"the budget of {dollars(billing.budget or 0)} a month is spent until {until}: MONTHLY_BUDGET_USD sets it"
             )
-    row = Reservation(
-        day=day.isoformat(),
-        micro=billing.prices.most(posts),
-        posts=posts,
-        in_flight=True,
-        run_id=asked.run_id,
-        listing_id=asked.listing_id,
-        page=asked.page,
-    )
-    session.add(row)
-    session.flush()
-    return Hold(row.id, posts)
+    values = asked._asdict() | {"posts": posts, "day": day.isoformat(), "micro": billing.prices.most(posts), "in_flight": True}
+    return Hold(session.execute(_RESERVED, values).scalar_one(), posts)
 
 
 def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: Set[int], users: Set[int]) -> Bought:
     """Book what came on this UTC day of X's in place of the reservation."""
-    row = session.scalars(select(Reservation).where(Reservation.id == hold.id)).one()
+    reserved_on, run_id, listing_id, page = session.execute(_TAKEN_BACK, {"hold": hold.id}).one()
+    same = {"listing": listing_id, "number": page, "today": day.isoformat(), "most": hold.posts}
+    session.execute(_LOST_BEFORE, same)
     _forget_old(session, day)
     new_posts, new_users = _first_today(session, day, "post", posts), _first_today(session, day, "user", users)
     bought = Bought(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
-    reserved_on, run_id = date.fromisoformat(row.day), row.run_id
-    same = (Reservation.listing_id == row.listing_id, Reservation.page == row.page)
+    month = _opened(session, billing, day)
     if bought.posts or bought.users:
-        _book(session, billing, day, run_id, bought)
-    session.delete(row)
-    session.flush()
-    again = delete(Reservation).where(*same, Reservation.day == day.isoformat(), Reservation.posts <= hold.posts)
-    session.execute(again.where(~Reservation.in_flight))
-    _count_reservations(session, billing, min(day, reserved_on))
+        add_up(session, Spend, [{"day": day.isoformat(), "run_id": run_id, "calls": 0, **bought._asdict()}], Bought._fields)
+        session.execute(_BOOKED, {"run": run_id, **{f"more_{name}": value for name, value in bought._asdict().items()}})
+    since = min(reserved_on, day.isoformat())
+    session.execute(_SETTLED, {"booked": month, "more": bought.ceiling, "since": since})
     return bought
 
 
-def release(session: Session, billing: Billing, hold: Hold, *, sold: bool) -> None:
+def release(session: Session, hold: Hold, *, sold: bool) -> None:
     """Give a reservation back after a request without a page; it stays where X may have sold one."""
-    row = session.scalars(select(Reservation).where(Reservation.id == hold.id)).one()
+    row = select(Reservation.day).where(Reservation.id == hold.id)
+    since = session.execute(row).scalar_one()
     if sold:
-        row.in_flight = False
+        session.execute(update(Reservation).where(Reservation.id == hold.id).values(in_flight=False))
     else:
-        session.delete(row)
-    session.flush()
-    _count_reservations(session, billing, date.fromisoformat(row.day))
+        session.execute(_TAKEN_BACK, {"hold": hold.id})
+    session.execute(_SETTLED, {"booked": "", "more": 0, "since": since})
 
 
 def recover(session: Session, billing: Billing, *, today: date) -> None:
     """Take over from a collector that died: what it had in flight may have been sold. The lease is held."""
     session.execute(update(Reservation).values(in_flight=False))
     month = _opened(session, billing, today)
-    session.execute(update(Budget).where(Budget.month == month).values(spent=_spent(session, billing, today)))
-    _count_reservations(session, billing, today)
+    ends = {"until": billing.month(today).end.isoformat(), "spent": _spent(session, billing.month(today))}
+    session.execute(update(Budget).where(Budget.month == month).values(**ends))
+    session.execute(_SETTLED, {"booked": "", "more": 0, "since": today.isoformat()})
 
 
 def empty(session: Session) -> bool:
@@ -152,35 +141,17 @@ def _affordable(session: Session, billing: Billing, month: str) -> int:
 
 def _opened(session: Session, billing: Billing, day: date) -> str:
     """Return the key of a day's billing month; its row is made from the ledger where it is missing."""
-    month = billing.month(day).start.isoformat()
-    if session.scalar(select(Budget.month).where(Budget.month == month)) is None:
-        upsert(session, Budget, [{"month": month, "spent": _spent(session, billing, day), "reserved": 0}])
-        _count_reservations(session, billing, day)
+    ends = billing.month(day)
+    month, until = ends.start.isoformat(), ends.end.isoformat()
+    if session.scalar(_MONTH, {"key": month}) is None:
+        upsert(session, Budget, [{"month": month, "until": until, "spent": _spent(session, ends), "reserved": 0}])
+        session.execute(_SETTLED, {"booked": "", "more": 0, "since": month})
     return month
 
 
-def _spent(session: Session, billing: Billing, day: date) -> int:
-    start, end = billing.month(day)
-    days = (Spend.day >= start.isoformat(), Spend.day < end.isoformat())
+def _spent(session: Session, month: Month) -> int:
+    days = (Spend.day >= month.start.isoformat(), Spend.day < month.end.isoformat())
     return session.scalar(select(func.coalesce(func.sum(Spend.ceiling), 0)).where(*days)) or 0
-
-
-def _count_reservations(session: Session, billing: Billing, day: date) -> None:
-    """Sum up the reservations of a day's billing month and of those after it.
-
-    One in flight counts in every month, for midnight may pass before it is billed.
-    """
-    for month in session.scalars(select(Budget.month).where(Budget.month >= billing.month(day).start.isoformat())).all():
-        ends = billing.month(date.fromisoformat(month))
-        row = update(Budget).where(Budget.month == month)
-        session.execute(row.values(reserved=reserved(session, ends)).execution_options(synchronize_session=False))
-
-
-def reserved(session: Session, month: Month) -> int:
-    """Return the sum of a billing month's reservations."""
-    days = and_(Reservation.day >= month.start.isoformat(), Reservation.day < month.end.isoformat())
-    total = select(func.coalesce(func.sum(Reservation.micro), 0)).where(or_(days, Reservation.in_flight))
-    return session.scalar(total) or 0
 
 
 def _first_today(session: Session, day: date, kind: str, ids: Set[int]) -> int:
@@ -190,14 +161,44 @@ def _first_today(session: Session, day: date, kind: str, ids: Set[int]) -> int:
 
 def _forget_old(session: Session, day: date) -> None:
     before = (day - REMEMBERED).isoformat()
-    if session.scalar(select(func.min(Purchase.day))) or before > "":
+    if (session.scalar(_OLDEST) or before) < before:
         session.execute(delete(Purchase).where(Purchase.day < before))
 
 
-def _book(session: Session, billing: Billing, day: date, run_id: int, bought: Bought) -> None:
-    month = _opened(session, billing, day)
-    entry = {"day": day.isoformat(), "run_id": run_id, "calls": 0, **bought._asdict()}
-    add_up(session, Spend, [entry], Bought._fields)
-    of_run = update(Run).where(Run.id == run_id)
-    session.execute(of_run.values({name: getattr(Run, name) + value for name, value in bought._asdict().items()}))
-    session.execute(update(Budget).where(Budget.month == month).values(spent=Budget.spent + bought.ceiling))
+_reservations: Any = Reservation.__table__
+_budgets: Any = Budget.__table__
+_runs: Any = Run.__table__
+_held = _reservations.c
+
+RESERVED = (
+    select(func.coalesce(func.sum(_held.micro), 0))
+    .where(or_(_held.in_flight, and_(_held.day >= _budgets.c.month, _held.day < _budgets.c.until)))
+    .correlate(_budgets)
+    .scalar_subquery()
+)
+_OLDEST = select(func.min(Purchase.day))
+_MONTH = select(Budget.month).where(Budget.month == bindparam("key"))
+_RESERVED = insert(_reservations).returning(_held.id)
+_TAKEN_BACK = (
+    delete(_reservations).where(_held.id == bindparam("hold")).returning(_held.day, _held.run_id, _held.listing_id, _held.page)
+)
+_LOST_BEFORE = delete(_reservations).where(
+    _held.listing_id == bindparam("listing"),
+    _held.page == bindparam("number"),
+    _held.day == bindparam("today"),
+    _held.posts <= bindparam("most"),
+    ~_held.in_flight,
+)
+_BOOKED = (
+    update(_runs)
+    .where(_runs.c.id == bindparam("run"))
+    .values({name: _runs.c[name] + bindparam(f"more_{name}") for name in Bought._fields})
+)
+_SETTLED = (
+    update(_budgets)
+    .where(_budgets.c.until > bindparam("since"))
+    .values(
+        spent=_budgets.c.spent + case((_budgets.c.month == bindparam("booked"), bindparam("more", type_=BigInteger)), else_=0),
+        reserved=RESERVED,
+    )
+)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import figures, lease, ledger, listings, runs, sources
-from collector.failures import OK, Reach, XFailure
-from collector.ledger import SMALLEST_PAGE, Asked, Bought, Hold
+from collector.failures import Reach, XFailure
+from collector.ledger import SMALLEST_PAGE, Asked, Bought, BudgetSpent, Hold
 from collector.listings import Stretch
 from collector.parsing import page
 from collector.prices import Billing
@@ -58,6 +58,13 @@ class Job:
     on_progress: OnProgress
 
 
+class Next(NamedTuple):
+    """What is read next, and the reservation of its page, where it was made with the page before."""
+
+    stretch: Stretch
+    hold: Hold | None = None
+
+
 class TagReader:
     """Reads a tag until its number is reached: what was interrupted, then new posts, then gaps."""
 
@@ -72,7 +79,7 @@ class TagReader:
         self._finish(self._listed(lambda session: listings.interrupted(session, tag_id)))
         for gap in self._listed(lambda session: listings.asked_before(session, tag_id, now=clock.now())):
             if self._left >= SMALLEST_PAGE:
-                self._next_page(gap)
+                self._page(Next(gap), last=True)
         self._finish(self._listed(lambda session: listings.poll(session, self._order, now=clock.now())))
         for gap in self._listed(lambda session: listings.gaps(session, tag_id)):
             self._finish(gap)
@@ -82,14 +89,15 @@ class TagReader:
             return question(session)
 
     def _finish(self, stretch: Stretch | None) -> None:
-        while stretch and self._left >= SMALLEST_PAGE:
-            stretch = self._next_page(stretch)
+        following = Next(stretch) if stretch else None
+        while following and self._left >= SMALLEST_PAGE:
+            following = self._page(following)
 
-    def _next_page(self, stretch: Stretch) -> Stretch | None:
-        """Buy and store a page, and return what is left of the stretch."""
+    def _page(self, following: Next, *, last: bool = False) -> Next | None:
+        """Buy and store a page, and return what follows it; nothing is reserved for what follows the `last`."""
         mended = False
         while True:
-            begun, hold = self._reserved(stretch)
+            begun, hold = self._reserved(following)
             if begun is None or hold is None:
                 return None
             try:
@@ -98,31 +106,39 @@ class TagReader:
                 if mended or failure.kind not in ("stale", "refused") or not (begun.next_token or failure.kind == "stale"):
                     self._forget(begun, failure)
                     raise
-                mended, stretch = True, self._mended(begun)
+                mended, following = True, Next(self._mended(begun))
                 continue
             try:
-                return self._stored(begun, hold, found, answer)
+                return self._stored(begun, hold, found, answer, last=last)
             except (DatabaseUnavailable, sources.SourceRefused):
                 self._release_unstored(hold)
                 raise
 
-    def _reserved(self, stretch: Stretch) -> tuple[Stretch | None, Hold | None]:
-        """Record the page that will be asked for with its worst case; wait where others may leave some of the budget."""
-        job, allowed = self._job, min(self._left, stretch.wanted or self._left)
+    def _reserved(self, following: Next) -> tuple[Stretch | None, Hold | None]:
+        """Have the page on record with its worst case before it is asked for; wait where others may leave some budget."""
+        job, (stretch, hold) = self._job, following
         while not job.stop.is_set():
-            now = job.x.clock.now()
+            if hold:
+                return stretch, hold
             with job.database.writing() as session:
                 lease.renew(session, job.token)
-                begun = listings.begun(session, self._order, stretch, job.run_id, now=now)
-                if begun is None:
-                    return None, None
-                asked = Asked(job.run_id, begun.id, begun.pages, page_size(allowed))
-                hold = ledger.reserve(session, job.billing, asked, now=now)
-            if hold:
-                return begun, hold
+                begun, hold = self._reserve(session, stretch, self._left)
+            if begun is None:
+                return None, None
             stretch = begun
-            job.stop.wait(SETTLED_CHECKED_EVERY_S)
+            if hold is None:
+                job.stop.wait(SETTLED_CHECKED_EVERY_S)
+        if hold:
+            self._release(hold, sold=False)
         raise Stopped
+
+    def _reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
+        job, now = self._job, self._job.x.clock.now()
+        begun = listings.begun(session, self._order, stretch, job.run_id, now=now)
+        if begun is None:
+            return None, None
+        asked = Asked(job.run_id, begun.id, begun.pages, page_size(min(left, begun.wanted or left)))
+        return begun, ledger.reserve(session, job.billing, asked, now=now)
 
     def _bought(self, stretch: Stretch, hold: Hold) -> tuple[Page, Answer]:
         """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one."""
@@ -151,7 +167,7 @@ class TagReader:
     def _release(self, hold: Hold, *, sold: bool) -> None:
         with self._job.database.writing() as session:
             lease.renew(session, self._job.token)
-            ledger.release(session, self._job.billing, hold, sold=sold)
+            ledger.release(session, hold, sold=sold)
 
     def _release_unstored(self, hold: Hold) -> None:
         """Keep the reservation of a page that was bought in vain; where that fails as well, nothing can be stored: stop."""
@@ -186,8 +202,11 @@ class TagReader:
                 lease.renew(session, self._job.token)
                 listings.forget_unread(session, stretch)
 
-    def _stored(self, stretch: Stretch, hold: Hold, found: Page, answer: Answer) -> Stretch | None:
-        """Store a page in one transaction: its tweets, links and roll-ups, what it cost, and where its listing goes on."""
+    def _stored(self, stretch: Stretch, hold: Hold, found: Page, answer: Answer, *, last: bool) -> Next | None:
+        """Store a page in one transaction: its tweets, links and roll-ups, what it cost, and where its listing goes on.
+
+        The next page is reserved in it as well, so that each page takes one transaction.
+        """
         job, tag = self._job, self._order.tag
         left = min(self._left, stretch.wanted or self._left) - len(found.posts)
         with job.database.writing() as session:
@@ -206,12 +225,21 @@ class TagReader:
                 capped=left < SMALLEST_PAGE,
             )
             runs.add(session, job.run_id, tag, added=added)
-            figures.asked_x(session, OK, remaining=answer.rate_limit.remaining)
-            figures.heard_x(session, answer.observed)
-            figures.changed(session)
+            figures.page_stored(session, date=answer.observed, remaining=answer.rate_limit.remaining)
+            following = None if rest is None else self._following(session, rest, left, last=last)
         self._left -= len(found.posts)
         self._say(found, added, bought)
-        return rest
+        return following
+
+    def _following(self, session: Session, rest: Stretch, left: int, *, last: bool) -> Next | None:
+        """Return what follows a page, reserved if the budget has room for it now."""
+        if last or left < SMALLEST_PAGE:
+            return Next(rest)
+        try:
+            begun, hold = self._reserve(session, rest, left)
+        except BudgetSpent:
+            return Next(rest)
+        return Next(begun, hold) if begun else None
 
     def _say(self, found: Page, added: int, bought: Bought) -> None:
         tag = self._order.tag.tag

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from collector.terms import TagOrder
@@ -42,9 +43,9 @@ def tag_state(session: Session, run_id: int, tag: TagRef, state: str, reason: st
 
 def add(session: Session, run_id: int, tag: TagRef, *, added: int) -> None:
     """Count the new tweets of a stored page."""
-    session.execute(update(Run).where(Run.id == run_id).values(tweets_added=Run.tweets_added + added))
-    row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
-    session.execute(row.values(added=RunTag.added + added))
+    counted = {"run": run_id, "tag": tag.id, "more": added}
+    session.execute(_ADDED, counted)
+    session.execute(_ADDED_BY_TAG, counted)
 
 
 def end(session: Session, run_id: int, *, error: str | None = None, seconds: float | None = None) -> None:
@@ -79,3 +80,13 @@ def running(session: Session) -> int | None:
     """Return the id of the collection that runs, or None."""
     mine = select(Run.id).where(Run.state == "running", Run.kind == "collection", Run.token == live_token(session))
     return session.scalar(mine)
+
+
+_runs: Any = Run.__table__
+_tags: Any = RunTag.__table__
+_ADDED = update(_runs).where(_runs.c.id == bindparam("run")).values(tweets_added=_runs.c.tweets_added + bindparam("more"))
+_ADDED_BY_TAG = (
+    update(_tags)
+    .where(_tags.c.run_id == bindparam("run"), _tags.c.tag_id == bindparam("tag"))
+    .values(added=_tags.c.added + bindparam("more"))
+)

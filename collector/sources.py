@@ -44,9 +44,7 @@ def choose(settings: Settings) -> Choice:
 
 def source_of(session: Session) -> str | None:
     """Return where the stored tweets come from, or None while there are none."""
-    if not session.scalar(select(exists().select_from(Tweet))):
-        return None
-    return session.scalar(select(Mark.value).where(Mark.name == MARK))
+    return session.scalar(_SOURCE)
 
 
 def require(session: Session, source: str) -> None:
@@ -66,6 +64,9 @@ def shown_source(session: Session, source: str) -> str:
 
 def claim(session: Session, source: str) -> None:
     """Mark the database as filled from this source, in the transaction that adds tweets; raises SourceRefused."""
+    stored = source_of(session)
+    if stored == source:
+        return
     require(session, source)
     if session.scalar(select(Mark.value).where(Mark.name == MARK)) != source:
         session.execute(delete(Mark).where(Mark.name == MARK))
@@ -102,3 +103,6 @@ def _holds_a_tweet(file: str) -> bool:
         return True  # it may hold tweets, and whoever opens it says what is wrong with it
     finally:
         database.close()
+
+
+_SOURCE = select(Mark.value).where(Mark.name == MARK, exists().select_from(Tweet))

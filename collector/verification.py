@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select, text
@@ -69,18 +68,15 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
     yield from _budget(session, billing)
 
 
-def _budget(session: Session, billing: Billing) -> Iterator[str]:
-    newest = session.scalars(select(Budget).order_by(Budget.month.desc()).limit(1)).first()
-    if newest is None:
-        return
-    spent = session.scalar(select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= newest.month))
-    month = billing.month(date.fromisoformat(newest.month))
-    if month.start.isoformat() != newest.month:
-        return  # it was made under another BILLING_DAY; the next collection makes a new one
-    if spent != newest.spent:
-        yield f"budget of {newest.month}: {newest.spent} micro-dollars spent, {spent} in the ledger"
-    if (reserved := ledger.reserved(session, month)) != newest.reserved:
-        yield f"budget of {newest.month}: {newest.reserved} micro-dollars reserved, {reserved} in reservations"
+def _budget(session: Session, _billing: Billing) -> Iterator[str]:
+    """Look at the newest month; one that was made under another BILLING_DAY is made anew by the next collection."""
+    spent = select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= Budget.month, Spend.day < Budget.until)
+    kept = select(Budget.month, Budget.spent, spent.correlate(Budget).scalar_subquery(), Budget.reserved, ledger.RESERVED)
+    for month, booked, sold, held, reserved in session.execute(kept.order_by(Budget.month.desc()).limit(1)):
+        if booked != sold:
+            yield f"budget of {month}: {booked} micro-dollars spent, {sold} in the ledger"
+        if held != reserved:
+            yield f"budget of {month}: {held} micro-dollars reserved, {reserved} in reservations"
 
 
 def _tweets(session: Session, _billing: Billing) -> Iterator[str]:

@@ -38,11 +38,15 @@ class Purchase(Base):
 
 
 class Budget(Base):
-    """A billing month, named by its first day: its ceiling so far, and the sum of its reservations."""
+    """A billing month from its first day up to, not including, `until`: its ceiling so far, and the sum of its reservations.
+
+    A request in flight counts in every month, for midnight may pass before it is billed.
+    """
 
     __tablename__ = "budgets"
 
     month: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[str] = mapped_column(Text)
     spent: Mapped[int] = mapped_column(BigInteger)
     reserved: Mapped[int] = mapped_column(BigInteger)
 

@@ -78,6 +78,7 @@ def _tables() -> None:
     op.create_table(
         "budgets",
         sa.Column("month", sa.Text(), nullable=False),
+        sa.Column("until", sa.Text(), nullable=False),
         sa.Column("spent", sa.BigInteger(), nullable=False),
         sa.Column("reserved", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("month", name=op.f("pk_budgets")),

@@ -133,8 +133,8 @@ def test_a_refusal_is_free_and_a_lost_answer_is_not(database: Database) -> None:
     assert free
     assert lost
     with database.writing() as session:
-        ledger.release(session, billing, free, sold=False)
-        ledger.release(session, billing, lost, sold=True)
+        ledger.release(session, free, sold=False)
+        ledger.release(session, lost, sold=True)
     assert budget(database) == (0, PAGE)
 
 
@@ -143,7 +143,7 @@ def test_a_page_that_was_lost_today_is_asked_again_under_its_reservation(databas
     lost = reserve(database, billing, posts=100)
     assert lost
     with database.writing() as session:
-        ledger.release(session, billing, lost, sold=True)
+        ledger.release(session, lost, sold=True)
     again = reserve(database, billing, posts=100)
     assert again == lost
     settle(database, billing, again, posts=100, users=100)
@@ -155,7 +155,7 @@ def test_a_page_that_was_lost_yesterday_stays_reserved(database: Database) -> No
     lost = reserve(database, billing)
     assert lost
     with database.writing() as session:
-        ledger.release(session, billing, lost, sold=True)
+        ledger.release(session, lost, sold=True)
     tomorrow = NOON + timedelta(days=1)
     again = reserve(database, billing, now=tomorrow)
     assert again
@@ -198,7 +198,7 @@ def test_another_billing_day_counts_lost_answers_anew(database: Database) -> Non
     lost = reserve(database, Billing(PRICES, PAGE))
     assert lost
     with database.writing() as session:
-        ledger.release(session, Billing(PRICES, PAGE), lost, sold=True)
+        ledger.release(session, lost, sold=True)
     with database.writing() as session:
         ledger.recover(session, Billing(PRICES, PAGE, 15), today=NOON.date())
     with pytest.raises(BudgetSpent):
