@@ -94,9 +94,8 @@ def main() -> int:
     seconds = [one.seconds for one in rounds]
     ratio = statistics.median(seconds) / latency
     print(f"{longest.query} alone, nothing stored: {longest.requests} requests in {latency:.2f} s")
-    print(
-        f"{rounds[0].tweets} tweets of ten tags: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f} s"
-    )
+    spread = f"{min(seconds):.2f} to {max(seconds):.2f} s in {len(seconds)} rounds"
+    print(f"{rounds[0].tweets} tweets of ten tags: median {statistics.median(seconds):.2f} s, {spread}")
     print(f"ratio {ratio:.3f}; bar {BAR}: {'met' if ratio <= BAR else 'MISSED'}")
     return 0
 
