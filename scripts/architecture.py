@@ -28,10 +28,10 @@ BOX_HEIGHT = 64
 BOXES = {
     "x": Box(20, 30, 190, "X API v2", "recent search"),
     "emulator": Box(20, 130, 190, "emulator/", "stands in without credentials", dashed=True),
-    "collector": Box(350, 80, 210, "collector/", "Tweepy, page loop, lease, store"),
+    "collector": Box(350, 80, 210, "collector/", "page loop, ledger, schedule"),
     "archives": Box(20, 250, 190, "archives", "twarc2 pages, NDJSON", dashed=True),
     "commands": Box(350, 250, 210, "commands/", "flask --app app tweets import"),
-    "database": Box(720, 165, 160, "SQLite", "each tweet once"),
+    "database": Box(720, 165, 160, "SQLite", "each tweet once, ledger"),
     "resources": Box(720, 30, 160, "resources/", "REST API, Flask-RESTful"),
     "telemetry": Box(720, 340, 160, "telemetry/", "logs and metrics"),
     "clients": Box(1030, 30, 130, "clients", "curl, Postman", dashed=True),
