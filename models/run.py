@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, UTCDateTime
@@ -50,4 +50,7 @@ class RunTag(Base):
     added: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(Text)
 
-    __table_args__ = (CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
+        Index(None, "tag_id", "run_id"),
+    )

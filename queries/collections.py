@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag
@@ -43,42 +44,39 @@ class CollectionView(NamedTuple):
 
 def collection(session: Session, collection_id: int) -> CollectionView | None:
     """Return one collection, its tags by name; one whose collector has died is failed, not running."""
-    run = session.scalar(select(Run).where(Run.id == collection_id, Run.kind == "collection"))
-    if run is None:
-        return None
-    died = run.state == "running" and run.token != live_token(session)
-    state, error = ("failed", INTERRUPTED) if died else (run.state, run.error)
-    columns = select(Tag.tag, RunTag.state, RunTag.added, RunTag.reason).join(Tag, Tag.id == RunTag.tag_id)
-    rows = session.execute(columns.where(RunTag.run_id == run.id).order_by(Tag.key))
-    tags = tuple(_outcome(TagOutcome(*row), died=died) for row in rows)
-    return CollectionView(
-        run.id,
-        state,
-        run.started,
-        run.ended,
-        run.tweets_added,
-        run.posts,
-        run.users,
-        run.floor,
-        run.ceiling,
-        error,
-        tags,
-        tuple(gaps(session, run_id=run.id)),
-    )
+    found = _views(session, select(Run).where(Run.id == collection_id, Run.kind == "collection"))
+    return found[0] if found else None
 
 
 def collections(session: Session, *, before: int | None, most: int) -> list[CollectionView]:
     """Return at most `most` collections, newest first, of those with ids below `before`."""
-    ids = select(Run.id).where(Run.kind == "collection").order_by(Run.id.desc()).limit(most)
-    if before is not None:
-        ids = ids.where(Run.id < before)
-    return [view for run_id in session.scalars(ids).all() if (view := collection(session, run_id))]
+    runs = select(Run).where(Run.kind == "collection").order_by(Run.id.desc()).limit(most)
+    return _views(session, runs if before is None else runs.where(Run.id < before))
 
 
 def latest(session: Session) -> CollectionView | None:
     """Return the collection that started last."""
-    newest = session.scalar(select(func.max(Run.id)).where(Run.kind == "collection"))
-    return collection(session, newest) if newest else None
+    found = collections(session, before=None, most=1)
+    return found[0] if found else None
+
+
+def _views(session: Session, query: Select[Run]) -> list[CollectionView]:
+    runs, token = session.scalars(query).all(), live_token(session)
+    ids = [run.id for run in runs]
+    outcomes: dict[int, list[TagOutcome]] = {run_id: [] for run_id in ids}
+    columns = select(RunTag.run_id, Tag.tag, RunTag.state, RunTag.added, RunTag.reason).join(Tag, Tag.id == RunTag.tag_id)
+    for run_id, *outcome in session.execute(columns.where(RunTag.run_id.in_(ids)).order_by(Tag.key)):
+        outcomes[run_id].append(TagOutcome._make(outcome))
+    left = gaps(session, run_ids=ids)
+    return [_view(run, token, outcomes[run.id], [gap for gap in left if gap.run_id == run.id]) for run in runs]
+
+
+def _view(run: Run, token: int | None, tags: Sequence[TagOutcome], left: Sequence[Gap]) -> CollectionView:
+    died = run.state == "running" and run.token != token
+    state, error = ("failed", INTERRUPTED) if died else (run.state, run.error)
+    money = (run.posts, run.users, run.floor, run.ceiling)
+    shown = tuple(_outcome(tag, died=died) for tag in tags)
+    return CollectionView(run.id, state, run.started, run.ended, run.tweets_added, *money, error, shown, tuple(left))
 
 
 def _outcome(tag: TagOutcome, *, died: bool) -> TagOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -17,12 +18,14 @@ class Gap(NamedTuple):
     since_id: int
     until_id: int
     expired: bool
+    run_id: int
 
 
-def gaps(session: Session, *, run_id: int | None = None) -> list[Gap]:
-    """Return the gaps by tag, newest first; with `run_id`, those that this collection left."""
-    rows = select(Tag.tag, Listing.since_id, Listing.before, Listing.expired).join(Tag, Tag.id == Listing.tag_id)
+def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]:
+    """Return the gaps by tag, newest first; with `run_ids`, those that these collections left or read last."""
+    columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired, Listing.run_id)
+    rows = select(*columns).join(Tag, Tag.id == Listing.tag_id)
     rows = rows.where(Listing.gap).order_by(Tag.key, Listing.before.desc())
-    if run_id is not None:
-        rows = rows.where(Listing.run_id == run_id)
+    if run_ids is not None:
+        rows = rows.where(Listing.run_id.in_(run_ids))
     return [Gap._make(row) for row in session.execute(rows)]

@@ -11,7 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag, TagLang
+from queries.collections import INTERRUPTED
 from queries.gaps import Gap, gaps
+from queries.leases import live_token
 
 
 class TagCount(NamedTuple):
@@ -61,21 +63,23 @@ def per_tag(session: Session) -> list[list[TagCount]]:
 def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag]:
     """Return the tracked tags by name, or the one with this key."""
     tweets = select(func.coalesce(func.sum(TagLang.tweets), 0)).where(TagLang.tag_id == Tag.id).scalar_subquery()
-    rows = select(Tag.id, Tag.tag, tweets, Tag.lang, Tag.exclude, Tag.tw_number).where(Tag.tracked).order_by(Tag.key)
+    newest = select(func.max(RunTag.run_id)).where(RunTag.tag_id == Tag.id).scalar_subquery()
+    columns = (Tag.id, Tag.tag, tweets, newest, Tag.lang, Tag.exclude, Tag.tw_number)
+    rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:
         rows = rows.where(Tag.key == key)
-    found, open_gaps = _last_collections(session), gaps(session)
+    left = gaps(session)
     return [
-        TrackedTag(tag, count, found.get(tag_id), [gap for gap in open_gaps if gap.tag == tag], *terms)
-        for tag_id, tag, count, *terms in session.execute(rows)
+        TrackedTag(tag, count, _last(session, tag_id, run_id), [gap for gap in left if gap.tag == tag], *terms)
+        for tag_id, tag, count, run_id, *terms in session.execute(rows).all()
     ]
 
 
-def _last_collections(session: Session) -> dict[int, TagCollection]:
-    newest = select(RunTag.tag_id, func.max(RunTag.run_id).label("run_id")).group_by(RunTag.tag_id).subquery()
-    rows = (
-        select(RunTag.tag_id, Run.id, Run.started, RunTag.state, RunTag.reason)
-        .join(Run, Run.id == RunTag.run_id)
-        .join(newest, (newest.c.tag_id == RunTag.tag_id) & (newest.c.run_id == RunTag.run_id))
-    )
-    return {tag_id: TagCollection._make(row) for tag_id, *row in session.execute(rows)}
+def _last(session: Session, tag_id: int, run_id: int | None) -> TagCollection | None:
+    if run_id is None:
+        return None
+    columns = select(Run.id, Run.started, RunTag.state, RunTag.reason, Run.token).join(Run, Run.id == RunTag.run_id)
+    *found, token = session.execute(columns.where(RunTag.run_id == run_id, RunTag.tag_id == tag_id)).one()
+    last = TagCollection._make(found)
+    died = last.state in ("waiting", "running") and token != live_token(session)
+    return last._replace(state="failed", reason=INTERRUPTED) if died else last

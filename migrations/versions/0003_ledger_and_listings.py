@@ -120,6 +120,7 @@ def _tables() -> None:
 
 
 def _columns() -> None:
+    op.create_index(op.f("ix_run_tags_tag_id_run_tags_run_id"), "run_tags", ["tag_id", "run_id"])
     op.add_column("tags", sa.Column("since_id", sa.BigInteger(), nullable=True))
     op.add_column("tags", sa.Column("lang", sa.Text(), nullable=True))
     op.add_column("tags", sa.Column("exclude", sa.Text(), nullable=True))

@@ -85,7 +85,7 @@ def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
 
 def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> None:
     outcome = TagOutcome("#sre", "failed", 0, "X is unwell: status 503")
-    gap = Gap("#sre", 10, 20, False)
+    gap = Gap("#sre", 10, 20, False, 7)
     view = CollectionView(7, "running", NOON, None, 3, 100, 60, 500_000, 1_100_000, None, (outcome,), (gap,))
     assert rows.collection(view) == {
         "id": 7,
