@@ -22,7 +22,10 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A response. delivery: whole, cut (closes in mid-body), reset (TCP RST) or hang; wait: seconds before it."""
+    """A response. delivery: whole, cut (closes in mid-body), reset (TCP RST) or hang; wait: seconds before it.
+
+    at_ms: its Date, milliseconds since 1970, the instant at which it was sold; None for that of sending.
+    """
 
     status: int
     body: bytes
@@ -30,6 +33,7 @@ class Answer(NamedTuple):
     content_type: str = JSON
     delivery: str = "whole"
     wait: float = 0
+    at_ms: int | None = None
 
 
 class Problem(Exception):

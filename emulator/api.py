@@ -39,20 +39,19 @@ class Api:
         self.limits = Limits()
         self.faults = Faults()
 
-    def answer(self, call: Call) -> Answer:
-        """Return the answer to a call below /2 or to /oauth2/token."""
+    def answer(self, call: Call, now_ms: int) -> Answer:
+        """Return the answer to a call below /2 or to /oauth2/token that comes at an instant."""
         method = _METHODS.get(call.path)
         if method is None:
             return as_json(problems.plain(404, "Not Found"), status=404)
         if call.method != method:
             return as_json(problems.plain(405, "Method Not Allowed"), status=405, headers=(("Allow", method),))
         try:
-            return self._answered(call)
+            return self._answered(call, now_ms)
         except Problem as problem:
             return problem.answer
 
-    def _answered(self, call: Call) -> Answer:
-        now_ms = self.clock.now_ms()
+    def _answered(self, call: Call, now_ms: int) -> Answer:
         if call.path == TOKEN:
             return self._token(call, now_ms)
         who = caller(call)

@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _headers(self, answer: Answer) -> list[tuple[str, str]]:
         return [
-            ("Date", formatdate(self._service.now_ms() / 1000, usegmt=True)),
+            ("Date", formatdate((self._service.now_ms() if answer.at_ms is None else answer.at_ms) / 1000, usegmt=True)),
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
             *answer.headers,

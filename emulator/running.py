@@ -10,6 +10,7 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
+from emulator import snowflake
 from emulator.answer import Answer, Call
 from emulator.api import Api
 from emulator.clock import Clock
@@ -131,6 +132,7 @@ class Emulator:
             return self._control.answer(call)
         if self._api.latency and stopping.wait(self._api.latency):
             raise ConnectionAbortedError("stopped before the answer")
-        at, answer = self.clock.now(), self._api.answer(call)
-        self._requests.add(Request(at, call.method, call.path, call.params, answer.status))
-        return answer
+        now_ms = self.clock.now_ms()
+        answer = self._api.answer(call, now_ms)
+        self._requests.add(Request(snowflake.to_datetime(now_ms), call.method, call.path, call.params, answer.status))
+        return answer._replace(at_ms=now_ms)

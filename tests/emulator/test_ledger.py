@@ -97,3 +97,13 @@ def test_a_page_that_x_answered_is_sold_however_it_arrives(emulator: Emulator, c
     except http.client.IncompleteRead:
         assert kind == "cut"
     assert emulator.ledger.total().posts_billed == 100
+
+
+def test_the_date_of_an_answer_is_the_instant_of_its_sale(emulator: Emulator, client: Client) -> None:
+    """A slow answer that is sent after midnight belongs to the day on which it was sold."""
+    emulator.clock.set(datetime(2026, 11, 24, 23, 59, 59, 500_000, tzinfo=UTC))
+    emulator.clock.release()
+    emulator.plan("slow", seconds=1)
+    reply = client.search("#sre")
+    assert reply.headers["date"] == "Tue, 24 Nov 2026 23:59:59 GMT"
+    assert list(emulator.ledger.days()) == ["2026-11-24"]

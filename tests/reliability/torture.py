@@ -71,7 +71,8 @@ class Torture:
         judge, lately = self._judge, self.history[-12:]
         assert judge.faults() == [], lately
         for day in list(judge.posts)[-2:]:
-            assert judge.differences(day) == [], lately
+            differences = judge.differences(day)
+            assert differences == [], (differences, lately)
         if not self._arguments:
             twice = judge.sold_twice()
             assert twice == [], (twice[:3], [judge.days[sold] for sold in twice[:3]], lately)
