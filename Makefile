@@ -25,7 +25,7 @@ test: $(STAMP) ## Run the whole test suite
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
 
 torture: $(STAMP) ## Run the long tests that make test leaves out
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -m slow -s
 
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .

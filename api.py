@@ -22,14 +22,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
-from collector.collector import CollectionRunning, Collector, NothingTracked, Order, Started
-from collector.prices import Billing, dollars
+from collector.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked, Order, Started
+from collector.money.prices import Billing, dollars
 from collector.reading import OnProgress, Progress
 from collector.schedule import Schedule
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
 from collector.tags import TagRefused, hashtag
-from collector.tries import Patience
-from collector.x import Access
+from collector.x.client import Access
+from collector.x.tries import Patience
 from emulator import Emulator
 from queries.collections import CollectionView, collection
 from queries.figures import COMMAND, x_now
@@ -143,10 +143,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collect(collector: Collector) -> int:
+    stopped = threading.Event()
+
+    def stop(*_signal: object) -> None:
+        stopped.set()
+        collector.stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: collector.stop())
+        signal.signal(number, stop)
     pages: SimpleQueue[Progress | None] = SimpleQueue()
     started = collector.start(on_progress=pages.put)
+    if stopped.is_set():
+        collector.stop()  # the signal came before there was something to stop
     started.over.add_done_callback(lambda _: pages.put(None))
     with tqdm(total=started.most, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
         for page in iter(pages.get, None):
@@ -180,6 +188,8 @@ def _estimate(collector: Collector) -> int:
     billing = collector.order.billing
     with collector.database.reading() as session:
         orders, today = collector.orders(session), x_now(session).date()
+        if not orders:
+            raise NothingTracked(NONE_TRACKED)
         month = billing.month(today)
         used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
     most = collector.most(orders)
@@ -189,7 +199,7 @@ def _estimate(collector: Collector) -> int:
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
     tags_of = f"{len(orders)} tags x {posts} tweets"
     _say(f"{tags_of}: at most {dollars(most.floor)} for the tweets, {dollars(most.ceiling)} if X charges for their authors too")
-    if billing.budget is not None:
+    if billing.budget is not None and collector.source.name != EMULATOR:
         left = max(0, billing.budget - used)
         budget = dollars(billing.budget)
         _say(f"{dollars(left)} of the month's budget of {budget} are left until {month.end}; it is never exceeded")

@@ -14,14 +14,14 @@ from queue import Empty, SimpleQueue
 
 from alchemy import Database, DatabaseUnavailable, DiskFailed
 from collector import figures, lease, listings, runs, sources
-from collector.failures import Reach, XFailure
-from collector.ledger import SMALLEST_PAGE, BudgetSpent
-from collector.prices import Billing
-from collector.reading import Job, OnProgress, TagReader
+from collector.money.ledger import SMALLEST_PAGE, BudgetSpent
+from collector.money.prices import Billing
+from collector.reading import Job, OnProgress, TagReader, Untracked
 from collector.terms import TagOrder
-from collector.tries import Patience, Stopped, Tries
 from collector.values import TagRef, first_id
-from collector.x import Search, X
+from collector.x.client import Search, X
+from collector.x.failures import Reach, XFailure
+from collector.x.tries import Patience, Stopped, Tries
 from queries.collections import INTERRUPTED
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Collection:
         self._run_id, self._token = run_id, token
         self._started = time.monotonic()
         self.stop = threading.Event()
-        self._tries = Tries(patience, self.stop, self._count_failure)
+        self._tries = Tries(patience, self.stop, self._count_failure, x.clock)
         self._job = Job(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
@@ -60,15 +60,11 @@ class Collection:
 
         With `ask_first`, a request that can't cost anything shows X's time, and whether X refuses everything, before others.
         """
-        heart = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(heart,), name="collector-lease", daemon=True)
-        beating.start()
         try:
-            if not ask_first or self._asked_first(orders):
-                self._work(orders)
+            with lease.beating(self._database, self._token, self.stop.set):
+                if not ask_first or self._asked_first(orders):
+                    self._work(orders)
         finally:
-            heart.set()
-            beating.join()
             self._x.close()
             self._end(self._error(sys.exception()))
 
@@ -87,7 +83,7 @@ class Collection:
                 break
             if self._x.clock.known:
                 return True
-            self._tries = Tries(Patience(retries=0), self.stop, self._count_failure)
+            self._tries = Tries(Patience(retries=0), self.stop, self._count_failure, self._x.clock)
         self._stopping_failure = self._stopping_failure or XFailure("unwell", Reach.RUN, "X is unwell: no answer to any tag")
         return False
 
@@ -137,17 +133,6 @@ class Collection:
             figures.changed(session)
             lease.give_back(session, self._token)
 
-    def _beat(self, heart: threading.Event) -> None:
-        while not heart.wait(lease.RENEWED_EVERY_S):
-            try:
-                with self._database.writing() as session:
-                    lease.renew(session, self._token)
-            except lease.LeaseLost:
-                self.stop.set()
-                return
-            except DatabaseUnavailable as error:
-                log.warning("lease not renewed", extra={"reason": str(error)})
-
     def _tag(self, order: TagOrder) -> None:
         """Collect one tag and record how it ended; only a lost lease stops the others."""
         tag = order.tag
@@ -162,6 +147,8 @@ class Collection:
             self._failed(tag, str(failure))
         except BudgetSpent as error:
             self._stopping_failure = self._stopping_failure or error
+            self._failed(tag, str(error))
+        except Untracked as error:
             self._failed(tag, str(error))
         except Stopped:
             self._failed(tag, str(self._stopping_failure or INTERRUPTED))
@@ -195,7 +182,7 @@ class Collection:
 
     def _count_failure(self, failure: XFailure) -> None:
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
-        with self._database.writing() as session:
+        with suppress(DatabaseUnavailable), self._database.writing() as session:  # a figure, not worth a run
             figures.asked_x(session, failure.kind)
 
 

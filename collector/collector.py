@@ -14,24 +14,28 @@ from typing import NamedTuple, Protocol
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector import lease, ledger, runs, sources, tags
-from collector.clock import XClock
+from collector import lease, runs, sources, tags
 from collector.collection import STOPS_WITHIN_S, Collection
-from collector.prices import Billing, Cost
+from collector.money import ledger
+from collector.money.prices import Billing, Cost
 from collector.reading import OnProgress, Progress
 from collector.terms import TagOrder
-from collector.tries import Patience
-from collector.x import Access, X
-from queries.figures import refused
+from collector.x.client import Access, X
+from collector.x.clock import XClock
+from collector.x.tries import Patience
+from queries.figures import refused, x_now
 
 log = logging.getLogger(__name__)
+
+
+NONE_TRACKED = "no tag is tracked: PUT /tags/{tag} tracks one; TAGS adds only those that this database has never known"
 
 
 class CollectionRunning(Exception):
     """Another collection, or a command that must not run beside one, holds the lease."""
 
     def __init__(self, run_id: int | None) -> None:
-        super().__init__("another collection runs" if run_id else "the database is being changed by another command")
+        super().__init__("another collection runs" if run_id else "another command holds the database: try again in a minute")
         self.run_id = run_id
 
 
@@ -154,14 +158,15 @@ class Collector:
             sources.require(session, self.source.name)
             orders = self.orders(session)
             if not orders:
-                raise NothingTracked("no tag is tracked: set TAGS, or PUT /tags/{tag}")
+                raise NothingTracked(NONE_TRACKED)
             last = runs.last_started(session)
             if due_since and last and due_since < last <= datetime.now(UTC):
                 raise NotDue
             token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}")
             if token is None:
                 raise CollectionRunning(runs.running(session))
-            ledger.recover(session, self.order.billing, today=self.clock.now().date())
+            now = self.clock.now() if self.clock.known else x_now(session)
+            ledger.recover(session, self.order.billing, today=now.date())
             bought = not ledger.empty(session)
             ask_first = (bought and not self.clock.known) or bool(refused(session))
             return Begun(runs.begin(session, orders, token=token), token, orders, ask_first)

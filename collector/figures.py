@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from alchemy import add_up, upsert
-from collector.failures import OK, XFailure
+from collector.x.failures import OK, XFailure
 from models import Figure
 from queries.figures import GENERATION, RATE_LIMIT_REMAINING, SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, X_REQUESTS
 

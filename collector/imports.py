@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector import figures, runs, sources, tags
-from collector.store import store
+from collector.tweets.store import store
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen
 from models import Author
 

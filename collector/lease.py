@@ -6,14 +6,20 @@ page is stored only while the token is still the holder's own, so that a holder 
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, or_, update
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
+from alchemy import Database, DatabaseUnavailable, upsert
 from models import Lease
-from queries.leases import COLLECTOR, now_ms
+from queries.leases import COLLECTOR, FARTHEST_S, now_ms
+
+log = logging.getLogger(__name__)
 
 LASTS_S = 60
 RENEWED_EVERY_S = 15
@@ -27,7 +33,7 @@ def take(session: Session, holder: str) -> int | None:
     """Take the free lease and return its token, or None while another holds it."""
     now = now_ms()
     upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
-    free = update(Lease).where(Lease.name == COLLECTOR, Lease.expires <= now)
+    free = update(Lease).where(Lease.name == COLLECTOR, or_(Lease.expires <= now, Lease.expires > now + FARTHEST_S * 1000))
     taken = free.values(holder=holder, token=Lease.token + 1, expires=now + LASTS_S * 1000)
     return session.scalar(taken.returning(Lease.token))
 
@@ -36,6 +42,31 @@ def renew(session: Session, token: int) -> None:
     """Hold the lease for another LASTS_S seconds; raises LeaseLost."""
     if session.scalar(_RENEWED, {"mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
         raise LeaseLost("another collector has taken over")
+
+
+@contextmanager
+def beating(database: Database, token: int, lost: Callable[[], None]) -> Iterator[None]:
+    """Renew the lease in a thread until the block ends; `lost` is called once when another holder has it."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(RENEWED_EVERY_S):
+            try:
+                with database.writing() as session:
+                    renew(session, token)
+            except LeaseLost:
+                lost()
+                return
+            except DatabaseUnavailable as error:
+                log.warning("lease not renewed", extra={"reason": str(error)})
+
+    thread = threading.Thread(target=beat, name="collector-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def give_back(session: Session, token: int) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from collector.terms import TagOrder
 from collector.values import Page, first_id
-from collector.x import Answer, Search
+from collector.x.client import Answer, Search
 from models import Listing, Reservation, Tag
 
 REACH = timedelta(days=6, hours=23)

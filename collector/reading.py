@@ -5,23 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector import figures, lease, ledger, listings, runs, sources
-from collector.failures import Reach, XFailure
-from collector.ledger import SMALLEST_PAGE, Asked, Bought, BudgetSpent, Hold
+from collector import figures, lease, listings, runs, sources, tags
 from collector.listings import Stretch
-from collector.parsing import page
-from collector.prices import Billing
-from collector.store import store
+from collector.money import ledger
+from collector.money.ledger import SMALLEST_PAGE, Asked, Bought, BudgetSpent, Hold
+from collector.money.prices import Billing
 from collector.terms import TagOrder
-from collector.tries import Stopped, Tries
+from collector.tweets.store import store
 from collector.values import Find, Page
-from collector.x import Answer, Search, X
+from collector.x.client import Answer, Search, X
+from collector.x.failures import Reach, XFailure
+from collector.x.parsing import page
+from collector.x.tries import Stopped, Tries
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ T = TypeVar("T")
 LARGEST_PAGE = 100
 MOST_EMPTY_PAGES = 10
 SETTLED_CHECKED_EVERY_S = 0.2
+DAYS_END = timedelta(seconds=10)
 
 
 class Progress(NamedTuple):
@@ -56,6 +59,15 @@ class Job:
     token: int
     source: str
     on_progress: OnProgress
+    holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
+
+
+class DayTurned(Exception):
+    """X's day has ended since a page was asked for that X may have sold: asked again, it costs once more."""
+
+
+class Untracked(Exception):
+    """The tag was untracked while it was collected."""
 
 
 class Next(NamedTuple):
@@ -102,6 +114,9 @@ class TagReader:
                 return None
             try:
                 found, answer = self._bought(begun, hold)
+            except DayTurned:
+                following = Next(begun)
+                continue
             except XFailure as failure:
                 if mended or failure.kind not in ("stale", "refused") or not (begun.next_token or failure.kind == "stale"):
                     self._forget(begun, failure)
@@ -111,7 +126,7 @@ class TagReader:
             try:
                 return self._stored(begun, hold, found, answer, last=last)
             except (DatabaseUnavailable, sources.SourceRefused):
-                self._release_unstored(hold)
+                self._release(hold, sold=True)
                 raise
 
     def _reserved(self, following: Next) -> tuple[Stretch | None, Hold | None]:
@@ -122,22 +137,32 @@ class TagReader:
                 return stretch, hold
             with job.database.writing() as session:
                 lease.renew(session, job.token)
+                if not job.holds:
+                    ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
                 begun, hold = self._reserve(session, stretch, self._left)
             if begun is None:
                 return None, None
             stretch = begun
-            if hold is None:
+            if hold:
+                job.holds.add(hold.id)
+            else:
                 job.stop.wait(SETTLED_CHECKED_EVERY_S)
         if hold:
             self._release(hold, sold=False)
         raise Stopped
 
     def _reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
+        """Put a page on record as the tag is tracked now; raises BudgetSpent, Untracked."""
         job, now = self._job, self._job.x.clock.now()
-        begun = listings.begun(session, self._order, stretch, job.run_id, now=now)
+        order = tags.order(session, self._order.tag.id, most=self._order.most)
+        if order is None:
+            raise Untracked("untracked while it was collected")
+        self._order = order
+        begun = listings.begun(session, order, stretch, job.run_id, now=now)
         if begun is None:
             return None, None
-        asked = Asked(job.run_id, begun.id, begun.pages, page_size(min(left, begun.wanted or left)))
+        search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
+        asked = Asked(job.run_id, begun.id, str(search), search.max_results)
         return begun, ledger.reserve(session, job.billing, asked, now=now)
 
     def _bought(self, stretch: Stretch, hold: Hold) -> tuple[Page, Answer]:
@@ -146,6 +171,8 @@ class TagReader:
 
         def ask() -> tuple[Page, Answer]:
             nonlocal sold
+            if sold:
+                self._stay_in(hold)
             try:
                 answer = self._job.x.search(search)
             except XFailure as failure:
@@ -160,22 +187,31 @@ class TagReader:
             failure.sold = sold
             self._release(hold, sold=sold)
             raise
-        except Stopped:
+        except (Stopped, DayTurned):
             self._release(hold, sold=sold)
             raise
 
-    def _release(self, hold: Hold, *, sold: bool) -> None:
-        with self._job.database.writing() as session:
-            lease.renew(session, self._job.token)
-            ledger.release(session, hold, sold=sold)
+    def _stay_in(self, hold: Hold) -> None:
+        """Let a page that X may have sold be asked for again on the same day only; the last moments of a day are waited out."""
+        clock = self._job.x.clock
+        while (clock.now() + DAYS_END).date() != hold.day:
+            if clock.now().date() != hold.day:
+                raise DayTurned
+            if self._job.stop.wait(SETTLED_CHECKED_EVERY_S):
+                raise Stopped
 
-    def _release_unstored(self, hold: Hold) -> None:
-        """Keep the reservation of a page that was bought in vain; where that fails as well, nothing can be stored: stop."""
+    def _release(self, hold: Hold, *, sold: bool) -> None:
+        """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
+        job = self._job
+        job.holds.discard(hold.id)
+        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else None
         try:
-            self._release(hold, sold=True)
+            with job.database.writing() as session:
+                lease.renew(session, job.token)
+                ledger.release(session, hold, sold_until=sold_until)
         except DatabaseUnavailable as error:
             log.error("page not stored", extra={"tag": self._order.tag.tag, "reason": str(error)})
-            self._job.stop.set()
+            job.stop.set()
 
     def _read(self, search: Search, answer: Answer) -> Page:
         found = page(answer.body, observed=answer.observed)
@@ -227,6 +263,9 @@ class TagReader:
             runs.add(session, job.run_id, tag, added=added)
             figures.page_stored(session, date=answer.observed, remaining=answer.rate_limit.remaining)
             following = None if rest is None else self._following(session, rest, left, last=last)
+        self._job.holds.discard(hold.id)
+        if following and following.hold:
+            self._job.holds.add(following.hold.id)
         self._left -= len(found.posts)
         self._say(found, added, bought)
         return following
@@ -237,8 +276,8 @@ class TagReader:
             return Next(rest)
         try:
             begun, hold = self._reserve(session, rest, left)
-        except BudgetSpent:
-            return Next(rest)
+        except (BudgetSpent, Untracked):
+            return Next(rest)  # said when the page is about to be asked for
         return Next(begun, hold) if begun else None
 
     def _say(self, found: Page, added: int, bought: Bought) -> None:

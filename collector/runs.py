@@ -56,7 +56,8 @@ def end(session: Session, run_id: int, *, error: str | None = None, seconds: flo
     failed = exists().where(RunTag.run_id == run_id, RunTag.state == "failed")
     state = case((~done, "failed"), (failed, "partial"), else_="done")
     milliseconds = None if seconds is None else round(seconds * 1000)
-    ended = {"state": state, "ended": datetime.now(UTC), "error": error, "milliseconds": milliseconds}
+    said = case((done & ~failed, None), else_=error)
+    ended = {"state": state, "ended": datetime.now(UTC), "error": said, "milliseconds": milliseconds}
     session.execute(update(Run).where(Run.id == run_id).values(**ended))
 
 

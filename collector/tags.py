@@ -55,6 +55,12 @@ def orders(session: Session, *, most: int) -> Sequence[TagOrder]:
     return [_order(row, Terms.stored(row.lang, row.exclude, row.tw_number), most) for row in rows]
 
 
+def order(session: Session, tag_id: int, *, most: int) -> TagOrder | None:
+    """Return what a tag asks of X now, or None where it isn't tracked any more."""
+    row = session.scalar(select(Tag).where(Tag.id == tag_id, Tag.tracked))
+    return _order(row, Terms.stored(row.lang, row.exclude, row.tw_number), most) if row else None
+
+
 def track(session: Session, name: str, terms: Terms | None) -> bool:
     """Track a tag, with these terms if there are any, and return whether it was not tracked before. Raises TagRefused.
 

@@ -9,8 +9,9 @@ from sqlalchemy import Select, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import ledger, rollups
-from collector.prices import Billing
+from collector.money import ledger
+from collector.money.prices import Billing
+from collector.tweets import rollups
 from models import (
     Author,
     Budget,

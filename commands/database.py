@@ -11,8 +11,9 @@ import click
 from flask.cli import AppGroup
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from collector import backups, verification
+from collector import verification
 from collector.collector import CollectionRunning, Collector
+from collector.copies import backups
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 

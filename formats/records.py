@@ -14,10 +14,10 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from collector import parsing
-from collector.parsing import Object, Unreadable, mapping, moment, number, text
 from collector.tags import TagRefused, hashtag
 from collector.values import AuthorSeen, TweetSeen, stand_in_id
+from collector.x import parsing
+from collector.x.parsing import Object, Unreadable, mapping, moment, number, text
 
 LONGEST_LINE = 64 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"

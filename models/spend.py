@@ -54,19 +54,21 @@ class Budget(Base):
 class Reservation(Base):
     """The worst case of one request for up to so many `posts`, until its answer is booked.
 
-    It stays, not in flight any more, where X may have sold a page that never arrived. Reading the same page again
-    on the same day settles it, for X bills an object once a day.
+    It stays, not in flight any more, where X may have sold a page that never arrived: on `day`, or on one up to `last`. It
+    counts in each billing month that has one of these days; while it is in flight nobody knows, and it counts in all. Sent
+    again on the same day, the same `request` costs nothing more, for X bills an object once a day: its answer settles both.
     """
 
     __tablename__ = "reservations"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     day: Mapped[str] = mapped_column(Text)
+    last: Mapped[str | None] = mapped_column(Text)
     micro: Mapped[int] = mapped_column(BigInteger)
     posts: Mapped[int]
     in_flight: Mapped[bool]
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     listing_id: Mapped[int | None]
-    page: Mapped[int | None]
+    request: Mapped[str] = mapped_column(Text)
 
     __table_args__ = ({"sqlite_autoincrement": True},)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from models import Listing, Tag
+from queries.leases import live_token
 
 
 class Gap(NamedTuple):
@@ -22,10 +23,15 @@ class Gap(NamedTuple):
 
 
 def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]:
-    """Return the gaps by tag, newest first; with `run_ids`, those that these collections left or read last."""
+    """Return the gaps by tag, newest first; with `run_ids`, those that these collections left or read last.
+
+    While nothing is collected, a poll that was not read to its end leaves one as well.
+    """
     columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired, Listing.run_id)
     rows = select(*columns).join(Tag, Tag.id == Listing.tag_id)
-    rows = rows.where(Listing.gap).order_by(Tag.key, Listing.before.desc())
+    idle = live_token(session) is None
+    unread = or_(Listing.gap, Listing.since_id.is_not(None)) if idle else Listing.gap
+    rows = rows.where(unread).order_by(Tag.key, Listing.before.desc())
     if run_ids is not None:
         rows = rows.where(Listing.run_id.in_(run_ids))
     return [Gap._make(row) for row in session.execute(rows)]

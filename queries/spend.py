@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import Reservation, Spend
@@ -44,8 +44,8 @@ def spent(session: Session, *, start: date, end: date) -> Spent:
 
 def unsettled(session: Session, *, start: date, end: date) -> int:
     """Return what requests of these days may have cost at most whose answers never came or are still to come."""
-    days = (Reservation.day >= start.isoformat(), Reservation.day < end.isoformat())
-    return session.scalar(select(func.coalesce(func.sum(Reservation.micro), 0)).where(*days)) or 0
+    days = and_(Reservation.day < end.isoformat(), Reservation.last >= start.isoformat())
+    return session.scalar(select(func.coalesce(func.sum(Reservation.micro), 0)).where(or_(days, Reservation.in_flight))) or 0
 
 
 def outlook(session: Session, *, today: date, start: date, end: date) -> Outlook:

@@ -11,8 +11,8 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from collector.backups import BackupRefused
 from collector.collector import CollectionRunning, NothingTracked
+from collector.copies.backups import BackupRefused
 from collector.sources import SourceRefused
 from formats.problems import MEDIA_TYPE, Fault, problem
 from queries.tweets import TweetsReplaced

@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
 from collector.collector import Collector
-from collector.failures import BLOCKING, KINDS
+from collector.x.failures import BLOCKING, KINDS
 from formats.rows import MICRO
 from queries.figures import ServiceFigures, service_figures
 from queries.spend import Outlook

@@ -11,8 +11,8 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from collector.collector import Collector
-from collector.deletions import bury
-from collector.parsing import number
+from collector.tweets.deletions import bury
+from collector.x.parsing import number
 from formats import rows
 from formats.arguments import TweetArguments
 from queries import authors, tweets

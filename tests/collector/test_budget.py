@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
+from sqlalchemy import select
 
 import api
 from api import collector_for, get_tweets
 from collector.collector import Collector
-from collector.prices import Billing, Prices
+from collector.money.prices import Billing, Prices
+from collector.tags import track, untrack
+from collector.terms import Terms
 from collector.verification import faults
 from emulator import Emulator
-from queries.collections import CollectionView
+from models import Reservation
+from queries.collections import CollectionView, collections
 from queries.figures import refused
 from queries.spend import spent, unsettled
-from tests.conftest import MakeSettings, environment
+from tests.conftest import MakeSettings, environment, wait_until
 
 ALL = ",".join(api.tags)
 
@@ -126,3 +131,124 @@ def test_the_estimate_says_what_a_run_costs_at_most_and_what_is_left(
     end = Billing(Prices(0, 0)).month(datetime.now(UTC).date()).end
     assert f"$20.00 of the month's budget of $20.00 are left until {end}" in said
     assert emulator.requests == []
+
+
+def accounted(collector: Collector) -> int:
+    """Return what is booked and what is reserved on all days, in micro-dollars."""
+    with collector.database.reading() as session:
+        ends = {"start": date(2011, 1, 1), "end": date(2080, 1, 1)}
+        return spent(session, **ends).ceiling + unsettled(session, **ends)
+
+
+BUDGET = "1.60"  # one page at its worst, and no second
+
+
+def one_page(make_settings: MakeSettings, **more: str) -> Collector:
+    settings = {"TAGS": "#devops", "MONTHLY_BUDGET_USD": BUDGET, "X_RETRIES": "0"}
+    ready = collector_for(make_settings(**settings | more))
+    ready.prepare()
+    return ready
+
+
+def test_a_lost_page_and_then_another_query_are_two_purchases(make_settings: MakeSettings, emulator: Emulator) -> None:
+    """What was sold for the first is not settled by the second."""
+    with closing(one_page(make_settings)) as collector:
+        emulator.plan("cut", times=1)
+        get_tweets(collector)
+        with collector.database.writing() as session:
+            track(session, "#devops", Terms(lang=("de",)))
+        view = get_tweets(collector)
+        assert "is spent" in str(view.error)
+        assert bill(emulator) <= accounted(collector) <= 1_600_000
+
+
+def test_a_page_that_is_lost_before_midnight_and_read_after_it_is_two_purchases(
+    make_settings: MakeSettings, emulator: Emulator
+) -> None:
+    night = emulator.clock.now().replace(hour=23, minute=59, second=57, microsecond=0)
+    emulator.clock.set(night)
+    emulator.plan("cut", times=1)
+    with closing(one_page(make_settings, X_RETRIES="2", X_RETRY_WAIT="2s")) as collector:
+        view = get_tweets(collector)
+        assert "is spent" in str(view.error)
+        assert bill(emulator) <= accounted(collector) <= 1_600_000
+    with closing(one_page(make_settings, X_RETRIES="2", X_RETRY_WAIT="2s", MONTHLY_BUDGET_USD="off")) as collector:
+        get_tweets(collector)
+        assert bill(emulator) <= accounted(collector)
+        assert len(emulator.ledger.days()) == 2
+
+
+def test_a_page_that_may_have_been_sold_in_either_month_counts_in_both(make_settings: MakeSettings, emulator: Emulator) -> None:
+    month = Billing(Prices(0, 0)).month(emulator.clock.now().date())
+    last = datetime(month.end.year, month.end.month, month.end.day, tzinfo=UTC) - timedelta(seconds=3)
+    emulator.clock.set(last)
+    emulator.plan("cut", times=1)
+    with closing(one_page(make_settings)) as collector:
+        collector.clock.tell(last)
+        emulator.latency = 2.5
+        get_tweets(collector)
+        emulator.latency = 0
+        emulator.clock.advance(86_400)
+        view = get_tweets(collector)
+        days = emulator.ledger.days()
+        assert sum(day.ceiling for name, day in days.items() if name >= month.end.isoformat()) <= 1_600
+        assert view.posts < 100
+
+
+def test_a_request_whose_failure_cant_be_recorded_does_not_hold_up_the_others(
+    make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database is locked while X refuses: thirteen tags wait for a budget that is reserved by nobody any more."""
+    with closing(collector_for(make_settings(TAGS=f"{ALL},#a,#b,#c", MONTHLY_BUDGET_USD="2.5", X_RETRIES="0"))) as collector:
+        collector.prepare()
+        emulator.latency = 1
+        emulator.plan("server_503", times=1)
+        started = collector.start()
+        wait_until(lambda: _in_flight(collector))
+        with closing(sqlite.connect(collector.database.file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: "page not stored" in caplog.text)
+        emulator.latency = 0
+        started.over.result(60)
+        assert bill(emulator) <= accounted(collector) <= 2_500_000
+
+
+def _in_flight(collector: Collector) -> bool:
+    with collector.database.reading() as session:
+        return session.scalar(select(Reservation.id).where(Reservation.in_flight).limit(1)) is not None
+
+
+def test_a_tag_that_is_untracked_is_not_bought_any_more(make_settings: MakeSettings, emulator: Emulator) -> None:
+    settings = make_settings(TAGS="#devops", TW_NUMBER="2000", MONTHLY_BUDGET_USD="off")
+    with closing(collector_for(settings)) as collector:
+        collector.prepare()
+
+        def forget(_page: object) -> None:
+            with collector.database.writing() as session:
+                untrack(session, "#devops")
+
+        started = collector.start(on_progress=forget)
+        started.over.result(30)
+        assert len(emulator.requests) <= 2
+        with collector.database.reading() as session:
+            view = collections(session, before=None, most=1)[0]
+        assert view.tags[0].reason == "untracked while it was collected"
+
+
+def test_what_a_spent_budget_leaves_unread_is_a_gap(make_settings: MakeSettings, emulator: Emulator) -> None:
+    with closing(one_page(make_settings)) as collector:
+        get_tweets(collector)
+    emulator.clock.advance(86_400 * 2)
+    with closing(one_page(make_settings, TW_NUMBER="500", MONTHLY_BUDGET_USD="3.2")) as collector:
+        view = get_tweets(collector)
+        assert "is spent" in str(view.error)
+        assert [gap.expired for gap in view.gaps] == [False]
+
+
+def test_a_rate_limit_ends_by_xs_clock_and_not_by_this_machines(make_settings: MakeSettings, emulator: Emulator) -> None:
+    """X's clock is ten minutes ahead."""
+    emulator.clock.advance(600)
+    emulator.plan("rate_limit", times=1, seconds=2)
+    with closing(collector_for(make_settings(TAGS="#devops", X_RATE_LIMIT_WAIT="5s"))) as collector:
+        collector.prepare()
+        assert get_tweets(collector).state == "done"

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import func, select
 
 from alchemy import Database
-from collector import ledger
-from collector.ledger import Asked, BudgetSpent, Hold
-from collector.prices import Billing, Month, Prices
+from collector.money import ledger
+from collector.money.ledger import Asked, BudgetSpent, Hold
+from collector.money.prices import Billing, Month, Prices
 from collector.verification import faults
 from models import Budget, Purchase, Reservation, Run, Spend
 
@@ -35,7 +35,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def reserve(database: Database, billing: Billing, *, posts: int = 100, page: int = 0, now: datetime = NOON) -> Hold | None:
     with database.writing() as session:
-        return ledger.reserve(session, billing, Asked(1, 7, page, posts), now=now)
+        return ledger.reserve(session, billing, Asked(1, 7, f"page {page}", posts), now=now)
 
 
 def settle(
@@ -83,7 +83,7 @@ def test_forty_collectors_that_race_for_a_budget_of_seven_pages_get_exactly_seve
 def test_what_comes_takes_the_place_of_what_was_reserved(database: Database) -> None:
     billing = Billing(PRICES, 2 * PAGE)
     hold = reserve(database, billing)
-    assert hold == Hold(1, 100)
+    assert hold == Hold(1, 100, NOON.date())
     assert budget(database) == (0, PAGE)
     bought = settle(database, billing, hold, posts=100, users=60)
     assert bought == ledger.Bought(100, 60, 500_000, 1_100_000)
@@ -114,13 +114,13 @@ def test_a_budget_that_others_in_flight_may_leave_some_of_is_waited_for(database
     assert hold
     assert reserve(database, billing, page=1) is None
     settle(database, billing, hold, posts=10, users=10)
-    assert reserve(database, billing, page=1) == Hold(2, 90)
+    assert reserve(database, billing, page=1) == Hold(2, 90, NOON.date())
 
 
 def test_the_rest_of_a_budget_buys_a_smaller_page_and_then_nothing(database: Database) -> None:
     billing = Billing(PRICES, 1_000_000)
     hold = reserve(database, billing)
-    assert hold == Hold(1, 66)
+    assert hold == Hold(1, 66, NOON.date())
     settle(database, billing, hold, posts=66, users=60)
     with pytest.raises(BudgetSpent, match=r"\$1\.00 a month is spent until 2026-12-01: MONTHLY_BUDGET_USD"):
         reserve(database, billing, page=1)
@@ -133,8 +133,8 @@ def test_a_refusal_is_free_and_a_lost_answer_is_not(database: Database) -> None:
     assert free
     assert lost
     with database.writing() as session:
-        ledger.release(session, free, sold=False)
-        ledger.release(session, lost, sold=True)
+        ledger.release(session, free, sold_until=None)
+        ledger.release(session, lost, sold_until=NOON.date())
     assert budget(database) == (0, PAGE)
 
 
@@ -143,7 +143,7 @@ def test_a_page_that_was_lost_today_is_asked_again_under_its_reservation(databas
     lost = reserve(database, billing, posts=100)
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold=True)
+        ledger.release(session, lost, sold_until=NOON.date())
     again = reserve(database, billing, posts=100)
     assert again == lost
     settle(database, billing, again, posts=100, users=100)
@@ -155,7 +155,7 @@ def test_a_page_that_was_lost_yesterday_stays_reserved(database: Database) -> No
     lost = reserve(database, billing)
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold=True)
+        ledger.release(session, lost, sold_until=NOON.date())
     tomorrow = NOON + timedelta(days=1)
     again = reserve(database, billing, now=tomorrow)
     assert again
@@ -185,6 +185,28 @@ def test_a_request_in_flight_when_a_billing_month_ends_counts_in_both(database: 
     assert budget(database) == (0, 0)
 
 
+def test_what_may_have_been_sold_on_either_side_of_a_month_counts_in_both(database: Database) -> None:
+    """The answer was lost, and midnight came between: nobody knows which month is billed."""
+    billing = Billing(PRICES, PAGE)
+    lost = reserve(database, billing, now=datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC))
+    assert lost
+    with database.writing() as session:
+        ledger.release(session, lost, sold_until=date(2026, 12, 1))
+    with pytest.raises(BudgetSpent):
+        reserve(database, billing, page=1, now=datetime(2026, 12, 2, tzinfo=UTC))
+    assert budget(database) == (0, PAGE)
+
+
+def test_another_page_is_not_bought_under_the_reservation_of_a_lost_one(database: Database) -> None:
+    billing = Billing(PRICES, PAGE)
+    lost = reserve(database, billing, page=0)
+    assert lost
+    with database.writing() as session:
+        ledger.release(session, lost, sold_until=NOON.date())
+    with pytest.raises(BudgetSpent):
+        reserve(database, billing, page=1)
+
+
 def test_another_billing_day_counts_the_ledger_anew(database: Database) -> None:
     hold = reserve(database, Billing(PRICES))
     assert hold
@@ -198,7 +220,7 @@ def test_another_billing_day_counts_lost_answers_anew(database: Database) -> Non
     lost = reserve(database, Billing(PRICES, PAGE))
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold=True)
+        ledger.release(session, lost, sold_until=NOON.date())
     with database.writing() as session:
         ledger.recover(session, Billing(PRICES, PAGE, 15), today=NOON.date())
     with pytest.raises(BudgetSpent):

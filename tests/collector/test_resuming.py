@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import func, select
 
 from api import collector_for, get_tweets
-from collector import clock, collection
+from collector import collection
 from collector.collector import Collector
 from collector.listings import REACH
 from collector.values import first_id, snowflake_time
+from collector.x import clock
 from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
@@ -291,7 +292,7 @@ def test_this_machines_clock_may_be_wrong(opened: Opened, emulator: Emulator) ->
 
 
 def test_dropping_the_tweets_forgets_how_far_they_were_read(opened: Opened, emulator: Emulator) -> None:
-    from collector.backups import drop
+    from collector.copies.backups import drop
 
     collector = opened()
     get_tweets(collector)

@@ -13,7 +13,7 @@ import pytest
 
 from alchemy import known_revisions
 from collector.imports import Import
-from collector.parsing import tweet
+from collector.x.parsing import tweet
 from emulator import Emulator
 from models import Lease
 from tests.commands.conftest import MakeProgram, Program

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from api import get_tweets
-from collector.deletions import bury
+from collector.tweets.deletions import bury
 from emulator import Emulator
 from tests.commands.conftest import Program
 from tests.fixtures.archives import FIXTURES
@@ -30,8 +31,9 @@ def lived(tmp_path: Path, emulator: Emulator) -> Program:
     program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
     get_tweets(program.collector)
     program.imported(FIXTURES / "twarc-pages.jsonl")
+    victim = int(program.tweets()[0]["id"])
     with program.collector.database.writing() as session:
-        bury(session, int(program.tweets()[0]["id"]))
+        bury(session, victim)
     return program
 
 
@@ -111,3 +113,41 @@ def test_a_restore_of_another_databases_copy_adds_up_too(lived: Program, tmp_pat
     assert lived.run("database", "restore", copy).code == 0
     assert lived.get("/spend")["month"]["posts"] >= spent
     assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(tmp_path: Path, emulator: Emulator) -> None:
+    """Listings get the same ids again in the copy; what was reserved for one isn't settled by another."""
+    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "0", "TAGS": "#devops,#sre"}
+    program, copy = Program(tmp_path, **settings), tmp_path / "copy.db"
+    program.collector.prepare()
+    get_tweets(program.collector)
+    assert program.run("database", "backup", copy).code == 0
+    emulator.clock.advance(7_200)
+    program = Program(tmp_path, **settings)
+    emulator.plan("cut", times=2)
+    get_tweets(program.collector)
+    assert program.run("database", "restore", copy).code == 0
+    emulator.clock.advance(7_200)
+    program = Program(tmp_path, **settings)
+    get_tweets(program.collector)
+    month = program.get("/spend")["month"]
+    assert emulator.ledger.total().ceiling / 1_000 <= month["ceiling_usd"] + month["unsettled_usd"] + 1e-9
+
+
+def test_nothing_is_collected_while_a_copy_is_put_back(lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collector.copies import backups
+
+    copy, answers = tmp_path / "copy.db", []
+    assert lived.run("database", "backup", copy).code == 0
+    get_ready = backups._get_ready
+
+    def meanwhile(*arguments: Any) -> None:
+        answers.append(lived.app.test_client().post("/collections").status_code)
+        get_ready(*arguments)
+
+    monkeypatch.setattr(backups, "_get_ready", meanwhile)
+    assert lived.run("database", "restore", copy).code == 0
+    assert answers == [409]
+    assert list(lived.file.parent.glob(".tweets.db.*")) == []
+    assert lived.app.test_client().post("/collections").status_code == 202
+    lived.collector.close()

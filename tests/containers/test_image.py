@@ -89,7 +89,7 @@ def test_a_folder_of_configuration_beside_a_module_is_not_needed(tmp_path: Path)
 
 
 def test_a_room_that_is_taken_out_of_the_image_is_noticed() -> None:
-    assert "collector/x.py" in missing(ROOT, DOCKERIGNORE.replace("!collector\n", ""))
+    assert "collector/x/client.py" in missing(ROOT, DOCKERIGNORE.replace("!collector\n", ""))
 
 
 @pytest.mark.parametrize("path", KEPT_OUT)

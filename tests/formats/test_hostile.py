@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.parsing import LARGEST_ID
 from collector.values import AuthorSeen, TweetSeen
+from collector.x.parsing import LARGEST_ID
 from formats.records import Record, record
 from tests.fixtures.archives import own_row, page, post, user
 

@@ -92,10 +92,10 @@ def test_configuration_folders_carry_no_python() -> None:
     ("path", "source"),
     [
         ("models/tag.py", "import queries.tags"),
-        ("collector/x.py", "def late():\n    from flask import g"),
+        ("collector/x/client.py", "def late():\n    from flask import g"),
         ("resources/tweets.py", "from web import page"),
         ("queries/tweets.py", "from collector import store"),
-        ("collector/x.py", "import emulator"),
+        ("collector/x/client.py", "import emulator"),
         ("emulator/world.py", "from settings import load"),
         ("api.py", "import app"),
     ],

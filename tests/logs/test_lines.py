@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 import logstash
 from alchemy import Database
-from collector.x import Access, Search, X
+from collector.x.client import Access, Search, X
 from emulator import Emulator
 from logstash import EcsFormatter, configure
 from tests.fixtures.loggers import logging_restored

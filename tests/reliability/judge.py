@@ -13,7 +13,7 @@ import pysqlite3.dbapi2 as sqlite
 
 import emulator.api as selling
 from alchemy import Database
-from collector.prices import Billing, Prices
+from collector.money.prices import Billing, Prices
 from collector.verification import faults
 from emulator import Emulator, snowflake
 from emulator.grammar import parse
@@ -87,6 +87,18 @@ class Judge:
         found = [] if posts == sold_posts - len(lost) else [f"{day}: {posts} posts booked, {sold_posts} sold, {len(lost)} lost"]
         wrong = users > sold_users or (not lost and users != sold_users)
         return [*found, f"{day}: {users} users booked, {sold_users} sold"] if wrong else found
+
+    def overrun(self) -> list[str]:
+        """Return the months of which the emulator's bill is more than what is booked and reserved."""
+        days, found = self._emulator.ledger.days(), []
+        for month in sorted({day[:7] for day in days}):
+            billed = sum(sales.ceiling for day, sales in days.items() if day[:7] == month) * 1_000
+            ((booked,),) = self._rows("SELECT coalesce(sum(ceiling), 0) FROM spends WHERE day LIKE ?", f"{month}-%")
+            may = "in_flight OR (substr(day, 1, 7) <= ?1 AND ?1 <= substr(last, 1, 7))"
+            ((reserved,),) = self._rows(f"SELECT coalesce(sum(micro), 0) FROM reservations WHERE {may}", month)
+            if billed > booked + reserved:
+                found.append(f"{month}: {billed} billed, {booked} booked, {reserved} reserved")
+        return found
 
     def missing(self, tag: str, *, first: int) -> list[int]:
         """Return the posts of a tag that X shows and the database lacks, from the id `first` up to where the tag was read."""

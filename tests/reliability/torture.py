@@ -73,6 +73,7 @@ class Torture:
         for day in list(judge.posts)[-2:]:
             differences = judge.differences(day)
             assert differences == [], (differences, lately)
+        assert judge.overrun() == [], (judge.overrun(), lately)
         if not self._arguments:
             twice = judge.sold_twice()
             assert twice == [], (twice[:3], [judge.days[sold] for sold in twice[:3]], lately)

@@ -20,7 +20,7 @@ import alchemy  # noqa: E402
 import api  # noqa: E402 (found through the line above)
 from collector import listings, runs  # noqa: E402
 from collector.reading import TagReader  # noqa: E402
-from collector.x import X  # noqa: E402
+from collector.x.client import X  # noqa: E402
 
 POINTS: dict[str, tuple[Any, str]] = {
     "reserved": (TagReader, "_reserved"),  # on record, and not yet asked

@@ -12,12 +12,13 @@ import pytest
 from alchemy import Database
 from api import collector_for, get_tweets
 from app import create_app
-from collector import parsing, sources
-from collector.backups import drop
+from collector import sources
 from collector.collector import Collector
-from collector.failures import CREDENTIALS
+from collector.copies.backups import drop
 from collector.imports import Import
 from collector.sources import SourceRefused, choose
+from collector.x import parsing
+from collector.x.failures import CREDENTIALS
 from emulator import Emulator
 from queries.tweets import in_batches
 from settings import Settings

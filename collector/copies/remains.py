@@ -1,4 +1,4 @@
-"""What a restore must not forget: the money that was spent, and the tweets that were deleted."""
+"""What a restore must not forget: the money that was spent, what X said last, and the tweets that were deleted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Base, upsert
-from collector.deletions import bury
-from models import Budget, Purchase, Reservation, Run, Spend, Tombstone, Tweet
+from collector.tweets.deletions import bury
+from models import Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone, Tweet
+from queries.figures import X_AHEAD, X_REFUSES, x_now
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
@@ -25,6 +26,7 @@ class Remains(NamedTuple):
     purchases: Rows
     reservations: Rows
     tombstones: Rows
+    figures: Rows
 
 
 def remains(session: Session) -> Remains:
@@ -32,7 +34,8 @@ def remains(session: Session) -> Remains:
     bought, reserved = _rows(session, Spend), _rows(session, Reservation)
     spenders = {row["run_id"] for row in bought + reserved}
     runs = [row for row in _rows(session, Run) if row["id"] in spenders]
-    return Remains(runs, bought, _rows(session, Purchase), reserved, _rows(session, Tombstone))
+    known = [row for row in _rows(session, Figure) if row["name"] in (X_AHEAD, X_REFUSES)]
+    return Remains(runs, bought, _rows(session, Purchase), reserved, _rows(session, Tombstone), known)
 
 
 def take_over(session: Session, left: Remains) -> None:
@@ -45,8 +48,12 @@ def take_over(session: Session, left: Remains) -> None:
     upsert(session, Purchase, left.purchases)
     session.execute(delete(Reservation))
     session.execute(delete(Budget))
+    session.execute(delete(Figure).where(Figure.name.in_((X_AHEAD, X_REFUSES))))
+    upsert(session, Figure, left.figures)
+    today = x_now(session).date().isoformat()
     for row in left.reservations:
-        session.add(Reservation(**row | {"run_id": ids[row["run_id"]], "in_flight": False}))
+        last = row["last"] or max(row["day"], today)
+        session.add(Reservation(**row | {"run_id": ids[row["run_id"]], "in_flight": False, "last": last, "listing_id": None}))
     upsert(session, Tombstone, left.tombstones)
     buried = select(Tweet.id).where(Tweet.id.in_(select(Tombstone.id)))
     for tweet_id in session.scalars(buried).all():

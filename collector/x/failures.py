@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from collector.parsing import items, mapping, moment
+from collector.x.parsing import items, mapping, moment
 
 CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, _ACCESS_TOKEN and _ACCESS_TOKEN_SECRET"
 
@@ -57,10 +57,8 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
     if status == 402 or title == "CreditsDepleted" or kind == "credits":
         return XFailure("credits", Reach.RUN, "billing blocked until credits are bought: no credits are left at X")
     if title == "UsageCapExceeded" or kind == "usage-capped":
-        period = _plain(problem.get("period")) or "month"
-        return XFailure(
-            "usage-cap", Reach.RUN, f"billing blocked until X's next billing {period.lower()}: the cap of posts is reached"
-        )
+        period = "day" if "da" in _plain(problem.get("period")).lower() else "month"
+        return XFailure("usage-cap", Reach.RUN, f"billing blocked until X's next billing {period}: the cap of posts is reached")
     if kind == "client-forbidden" or problem.get("reason") == "client-not-enrolled":
         message = "X refuses the app: attach it to a project in X's developer portal and make new keys"
         return XFailure("not-enrolled", Reach.RUN, message)

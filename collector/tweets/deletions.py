@@ -9,7 +9,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
-from collector import figures, rollups
+from collector import figures
+from collector.tweets import rollups
 from collector.values import AuthorSeen, Find
 from models import Author, Tombstone, Tweet, TweetTag, Version
 

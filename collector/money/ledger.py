@@ -3,6 +3,9 @@
 X bills an object once a UTC day, by its own clock. Before each request its worst case is reserved by a conditional UPDATE; the
 answer settles it, in the transaction that stores the page. A request whose answer never came keeps its reservation, for X may
 have sold the page: the budget is never exceeded, also when the process dies.
+
+The invariant: what X has billed in a month is at most what is booked and what is reserved in it. So each request that may be
+billed has a reservation of its own on each day on which it is sent, and counts in each month in which it may have been billed.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, insert, 
 from sqlalchemy.orm import Session
 
 from alchemy import add_up, upsert
-from collector.prices import Billing, Month, dollars
+from collector.money.prices import Billing, Month, dollars
 from models import Budget, Purchase, Reservation, Run, Spend
 
 SMALLEST_PAGE = 10
@@ -27,19 +30,20 @@ class BudgetSpent(Exception):
 
 
 class Asked(NamedTuple):
-    """A request to be made: for the run, the listing and its page (both None for what is no page), up to so many posts."""
+    """A request to be made: for which run and listing, what it says but for the number, and for up to how many posts."""
 
     run_id: int
     listing_id: int | None
-    page: int | None
+    request: str
     posts: int
 
 
 class Hold(NamedTuple):
-    """A reservation for up to so many posts."""
+    """A reservation for up to so many posts, made on this UTC day of X's."""
 
     id: int
     posts: int
+    day: date
 
 
 class Bought(NamedTuple):
@@ -60,7 +64,8 @@ def reserve(session: Session, billing: Billing, asked: Asked, *, now: datetime) 
     day = now.date()
     lost = _lost(session, asked, day)
     if lost and lost.posts <= asked.posts:
-        session.execute(update(Reservation).where(Reservation.id == lost.id).values(in_flight=True, run_id=asked.run_id))
+        again = update(Reservation).where(Reservation.id == lost.id)
+        session.execute(again.values(in_flight=True, last=None, run_id=asked.run_id, listing_id=asked.listing_id))
         return lost
     month, posts = _opened(session, billing, day), asked.posts
     if not _taken(session, billing, month, posts):
@@ -73,14 +78,13 @@ def reserve(session: Session, billing: Billing, asked: Asked, *, now: datetime) 
                 f"the budget of {dollars(billing.budget or 0)} a month is spent until {until}: MONTHLY_BUDGET_USD sets it"
             )
     values = asked._asdict() | {"posts": posts, "day": day.isoformat(), "micro": billing.prices.most(posts), "in_flight": True}
-    return Hold(session.execute(_RESERVED, values).scalar_one(), posts)
+    return Hold(session.execute(_RESERVED, values).scalar_one(), posts, day)
 
 
 def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: Set[int], users: Set[int]) -> Bought:
     """Book what came on this UTC day of X's in place of the reservation."""
-    reserved_on, run_id, listing_id, page = session.execute(_TAKEN_BACK, {"hold": hold.id}).one()
-    same = {"listing": listing_id, "number": page, "today": day.isoformat(), "most": hold.posts}
-    session.execute(_LOST_BEFORE, same)
+    run_id, request = session.execute(_TAKEN_BACK, {"hold": hold.id}).one()
+    session.execute(_LOST_BEFORE, {"same": request, "today": day.isoformat(), "most": hold.posts})
     _forget_old(session, day)
     new_posts, new_users = _first_today(session, day, "post", posts), _first_today(session, day, "user", users)
     bought = Bought(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
@@ -88,29 +92,29 @@ def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: 
     if bought.posts or bought.users:
         add_up(session, Spend, [{"day": day.isoformat(), "run_id": run_id, "calls": 0, **bought._asdict()}], Bought._fields)
         session.execute(_BOOKED, {"run": run_id, **{f"more_{name}": value for name, value in bought._asdict().items()}})
-    since = min(reserved_on, day.isoformat())
+    since = min(hold.day, day).isoformat()
     session.execute(_SETTLED, {"booked": month, "more": bought.ceiling, "since": since})
     return bought
 
 
-def release(session: Session, hold: Hold, *, sold: bool) -> None:
-    """Give a reservation back after a request without a page; it stays where X may have sold one."""
-    row = select(Reservation.day).where(Reservation.id == hold.id)
-    since = session.execute(row).scalar_one()
-    if sold:
-        session.execute(update(Reservation).where(Reservation.id == hold.id).values(in_flight=False))
-    else:
+def release(session: Session, hold: Hold, *, sold_until: date | None) -> None:
+    """Give a reservation back after a request without a page; it stays where X may have sold one, on that day at the latest."""
+    if sold_until is None:
         session.execute(_TAKEN_BACK, {"hold": hold.id})
-    session.execute(_SETTLED, {"booked": "", "more": 0, "since": since})
+    else:
+        last = max(hold.day, sold_until).isoformat()
+        session.execute(update(Reservation).where(Reservation.id == hold.id).values(in_flight=False, last=last))
+    session.execute(_SETTLED, {"booked": "", "more": 0, "since": hold.day.isoformat()})
 
 
 def recover(session: Session, billing: Billing, *, today: date) -> None:
-    """Take over from a collector that died: what it had in flight may have been sold. The lease is held."""
-    session.execute(update(Reservation).values(in_flight=False))
+    """Take over from a collector that died: what it had in flight may have been sold, up to today. The lease is held."""
+    last = case((Reservation.day > today.isoformat(), Reservation.day), else_=today.isoformat())
+    session.execute(update(Reservation).where(Reservation.in_flight).values(in_flight=False, last=last))
     month = _opened(session, billing, today)
     ends = {"until": billing.month(today).end.isoformat(), "spent": _spent(session, billing.month(today))}
     session.execute(update(Budget).where(Budget.month == month).values(**ends))
-    session.execute(_SETTLED, {"booked": "", "more": 0, "since": today.isoformat()})
+    session.execute(_SETTLED, {"booked": "", "more": 0, "since": ""})
 
 
 def empty(session: Session) -> bool:
@@ -119,11 +123,12 @@ def empty(session: Session) -> bool:
 
 
 def _lost(session: Session, asked: Asked, day: date) -> Hold | None:
-    """Return the reservation of the same page whose answer was lost today, if there is one."""
-    same = (Reservation.listing_id == asked.listing_id, Reservation.page == asked.page, Reservation.day == day.isoformat())
-    rows = select(Reservation.id, Reservation.posts).where(*same, ~Reservation.in_flight).order_by(Reservation.posts.desc())
+    """Return the reservation of the same request whose answer was lost today and on no other day, if there is one."""
+    today = day.isoformat()
+    same = (Reservation.request == asked.request, Reservation.day == today, Reservation.last == today)
+    rows = select(Reservation.id, Reservation.posts).where(*same).order_by(Reservation.posts.desc())
     row = session.execute(rows.limit(1)).first()
-    return Hold(*row) if row else None
+    return Hold(row.id, row.posts, day) if row else None
 
 
 def _taken(session: Session, billing: Billing, month: str, posts: int) -> bool:
@@ -170,24 +175,18 @@ _budgets: Any = Budget.__table__
 _runs: Any = Run.__table__
 _held = _reservations.c
 
-RESERVED = (
-    select(func.coalesce(func.sum(_held.micro), 0))
-    .where(or_(_held.in_flight, and_(_held.day >= _budgets.c.month, _held.day < _budgets.c.until)))
-    .correlate(_budgets)
-    .scalar_subquery()
-)
+# What counts in a month: what is in flight, and what may have been sold on one of its days.
+MAY_COUNT = or_(_held.in_flight, and_(_held.day < _budgets.c.until, _held.last >= _budgets.c.month))
+RESERVED = select(func.coalesce(func.sum(_held.micro), 0)).where(MAY_COUNT).correlate(_budgets).scalar_subquery()
 _OLDEST = select(func.min(Purchase.day))
 _MONTH = select(Budget.month).where(Budget.month == bindparam("key"))
 _RESERVED = insert(_reservations).returning(_held.id)
-_TAKEN_BACK = (
-    delete(_reservations).where(_held.id == bindparam("hold")).returning(_held.day, _held.run_id, _held.listing_id, _held.page)
-)
+_TAKEN_BACK = delete(_reservations).where(_held.id == bindparam("hold")).returning(_held.run_id, _held.request)
 _LOST_BEFORE = delete(_reservations).where(
-    _held.listing_id == bindparam("listing"),
-    _held.page == bindparam("number"),
+    _held.request == bindparam("same"),
     _held.day == bindparam("today"),
+    _held.last == bindparam("today"),
     _held.posts <= bindparam("most"),
-    ~_held.in_flight,
 )
 _BOOKED = (
     update(_runs)

@@ -67,5 +67,6 @@ class Billing(NamedTuple):
 
 
 def dollars(micro: int) -> str:
-    """Return an amount for people, such as $1.50."""
-    return f"${micro / 1e6:.2f}"
+    """Return an amount for people, such as $1.50, with as many decimals as it has."""
+    whole, rest = divmod(micro, 1_000_000)
+    return f"${whole}.{f'{rest:06}'.rstrip('0').ljust(2, '0')}"

@@ -9,9 +9,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
-from collector import rollups
-from collector.deletions import without_buried
-from collector.edits import fold_later_versions, with_history
+from collector.tweets import rollups
+from collector.tweets.deletions import without_buried
+from collector.tweets.edits import fold_later_versions, with_history
 from collector.values import AuthorSeen, Find, TagRef, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseDamaged, known_revisions, upsert
-from collector import figures, rollups, runs
+from collector import figures, lease, runs
 from collector.collector import CollectionRunning
-from collector.remains import Remains, remains, take_over
+from collector.copies.remains import Remains, remains, take_over
+from collector.tweets import rollups
 from models import Author, Lease, Listing, Mark, Tag, Tweet, TweetTag, Version
 from queries.figures import service_figures
 from queries.leases import COLLECTOR, live_token
@@ -72,39 +74,69 @@ def drop(database: Database) -> str:
 def restore(database: Database, source: Path) -> None:
     """Put a copy back over the database; raises CollectionRunning, BackupRefused, DatabaseRevision.
 
-    The lease's token goes on growing, so that a collector from before the restore can't store under it; so
-    does the sequence of changes. What was spent stays spent, and what was deleted stays deleted.
+    It holds the collector's lease, and gets everything ready in a file beside, so that one step replaces the database. The
+    lease's token goes on growing, so that a collector from before can't store under it; so does the sequence of changes.
+    What was spent stays spent, and what was deleted stays deleted.
     """
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
     _check(source)
-    token, sequence, left = _present(database)
-    with closing(_open(source)) as copy, closing(database.engine.raw_connection()) as live:
-        copy.backup(live.driver_connection)
-    database.upgrade()
-    with database.writing() as session:
-        upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
-        session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-        figures.replaced(session, by=sequence + 1)
-        if left:
-            take_over(session, left)
+    ready = database.file.with_name(f".{database.file.name}.{os.getpid()}.ready")
+    try:
+        with _leased(database) as token:
+            _get_ready(source, ready, token, _present(database) if token else None)
+            with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
+                copy.backup(live.driver_connection)
+    finally:
+        for file in ready.parent.glob(f"{ready.name}*"):
+            file.unlink()
 
 
-def _present(database: Database) -> tuple[int, int, Remains | None]:
-    """Return the lease's token and the sequence that a restore must go beyond, and what it takes over.
-
-    A damaged database is put aside first.
-    """
+@contextmanager
+def _leased(database: Database) -> Iterator[int]:
+    """Hold the lease while the block runs, and give its token: 0 for a damaged database, which is put aside."""
     try:
         database.upgrade()
-        with database.reading() as session:
+        with database.writing() as session:
             _refuse_while_collecting(session)
-            return session.scalar(select(Lease.token)) or 0, service_figures(session).sequence, remains(session)
+            token = lease.take(session, f"restore:{os.getpid()}") or 0
     except DatabaseDamaged:
-        database.close()
-        for file in database.file.parent.glob(f"{database.file.name}*"):
-            file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
-        return 0, 0, None
+        _put_aside(database)
+        yield 0
+        return
+    try:
+        with lease.beating(database, token, lambda: None):
+            yield token
+    finally:
+        with database.writing() as session:
+            lease.give_back(session, token)
+
+
+def _get_ready(source: Path, target: Path, token: int, present: tuple[int, Remains] | None) -> None:
+    """Make what will replace the database: the copy, migrated, with what it takes over, and a free lease."""
+    with closing(_open(source)) as copy, closing(sqlite.connect(target)) as file:
+        copy.backup(file)
+    with closing(Database(f"sqlite:///{target}")) as ready:
+        ready.upgrade()
+        with ready.writing() as session:
+            upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
+            session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
+            sequence, left = present or (0, None)
+            figures.replaced(session, by=sequence + 1)
+            if left:
+                take_over(session, left)
+
+
+def _present(database: Database) -> tuple[int, Remains]:
+    """Return the sequence that a restore must go beyond, and what it takes over."""
+    with database.reading() as session:
+        return service_figures(session).sequence, remains(session)
+
+
+def _put_aside(database: Database) -> None:
+    database.close()
+    for file in database.file.parent.glob(f"{database.file.name}*"):
+        file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
 
 
 def backups(database: Database) -> Path:

@@ -22,9 +22,9 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import NewConnectionError
 
-from collector.clock import XClock
-from collector.failures import XFailure, classify, unwell
-from collector.parsing import Object, mapping, number
+from collector.x.clock import XClock
+from collector.x.failures import XFailure, classify, unwell
+from collector.x.parsing import Object, mapping, number
 
 TWEEPY_HOST = "https://api.twitter.com"
 CONNECT_TIMEOUT_S = 3.05
@@ -73,6 +73,10 @@ class Search(NamedTuple):
     since_id: int | None = None
     until_id: int | None = None
     next_token: str | None = None
+
+    def __str__(self) -> str:
+        """Return what is asked for, but for the number."""
+        return f"{self.query} after {self.since_id} before {self.until_id} at {self.next_token}"
 
     def parameters(self) -> dict[str, Any]:
         """Return what X is sent beside the query and the fields."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from collector.failures import Reach, XFailure
+from collector.x.clock import XClock
+from collector.x.failures import Reach, XFailure
 from settings import Settings
 
 T = TypeVar("T")
@@ -37,8 +37,10 @@ class Stopped(Exception):
 class Tries:
     """The tries of one run. `stop` ends every wait at once; `on_failure` hears of each try that failed."""
 
-    def __init__(self, patience: Patience, stop: threading.Event, on_failure: Callable[[XFailure], None]) -> None:
-        self._patience, self._stop, self._on_failure = patience, stop, on_failure
+    def __init__(
+        self, patience: Patience, stop: threading.Event, on_failure: Callable[[XFailure], None], clock: XClock
+    ) -> None:
+        self._patience, self._stop, self._on_failure, self._clock = patience, stop, on_failure, clock
         self._paused_until = 0.0
         first = patience.first_wait
         self._backoff = wait_exponential_jitter(multiplier=first, max=LONGEST_BACKOFF_S, jitter=first)
@@ -56,7 +58,7 @@ class Tries:
         return answer
 
     def _one(self, request: Callable[[], T]) -> T:
-        self._sleep(self._paused_until - time.time())
+        self._sleep(self._paused_until - time.monotonic())
         try:
             return request()
         except XFailure as failure:
@@ -66,14 +68,14 @@ class Tries:
             raise
 
     def _pause(self, failure: XFailure) -> None:
-        """Let all tags wait for the reset; a limit that lasts longer than the bound fails the tag at once."""
+        """Let all tags wait for the reset, by X's clock; a limit that lasts longer than the bound fails the tag at once."""
         wait = self._patience.rate_limit_wait
-        now = datetime.now(UTC)
+        now = self._clock.now()
         asked = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
         if asked > wait or wait == 0:
             until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
             raise XFailure("rate-limit", Reach.TAG, f"X's rate limit is reached{until}") from failure
-        self._paused_until = max(self._paused_until, time.time() + asked)
+        self._paused_until = max(self._paused_until, time.monotonic() + asked)
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
