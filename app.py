@@ -26,7 +26,7 @@ import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for
 from collector.collector import Collector, NothingTracked
-from collector.schedule import Schedule, forget_schedule
+from collector.schedule import Schedule, forget_schedules
 from collector.sources import SourceRefused
 from guard.listening import check_listening
 from guard.requests import guard
@@ -180,7 +180,7 @@ def main() -> int:
         with closing(collector_for(settings)) as collector:
             listener = _listen(settings)
             collector.prepare()
-            forget_schedule(collector)
+            forget_schedules(collector)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
     except (DatabaseUnavailable, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 from sqlalchemy import delete
@@ -50,7 +51,8 @@ def refused_by_x(session: Session, failure: XFailure) -> None:
 
 
 def scheduled(session: Session, keeper: str, *, every: float, due: float) -> None:
-    """Note who keeps a schedule: its interval in seconds, 0 for none, and the epoch second at which it collects next."""
+    """Note who keeps a schedule now: its interval in seconds, 0 for none, and the epoch second at which it collects next."""
+    _set(session, SCHEDULE, f"{keeper} seen", round(time.time()))
     _set(session, SCHEDULE, f"{keeper} every", round(every))
     _set(session, SCHEDULE, f"{keeper} due", round(due))
 

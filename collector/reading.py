@@ -184,7 +184,7 @@ class TagReader:
         try:
             return self._job.tries.ask(ask)
         except XFailure as failure:
-            failure.sold = sold
+            failure.sold = sold or hold.again
             self._release(hold, sold=sold)
             raise
         except (Stopped, DayTurned):
@@ -204,7 +204,7 @@ class TagReader:
         """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
         job = self._job
         job.holds.discard(hold.id)
-        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else None
+        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else hold.day if hold.again else None
         try:
             with job.database.writing() as session:
                 lease.renew(session, job.token)

@@ -17,12 +17,13 @@ from alchemy import DatabaseUnavailable
 from collector import figures, runs
 from collector.collector import CollectionRunning, Collector, NotDue, NothingTracked, Started
 from collector.sources import SourceRefused
-from queries.figures import SERVICE, refused
+from queries.figures import KEEPERS, SERVICE, keeps, refused
 
 log = logging.getLogger(__name__)
 
 MOST_JITTER = timedelta(minutes=1)
 SHORTEST_WAIT_S = 1.0
+LOOKED_EVERY_S = 60.0
 
 
 class Schedule:
@@ -34,6 +35,8 @@ class Schedule:
     def __init__(self, collector: Collector, every: timedelta, *, keeper: str = SERVICE, at_once: bool = False) -> None:
         self._collector, self._every, self._keeper, self._at_once = collector, every, keeper, at_once
         self._began = datetime.now(UTC)
+        self._jitter, self._not_before = self._rolled(), 0.0
+        self._future: datetime | None = None  # when a beginning in the future was first seen
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -54,14 +57,24 @@ class Schedule:
             self._thread.join(seconds)
 
     def keep(self, collected: Callable[[Started], None] | None = None) -> None:
-        """Collect until `stop`; `collected` hears of each collection that has begun, and may wait for its end."""
-        wait = self._next_wait(0.0)
-        while not self._stop.wait(wait):
-            began = time.monotonic()
-            attempted = self._collect(collected)
-            spent = time.monotonic() - began
-            wait = self._next_wait(max(SHORTEST_WAIT_S, 0.0 if attempted else self._every.total_seconds() - spent))
+        """Collect until `stop`; `collected` hears of each collection that has begun, and may wait for its end.
+
+        It looks at least once a minute what is due, for others may collect, and this machine's clock may jump.
+        """
+        while not self._stop.wait(min(self._noted_wait(), LOOKED_EVERY_S)):
+            if self._wait() <= 0:
+                self._attempt(collected)
         self._note(0.0, 0.0)
+
+    def _attempt(self, collected: Callable[[Started], None] | None) -> None:
+        """Collect if it is due; what nobody expected is logged, and the schedule goes on."""
+        began, soon = time.monotonic(), False
+        try:
+            soon = self._collect(collected)
+        except Exception:
+            log.exception("scheduled collection failed")
+        self._jitter = self._rolled()
+        self._not_before = max(time.monotonic() + SHORTEST_WAIT_S, 0.0 if soon else began + self._every.total_seconds())
 
     def _collect(self, collected: Callable[[Started], None] | None) -> bool:
         """Collect if it is due, and tell whether that may be tried again soon."""
@@ -87,8 +100,13 @@ class Schedule:
         blocked = [until for until in untils if until > self._collector.clock.now()]
         return f"billing blocked until {max(blocked):%Y-%m-%d}" if blocked else None
 
-    def _next_wait(self, least: float) -> float:
-        """Return the seconds until the next collection is due, with some jitter, and note when that is.
+    def _noted_wait(self) -> float:
+        wait = self._wait()
+        self._note(self._every.total_seconds(), time.time() + wait)
+        return wait
+
+    def _wait(self) -> float:
+        """Return the seconds until the next collection is due.
 
         A collection that seems to have begun in the future, for this machine's clock was set back, counts as begun now.
         """
@@ -99,11 +117,19 @@ class Schedule:
         except DatabaseUnavailable:
             last = now
         first = self._began if self._at_once else self._began + every
-        due = first if last is None else min(last, now) + every
-        jitter = random.uniform(0, min(every / 10, MOST_JITTER).total_seconds())
-        wait = max(least, (due - now).total_seconds()) + (jitter if due > now else 0.0)
-        self._note(every.total_seconds(), time.time() + wait)
-        return wait
+        due = first if last is None else self._seen_beginning(last, now) + every
+        wait = (due - now).total_seconds() + (self._jitter if last else 0.0)
+        return max(0.0, wait, self._not_before - time.monotonic())
+
+    def _seen_beginning(self, last: datetime, now: datetime) -> datetime:
+        if last <= now:
+            self._future = None
+            return last
+        self._future = self._future or now
+        return min(self._future, now)
+
+    def _rolled(self) -> float:
+        return random.uniform(0, min(self._every / 10, MOST_JITTER).total_seconds())
 
     def _note(self, every: float, due: float) -> None:
         try:
@@ -113,10 +139,12 @@ class Schedule:
             log.warning("schedule not noted", extra={"reason": str(error)})
 
 
-def forget_schedule(collector: Collector) -> None:
-    """Forget the schedule of an earlier start of the service, which may have been killed."""
+def forget_schedules(collector: Collector) -> None:
+    """Forget the schedule of an earlier start of the service, which may have been killed, and that of a dead command."""
     with collector.database.writing() as session:
-        figures.scheduled(session, SERVICE, every=0, due=0)
+        for keeper in KEEPERS:
+            if keeper == SERVICE or not keeps(session, keeper):
+                figures.scheduled(session, keeper, every=0, due=0)
 
 
 def _ended(started: Started) -> None:

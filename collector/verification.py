@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select, text
@@ -12,6 +13,7 @@ from alchemy import Database
 from collector.money import ledger
 from collector.money.prices import Billing
 from collector.tweets import rollups
+from collector.values import first_id
 from models import (
     Author,
     Budget,
@@ -25,8 +27,10 @@ from models import (
     TagLang,
     Tombstone,
     Tweet,
+    TweetTag,
     Version,
 )
+from queries.figures import x_now
 
 Query = Select[*tuple[Any, ...]]
 MOST_SHOWN = 5
@@ -88,12 +92,18 @@ def _tweets(session: Session, _billing: Billing) -> Iterator[str]:
     twice = select(func.count()).select_from(Version).join(Tweet, Tweet.id == Version.id)
     if count := session.scalar(twice):
         yield f"{count} tweets are stored under a later version's id beside their first"
+    nameless = select(func.count()).select_from(Tweet).where(Tweet.rash_id.is_(None), Tweet.id.in_(select(TweetTag.tweet_id)))
+    if count := session.scalar(nameless):
+        yield f"{count} tweets were found by a tag and don't say by which first"
     buried = select(func.count()).select_from(Tweet).where(Tweet.id.in_(select(Tombstone.id)))
     if count := session.scalar(buried):
         yield f"{count} tweets are stored that were deleted"
 
 
 def _listings(session: Session, _billing: Billing) -> Iterator[str]:
+    latest = first_id(max(x_now(session), datetime.now(UTC)) + timedelta(days=1))
+    for tag, since_id in session.execute(select(Tag.tag, Tag.since_id).where(Tag.since_id > latest)):
+        yield f"{tag}: was read up to {since_id}, which X has not given out yet"
     rows = select(Tag.tag, Listing.since_id, Listing.before, Listing.until_id).join(Tag, Tag.id == Listing.tag_id)
     for tag, since_id, before, until_id in session.execute(rows):
         if before > until_id or (since_id is not None and since_id >= before):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -16,14 +17,16 @@ SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_l
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 SAME_CLOCK_S = 60
+DEAD_AFTER_S = 180
 ENDED = ("done", "partial", "failed")
 
 
 class Schedule(NamedTuple):
-    """A schedule: its interval in seconds, and when it collects next (UTC)."""
+    """A schedule: its interval in seconds, when it collects next (UTC), and whether whoever keeps it is alive."""
 
     every: int
     due: datetime
+    kept: bool
 
 
 class ServiceFigures(NamedTuple):
@@ -54,13 +57,22 @@ def refused(session: Session) -> dict[str, datetime | None]:
     return {label: datetime.fromtimestamp(value, UTC) if value else None for label, value in rows}
 
 
+def keeps(session: Session, keeper: str) -> bool:
+    """Tell whether a schedule was kept a moment ago."""
+    seen = session.scalar(select(Figure.value).where(Figure.name == SCHEDULE, Figure.label == f"{keeper} seen"))
+    return seen is not None and seen > time.time() - DEAD_AFTER_S
+
+
 def schedule(session: Session) -> Schedule | None:
-    """Return the schedule that is kept, or None; where several are kept, the one that collects first."""
+    """Return the schedule that collects first of those that are kept; one whose keeper has died where there is no other."""
     rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == SCHEDULE))
     figures = {label: value for label, value in rows}  # noqa: C416 (a dict of rows)
-    kept = [keeper for keeper in KEEPERS if figures.get(f"{keeper} every")]
-    schedules = [Schedule(figures[f"{one} every"], datetime.fromtimestamp(figures[f"{one} due"], UTC)) for one in kept]
-    return min(schedules, key=lambda one: one.due, default=None)
+    found = [
+        Schedule(every, datetime.fromtimestamp(figures[f"{keeper} due"], UTC), keeps(session, keeper))
+        for keeper in KEEPERS
+        if (every := figures.get(f"{keeper} every"))
+    ]
+    return min(found, key=lambda one: (not one.kept, one.due), default=None)
 
 
 def x_now(session: Session) -> datetime:

@@ -57,4 +57,4 @@ def _shown(view: CollectionView | None) -> dict[str, Any] | None:
 
 
 def _kept(kept: Schedule | None) -> dict[str, Any] | None:
-    return {"every_seconds": kept.every, "next": rfc3339(kept.due)} if kept else None
+    return {"every_seconds": kept.every, "next": rfc3339(kept.due), "kept": kept.kept} if kept else None

@@ -39,11 +39,12 @@ class Asked(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A reservation for up to so many posts, made on this UTC day of X's."""
+    """A reservation for up to so many posts, made on this UTC day of X's; `again` if X may have sold them that day already."""
 
     id: int
     posts: int
     day: date
+    again: bool = False
 
 
 class Bought(NamedTuple):
@@ -128,7 +129,7 @@ def _lost(session: Session, asked: Asked, day: date) -> Hold | None:
     same = (Reservation.request == asked.request, Reservation.day == today, Reservation.last == today)
     rows = select(Reservation.id, Reservation.posts).where(*same).order_by(Reservation.posts.desc())
     row = session.execute(rows.limit(1)).first()
-    return Hold(row.id, row.posts, day) if row else None
+    return Hold(row.id, row.posts, day, again=True) if row else None
 
 
 def _taken(session: Session, billing: Billing, month: str, posts: int) -> bool:

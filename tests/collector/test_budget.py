@@ -162,6 +162,17 @@ def test_a_lost_page_and_then_another_query_are_two_purchases(make_settings: Mak
         assert bill(emulator) <= accounted(collector) <= 1_600_000
 
 
+def test_a_lost_page_stays_reserved_when_x_refuses_it_the_next_time(make_settings: MakeSettings, emulator: Emulator) -> None:
+    with closing(one_page(make_settings)) as collector:
+        emulator.plan("cut", times=1)
+        get_tweets(collector)
+        emulator.plan("rate_limit", times=1)
+        get_tweets(collector)
+        assert bill(emulator) <= accounted(collector) <= 1_600_000
+        assert get_tweets(collector).state == "done"
+        assert bill(emulator) == accounted(collector)
+
+
 def test_a_page_that_is_lost_before_midnight_and_read_after_it_is_two_purchases(
     make_settings: MakeSettings, emulator: Emulator
 ) -> None:

@@ -17,12 +17,13 @@ import pytest
 from sqlalchemy import select, update
 
 from api import collector_for, get_tweets
+from collector import figures
 from collector.collector import Collector, NotDue
-from collector.schedule import Schedule
+from collector.schedule import Schedule, forget_schedules
 from emulator import Emulator
-from models import Run
+from models import Figure, Run
 from queries.collections import INTERRUPTED, CollectionView, collections
-from queries.figures import schedule
+from queries.figures import COMMAND, SCHEDULE, SERVICE, schedule
 from settings import load
 from tests.conftest import ROOT, environment, serving, wait_until
 
@@ -154,3 +155,49 @@ def test_an_interval_that_is_none_is_refused(tmp_path: Path, every: str) -> None
     )
     assert ended.returncode == 2
     assert "expected a number followed by s, m, h or d" in ended.stderr
+
+
+def killed(collector: Collector, keeper: str) -> None:
+    """Leave a schedule as a process that was killed five minutes ago."""
+    with collector.database.writing() as session:
+        figures.scheduled(session, keeper, every=3600, due=0)
+        seen = (Figure.name == SCHEDULE, Figure.label == f"{keeper} seen")
+        session.execute(update(Figure).where(*seen).values(value=Figure.value - 300))
+
+
+def test_a_schedule_whose_keeper_was_killed_is_told_from_one_that_is_kept(collector: Collector) -> None:
+    killed(collector, COMMAND)
+    with collector.database.reading() as session:
+        found = schedule(session)
+        assert found
+        assert (found.every, found.kept) == (3600, False)
+    get_tweets(collector)
+    with kept(collector, timedelta(hours=2)):
+        wait_until(lambda: _due(collector) > datetime.now(UTC))
+        with collector.database.reading() as session:
+            found = schedule(session)
+            assert found
+            assert (found.every, found.kept) == (7200, True)
+
+
+def test_a_start_of_the_service_forgets_schedules_that_nobody_keeps(collector: Collector) -> None:
+    killed(collector, COMMAND)
+    killed(collector, SERVICE)
+    forget_schedules(collector)
+    with collector.database.reading() as session:
+        assert schedule(session) is None
+
+
+def test_an_error_that_nobody_expected_does_not_end_the_schedule(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin = collector._begin
+
+    def fail_once(*_arguments: object) -> object:
+        monkeypatch.setattr(collector, "_begin", begin)
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(collector, "_begin", fail_once)
+    with kept(collector, SOON):
+        wait_until(lambda: all_collections(collector))
+    assert "scheduled collection failed" in caplog.text

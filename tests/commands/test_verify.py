@@ -62,6 +62,8 @@ def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None
         ("INSERT INTO tombstones SELECT max(id), '2026-11-24T00:00:00Z' FROM tweets", "were deleted"),
         ("INSERT INTO versions SELECT max(id), min(id) FROM tweets", "later version"),
         ("UPDATE listings SET before = since_id", "makes no sense"),
+        ("UPDATE tweets SET rash_id = NULL WHERE id = (SELECT tweet_id FROM tweet_tags LIMIT 1)", "by which first"),
+        ("UPDATE tags SET since_id = since_id * 2 WHERE id = 1", "not given out yet"),
         ("DELETE FROM authors WHERE id = (SELECT author_id FROM tweets LIMIT 1)", "not there"),
     ],
 )
