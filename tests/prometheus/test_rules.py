@@ -123,8 +123,8 @@ def test_the_windows_of_a_recorded_figure_differ_by_nothing_else() -> None:
         ("money.yml", '{job="twitterapi"} == 1', '{job="twitterapi"} == 0', "money.yml"),
         ("money.yml", "and twitterapi_collection_interval_seconds", "or twitterapi_collection_interval_seconds", "money.yml"),
         ("money.yml", "(period, bound) 0.1 *", "(period, bound) 0.01 *", "money.yml"),
-        ("money.yml", "[1d] offset 1d)", "[1h])", "money.yml"),
-        ("money.yml", "> 0 <= 21600", "> 0", "money.yml"),
+        ("money.yml", "[1d] offset 1d)", "[1h])", "money-gaps.yml"),
+        ("money.yml", "> 0 <= 21600", "> 0", "money-gaps.yml"),
     ],
 )
 def test_a_rule_that_is_broken_is_noticed(altered: Path, rule_file: str, old: str, new: str, test_file: str) -> None:
