@@ -22,9 +22,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from collector.buying import OnProgress, Progress
 from collector.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked, Order, Started
 from collector.money.prices import Billing, dollars
-from collector.reading import OnProgress, Progress
 from collector.schedule import Schedule
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
 from collector.tags import TagRefused, hashtag

@@ -14,9 +14,10 @@ from queue import Empty, SimpleQueue
 
 from alchemy import Database, DatabaseUnavailable, DiskFailed
 from collector import figures, lease, listings, runs, sources
+from collector.buying import Job, OnProgress, Untracked
 from collector.money.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.money.prices import Billing
-from collector.reading import Job, OnProgress, TagReader, Untracked
+from collector.reading import TagReader
 from collector.terms import TagOrder
 from collector.values import TagRef, first_id
 from collector.x.client import Search, X

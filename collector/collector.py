@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import lease, runs, sources, tags
+from collector.buying import OnProgress, Progress
 from collector.collection import STOPS_WITHIN_S, Collection
 from collector.money import ledger
 from collector.money.prices import Billing, Cost
-from collector.reading import OnProgress, Progress
 from collector.terms import TagOrder
 from collector.x.client import Access, X
 from collector.x.clock import XClock

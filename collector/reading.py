@@ -3,78 +3,26 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseUnavailable
-from collector import figures, lease, listings, runs, sources, tags
+from alchemy import DatabaseUnavailable
+from collector import figures, lease, listings, runs, sources
+from collector.buying import Buyer, DayTurned, Job, Next, Progress, Untracked
 from collector.listings import Stretch
 from collector.money import ledger
-from collector.money.ledger import SMALLEST_PAGE, Asked, Bought, BudgetSpent, Hold
-from collector.money.prices import Billing
+from collector.money.ledger import SMALLEST_PAGE, Bought, BudgetSpent, Hold
 from collector.terms import TagOrder
 from collector.tweets.store import store
 from collector.values import Find, Page
-from collector.x.client import Answer, Search, X
-from collector.x.failures import Reach, XFailure
-from collector.x.parsing import page
-from collector.x.tries import Stopped, Tries
+from collector.x.client import Answer
+from collector.x.failures import XFailure
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-LARGEST_PAGE = 100
-MOST_EMPTY_PAGES = 10
-SETTLED_CHECKED_EVERY_S = 0.2
-DAYS_END = timedelta(seconds=10)
-
-
-class Progress(NamedTuple):
-    """A stored page: how many posts it brought, of how many the tag may buy at most."""
-
-    tag: str
-    posts: int
-    added: int
-    most: int
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the tags of a collection share: its id, the lease's token, where to ask, where to store, and what it may cost."""
-
-    database: Database
-    x: X
-    tries: Tries
-    stop: threading.Event
-    billing: Billing
-    run_id: int
-    token: int
-    source: str
-    on_progress: OnProgress
-    holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
-
-
-class DayTurned(Exception):
-    """X's day has ended since a page was asked for that X may have sold: asked again, it costs once more."""
-
-
-class Untracked(Exception):
-    """The tag was untracked while it was collected."""
-
-
-class Next(NamedTuple):
-    """What is read next, and the reservation of its page, where it was made with the page before."""
-
-    stretch: Stretch
-    hold: Hold | None = None
 
 
 class TagReader:
@@ -82,8 +30,8 @@ class TagReader:
 
     def __init__(self, job: Job, order: TagOrder) -> None:
         self._job, self._order = job, order
+        self._buyer = Buyer(job, order)
         self._left = order.most
-        self._empty = 0
 
     def read(self) -> None:
         """Raises XFailure, BudgetSpent, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable; what was stored stays."""
@@ -109,11 +57,11 @@ class TagReader:
         """Buy and store a page, and return what follows it; nothing is reserved for what follows the `last`."""
         mended = False
         while True:
-            begun, hold = self._reserved(following)
+            begun, hold = self._buyer.reserved(following, self._left)
             if begun is None or hold is None:
                 return None
             try:
-                found, answer = self._bought(begun, hold)
+                found, answer = self._buyer.buy(begun, hold)
             except DayTurned:
                 following = Next(begun)
                 continue
@@ -126,101 +74,8 @@ class TagReader:
             try:
                 return self._stored(begun, hold, found, answer, last=last)
             except (DatabaseUnavailable, sources.SourceRefused):
-                self._release(hold, sold=True)
+                self._buyer.release(hold, sold=True)
                 raise
-
-    def _reserved(self, following: Next) -> tuple[Stretch | None, Hold | None]:
-        """Have the page on record with its worst case before it is asked for; wait where others may leave some budget."""
-        job, (stretch, hold) = self._job, following
-        while not job.stop.is_set():
-            if hold:
-                return stretch, hold
-            with job.database.writing() as session:
-                lease.renew(session, job.token)
-                if not job.holds:
-                    ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
-                begun, hold = self._reserve(session, stretch, self._left)
-            if begun is None:
-                return None, None
-            stretch = begun
-            if hold:
-                job.holds.add(hold.id)
-            else:
-                job.stop.wait(SETTLED_CHECKED_EVERY_S)
-        if hold:
-            self._release(hold, sold=False)
-        raise Stopped
-
-    def _reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
-        """Put a page on record as the tag is tracked now; raises BudgetSpent, Untracked."""
-        job, now = self._job, self._job.x.clock.now()
-        order = tags.order(session, self._order.tag.id, most=self._order.most)
-        if order is None:
-            raise Untracked("untracked while it was collected")
-        self._order = order
-        begun = listings.begun(session, order, stretch, job.run_id, now=now)
-        if begun is None:
-            return None, None
-        search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
-        asked = Asked(job.run_id, begun.id, str(search), search.max_results)
-        return begun, ledger.reserve(session, job.billing, asked, now=now)
-
-    def _bought(self, stretch: Stretch, hold: Hold) -> tuple[Page, Answer]:
-        """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one."""
-        search, sold = stretch.search(self._order.query, hold.posts), False
-
-        def ask() -> tuple[Page, Answer]:
-            nonlocal sold
-            if sold:
-                self._stay_in(hold)
-            try:
-                answer = self._job.x.search(search)
-            except XFailure as failure:
-                sold = sold or failure.sold
-                raise
-            sold = True
-            return self._read(search, answer), answer
-
-        try:
-            return self._job.tries.ask(ask)
-        except XFailure as failure:
-            failure.sold = sold or hold.again
-            self._release(hold, sold=sold)
-            raise
-        except (Stopped, DayTurned):
-            self._release(hold, sold=sold)
-            raise
-
-    def _stay_in(self, hold: Hold) -> None:
-        """Let a page that X may have sold be asked for again on the same day only; the last moments of a day are waited out."""
-        clock = self._job.x.clock
-        while (clock.now() + DAYS_END).date() != hold.day:
-            if clock.now().date() != hold.day:
-                raise DayTurned
-            if self._job.stop.wait(SETTLED_CHECKED_EVERY_S):
-                raise Stopped
-
-    def _release(self, hold: Hold, *, sold: bool) -> None:
-        """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
-        job = self._job
-        job.holds.discard(hold.id)
-        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else hold.day if hold.again else None
-        try:
-            with job.database.writing() as session:
-                lease.renew(session, job.token)
-                ledger.release(session, hold, sold_until=sold_until)
-        except DatabaseUnavailable as error:
-            log.error("page not stored", extra={"tag": self._order.tag.tag, "reason": str(error)})
-            job.stop.set()
-
-    def _read(self, search: Search, answer: Answer) -> Page:
-        found = page(answer.body, observed=answer.observed)
-        self._empty = 0 if found.posts else self._empty + 1
-        if found.next_token and (found.next_token == search.next_token or self._empty >= MOST_EMPTY_PAGES):
-            raise XFailure("unwell", Reach.TAG, "X is unwell: its pages don't come to an end", sold=True)
-        for reason in found.refused:
-            log.warning("tweet refused", extra={"tag": self._order.tag.tag, "reason": reason, "collection": self._job.run_id})
-        return found
 
     def _mended(self, stretch: Stretch) -> Stretch:
         """Return the stretch without what X may not have taken: its token. A stale since_id is cut when it is asked again.
@@ -252,12 +107,12 @@ class TagReader:
             bought = ledger.settle(session, job.billing, hold, day=answer.observed.date(), posts=found.posts, users=found.users)
             rest = listings.advanced(
                 session,
-                self._order,
+                self._buyer.order,
                 stretch,
                 job.run_id,
                 page=found,
                 answer=answer,
-                query=self._order.query,
+                query=self._buyer.order.query,
                 capped=left < SMALLEST_PAGE,
             )
             runs.add(session, job.run_id, tag, added=added)
@@ -275,7 +130,7 @@ class TagReader:
         if last or left < SMALLEST_PAGE:
             return Next(rest)
         try:
-            begun, hold = self._reserve(session, rest, left)
+            begun, hold = self._buyer.reserve(session, rest, left)
         except (BudgetSpent, Untracked):
             return Next(rest)  # said when the page is about to be asked for
         return Next(begun, hold) if begun else None
@@ -285,10 +140,3 @@ class TagReader:
         fields = {"tag": tag, "posts": len(found.posts), "bought": bought.posts, "added": added, "collection": self._job.run_id}
         log.info("page stored", extra=fields)
         self._job.on_progress(Progress(tag, len(found.posts), added, self._order.most))
-
-
-def page_size(remaining: int) -> int:
-    """Return how many posts to ask for, so that what remains afterwards is nothing or can be asked for as well."""
-    if remaining <= LARGEST_PAGE:
-        return remaining
-    return min(LARGEST_PAGE, remaining - SMALLEST_PAGE) if remaining < LARGEST_PAGE + SMALLEST_PAGE else LARGEST_PAGE

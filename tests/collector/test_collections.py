@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 import logstash
 from api import collector_for, get_tweets
+from collector.buying import page_size
 from collector.collector import CollectionRunning, Collector, NothingTracked
-from collector.reading import page_size
 from collector.sources import EMULATOR, SourceRefused, claim
 from emulator import Emulator
 from models import Author, Run, Tag, Tweet, TweetTag, Version

@@ -19,11 +19,12 @@ sys.path.insert(0, str(ROOT))
 import alchemy  # noqa: E402
 import api  # noqa: E402 (found through the line above)
 from collector import listings, runs  # noqa: E402
+from collector.buying import Buyer  # noqa: E402
 from collector.reading import TagReader  # noqa: E402
 from collector.x.client import X  # noqa: E402
 
 POINTS: dict[str, tuple[Any, str]] = {
-    "reserved": (TagReader, "_reserved"),  # on record, and not yet asked
+    "reserved": (Buyer, "reserved"),  # on record, and not yet asked
     "sold": (X, "search"),  # answered, and not yet stored
     "storing": (listings, "advanced"),  # in the middle of a page's transaction
     "stored": (TagReader, "_stored"),  # right after it

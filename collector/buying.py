@@ -1,0 +1,183 @@
+"""Buying a page: its reservation, its request, and what becomes of the one when the other fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from alchemy import Database, DatabaseUnavailable
+from collector import lease, listings, tags
+from collector.listings import Stretch
+from collector.money import ledger
+from collector.money.ledger import SMALLEST_PAGE, Asked, Hold
+from collector.money.prices import Billing
+from collector.terms import TagOrder
+from collector.values import Page
+from collector.x.client import Answer, Search, X
+from collector.x.failures import Reach, XFailure
+from collector.x.parsing import page
+from collector.x.tries import Stopped, Tries
+
+log = logging.getLogger(__name__)
+
+LARGEST_PAGE = 100
+MOST_EMPTY_PAGES = 10
+SETTLED_CHECKED_EVERY_S = 0.2
+DAYS_END = timedelta(seconds=10)
+
+
+class Progress(NamedTuple):
+    """A stored page: how many posts it brought, of how many the tag may buy at most."""
+
+    tag: str
+    posts: int
+    added: int
+    most: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the tags of a collection share: its id, the lease's token, where to ask, where to store, and what it may cost."""
+
+    database: Database
+    x: X
+    tries: Tries
+    stop: threading.Event
+    billing: Billing
+    run_id: int
+    token: int
+    source: str
+    on_progress: OnProgress
+    holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
+
+
+class DayTurned(Exception):
+    """X's day has ended since a page was asked for that X may have sold: asked again, it costs once more."""
+
+
+class Untracked(Exception):
+    """The tag was untracked while it was collected."""
+
+
+class Next(NamedTuple):
+    """What is read next, and the reservation of its page, where it was made with the page before."""
+
+    stretch: Stretch
+    hold: Hold | None = None
+
+
+class Buyer:
+    """Buys the pages of a tag. `order` is what the tag asks for as of the newest reservation."""
+
+    def __init__(self, job: Job, order: TagOrder) -> None:
+        self._job, self.order = job, order
+        self._empty = 0
+
+    def reserved(self, following: Next, left: int) -> tuple[Stretch | None, Hold | None]:
+        """Have the page on record with its worst case before it is asked for; wait where others may leave some budget."""
+        job, (stretch, hold) = self._job, following
+        while not job.stop.is_set():
+            if hold:
+                return stretch, hold
+            with job.database.writing() as session:
+                lease.renew(session, job.token)
+                if not job.holds:
+                    ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
+                begun, hold = self.reserve(session, stretch, left)
+            if begun is None:
+                return None, None
+            stretch = begun
+            if hold:
+                job.holds.add(hold.id)
+            else:
+                job.stop.wait(SETTLED_CHECKED_EVERY_S)
+        if hold:
+            self.release(hold, sold=False)
+        raise Stopped
+
+    def reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
+        """Put a page on record as the tag is tracked now; raises BudgetSpent, Untracked."""
+        job, now = self._job, self._job.x.clock.now()
+        order = tags.order(session, self.order.tag.id, most=self.order.most)
+        if order is None:
+            raise Untracked("untracked while it was collected")
+        self.order = order
+        begun = listings.begun(session, order, stretch, job.run_id, now=now)
+        if begun is None:
+            return None, None
+        search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
+        asked = Asked(job.run_id, begun.id, str(search), search.max_results)
+        return begun, ledger.reserve(session, job.billing, asked, now=now)
+
+    def buy(self, stretch: Stretch, hold: Hold) -> tuple[Page, Answer]:
+        """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one."""
+        search, sold = stretch.search(self.order.query, hold.posts), False
+
+        def ask() -> tuple[Page, Answer]:
+            nonlocal sold
+            if sold:
+                self._stay_in(hold)
+            try:
+                answer = self._job.x.search(search)
+            except XFailure as failure:
+                sold = sold or failure.sold
+                raise
+            sold = True
+            return self._read(search, answer), answer
+
+        try:
+            return self._job.tries.ask(ask)
+        except XFailure as failure:
+            failure.sold = sold or hold.again
+            self.release(hold, sold=sold)
+            raise
+        except (Stopped, DayTurned):
+            self.release(hold, sold=sold)
+            raise
+
+    def _stay_in(self, hold: Hold) -> None:
+        """Let a page that X may have sold be asked for again on the same day only; the last moments of a day are waited out."""
+        clock = self._job.x.clock
+        while (clock.now() + DAYS_END).date() != hold.day:
+            if clock.now().date() != hold.day:
+                raise DayTurned
+            if self._job.stop.wait(SETTLED_CHECKED_EVERY_S):
+                raise Stopped
+
+    def release(self, hold: Hold, *, sold: bool) -> None:
+        """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
+        job = self._job
+        job.holds.discard(hold.id)
+        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else hold.day if hold.again else None
+        try:
+            with job.database.writing() as session:
+                lease.renew(session, job.token)
+                ledger.release(session, hold, sold_until=sold_until)
+        except DatabaseUnavailable as error:
+            log.error("page not stored", extra={"tag": self.order.tag.tag, "reason": str(error)})
+            job.stop.set()
+
+    def _read(self, search: Search, answer: Answer) -> Page:
+        found = page(answer.body, observed=answer.observed)
+        self._empty = 0 if found.posts else self._empty + 1
+        if found.next_token and (found.next_token == search.next_token or self._empty >= MOST_EMPTY_PAGES):
+            raise XFailure("unwell", Reach.TAG, "X is unwell: its pages don't come to an end", sold=True)
+        for reason in found.refused:
+            log.warning("tweet refused", extra={"tag": self.order.tag.tag, "reason": reason, "collection": self._job.run_id})
+        return found
+
+
+def page_size(remaining: int) -> int:
+    """Return how many posts to ask for, so that what remains afterwards is nothing or can be asked for as well."""
+    if remaining <= LARGEST_PAGE:
+        return remaining
+    return min(LARGEST_PAGE, remaining - SMALLEST_PAGE) if remaining < LARGEST_PAGE + SMALLEST_PAGE else LARGEST_PAGE
