@@ -42,6 +42,7 @@ class Torture:
         self.seen: Counter[str] = Counter()
         self.history: list[str] = []
         self._disturbed = False
+        self._day = judge.today
 
     def run(self, count: int) -> None:
         """Make so many runs; raises AssertionError at the first that breaks a promise."""
@@ -68,6 +69,7 @@ class Torture:
 
     def check(self) -> None:
         """Assert what holds whenever nothing runs."""
+        self._turn()
         judge, lately = self._judge, self.history[-12:]
         assert judge.faults() == [], lately
         for day in list(judge.posts)[-2:]:
@@ -87,23 +89,25 @@ class Torture:
         return int(rows[0][0])
 
     def _pass_time(self) -> None:
-        clock, day = self._emulator.clock, self._judge.today
+        clock = self._emulator.clock
         if self._dice.random() < 0.15:
             left = 86_400 - (clock.now_ms() // 1000) % 86_400
             clock.advance(max(0, left - self._dice.choice([0.3, 0.8])))
             self._note("midnight soon", disturbs=False)
         else:
             clock.advance(self._dice.choice(MIDNIGHTS))
-        self._turn(day)
+        self._turn()
 
-    def _turn(self, day: str) -> None:
-        """Notice that a day has ended; one that ends within a run is noticed after it."""
-        if self._judge.today != day:
+    def _turn(self) -> None:
+        """Notice that days have ended since the last look, within a run or after it."""
+        today = self._judge.today
+        if today != self._day:
             self._note("midnight", disturbs=False)
-            self._judge.end_of(day)
+            for day in [day for day in self._judge.posts if self._day <= day < today]:
+                self._judge.end_of(day)
+            self._day = today
 
     def _step(self) -> None:
-        day = self._judge.today
         if self._dice.random() < 0.4:
             for kind in self._dice.sample(FAULTS, self._dice.choice([1, 1, 2])):
                 self._emulator.plan(
@@ -123,7 +127,7 @@ class Torture:
         self._dice.choice(steps)()
         self._emulator.clear_faults()
         self._emulator.reset_limits()
-        self._turn(day)
+        self._turn()
 
     def _note(self, what: str, *, disturbs: bool = True) -> None:
         self.seen[what] += 1
