@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from collector.terms import TagOrder
 from collector.values import Page, first_id
 from collector.x.client import Answer, Search
+from collector.x.clock import XClock
 from models import Listing, Reservation, Tag
 
 REACH = timedelta(days=6, hours=23)
@@ -51,13 +52,14 @@ def interrupted(session: Session, tag_id: int) -> Stretch | None:
     return _stretch(row) if row else None
 
 
-def poll(session: Session, order: TagOrder, *, now: datetime) -> Stretch | None:
+def poll(session: Session, order: TagOrder, clock: XClock) -> Stretch | None:
     """Return the poll for what is newer than the tag's since_id and older than 30 s, or None where there can be nothing."""
     since_id = session.scalar(select(Tag.since_id).where(Tag.id == order.tag.id))
-    until_id = first_id(now - SETTLING)
+    sure, until_id = clock.known, first_id(clock.now() - SETTLING)
     if since_id is not None and until_id <= since_id + 1:
         return None
-    return Stretch(None, since_id, until_id, until_id, order.query, wanted=order.most)
+    watermark = until_id - 1 if sure else None
+    return Stretch(None, since_id, until_id, until_id, order.query, watermark=watermark, wanted=order.most)
 
 
 def gaps(session: Session, tag_id: int) -> Sequence[Stretch]:
@@ -149,12 +151,12 @@ def _shortened(session: Session, order: TagOrder, stretch: Stretch, lowest: int,
 
 
 def _watermark(until_id: int, answer: Answer) -> int:
-    """Return the id up to which a poll leaves nothing out.
+    """Return the id up to which a poll leaves nothing out whose end was told by this machine's clock, since X's was not known.
 
-    Posts become searchable up to 30 s late. Where X's clock was not known and this machine's was ahead, until_id is too young.
+    Posts become searchable up to 30 s late. Where X's Date shows that this machine is ahead, until_id is too young.
     """
-    settled = answer.asked - SETTLING
-    return (until_id if until_id <= first_id(settled + timedelta(seconds=5)) else first_id(settled)) - 1
+    fits = until_id <= first_id(answer.observed - SETTLING + timedelta(seconds=1))
+    return (until_id if fits else first_id(answer.asked - SETTLING)) - 1
 
 
 def _recorded(session: Session, order: TagOrder, stretch: Stretch, run_id: int) -> Stretch:

@@ -40,7 +40,7 @@ class TagReader:
         for gap in self._listed(lambda session: listings.asked_before(session, tag_id, now=clock.now())):
             if self._left >= SMALLEST_PAGE:
                 self._page(Next(gap), last=True)
-        self._finish(self._listed(lambda session: listings.poll(session, self._order, now=clock.now())))
+        self._finish(self._listed(lambda session: listings.poll(session, self._order, clock)))
         for gap in self._listed(lambda session: listings.gaps(session, tag_id)):
             self._finish(gap)
 

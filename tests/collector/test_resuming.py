@@ -291,6 +291,17 @@ def test_this_machines_clock_may_be_wrong(opened: Opened, emulator: Emulator) ->
     assert statuses(emulator) == {200}
 
 
+def test_a_slow_answer_does_not_lower_what_was_read(opened: Opened, emulator: Emulator) -> None:
+    """X takes longer to answer than clocks may differ."""
+    collect(opened)
+    emulator.clock.advance(HOUR)
+    emulator.plan("slow", times=1, after_pages=1, seconds=6)
+    collect(opened, X_TIMEOUT="20s")
+    since = [int(one["until_id"]) - 1 for one in searches(emulator)][-1]
+    with closing(opened()) as collector, collector.database.reading() as session:
+        assert session.scalars(select(Tag.since_id)).one() == since
+
+
 def test_dropping_the_tweets_forgets_how_far_they_were_read(opened: Opened, emulator: Emulator) -> None:
     from collector.copies.backups import drop
 
