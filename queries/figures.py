@@ -11,6 +11,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from models import Figure, Listing, Run, Tag, TagLang
+from queries.gaps import unread
 from queries.leases import live_token
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
@@ -85,10 +86,10 @@ def service_figures(session: Session) -> ServiceFigures:
     """Return all figures; tags and states that have none yet are there with 0."""
     tweets = func.coalesce(func.sum(TagLang.tweets), 0)
     stored = select(Tag.tag, tweets).outerjoin(TagLang).where(Tag.tracked).group_by(Tag.id, Tag.tag)
-    gaps = func.coalesce(func.sum(case((Listing.gap, 1), else_=0)), 0)
+    gaps = func.coalesce(func.sum(case((unread(session), 1), else_=0)), 0)
     expired = func.coalesce(func.sum(case((Listing.expired, 1), else_=0)), 0)
     left = select(Tag.tag, gaps, expired).outerjoin(Listing, Listing.tag_id == Tag.id).where(Tag.tracked)
-    unread = session.execute(left.group_by(Tag.id, Tag.tag)).all()
+    counted = session.execute(left.group_by(Tag.id, Tag.tag)).all()
     figures = {(row.name, row.label): row.value for row in session.execute(select(Figure.name, Figure.label, Figure.value))}
     collections = Run.kind == "collection"
     states = session.execute(select(Run.state, func.count()).where(collections).group_by(Run.state))
@@ -107,6 +108,6 @@ def service_figures(session: Session) -> ServiceFigures:
         sequence=figures.get((SEQUENCE, ""), 0),
         refused=refused(session),
         schedule=schedule(session),
-        gaps={row[0]: row[1] for row in unread},
-        gaps_expired={row[0]: row[2] for row in unread},
+        gaps={row[0]: row[1] for row in counted},
+        gaps_expired={row[0]: row[2] for row in counted},
     )

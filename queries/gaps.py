@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from models import Listing, Tag
@@ -29,9 +29,13 @@ def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]
     """
     columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired, Listing.run_id)
     rows = select(*columns).join(Tag, Tag.id == Listing.tag_id)
-    idle = live_token(session) is None
-    unread = or_(Listing.gap, Listing.since_id.is_not(None)) if idle else Listing.gap
-    rows = rows.where(unread).order_by(Tag.key, Listing.before.desc())
+    rows = rows.where(unread(session)).order_by(Tag.key, Listing.before.desc())
     if run_ids is not None:
         rows = rows.where(Listing.run_id.in_(run_ids))
     return [Gap._make(row) for row in session.execute(rows)]
+
+
+def unread(session: Session) -> ColumnElement[bool]:
+    """Return the condition under which a listing is a gap."""
+    idle = live_token(session) is None
+    return or_(Listing.gap, Listing.since_id.is_not(None)) if idle else Listing.gap.is_(True)
