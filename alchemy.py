@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -117,6 +118,29 @@ def _quarter_hour_postgresql(element: FunctionElement[int], compiler: Any, **kw:
     return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **kw)}) / 900) * 900 AS bigint)"
 
 
+class Turns:
+    """A lock that is had in the order of asking."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._queue: deque[object] = deque()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for one's turn, and have it until the block ends; raises DatabaseUnavailable after BUSY_TIMEOUT_S."""
+        mine = object()
+        try:
+            with self._change:
+                self._queue.append(mine)
+                if not self._change.wait_for(lambda: self._queue[0] is mine, BUSY_TIMEOUT_S):
+                    raise DatabaseUnavailable("the database is busy")
+            yield
+        finally:
+            with self._change:
+                self._queue.remove(mine)
+                self._change.notify_all()
+
+
 class Database:
     """One database: sessions to read and to write with. Opening it connects to nothing."""
 
@@ -125,7 +149,7 @@ class Database:
         self.engine: Engine = _engine(self.url)
         self._writer = self.engine.execution_options(immediate=True)
         self._suspect = False
-        self._turn = threading.Lock()
+        self._turns = Turns()
 
     @property
     def file(self) -> Path:
@@ -150,18 +174,15 @@ class Database:
 
         Writers of this process take turns: SQLite's own waiting for the lock sleeps up to a tenth of a second at a time.
         """
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
-            raise DatabaseUnavailable("the database is busy")
-        try:
+        with self._turns.one():
             if self._suspect:
                 self._verify()
-            with _failures_named(), Session(self._writer) as session, session.begin():
-                yield session
-        except DiskFailed:
-            self._suspect = True
-            raise
-        finally:
-            self._turn.release()
+            try:
+                with _failures_named(), Session(self._writer) as session, session.begin():
+                    yield session
+            except DiskFailed:
+                self._suspect = True
+                raise
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
@@ -169,7 +190,7 @@ class Database:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnavailable(f"the folder of the database can't be made: {error.strerror}") from error
-        with _failures_named(), self._writer.connect() as connection, connection.begin():
+        with self._turns.one(), _failures_named(), self._writer.connect() as connection, connection.begin():
             _migrate(connection)
 
     def close(self) -> None:

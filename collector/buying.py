@@ -58,6 +58,7 @@ class Job:
     source: str
     on_progress: OnProgress
     holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
+    reserving: threading.Lock = field(default_factory=threading.Lock)
 
 
 class DayTurned(Exception):
@@ -66,6 +67,14 @@ class DayTurned(Exception):
 
 class Untracked(Exception):
     """The tag was untracked while it was collected."""
+
+
+class Purchase(NamedTuple):
+    """A page that X sold, its answer, and its reservation; `hold.again` where X may have sold it before, too."""
+
+    page: Page
+    answer: Answer
+    hold: Hold
 
 
 class Next(NamedTuple):
@@ -88,20 +97,21 @@ class Buyer:
         while not job.stop.is_set():
             if hold:
                 return stretch, hold
-            with job.database.writing() as session:
-                lease.renew(session, job.token)
-                if not job.holds:
-                    ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
-                begun, hold = self.reserve(session, stretch, left)
+            with job.reserving:
+                with job.database.writing() as session:
+                    lease.renew(session, job.token)
+                    if not job.holds:
+                        ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
+                    begun, hold = self.reserve(session, stretch, left)
+                if hold:
+                    job.holds.add(hold.id)
             if begun is None:
                 return None, None
             stretch = begun
-            if hold:
-                job.holds.add(hold.id)
-            else:
+            if hold is None:
                 job.stop.wait(SETTLED_CHECKED_EVERY_S)
         if hold:
-            self.release(hold, sold=False)
+            self.release(hold, sold=hold.again)
         raise Stopped
 
     def reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
@@ -118,13 +128,14 @@ class Buyer:
         asked = Asked(job.run_id, begun.id, str(search), search.max_results)
         return begun, ledger.reserve(session, job.billing, asked, now=now)
 
-    def buy(self, stretch: Stretch, hold: Hold) -> tuple[Page, Answer]:
+    def buy(self, stretch: Stretch, hold: Hold) -> Purchase:
         """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one."""
-        search, sold = stretch.search(self.order.query, hold.posts), False
+        search, sold = stretch.search(self.order.query, hold.posts), hold.again
 
-        def ask() -> tuple[Page, Answer]:
+        def ask() -> Purchase:
             nonlocal sold
-            if sold:
+            before = sold
+            if before:
                 self._stay_in(hold)
             try:
                 answer = self._job.x.search(search)
@@ -132,16 +143,19 @@ class Buyer:
                 sold = sold or failure.sold
                 raise
             sold = True
-            return self._read(search, answer), answer
+            return Purchase(self._read(search, answer), answer, hold._replace(again=before))
 
         try:
             return self._job.tries.ask(ask)
         except XFailure as failure:
-            failure.sold = sold or hold.again
+            failure.sold = sold
             self.release(hold, sold=sold)
             raise
         except (Stopped, DayTurned):
             self.release(hold, sold=sold)
+            raise
+        except Exception:  # of nobody's expecting: others must not wait for what is reserved here
+            self.release(hold, sold=True)
             raise
 
     def _stay_in(self, hold: Hold) -> None:
@@ -157,7 +171,7 @@ class Buyer:
         """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
         job = self._job
         job.holds.discard(hold.id)
-        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else hold.day if hold.again else None
+        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else None
         try:
             with job.database.writing() as session:
                 lease.renew(session, job.token)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import figures, runs, sources, tags
+from collector import figures, lease, runs, sources, tags
 from collector.tweets.store import store
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen
 from models import Author
@@ -51,6 +51,7 @@ class Import:
         if not self._tweets and not self._authors:
             return
         with self._database.writing() as session:
+            lease.refuse_while_restoring(session)
             sources.claim(session, sources.REAL)
             self._same |= _known_by_username(session, self._authors)
             authors = [author._replace(id=self._same.get(author.id, author.id)) for author in self._authors]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable, upsert
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 LASTS_S = 60
 RENEWED_EVERY_S = 15
+RESTORING = "(restore)"
 
 
 class LeaseLost(Exception):
@@ -42,6 +43,13 @@ def renew(session: Session, token: int) -> None:
     """Hold the lease for another LASTS_S seconds; raises LeaseLost."""
     if session.scalar(_RENEWED, {"mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
         raise LeaseLost("another collector has taken over")
+
+
+def refuse_while_restoring(session: Session) -> None:
+    """Raise DatabaseUnavailable while a copy is put back: what is written now would be lost with what it replaces."""
+    held = (Lease.name == COLLECTOR, Lease.holder.startswith(RESTORING), Lease.expires > now_ms())
+    if session.scalar(select(Lease.token).where(*held)) is not None:
+        raise DatabaseUnavailable("a copy is being put back: try again in a minute")
 
 
 @contextmanager

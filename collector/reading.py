@@ -8,16 +8,14 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from alchemy import DatabaseUnavailable
 from collector import figures, lease, listings, runs, sources
-from collector.buying import Buyer, DayTurned, Job, Next, Progress, Untracked
+from collector.buying import Buyer, DayTurned, Job, Next, Progress, Purchase, Untracked
 from collector.listings import Stretch
 from collector.money import ledger
-from collector.money.ledger import SMALLEST_PAGE, Bought, BudgetSpent, Hold
+from collector.money.ledger import SMALLEST_PAGE, Bought, BudgetSpent
 from collector.terms import TagOrder
 from collector.tweets.store import store
 from collector.values import Find, Page
-from collector.x.client import Answer
 from collector.x.failures import XFailure
 
 log = logging.getLogger(__name__)
@@ -61,7 +59,7 @@ class TagReader:
             if begun is None or hold is None:
                 return None
             try:
-                found, answer = self._buyer.buy(begun, hold)
+                bought = self._buyer.buy(begun, hold)
             except DayTurned:
                 following = Next(begun)
                 continue
@@ -72,8 +70,8 @@ class TagReader:
                 mended, following = True, Next(self._mended(begun))
                 continue
             try:
-                return self._stored(begun, hold, found, answer, last=last)
-            except (DatabaseUnavailable, sources.SourceRefused):
+                return self._stored(begun, bought, last=last)
+            except Exception:  # whatever it was: X has sold the page, and others must not wait for what is reserved
                 self._buyer.release(hold, sold=True)
                 raise
 
@@ -93,12 +91,12 @@ class TagReader:
                 lease.renew(session, self._job.token)
                 listings.forget_unread(session, stretch)
 
-    def _stored(self, stretch: Stretch, hold: Hold, found: Page, answer: Answer, *, last: bool) -> Next | None:
+    def _stored(self, stretch: Stretch, purchase: Purchase, *, last: bool) -> Next | None:
         """Store a page in one transaction: its tweets, links and roll-ups, what it cost, and where its listing goes on.
 
         The next page is reserved in it as well, so that each page takes one transaction.
         """
-        job, tag = self._job, self._order.tag
+        job, tag, (found, answer, hold) = self._job, self._order.tag, purchase
         left = min(self._left, stretch.wanted or self._left) - len(found.posts)
         with job.database.writing() as session:
             lease.renew(session, job.token)
@@ -118,9 +116,9 @@ class TagReader:
             runs.add(session, job.run_id, tag, added=added)
             figures.page_stored(session, date=answer.observed, remaining=answer.rate_limit.remaining)
             following = None if rest is None else self._following(session, rest, left, last=last)
-        self._job.holds.discard(hold.id)
         if following and following.hold:
             self._job.holds.add(following.hold.id)
+        self._job.holds.discard(hold.id)
         self._left -= len(found.posts)
         self._say(found, added, bought)
         return following

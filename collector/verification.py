@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select, text
@@ -73,15 +73,20 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
     yield from _budget(session, billing)
 
 
-def _budget(session: Session, _billing: Billing) -> Iterator[str]:
-    """Look at the newest month; one that was made under another BILLING_DAY is made anew by the next collection."""
+def _budget(session: Session, billing: Billing) -> Iterator[str]:
+    """Look at the newest month that begins on BILLING_DAY; those of another are not counted on any more."""
     spent = select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= Budget.month, Spend.day < Budget.until)
-    kept = select(Budget.month, Budget.spent, spent.correlate(Budget).scalar_subquery(), Budget.reserved, ledger.RESERVED)
-    for month, booked, sold, held, reserved in session.execute(kept.order_by(Budget.month.desc()).limit(1)):
+    kept = select(
+        Budget.month, Budget.until, Budget.spent, spent.correlate(Budget).scalar_subquery(), Budget.reserved, ledger.RESERVED
+    )
+    for month, until, booked, sold, held, reserved in session.execute(kept.order_by(Budget.month.desc())):
+        if billing.month(date.fromisoformat(month)) != (date.fromisoformat(month), date.fromisoformat(until)):
+            continue
         if booked != sold:
             yield f"budget of {month}: {booked} micro-dollars spent, {sold} in the ledger"
         if held != reserved:
             yield f"budget of {month}: {held} micro-dollars reserved, {reserved} in reservations"
+        return
 
 
 def _tweets(session: Session, _billing: Billing) -> Iterator[str]:

@@ -56,7 +56,8 @@ class Reservation(Base):
 
     It stays, not in flight any more, where X may have sold a page that never arrived: on `day`, or on one up to `last`. It
     counts in each billing month that has one of these days; while it is in flight nobody knows, and it counts in all. Sent
-    again on the same day, the same `request` costs nothing more, for X bills an object once a day: its answer settles both.
+    again on the same day, the same `request` costs little more, for X bills an object once a day: its answer settles both,
+    but for what may have been in the first answer only.
     """
 
     __tablename__ = "reservations"

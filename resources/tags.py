@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 from werkzeug.exceptions import NotFound
 
-from collector import tags
+from collector import lease, tags
 from collector.collector import Collector
 from collector.tags import TagRefused
 from formats import rows
@@ -62,6 +62,7 @@ class TagResource(MonitorResource):
         except TermsRefused as error:
             raise BadInput(error.faults) from error
         with self._database.writing() as session:
+            lease.refuse_while_restoring(session)
             begins = tags.track(session, name, given)
             shown = rows.tracked_tag(tracked_tags(session, key=tags.key(name))[0])
         log.info("tag tracked", extra={"tag": shown["tag"]})
@@ -69,6 +70,7 @@ class TagResource(MonitorResource):
 
     def delete(self, tag: str) -> Any:
         with self._database.writing() as session:
+            lease.refuse_while_restoring(session)
             if not tags.untrack(session, _hashtag(tag)):
                 raise NotFound("this tag is not tracked")
         log.info("tag untracked", extra={"tag": tag})

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from flask import Response
 from werkzeug.exceptions import NotFound
 
+from collector import lease
 from collector.collector import Collector
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
@@ -54,6 +55,7 @@ class TweetResource(MonitorResource):
 
     def delete(self, tweet_id: str) -> Any:
         with self._database.writing() as session:
+            lease.refuse_while_restoring(session)
             stored = bury(session, _number(tweet_id))
         log.info("tweet deleted", extra={"stored": stored})
         return no_content()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -15,14 +16,15 @@ import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseDamaged, known_revisions, upsert
+from alchemy import Database, DatabaseDamaged, DatabaseUnavailable, known_revisions, upsert
 from collector import figures, lease, runs
 from collector.collector import CollectionRunning
 from collector.copies.remains import Remains, remains, take_over
 from collector.tweets import rollups
 from models import Author, Lease, Listing, Mark, Tag, Tweet, TweetTag, Version
-from queries.figures import service_figures
 from queries.leases import COLLECTOR, live_token
+
+log = logging.getLogger(__name__)
 
 KEPT_AT_DROP = 3
 
@@ -76,44 +78,47 @@ def restore(database: Database, source: Path) -> None:
 
     It holds the collector's lease, and gets everything ready in a file beside, so that one step replaces the database. The
     lease's token goes on growing, so that a collector from before can't store under it; so does the sequence of changes.
-    What was spent stays spent, and what was deleted stays deleted.
+    What was spent stays spent, and what was deleted stays deleted, as far as a damaged database can still tell.
     """
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
     _check(source)
-    ready = database.file.with_name(f".{database.file.name}.{os.getpid()}.ready")
-    try:
-        with _leased(database) as token:
-            _get_ready(source, ready, token, _present(database) if token else None)
+    ready = database.file.with_name(f".{database.file.name}.ready")
+    with _leased(database) as token:
+        try:
+            _get_ready(source, ready, token, _salvaged(database))
+            if not token:
+                _put_aside(database)
             with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
                 copy.backup(live.driver_connection)
-    finally:
-        for file in ready.parent.glob(f"{ready.name}*"):
-            file.unlink()
+        finally:
+            for file in _files(ready):
+                file.unlink(missing_ok=True)
 
 
 @contextmanager
 def _leased(database: Database) -> Iterator[int]:
-    """Hold the lease while the block runs, and give its token: 0 for a damaged database, which is put aside."""
+    """Hold the lease while the block runs, and give its token: 0 for a database that is too damaged to have one."""
     try:
         database.upgrade()
         with database.writing() as session:
             _refuse_while_collecting(session)
-            token = lease.take(session, f"restore:{os.getpid()}") or 0
+            token = lease.take(session, f"{lease.RESTORING}:{os.getpid()}") or 0
     except DatabaseDamaged:
-        _put_aside(database)
         yield 0
         return
     try:
         with lease.beating(database, token, lambda: None):
             yield token
     finally:
-        with database.writing() as session:
+        with suppress(DatabaseUnavailable), database.writing() as session:
             lease.give_back(session, token)
 
 
-def _get_ready(source: Path, target: Path, token: int, present: tuple[int, Remains] | None) -> None:
+def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> None:
     """Make what will replace the database: the copy, migrated, with what it takes over, and a free lease."""
+    for file in _files(target):
+        file.unlink(missing_ok=True)  # of a restore that was killed
     with closing(_open(source)) as copy, closing(sqlite.connect(target)) as file:
         copy.backup(file)
     with closing(Database(f"sqlite:///{target}")) as ready:
@@ -121,22 +126,31 @@ def _get_ready(source: Path, target: Path, token: int, present: tuple[int, Remai
         with ready.writing() as session:
             upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
             session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-            sequence, left = present or (0, None)
-            figures.replaced(session, by=sequence + 1)
+            figures.replaced(session, by=(left.sequence if left else 0) + 1)
             if left:
                 take_over(session, left)
 
 
-def _present(database: Database) -> tuple[int, Remains]:
-    """Return the sequence that a restore must go beyond, and what it takes over."""
-    with database.reading() as session:
-        return service_figures(session).sequence, remains(session)
+def _salvaged(database: Database) -> Remains | None:
+    """Return what the copy takes over, as far as it can be read, or None."""
+    try:
+        with database.reading() as session:
+            return remains(session)
+    except DatabaseUnavailable as error:
+        log.error("ledger and deletions are not taken over", extra={"reason": str(error)})
+        return None
 
 
 def _put_aside(database: Database) -> None:
     database.close()
-    for file in database.file.parent.glob(f"{database.file.name}*"):
-        file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
+    for file in _files(database.file):
+        if file.exists():
+            file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
+
+
+def _files(file: Path) -> list[Path]:
+    """Return a database's file and those that SQLite keeps beside it."""
+    return [file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm", "journal"))]
 
 
 def backups(database: Database) -> Path:

@@ -2,72 +2,103 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Base, upsert
 from collector.tweets.deletions import bury
 from models import Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone, Tweet
-from queries.figures import X_AHEAD, X_REFUSES, x_now
+from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
+SAID_LAST = (X_AHEAD, X_REFUSES, SCHEDULE)
+
+log = logging.getLogger(__name__)
 
 
 class Remains(NamedTuple):
-    """Rows of the database that is replaced, by column."""
+    """Rows of the database that is replaced, by column. Reservations and figures are None where they can't be read."""
 
     runs: Rows
     spends: Rows
     purchases: Rows
-    reservations: Rows
+    reservations: Rows | None
     tombstones: Rows
-    figures: Rows
+    figures: Rows | None
+    last_run: int
+
+    @property
+    def sequence(self) -> int:
+        """The sequence of changes that the copy must go beyond."""
+        return max((int(row["value"]) for row in self.figures or [] if row["name"] == SEQUENCE), default=0)
 
 
 def remains(session: Session) -> Remains:
-    """Return what a copy is to take over from this database."""
-    bought, reserved = _rows(session, Spend), _rows(session, Reservation)
-    spenders = {row["run_id"] for row in bought + reserved}
-    runs = [row for row in _rows(session, Run) if row["id"] in spenders]
-    known = [row for row in _rows(session, Figure) if row["name"] in (X_AHEAD, X_REFUSES)]
-    return Remains(runs, bought, _rows(session, Purchase), reserved, _rows(session, Tombstone), known)
+    """Return what a copy is to take over from this database; a table that is damaged gives nothing."""
+    session.scalar(select(1).select_from(text("sqlite_master")))  # raises where there is no database at all
+    bought, runs, reserved = _rows(session, Spend) or [], _rows(session, Run) or [], _rows(session, Reservation)
+    spenders = {row["run_id"] for row in bought + (reserved or [])}
+    return Remains(
+        [row for row in runs if row["id"] in spenders],
+        bought,
+        _rows(session, Purchase) or [],
+        reserved,
+        _rows(session, Tombstone) or [],
+        _rows(session, Figure),
+        max((row["id"] for row in runs), default=0),
+    )
 
 
 def take_over(session: Session, left: Remains) -> None:
     """Put them into the restored copy. A collection that the copy lacks comes in without its tweets."""
-    known = {run_id: started for run_id, started in session.execute(select(Run.id, Run.started))}  # noqa: C416 (a dict of rows)
+    _go_on_numbering(session, left.last_run)
+    known = {(run.started, run.token): run.id for run in session.execute(select(Run.id, Run.started, Run.token))}
     ids = {row["id"]: _run_id(session, row, known) for row in left.runs}
     for row in left.spends:
-        entry = row | {"run_id": ids[row["run_id"]]}
-        upsert(session, Spend, [entry], update=tuple(entry.keys() - {"day", "run_id"}))
+        if row["run_id"] in ids:
+            entry = row | {"run_id": ids[row["run_id"]]}
+            upsert(session, Spend, [entry], update=tuple(entry.keys() - {"day", "run_id"}))
     upsert(session, Purchase, left.purchases)
-    session.execute(delete(Reservation))
     session.execute(delete(Budget))
-    session.execute(delete(Figure).where(Figure.name.in_((X_AHEAD, X_REFUSES))))
-    upsert(session, Figure, left.figures)
-    today = x_now(session).date().isoformat()
-    for row in left.reservations:
-        last = row["last"] or max(row["day"], today)
-        session.add(Reservation(**row | {"run_id": ids[row["run_id"]], "in_flight": False, "last": last, "listing_id": None}))
+    if left.figures is not None:
+        session.execute(delete(Figure).where(Figure.name.in_(SAID_LAST)))
+        upsert(session, Figure, [row for row in left.figures if row["name"] in SAID_LAST])
+    if left.reservations is not None:
+        _replace_reservations(session, left.reservations, ids)
     upsert(session, Tombstone, left.tombstones)
     buried = select(Tweet.id).where(Tweet.id.in_(select(Tombstone.id)))
     for tweet_id in session.scalars(buried).all():
         bury(session, tweet_id)
 
 
-def _run_id(session: Session, row: dict[str, Any], known: Mapping[int, datetime]) -> int:
+def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) -> None:
+    today = x_now(session).date().isoformat()
+    session.execute(delete(Reservation))
+    for row in rows:
+        if row["run_id"] in ids:
+            last = row["last"] or max(row["day"], today)
+            changed = {"id": None, "run_id": ids[row["run_id"]], "in_flight": False, "last": last, "listing_id": None}
+            session.add(Reservation(**row | changed))
+    session.flush()
+
+
+def _run_id(session: Session, row: dict[str, Any], known: Mapping[tuple[datetime, int | None], int]) -> int:
     """Return the id of a collection in the copy; what it spent is taken from the database that is replaced.
 
-    `known` is when the copy's own collections began: one with the same id and beginning is the same.
+    `known` are the copy's own collections. One is the same that began at the same time under the same token of the lease, which
+    grows with each: an earlier restore may have numbered it anew.
     """
-    if known.get(row["id"]) == row["started"]:
-        session.execute(update(Run).where(Run.id == row["id"]).values({name: row[name] for name in MONEY}))
-        return int(row["id"])
+    same = known.get((row["started"], row["token"]))
+    if same is not None:
+        session.execute(update(Run).where(Run.id == same).values({name: row[name] for name in MONEY}))
+        return same
     state = "failed" if row["state"] == "running" else row["state"]
     run = Run(**row | {"id": None, "tweets_added": 0, "state": state})
     session.add(run)
@@ -75,5 +106,16 @@ def _run_id(session: Session, row: dict[str, Any], known: Mapping[int, datetime]
     return run.id
 
 
-def _rows(session: Session, table: type[Base]) -> Rows:
-    return [dict(row) for row in session.execute(select(*table.__table__.columns)).mappings()]
+def _go_on_numbering(session: Session, last_run: int) -> None:
+    """Let the ids of collections go on growing, so that none is given out twice."""
+    if session.get_bind().dialect.name == "sqlite":
+        grown = text("UPDATE sqlite_sequence SET seq = max(seq, :last) WHERE name = 'runs'")
+        session.execute(grown, {"last": last_run})
+
+
+def _rows(session: Session, table: type[Base]) -> Rows | None:
+    try:
+        return [dict(row) for row in session.execute(select(*table.__table__.columns)).mappings()]
+    except DBAPIError as error:
+        log.error("table not taken over", extra={"reason": f"{table.__tablename__}: {error.orig}"})
+        return None

@@ -147,7 +147,20 @@ def test_a_page_that_was_lost_today_is_asked_again_under_its_reservation(databas
     again = reserve(database, billing, posts=100)
     assert again == lost._replace(again=True)
     settle(database, billing, again, posts=100, users=100)
-    assert budget(database) == (PAGE, 0)
+    assert budget(database) == (PAGE, PAGE // 10)
+
+
+def test_what_only_a_lost_answer_may_have_held_stays_reserved(database: Database) -> None:
+    """The second answer came without authors: the first may have sold a hundred."""
+    billing = Billing(PRICES)
+    lost = reserve(database, billing, posts=100)
+    assert lost
+    settle(database, billing, lost._replace(again=True), posts=100, users=0)
+    assert budget(database) == (500_000, PAGE - 500_000 + PAGE // 10)
+    with database.reading() as session:
+        assert session.execute(select(Reservation.in_flight, Reservation.day, Reservation.last)).all() == [
+            (False, "2026-11-24", "2026-11-24")
+        ]
 
 
 def test_a_page_that_was_lost_yesterday_stays_reserved(database: Database) -> None:

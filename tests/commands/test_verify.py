@@ -136,6 +136,87 @@ def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(tmp
     assert emulator.ledger.total().ceiling / 1_000 <= month["ceiling_usd"] + month["unsettled_usd"] + 1e-9
 
 
+@pytest.mark.parametrize("table", ["purchases", "tombstones", "spends", "runs", "leases", "tweets"])
+def test_a_restore_mends_a_database_of_which_a_table_is_damaged(lived: Program, tmp_path: Path, table: str) -> None:
+    copy = tmp_path / "tweets.db.bak"
+    assert lived.run("database", "backup", copy).code == 0
+    lived.collector.database.close()
+    with closing(sqlite.connect(lived.file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchall()
+    with lived.file.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    assert lived.run("database", "restore", copy).code == 0
+    assert copy.exists()
+    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program, tmp_path: Path) -> None:
+    copy = tmp_path / "tweets.db.bak"
+    assert lived.run("database", "backup", copy).code == 0
+    lived.collector.database.close()
+    with closing(sqlite.connect(lived.file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with lived.file.open("r+b") as file:
+        file.write(bytes(200))
+    assert lived.run("database", "restore", copy).code == 0
+    assert copy.exists()
+    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+def test_an_older_copy_and_then_a_newer_one_book_each_purchase_once(tmp_path: Path, emulator: Emulator) -> None:
+    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "0"}
+    older, newer = tmp_path / "older.db", tmp_path / "newer.db"
+    program = Program(tmp_path, **settings)
+    program.collector.prepare()
+    get_tweets(program.collector)
+    assert program.run("database", "backup", older).code == 0
+    emulator.plan("server_500", times=3)
+    get_tweets(program.collector)
+    emulator.clock.advance(7_200)
+    program = Program(tmp_path, **settings)
+    get_tweets(program.collector)
+    assert program.run("database", "backup", newer).code == 0
+    for copy in (older, newer):
+        assert program.run("database", "restore", copy).code == 0
+        month = program.get("/spend")["month"]
+        assert month["posts"] == emulator.ledger.total().posts_billed
+        assert program.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+def test_another_billing_day_is_no_fault(lived: Program, tmp_path: Path, emulator: Emulator) -> None:
+    for day in ("15", "1", "28", "1"):
+        program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off", BILLING_DAY=day)
+        emulator.clock.advance(3_600)
+        get_tweets(program.collector)
+        assert program.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+def test_what_is_written_while_a_copy_is_put_back_is_refused(
+    lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion that was answered must hold."""
+    from collector.copies import backups
+
+    copy, answers = tmp_path / "copy.db", []
+    assert lived.run("database", "backup", copy).code == 0
+    victim, get_ready = lived.tweets()[3]["id"], backups._get_ready
+
+    def meanwhile(*arguments: Any) -> None:
+        client = lived.app.test_client()
+        answers.append(client.delete(f"/tweets/{victim}"))
+        answers.append(client.put("/tags/rust"))
+        answers.append(client.delete("/tags/devops"))
+        get_ready(*arguments)
+
+    monkeypatch.setattr(backups, "_get_ready", meanwhile)
+    assert lived.run("database", "restore", copy).code == 0
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert "being put back" in answers[0].get_json()["detail"]
+    assert lived.app.test_client().delete(f"/tweets/{victim}").status_code == 204
+
+
 def test_nothing_is_collected_while_a_copy_is_put_back(lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from collector.copies import backups
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -79,6 +80,28 @@ def test_a_writer_that_must_wait_too_long_says_so(tmp_path: Path, database: Data
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnavailable, match="busy"):
             add_tweets(database, 1, 1)
+
+
+def test_writers_of_a_process_have_their_turn_in_the_order_of_asking(database: Database) -> None:
+    """One that writes without a pause keeps nobody waiting."""
+    over = threading.Event()
+
+    def without_a_pause() -> None:
+        number = 1
+        while not over.is_set():
+            add_tweets(database, number, 1)
+            number += 1
+
+    busy = threading.Thread(target=without_a_pause)
+    busy.start()
+    try:
+        for number in range(20):
+            add_tweets(database, 10**9 + number, 1)
+    finally:
+        over.set()
+        busy.join()
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Tweet).where(Tweet.id >= 10**9)) == 20
 
 
 def test_times_are_aware_utc_whatever_zone_they_came_in(database: Database) -> None:

@@ -242,8 +242,8 @@ def test_where_nothing_is_tracked_nothing_starts(server: Server) -> None:
 def test_a_schedule_is_told_by_readyz(tmp_path: Path, emulator: Emulator) -> None:
     with serving(tmp_path, **environment(tmp_path, emulator) | {"COLLECT_EVERY": "1h"}) as server:
         kept = server.until(lambda: server.get("/readyz").json()["schedule"])
-        assert kept.keys() == {"every_seconds", "next"}
-        assert kept["every_seconds"] == 3600
+        assert kept.keys() == {"every_seconds", "next", "kept"}
+        assert (kept["every_seconds"], kept["kept"]) == (3600, True)
 
 
 def test_without_a_schedule_and_a_refusal_readyz_says_null(server: Server) -> None:
