@@ -149,6 +149,7 @@ class Database:
         self.engine: Engine = _engine(self.url)
         self._writer = self.engine.execution_options(immediate=True)
         self._suspect = False
+        self._kept_open: list[int] = []
         self._turns = Turns()
 
     @property
@@ -195,6 +196,8 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        while self._kept_open:
+            os.close(self._kept_open.pop())
 
     def _verify(self) -> None:
         """Look at what is on the disk, through new connections; raises DatabaseDamaged, DatabaseUnavailable.
@@ -204,7 +207,7 @@ class Database:
         """
         self.engine.dispose()
         for file in (self.file, self.file.with_name(f"{self.file.name}-wal")):
-            _uncache(file)
+            self._kept_open += _uncached(file)
         with self.reading() as session:
             findings = [finding for (finding,) in session.execute(text("PRAGMA integrity_check"))]
         if findings != ["ok"]:
@@ -298,14 +301,17 @@ def _migrate(connection: Connection) -> None:
         raise DatabaseRevision("the database was written by a newer version of this program: upgrade the program") from error
 
 
-def _uncache(file: Path) -> None:
+def _uncached(file: Path) -> list[int]:
+    """Drop a file from the kernel's cache, and return the descriptor, if there is one.
+
+    It must stay open while SQLite has the file: closing any of a process's descriptors gives up all its locks on the file
+    (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
     if not (file.exists() and hasattr(os, "posix_fadvise")):
-        return
+        return []
     descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    return [descriptor]
 
 
 @contextmanager

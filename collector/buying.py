@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -29,7 +28,6 @@ log = logging.getLogger(__name__)
 LARGEST_PAGE = 100
 MOST_EMPTY_PAGES = 10
 SETTLED_CHECKED_EVERY_S = 0.2
-DAYS_END = timedelta(seconds=10)
 
 
 class Progress(NamedTuple):
@@ -161,7 +159,7 @@ class Buyer:
     def _stay_in(self, hold: Hold) -> None:
         """Let a page that X may have sold be asked for again on the same day only; the last moments of a day are waited out."""
         clock = self._job.x.clock
-        while (clock.now() + DAYS_END).date() != hold.day:
+        while (clock.now() + self._job.x.longest).date() != hold.day:
             if clock.now().date() != hold.day:
                 raise DayTurned
             if self._job.stop.wait(SETTLED_CHECKED_EVERY_S):
@@ -169,16 +167,17 @@ class Buyer:
 
     def release(self, hold: Hold, *, sold: bool) -> None:
         """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
-        job = self._job
-        job.holds.discard(hold.id)
-        sold_until = (job.x.clock.now() + DAYS_END).date() if sold else None
+        job, now = self._job, self._job.x.clock.now()
+        days = (now.date(), (now + job.x.longest).date()) if sold else None
         try:
             with job.database.writing() as session:
                 lease.renew(session, job.token)
-                ledger.release(session, hold, sold_until=sold_until)
+                ledger.release(session, hold, sold=days)
         except DatabaseUnavailable as error:
             log.error("page not stored", extra={"tag": self.order.tag.tag, "reason": str(error)})
             job.stop.set()
+        finally:
+            job.holds.discard(hold.id)
 
     def _read(self, search: Search, answer: Answer) -> Page:
         found = page(answer.body, observed=answer.observed)

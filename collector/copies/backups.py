@@ -87,7 +87,9 @@ def restore(database: Database, source: Path) -> None:
     with _leased(database) as token:
         try:
             _get_ready(source, ready, token, _salvaged(database))
-            if not token:
+            if token:
+                _check_lease(database, token)
+            else:
                 _put_aside(database)
             with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
                 copy.backup(live.driver_connection)
@@ -113,6 +115,15 @@ def _leased(database: Database) -> Iterator[int]:
     finally:
         with suppress(DatabaseUnavailable), database.writing() as session:
             lease.give_back(session, token)
+
+
+def _check_lease(database: Database, token: int) -> None:
+    """Raise BackupRefused if the lease ran out meanwhile, for then somebody may have bought what would be replaced."""
+    try:
+        with database.writing() as session:
+            lease.renew(session, token)
+    except lease.LeaseLost as error:
+        raise BackupRefused("it took so long that another collection began: try again") from error
 
 
 def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> None:

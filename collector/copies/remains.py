@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, text, update
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 
 class Remains(NamedTuple):
-    """Rows of the database that is replaced, by column. Reservations and figures are None where they can't be read."""
+    """Rows of the database that is replaced, by column. What is None can't be read, or doesn't fit the rest."""
 
     runs: Rows
     spends: Rows
-    purchases: Rows
+    purchases: Rows | None
     reservations: Rows | None
     tombstones: Rows
     figures: Rows | None
@@ -43,12 +43,14 @@ class Remains(NamedTuple):
 def remains(session: Session) -> Remains:
     """Return what a copy is to take over from this database; a table that is damaged gives nothing."""
     session.scalar(select(1).select_from(text("sqlite_master")))  # raises where there is no database at all
-    bought, runs, reserved = _rows(session, Spend) or [], _rows(session, Run) or [], _rows(session, Reservation)
+    runs, reserved = _rows(session, Run) or [], _rows(session, Reservation)
+    ledger = _rows(session, Spend)
+    damaged, bought = ledger is None, _by_runs(runs) if ledger is None else ledger
     spenders = {row["run_id"] for row in bought + (reserved or [])}
     return Remains(
         [row for row in runs if row["id"] in spenders],
         bought,
-        _rows(session, Purchase) or [],
+        None if damaged else _rows(session, Purchase) or [],
         reserved,
         _rows(session, Tombstone) or [],
         _rows(session, Figure),
@@ -59,13 +61,21 @@ def remains(session: Session) -> Remains:
 def take_over(session: Session, left: Remains) -> None:
     """Put them into the restored copy. A collection that the copy lacks comes in without its tweets."""
     _go_on_numbering(session, left.last_run)
-    known = {(run.started, run.token): run.id for run in session.execute(select(Run.id, Run.started, Run.token))}
-    ids = {row["id"]: _run_id(session, row, known) for row in left.runs}
+    copied = session.execute(select(Run.id, Run.started, Run.token)).all()
+    known = {(run.started, run.token): run.id for run in copied}
+    ids = {row["id"]: _run_id(session, row, known.get((row["started"], row["token"]))) for row in left.runs}
+    numbers = {run.id for run in copied}
+    for row in _stand_ins(left):
+        ids[row["id"]] = _run_id(session, row, row["id"] if row["id"] in numbers else None)
+    session.execute(delete(Spend).where(Spend.run_id.in_(ids.values())))
     for row in left.spends:
         if row["run_id"] in ids:
             entry = row | {"run_id": ids[row["run_id"]]}
             upsert(session, Spend, [entry], update=tuple(entry.keys() - {"day", "run_id"}))
-    upsert(session, Purchase, left.purchases)
+    if left.purchases is None:
+        session.execute(delete(Purchase))  # the days of a ledger that was made up from its collections are another's
+    else:
+        upsert(session, Purchase, left.purchases)
     session.execute(delete(Budget))
     if left.figures is not None:
         session.execute(delete(Figure).where(Figure.name.in_(SAID_LAST)))
@@ -76,6 +86,36 @@ def take_over(session: Session, left: Remains) -> None:
     buried = select(Tweet.id).where(Tweet.id.in_(select(Tombstone.id)))
     for tweet_id in session.scalars(buried).all():
         bury(session, tweet_id)
+
+
+def _by_runs(runs: Rows) -> Rows:
+    """Return entries of a ledger that can't be read: what each collection bought, on the day on which it began."""
+    money = [row for row in runs if row["ceiling"]]
+    return [
+        {"day": row["started"].date().isoformat(), "run_id": row["id"], "calls": 0, **{name: row[name] for name in MONEY}}
+        for row in money
+    ]
+
+
+def _stand_ins(left: Remains) -> Rows:
+    """Return collections that can't be read any more, as far as the ledger tells of them."""
+    known, found = {row["id"] for row in left.runs}, dict[int, dict[str, Any]]()
+    for row in [*left.spends, *(left.reservations or [])]:
+        if row["run_id"] not in known:
+            began = datetime.fromisoformat(row["day"]).replace(tzinfo=UTC)
+            new = {
+                "id": row["run_id"],
+                "kind": "collection",
+                "state": "failed",
+                "started": began,
+                "ended": began,
+                "token": None,
+            }
+            run = found.setdefault(row["run_id"], new | dict.fromkeys(MONEY, 0) | {"error": "its record was damaged"})
+            if "floor" in row:
+                run |= {name: run[name] + row[name] for name in MONEY}
+                found[row["run_id"]] = run
+    return list(found.values())
 
 
 def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) -> None:
@@ -89,13 +129,12 @@ def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) 
     session.flush()
 
 
-def _run_id(session: Session, row: dict[str, Any], known: Mapping[tuple[datetime, int | None], int]) -> int:
-    """Return the id of a collection in the copy; what it spent is taken from the database that is replaced.
+def _run_id(session: Session, row: dict[str, Any], same: int | None) -> int:
+    """Return the id of a collection in the copy, which may have it as `same`; what it spent is as the replaced database says.
 
-    `known` are the copy's own collections. One is the same that began at the same time under the same token of the lease, which
-    grows with each: an earlier restore may have numbered it anew.
+    A collection is the same that began at the same time under the same token of the lease, which grows with each: an earlier
+    restore may have numbered it anew. One whose record is damaged is told by its number.
     """
-    same = known.get((row["started"], row["token"]))
     if same is not None:
         session.execute(update(Run).where(Run.id == same).values({name: row[name] for name in MONEY}))
         return same
@@ -109,8 +148,9 @@ def _run_id(session: Session, row: dict[str, Any], known: Mapping[tuple[datetime
 def _go_on_numbering(session: Session, last_run: int) -> None:
     """Let the ids of collections go on growing, so that none is given out twice."""
     if session.get_bind().dialect.name == "sqlite":
-        grown = text("UPDATE sqlite_sequence SET seq = max(seq, :last) WHERE name = 'runs'")
-        session.execute(grown, {"last": last_run})
+        there = "SELECT 1 FROM sqlite_sequence WHERE name = 'runs'"
+        session.execute(text(f"INSERT INTO sqlite_sequence (name, seq) SELECT 'runs', 0 WHERE NOT EXISTS ({there})"))
+        session.execute(text("UPDATE sqlite_sequence SET seq = max(seq, :last) WHERE name = 'runs'"), {"last": last_run})
 
 
 def _rows(session: Session, table: type[Base]) -> Rows | None:

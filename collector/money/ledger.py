@@ -87,9 +87,8 @@ def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: 
     """Book what came on this UTC day of X's in place of the reservation; of a page that was lost before, a part stays."""
     run_id = session.execute(_TAKEN_BACK, {"hold": hold.id}).scalar_one()
     if hold.again:
-        _keep_the_difference(
-            session, billing, hold, run_id, came=billing.prices.cost(posts=len(posts), users=len(users)).ceiling
-        )
+        came = billing.prices.cost(posts=len(posts), users=len(users)).ceiling if day == hold.day else 0
+        _keep_the_difference(session, billing, hold, run_id, came=came)
     _forget_old(session, day)
     new_posts, new_users = _first_today(session, day, "post", posts), _first_today(session, day, "user", users)
     bought = Bought(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
@@ -105,23 +104,25 @@ def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: 
 def _keep_the_difference(session: Session, billing: Billing, hold: Hold, run_id: int, *, came: int) -> None:
     """Keep reserved what only the lost answer may have held: authors that X left out this time, posts that were edited since.
 
-    Nobody can know how many those are; beside what the page cost less than its worst case, a tenth of that is kept.
+    Nobody can know how many those are; beside what the page cost less than its worst case, a tenth of that is kept. Where
+    nothing came on the day of the reservation, all of it stays there.
     """
     most = billing.prices.most(hold.posts)
-    kept = max(0, most - came) + most // CHANGED_SHARE
+    kept = max(0, most - came) + most // CHANGED_SHARE if came else most
     day = hold.day.isoformat()
     row = {"day": day, "last": day, "micro": kept, "posts": 0, "in_flight": False, "run_id": run_id, "listing_id": None}
     session.execute(_RESERVED, row | {"request": ""})
 
 
-def release(session: Session, hold: Hold, *, sold_until: date | None) -> None:
-    """Give a reservation back after a request without a page; it stays where X may have sold one, on that day at the latest."""
-    if sold_until is None:
+def release(session: Session, hold: Hold, *, sold: tuple[date, date] | None) -> None:
+    """Give a reservation back after a request without a page; it stays where X may have sold one, between these days of X's."""
+    first = hold.day if sold is None else min(hold.day, sold[0])
+    if sold is None:
         session.execute(_TAKEN_BACK, {"hold": hold.id})
     else:
-        last = max(hold.day, sold_until).isoformat()
-        session.execute(update(Reservation).where(Reservation.id == hold.id).values(in_flight=False, last=last))
-    session.execute(_SETTLED, {"booked": "", "more": 0, "since": hold.day.isoformat()})
+        days = {"day": first.isoformat(), "last": max(hold.day, sold[1]).isoformat()}
+        session.execute(update(Reservation).where(Reservation.id == hold.id).values(in_flight=False, **days))
+    session.execute(_SETTLED, {"booked": "", "more": 0, "since": first.isoformat()})
 
 
 def recover(session: Session, billing: Billing, *, today: date) -> None:

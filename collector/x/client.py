@@ -28,6 +28,7 @@ from collector.x.parsing import Object, mapping, number
 
 TWEEPY_HOST = "https://api.twitter.com"
 CONNECT_TIMEOUT_S = 3.05
+BODY_TIMEOUTS = 2
 LARGEST_BODY = 16 * 1024 * 1024
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids",
@@ -92,6 +93,11 @@ class X:
         self._threads = threading.local()
         self._sessions: list[requests.Session] = []
 
+    @property
+    def longest(self) -> timedelta:
+        """How long a request may take from its beginning to its answer's end, and a little more."""
+        return timedelta(seconds=CONNECT_TIMEOUT_S + self._access.timeout * (1 + BODY_TIMEOUTS) + 5)
+
     def search(self, asked: Search) -> Answer:
         """Return one page, newest first; raises XFailure. Whatever X answers tells its time."""
         user_auth = self._access.bearer_token is None
@@ -131,7 +137,7 @@ class XAdapter(HTTPAdapter):
         if date := _date(response.headers.get("Date")):
             self._clock.tell(date)
         try:
-            body = _read(response, seconds=2 * self._timeout)
+            body = _read(response, seconds=BODY_TIMEOUTS * self._timeout)
         finally:
             response.close()
         if response.status_code != 200:

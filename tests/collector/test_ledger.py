@@ -133,8 +133,8 @@ def test_a_refusal_is_free_and_a_lost_answer_is_not(database: Database) -> None:
     assert free
     assert lost
     with database.writing() as session:
-        ledger.release(session, free, sold_until=None)
-        ledger.release(session, lost, sold_until=NOON.date())
+        ledger.release(session, free, sold=None)
+        ledger.release(session, lost, sold=(NOON.date(), NOON.date()))
     assert budget(database) == (0, PAGE)
 
 
@@ -143,7 +143,7 @@ def test_a_page_that_was_lost_today_is_asked_again_under_its_reservation(databas
     lost = reserve(database, billing, posts=100)
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold_until=NOON.date())
+        ledger.release(session, lost, sold=(NOON.date(), NOON.date()))
     again = reserve(database, billing, posts=100)
     assert again == lost._replace(again=True)
     settle(database, billing, again, posts=100, users=100)
@@ -163,12 +163,33 @@ def test_what_only_a_lost_answer_may_have_held_stays_reserved(database: Database
         ]
 
 
+def test_what_came_after_midnight_leaves_the_day_before_reserved(database: Database) -> None:
+    """Asked again in the last moments of a day, answered on the next: each day may have been billed."""
+    billing = Billing(PRICES)
+    lost = reserve(database, billing, posts=100)
+    assert lost
+    settle(database, billing, lost._replace(again=True), posts=100, users=100, day=NOON.date() + timedelta(days=1))
+    assert budget(database) == (PAGE, PAGE)
+
+
+def test_what_this_machines_clock_reserved_on_another_day_counts_on_xs(database: Database) -> None:
+    """This machine was a month ahead, and the answer was lost: X's Date had told."""
+    billing = Billing(PRICES, PAGE)
+    lost = reserve(database, billing)
+    assert lost
+    october = date(2026, 10, 30)
+    with database.writing() as session:
+        ledger.release(session, lost, sold=(october, october))
+    with pytest.raises(BudgetSpent):
+        reserve(database, billing, page=1, now=datetime(2026, 10, 30, 12, tzinfo=UTC))
+
+
 def test_a_page_that_was_lost_yesterday_stays_reserved(database: Database) -> None:
     billing = Billing(PRICES)
     lost = reserve(database, billing)
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold_until=NOON.date())
+        ledger.release(session, lost, sold=(NOON.date(), NOON.date()))
     tomorrow = NOON + timedelta(days=1)
     again = reserve(database, billing, now=tomorrow)
     assert again
@@ -204,7 +225,7 @@ def test_what_may_have_been_sold_on_either_side_of_a_month_counts_in_both(databa
     lost = reserve(database, billing, now=datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC))
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold_until=date(2026, 12, 1))
+        ledger.release(session, lost, sold=(date(2026, 11, 30), date(2026, 12, 1)))
     with pytest.raises(BudgetSpent):
         reserve(database, billing, page=1, now=datetime(2026, 12, 2, tzinfo=UTC))
     assert budget(database) == (0, PAGE)
@@ -215,7 +236,7 @@ def test_another_page_is_not_bought_under_the_reservation_of_a_lost_one(database
     lost = reserve(database, billing, page=0)
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold_until=NOON.date())
+        ledger.release(session, lost, sold=(NOON.date(), NOON.date()))
     with pytest.raises(BudgetSpent):
         reserve(database, billing, page=1)
 
@@ -233,7 +254,7 @@ def test_another_billing_day_counts_lost_answers_anew(database: Database) -> Non
     lost = reserve(database, Billing(PRICES, PAGE))
     assert lost
     with database.writing() as session:
-        ledger.release(session, lost, sold_until=NOON.date())
+        ledger.release(session, lost, sold=(NOON.date(), NOON.date()))
     with database.writing() as session:
         ledger.recover(session, Billing(PRICES, PAGE, 15), today=NOON.date())
     with pytest.raises(BudgetSpent):

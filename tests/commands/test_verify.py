@@ -9,10 +9,12 @@ from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
+from sqlalchemy import func, select
 
 from api import get_tweets
 from collector.tweets.deletions import bury
 from emulator import Emulator
+from models import Spend
 from tests.commands.conftest import Program
 from tests.fixtures.archives import FIXTURES
 
@@ -137,9 +139,14 @@ def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(tmp
 
 
 @pytest.mark.parametrize("table", ["purchases", "tombstones", "spends", "runs", "leases", "tweets"])
-def test_a_restore_mends_a_database_of_which_a_table_is_damaged(lived: Program, tmp_path: Path, table: str) -> None:
+def test_a_restore_mends_a_database_of_which_a_table_is_damaged(
+    lived: Program, tmp_path: Path, emulator: Emulator, table: str
+) -> None:
     copy = tmp_path / "tweets.db.bak"
     assert lived.run("database", "backup", copy).code == 0
+    emulator.clock.advance(3_600)
+    get_tweets(lived.collector)
+    get_tweets(lived.collector)
     lived.collector.database.close()
     with closing(sqlite.connect(lived.file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -147,9 +154,12 @@ def test_a_restore_mends_a_database_of_which_a_table_is_damaged(lived: Program, 
     with lived.file.open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
+    spent = sum(day.ceiling for day in emulator.ledger.days().values()) / 1_000
     assert lived.run("database", "restore", copy).code == 0
     assert copy.exists()
     assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    with lived.collector.database.reading() as session:
+        assert session.scalar(select(func.sum(Spend.ceiling))) == pytest.approx(spent * 1_000_000)
 
 
 def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program, tmp_path: Path) -> None:
@@ -234,3 +244,24 @@ def test_nothing_is_collected_while_a_copy_is_put_back(lived: Program, tmp_path:
     assert list(lived.file.parent.glob(".tweets.db.*")) == []
     assert lived.app.test_client().post("/collections").status_code == 202
     lived.collector.close()
+
+
+def test_a_restore_that_lost_its_lease_replaces_nothing(
+    lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine was suspended, and another collector bought meanwhile."""
+    from collector.copies import backups
+
+    copy, get_ready = tmp_path / "copy.db", backups._get_ready
+    assert lived.run("database", "backup", copy).code == 0
+    get_tweets(lived.collector)
+
+    def suspended(*arguments: Any) -> None:
+        get_ready(*arguments)
+        spoil(lived, "UPDATE leases SET expires = 0")
+        get_tweets(lived.collector)
+
+    monkeypatch.setattr(backups, "_get_ready", suspended)
+    before = len(lived.get("/collections")["collections"])
+    assert lived.run("database", "restore", copy).err == ["Error: it took so long that another collection began: try again"]
+    assert len(lived.get("/collections")["collections"]) == before + 1

@@ -124,7 +124,13 @@ def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified
     import alchemy
 
     seen: list[str] = []
-    monkeypatch.setattr(alchemy, "_uncache", lambda file: seen.append(file.name))
+    uncached = alchemy._uncached
+
+    def heard(file: Path) -> list[int]:
+        seen.append(file.name)
+        return uncached(file)
+
+    monkeypatch.setattr(alchemy, "_uncached", heard)
     failure = alchemy.DiskFailed("the disk of the database fails")
     with pytest.raises(alchemy.DiskFailed), collector.database.writing():
         raise failure
