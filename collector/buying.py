@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -135,26 +136,23 @@ class Buyer:
             before = sold
             if before:
                 self._stay_in(hold)
+            sold = True  # unless X says that it refused
             try:
                 answer = self._job.x.search(search)
             except XFailure as failure:
-                sold = sold or failure.sold
+                sold = before or failure.sold
                 raise
-            sold = True
             return Purchase(self._read(search, answer), answer, hold._replace(again=before))
 
-        try:
-            return self._job.tries.ask(ask)
-        except XFailure as failure:
-            failure.sold = sold
-            self.release(hold, sold=sold)
-            raise
-        except (Stopped, DayTurned):
-            self.release(hold, sold=sold)
-            raise
-        except Exception:  # of nobody's expecting: others must not wait for what is reserved here
-            self.release(hold, sold=True)
-            raise
+        with ExitStack() as unless_bought:
+            unless_bought.callback(lambda: self.release(hold, sold=sold))
+            try:
+                purchase = self._job.tries.ask(ask)
+            except XFailure as failure:
+                failure.sold = sold
+                raise
+            unless_bought.pop_all()
+        return purchase
 
     def _stay_in(self, hold: Hold) -> None:
         """Let a page that X may have sold be asked for again on the same day only; the last moments of a day are waited out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -69,11 +70,11 @@ class TagReader:
                     raise
                 mended, following = True, Next(self._mended(begun))
                 continue
-            try:
-                return self._stored(begun, bought, last=last)
-            except Exception:  # whatever it was: X has sold the page, and others must not wait for what is reserved
-                self._buyer.release(hold, sold=True)
-                raise
+            with ExitStack() as unless_stored:  # X has sold the page, and others must not wait for what is reserved
+                unless_stored.callback(self._buyer.release, hold, sold=True)
+                rest = self._stored(begun, bought, last=last)
+                unless_stored.pop_all()
+            return rest
 
     def _mended(self, stretch: Stretch) -> Stretch:
         """Return the stretch without what X may not have taken: its token. A stale since_id is cut when it is asked again.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,12 @@ import pytest
 
 from emulator import Emulator
 from tests.conftest import Server, environment, serving
+from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
 Json = dict[str, Any]
 KEYS = ["id", "state", "started", "ended", "tweets_added", "tags", "spend", "gaps", "error"]
-QUIET = datetime(2025, 12, 31, 7, 10, tzinfo=UTC)  # in the emulator's world, minutes after the last tweet of the tests' tags
 COUNT = 5
-
-
-@pytest.fixture(scope="module")
-def x() -> Iterator[Emulator]:
-    """An emulator whose clock stands still at a quiet time, so that X has nothing new."""
-    with Emulator() as emulator:
-        emulator.clock.hold(QUIET)
-        yield emulator
 
 
 @pytest.fixture(scope="module")

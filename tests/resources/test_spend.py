@@ -11,12 +11,12 @@ import pytest
 
 from emulator import Emulator
 from tests.conftest import Server, environment, serving
+from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
 Json = dict[str, Any]
 CONTRACTED = ["posts", "users", "floor_usd", "ceiling_usd"]
 NEW_YEARS_EVE = datetime(2025, 12, 31, 22, 0, tzinfo=UTC)
-QUIET = datetime(2025, 12, 31, 7, 10, tzinfo=UTC)  # in the emulator's world, minutes after the last tweet of the tests' tags
 TREND_DAYS = 7
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,12 @@ import pytest
 
 from emulator import Emulator
 from tests.conftest import Server, environment, serving
+from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
 Json = dict[str, Any]
-QUIET = datetime(2025, 12, 31, 7, 10, tzinfo=UTC)  # in the emulator's world, minutes after the last tweet of the tests' tags
 NO_TERMS: Json = {"lang": [], "exclude": [], "tw_number": None}
 TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
-
-
-@pytest.fixture(scope="module")
-def x() -> Iterator[Emulator]:
-    """An emulator whose clock stands still at a quiet time, so that X has nothing new."""
-    with Emulator() as emulator:
-        emulator.clock.hold(QUIET)
-        yield emulator
 
 
 @pytest.fixture(scope="module")

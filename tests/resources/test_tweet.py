@@ -16,12 +16,12 @@ import pytest
 from emulator import Emulator
 from tests.conftest import ROOT, Server, environment, serving
 from tests.fixtures.archives import edited, json_lines, own_row, page, post, user
+from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
 Json = dict[str, Any]
 ALONE, EDITED, OLD, LATE = 100, (0, 1, 2), 200, 300
 NEVER_STORED = 12345
-QUIET = datetime(2025, 12, 31, 7, 10, tzinfo=UTC)  # in the emulator's world, minutes after the last tweet of the tests' tags
 BEFORE_AN_EDIT = datetime(2025, 12, 31, 2, 8, tzinfo=UTC)  # in the same world
 WILL_BE_EDITED = "2025-12-31T02:05:30Z"
 
@@ -52,14 +52,6 @@ class Service(NamedTuple):
 
     def gone(self, *ids: object) -> bool:
         return [self.server.get(f"/tweets/{one}").status_code for one in ids] == [404] * len(ids)
-
-
-@pytest.fixture(scope="module")
-def x() -> Iterator[Emulator]:
-    """An emulator whose clock stands still at a quiet time, so that X has nothing new."""
-    with Emulator() as emulator:
-        emulator.clock.hold(QUIET)
-        yield emulator
 
 
 @pytest.fixture(scope="module")
