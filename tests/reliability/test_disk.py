@@ -60,7 +60,7 @@ def stored(database: Database) -> int:
 def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulator: Emulator, tmp_path: Path) -> None:
     settings = environment(small_disk, emulator) | {"TW_NUMBER": "600", "TAGS": "#devops,#sre", "MONTHLY_BUDGET_USD": "off"}
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(SMALL * 3 // 5))
+    filler.write_bytes(bytes(SMALL * 4 // 5))  # less is left than the tweets and their log need, however often it is emptied
     with serving(tmp_path, **settings) as server:
         answer = server.get("/database")
         assert answer.status_code in (200, 503)
