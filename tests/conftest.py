@@ -22,6 +22,7 @@ from api import collector_for
 from collector.collector import Collector
 from emulator import Emulator
 from settings import Settings, load
+from tests.fixtures.loggers import logging_restored
 
 ROOT = Path(__file__).resolve().parent.parent
 TAGS = "#devops,#sre,#Observability"
@@ -63,6 +64,13 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    """No handler outlives its test: one on a closed stream would write tracebacks into the next test's stderr."""
+    with logging_restored():
+        yield
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from collector.collector import Collector
 from settings import load
 from tests.conftest import ROOT
 from tests.fixtures.archives import Json
-from tests.fixtures.loggers import logging_restored
 
 TAGS = "#devops,#sre,#Observability"
 NOBODY = "http://127.0.0.1:9"
@@ -101,10 +100,9 @@ def make_program(tmp_path: Path) -> Iterator[MakeProgram]:
         made.append(Program(folder, **settings))
         return made[-1]
 
-    with logging_restored():
-        yield make
-        for program in made:
-            program.collector.close()
+    yield make
+    for program in made:
+        program.collector.close()
 
 
 @pytest.fixture

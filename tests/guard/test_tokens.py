@@ -256,9 +256,8 @@ def test_a_token_from_a_file_guards_as_one_from_the_environment_does(tmp_path: P
     secret = tmp_path / "token"
     secret.write_text(f"{TOKEN}\n")
     settings = load({"API_TOKEN_FILE": str(secret), "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}, folder=tmp_path)
-    with logging_restored():
-        app = create_app(settings)
-        with closing(app.extensions["collector"]) as collector:
-            collector.prepare()
-            assert app.test_client().get("/tweets").status_code == 401
-            assert app.test_client().get("/tweets", headers=RIGHT).status_code == 200
+    app = create_app(settings)
+    with closing(app.extensions["collector"]) as collector:
+        collector.prepare()
+        assert app.test_client().get("/tweets").status_code == 401
+        assert app.test_client().get("/tweets", headers=RIGHT).status_code == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
@@ -29,14 +28,10 @@ class Route(NamedTuple):
 
 @pytest.fixture
 def app(make_settings: MakeSettings) -> Iterator[Flask]:
-    """The app in this process; it sets up the log, which is put back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    """The app in this process."""
     made = create_app(make_settings())
     with closing(made.extensions["collector"]):
         yield made
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def routes(app: Flask) -> set[Route]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ import pytest
 
 from settings import Settings, load
 from tests.conftest import ROOT
-from tests.fixtures.loggers import logging_restored
 
 Load = Callable[..., Settings]
 LEFT_OUT = shutil.ignore_patterns(".*", "data", "tests", "node_modules", "benchmarks", "docs", "evidences")
@@ -69,9 +68,3 @@ def load_from(tmp_path: Path) -> Load:
         return load(environment or {}, folder=tmp_path)
 
     return loaded
-
-
-@pytest.fixture(autouse=True)
-def _logging_restored() -> Iterator[None]:
-    with logging_restored():
-        yield
