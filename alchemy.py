@@ -106,16 +106,25 @@ class quarter_hour(FunctionElement[int]):
 
     type = BigInteger()
     inherit_cache = True
+    seconds = 900
+
+
+class whole_hour(quarter_hour):
+    """The hour (UTC) that a UTCDateTime lies in, as the epoch second of its start."""
+
+    inherit_cache = True
+    seconds = 3600
 
 
 @compiles(quarter_hour, "sqlite")
-def _quarter_hour_sqlite(element: FunctionElement[int], compiler: Any, **kw: Any) -> str:
-    return f"unixepoch({compiler.process(element.clauses, **kw)}) / 900 * 900"
+def _quarter_hour_sqlite(element: quarter_hour, compiler: Any, **kw: Any) -> str:
+    return f"unixepoch({compiler.process(element.clauses, **kw)}) / {element.seconds} * {element.seconds}"
 
 
 @compiles(quarter_hour, "postgresql")
-def _quarter_hour_postgresql(element: FunctionElement[int], compiler: Any, **kw: Any) -> str:
-    return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **kw)}) / 900) * 900 AS bigint)"
+def _quarter_hour_postgresql(element: quarter_hour, compiler: Any, **kw: Any) -> str:
+    seconds = element.seconds
+    return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **kw)}) / {seconds}) * {seconds} AS bigint)"
 
 
 class Turns:

@@ -26,6 +26,7 @@ PLACEHOLDER = re.compile(r"<[^<>]*>")
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_SPAN = timedelta(days=366)
+LONGEST_RETENTION = timedelta(days=36_500)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -71,14 +72,14 @@ def _switch(value: str) -> bool:
     return {"1": True, "0": False}[value] if value in ("0", "1") else _refuse(value)
 
 
-def _span(lowest: timedelta) -> Reader:
+def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> Reader:
     def read(value: str) -> timedelta:
         match = DURATION.fullmatch(value)
         span = timedelta(seconds=int(match[1]) * SECONDS[match[2]]) if match else _refuse(value)
-        return span if lowest <= span <= LONGEST_SPAN else _refuse(value)
+        return span if lowest <= span <= longest else _refuse(value)
 
     least = f"at least {lowest.total_seconds():.0f}s and " if lowest else ""
-    return Reader(f"a number followed by s, m, h or d, such as 15m, {least}at most {LONGEST_SPAN.days}d", read)
+    return Reader(f"a number followed by s, m, h or d, such as 15m, {least}at most {longest.days}d", read)
 
 
 def _url(value: str) -> str:
@@ -95,11 +96,11 @@ def _tag_list(value: str) -> tuple[str, ...]:
     return tags if all(tags) else _refuse(value)
 
 
-def _or_off(reader: Reader) -> Reader:
+def _or_off(reader: Reader, off: str = "off") -> Reader:
     def read(value: str) -> Any:
-        return None if value.casefold() == "off" else reader.read(value)
+        return None if value.casefold() == off else reader.read(value)
 
-    return Reader(f"{reader.expected}, or off", read)
+    return Reader(f"{reader.expected}, or {off}", read)
 
 
 def _micro_dollars(value: str) -> int:
@@ -127,6 +128,8 @@ EVERY = _span(timedelta(seconds=1))
 URL = Reader("an http:// or https:// URL without query and user", _url)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 SQLITE = Reader("sqlite:///PATH of a file", _sqlite)
+RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
+HOURLY = _or_off(_span(timedelta(hours=1)))
 TAG_LIST = Reader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
 
 
@@ -151,6 +154,15 @@ class Settings:
     tw_number: int | None = _setting(None, "most tweets to buy per tag and collection; 100, as in api.py", _whole(10, 100_000))
     collect_on_start: bool = _setting("1", "collect when a database has neither a tweet nor a collection", SWITCH)
     collect_every: timedelta | None = _setting("off", "collect on a schedule, so often", _or_off(EVERY))
+    count_every: timedelta | None = _setting("1d", "ask X how many posts there are of each hashtag, so often", HOURLY)
+    reconcile_every: timedelta | None = _setting("1d", "compare the ledger with X's own count, so often", HOURLY)
+    comply_every: timedelta | None = _setting("1d", "ask X which stored tweets must go, so often", HOURLY)
+    backup_every: timedelta | None = _setting("1d", "copy the database into the folder backups, so often", HOURLY)
+    backups_kept: int = _setting("3", "how many of these copies are kept", _whole(1, 1000))
+    tweet_retention: timedelta | None = _setting("forever", "age at which tweets are removed", RETENTION)
+    payload_retention: timedelta | None = _setting(
+        "forever", "age at which tweets and authors as X gave them are removed; what the API shows stays", RETENTION
+    )
     monthly_budget_usd: int | None = _setting("20", "what X may charge a billing month at most, authors included", _or_off(USD))
     billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
     database_url: str | None = _setting(
@@ -166,6 +178,8 @@ class Settings:
     log_level: str = _setting("INFO", "least severity that is logged", _one_of(*LOG_LEVELS))
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
     price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)
+    price_count_usd: int = _setting("0.005", "what X charges for a count of the last seven days", USD)
+    price_count_all_usd: int = _setting("0.010", "what X charges for a count of the full archive", USD)
     x_timeout: timedelta = _setting("31s", "longest silence of X within a request", _span(timedelta(seconds=1)))
     x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
     x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)

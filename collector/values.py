@@ -10,17 +10,21 @@ TWITTER_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=128883
 
 
 class AuthorSeen(NamedTuple):
-    """An author as observed at a time (aware UTC); what was not given is None."""
+    """An author as observed at a time (aware UTC); what was not given is None. `payload` is packed as X gave it."""
 
     id: int
     username: str | None
     name: str | None
     followers: int | None
     observed: datetime
+    payload: bytes | None = None
 
 
 class TweetSeen(NamedTuple):
-    """One version of a tweet. `versions` are the ids of all versions known with it, oldest first."""
+    """One version of a tweet. `versions` are the ids of all versions known with it, oldest first.
+
+    `payload` is packed as X gave it, `retrieved` (UTC) is when that was.
+    """
 
     version: int
     versions: tuple[int, ...]
@@ -31,6 +35,8 @@ class TweetSeen(NamedTuple):
     country_code: str | None
     author_id: int | None
     hashtags: tuple[str, ...]
+    payload: bytes | None = None
+    retrieved: datetime | None = None
 
     @property
     def id(self) -> int:

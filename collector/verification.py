@@ -24,6 +24,7 @@ from models import (
     RunTag,
     Spend,
     Tag,
+    TagHour,
     TagLang,
     Tombstone,
     Tweet,
@@ -57,6 +58,8 @@ def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
     langs = select(TagLang.tag_id, TagLang.lang, TagLang.tweets)
     yield from _compared(session, "tweets per quarter of an hour", select(Quarter.start, Quarter.tweets), rollups.QUARTERS)
     yield from _compared(session, "tweets per tag and language", langs, rollups.TAG_LANGS)
+    hours = select(TagHour.tag_id, TagHour.start, TagHour.tweets)
+    yield from _compared(session, "tweets per tag and hour", hours, rollups.TAG_HOURS)
     yield from _compared(session, "tweets per author", authors, rollups.AUTHORS)
 
 

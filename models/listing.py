@@ -14,6 +14,7 @@ class Listing(Base):
     X lists newest first, so each stored page lowers `before`; `next_token` continues X's own listing, which began with
     `query`, `since_id` and `until_id`. One listing a tag is the poll that goes on; when it ends, `watermark` becomes the
     tag's since_id. What a poll left over is a gap. An expired one is older than X's recent search reaches.
+    One with a `span_id` is read from the full archive by backfills.
     `wanted` is how many posts the poll may still buy. A `since_id` of null reaches back as far as X does.
     """
 
@@ -32,6 +33,7 @@ class Listing(Base):
     query: Mapped[str] = mapped_column(Text)
     wanted: Mapped[int | None]
     pages: Mapped[int] = mapped_column(default=0)
+    span_id: Mapped[int | None]
 
     __table_args__ = (
         Index(None, "tag_id"),
@@ -44,3 +46,16 @@ class Listing(Base):
         ),
         {"sqlite_autoincrement": True},
     )
+
+
+class Span(Base):
+    """A stretch of a tag's posts that a backfill has read, by ids, both exclusive. While it is read it grows downwards."""
+
+    __tablename__ = "spans"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), index=True)
+    since_id: Mapped[int] = mapped_column(BigInteger)
+    until_id: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)

@@ -25,3 +25,13 @@ class TagLang(Base):
     tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), primary_key=True)
     lang: Mapped[str] = mapped_column(Text, primary_key=True)
     tweets: Mapped[int] = mapped_column(BigInteger)
+
+
+class TagHour(Base):
+    """How many of the tweets that a tag has found were created in an hour; `start` is its epoch second."""
+
+    __tablename__ = "tag_hours"
+
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), primary_key=True)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tweets: Mapped[int] = mapped_column(BigInteger)

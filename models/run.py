@@ -1,4 +1,4 @@
-"""Runs: collections and imports, and what became of each tag in a collection."""
+"""Runs: collections, imports and chores, and what became of each tag in a collection."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from alchemy import Base, UTCDateTime
 
 
 class Run(Base):
-    """A collection or an import. `posts` and `users` are what it bought, `floor` and `ceiling` their price in micro-dollars.
+    """A collection, an import, or a chore that buys something.
 
+    `posts` and `users` are what it bought, `floor` and `ceiling` the price in micro-dollars, that of priced calls included.
     `token` is the lease's, `milliseconds` the duration of one that has ended.
     """
 
@@ -33,7 +34,7 @@ class Run(Base):
     token: Mapped[int | None]
 
     __table_args__ = (
-        CheckConstraint("kind IN ('collection', 'import')", name="kind"),
+        CheckConstraint("kind IN ('collection', 'import', 'chore')", name="kind"),
         CheckConstraint("state IN ('running', 'done', 'partial', 'failed')", name="state"),
         {"sqlite_autoincrement": True},
     )

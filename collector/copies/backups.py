@@ -21,7 +21,7 @@ from collector import figures, lease, runs
 from collector.collector import CollectionRunning
 from collector.copies.remains import Remains, remains, take_over
 from collector.tweets import rollups
-from models import Author, Lease, Listing, Mark, Tag, Tweet, TweetTag, Version
+from models import Author, AuthorPayload, Lease, Listing, Mark, Payload, Span, Tag, Tweet, TweetTag, Version
 from queries.leases import COLLECTOR, live_token
 
 log = logging.getLogger(__name__)
@@ -64,10 +64,10 @@ def drop(database: Database) -> str:
     with database.writing() as session:
         _refuse_while_collecting(session)
         name = _keep_copy(database)
-        for table in (TweetTag, Version, Tweet, Author, Mark, Listing):
+        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, Author, Mark, Listing, Span):
             session.execute(delete(table))
         rollups.clear(session)
-        session.execute(update(Tag).values(since_id=None))
+        session.execute(update(Tag).values(from_id=None, since_id=None))
         figures.replaced(session)
     _forget_older_copies(database)
     return name

@@ -17,14 +17,16 @@ class Cost(NamedTuple):
 
 
 class Prices(NamedTuple):
-    """Micro-dollars for a post and for an author read."""
+    """Micro-dollars for a post and for an author read, and for a count of recent posts and of the full archive's."""
 
     post: int
     user: int
+    recent_count: int = 5_000
+    archive_count: int = 10_000
 
     @classmethod
     def of(cls, settings: Settings) -> Prices:
-        return cls(settings.price_post_usd, settings.price_user_usd)
+        return cls(settings.price_post_usd, settings.price_user_usd, settings.price_count_usd, settings.price_count_all_usd)
 
     def cost(self, *, posts: int, users: int) -> Cost:
         """Return what these objects cost: posts alone at least, posts and authors at most."""

@@ -12,7 +12,7 @@ from alchemy import upsert
 from collector import figures
 from collector.tweets import rollups
 from collector.values import AuthorSeen, Find
-from models import Author, Tombstone, Tweet, TweetTag, Version
+from models import Author, AuthorPayload, Payload, Tombstone, Tweet, TweetTag, Version
 
 
 def bury(session: Session, tweet_id: int) -> bool:
@@ -28,10 +28,12 @@ def bury(session: Session, tweet_id: int) -> bool:
     if tweet is None:
         return False
     with rollups.kept(session, [first]):
-        session.execute(delete(TweetTag).where(TweetTag.tweet_id == first))
-        session.execute(delete(Version).where(Version.tweet_id == first))
+        for table in (TweetTag, Version, Payload):
+            session.execute(delete(table).where(table.tweet_id == first))
         session.execute(delete(Tweet).where(Tweet.id == first))
-    session.execute(delete(Author).where(Author.id == tweet.author_id, Author.tweets == 0))
+    gone = select(Author.id).where(Author.id == tweet.author_id, Author.tweets == 0)
+    session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(gone)))
+    session.execute(delete(Author).where(Author.id.in_(gone)))
     figures.changed(session)
     return True
 

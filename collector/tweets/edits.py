@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import upsert
 from collector.values import Find
-from models import Tweet, TweetTag, Version
+from models import Payload, Tweet, TweetTag, Version
 
 
 def with_history(session: Session, finds: Iterable[Find]) -> list[Find]:
@@ -30,7 +30,8 @@ def fold_later_versions(session: Session, finds: Sequence[Find]) -> int:
         target = first[row.id]
         links = session.execute(select(TweetTag.tag_id, TweetTag.run_id).where(TweetTag.tweet_id == row.id)).all()
         upsert(session, TweetTag, [{"tweet_id": target, "tag_id": link.tag_id, "run_id": link.run_id} for link in links])
-        session.execute(update(Version).where(Version.tweet_id == row.id).values(tweet_id=target))
+        for table in (Version, Payload):
+            session.execute(update(table).where(table.tweet_id == row.id).values(tweet_id=target))
         session.execute(delete(TweetTag).where(TweetTag.tweet_id == row.id))
         session.execute(delete(Tweet).where(Tweet.id == row.id))
         if row.rash_id is not None:

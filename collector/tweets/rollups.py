@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import add_up, quarter_hour
-from models import Author, Quarter, TagLang, Tweet, TweetTag
+from alchemy import add_up, quarter_hour, whole_hour
+from models import Author, Quarter, TagHour, TagLang, Tweet, TweetTag
 
 Counts = Counter[tuple[Any, ...]]
 
@@ -26,17 +26,18 @@ def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
     before = [_counts(session, query, ids) for query in _CONTRIBUTIONS]
     yield
     session.flush()
-    quarters, langs, authors = (
+    quarters, langs, hours, authors = (
         _difference(_counts(session, query, ids), old) for query, old in zip(_CONTRIBUTIONS, before, strict=True)
     )
     _add(session, Quarter, [{"start": key[0], "tweets": by} for key, by in quarters.items()])
     _add(session, TagLang, [{"tag_id": key[0], "lang": key[1], "tweets": by} for key, by in langs.items()])
+    _add(session, TagHour, [{"tag_id": key[0], "start": key[1], "tweets": by} for key, by in hours.items()])
     _add_to_authors(session, [{"key": key[0], "by": by} for key, by in authors.items()])
 
 
 def clear(session: Session) -> None:
     """Empty the roll-ups of tweets; authors are left to whoever removes them."""
-    for table in (Quarter, TagLang):
+    for table in (Quarter, TagLang, TagHour):
         session.execute(delete(table))
 
 
@@ -46,11 +47,16 @@ QUARTERS = select(_quarter, func.count()).group_by(_quarter)
 TAG_LANGS = (
     select(TweetTag.tag_id, _lang, func.count()).join(Tweet, Tweet.id == TweetTag.tweet_id).group_by(TweetTag.tag_id, _lang)
 )
+_hour = whole_hour(Tweet.created).label("hour")
+TAG_HOURS = (
+    select(TweetTag.tag_id, _hour, func.count()).join(Tweet, Tweet.id == TweetTag.tweet_id).group_by(TweetTag.tag_id, _hour)
+)
 AUTHORS = select(Tweet.author_id, func.count()).where(Tweet.author_id.is_not(None)).group_by(Tweet.author_id)
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 _CONTRIBUTIONS: list[Select[*tuple[Any, ...]]] = [
     QUARTERS.where(Tweet.id.in_(_IDS)),
     TAG_LANGS.where(Tweet.id.in_(_IDS)),
+    TAG_HOURS.where(Tweet.id.in_(_IDS)),
     AUTHORS.where(Tweet.id.in_(_IDS)),
 ]
 
@@ -64,7 +70,7 @@ def _difference(after: Counts, before: Counts) -> dict[tuple[Any, ...], int]:
     return {key: by for key, by in after.items() if by}
 
 
-def _add(session: Session, table: type[Quarter] | type[TagLang], changes: list[dict[str, Any]]) -> None:
+def _add(session: Session, table: type[Quarter] | type[TagLang] | type[TagHour], changes: list[dict[str, Any]]) -> None:
     """Add to counts; a row that comes to nothing goes."""
     add_up(session, table, changes, ("tweets",))
     if any(row["tweets"] < 0 for row in changes):

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
-from collector.tweets import rollups
+from collector.tweets import payloads, rollups
 from collector.tweets.deletions import without_buried
 from collector.tweets.edits import fold_later_versions, with_history
 from collector.values import AuthorSeen, Find, TagRef, stand_in_id
@@ -28,11 +28,13 @@ class Stored(NamedTuple):
 
 def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
-    merged, observed = without_buried(session, _merged(with_history(session, finds)), list(authors))
+    versions = with_history(session, finds)
+    merged, observed = without_buried(session, _merged(versions), list(authors))
     affected = {one for find in merged for one in (find.tweet.id, *find.tweet.versions)}
     _store_authors(session, observed, merged)
     with rollups.kept(session, affected):
         added = _store_tweets(session, merged, run_id)
+    payloads.keep(session, versions, {find.tweet.id for find in merged}, observed)
     _replace_stand_ins(session, observed)
     return added
 
@@ -64,8 +66,8 @@ def _merged(finds: Iterable[Find]) -> list[Find]:
 
 
 def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Sequence[Find]) -> None:
-    rows = [author._asdict() | {"tweets": 0} for author in authors]
     columns = ("username", "name", "followers", "observed")
+    rows = [{"id": author.id, "tweets": 0} | {name: getattr(author, name) for name in columns} for author in authors]
     upsert(session, Author, rows, update=columns, newest="observed")
     unseen = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
     upsert(session, Author, [{"id": author_id, "tweets": 0} for author_id in sorted(unseen - {row["id"] for row in rows})])

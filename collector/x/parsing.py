@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from collector.payloads import packed, packed_tweet
 from collector.values import AuthorSeen, Page, TweetSeen, snowflake_time
 
 LARGEST_ID = 2**63 - 1
@@ -35,7 +36,9 @@ def page(body: Object, *, observed: datetime) -> Page:
     posts = [mapping(post) for post in items(body.get("data"))]
     for post in posts:
         try:
-            tweets.append(tweet(post, place=places.get(text(mapping(post.get("geo")).get("place_id")) or "")))
+            place = places.get(text(mapping(post.get("geo")).get("place_id")) or "")
+            found = tweet(post, place=place)
+            tweets.append(found._replace(payload=packed_tweet(post, place), retrieved=observed))
         except Unreadable as error:
             refused.append(f"{error} (id {_shown(post.get('id'))})")
     writers = {found.author_id for found in tweets}
@@ -43,7 +46,7 @@ def page(body: Object, *, observed: datetime) -> Page:
     ids = frozenset(filter(None, (number(post.get("id")) for post in posts)))
     return Page(
         tweets=tuple(tweets),
-        authors=tuple(author for author in authors(users, observed=observed) if author.id in writers),
+        authors=tuple(author for author in authors(users, observed=observed, keep=True) if author.id in writers),
         next_token=text(meta.get("next_token")),
         refused=tuple(refused),
         posts=ids,
@@ -76,9 +79,12 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
     )
 
 
-def authors(users: Iterable[Object], *, observed: datetime) -> tuple[AuthorSeen, ...]:
-    """Read the authors that have an id, each once."""
-    seen = {author.id: author for author in (_author(user, observed) for user in users) if author}
+def authors(users: Iterable[Object], *, observed: datetime, keep: bool = False) -> tuple[AuthorSeen, ...]:
+    """Read the authors that have an id, each once; `keep` what X gave."""
+    seen: dict[int, AuthorSeen] = {}
+    for user in users:
+        if author := _author(user, observed):
+            seen[author.id] = author._replace(payload=packed(user)) if keep else author
     return tuple(seen.values())
 
 

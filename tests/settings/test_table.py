@@ -51,7 +51,7 @@ def test_the_script_writes_between_the_markers_and_nothing_else(main: Callable[[
     once = file.read_text()
     assert once.startswith(f"# Before\n{BEGIN}\n\n| Setting |")
     assert once.endswith(f" |\n\n{END}\nafter\n")
-    assert "old" not in once
+    assert "outdated" not in once
     assert main([str(file)]) == 0
     assert file.read_text() == once
 

@@ -1,0 +1,21 @@
+"""Counts: how many posts of a tag there are, as X counts them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alchemy import Base, UTCDateTime
+
+
+class Count(Base):
+    """How many posts of a tag, on its terms, X counted in an hour that was over; `start` is its epoch second."""
+
+    __tablename__ = "counts"
+
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), primary_key=True)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    counted: Mapped[int] = mapped_column(BigInteger)
+    asked: Mapped[datetime] = mapped_column(UTCDateTime)
