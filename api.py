@@ -28,7 +28,7 @@ from collector.money.prices import Billing, dollars
 from collector.schedule import Schedule
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
 from collector.tags import TagRefused, hashtag
-from collector.x.client import Access
+from collector.x.transport import Access
 from collector.x.tries import Patience
 from emulator import Emulator
 from queries.collections import CollectionView, collection

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from api import collector_for, get_tweets, tags, tw_number  # noqa: E402 (found through the line above)
-from collector.x.client import Access, Search, X  # noqa: E402
+from collector.x.client import Search, X  # noqa: E402
+from collector.x.transport import Access  # noqa: E402
 from settings import load  # noqa: E402
 
 BAR_S = 1.0

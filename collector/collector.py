@@ -20,8 +20,9 @@ from collector.collection import STOPS_WITHIN_S, Collection
 from collector.money import ledger
 from collector.money.prices import Billing, Cost
 from collector.terms import TagOrder
-from collector.x.client import Access, X
+from collector.x.client import X
 from collector.x.clock import XClock
+from collector.x.transport import Access
 from collector.x.tries import Patience
 from queries.figures import refused, x_now
 

@@ -1,4 +1,4 @@
-"""The collector's lease: one collector at a time, across threads, processes and machines.
+"""Leases: one collector at a time, and one at each chore, across threads, processes and machines.
 
 A lease is a row that is taken by a conditional UPDATE and runs out by itself. Its token grows with each holder, and each
 page is stored only while the token is still the holder's own, so that a holder that was presumed dead can't write.
@@ -30,19 +30,19 @@ class LeaseLost(Exception):
     """Another holder has the lease; nothing more may be stored under it."""
 
 
-def take(session: Session, holder: str) -> int | None:
+def take(session: Session, holder: str, *, name: str = COLLECTOR) -> int | None:
     """Take the free lease and return its token, or None while another holds it."""
     now = now_ms()
-    upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
-    free = update(Lease).where(Lease.name == COLLECTOR, or_(Lease.expires <= now, Lease.expires > now + FARTHEST_S * 1000))
+    upsert(session, Lease, [{"name": name, "holder": None, "token": 0, "expires": 0}])
+    free = update(Lease).where(Lease.name == name, or_(Lease.expires <= now, Lease.expires > now + FARTHEST_S * 1000))
     taken = free.values(holder=holder, token=Lease.token + 1, expires=now + LASTS_S * 1000)
     return session.scalar(taken.returning(Lease.token))
 
 
-def renew(session: Session, token: int) -> None:
+def renew(session: Session, token: int, *, name: str = COLLECTOR) -> None:
     """Hold the lease for another LASTS_S seconds; raises LeaseLost."""
-    if session.scalar(_RENEWED, {"mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
-        raise LeaseLost("another collector has taken over")
+    if session.scalar(_RENEWED, {"lease": name, "mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
+        raise LeaseLost("another holder has taken over")
 
 
 def refuse_while_restoring(session: Session) -> None:
@@ -53,7 +53,7 @@ def refuse_while_restoring(session: Session) -> None:
 
 
 @contextmanager
-def beating(database: Database, token: int, lost: Callable[[], None]) -> Iterator[None]:
+def beating(database: Database, token: int, lost: Callable[[], None], *, name: str = COLLECTOR) -> Iterator[None]:
     """Renew the lease in a thread until the block ends; `lost` is called once when another holder has it."""
     ended = threading.Event()
 
@@ -61,7 +61,7 @@ def beating(database: Database, token: int, lost: Callable[[], None]) -> Iterato
         while not ended.wait(RENEWED_EVERY_S):
             try:
                 with database.writing() as session:
-                    renew(session, token)
+                    renew(session, token, name=name)
             except LeaseLost:
                 lost()
                 return
@@ -77,11 +77,11 @@ def beating(database: Database, token: int, lost: Callable[[], None]) -> Iterato
         thread.join()
 
 
-def give_back(session: Session, token: int) -> None:
+def give_back(session: Session, token: int, *, name: str = COLLECTOR) -> None:
     """Free the lease, if it is still the holder's own."""
-    session.execute(update(Lease).where(Lease.name == COLLECTOR, Lease.token == token).values(holder=None, expires=0))
+    session.execute(update(Lease).where(Lease.name == name, Lease.token == token).values(holder=None, expires=0))
 
 
 _leases: Any = Lease.__table__
-_mine = (_leases.c.name == COLLECTOR, _leases.c.token == bindparam("mine"), _leases.c.holder.is_not(None))
+_mine = (_leases.c.name == bindparam("lease"), _leases.c.token == bindparam("mine"), _leases.c.holder.is_not(None))
 _RENEWED = update(_leases).where(*_mine).values(expires=bindparam("until")).returning(_leases.c.token)

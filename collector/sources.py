@@ -8,8 +8,8 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
-from collector.x.client import TWEEPY_HOST, Access
 from collector.x.failures import CREDENTIALS
+from collector.x.transport import TWEEPY_HOST, Access
 from models import Mark, Tweet
 from settings import ROOT, Settings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 UNSURE = timedelta(seconds=5)
 SET_BACK = timedelta(minutes=1)
@@ -38,3 +39,11 @@ class XClock:
         if self._date is None:
             return datetime.now(UTC) - UNSURE
         return self._date + timedelta(seconds=time.monotonic() - self._heard)
+
+
+def date(header: str | None) -> datetime | None:
+    """Return the time (UTC) of a Date header, or None for one that can't be read."""
+    try:
+        return parsedate_to_datetime(header or "").astimezone(UTC)
+    except ValueError:
+        return None

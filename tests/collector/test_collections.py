@@ -145,7 +145,7 @@ def test_odd_pages_are_read(collector: Collector, emulator: Emulator, kind: str)
         ("html_200", "no JSON"),
         ("empty_body", "unwell"),
         ("list_body", "unwell"),
-        ("list_200", "without data and meta"),
+        ("list_200", "an answer that is no object"),
         ("no_data_key", "counts posts and has none"),
         ("broken_json", "no JSON"),
         ("cut", "cut"),

@@ -18,7 +18,8 @@ from sqlalchemy import text
 
 import logstash
 from alchemy import Database
-from collector.x.client import Access, Search, X
+from collector.x.client import Search, X
+from collector.x.transport import Access
 from emulator import Emulator
 from logstash import EcsFormatter, configure
 from tests.fixtures.loggers import logging_restored

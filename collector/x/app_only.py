@@ -1,0 +1,173 @@
+"""What X tells only an app, by its Bearer token: counts, its own count of what it sold, and compliance jobs.
+
+Sources: X's documentation of tweet counts, usage and batch compliance. A count is charged by the call.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from collector.x.clock import XClock
+from collector.x.failures import unwell
+from collector.x.parsing import Object, items, mapping, moment, number, text
+from collector.x.transport import CONNECT_TIMEOUT_S, Access, Clients, body_of, failures_named, observed
+
+LONGEST_LINE = 1024 * 1024
+
+
+class Counting(NamedTuple):
+    """A count that is asked for: posts of a query from `start` to `end` (UTC), end exclusive; of the full archive or not."""
+
+    query: str
+    start: datetime
+    end: datetime
+    archive: bool = False
+    next_token: str | None = None
+
+
+class Counted(NamedTuple):
+    """How many posts X counted from each `start` to the `end` after it, the Date of the answer, and where it goes on."""
+
+    counts: tuple[tuple[datetime, datetime, int], ...]
+    observed: datetime
+    next_token: str | None
+
+    @property
+    def total(self) -> int:
+        return sum(count for _, _, count in self.counts)
+
+
+class Usage(NamedTuple):
+    """How many posts X says it sold to the project in this billing month, by the Date (UTC) of its answer."""
+
+    posts: int
+    observed: datetime
+
+
+class Job(NamedTuple):
+    """A batch compliance job: created, in_progress, complete, failed or expired."""
+
+    id: str
+    status: str
+    upload_url: str
+    download_url: str
+
+
+class AppOnly:
+    """X's endpoints for apps; all methods raise XFailure. Safe to share between threads."""
+
+    def __init__(self, access: Access, clock: XClock | None = None) -> None:
+        self.clock, self.longest = clock or XClock(), access.longest
+        self._access, self._clients = access, Clients(access, self.clock)
+
+    def count(self, asked: Counting) -> Counted:
+        """Return hourly counts of recent posts, daily ones of the archive: a call that X charges for."""
+        client = self._clients.app_only()
+        period = {"start_time": _rfc3339(asked.start), "end_time": _rfc3339(asked.end)}
+        with failures_named():
+            if asked.archive:
+                token = {"next_token": asked.next_token} if asked.next_token else {}
+                response = client.get_all_tweets_count(asked.query, granularity="day", **period, **token)
+            else:
+                response = client.get_recent_tweets_count(asked.query, granularity="hour", **period)
+        return _counted(response)
+
+    def usage(self) -> Usage:
+        """Return X's own count of what it sold, which is free."""
+        with failures_named():
+            asked = {"usage.fields": "project_usage"}
+            response = self._clients.app_only().request("GET", "/2/usage/tweets", params=asked)
+        posts = number(mapping(body_of(response).get("data")).get("project_usage"))
+        if posts is None:
+            raise unwell("a usage without project_usage")
+        return Usage(posts, observed(response, otherwise=lambda: datetime.now(UTC)))
+
+    def create_job(self, name: str) -> Job:
+        """Create a compliance job over tweets."""
+        with failures_named():
+            return _job(body_of(self._clients.app_only().create_compliance_job("tweets", name=name)))
+
+    def job(self, job_id: str) -> Job:
+        """Return how a job stands."""
+        with failures_named():
+            return _job(body_of(self._clients.app_only().get_compliance_job(job_id)))
+
+    def upload(self, url: str, ids: Iterable[bytes]) -> None:
+        """Upload ids, one a line. The URL is signed, so no credentials go with it."""
+        with tempfile.TemporaryFile() as file:
+            file.writelines(line + b"\n" for line in ids)
+            file.seek(0)
+            with failures_named():
+                headers, timeout = {"Content-Type": "text/plain"}, (CONNECT_TIMEOUT_S, self._access.timeout)
+                answer = requests.put(self._checked(url), data=file, headers=headers, timeout=timeout, allow_redirects=False)
+        _check(answer)
+
+    def download(self, url: str) -> Iterator[bytes]:
+        """Give the lines of a job's answer as they come."""
+        timeout = (CONNECT_TIMEOUT_S, self._access.timeout)
+        with failures_named(), requests.get(self._checked(url), stream=True, timeout=timeout, allow_redirects=False) as answer:
+            _check(answer)
+            yield from _lines(answer)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._clients.close()
+
+    def _checked(self, url: str) -> str:
+        """Return a URL that X gave, if it is encrypted or on the host that is asked anyway."""
+        own, given = urlsplit(self._access.url), urlsplit(url)
+        if given.scheme != "https" and (given.scheme, given.netloc) != (own.scheme, own.netloc):
+            raise unwell("a job with an odd URL")
+        return url
+
+
+def _counted(response: requests.Response) -> Counted:
+    body = body_of(response)
+    if "meta" not in body:
+        raise unwell("a count without meta", sold=True)
+    counts = [_stretch(mapping(row)) for row in items(body.get("data"))]
+    when = observed(response, otherwise=lambda: datetime.now(UTC))
+    return Counted(tuple(counts), when, text(mapping(body["meta"]).get("next_token")))
+
+
+def _stretch(row: Object) -> tuple[datetime, datetime, int]:
+    start, end = moment(row.get("start")), moment(row.get("end"))
+    count = number(row.get("tweet_count") if "tweet_count" in row else row.get("post_count"))
+    if start is None or end is None or count is None:
+        raise unwell("a count without start, end or number", sold=True)
+    return start, end, count
+
+
+def _job(body: Object) -> Job:
+    data = mapping(body.get("data"))
+    parts = [text(data.get(name)) for name in Job._fields]
+    if None in parts or not re.fullmatch(r"\w{1,64}", parts[0] or "", re.ASCII):
+        raise unwell("a job without id, status or URLs")
+    return Job(*(part or "" for part in parts))
+
+
+def _check(answer: requests.Response) -> None:
+    if not answer.ok:
+        raise unwell(f"status {answer.status_code} for a file of a compliance job")
+
+
+def _lines(answer: requests.Response) -> Iterator[bytes]:
+    rest = b""
+    for chunk in answer.iter_content(65536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if len(rest) > LONGEST_LINE:
+            raise unwell("a file of a compliance job with too long a line")
+    if rest:
+        yield rest
+
+
+def _rfc3339(when: datetime) -> str:
+    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -1,0 +1,188 @@
+"""The way to X: Tweepy's Client with a host, time-outs and bounds, and the Bearer token that only an app has.
+
+Tweepy has a fixed host, no time-outs, and an error layer that breaks on odd bodies. One adapter, mounted on its session,
+gives it the host and the time-outs, bounds what is read, and raises our own failures before Tweepy sees an answer.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+import requests
+import tweepy
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import NewConnectionError
+
+from collector.x.clock import XClock, date
+from collector.x.failures import Reach, XFailure, classify, unwell
+from collector.x.parsing import Object, mapping, text
+
+TWEEPY_HOST = "https://api.twitter.com"
+CONNECT_TIMEOUT_S = 3.05
+BODY_TIMEOUTS = 2
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+class Access(NamedTuple):
+    """Where X is and with what to ask it; the Bearer token is preferred. `timeout` is in seconds of silence."""
+
+    url: str = TWEEPY_HOST
+    bearer_token: str | None = None
+    consumer_key: str | None = None
+    consumer_secret: str | None = None
+    access_token: str | None = None
+    access_token_secret: str | None = None
+    timeout: float = 31.0
+
+    @property
+    def longest(self) -> timedelta:
+        """How long a request may take from its beginning to its answer's end, and a little more."""
+        return timedelta(seconds=CONNECT_TIMEOUT_S + self.timeout * (1 + BODY_TIMEOUTS) + 5)
+
+
+class Clients:
+    """Tweepy's clients of one access, one a thread, as a requests.Session is not thread-safe."""
+
+    def __init__(self, access: Access, clock: XClock) -> None:
+        self._access, self._clock = access, clock
+        self._threads = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._bearer, self._minting = access.bearer_token, threading.Lock()
+
+    def mine(self) -> tweepy.Client:
+        """Return this thread's client, with the credentials that there are."""
+        if not hasattr(self._threads, "client"):
+            client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
+            client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout, self._clock))
+            self._sessions.append(client.session)
+            self._threads.client = client
+        return self._threads.client
+
+    def app_only(self) -> tweepy.Client:
+        """Return this thread's client with a Bearer token, which is minted where there is none; raises XFailure."""
+        client = self.mine()
+        with self._minting:
+            self._bearer = self._bearer or self._minted(client.session)
+        client.bearer_token = self._bearer
+        return client
+
+    def close(self) -> None:
+        """Close all connections."""
+        for session in self._sessions:
+            session.close()
+
+    def _minted(self, session: requests.Session) -> str:
+        """Return an app's token for the consumer key and secret (RFC 6749, 4.4)."""
+        pair = (self._access.consumer_key or "", self._access.consumer_secret or "")
+        try:
+            with failures_named():
+                answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
+        except XFailure as failure:
+            if failure.reach is not Reach.TAG:
+                raise
+            check = "check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY and _CONSUMER_SECRET"
+            raise XFailure("unauthorized", Reach.RUN, f"X gives no Bearer token for the app: {check}") from failure
+        token = text(body_of(answer).get("access_token"))
+        if token is None:
+            raise unwell("an answer without access_token")
+        return token
+
+
+class XAdapter(HTTPAdapter):
+    """Sends Tweepy's requests to `url` (the OAuth signature stays that of the original) and reads within bounds."""
+
+    def __init__(self, url: str, timeout: float, clock: XClock) -> None:
+        super().__init__()
+        self._url, self._timeout, self._clock = url, timeout, clock
+
+    def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
+        """Return an answer with status 200, its body read; raises XFailure or a requests exception for any other."""
+        request.url = self._url + (request.url or "").removeprefix(TWEEPY_HOST)
+        timeout = (CONNECT_TIMEOUT_S, self._timeout)
+        response = super().send(request, stream=True, timeout=timeout, proxies=get_environ_proxies(request.url))
+        if said := date(response.headers.get("Date")):
+            self._clock.tell(said)
+        try:
+            body = _read(response, seconds=BODY_TIMEOUTS * self._timeout)
+        finally:
+            response.close()
+        if response.status_code != 200:
+            raise classify(response.status_code, response.headers, body)
+        return _reread(response, body)
+
+
+def body_of(response: requests.Response) -> Object:
+    """Return the JSON object that X answered; raises XFailure for anything else. X may have charged for it."""
+    try:
+        body = _json(response.content)
+    except (ValueError, RecursionError) as error:
+        raise unwell("an answer that is no JSON", sold=True) from error
+    if not isinstance(body, dict):
+        raise unwell("an answer that is no object", sold=True)
+    return mapping(body)
+
+
+def observed(response: requests.Response, *, otherwise: Callable[[], datetime]) -> datetime:
+    """Return the Date (UTC) of an answer."""
+    return date(response.headers.get("Date")) or otherwise()
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Raise XFailure where there is no connection or no whole answer."""
+    try:
+        yield
+    except requests.RequestException as error:
+        raise unwell(_in_words(error), sold=not _never_sent(error)) from error
+
+
+def _reread(response: requests.Response, body: bytes) -> requests.Response:
+    """Return the answer with its body to be read once more: a response whose content was streamed gives it only once."""
+    again = requests.Response()
+    again.status_code, again.headers, again.url, again.request = 200, response.headers, response.url, response.request
+    again.encoding, again.raw = "utf-8", io.BytesIO(body)
+    return again
+
+
+def _read(response: requests.Response, *, seconds: float) -> bytes:
+    body, deadline = bytearray(), time.monotonic() + seconds
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise unwell(f"an answer of more than {LARGEST_BODY // 2**20} MB", sold=True)
+        if time.monotonic() > deadline:
+            raise unwell(f"an answer that takes longer than {seconds:g} s", sold=True)
+    return bytes(body)
+
+
+def _json(body: bytes) -> Any:
+    """Read JSON; what orjson refuses and JSON allows, such as half a surrogate pair, is read the slow way."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Tell whether no connection was made, so that X can't have sold anything."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _in_words(error: requests.RequestException) -> str:
+    words = {
+        requests.ConnectTimeout: "no connection in time",
+        requests.ReadTimeout: "no answer in time",
+        requests.exceptions.ChunkedEncodingError: "an answer that was cut",
+        requests.ConnectionError: "no connection",
+    }
+    return next((text for kind, text in words.items() if isinstance(error, kind)), type(error).__name__)
