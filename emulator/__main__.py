@@ -61,6 +61,20 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Return a number of at least 0. Raises argparse.ArgumentTypeError."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def day(text: str) -> int:
+    """Return a day of the month. Raises argparse.ArgumentTypeError."""
+    if not text.isdecimal() or not 1 <= int(text) <= 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day of a month")
+    return int(text)
+
+
 def port(text: str) -> int:
     """Return a port, 0 for a free one. Raises argparse.ArgumentTypeError."""
     if not text.isdecimal() or int(text) > 65535:
@@ -79,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bearer-limit", type=count, default=450, help="searches in 15 minutes (default: %(default)s)")
     parser.add_argument("--user-limit", type=count, default=300, help="the same with OAuth 1.0a (default: %(default)s)")
     parser.add_argument("--counts-limit", type=count, default=300, help="counts in 15 minutes (default: %(default)s)")
+    parser.add_argument("--archive-limit", type=count, default=300, help="the same for search/all, and counts/all")
+    parser.add_argument("--archive-pace", type=whole, default=1, help="seconds between two of these, 0 for none")
+    parser.add_argument("--compliance-limit", type=count, default=150, help="calls about jobs (default: %(default)s)")
+    parser.add_argument("--compliance-seconds", type=seconds, default=0.0, help="how long a job takes, such as 30s")
+    parser.add_argument("--usage-limit", type=count, default=50, help="the same for usage (default: %(default)s)")
+    parser.add_argument("--billing-day", type=day, default=1, help="on which a billing month begins (default: %(default)s)")
     return parser
 
 

@@ -8,10 +8,15 @@ from typing import NamedTuple
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+XML = "application/xml; charset=UTF-8"
+JSON_LINES = "application/x-ndjson"
 
 
 class Call(NamedTuple):
-    """A request. authorization is the header's text, never logged; local: whether it came over loopback."""
+    """A request. authorization is the header's text, never logged; local: whether it came over loopback.
+
+    host: the name and port under which the emulator was called.
+    """
 
     method: str
     path: str
@@ -19,6 +24,7 @@ class Call(NamedTuple):
     authorization: str
     body: bytes
     local: bool
+    host: str
 
 
 class Answer(NamedTuple):

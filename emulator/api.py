@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from emulator import problems
-from emulator.answer import Answer, Call, Problem, as_json
-from emulator.blemishes import blemished, delivered
+from emulator.answer import Answer, Call, Problem
+from emulator.blemishes import delivered
 from emulator.clock import Clock
-from emulator.counts import counts
+from emulator.compliance import Compliance
 from emulator.credentials import Caller, bearer_token, caller
 from emulator.failures import failure
-from emulator.faults import Fault, Faults
+from emulator.faults import Faults
 from emulator.grammar import Malformed, parse
+from emulator.jobs import Jobs
 from emulator.ledger import Ledger
 from emulator.limits import Allowance, Limits
 from emulator.query import hashtags
-from emulator.search import page
+from emulator.removals import Removals
+from emulator.routes import Asked, Quota, Route, found
+from emulator.selling import Selling
 from emulator.settings import Settings
+from emulator.storage import Storage
+from emulator.usage import Usage
 from emulator.world import World
-
-SEARCH, COUNTS, TOKEN, USAGE = (
-    "/2/tweets/search/recent",
-    "/2/tweets/counts/recent",
-    "/oauth2/token",
-    "/2/usage/tweets",
-)
-_METHODS = {SEARCH: "GET", COUNTS: "GET", USAGE: "GET", TOKEN: "POST"}
 
 
 class Api:
@@ -34,73 +31,65 @@ class Api:
         self.settings = settings
         self.clock = clock
         self.latency = settings.latency
-        self.world = World(settings.seed, tweets=settings.tweets)
+        self.removals = Removals()
+        self.world = World(settings.seed, tweets=settings.tweets, removals=self.removals)
         self.ledger = Ledger()
         self.limits = Limits()
         self.faults = Faults()
+        self.usage = Usage(self.ledger, settings.billing_day)
+        self.jobs = Jobs(settings.compliance_seconds)
+        self._routes = (
+            *Selling(self.world, self.ledger).routes(settings),
+            *Compliance(self.jobs).routes(settings),
+            *Storage(self.jobs, self.world, self.removals).routes(),
+            *self.usage.routes(settings),
+            Route("POST", "/oauth2/token", "token", None, lambda asked: bearer_token(asked.call)),
+        )
 
     def answer(self, call: Call, now_ms: int) -> Answer:
-        """Return the answer to a call below /2 or to /oauth2/token that comes at an instant."""
-        method = _METHODS.get(call.path)
-        if method is None:
-            return as_json(problems.plain(404, "Not Found"), status=404)
-        if call.method != method:
-            return as_json(problems.plain(405, "Method Not Allowed"), status=405, headers=(("Allow", method),))
+        """Return the answer to a call that comes at an instant and isn't one to the controls."""
         try:
-            return self._answered(call, now_ms)
+            route, item = found(self._routes, call)
+            allowance = self._allowance(route, call, now_ms)
         except Problem as problem:
             return problem.answer
+        return self._answered(route, Asked(call, now_ms, None, item), allowance)
 
-    def _answered(self, call: Call, now_ms: int) -> Answer:
-        if call.path == TOKEN:
-            return self._token(call, now_ms)
-        who = caller(call)
-        if call.path == USAGE:
-            return as_json(self._usage())
-        allowance = self._allowance(who, call, now_ms)
+    def _answered(self, route: Route, asked: Asked, allowance: Allowance) -> Answer:
+        fault = self.faults.take(route.endpoint, _tags(asked.call), route.kinds)
+        replaced = failure(fault, allowance, asked.now_ms) if fault else None
+        if replaced:
+            return replaced
+        headers = allowance.headers() if route.quota else ()
         try:
-            return (self._search if call.path == SEARCH else self._counts)(call, allowance, now_ms)
+            answer = route.answer(asked._replace(fault=fault))
         except Problem as problem:
-            return problem.answer._replace(headers=allowance.headers())
+            return problem.answer._replace(headers=headers)
+        answer = answer._replace(headers=(*answer.headers, *headers))
+        return delivered(fault, answer) if fault else answer
 
-    def _allowance(self, who: Caller, call: Call, now_ms: int) -> Allowance:
-        """Return what the caller may still do. Raises Problem 403 or 429."""
-        if call.path == COUNTS and not who.bearer:
-            raise Problem(403, problems.unsupported_authentication())
-        by_caller = self.settings.bearer_limit if who.bearer else self.settings.user_limit
-        limit = self.settings.counts_limit if call.path == COUNTS else by_caller
-        allowance = self.limits.take(who.who, call.path, limit=limit, now_ms=now_ms)
+    def _allowance(self, route: Route, call: Call, now_ms: int) -> Allowance:
+        """Return what the caller may still do. Raises Problem 401, 403 or 429."""
+        if route.quota is None:
+            return Allowance(1, 1, now_ms // 1000, exhausted=False)
+        who = caller(call)
+        limit = _limit(route.quota, who)
+        if route.quota.pace:
+            self._take(who.who, f"{route.name}, pace", limit=1, now_ms=now_ms, seconds=route.quota.pace)
+        return self._take(who.who, route.name, limit=limit, now_ms=now_ms)
+
+    def _take(self, who: str, endpoint: str, **window: int) -> Allowance:
+        allowance = self.limits.take(who, endpoint, **window)
         if allowance.exhausted:
             raise Problem(429, problems.plain(429, "Too Many Requests"), allowance.headers())
         return allowance
 
-    def _search(self, call: Call, allowance: Allowance, now_ms: int) -> Answer:
-        fault = self.faults.take("search", _tags(call))
-        replaced = failure(fault, allowance, now_ms) if fault else None
-        if replaced:
-            return replaced
-        found = page(self.world, call.params, now_ms)
-        found = blemished(fault, found) if fault else found
-        self.ledger.sell(now_ms, posts=found.posts, users=found.users)
-        return _delivered(fault, found.body, allowance)
 
-    def _counts(self, call: Call, allowance: Allowance, now_ms: int) -> Answer:
-        fault = self.faults.take("counts", _tags(call))
-        replaced = failure(fault, allowance, now_ms) if fault else None
-        if replaced:
-            return replaced
-        body = counts(self.world, call.params, now_ms)
-        self.ledger.sell_counts(now_ms)
-        return _delivered(fault, body, allowance)
-
-    def _token(self, call: Call, now_ms: int) -> Answer:
-        fault = self.faults.take("token", ())
-        unlimited = Allowance(self.settings.bearer_limit, self.settings.bearer_limit, now_ms // 1000, False)
-        return (failure(fault, unlimited, now_ms) if fault else None) or bearer_token(call)
-
-    def _usage(self) -> dict[str, object]:
-        sold = self.ledger.total().posts_billed
-        return {"data": {"project_id": "1", "project_cap": "3000000", "project_usage": str(sold), "cap_reset_day": 1}}
+def _limit(quota: Quota, who: Caller) -> int:
+    limit = quota.bearer if who.bearer else quota.user
+    if limit is None:
+        raise Problem(403, problems.unsupported_authentication())
+    return limit
 
 
 def _tags(call: Call) -> tuple[str, ...]:
@@ -109,8 +98,3 @@ def _tags(call: Call) -> tuple[str, ...]:
         return hashtags(parse(call.params.get("query", "")))
     except Malformed:
         return ()
-
-
-def _delivered(fault: Fault | None, body: object, allowance: Allowance) -> Answer:
-    headers = allowance.headers()
-    return delivered(fault, body, headers) if fault else as_json(body, headers=headers)

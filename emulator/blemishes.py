@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emulator import problems
-from emulator.answer import Answer, as_json
+from emulator.answer import Answer
 from emulator.faults import Fault
 from emulator.render import Json
 from emulator.search import Page
@@ -22,9 +22,8 @@ def blemished(fault: Fault, page: Page) -> Page:
     return spoil(page) if spoil and page.data else page
 
 
-def delivered(fault: Fault, body: object, headers: tuple[tuple[str, str], ...]) -> Answer:
+def delivered(fault: Fault, answer: Answer) -> Answer:
     """Return the answer in the way the fault delivers it."""
-    answer = as_json(body, headers=headers)
     if fault.kind == "broken_json":
         return answer._replace(body=answer.body[: len(answer.body) * 2 // 3])
     if fault.kind == "slow":

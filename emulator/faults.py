@@ -16,8 +16,11 @@ BLEMISHES = (
     "slow", "cut", "broken_json", "no_data_key", "partial_errors", "missing_users", "odd_created_at",
     "duplicate_post",
 )  # fmt: skip
-KINDS = FAILURES + BLEMISHES
-ENDPOINTS = ("search", "counts", "token")
+JOB_KINDS = ("job_in_progress", "job_failed")  # what a poll says of a compliance job
+KINDS = FAILURES + BLEMISHES + JOB_KINDS
+ENDPOINTS = (
+    "search", "counts", "token", "search_all", "counts_all", "usage", "compliance", "upload", "download",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Fault:
             raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(KINDS)}")
         if self.endpoint not in ENDPOINTS:
             raise ValueError(f"unknown endpoint {self.endpoint!r}; known are {', '.join(ENDPOINTS)}")
+        if self.kind in JOB_KINDS and self.endpoint != "compliance":
+            raise ValueError(f"{self.kind} is for the endpoint compliance")
         if (self.times or 1) < 0 or self.after_pages < 0 or (self.seconds or 0) < 0:
             raise ValueError("times, after_pages and seconds can't be negative")
 
@@ -87,11 +92,11 @@ class Faults:
         with self._lock:
             return [(planned.fault, planned.struck) for planned in self._planned]
 
-    def take(self, endpoint: str, tags: Collection[str]) -> Fault | None:
-        """Return the first fault that strikes this request, or None, and count it."""
+    def take(self, endpoint: str, tags: Collection[str], kinds: Collection[str]) -> Fault | None:
+        """Return the first fault of these kinds that strikes this request, or None, and count it."""
         with self._lock:
             for planned in self._planned:
-                if planned.spent or not planned.fault.concerns(endpoint, tags):
+                if planned.spent or planned.fault.kind not in kinds or not planned.fault.concerns(endpoint, tags):
                     continue
                 if planned.passed >= planned.fault.after_pages:
                     planned.struck += 1

@@ -29,6 +29,9 @@ EXPANSIONS = (
     "entities.mentions.username", "entities.note.mentions.username", "geo.place_id", "in_reply_to_user_id",
     "referenced_tweets.id", "referenced_tweets.id.attachments.media_keys", "referenced_tweets.id.author_id",
 )  # fmt: skip
+USAGE_FIELDS = (
+    "cap_reset_day", "daily_client_app_usage", "daily_project_usage", "project_cap", "project_id", "project_usage",
+)  # fmt: skip
 
 # The post vocabulary's names for the same things.
 RENAMED = {
@@ -51,6 +54,7 @@ LISTS = {
     "poll.fields": POLL_FIELDS,
     "expansions": (*EXPANSIONS, *sorted(set(ORIGINAL) & {"referenced_posts.id", "referenced_posts.id.author_id"})),
     "search_count.fields": ("end", "start", "tweet_count"),
+    "usage.fields": USAGE_FIELDS,
 }
 _RANGE = ("query", "start_time", "end_time", "since_id", "until_id", "next_token", "pagination_token")
 SEARCH_PARAMETERS = (
@@ -58,3 +62,4 @@ SEARCH_PARAMETERS = (
     "poll.fields", "user.fields", "place.fields",
 )  # fmt: skip
 COUNTS_PARAMETERS = (*_RANGE, "granularity", "search_count.fields")
+USAGE_PARAMETERS = ("days", "usage.fields")

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from emulator.query import All, Node, Not, Some, Term
 
-LONGEST = 512  # characters, self-serve customers
 STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
 FLAGS = {
     "is": frozenset({"retweet", "reply", "quote", "verified", "nullcast"}),

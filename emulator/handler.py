@@ -14,9 +14,9 @@ from socketserver import BaseServer
 from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
-from emulator.answer import Answer, Call
+from emulator.answer import Answer, Call, Problem
+from emulator.bodies import read
 
-_LONGEST_BODY = 1_000_000
 _LOCAL_NAME = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         """Write nothing: the emulator keeps its own record, and stderr belongs to who started it."""
 
     def _answer(self) -> None:
-        answer = self._service.answer(self._call())
+        answer = self._answered()
         if answer.wait and self._service.pause(answer.wait):
             self.close_connection = True
         elif answer.delivery == "reset":
@@ -58,17 +58,24 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send(answer)
 
+    def _answered(self) -> Answer:
+        try:
+            return self._service.answer(self._call())
+        except Problem as problem:  # what is left of the body would be read as the next request
+            self.close_connection = True
+            return problem.answer
+
     def _call(self) -> Call:
+        """Return the request. Raises Problem for a body that can't be read."""
         path, _, query = self.path.partition("?")
-        length = self.headers.get("Content-Length", "0")
-        size = min(int(length), _LONGEST_BODY) if length.isdecimal() else 0
         return Call(
             method=self.command,
             path=path,
             params=dict(parse_qsl(query, keep_blank_values=True)),
             authorization=self.headers.get("Authorization", ""),
-            body=self.rfile.read(size),
+            body=read(self.rfile, self.headers, path),
             local=_is_loopback(self.client_address[0]) and _is_local_name(self.headers.get("Host", "")),
+            host=self.headers.get("Host") or "{}:{}".format(*self.connection.getsockname()),
         )
 
     def _send(self, answer: Answer) -> None:

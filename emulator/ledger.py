@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from emulator import snowflake
 
-POST_PRICE, USER_PRICE, COUNTS_PRICE = 5, 10, 5
+POST_PRICE, USER_PRICE, COUNTS_PRICE, COUNTS_ALL_PRICE = 5, 10, 5, 10
 
 
 class Day(NamedTuple):
@@ -25,11 +25,13 @@ class Day(NamedTuple):
     users_served: int
     requests: int
     counts_calls: int
+    counts_all_calls: int
 
     @property
     def floor(self) -> int:
         """The price if X bills posts and counts only, in thousandths of a dollar."""
-        return self.posts_billed * POST_PRICE + self.counts_calls * COUNTS_PRICE
+        counts = self.counts_calls * COUNTS_PRICE + self.counts_all_calls * COUNTS_ALL_PRICE
+        return self.posts_billed * POST_PRICE + counts
 
     @property
     def ceiling(self) -> int:
@@ -60,18 +62,18 @@ class Ledger:
         self._lock = threading.Lock()
         self._sheets: defaultdict[str, _Sheet] = defaultdict(_Sheet)
 
-    def sell(self, at_ms: int, *, posts: Sequence[int], users: Sequence[int]) -> None:
-        """Record a page that was answered 200."""
+    def sell(self, at_ms: int, *, posts: Sequence[int], users: Sequence[int], query: str) -> None:
+        """Record a page that was answered 200; the query is for those who listen in."""
         with self._lock:
             sheet = self._sheets[_day(at_ms)]
             sheet.calls["search"] += 1
             _add(sheet.posts, posts)
             _add(sheet.users, users)
 
-    def sell_counts(self, at_ms: int) -> None:
-        """Record an answered counts call."""
+    def sell_counts(self, at_ms: int, *, archive: bool) -> None:
+        """Record an answered call of counts, of the last days or of the archive."""
         with self._lock:
-            self._sheets[_day(at_ms)].calls["counts"] += 1
+            self._sheets[_day(at_ms)].calls["counts_all" if archive else "counts"] += 1
 
     def days(self) -> dict[str, Day]:
         """Return the sales of each day, oldest first."""
@@ -80,7 +82,7 @@ class Ledger:
 
     def total(self) -> Day:
         """Return the sum of all days: a post billed on two days counts twice."""
-        return Day(*map(sum, zip(Day(0, 0, 0, 0, 0, 0), *self.days().values(), strict=True)))
+        return Day(*map(sum, zip(Day(*[0] * len(Day._fields)), *self.days().values(), strict=True)))
 
     def twice(self) -> dict[int, tuple[str, ...]]:
         """Return the posts billed on several days, lowest id first, with those days."""
@@ -134,4 +136,5 @@ def _totals(sheet: _Sheet) -> Day:
         users_served=sum(sheet.users.values()),
         requests=sheet.calls["search"],
         counts_calls=sheet.calls["counts"],
+        counts_all_calls=sheet.calls["counts_all"],
     )

@@ -1,4 +1,4 @@
-"""Rate limits: so many requests in a window of 15 minutes, for each credential and endpoint."""
+"""Rate limits: so many requests in a window of time, for each credential and endpoint."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Limits:
         self._lock = threading.Lock()
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def take(self, who: str, endpoint: str, *, limit: int, now_ms: int) -> Allowance:
-        """Count a request and return what is left; a refused one isn't counted."""
+    def take(self, who: str, endpoint: str, *, limit: int, now_ms: int, seconds: int = WINDOW_SECONDS) -> Allowance:
+        """Count a request and return what is left of a window of whole seconds; a refused one isn't counted."""
         now = now_ms // 1000
         with self._lock:
             opened, used = self._windows.get((who, endpoint), (now, 0))
-            if not opened <= now < opened + WINDOW_SECONDS:
+            if not opened <= now < opened + seconds:
                 opened, used = now, 0
             exhausted = used >= limit
             used += not exhausted
             self._windows[who, endpoint] = (opened, used)
-        return Allowance(limit, limit - used, opened + WINDOW_SECONDS, exhausted)
+        return Allowance(limit, limit - used, opened + seconds, exhausted)
 
     def reset(self) -> None:
         """Open every window anew."""

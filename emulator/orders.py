@@ -1,9 +1,9 @@
-"""The JSON bodies that the controls take. Everything here raises ValueError, which says what is wrong."""
+"""What the controls take: the JSON bodies of calls. Everything here raises ValueError, which says what is wrong."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 
 from emulator.answer import Call
@@ -11,6 +11,9 @@ from emulator.faults import Fault
 
 _FAULT_FIELDS = {field.name for field in fields(Fault)}
 Body = Mapping[str, object]
+Order = Callable[[Call], object]
+Controls = dict[tuple[str, str], Order]  # by method and path
+ROOT = "/emulator"
 _GREATEST = 10**10
 
 
@@ -40,6 +43,15 @@ def number(body: Body, name: str) -> float | None:
     if not abs(value) <= _GREATEST:
         raise ValueError(f"{name} is too great")
     return value
+
+
+def ids(body: Body) -> list[int]:
+    """Return the post ids of a body, given as texts or numbers."""
+    given = body.get("ids")
+    texts = [str(one) for one in given] if isinstance(given, list) else []
+    if not texts or not all(text.isascii() and text.isdigit() and len(text) <= 19 for text in texts):
+        raise ValueError("ids must be a list of post ids")
+    return [int(text) for text in texts]
 
 
 def planned_faults(call: Call) -> list[Fault]:

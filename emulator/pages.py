@@ -24,21 +24,21 @@ class Position(NamedTuple):
     as_of_ms: int
 
 
-def token(query: str, position: Position) -> str:
-    """Return the token of a position in the listing of a query."""
-    packed = _FORMAT.pack(position.before, position.as_of_ms, _digest(query))
+def token(listing: str, position: Position) -> str:
+    """Return the token of a position in a listing, which an endpoint and a query name."""
+    packed = _FORMAT.pack(position.before, position.as_of_ms, _digest(listing))
     return base64.b32encode(packed + _CHECK.pack(_check(packed))).decode().rstrip("=").lower()
 
 
-def position(query: str, text: str) -> Position | None:
-    """Return a token's position, or None if the token is not one of this query."""
+def position(listing: str, text: str) -> Position | None:
+    """Return a token's position, or None if the token is not one of this listing."""
     try:
         packed = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
         before, as_of_ms, digest = _FORMAT.unpack(packed[: _FORMAT.size])
         (check,) = _CHECK.unpack(packed[_FORMAT.size :])
     except (binascii.Error, ValueError, struct.error):
         return None
-    known = digest == _digest(query) and check == _check(packed[: _FORMAT.size])
+    known = digest == _digest(listing) and check == _check(packed[: _FORMAT.size])
     return Position(before, as_of_ms) if known else None
 
 
@@ -50,8 +50,8 @@ def length(position: Position | None, asked: int) -> int:
     return asked if chance % 8 else asked - 1 - chance // 8 % 4
 
 
-def _digest(query: str) -> int:
-    return number(f"query {query}") >> 480
+def _digest(listing: str) -> int:
+    return number(f"listing {listing}") >> 480
 
 
 def _check(packed: bytes) -> int:

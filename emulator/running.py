@@ -14,13 +14,18 @@ from emulator import snowflake
 from emulator.answer import Answer, Call
 from emulator.api import Api
 from emulator.clock import Clock
-from emulator.control import ROOT, Control
+from emulator.control import Control
 from emulator.faults import Fault
+from emulator.grammar import parse
 from emulator.handler import Handler, Service
+from emulator.jobs import Job
 from emulator.ledger import Ledger
 from emulator.listener import Listener
+from emulator.orders import ROOT
+from emulator.removals import Removal
 from emulator.requested import Request, Requests
 from emulator.settings import Settings
+from emulator.world import Span
 
 
 class Emulator:
@@ -42,8 +47,30 @@ class Emulator:
         bearer_limit: int = 450,
         user_limit: int = 300,
         counts_limit: int = 300,
+        archive_limit: int = 300,
+        archive_pace: int = 1,
+        compliance_limit: int = 150,
+        compliance_seconds: float = 0,
+        usage_limit: int = 50,
+        billing_day: int = 1,
     ) -> None:
-        self.settings = Settings(host, port, seed, tweets, latency, bearer_limit, user_limit, counts_limit, now)
+        self.settings = Settings(
+            host=host,
+            port=port,
+            seed=seed,
+            tweets=tweets,
+            latency=latency,
+            bearer_limit=bearer_limit,
+            user_limit=user_limit,
+            counts_limit=counts_limit,
+            archive_limit=archive_limit,
+            archive_pace=archive_pace,
+            compliance_limit=compliance_limit,
+            compliance_seconds=compliance_seconds,
+            usage_limit=usage_limit,
+            billing_day=billing_day,
+            now=now,
+        )
         self.clock = Clock(now)
         self._api = Api(self.settings, self.clock)
         self._requests = Requests()
@@ -87,6 +114,20 @@ class Emulator:
     def latency(self, seconds: float) -> None:
         self._api.latency = seconds
 
+    @property
+    def jobs(self) -> list[Job]:
+        """The compliance jobs, oldest first, with the ids that were uploaded."""
+        return self._api.jobs.all()
+
+    @property
+    def compliance_seconds(self) -> float:
+        """How long a compliance job takes after its upload; a change concerns later uploads."""
+        return self._api.jobs.seconds
+
+    @compliance_seconds.setter
+    def compliance_seconds(self, seconds: float) -> None:
+        self._api.jobs.seconds = seconds
+
     def start(self) -> None:
         """Listen. Does nothing if it listens already."""
         if self._listener is None:
@@ -119,6 +160,27 @@ class Emulator:
     def reset_limits(self) -> None:
         """Open every rate-limit window anew."""
         self._api.limits.reset()
+
+    def remove(self, *post_ids: int, reason: str = "deleted") -> None:
+        """Take posts, each named by any version's id, out of the world from now on; scrub_geo takes their places only.
+
+        Ids that no post has are reported by compliance jobs as well. Raises ValueError for an unknown reason.
+        """
+        self._api.removals.add(post_ids, Removal(reason, self.clock.now_ms()))
+
+    def reinstate(self) -> None:
+        """Bring everything back that was removed."""
+        self._api.removals.clear()
+
+    def drift(self, posts: int) -> None:
+        """Let X's usage of today count so many posts more than were sold, fewer if negative; 0 ends it."""
+        self._api.usage.drift = posts
+
+    def count(self, tag: str, start: datetime, end: datetime) -> int:
+        """Return how many posts of a tag a search would show now, from start up to end, exclusive. It costs nothing."""
+        first, last = (snowflake.first_id(snowflake.to_ms(at)) for at in (start, end))
+        posts = self._api.world.posts(parse(f"#{tag.removeprefix('#')}"), Span(first - 1, last, self.clock.now_ms()))
+        return sum(1 for _ in posts)
 
     def forget_requests(self) -> None:
         """Empty the record of requests."""

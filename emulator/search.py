@@ -1,4 +1,4 @@
-"""GET /2/tweets/search/recent: a page of posts, newest first, and what is sold with it."""
+"""GET /2/tweets/search/recent and /all: a page of posts, newest first, and what is sold with it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from emulator.answer import Problem
 from emulator.fields import SEARCH_PARAMETERS
 from emulator.parameters import Listing, Params, choice, invalid, listing, names, refuse_unknown
 from emulator.places import Place
+from emulator.reach import Reach
 from emulator.render import Json, Renderer
 from emulator.tweets import Post, Traits, Tweet
 from emulator.world import World
 
-_MOST, _LEAST = 100, 10
+_LEAST = 10
 
 
 class Page(NamedTuple):
@@ -41,13 +42,13 @@ class _Included(NamedTuple):
     places: list[Place]
 
 
-def page(world: World, params: Params, now_ms: int) -> Page:
+def page(world: World, params: Params, now_ms: int, reach: Reach) -> Page:
     """Return the page that a request asks for. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
-    asked, order = _size(params), choice(params, "sort_order", ("recency", "relevancy"))
-    wanted = listing(params, now_ms)
+    asked, order = _size(params, reach.most), choice(params, "sort_order", ("recency", "relevancy"))
+    wanted = listing("search", params, now_ms, reach)
     size = pages.length(wanted.position, asked)
     found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
     if not found:
@@ -56,10 +57,10 @@ def page(world: World, params: Params, now_ms: int) -> Page:
     return _filled(world, params, now_ms, _ordered(world, found[:size], order), meta)
 
 
-def _size(params: Params) -> int:
+def _size(params: Params, most: int) -> int:
     text = params.get("max_results", "10")
-    if not text.isdecimal() or not _LEAST <= int(text) <= _MOST:
-        message = f"The `max_results` query parameter value [{text}] is not between {_LEAST} and {_MOST}"
+    if not text.isdecimal() or not _LEAST <= int(text) <= most:
+        message = f"The `max_results` query parameter value [{text}] is not between {_LEAST} and {most}"
         raise Problem(400, problems.invalid_request(message, {"max_results": text}))
     return int(text)
 
@@ -67,7 +68,7 @@ def _size(params: Params) -> int:
 def _meta(wanted: Listing, posts: Sequence[Post], *, more: bool) -> Json:
     meta: Json = {"newest_id": str(posts[0].id), "oldest_id": str(posts[-1].id), "result_count": len(posts)}
     if more:
-        meta["next_token"] = pages.token(wanted.text, pages.Position(posts[-1].id, wanted.span.as_of_ms))
+        meta["next_token"] = pages.token(wanted.name, pages.Position(posts[-1].id, wanted.span.as_of_ms))
     return meta
 
 
@@ -109,7 +110,8 @@ def _included(world: World, tweets: Sequence[Tweet], expansions: frozenset[str])
     for tweet in tweets:
         known = tweet.traits
         if "referenced_tweets.id" in expansions or "referenced_tweets.id.author_id" in expansions:
-            strangers |= {other: Post(other, (other,), ()) for other in (known.parent, known.quoted) if other}
+            others = [world.alone(other) for other in (known.parent, known.quoted) if other]
+            strangers |= {other.id: other for other in others if other}
         if "edit_history_tweet_ids" in expansions:
             strangers |= _versions(tweet.post)
         if known.place and "geo.place_id" in expansions:
@@ -124,7 +126,7 @@ def _included(world: World, tweets: Sequence[Tweet], expansions: frozenset[str])
 
 def _versions(post: Post) -> dict[int, Post]:
     earlier = post.history[:-1]
-    return {version: Post(version, post.history[: nth + 1], post.tags) for nth, version in enumerate(earlier)}
+    return {version: post._replace(id=version, history=post.history[: nth + 1]) for nth, version in enumerate(earlier)}
 
 
 def _people(known: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:

@@ -9,8 +9,10 @@ from datetime import datetime
 @dataclass(frozen=True)
 class Settings:
     """port 0 takes a free one. tweets: about how many there are in seven days. latency: seconds before each
-    answer of the API. The limits are requests in 15 minutes. now: where a held clock stands at the start, an
-    aware datetime, or None for the system's time."""
+    answer of the API. The limits are requests in 15 minutes; archive_limit is that of search/all and of
+    counts/all. archive_pace: seconds between two requests to one of them, 0 for none. compliance_seconds: how
+    long a compliance job takes after its upload. billing_day: the day of the month on which a billing month
+    begins. now: where a held clock stands at the start, an aware datetime, or None for the system's time."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -20,4 +22,10 @@ class Settings:
     bearer_limit: int = 450
     user_limit: int = 300
     counts_limit: int = 300
+    archive_limit: int = 300
+    archive_pace: int = 1
+    compliance_limit: int = 150
+    compliance_seconds: float = 0
+    usage_limit: int = 50
+    billing_day: int = 1
     now: datetime | None = None

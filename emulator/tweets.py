@@ -20,11 +20,15 @@ _HOUR_MS = 3_600_000
 
 
 class Post(NamedTuple):
-    """A tweet that exists: history holds its versions up to this one, oldest first; tags are casefolded."""
+    """A tweet that exists: history holds its versions up to this one, oldest first; tags are casefolded.
+
+    scrubbed: whether its place was taken from it.
+    """
 
     id: int
     history: tuple[int, ...]
     tags: tuple[str, ...]
+    scrubbed: bool = False
 
     @property
     def root(self) -> int:

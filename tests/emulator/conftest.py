@@ -22,6 +22,7 @@ OAUTH1 = {
 }
 SEARCH = "/2/tweets/search/recent"
 COUNTS = "/2/tweets/counts/recent"
+JOBS = "/2/compliance/jobs"
 USUAL = {
     "tweet.fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids",
     "expansions": "author_id,geo.place_id",
@@ -34,8 +35,12 @@ class Reply(NamedTuple):
     """A response; body is parsed JSON, or the raw bytes of anything else."""
 
     status: int
-    body: Any
+    raw: bytes
     headers: dict[str, str]
+
+    @property
+    def body(self) -> Any:
+        return _parsed(self.raw)
 
     @property
     def ids(self) -> list[int]:
@@ -53,7 +58,7 @@ class Client:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
-            return Reply(response.status, _parsed(response.read()), {k.lower(): v for k, v in response.getheaders()})
+            return Reply(response.status, response.read(), {k.lower(): v for k, v in response.getheaders()})
 
     def get(self, path: str, *, headers: dict[str, str] = BEARER, **params: Any) -> Reply:
         return self.send("GET", f"{path}?{urlencode(params)}", headers=headers)
@@ -73,6 +78,33 @@ class Client:
     def control(self, method: str, path: str, body: object = None) -> Reply:
         sent = None if body is None else json.dumps(body).encode()
         return self.send(method, f"/emulator{path}", body=sent)
+
+    def create(self, **order: Any) -> dict[str, Any]:
+        """Make a compliance job and return it."""
+        body = json.dumps({"type": "tweets", **order}).encode()
+        job: dict[str, Any] = self.send("POST", JOBS, headers=BEARER, body=body).body["data"]
+        return job
+
+    def poll(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Return a job as it is now."""
+        now: dict[str, Any] = self.get(f"{JOBS}/{job['id']}").body["data"]
+        return now
+
+    def upload(self, job: dict[str, Any], *ids: object) -> Reply:
+        """Put ids, one a line."""
+        return self.send("PUT", self.target(job["upload_url"]), body="".join(f"{one}\n" for one in ids).encode())
+
+    def download(self, job: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the results of a job."""
+        reply = self.send("GET", self.target(job["download_url"]))
+        assert reply.status == 200
+        return [json.loads(line) for line in reply.raw.splitlines()]
+
+    def target(self, url: str) -> str:
+        """Return an address without its host, which must be the emulator's."""
+        base = f"http://127.0.0.1:{self.port}"
+        assert url.startswith(f"{base}/")
+        return url.removeprefix(base)
 
 
 def _parsed(raw: bytes) -> Any:

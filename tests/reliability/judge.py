@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -11,7 +10,6 @@ from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 
-import emulator.api as selling
 from alchemy import Database
 from collector.money.prices import Billing, Prices
 from collector.verification import faults
@@ -28,27 +26,20 @@ class Judge:
 
     def __init__(self, emulator: Emulator, file: Path, monkeypatch: Any) -> None:
         self._emulator, self._file = emulator, file
-        self._asked = threading.local()
         self.days: dict[Sold, set[str]] = defaultdict(set)
         self.posts: dict[str, set[int]] = defaultdict(set)
         self.users: dict[str, set[int]] = defaultdict(set)
         self.excused: dict[str, set[int]] = {}
-        page: Any = getattr(selling, "page")  # noqa: B009 (a name that emulator.api only imports)
         sell = emulator.ledger.sell
 
-        def heard(world: Any, params: Any, now_ms: int) -> Any:
-            self._asked.query = params.get("query")
-            return page(world, params, now_ms)
-
-        def sold(at_ms: int, *, posts: Sequence[int], users: Sequence[int]) -> None:
+        def sold(at_ms: int, *, posts: Sequence[int], users: Sequence[int], query: str) -> None:
             day = snowflake.rfc3339(at_ms)[:10]
             self.posts[day] |= set(posts)
             self.users[day] |= set(users)
             for post in posts:
-                self.days[self._asked.query, post].add(day)
-            sell(at_ms, posts=posts, users=users)
+                self.days[query, post].add(day)
+            sell(at_ms, posts=posts, users=users, query=query)
 
-        monkeypatch.setattr(selling, "page", heard)
         monkeypatch.setattr(emulator.ledger, "sell", sold)
 
     @property

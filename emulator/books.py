@@ -1,0 +1,63 @@
+"""The controls of money: the ledger, and how far X's own count is from it."""
+
+from __future__ import annotations
+
+from emulator.answer import Call
+from emulator.ledger import Day, Ledger, dollars
+from emulator.orders import ROOT, Body, Controls, number, object_body
+from emulator.usage import Usage
+
+
+class Books:
+    """Shows and resets the ledger, shows and sets the drift."""
+
+    def __init__(self, ledger: Ledger, usage: Usage) -> None:
+        self._ledger = ledger
+        self._usage = usage
+
+    def routes(self) -> Controls:
+        """Return the controls; a post's sales have an address of their own each."""
+        return {
+            ("GET", f"{ROOT}/ledger"): self._show,
+            ("DELETE", f"{ROOT}/ledger"): self._reset,
+            ("GET", f"{ROOT}/usage"): self._drift,
+            ("PUT", f"{ROOT}/usage"): self._set_drift,
+            ("DELETE", f"{ROOT}/usage"): self._end_drift,
+        }
+
+    def sales(self, call: Call) -> object:
+        """Return how often the post at the end of the path was sold."""
+        text = call.path.rstrip("/").rsplit("/", 1)[1]
+        if not text.isdecimal():
+            raise ValueError(f"{text!r} is no post id")
+        sales = self._ledger.post(int(text))
+        return {"id": text, "billed": len(sales), "days": {sale.day: sale.served for sale in sales}}
+
+    def _show(self, call: Call) -> object:
+        return {
+            "days": {day: _day(sales) for day, sales in self._ledger.days().items()},
+            "total": _day(self._ledger.total()),
+            "twice": [{"id": str(post), "days": days} for post, days in self._ledger.twice().items()],
+        }
+
+    def _reset(self, call: Call) -> object:
+        self._ledger.reset()
+        return self._show(call)
+
+    def _drift(self, call: Call) -> object:
+        return {"drift": self._usage.drift}
+
+    def _set_drift(self, call: Call) -> object:
+        posts = number(object_body(call, {"drift"}), "drift")
+        if posts is None or posts != int(posts):
+            raise ValueError("drift must be a whole number of posts")
+        self._usage.drift = int(posts)
+        return self._drift(call)
+
+    def _end_drift(self, call: Call) -> object:
+        self._usage.drift = 0
+        return self._drift(call)
+
+
+def _day(sales: Day) -> Body:
+    return {**sales._asdict(), "floor_usd": dollars(sales.floor), "ceiling_usd": dollars(sales.ceiling)}
