@@ -67,9 +67,13 @@ class Client:
         return self.get(SEARCH, headers=headers, **{"query": query, "max_results": 100, **params})
 
     def pages(self, query: str, **params: Any) -> list[Reply]:
-        pages = [self.search(query, **params)]
+        return self.listed(SEARCH, **{"query": query, "max_results": 100, **params})
+
+    def listed(self, path: str, **params: Any) -> list[Reply]:
+        """Every page of a listing."""
+        pages = [self.get(path, **params)]
         while token := pages[-1].body["meta"].get("next_token"):
-            pages.append(self.search(query, **{**params, "next_token": token}))
+            pages.append(self.get(path, **{**params, "next_token": token}))
         return pages
 
     def every(self, query: str, **params: Any) -> list[dict[str, Any]]:
@@ -123,7 +127,10 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Emulator]:
     """One for tests that only read; its limits are wide and its clock stands still."""
-    with Emulator(seed=1, now=NOON, bearer_limit=1_000_000, counts_limit=1_000_000) as running:
+    wide = 1_000_000
+    with Emulator(
+        seed=1, now=NOON, bearer_limit=wide, counts_limit=wide, archive_limit=wide, archive_pace=0, usage_limit=wide
+    ) as running:
         yield running
 
 
