@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from emulator import Emulator
+from emulator import Emulator, faults
 from emulator.faults import BLEMISHES, FAILURES
 from tests.emulator.conftest import Client
 
@@ -169,12 +169,50 @@ def test_a_fault_may_last_until_it_is_cleared(emulator: Emulator, client: Client
     assert client.search("#devops").status == 200
 
 
-def test_counts_and_tokens_have_faults_of_their_own(emulator: Emulator, client: Client) -> None:
-    emulator.plan("server_500", endpoint="counts")
-    emulator.plan("server_502", endpoint="token")
-    assert client.search("#devops").status == 200
-    assert client.get("/2/tweets/counts/recent", query="#devops").status == 500
-    assert client.send("POST", "/oauth2/token").status == 502
+ENDPOINTS = {
+    "search": ("GET", "/2/tweets/search/recent?query=%23devops"),
+    "search_all": ("GET", "/2/tweets/search/all?query=%23devops"),
+    "counts": ("GET", "/2/tweets/counts/recent?query=%23devops"),
+    "counts_all": ("GET", "/2/tweets/counts/all?query=%23devops"),
+    "usage": ("GET", "/2/usage/tweets"),
+    "compliance": ("GET", "/2/compliance/jobs?type=tweets"),
+    "token": ("POST", "/oauth2/token?grant_type=client_credentials"),
+}
+
+
+def calls(client: Client) -> dict[str, tuple[str, str]]:
+    """Return a call to every endpoint that is answered 200."""
+    job = client.create()
+    client.upload(job, 1)
+    upload, download = (client.target(job[f"{purpose}_url"]) for purpose in ("upload", "download"))
+    return {**ENDPOINTS, "upload": ("PUT", upload), "download": ("GET", download)}
+
+
+def status(emulator: Emulator, client: Client, endpoint: str) -> int:
+    scheme = {"token": "Basic a2V5OnNlY3JldA==", "upload": "", "download": ""}.get(endpoint, "Bearer x")
+    emulator.reset_limits()
+    return client.send(*calls(client)[endpoint], headers={"Authorization": scheme}).status
+
+
+def test_every_endpoint_is_tested_here() -> None:
+    assert {*ENDPOINTS, "upload", "download"} == set(faults.ENDPOINTS)
+
+
+@pytest.mark.parametrize("endpoint", faults.ENDPOINTS)
+def test_every_endpoint_has_faults_of_its_own(emulator: Emulator, client: Client, endpoint: str) -> None:
+    assert status(emulator, client, endpoint) == 200
+    for other in set(faults.ENDPOINTS) - {endpoint, "compliance", "upload"}:
+        emulator.plan("server_502", endpoint=other, times=None)
+    emulator.plan("credits_depleted", endpoint=endpoint, after_pages=1 if endpoint in ("compliance", "upload") else 0)
+    assert [status(emulator, client, endpoint) for _ in range(2)] == [402, 200]
+
+
+@pytest.mark.parametrize("endpoint", sorted(set(faults.ENDPOINTS) - {"upload"}))
+def test_every_answer_with_a_body_may_be_cut(emulator: Emulator, client: Client, endpoint: str) -> None:
+    emulator.remove(1)
+    emulator.plan("cut", endpoint=endpoint, after_pages=int(endpoint == "compliance"))
+    with pytest.raises(http.client.IncompleteRead):
+        status(emulator, client, endpoint)
 
 
 def test_an_unknown_kind_is_refused(emulator: Emulator) -> None:

@@ -84,11 +84,6 @@ def test_a_post_never_sold_has_no_sales(client: Client) -> None:
     assert client.control("GET", "/ledger/twelve").status == 400
 
 
-def test_usage_tells_what_was_sold(client: Client) -> None:
-    client.search("#devops")
-    assert client.get("/2/usage/tweets").body["data"]["project_usage"] == "100"
-
-
 @pytest.mark.parametrize("kind", ["cut", "broken_json", "slow", "missing_users", "odd_created_at", "duplicate_post"])
 def test_a_page_that_x_answered_is_sold_however_it_arrives(emulator: Emulator, client: Client, kind: str) -> None:
     emulator.plan(kind, seconds=0)

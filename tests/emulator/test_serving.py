@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import http.client
+import json
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -111,6 +113,25 @@ def test_the_command_prints_its_address_and_ends_cleanly_on_a_signal(ends: signa
             out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")
     assert line == f"emulator: http://127.0.0.1:{port}\n"
+
+
+def test_the_command_takes_every_setting() -> None:
+    chosen = ["--archive-limit", "9", "--archive-pace", "0", "--compliance-limit", "8", "--compliance-seconds", "30s"]
+    command = [*COMMAND, "--port", "0", *chosen, "--usage-limit", "7", "--billing-day", "15"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        with urlopen(process.stdout.readline().split()[1] + "/emulator") as answer:
+            settings = json.load(answer)["settings"]
+        process.terminate()
+    names = ("archive_limit", "archive_pace", "compliance_limit", "compliance_seconds", "usage_limit", "billing_day")
+    assert [settings[name] for name in names] == [9, 0, 8, 30, 7, 15]
+
+
+@pytest.mark.parametrize("wrong", ["--billing-day=32", "--archive-pace=-1", "--compliance-seconds=soon"])
+def test_a_wrong_setting_is_refused(wrong: str) -> None:
+    ended = subprocess.run([*COMMAND, wrong], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert wrong.partition("=")[0] in ended.stderr
 
 
 def test_a_port_in_use_is_one_line_and_exit_1() -> None:

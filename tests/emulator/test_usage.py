@@ -1,0 +1,127 @@
+"""X's own count of what it billed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from emulator import Emulator
+from emulator.usage import month_start, next_month
+from tests.emulator.conftest import Client
+
+USAGE = "/2/usage/tweets"
+EVERYTHING = "cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage"
+
+
+def usage(client: Client, **params: Any) -> dict[str, Any]:
+    data: dict[str, Any] = client.get(USAGE, **params).body["data"]
+    return data
+
+
+@pytest.fixture
+def midmonth(noon: datetime) -> Iterator[Emulator]:
+    """One whose billing month begins on the 24th, in which it bought 100, 20 and 10 posts on three days."""
+    with Emulator(seed=1, now=noon, billing_day=24) as running:
+        client = Client(running.port)
+        for day, posts in ((23, 100), (24, 20), (25, 10)):
+            running.clock.set(datetime(2026, 11, day, 12, tzinfo=UTC))
+            client.search("#devops", max_results=posts)
+        yield running
+
+
+def test_by_default_it_tells_the_month_without_its_days(client: Client) -> None:
+    client.search("#devops")
+    assert usage(client) == {"cap_reset_day": 7, "project_cap": "3000000", "project_id": "1", "project_usage": "100"}
+
+
+def test_only_the_billing_month_counts(midmonth: Emulator, reader: Client) -> None:
+    client = type(reader)(midmonth.port)
+    assert usage(client) == {"cap_reset_day": 29, "project_cap": "3000000", "project_id": "1", "project_usage": "30"}
+    midmonth.clock.set(datetime(2026, 12, 24, tzinfo=UTC))
+    assert (usage(client)["project_usage"], usage(client)["cap_reset_day"]) == ("0", 31)
+
+
+def test_the_days_are_told_on_request(midmonth: Emulator, reader: Client) -> None:
+    client = type(reader)(midmonth.port)
+    daily = [
+        {"date": "2026-11-23T00:00:00.000Z", "usage": "100"},
+        {"date": "2026-11-24T00:00:00.000Z", "usage": "20"},
+        {"date": "2026-11-25T00:00:00.000Z", "usage": "10"},
+    ]
+    data = usage(client, **{"usage.fields": EVERYTHING})
+    assert list(data) == EVERYTHING.split(",")
+    assert data["daily_project_usage"] == {"project_id": "1", "usage": daily}
+    assert data["daily_client_app_usage"] == [{"client_app_id": "10000001", "usage": daily, "usage_result_count": 3}]
+    two = usage(client, days=2, **{"usage.fields": "daily_project_usage"})
+    assert two == {"daily_project_usage": {"project_id": "1", "usage": daily[1:]}}
+
+
+def test_a_post_bought_twice_in_a_day_is_counted_once(client: Client) -> None:
+    for _ in range(3):
+        client.search("#devops", max_results=10)
+    assert usage(client)["project_usage"] == "10"
+
+
+def test_it_may_drift_from_what_was_sold(emulator: Emulator, client: Client) -> None:
+    client.search("#devops")
+    emulator.drift(25)
+    data = usage(client, **{"usage.fields": EVERYTHING})
+    assert (data["project_usage"], data["daily_project_usage"]["usage"][0]["usage"]) == ("125", "125")
+    assert emulator.ledger.total().posts_billed == 100
+    emulator.drift(-30)
+    assert usage(client)["project_usage"] == "70"
+    emulator.drift(-300)
+    assert usage(client)["project_usage"] == "0"
+
+
+def test_the_drift_is_set_shown_and_ended_over_http(client: Client) -> None:
+    assert client.control("PUT", "/usage", {"drift": 25}).body == client.control("GET", "/usage").body == {"drift": 25}
+    assert usage(client)["project_usage"] == "25"
+    assert client.control("DELETE", "/usage").body == {"drift": 0}
+    assert usage(client)["project_usage"] == "0"
+    assert [client.control("PUT", "/usage", body).status for body in ({}, {"drift": 1.5}, {"drift": "2"}, {"posts": 1})] == [
+        400
+    ] * 4
+
+
+@pytest.mark.parametrize("params", [{"days": 0}, {"days": 91}, {"days": "week"}, {"usage.fields": "cost"}, {"query": "#sre"}])
+def test_what_x_refuses_is_an_invalid_request(reader: Client, params: dict[str, Any]) -> None:
+    reply = reader.get(USAGE, **params)
+    assert (reply.status, reply.body["title"]) == (400, "Invalid Request")
+
+
+def test_it_wants_a_bearer_token_and_has_a_limit_of_50(client: Client, oauth1: dict[str, str]) -> None:
+    assert client.get(USAGE, headers=oauth1).body["title"] == "Unsupported Authentication"
+    replies = [client.get(USAGE) for _ in range(51)]
+    assert [reply.status for reply in replies] == [200] * 50 + [429]
+    assert replies[0].headers["x-rate-limit-limit"] == "50"
+
+
+def test_it_has_faults_of_its_own_and_costs_nothing(emulator: Emulator, client: Client) -> None:
+    emulator.plan("server_503", endpoint="usage")
+    emulator.plan("broken_json", endpoint="usage")
+    assert client.get(USAGE).status == 503
+    assert isinstance(client.get(USAGE).body, bytes)
+    assert usage(client)["project_usage"] == "0"
+    assert not any(emulator.ledger.total())
+
+
+@pytest.mark.parametrize(
+    ("day", "billing_day", "first", "following"),
+    [
+        ("2026-11-24", 1, "2026-11-01", "2026-12-01"),
+        ("2026-11-24", 24, "2026-11-24", "2026-12-24"),
+        ("2026-11-24", 25, "2026-10-25", "2026-11-25"),
+        ("2026-03-01", 31, "2026-02-28", "2026-03-31"),
+        ("2026-02-27", 31, "2026-01-31", "2026-02-28"),
+        ("2026-01-05", 10, "2025-12-10", "2026-01-10"),
+    ],
+)
+def test_a_billing_month_begins_on_its_day_or_the_last_of_a_short_month(
+    day: str, billing_day: int, first: str, following: str
+) -> None:
+    start = month_start(date.fromisoformat(day), billing_day)
+    assert (str(start), str(next_month(start, billing_day))) == (first, following)
