@@ -28,7 +28,9 @@ def delivered(fault: Fault, answer: Answer) -> Answer:
         return answer._replace(body=answer.body[: len(answer.body) * 2 // 3])
     if fault.kind == "slow":
         return answer._replace(wait=_SLOW_SECONDS if fault.seconds is None else fault.seconds)
-    return answer._replace(delivery="cut" if fault.kind == "cut" else "whole")
+    if fault.kind == "cut":
+        return answer._replace(delivery="cut" if answer.body else "hang")  # of nothing, no half would be missed
+    return answer
 
 
 def _no_data_key(page: Page) -> Page:

@@ -247,6 +247,14 @@ def test_an_upload_that_fails_gives_the_job_nothing(emulator: Emulator, client: 
     assert client.upload(job, 1).status == 200
 
 
+def test_an_upload_may_be_taken_and_its_answer_lost(emulator: Emulator, client: Client) -> None:
+    job = client.create()
+    emulator.plan("cut", endpoint="upload")
+    with pytest.raises(http.client.RemoteDisconnected):
+        client.upload(job, 1)
+    assert client.poll(job)["status"] == "complete"
+
+
 def test_a_million_ids_can_be_uploaded_also_in_chunks(emulator: Emulator, client: Client) -> None:
     ids = range(1_900_000_000_000_000_000, 1_900_000_000_001_000_000)
     job = client.create()
