@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseDamaged, DatabaseUnavailable, known_revisions, upsert
@@ -21,29 +21,52 @@ from collector import figures, lease, runs
 from collector.collector import CollectionRunning
 from collector.copies.remains import Remains, remains, take_over
 from collector.tweets import rollups
-from models import Author, AuthorPayload, Lease, Listing, Mark, Payload, Span, Tag, Tweet, TweetTag, Version
+from models import (
+    Author,
+    AuthorPayload,
+    Lease,
+    Listing,
+    Mark,
+    Payload,
+    Run,
+    Span,
+    Spend,
+    Tag,
+    Tombstone,
+    Tweet,
+    TweetTag,
+    Version,
+)
 from queries.leases import COLLECTOR, live_token
 
 log = logging.getLogger(__name__)
 
 KEPT_AT_DROP = 3
+COUNTED = (Tweet, TweetTag, Author, Payload, Run, Spend, Tombstone)
 
 
 class BackupRefused(Exception):
     """A copy can't be made or put back; the text says why, and the database is as it was."""
 
 
-def backup(database: Database, target: Path) -> None:
-    """Copy the database to a file of its own while it is used; never over a file that exists."""
+def backup(database: Database, target: Path, *, checked: bool = False) -> None:
+    """Copy the database to a file of its own while it is used; never over a file that exists. Only its owner may read it.
+
+    With `checked` it gets its name only once it was read through, and has as many rows as what was copied.
+    """
     if target.exists():
         raise BackupRefused(f"{target.name} exists already")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BackupRefused(f"the folder of {target.name} can't be made: {os.strerror(error.errno or 0)}") from error
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        _copy(database, partial)
+        _make_private(partial)
+        counted = _copy(database, partial, count=checked)
+        if checked:
+            _check(partial)
+            _check_counts(partial, counted)
         os.link(partial, target)
         _sync_folder(target.parent)
     except FileExistsError as error:
@@ -53,7 +76,7 @@ def backup(database: Database, target: Path) -> None:
         raise BackupRefused(f"{target.name} can't be written: {reason}") from error
     finally:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
+            _remove(partial)
 
 
 def drop(database: Database) -> str:
@@ -165,17 +188,46 @@ def _files(file: Path) -> list[Path]:
 
 
 def backups(database: Database) -> Path:
-    """The folder of the copies that dropping keeps."""
+    """The folder of the copies that dropping and the schedule keep."""
     return database.file.parent / "backups"
 
 
-def _copy(database: Database, partial: Path) -> None:
+def _copy(database: Database, partial: Path, *, count: bool) -> list[int]:
+    """Copy one state of the database, and return how many rows it has if asked to count.
+
+    All within one read: a copy that lets go of it in between begins again with each commit of somebody else.
+    """
     with closing(database.engine.raw_connection()) as live, closing(sqlite.connect(partial)) as copy:
         driver: Any = live.driver_connection
+        driver.execute("BEGIN").close()
+        counted = _counts(driver) if count else []
         driver.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE").close()
     with partial.open("rb") as file:
         os.fsync(file.fileno())
+    return counted
+
+
+def _make_private(partial: Path) -> None:
+    """Make an empty file that only its owner may read; SQLite keeps its mode, where it would make one by the umask."""
+    _remove(partial)
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _remove(partial: Path) -> None:
+    for file in _files(partial):
+        file.unlink(missing_ok=True)
+
+
+def _check_counts(partial: Path, counted: list[int]) -> None:
+    with closing(_open(partial)) as copy:
+        if _counts(copy) != counted:
+            raise BackupRefused(f"{partial.name} has other rows than the database")
+
+
+def _counts(connection: Any) -> list[int]:
+    questions = [str(select(func.count()).select_from(table)) for table in COUNTED]
+    return [connection.execute(question).fetchone()[0] for question in questions]
 
 
 def _keep_copy(database: Database) -> str:

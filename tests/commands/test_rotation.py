@@ -1,0 +1,278 @@
+"""Copies by schedule: checked, private, a number of them, and none lost for one that fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from alchemy import Database
+from collector import figures
+from collector.copies import backups
+from collector.copies.backups import BackupRefused
+from collector.copies.rotation import keep_scheduled, newest
+from tests.commands.conftest import Program
+from tests.conftest import ROOT
+from tests.fixtures.archives import FIXTURES, json_lines, page, post
+
+KILLED = """
+import os, signal, sys
+from collector.copies.rotation import keep_scheduled
+from alchemy import Database
+
+def die(*_given):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(os, sys.argv[2], die)
+keep_scheduled(Database(sys.argv[1]), kept=1)
+"""
+
+
+@pytest.fixture
+def filled(program: Program) -> Program:
+    """The program with three tweets."""
+    program.imported(FIXTURES / "twarc-pages.jsonl")
+    return program
+
+
+def asked(file: Path, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite.connect(file)) as connection:
+        rows: list[tuple[object, ...]] = connection.execute(statement).fetchall()
+        connection.commit()
+        return rows
+
+
+def kept(program: Program) -> list[str]:
+    """Return the names in the folder of copies, sorted."""
+    folder = program.file.parent / "backups"
+    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+
+
+def refusal(program: Program) -> str:
+    """Return why a copy is refused; it is one line, and what was there stays."""
+    before = kept(program)
+    with pytest.raises(BackupRefused) as refused:
+        keep_scheduled(program.collector.database, kept=1)
+    assert kept(program) == before
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_as_many_copies_are_kept_as_asked_and_the_newest_is_named(filled: Program) -> None:
+    database = filled.collector.database
+    assert newest(database) is None
+    names = [keep_scheduled(database, kept=2) for _ in range(4)]
+    assert kept(filled) == names[-2:] == sorted(names)[-2:]
+    copy = newest(database)
+    assert copy is not None
+    assert copy.name == names[-1]
+    assert copy.bytes == (filled.file.parent / "backups" / copy.name).stat().st_size
+    assert timedelta() <= datetime.now(UTC) - copy.when < timedelta(minutes=1)
+    assert keep_scheduled(database, kept=9) in kept(filled)
+    assert len(kept(filled)) == 3
+    last = keep_scheduled(database, kept=1)
+    assert kept(filled) == [last]
+
+
+def test_a_scheduled_copy_comes_back_by_its_name(filled: Program, tmp_path: Path) -> None:
+    before = filled.tweets()
+    name = keep_scheduled(filled.collector.database, kept=3)
+    filled.imported(json_lines(tmp_path / "more.jsonl", page(post(50), post(51))))
+    assert len(filled.tweets()) == len(before) + 2
+    assert filled.run("database", "restore", name) == (0, [], [])
+    assert filled.tweets() == before
+
+
+def test_copies_by_schedule_those_of_dropping_and_other_files_leave_each_other_alone(filled: Program) -> None:
+    database = filled.collector.database
+    scheduled = keep_scheduled(database, kept=3)
+    dropped = [filled.drop() for _ in range(5)][-3:]
+    folder = filled.file.parent / "backups"
+    for other in (
+        "mine.db",
+        "other-20261125T031500000000Z-scheduled.db",
+        f"tweets-{scheduled}",
+        "tweets-99999999T999999999999Z-scheduled.db",
+    ):
+        (folder / other).write_text("precious")
+    for _ in range(4):
+        scheduled = keep_scheduled(database, kept=1)
+    left = {file.name for file in folder.iterdir() if file.is_file() and file.read_bytes()[:8] != b"precious"}
+    assert left == {scheduled, *dropped}
+    assert len(kept(filled)) == 4 + 4
+
+
+def test_a_copy_of_a_clock_that_was_ahead_goes_first(filled: Program) -> None:
+    database = filled.collector.database
+    folder = filled.file.parent / "backups"
+    for year in (2098, 2099):
+        copy = folder / keep_scheduled(database, kept=9)
+        copy.rename(folder / f"tweets-{year}0101T000000000000Z-scheduled.db")
+    first, second = (keep_scheduled(database, kept=2) for _ in range(2))
+    assert kept(filled) == [first, second]
+    copy_of_now = newest(database)
+    assert copy_of_now is not None
+    assert copy_of_now.name == second
+
+
+def test_copies_and_their_folder_are_their_owners_alone(filled: Program, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        names = [keep_scheduled(filled.collector.database, kept=1), filled.drop()]
+        assert filled.run("database", "backup", tmp_path / "made" / "copy.db").code == 0
+    finally:
+        os.umask(before)
+    folder = filled.file.parent / "backups"
+    for file in (*(folder / name for name in names), tmp_path / "made" / "copy.db"):
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def unsound(file: Path) -> None:
+    """Let an index lack its entries: nothing but a check of the whole notices it."""
+    asked(file, "CREATE INDEX lacking ON tweets (id) WHERE 0")
+    with closing(sqlite.connect(file)) as connection:
+        connection.execute("PRAGMA writable_schema=ON").close()
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = 'CREATE INDEX lacking ON tweets (id)' WHERE name = 'lacking'"
+        ).close()
+        connection.commit()
+
+
+def newer(file: Path) -> None:
+    asked(file, "UPDATE alembic_version SET version_num = '9999'")
+
+
+def unreadable(file: Path) -> None:
+    asked(file, "PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(file.read_bytes())
+    for offset in range(4096, len(content), 4096):
+        content[offset : offset + 512] = b"\xff" * 512
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (unsound, "partial is damaged"),
+        (newer, "was written by a newer version of this program"),
+        (unreadable, "can't be written: database disk image is malformed"),
+    ],
+)
+def test_a_copy_that_could_not_be_restored_is_none_and_the_older_ones_stay(filled: Program, spoil: object, reason: str) -> None:
+    assert callable(spoil)
+    good = keep_scheduled(filled.collector.database, kept=1)
+    filled.collector.database.close()
+    spoil(filled.file)
+    assert refusal(filled).endswith(reason)
+    assert kept(filled) == [good]
+
+
+def test_a_copy_that_lacks_a_row_is_none(filled: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = backups._copy
+
+    def lossy(database: Database, partial: Path, *, count: bool) -> list[int]:
+        counted = whole(database, partial, count=count)
+        asked(partial, "DELETE FROM tweets WHERE id = (SELECT max(id) FROM tweets)")
+        return counted
+
+    monkeypatch.setattr(backups, "_copy", lossy)
+    assert refusal(filled).endswith("has other rows than the database")
+
+
+@contextmanager
+def mounted(folder: Path, size: int) -> Iterator[None]:
+    """Let a folder be a file system of its own."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_without_room_for_another_copy_is_said_before_one_is_begun(filled: Program) -> None:
+    size = filled.collector.database.size
+    with mounted(filled.file.parent / "backups", size + 60 * 2**20):
+        assert refusal(filled) == "the disk has no room for another copy: 64 MiB are needed, 60 are free"
+        subprocess.run(["mount", "-o", f"remount,size={2 * size + 65 * 2**20}", filled.file.parent / "backups"], check=True)
+        name = keep_scheduled(filled.collector.database, kept=1)
+        assert kept(filled) == [name]
+
+
+def test_a_folder_that_takes_no_copy_is_said_in_one_line(filled: Program) -> None:
+    folder = filled.file.parent / "backups"
+    with mounted(folder, 200 * 2**20):
+        good = keep_scheduled(filled.collector.database, kept=1)
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        assert refusal(filled).endswith("can't be written: Read-only file system")
+        assert kept(filled) == [good]
+    folder.rmdir()
+    folder.touch()
+    with pytest.raises(BackupRefused, match=r"^the folder of \S+ can't be made: File exists$"):
+        keep_scheduled(filled.collector.database, kept=1)
+
+
+@pytest.mark.parametrize("step", ["fsync", "link"])
+def test_a_copy_that_is_killed_leaves_the_older_ones_and_no_half_file_under_a_name(filled: Program, step: str) -> None:
+    database, folder = filled.collector.database, filled.file.parent / "backups"
+    good = keep_scheduled(database, kept=1)
+    command = [sys.executable, "-c", KILLED, f"sqlite:///{filled.file}", step]
+    assert subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode == -signal.SIGKILL
+    half, *more = [name for name in kept(filled) if name != good]
+    assert more == []
+    assert half.startswith(".")
+    assert half.endswith(".partial")
+    again = keep_scheduled(database, kept=1)
+    assert kept(filled) == [half, again]
+    journal = folder / f"{half}-journal"
+    journal.touch()
+    for age, left in ((23, [half, journal.name]), (25, [])):
+        for file in (folder / half, journal):
+            os.utime(file, (time.time() - age * 3600,) * 2)
+        again = keep_scheduled(database, kept=1)
+        assert kept(filled) == [*left, again]
+
+
+def test_a_busy_database_is_copied_in_time_and_its_writers_hardly_wait(filled: Program) -> None:
+    database, over, longest = filled.collector.database, threading.Event(), [0.0]
+    asked(filled.file, "CREATE TABLE filler (bytes BLOB)")
+    numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60)"
+    asked(filled.file, f"INSERT INTO filler {numbers} SELECT randomblob(1000000) FROM numbers")
+    commits = 0
+
+    def write() -> None:
+        nonlocal commits
+        while not over.is_set():
+            began = time.monotonic()
+            with database.writing() as session:
+                figures.changed(session)
+            took = time.monotonic() - began
+            longest[0], commits = max(longest[0], took), commits + 1
+            over.wait(max(0, 1 / 200 - took))
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        began = time.monotonic()
+        name = keep_scheduled(database, kept=1)
+        took, during = time.monotonic() - began, commits
+    finally:
+        over.set()
+        writing.join()
+    assert took < 15
+    assert during > 10 * took
+    assert longest[0] < 2
+    assert (filled.file.parent / "backups" / name).stat().st_size > 60_000_000
