@@ -1,0 +1,91 @@
+"""The restore drill of docs/operations.md, run as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from api import get_tweets
+from collector.collector import Collector
+from collector.copies.rotation import keep_scheduled
+from emulator import Emulator
+from tests.conftest import ROOT, environment, free_port, serving
+
+GUIDE = ROOT / "docs" / "operations.md"
+FIRST_LINE = "live=http://127.0.0.1:5000 database=data/tweets.db port=5055\n"
+TOKEN = "opensesame"
+NOBODY = "http://127.0.0.1:9"
+
+Ran = subprocess.CompletedProcess[str]
+Drill = Callable[..., Ran]
+
+
+def block() -> str:
+    """Return the shell of the section "Restore drill"."""
+    section = GUIDE.read_text().split("\n### Restore drill\n")[1].split("\n### ")[0]
+    (shell,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return str(shell)
+
+
+@pytest.fixture
+def drill(collector: Collector, tmp_path: Path) -> Drill:
+    """Run a block over a database with tweets; whatever comes of it, nothing of it is left."""
+    get_tweets(collector)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(scratch), "API_TOKEN": TOKEN}
+
+    def run(shell: str, *, live: str = NOBODY) -> Ran:
+        assert shell.count(FIRST_LINE) == 1
+        ours = f"live={live} database={collector.database.file} port={free_port()}\n"
+        shell = shell.replace(FIRST_LINE, ours).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+        command = ["bash", "-eu", "-c", shell]
+        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=90, check=False)
+        assert list(scratch.iterdir()) == []
+        return ran
+
+    return run
+
+
+def test_the_newest_copy_is_restored_and_served_and_the_service_is_left_alone(
+    drill: Drill, collector: Collector, emulator: Emulator, tmp_path: Path
+) -> None:
+    older, copy = (keep_scheduled(collector.database, kept=2) for _ in range(2))
+    with serving(tmp_path, **environment(tmp_path, emulator) | {"API_TOKEN": TOKEN}) as live:
+        headers, sold = {"Authorization": f"Bearer {TOKEN}"}, len(emulator.requests)
+        before = live.get("/tweets", headers=headers)
+        ran = drill(block(), live=live.url)
+        assert ran.returncode == 0, ran.stderr
+        count = len(before.json()["tweets"])
+        assert count > 100
+        assert ran.stdout.splitlines() == [f"drill passed: {count} tweets in {copy}, {count} in the service now"]
+        assert live.get("/tweets", headers=headers).content == before.content
+    assert len(emulator.requests) == sold
+    assert sorted(file.name for file in (tmp_path / "backups").iterdir()) == [older, copy]
+
+
+def test_without_a_scheduled_copy_the_drill_makes_one(drill: Drill, tmp_path: Path) -> None:
+    ran = drill(block().split("\nexport ")[0] + '\nwc -c < "$copy"\n)\n')
+    assert (ran.returncode, int(ran.stdout) > 100_000) == (0, True), ran.stderr
+    assert not (tmp_path / "backups").exists()
+
+
+def test_a_copy_that_is_damaged_does_not_pass(drill: Drill, collector: Collector, tmp_path: Path) -> None:
+    copy = tmp_path / "backups" / keep_scheduled(collector.database, kept=1)
+    copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
+    ran = drill(block())
+    assert ran.returncode != 0
+    assert f"Error: {copy.name}" in ran.stderr
+    assert "drill passed" not in ran.stdout
+
+
+def test_a_wrong_command_in_the_drill_does_not_pass(drill: Drill) -> None:
+    ran = drill(block().replace("database backup", "database bakcup"))
+    assert ran.returncode != 0
+    assert "No such command 'bakcup'" in ran.stderr
