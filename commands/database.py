@@ -51,7 +51,7 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def restore(file: Path) -> None:
-        """Put the copy FILE back over the database; the name of a copy that DELETE /database kept will do."""
+        """Put the copy FILE back over the database; the name of a copy in the folder backups will do."""
         with _failures_said():
             backups.restore(collector.database, file)
 
