@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import timedelta
-from queue import SimpleQueue
 from typing import NamedTuple
-
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
-from collector.buying import OnProgress, Progress
-from collector.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked, Order, Started
-from collector.money.prices import Billing, dollars
-from collector.schedule import Schedule
+from collector.buying import OnProgress
+from collector.chores import Chores, Plan
+from collector.collector import CollectionRunning, Collector, NothingTracked, Order
+from collector.money.prices import Billing
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
 from collector.tags import TagRefused, hashtag
+from collector.upkeep import Upkeep
 from collector.x.transport import Access
 from collector.x.tries import Patience
+from commands.collecting import collect, interval, keep_collecting, say, tell_estimate
 from emulator import Emulator
-from queries.collections import CollectionView, collection
-from queries.figures import COMMAND, x_now
-from queries.spend import spent, unsettled
-from settings import EVERY, SettingError, Settings, load
+from queries.collections import CollectionView
+from settings import SettingError, Settings, load
 from telemetry.shipping import ship
 
 log = logging.getLogger(__name__)
@@ -106,25 +100,21 @@ def collector_for(settings: Settings) -> Collector:
     return Collector(Database(choice.database_url), source, order)
 
 
+def upkeep_for(collector: Collector, settings: Settings) -> Upkeep:
+    """Return the upkeep that the settings ask for; nothing is begun yet."""
+    return Upkeep(collector.database, Chores(collector, Plan.of(settings)).tasks())
+
+
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:
     """Collect once and return how it went; raises as Collector.start does."""
-    return _outcome(collector, collector.start(on_progress=on_progress))
-
-
-def _outcome(collector: Collector, started: Started) -> CollectionView:
-    started.over.result()
-    with collector.database.reading() as session:
-        view = collection(session, started.run_id)
-    if view is None:
-        raise DatabaseUnavailable("the collection is not on record any more")
-    return view
+    return collector.outcome(collector.start(on_progress=on_progress))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Collect, or say what it would cost, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
     parser.add_argument("--estimate", action="store_true", help="say what a collection would cost at most, and collect nothing")
-    parser.add_argument("--every", type=_interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
+    parser.add_argument("--every", type=interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
     asked = parser.parse_args(arguments)
     try:
         settings = load()
@@ -134,94 +124,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with closing(collector_for(settings)) as collector:
             collector.prepare()
             if asked.estimate:
-                return _estimate(collector)
-            return _keep_collecting(collector, asked.every) if asked.every else _collect(collector)
+                return tell_estimate(collector)
+            if asked.every:
+                return keep_collecting(collector, asked.every, upkeep_for(collector, settings))
+            return collect(collector)
     except (SettingError, SourceRefused, NothingTracked) as error:
         return _refuse(str(error), 2)
     except (CollectionRunning, DatabaseUnavailable, DatabaseRevision) as error:
         return _refuse(str(error), 1)
 
 
-def _collect(collector: Collector) -> int:
-    stopped = threading.Event()
-
-    def stop(*_signal: object) -> None:
-        stopped.set()
-        collector.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    pages: SimpleQueue[Progress | None] = SimpleQueue()
-    started = collector.start(on_progress=pages.put)
-    if stopped.is_set():
-        collector.stop()  # the signal came before there was something to stop
-    started.over.add_done_callback(lambda _: pages.put(None))
-    with tqdm(total=started.most, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
-        for page in iter(pages.get, None):
-            bar.set_postfix_str(page.tag, refresh=False)
-            bar.update(page.posts)
-    return 0 if _told(_outcome(collector, started)) else 1
-
-
-def _keep_collecting(collector: Collector, every: timedelta) -> int:
-    schedule = Schedule(collector, every, keeper=COMMAND, at_once=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: schedule.stop())
-
-    def tell(started: Started) -> None:
-        _told(_outcome(collector, started))
-
-    schedule.keep(tell)
-    return 0
-
-
-def _told(view: CollectionView) -> bool:
-    """Say how a collection went, and return whether every tag was collected."""
-    failed = [tag for tag in view.tags if tag.state != "done"]
-    for tag in failed:
-        _say(f"{tag.tag}: {tag.reason}")
-    _say(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
-    return not failed
-
-
-def _estimate(collector: Collector) -> int:
-    billing = collector.order.billing
-    with collector.database.reading() as session:
-        orders, today = collector.orders(session), x_now(session).date()
-        if not orders:
-            raise NothingTracked(NONE_TRACKED)
-        month = billing.month(today)
-        used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
-    most = collector.most(orders)
-    if collector.source.name == EMULATOR:
-        _say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
-    numbers = sorted({order.most for order in orders})
-    posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
-    tags_of = f"{len(orders)} tags x {posts} tweets"
-    _say(f"{tags_of}: at most {dollars(most.floor)} for the tweets, {dollars(most.ceiling)} if X charges for their authors too")
-    if billing.budget is not None and collector.source.name != EMULATOR:
-        left = max(0, billing.budget - used)
-        budget = dollars(billing.budget)
-        _say(f"{dollars(left)} of the month's budget of {budget} are left until {month.end}; it is never exceeded")
-    return 0
-
-
-def _interval(text: str) -> timedelta:
-    """Read a time such as 15m, as COLLECT_EVERY is read."""
-    try:
-        every: timedelta = EVERY.read(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, expected {EVERY.expected}") from error
-    return every
-
-
 def _refuse(reason: str, code: int) -> int:
-    _say(reason)
+    say(reason)
     return code
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ from gunicorn.workers.gthread import ThreadWorker
 
 import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from api import collector_for
+from api import collector_for, upkeep_for
 from collector.collector import Collector, NothingTracked
 from collector.schedule import Schedule, forget_schedules
 from collector.sources import SourceRefused
+from collector.upkeep import Upkeep
 from guard.listening import check_listening
 from guard.requests import guard
 from settings import SettingError, Settings, load
@@ -54,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _wired(settings: Settings, collector: Collector) -> Flask:
     """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share figures."""
-    import commands
+    import commands.registration
     import resources
     import web
     from telemetry.logs import LogMetrics
@@ -66,6 +67,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
+    app.extensions["upkeep"] = upkeep_for(collector, settings)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     observe(app)
     metrics = HttpMetrics(app)
@@ -76,7 +78,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     guard(app, settings.api_token, allow_open=settings.allow_open)
     resources.register(app, collector, metrics)
     web.register(app, collector)
-    commands.register(app, collector)
+    commands.registration.register(app, collector)
     metrics.start_at_zero(app)
     return app
 
@@ -124,6 +126,7 @@ class Server(BaseApplication):
                 log.error("first collection not started", extra={"reason": str(error)})
         if schedule := schedule_of(worker):
             schedule.start()
+        upkeep_of(worker).start()
 
 
 class ServerLog(Logger):
@@ -157,9 +160,16 @@ def schedule_of(worker: Worker) -> Schedule | None:
     return schedule
 
 
+def upkeep_of(worker: Worker) -> Upkeep:
+    """Return the upkeep of a worker's database."""
+    upkeep: Upkeep = worker.wsgi.extensions["upkeep"]
+    return upkeep
+
+
 def _stop_collecting(worker: Worker) -> None:
     if schedule := schedule_of(worker):
         schedule.stop()
+    upkeep_of(worker).stop()
     collector_of(worker).stop()
 
 
@@ -167,6 +177,7 @@ def _close(worker: Worker) -> None:
     _stop_collecting(worker)
     if schedule := schedule_of(worker):
         schedule.close()
+    upkeep_of(worker).close()
     collector_of(worker).close()
 
 

@@ -24,6 +24,7 @@ from collector.x.client import X
 from collector.x.clock import XClock
 from collector.x.transport import Access
 from collector.x.tries import Patience
+from queries import collections
 from queries.figures import refused, x_now
 
 log = logging.getLogger(__name__)
@@ -133,10 +134,19 @@ class Collector:
         threading.Thread(target=self._run, args=(collection, begun, over), name="collection", daemon=True).start()
         return Started(begun.run_id, sum(order.most for order in begun.orders), over)
 
+    def outcome(self, started: Started) -> collections.CollectionView:
+        """Wait for a collection's end and return how it went; raises DatabaseUnavailable."""
+        started.over.result()
+        with self.database.reading() as session:
+            view = collections.collection(session, started.run_id)
+        if view is None:
+            raise DatabaseUnavailable("the collection is not on record any more")
+        return view
+
     def stop(self) -> None:
         """Let the collections of this process end at their next page boundary."""
-        for collection, _ in list(self._running.values()):
-            collection.stop.set()
+        for running, _ in list(self._running.values()):
+            running.stop.set()
 
     def close(self, *, seconds: float = STOPS_WITHIN_S + 5) -> None:
         """Stop, wait for the end, and close the database and the way to X."""

@@ -1,15 +1,1 @@
-"""The command line: `flask --app app …`."""
-
-from __future__ import annotations
-
-from flask import Flask
-
-from collector.collector import Collector
-from commands.database import database_commands
-from commands.tweets import tweets_commands
-
-
-def register(app: Flask, collector: Collector) -> None:
-    """Give the app its commands."""
-    app.cli.add_command(database_commands(collector))
-    app.cli.add_command(tweets_commands(collector))
+"""The command line: one file a noun."""

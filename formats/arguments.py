@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from collector.tags import TagRefused, hashtag, key
 from formats.cursors import NoCursor, position
+from formats.times import EXPECTED, instant
 
 MOST_AUTHORS = 1000
 MOST_ROWS = 1000
@@ -53,6 +57,26 @@ def whole(lowest: int, highest: int) -> Whole:
     return Whole(validate=validate.Range(lowest, highest, error=expected), error_messages={"invalid": expected})
 
 
+class Instant(fields.Field[datetime]):
+    """A time as RFC 3339 has it."""
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> datetime:
+        try:
+            return instant(str(value))
+        except ValueError as error:
+            raise ValidationError(EXPECTED) from error
+
+
+class TagName(fields.Field[str]):
+    """A hashtag in any spelling, its # optional; given as it is compared."""
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> str:
+        try:
+            return key(hashtag(str(value)))
+        except TagRefused as error:
+            raise ValidationError(str(error)) from error
+
+
 class NoArguments(Schema):
     """No parameter is accepted."""
 
@@ -74,3 +98,29 @@ class CollectionArguments(Schema):
 
     limit = whole(1, MOST_ROWS)
     cursor = Cursor("collections")
+
+
+BUCKETS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+class Bucket(fields.Field[timedelta]):
+    """The name of a stretch of time."""
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> timedelta:
+        if value not in BUCKETS:
+            raise ValidationError(f"expected one of {', '.join(BUCKETS)}")
+        return BUCKETS[str(value)]
+
+
+class VolumeArguments(Schema):
+    """Parameters of GET /volume."""
+
+    tag = fields.List(TagName())
+    since = Instant()
+    until = Instant()
+    bucket = Bucket()
+
+    @validates_schema
+    def _in_order(self, data: dict[str, Any], **_kw: object) -> None:
+        if "since" in data and "until" in data and data["since"] > data["until"]:
+            raise ValidationError("is after until", "since")

@@ -12,9 +12,11 @@ from queries.authors import AuthorRank
 from queries.collections import CollectionView
 from queries.gaps import Gap
 from queries.hours import HourCount
+from queries.reconciliations import Compared
 from queries.spend import Outlook, Spent
 from queries.tags import TagCount, TrackedTag
 from queries.tweets import TweetView
+from queries.volume import Bucket
 
 Json = dict[str, Any]
 MICRO = 1_000_000
@@ -92,12 +94,21 @@ def tracked_tag(tag: TrackedTag) -> Json:
         "tweets": tag.tweets,
         "last_collection": last and {**last._asdict(), "started": rfc3339(last.started)},
         "gaps": [_ends(gap) for gap in tag.gaps],
-        "coverage": None,
+        "coverage": tag.coverage,
         "terms": {"lang": _words(tag.lang), "exclude": _words(tag.exclude), "tw_number": tag.tw_number},
     }
 
 
-def spend(view: Outlook, *, budget: int | None) -> Json:
+def volume(buckets: Iterable[Bucket], *, coverage: float | None) -> Json:
+    """Return what X counted and what is stored, and the share of the counted hours' posts that are."""
+
+    def row(bucket: Bucket) -> Json:
+        return bucket._asdict() | {"start": rfc3339(bucket.start), "end": rfc3339(bucket.end)}
+
+    return {"volume": [row(bucket) for bucket in buckets], "coverage": coverage}
+
+
+def spend(view: Outlook, *, budget: int | None, compared: Compared | None) -> Json:
     """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
     ends = {"start": view.start.isoformat(), "end": view.end.isoformat()}
     return {
@@ -105,7 +116,13 @@ def spend(view: Outlook, *, budget: int | None) -> Json:
         "month": {**ends, **_spent(view.month), "unsettled_usd": view.unsettled / MICRO},
         "budget_usd": None if budget is None else budget / MICRO,
         "forecast_usd": view.forecast / MICRO,
+        "by_x": _compared(compared) if compared else None,
     }
+
+
+def _compared(found: Compared) -> Json:
+    """Return X's own count of a billing month's posts, the ledger's at that time, and by how many the first is greater."""
+    return {"asked": rfc3339(found.asked), "posts": found.x_posts, "ledger_posts": found.our_posts, "drift": found.drift}
 
 
 def _spent(what: Spent) -> Json:

@@ -82,6 +82,11 @@ def x_now(session: Session) -> datetime:
     return datetime.now(UTC) + (timedelta(seconds=ahead) if abs(ahead) > SAME_CLOCK_S else timedelta())
 
 
+def x_time_known(session: Session) -> bool:
+    """Tell whether X's time was ever heard."""
+    return session.scalar(select(Figure.value).where(Figure.name == X_AHEAD)) is not None
+
+
 def service_figures(session: Session) -> ServiceFigures:
     """Return all figures; tags and states that have none yet are there with 0."""
     tweets = func.coalesce(func.sum(TagLang.tweets), 0)

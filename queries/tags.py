@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag, TagLang
 from queries.collections import INTERRUPTED
+from queries.figures import x_now
 from queries.gaps import Gap, gaps
 from queries.leases import live_token
+from queries.volume import LATELY, Share, shares
 
 
 class TagCount(NamedTuple):
@@ -34,12 +36,16 @@ class TagCollection(NamedTuple):
 
 
 class TrackedTag(NamedTuple):
-    """A tracked tag. `lang` and `exclude` are words between commas, None where the tag has no such terms."""
+    """A tracked tag. `lang` and `exclude` are words between commas, None where the tag has no such terms.
+
+    `coverage` is stored by counted of the last seven days, None where X was not asked.
+    """
 
     tag: str
     tweets: int
     last_collection: TagCollection | None
     gaps: Sequence[Gap]
+    coverage: float | None
     lang: str | None
     exclude: str | None
     tw_number: int | None
@@ -68,11 +74,37 @@ def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag
     rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:
         rows = rows.where(Tag.key == key)
-    left = gaps(session)
+    left, counted = gaps(session), _lately(session)
     return [
-        TrackedTag(tag, count, _last(session, tag_id, run_id), [gap for gap in left if gap.tag == tag], *terms)
+        TrackedTag(tag, count, _last(session, tag_id, run_id), _of(left, tag), _coverage(counted, tag_id), *terms)
         for tag_id, tag, count, run_id, *terms in session.execute(rows).all()
     ]
+
+
+def _of(left: Sequence[Gap], tag: str) -> list[Gap]:
+    return [gap for gap in left if gap.tag == tag]
+
+
+def tracked_coverage(session: Session) -> dict[str, float]:
+    """Return the coverage of the tracked tags of which X has counted any post in the last seven days."""
+    counted, names = _lately(session), session.execute(select(Tag.id, Tag.tag).where(Tag.tracked).order_by(Tag.key))
+    found = {tag: _coverage(counted, tag_id) for tag_id, tag in names}
+    return {tag: coverage for tag, coverage in found.items() if coverage is not None}
+
+
+def _lately(session: Session) -> Mapping[int, Share]:
+    now = x_now(session)
+    return shares(session, since=now - LATELY, until=now)
+
+
+def _coverage(counted: Mapping[int, Share], tag_id: int) -> float | None:
+    return counted[tag_id].coverage if tag_id in counted else None
+
+
+def tag_ids(session: Session, *, keys: Sequence[str] = ()) -> list[int]:
+    """Return the ids of the tags with these keys, tracked or not, or of all tracked ones, by name."""
+    wanted = Tag.key.in_(keys) if keys else Tag.tracked
+    return list(session.scalars(select(Tag.id).where(wanted).order_by(Tag.key)))
 
 
 def _last(session: Session, tag_id: int, run_id: int | None) -> TagCollection | None:

@@ -15,6 +15,7 @@ from resources.metrics import MetricsResource
 from resources.spend import SpendResource
 from resources.tags import TagResource, TagsResource, TweetsPerTagResource
 from resources.tweets import TweetResource, TweetsResource
+from resources.volume import VolumeResource
 from telemetry.metrics import HttpMetrics
 
 LARGEST_ID = 2**31 - 1
@@ -31,6 +32,7 @@ def register(app: Flask, collector: Collector, metrics: HttpMetrics) -> None:
     api.add_resource(TagsResource, "/tags", resource_class_args=(collector,))
     api.add_resource(TagResource, "/tags/<tag>", resource_class_args=(collector,))
     api.add_resource(SpendResource, "/spend", resource_class_args=(collector,))
+    api.add_resource(VolumeResource, "/volume", resource_class_args=(collector,))
     api.add_resource(CollectionsResource, "/collections", resource_class_args=(collector,))
     api.add_resource(DatabaseResource, "/database", resource_class_args=(collector,))
     api.add_resource(

@@ -12,6 +12,7 @@ import orjson
 from flask import Response, current_app, request
 from flask_restful import Api, Resource
 from marshmallow import RAISE, Schema
+from marshmallow.fields import List
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import NotAcceptable
 
@@ -48,16 +49,19 @@ class ArgumentParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"query": RAISE}  # noqa: RUF012 (declared so by webargs)
 
     def load_querystring(self, req: Any, schema: Schema) -> Any:
-        faults = [Fault(name, "is given more than once") for name in req.args if len(req.args.getlist(name)) > 1]
+        many = {name for name, field in schema.fields.items() if isinstance(field, List)}
+        faults = [
+            Fault(name, "is given more than once") for name in req.args if len(req.args.getlist(name)) > 1 and name not in many
+        ]
         faults += [Fault(name, _unknown(schema)) for name in req.args if name not in schema.fields]
-        faults += [Fault(name, "is empty") for name, value in req.args.items() if name in schema.fields and not value]
+        faults += [Fault(name, "is empty") for name in req.args if name in schema.fields and not all(req.args.getlist(name))]
         if faults:
             raise BadInput(faults)
         return super().load_querystring(req, schema)
 
     def handle_error(self, error: Any, *_args: Any, **_kw: Any) -> NoReturn:
         faults = error.messages.get("query", {})
-        raise BadInput([Fault(name, " ".join(map(str, details))) for name, details in faults.items()]) from error
+        raise BadInput([Fault(name, " ".join(_texts(details))) for name, details in faults.items()]) from error
 
 
 class MonitorResource(Resource):
@@ -99,6 +103,11 @@ def _accepted(kinds: Sequence[str]) -> bool:
     """Tell whether the client takes one of these media types; parameters such as a version do not matter."""
     asked = [value.partition(";")[0].strip() for value, quality in request.accept_mimetypes if quality > 0]
     return not request.accept_mimetypes or any(fnmatchcase(kind, pattern) for kind in kinds for pattern in asked)
+
+
+def _texts(details: Any) -> list[str]:
+    """Return the texts of a fault, which marshmallow gives by position for a parameter that may be repeated."""
+    return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
 
 
 def _unknown(schema: Schema) -> str:

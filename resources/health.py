@@ -7,6 +7,7 @@ from typing import Any
 from collector.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from formats.times import rfc3339
+from queries.chores import ChoreView, chores
 from queries.collections import CollectionView, latest
 from queries.figures import Schedule, refused, schedule
 from queries.tweets import batch
@@ -32,13 +33,14 @@ class ReadyzResource(MonitorResource):
         with self._collector.database.reading() as session:
             batch(session, after=-1, most=1)
             last, source = latest(session), source_of(session)
-            kept, refusals = schedule(session), refused(session)
+            kept, refusals, done = schedule(session), refused(session), chores(session)
         return {
             "status": "ready",
             "x": self._x(source),
             "tweets": WORDS.get(source or ""),
             "last_collection": _shown(last),
             "schedule": _kept(kept),
+            "chores": {chore.name: _done(chore) for chore in done},
             "refused_by_x": sorted(refusals) or None,
         }
 
@@ -54,6 +56,10 @@ def _shown(view: CollectionView | None) -> dict[str, Any] | None:
     if view is None:
         return None
     return {"id": view.id, "state": view.state, "started": rfc3339(view.started), "error": view.error}
+
+
+def _done(chore: ChoreView) -> dict[str, Any]:
+    return {"began": rfc3339(chore.began), "succeeded": rfc3339(chore.succeeded), "error": chore.error}
 
 
 def _kept(kept: Schedule | None) -> dict[str, Any] | None:

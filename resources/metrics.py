@@ -16,8 +16,11 @@ from alchemy import DatabaseUnavailable
 from collector.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
 from formats.rows import MICRO
+from queries.chores import chores
 from queries.figures import ServiceFigures, service_figures
+from queries.reconciliations import newest
 from queries.spend import Outlook
+from queries.tags import tracked_coverage
 from resources.api import MonitorResource
 from resources.spend import outlook_of
 from settings import VERSION
@@ -55,6 +58,7 @@ class DatabaseFigures:
         try:
             with self._database.reading() as session:
                 figures, money = service_figures(session), outlook_of(self._collector, session)
+                done, compared, covered = chores(session), newest(session), tracked_coverage(session)
         except DatabaseUnavailable:
             return
         yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
@@ -64,6 +68,15 @@ class DatabaseFigures:
         lost = figures.gaps_expired
         yield _labelled(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
         yield _labelled(GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost)
+        yield _labelled(GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered)
+        succeeded = {chore.name: chore.succeeded.timestamp() if chore.succeeded else 0 for chore in done}
+        failed = {chore.name: float(chore.error is not None) for chore in done}
+        yield _labelled(
+            GaugeMetricFamily, "chore_last_success_timestamp_seconds", "When a chore was last done", "chore", succeeded
+        )
+        yield _labelled(GaugeMetricFamily, "chore_failed", "Whether a chore could not be done the last time", "chore", failed)
+        if compared:
+            yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
         yield _spend(money)
         yield from self._plain(figures, money)
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from collector.collector import Collector
 from formats import rows
 from queries.figures import x_now
+from queries.reconciliations import newest
 from queries.spend import Outlook, outlook
 from resources.api import MonitorResource
 
@@ -21,12 +22,12 @@ def outlook_of(collector: Collector, session: Session) -> Outlook:
 
 
 class SpendResource(MonitorResource):
-    """The budget holds for the ceiling and what is not settled; null is without bound."""
+    """The budget holds for the ceiling and what is not settled; null is without bound. `by_x` is X's own count beside ours."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
     def get(self) -> Any:
         with self._collector.database.reading() as session:
-            view = outlook_of(self._collector, session)
-        return rows.spend(view, budget=self._collector.order.billing.budget)
+            view, compared = outlook_of(self._collector, session), newest(session)
+        return rows.spend(view, budget=self._collector.order.billing.budget, compared=compared)

@@ -108,6 +108,10 @@ def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
         "X_RATE_LIMIT_WAIT": "0s",
         "X_TIMEOUT": "1s",
         "COLLECT_ON_START": "0",
+        "COUNT_EVERY": "off",
+        "RECONCILE_EVERY": "off",
+        "COMPLY_EVERY": "off",
+        "BACKUP_EVERY": "off",
     }
 
 

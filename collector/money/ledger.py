@@ -70,17 +70,31 @@ def reserve(session: Session, billing: Billing, asked: Asked, *, now: datetime) 
         session.execute(again.values(in_flight=True, last=None, run_id=asked.run_id, listing_id=asked.listing_id))
         return lost
     month, posts = _opened(session, billing, day), asked.posts
-    if not _taken(session, billing, month, posts):
-        if session.scalar(select(func.count()).select_from(Reservation).where(Reservation.in_flight)):
+    if not _taken(session, billing, month, billing.prices.most(posts)):
+        if _in_flight(session):
             return None
         posts = min(posts, _affordable(session, billing, month))
-        if posts < SMALLEST_PAGE or not _taken(session, billing, month, posts):
-            until = billing.month(day).end
-            raise BudgetSpent(
-                f"the budget of {dollars(billing.budget or 0)} a month is spent until {until}: MONTHLY_BUDGET_USD sets it"
-            )
+        if posts < SMALLEST_PAGE or not _taken(session, billing, month, billing.prices.most(posts)):
+            raise _spent_until(billing, day)
     values = asked._asdict() | {"posts": posts, "day": day.isoformat(), "micro": billing.prices.most(posts), "in_flight": True}
     return Hold(session.execute(_RESERVED, values).scalar_one(), posts, day)
+
+
+def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, now: datetime) -> Hold | None:
+    """Reserve the price of a call; raises BudgetSpent. None means that it may fit once what is in flight is settled."""
+    day = now.date()
+    if not _taken(session, billing, _opened(session, billing, day), micro):
+        if _in_flight(session):
+            return None
+        raise _spent_until(billing, day)
+    row = {"day": day.isoformat(), "last": None, "micro": micro, "posts": 0, "in_flight": True, "run_id": run_id}
+    return Hold(session.execute(_RESERVED, row | {"listing_id": None, "request": ""}).scalar_one(), 0, day)
+
+
+def settle_call(session: Session, billing: Billing, hold: Hold, *, day: date, micro: int) -> None:
+    """Book a call that X answered on this UTC day of X's, in place of its reservation."""
+    run_id = session.execute(_TAKEN_BACK, {"hold": hold.id}).scalar_one()
+    _book(session, billing, hold, run_id, day=day, bought=Bought(0, 0, micro, micro), calls=1)
 
 
 def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: Set[int], users: Set[int]) -> Bought:
@@ -92,13 +106,19 @@ def settle(session: Session, billing: Billing, hold: Hold, *, day: date, posts: 
     _forget_old(session, day)
     new_posts, new_users = _first_today(session, day, "post", posts), _first_today(session, day, "user", users)
     bought = Bought(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
+    _book(session, billing, hold, run_id, day=day, bought=bought)
+    return bought
+
+
+def _book(session: Session, billing: Billing, hold: Hold, run_id: int, *, day: date, bought: Bought, calls: int = 0) -> None:
+    """Enter what a reservation brought on a day, and count the months anew from its day on."""
     month = _opened(session, billing, day)
-    if bought.posts or bought.users:
-        add_up(session, Spend, [{"day": day.isoformat(), "run_id": run_id, "calls": 0, **bought._asdict()}], Bought._fields)
+    if any(bought):
+        entry = {"day": day.isoformat(), "run_id": run_id, "calls": calls, **bought._asdict()}
+        add_up(session, Spend, [entry], ("calls", *Bought._fields))
         session.execute(_BOOKED, {"run": run_id, **{f"more_{name}": value for name, value in bought._asdict().items()}})
     since = min(hold.day, day).isoformat()
     session.execute(_SETTLED, {"booked": month, "more": bought.ceiling, "since": since})
-    return bought
 
 
 def _keep_the_difference(session: Session, billing: Billing, hold: Hold, run_id: int, *, came: int) -> None:
@@ -149,8 +169,18 @@ def _lost(session: Session, asked: Asked, day: date) -> Hold | None:
     return Hold(row.id, row.posts, day, again=True) if row else None
 
 
-def _taken(session: Session, billing: Billing, month: str, posts: int) -> bool:
-    micro = billing.prices.most(posts)
+def _in_flight(session: Session) -> bool:
+    return bool(session.scalar(select(func.count()).select_from(Reservation).where(Reservation.in_flight)))
+
+
+def _spent_until(billing: Billing, day: date) -> BudgetSpent:
+    until = billing.month(day).end
+    return BudgetSpent(
+        f"the budget of {dollars(billing.budget or 0)} a month is spent until {until}: MONTHLY_BUDGET_USD sets it"
+    )
+
+
+def _taken(session: Session, billing: Billing, month: str, micro: int) -> bool:
     row = update(Budget).where(Budget.month == month)
     if billing.budget is not None:
         row = row.where(Budget.spent + Budget.reserved + micro <= billing.budget)

@@ -57,7 +57,7 @@ def sold(emulator: Emulator, day: str) -> list[float]:
 def test_spend_has_the_contracted_keys(service: Server) -> None:
     answer = service.get("/spend")
     assert answer.headers["Content-Type"] == "application/json"
-    assert list(answer.json()) == ["today", "month", "budget_usd", "forecast_usd"]
+    assert list(answer.json()) == ["today", "month", "budget_usd", "forecast_usd", "by_x"]
     for part in ("today", "month"):
         assert answer.json()[part].keys() >= set(CONTRACTED)
         assert all(type(answer.json()[part][name]) is int for name in ("posts", "users"))

@@ -1,0 +1,90 @@
+"""Counting: X's own hourly counts of each tag's posts, so that it is known of how many the stored ones are a sample.
+
+X counts the last seven days for the price of one post a call, so a count a day misses no hour. Only hours that are over are
+kept, and each is counted once: posts become searchable up to 30 seconds late.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from alchemy import upsert
+from collector import figures, tags
+from collector.money.calls import Desk
+from collector.terms import TagOrder
+from collector.x.app_only import Counted, Counting
+from collector.x.failures import Reach, XFailure
+from models import Count
+
+log = logging.getLogger(__name__)
+
+HOUR = timedelta(hours=1)
+REACH = timedelta(days=7) - timedelta(minutes=5)
+SETTLING = timedelta(seconds=30)
+
+
+class Due(NamedTuple):
+    """A tag that is to be counted, and the hours (UTC) that X is asked for."""
+
+    order: TagOrder
+    start: datetime
+    end: datetime
+
+
+def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
+    """Return the tracked tags that were not counted for so long, with the hours that are over and were not counted yet."""
+    columns = select(Count.tag_id, func.max(Count.start), func.max(Count.asked)).group_by(Count.tag_id)
+    known = {tag_id: (start, asked) for tag_id, start, asked in session.execute(columns)}
+    end, earliest = whole_hour(now - SETTLING), whole_hour(now - REACH) + HOUR
+    found = []
+    for order in tags.orders(session, most=0):
+        start, asked = known.get(order.tag.id, (None, None))
+        after = earliest if start is None else max(earliest, datetime.fromtimestamp(start, now.tzinfo) + HOUR)
+        if after < end and (asked is None or asked <= now - every):
+            found.append(Due(order, after, end))
+    return found
+
+
+def count(desk: Desk, wanted: Sequence[Due]) -> None:
+    """Ask X for these counts and keep them. What X refuses of one tag holds up no other; raises the first such XFailure.
+
+    Raises BudgetSpent, Stopped, DatabaseUnavailable, and XFailure at once where X refuses everything.
+    """
+    refused: XFailure | None = None
+    for one in wanted:
+        try:
+            _count(desk, one)
+        except XFailure as failure:
+            log.warning("tag not counted", extra={"tag": one.order.tag.tag, "reason": str(failure)})
+            if failure.reach is Reach.RUN:
+                raise
+            refused = refused or failure
+    if refused:
+        raise refused
+
+
+def whole_hour(when: datetime) -> datetime:
+    """Return the beginning of an hour."""
+    return when.replace(minute=0, second=0, microsecond=0)
+
+
+def _count(desk: Desk, one: Due) -> None:
+    def keep(session: Session, counted: Counted) -> None:
+        hours = [(start, posts) for start, end, posts in counted.counts if end - start == HOUR and start == whole_hour(start)]
+        rows = [
+            {"tag_id": one.order.tag.id, "start": int(start.timestamp()), "counted": posts, "asked": counted.observed}
+            for start, posts in hours
+            if one.start <= start < one.end
+        ]
+        upsert(session, Count, rows)
+        figures.changed(session)
+
+    asked = Counting(one.order.query, one.start, one.end)
+    counted = desk.buy(desk.billing.prices.recent_count, lambda: desk.x.count(asked), keep)
+    log.info("tag counted", extra={"tag": one.order.tag.tag, "posts": counted.total})

@@ -1,0 +1,113 @@
+"""`python api.py`: one collection with a progress bar, or one after the other, or what one would cost."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from datetime import timedelta
+from queue import SimpleQueue
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from collector.buying import Progress
+from collector.collector import NONE_TRACKED, Collector, NothingTracked, Started
+from collector.estimates import estimate
+from collector.money.prices import dollars
+from collector.schedule import Schedule
+from collector.sources import EMULATOR
+from collector.upkeep import Upkeep
+from queries.collections import CollectionView
+from queries.figures import COMMAND, x_now
+from queries.spend import spent, unsettled
+from settings import EVERY
+
+
+def collect(collector: Collector) -> int:
+    """Collect once, with a progress bar; SIGINT and SIGTERM end it at the next page boundary. Return the exit code."""
+    stopped = threading.Event()
+
+    def stop(*_signal: object) -> None:
+        stopped.set()
+        collector.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    pages: SimpleQueue[Progress | None] = SimpleQueue()
+    started = collector.start(on_progress=pages.put)
+    if stopped.is_set():
+        collector.stop()  # the signal came before there was something to stop
+    started.over.add_done_callback(lambda _: pages.put(None))
+    with tqdm(total=started.most, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
+        for page in iter(pages.get, None):
+            bar.set_postfix_str(page.tag, refresh=False)
+            bar.update(page.posts)
+    return 0 if _told(collector.outcome(started)) else 1
+
+
+def keep_collecting(collector: Collector, every: timedelta, upkeep: Upkeep) -> int:
+    """Collect so often, and keep up what else is to be done, until SIGINT or SIGTERM. Return the exit code."""
+    schedule = Schedule(collector, every, keeper=COMMAND, at_once=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: schedule.stop())
+
+    def tell(started: Started) -> None:
+        _told(collector.outcome(started))
+
+    upkeep.start()
+    schedule.keep(tell)
+    upkeep.close()
+    return 0
+
+
+def _told(view: CollectionView) -> bool:
+    """Say how a collection went, and return whether every tag was collected."""
+    failed = [tag for tag in view.tags if tag.state != "done"]
+    for tag in failed:
+        say(f"{tag.tag}: {tag.reason}")
+    say(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
+    return not failed
+
+
+def tell_estimate(collector: Collector) -> int:
+    """Say what a collection would cost. Return the exit code."""
+    billing = collector.order.billing
+    with collector.database.reading() as session:
+        orders, today = collector.orders(session), x_now(session).date()
+        if not orders:
+            raise NothingTracked(NONE_TRACKED)
+        likely = [estimate(session, order, now=x_now(session)) for order in orders]
+        month = billing.month(today)
+        used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
+    most = collector.most(orders)
+    if collector.source.name == EMULATOR:
+        say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
+    numbers = sorted({order.most for order in orders})
+    posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
+    tags_of = f"{len(orders)} tags x {posts} tweets"
+    say(f"{tags_of}: at most {dollars(most.floor)} for the tweets, {dollars(most.ceiling)} if X charges for their authors too")
+    if counted := [posts for posts in likely if posts is not None]:
+        cost = billing.prices.cost(posts=sum(counted), users=sum(counted))
+        words = f"about {sum(counted)} tweets of {len(counted)} tags: {dollars(cost.floor)} to {dollars(cost.ceiling)}"
+        say(f"by X's own counts it is {words}")
+    if billing.budget is not None and collector.source.name != EMULATOR:
+        left = max(0, billing.budget - used)
+        budget = dollars(billing.budget)
+        say(f"{dollars(left)} of the month's budget of {budget} are left until {month.end}; it is never exceeded")
+    return 0
+
+
+def interval(text: str) -> timedelta:
+    """Read a time such as 15m, as COLLECT_EVERY is read."""
+    try:
+        every: timedelta = EVERY.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, expected {EVERY.expected}") from error
+    return every
+
+
+def say(line: str) -> None:
+    """Say a line to who runs the command."""
+    sys.stderr.write(f"{line}\n")

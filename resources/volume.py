@@ -1,0 +1,45 @@
+"""/volume: how many posts X counted, and how many of them are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from collector.collector import Collector
+from formats import rows
+from formats.arguments import VolumeArguments
+from formats.problems import Fault
+from queries.figures import x_now
+from queries.tags import tag_ids
+from queries.volume import LATELY, shares, total, volume
+from resources.api import BadInput, MonitorResource
+
+MOST_BUCKETS = 10_000
+HOUR = timedelta(hours=1)
+
+
+class VolumeResource(MonitorResource):
+    """Hours or days of the tracked tags, or of those asked for; the last seven days unless told."""
+
+    arguments = VolumeArguments
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def get(
+        self,
+        tag: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        bucket: timedelta = HOUR,
+    ) -> Any:
+        with self._collector.database.reading() as session:
+            until = until or max(x_now(session), since or x_now(session))
+            since = since or until - LATELY
+            ids = tag_ids(session, keys=tag)
+            if len(ids) * ((until - since) / bucket + 2) > MOST_BUCKETS:
+                raise BadInput([Fault("since", f"gives more than {MOST_BUCKETS} buckets: ask for days, or for less")])
+            found = volume(session, tag_ids=ids, since=since, until=until, bucket=bucket)
+            share = total({one: kept for one, kept in shares(session, since=since, until=until).items() if one in ids})
+        return rows.volume(found, coverage=share.coverage)

@@ -1,0 +1,201 @@
+"""Chores: done so often, by one process at a time, tried again where they failed, and X's own count beside the ledger's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alchemy import Database
+from api import collector_for, get_tweets, upkeep_for
+from collector.collector import Collector
+from collector.upkeep import BROKEN_OFF, Task, Upkeep
+from collector.x.failures import Reach, XFailure
+from emulator import Emulator
+from queries.chores import ChoreView, chores
+from queries.reconciliations import newest
+from tests.conftest import MakeSettings, environment, serving, wait_until
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        yield ready
+
+
+class Work:
+    """A chore that counts how often it was done and fails as told."""
+
+    def __init__(self) -> None:
+        self.times, self.failure = 0, None
+        self.wanted = True
+
+    failure: Exception | None
+
+    def task(self, every: timedelta = DAY, name: str = "sweep") -> Task:
+        return Task(name, every, lambda _session: self.wanted, self)
+
+    def __call__(self, _stop: threading.Event) -> None:
+        self.times += 1
+        if self.failure:
+            raise self.failure
+
+
+def seen(database: Database) -> ChoreView:
+    with database.reading() as session:
+        (chore,) = chores(session)
+    return chore
+
+
+def age(database: Database, text: str = "-25 hours") -> None:
+    with database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE chores SET began = strftime('%Y-%m-%dT%H:%M:%SZ', began, ?)", (text,))
+
+
+def test_a_chore_is_done_at_once_and_then_so_often(database: Database) -> None:
+    work = Work()
+    upkeep = Upkeep(database, [work.task()])
+    upkeep.round()
+    upkeep.round()
+    assert work.times == 1
+    assert seen(database).error is None
+    assert seen(database).succeeded is not None
+    age(database)
+    upkeep.round()
+    assert work.times == 2
+
+
+def test_a_restart_repeats_nothing(database: Database) -> None:
+    work = Work()
+    for _ in range(2):
+        Upkeep(database, [work.task()]).round()
+    assert work.times == 1
+
+
+def test_what_is_not_wanted_is_not_done(database: Database) -> None:
+    work = Work()
+    work.wanted = False
+    Upkeep(database, [work.task()]).round()
+    assert work.times == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [(XFailure("unwell", Reach.REQUEST, "X is unwell"), "X is unwell"), (ZeroDivisionError(), "ZeroDivisionError")],
+)
+def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Database, failure: Exception, words: str) -> None:
+    work, other = Work(), Work()
+    work.failure = failure
+    upkeep = Upkeep(database, [work.task(), other.task(name="tidy")])
+    upkeep.round()
+    with database.reading() as session:
+        (tidy,) = (chore for chore in chores(session) if chore.name == "tidy")
+        (sweep,) = (chore for chore in chores(session) if chore.name == "sweep")
+    assert words in (sweep.error or "")
+    assert (sweep.succeeded, tidy.error) == (None, None)
+    upkeep.round()
+    assert work.times == 1
+    age(database, "-61 minutes")
+    work.failure = None
+    upkeep.round()
+    assert (work.times, other.times) == (2, 1)
+
+
+def test_one_that_was_killed_is_tried_again_after_an_hour(database: Database) -> None:
+    Upkeep(database, [Work().task()]).round()
+    with database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE chores SET error = ?", (BROKEN_OFF,))
+    work = Work()
+    age(database, "-61 minutes")
+    Upkeep(database, [work.task()]).round()
+    assert work.times == 1
+    assert seen(database).error is None
+
+
+def test_a_beginning_in_the_future_counts_as_long_ago(database: Database) -> None:
+    work = Work()
+    upkeep = Upkeep(database, [work.task()])
+    upkeep.round()
+    age(database, "+3 days")
+    upkeep.round()
+    assert work.times == 2
+
+
+def test_two_processes_do_a_chore_once(database: Database) -> None:
+    inside, release, work = threading.Event(), threading.Event(), Work()
+
+    def slowly(_stop: threading.Event) -> None:
+        inside.set()
+        assert release.wait(30)
+        work(_stop)
+
+    first = threading.Thread(target=Upkeep(database, [work.task()._replace(work=slowly)]).round)
+    first.start()
+    assert inside.wait(30)
+    age(database)
+    Upkeep(database, [work.task()]).round()
+    assert work.times == 0
+    release.set()
+    first.join(30)
+    assert work.times == 1
+
+
+def test_stopping_breaks_off_what_is_being_done(database: Database) -> None:
+    begun = threading.Event()
+
+    def wait(stop: threading.Event) -> None:
+        begun.set()
+        assert stop.wait(30)
+
+    upkeep = Upkeep(database, [Work().task()._replace(work=wait)])
+    upkeep.start()
+    assert begun.wait(30)
+    upkeep.close()
+    assert seen(database).succeeded is not None
+
+
+def reconciled(make_settings: MakeSettings) -> tuple[Collector, Upkeep]:
+    settings = make_settings(RECONCILE_EVERY="1d")
+    collector = collector_for(settings)
+    collector.prepare()
+    return collector, upkeep_for(collector, settings)
+
+
+def test_the_ledger_is_compared_with_what_x_says_it_sold(make_settings: MakeSettings, emulator: Emulator) -> None:
+    collector, upkeep = reconciled(make_settings)
+    with closing(collector):
+        upkeep.round()
+        assert emulator.requests == []
+        get_tweets(collector)
+        sold = emulator.ledger.total().posts_billed
+        upkeep.round()
+        with collector.database.reading() as session:
+            compared = newest(session)
+            assert compared
+            assert (compared.x_posts, compared.our_posts, compared.drift) == (sold, sold, 0)
+        emulator.drift(25)
+        age(collector.database)
+        upkeep.round()
+        with collector.database.reading() as session:
+            drifted = newest(session)
+        assert drifted
+        assert (drifted.x_posts, drifted.drift) == (sold + 25, 25)
+
+
+def test_the_service_shows_the_drift(tmp_path: Path, emulator: Emulator) -> None:
+    emulator.drift(7)
+    settings = environment(tmp_path, emulator) | {"COLLECT_ON_START": "1", "RECONCILE_EVERY": "1d"}
+    with serving(tmp_path, **settings) as server:
+        wait_until(lambda: server.get("/readyz").json()["last_collection"]["state"] == "done")
+    with serving(tmp_path, **settings) as server:
+        by_x = wait_until(lambda: server.get("/spend").json()["by_x"])
+        metrics = server.get("/metrics").text
+    assert by_x["posts"] - by_x["ledger_posts"] == by_x["drift"]
+    assert f"twitterapi_spend_drift_posts {float(by_x['drift'])}" in metrics
