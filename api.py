@@ -1,7 +1,8 @@
 """The X side: which hashtags are followed, and how they are collected.
 
 `python api.py` collects once, with a progress bar. It exits with 0 when every tag was collected, 1 when one was not or another
-collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0.
+collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0. `--since` buys
+what a period lacks from the full archive.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from collector.backfill import Interrupted, Period
 from collector.buying import OnProgress
 from collector.chores import Chores, Plan
 from collector.collector import CollectionRunning, Collector, NothingTracked, Order
+from collector.money.ledger import BudgetSpent
 from collector.money.prices import Billing
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
 from collector.tags import TagRefused, hashtag
 from collector.upkeep import Upkeep
+from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import Patience
+from commands.backfilling import Declined, NobodyToAsk, backfill, date
 from commands.collecting import collect, interval, keep_collecting, say, tell_estimate
 from emulator import Emulator
 from queries.collections import CollectionView
@@ -111,11 +117,8 @@ def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Collect, or say what it would cost, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
-    parser.add_argument("--estimate", action="store_true", help="say what a collection would cost at most, and collect nothing")
-    parser.add_argument("--every", type=interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
-    asked = parser.parse_args(arguments)
+    """Collect, or do what the arguments say instead, and return the exit code."""
+    asked = _asked(arguments)
     try:
         settings = load()
         logstash.configure(settings.log_level)
@@ -123,15 +126,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ship(settings.logstash_host, settings.logstash_port)
         with closing(collector_for(settings)) as collector:
             collector.prepare()
-            if asked.estimate:
-                return tell_estimate(collector)
-            if asked.every:
-                return keep_collecting(collector, asked.every, upkeep_for(collector, settings))
-            return collect(collector)
-    except (SettingError, SourceRefused, NothingTracked) as error:
+            return _done(asked, collector, settings)
+    except (SettingError, SourceRefused, NothingTracked, NobodyToAsk) as error:
         return _refuse(str(error), 2)
-    except (CollectionRunning, DatabaseUnavailable, DatabaseRevision) as error:
+    except (CollectionRunning, DatabaseUnavailable, DatabaseRevision, XFailure, BudgetSpent, Interrupted, Declined) as error:
         return _refuse(str(error), 1)
+
+
+def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--estimate", action="store_true", help="say what a collection would cost, and collect nothing")
+    instead.add_argument("--every", type=interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
+    instead.add_argument("--since", type=date, metavar="DATE", help="fill in from the full archive, after showing the price")
+    parser.add_argument("--until", type=date, metavar="DATE", help="where --since ends, exclusive; now unless told")
+    parser.add_argument("--yes", action="store_true", help="with --since: buy without asking")
+    asked = parser.parse_args(arguments)
+    if asked.since is None and (asked.until or asked.yes):
+        parser.error("--until and --yes go with --since")
+    if asked.since and asked.since >= (asked.until or datetime.now(UTC)):
+        parser.error("--since must be before --until and before now")
+    return asked
+
+
+def _done(asked: argparse.Namespace, collector: Collector, settings: Settings) -> int:
+    if asked.estimate:
+        return tell_estimate(collector)
+    if asked.every:
+        return keep_collecting(collector, asked.every, upkeep_for(collector, settings))
+    if asked.since:
+        return backfill(collector, Period(asked.since, asked.until or datetime.now(UTC)), sure=asked.yes)
+    return collect(collector)
 
 
 def _refuse(reason: str, code: int) -> int:

@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from alchemy import Database, DatabaseUnavailable, DiskFailed
 from collector import figures, lease, listings, runs, sources
+from collector.backfill import Ids, Interrupted
 from collector.buying import Job, OnProgress, Untracked
 from collector.money.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.money.prices import Billing
@@ -47,7 +48,9 @@ class Collection:
         patience: Patience,
         billing: Billing,
         on_progress: OnProgress,
+        period: Ids | None = None,
     ) -> None:
+        self._period = period
         self._database, self._x = database, x
         self._run_id, self._token = run_id, token
         self._started = time.monotonic()
@@ -93,7 +96,7 @@ class Collection:
         waiting: SimpleQueue[TagOrder] = SimpleQueue()
         for order in orders:
             waiting.put(order)
-        count = min(MOST_TAGS_AT_ONCE, len(orders))
+        count = 1 if self._period else min(MOST_TAGS_AT_ONCE, len(orders))
         ends = [_in_thread(lambda: self._drain(waiting)) for _ in range(count)]
         while wait(ends, timeout=STOP_CHECKED_EVERY_S).not_done:
             if self.stop.is_set():
@@ -139,7 +142,8 @@ class Collection:
         tag = order.tag
         try:
             self._begin(order)
-            TagReader(self._job, order).read()
+            reader = TagReader(self._job, order)
+            reader.read_archive(self._period) if self._period else reader.read()
             self._record(tag, "done")
         except XFailure as failure:
             if failure.reach is Reach.RUN:
@@ -149,7 +153,7 @@ class Collection:
         except BudgetSpent as error:
             self._stopping_failure = self._stopping_failure or error
             self._failed(tag, str(error))
-        except Untracked as error:
+        except (Untracked, Interrupted) as error:
             self._failed(tag, str(error))
         except Stopped:
             self._failed(tag, str(self._stopping_failure or INTERRUPTED))

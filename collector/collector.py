@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import lease, runs, sources, tags
+from collector.backfill import Ids, Period
 from collector.buying import OnProgress, Progress
 from collector.collection import STOPS_WITHIN_S, Collection
 from collector.money import ledger
@@ -30,6 +31,7 @@ from queries.figures import refused, x_now
 log = logging.getLogger(__name__)
 
 
+WITHOUT_BOUND = 10**9
 NONE_TRACKED = "no tag is tracked: PUT /tags/{tag} tracks one; TAGS adds only those that this database has never known"
 
 
@@ -78,12 +80,16 @@ class Order(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """A collection on record: its id, its lease's token, what it asks for, and whether it has to ask for nothing first."""
+    """A collection on record: its id, its lease's token, what it asks for, and whether it has to ask for nothing first.
+
+    A backfill reads the posts with these `ids`.
+    """
 
     run_id: int
     token: int
     orders: Sequence[TagOrder]
     ask_first: bool
+    ids: Ids | None
 
 
 class Collector:
@@ -109,15 +115,18 @@ class Collector:
         except CollectionRunning:
             return None
 
-    def start(self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None) -> Started:
+    def start(
+        self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None, period: Period | None = None
+    ) -> Started:
         """Start a collection in a thread of its own; with `due_since`, only if none has begun since then.
 
+        With a `period` it is a backfill, which reads all of it from the full archive, however many posts that are.
         Raises SourceRefused, NothingTracked, CollectionRunning, NotDue, DatabaseUnavailable.
         """
         with self.database.reading() as session:
             sources.require(session, self.source.name)
         x = X(self.source.reach(), self.clock)
-        begun = self._begin(due_since)
+        begun = self._begin(due_since, period)
         self._announce(begun)
         collection = Collection(
             self.database,
@@ -128,6 +137,7 @@ class Collector:
             patience=self.order.patience,
             billing=self.order.billing,
             on_progress=on_progress or _quiet,
+            period=begun.ids,
         )
         over: Future[None] = Future()
         self._running[begun.run_id] = collection, over
@@ -164,10 +174,12 @@ class Collector:
         posts = sum(order.most for order in orders)
         return self.order.billing.prices.cost(posts=posts, users=posts)
 
-    def _begin(self, due_since: datetime | None) -> Begun:
+    def _begin(self, due_since: datetime | None, period: Period | None) -> Begun:
         with self.database.writing() as session:
             sources.require(session, self.source.name)
             orders = self.orders(session)
+            if period:
+                orders = [order._replace(most=WITHOUT_BOUND) for order in orders]
             if not orders:
                 raise NothingTracked(NONE_TRACKED)
             last = runs.last_started(session)
@@ -180,12 +192,13 @@ class Collector:
             ledger.recover(session, self.order.billing, today=now.date())
             bought = not ledger.empty(session)
             ask_first = (bought and not self.clock.known) or bool(refused(session))
-            return Begun(runs.begin(session, orders, token=token), token, orders, ask_first)
+            run_id = runs.begin(session, orders, token=token)
+            return Begun(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
 
     def _announce(self, begun: Begun) -> None:
         shown = [order.tag.tag for order in begun.orders]
         facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
-        if self.source.name == sources.REAL:
+        if self.source.name == sources.REAL and begun.ids is None:
             most = self.most(begun.orders)
             facts |= {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
         log.info("collection started", extra=facts)

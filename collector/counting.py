@@ -7,8 +7,8 @@ kept, and each is counted once: posts become searchable up to 30 seconds late.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -25,8 +25,10 @@ from models import Count
 log = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
+HOUR_S = 3600
 REACH = timedelta(days=7) - timedelta(minutes=5)
 SETTLING = timedelta(seconds=30)
+ARCHIVE_PAGE = timedelta(days=31)
 
 
 class Due(NamedTuple):
@@ -69,12 +71,48 @@ def count(desk: Desk, wanted: Sequence[Due]) -> None:
         raise refused
 
 
+def uncounted(session: Session, order: TagOrder, times: Iterable[tuple[datetime, datetime]], *, now: datetime) -> list[Due]:
+    """Return the hours of these times which are over and X was never asked for, as few stretches, newest first."""
+    hours: set[int] = set()
+    for start, end in times:
+        hours |= set(range(int(whole_hour(start).timestamp()), int(min(end, now - SETTLING - HOUR).timestamp()) + 1, HOUR_S))
+    known = select(Count.start).where(Count.tag_id == order.tag.id, Count.start >= min(hours, default=0))
+    found: list[Due] = []
+    for hour in sorted(hours - set(session.scalars(known)), reverse=True):
+        begin = datetime.fromtimestamp(hour, UTC)
+        if found and found[-1].start == begin + HOUR:
+            found[-1] = found[-1]._replace(start=begin)
+        else:
+            found.append(Due(order, begin, begin + HOUR))
+    return found
+
+
+def count_archive(desk: Desk, one: Due) -> None:
+    """Ask X's full archive for these hours, page by page of at most 31 days, and keep them; raises as `count` does."""
+    asked = Counting(one.order.query, one.start, one.end, archive=True)
+    while True:
+        counted = _bought(desk, one, asked, desk.billing.prices.archive_count)
+        if counted.next_token is None or counted.next_token == asked.next_token:
+            return
+        asked = asked._replace(next_token=counted.next_token)
+
+
+def calls(wanted: Sequence[Due]) -> int:
+    """Return how many calls counts of the archive take at most."""
+    return sum(-(-(one.end - one.start) // ARCHIVE_PAGE) + 1 for one in wanted)
+
+
 def whole_hour(when: datetime) -> datetime:
     """Return the beginning of an hour."""
     return when.replace(minute=0, second=0, microsecond=0)
 
 
 def _count(desk: Desk, one: Due) -> None:
+    counted = _bought(desk, one, Counting(one.order.query, one.start, one.end), desk.billing.prices.recent_count)
+    log.info("tag counted", extra={"tag": one.order.tag.tag, "posts": counted.total})
+
+
+def _bought(desk: Desk, one: Due, asked: Counting, micro: int) -> Counted:
     def keep(session: Session, counted: Counted) -> None:
         hours = [(start, posts) for start, end, posts in counted.counts if end - start == HOUR and start == whole_hour(start)]
         rows = [
@@ -85,6 +123,4 @@ def _count(desk: Desk, one: Due) -> None:
         upsert(session, Count, rows)
         figures.changed(session)
 
-    asked = Counting(one.order.query, one.start, one.end)
-    counted = desk.buy(desk.billing.prices.recent_count, lambda: desk.x.count(asked), keep)
-    log.info("tag counted", extra={"tag": one.order.tag.tag, "posts": counted.total})
+    return desk.buy(micro, lambda: desk.x.count(asked), keep)

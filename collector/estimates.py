@@ -11,7 +11,7 @@ from collector import listings
 from collector.terms import TagOrder
 from collector.values import snowflake_time
 from models import Tag
-from queries.volume import LATELY, expected
+from queries.volume import LATELY, expected, usual
 
 
 def estimate(session: Session, order: TagOrder, *, now: datetime) -> int | None:
@@ -20,11 +20,13 @@ def estimate(session: Session, order: TagOrder, *, now: datetime) -> int | None:
     They are those since the tag was read last, and those of its gaps that X's recent search still reaches; a collection
     buys no more than its order says.
     """
+    an_hour = usual(session, order.tag.id, now=now)
+    if an_hour is None:
+        return None
     since_id = session.scalar(select(Tag.since_id).where(Tag.id == order.tag.id))
     earliest = now - LATELY
-    stretches = [(earliest if since_id is None else snowflake_time(since_id), now)]
+    stretches = [(earliest if since_id is None else max(earliest, snowflake_time(since_id)), now)]
     for gap in listings.gaps(session, order.tag.id):
-        stretches.append((snowflake_time(gap.since_id or 0), snowflake_time(gap.before)))
-    found = [expected(session, order.tag.id, since=max(earliest, since), until=until, now=now) for since, until in stretches]
-    known = [posts for posts in found if posts is not None]
-    return min(order.most, round(sum(known))) if known else None
+        stretches.append((max(earliest, snowflake_time(gap.since_id or 0)), snowflake_time(gap.before)))
+    posts = [expected(session, order.tag.id, since=since, until=until, usual=an_hour) for since, until in stretches]
+    return min(order.most, round(sum(posts)))

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Update, delete, select, update
+from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.terms import TagOrder
-from collector.values import Page, first_id
+from collector.values import Page, first_id, snowflake_time
 from collector.x.client import Answer, Search
 from collector.x.clock import XClock
-from models import Listing, Reservation, Tag
+from models import Listing, Reservation, Span, Tag
 
 REACH = timedelta(days=6, hours=23)
 FARTHEST = timedelta(days=6, hours=23, minutes=55)
@@ -26,7 +26,7 @@ SETTLING = timedelta(seconds=30)
 
 
 class Stretch(NamedTuple):
-    """A listing as models.Listing has it; one that has not begun has no id yet."""
+    """A listing as models.Listing has it; one that has not begun has no id yet. `archive`: it is asked of the full archive."""
 
     id: int | None
     since_id: int | None
@@ -38,12 +38,18 @@ class Stretch(NamedTuple):
     next_token: str | None = None
     wanted: int | None = None
     pages: int = 0
+    span_id: int | None = None
+    archive: bool = False
 
     def search(self, query: str, posts: int) -> Search:
         """Return the request for the next page. A token continues only the query that it was given for."""
         if self.next_token and query == self.query:
-            return Search(query, posts, self.since_id, self.until_id, self.next_token)
-        return Search(query, posts, self.since_id, self.before)
+            return Search(query, posts, self.since_id, self.until_id, self.next_token, archive=self.archive)
+        return Search(query, posts, self.since_id, self.before, archive=self.archive)
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a row of listings keeps of it, but for its id."""
+        return {name: value for name, value in self._asdict().items() if name not in ("id", "archive")}
 
 
 def interrupted(session: Session, tag_id: int) -> Stretch | None:
@@ -64,8 +70,13 @@ def poll(session: Session, order: TagOrder, clock: XClock) -> Stretch | None:
 
 def gaps(session: Session, tag_id: int) -> Sequence[Stretch]:
     """Return the gaps that X's recent search may still fill, newest first."""
-    fillable = select(Listing).where(Listing.tag_id == tag_id, Listing.gap, ~Listing.expired)
-    return [_stretch(row) for row in session.scalars(fillable.order_by(Listing.before.desc()))]
+    return left_over(session, Listing.tag_id == tag_id, ~Listing.expired)
+
+
+def left_over(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Stretch]:
+    """Return the gaps of which these conditions hold, newest first."""
+    rows = select(Listing).where(Listing.gap, *conditions).order_by(Listing.before.desc())
+    return [_stretch(row) for row in session.scalars(rows)]
 
 
 def asked_before(session: Session, tag_id: int, *, now: datetime) -> Sequence[Stretch]:
@@ -89,6 +100,8 @@ def begun(session: Session, order: TagOrder, stretch: Stretch, run_id: int, *, n
     What is out of reach is recorded as an expired gap: it is lost to recent search, and said so. A listing that is being
     read may reach a little farther than one that begins, or its lower end would be cut again with every page.
     """
+    if stretch.archive:
+        return stretch
     limit = first_id(now - (FARTHEST if stretch.pages else REACH))
     stale, lowest = stretch.since_id is not None and stretch.since_id < limit, first_id(now - REACH)
     if stretch.before <= (lowest if stale else limit):
@@ -113,14 +126,16 @@ def advanced(
     `capped` says that the tag's number is reached with this page.
     """
     watermark = stretch.watermark or _watermark(stretch.until_id, answer)
+    oldest = min(stretch.before, page.oldest or stretch.before)
     if not page.next_token:
-        _end(session, order, stretch, watermark)
+        _read_down_to(session, stretch, stretch.since_id)
+        _end(session, order, stretch, watermark, read_from=min(oldest, first_id(snowflake_time(stretch.until_id) - REACH)))
         return None
     if capped and not stretch.gap and stretch.since_id is None:
-        _end(session, order, stretch, watermark)  # a tag's history begins with its first run; nothing older is a gap
+        _end(session, order, stretch, watermark, read_from=oldest)
         return None
     rest = stretch._replace(
-        before=min(stretch.before, page.oldest or stretch.before),
+        before=oldest,
         until_id=stretch.until_id if query == stretch.query and stretch.next_token else stretch.before,
         query=query,
         next_token=page.next_token,
@@ -131,8 +146,8 @@ def advanced(
     if capped and not stretch.gap:
         rest = rest._replace(gap=True, wanted=None)
         _move(session, order, watermark)
-    values = {name: value for name, value in rest._asdict().items() if name != "id"}
-    session.execute(_row(stretch).values(run_id=run_id, **values))
+    _read_down_to(session, stretch, oldest - 1)
+    session.execute(_row(stretch).values(run_id=run_id, **rest.columns()))
     return None if capped else rest
 
 
@@ -160,8 +175,7 @@ def _watermark(until_id: int, answer: Answer) -> int:
 
 
 def _recorded(session: Session, order: TagOrder, stretch: Stretch, run_id: int) -> Stretch:
-    values = {name: value for name, value in stretch._asdict().items() if name != "id"}
-    row = Listing(tag_id=order.tag.id, run_id=run_id, expired=False, **values)
+    row = Listing(tag_id=order.tag.id, run_id=run_id, expired=False, **stretch.columns())
     session.add(row)
     session.flush()
     return stretch._replace(id=row.id)
@@ -172,6 +186,7 @@ def _expire(session: Session, order: TagOrder, stretch: Stretch, run_id: int) ->
     if stretch.since_id is not None:
         _add_expired(session, order, stretch.since_id, stretch.before, run_id)
     if not stretch.gap:
+        _begin_history(session, order, stretch, stretch.before)
         _move(session, order, stretch.watermark or stretch.until_id - 1)
 
 
@@ -183,10 +198,23 @@ def _add_expired(session: Session, order: TagOrder, since_id: int, before: int, 
         session.flush()
 
 
-def _end(session: Session, order: TagOrder, stretch: Stretch, watermark: int) -> None:
+def _end(session: Session, order: TagOrder, stretch: Stretch, watermark: int, *, read_from: int) -> None:
     session.execute(delete(Listing).where(Listing.id == stretch.id))
     if not stretch.gap:
+        _begin_history(session, order, stretch, read_from)
         _move(session, order, watermark)
+
+
+def _begin_history(session: Session, order: TagOrder, stretch: Stretch, read_from: int) -> None:
+    """Note where a tag's history begins, which is with its first run: nothing older is a gap."""
+    if stretch.since_id is None:
+        session.execute(update(Tag).where(Tag.id == order.tag.id, Tag.from_id.is_(None)).values(from_id=read_from - 1))
+
+
+def _read_down_to(session: Session, stretch: Stretch, since_id: int | None) -> None:
+    """Let the span of a backfill grow down to this id, exclusive."""
+    if stretch.span_id is not None:
+        session.execute(update(Span).where(Span.id == stretch.span_id).values(since_id=since_id))
 
 
 def _move(session: Session, order: TagOrder, watermark: int) -> None:
@@ -201,4 +229,4 @@ def _row(stretch: Stretch) -> Update:
 
 
 def _stretch(row: Listing) -> Stretch:
-    return Stretch(*(getattr(row, name) for name in Stretch._fields))
+    return Stretch(*(getattr(row, name) for name in Stretch._fields if name != "archive"))

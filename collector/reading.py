@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from collector import figures, lease, listings, runs, sources
+from collector import backfill, figures, lease, listings, runs, sources
+from collector.backfill import Ids
 from collector.buying import Buyer, DayTurned, Job, Next, Progress, Purchase, Untracked
 from collector.listings import Stretch
 from collector.money import ledger
@@ -42,6 +43,14 @@ class TagReader:
         self._finish(self._listed(lambda session: listings.poll(session, self._order, clock)))
         for gap in self._listed(lambda session: listings.gaps(session, tag_id)):
             self._finish(gap)
+
+    def read_archive(self, period: Ids) -> None:
+        """Read what was not bought of a period, newest first, from the full archive; raises as `read` does, and Interrupted."""
+        with self._job.database.writing() as session:
+            lease.renew(session, self._job.token)
+            stretches = backfill.begun(session, self._order, period, self._job.run_id)
+        for stretch in stretches:
+            self._finish(stretch)
 
     def _listed(self, question: Callable[[Session], T]) -> T:
         with self._job.database.reading() as session:

@@ -6,12 +6,14 @@ import argparse
 import signal
 import sys
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from collector.backfill import Period
 from collector.buying import Progress
 from collector.collector import NONE_TRACKED, Collector, NothingTracked, Started
 from collector.estimates import estimate
@@ -25,8 +27,11 @@ from queries.spend import spent, unsettled
 from settings import EVERY
 
 
-def collect(collector: Collector) -> int:
-    """Collect once, with a progress bar; SIGINT and SIGTERM end it at the next page boundary. Return the exit code."""
+def collect(collector: Collector, *, period: Period | None = None, total: int | None = None) -> int:
+    """Collect once, or fill in a period of so many tweets, with a progress bar, and return the exit code.
+
+    SIGINT and SIGTERM end it at the next page boundary.
+    """
     stopped = threading.Event()
 
     def stop(*_signal: object) -> None:
@@ -36,11 +41,14 @@ def collect(collector: Collector) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     pages: SimpleQueue[Progress | None] = SimpleQueue()
-    started = collector.start(on_progress=pages.put)
+    started = collector.start(on_progress=pages.put, period=period)
     if stopped.is_set():
         collector.stop()  # the signal came before there was something to stop
     started.over.add_done_callback(lambda _: pages.put(None))
-    with tqdm(total=started.most, unit=" tweets", desc="collecting") as bar, logging_redirect_tqdm():
+    with (
+        tqdm(total=started.most if total is None else total, unit=" tweets", desc="collecting") as bar,
+        logging_redirect_tqdm(),
+    ):
         for page in iter(pages.get, None):
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
@@ -75,12 +83,10 @@ def tell_estimate(collector: Collector) -> int:
     """Say what a collection would cost. Return the exit code."""
     billing = collector.order.billing
     with collector.database.reading() as session:
-        orders, today = collector.orders(session), x_now(session).date()
+        orders = collector.orders(session)
         if not orders:
             raise NothingTracked(NONE_TRACKED)
         likely = [estimate(session, order, now=x_now(session)) for order in orders]
-        month = billing.month(today)
-        used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
     most = collector.most(orders)
     if collector.source.name == EMULATOR:
         say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
@@ -92,11 +98,29 @@ def tell_estimate(collector: Collector) -> int:
         cost = billing.prices.cost(posts=sum(counted), users=sum(counted))
         words = f"about {sum(counted)} tweets of {len(counted)} tags: {dollars(cost.floor)} to {dollars(cost.ceiling)}"
         say(f"by X's own counts it is {words}")
-    if billing.budget is not None and collector.source.name != EMULATOR:
-        left = max(0, billing.budget - used)
-        budget = dollars(billing.budget)
-        say(f"{dollars(left)} of the month's budget of {budget} are left until {month.end}; it is never exceeded")
+    if (left := left_of_budget(collector)) and collector.source.name != EMULATOR:
+        amounts = f"{dollars(left.micro)} of the month's budget of {dollars(left.budget)}"
+        say(f"{amounts} are left until {left.until}; it is never exceeded")
     return 0
+
+
+class Left(NamedTuple):
+    """What is left of a billing month's budget until a day, in micro-dollars."""
+
+    micro: int
+    budget: int
+    until: date
+
+
+def left_of_budget(collector: Collector) -> Left | None:
+    """Return what is left of this month's budget, or None where there is none."""
+    billing = collector.order.billing
+    if billing.budget is None:
+        return None
+    with collector.database.reading() as session:
+        month = billing.month(x_now(session).date())
+        used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
+    return Left(max(0, billing.budget - used), billing.budget, month.end)
 
 
 def interval(text: str) -> timedelta:

@@ -80,20 +80,21 @@ def total(found: Mapping[int, Share]) -> Share:
     return Share(sum(one.counted for one in found.values()), sum(one.stored for one in found.values()))
 
 
-def expected(session: Session, tag_id: int, *, since: datetime, until: datetime, now: datetime) -> float | None:
-    """Return how many posts of a tag there were in a time of the last seven days, or None where X never counted it.
-
-    Hours that were not counted are taken to be as the others were.
-    """
-    first, end = int((now - LATELY).timestamp()), int(now.timestamp())
-    counted = _hours(session, Count.start, Count.counted, tag_id, first - HOUR_S, end)
-    if not counted:
-        return None
-    usual, posts = sum(counted.values()) / len(counted), 0.0
-    for start in range(int(since.timestamp()) // HOUR_S * HOUR_S, int(until.timestamp()), HOUR_S):
+def expected(session: Session, tag_id: int, *, since: datetime, until: datetime, usual: float) -> float:
+    """Return how many posts of a tag there were from `since` to `until`, if hours that X did not count had `usual` many."""
+    first = int(since.timestamp()) // HOUR_S * HOUR_S
+    counted, posts = _hours(session, Count.start, Count.counted, tag_id, first, int(until.timestamp()) + 1), 0.0
+    for start in range(first, int(until.timestamp()) + 1, HOUR_S):
         within = min(start + HOUR_S, until.timestamp()) - max(start, since.timestamp())
-        posts += counted.get(start, usual) * within / HOUR_S
+        posts += counted.get(start, usual) * max(0.0, within) / HOUR_S
     return posts
+
+
+def usual(session: Session, tag_id: int, *, now: datetime) -> float | None:
+    """Return how many posts of a tag there are an hour, by what X counted of the last seven days; None where it did not."""
+    lately = (Count.tag_id == tag_id, Count.start >= int((now - LATELY).timestamp()))
+    posts, hours = session.execute(select(func.sum(Count.counted), func.count()).where(*lately)).one()
+    return posts / hours if hours else None
 
 
 def _hours(session: Session, start: Any, posts: Any, tag_id: int, first: int, end: int) -> dict[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,9 +12,8 @@ import requests
 from collector.x.clock import XClock
 from collector.x.failures import unwell
 from collector.x.parsing import Object, mapping, number
-from collector.x.transport import Access, Clients, body_of, failures_named, observed
+from collector.x.transport import Access, Clients, Pace, body_of, failures_named, observed
 
-ARCHIVE_EVERY_S = 1.05
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids",
     "expansions": "author_id,geo.place_id",
@@ -71,7 +69,7 @@ class X:
         self.longest = access.longest
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock)
-        self._archive, self._archive_free = threading.Lock(), 0.0
+        self._pace = Pace()
 
     def search(self, asked: Search) -> Answer:
         """Return one page, newest first; raises XFailure. Whatever X answers tells its time."""
@@ -94,9 +92,7 @@ class X:
 
     def _search_all(self, asked: Search) -> requests.Response:
         client = self._clients.app_only()
-        with self._archive:
-            time.sleep(max(0.0, self._archive_free - time.monotonic()))
-            self._archive_free = time.monotonic() + ARCHIVE_EVERY_S
+        self._pace.wait()
         response: requests.Response = client.search_all_tweets(asked.query, **FIELDS, **asked.parameters())
         return response
 

@@ -29,6 +29,7 @@ from collector.x.parsing import Object, mapping, text
 TWEEPY_HOST = "https://api.twitter.com"
 CONNECT_TIMEOUT_S = 3.05
 BODY_TIMEOUTS = 2
+ARCHIVE_EVERY_S = 1.05
 LARGEST_BODY = 16 * 1024 * 1024
 
 
@@ -95,6 +96,19 @@ class Clients:
         if token is None:
             raise unwell("an answer without access_token")
         return token
+
+
+class Pace:
+    """One request a second, as X's full archive takes them, whichever thread makes it."""
+
+    def __init__(self) -> None:
+        self._lock, self._free = threading.Lock(), 0.0
+
+    def wait(self) -> None:
+        """Wait for the next second."""
+        with self._lock:
+            time.sleep(max(0.0, self._free - time.monotonic()))
+            self._free = time.monotonic() + ARCHIVE_EVERY_S
 
 
 class XAdapter(HTTPAdapter):

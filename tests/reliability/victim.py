@@ -1,7 +1,7 @@
 """`python api.py`, killed at a named point: `victim.py POINT COUNT ARGUMENTS…`. `-` names no point.
 
 `--without-checkpoints` first forgets how far each tag was read, as a collector without checkpoints would have;
-`--synchronous-off` syncs nothing to the disk.
+`--synchronous-off` syncs nothing to the disk; `--unpaced` asks the full archive as fast as it answers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import api  # noqa: E402 (found through the line above)
 from collector import listings, runs  # noqa: E402
 from collector.buying import Buyer  # noqa: E402
 from collector.reading import TagReader  # noqa: E402
+from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
 
 POINTS: dict[str, tuple[Any, str]] = {
@@ -72,6 +73,9 @@ def main() -> int:
         arguments.remove("--synchronous-off")
         pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in alchemy.PRAGMAS)
         alchemy.PRAGMAS = pragmas
+    if "--unpaced" in arguments:
+        arguments.remove("--unpaced")
+        transport.ARCHIVE_EVERY_S = 0.0
     if point != "-":
         killed_after(*POINTS[point], int(count))
     return api.main(arguments)

@@ -1,0 +1,118 @@
+"""`python api.py --since`: a backfill from the full archive, after its price was shown."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+from collector import lease, quotes, runs, sources
+from collector.backfill import Period
+from collector.collector import NONE_TRACKED, Collector, NothingTracked
+from collector.counting import Due, calls
+from collector.money.calls import Desk
+from collector.money.prices import dollars
+from collector.quotes import Quote
+from collector.sources import EMULATOR
+from collector.x.app_only import AppOnly
+from collector.x.failures import Reach, XFailure
+from commands.collecting import collect, left_of_budget, say
+from formats.times import instant
+
+FIRST_POST = datetime(2006, 3, 26, tzinfo=UTC)
+ASKED_ABOVE = 1_000_000
+EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2006-03-26 on"
+
+
+class Declined(Exception):
+    """Whoever was asked did not say yes."""
+
+
+class NobodyToAsk(Exception):
+    """There is no terminal to ask on."""
+
+
+def date(text: str) -> datetime:
+    """Read a date, which is its first moment in UTC, or a time."""
+    try:
+        when = instant(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}") from error
+    if when < FIRST_POST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}")
+    return when
+
+
+def backfill(collector: Collector, period: Period, *, sure: bool) -> int:
+    """Say what a backfill costs, buy it when that is confirmed, and return the exit code.
+
+    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, Declined, NobodyToAsk.
+    """
+    with collector.database.reading() as session:
+        sources.require(session, collector.source.name)
+        orders = collector.orders(session)
+    if not orders:
+        raise NothingTracked(NONE_TRACKED)
+    with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
+        _learn_time(x)
+        with collector.database.reading() as session:
+            wanted = quotes.to_count(session, orders, period, collector.clock)
+        _count(collector, x, wanted, sure=sure)
+    with collector.database.reading() as session:
+        found = quotes.quotes(session, orders, period, collector.clock)
+    _tell(collector, found)
+    total = sum(quote.posts for quote in found)
+    if not sure:
+        _confirm("buy them?")
+    return collect(collector, period=period, total=total)
+
+
+def _learn_time(x: AppOnly) -> None:
+    """Ask X something that is free, which tells its time; raises XFailure where X refuses everything."""
+    try:
+        x.usage()
+    except XFailure as failure:
+        if failure.reach is Reach.RUN:
+            raise
+
+
+def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: bool) -> None:
+    """Have X count what it was never asked for; that alone may cost something worth asking about."""
+    if not wanted:
+        return
+    price = calls(wanted) * collector.order.billing.prices.archive_count
+    say(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
+    if price > ASKED_ABOVE and not sure:
+        _confirm("ask X?")
+    with collector.database.writing() as session:
+        lease.refuse_while_restoring(session)
+        run_id = runs.chore(session)
+    quotes.count(Desk(collector.database, x, collector.order.billing, run_id, threading.Event()), wanted)
+
+
+def _tell(collector: Collector, found: Sequence[Quote]) -> None:
+    for quote in found:
+        say(f"{quote.tag}: {quote.posts} tweets")
+    prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
+    cost = prices.cost(posts=total, users=total)
+    both = f"{dollars(cost.floor)}, at most {dollars(cost.ceiling)} if X charges for their authors too"
+    say(f"{total} tweets by X's own count: {both}")
+    if collector.source.name == EMULATOR:
+        say("nothing is charged: no credentials are set, so the emulator stands in for X")
+        return
+    left = left_of_budget(collector)
+    if left and left.micro < cost.ceiling:
+        say(f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later")
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise NobodyToAsk("nothing was bought: there is no terminal to confirm on; --yes confirms beforehand")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
+        raise Declined("nothing was bought")
