@@ -108,7 +108,8 @@ def collector_for(settings: Settings) -> Collector:
 
 def upkeep_for(collector: Collector, settings: Settings) -> Upkeep:
     """Return the upkeep that the settings ask for; nothing is begun yet."""
-    return Upkeep(collector.database, Chores(collector, Plan.of(settings)).tasks())
+    plan = Plan.of(settings)
+    return Upkeep(collector.database, Chores(collector, plan).tasks(), plan.intervals)
 
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:

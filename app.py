@@ -67,7 +67,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
-    app.extensions["upkeep"] = upkeep_for(collector, settings)
+    upkeep = app.extensions["upkeep"] = upkeep_for(collector, settings)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     observe(app)
     metrics = HttpMetrics(app)
@@ -76,7 +76,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     if settings.logstash_host:
         ship(settings.logstash_host, settings.logstash_port, logs.delivery, context)
     guard(app, settings.api_token, allow_open=settings.allow_open)
-    resources.register(app, collector, metrics)
+    resources.register(app, collector, upkeep, metrics)
     web.register(app, collector)
     commands.registration.register(app, collector)
     metrics.start_at_zero(app)

@@ -27,7 +27,7 @@ HOUR = timedelta(hours=1)
 
 
 class Plan(NamedTuple):
-    """How often each chore is done; None is never."""
+    """How often each chore is done, None is never; how many scheduled copies are kept."""
 
     counting: timedelta | None = None
     reconcile: timedelta | None = None
@@ -37,6 +37,12 @@ class Plan(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> Plan:
         return cls(settings.count_every, settings.reconcile_every, settings.backup_every, settings.backups_kept)
+
+    @property
+    def intervals(self) -> dict[str, timedelta]:
+        """Return how often each planned chore is done, by name."""
+        every = {"count": self.counting, "reconcile": self.reconcile, "backup": self.backup}
+        return {name: interval for name, interval in every.items() if interval}
 
 
 class Chores:
@@ -48,13 +54,13 @@ class Chores:
 
     def tasks(self) -> list[Task]:
         """Return those that are planned. Which tags are to be counted follows from their own counts."""
-        plan = self._plan
-        found = [
-            ("count", plan.counting and HOUR, self._counts_due, self.count),
-            ("reconcile", plan.reconcile, lambda session: not ledger.empty(session), self.reconcile),
-            ("backup", plan.backup, lambda session: sources.source_of(session) is not None, self.back_up),
-        ]
-        return [Task(name, every, wanted, work) for name, every, wanted, work in found if every]
+        work = {
+            "count": (self._counts_due, self.count),
+            "reconcile": (lambda session: not ledger.empty(session), self.reconcile),
+            "backup": (_holds_tweets, self.back_up),
+        }
+        every = self._plan.intervals | {"count": HOUR}
+        return [Task(name, every[name], *work[name]) for name in self._plan.intervals]
 
     def count(self, stop: threading.Event) -> None:
         """Ask X how many posts there are of each tag that was not counted lately."""
@@ -93,3 +99,7 @@ class Chores:
             sources.require(session, self._collector.source.name)
         with closing(AppOnly(self._collector.source.reach(), self._collector.clock)) as x:
             yield x
+
+
+def _holds_tweets(session: Session) -> bool:
+    return sources.source_of(session) is not None

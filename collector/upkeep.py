@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -43,10 +43,14 @@ class Task(NamedTuple):
 
 
 class Upkeep:
-    """Keeps the chores of a database done, in a thread of its own, one after the other."""
+    """Keeps the chores of a database done, in a thread of its own, one after the other.
 
-    def __init__(self, database: Database, tasks: Sequence[Task]) -> None:
+    `intervals` says how often each of them is done.
+    """
+
+    def __init__(self, database: Database, tasks: Sequence[Task], intervals: Mapping[str, timedelta] | None = None) -> None:
         self._database, self._tasks = database, tasks
+        self.intervals = intervals or {task.name: task.every for task in tasks}
         self._stop, self._break_off = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 

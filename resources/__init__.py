@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from collector.collector import Collector
+from collector.upkeep import Upkeep
 from resources.api import ProblemApi
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
@@ -21,7 +22,7 @@ from telemetry.metrics import HttpMetrics
 LARGEST_ID = 2**31 - 1
 
 
-def register(app: Flask, collector: Collector, metrics: HttpMetrics) -> None:
+def register(app: Flask, collector: Collector, upkeep: Upkeep, metrics: HttpMetrics) -> None:
     """Give the app all routes of the API."""
     handle_errors(app)
     api = ProblemApi(app)
@@ -40,7 +41,7 @@ def register(app: Flask, collector: Collector, metrics: HttpMetrics) -> None:
     )
     _refuse_head(app, "/database")
     api.add_resource(LivezResource, "/livez")
-    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, metrics))
+    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, upkeep, metrics))
     api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector,))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
@@ -14,9 +14,11 @@ from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
 from collector.collector import Collector
+from collector.copies.rotation import newest as newest_copy
+from collector.upkeep import Upkeep
 from collector.x.failures import BLOCKING, KINDS
 from formats.rows import MICRO
-from queries.chores import chores
+from queries.chores import ChoreView, chores
 from queries.figures import ServiceFigures, service_figures
 from queries.reconciliations import newest
 from queries.spend import Outlook
@@ -34,8 +36,8 @@ class MetricsResource(MonitorResource):
 
     accepts = ("text/plain", "application/openmetrics-text", "text/html")
 
-    def __init__(self, collector: Collector, http: HttpMetrics) -> None:
-        self._figures, self._http = DatabaseFigures(collector), http
+    def __init__(self, collector: Collector, upkeep: Upkeep, http: HttpMetrics) -> None:
+        self._figures, self._http = DatabaseFigures(collector, upkeep), http
 
     def get(self) -> Any:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -46,8 +48,8 @@ class MetricsResource(MonitorResource):
 class DatabaseFigures:
     """Figures read from the database at scrape, right whichever process collects; none while it can't be read."""
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector, self._database = collector, collector.database
+    def __init__(self, collector: Collector, upkeep: Upkeep) -> None:
+        self._collector, self._upkeep, self._database = collector, upkeep, collector.database
 
     def collect(self) -> Iterator[Metric]:
         """Give the metrics, as prometheus_client asks a collector for them."""
@@ -69,19 +71,28 @@ class DatabaseFigures:
         yield _labelled(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
         yield _labelled(GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost)
         yield _labelled(GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered)
-        succeeded = {chore.name: chore.succeeded.timestamp() if chore.succeeded else 0 for chore in done}
-        failed = {chore.name: float(chore.error is not None) for chore in done}
-        yield _labelled(
-            GaugeMetricFamily, "chore_last_success_timestamp_seconds", "When a chore was last done", "chore", succeeded
-        )
-        yield _labelled(GaugeMetricFamily, "chore_failed", "Whether a chore could not be done the last time", "chore", failed)
+        yield from self._chores(done)
         if compared:
             yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
         yield _spend(money)
         yield from self._plain(figures, money)
 
+    def _chores(self, done: Sequence[ChoreView]) -> Iterator[Metric]:
+        """Give the chores; those that are planned are there with 0 before they were ever done."""
+        planned = {name: every.total_seconds() for name, every in self._upkeep.intervals.items()}
+        succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
+        failed = {chore.name: float(chore.error is not None) for chore in done}
+        metrics = {
+            "chore_interval_seconds": ("How often a chore is done", planned),
+            "chore_last_success_timestamp_seconds": ("When a chore was last done", dict.fromkeys(planned, 0.0) | succeeded),
+            "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(planned, 0.0) | failed),
+        }
+        for name, (meaning, values) in metrics.items():
+            yield _labelled(GaugeMetricFamily, name, meaning, "chore", values)
+
     def _plain(self, figures: ServiceFigures, money: Outlook) -> Iterator[Metric]:
         success = figures.last_success.timestamp() if figures.last_success else 0
+        copy = newest_copy(self._database)
         budget, kept = self._collector.order.billing.budget, figures.schedule
         values = {
             "collection_running": ("Whether a collection runs", float(figures.running)),
@@ -98,6 +109,7 @@ class DatabaseFigures:
             "spend_forecast_usd": ("Ceiling of this billing month if it goes on as lately", money.forecast / MICRO),
             "x_rate_limit_remaining": ("Requests that X's window still allows", figures.rate_limit_remaining),
             "database_sequence": ("Grows with every change of what the API shows", figures.sequence),
+            "backup_size_bytes": ("Size of the newest scheduled copy", copy.bytes if copy else None),
             "database_size_bytes": ("Size of the database and its write-ahead log", self._database.size),
         }
         for name, (meaning, value) in values.items():
