@@ -24,6 +24,7 @@ MICRO = 1_000_000
 
 def tweet(view: TweetView) -> Json:
     """Return a tweet; the seven keys of the original API come first. Ids are strings, for JavaScript cuts them."""
+    own = str(view.id)
     return {
         "tweet": view.text,
         "author": view.author,
@@ -32,12 +33,14 @@ def tweet(view: TweetView) -> Json:
         "lang": view.lang,
         "country": view.country,
         "rash": view.rash,
-        "id": str(view.id),
+        "id": own,
         "username": view.username,
         "tags": view.tags,
         "country_code": view.country_code,
         "author_id": str(view.author_id) if view.author_id and view.author_id > 0 else None,
         "observed": rfc3339(view.observed),
+        "version": own if view.version == view.id else str(view.version),
+        "versions": (own,) if len(view.versions) == 1 else tuple(map(str, view.versions)),
     }
 
 
@@ -49,6 +52,18 @@ def tweets(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
         yield separator + b",".join(orjson.dumps(tweet(view)) for view in batch)
         separator = b","
     yield b"]}"
+
+
+def lines(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
+    """Return one tweet a line (NDJSON) in pieces, one a batch."""
+    for batch in batches:
+        yield b"".join(orjson.dumps(tweet(view), option=orjson.OPT_APPEND_NEWLINE) for view in batch)
+
+
+def ids(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
+    """Return one id a line, as twarc2 hydrates them, in pieces, one a batch."""
+    for batch in batches:
+        yield b"".join(b"%d\n" % view.id for view in batch)
 
 
 def authors(ranks: Iterable[AuthorRank]) -> Json:

@@ -1,21 +1,26 @@
-"""Tweets: all of them in short batches, and one by any of its versions' ids."""
+"""Tweets: those that are wanted in short batches, and one by any of its versions' ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from alchemy import Database
-from models import Author, Tag, Tweet, TweetTag, Version
-from queries.figures import generation
+from models import Author, Quarter, Tag, Tweet, TweetTag, Version
+from queries import batches
+from queries.filters import ALL, Filters, conditions
 
 
 class TweetView(NamedTuple):
-    """A tweet as it is shown. What X did not give is None; `tags` are by name; `observed` is that of the author."""
+    """A tweet as it is shown. What X did not give is None; `tags` are by name; `observed` is that of the author.
+
+    `version` is the id of the version whose text is shown, `versions` are the ids of all known ones, oldest first: `id` is
+    the first of them.
+    """
 
     id: int
     text: str
@@ -30,37 +35,28 @@ class TweetView(NamedTuple):
     observed: datetime | None
     rash: str | None
     tags: tuple[str, ...]
+    version: int
+    versions: tuple[int, ...]
 
 
-class TweetsReplaced(Exception):
-    """What is being read is not there any more."""
-
-
-def batch(session: Session, *, after: int, most: int) -> list[TweetView]:
-    """Return at most `most` tweets whose id is greater than `after`, oldest id first."""
-    rows = session.execute(_BATCH, {"after": after, "most": most}).all()
+def batch(session: Session, *, after: int, most: int, filters: Filters = ALL) -> list[TweetView]:
+    """Return at most `most` of the wanted tweets whose id is greater than `after`, oldest id first."""
+    wanted = _BATCH if filters == ALL else _BATCH.where(*conditions(filters))
+    rows = session.execute(wanted, {"after": after, "most": most}).all()
     if not rows:
         return []
-    names, links = _names(session), session.execute(_LINKS, {"first": rows[0].id, "last": rows[-1].id})
-    return list(_views(rows, names, links))
+    links, later = (ask(session, rows, sparse=filters != ALL) for ask in (_links, _later))
+    return list(_views(rows, _names(session), links, later))
 
 
-def in_batches(database: Database, *, most: int = 500) -> Iterator[list[TweetView]]:
-    """Give all tweets, oldest id first, each batch from a short transaction: a long one would hold up WAL checkpoints.
+def in_batches(database: Database, *, filters: Filters = ALL, most: int = 500) -> Iterator[list[TweetView]]:
+    """Give the wanted tweets, oldest id first, in batches; raises TweetsReplaced."""
+    return batches.in_batches(database, lambda session, after: batch(session, after=after, most=most, filters=filters))
 
-    Raises TweetsReplaced when they are dropped or restored meanwhile, for the rest would belong to another database.
-    """
-    after, began = -1, None
-    while True:
-        with database.reading() as session:
-            views, now = batch(session, after=after, most=most), generation(session)
-        if began not in (None, now):
-            raise TweetsReplaced("the tweets were dropped or restored while they were read")
-        began = now
-        if not views:
-            return
-        yield views
-        after = views[-1].id
+
+def stored(session: Session) -> int:
+    """Return how many tweets there are."""
+    return session.scalar(select(func.coalesce(func.sum(Quarter.tweets), 0))) or 0
 
 
 def tweet(session: Session, tweet_id: int) -> TweetView | None:
@@ -70,26 +66,47 @@ def tweet(session: Session, tweet_id: int) -> TweetView | None:
     return found[0] if found and found[0].id == first else None
 
 
-def _views(rows: Sequence[Row[Any]], names: dict[int, tuple[str, str]], links: Any) -> Iterator[TweetView]:
-    tags: dict[int, list[tuple[str, str]]] = {}
-    for tweet_id, tag_id in links:
-        tags.setdefault(tweet_id, []).append(names[tag_id])
+Belonging = dict[int, list[int]]
+
+
+def _views(
+    rows: Sequence[Row[Any]], names: dict[int, tuple[str, str]], links: Belonging, later: Belonging
+) -> Iterator[TweetView]:
     for row in rows:
-        rash = names[row.rash_id][1] if row.rash_id is not None else None
-        found_by = tuple(tag for _, tag in sorted(tags.get(row.id, ())))
-        yield TweetView._make((*row[:-1], rash, found_by))
+        own, rash_id, version = row.id, row.rash_id, row.version
+        rash = names[rash_id][1] if rash_id is not None else None
+        found_by = tuple(tag for _, tag in sorted(names[tag_id] for tag_id in links.get(own, ())))
+        versions = (own, *sorted(later[own])) if own in later else (own,)
+        yield TweetView._make((*row[:-2], rash, found_by, version, versions))
 
 
 def _names(session: Session) -> dict[int, tuple[str, str]]:
     return {row.id: (row.key, row.tag) for row in session.execute(select(Tag.id, Tag.key, Tag.tag))}
 
 
+def _belonging(tweet_id: InstrumentedAttribute[int], value: InstrumentedAttribute[int]) -> Callable[..., Belonging]:
+    """Return a question for what belongs to rows: by their range, or, where other tweets lie between them, by their ids."""
+    asked = select(tweet_id, value)
+    between = asked.where(tweet_id.between(bindparam("first"), bindparam("last")))
+    among = asked.where(tweet_id.in_(bindparam("ids", expanding=True)))
+
+    def ask(session: Session, rows: Sequence[Row[Any]], *, sparse: bool) -> Belonging:
+        ids = {"ids": [row.id for row in rows]} if sparse else {"first": rows[0].id, "last": rows[-1].id}
+        found: Belonging = {}
+        for row_id, belongs in session.execute(among if sparse else between, ids):
+            found.setdefault(row_id, []).append(belongs)
+        return found
+
+    return ask
+
+
 def _shown() -> Select[Any]:
     shown = (Tweet.id, Tweet.text, Tweet.created, Tweet.lang, Tweet.country, Tweet.country_code, Tweet.author_id)
     author = (Author.name, Author.username, Author.followers, Author.observed)
-    columns: list[Any] = [*shown, *author, Tweet.rash_id]
+    columns: list[Any] = [*shown, *author, Tweet.rash_id, Tweet.version]
     return select(*columns).outerjoin(Author, Author.id == Tweet.author_id)
 
 
 _BATCH = _shown().where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
-_LINKS = select(TweetTag.tweet_id, TweetTag.tag_id).where(TweetTag.tweet_id.between(bindparam("first"), bindparam("last")))
+_links = _belonging(TweetTag.tweet_id, TweetTag.tag_id)
+_later = _belonging(Version.tweet_id, Version.id)

@@ -15,7 +15,7 @@ from collector.collector import CollectionRunning, NothingTracked
 from collector.copies.backups import BackupRefused
 from collector.sources import SourceRefused
 from formats.problems import MEDIA_TYPE, Fault, problem
-from queries.tweets import TweetsReplaced
+from queries.batches import TweetsReplaced
 from resources.api import BadInput
 from telemetry.requests import request_id
 

@@ -30,8 +30,10 @@ FULL = TweetView(
     observed=NOON,
     rash="#sre",
     tags=("#devops", "#sre"),
+    version=2**63 - 1,
+    versions=(2**63 - 1,),
 )
-BARE = TweetView(1, "x", NOON, None, None, None, None, None, None, None, None, None, ())
+BARE = TweetView(1, "x", NOON, None, None, None, None, None, None, None, None, None, (), 1, (1,))
 
 
 def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
@@ -50,13 +52,15 @@ def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
         "country_code": "CO",
         "author_id": "9007199254740993",
         "observed": "2026-11-17T12:34:56Z",
+        "version": "9223372036854775807",
+        "versions": ("9223372036854775807",),
     }
 
 
 def test_what_x_did_not_give_is_null_and_the_tags_are_an_empty_list() -> None:
     shown = rows.tweet(BARE)
     given = {name: value for name, value in shown.items() if value is not None}
-    assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "tags": ()}
+    assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "tags": (), "version": "1", "versions": ("1",)}
 
 
 def test_a_stand_in_for_an_unknown_author_s_id_is_not_shown() -> None:

@@ -1,0 +1,92 @@
+"""The vocabulary of filters: what is read, and what is refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from formats.filters import PARAMETERS, FiltersRefused, filters
+from queries.filters import ALL, Filters
+
+NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
+
+
+def test_nothing_given_asks_for_everything() -> None:
+    assert filters({}) == ALL
+
+
+def test_the_vocabulary_is_that_of_the_filters() -> None:
+    assert set(PARAMETERS) == {"tag" if name == "tags" else name for name in Filters._fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("lang", "PT-BR", "pt-br"),
+        ("lang", "und", "und"),
+        ("country", "co", "CO"),
+        ("country", "Côte d’Ivoire", "Côte d’Ivoire"),
+        ("author", "@Ada_Muster", "ada_muster"),
+        ("since", "2026-11-17T12:00:00Z", NOON),
+        ("since", "2026-11-17T13:30:00.5+01:30", NOON.replace(microsecond=500_000)),
+        ("until", "2026-11-17", NOON.replace(hour=0)),
+        ("min_followers", "0", 0),
+        ("min_followers", "1000000000", 10**9),
+    ],
+)
+def test_a_good_value_is_read(name: str, value: str, read: Any) -> None:
+    expected = {"since": NOON.replace(microsecond=500_000)} if name == "since" and ".5" in value else {name: read}
+    assert filters({name: [value]}) == Filters(**expected)
+
+
+def test_tags_are_compared_by_their_key_and_each_counts_once() -> None:
+    assert filters({"tag": ["SRE", "#sre", "#Ärger"]}).tags == ("#sre", "#ärger")
+
+
+BAD = {
+    "tag": ["", "#", "##sre", "a b", "123", "#sre OR #devops", "a" * 101],
+    "lang": ["", "e", "english", "en_US", "ſr", "en\n"],
+    "country": ["", "a\0b", "a\nb", "x" * 101],
+    "author": ["", "@", "@@ada", "ada muster", "бо", "a" * 21, "ada\n"],
+    "since": ["", "yesterday", "2026-02-30", "2026-11-17T12:00:00", "2026-11-17T12:00:00 01:00", "20261117", "٢026-11-17"],
+    "until": ["", "0000-01-01", "2026-11-17T25:00:00Z", "0001-01-01T00:00:00+23:59", "2026-W01-1", "2026-11-17\n"],
+    "min_followers": ["", "-1", "+1", "1.5", "1_000", "٣", " 1", "1000000001", "9" * 30],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_is_refused_with_what_is_expected(name: str, value: str) -> None:
+    with pytest.raises(FiltersRefused) as refused:
+        filters({name: [value]})
+    assert [(fault.parameter, fault.detail) for fault in refused.value.faults] == [
+        (name, f"expected {PARAMETERS[name].expected}")
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(PARAMETERS) - {"tag"}))
+def test_what_is_given_twice_is_refused(name: str) -> None:
+    with pytest.raises(FiltersRefused, match=f"{name}: is given more than once"):
+        filters({name: ["1", "2"]})
+
+
+def test_since_may_be_until_but_not_after_it() -> None:
+    assert filters({"since": ["2026-11-17"], "until": ["2026-11-17"]}).until is not None
+    with pytest.raises(FiltersRefused, match="until: expected a time that is not before since"):
+        filters({"since": ["2026-11-17T00:00:01Z"], "until": ["2026-11-17"]})
+
+
+def test_every_fault_is_named() -> None:
+    with pytest.raises(FiltersRefused) as refused:
+        filters({"lang": ["?"], "author": ["a b"], "since": ["yesterday"]})
+    assert [fault.parameter for fault in refused.value.faults] == ["lang", "author", "since"]
+
+
+@given(st.sampled_from(sorted(PARAMETERS)), st.text() | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"))
+def test_any_text_is_read_or_refused(name: str, value: str) -> None:
+    with suppress(FiltersRefused):
+        assert filters({name: [value]}) != ALL

@@ -1,0 +1,152 @@
+"""The filters on a database, and what belongs to the tweets that they let through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alchemy import Database
+from collector.copies.backups import drop
+from collector.imports import Import
+from collector.tweets.deletions import bury
+from formats.filters import filters
+from formats.records import record
+from queries import batches, payloads, tweets
+from queries.filters import ALL, Filters
+from tests.fixtures.archives import MORNING, edited, json_lines, own_row, page, post, user
+
+Wanted = dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Nine tweets, a minute apart: 0 to 4 our own rows, 5 edited twice, 6 to 8 X's."""
+    folder = tmp_path_factory.mktemp("filters")
+    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        file = json_lines(folder / "archive.jsonl", *archive())
+        run = Import(ready)
+        for line in file.read_bytes().splitlines():
+            read = record(line)
+            assert not read.refused
+            run.add(read.tweets, read.authors)
+        run.end()
+        yield ready
+
+
+def archive() -> list[Any]:
+    bo = user(7002, "Бо", "Bo_Primer", 90)
+    return [
+        own_row(0, tags=["#sre", "#devops"]),
+        own_row(1, lang="PT", tags=["#devops"], rash="#devops"),
+        own_row(2, lang=None, country="Colombia", country_code="CO"),
+        own_row(3, username="eve", author="Eve", followers=None),
+        own_row(4, username=None, author=None, followers=None),
+        page(edited(5, 10, 11, text="third", author_id="7002"), users=(bo,)),
+        page(post(6, author=7002), post(7, author=7003), post(8, author=None), users=(bo,)),
+    ]
+
+
+def found(database: Database, wanted: Filters, *, most: int = 2) -> list[int]:
+    """Return by their minutes the tweets that are wanted."""
+    views = [view for batch in tweets.in_batches(database, filters=wanted, most=most) for view in batch]
+    return [(view.created - MORNING) // timedelta(minutes=1) for view in views]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "minutes"),
+    [
+        ({}, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ({"tag": ["SRE"]}, [0, 2, 3, 4]),
+        ({"tag": ["#sre", "#DevOps"]}, [0]),
+        ({"tag": ["#unknown"]}, []),
+        ({"lang": ["pt"]}, [1]),
+        ({"lang": ["EN"]}, [0, 3, 4, 5, 6, 7, 8]),
+        ({"country": ["co"]}, [2]),
+        ({"country": ["Colombia"]}, [2]),
+        ({"country": ["Peru"]}, []),
+        ({"author": ["@bo_primer"]}, [5, 6]),
+        ({"author": ["EVE"]}, [3]),
+        ({"since": ["2026-03-02T08:35:00Z"]}, [5, 6, 7, 8]),
+        ({"since": ["2026-03-02T08:35:00.1Z"]}, [6, 7, 8]),
+        ({"until": ["2026-03-02T08:31:00Z"]}, [0]),
+        ({"until": ["2026-03-02T08:31:00.1Z"]}, [0, 1]),
+        ({"since": ["2026-03-02"], "until": ["2026-03-02"]}, []),
+        ({"min_followers": ["91"]}, [0, 1, 2]),
+        ({"min_followers": ["90"]}, [0, 1, 2, 5, 6]),
+        ({"tag": ["devops"], "min_followers": ["1"], "lang": ["en"], "until": ["2026-03-03"]}, [0]),
+    ],
+)
+def test_a_filter_lets_through_what_it_names(database: Database, wanted: Wanted, minutes: list[int]) -> None:
+    assert found(database, filters(wanted)) == minutes
+
+
+def test_what_is_filtered_is_shown_as_it_is_without_a_filter(database: Database) -> None:
+    every = {view.id: view for batch in tweets.in_batches(database) for view in batch}
+    for wanted in ({"tag": ["sre"]}, {"author": ["bo_primer"]}, {"lang": ["pt"]}):
+        some = [view for batch in tweets.in_batches(database, filters=filters(wanted), most=1) for view in batch]
+        assert some
+        assert all(view == every[view.id] for view in some)
+    assert every[int(post(0)["id"])].tags == ("#devops", "#sre")
+
+
+def test_the_versions_of_an_edited_tweet_are_shown_oldest_first(database: Database) -> None:
+    versions = tuple(int(post(minute)["id"]) for minute in (5, 10, 11))
+    (batch,) = tweets.in_batches(
+        database, filters=filters({"since": ["2026-03-02T08:35:00Z"], "until": ["2026-03-02T08:36:00Z"]})
+    )
+    assert [(view.id, view.text, view.version, view.versions) for view in batch] == [
+        (versions[0], "third", versions[2], versions)
+    ]
+    with database.reading() as session:
+        assert tweets.tweet(session, versions[1]) == batch[0]
+        plain = tweets.tweet(session, int(post(6)["id"]))
+    assert plain
+    assert (plain.version, plain.versions) == (plain.id, (plain.id,))
+
+
+def test_the_payloads_are_those_of_the_same_tweets(database: Database) -> None:
+    for wanted in (ALL, filters({"tag": ["sre"]}), filters({"author": ["bo_primer"]})):
+        shown = [view.id for batch in tweets.in_batches(database, filters=wanted) for view in batch]
+        assert [one.id for batch in payloads.in_batches(database, filters=wanted, most=2) for one in batch] == shown
+
+
+def test_the_number_of_tweets_is_known(database: Database) -> None:
+    with database.reading() as session:
+        assert tweets.stored(session) == 9
+
+
+def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        run = Import(ready)
+        for row in (own_row(0), own_row(1)):
+            read = record(json_lines(tmp_path / "row.ndjson", row).read_bytes())
+            run.add(read.tweets, read.authors)
+        run.end()
+        reading = payloads.in_batches(ready, most=1)
+        next(reading)
+        drop(ready)
+        with pytest.raises(batches.TweetsReplaced):
+            list(reading)
+
+
+def test_what_is_deleted_meanwhile_is_left_out(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        run = Import(ready)
+        for number in range(3):
+            read = record(json_lines(tmp_path / "row.ndjson", own_row(number)).read_bytes())
+            run.add(read.tweets, read.authors)
+        run.end()
+        reading = tweets.in_batches(ready, most=1)
+        (first,) = next(reading)
+        with ready.writing() as session:
+            bury(session, int(post(1)["id"]))
+        assert [view.id for batch in reading for view in batch] == [int(post(2)["id"])]
+        assert first.id == int(post(0)["id"])
