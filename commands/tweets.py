@@ -1,4 +1,4 @@
-"""`flask --app app tweets …`: archives in."""
+"""`flask --app app tweets …`: archives in, and tweets out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collector.collector import Collector
 from collector.imports import Import
 from collector.sources import SourceRefused
 from collector.tags import TagRefused, hashtag
+from commands.exports import export_command
 from formats.records import lines
 
 REFUSED, UNUSABLE = 1, 2
@@ -33,7 +34,8 @@ class Refusals:
 
 def tweets_commands(collector: Collector) -> AppGroup:
     """Return the commands on the stored tweets."""
-    group = AppGroup("tweets", help="Import tweets.")
+    group = AppGroup("tweets", help="Import and export tweets.")
+    group.add_command(export_command(collector))
 
     @group.command("import")
     @click.option("--tag", type=_hashtag, help="A hashtag that every tweet is linked to as well.")

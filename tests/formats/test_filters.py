@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from formats.filters import PARAMETERS, FiltersRefused, filters
 from queries.filters import ALL, Filters
+from tests.formats.views import MANY
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 
@@ -86,6 +87,7 @@ def test_every_fault_is_named() -> None:
     assert [fault.parameter for fault in refused.value.faults] == ["lang", "author", "since"]
 
 
+@MANY
 @given(st.sampled_from(sorted(PARAMETERS)), st.text() | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"))
 def test_any_text_is_read_or_refused(name: str, value: str) -> None:
     with suppress(FiltersRefused):

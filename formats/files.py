@@ -1,0 +1,45 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+Stream = IO[bytes] | gzip.GzipFile
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Stream]:
+    """Give a file to write, packed where its name ends in .gz, which has its name once all is in it and on the disk.
+
+    Raises OSError, FileExistsError where there is one of that name already.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    if path.exists():
+        raise FileExistsError(path)
+    try:
+        with partial.open("wb") as raw:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+                    yield packed
+            else:
+                yield raw
+            raw.flush()
+            os.fsync(raw.fileno())
+        os.link(partial, path)
+        _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,99 @@
+"""Pseudonyms: the same id, name, mention or URL gets the same one under a key, and nobody finds the way back without it.
+
+What stays can still tell who somebody is: above all the words of a text, which can be searched for, and exact numbers of
+followers, times and places.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from base64 import b32encode
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from queries.tweets import TweetView
+
+KEY_BYTES = 32
+ROUNDS = 10
+HIGH_BITS, LOW_BITS = 31, 32
+MOST_REMEMBERED = 10_000
+HIDDEN = re.compile(
+    r"(?P<link>https?://t\.co/[a-z0-9]+|(?:[a-z][a-z0-9+.-]{0,20}://|www\.)\S+|\b(?:t\.co|(?:pic\.)?(?:twitter|x)\.com)/\S+)"
+    r"|(?P<address>[\w.+-]{1,64}[@＠][\w-]+(?:\.[\w-]+)+)"
+    r"|[@＠](?P<mention>[a-z0-9_]+|\w+)",
+    re.IGNORECASE,
+)
+
+
+def new_key() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
+
+
+class Writer(NamedTuple):
+    """What a tweet says of its author."""
+
+    author_id: int | None
+    author: str | None
+    username: str | None
+
+
+class Pseudonyms:
+    """The pseudonyms under a key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._of_writer = lru_cache(MOST_REMEMBERED)(self._writer)
+
+    def tweet(self, view: TweetView) -> TweetView:
+        """Return the tweet with pseudonyms for its ids, its author's names, and the mentions and URLs in its text.
+
+        The ids of edits are left out, as pseudonyms can't tell which came first.
+        """
+        own = self.number("tweet", view.id)
+        writer = self._of_writer(Writer(view.author_id, view.author, view.username))
+        return view._replace(id=own, version=own, versions=(own,), text=self.text(view.text), **writer._asdict())
+
+    def text(self, text: str) -> str:
+        """Return a text with pseudonyms for mentions, URLs and mail addresses; hashtags and all else stay."""
+        return HIDDEN.sub(self._hidden, text)
+
+    def username(self, username: str) -> str:
+        """Return the pseudonym of a username in any spelling, which is a mention's as well."""
+        return f"u{self._word('username', username.casefold())}"
+
+    def number(self, kind: str, number: int) -> int:
+        """Return the pseudonym of an id: a permutation of the numbers of 63 bits, so that different ids stay different.
+
+        It is a Feistel network with halves of unequal length, as in NIST SP 800-38G, over keyed BLAKE2b.
+        """
+        one, other = number >> LOW_BITS, number & (1 << LOW_BITS) - 1
+        for turn in range(ROUNDS):
+            mask = (1 << (LOW_BITS if turn % 2 else HIGH_BITS)) - 1
+            mixed = int.from_bytes(self._digest(kind, b"%d:%d" % (turn, other), 8), "big")
+            one, other = other, one ^ mixed & mask
+        return one << LOW_BITS | other
+
+    def _writer(self, writer: Writer) -> Writer:
+        """Return an author's pseudonyms; a stand-in for an unknown id, which is negative, is not shown anyway."""
+        own = writer.author_id
+        return Writer(
+            self.number("author", own) if own and own > 0 else own,
+            f"Author {self._word('name', str(own))}" if writer.author is not None else None,
+            self.username(writer.username) if writer.username is not None else None,
+        )
+
+    def _hidden(self, found: re.Match[str]) -> str:
+        if found["mention"]:
+            return f"@{self.username(found['mention'])}"
+        if found["link"]:
+            return f"https://url.invalid/{self._word('link', found['link'])}"
+        return f"{self._word('address', found['address'].casefold())}@address.invalid"
+
+    def _word(self, kind: str, text: str) -> str:
+        """Return 14 letters and digits, which hold 70 bits."""
+        return b32encode(self._digest(kind, text.encode(), 10)).decode().lower()[:14]
+
+    def _digest(self, kind: str, value: bytes, size: int) -> bytes:
+        return blake2b(value, key=self._key, person=kind.encode(), digest_size=size).digest()

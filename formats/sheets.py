@@ -1,0 +1,57 @@
+"""Tweets as CSV (RFC 4180) that spreadsheets open safely.
+
+A spreadsheet takes a cell for a formula if it starts with =, +, -, @, their wide forms, a tab or a line break
+(https://owasp.org/www-community/attacks/CSV_Injection), and for a number if it is digits, of which it keeps fifteen. Such a
+text gets a ' in front, and so does one that starts with ', so that reading is exact: where a text starts with ', drop it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from formats import rows
+from queries.tweets import TweetView
+
+BOM = "\ufeff"  # without it Excel reads UTF-8 as the system's old code page
+COLUMNS = (
+    "tweet",
+    "author",
+    "followers",
+    "created",
+    "lang",
+    "country",
+    "rash",
+    "id",
+    "username",
+    "tags",
+    "country_code",
+    "author_id",
+    "observed",
+    "version",
+    "versions",
+)
+UNSAFE = re.compile(r"[=+\-@＝＋－＠\t\r\n']|[0-9 ]{16,}\Z")
+
+
+def sheet(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
+    """Return the header and the tweets in pieces, one a batch."""
+    yield (BOM + _lines([COLUMNS])).encode()
+    for batch in batches:
+        yield _lines([cell(row[name]) for name in COLUMNS] for row in map(rows.tweet, batch)).encode()
+
+
+def cell(value: str | int | tuple[str, ...] | None) -> str | int:
+    """Return a cell: a list is joined by spaces, nothing is empty, NUL, which ends many a reader's line, is U+FFFD."""
+    if value is None or isinstance(value, int):
+        return "" if value is None else value
+    text = (value if isinstance(value, str) else " ".join(value)).replace("\0", "\ufffd")
+    return f"'{text}" if UNSAFE.match(text) else text
+
+
+def _lines(cells: Iterable[Sequence[str | int]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(cells)
+    return written.getvalue()

@@ -1,0 +1,100 @@
+"""The promise: an export, imported into an empty database, gives the same database."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from api import get_tweets
+from collector.tweets.deletions import bury
+from emulator import Emulator
+from tests.commands.conftest import MakeProgram, Program
+from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
+
+DAY = 86_400
+HOSTILE = [
+    "=1+1",
+    "\u2028\u2029\x85 lines",
+    "\x01\x1b[2K\x7f",
+    "a\r\nb\tc",
+    '"quoted", and \\ escaped \\u0000',
+    "\ufeff\u202e bidi \U0001f926\U0001f3fd\u200d\u2642\ufe0f",
+    "&lt;b&gt; <script>",
+    " ",
+    "\ufffd",
+    "x" * 30_000,
+]
+TABLES = {
+    "tweets": "SELECT t.id, version, text, created, t.lang, country, country_code, author_id, tag FROM tweets t "
+    "LEFT JOIN tags ON tags.id = rash_id",
+    "versions": "SELECT id, tweet_id FROM versions",
+    "authors": "SELECT id, username, name, followers, observed, tweets FROM authors",
+    "tweet_tags": "SELECT tweet_id, tag FROM tweet_tags JOIN tags ON tags.id = tag_id",
+    "quarters": "SELECT start, tweets FROM quarters",
+    "tag_langs": "SELECT tag, t.lang, tweets FROM tag_langs t JOIN tags ON tags.id = tag_id",
+    "tag_hours": "SELECT tag, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
+}
+
+
+def tables(program: Program) -> dict[str, list[Any]]:
+    """Return all that the tweets are stored in, but for the numbers of runs and tags."""
+    with closing(sqlite.connect(program.file)) as raw:
+        return {name: sorted(raw.execute(query).fetchall(), key=repr) for name, query in TABLES.items()}
+
+
+@pytest.fixture
+def lived(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> Program:
+    """A program that has collected twice, imported every shape, met edits and hostile texts, and deleted some."""
+    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "1000"}
+    program = make_program(**settings)
+    program.collector.prepare()
+    get_tweets(program.collector)
+    emulator.clock.advance(2 * DAY)
+    program = make_program(**settings)
+    get_tweets(program.collector)
+    for name in ("twarc-pages.jsonl", "pages-post-fields.jsonl", "twarc-flattened.jsonl"):
+        program.imported(FIXTURES / name)
+    program.imported("--tag", "#Launch", json_lines(tmp_path / "odd.jsonl", *odd()))
+    for row in random.Random(1).sample(program.tweets(), 20):
+        with program.collector.database.writing() as session:
+            bury(session, int(row["id"]))
+    return program
+
+
+def odd() -> list[Any]:
+    """Return tweets of authors who are known by a username only, by an id only, or not at all; hostile texts; edits."""
+    texts = [own_row(100 + number, text, author=text[:50], lang=text[:3]) for number, text in enumerate(HOSTILE)]
+    nobody: dict[str, Any] = {"author": None, "username": None, "followers": None}
+    return [
+        *texts,
+        own_row(50, username="Eve", author="Eve", followers=2**62, rash="#Zeta", tags=["#Zeta", "#alpha"]),
+        own_row(51, **nobody, rash=None, tags=[]),
+        own_row(52, author_id="7077", **nobody),
+        own_row(53, username="=cmd", author="+1", country="@x", country_code="-1", lang=None),
+        page(edited(60, 61, 62, 63, text="fourth #sre"), post(64, author=None), users=(user(7001, "Ada", "ada_muster", 5),)),
+        page(edited(60, 61, text="second #sre")),
+    ]
+
+
+def test_an_export_gives_the_same_database_and_the_same_export(
+    lived: Program, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.ndjson", tmp_path / "second.ndjson"
+    assert lived.run("tweets", "export", "-o", first) == (0, [], [])
+    count = len(lived.tweets())
+    assert count > 1500
+    copy = make_program("copy")
+    assert copy.imported(first) == f"{count} tweets read, {count} added, 0 refused"
+    assert copy.run("tweets", "export", "-o", second) == (0, [], [])
+    assert first.read_bytes() == second.read_bytes()
+    before, after = tables(lived), tables(copy)
+    assert {name for name, found in before.items() if found} == set(TABLES)
+    assert len(before["versions"]) >= 10
+    for name in TABLES:
+        assert after[name] == before[name], name
+    assert copy.run("database", "verify") == (0, [], ["everything adds up"])

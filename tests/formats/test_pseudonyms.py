@@ -1,0 +1,97 @@
+"""Pseudonyms: the same under a key, nothing of the original left, and tweets that can be imported."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.x.parsing import LARGEST_ID
+from formats import rows
+from formats.pseudonyms import KEY_BYTES, Pseudonyms, new_key
+from formats.records import record
+from queries.tweets import TweetView
+from tests.formats.views import MANY, views
+
+KEY = bytes(range(KEY_BYTES))
+IDS = st.integers(0, LARGEST_ID)
+LINK, MENTION = r"https://url\.invalid/[a-z2-7]{14}", r"@u[a-z2-7]{14}"
+
+
+@pytest.fixture
+def names() -> Pseudonyms:
+    return Pseudonyms(KEY)
+
+
+@MANY
+@given(IDS, IDS)
+def test_different_ids_have_different_pseudonyms(one: int, other: int) -> None:
+    names = Pseudonyms(KEY)
+    found = names.number("tweet", one), names.number("tweet", other)
+    assert all(0 <= number <= LARGEST_ID for number in found)
+    assert (found[0] == found[1]) == (one == other)
+
+
+def test_the_pseudonyms_of_ids_in_a_row_are_in_no_order_and_depend_on_the_kind_and_the_key(names: Pseudonyms) -> None:
+    numbers = [names.number("tweet", 2028387331077046272 + number) for number in range(1000)]
+    ups = sum(one < other for one, other in pairwise(numbers))
+    assert 400 < ups < 600
+    assert len(set(numbers)) == 1000
+    assert 400 < sum(number % 2 for number in numbers) < 600
+    assert 400 < sum(number >> 62 for number in numbers) < 600
+    assert names.number("author", 5) != names.number("tweet", 5) != Pseudonyms(new_key()).number("tweet", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hi @Ada_1, and＠ada_1!", rf"hi {MENTION}, and{MENTION}!"),
+        ("@adaさん", rf"{MENTION}さん"),
+        ("@Бо", MENTION),
+        ("see https://t.co/AbC1x!これ", rf"see {LINK}!これ"),
+        ("see http://example.com/ada?x=@ada#sre now", rf"see {LINK} now"),
+        ("https://müller.de/ü", LINK),
+        ("www.example.com/ada x.com/ada/status/1 pic.twitter.com/abc t.co/x", rf"{LINK} {LINK} {LINK} {LINK}"),
+        ("write to ada.m+x@mail.example.com", r"write to [a-z2-7]{14}@address\.invalid"),
+        ("#sre #devops stay, 12:30 too. And @ alone", r"\#sre\ \#devops\ stay,\ 12:30\ too\.\ And\ @\ alone"),
+    ],
+)
+def test_mentions_and_urls_have_pseudonyms_and_the_rest_of_a_text_stays(names: Pseudonyms, text: str, expected: str) -> None:
+    assert re.fullmatch(expected, names.text(text))
+
+
+def test_a_mention_is_the_pseudonym_of_the_author_in_any_spelling(names: Pseudonyms) -> None:
+    assert names.text("@ADA_Muster") == f"@{names.username('ada_muster')}"
+
+
+@MANY
+@given(views())
+def test_nothing_is_left_of_who_wrote_it(view: TweetView) -> None:
+    before, after = rows.tweet(view), rows.tweet(Pseudonyms(KEY).tweet(view))
+    for name in ("id", "version", "author_id", "author", "username"):
+        assert (after[name] is None) == (before[name] is None)
+        assert before[name] is None or before[name] != after[name]
+    assert after["versions"] == (after["id"],)
+    assert all(after[name] == before[name] for name in ("followers", "created", "lang", "country", "rash", "tags", "observed"))
+
+
+@MANY
+@given(views())
+def test_a_tweet_with_pseudonyms_can_be_imported(view: TweetView) -> None:
+    shown = Pseudonyms(KEY).tweet(view)
+    read = record(orjson.dumps(rows.tweet(shown)))
+    assert not read.refused
+    ((tweet, tags, _),) = read.tweets
+    assert (tweet.id, tweet.version, tweet.text, tweet.created) == (shown.id, shown.id, shown.text, shown.created)
+    assert (tweet.author_id, tags) == (shown.author_id, shown.tags)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 50_000, "a." * 25_000, "a@" * 25_000, "x@y" + ".y" * 25_000, "http:/" * 10_000, "+" * 50_000]
+)
+def test_no_text_takes_long(names: Pseudonyms, text: str) -> None:
+    names.text(text)

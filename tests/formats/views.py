@@ -1,0 +1,64 @@
+"""Tweets as queries give them, with whatever a database can hold in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from collector.x.parsing import LARGEST_ID
+from queries.tweets import TweetView
+
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FIRST = datetime(2010, 11, 5, tzinfo=UTC)
+PLAIN = st.characters(codec="utf-8", exclude_characters="\0")
+ODD_STARTS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@ada",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "'",
+    "''=1",
+    "＝1",
+    '"',
+    '"=1",',
+    ",",
+    ";",
+    " =1",
+    "1e5",
+    "0" * 20,
+]
+TEXTS = st.text(PLAIN, min_size=1, max_size=60) | st.builds(
+    str.__add__, st.sampled_from(ODD_STARTS), st.text(PLAIN, max_size=20)
+)
+TAGS = st.sampled_from(["#devops", "#sre", "#Ärger", "#日本語", "#x1"])
+SECONDS = st.integers(0, 10**9).map(lambda seconds: FIRST + timedelta(seconds=seconds))
+
+
+@st.composite
+def views(draw: st.DrawFn) -> TweetView:
+    """Return a tweet; its ids are of the time of snowflakes."""
+    versions = sorted(draw(st.sets(st.integers(2**35, LARGEST_ID), min_size=1, max_size=3)))
+    author_id = draw(st.none() | st.integers(1, LARGEST_ID))
+    names = {name: draw(st.none() | TEXTS) if author_id else None for name in ("author", "username")}
+    tags = tuple(sorted(draw(st.sets(TAGS)), key=str.casefold))
+    return TweetView(
+        id=versions[0],
+        text=draw(TEXTS),
+        created=draw(SECONDS),
+        lang=draw(st.none() | TEXTS),
+        country=draw(st.none() | TEXTS),
+        country_code=draw(st.none() | TEXTS),
+        author_id=author_id,
+        followers=draw(st.none() | st.integers(0, LARGEST_ID)) if author_id else None,
+        observed=draw(SECONDS) if author_id else None,
+        rash=draw(st.sampled_from(tags)) if tags else None,
+        tags=tags,
+        version=draw(st.sampled_from(versions)),
+        versions=tuple(versions),
+        **names,
+    )
