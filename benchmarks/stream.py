@@ -36,11 +36,13 @@ def fill(folder: str, count: int) -> Path:
     database.upgrade()
     database.close()
     with sqlite.connect(file) as raw:
-        run = "INSERT INTO runs (id, kind, state, started, tweets_added, posts, users) VALUES (1, 'import', 'done', ?, 0, 0, 0)"
-        raw.execute(run, (CREATED,))
-        raw.execute("INSERT INTO tags VALUES (1, '#devops', '#devops', 1, ?)", (CREATED,))
-        authors = ((n, f"user{n}", f"Invented {n}", n * 7, CREATED) for n in range(1, 1001))
-        raw.executemany("INSERT INTO authors (id, username, name, followers, observed) VALUES (?, ?, ?, ?, ?)", authors)
+        names = "id, kind, state, started, tweets_added, posts, users, floor, ceiling"
+        raw.execute(f"INSERT INTO runs ({names}) VALUES (1, 'import', 'done', ?, 0, 0, 0, 0, 0)", (CREATED,))
+        raw.execute("INSERT INTO tags (id, key, tag, tracked, since) VALUES (1, '#devops', '#devops', 1, ?)", (CREATED,))
+        authors = ((n, f"user{n}", f"Invented {n}", n * 7, CREATED, count // 1000) for n in range(1, 1001))
+        raw.executemany(
+            "INSERT INTO authors (id, username, name, followers, observed, tweets) VALUES (?, ?, ?, ?, ?, ?)", authors
+        )
         text = "An invented tweet about nothing in particular, long enough to look like one. " * 2
         rows = ((n << 22, n << 22, f"{n} {text}", CREATED, "en", n % 1000 + 1) for n in range(1, count + 1))
         columns = "id, version, text, created, lang, author_id, rash_id, run_id"
@@ -71,7 +73,8 @@ def baseline(file: Path) -> float:
     """Return the seconds in which SQLite itself makes JSON of the same columns."""
     query = """SELECT json_object('tweet', text, 'author', name, 'followers', followers, 'created', created, 'lang', lang,
         'country', country, 'rash', '#devops', 'id', CAST(t.id AS text), 'username', username, 'tags', json_array('#devops'),
-        'country_code', country_code, 'author_id', CAST(author_id AS text), 'observed', observed)
+        'country_code', country_code, 'author_id', CAST(author_id AS text), 'observed', observed,
+        'version', CAST(version AS text), 'versions', json_array(CAST(t.id AS text)))
         FROM tweets t LEFT JOIN authors a ON a.id = t.author_id ORDER BY t.id"""
     started = time.perf_counter()
     raw = sqlite.connect(file)

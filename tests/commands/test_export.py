@@ -174,6 +174,16 @@ def test_a_reader_who_stops_ends_it_quietly(program: Program, tmp_path: Path) ->
     assert (process.returncode, said) == (141, "")
 
 
+def test_a_reader_who_is_gone_before_anything_was_written_ends_it_quietly(filled: Program) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "flask", "--app", "app", "tweets", "export"]
+    variables = {"PATH": os.environ["PATH"], **filled.environment}
+    done = subprocess.run(command, cwd=ROOT, env=variables, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_full_disk_is_said_in_one_line(filled: Program) -> None:
     command = f"{sys.executable} -m flask --app app tweets export > /dev/full"
     variables = {"PATH": os.environ["PATH"], **filled.environment}
