@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import io
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +207,22 @@ def test_it_works_while_a_collection_runs(make_program: MakeProgram, emulator: E
     started.over.result(30)
     lines = (tmp_path / "out.ndjson").read_text().splitlines()
     assert 0 < len(lines) <= len(program.tweets())
+
+
+@pytest.mark.parametrize("where", ["a file", "the terminal"])
+def test_a_terminal_shows_how_far_it_is_unless_it_shows_the_tweets(filled: Program, tmp_path: Path, where: str) -> None:
+    ours, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "flask", "--app", "app", "tweets", "export"]
+    variables = {"PATH": os.environ["PATH"], **filled.environment}
+    with (tmp_path / "out.ndjson").open("wb") as file:
+        out = file if where == "a file" else terminal
+        subprocess.run(command, cwd=ROOT, env=variables, stdout=out, stderr=terminal, timeout=60, check=True)
+    os.close(terminal)
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert (b"5/5" in shown) == (where == "a file")
+    assert (b"ada_muster" in shown) == (where == "the terminal")
 
 
 def stored(collector: Collector) -> int:
