@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 WAL_SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_S = 5
+EMPTYING_TRIES = 8
+EMPTYING_PATIENCE_MS = 50
+EMPTYING_PAUSE_S = 0.05
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -203,6 +207,45 @@ class Database:
         with self._turns.one(), _failures_named(), self._writer.connect() as connection, connection.begin():
             _migrate(connection)
 
+    def empty_log(self) -> bool:
+        """Move the write-ahead log into the file and cut it to nothing; False where others hold that up. SQLite only.
+
+        Others wait for it, so it waits for them only a moment at a time.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with self._bare(EMPTYING_PATIENCE_MS) as connection:
+            for attempt in range(EMPTYING_TRIES):
+                time.sleep(EMPTYING_PAUSE_S if attempt else 0)
+                ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                if not busy:
+                    return True
+        return False
+
+    def write_anew(self) -> None:
+        """Write the file anew, without the unused parts of its pages; raises DatabaseUnavailable. SQLite only.
+
+        SQLite does it in memory, as large as the database, and writers wait.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with self._turns.one(), self._bare(BUSY_TIMEOUT_S * 1000) as connection:
+                connection.execute("VACUUM").close()
+
+    @contextmanager
+    def _bare(self, patience_ms: int) -> Iterator[sqlite3.Connection]:
+        """Give the driver's connection, outside a transaction, which waits so long for others."""
+        try:
+            with _failures_named(), self.engine.connect() as pooled:
+                connection: Any = pooled.connection.driver_connection
+                connection.execute(f"PRAGMA busy_timeout={patience_ms}").close()
+                try:
+                    yield connection
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}").close()
+        except DiskFailed:
+            self._suspect = True
+            raise
+
     def close(self) -> None:
         self.engine.dispose()
         while self._kept_open:
@@ -327,16 +370,16 @@ def _uncached(file: Path) -> list[int]:
 def _failures_named() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, pysqlite3.dbapi2.Error) as error:
         failure = _failure(error)
         if failure is None:
             raise
         raise failure from error
 
 
-def _failure(error: DBAPIError) -> DatabaseUnavailable | None:
+def _failure(error: Exception) -> DatabaseUnavailable | None:
     """Return what is wrong outside our own code, or None for a programming error."""
-    words_of = str(error.orig).lower()
+    words_of = str(error.orig if isinstance(error, DBAPIError) else error).lower()
     known = {
         "locked": DatabaseUnavailable("the database is busy"),
         "full": DatabaseUnavailable("the disk of the database is full"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import Select, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Database
@@ -16,6 +16,7 @@ from collector.tweets import rollups
 from collector.values import first_id
 from models import (
     Author,
+    AuthorTombstone,
     Budget,
     Listing,
     Purchase,
@@ -103,9 +104,20 @@ def _tweets(session: Session, _billing: Billing) -> Iterator[str]:
     nameless = select(func.count()).select_from(Tweet).where(Tweet.rash_id.is_(None), Tweet.id.in_(select(TweetTag.tweet_id)))
     if count := session.scalar(nameless):
         yield f"{count} tweets were found by a tag and don't say by which first"
-    buried = select(func.count()).select_from(Tweet).where(Tweet.id.in_(select(Tombstone.id)))
-    if count := session.scalar(buried):
-        yield f"{count} tweets are stored that were deleted"
+    yield from _deletions(session)
+
+
+def _deletions(session: Session) -> Iterator[str]:
+    whole, geo = (select(Tombstone.id).where(Tombstone.geo_only == kind) for kind in (False, True))
+    located = or_(Tweet.country.is_not(None), Tweet.country_code.is_not(None))
+    found = {
+        "tweets are stored that were deleted": or_(Tweet.id.in_(whole), Tweet.version.in_(whole)),
+        "tweets are stored whose author was deleted": Tweet.author_id.in_(select(AuthorTombstone.author_id)),
+        "tweets have a country that was deleted": and_(Tweet.id.in_(geo), located),
+    }
+    for what, condition in found.items():
+        if count := session.scalar(select(func.count()).select_from(Tweet).where(condition)):
+            yield f"{count} {what}"
 
 
 def _listings(session: Session, _billing: Billing) -> Iterator[str]:

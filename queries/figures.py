@@ -16,6 +16,7 @@ from queries.leases import live_token
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
+ERASURES_OWED = "erasures_owed"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 SAME_CLOCK_S = 60
 DEAD_AFTER_S = 180

@@ -7,6 +7,7 @@ from flask import Flask
 from collector.collector import Collector
 from collector.upkeep import Upkeep
 from resources.api import ProblemApi
+from resources.authors import AuthorResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.errors import handle_errors
@@ -30,6 +31,7 @@ def register(app: Flask, collector: Collector, upkeep: Upkeep, metrics: HttpMetr
     api.add_resource(HoursResource, "/tweets_per_hour", resource_class_args=(collector,))
     api.add_resource(TweetsPerTagResource, "/tweets_per_tag", resource_class_args=(collector,))
     api.add_resource(TweetResource, "/tweets/<tweet_id>", resource_class_args=(collector,))
+    api.add_resource(AuthorResource, "/authors/<username>", resource_class_args=(collector,))
     api.add_resource(TagsResource, "/tags", resource_class_args=(collector,))
     api.add_resource(TagResource, "/tags/<tag>", resource_class_args=(collector,))
     api.add_resource(SpendResource, "/spend", resource_class_args=(collector,))

@@ -12,6 +12,7 @@ from werkzeug.exceptions import NotFound
 
 from collector import lease
 from collector.collector import Collector
+from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
 from formats import rows
@@ -57,6 +58,7 @@ class TweetResource(MonitorResource):
         with self._database.writing() as session:
             lease.refuse_while_restoring(session)
             stored = bury(session, _number(tweet_id))
+        erasure.settle(self._database)
         log.info("tweet deleted", extra={"stored": stored})
         return no_content()
 

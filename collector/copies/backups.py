@@ -20,7 +20,7 @@ from alchemy import Database, DatabaseDamaged, DatabaseUnavailable, known_revisi
 from collector import figures, lease, runs
 from collector.collector import CollectionRunning
 from collector.copies.remains import Remains, remains, take_over
-from collector.tweets import rollups
+from collector.tweets import erasure, rollups
 from models import (
     Author,
     AuthorPayload,
@@ -91,8 +91,10 @@ def drop(database: Database) -> str:
             session.execute(delete(table))
         rollups.clear(session)
         session.execute(update(Tag).values(from_id=None, since_id=None))
+        erasure.owe(session)
         figures.replaced(session)
     _forget_older_copies(database)
+    erasure.settle(database)
     return name
 
 
@@ -116,6 +118,7 @@ def restore(database: Database, source: Path) -> None:
                 _put_aside(database)
             with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
                 copy.backup(live.driver_connection)
+            erasure.empty_log(database)
         finally:
             for file in _files(ready):
                 file.unlink(missing_ok=True)
@@ -150,19 +153,30 @@ def _check_lease(database: Database, token: int) -> None:
 
 
 def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> None:
-    """Make what will replace the database: the copy, migrated, with what it takes over, and a free lease."""
-    for file in _files(target):
+    """Make what will replace the database: the copy, migrated, with what it takes over, and a free lease.
+
+    It is written anew at the end, so that what was deleted after the copy was made is in no unused part of it.
+    """
+    draft = target.with_name(f"{target.name}-draft")
+    for file in _files(target) + _files(draft):
         file.unlink(missing_ok=True)  # of a restore that was killed
-    with closing(_open(source)) as copy, closing(sqlite.connect(target)) as file:
-        copy.backup(file)
-    with closing(Database(f"sqlite:///{target}")) as ready:
-        ready.upgrade()
-        with ready.writing() as session:
-            upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
-            session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-            figures.replaced(session, by=(left.sequence if left else 0) + 1)
-            if left:
-                take_over(session, left)
+    try:
+        with closing(_open(source)) as copy, closing(sqlite.connect(draft)) as file:
+            copy.backup(file)
+        with closing(Database(f"sqlite:///{draft}")) as ready:
+            ready.upgrade()
+            with ready.writing() as session:
+                upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
+                session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
+                figures.replaced(session, by=(left.sequence if left else 0) + 1)
+                if left:
+                    take_over(session, left)
+                erasure.settled(session)
+        with closing(_open(draft)) as made:
+            made.execute("VACUUM INTO ?", (str(target),))
+    finally:
+        for file in _files(draft):
+            file.unlink(missing_ok=True)
 
 
 def _salvaged(database: Database) -> Remains | None:

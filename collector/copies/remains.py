@@ -1,4 +1,4 @@
-"""What a restore must not forget: the money that was spent, what X said last, and the tweets that were deleted."""
+"""What a restore must not forget: the money that was spent, what X said last, and what was deleted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Base, upsert
-from collector.tweets.deletions import bury
-from models import Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone, Tweet
+from collector.tweets.deletions import bury_again
+from collector.tweets.locations import scrub_again
+from models import AuthorTombstone, Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone
 from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 
 Rows = list[dict[str, Any]]
@@ -31,6 +32,7 @@ class Remains(NamedTuple):
     purchases: Rows | None
     reservations: Rows | None
     tombstones: Rows
+    authors: Rows
     figures: Rows | None
     last_run: int
 
@@ -53,6 +55,7 @@ def remains(session: Session) -> Remains:
         None if damaged else _rows(session, Purchase) or [],
         reserved,
         _rows(session, Tombstone) or [],
+        _rows(session, AuthorTombstone) or [],
         _rows(session, Figure),
         max((row["id"] for row in runs), default=0),
     )
@@ -82,10 +85,11 @@ def take_over(session: Session, left: Remains) -> None:
         upsert(session, Figure, [row for row in left.figures if row["name"] in SAID_LAST])
     if left.reservations is not None:
         _replace_reservations(session, left.reservations, ids)
-    upsert(session, Tombstone, left.tombstones)
-    buried = select(Tweet.id).where(Tweet.id.in_(select(Tombstone.id)))
-    for tweet_id in session.scalars(buried).all():
-        bury(session, tweet_id)
+    upsert(session, Tombstone, [row for row in left.tombstones if row["geo_only"]])
+    upsert(session, Tombstone, [row for row in left.tombstones if not row["geo_only"]], update=("geo_only",))
+    upsert(session, AuthorTombstone, left.authors)
+    bury_again(session)
+    scrub_again(session)
 
 
 def _by_runs(runs: Rows) -> Rows:

@@ -1,18 +1,21 @@
-"""Deletions: a tweet that is deleted here leaves tombstones, and no collection or import brings it back."""
+"""Deletions: a tweet or an author that is deleted here leaves tombstones, and nothing brings them back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import re
+from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
-from collector import figures
-from collector.tweets import rollups
-from collector.values import AuthorSeen, Find
-from models import Author, AuthorPayload, Payload, Tombstone, Tweet, TweetTag, Version
+from alchemy import Database
+from collector import figures, lease
+from collector.tweets import erasure, rollups, tombstones
+from collector.values import stand_in_id
+from models import Author, AuthorPayload, AuthorTombstone, Payload, Tombstone, Tweet, TweetTag, Version
+
+BATCH = 500
+USERNAME = re.compile(r"@?([A-Za-z0-9_]{1,50})")
 
 
 def bury(session: Session, tweet_id: int) -> bool:
@@ -21,29 +24,100 @@ def bury(session: Session, tweet_id: int) -> bool:
     Every known version's id gets a tombstone, and so does an id that is not stored.
     """
     first = session.scalar(select(Version.tweet_id).where(Version.id == tweet_id)) or tweet_id
-    later = session.scalars(select(Version.id).where(Version.tweet_id == first)).all()
-    tweet = session.execute(select(Tweet.version, Tweet.author_id).where(Tweet.id == first)).first()
-    buried = {tweet_id, first, *later, *([tweet.version] if tweet else [])}
-    upsert(session, Tombstone, [{"id": one, "buried": datetime.now(UTC)} for one in sorted(buried)])
-    if tweet is None:
-        return False
-    with rollups.kept(session, [first]):
+    tombstones.lay(session, [tweet_id])
+    return bury_all(session, [first]) > 0
+
+
+def bury_all(session: Session, ids: Collection[int]) -> int:
+    """Remove the tweets of which these are the first versions, lay tombstones, and return how many were stored."""
+    later = session.scalars(select(Version.id).where(Version.tweet_id.in_(ids))).all()
+    shown = session.scalars(select(Tweet.version).where(Tweet.id.in_(ids))).all()
+    tombstones.lay(session, {*ids, *later, *shown})
+    return remove(session, ids)
+
+
+def remove(session: Session, ids: Collection[int]) -> int:
+    """Remove the tweets of which these are the first versions and return how many were stored; tombstones are not laid.
+
+    Authors go with the last of their tweets.
+    """
+    stored = session.execute(select(Tweet.id, Tweet.author_id).where(Tweet.id.in_(ids))).all()
+    if not stored:
+        return 0
+    gone = [row.id for row in stored]
+    with rollups.kept(session, gone):
         for table in (TweetTag, Version, Payload):
-            session.execute(delete(table).where(table.tweet_id == first))
-        session.execute(delete(Tweet).where(Tweet.id == first))
-    gone = select(Author.id).where(Author.id == tweet.author_id, Author.tweets == 0)
-    session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(gone)))
-    session.execute(delete(Author).where(Author.id.in_(gone)))
+            session.execute(delete(table).where(table.tweet_id.in_(gone)))
+        session.execute(delete(Tweet).where(Tweet.id.in_(gone)))
+    _remove_idle(session, {row.author_id for row in stored if row.author_id is not None})
+    erasure.owe(session)
     figures.changed(session)
-    return True
+    return len(gone)
 
 
-def without_buried(
-    session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]
-) -> tuple[list[Find], list[AuthorSeen]]:
-    """Return the finds of which no version was deleted here, and the authors without those who wrote only what was."""
-    ids = {one for find in finds for one in (find.tweet.version, *find.tweet.versions)}
-    buried = set(session.scalars(select(Tombstone.id).where(Tombstone.id.in_(ids))))
-    kept = [find for find in finds if buried.isdisjoint((find.tweet.version, *find.tweet.versions))]
-    gone = {find.tweet.author_id for find in finds} - {find.tweet.author_id for find in kept}
-    return kept, [author for author in authors if author.id not in gone]
+def username_of(text: str) -> str | None:
+    """Return the username that a text is, without its @, or None; X's have up to 15 characters, archives hold longer ones."""
+    found = USERNAME.fullmatch(text)
+    return found[1] if found else None
+
+
+def bury_author(database: Database, username: str) -> int:
+    """Remove everybody who is stored under this username, in any case, and return how many tweets went with them.
+
+    Their ids get tombstones first, and so does the username, as its stand-in: whoever turns up under it is kept out as well,
+    and a deletion that was cut off is gone on with by the next one, or by `bury_rest`.
+    """
+    with database.writing() as session:
+        lease.refuse_while_restoring(session)
+        named = session.scalars(select(Author.id).where(func.lower(Author.username) == username.lower())).all()
+        tombstones.lay_authors(session, {*named, stand_in_id(username)})
+    return _bury_authors(database, named)
+
+
+def bury_rest(database: Database) -> int:
+    """Remove what is still stored of authors who were deleted, and return how many tweets that were."""
+    with database.reading() as session:
+        left = session.scalars(select(AuthorTombstone.author_id).join(Author, Author.id == AuthorTombstone.author_id)).all()
+    return _bury_authors(database, left)
+
+
+def bury_again(session: Session) -> None:
+    """Remove whatever is stored though it was deleted, as in a copy that was made before."""
+    whole = select(Tombstone.id).where(~Tombstone.geo_only)
+    learnt = tombstones.namesakes(session)
+    tombstones.lay_authors(session, learnt)
+    people = select(AuthorTombstone.author_id)
+    deleted = or_(Tweet.id.in_(whole), Tweet.version.in_(whole), Tweet.author_id.in_(people))
+    later = select(Version.tweet_id).where(Version.id.in_(whole))
+    for ids in _batches(session.scalars(select(Tweet.id).where(or_(deleted, Tweet.id.in_(later)))).all()):
+        bury_all(session, ids)
+    _remove_idle(session, session.scalars(select(Author.id).where(Author.id.in_(people))).all())
+
+
+def _bury_authors(database: Database, authors: Collection[int]) -> int:
+    """Remove these authors and all their tweets, in short transactions."""
+    buried = 0
+    while authors:
+        with database.writing() as session:
+            lease.refuse_while_restoring(session)
+            ids = session.scalars(select(Tweet.id).where(Tweet.author_id.in_(authors)).limit(BATCH)).all()
+            buried += bury_all(session, ids)
+            if len(ids) < BATCH:
+                _remove_idle(session, authors)
+                break
+    return buried
+
+
+def _remove_idle(session: Session, authors: Collection[int]) -> None:
+    """Remove those of these authors of whom no tweet is stored."""
+    for some in _batches(sorted(authors)):
+        idle = session.scalars(select(Author.id).where(Author.id.in_(some), Author.tweets == 0)).all()
+        if idle:
+            session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(idle)))
+            session.execute(delete(Author).where(Author.id.in_(idle)))
+            erasure.owe(session)
+            figures.changed(session)
+
+
+def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from alchemy import upsert
 from collector.tweets import payloads, rollups
-from collector.tweets.deletions import without_buried
 from collector.tweets.edits import fold_later_versions, with_history
+from collector.tweets.tombstones import without_buried, without_locations
 from collector.values import AuthorSeen, Find, TagRef, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
 
@@ -28,7 +28,7 @@ class Stored(NamedTuple):
 
 def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
-    versions = with_history(session, finds)
+    versions = without_locations(session, with_history(session, finds))
     merged, observed = without_buried(session, _merged(versions), list(authors))
     affected = {one for find in merged for one in (find.tweet.id, *find.tweet.versions)}
     _store_authors(session, observed, merged)

@@ -62,7 +62,12 @@ def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None
         ("UPDATE budgets SET spent = spent - 1", "in the ledger"),
         ("UPDATE budgets SET reserved = 5", "in reservations"),
         ("UPDATE run_tags SET added = added + 1 WHERE run_id = 1 AND tag_id = 1", "by its tags"),
-        ("INSERT INTO tombstones SELECT max(id), '2026-11-24T00:00:00Z', 0 FROM tweets", "were deleted"),
+        ("INSERT INTO tombstones SELECT max(id), '2026-11-24T00:00:00Z', 0 FROM tweets", "stored that were deleted"),
+        ("INSERT INTO author_tombstones SELECT max(author_id), '2026-11-24T00:00:00Z' FROM tweets", "whose author was deleted"),
+        (
+            "INSERT INTO tombstones SELECT min(id), '2026-11-24T00:00:00Z', 1 FROM tweets WHERE country IS NOT NULL",
+            "have a country that was deleted",
+        ),
         ("INSERT INTO versions SELECT max(id), min(id) FROM tweets", "later version"),
         ("UPDATE listings SET before = since_id", "makes no sense"),
         ("UPDATE tweets SET rash_id = NULL WHERE id = (SELECT tweet_id FROM tweet_tags LIMIT 1)", "by which first"),

@@ -1,0 +1,27 @@
+"""Places: what X gives of where a tweet was written, taken out of the tweet."""
+
+from __future__ import annotations
+
+from collector.payloads import packed, unpacked
+from collector.values import TweetSeen
+
+
+def unlocated(tweet: TweetSeen) -> TweetSeen:
+    """Return a tweet without its location, as X gave it as well."""
+    return tweet._replace(country=None, country_code=None, payload=tweet.payload and without_location(tweet.payload))
+
+
+def without_location(body: bytes) -> bytes | None:
+    """Return a packed tweet without its location: the same bytes where it has none; None for what can't be unpacked."""
+    try:
+        given = unpacked(body)
+    except ValueError:
+        return None
+    left = {name: _without(value, "geo" if name == "data" else "places") for name, value in given.items()}
+    if not left.get("includes"):
+        left.pop("includes", None)
+    return body if left == given else packed(left)
+
+
+def _without(part: object, key: str) -> object:
+    return {name: value for name, value in part.items() if name != key} if isinstance(part, dict) else part

@@ -1,0 +1,145 @@
+"""A location that was withdrawn at X is gone from the tweet and from what X gave of it, and nothing brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from alchemy import Database
+from collector import runs
+from collector.payloads import packed, unpacked
+from collector.tweets.deletions import bury
+from collector.tweets.locations import scrub_location
+from collector.tweets.places import without_location
+from collector.tweets.store import store
+from collector.values import Find
+from collector.x import parsing
+from models import Payload, Tombstone, Tweet, Version
+from tests.fixtures.archives import edited, page, post, user
+
+PLACE = {"id": "p1", "full_name": "Springfield", "country": "Elbonia", "country_code": "EB"}
+WHEN = datetime(2026, 3, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{tmp_path}/tweets.db")) as opened:
+        opened.upgrade()
+        yield opened
+
+
+def stored(database: Database, *posts: dict[str, Any]) -> None:
+    """Store X's objects as a collection does, each with its place."""
+    located = [{**one, "geo": {"place_id": "p1"}} for one in posts]
+    found = parsing.page(page(*located, users=(user(),), places=[PLACE]), observed=WHEN)
+    with database.writing() as session:
+        store(session, [Find(tweet, ()) for tweet in found.tweets], found.authors, run_id=runs.begin_import(session))
+
+
+def scrubbed(database: Database, minute: int) -> bool:
+    with database.writing() as session:
+        return scrub_location(session, number(minute))
+
+
+def number(minute: int) -> int:
+    return int(post(minute)["id"])
+
+
+def countries(database: Database) -> dict[int, tuple[str | None, str | None]]:
+    with database.reading() as session:
+        return {
+            row.id: (row.country, row.country_code)
+            for row in session.execute(select(Tweet.id, Tweet.country, Tweet.country_code))
+        }
+
+
+def given(database: Database) -> dict[int, dict[str, Any]]:
+    with database.reading() as session:
+        return {row.id: unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
+
+
+def tombstones(database: Database) -> dict[int, bool]:
+    with database.reading() as session:
+        return {row.id: row.geo_only for row in session.execute(select(Tombstone.id, Tombstone.geo_only))}
+
+
+def test_the_location_goes_and_the_tweet_stays(database: Database) -> None:
+    stored(database, post(1), post(2))
+    assert scrubbed(database, 1)
+    assert not scrubbed(database, 1)
+    assert countries(database) == {number(1): (None, None), number(2): ("Elbonia", "EB")}
+    kept = given(database)
+    assert kept[number(1)] == {"data": post(1)}
+    assert kept[number(2)] == {"data": {**post(2), "geo": {"place_id": "p1"}}, "includes": {"places": [PLACE]}}
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_every_version_loses_it_whichever_is_named(database: Database, asked: int) -> None:
+    stored(database, edited(1, text="one"), edited(1, 2, text="two"), edited(1, 2, 3, text="three"))
+    assert scrubbed(database, asked)
+    assert countries(database) == {number(1): (None, None)}
+    assert [body.get("includes") or body["data"].get("geo") for body in given(database).values()] == [None] * 3
+    assert tombstones(database) == {number(minute): True for minute in (1, 2, 3)}
+
+
+def test_neither_the_same_nor_a_further_version_brings_it_back(database: Database) -> None:
+    stored(database, edited(1, 2, text="two"))
+    scrubbed(database, 1)
+    for again in (edited(1, 2, text="two"), edited(1, 2, 3, text="three"), edited(3, text="three"), edited(1, text="one")):
+        stored(database, again)
+        assert countries(database) == {number(1): (None, None)}
+        assert "Elbonia" not in str(given(database))
+    with database.reading() as session:
+        assert session.scalar(select(Tweet.text)) == "three"
+
+
+def test_a_tweet_that_is_not_stored_yet_comes_without_it(database: Database) -> None:
+    assert not scrubbed(database, 1)
+    stored(database, post(1))
+    assert countries(database) == {number(1): (None, None)}
+    assert given(database) == {number(1): {"data": post(1)}}
+
+
+def test_a_whole_deletion_after_it_counts_and_a_location_after_that_changes_nothing(database: Database) -> None:
+    stored(database, post(1))
+    scrubbed(database, 1)
+    with database.writing() as session:
+        assert bury(session, number(1))
+    assert tombstones(database) == {number(1): False}
+    assert not scrubbed(database, 1)
+    assert tombstones(database) == {number(1): False}
+    stored(database, post(1))
+    assert countries(database) == {}
+
+
+def test_a_payload_that_can_not_be_read_goes(database: Database) -> None:
+    stored(database, post(1))
+    with database.writing() as session:
+        session.execute(Payload.__table__.update().values(body=b"\x09 Elbonia"))  # type: ignore[attr-defined]
+    scrubbed(database, 1)
+    assert given(database) == {}
+
+
+@pytest.mark.parametrize(
+    "whole", [{"data": {"id": "1"}}, {"data": None}, {"data": {"id": "1"}, "includes": {"media": [1]}}, {}]
+)
+def test_what_has_no_location_stays_byte_for_byte(whole: dict[str, Any]) -> None:
+    assert without_location(packed(whole)) == packed(whole)
+
+
+def test_what_else_came_with_a_place_stays() -> None:
+    body = packed({"data": {"id": "1", "geo": {}}, "includes": {"places": [PLACE], "media": [1]}})
+    assert unpacked(without_location(body) or b"") == {"data": {"id": "1"}, "includes": {"media": [1]}}
+
+
+def test_versions_are_still_found(database: Database) -> None:
+    stored(database, edited(1, 2, text="two"))
+    scrubbed(database, 2)
+    with database.reading() as session:
+        assert session.scalars(select(Version.id)).all() == [number(2)]

@@ -1,0 +1,204 @@
+"""What was deleted is in no file that the service wrote: database, log of writes, copies that were put back, log of records."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from alchemy import Database
+from collector.imports import Import
+from collector.payloads import unpacked
+from collector.tweets import deletions, erasure, locations
+from collector.x import parsing
+from emulator import Emulator
+from models import AuthorPayload, Payload, Tweet
+from tests.commands.conftest import Program
+from tests.conftest import environment, serving
+from tests.fixtures.archives import edited, json_lines, page, post, user
+
+MARK, NAME, COUNTRY = "quixotic-zymurgy", "Zebulon Quagmire", "Upper Elbonia"
+PLACE = {"id": "p9", "full_name": COUNTRY, "country": COUNTRY, "country_code": "UE"}
+USER = user(4242, NAME, "zebulon_q")
+
+Found = list[str]
+
+
+def archive() -> dict[str, Any]:
+    """Return a page with a marked tweet of a marked author, which was edited, among others."""
+    marked = [edited(3, text=f"{MARK} one"), edited(3, 4, text=f"{MARK} two")]
+    located = [{**each, "author_id": "4242", "geo": {"place_id": "p9"}} for each in marked]
+    return page(*located, *(post(number) for number in range(10, 90)), users=(USER, user()), places=[PLACE])
+
+
+def given(database: Database) -> list[bytes]:
+    """Return what X gave of the marked tweet and author, as it lies in the database."""
+    with database.reading() as session:
+        rows = [*session.scalars(select(Payload.body)), *session.scalars(select(AuthorPayload.body))]
+        return [body for body in rows if any(mark in str(unpacked(body)) for mark in (MARK, NAME, COUNTRY))]
+
+
+def found(folder: Path, *marks: str | bytes) -> Found:
+    """Return in which files of a folder there is a mark."""
+    needles = [mark.encode() if isinstance(mark, str) else mark for mark in marks]
+    files = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert files
+    return [f"{file.name}: {needle[:40]!r}" for file, content in files.items() for needle in needles if needle in content]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    """The program with the marked tweet; what it writes is in a folder without the archive."""
+    (tmp_path / "written").mkdir()
+    made = Program(tmp_path / "written")
+    with closing(made.collector):
+        made.imported(json_lines(tmp_path / "archive.jsonl", archive()))
+        yield made
+
+
+def delete_tweet(program: Program) -> None:
+    assert program.app.test_client().delete(f"/tweets/{post(4)['id']}").status_code == 204
+
+
+def delete_author(program: Program) -> None:
+    assert program.app.test_client().delete("/authors/Zebulon_Q").json == {"deleted": 1}
+
+
+def drop(program: Program) -> None:
+    program.drop()
+    for copy in (program.file.parent / "backups").iterdir():
+        copy.unlink()
+
+
+def scrub(program: Program) -> None:
+    with program.collector.database.writing() as session:
+        assert locations.scrub_location(session, int(post(3)["id"]))
+    assert erasure.settle(program.collector.database)
+
+
+ALL = (MARK, NAME, "zebulon_q", COUNTRY)
+WAYS: dict[str, tuple[Callable[[Program], None], tuple[str, ...]]] = {
+    "the tweet": (delete_tweet, ALL),
+    "the author": (delete_author, ALL),
+    "everything": (drop, ALL),
+    "the location": (scrub, (COUNTRY,)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_deleted_is_in_no_file_and_does_not_come_back_with_a_copy(program: Program, tmp_path: Path, way: str) -> None:
+    erase, marks = WAYS[way]
+    folder, bodies, copy = program.file.parent, given(program.collector.database), tmp_path / "copy.db"
+    assert found(folder, *ALL)
+    assert program.run("database", "backup", copy).code == 0
+    erase(program)
+    assert found(folder, *marks, *bodies if marks == ALL else ()) == []
+    if way != "everything":
+        assert program.run("database", "restore", copy).code == 0
+        assert found(folder, *marks, *bodies if marks == ALL else ()) == []
+        assert len(program.tweets()) >= 80
+        assert program.run("database", "verify").code == 0
+    assert erasure.settle(program.collector.database)
+
+
+def test_what_a_killed_restore_left_is_gone_with_the_next(program: Program, tmp_path: Path) -> None:
+    copy, folder = tmp_path / "copy.db", program.file.parent
+    assert program.run("database", "backup", copy).code == 0
+    delete_tweet(program)
+    for name in (".tweets.db.ready", ".tweets.db.ready-draft", ".tweets.db.ready-draft-wal"):
+        (folder / name).write_bytes(copy.read_bytes())
+    assert found(folder, MARK)
+    assert program.run("database", "restore", copy).code == 0
+    assert found(folder, *ALL) == []
+
+
+def test_a_served_tweet_is_in_no_file_after_its_deletion_the_log_included(tmp_path: Path, emulator: Emulator) -> None:
+    folder = tmp_path / "written"
+    folder.mkdir()
+    settings = environment(folder, emulator)
+    with serving(folder, **settings) as server:
+        assert server.get("/database").status_code == 200
+        program = Program(folder, **settings)
+        with closing(program.collector):
+            program.imported(json_lines(tmp_path / "archive.jsonl", archive()))
+            bodies = given(program.collector.database)
+        one = server.get(f"/tweets/{post(3)['id']}").json()
+        assert (one["tweet"], one["author"], one["country"]) == (f"{MARK} two", NAME, COUNTRY)
+        collected = server.get("/tweets").json()["tweets"][-1]
+        for tweet in (one, collected):
+            assert server.request("DELETE", f"/tweets/{tweet['id']}").status_code == 204
+        assert server.log.stat().st_size
+        assert found(folder, *ALL, *bodies, collected["tweet"]) == []
+    assert found(folder, *ALL, *bodies, collected["tweet"]) == []
+
+
+def texts(database: Database, numbers: list[int]) -> None:
+    """Store tweets, in this order, with texts that tell them apart."""
+    archive = Import(database)
+    for number in numbers:
+        archive.add([(parsing.tweet(post(number, f"{MARK}-{number:05d}. " * (1 + number * 7 % 25))), None, None)], [])
+    archive.end()
+
+
+@pytest.fixture
+def scattered(tmp_path: Path) -> Iterator[tuple[Database, list[int]]]:
+    """A database into whose pages tweets came in no order, half of which were deleted, and which."""
+    numbers, dice = list(range(4000)), random.Random(1)
+    dice.shuffle(numbers)
+    with closing(Database(f"sqlite:///{tmp_path}/tweets.db")) as database:
+        database.upgrade()
+        texts(database, numbers)
+        gone = dice.sample(numbers, 2000)
+        for start in range(0, len(gone), 100):
+            with database.writing() as session:
+                deletions.bury_all(session, [int(post(number)["id"]) for number in gone[start : start + 100]])
+        yield database, gone
+
+
+def left(database: Database, numbers: list[int]) -> list[int]:
+    content = b"".join(file.read_bytes() for file in database.file.parent.iterdir())
+    return [number for number in numbers if f"{MARK}-{number:05d}.".encode() in content]
+
+
+def test_nothing_is_left_where_rows_moved_between_pages(scattered: tuple[Database, list[int]]) -> None:
+    database, gone = scattered
+    assert erasure.settle(database)
+    assert left(database, gone) == []
+    with database.reading() as session:
+        assert erasure.owed(session) == 0
+
+
+def test_a_large_database_waits_for_the_sweep(scattered: tuple[Database, list[int]]) -> None:
+    database, gone = scattered
+    assert not erasure.settle(database, largest=1000)
+    assert database.file.with_name("tweets.db-wal").stat().st_size == 0
+    assert 0 < len(left(database, gone)) < 20  # SQLite's secure_delete is not enough
+    assert erasure.sweep(database)
+    assert left(database, gone) == []
+
+
+@contextmanager
+def reading(database: Database) -> Iterator[None]:
+    with database.reading() as session:
+        session.scalars(select(Tweet.id)).first()
+        yield
+
+
+def test_a_reader_holds_it_up_but_nobody_waits_long_and_the_sweep_does_it(program: Program) -> None:
+    database = program.collector.database
+    with reading(database):
+        began = time.monotonic()
+        delete_tweet(program)
+        assert time.monotonic() - began < 3
+        assert program.get("/tweets")["tweets"]
+        with database.reading() as session:
+            assert erasure.owed(session)
+    assert erasure.sweep(database)
+    assert found(program.file.parent, *ALL) == []
+    assert erasure.sweep(database)
