@@ -1,0 +1,1 @@
+"""Compliance: what X says must go, asked in batch jobs and applied."""

@@ -1,0 +1,172 @@
+"""Jobs: X is asked about all stored ids in batches, and what it answers is applied. A job that was cut off is gone on with.
+
+A job is made at X, its ids are uploaded, X answers, the answer is applied: each step is on record before the next one begins,
+and each can be done again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from alchemy import Database
+from collector.compliance import rounds
+from collector.compliance.records import COMPLETE, CREATED, DONE, FAILED, OPEN, UPLOADED, Record, Records, leased
+from collector.compliance.redactions import apply
+from collector.tweets import erasure
+from collector.x.app_only import Job
+from collector.x.clock import XClock
+from collector.x.failures import XFailure, unwell
+from collector.x.tries import Patience, Stopped, Tries
+
+log = logging.getLogger(__name__)
+
+NAME = "hashtag-monitor"
+MOST_FAILED = 3
+
+
+class X(Protocol):
+    """What compliance asks of X; each method raises XFailure."""
+
+    clock: XClock
+
+    def create_job(self, name: str) -> Job: ...
+    def job(self, job_id: str) -> Job: ...
+    def upload(self, url: str, ids: Iterable[bytes]) -> None: ...
+    def download(self, url: str) -> Iterator[bytes]: ...
+
+
+class Waiting(NamedTuple):
+    """The first and the longest wait until X is asked again whether it is done, and the end of waiting, in seconds."""
+
+    first: float = 1.0
+    longest: float = 30.0
+    most: float = 3600.0
+
+
+class Complied(NamedTuple):
+    """The jobs that were applied, over how many ids, and what came of them. `waiting`: X is not done with the last one."""
+
+    jobs: int = 0
+    ids: int = 0
+    removed: int = 0
+    scrubbed: int = 0
+    waiting: bool = False
+
+
+class StillAtWork(Exception):
+    """X takes longer with a job than we wait."""
+
+
+def comply(
+    database: Database, x: X, *, stop: threading.Event, patience: Patience | None = None, waiting: Waiting | None = None
+) -> Complied:
+    """Ask X about all stored ids and apply what it says; raises XFailure, DatabaseUnavailable.
+
+    It ends early when `stop` is set and where X takes too long. The next call goes on with what was begun.
+    """
+    with leased(database) as records:
+        try:
+            return _Round(database, x, records, stop, patience or Patience(), waiting or Waiting()).run()
+        finally:
+            erasure.settle(database)
+
+
+class _Round:
+    """One round over all ids."""
+
+    def __init__(
+        self, database: Database, x: X, records: Records, stop: threading.Event, patience: Patience, waiting: Waiting
+    ) -> None:
+        self._database, self._x, self._records = database, x, records
+        self._stop, self._waiting = stop, waiting
+        self._tries = Tries(patience, stop, _tell, x.clock)
+
+    def run(self) -> Complied:
+        """Do one job after the other."""
+        sums, failed, over = Complied(), 0, False
+        try:
+            while not over and not self._stop.is_set() and (record := self._records.unfinished() or self._made()):
+                state, over = self._brought_on(record)
+                if state == DONE:
+                    came = self._records.applied(record)
+                    sums = Complied(sums.jobs + 1, sums.ids + record.ids, sums.removed + came[0], sums.scrubbed + came[1])
+                    log.info("compliance job applied", extra={"ids": record.ids, **came._asdict()})
+                elif (failed := failed + 1) == MOST_FAILED:
+                    raise unwell(f"{MOST_FAILED} compliance jobs failed")
+        except StillAtWork:
+            return sums._replace(waiting=True)
+        except Stopped:
+            pass
+        return sums
+
+    def _made(self) -> Record | None:
+        """Make a job at X, or return None where nothing is stored."""
+        stretch = rounds.next_stretch(self._database)
+        return self._records.add(self._tries.ask(lambda: self._x.create_job(NAME)), stretch) if stretch.ids else None
+
+    def _brought_on(self, record: Record) -> tuple[str, bool]:
+        """Bring a job to its end, and return how it ended and whether that ends the round; raises Stopped."""
+        steps = {CREATED: self._upload, UPLOADED: self._wait, COMPLETE: self._apply}
+        state, over = record.state, False
+        while state in OPEN:
+            if self._stop.is_set():
+                raise Stopped
+            state = steps[state](record)
+            over = self._records.move(record, state)
+        if state == FAILED:
+            log.warning("compliance job failed at X", extra={"job": record.job_id})
+        return state, over
+
+    def _upload(self, record: Record) -> str:
+        """Upload the ids, unless X has them: its answer may have been lost."""
+        if (status := self._status(record)) == CREATED:
+            try:
+                self._tries.ask(lambda: self._x.upload(record.upload_url, rounds.ids(self._database)))
+            except XFailure:
+                if (status := self._status(record)) == CREATED:
+                    raise
+        return FAILED if status == FAILED else UPLOADED
+
+    def _wait(self, record: Record) -> str:
+        """Wait until X has answered."""
+        delay, deadline = self._waiting.first, time.monotonic() + self._waiting.most
+        while (status := self._status(record)) not in (COMPLETE, FAILED):
+            if time.monotonic() > deadline:
+                raise StillAtWork
+            if self._stop.wait(delay):
+                raise Stopped
+            delay = min(2 * delay, self._waiting.longest)
+        return status
+
+    def _apply(self, record: Record) -> str:
+        """Apply X's answer; one that was cut is read again from its beginning."""
+
+        def once() -> None:
+            apply(self._database, self._x.download(record.download_url), partial(self._records.count, record))
+
+        try:
+            self._tries.ask(once)
+        except XFailure:
+            if self._status(record) != FAILED:
+                raise
+            return FAILED
+        return DONE
+
+    def _status(self, record: Record) -> str:
+        """Return created, complete or failed, or another word of X's while it is at work; a job that X forgot has failed."""
+        try:
+            status = self._tries.ask(lambda: self._x.job(record.job_id)).status
+        except XFailure as failure:
+            if failure.kind != "refused":
+                raise
+            return FAILED
+        return FAILED if status == "expired" else status
+
+
+def _tell(failure: XFailure) -> None:
+    log.warning("X did not answer about compliance", extra={"reason": str(failure)})

@@ -1,0 +1,109 @@
+"""Records of compliance jobs: how far each has come. Whoever writes them holds the right to see to compliance."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from alchemy import Database, DatabaseUnavailable
+from collector import lease
+from collector.compliance import rounds
+from collector.compliance.redactions import Applied
+from collector.x.app_only import Job
+from models import ComplianceJob
+
+LEASE = "compliance"
+OPEN = CREATED, UPLOADED, COMPLETE = "created", "uploaded", "complete"
+DONE, FAILED = "done", "failed"
+ANSWERS_KEPT = timedelta(days=6)  # X keeps them for seven
+
+
+class Record(NamedTuple):
+    """A job that is not done yet."""
+
+    id: int
+    job_id: str
+    state: str
+    upload_url: str
+    download_url: str
+    ids: int
+
+
+class Records:
+    """The records of a database, written under the token of the right."""
+
+    def __init__(self, database: Database, token: int) -> None:
+        self._database, self._token = database, token
+
+    def unfinished(self) -> Record | None:
+        """Return the job that was begun, if X still has its answer."""
+        columns = (getattr(ComplianceJob, name) for name in Record._fields)
+        now = datetime.now(UTC)
+        with self._writing() as session:
+            old = (ComplianceJob.state.in_(OPEN), ComplianceJob.created < now - ANSWERS_KEPT)
+            session.execute(update(ComplianceJob).where(*old).values(state=FAILED, ended=now))
+            begun = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())
+            found = session.execute(begun).first()
+        return Record(*found) if found else None
+
+    def add(self, made: Job, stretch: rounds.Stretch) -> Record:
+        """Keep a job that X has just made."""
+        urls = {"upload_url": made.upload_url, "download_url": made.download_url}
+        row = ComplianceJob(job_id=made.id, state=CREATED, created=datetime.now(UTC), ids=stretch.ids, **urls)
+        row.removed = row.scrubbed = 0
+        with self._writing() as session:
+            rounds.begin(session, stretch)
+            session.add(row)
+            session.flush()
+            return Record(row.id, made.id, CREATED, ids=stretch.ids, **urls)
+
+    def move(self, record: Record, state: str) -> bool:
+        """Note how far a job has come, and return whether its round is over with it."""
+        changes = {"state": state} | ({} if state in OPEN else {"ended": datetime.now(UTC)})
+        with self._writing() as session:
+            session.execute(update(ComplianceJob).where(ComplianceJob.id == record.id).values(**changes))
+            return state == DONE and rounds.advance(session, record.ids)
+
+    def count(self, record: Record, session: Session, applied: Applied) -> None:
+        """Add up what came of a job, in the transaction that applies it; raises LeaseLost."""
+        lease.renew(session, self._token, name=LEASE)
+        sums = {name: getattr(ComplianceJob, name) + by for name, by in applied._asdict().items()}
+        session.execute(update(ComplianceJob).where(ComplianceJob.id == record.id).values(**sums))
+
+    def applied(self, record: Record) -> Applied:
+        """Return what came of a job so far."""
+        with self._database.reading() as session:
+            sums = select(ComplianceJob.removed, ComplianceJob.scrubbed).where(ComplianceJob.id == record.id)
+            return Applied(*session.execute(sums).one())
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._database.writing() as session:
+            lease.refuse_while_restoring(session)
+            lease.renew(session, self._token, name=LEASE)
+            yield session
+
+
+@contextmanager
+def leased(database: Database) -> Iterator[Records]:
+    """Hold the right to see to compliance while the block runs; raises DatabaseUnavailable where another process has it."""
+    with database.writing() as session:
+        lease.refuse_while_restoring(session)
+        token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
+    if token is None:
+        raise DatabaseUnavailable("another process sees to compliance")
+    try:
+        with lease.beating(database, token, lambda: None, name=LEASE):
+            yield Records(database, token)
+    except lease.LeaseLost as error:
+        raise DatabaseUnavailable("another process sees to compliance now") from error
+    finally:
+        with suppress(DatabaseUnavailable), database.writing() as session:
+            lease.give_back(session, token, name=LEASE)

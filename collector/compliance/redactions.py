@@ -1,0 +1,85 @@
+"""Redactions: what X's answer to a compliance job says must go, applied line by line. Applying one again changes nothing.
+
+Source: X's documentation of batch compliance. A line is `{"id","action","created_at","redacted_at","reason"}`; the reason
+`scrub_geo` concerns the location only. Whoever protects an account, or is suspended, has their tweets removed here as well.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from alchemy import Database
+from collector import lease
+from collector.tweets.deletions import bury
+from collector.tweets.locations import scrub_location
+from collector.x.parsing import mapping, number, text
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+DELETE, SCRUB_GEO = "delete", "scrub_geo"
+
+
+class Redaction(NamedTuple):
+    """A version of a tweet that must go, or its location only."""
+
+    id: int
+    geo_only: bool
+
+
+class Applied(NamedTuple):
+    """How many stored tweets were removed and how many stored locations."""
+
+    removed: int
+    scrubbed: int
+
+
+def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, Applied], None]) -> None:
+    """Apply the lines in short transactions; `kept` is told within each of them what it did.
+
+    Lines that can't be read and actions that nobody knows are counted and logged; a reason that nobody knows is none to keep
+    a tweet. Raises DatabaseUnavailable, and what reading the lines raises: what came before is applied.
+    """
+    skipped = dict.fromkeys(("line", "action"), 0)
+    found = _redactions(lines, skipped)
+    while batch := list(islice(found, BATCH)):
+        with database.writing() as session:
+            lease.refuse_while_restoring(session)
+            whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
+            kept(session, Applied(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
+    for what, count in skipped.items():
+        if count:
+            log.warning("compliance lines skipped", extra={"unreadable": what, "lines": count})
+
+
+def _redactions(lines: Iterable[bytes], skipped: dict[str, int]) -> Iterator[Redaction]:
+    for line in lines:
+        if line.strip():
+            try:
+                yield _redaction(line)
+            except _Unknown as unknown:
+                skipped[str(unknown)] += 1
+
+
+class _Unknown(Exception):
+    """Nothing can be done about a line; the text says what of it is not understood."""
+
+
+def _redaction(line: bytes) -> Redaction:
+    try:
+        said = mapping(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        raise _Unknown("line") from error
+    tweet_id, action = number(said.get("id")), text(said.get("action"))
+    if tweet_id is None or action is None:
+        raise _Unknown("line")
+    geo_only = SCRUB_GEO in (action, text(said.get("reason")))
+    if action != DELETE and not geo_only:
+        raise _Unknown("action")
+    return Redaction(tweet_id, geo_only)

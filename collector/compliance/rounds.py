@@ -1,0 +1,99 @@
+"""Rounds: which ids a compliance job is about, all stored ones one stretch after the other, and how far a round has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from alchemy import Database, upsert
+from models import Figure, Tweet, Version
+
+MOST_IDS = 1_000_000
+CHUNK = 10_000
+FIGURE = "compliance"
+AFTER, UNTIL, BEGAN = "after", "until", "began"
+STALE_S = 24 * 3600
+
+
+class Stretch(NamedTuple):
+    """The stored ids beyond `after` up to `until`, and how many there are."""
+
+    after: int
+    until: int
+    ids: int
+
+
+def next_stretch(database: Database) -> Stretch:
+    """Return what the round is to ask about next; it has no ids where nothing is stored.
+
+    A round that was broken off a day ago begins anew, for what it has asked about is due again.
+    """
+    with database.reading() as session:
+        done = _figures(session)
+    after = done.get(AFTER, 0) if time.time() - done.get(BEGAN, 0) < STALE_S else 0
+    until, count = after, 0
+    for chunk in _chunks(database, after):
+        chunk = chunk[: MOST_IDS - count]
+        until, count = chunk[-1], count + len(chunk)
+        if count == MOST_IDS:
+            break
+    return Stretch(after, until, count)
+
+
+def begin(session: Session, stretch: Stretch) -> None:
+    """Note what the job is about that is made in this transaction."""
+    if stretch.after == 0:
+        _set(session, BEGAN, int(time.time()))
+    _set(session, AFTER, stretch.after)
+    _set(session, UNTIL, stretch.until)
+
+
+def ids(database: Database) -> Iterator[bytes]:
+    """Give the ids that the job is about which was made last, in their order."""
+    with database.reading() as session:
+        done = _figures(session)
+    until = done.get(UNTIL, 0)
+    for chunk in _chunks(database, done.get(AFTER, 0)):
+        for one in chunk:
+            if one > until:
+                return
+            yield b"%d" % one
+
+
+def advance(session: Session, asked: int) -> bool:
+    """Go beyond what a job was about which asked for so many ids, and return whether the round is over."""
+    over = asked < MOST_IDS
+    if over:
+        session.execute(delete(Figure).where(Figure.name == FIGURE))
+    else:
+        _set(session, AFTER, _figures(session).get(UNTIL, 0))
+    return over
+
+
+def _chunks(database: Database, after: int) -> Iterator[list[int]]:
+    """Give the ids of all known versions beyond this one, in short transactions."""
+    while True:
+        with database.reading() as session:
+            found = {
+                one
+                for column in (Tweet.id, Version.id)
+                for one in session.scalars(select(column).where(column > after).order_by(column).limit(CHUNK))
+            }
+        chunk = sorted(found)[:CHUNK]
+        if not chunk:
+            return
+        yield chunk
+        after = chunk[-1]
+
+
+def _figures(session: Session) -> dict[str, int]:
+    rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == FIGURE))
+    return {row.label: row.value for row in rows}
+
+
+def _set(session: Session, label: str, value: int) -> None:
+    upsert(session, Figure, [{"name": FIGURE, "label": label, "value": value}], update=("value",))

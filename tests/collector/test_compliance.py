@@ -1,0 +1,426 @@
+"""What X says must go goes, whatever cuts the asking off, and X is asked no more than it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import select, update
+
+from alchemy import DatabaseUnavailable
+from api import get_tweets
+from collector.collector import Collector
+from collector.compliance import records, redactions, rounds
+from collector.compliance.jobs import Complied, Waiting, X, comply
+from collector.compliance.records import Records
+from collector.payloads import unpacked
+from collector.verification import faults
+from collector.x.app_only import AppOnly, Job
+from collector.x.clock import XClock
+from collector.x.failures import XFailure
+from collector.x.tries import Patience
+from emulator import Emulator
+from models import ComplianceJob, Lease, Payload, Tweet, Version
+from tests.conftest import ROOT, wait_until
+from tests.resources.conftest import QUIET
+
+T = TypeVar("T")
+AT_ONCE = Waiting(first=0.01, longest=0.05, most=30)
+PATIENCE = Patience(retries=2, first_wait=0, rate_limit_wait=0)
+WHOLE = ("deleted", "bounced", "protected", "suspended", "deactivated")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def filled(collector: Collector, emulator: Emulator) -> Collector:
+    """A collector with the tweets of one collection, several of them edited."""
+    emulator.clock.hold(QUIET)
+    get_tweets(collector)
+    return collector
+
+
+@pytest.fixture
+def x(filled: Collector) -> Iterator[AppOnly]:
+    with closing(AppOnly(filled.source.reach(), XClock())) as asked:
+        yield asked
+
+
+def complied(collector: Collector, x: X, *, waiting: Waiting = AT_ONCE, stop: Event | None = None) -> Complied:
+    return comply(collector.database, x, stop=stop or Event(), patience=PATIENCE, waiting=waiting)
+
+
+def ids(collector: Collector) -> list[int]:
+    with collector.database.reading() as session:
+        return list(session.scalars(select(Tweet.id).order_by(Tweet.id)))
+
+
+def versions(collector: Collector) -> list[int]:
+    with collector.database.reading() as session:
+        return sorted({*session.scalars(select(Tweet.id)), *session.scalars(select(Version.id))})
+
+
+def states(collector: Collector) -> list[str]:
+    with collector.database.reading() as session:
+        return list(session.scalars(select(ComplianceJob.state).order_by(ComplianceJob.id)))
+
+
+def adds_up(collector: Collector) -> bool:
+    return faults(collector.database, collector.order.billing) == []
+
+
+def removed(collector: Collector, emulator: Emulator) -> list[int]:
+    """Let X remove some tweets, for every reason, and return the ids of those that remain."""
+    stored = ids(collector)
+    gone = stored[5:205:10]
+    for number, one in enumerate(gone):
+        emulator.remove(one, reason=WHOLE[number % len(WHOLE)])
+    return [one for one in stored if one not in gone]
+
+
+def calls(emulator: Emulator) -> list[str]:
+    return [request.path for request in emulator.requests if "compliance" in request.path]
+
+
+def test_each_reason_removes_the_tweet(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    left = removed(filled, emulator)
+    every = versions(filled)
+    assert complied(filled, x) == Complied(1, len(every), 20, 0)
+    assert ids(filled) == left
+    assert list(emulator.jobs[0].ids) == every
+    assert states(filled) == ["done"]
+    assert adds_up(filled)
+    emulator.reinstate()
+    get_tweets(filled)
+    assert set(ids(filled)) & set(every) == set(left)
+
+
+def test_a_withdrawn_location_takes_the_location_only(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    with filled.database.reading() as session:
+        one, other = session.scalars(select(Tweet.id).where(Tweet.country.is_not(None), Tweet.country_code.is_not(None))).all()
+    emulator.remove(one, reason="scrub_geo")
+    before = ids(filled)
+    assert complied(filled, x)[2:4] == (0, 1)
+    assert ids(filled) == before
+    with filled.database.reading() as session:
+        rows = session.execute(select(Tweet.id, Tweet.country, Tweet.country_code).where(Tweet.id.in_((one, other)))).all()
+        bodies = {row.id: unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
+    assert {row.id: row.country is None and row.country_code is None for row in rows} == {one: True, other: False}
+    assert "geo" not in bodies[one]["data"]
+    assert "includes" not in bodies[one]
+    assert bodies[other]["includes"]["places"]
+    assert adds_up(filled)
+
+
+def test_an_edited_tweet_goes_whichever_of_its_versions_x_names(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    with filled.database.reading() as session:
+        last, first = session.execute(select(Version.id, Version.tweet_id).order_by(Version.id.desc())).first() or (0, 0)
+    emulator.remove(last)
+    assert complied(filled, x).removed == 1
+    assert first not in ids(filled)
+
+
+def test_what_was_removed_is_gone_from_the_file(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    one = ids(filled)[30]
+    with filled.database.reading() as session:
+        (text,) = session.scalars(select(Tweet.text).where(Tweet.id == one))
+        assert session.scalars(select(Tweet.id).where(Tweet.text == text)).all() == [one]
+    emulator.remove(one)
+    complied(filled, x)
+    folder = filled.database.file.parent
+    assert not [file.name for file in folder.iterdir() if text.encode() in file.read_bytes()]
+
+
+def test_nothing_is_asked_where_nothing_is_stored(collector: Collector, emulator: Emulator) -> None:
+    with closing(AppOnly(collector.source.reach())) as x:
+        assert complied(collector, x) == Complied()
+    assert calls(emulator) == []
+
+
+class Cut:
+    """X, until a call at which the process is killed: before X hears of it, or after X has done it."""
+
+    def __init__(self, x: AppOnly, call: str, *, before: bool, after_lines: int = 0) -> None:
+        self._x, self._call, self._before, self._lines = x, call, before, after_lines
+        self.clock = x.clock
+
+    def create_job(self, name: str) -> Job:
+        return self._cut("create_job", lambda: self._x.create_job(name))
+
+    def job(self, job_id: str) -> Job:
+        return self._cut("job", lambda: self._x.job(job_id))
+
+    def upload(self, url: str, ids: Iterable[bytes]) -> None:
+        return self._cut("upload", lambda: self._x.upload(url, ids))
+
+    def download(self, url: str) -> Iterator[bytes]:
+        for number, line in enumerate(self._x.download(url)):
+            if self._call == "download" and number == self._lines:
+                raise Killed
+            yield line
+
+    def _cut(self, call: str, ask: Callable[[], T]) -> T:
+        if call == self._call and self._before:
+            raise Killed
+        answer = ask()
+        if call == self._call:
+            raise Killed
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("call", "before", "jobs"),
+    [
+        ("create_job", True, 1),
+        ("create_job", False, 2),  # nobody knows of the first
+        ("job", True, 1),
+        ("upload", True, 1),
+        ("upload", False, 1),
+        ("download", True, 1),
+    ],
+)
+def test_killed_at_a_call_it_goes_on_with_the_same_job(
+    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, call: str, before: bool, jobs: int
+) -> None:
+    monkeypatch.setattr(redactions, "BATCH", 3)
+    left, every = removed(filled, emulator), versions(filled)
+    with pytest.raises(Killed):
+        complied(filled, Cut(x, call, before=before, after_lines=8))
+    assert complied(filled, x) == Complied(1, len(every), 20, 0)
+    assert ids(filled) == left
+    assert len(emulator.jobs) == jobs
+    assert states(filled) == ["done"]
+    assert adds_up(filled)
+
+
+@pytest.mark.parametrize("state", ["uploaded", "complete", "done"])
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
+    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, state: str, before: bool
+) -> None:
+    left, move = removed(filled, emulator), Records.move
+
+    def cut(records: Records, record: Any, to: str) -> bool:
+        if to == state and before:
+            raise Killed
+        over = move(records, record, to)
+        if to == state:
+            raise Killed
+        return over
+
+    monkeypatch.setattr(Records, "move", cut)
+    with pytest.raises(Killed):
+        complied(filled, x)
+    monkeypatch.setattr(Records, "move", move)
+    ended = state == "done" and not before
+    assert complied(filled, x)[2:] == (0 if ended else 20, 0, False)
+    assert ids(filled) == left
+    assert len(emulator.jobs) == 1 + ended
+
+
+def test_killed_for_real_while_x_is_at_work_it_goes_on(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    emulator.compliance_seconds = 60
+    left = removed(filled, emulator)
+    program = (
+        "import sys, threading; from alchemy import Database; from collector.compliance.jobs import comply, Waiting;"
+        "from collector.x.app_only import AppOnly; from collector.x.transport import Access;"
+        "comply(Database(sys.argv[1]), AppOnly(Access(sys.argv[2], 'x')), stop=threading.Event(), waiting=Waiting(0.05, 0.05))"
+    )
+    url = str(filled.database.url)
+    process = subprocess.Popen([sys.executable, "-c", program, url, emulator.url], cwd=ROOT, env={"PATH": os.environ["PATH"]})
+    wait_until(lambda: states(filled) == ["uploaded"])
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    with pytest.raises(DatabaseUnavailable, match="another process sees to compliance"):
+        complied(filled, x)
+    with filled.database.writing() as session:
+        session.execute(update(Lease).where(Lease.name == records.LEASE).values(expires=0))  # a minute later
+    emulator.clock.advance(61)
+    assert complied(filled, x).removed == 20
+    assert ids(filled) == left
+    assert len(emulator.jobs) == 1
+
+
+def test_only_one_at_a_time(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    emulator.compliance_seconds, stop = 60, Event()
+    first = Thread(target=complied, args=(filled, x), kwargs={"stop": stop})
+    first.start()
+    wait_until(lambda: states(filled) == ["uploaded"])
+    with pytest.raises(DatabaseUnavailable, match="another process"):
+        complied(filled, x)
+    stop.set()
+    first.join(10)
+    assert states(filled) == ["uploaded"]
+    emulator.clock.advance(61)
+    assert complied(filled, x).jobs == 1
+
+
+def test_where_x_takes_too_long_the_next_call_goes_on(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    emulator.compliance_seconds = 7200
+    left = removed(filled, emulator)
+    assert complied(filled, x, waiting=Waiting(0.01, 0.01, 0.02)) == Complied(waiting=True)
+    emulator.clock.advance(7201)
+    assert complied(filled, x).removed == 20
+    assert (ids(filled), len(emulator.jobs)) == (left, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "endpoint"),
+    [
+        ("cut", "download"),
+        ("reset", "download"),
+        ("reset", "upload"),
+        ("server_503", "compliance"),
+        ("job_in_progress", "compliance"),
+    ],
+)
+def test_a_fault_of_x_is_got_over_with_the_same_job(
+    filled: Collector, x: AppOnly, emulator: Emulator, fault: str, endpoint: str
+) -> None:
+    left = removed(filled, emulator)
+    emulator.plan(fault, endpoint=endpoint)
+    assert complied(filled, x).removed == 20
+    assert (ids(filled), len(emulator.jobs)) == (left, 1)
+
+
+@pytest.mark.parametrize("endpoint", ["compliance", "upload", "download"])
+def test_where_x_stays_unwell_it_is_said_and_the_next_call_goes_on(
+    filled: Collector, x: AppOnly, emulator: Emulator, endpoint: str
+) -> None:
+    left = removed(filled, emulator)
+    emulator.plan("reset", times=None, endpoint=endpoint, after_pages=1 if endpoint == "compliance" else 0)
+    with pytest.raises(XFailure, match="X is unwell"):
+        complied(filled, x)
+    emulator.clear_faults()
+    assert complied(filled, x).removed == 20
+    assert (ids(filled), len(emulator.jobs)) == (left, 1)
+
+
+def test_a_job_that_x_gives_up_is_made_anew_three_times_at_most(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    left = removed(filled, emulator)
+    emulator.plan("job_failed", times=None, endpoint="compliance")
+    with pytest.raises(XFailure, match="3 compliance jobs failed"):
+        complied(filled, x)
+    assert states(filled) == ["failed"] * 3
+    emulator.clear_faults()
+    assert complied(filled, x).removed == 20
+    assert ids(filled) == left
+
+
+def test_a_job_whose_upload_ran_out_is_made_anew(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    left = removed(filled, emulator)
+    with pytest.raises(Killed):
+        complied(filled, Cut(x, "upload", before=True))
+    emulator.clock.advance(16 * 60)
+    assert complied(filled, x).removed == 20
+    assert (ids(filled), states(filled)) == (left, ["failed", "done"])
+
+
+def test_a_job_whose_answer_x_does_not_keep_any_more_is_made_anew(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    left = removed(filled, emulator)
+    with pytest.raises(Killed):
+        complied(filled, Cut(x, "download", before=True))
+    with filled.database.writing() as session:
+        session.execute(update(ComplianceJob).values(created=QUIET))
+    emulator.clock.advance(8 * 86400)
+    assert complied(filled, x).removed == 20
+    assert (ids(filled), states(filled)) == (left, ["failed", "done"])
+
+
+def test_refused_credentials_are_said(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    emulator.plan("unauthorized", times=None, endpoint="compliance")
+    with pytest.raises(XFailure, match="credentials") as failure:
+        complied(filled, x)
+    assert failure.value.kind == "unauthorized"
+    assert states(filled) == []
+
+
+def test_a_rate_limit_fails_no_job(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    emulator.plan("rate_limit", times=None, endpoint="compliance", after_pages=1)
+    with pytest.raises(XFailure, match="rate limit"):
+        complied(filled, x)
+    emulator.clear_faults()
+    assert complied(filled, x).jobs == 1
+    assert len(emulator.jobs) == 1
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_more_ids_than_a_job_holds_are_asked_about_in_several(
+    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    monkeypatch.setattr(rounds, "MOST_IDS", 100)
+    monkeypatch.setattr(rounds, "CHUNK", 37)
+    left, every = removed(filled, emulator), versions(filled)
+    count = -(-len(every) // 100)
+    if killed:
+        whole = x.upload
+
+        def cut(url: str, given: Iterable[bytes]) -> None:
+            if len(emulator.jobs) == 2:
+                raise Killed
+            whole(url, given)
+
+        monkeypatch.setattr(x, "upload", cut)
+        with pytest.raises(Killed):
+            complied(filled, x)
+        monkeypatch.setattr(x, "upload", whole)
+    sums = complied(filled, x)
+    assert sums.jobs == count - killed
+    assert ids(filled) == left
+    jobs = [job.ids for job in emulator.jobs]
+    assert all(len(job) == 100 for job in jobs[:-1])
+    if not killed:
+        assert [one for job in jobs for one in job] == every
+        assert complied(filled, x).jobs == -(-len(versions(filled)) // 100)
+
+
+class Answering:
+    """An X that is done at once and answers these lines."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self.clock, self.lines = XClock(), lines
+        self.uploaded = False
+
+    def create_job(self, name: str) -> Job:
+        return self.job("1")
+
+    def job(self, job_id: str) -> Job:
+        return Job(job_id, "complete" if self.uploaded else "created", "up", "down")
+
+    def upload(self, url: str, ids: Iterable[bytes]) -> None:
+        self.uploaded = bool(list(ids))
+
+    def download(self, url: str) -> Iterator[bytes]:
+        yield from self.lines
+
+
+def line(one: int, **more: object) -> bytes:
+    return json.dumps({"id": str(one), "action": "delete", "reason": "deleted", **more}).encode()
+
+
+def test_lines_that_can_not_be_read_cost_no_other(filled: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    one, two, three, four, *_ = before = ids(filled)
+    bad = (b"", b"  ", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"id":"x","action":"delete"}', b'{"id":"1"}')
+    unknown = (line(four, action="archive", reason="mystery"), line(four, action=None))
+    lines = [*bad, line(one), *unknown, line(two, reason="a reason of next year"), line(three, reason=None), line(one), *bad]
+    assert complied(filled, Answering(*lines)).removed == 3
+    assert ids(filled) == before[3:]
+    facts = [vars(record) for record in caplog.records if record.getMessage() == "compliance lines skipped"]
+    said = {record["unreadable"]: record["lines"] for record in facts}
+    assert said == {"line": 15, "action": 1}
+
+
+def test_an_action_that_names_the_location_is_about_the_location(filled: Collector) -> None:
+    one, *_ = before = ids(filled)
+    complied(filled, Answering(line(one, action="scrub_geo", reason="scrub_geo")))
+    assert ids(filled) == before
