@@ -41,6 +41,7 @@ BUSY_TIMEOUT_S = 5
 EMPTYING_TRIES = 8
 EMPTYING_PATIENCE_MS = 50
 EMPTYING_PAUSE_S = 0.05
+REWRITING_PATIENCE_MS = 1000
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -228,7 +229,7 @@ class Database:
         SQLite does it in memory, as large as the database, and writers wait.
         """
         if self.engine.dialect.name == "sqlite":
-            with self._turns.one(), self._bare(BUSY_TIMEOUT_S * 1000) as connection:
+            with self._turns.one(), self._bare(REWRITING_PATIENCE_MS) as connection:
                 connection.execute("VACUUM").close()
 
     @contextmanager

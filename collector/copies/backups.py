@@ -108,7 +108,7 @@ def restore(database: Database, source: Path) -> None:
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
     _check(source)
-    ready = database.file.with_name(f".{database.file.name}.ready")
+    ready = beside(database, "ready")
     with _leased(database) as token:
         try:
             _get_ready(source, ready, token, _salvaged(database))
@@ -199,6 +199,11 @@ def _put_aside(database: Database) -> None:
 def _files(file: Path) -> list[Path]:
     """Return a database's file and those that SQLite keeps beside it."""
     return [file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm", "journal"))]
+
+
+def beside(database: Database, name: str) -> Path:
+    """A hidden file beside the database, for what is to replace it."""
+    return database.file.with_name(f".{database.file.name}.{name}")
 
 
 def backups(database: Database) -> Path:

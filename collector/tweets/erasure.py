@@ -8,6 +8,7 @@ at once while the database is small, else by the next sweep. What is owed is cou
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -19,7 +20,6 @@ from queries.figures import ERASURES_OWED
 log = logging.getLogger(__name__)
 
 SMALL = 16 * 1024 * 1024
-LARGE = 256 * 1024 * 1024
 
 
 def owe(session: Session) -> None:
@@ -37,18 +37,20 @@ def settled(session: Session) -> None:
     session.execute(delete(Figure).where(Figure.name == ERASURES_OWED))
 
 
-def settle(database: Database, *, largest: int = SMALL) -> bool:
+def settle(database: Database, *, rewrite: Callable[[Database], None] | None = None) -> bool:
     """Clear the file and the log of what was deleted, and return whether that is done; never raises DatabaseUnavailable.
 
-    A database of more than `largest` bytes is not written anew, and where readers hold the log up, it waits for a later try.
+    A large database is written anew by `rewrite` only, and where readers hold the log up, it waits for a later try.
     """
     try:
         with database.reading() as session:
             known = owed(session)
-        emptied = not known or database.empty_log()
-        if not known or not emptied or database.size > largest:
+        if not known or not database.empty_log():
             return not known
-        database.write_anew()
+        way = rewrite if database.size > SMALL else Database.write_anew
+        if way is None:
+            return False
+        way(database)
         if not database.empty_log():
             return False
         with database.writing() as session:
@@ -57,14 +59,6 @@ def settle(database: Database, *, largest: int = SMALL) -> bool:
         log.warning("deletions are still in the file", extra={"reason": str(error)})
         return False
     return True
-
-
-def sweep(database: Database) -> bool:
-    """Settle what is owed as far as memory allows; a larger database is written anew by a restore of its own backup."""
-    done = settle(database, largest=LARGE)
-    if not done and database.size > LARGE:
-        log.warning("deletions may be in unused parts of the file", extra={"bytes": database.size, "largest": LARGE})
-    return done
 
 
 def empty_log(database: Database) -> None:

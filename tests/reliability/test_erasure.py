@@ -13,9 +13,14 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
+from collector import lease
+from collector.copies import sweeping
+from collector.copies.sweeping import sweep
 from collector.imports import Import
+from collector.money.prices import Billing, Prices
 from collector.payloads import unpacked
 from collector.tweets import deletions, erasure, locations
+from collector.verification import faults
 from collector.x import parsing
 from emulator import Emulator
 from models import AuthorPayload, Payload, Tweet
@@ -174,13 +179,73 @@ def test_nothing_is_left_where_rows_moved_between_pages(scattered: tuple[Databas
         assert erasure.owed(session) == 0
 
 
-def test_a_large_database_waits_for_the_sweep(scattered: tuple[Database, list[int]]) -> None:
-    database, gone = scattered
-    assert not erasure.settle(database, largest=1000)
+@pytest.fixture
+def large(scattered: tuple[Database, list[int]], monkeypatch: pytest.MonkeyPatch) -> tuple[Database, list[int]]:
+    """The same, counted as a large database."""
+    monkeypatch.setattr(erasure, "SMALL", 1000)
+    return scattered
+
+
+def rows(database: Database) -> list[tuple[Any, ...]]:
+    with database.reading() as session:
+        return [tuple(row) for row in session.execute(select(*Tweet.__table__.columns).order_by(Tweet.id))]
+
+
+def test_a_large_database_waits_for_the_sweep(large: tuple[Database, list[int]]) -> None:
+    database, gone = large
+    before = rows(database)
+    assert not erasure.settle(database)
     assert database.file.with_name("tweets.db-wal").stat().st_size == 0
     assert 0 < len(left(database, gone)) < 20  # SQLite's secure_delete is not enough
-    assert erasure.sweep(database)
+    assert sweep(database)
     assert left(database, gone) == []
+    assert rows(database) == before
+    assert sorted(file.name for file in database.file.parent.iterdir() if "db" in file.name and "-" not in file.name) == [
+        "tweets.db"
+    ]
+    assert faults(database, Billing(Prices(5_000, 10_000))) == []
+    with database.writing() as session:
+        deletions.bury_all(session, [before[0][0]])
+    assert len(rows(database)) == len(before) - 1
+
+
+def test_what_is_written_while_a_large_database_is_written_anew_is_not_lost(
+    large: tuple[Database, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, gone = large
+    held = sweeping._held
+
+    def written(*given: Any) -> int:
+        seen = held(*given)
+        with closing(Database(str(database.url))) as other:
+            texts(other, [5000])
+        return seen
+
+    monkeypatch.setattr(sweeping, "_held", written)
+    monkeypatch.setattr(lease, "refuse_while_restoring", lambda _session: None)  # a writer who doesn't ask
+    assert not sweep(database)
+    assert int(post(5000)["id"]) in {row[0] for row in rows(database)}
+    monkeypatch.setattr(sweeping, "_held", held)
+    assert sweep(database)
+    assert left(database, gone) == []
+    assert int(post(5000)["id"]) in {row[0] for row in rows(database)}
+
+
+def test_a_large_database_is_not_written_anew_while_a_collection_runs(large: tuple[Database, list[int]]) -> None:
+    database, _ = large
+    with database.writing() as session:
+        token = lease.take(session, "a collector") or 0
+    assert not sweep(database)
+    with database.writing() as session:
+        lease.give_back(session, token)
+    assert sweep(database)
+
+
+def test_the_sweep_removes_what_a_killed_restore_left(program: Program) -> None:
+    for name in (".tweets.db.ready", ".tweets.db.ready-wal", ".tweets.db.ready-draft", ".tweets.db.ready-draft-wal"):
+        program.file.with_name(name).write_text(MARK)
+    assert sweep(program.collector.database)
+    assert list(program.file.parent.glob(".tweets*")) == []
 
 
 @contextmanager
@@ -199,6 +264,6 @@ def test_a_reader_holds_it_up_but_nobody_waits_long_and_the_sweep_does_it(progra
         assert program.get("/tweets")["tweets"]
         with database.reading() as session:
             assert erasure.owed(session)
-    assert erasure.sweep(database)
+    assert sweep(database)
     assert found(program.file.parent, *ALL) == []
-    assert erasure.sweep(database)
+    assert sweep(database)
