@@ -69,10 +69,16 @@ def _event(response: Response) -> dict[str, Any]:
             "request": {"id": request_id(), "method": request.method},
             "response": {"status_code": response.status_code},
         },
-        "url": {"path": request.path[:1000]},
+        "url": {"path": _path()},
         "client": {"ip": request.remote_addr},
         "monitor": {"route": request.url_rule.rule if request.url_rule else None},
     }
+
+
+def _path() -> str:
+    """Return the path, but for a username the route: the request that erases somebody must not write their name down."""
+    rule = request.url_rule
+    return rule.rule if rule and "username" in rule.arguments else request.path[:1000]
 
 
 class _Counted:

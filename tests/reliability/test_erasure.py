@@ -138,6 +138,7 @@ def test_a_served_tweet_is_in_no_file_after_its_deletion_the_log_included(tmp_pa
         collected = server.get("/tweets").json()["tweets"][-1]
         for tweet in (one, collected):
             assert server.request("DELETE", f"/tweets/{tweet['id']}").status_code == 204
+        assert server.request("DELETE", "/authors/zebulon_q").json() == {"deleted": 0}
         assert server.log.stat().st_size
         assert found(folder, *ALL, *bodies, collected["tweet"]) == []
     assert found(folder, *ALL, *bodies, collected["tweet"]) == []
