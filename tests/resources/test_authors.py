@@ -16,7 +16,7 @@ from emulator import Emulator
 from models import Author, AuthorTombstone, Tombstone
 from tests.commands.conftest import Program
 from tests.conftest import Server
-from tests.fixtures.archives import json_lines, own_row, page, post, user
+from tests.fixtures.archives import edited, json_lines, own_row, page, post, user
 from tests.resources.conftest import QUIET
 
 
@@ -142,6 +142,26 @@ def test_a_deletion_that_was_cut_off_is_gone_on_with(service: Service, monkeypat
         assert session.scalar(select(func.count()).select_from(Tombstone)) == 8
         assert session.scalars(select(Author.id)).all() == [2]
     assert service.adds_up()
+
+
+def test_no_copy_brings_back_who_was_deleted_while_nobody_had_the_name(service: Service, tmp_path: Path) -> None:
+    service.brought(by(1, 1, 2, username="Ada"), by(2, 3, username="bo"))
+    assert service.run("database", "backup", tmp_path / "copy.db").code == 0
+    service.drop()
+    assert service.deleted("ada") == 0
+    assert service.run("database", "restore", tmp_path / "copy.db").code == 0
+    assert service.usernames() == ["bo"]
+    assert service.brought(by(1, 9, username="renamed")).endswith(" 0 added, 0 refused")
+    assert service.adds_up()
+
+
+def test_no_copy_brings_back_a_tweet_of_which_a_later_version_was_deleted(service: Service, tmp_path: Path) -> None:
+    service.brought(page(edited(1, 2, text="two")), page(post(5)))
+    assert service.run("database", "backup", tmp_path / "copy.db").code == 0
+    service.drop()
+    assert service.delete(f"/tweets/{post(2)['id']}")[0] == 204
+    assert service.run("database", "restore", tmp_path / "copy.db").code == 0
+    assert [tweet["id"] for tweet in service.tweets()] == [post(5)["id"]]
 
 
 def test_no_collection_brings_an_author_back(server: Server, emulator: Emulator) -> None:
