@@ -2,7 +2,7 @@
 
 `python api.py` collects once, with a progress bar. It exits with 0 when every tag was collected, 1 when one was not or another
 collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0. `--since` buys
-what a period lacks from the full archive.
+what a period lacks from the full archive, `--comply` removes what X says must go.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from collector.x.transport import Access
 from collector.x.tries import Patience
 from commands.backfilling import Declined, NobodyToAsk, backfill, date
 from commands.collecting import collect, interval, keep_collecting, say, tell_estimate
+from commands.complying import see_to_compliance
 from emulator import Emulator
 from queries.collections import CollectionView
 from settings import SettingError, Settings, load
@@ -139,6 +140,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--estimate", action="store_true", help="say what a collection would cost, and collect nothing")
     instead.add_argument("--every", type=interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
+    instead.add_argument("--comply", action="store_true", help="ask X which stored tweets must go, and remove them")
     instead.add_argument("--since", type=date, metavar="DATE", help="fill in from the full archive, after showing the price")
     parser.add_argument("--until", type=date, metavar="DATE", help="where --since ends, exclusive; now unless told")
     parser.add_argument("--yes", action="store_true", help="with --since: buy without asking")
@@ -155,6 +157,8 @@ def _done(asked: argparse.Namespace, collector: Collector, settings: Settings) -
         return tell_estimate(collector)
     if asked.every:
         return keep_collecting(collector, asked.every, upkeep_for(collector, settings))
+    if asked.comply:
+        return see_to_compliance(Chores(collector, Plan.of(settings)))
     if asked.since:
         return backfill(collector, Period(asked.since, asked.until or datetime.now(UTC)), sure=asked.yes)
     return collect(collector)

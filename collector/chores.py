@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from alchemy import DatabaseUnavailable
 from collector import counting, lease, reconciling, runs, sources
 from collector.collector import Collector
+from collector.compliance.jobs import Complied, comply
 from collector.copies import rotation
+from collector.copies.sweeping import due, sweep
 from collector.money import ledger
 from collector.money.calls import Desk
+from collector.tweets.retention import expire
 from collector.upkeep import Task
 from collector.x.app_only import AppOnly
 from queries.figures import x_now, x_time_known
@@ -23,25 +27,36 @@ from settings import Settings
 
 log = logging.getLogger(__name__)
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class Plan(NamedTuple):
-    """How often each chore is done, None is never; how many scheduled copies are kept."""
+    """How often each chore is done, None is never; how many scheduled copies are kept, and how long tweets and payloads are."""
 
     counting: timedelta | None = None
     reconcile: timedelta | None = None
+    comply: timedelta | None = None
     backup: timedelta | None = None
     copies: int = 3
+    tweets: timedelta | None = None
+    payloads: timedelta | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Plan:
-        return cls(settings.count_every, settings.reconcile_every, settings.backup_every, settings.backups_kept)
+        every = (settings.count_every, settings.reconcile_every, settings.comply_every, settings.backup_every)
+        return cls(*every, settings.backups_kept, settings.tweet_retention, settings.payload_retention)
 
     @property
     def intervals(self) -> dict[str, timedelta]:
-        """Return how often each planned chore is done, by name."""
-        every = {"count": self.counting, "reconcile": self.reconcile, "backup": self.backup}
+        """Return how often each planned chore is done, by name, in their order."""
+        every = {
+            "count": self.counting,
+            "reconcile": self.reconcile,
+            "comply": self.comply,
+            "retain": DAY if self.tweets is not None or self.payloads is not None else None,
+            "sweep": DAY,
+            "backup": self.backup,
+        }
         return {name: interval for name, interval in every.items() if interval}
 
 
@@ -54,9 +69,12 @@ class Chores:
 
     def tasks(self) -> list[Task]:
         """Return those that are planned. Which tags are to be counted follows from their own counts."""
-        work = {
+        work: dict[str, tuple[Callable[[Session], bool], Callable[[threading.Event], object]]] = {
             "count": (self._counts_due, self.count),
             "reconcile": (lambda session: not ledger.empty(session), self.reconcile),
+            "comply": (_holds_tweets, self.comply),
+            "retain": (_holds_tweets, self.retain),
+            "sweep": (lambda session: due(self._database, session), self.sweep),
             "backup": (_holds_tweets, self.back_up),
         }
         every = self._plan.intervals | {"count": HOUR}
@@ -74,6 +92,24 @@ class Chores:
         """Compare the ledger with X's own count."""
         with self._asking() as x:
             reconciling.reconcile(self._database, x, self._billing)
+
+    def comply(self, stop: threading.Event) -> Complied:
+        """Ask X which stored tweets must go, and remove them."""
+        with self._asking() as x:
+            done = comply(self._database, x, stop=stop, patience=self._collector.order.patience)
+        if not done.waiting:
+            log.info("compliance seen to", extra={"ids": done.ids, "removed": done.removed, "scrubbed": done.scrubbed})
+        return done
+
+    def retain(self, stop: threading.Event) -> None:
+        """Remove what is older than it may be."""
+        gone = expire(self._database, tweets=self._plan.tweets, payloads=self._plan.payloads, stop=stop)
+        log.info("old tweets removed", extra=gone._asdict())
+
+    def sweep(self, _stop: threading.Event) -> None:
+        """Leave nothing of what was deleted in any file."""
+        if not sweep(self._database):
+            raise DatabaseUnavailable("something holds the database's file: what was deleted may still be in it")
 
     def back_up(self, _stop: threading.Event) -> None:
         """Copy the database."""

@@ -39,20 +39,24 @@ class Task(NamedTuple):
     name: str
     every: timedelta
     wanted: Callable[[Session], bool]
-    work: Callable[[threading.Event], None]
+    work: Callable[[threading.Event], object]
 
 
 class Upkeep:
     """Keeps the chores of a database done, in a thread of its own, one after the other.
 
-    `intervals` says how often each of them is done.
+    `intervals` says how often each of them is planned.
     """
 
     def __init__(self, database: Database, tasks: Sequence[Task], intervals: Mapping[str, timedelta] | None = None) -> None:
         self._database, self._tasks = database, tasks
-        self.intervals = intervals or {task.name: task.every for task in tasks}
+        self._intervals = intervals or {task.name: task.every for task in tasks}
         self._stop, self._break_off = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+
+    def wanted(self, session: Session) -> dict[str, timedelta]:
+        """Return how often each chore is planned for which there is anything to do."""
+        return {task.name: self._intervals[task.name] for task in self._tasks if task.wanted(session)}
 
     def start(self) -> None:
         """Do what is due now and from now on."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
@@ -61,6 +62,7 @@ class DatabaseFigures:
             with self._database.reading() as session:
                 figures, money = service_figures(session), outlook_of(self._collector, session)
                 done, compared, covered = chores(session), newest(session), tracked_coverage(session)
+                wanted = self._upkeep.wanted(session)
         except DatabaseUnavailable:
             return
         yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
@@ -71,24 +73,11 @@ class DatabaseFigures:
         yield _labelled(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
         yield _labelled(GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost)
         yield _labelled(GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered)
-        yield from self._chores(done)
+        yield from _chores(done, wanted)
         if compared:
             yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
         yield _spend(money)
         yield from self._plain(figures, money)
-
-    def _chores(self, done: Sequence[ChoreView]) -> Iterator[Metric]:
-        """Give the chores; those that are planned are there with 0 before they were ever done."""
-        planned = {name: every.total_seconds() for name, every in self._upkeep.intervals.items()}
-        succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
-        failed = {chore.name: float(chore.error is not None) for chore in done}
-        metrics = {
-            "chore_interval_seconds": ("How often a chore is done", planned),
-            "chore_last_success_timestamp_seconds": ("When a chore was last done", dict.fromkeys(planned, 0.0) | succeeded),
-            "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(planned, 0.0) | failed),
-        }
-        for name, (meaning, values) in metrics.items():
-            yield _labelled(GaugeMetricFamily, name, meaning, "chore", values)
 
     def _plain(self, figures: ServiceFigures, money: Outlook) -> Iterator[Metric]:
         success = figures.last_success.timestamp() if figures.last_success else 0
@@ -115,6 +104,22 @@ class DatabaseFigures:
         for name, (meaning, value) in values.items():
             if value is not None:
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value=value)
+
+
+def _chores(done: Sequence[ChoreView], wanted: Mapping[str, timedelta]) -> Iterator[Metric]:
+    """Give the chores for which there is anything to do, with 0 where they were never done, and those that were."""
+    succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
+    failed = {chore.name: float(chore.error is not None) for chore in done}
+    metrics = {
+        "chore_interval_seconds": (
+            "How often a chore is done",
+            {name: every.total_seconds() for name, every in wanted.items()},
+        ),
+        "chore_last_success_timestamp_seconds": ("When a chore was last done", dict.fromkeys(wanted, 0.0) | succeeded),
+        "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(wanted, 0.0) | failed),
+    }
+    for name, (meaning, values) in metrics.items():
+        yield _labelled(GaugeMetricFamily, name, meaning, "chore", values)
 
 
 def _spend(money: Outlook) -> Metric:

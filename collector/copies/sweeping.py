@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
+from sqlalchemy.orm import Session
 
 from alchemy import BUSY_TIMEOUT_S, Database, DatabaseUnavailable
 from collector import lease
@@ -30,14 +31,24 @@ class WrittenMeanwhile(Exception):
     """Somebody has written what the file beside lacks."""
 
 
+UNFINISHED = ("ready", "ready-draft")  # what restores leave that are killed
+
+
+def due(database: Database, session: Session) -> bool:
+    """Tell whether there is anything to sweep."""
+    left = any(beside(database, name).exists() for name in UNFINISHED)
+    return left or bool(erasure.owed(session)) or bool(deletions.to_bury(session))
+
+
 def sweep(database: Database) -> bool:
     """Finish what was begun to be deleted, and clear the file and the log of it; return whether nothing is left to do.
 
     Raises DatabaseUnavailable where nothing can be written. Not while a collection runs, which would have to wait.
     """
     deletions.bury_rest(database)
-    with suppress(DatabaseUnavailable), _writers_refused(database):
-        _forget_unfinished(database)
+    if any(beside(database, name).exists() for name in UNFINISHED):
+        with suppress(DatabaseUnavailable), _writers_refused(database):
+            _forget_unfinished(database)
     return erasure.settle(database, rewrite=write_anew)
 
 
@@ -97,8 +108,7 @@ def _writers_refused(database: Database) -> Iterator[None]:
 
 
 def _forget_unfinished(database: Database) -> None:
-    """Remove what restores left that were killed."""
-    for name in ("ready", "ready-draft"):
+    for name in UNFINISHED:
         _remove(beside(database, name))
 
 

@@ -77,8 +77,13 @@ def bury_author(database: Database, username: str) -> int:
 def bury_rest(database: Database) -> int:
     """Remove what is still stored of authors who were deleted, and return how many tweets that were."""
     with database.reading() as session:
-        left = session.scalars(select(AuthorTombstone.author_id).join(Author, Author.id == AuthorTombstone.author_id)).all()
+        left = to_bury(session)
     return _bury_authors(database, left)
+
+
+def to_bury(session: Session) -> Sequence[int]:
+    """Return the ids of authors who were deleted and are still stored: their deletion was cut off."""
+    return session.scalars(select(AuthorTombstone.author_id).join(Author, Author.id == AuthorTombstone.author_id)).all()
 
 
 def bury_again(session: Session) -> None:

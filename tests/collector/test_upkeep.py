@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+import api
 from alchemy import Database
 from api import collector_for, get_tweets, upkeep_for
 from collector.collector import Collector
 from collector.upkeep import BROKEN_OFF, Task, Upkeep
 from collector.x.failures import Reach, XFailure
 from emulator import Emulator
+from models import Tweet
 from queries.chores import ChoreView, chores
 from queries.reconciliations import newest
+from settings import load
 from tests.conftest import MakeSettings, environment, serving, wait_until
 
 DAY = timedelta(days=1)
@@ -199,3 +203,55 @@ def test_the_service_shows_the_drift(tmp_path: Path, emulator: Emulator) -> None
         metrics = server.get("/metrics").text
     assert by_x["posts"] - by_x["ledger_posts"] == by_x["drift"]
     assert f"twitterapi_spend_drift_posts {float(by_x['drift'])}" in metrics
+
+
+def test_the_service_sees_to_compliance_retention_and_copies_by_itself(tmp_path: Path, emulator: Emulator) -> None:
+    planned = {"COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d", "TWEET_RETENTION": "1h", "COLLECT_ON_START": "1"}
+    with serving(tmp_path, **environment(tmp_path, emulator) | planned) as server:
+        done = wait_until(lambda: all_done(server.get("/readyz").json()["chores"], {"comply", "retain", "backup"}))
+        tweets = server.get("/tweets").json()["tweets"]
+        metrics = server.get("/metrics").text
+    assert {chore["error"] for chore in done.values()} == {None}
+    assert {request.path for request in emulator.requests} >= {"/2/compliance/jobs"}
+    assert all(datetime.fromisoformat(tweet["created"]) > datetime.now(UTC) - 2 * timedelta(hours=1) for tweet in tweets)
+    assert len(list((tmp_path / "backups").glob("*-scheduled.db"))) == 1
+    assert 'twitterapi_chore_interval_seconds{chore="comply"} 86400.0' in metrics
+
+
+def all_done(shown: dict[str, dict[str, str]], names: set[str]) -> dict[str, dict[str, str]] | None:
+    return shown if all(name in shown and shown[name]["succeeded"] for name in names) else None
+
+
+def comply(folder: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> int:
+    for name, value in environment(folder, emulator).items():
+        monkeypatch.setenv(name, value)
+    return api.main(["--comply"])
+
+
+def test_python_api_comply_removes_what_x_says_must_go(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(collector_for(load(environment(tmp_path, emulator), folder=tmp_path))) as collector:
+        collector.prepare()
+        get_tweets(collector)
+        with collector.database.reading() as session:
+            first, second, *_ = session.scalars(select(Tweet.id).order_by(Tweet.id)).all()
+    emulator.remove(first)
+    emulator.remove(second, reason="scrub_geo")
+    assert comply(tmp_path, emulator, monkeypatch) == 0
+    assert "1 tweets removed" in capsys.readouterr().err
+    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as database, database.reading() as session:
+        left = set(session.scalars(select(Tweet.id)))
+    assert first not in left
+    assert second in left
+
+
+def test_python_api_comply_says_why_it_could_not(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(collector_for(load(environment(tmp_path, emulator), folder=tmp_path))) as collector:
+        collector.prepare()
+        get_tweets(collector)
+    emulator.plan("unauthorized", times=None, endpoint="compliance")
+    assert comply(tmp_path, emulator, monkeypatch) == 1
+    assert "X refuses the credentials" in capsys.readouterr().err

@@ -154,6 +154,7 @@ def test_names_and_units_follow_prometheus_conventions(four: Server) -> None:
 def test_metrics_are_there_though_the_database_is_gone(tmp_path: Path, emulator: Emulator) -> None:
     with serving(tmp_path, **environment(tmp_path, emulator)) as server:
         for file in tmp_path.glob("tweets.db*"):
-            file.write_bytes(b"")
+            if not file.name.endswith("-shm"):  # it is mapped: cutting it off would kill whoever reads it
+                file.write_bytes(b"")
         found = scrape(server)
     assert value(found, "flask_http_request_total", method="GET", status="200") is not None
