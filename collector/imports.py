@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alchemy import Database
+from alchemy import Database, widen_cache
 from collector import figures, lease, runs, sources, tags
 from collector.tweets.store import store
-from collector.values import AuthorSeen, Find, TagRef, TweetSeen
+from collector.values import Archived, AuthorSeen, Find, TagRef
 from models import Author
 
-ArchivedTweet = tuple[TweetSeen, tuple[str, ...] | None, str | None]
-BATCH = 500
+Links = tuple[tuple[TagRef, ...], TagRef | None]
+BATCH = 10_000
+CACHE_MB = 32
+NAMES = 500
 
 
 class Import:
@@ -22,7 +24,7 @@ class Import:
 
     def __init__(self, database: Database, *, tag: str | None = None) -> None:
         self._database = database
-        self._tweets: list[ArchivedTweet] = []
+        self._tweets: list[Archived] = []
         self._authors: list[AuthorSeen] = []
         self._known: dict[str, TagRef] = {}
         self._same: dict[int, int] = {}
@@ -32,7 +34,7 @@ class Import:
             self._tag = tags.ensure(session, tag) if tag else None
             self._run_id = runs.begin_import(session)
 
-    def add(self, tweets: Sequence[ArchivedTweet], authors: Sequence[AuthorSeen]) -> None:
+    def add(self, tweets: Sequence[Archived], authors: Sequence[AuthorSeen]) -> None:
         """Take what a line holds; it is stored with its batch."""
         self.seen += len(tweets)
         self._authors += authors
@@ -51,28 +53,39 @@ class Import:
         if not self._tweets and not self._authors:
             return
         with self._database.writing() as session:
+            widen_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
             sources.claim(session, sources.REAL)
             self._same |= _known_by_username(session, self._authors)
-            authors = [author._replace(id=self._same.get(author.id, author.id)) for author in self._authors]
             figures.changed(session)
-            self.added += store(session, self._finds(session), authors, run_id=self._run_id)
+            self.added += store(session, self._finds(session), self._people(), run_id=self._run_id)
         self._tweets, self._authors = [], []
+
+    def _people(self) -> list[AuthorSeen]:
+        same = self._same
+        return [author._replace(id=same[author.id]) if author.id in same else author for author in self._authors]
 
     def _finds(self, session: Session) -> list[Find]:
         """Link our own rows to the tags that found them, others to the tracked tags among their hashtags."""
         tracked = {tag.key: tag for tag in tags.tracked(session)}
+        linked: dict[tuple[tuple[str, ...], str | None], Links] = {}
         finds = []
         for tweet, named, rash in self._tweets:
             if named is None:
-                found = {tracked[key] for key in map(tags.key, tweet.hashtags) if key in tracked}
+                links = self._links({tracked[key] for key in map(tags.key, tweet.hashtags) if key in tracked}, None)
+            elif (named, rash) in linked:
+                links = linked[named, rash]
             else:
                 found = {self._ensured(session, name) for name in named}
-            first = self._ensured(session, rash) if rash else None
-            found |= {tag for tag in (self._tag, first) if tag}
-            author_id = self._same.get(tweet.author_id or 0, tweet.author_id)
-            finds.append(Find(tweet._replace(author_id=author_id), tuple(sorted(found, key=_by_name)), first))
+                links = linked[named, rash] = self._links(found, self._ensured(session, rash) if rash else None)
+            if tweet.author_id in self._same:
+                tweet = tweet._replace(author_id=self._same[tweet.author_id])
+            finds.append(Find(tweet, *links))
         return finds
+
+    def _links(self, found: set[TagRef], rash: TagRef | None) -> Links:
+        """Return the tags by name, with those that are linked in any case, and the one that is the rash whatever its name."""
+        return tuple(sorted(found | {tag for tag in (self._tag, rash) if tag}, key=_by_name)), rash
 
     def _ensured(self, session: Session, name: str) -> TagRef:
         if name not in self._known:
@@ -88,7 +101,7 @@ def _known_by_username(session: Session, authors: Sequence[AuthorSeen]) -> dict[
     """Return the real ids of authors who came with a username only (a negative id) and are known by it."""
     nameless = {author.username: author.id for author in authors if author.id < 0}
     names, found = list(nameless), dict[int, int]()
-    for start in range(0, len(names), BATCH):
-        known = select(Author.username, Author.id).where(Author.username.in_(names[start : start + BATCH]), Author.id > 0)
+    for start in range(0, len(names), NAMES):
+        known = select(Author.username, Author.id).where(Author.username.in_(names[start : start + NAMES]), Author.id > 0)
         found |= {nameless[row.username]: row.id for row in session.execute(known)}
     return found

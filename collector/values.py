@@ -44,6 +44,14 @@ class TweetSeen(NamedTuple):
         return self.versions[0]
 
 
+class Archived(NamedTuple):
+    """A tweet of an archive. Our own rows name the tags that found it; for others `tags` is None."""
+
+    tweet: TweetSeen
+    tags: tuple[str, ...] | None = None
+    rash: str | None = None
+
+
 class Page(NamedTuple):
     """One page of a search, newest tweet first. `refused` says for each object that could not be read why.
 

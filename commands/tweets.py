@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -46,8 +49,9 @@ def tweets_commands(collector: Collector) -> AppGroup:
         try:
             collector.prepare()
             run, refusals = Import(collector.database, tag=tag), Refusals()
-            for path in files:
-                _read(path, run, refusals)
+            with _program_kept():
+                for path in files:
+                    _read(path, run, refusals)
             run.end()
         except SourceRefused as error:
             _stop(str(error), UNUSABLE)
@@ -70,6 +74,16 @@ def _open_all(files: tuple[Path, ...]) -> None:
             path.open("rb").close()
         except OSError as error:
             _stop(f"{path}: {error.strerror}", UNUSABLE)
+
+
+@contextmanager
+def _program_kept() -> Iterator[None]:
+    """Spare the garbage collector what is there already: it would look through the whole program with every few batches."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _read(path: Path, run: Import, refusals: Refusals) -> None:

@@ -14,21 +14,14 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from collector.tags import TagRefused, hashtag
-from collector.values import AuthorSeen, TweetSeen, stand_in_id
+from collector.tags import TagRefused
+from collector.values import Archived, AuthorSeen
 from collector.x import parsing
-from collector.x.parsing import Object, Unreadable, mapping, moment, number, text
+from collector.x.parsing import Object, Unreadable, mapping, moment
+from formats.ours import own
 
 LONGEST_LINE = 64 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
-
-
-class Archived(NamedTuple):
-    """A tweet of an archive. Our own rows name the tags that found it; for others `tags` is None."""
-
-    tweet: TweetSeen
-    tags: tuple[str, ...] | None = None
-    rash: str | None = None
 
 
 class Record(NamedTuple):
@@ -53,23 +46,26 @@ def lines(path: Path) -> Iterator[Line]:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        position = 0
         for count in itertools.count(1):
             try:
                 line = stream.readline(LONGEST_LINE)
-                _skip_rest(line, stream)
+                position += len(line) + (_rest(stream) if len(line) == LONGEST_LINE and not line.endswith(b"\n") else 0)
             except (OSError, EOFError, zlib.error):
                 yield Line(count, _refused("the file can't be read any further"), raw.tell())
                 return
             if not line:
                 return
-            if line.strip():
-                yield Line(count, record(line), raw.tell())
+            if not line.isspace():
+                yield Line(count, record(line), raw.tell() if packed else position)
 
 
-def _skip_rest(line: bytes, stream: BinaryIO) -> None:
-    """Read on to the end of a line that is too long, so that the next one is numbered rightly."""
+def _rest(stream: BinaryIO) -> int:
+    """Read on to the end of a line that is too long, so that the next one is numbered rightly, and return its bytes."""
+    size, line = 0, stream.readline(LONGEST_LINE)
     while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        line = stream.readline(LONGEST_LINE)
+        size, line = size + len(line), stream.readline(LONGEST_LINE)
+    return size + len(line)
 
 
 def record(line: bytes) -> Record:
@@ -112,14 +108,15 @@ def _joined(records: list[Record]) -> Record:
 
 
 def _page(body: Object) -> Record:
+    """Read a page, which was retrieved when it says so, else no earlier than when its newest tweet was made."""
     data = body.get("data")
     if not isinstance(data, list | dict | None):
         return _refused("data is neither a list nor an object")
     page = parsing.page({**body, "data": [data] if isinstance(data, dict) else data}, observed=_LONG_AGO)
     created = max((tweet.created for tweet in page.tweets), default=_LONG_AGO)
     observed = _retrieved(body) or created
-    authors = tuple(author._replace(observed=observed) for author in page.authors)
-    return Record(tuple(map(Archived, page.tweets)), authors, page.refused)
+    tweets = tuple(Archived(tweet._replace(retrieved=observed)) for tweet in page.tweets)
+    return Record(tweets, tuple(author._replace(observed=observed) for author in page.authors), page.refused)
 
 
 def _flattened(body: Object) -> Record:
@@ -135,34 +132,11 @@ def _flattened(body: Object) -> Record:
 
 
 def _own(row: Object) -> Record:
-    """Read a tweet as our own API and export write it."""
     try:
-        tweet = parsing.tweet({**row, "text": row.get("tweet"), "created_at": row.get("created"), "geo": row})
-        tags = tuple(map(_hashtag, _list(row, "tags")))
-        rash = _hashtag(row["rash"]) if row.get("rash") is not None else None
+        tweet, author = own(row)
     except (Unreadable, TagRefused) as error:
         return _refused(str(error))
-    username = text(row.get("username"))
-    author_id = number(row.get("author_id")) or (stand_in_id(username) if username else None)
-    archived = Archived(tweet._replace(author_id=author_id), tags, rash)
-    observed = moment(row.get("observed"))
-    names = (username, text(row.get("author")), number(row.get("followers")))
-    if author_id is None or (observed, *names) == (None,) * 4:
-        return Record((archived,), ())
-    return Record((archived,), (AuthorSeen(author_id, *names, observed or tweet.created),))
-
-
-def _list(row: Object, name: str) -> list[object]:
-    value = row.get(name)
-    if not isinstance(value, list | None):
-        raise Unreadable(f"{name} is no list")
-    return value or []
-
-
-def _hashtag(value: object) -> str:
-    if not isinstance(value, str):
-        raise Unreadable("a hashtag that is no text")
-    return hashtag(value)
+    return Record((tweet,), (author,) if author else ())
 
 
 def _retrieved(body: Object) -> datetime | None:

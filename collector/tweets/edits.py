@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
+from alchemy import among, upsert
 from collector.values import Find
-from models import Payload, Tweet, TweetTag, Version
+from models import Payload, Tag, Tweet, TweetTag, Version
+
+NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
 
 
 def with_history(session: Session, finds: Iterable[Find]) -> list[Find]:
-    """Give each tweet that came without its history the first version that is known for it, here or in the database."""
+    """Give each tweet whose history came in part or not at all its first version that is known, here or in the database."""
     finds = list(finds)
-    first = {version: find.tweet.id for find in finds for version in find.tweet.versions[1:]}
-    alone = [find.tweet.version for find in finds if len(find.tweet.versions) == 1]
-    known = select(Version.id, Version.tweet_id).where(Version.id.in_(alone))
-    first |= {row.id: row.tweet_id for row in session.execute(known)}
-    return [_of(find, first.get(find.tweet.version, find.tweet.id)) for find in finds]
+    versions = {version for find in finds for version in find.tweet.versions}
+    known = session.execute(select(Version.id, Version.tweet_id).where(among(Version.id, versions)))
+    first = {row.id: row.tweet_id for row in known}
+    for find in finds:
+        for version in find.tweet.versions[1:]:
+            first[version] = min(first.get(version, find.tweet.id), find.tweet.id)
+    return [find if first.keys().isdisjoint(find.tweet.versions) else _of(find, first) for find in finds]
 
 
-def fold_later_versions(session: Session, finds: Sequence[Find]) -> int:
+def fold_later_versions(session: Session, finds: Iterable[Find]) -> int:
     """Fold tweets that were stored under a later version's id into their first version, and return how many there were."""
     first = {version: find.tweet.id for find in finds for version in find.tweet.versions[1:]}
-    stored = session.execute(select(Tweet.id, Tweet.rash_id, Tweet.run_id).where(Tweet.id.in_(first))).all()
+    stored = session.execute(_STORED.where(among(Tweet.id, first))).all()
     for row in stored:
-        target = first[row.id]
-        links = session.execute(select(TweetTag.tag_id, TweetTag.run_id).where(TweetTag.tweet_id == row.id)).all()
-        upsert(session, TweetTag, [{"tweet_id": target, "tag_id": link.tag_id, "run_id": link.run_id} for link in links])
-        for table in (Version, Payload):
-            session.execute(update(table).where(table.tweet_id == row.id).values(tweet_id=target))
-        session.execute(delete(TweetTag).where(TweetTag.tweet_id == row.id))
+        _move(session, row.id, first[row.id])
+        target = session.execute(_STORED.where(Tweet.id == first[row.id])).one()
+        changes = {name: getattr(row, name) for name in NEWEST_TEXT} if row.version > target.version else {}
+        if row.key is not None and (target.key is None or (row.run_id, row.key) < (target.run_id, target.key)):
+            changes |= {"rash_id": row.rash_id, "run_id": row.run_id}
+        changes |= {"author_id": row.author_id} if target.author_id is None else {}
+        if changes:
+            session.execute(update(Tweet).where(Tweet.id == target.id).values(**changes))
         session.execute(delete(Tweet).where(Tweet.id == row.id))
-        if row.rash_id is not None:
-            session.execute(update(Tweet).where(Tweet.id == target).values(rash_id=row.rash_id, run_id=row.run_id))
     return len(stored)
 
 
-def _of(find: Find, first: int) -> Find:
-    """Return the find as a version of the tweet whose first version has this id."""
-    if first == find.tweet.id:
+def _move(session: Session, later: int, first: int) -> None:
+    """Give what belongs to a tweet to its first version."""
+    links = session.execute(select(TweetTag.tag_id, TweetTag.run_id).where(TweetTag.tweet_id == later)).all()
+    upsert(session, TweetTag, [{"tweet_id": first, "tag_id": link.tag_id, "run_id": link.run_id} for link in links])
+    session.execute(delete(TweetTag).where(TweetTag.tweet_id == later))
+    for table in (Version, Payload):
+        session.execute(update(table).where(table.tweet_id == later).values(tweet_id=first))
+
+
+def _first(first: Mapping[int, int], versions: Sequence[int]) -> int:
+    """Follow what is known of the versions of a tweet to the lowest; each step leads to a lower one."""
+    lowest = min(versions)
+    while (lower := min(first.get(version, lowest) for version in (lowest, *versions))) < lowest:
+        lowest = lower
+    return lowest
+
+
+def _of(find: Find, first: Mapping[int, int]) -> Find:
+    """Return the find as a version of the tweet whose first version is known."""
+    lowest = _first(first, find.tweet.versions)
+    if lowest == find.tweet.id:
         return find
-    return find._replace(tweet=find.tweet._replace(versions=(first, *find.tweet.versions)))
+    return find._replace(tweet=find.tweet._replace(versions=(lowest, *find.tweet.versions)))
+
+
+_COLUMNS = (Tweet.id, Tweet.author_id, Tweet.run_id, Tweet.rash_id, Tag.key, *(getattr(Tweet, name) for name in NEWEST_TEXT))
+_STORED = select(*_COLUMNS).outerjoin(Tag, Tag.id == Tweet.rash_id)

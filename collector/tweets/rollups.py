@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import add_up, quarter_hour, whole_hour
+from alchemy import add_up, execute_many, quarter_hour, whole_hour
+from collector.values import Find
 from models import Author, Quarter, TagHour, TagLang, Tweet, TweetTag
 
 Counts = Counter[tuple[Any, ...]]
@@ -26,13 +27,28 @@ def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
     before = [_counts(session, query, ids) for query in _CONTRIBUTIONS]
     yield
     session.flush()
-    quarters, langs, hours, authors = (
-        _difference(_counts(session, query, ids), old) for query, old in zip(_CONTRIBUTIONS, before, strict=True)
+    after = [_counts(session, query, ids) for query in _CONTRIBUTIONS]
+    _change(session, *map(_difference, after, before))
+
+
+def add_new(session: Session, finds: Collection[Find]) -> None:
+    """Count tweets that have just been added: what they were found with is all that there is of them."""
+    quarter, hour = quarter_hour.seconds, whole_hour.seconds
+    seconds = [int(find.tweet.created.timestamp()) for find in finds]
+    quarters = Counter((second // quarter * quarter,) for second in seconds)
+    langs = Counter((tag.id, tweet.lang or "") for tweet, tags, _ in finds for tag in tags)
+    hours = Counter(
+        (tag.id, second // hour * hour) for (_, tags, _), second in zip(finds, seconds, strict=True) for tag in tags
     )
+    authors = Counter((find.tweet.author_id,) for find in finds if find.tweet.author_id is not None)
+    _change(session, quarters, langs, hours, authors)
+
+
+def _change(session: Session, quarters: Counts, langs: Counts, hours: Counts, authors: Counts) -> None:
     _add(session, Quarter, [{"start": key[0], "tweets": by} for key, by in quarters.items()])
     _add(session, TagLang, [{"tag_id": key[0], "lang": key[1], "tweets": by} for key, by in langs.items()])
     _add(session, TagHour, [{"tag_id": key[0], "start": key[1], "tweets": by} for key, by in hours.items()])
-    _add_to_authors(session, [{"key": key[0], "by": by} for key, by in authors.items()])
+    execute_many(session, _AUTHOR, ("key", "by"), [(key[0], by) for key, by in authors.items()])
 
 
 def clear(session: Session) -> None:
@@ -65,9 +81,9 @@ def _counts(session: Session, query: Select[*tuple[Any, ...]], ids: Collection[i
     return Counter({tuple(row[:-1]): row[-1] for row in session.execute(query, {"ids": sorted(ids)})})
 
 
-def _difference(after: Counts, before: Counts) -> dict[tuple[Any, ...], int]:
+def _difference(after: Counts, before: Counts) -> Counts:
     after.subtract(before)
-    return {key: by for key, by in after.items() if by}
+    return Counter({key: by for key, by in after.items() if by})
 
 
 def _add(session: Session, table: type[Quarter] | type[TagLang] | type[TagHour], changes: list[dict[str, Any]]) -> None:
@@ -75,11 +91,6 @@ def _add(session: Session, table: type[Quarter] | type[TagLang] | type[TagHour],
     add_up(session, table, changes, ("tweets",))
     if any(row["tweets"] < 0 for row in changes):
         session.execute(delete(table).where(table.tweets == 0))
-
-
-def _add_to_authors(session: Session, changes: list[dict[str, Any]]) -> None:
-    if changes:
-        session.connection().execute(_AUTHOR, changes)
 
 
 _AUTHORS_TABLE: Any = Author.__table__

@@ -8,20 +8,22 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
+from alchemy import among, upsert_many
 from collector.tweets import payloads, rollups
-from collector.tweets.edits import fold_later_versions, with_history
+from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, with_history
 from collector.tweets.tombstones import without_buried, without_locations
 from collector.values import AuthorSeen, Find, TagRef, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
 
-NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
+OBSERVED = ("id", "username", "name", "followers", "observed")
+TWEET = ("id", "version", "text", "created", "lang", "country", "country_code", "author_id", "rash_id", "run_id")
 
 
 class Stored(NamedTuple):
-    """What decides whether a stored tweet changes: its newest version, its run, and the key of its rash."""
+    """What decides whether a stored tweet changes: its newest version, its author, its run, and the key of its rash."""
 
     version: int
+    author_id: int | None
     run_id: int
     rash_key: str | None
 
@@ -30,62 +32,97 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
     versions = without_locations(session, with_history(session, finds))
     merged, observed = without_buried(session, _merged(versions), list(authors))
-    affected = {one for find in merged for one in (find.tweet.id, *find.tweet.versions)}
     _store_authors(session, observed, merged)
-    with rollups.kept(session, affected):
-        added = _store_tweets(session, merged, run_id)
+    met = _met(session, merged)
+    new = [find for find in merged if met.isdisjoint(find.tweet.versions)]
+    _add(session, new, run_id)
+    rollups.add_new(session, new)
+    known = [find for find in merged if not met.isdisjoint(find.tweet.versions)] if met else []
+    added = len(new) + (_renew_all(session, known, run_id) if known else 0)
     payloads.keep(session, versions, {find.tweet.id for find in merged}, observed)
     _replace_stand_ins(session, observed)
     return added
 
 
-def _store_tweets(session: Session, merged: Sequence[Find], run_id: int) -> int:
-    stored = _stored(session, [find.tweet.id for find in merged])
-    new = [find for find in merged if find.tweet.id not in stored]
-    upsert(session, Tweet, [_row(find, run_id) for find in new])
-    for find in merged:
-        if find.tweet.id in stored:
-            _renew(session, find, stored[find.tweet.id], run_id)
-    later = [{"id": version, "tweet_id": find.tweet.id} for find in merged for version in find.tweet.versions[1:]]
-    upsert(session, Version, later)
-    links = [{"tweet_id": find.tweet.id, "tag_id": tag.id, "run_id": run_id} for find in merged for tag in find.tags]
-    upsert(session, TweetTag, links)
-    return len(new) - fold_later_versions(session, merged)
+def _met(session: Session, merged: Sequence[Find]) -> set[int]:
+    """Return those ids of versions under which a tweet is stored, or which come both as a tweet and as a version of another."""
+    later = {version for find in merged for version in find.tweet.versions[1:]}
+    ids = {find.tweet.id for find in merged}
+    return {*session.scalars(select(Tweet.id).where(among(Tweet.id, ids | later))), *(ids & later)}
+
+
+def _add(session: Session, finds: Iterable[Find], run_id: int) -> None:
+    """Add tweets that are not stored, or leave them as they are."""
+    tweets, later, links = [], [], []
+    for tweet, tags, rash in finds:
+        own, first = tweet.versions[0], rash or (tags[0] if tags else None)
+        tweets.append((own, *tweet[:1], *tweet[2:8], first.id if first else None, run_id))
+        later += [(version, own) for version in tweet.versions[1:]]
+        links += [(own, tag.id, run_id) for tag in tags]
+    upsert_many(session, Tweet, TWEET, tweets)
+    upsert_many(session, Version, ("id", "tweet_id"), later)
+    upsert_many(session, TweetTag, ("tweet_id", "tag_id", "run_id"), links)
+
+
+def _renew_all(session: Session, finds: Sequence[Find], run_id: int) -> int:
+    """Add or change tweets of which something is known, and return how many more there are."""
+    stored = _stored(session, [find.tweet.id for find in finds])
+    with rollups.kept(session, {version for find in finds for version in find.tweet.versions}):
+        _add(session, finds, run_id)
+        for find in finds:
+            if find.tweet.id in stored:
+                _renew(session, find, stored[find.tweet.id], run_id)
+        folded = fold_later_versions(session, finds)
+    return len(finds) - len(stored) - folded
 
 
 def _merged(finds: Iterable[Find]) -> list[Find]:
-    """Return each tweet once: its newest version, and all its tags by name."""
+    """Return each tweet once: as it was met first, with its newest version's text and all its tags by name."""
     by_id: dict[int, Find] = {}
     for find in finds:
-        known = by_id.get(find.tweet.id, find)
-        newest = max(known.tweet, find.tweet, key=lambda version: version.version)
-        tweet = newest._replace(versions=tuple(sorted({*known.tweet.versions, *find.tweet.versions})))
-        tags = tuple(sorted({*known.tags, *find.tags}, key=lambda tag: tag.key))
-        by_id[tweet.id] = Find(tweet, tags, known.rash or find.rash)
+        first = find.tweet.id
+        by_id[first] = _both(by_id[first], find) if first in by_id else find
     return list(by_id.values())
 
 
+def _both(known: Find, find: Find) -> Find:
+    newest = max(known.tweet, find.tweet, key=lambda tweet: tweet.version)
+    tweet = known.tweet._replace(
+        versions=tuple(sorted({*known.tweet.versions, *find.tweet.versions})),
+        author_id=known.tweet.author_id if known.tweet.author_id is not None else find.tweet.author_id,
+        **{name: getattr(newest, name) for name in NEWEST_TEXT},
+    )
+    tags = tuple(sorted({*known.tags, *find.tags}, key=_by_name))
+    return Find(tweet, tags, min(filter(None, (_rash(known), _rash(find))), key=_by_name, default=None))
+
+
+def _by_name(tag: TagRef) -> str:
+    return tag.key
+
+
 def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Sequence[Find]) -> None:
-    columns = ("username", "name", "followers", "observed")
-    rows = [{"id": author.id, "tweets": 0} | {name: getattr(author, name) for name in columns} for author in authors]
-    upsert(session, Author, rows, update=columns, newest="observed")
-    unseen = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
-    upsert(session, Author, [{"id": author_id, "tweets": 0} for author_id in sorted(unseen - {row["id"] for row in rows})])
+    """Store authors as they were observed, and those who were not, of whom only the id is known."""
+    rows = [(*author[:5], 0) for author in dict.fromkeys(authors)]
+    _observe(session, rows)
+    unseen = {find.tweet.author_id for find in finds} - {row[0] for row in rows}
+    upsert_many(session, Author, ("id", "tweets"), [(author_id, 0) for author_id in sorted(filter(None, unseen))])
+
+
+def _observe(session: Session, rows: Sequence[tuple[Any, ...]]) -> None:
+    upsert_many(session, Author, (*OBSERVED, "tweets"), rows, update=OBSERVED[1:], newest="observed")
 
 
 def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
     """Give the tweets of an author who was known by username only to the author whose id is known now."""
+    if session.scalar(_ANY_STAND_IN) is None:
+        return
     real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id > 0}
-    for stand_in, tweets in session.execute(select(Author.id, Author.tweets).where(Author.id.in_(real))).all():
+    columns = [getattr(Author, name) for name in (*OBSERVED, "tweets")]
+    for stand_in, *seen, tweets in session.execute(select(*columns).where(among(Author.id, real))).all():
+        _observe(session, [(real[stand_in], *seen, 0)])
         session.execute(update(Tweet).where(Tweet.author_id == stand_in).values(author_id=real[stand_in]))
         session.execute(update(Author).where(Author.id == real[stand_in]).values(tweets=Author.tweets + tweets))
         session.execute(delete(Author).where(Author.id == stand_in))
-
-
-def _row(find: Find, run_id: int) -> dict[str, Any]:
-    tweet, rash = find.tweet, _rash(find)
-    row = {name: getattr(tweet, name) for name in ("id", "created", "author_id", *NEWEST_TEXT)}
-    return {**row, "rash_id": rash.id if rash else None, "run_id": run_id}
 
 
 def _rash(find: Find) -> TagRef | None:
@@ -93,13 +130,15 @@ def _rash(find: Find) -> TagRef | None:
 
 
 def _stored(session: Session, ids: Sequence[int]) -> dict[int, Stored]:
-    columns = select(Tweet.id, Tweet.version, Tweet.run_id, Tag.key).outerjoin(Tag, Tag.id == Tweet.rash_id)
-    return {row.id: Stored(row.version, row.run_id, row.key) for row in session.execute(columns.where(Tweet.id.in_(ids)))}
+    columns = select(Tweet.id, Tweet.version, Tweet.author_id, Tweet.run_id, Tag.key).outerjoin(Tag, Tag.id == Tweet.rash_id)
+    return {row.id: Stored(*row[1:]) for row in session.execute(columns.where(among(Tweet.id, ids)))}
 
 
 def _renew(session: Session, find: Find, stored: Stored, run_id: int) -> None:
     """Show a newer version's text; `rash` is the earliest run's tag and, within that run, the first by name."""
     changes: dict[str, Any] = {}
+    if stored.author_id is None and find.tweet.author_id is not None:
+        changes |= {"author_id": find.tweet.author_id}
     if find.tweet.version > stored.version:
         changes |= {name: getattr(find.tweet, name) for name in NEWEST_TEXT}
     rash = _rash(find)
@@ -107,3 +146,6 @@ def _renew(session: Session, find: Find, stored: Stored, run_id: int) -> None:
         changes |= {"rash_id": rash.id, "run_id": run_id}
     if changes:
         session.execute(update(Tweet).where(Tweet.id == find.tweet.id).values(**changes))
+
+
+_ANY_STAND_IN = select(Author.id).where(Author.id < 0).limit(1)

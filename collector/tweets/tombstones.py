@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
+from alchemy import among, upsert
 from collector.tweets.places import unlocated
 from collector.values import AuthorSeen, Find, TweetSeen, stand_in_id
 from models import Author, AuthorTombstone, Tombstone
@@ -57,9 +57,11 @@ def namesakes(session: Session) -> set[int]:
 
 def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> set[int]:
     """Return the ids of authors who were deleted, by id or by username, and remember the former of the latter."""
+    if session.scalar(select(AuthorTombstone.author_id).limit(1)) is None:
+        return set()
     stand_ins = {author.id: stand_in_id(author.username) for author in authors if author.username}
     ids = {author.id for author in authors} | {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
-    asked = select(AuthorTombstone.author_id).where(AuthorTombstone.author_id.in_({*ids, *stand_ins.values()}))
+    asked = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
     deleted = set(session.scalars(asked))
     learnt = {one for one, stand_in in stand_ins.items() if stand_in in deleted} - deleted
     lay_authors(session, learnt)
@@ -67,8 +69,10 @@ def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[A
 
 
 def _among(session: Session, finds: Sequence[Find], *, geo_only: bool) -> set[int]:
+    if session.scalar(select(Tombstone.id).where(Tombstone.geo_only == geo_only).limit(1)) is None:
+        return set()
     ids = {one for find in finds for one in _versions(find.tweet)}
-    return set(session.scalars(select(Tombstone.id).where(Tombstone.id.in_(ids), Tombstone.geo_only == geo_only)))
+    return set(session.scalars(select(Tombstone.id).where(among(Tombstone.id, ids), Tombstone.geo_only == geo_only)))
 
 
 def _versions(tweet: TweetSeen) -> tuple[int, ...]:

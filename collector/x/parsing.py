@@ -70,7 +70,7 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
         version=version,
         versions=versions,
         text=words,
-        created=_created(post, versions),
+        created=created(moment(post.get("created_at")), version, versions),
         lang=text(post.get("lang")),
         country=text(place.get("country")),
         country_code=text(place.get("country_code")),
@@ -88,25 +88,45 @@ def authors(users: Iterable[Object], *, observed: datetime, keep: bool = False) 
     return tuple(seen.values())
 
 
+def created(given: datetime | None, version: int, versions: tuple[int, ...]) -> datetime:
+    """Return the first version's time: as X gives it, or from the id where only that of a later `version` is at hand.
+
+    A time at which X gave out no ids counts as not given: calendars and time zones end at the years 1 and 9999.
+    """
+    given = given if given and FIRST_TWEET <= given <= LAST_TWEET else None
+    if given and version == versions[0]:
+        return given
+    if versions[0] >= FIRST_SNOWFLAKE:
+        return snowflake_time(versions[0])
+    if given is None:
+        raise Unreadable("no created_at")
+    return given
+
+
 def moment(value: object) -> datetime | None:
     """Read an RFC 3339 time as aware UTC; without an offset it is taken for UTC."""
     try:
         when = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC) if when else None
+        return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC) if when and when.tzinfo is not UTC else when
     except (ValueError, OverflowError):
         return None
 
 
 def number(value: object) -> int | None:
     """Read an id or a count that a 64-bit column can hold."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID else None
+    if isinstance(value, str):
+        value = int(value) if len(value) <= 19 and value.isascii() and value.isdigit() else None
+    return value if isinstance(value, int) and 0 <= value <= LARGEST_ID and value is not True and value is not False else None
 
 
 def text(value: object) -> str | None:
     """Read a text that is not empty; NUL and lone surrogates, which no database holds, become U+FFFD."""
-    return UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return value.replace("\0", "\ufffd") if value.isascii() or value.encode() else None
+    except UnicodeEncodeError:
+        return UNSTORABLE.sub("\ufffd", value)
 
 
 def mapping(value: object) -> Object:
@@ -133,22 +153,6 @@ def _author(user: Object, observed: datetime) -> AuthorSeen | None:
 def _versions(post: Object, version: int) -> tuple[int, ...]:
     history = items(post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids"))
     return tuple(sorted({version, *filter(None, map(number, history))}))
-
-
-def _created(post: Object, versions: tuple[int, ...]) -> datetime:
-    """Return the first version's time: as X gives it, or from the id where only a later version is at hand.
-
-    A time at which X gave out no ids counts as not given: calendars and time zones end at the years 1 and 9999.
-    """
-    given = moment(post.get("created_at"))
-    given = given if given and FIRST_TWEET <= given <= LAST_TWEET else None
-    if given and number(post.get("id")) == versions[0]:
-        return given
-    if versions[0] >= FIRST_SNOWFLAKE:
-        return snowflake_time(versions[0])
-    if given is None:
-        raise Unreadable("no created_at")
-    return given
 
 
 def _hashtags(words: str, post: Object, note: Object) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import pytest
 
 from alchemy import known_revisions
 from collector.imports import Import
+from collector.values import Archived
 from collector.x.parsing import tweet
 from emulator import Emulator
 from models import Lease
@@ -153,7 +154,7 @@ def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(progra
         number = 0
         while not over.is_set():
             archive = Import(database)
-            archive.add([(tweet(post(number + offset)), None, None) for offset in range(batch)], [])
+            archive.add([Archived(tweet(post(number + offset))) for offset in range(batch)], [])
             archive.end()
             number += batch
 

@@ -21,7 +21,13 @@ BO = AuthorSeen(7002, "bo_primer", "Бо Пример", 15, RETRIEVED)
 
 
 def read(body: object) -> Record:
-    return record(json.dumps(body).encode() + b"\n")
+    """Read an object as a line, without what is kept of it as X gave it."""
+    return bare(record(json.dumps(body).encode() + b"\n"))
+
+
+def bare(one: Record) -> Record:
+    tweets = tuple(each._replace(tweet=each.tweet._replace(payload=None, retrieved=None)) for each in one.tweets)
+    return Record(tweets, tuple(author._replace(payload=None) for author in one.authors), one.refused)
 
 
 def read_all(name: str) -> tuple[dict[int, TweetSeen], dict[int, AuthorSeen], list[str]]:
@@ -29,7 +35,7 @@ def read_all(name: str) -> tuple[dict[int, TweetSeen], dict[int, AuthorSeen], li
     tweets, authors, refused = dict[int, TweetSeen](), dict[int, AuthorSeen](), list[str]()
     for line in lines(FIXTURES / name):
         tweets |= {archived.tweet.id: archived.tweet for archived in line.record.tweets}
-        authors |= {author.id: author for author in line.record.authors}
+        authors |= {author.id: author for author in bare(line.record).authors}
         refused += line.record.refused
     return tweets, authors, refused
 

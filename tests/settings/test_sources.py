@@ -17,6 +17,7 @@ from collector.collector import Collector
 from collector.copies.backups import drop
 from collector.imports import Import
 from collector.sources import SourceRefused, choose
+from collector.values import Archived
 from collector.x import parsing
 from collector.x.failures import CREDENTIALS
 from emulator import Emulator
@@ -72,7 +73,7 @@ def chosen(settings: Settings) -> tuple[str, str]:
 def import_a_tweet(database: Database) -> None:
     database.upgrade()
     archive = Import(database)
-    archive.add([(parsing.tweet(post()), None, None)], [])
+    archive.add([Archived(parsing.tweet(post()))], [])
     archive.end()
 
 

@@ -1,0 +1,67 @@
+"""Tweets as our own API and exports write them, read back: what formats.rows says of a tweet, and nothing that it doesn't."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from collector.tags import hashtag
+from collector.values import Archived, AuthorSeen, TweetSeen, stand_in_id
+from collector.x.parsing import Object, Unreadable, created, moment, number, text
+
+REMEMBERED = 4096
+
+
+def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
+    """Read a tweet and its author, if they were ever observed. Raises Unreadable and TagRefused."""
+    first, words = number(row.get("id")), text(row.get("tweet"))
+    if first is None:
+        raise Unreadable("no id")
+    if words is None:
+        raise Unreadable("no text")
+    version, versions = _versions(row, first)
+    made = created(_moment(row.get("created")), first, versions)
+    username = text(row.get("username"))
+    author_id = number(row.get("author_id")) or (stand_in_id(username) if username else None)
+    lang, country, code = text(row.get("lang")), text(row.get("country")), text(row.get("country_code"))
+    tweet = TweetSeen(version, versions, words, made, lang, country, code, author_id, ())
+    tags, rash = tuple(map(_hashtag, _list(row, "tags"))), row.get("rash")
+    return Archived(tweet, tags, None if rash is None else _hashtag(rash)), _author(row, author_id, username, made)
+
+
+def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
+    """Return the version that is shown, and all that are known, oldest first. Rows of older exports name none."""
+    shown, named = row.get("version"), _list(row, "versions")
+    if shown == row["id"] and len(named) <= 1:
+        return first, (first,)
+    version = number(shown) or first
+    return version, tuple(sorted({first, version, *filter(None, map(number, named))}))
+
+
+def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> AuthorSeen | None:
+    """Return the author of a row, unless they have no id or were never observed."""
+    observed, name, followers = _moment(row.get("observed")), text(row.get("author")), number(row.get("followers"))
+    if author_id is None or (observed is None and username is None and name is None and followers is None):
+        return None
+    return AuthorSeen(author_id, username, name, followers, observed or created)
+
+
+def _list(row: Object, name: str) -> list[object]:
+    value = row.get(name)
+    if not isinstance(value, list | None):
+        raise Unreadable(f"{name} is no list")
+    return value or []
+
+
+def _hashtag(value: object) -> str:
+    if not isinstance(value, str):
+        raise Unreadable("a hashtag that is no text")
+    return _known_hashtag(value)
+
+
+def _moment(value: object) -> datetime | None:
+    return _known_moment(value) if isinstance(value, str) else None
+
+
+_known_hashtag = lru_cache(REMEMBERED)(hashtag)
+_known_moment = lru_cache(REMEMBERED)(moment)
