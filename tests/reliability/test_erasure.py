@@ -20,6 +20,7 @@ from collector.imports import Import
 from collector.money.prices import Billing, Prices
 from collector.payloads import unpacked
 from collector.tweets import deletions, erasure, locations
+from collector.values import Archived
 from collector.verification import faults
 from collector.x import parsing
 from emulator import Emulator
@@ -148,7 +149,7 @@ def texts(database: Database, numbers: list[int]) -> None:
     """Store tweets, in this order, with texts that tell them apart."""
     archive = Import(database)
     for number in numbers:
-        archive.add([(parsing.tweet(post(number, f"{MARK}-{number:05d}. " * (1 + number * 7 % 25))), None, None)], [])
+        archive.add([Archived(parsing.tweet(post(number, f"{MARK}-{number:05d}. " * (1 + number * 7 % 25))))], [])
     archive.end()
 
 
