@@ -105,6 +105,22 @@ def test_blocked_billing_explains_refusals_for_money_and_not_those_of_the_creden
         assert inhibited(manager, "outcome") == {"credits", "spend-cap", "usage-cap"}
 
 
+@pytest.mark.parametrize(
+    ("cause", "explained"),
+    [("BudgetSpent", {"count"}), ("BillingBlocked", {"count"}), ("XRefusesAccess", {"count", "reconcile"})],
+)
+def test_x_that_gives_nothing_explains_chores_that_ask_it_but_not_compliance(
+    tmp_path: Path, cause: str, explained: set[str]
+) -> None:
+    with Web() as web, alertmanager(tmp_path, **webhooks(web)) as manager:
+        post(manager, cause)
+        wait_until(lambda: web.names(PEOPLE) == {(cause, "firing")})
+        for chore in ("count", "reconcile", "comply", "retain", "backup"):
+            post(manager, "ChoreStale", chore=chore)
+        wait_until(lambda: ("ChoreStale", "firing") in web.names(PEOPLE))
+        assert inhibited(manager, "chore") == explained
+
+
 def test_an_alert_reaches_a_mailbox(tmp_path: Path) -> None:
     user, password = "mo'ni\"tor\\n #1", "pass: 'word'"
     (tmp_path / "password").write_text(f"{password}\n")

@@ -11,19 +11,22 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.conftest import Server, environment, serving, wait_until
 from tests.prometheus.programs import Prometheus, prometheus, with_programs
 from tests.prometheus.rulebook import PROMETHEUS, Exported, queries, rules, selectors, unexported
 
 REQUESTS = 40
+CHORES = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "BACKUP_EVERY": "1d"}
+CHORES_DONE = {"twitterapi_coverage_ratio", "twitterapi_spend_drift_posts", "twitterapi_backup_size_bytes"}
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service after one collection."""
+    """The service after one collection, and after what it does by itself afterwards."""
     folder = tmp_path_factory.mktemp("exported")
-    with Emulator() as emulator, serving(folder, **environment(folder, emulator)) as running:
+    with Emulator() as emulator, serving(folder, **environment(folder, emulator) | CHORES) as running:
         assert running.get("/database").status_code == 200
+        wait_until(lambda: not CHORES_DONE - exported(running).keys())
         yield running
 
 
@@ -55,6 +58,8 @@ def test_every_query_of_the_runbooks_asks_for_what_is_exported(service: Server) 
         ("collection.yml", "spend-cap", "spending-cap", 'twitterapi_x_requests_total{outcome="spending-cap"}'),
         ("money.yml", "twitterapi_budget_usd", "twitterapi_budget", "twitterapi_budget"),
         ("money.yml", 'bound="ceiling"', 'bound="most"', 'twitterapi_spend_usd{bound="most"}'),
+        ("governance.yml", "twitterapi_chore_failed", "twitterapi_chore_state", "twitterapi_chore_state"),
+        ("governance.yml", "twitterapi_spend_drift_posts", "twitterapi_drift_posts", "twitterapi_drift_posts"),
         ("objectives.yml", 'le="0.25"', 'le="0.3"', 'flask_http_request_duration_seconds_bucket{le="0.3"}'),
         ("objectives.yml", "url_rule=", "path=", "flask_http_request_duration_seconds_count{path}"),
         (

@@ -125,6 +125,14 @@ def test_the_windows_of_a_recorded_figure_differ_by_nothing_else() -> None:
         ("money.yml", "(period, bound) 0.1 *", "(period, bound) 0.01 *", "money.yml"),
         ("money.yml", "[1d] offset 1d)", "[1h])", "money-gaps.yml"),
         ("money.yml", "> 0 <= 21600", "> 0", "money-gaps.yml"),
+        ("governance.yml", "> 1.25 *", "> 1 *", "governance.yml"),
+        ("governance.yml", "for: 1h", "for: 1m", "governance.yml"),
+        ("governance.yml", "and on (job, instance) twitterapi_coll", "or twitterapi_coll", "governance.yml"),
+        ("governance.yml", 'twitterapi_tweets{job="twitterapi"} > 0', 'twitterapi_tweets{job="twitterapi"}', "governance.yml"),
+        ("governance.yml", "[25h]", "[1h]", "governance-days.yml"),
+        ("governance.yml", ", 0)", ", -1000)", "governance-days.yml"),
+        ("governance.yml", ", -50)", ", -5000)", "governance-days.yml"),
+        ("governance.yml", "clamp_min(4 *", "clamp_min(1 *", "governance-days.yml"),
     ],
 )
 def test_a_rule_that_is_broken_is_noticed(altered: Path, rule_file: str, old: str, new: str, test_file: str) -> None:
