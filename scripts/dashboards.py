@@ -56,6 +56,7 @@ class Panel(NamedTuple):
     steps: Sequence[str] = ("text",)
     texts: Mapping[str, str] | None = None
     logs: str | None = None
+    signed: bool = False
 
 
 def lines(panel: Panel) -> Json:
@@ -68,10 +69,11 @@ def lines(panel: Panel) -> Json:
         "spanNulls": False,
         "thresholdsStyle": {"mode": "dashed" if len(panel.steps) > 1 else "off"},
     }
+    lowest = {} if panel.signed else {"min": 0}
     legend = {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]}
     return {
         "type": "timeseries",
-        "fieldConfig": fields(panel, color={"mode": "palette-classic-by-name"}, min=0, custom=custom),
+        "fieldConfig": fields(panel, color={"mode": "palette-classic-by-name"}, custom=custom, **lowest),
         "options": {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}},
     }
 
@@ -93,8 +95,9 @@ def percentiles(panel: Panel) -> Json:
 
 
 def stat(panel: Panel) -> Json:
-    """Return one figure, its last value; a series that has labels in its name shows the name."""
+    """Return figures, their last values; of several, each with its name. One whose labels are its answer shows them alone."""
     named = any("{{" in name for name in panel.ask)
+    shown = "name" if named else "value"
     return {
         "type": "stat",
         "fieldConfig": fields(panel, color={"mode": "thresholds"}),
@@ -102,7 +105,7 @@ def stat(panel: Panel) -> Json:
             "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
             "colorMode": "value",
             "graphMode": "none",
-            "textMode": "name" if named else "value",
+            "textMode": "value_and_name" if named and panel.texts else shown,
         },
     }
 

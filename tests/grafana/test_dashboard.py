@@ -125,7 +125,9 @@ def test_no_series_is_known_by_its_colour_alone(shown: Json) -> None:
         assert legend["displayMode"] == "table"
         assert legend["calcs"]
     if shown["type"] == "stat":
-        assert shown["options"]["textMode"] in ("value", "name")
+        assert shown["options"]["textMode"] in ("value", "name", "value_and_name")
+        several = any(re.search(r"^\w+ by ", target["expr"]) for target in shown["targets"])
+        assert several == (shown["options"]["textMode"] == "value_and_name")
     if shown["datasource"]["uid"] == "prometheus":
         names = [target["legendFormat"] for target in shown["targets"]]
         assert "__auto" not in names
@@ -137,6 +139,11 @@ def test_each_panel_asks_a_data_source_that_is_provisioned(shown: Json) -> None:
     sources = data_sources()
     for source in (shown["datasource"], *(target["datasource"] for target in shown["targets"])):
         assert sources[source["uid"]]["type"] == source["type"]
+
+
+def test_only_what_may_lie_below_0_is_drawn_below_it() -> None:
+    charts = [shown for shown in panels() if shown["type"] == "timeseries"]
+    assert [shown["title"] for shown in charts if "min" not in shown["fieldConfig"]["defaults"]] == ["Drift from X's count"]
 
 
 def test_every_query_of_a_metric_is_promql() -> None:

@@ -6,11 +6,12 @@ from bisect import bisect_left
 
 import pytest
 
-from tests.grafana.conftest import EVERY_S, Prometheus, Watched
+from tests.grafana.conftest import CHORES, DRIFT, EVERY_S, Prometheus, Watched
 from tests.grafana.dashboard import Asked, asked, panel
 
 PROBES = 'flask_http_request_duration_seconds_count{method="GET",url_rule=~"/livez|/readyz|/metrics"}'
 BUCKETS = [0, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
+DAY_S = 86_400
 SHARE_OFF = 0.02  # requests that came before the first scrape are in the log only
 SENT_S = 0.1  # the log times a request until its answer is sent, the metric until it is made
 
@@ -105,6 +106,24 @@ def test_the_money_is_what_spend_says(watched: Watched, prometheus: Prometheus) 
 
 def bounds(spent: dict[str, float]) -> dict[str, float]:
     return {"floor": spent["floor_usd"], "ceiling": spent["ceiling_usd"]}
+
+
+def test_the_chores_and_the_copy_are_those_that_the_service_made(watched: Watched, prometheus: Prometheus) -> None:
+    failed = {sample.labels["chore"]: sample.value for sample in prometheus.samples(answer_of("Chores"))}
+    assert failed == dict.fromkeys(CHORES, 0)
+    ages = prometheus.by("chore", answer_of("Age of chores in intervals"))
+    assert ages.keys() == set(CHORES)
+    assert max(ages.values()) < 60 / DAY_S
+    assert prometheus.value(answer_of("Age of the newest copy")) == pytest.approx(ages["backup"] * DAY_S)
+    (copy,) = watched.server.log.parent.glob("backups/*-scheduled.db")
+    assert prometheus.value(answer_of("Size of the newest copy")) == copy.stat().st_size
+
+
+def test_the_coverage_is_what_tags_says_and_the_drift_what_x_counts_more(watched: Watched, prometheus: Prometheus) -> None:
+    said = {tag["tag"]: tag["coverage"] for tag in watched.server.get("/tags").json()["tags"]}
+    assert prometheus.by("tag", answer_of("Coverage per tag")) == pytest.approx(said)
+    assert prometheus.value(answer_of("Lowest coverage")) == pytest.approx(min(said.values()))
+    assert prometheus.value(answer_of("Drift from X's count")) == DRIFT
 
 
 def test_an_x_that_refuses_is_no_error_of_the_service(watched: Watched, prometheus: Prometheus) -> None:
