@@ -43,6 +43,7 @@ ATTRIBUTES = {
 VIEW: Json = json.loads((ROOT / "kibana/data-view.json").read_text(encoding="utf-8"))
 OBJECTS: list[Json] = [json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text(encoding="utf-8").splitlines()]
 SEARCHES = [saved for saved in OBJECTS if saved["type"] == "search"]
+LOGGED = re.compile(r'log\.\w+\("([^"]+)"')
 FIELD = re.compile(r"([@\w]+(?:\.\w+)*) *(?::|>=|<=|>|<)")
 
 
@@ -111,8 +112,17 @@ def test_a_search_source_that_is_no_string_is_noticed() -> None:
     assert "is no string" in "; ".join(faults([changed], {VIEW["data_view"]["id"]}))
 
 
-def test_there_are_searches_for_requests_errors_and_collections() -> None:
-    assert [saved["attributes"]["title"] for saved in OBJECTS] == ["All requests", "Errors", "Collections", "twitterapi"]
+def test_there_are_searches_for_requests_errors_collections_and_chores() -> None:
+    titles = [saved["attributes"]["title"] for saved in OBJECTS]
+    assert titles == ["All requests", "Errors", "Collections", "Chores", "twitterapi"]
+
+
+def test_the_search_for_chores_asks_for_messages_that_are_logged() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "collector").rglob("*.py")]
+    logged = {message for source in sources for message in LOGGED.findall(source)}
+    asked = set(re.findall(r'"([^"]+)"', query(SEARCHES[3])))
+    assert asked == {"tag counted", "tag not counted"}
+    assert asked <= logged
 
 
 @pytest.mark.parametrize("saved", SEARCHES, ids=lambda saved: saved["id"])
