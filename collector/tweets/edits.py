@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -21,8 +21,8 @@ def with_history(session: Session, finds: Iterable[Find]) -> list[Find]:
     known = session.execute(select(Version.id, Version.tweet_id).where(among(Version.id, versions)))
     first = {row.id: row.tweet_id for row in known}
     for find in finds:
-        for version in find.tweet.versions[1:]:
-            first[version] = min(first.get(version, find.tweet.id), find.tweet.id)
+        if len(find.tweet.versions) > 1:
+            _unite(first, find.tweet.versions)
     return [find if first.keys().isdisjoint(find.tweet.versions) else _of(find, first) for find in finds]
 
 
@@ -52,20 +52,24 @@ def _move(session: Session, later: int, first: int) -> None:
         session.execute(update(table).where(table.tweet_id == later).values(tweet_id=first))
 
 
-def _first(first: Mapping[int, int], versions: Sequence[int]) -> int:
-    """Follow what is known of the versions of a tweet to the lowest; each step leads to a lower one."""
-    lowest = min(versions)
-    while (lower := min(first.get(version, lowest) for version in (lowest, *versions))) < lowest:
-        lowest = lower
-    return lowest
+def _unite(first: dict[int, int], versions: Iterable[int]) -> None:
+    """Note that these are versions of one tweet; `first` leads each to a lower one that is known, and so to the lowest."""
+    ends = {_way(first, version)[-1] for version in versions}
+    first |= {end: min(ends) for end in ends if end != min(ends)}
+
+
+def _way(first: Mapping[int, int], version: int) -> list[int]:
+    """Return a version and what it leads to, lowest last."""
+    way = [version]
+    while way[-1] in first:
+        way.append(first[way[-1]])
+    return way
 
 
 def _of(find: Find, first: Mapping[int, int]) -> Find:
-    """Return the find as a version of the tweet whose first version is known."""
-    lowest = _first(first, find.tweet.versions)
-    if lowest == find.tweet.id:
-        return find
-    return find._replace(tweet=find.tweet._replace(versions=(lowest, *find.tweet.versions)))
+    """Return the find with all of its versions that are known of."""
+    versions = {known for version in find.tweet.versions for known in _way(first, version)}
+    return find._replace(tweet=find.tweet._replace(versions=tuple(sorted(versions))))
 
 
 _COLUMNS = (Tweet.id, Tweet.author_id, Tweet.run_id, Tweet.rash_id, Tag.key, *(getattr(Tweet, name) for name in NEWEST_TEXT))

@@ -45,10 +45,9 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
 
 
 def _met(session: Session, merged: Sequence[Find]) -> set[int]:
-    """Return those ids of versions under which a tweet is stored, or which come both as a tweet and as a version of another."""
-    later = {version for find in merged for version in find.tweet.versions[1:]}
-    ids = {find.tweet.id for find in merged}
-    return {*session.scalars(select(Tweet.id).where(among(Tweet.id, ids | later))), *(ids & later)}
+    """Return those ids of versions under which a tweet is stored."""
+    ids = [version for find in merged for version in find.tweet.versions]
+    return set(session.scalars(select(Tweet.id).where(among(Tweet.id, ids))))
 
 
 def _add(session: Session, finds: Iterable[Find], run_id: int) -> None:
@@ -86,9 +85,11 @@ def _merged(finds: Iterable[Find]) -> list[Find]:
 
 
 def _both(known: Find, find: Find) -> Find:
+    """Return two finds of a tweet as one. What came without its history says when a later version was made."""
     newest = max(known.tweet, find.tweet, key=lambda tweet: tweet.version)
     tweet = known.tweet._replace(
         versions=tuple(sorted({*known.tweet.versions, *find.tweet.versions})),
+        created=min(known.tweet.created, find.tweet.created),
         author_id=known.tweet.author_id if known.tweet.author_id is not None else find.tweet.author_id,
         **{name: getattr(newest, name) for name in NEWEST_TEXT},
     )

@@ -118,6 +118,18 @@ def test_what_the_api_gives_is_read_back_as_it_was(make_program: MakeProgram, tm
             assert copy.get(path) == source.get(path)
 
 
+def test_a_row_s_versions_all_find_the_tweet_and_a_later_import_of_one_of_them_adds_nothing(
+    program: Program, tmp_path: Path
+) -> None:
+    first, second, third = (post(number)["id"] for number in range(3))
+    row = own_row(0, "the second", version=second, versions=[first, second, third])
+    program.imported(json_lines(tmp_path / "rows.ndjson", row))
+    assert [program.get(f"/tweets/{version}")["id"] for version in (first, second, third)] == [first] * 3
+    again = json_lines(tmp_path / "again.jsonl", page(post(1, "not again")), page(post(2, "the third")))
+    assert program.imported(again) == "2 tweets read, 0 added, 0 refused"
+    assert program.tweet()["tweet"] == "the third"
+
+
 @pytest.mark.parametrize("name", ["empty.jsonl", "empty.jsonl.gz", "blank.jsonl"])
 def test_an_empty_file_is_no_fault(program: Program, tmp_path: Path, name: str) -> None:
     content = {"empty.jsonl": b"", "empty.jsonl.gz": gzip.compress(b""), "blank.jsonl": b"\n\n  \n"}[name]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collector.values import AuthorSeen, TweetSeen
 from formats import records
@@ -103,6 +107,14 @@ def test_a_page_is_observed_when_it_was_retrieved_and_else_when_its_newest_tweet
     assert read(page(post(5), post(0), users=(user(),))).authors == (ADA._replace(observed=newest),)
 
 
+def test_what_is_kept_of_a_page_was_retrieved_when_the_page_was() -> None:
+    def retrieved(*posts: Json, **more: Any) -> set[datetime | None]:
+        return {one.tweet.retrieved for one in record(json.dumps(page(*posts, **more)).encode()).tweets}
+
+    assert retrieved(post(5), post(0), retrieved=RETRIEVED) == {RETRIEVED}
+    assert retrieved(post(5), post(0)) == {datetime(2026, 3, 2, 8, 35, tzinfo=UTC)}
+
+
 def test_a_flattened_tweet_brings_its_author_also_where_the_tweet_itself_does_not_name_them() -> None:
     without = {name: value for name, value in post(0).items() if name != "author_id"}
     read_tweet = read({**without, "author": user(), "__twarc": {"retrieved_at": "2026-03-02T12:00:00Z"}})
@@ -146,6 +158,94 @@ def test_our_own_row_with_the_contract_s_keys_alone_is_read() -> None:
     assert (author.username, author.name, author.followers, author.observed) == ("ada_muster", "Ada Muster", 120, MORNING)
     assert author.id == archived.tweet.author_id
     assert author.id < 0
+
+
+def test_our_own_row_names_the_version_that_is_shown_and_all_that_are_known() -> None:
+    first, second, third = (int(post(number)["id"]) for number in range(3))
+    row = own_row(0, version=str(second), versions=[str(first), str(second), str(third)])
+    assert (only(read(row)).version, only(read(row)).versions) == (second, (first, second, third))
+    assert only(read(row)).created == MORNING
+    assert only(read(own_row(0, version=str(third)))).versions == (first, third)
+    for older in (own_row(0), own_row(0, version=None, versions=None), own_row(0, version=str(first), versions=[])):
+        assert (only(read(older)).version, only(read(older)).versions) == (first, (first,))
+    assert read(own_row(0, versions="20")).refused == ("versions is no list",)
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+HOSTILE = st.sampled_from(
+    ["\x01\x1f\x7f", "\u202eabc\u2066", "\u2028\u2029\ufeff", "\U0010ffff", '"\\\n\r\t', "x" * 2**20, "é" * 2**20]
+)
+IDS = st.integers(2**35, 2**63 - 1)
+TAG_NAMES = st.from_regex(r"#[a-zßéж設]{1,9}_?", fullmatch=True).map(lambda name: unicodedata.normalize("NFC", name))
+SECONDS = st.datetimes(datetime(2006, 3, 22), datetime(2070, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (aware by timezones)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Json:
+    """Draw a tweet as an export writes it."""
+    first, later = draw(IDS), draw(st.lists(IDS, max_size=3))
+    versions = sorted({first, *later})
+    username, observed = draw(st.none() | TEXTS), draw(st.none() | SECONDS.map(written))
+    known = username is not None and observed is not None
+    return {
+        "tweet": draw(TEXTS | HOSTILE),
+        "author": draw(st.none() | TEXTS | HOSTILE) if known else None,
+        "followers": draw(st.none() | st.integers(0, 2**63 - 1)) if known else None,
+        "created": draw(SECONDS.map(written)),
+        "lang": draw(st.none() | TEXTS),
+        "country": draw(st.none() | TEXTS),
+        "rash": draw(st.none() | TAG_NAMES),
+        "id": str(versions[0]),
+        "username": username if known else None,
+        "tags": draw(st.lists(TAG_NAMES, max_size=3, unique=True)),
+        "country_code": draw(st.none() | TEXTS),
+        "author_id": str(draw(IDS)) if draw(st.booleans()) else None,
+        "observed": observed if known else None,
+        "version": str(draw(st.sampled_from(versions))),
+        "versions": list(map(str, versions)),
+    }
+
+
+def written(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def written_again(one: Record) -> Json:
+    """Return a row as an export would write what was read."""
+    (archived,) = one.tweets
+    tweet, author = archived.tweet, one.authors[0] if one.authors else None
+    return {
+        "tweet": tweet.text,
+        "author": author and author.name,
+        "followers": author and author.followers,
+        "created": written(tweet.created),
+        "lang": tweet.lang,
+        "country": tweet.country,
+        "rash": archived.rash,
+        "id": str(tweet.id),
+        "username": author and author.username,
+        "tags": list(archived.tags or ()),
+        "country_code": tweet.country_code,
+        "author_id": str(tweet.author_id) if tweet.author_id and tweet.author_id > 0 else None,
+        "observed": author and written(author.observed),
+        "version": str(tweet.version),
+        "versions": list(map(str, tweet.versions)),
+    }
+
+
+@settings(deadline=None, max_examples=200)
+@given(rows(), st.booleans())
+def test_a_row_that_is_written_and_read_is_the_same(row: Json, escaped: bool) -> None:
+    line = json.dumps(row).encode() if escaped else orjson.dumps(row)
+    assert written_again(record(line)) == row
+
+
+def test_a_row_with_half_a_surrogate_pair_or_deep_values_beside_its_own_is_read() -> None:
+    deep: object = None
+    for _ in range(500):
+        deep = [deep]
+    row = own_row(0, "a \ud83c b", version=own_row(0)["id"], versions=[own_row(0)["id"]], later_key=deep, huge=10**400)
+    assert only(read(row)).text == "a \ufffd b"
 
 
 def test_an_author_without_an_id_is_the_same_in_every_row_and_letter_case() -> None:

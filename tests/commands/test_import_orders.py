@@ -1,0 +1,136 @@
+"""The same archives leave the same database, however they are cut into batches and in whatever order their lines come."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from collector import imports
+from collector.tweets.deletions import bury
+from tests.commands.conftest import MakeProgram, Program
+from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, user
+
+QUERIES = {
+    "tweets": """SELECT t.id, version, text, created, t.lang, country, country_code, author_id, key
+        FROM tweets t LEFT JOIN tags ON tags.id = rash_id""",
+    "tweet_tags": "SELECT tweet_id, key FROM tweet_tags JOIN tags ON tags.id = tag_id",
+    "versions": "SELECT id, tweet_id FROM versions",
+    "authors": "SELECT id, username, name, followers, observed, tweets FROM authors",
+    "payloads": "SELECT id, tweet_id, retrieved, body FROM payloads",
+    "author_payloads": "SELECT author_id, retrieved, body FROM author_payloads",
+    "quarters": "SELECT start, tweets FROM quarters",
+    "tag_langs": "SELECT key, tag_langs.lang, tweets FROM tag_langs JOIN tags ON tags.id = tag_id",
+    "tag_hours": "SELECT key, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
+}
+BURIED = 95
+Contents = dict[str, list[Any]]
+
+
+def contents(program: Program) -> Contents:
+    """Return what is stored, table by table; runs and times of runs are left out, and tags are named."""
+    with closing(sqlite.connect(program.file)) as raw:
+        return {table: sorted(raw.execute(query).fetchall(), key=repr) for table, query in QUERIES.items()}
+
+
+def archive() -> list[Json]:
+    """Return lines that overlap: versions with and without their histories, authors by id and by name, rows of our own."""
+    return [*_versions(), *_authors(), *_own_rows()]
+
+
+def _versions() -> Iterator[Json]:
+    for number in range(0, 60, 6):
+        whole = [number, number + 1, number + 2]
+        yield page(edited(*whole, text="third #sre", lang="es"), retrieved=_hour(number))
+        yield page(edited(*whole[:2], text="second #sre #devops", lang="it"))
+        yield page(edited(number, text="first #Observability"), retrieved=_hour(number + 1))
+        yield page({**post(number + 2, "third #sre"), "lang": "es"})
+        yield page(edited(*whole[1:], text="third #sre", lang="es"))
+    for number in range(100, 130, 6):
+        tags = ["#devops", "#sre"] if number % 12 else ["#sre", "#devops"]
+        yield page(edited(number, number + 1, text=f"second {tags[0]}", lang="it"))
+        yield page(edited(number + 1, number + 2, text=f"third {tags[1]}", lang="es"))
+    yield page(*(edited(number, text=f"none {number}") for number in range(60, 70)), edited(68, 69, text="none 69"))
+
+
+def _authors() -> Iterator[Json]:
+    for number in range(70, 80):
+        people = (user(7001 + number % 3, f"Ada at {number}", f"ada_{number % 3}", number),)
+        yield page(post(number, author=7001 + number % 3), users=people, retrieved=_hour(number))
+    yield {**post(70, author=7002), "author": user(7002, username="ada_1"), "__twarc": {"retrieved_at": _hour(1).isoformat()}}
+    yield page(post(BURIED, author=7009), users=(user(7009, "Gone", "gone"),))
+    yield page(post(80, "a\0b \ud83c \u202e", author=None))
+
+
+def _own_rows() -> Iterator[Json]:
+    for number in range(175, 185):
+        named = {"username": f"bo_{number % 2}", "observed": (_hour(number)).isoformat(), "author_id": None}
+        yield own_row(number, f"row {number}", rash="#zeta", tags=["#alpha", "#zeta"], followers=number, **named)
+    first, second, third = (post(number)["id"] for number in (0, 1, 2))
+    whole = {"version": third, "versions": [first, second, third]}
+    yield own_row(0, "third #sre", **whole, lang="es", username=None, rash=None, tags=[])
+    yield own_row(90, version=post(92)["id"], versions=[post(number)["id"] for number in (90, 91, 92)], tags=["#Launch"])
+    yield own_row(96, author=None, username=None, followers=None, rash=None, tags=[])
+    gone = [post(number)["id"] for number in (BURIED - 1, BURIED)]
+    yield own_row(BURIED - 1, version=gone[1], versions=gone, author_id="7009", username="gone")
+
+
+def _hour(number: int) -> datetime:
+    return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=number)
+
+
+def stored(program: Program, *files: Path) -> Contents:
+    """Import the files into a database in which a tweet was deleted, and return what is stored then, which must add up."""
+    program.collector.prepare()
+    with program.collector.database.writing() as session:
+        bury(session, int(post(BURIED)["id"]))
+    program.imported(*files)
+    assert program.run("database", "verify").code == 0
+    return contents(program)
+
+
+@pytest.fixture
+def expected(make_program: MakeProgram, tmp_path: Path) -> Contents:
+    return stored(make_program("expected"), json_lines(tmp_path / "expected.jsonl", *archive()))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 31])
+def test_the_size_of_a_batch_leaves_no_trace(
+    make_program: MakeProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Contents, batch: int
+) -> None:
+    assert len(expected["tweets"]) > 30
+    assert len(expected["versions"]) >= 20
+    monkeypatch.setattr(imports, "BATCH", batch)
+    assert stored(make_program("other"), json_lines(tmp_path / "other.jsonl", *archive())) == expected
+
+
+@pytest.mark.parametrize("batch", [1, 10, 10_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_lines_leaves_no_trace(
+    make_program: MakeProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Contents, batch: int, seed: int
+) -> None:
+    lines = archive()
+    random.Random(seed).shuffle(lines)
+    monkeypatch.setattr(imports, "BATCH", batch)
+    assert stored(make_program("other"), json_lines(tmp_path / "other.jsonl", *lines)) == expected
+
+
+def test_a_second_import_of_the_same_leaves_no_trace(program: Program, tmp_path: Path) -> None:
+    file = json_lines(tmp_path / "archive.jsonl", *archive())
+    before = stored(program, file)
+    assert program.imported(file).endswith(" 0 added, 0 refused")
+    assert contents(program) == before
+
+
+def test_histories_that_each_lack_a_version_are_one_tweet_when_they_come_together(program: Program, tmp_path: Path) -> None:
+    lines = [page(edited(0, 2, text="third")), page(edited(1, 2, text="third")), page(post(1, "second"))]
+    now = stored(program, json_lines(tmp_path / "archive.jsonl", *lines))
+    first, second, third = (int(post(number)["id"]) for number in range(3))
+    assert [tweet[0] for tweet in now["tweets"]] == [first]
+    assert now["versions"] == [(second, first), (third, first)]
