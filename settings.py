@@ -156,7 +156,7 @@ class Settings:
     collect_every: timedelta | None = _setting("off", "collect on a schedule, so often", _or_off(EVERY))
     count_every: timedelta | None = _setting("1d", "ask X how many posts there are of each hashtag, so often", HOURLY)
     reconcile_every: timedelta | None = _setting("1d", "compare the ledger with X's own count, so often", HOURLY)
-    comply_every: timedelta | None = _setting("1d", "ask X which stored tweets must go, so often", HOURLY)
+    comply_every: timedelta | None = _setting("12h", "ask X which stored tweets must go, so often", HOURLY)
     backup_every: timedelta | None = _setting("1d", "copy the database into the folder backups, so often", HOURLY)
     backups_kept: int = _setting("3", "how many of these copies are kept", _whole(1, 1000))
     tweet_retention: timedelta | None = _setting("forever", "age at which tweets are removed", RETENTION)

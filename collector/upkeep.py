@@ -25,12 +25,12 @@ from collector.sources import SourceRefused
 from collector.x.failures import XFailure
 from collector.x.tries import Stopped
 from models import Chore
+from queries.chores import BROKEN_OFF
 
 log = logging.getLogger(__name__)
 
 LOOKED_EVERY_S = 5.0
 TRIED_AGAIN = timedelta(hours=1)
-BROKEN_OFF = "it was broken off"
 
 
 class Task(NamedTuple):

@@ -11,13 +11,24 @@ from sqlalchemy.orm import Session
 from models import Chore
 
 
+BROKEN_OFF = "it was broken off"
+
+
 class ChoreView(NamedTuple):
-    """A chore: when it began last and when it last succeeded (UTC), and why it did not the last time."""
+    """A chore: when it began last and when it last succeeded (UTC), and why it did not the last time.
+
+    While it is done, and where its process died, it counts as broken off.
+    """
 
     name: str
     began: datetime
     succeeded: datetime | None
     error: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be done the last time."""
+        return self.error not in (None, BROKEN_OFF)
 
 
 def chores(session: Session) -> list[ChoreView]:

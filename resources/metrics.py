@@ -109,7 +109,7 @@ class DatabaseFigures:
 def _chores(done: Sequence[ChoreView], wanted: Mapping[str, timedelta]) -> Iterator[Metric]:
     """Give the chores for which there is anything to do, with 0 where they were never done, and those that were."""
     succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
-    failed = {chore.name: float(chore.error is not None) for chore in done}
+    failed = {chore.name: float(chore.failed) for chore in done}
     metrics = {
         "chore_interval_seconds": (
             "How often a chore is done",

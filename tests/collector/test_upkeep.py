@@ -15,11 +15,11 @@ import api
 from alchemy import Database
 from api import collector_for, get_tweets, upkeep_for
 from collector.collector import Collector
-from collector.upkeep import BROKEN_OFF, Task, Upkeep
+from collector.upkeep import Task, Upkeep
 from collector.x.failures import Reach, XFailure
 from emulator import Emulator
 from models import Tweet
-from queries.chores import ChoreView, chores
+from queries.chores import BROKEN_OFF, ChoreView, chores
 from queries.reconciliations import newest
 from settings import load
 from tests.conftest import MakeSettings, environment, serving, wait_until

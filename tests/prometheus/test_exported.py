@@ -16,7 +16,7 @@ from tests.prometheus.programs import Prometheus, prometheus, with_programs
 from tests.prometheus.rulebook import PROMETHEUS, Exported, queries, rules, selectors, unexported
 
 REQUESTS = 40
-CHORES = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "BACKUP_EVERY": "1d"}
+CHORES = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
 CHORES_DONE = {"twitterapi_coverage_ratio", "twitterapi_spend_drift_posts", "twitterapi_backup_size_bytes"}
 
 
