@@ -78,7 +78,7 @@ class Chores:
             "backup": (_holds_tweets, self.back_up),
         }
         every = self._plan.intervals | {"count": HOUR}
-        return [Task(name, every[name], *work[name]) for name in self._plan.intervals]
+        return [Task(name, every[name], *work[name], seldom=name == "sweep") for name in self._plan.intervals]
 
     def count(self, stop: threading.Event) -> None:
         """Ask X how many posts there are of each tag that was not counted lately."""

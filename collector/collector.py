@@ -52,11 +52,14 @@ class NothingTracked(Exception):
 
 
 class Started(NamedTuple):
-    """A collection that runs in this process and buys at most so many posts; `over` is set when its record is closed."""
+    """A collection that runs in this process and buys at most so many posts.
+
+    `over` is set when its record is closed, to None, or to the reason why it could not be.
+    """
 
     run_id: int
     most: int
-    over: Future[None]
+    over: Future[str | None]
 
 
 class XSource(Protocol):
@@ -98,7 +101,7 @@ class Collector:
     def __init__(self, database: Database, source: XSource, order: Order) -> None:
         self.database, self.source, self.order = database, source, order
         self.clock = XClock()
-        self._running: dict[int, tuple[Collection, Future[None]]] = {}
+        self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:
         """Migrate the database and track the tags it has never known."""
@@ -139,19 +142,19 @@ class Collector:
             on_progress=on_progress or _quiet,
             period=begun.ids,
         )
-        over: Future[None] = Future()
+        over: Future[str | None] = Future()
         self._running[begun.run_id] = collection, over
         threading.Thread(target=self._run, args=(collection, begun, over), name="collection", daemon=True).start()
         return Started(begun.run_id, sum(order.most for order in begun.orders), over)
 
-    def outcome(self, started: Started) -> collections.CollectionView:
-        """Wait for a collection's end and return how it went; raises DatabaseUnavailable."""
-        started.over.result()
+    def outcome(self, started: Started, *, seconds: float | None = None) -> collections.CollectionView:
+        """Wait for a collection's end, at most so long, and return how it went; raises TimeoutError, DatabaseUnavailable."""
+        reason = started.over.result(seconds)
         with self.database.reading() as session:
             view = collections.collection(session, started.run_id)
         if view is None:
             raise DatabaseUnavailable("the collection is not on record any more")
-        return view
+        return collections.broken_off(view, reason) if reason else view
 
     def stop(self) -> None:
         """Let the collections of this process end at their next page boundary."""
@@ -203,17 +206,19 @@ class Collector:
             facts |= {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
         log.info("collection started", extra=facts)
 
-    def _run(self, collection: Collection, begun: Begun, over: Future[None]) -> None:
+    def _run(self, collection: Collection, begun: Begun, over: Future[str | None]) -> None:
+        reason: str | None = None
         try:
             collection.run(begun.orders, ask_first=begun.ask_first)
         except (lease.LeaseLost, DatabaseUnavailable) as error:
+            reason = str(error)
             log.error("collection broken off", extra={"collection": begun.run_id, "reason": str(error)})
         except Exception:
             log.exception("collection failed", extra={"collection": begun.run_id})
         finally:
             log.info("collection ended", extra={"collection": begun.run_id})
             self._running.pop(begun.run_id, None)
-            over.set_result(None)
+            over.set_result(reason)
 
 
 def _quiet(_progress: Progress) -> None:

@@ -34,12 +34,16 @@ TRIED_AGAIN = timedelta(hours=1)
 
 
 class Task(NamedTuple):
-    """A chore by name: how often it is done, whether there is anything to do, and its work, which ends soon after `stop`."""
+    """A chore by name: how often it is done, whether there is anything to do, and its work, which ends soon after `stop`.
+
+    `seldom` says that as a rule there is nothing to do.
+    """
 
     name: str
     every: timedelta
     wanted: Callable[[Session], bool]
     work: Callable[[threading.Event], object]
+    seldom: bool = False
 
 
 class Upkeep:
@@ -54,9 +58,9 @@ class Upkeep:
         self._stop, self._break_off = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
-    def wanted(self, session: Session) -> dict[str, timedelta]:
-        """Return how often each chore is planned for which there is anything to do."""
-        return {task.name: self._intervals[task.name] for task in self._tasks if task.wanted(session)}
+    def planned(self, session: Session) -> dict[str, timedelta]:
+        """Return how often each chore is planned, but for those that seldom have anything to do and have nothing now."""
+        return {task.name: self._intervals[task.name] for task in self._tasks if not task.seldom or task.wanted(session)}
 
     def start(self) -> None:
         """Do what is due now and from now on."""

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from models import Chore
 
-
 BROKEN_OFF = "it was broken off"
 
 

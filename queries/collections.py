@@ -60,6 +60,14 @@ def latest(session: Session) -> CollectionView | None:
     return found[0] if found else None
 
 
+def broken_off(view: CollectionView, reason: str) -> CollectionView:
+    """Return a collection that has ended though its record could not be closed."""
+    if view.state != "running":
+        return view
+    tags = tuple(tag if tag.state == "done" else tag._replace(state="failed", reason=reason) for tag in view.tags)
+    return view._replace(state="failed", error=reason, tags=tags)
+
+
 def _views(session: Session, query: Select[Run]) -> list[CollectionView]:
     runs, token = session.scalars(query).all(), live_token(session)
     ids = [run.id for run in runs]

@@ -7,6 +7,7 @@ from typing import Any
 
 from collector.collector import Collector
 from collector.copies.backups import drop
+from formats import rows
 from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
@@ -25,11 +26,11 @@ class DatabaseResource(MonitorResource):
     def get(self) -> Any:
         started = self._collector.start()
         try:
-            started.over.result(LONGEST_ANSWER_S)
+            view = self._collector.outcome(started, seconds=LONGEST_ANSWER_S)
         except TimeoutError:
-            shown = {"message": "the collection goes on", "collection": self._json(started.run_id)}
+            shown = {"message": "the collection goes on", "collection": collection_json(self._collector, started.run_id)}
             return shown, 202, {"Location": f"/collections/{started.run_id}"}
-        return self._ended(self._json(started.run_id))
+        return self._ended(rows.collection(view))
 
     post = get
 
@@ -45,6 +46,3 @@ class DatabaseResource(MonitorResource):
         reasons = "; ".join(dict.fromkeys(str(tag["reason"]) for tag in collection["tags"]))
         log.error("database has not been restored", extra={"status": "error", "code": 503, "collection": collection["id"]})
         return problem_response(503, f"no tag was collected: {reasons}", more={"collection": collection})
-
-    def _json(self, run_id: int) -> dict[str, Any]:
-        return collection_json(self._collector, run_id)

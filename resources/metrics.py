@@ -62,7 +62,7 @@ class DatabaseFigures:
             with self._database.reading() as session:
                 figures, money = service_figures(session), outlook_of(self._collector, session)
                 done, compared, covered = chores(session), newest(session), tracked_coverage(session)
-                wanted = self._upkeep.wanted(session)
+                planned = self._upkeep.planned(session)
         except DatabaseUnavailable:
             return
         yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
@@ -73,7 +73,7 @@ class DatabaseFigures:
         yield _labelled(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
         yield _labelled(GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost)
         yield _labelled(GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered)
-        yield from _chores(done, wanted)
+        yield from _chores(done, planned)
         if compared:
             yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
         yield _spend(money)
@@ -106,17 +106,17 @@ class DatabaseFigures:
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value=value)
 
 
-def _chores(done: Sequence[ChoreView], wanted: Mapping[str, timedelta]) -> Iterator[Metric]:
-    """Give the chores for which there is anything to do, with 0 where they were never done, and those that were."""
+def _chores(done: Sequence[ChoreView], planned: Mapping[str, timedelta]) -> Iterator[Metric]:
+    """Give the chores that are planned, with 0 where they were never done, and those that were done."""
     succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
     failed = {chore.name: float(chore.failed) for chore in done}
     metrics = {
         "chore_interval_seconds": (
             "How often a chore is done",
-            {name: every.total_seconds() for name, every in wanted.items()},
+            {name: every.total_seconds() for name, every in planned.items()},
         ),
-        "chore_last_success_timestamp_seconds": ("When a chore was last done", dict.fromkeys(wanted, 0.0) | succeeded),
-        "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(wanted, 0.0) | failed),
+        "chore_last_success_timestamp_seconds": ("When a chore was last done", dict.fromkeys(planned, 0.0) | succeeded),
+        "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(planned, 0.0) | failed),
     }
     for name, (meaning, values) in metrics.items():
         yield _labelled(GaugeMetricFamily, name, meaning, "chore", values)

@@ -11,10 +11,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 import requests
 
@@ -142,9 +143,9 @@ def plan(server: Server, emulator: Emulator) -> Iterator[tuple[str, str]]:
 
 
 def done(server: Server, chore: str) -> bool:
-    """Tell whether a chore was done, by what the service says of itself."""
-    said = server.get("/readyz").json()["chores"].get(chore)
-    return said is not None and said["error"] is None
+    """Tell whether a chore was done; nobody asks the service, whose requests are counted."""
+    with closing(sqlite.connect(server.log.parent / "tweets.db")) as connection:
+        return connection.execute("SELECT 1 FROM chores WHERE name = ? AND error IS NULL", (chore,)).fetchone() is not None
 
 
 @contextmanager

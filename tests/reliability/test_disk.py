@@ -78,7 +78,7 @@ def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulato
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace")
-@pytest.mark.parametrize("when", [6, 7])  # of commits: one that fails in a checkpoint loses nothing, for the log keeps what it was to move
+@pytest.mark.parametrize("when", [6, 7])  # syncs of commits: where one fails in a checkpoint, the log keeps what it was to move
 def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_path: Path, emulator: Emulator, when: int) -> None:
     settings = environment(tmp_path, emulator) | {"TW_NUMBER": "500", "MONTHLY_BUDGET_USD": "off"}
     with closing(Database(settings["DATABASE_URL"])) as database:
