@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -67,6 +67,9 @@ PRAGMAS = (
 )
 
 
+Columns = Mapping[str, Iterable[Any]]
+
+
 class Base(DeclarativeBase):
     """The base of all tables; constraint names are fixed so that migrations can name them on every database."""
 
@@ -116,7 +119,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a datetime without time zone")
         if dialect.name == "sqlite":
-            return f"{value.astimezone(UTC).isoformat()[:19]}Z"
+            return f"{(value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:19]}Z"
         return value.astimezone(UTC).replace(microsecond=0)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
@@ -327,16 +330,10 @@ def add_up(session: Session, table: type[Base], rows: list[dict[str, Any]], colu
 
 
 def upsert_many(
-    session: Session,
-    table: type[Base],
-    names: tuple[str, ...],
-    rows: Sequence[tuple[Any, ...]],
-    *,
-    update: Sequence[str] = (),
-    newest: str | None = None,
+    session: Session, table: type[Base], columns: Columns, *, update: Sequence[str] = (), newest: str | None = None
 ) -> None:
-    """Do what `upsert` does, with thousands of rows: each the values of the columns of these names."""
-    execute_many(session, _upsert(table, session.get_bind().dialect.name, tuple(update), newest), names, rows)
+    """Do what `upsert` does, with thousands of rows."""
+    execute_many(session, _upsert(table, session.get_bind().dialect.name, tuple(update), newest), columns)
 
 
 def widen_cache(session: Session, megabytes: int) -> None:
@@ -346,18 +343,18 @@ def widen_cache(session: Session, megabytes: int) -> None:
         connection.exec_driver_sql(f"PRAGMA cache_size=-{megabytes * 1024}")
 
 
-def execute_many(session: Session, statement: Any, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Execute a statement for each row, the values of its parameters of these names, straight through the driver.
+def execute_many(session: Session, statement: Any, columns: Columns) -> None:
+    """Execute a statement with thousands of rows of its parameters, straight through the driver.
 
     SQLAlchemy's own handling of a row takes as long as SQLite's.
     """
-    if not rows:
-        return
     connection = session.connection()
-    sql, order, processors = _compiled(statement, connection.dialect, names)
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    processed = [map(processors[name], columns[name]) if processors[name] else columns[name] for name in order]
-    connection.exec_driver_sql(sql, list(zip(*processed, strict=True)))
+    sql, order, processors = _compiled(statement, connection.dialect, tuple(columns))
+    rows = list(
+        zip(*(map(processors[name], columns[name]) if processors[name] else columns[name] for name in order), strict=True)
+    )
+    if rows:
+        connection.exec_driver_sql(sql, rows)
 
 
 @lru_cache

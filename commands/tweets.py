@@ -21,6 +21,7 @@ from commands.exports import export_command
 from formats.records import lines
 
 REFUSED, UNUSABLE = 1, 2
+GARBAGE = 100_000
 
 
 class Refusals:
@@ -78,11 +79,14 @@ def _open_all(files: tuple[Path, ...]) -> None:
 
 @contextmanager
 def _program_kept() -> Iterator[None]:
-    """Spare the garbage collector what is there already: it would look through the whole program with every few batches."""
+    """Let the garbage collector look at what a batch leaves behind, and not at the whole program with every few tweets."""
+    thresholds = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(GARBAGE)
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 

@@ -48,7 +48,7 @@ def _change(session: Session, quarters: Counts, langs: Counts, hours: Counts, au
     _add(session, Quarter, [{"start": key[0], "tweets": by} for key, by in quarters.items()])
     _add(session, TagLang, [{"tag_id": key[0], "lang": key[1], "tweets": by} for key, by in langs.items()])
     _add(session, TagHour, [{"tag_id": key[0], "start": key[1], "tweets": by} for key, by in hours.items()])
-    execute_many(session, _AUTHOR, ("key", "by"), [(key[0], by) for key, by in authors.items()])
+    execute_many(session, _AUTHOR, {"key": [key for (key,) in authors], "by": authors.values()})
 
 
 def clear(session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, update
@@ -12,11 +13,10 @@ from alchemy import among, upsert_many
 from collector.tweets import payloads, rollups
 from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, with_history
 from collector.tweets.tombstones import without_buried, without_locations
-from collector.values import AuthorSeen, Find, TagRef, stand_in_id
+from collector.values import AuthorSeen, Find, TagRef, TweetSeen, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
 
 OBSERVED = ("id", "username", "name", "followers", "observed")
-TWEET = ("id", "version", "text", "created", "lang", "country", "country_code", "author_id", "rash_id", "run_id")
 
 
 class Stored(NamedTuple):
@@ -50,17 +50,20 @@ def _met(session: Session, merged: Sequence[Find]) -> set[int]:
     return set(session.scalars(select(Tweet.id).where(among(Tweet.id, ids))))
 
 
-def _add(session: Session, finds: Iterable[Find], run_id: int) -> None:
+def _add(session: Session, finds: Sequence[Find], run_id: int) -> None:
     """Add tweets that are not stored, or leave them as they are."""
-    tweets, later, links = [], [], []
-    for tweet, tags, rash in finds:
-        own, first = tweet.versions[0], rash or (tags[0] if tags else None)
-        tweets.append((own, *tweet[:1], *tweet[2:8], first.id if first else None, run_id))
-        later += [(version, own) for version in tweet.versions[1:]]
-        links += [(own, tag.id, run_id) for tag in tags]
-    upsert_many(session, Tweet, TWEET, tweets)
-    upsert_many(session, Version, ("id", "tweet_id"), later)
-    upsert_many(session, TweetTag, ("tweet_id", "tag_id", "run_id"), links)
+    if not finds:
+        return
+    ids = [find.tweet.versions[0] for find in finds]
+    columns = dict(zip(TweetSeen._fields, zip(*(find.tweet for find in finds), strict=True), strict=True))
+    shown = {name: columns[name] for name in (*NEWEST_TEXT, "created", "author_id")}
+    rash = [tag.id if tag else None for tag in map(_rash, finds)]
+    upsert_many(session, Tweet, {"id": ids, **shown, "rash_id": rash, "run_id": repeat(run_id, len(ids))})
+    later = [(version, find.tweet.id) for find in finds if len(find.tweet.versions) > 1 for version in find.tweet.versions[1:]]
+    upsert_many(session, Version, {"id": [version for version, _ in later], "tweet_id": [own for _, own in later]})
+    links = [tag.id for find in finds for tag in find.tags]
+    found = [own for own, find in zip(ids, finds, strict=True) for _ in find.tags]
+    upsert_many(session, TweetTag, {"tweet_id": found, "tag_id": links, "run_id": repeat(run_id, len(links))})
 
 
 def _renew_all(session: Session, finds: Sequence[Find], run_id: int) -> int:
@@ -101,16 +104,20 @@ def _by_name(tag: TagRef) -> str:
     return tag.key
 
 
-def _store_authors(session: Session, authors: Iterable[AuthorSeen], finds: Sequence[Find]) -> None:
+def _store_authors(session: Session, authors: Sequence[AuthorSeen], finds: Sequence[Find]) -> None:
     """Store authors as they were observed, and those who were not, of whom only the id is known."""
-    rows = [(*author[:5], 0) for author in dict.fromkeys(authors)]
-    _observe(session, rows)
-    unseen = {find.tweet.author_id for find in finds} - {row[0] for row in rows}
-    upsert_many(session, Author, ("id", "tweets"), [(author_id, 0) for author_id in sorted(filter(None, unseen))])
+    _observe(session, authors)
+    unseen = {find.tweet.author_id for find in finds} - {author.id for author in authors}
+    missing = sorted(filter(None, unseen))
+    upsert_many(session, Author, {"id": missing, "tweets": repeat(0, len(missing))})
 
 
-def _observe(session: Session, rows: Sequence[tuple[Any, ...]]) -> None:
-    upsert_many(session, Author, (*OBSERVED, "tweets"), rows, update=OBSERVED[1:], newest="observed")
+def _observe(session: Session, authors: Sequence[AuthorSeen]) -> None:
+    """Store authors as they were observed, unless they were observed later."""
+    seen = dict(zip(OBSERVED, zip(*(author[: len(OBSERVED)] for author in authors), strict=True), strict=False))
+    if seen:
+        columns = {**seen, "tweets": repeat(0, len(authors))}
+        upsert_many(session, Author, columns, update=OBSERVED[1:], newest="observed")
 
 
 def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
@@ -120,7 +127,7 @@ def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
     real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id > 0}
     columns = [getattr(Author, name) for name in (*OBSERVED, "tweets")]
     for stand_in, *seen, tweets in session.execute(select(*columns).where(among(Author.id, real))).all():
-        _observe(session, [(real[stand_in], *seen, 0)])
+        _observe(session, [AuthorSeen(real[stand_in], *seen)])
         session.execute(update(Tweet).where(Tweet.author_id == stand_in).values(author_id=real[stand_in]))
         session.execute(update(Author).where(Author.id == real[stand_in]).values(tweets=Author.tweets + tweets))
         session.execute(delete(Author).where(Author.id == stand_in))

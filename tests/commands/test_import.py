@@ -173,7 +173,10 @@ def test_what_an_archive_holds_cannot_forge_a_line_on_stderr(program: Program, t
     assert all(line.isprintable() for line in ended.err)
 
 
-def test_more_tweets_than_a_batch_are_stored_once_each(program: Program, tmp_path: Path) -> None:
+def test_more_tweets_than_a_batch_are_stored_once_each(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 500)
     number = 2 * imports.BATCH + 7
     pages = [page(*(post(minute) for minute in range(start, start + 100))) for start in range(0, number, 90)]
     file = json_lines(tmp_path / "archive.jsonl", *pages)
