@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 import requests
 
@@ -113,6 +114,12 @@ def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
         "COMPLY_EVERY": "off",
         "BACKUP_EVERY": "off",
     }
+
+
+def let_lease_run_out(folder: Path) -> None:
+    """Let a lease end at once whose holder has died."""
+    with closing(sqlite.connect(folder / "tweets.db", timeout=LONGEST_WAIT_S)) as connection, connection:
+        connection.execute("UPDATE leases SET expires = 0")
 
 
 @dataclass

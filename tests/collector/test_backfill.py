@@ -11,7 +11,6 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +26,7 @@ from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import gaps
-from tests.conftest import ROOT, MakeSettings, environment
+from tests.conftest import ROOT, MakeSettings, environment, let_lease_run_out
 
 NOON = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -193,11 +192,6 @@ def fill(
     command = [sys.executable, script, point, "1", "--unpaced", *arguments]
     variables |= {"PATH": os.environ["PATH"]}
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
-
-
-def let_lease_run_out(folder: Path) -> None:
-    with closing(sqlite.connect(folder / "tweets.db")) as connection, connection:
-        connection.execute("UPDATE leases SET expires = 0")
 
 
 PERIOD = ("--since", "2026-09-01", "--until", "2026-09-15T00:00:00Z", "--yes")

@@ -47,6 +47,7 @@ def test_a_collection_stores_what_x_sold(collector: Collector, emulator: Emulato
 
 def test_collecting_twice_adds_nothing_that_was_there(collector: Collector, emulator: Emulator) -> None:
     emulator.clock.hold()
+    collector.clock.tell(emulator.clock.now())
     get_tweets(collector)
     before = everything(collector)
     assert get_tweets(collector).tweets_added == 0
