@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -23,6 +23,7 @@ LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | 
 OBJECTS = st.dictionaries(st.text(), st.recursive(LEAVES, lambda part: st.lists(part) | st.dictionaries(st.text(), part)))
 
 
+@settings(max_examples=50)
 @given(OBJECTS)
 def test_an_object_comes_back_as_it_was_packed(value: dict[str, Any]) -> None:
     assert list(unpacked(packed(value)).items()) == list(value.items())
