@@ -19,7 +19,7 @@ from formats import files, rows
 from formats.filters import PARAMETERS, FiltersRefused, filters
 from formats.pages import pages
 from formats.pseudonyms import Pseudonyms, new_key
-from formats.sheets import sheet
+from formats.sheets import marked, sheet
 from queries import payloads, tweets
 from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters
@@ -139,7 +139,8 @@ def _write(database: Database, export: Export) -> int:
 def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
     batches = _counted(tweets.in_batches(database, filters=export.wanted), bar)
     names = export.names
-    return WRITERS[export.form]([names.tweet(view) for view in batch] if names else batch for batch in batches)
+    pieces = WRITERS[export.form]([names.tweet(view) for view in batch] if names else batch for batch in batches)
+    return marked(pieces) if export.output and export.form == "csv" else pieces
 
 
 def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """Tweets as CSV (RFC 4180) that spreadsheets open safely.
 
 A spreadsheet takes a cell for a formula if it starts with =, +, -, @, their wide forms, a tab or a line break
-(https://owasp.org/www-community/attacks/CSV_Injection), and for a number if it is digits, of which it keeps fifteen. Such a
-text gets a ' in front, and so does one that starts with ', so that reading is exact: where a text starts with ', drop it.
+(https://owasp.org/www-community/attacks/CSV_Injection). Such a text gets a ' in front, and so does one that starts with ', so
+that reading is exact: where a text starts with ', drop it. Ids stay as they are, for programs that join tables by them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from formats import rows
 from queries.tweets import TweetView
 
-BOM = "\ufeff"  # without it Excel reads UTF-8 as the system's old code page
+BOM = "\ufeff".encode()
 COLUMNS = (
     "tweet",
     "author",
@@ -33,14 +33,20 @@ COLUMNS = (
     "version",
     "versions",
 )
-UNSAFE = re.compile(r"[=+\-@＝＋－＠\t\r\n']|[0-9 ]{16,}\Z")
+UNSAFE = re.compile(r"[=+\-@＝＋－＠\t\r\n']")
 
 
 def sheet(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
     """Return the header and the tweets in pieces, one a batch."""
-    yield (BOM + _lines([COLUMNS])).encode()
+    yield _lines([COLUMNS]).encode()
     for batch in batches:
         yield _lines([cell(row[name]) for name in COLUMNS] for row in map(rows.tweet, batch)).encode()
+
+
+def marked(sheet: Iterable[bytes]) -> Iterator[bytes]:
+    """Return a sheet with a byte order mark, without which Excel reads UTF-8 as the system's old code page."""
+    yield BOM
+    yield from sheet
 
 
 def cell(value: str | int | tuple[str, ...] | None) -> str | int:

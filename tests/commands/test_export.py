@@ -54,9 +54,12 @@ def test_ids_are_one_a_line(filled: Program) -> None:
 
 def test_csv_has_a_header_and_a_line_for_each_tweet(filled: Program, tmp_path: Path) -> None:
     assert filled.run("tweets", "export", "--format", "csv", "-o", tmp_path / "out.csv").code == 0
-    table = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_bytes().decode("utf-8-sig"), newline="")))
+    written = (tmp_path / "out.csv").read_bytes()
+    assert written.startswith("\ufefftweet,".encode())
+    assert filled.run("tweets", "export", "--format", "csv").out[0].startswith("tweet,")
+    table = list(csv.DictReader(io.StringIO(written.decode("utf-8-sig"), newline="")))
     assert [row["tweet"] for row in table[:3]] == [f"'=1+1 ünï\n@bo_primer https://t.co/x{number}" for number in range(3)]
-    assert [row["id"] for row in table] == [f"'{row['id']}" for row in filled.tweets()]
+    assert [row["id"] for row in table] == [row["id"] for row in filled.tweets()]
     assert [row["followers"] for row in table] == ["120", "120", "120", "7", ""]
 
 
