@@ -12,11 +12,13 @@ from collector import figures, lease, runs, sources, tags
 from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef
 from models import Author
+from queries.figures import sequence
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000
 CACHE_MB = 32
 NAMES = 500
+REMEMBERED = 200_000
 
 
 class Import:
@@ -28,6 +30,8 @@ class Import:
         self._authors: list[AuthorSeen] = []
         self._known: dict[str, TagRef] = {}
         self._same: dict[int, int] = {}
+        self._stored: dict[int, int] = {}
+        self._sequence = -1
         self.seen = self.added = 0
         with database.writing() as session:
             sources.require(session, sources.REAL)
@@ -57,13 +61,24 @@ class Import:
             lease.refuse_while_restoring(session)
             sources.claim(session, sources.REAL)
             self._same |= _known_by_username(session, self._authors)
+            self.added += store(session, self._finds(session), self._news(session), run_id=self._run_id)
             figures.changed(session)
-            self.added += store(session, self._finds(session), self._people(), run_id=self._run_id)
         self._tweets, self._authors = [], []
 
-    def _people(self) -> list[AuthorSeen]:
-        same = self._same
-        return [author._replace(id=same[author.id]) if author.id in same else author for author in self._authors]
+    def _news(self, session: Session) -> list[AuthorSeen]:
+        """Return the observations but those that this import has stored: an export repeats an author with each of their tweets.
+
+        What was stored is there still while nobody else has changed anything; only stand-ins may have been replaced.
+        """
+        same, stored = self._same, self._stored
+        people = [author._replace(id=same[author.id]) if author.id in same else author for author in self._authors]
+        now, nameless = sequence(session), any(author.id < 0 for author in people)
+        if nameless or now != self._sequence or len(stored) > REMEMBERED:
+            stored.clear()
+        self._sequence = now + 1
+        news = [author for author in people if stored.get(author.id) != hash(author)]
+        stored |= {author.id: hash(author) for author in news if not nameless}
+        return news
 
     def _finds(self, session: Session) -> list[Find]:
         """Link our own rows to the tags that found them, others to the tracked tags among their hashtags."""

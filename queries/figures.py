@@ -48,6 +48,11 @@ class ServiceFigures(NamedTuple):
     gaps_expired: Mapping[str, int]
 
 
+def sequence(session: Session) -> int:
+    """Return a number that grows with every change of what the API shows."""
+    return session.scalar(select(Figure.value).where(Figure.name == SEQUENCE)) or 0
+
+
 def generation(session: Session) -> int:
     """Return a number that grows whenever the tweets as a whole are dropped or replaced."""
     return session.scalar(select(Figure.value).where(Figure.name == GENERATION)) or 0

@@ -107,9 +107,11 @@ def _by_name(tag: TagRef) -> str:
 def _store_authors(session: Session, authors: Sequence[AuthorSeen], finds: Sequence[Find]) -> None:
     """Store authors as they were observed, and those who were not, of whom only the id is known."""
     _observe(session, authors)
-    unseen = {find.tweet.author_id for find in finds} - {author.id for author in authors}
-    missing = sorted(filter(None, unseen))
-    upsert_many(session, Author, {"id": missing, "tweets": repeat(0, len(missing))})
+    written = {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
+    unseen = written - {author.id for author in authors}
+    if unseen:
+        missing = sorted(unseen.difference(session.scalars(select(Author.id).where(among(Author.id, unseen)))))
+        upsert_many(session, Author, {"id": missing, "tweets": repeat(0, len(missing))})
 
 
 def _observe(session: Session, authors: Sequence[AuthorSeen]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
@@ -11,7 +12,9 @@ from sqlalchemy import select
 
 from collector import imports
 from collector.tags import tracked
+from collector.tweets.deletions import bury
 from emulator import Emulator
+from formats.records import record
 from models import Author
 from queries.authors import most_followed
 from queries.tweets import tweet as tweet_of
@@ -279,6 +282,25 @@ def test_an_author_known_by_name_only_and_the_same_by_id_are_one(program: Progra
     with program.collector.database.reading() as session:
         ranked = most_followed(session, limit=10)
     assert [(author.username, author.tweets) for author in ranked] == [("ada_muster", 2)]
+
+
+def test_an_author_who_goes_while_an_import_runs_is_known_again_by_their_next_tweet(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    program.collector.prepare()
+    database = program.collector.database
+    rows = [
+        record(json.dumps(own_row(number, author_id="7001", observed="2026-05-01T00:00:00Z")).encode()) for number in (0, 1)
+    ]
+    archive = imports.Import(database)
+    archive.add(rows[0].tweets, rows[0].authors)
+    with database.writing() as session:
+        bury(session, rows[0].tweets[0].tweet.id)
+        assert session.scalars(select(Author.id)).all() == []
+    archive.add(rows[1].tweets, rows[1].authors)
+    archive.end()
+    assert (program.tweet()["author"], program.tweet()["username"]) == ("Ada Muster", "ada_muster")
 
 
 def test_who_wrote_nothing_in_data_is_not_stored(program: Program, archive: Archive) -> None:
