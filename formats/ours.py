@@ -20,22 +20,22 @@ def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
     if words is None:
         raise Unreadable("no text")
     version, versions = _versions(row, first)
-    made = created(_moment(row.get("created")), first, versions)
+    made = created(moment(row.get("created")), first, versions)
     username = text(row.get("username"))
     author_id = number(row.get("author_id")) or (stand_in_id(username) if username else None)
     lang, country, code = text(row.get("lang")), text(row.get("country")), text(row.get("country_code"))
     tweet = TweetSeen(version, versions, words, made, lang, country, code, author_id, ())
-    tags, rash = tuple(map(_hashtag, _list(row, "tags"))), row.get("rash")
-    return Archived(tweet, tags, None if rash is None else _hashtag(rash)), _author(row, author_id, username, made)
+    rash = row.get("rash")
+    tags, first_by = _hashtags(*_list(row, "tags")), None if rash is None else _hashtags(rash)[0]
+    return Archived(tweet, tags, first_by), _author(row, author_id, username, made)
 
 
 def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
     """Return the version that is shown, and all that are known, oldest first. Rows of older exports name none."""
-    shown, named = row.get("version"), _list(row, "versions")
-    if shown == row["id"] and len(named) <= 1:
+    if row.get("version") == row["id"] and row.get("versions") == [row["id"]]:
         return first, (first,)
-    version = number(shown) or first
-    return version, tuple(sorted({first, version, *filter(None, map(number, named))}))
+    version = number(row.get("version")) or first
+    return version, tuple(sorted({first, version, *filter(None, map(number, _list(row, "versions")))}))
 
 
 def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> AuthorSeen | None:
@@ -53,15 +53,19 @@ def _list(row: Object, name: str) -> list[object]:
     return value or []
 
 
-def _hashtag(value: object) -> str:
-    if not isinstance(value, str):
+def _hashtags(*values: object) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
         raise Unreadable("a hashtag that is no text")
-    return _known_hashtag(value)
+    return _known_hashtags(*values)
+
+
+@lru_cache(REMEMBERED)
+def _known_hashtags(*names: str) -> tuple[str, ...]:
+    return tuple(map(hashtag, names))
 
 
 def _moment(value: object) -> datetime | None:
     return _known_moment(value) if isinstance(value, str) else None
 
 
-_known_hashtag = lru_cache(REMEMBERED)(hashtag)
 _known_moment = lru_cache(REMEMBERED)(moment)

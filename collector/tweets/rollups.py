@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import add_up, execute_many, quarter_hour, whole_hour
+from alchemy import add_up, among, execute_many, quarter_hour, whole_hour
 from collector.values import Find
 from models import Author, Quarter, TagHour, TagLang, Tweet, TweetTag
 
@@ -48,7 +48,8 @@ def _change(session: Session, quarters: Counts, langs: Counts, hours: Counts, au
     _add(session, Quarter, [{"start": key[0], "tweets": by} for key, by in quarters.items()])
     _add(session, TagLang, [{"tag_id": key[0], "lang": key[1], "tweets": by} for key, by in langs.items()])
     _add(session, TagHour, [{"tag_id": key[0], "start": key[1], "tweets": by} for key, by in hours.items()])
-    execute_many(session, _AUTHOR, {"key": [key for (key,) in authors], "by": authors.values()})
+    by_id = sorted(authors.items())
+    execute_many(session, _AUTHOR, {"key": [key for (key,), _ in by_id], "by": [by for _, by in by_id]})
 
 
 def clear(session: Session) -> None:
@@ -68,17 +69,11 @@ TAG_HOURS = (
     select(TweetTag.tag_id, _hour, func.count()).join(Tweet, Tweet.id == TweetTag.tweet_id).group_by(TweetTag.tag_id, _hour)
 )
 AUTHORS = select(Tweet.author_id, func.count()).where(Tweet.author_id.is_not(None)).group_by(Tweet.author_id)
-_IDS: BindParameter[int] = bindparam("ids", expanding=True)
-_CONTRIBUTIONS: list[Select[*tuple[Any, ...]]] = [
-    QUARTERS.where(Tweet.id.in_(_IDS)),
-    TAG_LANGS.where(Tweet.id.in_(_IDS)),
-    TAG_HOURS.where(Tweet.id.in_(_IDS)),
-    AUTHORS.where(Tweet.id.in_(_IDS)),
-]
+_CONTRIBUTIONS: tuple[Select[*tuple[Any, ...]], ...] = (QUARTERS, TAG_LANGS, TAG_HOURS, AUTHORS)
 
 
 def _counts(session: Session, query: Select[*tuple[Any, ...]], ids: Collection[int]) -> Counts:
-    return Counter({tuple(row[:-1]): row[-1] for row in session.execute(query, {"ids": sorted(ids)})})
+    return Counter({tuple(row[:-1]): row[-1] for row in session.execute(query.where(among(Tweet.id, ids)))})
 
 
 def _difference(after: Counts, before: Counts) -> Counts:

@@ -114,9 +114,9 @@ def moment(value: object) -> datetime | None:
 
 def number(value: object) -> int | None:
     """Read an id or a count that a 64-bit column can hold."""
-    if isinstance(value, str):
-        value = int(value) if len(value) <= 19 and value.isascii() and value.isdigit() else None
-    return value if isinstance(value, int) and 0 <= value <= LARGEST_ID and value is not True and value is not False else None
+    if isinstance(value, str) and len(value) <= 19 and value.isascii() and value.isdigit():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= LARGEST_ID else None
 
 
 def text(value: object) -> str | None:
