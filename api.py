@@ -22,6 +22,7 @@ from collector.backfill import Interrupted, Period
 from collector.buying import OnProgress
 from collector.chores import Chores, Plan
 from collector.collector import CollectionRunning, Collector, NothingTracked, Order
+from collector.money.calls import DeskTaken
 from collector.money.ledger import BudgetSpent
 from collector.money.prices import Billing
 from collector.sources import EMULATOR, REAL, SourceRefused, choose
@@ -131,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _done(asked, collector, settings)
     except (SettingError, SourceRefused, NothingTracked, NobodyToAsk) as error:
         return _refuse(str(error), 2)
-    except (CollectionRunning, DatabaseUnavailable, DatabaseRevision, XFailure, BudgetSpent, Interrupted, Declined) as error:
+    except (CollectionRunning, DeskTaken, Interrupted, Declined) as error:
+        return _refuse(str(error), 1)
+    except (DatabaseUnavailable, DatabaseRevision, XFailure, BudgetSpent) as error:
         return _refuse(str(error), 1)
 
 

@@ -13,16 +13,17 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from collector.listings import SETTLING, Stretch, interrupted, left_over
+from collector.listings import REACH, SETTLING, Stretch, interrupted, left_over
 from collector.terms import TagOrder
 from collector.values import first_id, snowflake_time
 from models import Listing, Span, Tag
 
 INTERRUPTED = "its last collection was interrupted: collect once, then fill in what is older"
+LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records what it missed, then fill that in"
 
 
 class Interrupted(Exception):
-    """The newest posts of a tag are not read to their end, so nobody knows yet which of them a backfill would buy twice."""
+    """A tag must be collected before a backfill: nobody knows yet which of the posts since then would be bought twice."""
 
 
 class Ids(NamedTuple):
@@ -53,22 +54,37 @@ class Period(NamedTuple):
         return Ids(first_id(self.since) - 1, first_id(min(self.until, now - SETTLING)))
 
 
+def check(session: Session, tag_id: int, period: Ids, *, now: datetime) -> None:
+    """Raise Interrupted where a tag must be collected first."""
+    if interrupted(session, tag_id):
+        raise Interrupted(INTERRUPTED)
+    since_id = session.scalar(select(Tag.since_id).where(Tag.id == tag_id))
+    if since_id is not None and since_id + 1 < period.until_id and snowflake_time(since_id) < now - REACH:
+        raise Interrupted(LONG_AGO.format(snowflake_time(since_id)))
+
+
+def history_end(session: Session, tag_id: int) -> datetime | None:
+    """Return the instant (UTC) up to which a tag was collected, or None."""
+    since_id = session.scalar(select(Tag.since_id).where(Tag.id == tag_id))
+    return None if since_id is None else snowflake_time(since_id)
+
+
 def unread(session: Session, tag_id: int, period: Ids) -> list[Ids]:
-    """Return what of the period was not bought yet, newest first."""
+    """Return what of the period was not bought yet, newest first. What is newer than the tag's history is for collections."""
     pending = [_ids(stretch) for stretch in left_over(session, Listing.tag_id == tag_id)]
     whole = _fresh(session, tag_id, period) + [_within(one, period) for one in pending]
     return sorted((one for one in whole if one.until_id - one.since_id > 1), reverse=True)
 
 
-def begun(session: Session, order: TagOrder, period: Ids, run_id: int) -> list[Stretch]:
+def begun(session: Session, order: TagOrder, period: Ids, run_id: int, *, now: datetime) -> list[Stretch]:
     """Put on record what is to be read of the period and return it, newest first; raises Interrupted."""
     tag_id = order.tag.id
-    if interrupted(session, tag_id):
-        raise Interrupted(INTERRUPTED)
+    check(session, tag_id, period, now=now)
     for stretch in left_over(session, Listing.tag_id == tag_id):
         _carve(session, stretch, period)
     fresh = _fresh(session, tag_id, period)
-    _begin_history(session, tag_id, period)
+    if snowflake_time(period.until_id) > now - REACH:
+        _begin_history(session, tag_id, period)
     for one in fresh:
         span = Span(tag_id=tag_id, since_id=one.until_id - 1, until_id=one.until_id)
         session.add(span)
@@ -83,7 +99,10 @@ def begun(session: Session, order: TagOrder, period: Ids, run_id: int) -> list[S
 
 
 def _begin_history(session: Session, tag_id: int, period: Ids) -> None:
-    """Let a tag that was never collected begin where the period ends, so that its first collection buys none of it again."""
+    """Let a tag that was never collected begin where the period ends, so that its first collection buys none of it again.
+
+    Only where recent search still reaches it: elsewhere nothing is bought again, and a history begins with the first run.
+    """
     ends = {"from_id": period.until_id - 1, "since_id": period.until_id - 1}
     session.execute(update(Tag).where(Tag.id == tag_id, Tag.since_id.is_(None)).values(**ends))
 

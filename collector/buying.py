@@ -27,7 +27,6 @@ from collector.x.tries import Stopped, Tries
 log = logging.getLogger(__name__)
 
 LARGEST_PAGE = 100
-LARGEST_ARCHIVE_PAGE = 500
 MOST_EMPTY_PAGES = 10
 SETTLED_CHECKED_EVERY_S = 0.2
 
@@ -124,8 +123,7 @@ class Buyer:
         begun = listings.begun(session, order, stretch, job.run_id, now=now)
         if begun is None:
             return None, None
-        largest = LARGEST_ARCHIVE_PAGE if begun.archive else LARGEST_PAGE
-        search = begun.search(order.query, page_size(min(left, begun.wanted or left), largest))
+        search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
         asked = Asked(job.run_id, begun.id, str(search), search.max_results)
         return begun, ledger.reserve(session, job.billing, asked, now=now)
 
@@ -189,8 +187,11 @@ class Buyer:
         return found
 
 
-def page_size(remaining: int, largest: int = LARGEST_PAGE) -> int:
-    """Return how many posts to ask for, so that what remains afterwards is nothing or can be asked for as well."""
-    if remaining <= largest:
+def page_size(remaining: int) -> int:
+    """Return how many posts to ask for, so that what remains afterwards is nothing or can be asked for as well.
+
+    The full archive would give 500 at once, but a lost page keeps its worst case reserved for the rest of the month.
+    """
+    if remaining <= LARGEST_PAGE:
         return remaining
-    return min(largest, remaining - SMALLEST_PAGE) if remaining < largest + SMALLEST_PAGE else largest
+    return min(LARGEST_PAGE, remaining - SMALLEST_PAGE) if remaining < LARGEST_PAGE + SMALLEST_PAGE else LARGEST_PAGE

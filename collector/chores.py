@@ -12,21 +12,22 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from alchemy import DatabaseUnavailable
-from collector import counting, lease, reconciling, runs, sources
+from collector import counting, reconciling, sources
 from collector.collector import Collector
-from collector.compliance.jobs import Complied, comply
+from collector.compliance.jobs import Complied, Waiting, comply
 from collector.copies import rotation
 from collector.copies.sweeping import due, sweep
 from collector.money import ledger
-from collector.money.calls import Desk
+from collector.money.calls import open_desk
 from collector.tweets.retention import expire
-from collector.upkeep import Task
+from collector.upkeep import NotDone, Task
 from collector.x.app_only import AppOnly
 from queries.figures import x_now, x_time_known
 from settings import Settings
 
 log = logging.getLogger(__name__)
 
+SHORT_WAIT_S = 120.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -72,7 +73,7 @@ class Chores:
         work: dict[str, tuple[Callable[[Session], bool], Callable[[threading.Event], object]]] = {
             "count": (self._counts_due, self.count),
             "reconcile": (lambda session: not ledger.empty(session), self.reconcile),
-            "comply": (_holds_tweets, self.comply),
+            "comply": (_holds_tweets, self._comply),
             "retain": (_holds_tweets, self.retain),
             "sweep": (lambda session: due(self._database, session), self.sweep),
             "backup": (_holds_tweets, self.back_up),
@@ -82,24 +83,29 @@ class Chores:
 
     def count(self, stop: threading.Event) -> None:
         """Ask X how many posts there are of each tag that was not counted lately."""
-        with self._asking() as x:
-            with self._database.writing() as session:
-                lease.refuse_while_restoring(session)
-                wanted, run_id = self._due(session), runs.chore(session)
-            counting.count(Desk(self._database, x, self._billing, run_id, stop), wanted)
+        patience = self._collector.order.patience
+        with self._asking() as x, open_desk(self._database, x, self._billing, patience, stop) as desk:
+            with self._database.reading() as session:
+                wanted = self._due(session)
+            counting.count(desk, wanted)
 
     def reconcile(self, _stop: threading.Event) -> None:
         """Compare the ledger with X's own count."""
         with self._asking() as x:
             reconciling.reconcile(self._database, x, self._billing)
 
-    def comply(self, stop: threading.Event) -> Complied:
-        """Ask X which stored tweets must go, and remove them."""
+    def comply(self, stop: threading.Event, waiting: Waiting | None = None) -> Complied:
+        """Ask X which stored tweets must go, and remove them; wait for X as long as `waiting` says."""
         with self._asking() as x:
-            done = comply(self._database, x, stop=stop, patience=self._collector.order.patience)
+            done = comply(self._database, x, stop=stop, patience=self._collector.order.patience, waiting=waiting)
         if not done.waiting:
             log.info("compliance seen to", extra={"ids": done.ids, "removed": done.removed, "scrubbed": done.scrubbed})
         return done
+
+    def _comply(self, stop: threading.Event) -> None:
+        """See to compliance without holding up other chores for long; what X takes longer for is gone on with in an hour."""
+        if self.comply(stop, Waiting(most=SHORT_WAIT_S)).waiting:
+            raise NotDone("X is still at work with the job: it is asked again")
 
     def retain(self, stop: threading.Event) -> None:
         """Remove what is older than it may be."""

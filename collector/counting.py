@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, or_, select
 from sqlalchemy.orm import Session
 
 from alchemy import upsert
 from collector import figures, tags
 from collector.money.calls import Desk
-from collector.terms import TagOrder
+from collector.terms import TagOrder, Terms
 from collector.x.app_only import Counted, Counting
-from collector.x.failures import Reach, XFailure
-from models import Count
+from collector.x.failures import Reach, XFailure, unwell
+from models import Count, Tag
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +40,17 @@ class Due(NamedTuple):
 
 
 def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
-    """Return the tracked tags that were not counted for so long, with the hours that are over and were not counted yet."""
-    columns = select(Count.tag_id, func.max(Count.start), func.max(Count.asked)).group_by(Count.tag_id)
-    known = {tag_id: (start, asked) for tag_id, start, asked in session.execute(columns)}
-    end, earliest = whole_hour(now - SETTLING), whole_hour(now - REACH) + HOUR
-    found = []
-    for order in tags.orders(session, most=0):
-        start, asked = known.get(order.tag.id, (None, None))
-        after = earliest if start is None else max(earliest, datetime.fromtimestamp(start, now.tzinfo) + HOUR)
-        if after < end and (asked is None or asked <= now - every):
-            found.append(Due(order, after, end))
+    """Return the tracked tags that were not counted for so long, with the hours that are over and were not counted yet.
+
+    The hours go from the first that is missing, for a call costs the same however many it tells.
+    """
+    waiting = or_(Tag.counted.is_(None), Tag.counted <= now - every, Tag.counted > now + every)
+    ids = set(session.scalars(select(Tag.id).where(Tag.tracked, waiting)))
+    earliest, end, found = whole_hour(now - REACH) + HOUR, whole_hour(now - SETTLING), list[Due]()
+    for order in tags.orders(session, most=0) if ids else ():
+        missing = uncounted(session, order, [(earliest, end)], now=now) if order.tag.id in ids else ()
+        if missing:
+            found.append(Due(order, missing[-1].start, end))
     return found
 
 
@@ -76,9 +77,10 @@ def uncounted(session: Session, order: TagOrder, times: Iterable[tuple[datetime,
     hours: set[int] = set()
     for start, end in times:
         hours |= set(range(int(whole_hour(start).timestamp()), int(min(end, now - SETTLING - HOUR).timestamp()) + 1, HOUR_S))
-    known = select(Count.start).where(Count.tag_id == order.tag.id, Count.start >= min(hours, default=0))
+    hours -= set(range(int(whole_hour(now - SETTLING).timestamp()), max(hours, default=0) + 1, HOUR_S))
+    mine = (Count.tag_id == order.tag.id, Count.terms == _terms(order), Count.start >= min(hours, default=0))
     found: list[Due] = []
-    for hour in sorted(hours - set(session.scalars(known)), reverse=True):
+    for hour in sorted(hours - set(session.scalars(select(Count.start).where(*mine))), reverse=True):
         begin = datetime.fromtimestamp(hour, UTC)
         if found and found[-1].start == begin + HOUR:
             found[-1] = found[-1]._replace(start=begin)
@@ -87,14 +89,19 @@ def uncounted(session: Session, order: TagOrder, times: Iterable[tuple[datetime,
     return found
 
 
+def _terms(order: TagOrder) -> ScalarSelect[str]:
+    return select(Tag.terms).where(Tag.id == order.tag.id).scalar_subquery()
+
+
 def count_archive(desk: Desk, one: Due) -> None:
     """Ask X's full archive for these hours, page by page of at most 31 days, and keep them; raises as `count` does."""
     asked = Counting(one.order.query, one.start, one.end, archive=True)
-    while True:
+    for _ in range(calls([one])):
         counted = _bought(desk, one, asked, desk.billing.prices.archive_count)
-        if counted.next_token is None or counted.next_token == asked.next_token:
+        if counted.next_token is None:
             return
         asked = asked._replace(next_token=counted.next_token)
+    raise unwell("its counts don't come to an end", sold=True)
 
 
 def calls(wanted: Sequence[Due]) -> int:
@@ -114,13 +121,16 @@ def _count(desk: Desk, one: Due) -> None:
 
 def _bought(desk: Desk, one: Due, asked: Counting, micro: int) -> Counted:
     def keep(session: Session, counted: Counted) -> None:
-        hours = [(start, posts) for start, end, posts in counted.counts if end - start == HOUR and start == whole_hour(start)]
-        rows = [
-            {"tag_id": one.order.tag.id, "start": int(start.timestamp()), "counted": posts, "asked": counted.observed}
-            for start, posts in hours
-            if one.start <= start < one.end
-        ]
-        upsert(session, Count, rows)
+        tag = session.scalars(select(Tag).where(Tag.id == one.order.tag.id)).one()
+        if not asked.archive:
+            tag.counted = counted.observed
+        if Terms.stored(tag.lang, tag.exclude, None).query(tag.tag) != asked.query:
+            return  # its terms were changed meanwhile
+        first, end = int(one.start.timestamp()), int(one.end.timestamp())
+        whole = [(int(start.timestamp()), posts) for start, end_, posts in counted.counts if end_ - start == HOUR]
+        row = {"tag_id": tag.id, "terms": tag.terms, "asked": counted.observed}
+        hours = [(start, posts) for start, posts in whole if start % HOUR_S == 0 and first <= start < end]
+        upsert(session, Count, [row | {"start": start, "counted": posts} for start, posts in hours])
         figures.changed(session)
 
     return desk.buy(micro, lambda: desk.x.count(asked), keep)

@@ -20,7 +20,7 @@ def estimate(session: Session, order: TagOrder, *, now: datetime) -> int | None:
     They are those since the tag was read last, and those of its gaps that X's recent search still reaches; a collection
     buys no more than its order says.
     """
-    an_hour = usual(session, order.tag.id, now=now)
+    an_hour = usual(session, order.tag.id, since=now - LATELY, until=now)
     if an_hour is None:
         return None
     since_id = session.scalar(select(Tag.since_id).where(Tag.id == order.tag.id))

@@ -48,7 +48,8 @@ class TagReader:
         """Read what was not bought of a period, newest first, from the full archive; raises as `read` does, and Interrupted."""
         with self._job.database.writing() as session:
             lease.renew(session, self._job.token)
-            stretches = backfill.begun(session, self._order, period, self._job.run_id)
+            now = self._job.x.clock.now()
+            stretches = backfill.begun(session, self._order, period, self._job.run_id, now=now)
         for stretch in stretches:
             self._finish(stretch)
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseUnavailable, upsert
 from collector import lease
 from collector.copies.backups import BackupRefused
+from collector.money.calls import DeskTaken
 from collector.money.ledger import BudgetSpent
 from collector.sources import SourceRefused
 from collector.x.failures import XFailure
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 
 LOOKED_EVERY_S = 5.0
 TRIED_AGAIN = timedelta(hours=1)
+
+
+class NotDone(Exception):
+    """A chore is not done yet; the text says why."""
 
 
 class Task(NamedTuple):
@@ -142,7 +147,7 @@ def _done(task: Task, stop: threading.Event) -> str | None:
     """Do a chore and return why it was not done, or None."""
     try:
         task.work(stop)
-    except (XFailure, BudgetSpent, SourceRefused, DatabaseUnavailable, BackupRefused) as error:
+    except (XFailure, BudgetSpent, DeskTaken, SourceRefused, DatabaseUnavailable, BackupRefused, NotDone) as error:
         log.warning("chore not done", extra={"chore": task.name, "reason": str(error)})
         return str(error)
     except Stopped:

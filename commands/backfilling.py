@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
-from collector import lease, quotes, runs, sources
+from collector import quotes, runs, sources
 from collector.backfill import Period
-from collector.collector import NONE_TRACKED, Collector, NothingTracked
+from collector.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
 from collector.counting import Due, calls
-from collector.money.calls import Desk
+from collector.money.calls import open_desk
 from collector.money.prices import dollars
 from collector.quotes import Quote
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
 from collector.x.failures import Reach, XFailure
+from collector.x.tries import Stopped
 from commands.collecting import collect, left_of_budget, say
 from formats.times import instant
+from queries.leases import live_token
 
-FIRST_POST = datetime(2006, 3, 26, tzinfo=UTC)
+FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)  # from here on ids tell their time, by which posts are asked for
 ASKED_ABOVE = 1_000_000
-EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2006-03-26 on"
+EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2010-11-05 on"
 
 
 class Declined(Exception):
@@ -42,7 +45,7 @@ def date(text: str) -> datetime:
         when = instant(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}") from error
-    if when < FIRST_POST:
+    if when < FIRST_TIMED:
         raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}")
     return when
 
@@ -50,11 +53,23 @@ def date(text: str) -> datetime:
 def backfill(collector: Collector, period: Period, *, sure: bool) -> int:
     """Say what a backfill costs, buy it when that is confirmed, and return the exit code.
 
-    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, Declined, NobodyToAsk.
+    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, DeskTaken, Declined, NobodyToAsk.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        total = _agreed(collector, period, sure=sure)
+    except (KeyboardInterrupt, Stopped) as error:
+        raise Declined("broken off: nothing was bought but what X counted") from error
+    return collect(collector, period=period, total=total)
+
+
+def _agreed(collector: Collector, period: Period, *, sure: bool) -> int:
+    """Return how many tweets are to be bought, once that is agreed to."""
     with collector.database.reading() as session:
         sources.require(session, collector.source.name)
         orders = collector.orders(session)
+        if live_token(session) is not None:
+            raise CollectionRunning(runs.running(session))
     if not orders:
         raise NothingTracked(NONE_TRACKED)
     with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
@@ -65,10 +80,9 @@ def backfill(collector: Collector, period: Period, *, sure: bool) -> int:
     with collector.database.reading() as session:
         found = quotes.quotes(session, orders, period, collector.clock)
     _tell(collector, found)
-    total = sum(quote.posts for quote in found)
     if not sure:
         _confirm("buy them?")
-    return collect(collector, period=period, total=total)
+    return sum(quote.posts for quote in found)
 
 
 def _learn_time(x: AppOnly) -> None:
@@ -88,19 +102,19 @@ def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: boo
     say(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
     if price > ASKED_ABOVE and not sure:
         _confirm("ask X?")
-    with collector.database.writing() as session:
-        lease.refuse_while_restoring(session)
-        run_id = runs.chore(session)
-    quotes.count(Desk(collector.database, x, collector.order.billing, run_id, threading.Event()), wanted)
+    order = collector.order
+    with open_desk(collector.database, x, order.billing, order.patience, threading.Event()) as desk:
+        quotes.count(desk, wanted)
 
 
 def _tell(collector: Collector, found: Sequence[Quote]) -> None:
     for quote in found:
-        say(f"{quote.tag}: {quote.posts} tweets")
+        rest = f"; what is newer than {quote.until:%Y-%m-%d %H:%M} UTC is left to the next collection" if quote.until else ""
+        say(f"{quote.tag}: {quote.posts} tweets{rest}")
     prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
     cost = prices.cost(posts=total, users=total)
     both = f"{dollars(cost.floor)}, at most {dollars(cost.ceiling)} if X charges for their authors too"
-    say(f"{total} tweets by X's own count: {both}")
+    say(f"{total} tweets to buy, by X's own counts: {both}")
     if collector.source.name == EMULATOR:
         say("nothing is charged: no credentials are set, so the emulator stands in for X")
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Integer, Text
+from sqlalchemy import BigInteger, ColumnElement, Integer, Text, func
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, UTCDateTime
@@ -14,7 +15,8 @@ class Tag(Base):
     """A hashtag with its #, in the spelling first given; `key` is the case-folded spelling, by which it is compared.
 
     From `from_id` (exclusive) up to `since_id` everything was collected, but for the tag's gaps. `lang` and `exclude` (words
-    between commas) and `tw_number` are the tag's own terms; null where it has none.
+    between commas) and `tw_number` are the tag's own terms; null where it has none. `counted` is when X was last asked for its
+    recent counts.
     """
 
     __tablename__ = "tags"
@@ -29,3 +31,14 @@ class Tag(Base):
     lang: Mapped[str | None] = mapped_column(Text)
     exclude: Mapped[str | None] = mapped_column(Text)
     tw_number: Mapped[int | None]
+    counted: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @hybrid_property
+    def terms(self) -> str:
+        """Its languages and exclusions as one word, by which what X counted on them is known."""
+        return f"{self.lang or ''}/{self.exclude or ''}"
+
+    @terms.inplace.expression
+    @classmethod
+    def _terms(cls) -> ColumnElement[str]:
+        return func.coalesce(cls.lang, "") + "/" + func.coalesce(cls.exclude, "")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from models import Count, Tag, TagHour
@@ -45,8 +45,7 @@ def volume(session: Session, *, tag_ids: Sequence[int], since: datetime, until: 
     names = {row.id: row.tag for row in session.execute(select(Tag.id, Tag.tag).where(Tag.id.in_(tag_ids)))}
     found = []
     for tag_id in tag_ids:
-        counted = _hours(session, Count.start, Count.counted, tag_id, first, end)
-        stored = _hours(session, TagHour.start, TagHour.tweets, tag_id, first, end)
+        counted, stored = _counted(session, tag_id, first, end), _stored(session, tag_id, first, end)
         for start in range(first, end, seconds):
             hours = range(start, start + seconds, HOUR_S)
             asked = [counted[hour] for hour in hours if hour in counted]
@@ -68,6 +67,7 @@ def shares(session: Session, *, since: datetime, until: datetime) -> dict[int, S
     stored = func.coalesce(func.sum(TagHour.tweets), 0)
     rows = (
         select(Count.tag_id, func.sum(Count.counted), stored)
+        .join(Tag, _ON_ITS_TERMS)
         .outerjoin(TagHour, (TagHour.tag_id == Count.tag_id) & (TagHour.start == Count.start))
         .where(Count.start >= int(since.timestamp()), Count.start < int(until.timestamp()))
         .group_by(Count.tag_id)
@@ -83,21 +83,32 @@ def total(found: Mapping[int, Share]) -> Share:
 def expected(session: Session, tag_id: int, *, since: datetime, until: datetime, usual: float) -> float:
     """Return how many posts of a tag there were from `since` to `until`, if hours that X did not count had `usual` many."""
     first = int(since.timestamp()) // HOUR_S * HOUR_S
-    counted, posts = _hours(session, Count.start, Count.counted, tag_id, first, int(until.timestamp()) + 1), 0.0
+    counted, posts = _counted(session, tag_id, first, int(until.timestamp()) + 1), 0.0
     for start in range(first, int(until.timestamp()) + 1, HOUR_S):
         within = min(start + HOUR_S, until.timestamp()) - max(start, since.timestamp())
         posts += counted.get(start, usual) * max(0.0, within) / HOUR_S
     return posts
 
 
-def usual(session: Session, tag_id: int, *, now: datetime) -> float | None:
-    """Return how many posts of a tag there are an hour, by what X counted of the last seven days; None where it did not."""
-    lately = (Count.tag_id == tag_id, Count.start >= int((now - LATELY).timestamp()))
-    posts, hours = session.execute(select(func.sum(Count.counted), func.count()).where(*lately)).one()
-    return posts / hours if hours else None
+def usual(session: Session, tag_id: int, *, since: datetime, until: datetime) -> float | None:
+    """Return how many posts of a tag there were an hour, by what X counted of this time; None where it did not."""
+    counted = _counted(session, tag_id, int(since.timestamp()), int(until.timestamp()))
+    return sum(counted.values()) / len(counted) if counted else None
 
 
-def _hours(session: Session, start: Any, posts: Any, tag_id: int, first: int, end: int) -> dict[int, int]:
-    table = start.class_
-    rows = select(start, posts).where(table.tag_id == tag_id, start >= first, start < end)
+def _counted(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
+    """Return what X counted on the tag's terms in the hours that begin in this time."""
+    rows = select(Count.start, Count.counted).join(Tag, _ON_ITS_TERMS)
+    return _hours(session, rows.where(Count.tag_id == tag_id, Count.start >= first, Count.start < end))
+
+
+def _stored(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
+    rows = select(TagHour.start, TagHour.tweets)
+    return _hours(session, rows.where(TagHour.tag_id == tag_id, TagHour.start >= first, TagHour.start < end))
+
+
+def _hours(session: Session, rows: Select[int, int]) -> dict[int, int]:
     return {hour: posts for hour, posts in session.execute(rows)}  # noqa: C416 (a dict of rows)
+
+
+_ON_ITS_TERMS = and_(Tag.id == Count.tag_id, Tag.terms == Count.terms)

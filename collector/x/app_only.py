@@ -17,7 +17,7 @@ import requests
 from collector.x.clock import XClock
 from collector.x.failures import unwell
 from collector.x.parsing import Object, items, mapping, moment, number, text
-from collector.x.transport import CONNECT_TIMEOUT_S, Access, Clients, Pace, body_of, failures_named, observed
+from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, body_of, failures_named, observed
 
 LONGEST_LINE = 1024 * 1024
 
@@ -65,7 +65,7 @@ class AppOnly:
 
     def __init__(self, access: Access, clock: XClock | None = None) -> None:
         self.clock, self.longest = clock or XClock(), access.longest
-        self._access, self._clients, self._pace = access, Clients(access, self.clock), Pace()
+        self._access, self._clients = access, Clients(access, self.clock)
 
     def count(self, asked: Counting) -> Counted:
         """Return hourly counts: a call that X charges for. Those of the archive come in pages, newest first."""
@@ -74,7 +74,7 @@ class AppOnly:
         with failures_named():
             if asked.archive:
                 token = {"next_token": asked.next_token} if asked.next_token else {}
-                self._pace.wait()
+                ARCHIVE_PACE.wait()
                 response = client.get_all_tweets_count(asked.query, granularity="hour", **period, **token)
             else:
                 response = client.get_recent_tweets_count(asked.query, granularity="hour", **period)

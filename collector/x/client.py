@@ -12,7 +12,7 @@ import requests
 from collector.x.clock import XClock
 from collector.x.failures import unwell
 from collector.x.parsing import Object, mapping, number
-from collector.x.transport import Access, Clients, Pace, body_of, failures_named, observed
+from collector.x.transport import ARCHIVE_PACE, Access, Clients, body_of, failures_named, observed
 
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids",
@@ -69,7 +69,6 @@ class X:
         self.longest = access.longest
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock)
-        self._pace = Pace()
 
     def search(self, asked: Search) -> Answer:
         """Return one page, newest first; raises XFailure. Whatever X answers tells its time."""
@@ -92,7 +91,7 @@ class X:
 
     def _search_all(self, asked: Search) -> requests.Response:
         client = self._clients.app_only()
-        self._pace.wait()
+        ARCHIVE_PACE.wait()
         response: requests.Response = client.search_all_tweets(asked.query, **FIELDS, **asked.parameters())
         return response
 

@@ -111,6 +111,9 @@ class Pace:
             self._free = time.monotonic() + ARCHIVE_EVERY_S
 
 
+ARCHIVE_PACE = Pace()  # X counts the requests of an app, whoever makes them
+
+
 class XAdapter(HTTPAdapter):
     """Sends Tweepy's requests to `url` (the OAuth signature stays that of the original) and reads within bounds."""
 

@@ -54,11 +54,12 @@ def _counts() -> None:
     op.create_table(
         "counts",
         sa.Column("tag_id", sa.Integer(), nullable=False),
+        sa.Column("terms", sa.Text(), nullable=False),
         sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("counted", sa.BigInteger(), nullable=False),
         sa.Column("asked", UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=op.f("fk_counts_tag_id_tags")),
-        sa.PrimaryKeyConstraint("tag_id", "start", name=op.f("pk_counts")),
+        sa.PrimaryKeyConstraint("tag_id", "terms", "start", name=op.f("pk_counts")),
     )
     op.create_table(
         "tag_hours",
@@ -126,6 +127,7 @@ def _governance() -> None:
 
 def _columns() -> None:
     op.add_column("tags", sa.Column("from_id", sa.BigInteger(), nullable=True))
+    op.add_column("tags", sa.Column("counted", UTCDateTime(), nullable=True))
     op.add_column("listings", sa.Column("span_id", sa.Integer(), nullable=True))
     op.add_column("tombstones", sa.Column("geo_only", sa.Boolean(), nullable=False, server_default=sa.false()))
 

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api import collector_for, get_tweets, upkeep_for
 from collector.collector import Collector
+from collector.money import calls
+from collector.runs import chore
+from collector.tags import track
+from collector.terms import Terms
 from collector.verification import faults
 from emulator import Emulator
-from models import Count, Reservation
+from models import Budget, Count, Reservation
 from queries.chores import ChoreView, chores
 from queries.spend import spent
+from queries.tags import tracked_coverage
 from tests.conftest import MakeSettings, environment, serving, wait_until
 
 DAY = 24 * 3600
@@ -186,3 +191,52 @@ def test_the_service_counts_at_first_start_and_shows_the_coverage(tmp_path: Path
 
 def all_covered(tags: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     return tags if all(tag["coverage"] is not None for tag in tags) else None
+
+
+def test_what_a_process_had_in_flight_that_died_holds_up_no_count(
+    make_settings: MakeSettings, still: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector, upkeep = collected(make_settings, TAGS="#devops", TW_NUMBER="10", MONTHLY_BUDGET_USD="0.2")
+    with closing(collector):
+        with collector.database.writing() as session:
+            dead = {"run_id": chore(session), "day": "2026-11-24", "micro": 1_000_000, "posts": 0}
+            session.add(Reservation(**dead, last=None, in_flight=True, listing_id=None, request=""))
+        monkeypatch.setattr(calls, "LONGEST_WAIT_S", 1000)
+        upkeep.round()
+        assert "is spent until" in (done(collector)["count"].error or "")
+        assert asked(still) == []
+
+
+def test_what_others_have_in_flight_is_not_waited_for_without_end(
+    make_settings: MakeSettings, still: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector, upkeep = collected(make_settings, TAGS="#devops", TW_NUMBER="10", MONTHLY_BUDGET_USD="0.2")
+    with closing(collector):
+        with collector.database.writing() as session:
+            theirs = {"run_id": 1, "day": "2026-11-24", "micro": 1_000_000, "posts": 0}
+            session.add(Reservation(**theirs, last=None, in_flight=True, listing_id=None, request=""))
+            session.execute(update(Budget).values(reserved=1_000_000))
+        monkeypatch.setattr(calls, "LONGEST_WAIT_S", 0.1)
+        upkeep.round()
+        assert "what others have reserved" in (done(collector)["count"].error or "")
+
+
+def test_hours_before_a_backfill_are_counted_as_well(make_settings: MakeSettings, still: Emulator) -> None:
+    collector, upkeep = collected(make_settings, TAGS="#devops")
+    with closing(collector):
+        with collector.database.writing() as session:
+            hour = int(NOON.replace(minute=0).timestamp()) - 3600
+            session.add(Count(tag_id=1, terms="/", start=hour, counted=1, asked=NOON))
+        upkeep.round()
+        assert len(counted(collector)) > 160
+
+
+def test_after_a_change_of_terms_older_counts_say_nothing_of_the_coverage(make_settings: MakeSettings, still: Emulator) -> None:
+    collector, upkeep = collected(make_settings, TAGS="#devops")
+    with closing(collector):
+        upkeep.round()
+        with collector.database.writing() as session:
+            assert tracked_coverage(session)
+            track(session, "#devops", Terms(lang=("de",)))
+        with collector.database.reading() as session:
+            assert tracked_coverage(session) == {}
