@@ -7,7 +7,7 @@ what they add afterwards.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,8 +48,12 @@ def _change(session: Session, quarters: Counts, langs: Counts, hours: Counts, au
     _add(session, Quarter, [{"start": key[0], "tweets": by} for key, by in quarters.items()])
     _add(session, TagLang, [{"tag_id": key[0], "lang": key[1], "tweets": by} for key, by in langs.items()])
     _add(session, TagHour, [{"tag_id": key[0], "start": key[1], "tweets": by} for key, by in hours.items()])
-    by_id = sorted(authors.items())
-    execute_many(session, _AUTHOR, {"key": [key for (key,), _ in by_id], "by": [by for _, by in by_id]})
+    add_to_authors(session, {key: by for (key,), by in authors.items()})
+
+
+def add_to_authors(session: Session, changes: Mapping[int, int]) -> None:
+    """Add to the numbers of tweets of these authors, in the order in which they are stored."""
+    execute_many(session, _AUTHOR, {"key": sorted(changes), "by": [changes[key] for key in sorted(changes)]})
 
 
 def clear(session: Session) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import among, upsert_many
+from alchemy import among, execute_many, upsert_many
 from collector.tweets import payloads, rollups
 from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, with_history
 from collector.tweets.tombstones import without_buried, without_locations
@@ -71,9 +72,7 @@ def _renew_all(session: Session, finds: Sequence[Find], run_id: int) -> int:
     stored = _stored(session, [find.tweet.id for find in finds])
     with rollups.kept(session, {version for find in finds for version in find.tweet.versions}):
         _add(session, finds, run_id)
-        for find in finds:
-            if find.tweet.id in stored:
-                _renew(session, find, stored[find.tweet.id], run_id)
+        _renew(session, [(find, stored[find.tweet.id]) for find in finds if find.tweet.id in stored], run_id)
         folded = fold_later_versions(session, finds)
     return len(finds) - len(stored) - folded
 
@@ -128,11 +127,15 @@ def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
         return
     real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id > 0}
     columns = [getattr(Author, name) for name in (*OBSERVED, "tweets")]
-    for stand_in, *seen, tweets in session.execute(select(*columns).where(among(Author.id, real))).all():
-        _observe(session, [AuthorSeen(real[stand_in], *seen)])
-        session.execute(update(Tweet).where(Tweet.author_id == stand_in).values(author_id=real[stand_in]))
-        session.execute(update(Author).where(Author.id == real[stand_in]).values(tweets=Author.tweets + tweets))
-        session.execute(delete(Author).where(Author.id == stand_in))
+    gone = session.execute(select(*columns).where(among(Author.id, real))).all()
+    _observe(session, [AuthorSeen(real[stand_in], *seen) for stand_in, *seen, _ in gone])
+    stand_ins = [stand_in for stand_in, *_ in gone]
+    execute_many(session, _ANOTHER_AUTHOR, {"key": stand_ins, "author_id": [real[stand_in] for stand_in in stand_ins]})
+    written = Counter[int]()
+    for stand_in, *_, tweets in gone:
+        written[real[stand_in]] += tweets
+    rollups.add_to_authors(session, written)
+    session.execute(delete(Author).where(among(Author.id, stand_ins)))
 
 
 def _rash(find: Find) -> TagRef | None:
@@ -144,18 +147,32 @@ def _stored(session: Session, ids: Sequence[int]) -> dict[int, Stored]:
     return {row.id: Stored(*row[1:]) for row in session.execute(columns.where(among(Tweet.id, ids)))}
 
 
-def _renew(session: Session, find: Find, stored: Stored, run_id: int) -> None:
-    """Show a newer version's text; `rash` is the earliest run's tag and, within that run, the first by name."""
-    changes: dict[str, Any] = {}
-    if stored.author_id is None and find.tweet.author_id is not None:
-        changes |= {"author_id": find.tweet.author_id}
-    if find.tweet.version > stored.version:
-        changes |= {name: getattr(find.tweet, name) for name in NEWEST_TEXT}
-    rash = _rash(find)
-    if rash and (stored.rash_key is None or (stored.run_id == run_id and rash.key < stored.rash_key)):
-        changes |= {"rash_id": rash.id, "run_id": run_id}
-    if changes:
-        session.execute(update(Tweet).where(Tweet.id == find.tweet.id).values(**changes))
+def _renew(session: Session, met: Sequence[tuple[Find, Stored]], run_id: int) -> None:
+    """Show newer versions' texts; `rash` is the earliest run's tag and, within that run, the first by name."""
+    newer = [find.tweet for find, stored in met if find.tweet.version > stored.version]
+    texts = {name: [getattr(tweet, name) for tweet in newer] for name in NEWEST_TEXT}
+    execute_many(session, _TEXT, {"key": [tweet.id for tweet in newer], **texts})
+    named = [find.tweet for find, stored in met if stored.author_id is None and find.tweet.author_id is not None]
+    execute_many(session, _AUTHOR, {"key": [tweet.id for tweet in named], "author_id": [tweet.author_id for tweet in named]})
+    found = [(find.tweet.id, rash.id) for find, stored in met if (rash := _rash(find)) and _comes_first(rash, stored, run_id)]
+    keys, rashes = [key for key, _ in found], [rash for _, rash in found]
+    execute_many(session, _RASH, {"key": keys, "rash_id": rashes, "run_id": repeat(run_id, len(found))})
 
 
+def _comes_first(rash: TagRef, stored: Stored, run_id: int) -> bool:
+    return stored.rash_key is None or (stored.run_id == run_id and rash.key < stored.rash_key)
+
+
+_tweets: Any = Tweet.__table__
+
+
+_ANOTHER_AUTHOR = update(_tweets).where(_tweets.c.author_id == bindparam("key")).values(author_id=bindparam("author_id"))
+
+
+def _changing(*names: str) -> Any:
+    """Return a statement that changes these columns of the tweet whose id is `key`."""
+    return update(_tweets).where(_tweets.c.id == bindparam("key")).values({name: bindparam(name) for name in names})
+
+
+_TEXT, _AUTHOR, _RASH = _changing(*NEWEST_TEXT), _changing("author_id"), _changing("rash_id", "run_id")
 _ANY_STAND_IN = select(Author.id).where(Author.id < 0).limit(1)

@@ -284,6 +284,15 @@ def test_an_author_known_by_name_only_and_the_same_by_id_are_one(program: Progra
     assert [(author.username, author.tweets) for author in ranked] == [("ada_muster", 2)]
 
 
+def test_an_author_known_under_two_names_and_then_by_id_is_one(program: Program, archive: Archive) -> None:
+    program.imported(archive(own_row(0, username="ada_9"), own_row(1, username="ada_12"), own_row(2, username="ada_12")))
+    program.imported(archive(observed(120, 9, number=3), observed(130, 12, number=4)))
+    with program.collector.database.reading() as session:
+        ranked = most_followed(session, limit=10)
+    assert [(author.username, author.followers, author.tweets) for author in ranked] == [("ada_12", 130, 5)]
+    assert program.run("database", "verify").code == 0
+
+
 def test_an_author_who_goes_while_an_import_runs_is_known_again_by_their_next_tweet(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
