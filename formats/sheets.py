@@ -1,8 +1,13 @@
 """Tweets as CSV (RFC 4180) that spreadsheets open safely.
 
-A spreadsheet takes a cell for a formula if it starts with =, +, -, @, their wide forms, a tab or a line break
-(https://owasp.org/www-community/attacks/CSV_Injection). Such a text gets a ' in front, and so does one that starts with ', so
-that reading is exact: where a text starts with ', drop it. Ids stay as they are, for programs that join tables by them.
+A spreadsheet takes a cell for a formula if it starts with =, +, -, @, their wide forms, a tab or a line break, also behind
+spaces and what can't be seen (https://owasp.org/www-community/attacks/CSV_Injection). Such a text gets a ' in front, and so
+does one that starts with ', so that reading is exact: where a text starts with ', drop it. Ids stay as they are, for programs
+that join tables by them.
+
+Where the comma divides decimals, a spreadsheet splits lines at ; (or at tabs) instead. Quotes keep the first cell of a line
+whole then, but no other, which no longer stands where a cell starts. In those a ' also follows each ;, tab and line break
+behind which a formula would start, or which a ' follows: drop it there too.
 """
 
 from __future__ import annotations
@@ -33,14 +38,16 @@ COLUMNS = (
     "version",
     "versions",
 )
-UNSAFE = re.compile(r"[=+\-@＝＋－＠\t\r\n']")
+UNSEEN = r" \x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+UNSAFE = re.compile(rf"(?=[{UNSEEN}]*[=+\-@＝＋－＠\t\r\n'])")
+UNSAFE_INSIDE = re.compile(rf"(?<=[;\t\r\n])(?=[{UNSEEN}\"]*[=+\-@＝＋－＠'])")
 
 
 def sheet(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
     """Return the header and the tweets in pieces, one a batch."""
     yield _lines([COLUMNS]).encode()
     for batch in batches:
-        yield _lines([cell(row[name]) for name in COLUMNS] for row in map(rows.tweet, batch)).encode()
+        yield _lines(_cells(rows.tweet(view)) for view in batch).encode()
 
 
 def marked(sheet: Iterable[bytes]) -> Iterator[bytes]:
@@ -57,7 +64,12 @@ def cell(value: str | int | tuple[str, ...] | None) -> str | int:
     return f"'{text}" if UNSAFE.match(text) else text
 
 
+def _cells(row: rows.Json) -> list[str | int]:
+    first, *others = (cell(row[name]) for name in COLUMNS)
+    return [first, *(UNSAFE_INSIDE.sub("'", other) if isinstance(other, str) else other for other in others)]
+
+
 def _lines(cells: Iterable[Sequence[str | int]]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(cells)
+    csv.writer(written, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC).writerows(cells)
     return written.getvalue()

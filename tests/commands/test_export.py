@@ -55,8 +55,8 @@ def test_ids_are_one_a_line(filled: Program) -> None:
 def test_csv_has_a_header_and_a_line_for_each_tweet(filled: Program, tmp_path: Path) -> None:
     assert filled.run("tweets", "export", "--format", "csv", "-o", tmp_path / "out.csv").code == 0
     written = (tmp_path / "out.csv").read_bytes()
-    assert written.startswith("\ufefftweet,".encode())
-    assert filled.run("tweets", "export", "--format", "csv").out[0].startswith("tweet,")
+    assert written.startswith('\ufeff"tweet",'.encode())
+    assert filled.run("tweets", "export", "--format", "csv").out[0].startswith('"tweet",')
     table = list(csv.DictReader(io.StringIO(written.decode("utf-8-sig"), newline="")))
     assert [row["tweet"] for row in table[:3]] == [f"'=1+1 ünï\n@bo_primer https://t.co/x{number}" for number in range(3)]
     assert [row["id"] for row in table] == [row["id"] for row in filled.tweets()]
