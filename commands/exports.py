@@ -78,6 +78,8 @@ def export_command(collector: Collector) -> click.Command:
         wanted = _filters(given)
         if output and output.exists():
             _stop(f"{output}: exists already", UNUSABLE)
+        if output is None and sys.stdout is None:
+            _stop("stdout: closed, name a file with -o", FAILED)
         _run(collector.database, Export(form, wanted, output, _names(key_file) if pseudonymise else None))
 
     return export

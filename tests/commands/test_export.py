@@ -198,6 +198,17 @@ def test_a_full_disk_is_said_in_one_line(filled: Program) -> None:
     assert (done.returncode, done.stderr) == (1, "stdout: No space left on device\n")
 
 
+def test_a_closed_stdout_is_said_in_one_line_and_a_file_needs_none(filled: Program, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m flask --app app tweets export"
+    variables = {"PATH": os.environ["PATH"], **filled.environment}
+    options: Any = {"shell": True, "cwd": ROOT, "env": variables, "stderr": subprocess.PIPE, "text": True, "check": False}
+    done = subprocess.run(f"{command} >&-", **options)
+    assert (done.returncode, done.stderr) == (1, "stdout: closed, name a file with -o\n")
+    done = subprocess.run(f"{command} -o {tmp_path / 'out.ndjson'} >&-", **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out.ndjson").read_text().splitlines() == filled.run("tweets", "export").out
+
+
 def test_it_works_while_a_collection_runs(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> None:
     program = make_program(TWITTER_API_URL=emulator.url, TW_NUMBER="300", MONTHLY_BUDGET_USD="off")
     program.collector.prepare()
