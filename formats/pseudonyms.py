@@ -19,12 +19,25 @@ KEY_BYTES = 32
 ROUNDS = 10
 HIGH_BITS, LOW_BITS = 31, 32
 MOST_REMEMBERED = 10_000
+JOINERS = "\xad\u0300-\u036f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Letters of scripts that put no space between a name and what follows it."""
+REST = r"(?:\S*[^\s.,;:!?'\"()\[\]{}<>…«»‘’“”、。！？「」『』（）【】])"
+LETTER = rf"(?:[^\W\d_]|[{JOINERS}])"
+LINK = (
+    rf"(?:https?://|(?<![\w.{JOINERS}-]))t\.co/[a-z0-9]+(?:(?![!\"'()<>\[\]{{}}|])(?=[!-~]){REST})?"
+    rf"|[a-z][a-z0-9+.-]{{0,20}}://{REST}?|www\.{REST}"
+    rf"|(?<![\w.{JOINERS}-])(?=[\w{JOINERS}-]*\.)[\w.{JOINERS}-]++(?:(?<={LETTER}{{2}})|(?<={LETTER}{{2}}\.))(?:/|[:?#](?=\S)){REST}?"
+)
+NAME = rf"(?:(?![{UNSPACED}])[\w{JOINERS}])++"
 HIDDEN = re.compile(
-    r"(?P<link>https?://t\.co/[a-z0-9]+|(?:[a-z][a-z0-9+.-]{0,20}://|www\.)\S+|\b(?:t\.co|(?:pic\.)?(?:twitter|x)\.com)/\S+)"
-    r"|(?P<address>[\w.+-]{1,64}[@＠][\w-]+(?:\.[\w-]+)+)"
-    r"|[@＠](?P<mention>[a-z0-9_]+|\w+)",
+    rf"(?P<link>{LINK})"
+    rf"|(?P<address>(?:[\w.+%&'*=~^${JOINERS}-]{{1,64}}[@＠][\w{JOINERS}-]++(?:\.[\w{JOINERS}-]++)++"
+    rf"|(?:(?![{UNSPACED}])[\w.+%&'*=~^${JOINERS}-]){{1,64}}@[\w{JOINERS}-]++)(?:[/:?#]{REST})?)"
+    rf"|[@＠](?!{LINK})[{JOINERS}]*(?P<mention>(?=\w)(?:{NAME}|[\w{JOINERS}]++))",
     re.IGNORECASE,
 )
+UNSEEN = re.compile(f"[{JOINERS}]")
 
 
 def new_key() -> bytes:
@@ -86,7 +99,7 @@ class Pseudonyms:
 
     def _hidden(self, found: re.Match[str]) -> str:
         if found["mention"]:
-            return f"@{self.username(found['mention'])}"
+            return f"@{self.username(UNSEEN.sub('', found['mention']))}"
         if found["link"]:
             return f"https://url.invalid/{self._word('link', found['link'])}"
         return f"{self._word('address', found['address'].casefold())}@address.invalid"

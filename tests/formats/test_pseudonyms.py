@@ -56,6 +56,16 @@ def test_the_pseudonyms_of_ids_in_a_row_are_in_no_order_and_depend_on_the_kind_a
         ("https://müller.de/ü", LINK),
         ("www.example.com/ada x.com/ada/status/1 pic.twitter.com/abc t.co/x", rf"{LINK} {LINK} {LINK} {LINK}"),
         ("write to ada.m+x@mail.example.com", r"write to [a-z2-7]{14}@address\.invalid"),
+        ("https://t.co/AbC?u=johndoe https://t.co/AbC/johndoe, (https://t.co/AbC)", rf"{LINK} {LINK}, \({LINK}\)"),
+        ("nitter.net/johndoe instagram.com/johndoe x.com:443/johndoe", rf"{LINK} {LINK} {LINK}"),
+        ("(twitter.com?u=johndoe) ...x.com/johndoe. x\u200d.com./johndoe", rf"\({LINK}\) {LINK}\. {LINK}"),
+        ("see https://example.com/johndoe.", rf"see {LINK}\."),
+        ("@x.com/johndoe @https://x.com/johndoe", rf"@{LINK} @{LINK}"),
+        ("JohnDoe@localhost a@x.com/johndoe a@https://x.com/johndoe", " ".join([r"[a-z2-7]{14}@address\.invalid"] * 3)),
+        ("o'john\u200ddoe@x.com", r"[a-z2-7]{14}@address\.invalid"),
+        ("@john\u200ddoe! @\u2066john @josé\u0301doe", rf"{MENTION}! {MENTION} {MENTION}"),
+        ("こんにちは@adaさん", rf"こんにちは{MENTION}さん"),
+        ("Node.js: e.g./i.e. 1.5/2 and/or file.py", r"Node\.js: e\.g\./i\.e\. 1\.5/2 and/or file\.py"),
         ("#sre #devops stay, 12:30 too. And @ alone", r"\#sre\ \#devops\ stay,\ 12:30\ too\.\ And\ @\ alone"),
     ],
 )
@@ -64,7 +74,8 @@ def test_mentions_and_urls_have_pseudonyms_and_the_rest_of_a_text_stays(names: P
 
 
 def test_a_mention_is_the_pseudonym_of_the_author_in_any_spelling(names: Pseudonyms) -> None:
-    assert names.text("@ADA_Muster") == f"@{names.username('ada_muster')}"
+    for spelling in ("@ADA_Muster", "＠ada_muster", "@\u2066ada\u200d_muster\u2069"):
+        assert names.text(spelling) == f"@{names.username('ada_muster')}"
 
 
 @MANY
@@ -90,7 +101,12 @@ def test_a_tweet_with_pseudonyms_can_be_imported(view: TweetView) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 50_000, "a." * 25_000, "a@" * 25_000, "x@y" + ".y" * 25_000, "http:/" * 10_000, "+" * 50_000]
+    "text",
+    [
+        *("a" * 50_000, "a." * 25_000, "a@" * 25_000, "x@y" + ".y" * 25_000, "http:/" * 10_000, "+" * 50_000),
+        *("a://" + "!" * 50_000, "a.aa?" * 10_000, "\u200d" * 50_000, "@\u200d" * 25_000, "@a." * 16_000, "@a.aa" * 10_000),
+        *("@www." * 10_000, "@www." + "!" * 50_000, "t.co/a" * 8_000, "@a://" * 10_000, "." * 50_000, "www." + "!w" * 20_000),
+    ],
 )
 def test_no_text_takes_long(names: Pseudonyms, text: str) -> None:
     names.text(text)
