@@ -14,10 +14,12 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
+from collector.payloads import packed_tweet
 from collector.tags import TagRefused
 from collector.values import Archived, AuthorSeen
 from collector.x import parsing
 from collector.x.parsing import Object, Unreadable, mapping, moment
+from formats import flattened
 from formats.ours import own
 
 LONGEST_LINE = 64 * 1024 * 1024
@@ -78,6 +80,13 @@ def record(line: bytes) -> Record:
         return _refused("no JSON")
     if not isinstance(body, dict):
         return _refused("no JSON object")
+    try:
+        return _read(body)
+    except RecursionError:
+        return _refused("values are nested too deeply")
+
+
+def _read(body: Object) -> Record:
     if isinstance(body.get("tweets"), list):
         return _joined([_own(mapping(row)) for row in body["tweets"]])
     if isinstance(body.get("tweet"), str):
@@ -120,14 +129,17 @@ def _page(body: Object) -> Record:
 
 
 def _flattened(body: Object) -> Record:
+    """Read a tweet on its own; what X gave is known of it where its id is a text, as in the API v2."""
     try:
         tweet = parsing.tweet(body)
     except Unreadable as error:
         return _refused(str(error))
     observed = _retrieved(body) or tweet.created
-    authors = parsing.authors([mapping(body.get("author"))], observed=observed)
+    authors = parsing.authors([mapping(body.get("author"))], observed=observed, keep=True)
     if authors and tweet.author_id is None:
         tweet = tweet._replace(author_id=authors[0].id)
+    if isinstance(body["id"], str):
+        tweet = tweet._replace(payload=packed_tweet(*flattened.given(body)), retrieved=observed)
     return Record((Archived(tweet),), authors)
 
 

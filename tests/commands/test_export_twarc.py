@@ -70,6 +70,18 @@ def test_the_real_twarc2_flattens_the_pages_and_holds_every_tweet(lived: Program
         assert named == (row["author"], row["username"], row["country"])
 
 
+def test_what_the_real_twarc2_flattened_comes_back_as_x_gave_it(
+    lived: Program, make_program: MakeProgram, emulator: Emulator, tmp_path: Path
+) -> None:
+    pages = exported(lived, tmp_path / "pages.jsonl")
+    twarc2(tmp_path, emulator.url, "flatten", "pages.jsonl", "flat.jsonl")
+    copy = make_program("copy")
+    copy.imported(tmp_path / "flat.jsonl")
+    back = exported(copy, tmp_path / "back.jsonl")
+    assert [page["data"] for page in back] == [page["data"] for page in pages]
+    assert [page["includes"] for page in back] == [page["includes"] for page in pages]
+
+
 def test_the_real_twarc2_makes_a_table_of_the_pages(lived: Program, emulator: Emulator, tmp_path: Path) -> None:
     exported(lived, tmp_path / "pages.jsonl")
     twarc2(tmp_path, emulator.url, "csv", "--extra-input-columns", NEWER_COLUMNS, "pages.jsonl", "out.csv")

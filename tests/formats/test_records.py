@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.payloads import unpacked
 from collector.values import AuthorSeen, TweetSeen
 from formats import records
 from formats.records import Record, lines, record
@@ -121,6 +122,57 @@ def test_a_flattened_tweet_brings_its_author_also_where_the_tweet_itself_does_no
     assert only(read_tweet).author_id == 7001
     assert read_tweet.authors == (ADA,)
     assert read({**post(0), "author": user()}).authors == (ADA._replace(observed=MORNING),)
+
+
+def kept(name: str) -> tuple[dict[int, Json], dict[int, Json]]:
+    """Return what is kept as X gave it of a file's tweets and authors, with when it was retrieved."""
+    found = [line.record for line in lines(FIXTURES / name)]
+    tweets = {one.tweet.id: (one.tweet.payload, one.tweet.retrieved) for read_line in found for one in read_line.tweets}
+    authors = {author.id: author.payload for read_line in found for author in read_line.authors}
+    assert {when for _, when in tweets.values()} == {RETRIEVED}
+    return (
+        {key: unpacked(body) for key, (body, _) in tweets.items() if body},
+        {key: unpacked(body) for key, body in authors.items() if body},
+    )
+
+
+def test_of_flattened_tweets_the_same_is_kept_as_of_their_pages() -> None:
+    tweets, authors = kept("twarc-pages.jsonl")
+    found, writers = kept("twarc-flattened.jsonl")
+    assert len(found) == 3
+    assert json.dumps([found[key] for key in tweets]) == json.dumps(list(tweets.values()))
+    assert writers == {key: author for key, author in authors.items() if key in (7001, 7002)}
+
+
+def test_what_flattening_added_is_not_kept() -> None:
+    mention, quoted = {"start": 0, "end": 4, "username": "bo", "id": "2"}, {"type": "quoted", "id": "3"}
+    own = post(
+        0,
+        in_reply_to_user_id="2",
+        attachments={"media_keys": ["m"], "poll_ids": ["p"]},
+        entities={"mentions": [mention], "urls": [{"start": 5}]},
+        note_tweet={"text": "x", "entities": {"mentions": [mention]}},
+        referenced_tweets=[quoted],
+        geo={"place_id": "p1", "coordinates": {"type": "Point"}},
+    )
+    other, place = {"id": "2", "username": "bo", "name": "Bo"}, {"id": "p1", "country": "Chile", "geo": {"bbox": [1]}}
+    flat = {
+        **own,
+        "attachments": {**own["attachments"], "media": [{"media_key": "m"}], "poll": {"id": "p"}},
+        "entities": {**own["entities"], "mentions": [mention | other]},
+        "note_tweet": {"text": "x", "entities": {"mentions": [mention | other]}},
+        "referenced_tweets": [post(3) | quoted],
+        "geo": own["geo"] | place,
+        **{"in_reply_to_user": other, "author": user(), "matching_rules": [{"id": "5"}], "__twarc": {}},
+    }
+    read_line = record(json.dumps(flat).encode())
+    assert unpacked(read_line.tweets[0].tweet.payload or b"") == {"data": own, "includes": {"places": [place]}}
+    assert unpacked(read_line.authors[0].payload or b"") == user()
+
+
+def test_an_object_of_another_api_is_not_kept_as_one_of_this() -> None:
+    older = {**post(0), "id": int(post(0)["id"]), "id_str": post(0)["id"]}
+    assert only(record(json.dumps(older).encode())).payload is None
 
 
 def test_text_is_kept_as_x_sent_it() -> None:
@@ -351,6 +403,9 @@ def test_values_nested_as_deeply_as_the_parser_allows_are_refused_too(depth: int
         f'{{"tweet":"x","id":{deep},"rash":{deep}}}',
     ):
         assert len(record(text.encode()).refused) == 1
+    for text in (f'{{"id":"{2**40}","text":"x","deep":{deep}}}', f'{{"data":[{{"id":"{2**40}","text":"x","deep":{deep}}}]}}'):
+        read_line = record(text.encode())
+        assert len(read_line.tweets) + len(read_line.refused) == 1
 
 
 def test_nul_and_lone_surrogates_become_replacement_characters() -> None:
