@@ -2,7 +2,8 @@
 
 SQLite overwrites what is deleted (`secure_delete`), but not the copies that it leaves in a page's unused part when it moves
 rows to another page, nor those in the write-ahead log. So the log is emptied and the file written anew, without unused parts:
-at once while the database is small, else by the next sweep. What is owed is counted in the transaction that deletes.
+at once while the database is small, else by the next sweep. What is owed is counted in the transaction that deletes, and how
+far it is settled in a count of its own: neither ever falls, so that two who settle at once settle nothing twice.
 """
 
 from __future__ import annotations
@@ -10,31 +11,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseUnavailable, add_up
+from alchemy import Database, DatabaseUnavailable, add_up, upsert
 from models import Figure
 from queries.figures import ERASURES_OWED
 
 log = logging.getLogger(__name__)
 
 SMALL = 16 * 1024 * 1024
+COUNTED, SETTLED = "", "settled"
 
 
 def owe(session: Session) -> None:
     """Note that this transaction deletes something that must be gone from the file."""
-    _add(session, 1)
+    add_up(session, Figure, [{"name": ERASURES_OWED, "label": COUNTED, "value": 1}], ("value",))
 
 
 def owed(session: Session) -> int:
     """Return how many deletions may still be found in the file."""
-    return session.scalar(select(Figure.value).where(Figure.name == ERASURES_OWED)) or 0
+    counted, done = _counts(session)
+    return counted - done
 
 
-def settled(session: Session) -> None:
-    """Note that nothing is owed."""
-    session.execute(delete(Figure).where(Figure.name == ERASURES_OWED))
+def settled(session: Session, *, until: int | None = None) -> None:
+    """Note that nothing is owed, or nothing up to this count; a count of a database that was replaced meanwhile is none."""
+    counted, done = _counts(session)
+    reached = max(done, counted if until is None else min(until, counted))
+    upsert(session, Figure, [{"name": ERASURES_OWED, "label": SETTLED, "value": reached}], update=("value",))
 
 
 def settle(database: Database, *, rewrite: Callable[[Database], None] | None = None) -> bool:
@@ -44,9 +49,9 @@ def settle(database: Database, *, rewrite: Callable[[Database], None] | None = N
     """
     try:
         with database.reading() as session:
-            known = owed(session)
-        if not known or not database.empty_log():
-            return not known
+            known, done = _counts(session)
+        if known == done or not database.empty_log():
+            return known == done
         way = rewrite if database.size > SMALL else Database.write_anew
         if way is None:
             return False
@@ -54,7 +59,7 @@ def settle(database: Database, *, rewrite: Callable[[Database], None] | None = N
         if not database.empty_log():
             return False
         with database.writing() as session:
-            _add(session, -known)
+            settled(session, until=known)
     except DatabaseUnavailable as error:
         log.warning("deletions are still in the file", extra={"reason": str(error)})
         return False
@@ -71,5 +76,8 @@ def empty_log(database: Database) -> None:
         log.warning("deletions are still in the file", extra={"reason": str(error)})
 
 
-def _add(session: Session, by: int) -> None:
-    add_up(session, Figure, [{"name": ERASURES_OWED, "label": "", "value": by}], ("value",))
+def _counts(session: Session) -> tuple[int, int]:
+    """Return how many deletions were ever counted, and how many of them are settled."""
+    rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == ERASURES_OWED))
+    counts = {row.label: row.value for row in rows}
+    return counts.get(COUNTED, 0), counts.get(SETTLED, 0)

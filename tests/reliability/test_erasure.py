@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -177,6 +178,31 @@ def test_nothing_is_left_where_rows_moved_between_pages(scattered: tuple[Databas
     database, gone = scattered
     assert erasure.settle(database)
     assert left(database, gone) == []
+    with database.reading() as session:
+        assert erasure.owed(session) == 0
+
+
+def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, together, empty = program.collector.database, threading.Barrier(2), Database.empty_log
+    with database.writing() as session:
+        deletions.bury(session, int(post(10)["id"]))
+
+    def met(opened: Database) -> bool:
+        together.wait(10)  # both know by now what is owed
+        return empty(opened)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "empty_log", met)
+        both = [threading.Thread(target=erasure.settle, args=(database,)) for _ in range(2)]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join(20)
+    with database.writing() as session:
+        assert erasure.owed(session) == 0
+        deletions.bury(session, int(post(11)["id"]))
+        assert erasure.owed(session) == 1
+    assert erasure.settle(database)
     with database.reading() as session:
         assert erasure.owed(session) == 0
 
