@@ -399,7 +399,7 @@ def _engine(url: URL) -> Engine:
     if driver.sqlite_version_info < WAL_SAFE_SQLITE:
         raise DatabaseUnavailable(f"SQLite {driver.sqlite_version} can corrupt a WAL database: 3.51.3 or newer is needed")
     options = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
-    engine = create_engine(url, module=driver, connect_args=options, pool_size=8, max_overflow=64)
+    engine = create_engine(url, module=driver, connect_args=options, pool_size=8, max_overflow=64, hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -117,6 +117,6 @@ def _known_by_username(session: Session, authors: Sequence[AuthorSeen]) -> dict[
     nameless = {author.username: author.id for author in authors if author.id < 0}
     names, found = list(nameless), dict[int, int]()
     for start in range(0, len(names), NAMES):
-        known = select(Author.username, Author.id).where(Author.username.in_(names[start : start + NAMES]), Author.id > 0)
+        known = select(Author.username, Author.id).where(Author.username.in_(names[start : start + NAMES]), Author.id >= 0)
         found |= {nameless[row.username]: row.id for row in session.execute(known)}
     return found

@@ -22,7 +22,9 @@ def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
     version, versions = _versions(row, first)
     made = created(moment(row.get("created")), first, versions)
     username = text(row.get("username"))
-    author_id = number(row.get("author_id")) or (stand_in_id(username) if username else None)
+    author_id = number(row.get("author_id"))
+    if author_id is None and username:
+        author_id = stand_in_id(username)
     lang, country, code = text(row.get("lang")), text(row.get("country")), text(row.get("country_code"))
     tweet = TweetSeen(version, versions, words, made, lang, country, code, author_id, ())
     rash = row.get("rash")
@@ -34,8 +36,9 @@ def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
     """Return the version that is shown, and all that are known, oldest first. Rows of older exports name none."""
     if row.get("version") == row["id"] and row.get("versions") == [row["id"]]:
         return first, (first,)
-    version = number(row.get("version")) or first
-    return version, tuple(sorted({first, version, *filter(None, map(number, _list(row, "versions")))}))
+    version, known = number(row.get("version")), (number(one) for one in _list(row, "versions"))
+    version = first if version is None else version
+    return version, tuple(sorted({first, version, *(one for one in known if one is not None)}))
 
 
 def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> AuthorSeen | None:

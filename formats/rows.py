@@ -37,7 +37,7 @@ def tweet(view: TweetView) -> Json:
         "username": view.username,
         "tags": view.tags,
         "country_code": view.country_code,
-        "author_id": str(view.author_id) if view.author_id and view.author_id > 0 else None,
+        "author_id": str(view.author_id) if view.author_id is not None and view.author_id >= 0 else None,
         "observed": rfc3339(view.observed),
         "version": own if view.version == view.id else str(view.version),
         "versions": (own,) if len(view.versions) == 1 else tuple(map(str, view.versions)),

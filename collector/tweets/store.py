@@ -125,7 +125,7 @@ def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
     """Give the tweets of an author who was known by username only to the author whose id is known now."""
     if session.scalar(_ANY_STAND_IN) is None:
         return
-    real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id > 0}
+    real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id >= 0}
     columns = [getattr(Author, name) for name in (*OBSERVED, "tweets")]
     gone = session.execute(select(*columns).where(among(Author.id, real))).all()
     _observe(session, [AuthorSeen(real[stand_in], *seen) for stand_in, *seen, _ in gone])

@@ -43,14 +43,14 @@ def page(body: Object, *, observed: datetime) -> Page:
             refused.append(f"{error} (id {_shown(post.get('id'))})")
     writers = {found.author_id for found in tweets}
     meta = mapping(body.get("meta"))
-    ids = frozenset(filter(None, (number(post.get("id")) for post in posts)))
+    ids = _ids(posts)
     return Page(
         tweets=tuple(tweets),
         authors=tuple(author for author in authors(users, observed=observed, keep=True) if author.id in writers),
         next_token=text(meta.get("next_token")),
         refused=tuple(refused),
         posts=ids,
-        users=frozenset(filter(None, (number(user.get("id")) for user in users))),
+        users=_ids(users),
         oldest=min(ids, default=number(meta.get("oldest_id"))),
     )
 
@@ -137,6 +137,11 @@ def items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _ids(objects: Iterable[Object]) -> frozenset[int]:
+    """Return the ids of the objects that have one; 0 is one."""
+    return frozenset(one for one in (number(given.get("id")) for given in objects) if one is not None)
+
+
 def _shown(value: object) -> str:
     """Return an id that could not be read, short and on one line."""
     return "".join(filter(str.isprintable, str(value)[:20])) if isinstance(value, str | int | None) else "that is no text"
@@ -152,7 +157,7 @@ def _author(user: Object, observed: datetime) -> AuthorSeen | None:
 
 def _versions(post: Object, version: int) -> tuple[int, ...]:
     history = items(post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids"))
-    return tuple(sorted({version, *filter(None, map(number, history))}))
+    return tuple(sorted({version, *(one for one in map(number, history) if one is not None)}))
 
 
 def _hashtags(words: str, post: Object, note: Object) -> tuple[str, ...]:

@@ -245,6 +245,19 @@ def test_a_tweet_without_an_author_is_stored(program: Program, archive: Archive)
     assert (row["author"], row["username"], row["followers"], row["author_id"]) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("shape", ["page", "page without its author", "flattened", "our own row"])
+def test_the_author_with_the_id_0_is_an_author(program: Program, archive: Archive, shape: str) -> None:
+    one = post(1, author=0)
+    given = {
+        "page": page(one, users=(user(0),)),
+        "page without its author": page(one),
+        "flattened": {**one, "author": user(0)},
+        "our own row": own_row(1, author_id="0"),
+    }
+    program.imported(archive(given[shape], page(post(2))))
+    assert [row["author_id"] for row in program.tweets()] == ["0", "7001"]
+
+
 def test_the_largest_and_the_smallest_ids_are_stored_and_come_in_the_order_of_numbers(
     program: Program, archive: Archive
 ) -> None:

@@ -67,10 +67,11 @@ def test_a_failed_write_leaves_nothing_half_done(database: Database) -> None:
         with database.writing() as session:
             session.add(Author(id=1, username="invented"))
             session.flush()
-            session.add(Tweet(id=1, version=1, text="x", created=NOON, author_id=1, run_id=999))
+            session.add(Tweet(id=1, version=1, text="words of somebody", created=NOON, author_id=1, run_id=999))
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError) as failure:
         half()
+    assert "somebody" not in str(failure.value)  # which the log would keep
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Author)) == 0
 
