@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database
+from alchemy import Database, among
 from collector import figures, lease
 from collector.tweets import erasure, rollups, tombstones
 from collector.values import stand_in_id
@@ -84,6 +84,20 @@ def bury_rest(database: Database) -> int:
 def to_bury(session: Session) -> Sequence[int]:
     """Return the ids of authors who were deleted and are still stored: their deletion was cut off."""
     return session.scalars(select(AuthorTombstone.author_id).join(Author, Author.id == AuthorTombstone.author_id)).all()
+
+
+def bury_found(session: Session, versions: Collection[int], authors: Collection[int]) -> None:
+    """Remove what is stored under these versions and of these authors, who turned out to be deleted."""
+    if not versions and not authors:
+        return
+    asked = (
+        select(Tweet.id).where(among(Tweet.id, versions)),
+        select(Version.tweet_id).where(among(Version.id, versions)),
+        select(Tweet.id).where(among(Tweet.author_id, authors)),
+    )
+    for ids in _batches(sorted({one for each in asked for one in session.scalars(each)})):
+        bury_all(session, ids)
+    _remove_idle(session, authors)
 
 
 def bury_again(session: Session) -> None:

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from alchemy import among, execute_many, upsert_many
 from collector.tweets import payloads, rollups
+from collector.tweets.deletions import bury_found
 from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, with_history
+from collector.tweets.locations import scrub_location
 from collector.tweets.tombstones import without_buried, without_locations
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
@@ -31,8 +33,8 @@ class Stored(NamedTuple):
 
 def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen], *, run_id: int) -> int:
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
-    versions = without_locations(session, with_history(session, finds))
-    merged, observed = without_buried(session, _merged(versions), list(authors))
+    versions, scrubbed = without_locations(session, with_history(session, finds))
+    merged, observed, buried, people = without_buried(session, _merged(versions), list(authors))
     _store_authors(session, observed, merged)
     met = _met(session, merged)
     new = [find for find in merged if met.isdisjoint(find.tweet.versions)]
@@ -42,6 +44,9 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     added = len(new) + (_renew_all(session, known, run_id) if known else 0)
     payloads.keep(session, versions, {find.tweet.id for find in merged}, observed)
     _replace_stand_ins(session, observed)
+    bury_found(session, buried, people)
+    for tweet_id in scrubbed:
+        scrub_location(session, tweet_id)
     return added
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,27 +26,47 @@ def lay_authors(session: Session, ids: Iterable[int]) -> None:
     upsert(session, AuthorTombstone, [{"author_id": one, "buried": datetime.now(UTC)} for one in sorted(ids)])
 
 
-def without_buried(
-    session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]
-) -> tuple[list[Find], list[AuthorSeen]]:
+class Unburied(NamedTuple):
+    """What may be stored, and what must go where it is stored: the other versions of what was deleted, and its authors."""
+
+    finds: list[Find]
+    authors: list[AuthorSeen]
+    versions: set[int]
+    people: set[int]
+
+
+def without_buried(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> Unburied:
     """Return the finds that were not deleted here, nor their authors, and the authors without those who wrote only such.
 
-    What a deleted author wrote gets tombstones of its own, for an archive may have it without its author.
+    All versions of what was deleted get tombstones of their own, for an archive may have one without its history. So does
+    what a deleted author wrote, for an archive may have it without its author.
     """
     people = _buried_authors(session, finds, authors)
-    lay(session, {one for find in finds if find.tweet.author_id in people for one in _versions(find.tweet)})
-    buried = _among(session, finds, geo_only=False)
-    kept = [find for find in finds if buried.isdisjoint(_versions(find.tweet))]
-    gone = people | {find.tweet.author_id for find in finds} - {find.tweet.author_id for find in kept}
-    return kept, [author for author in authors if author.id not in gone]
+    dead = _among(session, finds, geo_only=False)
+    kept, dropped = list[Find](), list[Find]()
+    for find in finds:
+        buried = find.tweet.author_id in people.deleted or not dead.isdisjoint(_versions(find.tweet))
+        (dropped if buried else kept).append(find)
+    versions = {one for find in dropped for one in _versions(find.tweet)}
+    lay(session, versions - dead)
+    kept = [find for find in kept if not people.named_before(find.tweet)]
+    gone = people.deleted | {find.tweet.author_id for find in finds} - {find.tweet.author_id for find in kept}
+    left = [author for author in authors if author.id not in gone and author not in people.before]
+    return Unburied(kept, left, versions, people.learnt)
 
 
-def without_locations(session: Session, finds: Sequence[Find]) -> list[Find]:
-    """Return the finds, those whose location was deleted here without it; so is any further version of theirs from now on."""
-    buried = _among(session, finds, geo_only=True)
-    scrubbed = {find.tweet.id for find in finds if not buried.isdisjoint(_versions(find.tweet))}
-    lay(session, {one for find in finds if find.tweet.id in scrubbed for one in _versions(find.tweet)}, geo_only=True)
-    return [find._replace(tweet=unlocated(find.tweet)) if find.tweet.id in scrubbed else find for find in finds]
+def without_locations(session: Session, finds: Sequence[Find]) -> tuple[list[Find], set[int]]:
+    """Return the finds, those whose location was deleted here without it, and which of these have versions that are new.
+
+    Those versions are without it from now on, and what is stored of them has to be.
+    """
+    dead = _among(session, finds, geo_only=True)
+    scrubbed = {find.tweet.id for find in finds if not dead.isdisjoint(_versions(find.tweet))}
+    versions = {one: find.tweet.id for find in finds if find.tweet.id in scrubbed for one in _versions(find.tweet)}
+    new = {one: first for one, first in versions.items() if one not in dead}
+    lay(session, new, geo_only=True)
+    bare = [find._replace(tweet=unlocated(find.tweet)) if find.tweet.id in scrubbed else find for find in finds]
+    return bare, set(new.values())
 
 
 def namesakes(session: Session) -> set[int]:
@@ -55,17 +76,45 @@ def namesakes(session: Session) -> set[int]:
     return {author_id for author_id, username in named if stand_in_id(str(username)) in deleted}
 
 
-def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> set[int]:
-    """Return the ids of authors who were deleted, by id or by username, and remember the former of the latter."""
+class _People(NamedTuple):
+    """Authors who were deleted, those of them who were known to be by their username, and observations of others before.
+
+    A username passes on: who had a deleted one when an old archive was made, and is known by another since, is not deleted.
+    """
+
+    deleted: set[int]
+    learnt: set[int]
+    before: list[AuthorSeen]
+
+    def named_before(self, tweet: TweetSeen) -> bool:
+        """Tell whether a tweet came with its author under a username that was deleted."""
+        seen = [author.observed for author in self.before if author.id == tweet.author_id]
+        return any(tweet.retrieved == when if tweet.retrieved else tweet.created <= when for when in seen)
+
+
+def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> _People:
+    """Return the authors who were deleted, by id or by username, and remember the ids of the latter."""
     if session.scalar(select(AuthorTombstone.author_id).limit(1)) is None:
-        return set()
-    stand_ins = {author.id: stand_in_id(author.username) for author in authors if author.username}
+        return _People(set(), set(), [])
+    stand_ins = {author.username: stand_in_id(author.username) for author in authors if author.username}
     ids = {author.id for author in authors} | {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
     asked = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
     deleted = set(session.scalars(asked))
-    learnt = {one for one, stand_in in stand_ins.items() if stand_in in deleted} - deleted
+    named = [one for one in authors if one.username and stand_ins[one.username] in deleted and one.id not in deleted]
+    newest = _newest(session, authors, {one.id for one in named})
+    learnt = {one.id for one in named if one.observed >= newest[one.id]}
     lay_authors(session, learnt)
-    return ids & deleted | learnt
+    return _People(ids & deleted | learnt, learnt, [one for one in named if one.id not in learnt])
+
+
+def _newest(session: Session, authors: Sequence[AuthorSeen], ids: set[int]) -> dict[int, datetime]:
+    """Return when these authors were observed last with a username, here or in the database."""
+    asked = select(Author.id, Author.observed).where(among(Author.id, ids), Author.username.is_not(None))
+    newest = {row.id: row.observed for row in session.execute(asked) if row.observed} if ids else {}
+    for author in authors:
+        if author.id in ids and author.username:
+            newest[author.id] = max(author.observed, newest.get(author.id, author.observed))
+    return newest
 
 
 def _among(session: Session, finds: Sequence[Find], *, geo_only: bool) -> set[int]:

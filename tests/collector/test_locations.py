@@ -106,6 +106,17 @@ def test_a_tweet_that_is_not_stored_yet_comes_without_it(database: Database) -> 
     assert given(database) == {number(1): {"data": post(1)}}
 
 
+@pytest.mark.parametrize("with_history", [edited(1, 2, text="two"), edited(1, 2, 3, text="three")])
+def test_a_version_that_was_stored_apart_does_not_bring_it_back_when_it_is_known_for_one(
+    database: Database, with_history: dict[str, Any]
+) -> None:
+    stored(database, post(1), edited(2, text="two"))
+    scrubbed(database, 1)
+    stored(database, with_history)
+    assert countries(database) == {number(1): (None, None)}
+    assert "Elbonia" not in str(given(database))
+
+
 def test_a_whole_deletion_after_it_counts_and_a_location_after_that_changes_nothing(database: Database) -> None:
     stored(database, post(1))
     scrubbed(database, 1)

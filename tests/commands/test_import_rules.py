@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from collector import imports
 from collector.tags import tracked
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import bury, bury_author
 from emulator import Emulator
 from formats.records import record
 from models import Author
@@ -349,6 +349,65 @@ def test_a_version_that_came_without_its_history_is_the_same_tweet(
         found = tweet_of(session, int(LONE["id"]))
         assert found is not None
         assert found.id == int(only["id"])
+
+
+def deleted(program: Program, number: int) -> None:
+    with program.collector.database.writing() as session:
+        assert bury(session, int(post(number)["id"]))
+
+
+def texts(program: Program) -> list[str]:
+    """Return the texts of all tweets, of a database in which everything adds up."""
+    assert program.run("database", "verify").code == 0
+    return [row["tweet"] for row in program.tweets()]
+
+
+@pytest.mark.parametrize("apart", ["before", "after", "never"])
+def test_no_version_of_a_deleted_tweet_comes_back(program: Program, archive: Archive, apart: str) -> None:
+    program.imported(archive(page(post(1, "one"), post(9, "another"))))
+    deleted(program, 1)
+    alone, known = edited(2, text="two"), edited(1, 2, text="two")
+    for given in {"before": (alone, known), "after": (known, alone), "never": (known,)}[apart]:
+        program.imported(archive(page(given)))
+    program.imported(archive(page(edited(2, 3, text="three"))))
+    assert texts(program) == ["another"]
+
+
+def test_a_tweet_without_an_author_goes_when_they_turn_out_to_be_deleted(program: Program, archive: Archive) -> None:
+    program.imported(archive(page(post(1, "of nobody", author=None), post(2, "of ada"), users=(user(),))))
+    assert bury_author(program.collector.database, "ada_muster") == 1
+    program.imported(archive(page(post(1, "of nobody"))))
+    assert texts(program) == []
+
+
+NOW, LONG_AGO = datetime(2026, 11, 20, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
+ROBERT, BOB = user(5, "Robert", "robert"), user(5, "Robert", "bob")
+
+
+@pytest.fixture
+def without_bob(program: Program, archive: Archive) -> Program:
+    """A program with a tweet of Robert, from which somebody named bob was deleted."""
+    somebody, robert = post(1, "of bob", author=9), post(2, "of robert", author=5)
+    program.imported(archive(page(somebody, robert, users=(user(9, "Bob", "bob"), ROBERT), retrieved=NOW)))
+    assert bury_author(program.collector.database, "bob") == 1
+    return program
+
+
+def test_who_had_a_deleted_username_long_ago_stays(without_bob: Program, archive: Archive) -> None:
+    then = page(post(0, "as bob", author=5), users=(BOB,), retrieved=LONG_AGO)
+    later = page(post(3, "as robert", author=5), users=(ROBERT,), retrieved=NOW)
+    without_bob.imported(archive(then))
+    assert texts(without_bob) == ["of robert"]
+    without_bob.imported(archive(then, later))
+    assert texts(without_bob) == ["of robert", "as robert"]
+    assert {row["username"] for row in without_bob.tweets()} == {"robert"}
+
+
+def test_who_has_a_deleted_username_now_goes_with_all_their_tweets(without_bob: Program, archive: Archive) -> None:
+    without_bob.imported(archive(page(post(3, "as bob", author=5), users=(BOB,), retrieved=NOW)))
+    assert texts(without_bob) == []
+    without_bob.imported(archive(page(post(4, "as robert", author=5), users=(ROBERT,), retrieved=NOW)))
+    assert texts(without_bob) == []
 
 
 def test_what_a_newer_observation_does_not_say_is_kept(program: Program, archive: Archive) -> None:
