@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, widen_cache
 from collector import figures, lease, runs, sources, tags
+from collector.copies.sweeping import write_anew
+from collector.tweets import erasure
 from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef
 from models import Author
@@ -48,10 +50,11 @@ class Import:
                 self._flush()
 
     def end(self) -> None:
-        """Store the rest and close the run."""
+        """Store the rest and close the run, and leave nothing in the file of what turned out to be deleted."""
         self._flush()
         with self._database.writing() as session:
             runs.end_import(session, self._run_id, added=self.added)
+        erasure.settle(self._database, rewrite=write_anew)
 
     def _flush(self) -> None:
         if not self._tweets and not self._authors:

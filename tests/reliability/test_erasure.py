@@ -146,6 +146,14 @@ def test_a_served_tweet_is_in_no_file_after_its_deletion_the_log_included(tmp_pa
     assert found(folder, *ALL, *bodies, collected["tweet"]) == []
 
 
+def test_what_an_import_tells_to_be_deleted_is_in_no_file_after_it(program: Program, tmp_path: Path) -> None:
+    with program.collector.database.writing() as session:
+        deletions.bury(session, int(post(2)["id"]))
+    assert found(program.file.parent, *ALL)
+    program.imported(json_lines(tmp_path / "more.jsonl", page(edited(2, 3, 4, text="its first version is known now"))))
+    assert found(program.file.parent, *ALL) == []
+
+
 def texts(database: Database, numbers: list[int]) -> None:
     """Store tweets, in this order, with texts that tell them apart."""
     archive = Import(database)
