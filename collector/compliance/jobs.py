@@ -147,7 +147,8 @@ class _Round:
         """Apply X's answer; one that was cut is read again from its beginning."""
 
         def once() -> None:
-            apply(self._database, self._x.download(record.download_url), partial(self._records.count, record))
+            lines = self._until_stopped(self._x.download(record.download_url))
+            apply(self._database, lines, partial(self._records.count, record))
 
         try:
             self._tries.ask(once)
@@ -156,6 +157,12 @@ class _Round:
                 raise
             return FAILED
         return DONE
+
+    def _until_stopped(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            if self._stop.is_set():
+                raise Stopped
+            yield line
 
     def _status(self, record: Record) -> str:
         """Return created, complete or failed, or another word of X's while it is at work; a job that X forgot has failed."""

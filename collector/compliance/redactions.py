@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -47,15 +46,26 @@ def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, A
     a tweet. Raises DatabaseUnavailable, and what reading the lines raises: what came before is applied.
     """
     skipped = dict.fromkeys(("line", "action"), 0)
-    found = _redactions(lines, skipped)
-    while batch := list(islice(found, BATCH)):
-        with database.writing() as session:
-            lease.refuse_while_restoring(session)
-            whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
-            kept(session, Applied(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
+    batch: list[Redaction] = []
+    try:
+        for one in _redactions(lines, skipped):
+            batch.append(one)
+            if len(batch) == BATCH:
+                full, batch = batch, []
+                _apply(database, full, kept)
+    finally:
+        if batch:
+            _apply(database, batch, kept)
     for what, count in skipped.items():
         if count:
             log.warning("compliance lines skipped", extra={"unreadable": what, "lines": count})
+
+
+def _apply(database: Database, batch: list[Redaction], kept: Callable[[Session, Applied], None]) -> None:
+    with database.writing() as session:
+        lease.refuse_while_restoring(session)
+        whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
+        kept(session, Applied(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
 
 
 def _redactions(lines: Iterable[bytes], skipped: dict[str, int]) -> Iterator[Redaction]:

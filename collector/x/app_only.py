@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from collector.x.clock import XClock
 from collector.x.failures import unwell
@@ -20,6 +22,9 @@ from collector.x.parsing import Object, items, mapping, moment, number, text
 from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, body_of, failures_named, observed
 
 LONGEST_LINE = 1024 * 1024
+TOO_LONG = b"too long"
+CHUNK = 65536
+GRACE_S, SLOWEST = 60.0, 16 * 1024  # the bytes a second that a file of a compliance job has to come with after a while
 
 
 class Counting(NamedTuple):
@@ -111,7 +116,7 @@ class AppOnly:
         _check(answer)
 
     def download(self, url: str) -> Iterator[bytes]:
-        """Give the lines of a job's answer as they come."""
+        """Give the lines of a job's answer as they come, and empty ones between them, so that whoever reads can stop."""
         timeout = (CONNECT_TIMEOUT_S, self._access.timeout)
         with failures_named(), requests.get(self._checked(url), stream=True, timeout=timeout, allow_redirects=False) as answer:
             _check(answer)
@@ -160,14 +165,35 @@ def _check(answer: requests.Response) -> None:
 
 
 def _lines(answer: requests.Response) -> Iterator[bytes]:
-    rest = b""
-    for chunk in answer.iter_content(65536):
+    """Give the lines of a file; TOO_LONG for one that is, and an empty one with each bit of it that comes."""
+    rest, cut = b"", False
+    for chunk in _chunks(answer):
         *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
+        for line in lines:
+            yield TOO_LONG if cut else line
+            cut = False
         if len(rest) > LONGEST_LINE:
-            raise unwell("a file of a compliance job with too long a line")
-    if rest:
-        yield rest
+            cut, rest = True, b""
+        yield b""
+    if rest or cut:
+        yield TOO_LONG if cut else rest
+
+
+def _chunks(answer: requests.Response) -> Iterator[bytes]:
+    """Give what has come, without waiting for more; raises XFailure where it is cut or comes too slowly."""
+    waited, size = 0.0, 0
+    while True:
+        began = time.monotonic()
+        try:
+            chunk = answer.raw.read1(CHUNK, decode_content=True)
+        except HTTPError as error:
+            raise unwell("no answer in time" if isinstance(error, ReadTimeoutError) else "an answer that was cut") from error
+        if not chunk:
+            return
+        waited, size = waited + time.monotonic() - began, size + len(chunk)
+        if waited > GRACE_S + size / SLOWEST:
+            raise unwell("a file of a compliance job that comes too slowly")
+        yield chunk
 
 
 def _rfc3339(when: datetime) -> str:

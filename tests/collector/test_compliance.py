@@ -7,8 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import repeat
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -23,9 +26,11 @@ from collector.compliance.jobs import Complied, Waiting, X, comply
 from collector.compliance.records import Records
 from collector.payloads import unpacked
 from collector.verification import faults
+from collector.x import app_only
 from collector.x.app_only import AppOnly, Job
 from collector.x.clock import XClock
-from collector.x.failures import XFailure
+from collector.x.failures import XFailure, unwell
+from collector.x.transport import Access
 from collector.x.tries import Patience
 from emulator import Emulator
 from models import ComplianceJob, Lease, Payload, Tweet, Version
@@ -424,3 +429,95 @@ def test_an_action_that_names_the_location_is_about_the_location(filled: Collect
     one, *_ = before = ids(filled)
     complied(filled, Answering(line(one, action="scrub_geo", reason="scrub_geo")))
     assert ids(filled) == before
+
+
+def test_what_came_before_an_answer_was_cut_is_applied(filled: Collector) -> None:
+    class Broken(Answering):
+        def download(self, url: str) -> Iterator[bytes]:
+            yield from self.lines
+            raise unwell("an answer that was cut")
+
+    one, two, *_ = before = ids(filled)
+    with pytest.raises(XFailure, match="was cut"):
+        complied(filled, Broken(line(one), line(two)))
+    assert ids(filled) == before[2:]
+
+
+def test_it_stops_while_an_answer_comes(filled: Collector) -> None:
+    stop = Event()
+
+    class Endless(Answering):
+        def download(self, url: str) -> Iterator[bytes]:
+            yield from self.lines
+            stop.set()
+            yield from repeat(b"")
+
+    one, *left = ids(filled)
+    assert complied(filled, Endless(line(one)), stop=stop) == Complied()
+    assert (ids(filled), states(filled)) == (left, ["complete"])
+
+
+@contextmanager
+def answering(*parts: bytes, declared: int | None = None) -> Iterator[str]:
+    """Serve parts of an answer, a twentieth of a second apart, chunked unless its length is declared, and give the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header(*(("Transfer-Encoding", "chunked") if declared is None else ("Content-Length", str(declared))))
+            self.end_headers()
+            with suppress(ConnectionError):
+                for part in parts:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if declared is None else part)
+                    time.sleep(0.05)
+                self.wfile.write(b"0\r\n\r\n" if declared is None else b"")
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def downloaded(url: str) -> list[bytes]:
+    with closing(AppOnly(Access(url, "x"))) as x:
+        return [one for one in x.download(f"{url}/file") if one]
+
+
+LONG = b"9" * (app_only.LONGEST_LINE * 3 // 2)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("parts", "lines"),
+    [
+        ((b"one\ntwo\n", b"three"), [b"one", b"two", b"three"]),
+        ((b"one\n", LONG, LONG, b"9\ntwo\n"), [b"one", app_only.TOO_LONG, b"two"]),
+        ((b"one\n", LONG), [b"one", app_only.TOO_LONG]),
+        ((), []),
+    ],
+)
+def test_a_line_that_is_too_long_costs_no_other(parts: tuple[bytes, ...], lines: list[bytes], whole: bool) -> None:
+    with answering(*parts, declared=sum(map(len, parts)) if whole else None) as url:
+        assert downloaded(url) == lines
+
+
+@pytest.mark.parametrize("declared", [None, 10_000])
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, declared: int | None) -> None:
+    monkeypatch.setattr(app_only, "GRACE_S", 0.2)
+    with answering(*repeat(b"\n", 40), declared=declared) as url, pytest.raises(XFailure, match="too slowly"):
+        downloaded(url)
+
+
+def test_an_answer_shorter_than_it_says_was_cut() -> None:
+    with answering(b"one\n", declared=10_000) as url, pytest.raises(XFailure, match="was cut"):
+        downloaded(url)
