@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from settings import VERSION
 
 SOURCE = {"url": "urn:hashtag-monitor:tweets", "version": f"hashtag-monitor {VERSION}"}
 """What stands where twarc2 names the URL that it read, and itself."""
+HALF = re.compile("[\ud800-\udfff]")
 
 
 def pages(batches: Iterable[Sequence[TweetPayload]]) -> Iterator[bytes]:
@@ -42,8 +44,8 @@ def _page(kept: Sequence[TweetPayload]) -> dict[str, Any]:
 
 
 def _line(page: dict[str, Any]) -> bytes:
-    """Return JSON and a line's end; half a surrogate pair, which orjson refuses, is written as X escaped it."""
+    """Return JSON and a line's end; half a surrogate pair, which neither orjson nor twarc2 can write, becomes U+FFFD."""
     try:
         return orjson.dumps(page, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
-        return json.dumps(page).encode() + b"\n"
+        return HALF.sub("\ufffd", json.dumps(page, ensure_ascii=False)).encode() + b"\n"

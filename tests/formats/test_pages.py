@@ -55,6 +55,8 @@ def test_the_newest_and_oldest_id_are_those_of_the_page_by_number() -> None:
     assert page["meta"] == {"newest_id": "10", "oldest_id": "9", "result_count": 2}
 
 
-def test_half_a_surrogate_pair_is_written_as_x_escaped_it() -> None:
-    (page,) = written([kept(post(0, "half \ud83d"))])
-    assert page["data"][0]["text"] == "half \ud83d"
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
+    odd = {**post(0, "half \ud83d, whole 🦉"), "\udfff": ["\ud800"]}
+    (page,) = written([kept(odd, author=user(name="\udc00"))])
+    assert page["data"] == [{**post(0, "half \ufffd, whole 🦉"), "\ufffd": ["\ufffd"]}]
+    assert page["includes"]["users"][0]["name"] == "\ufffd"
