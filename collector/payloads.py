@@ -30,10 +30,15 @@ DICTIONARIES = {
     )
 }
 NEWEST = max(DICTIONARIES)
+DEEPEST = 200
+
+
+class TooDeep(ValueError):
+    """An object in which so much is nested that it may not be read again."""
 
 
 def packed(given: Object) -> bytes:
-    """Return an object packed."""
+    """Return an object packed; raises TooDeep."""
     press = zlib.compressobj(LEVEL, zdict=DICTIONARIES[NEWEST])
     return bytes([NEWEST]) + press.compress(_json(given)) + press.flush()
 
@@ -57,5 +62,15 @@ def _json(given: Object) -> bytes:
     """Write JSON; half a surrogate pair, which orjson refuses, is written as X escaped it."""
     try:
         return orjson.dumps(given)
-    except orjson.JSONEncodeError:
+    except orjson.JSONEncodeError as error:
+        if _deep(given):
+            raise TooDeep("too much is nested in it") from error
         return json.dumps(given).encode()
+
+
+def _deep(given: object) -> bool:
+    level = [given]
+    for _ in range(DEEPEST):
+        parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))  # type: ignore[attr-defined]
+        level = [part for part in parts if isinstance(part, dict | list)]
+    return bool(level)

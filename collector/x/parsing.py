@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from collector.payloads import packed, packed_tweet
+from collector.payloads import TooDeep, packed, packed_tweet
 from collector.values import AuthorSeen, Page, TweetSeen, snowflake_time
 
 LARGEST_ID = 2**63 - 1
@@ -39,7 +39,7 @@ def page(body: Object, *, observed: datetime) -> Page:
             place = places.get(text(mapping(post.get("geo")).get("place_id")) or "")
             found = tweet(post, place=place)
             tweets.append(found._replace(payload=packed_tweet(post, place), retrieved=observed))
-        except Unreadable as error:
+        except (Unreadable, TooDeep) as error:
             refused.append(f"{error} (id {_shown(post.get('id'))})")
     writers = {found.author_id for found in tweets}
     meta = mapping(body.get("meta"))
@@ -84,8 +84,15 @@ def authors(users: Iterable[Object], *, observed: datetime, keep: bool = False) 
     seen: dict[int, AuthorSeen] = {}
     for user in users:
         if author := _author(user, observed):
-            seen[author.id] = author._replace(payload=packed(user)) if keep else author
+            seen[author.id] = author._replace(payload=_packed(user)) if keep else author
     return tuple(seen.values())
+
+
+def _packed(user: Object) -> bytes | None:
+    try:
+        return packed(user)
+    except TooDeep:
+        return None
 
 
 def created(given: datetime | None, version: int, versions: tuple[int, ...]) -> datetime:

@@ -13,11 +13,13 @@ from sqlalchemy import select
 
 from api import get_tweets
 from collector.collector import Collector
-from collector.payloads import packed, unpacked
+from collector.payloads import TooDeep, packed, unpacked
 from collector.tweets.deletions import bury
+from collector.x import parsing
 from collector.x.client import FIELDS
 from emulator import Emulator
 from models import AuthorPayload, Payload
+from tests.fixtures.archives import MORNING, page, post, user
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.floats(allow_nan=False, allow_infinity=False)
 OBJECTS = st.dictionaries(st.text(), st.recursive(LEAVES, lambda part: st.lists(part) | st.dictionaries(st.text(), part)))
@@ -31,6 +33,31 @@ def test_an_object_comes_back_as_it_was_packed(value: dict[str, Any]) -> None:
 
 def test_half_a_surrogate_pair_comes_back() -> None:
     assert unpacked(packed({"text": "\ud83d"})) == {"text": "\ud83d"}
+
+
+def nested(depth: int, inmost: object = "") -> dict[str, Any]:
+    """Return an object of so many levels, its own among them."""
+    for level in range(depth):
+        inmost = {"in": inmost} if level % 2 else [inmost]
+    return {"id": "1", "in": inmost}
+
+
+@pytest.mark.parametrize("half", ["", "\ud83d"])
+def test_what_is_nested_too_deeply_is_refused_and_anything_less_comes_back(half: str) -> None:
+    for depth in (10, 190):
+        assert unpacked(packed(nested(depth, half))) == nested(depth, half)
+    for depth in (300, 1_000, 50_000):
+        with pytest.raises(TooDeep):
+            packed(nested(depth, half))
+
+
+@pytest.mark.parametrize("depth", [300, 1_000, 50_000])
+def test_a_tweet_or_an_author_that_is_nested_too_deeply_costs_no_other(depth: int) -> None:
+    body = page(post(1), {**post(2), **nested(depth), "id": "77"}, users=({**user(), **nested(depth), "id": "7001"},))
+    read = parsing.page(body, observed=MORNING)
+    assert [tweet.text for tweet in read.tweets] == [post(1)["text"]]
+    assert read.refused == ("too much is nested in it (id 77)",)
+    assert [(author.username, author.payload) for author in read.authors] == [("ada_muster", None)]
 
 
 @pytest.mark.parametrize("body", [b"", b"\x01", b"\x09abc", b"\x01abc"])
