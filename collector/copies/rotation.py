@@ -35,7 +35,7 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
     """
     folder = backups(database)
     try:
-        _forget_abandoned(database)
+        forget_abandoned(database)
         _refuse_without_room(database, folder)
         target = folder / f"{database.file.stem}-{datetime.now(UTC).strftime(STAMP)}-scheduled.db"
         backup(database, target, checked=True)
@@ -50,6 +50,23 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
 def newest(database: Database) -> Copy | None:
     """Return the newest copy by schedule; one from the future, which a wrong clock made, counts as the oldest."""
     return next(reversed(_copies(database)), None)
+
+
+def abandoned(database: Database) -> list[Path]:
+    """Return what copies left that were killed more than a day ago."""
+    name = re.compile(r"\." + re.escape(database.file.stem) + r"-\d{8}T\d{12}Z(-scheduled)?\.db\.\d+\.partial(-\w+)?", re.ASCII)
+    found = []
+    for file in backups(database).glob(".*"):
+        with suppress(FileNotFoundError):
+            if name.fullmatch(file.name) and time.time() - file.stat().st_mtime > ABANDONED_S:
+                found.append(file)
+    return found
+
+
+def forget_abandoned(database: Database) -> None:
+    """Remove what copies left that were killed."""
+    for file in abandoned(database):
+        file.unlink(missing_ok=True)
 
 
 def _copies(database: Database) -> list[Copy]:
@@ -75,12 +92,3 @@ def _refuse_without_room(database: Database, folder: Path) -> None:
     if free < needed:
         room = f"{needed // 2**20} MiB are needed, {free // 2**20} are free"
         raise BackupRefused(f"the disk has no room for another copy: {room}")
-
-
-def _forget_abandoned(database: Database) -> None:
-    """Remove what copies left that were killed more than a day ago."""
-    name = re.compile(r"\." + re.escape(database.file.stem) + r"-\d{8}T\d{12}Z(-scheduled)?\.db\.\d+\.partial(-\w+)?", re.ASCII)
-    for file in backups(database).glob(".*"):
-        with suppress(FileNotFoundError):
-            if name.fullmatch(file.name) and time.time() - file.stat().st_mtime > ABANDONED_S:
-                file.unlink()

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import BUSY_TIMEOUT_S, Database, DatabaseUnavailable
 from collector import lease
+from collector.copies import rotation
 from collector.copies.backups import beside
 from collector.tweets import deletions, erasure
 
@@ -31,13 +32,13 @@ class WrittenMeanwhile(Exception):
     """Somebody has written what the file beside lacks."""
 
 
-UNFINISHED = ("ready", "ready-draft")  # what restores leave that are killed
+UNFINISHED = ("ready", "ready-draft", "anew")  # what restores and sweeps leave that are killed
 
 
 def due(database: Database, session: Session) -> bool:
     """Tell whether there is anything to sweep."""
     left = any(beside(database, name).exists() for name in UNFINISHED)
-    return left or bool(erasure.owed(session)) or bool(deletions.to_bury(session))
+    return left or bool(rotation.abandoned(database)) or bool(erasure.owed(session)) or bool(deletions.to_bury(session))
 
 
 def sweep(database: Database) -> bool:
@@ -49,6 +50,8 @@ def sweep(database: Database) -> bool:
     if any(beside(database, name).exists() for name in UNFINISHED):
         with suppress(DatabaseUnavailable), _writers_refused(database):
             _forget_unfinished(database)
+    with suppress(OSError):
+        rotation.forget_abandoned(database)
     return erasure.settle(database, rewrite=write_anew)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -277,11 +278,32 @@ def test_a_large_database_is_not_written_anew_while_a_collection_runs(large: tup
     assert sweep(database)
 
 
-def test_the_sweep_removes_what_a_killed_restore_left(program: Program) -> None:
-    for name in (".tweets.db.ready", ".tweets.db.ready-wal", ".tweets.db.ready-draft", ".tweets.db.ready-draft-wal"):
-        program.file.with_name(name).write_text(MARK)
-    assert sweep(program.collector.database)
+@pytest.mark.parametrize("left", ["ready", "ready-draft", "anew"])
+def test_the_sweep_removes_what_a_killed_restore_or_sweep_left(program: Program, left: str) -> None:
+    database = program.collector.database
+    for kind in ("", "-wal"):
+        program.file.with_name(f".tweets.db.{left}{kind}").write_text(MARK)
+    assert is_due(database)
+    assert sweep(database)
     assert list(program.file.parent.glob(".tweets*")) == []
+    assert not is_due(database)
+
+
+def test_the_sweep_removes_what_a_deletion_of_everything_left_that_was_killed(program: Program) -> None:
+    database, folder = program.collector.database, program.file.parent / "backups"
+    folder.mkdir()
+    half = folder / ".tweets-20261101T000000000000Z.db.4711.partial"
+    for age, left in ((23, [half]), (25, [])):
+        half.write_text(MARK)
+        os.utime(half, (time.time() - age * 3600,) * 2)
+        assert is_due(database) == (not left)
+        assert sweep(database)
+        assert list(folder.iterdir()) == left
+
+
+def is_due(database: Database) -> bool:
+    with database.reading() as session:
+        return sweeping.due(database, session)
 
 
 @contextmanager
