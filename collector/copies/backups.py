@@ -119,6 +119,8 @@ def restore(database: Database, source: Path) -> None:
             with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
                 copy.backup(live.driver_connection)
             erasure.empty_log(database)
+        except sqlite.Error as error:
+            raise BackupRefused(f"{source.name} can't be put back: {error}") from error
         finally:
             for file in _files(ready):
                 file.unlink(missing_ok=True)

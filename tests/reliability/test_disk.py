@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
@@ -19,10 +20,13 @@ from sqlalchemy import func, select
 from alchemy import Database
 from api import collector_for, get_tweets
 from collector.collector import Collector
+from collector.copies import backups
 from collector.verification import faults
 from emulator import Emulator
 from models import Run, RunTag, Tweet
+from tests.commands.conftest import Program
 from tests.conftest import ROOT, MakeSettings, environment, let_lease_run_out, serving, wait_until
+from tests.fixtures.archives import json_lines, page, post
 from tests.reliability.judge import BILLING
 from tests.reliability.torture import VICTIM
 
@@ -76,6 +80,51 @@ def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulato
         assert faults(database, BILLING) == []
         assert stored(database) == acknowledged(server.log)
     assert emulator.ledger.twice() == {}
+
+
+@pytest.fixture(scope="module")
+def large_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a database of more than a megabyte."""
+    folder = tmp_path_factory.mktemp("large")
+    program = Program(folder)
+    with closing(program.collector):
+        posts = [post(number, "many words " * 40) for number in range(1500)]
+        program.imported(json_lines(folder / "archive.jsonl", page(*posts)))
+        assert program.run("database", "backup", folder / "copy.db").code == 0
+    return folder / "copy.db"
+
+
+def fill(folder: Path, *, but: int = 0) -> None:
+    (folder / "filler").write_bytes(bytes(shutil.disk_usage(folder).free - but))
+
+
+@pytest.mark.parametrize("step", ["copied", "written anew", "put back"])
+def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
+    small_disk: Path, large_copy: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    size, ready = large_copy.stat().st_size, backups._get_ready
+
+    def filled(*given: Any) -> None:
+        ready(*given)
+        fill(small_disk, but=size // 2)
+
+    program = Program(small_disk)
+    with closing(program.collector), monkeypatch.context() as patched:
+        program.imported(json_lines(small_disk / "archive.jsonl", page(post(1))))
+        before = program.tweets()
+        if step == "put back":
+            patched.setattr(backups, "_get_ready", filled)
+        else:
+            fill(small_disk, but=size // 2 if step == "copied" else size * 3 // 2)
+        ended = program.run("database", "restore", large_copy)
+        assert (ended.code, len(ended.err)) == (1, 1)
+        assert ended.err[0].endswith("full")
+        (small_disk / "filler").unlink()
+        assert program.tweets() == before
+        assert list(small_disk.glob(".*")) == []
+        patched.undo()
+        assert program.run("database", "restore", large_copy).code == 0
+        assert len(program.tweets()) == 1500
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace")
