@@ -17,6 +17,7 @@ from alchemy import Database
 from collector.compliance import rounds
 from collector.compliance.records import COMPLETE, CREATED, DONE, FAILED, OPEN, UPLOADED, Record, Records, leased
 from collector.compliance.redactions import apply
+from collector.copies.sweeping import write_anew
 from collector.tweets import erasure
 from collector.x.app_only import Job
 from collector.x.clock import XClock
@@ -73,7 +74,7 @@ def comply(
         try:
             return _Round(database, x, records, stop, patience or Patience(), waiting or Waiting()).run()
         finally:
-            erasure.settle(database)
+            erasure.settle(database, rewrite=None if stop.is_set() else write_anew)
 
 
 class _Round:

@@ -25,6 +25,7 @@ from collector.compliance import records, redactions, rounds
 from collector.compliance.jobs import Complied, Waiting, X, comply
 from collector.compliance.records import Records
 from collector.payloads import unpacked
+from collector.tweets import erasure
 from collector.verification import faults
 from collector.x import app_only
 from collector.x.app_only import AppOnly, Job
@@ -144,6 +145,16 @@ def test_what_was_removed_is_gone_from_the_file(filled: Collector, x: AppOnly, e
     complied(filled, x)
     folder = filled.database.file.parent
     assert not [file.name for file in folder.iterdir() if text.encode() in file.read_bytes()]
+
+
+def test_what_was_removed_is_gone_from_a_large_file_as_well(
+    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "SMALL", 1000)
+    emulator.remove(ids(filled)[30])
+    assert complied(filled, x).removed == 1
+    with filled.database.reading() as session:
+        assert erasure.owed(session) == 0
 
 
 def test_nothing_is_asked_where_nothing_is_stored(collector: Collector, emulator: Emulator) -> None:
