@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, widen_cache
@@ -12,14 +13,14 @@ from collector import figures, lease, runs, sources, tags
 from collector.copies.sweeping import write_anew
 from collector.tweets import erasure
 from collector.tweets.store import store
-from collector.values import Archived, AuthorSeen, Find, TagRef
+from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
 from models import Author
 from queries.figures import sequence
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000
 CACHE_MB = 32
-NAMES = 500
+NAMES = 10_000
 REMEMBERED = 200_000
 
 
@@ -116,10 +117,20 @@ def _by_name(tag: TagRef) -> str:
 
 
 def _known_by_username(session: Session, authors: Sequence[AuthorSeen]) -> dict[int, int]:
-    """Return the real ids of authors who came with a username only (a negative id) and are known by it."""
-    nameless = {author.username: author.id for author in authors if author.id < 0}
-    names, found = list(nameless), dict[int, int]()
-    for start in range(0, len(names), NAMES):
-        known = select(Author.username, Author.id).where(Author.username.in_(names[start : start + NAMES]), Author.id >= 0)
-        found |= {nameless[row.username]: row.id for row in session.execute(known)}
+    """Return the real ids of authors who came with a username only (a negative id) and are known by it, in any case.
+
+    Most are known as they are spelt, which an index finds; all authors are read for the others.
+    """
+    names = {author.username for author in authors if author.id < 0 and author.username}
+    found = _ids(session, Author.username, names)
+    others = {name.lower() for name in names if stand_in_id(name) not in found}
+    return found | _ids(session, func.lower(Author.username), others)
+
+
+def _ids(session: Session, spelling: Any, names: Iterable[str]) -> dict[int, int]:
+    """Return the ids of authors who are spelt so, by their stand-ins."""
+    left, found = sorted(names), dict[int, int]()
+    for start in range(0, len(left), NAMES):
+        known = select(Author.username, Author.id).where(spelling.in_(left[start : start + NAMES]), Author.id >= 0)
+        found |= {stand_in_id(str(row.username)): row.id for row in session.execute(known)}
     return found

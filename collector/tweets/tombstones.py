@@ -49,7 +49,8 @@ def without_buried(session: Session, finds: Sequence[Find], authors: Sequence[Au
         (dropped if buried else kept).append(find)
     versions = {one for find in dropped for one in _versions(find.tweet)}
     lay(session, versions - dead)
-    kept = [find for find in kept if not people.named_before(find.tweet)]
+    if people.before:
+        kept = [find for find in kept if not people.named_before(find.tweet)]
     gone = people.deleted | {find.tweet.author_id for find in finds} - {find.tweet.author_id for find in kept}
     left = [author for author in authors if author.id not in gone and author not in people.before]
     return Unburied(kept, left, versions, people.learnt)

@@ -287,8 +287,11 @@ def test_what_an_archive_says_of_strange_authors_and_texts_is_given_back_as_it_i
 
 
 @pytest.mark.parametrize("first", ["name", "id"])
-def test_an_author_known_by_name_only_and_the_same_by_id_are_one(program: Program, archive: Archive, first: str) -> None:
-    by_name = own_row(0, username="ada_muster", author="Ada Muster", followers=5, author_id=None)
+@pytest.mark.parametrize("spelling", ["ada_muster", "Ada_MUSTER"])
+def test_an_author_known_by_name_only_and_the_same_by_id_are_one(
+    program: Program, archive: Archive, first: str, spelling: str
+) -> None:
+    by_name = own_row(0, username=spelling, author="Ada Muster", followers=5, author_id=None)
     by_id = page(post(1), users=(user(7001, followers=999),))
     for line in (by_name, by_id) if first == "name" else (by_id, by_name):
         program.imported(archive(line))
