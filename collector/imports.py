@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, widen_cache
 from collector import figures, lease, runs, sources, tags
 from collector.copies.sweeping import write_anew
-from collector.tweets import erasure
+from collector.tweets import erasure, tombstones
 from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
 from models import Author
@@ -45,10 +45,11 @@ class Import:
         """Take what a line holds; it is stored with its batch."""
         self.seen += len(tweets)
         self._authors += authors
-        for tweet in tweets:
+        for left, tweet in zip(range(len(tweets) - 1, -1, -1), tweets, strict=True):
             self._tweets.append(tweet)
             if len(self._tweets) >= BATCH:
                 self._flush()
+                self._authors += authors if left else ()
 
     def end(self) -> None:
         """Store the rest and close the run, and leave nothing in the file of what turned out to be deleted."""
@@ -72,12 +73,13 @@ class Import:
     def _news(self, session: Session) -> list[AuthorSeen]:
         """Return the observations but those that this import has stored: an export repeats an author with each of their tweets.
 
-        What was stored is there still while nobody else has changed anything; only stand-ins may have been replaced.
+        What was stored is there still while nobody else has changed anything; only stand-ins may have been replaced. Where
+        authors were deleted, each observation counts, for it may be of a username that was.
         """
         same, stored = self._same, self._stored
         people = [author._replace(id=same[author.id]) if author.id in same else author for author in self._authors]
         now, nameless = sequence(session), any(author.id < 0 for author in people)
-        if nameless or now != self._sequence or len(stored) > REMEMBERED:
+        if nameless or now != self._sequence or len(stored) > REMEMBERED or tombstones.any_author(session):
             stored.clear()
         self._sequence = now + 1
         news = [author for author in people if stored.get(author.id) != hash(author)]

@@ -70,6 +70,11 @@ def without_locations(session: Session, finds: Sequence[Find]) -> tuple[list[Fin
     return bare, set(new.values())
 
 
+def any_author(session: Session) -> bool:
+    """Tell whether any author was ever deleted."""
+    return session.scalar(select(AuthorTombstone.author_id).limit(1)) is not None
+
+
 def namesakes(session: Session) -> set[int]:
     """Return the ids of stored authors whose username was deleted, as one has to be compared with its stand-in."""
     deleted = set(session.scalars(select(AuthorTombstone.author_id).where(AuthorTombstone.author_id < 0)))
@@ -95,7 +100,7 @@ class _People(NamedTuple):
 
 def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> _People:
     """Return the authors who were deleted, by id or by username, and remember the ids of the latter."""
-    if session.scalar(select(AuthorTombstone.author_id).limit(1)) is None:
+    if not any_author(session):
         return _People(set(), set(), [])
     stand_ins = {author.username: stand_in_id(author.username) for author in authors if author.username}
     ids = {author.id for author in authors} | {find.tweet.author_id for find in finds if find.tweet.author_id is not None}

@@ -396,10 +396,15 @@ def without_bob(program: Program, archive: Archive) -> Program:
     return program
 
 
-def test_who_had_a_deleted_username_long_ago_stays(without_bob: Program, archive: Archive) -> None:
-    then = page(post(0, "as bob", author=5), users=(BOB,), retrieved=LONG_AGO)
+@pytest.mark.parametrize("batch", [1, 10_000])
+def test_who_had_a_deleted_username_long_ago_stays(
+    without_bob: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", batch)
+    posts = [post(number, "as bob", author=5) for number in (-2, -1, 0)]
+    then = page(*posts, users=(BOB,), retrieved=LONG_AGO)
     later = page(post(3, "as robert", author=5), users=(ROBERT,), retrieved=NOW)
-    without_bob.imported(archive(then))
+    without_bob.imported(archive(then, then))
     assert texts(without_bob) == ["of robert"]
     without_bob.imported(archive(then, later))
     assert texts(without_bob) == ["of robert", "as robert"]
