@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from collector.payloads import packed_tweet
+from collector.payloads import TooDeep, packed_tweet
 from collector.tags import TagRefused
 from collector.values import Archived, AuthorSeen
 from collector.x import parsing
@@ -82,7 +82,7 @@ def record(line: bytes) -> Record:
         return _refused("no JSON object")
     try:
         return _read(body)
-    except RecursionError:
+    except (RecursionError, TooDeep):
         return _refused("values are nested too deeply")
 
 
