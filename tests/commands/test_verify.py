@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,46 @@ from emulator import Emulator
 from models import Spend
 from tests.commands.conftest import Program
 from tests.fixtures.archives import FIXTURES
+from tests.fixtures.loggers import logging_restored
 
 MakeProgram = Callable[..., Program]
 DAY = 86_400
 
 
-@pytest.fixture
-def lived(tmp_path: Path, emulator: Emulator) -> Program:
-    """The program after two collections with edits and a gap between them, an import and a deletion."""
-    program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+def live(folder: Path, emulator: Emulator) -> Program:
+    """Return the program after two collections with edits and a gap between them, an import and a deletion."""
+    program = Program(folder, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
     program.collector.prepare()
     get_tweets(program.collector)
     program.collector.clock.tell(emulator.clock.now())
     emulator.clock.advance(2 * DAY)
-    program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+    program.collector.close()
+    program = Program(folder, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
     get_tweets(program.collector)
     program.imported(FIXTURES / "twarc-pages.jsonl")
     victim = int(program.tweets()[0]["id"])
     with program.collector.database.writing() as session:
         bury(session, victim)
     return program
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a database with such a past."""
+    with logging_restored(), Emulator() as emulator:
+        program = live(tmp_path_factory.mktemp("past"), emulator)
+        program.collector.close()
+    return program.file.read_bytes()
+
+
+@pytest.fixture
+def lived(tmp_path: Path, emulator: Emulator, past: bytes) -> Iterator[Program]:
+    """The program over a copy of that database."""
+    emulator.clock.advance(2 * DAY)
+    (tmp_path / "tweets.db").write_bytes(past)
+    program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+    yield program
+    program.collector.close()
 
 
 def spoil(program: Program, statement: str) -> None:
@@ -145,9 +165,8 @@ def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(tmp
 
 
 @pytest.mark.parametrize("table", ["purchases", "tombstones", "spends", "runs", "leases", "tweets"])
-def test_a_restore_mends_a_database_of_which_a_table_is_damaged(
-    lived: Program, tmp_path: Path, emulator: Emulator, table: str
-) -> None:
+def test_a_restore_mends_a_database_of_which_a_table_is_damaged(tmp_path: Path, emulator: Emulator, table: str) -> None:
+    lived = live(tmp_path, emulator)
     copy = tmp_path / "tweets.db.bak"
     assert lived.run("database", "backup", copy).code == 0
     emulator.clock.advance(3_600)

@@ -106,6 +106,7 @@ def test_the_windows_of_a_recorded_figure_differ_by_nothing_else() -> None:
 
 
 @with_promtool
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule_file", "old", "new", "test_file"),
     [
