@@ -16,10 +16,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from collector.backfill import Period
 from collector.buying import Progress
 from collector.collector import NONE_TRACKED, Collector, NothingTracked, Started
+from collector.copies.sweeping import write_anew
 from collector.estimates import estimate
 from collector.money.prices import dollars
 from collector.schedule import Schedule
 from collector.sources import EMULATOR
+from collector.tweets.erasure import settle
 from collector.upkeep import Upkeep
 from queries.collections import CollectionView
 from queries.figures import COMMAND, x_now
@@ -52,7 +54,9 @@ def collect(collector: Collector, *, period: Period | None = None, total: int | 
         for page in iter(pages.get, None):
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
-    return 0 if _told(collector.outcome(started)) else 1
+    told = _told(collector.outcome(started))
+    settle(collector.database, rewrite=write_anew)
+    return 0 if told else 1
 
 
 def keep_collecting(collector: Collector, every: timedelta, upkeep: Upkeep) -> int:

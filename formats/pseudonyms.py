@@ -92,7 +92,7 @@ class Pseudonyms:
         """Return an author's pseudonyms; a stand-in for an unknown id, which is negative, is not shown anyway."""
         own = writer.author_id
         return Writer(
-            self.number("author", own) if own and own > 0 else own,
+            self.number("author", own) if own is not None and own >= 0 else own,
             f"Author {self._word('name', str(own))}" if writer.author is not None else None,
             self.username(writer.username) if writer.username is not None else None,
         )
