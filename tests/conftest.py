@@ -28,20 +28,16 @@ from tests.fixtures.loggers import logging_restored
 ROOT = Path(__file__).resolve().parent.parent
 TAGS = "#devops,#sre,#Observability"
 LONGEST_WAIT_S = 30
-SHARED = ("grafana",)
 
 MakeSettings = Callable[..., Settings]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests to `make torture`, which names their mark, and keep those together that share what is dear to make."""
+    """Leave slow tests to `make torture`, which names their mark."""
     if "slow" not in str(config.option.markexpr):
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
-    for item in items:
-        folder, name = item.path.parent.name, item.path.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARED else f"{folder}/{name}"))
 
 
 @pytest.hookimpl(hookwrapper=True)

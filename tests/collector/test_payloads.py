@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -21,11 +21,19 @@ from emulator import Emulator
 from models import AuthorPayload, Payload
 from tests.fixtures.archives import MORNING, page, post, user
 
-LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.floats(allow_nan=False, allow_infinity=False)
-OBJECTS = st.dictionaries(st.text(), st.recursive(LEAVES, lambda part: st.lists(part) | st.dictionaries(st.text(), part)))
+KEYS = st.text(max_size=10)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(max_size=30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+PARTS = st.recursive(LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(KEYS, part, max_size=3), max_leaves=8)
+OBJECTS = st.dictionaries(KEYS, PARTS, max_size=4)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(OBJECTS)
 def test_an_object_comes_back_as_it_was_packed(value: dict[str, Any]) -> None:
     assert list(unpacked(packed(value)).items()) == list(value.items())
