@@ -107,7 +107,7 @@ def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
         "TAGS": TAGS,
         "X_RETRY_WAIT": "0s",
         "X_RATE_LIMIT_WAIT": "0s",
-        "X_TIMEOUT": "1s",
+        "X_TIMEOUT": "2s",
         "COLLECT_ON_START": "0",
         "COUNT_EVERY": "off",
         "RECONCILE_EVERY": "off",
