@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from collector.copies.backups import sync_folder
+
 Stream = IO[bytes] | gzip.GzipFile
 
 
@@ -31,15 +33,7 @@ def written(path: Path) -> Iterator[Stream]:
             raw.flush()
             os.fsync(raw.fileno())
         os.link(partial, path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

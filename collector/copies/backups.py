@@ -68,7 +68,7 @@ def backup(database: Database, target: Path, *, checked: bool = False) -> None:
             _check(partial)
             _check_counts(partial, counted)
         os.link(partial, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except FileExistsError as error:
         raise BackupRefused(f"{target.name} exists already") from error
     except (OSError, sqlite.Error) as error:
@@ -289,7 +289,8 @@ def _open(source: Path) -> sqlite.Connection:
     return sqlite.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have a folder's entries on the disk, such as the name of a file that was just linked."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
