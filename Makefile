@@ -30,8 +30,8 @@ torture: $(STAMP) ## Run the long tests that make test leaves out
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .
 
-bench: $(STAMP) ## Run the benchmarks
-	@for name in collection long_collection import stream observability; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3)
+	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 stack: ## Bring up the containers: the service, logs, metrics, dashboards
 	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }

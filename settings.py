@@ -153,6 +153,8 @@ class Settings:
     tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; the ten of api.py", TAG_LIST)
     tw_number: int | None = _setting(None, "most tweets to buy per tag and collection; 100, as in api.py", _whole(10, 100_000))
     collect_on_start: bool = _setting("1", "collect when a database has neither a tweet nor a collection", SWITCH)
+    cache_mb: int = _setting("32", "memory in MB for encoded answers, per worker; 0 for none", _whole(0, 100_000))
+    query_timeout: timedelta = _setting("10s", "longest time in which the database answers a request", EVERY)
     collect_every: timedelta | None = _setting("off", "collect on a schedule, so often", _or_off(EVERY))
     count_every: timedelta | None = _setting("1d", "ask X how many posts there are of each hashtag, so often", HOURLY)
     reconcile_every: timedelta | None = _setting("1d", "compare the ledger with X's own count, so often", HOURLY)

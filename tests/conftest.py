@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -157,12 +157,12 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Server]:
-    """Serve until the block ends; the log is a file in the folder."""
+def serving(folder: Path, *, command: Sequence[str] = ("app.py",), **settings: str) -> Iterator[Server]:
+    """Serve until the block ends, by app.py or another command of Python's; the log is a file in the folder."""
     port, log = free_port(), folder / "server.log"
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "PORT": str(port), **settings}
     with log.open("a") as output:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=variables, stdout=output, stderr=output, text=True)
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=variables, stdout=output, stderr=output, text=True)
     server = Server(process, f"http://127.0.0.1:{port}", log)
     try:
         wait_until(lambda: process.poll() is not None or _alive(server))

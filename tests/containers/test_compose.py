@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-import app
 from api import collector_for
 from guard.listening import check_listening
+from server.worker import GRACE_S
 from settings import load
 from tests.conftest import ROOT
 from tests.containers.recipe import stages, values, variables
@@ -126,7 +126,7 @@ def test_what_the_user_fills_in_counts(service: Service) -> None:
 
 
 def test_it_may_stop_for_as_long_as_requests_in_flight_need(service: Service) -> None:
-    assert app.GRACE_S + 5 <= seconds(service["stop_grace_period"]) <= 2 * app.GRACE_S
+    assert GRACE_S + 5 <= seconds(service["stop_grace_period"]) <= 2 * GRACE_S
 
 
 def test_it_is_given_no_more_than_it_needs(service: Service) -> None:

@@ -35,7 +35,7 @@ KEPT_OUT = [
     "tests/conftest.py",
     "tests/containers/test_image.py",
     "docs/operations.md",
-    "benchmarks/stream.py",
+    "benchmarks/served.py",
     "scripts/container-test",
     "evidences/page.png",
     "node_modules/newman/index.js",

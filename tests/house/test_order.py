@@ -12,16 +12,18 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"app"},
     {"api"},
+    {"server"},
     {"resources", "web", "commands"},
     {"formats", "guard"},
     {"collector"},
     {"queries"},
     {"models"},
+    {"sql"},
     {"alchemy", "telemetry"},
-    {"logstash", "settings"},
+    {"logstash", "settings", "text"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "models"}}
+BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "sql", "models", "text"}}
 MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
 WITH_FLASK = {"app", "resources", "web", "commands", "guard", "telemetry"}
 TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}

@@ -1,0 +1,1 @@
+"""Serving: gunicorn supervises the workers, waitress does their input and output."""

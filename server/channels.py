@@ -1,0 +1,115 @@
+"""A client's connection: how its answers begin and end, what is answered to what can't be read, and whether it dawdles."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import time
+from typing import Any, NamedTuple
+
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask, WSGITask
+
+from formats.problems import MEDIA_TYPE, problem
+from server.parsing import LARGEST_HEADERS, Request
+
+log = logging.getLogger(__name__)
+
+LINGER_S = 5
+DETAILS = {
+    400: "the request can't be read as HTTP/1.1",
+    413: "the body is too large",
+    431: f"the headers are longer than {LARGEST_HEADERS // 1024} KB",
+    500: "an error that nobody expected; the log has it",
+    501: "a body is taken with its Content-Length or in chunks, and no other way",
+}
+
+
+class Patience(NamedTuple):
+    """How many seconds a client may say nothing, may take to send a request whole, and may leave an answer unread."""
+
+    silent: float
+    sending: float
+    reading: float
+
+
+class Answer(WSGITask):
+    """The app's answer. One that breaks off has no last chunk, so that the client notices."""
+
+    def build_response_header(self) -> bytes:
+        """Return the head of the answer, which says so if it is the connection's last."""
+        if self.channel.server.leaving:
+            self.set_close_on_finish()
+        head: bytes = super().build_response_header()
+        self.chunked_response &= self.request.command != "HEAD"
+        return head
+
+
+class Refusal(ErrorTask):
+    """A problem, answered to a request that never reaches the app. The log gets nothing of the request itself."""
+
+    def execute(self) -> None:
+        status, request_id = self.request.error.code, secrets.token_hex(8)
+        body = problem(status, DETAILS[status], instance="/", request_id=request_id)
+        extra = {"reason": DETAILS[status], "client": self.channel.addr[0], "request_id": request_id}
+        log.warning("request refused unread", extra=extra)
+        self.version, self.status = "1.1", f"{status} {self.request.error.reason}"
+        headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", "X-Request-Id": request_id}
+        self.response_headers.extend(headers.items())
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+        self.channel.refused = time.monotonic()
+
+
+class Channel(HTTPChannel):
+    """A connection that knows since when its client keeps it waiting.
+
+    After a refusal what the client sends on is read and forgotten for a while: a connection that is closed with something
+    unread is reset, and the client might never see the answer.
+    """
+
+    parser_class = Request
+    task_class = Answer
+    error_task_class = Refusal
+    will_close: bool
+    refused: float | None = None
+    _lingers = False
+
+    def handle_close(self) -> None:
+        """Close the connection, or our side of it if the client was refused."""
+        if self.refused and self.will_close and not self.total_outbufs_len and not self._lingers:
+            self._lingers, self.will_close = True, False
+            self.socket.shutdown(socket.SHUT_WR)
+        else:
+            super().handle_close()
+
+    def received(self, data: bytes) -> bool:
+        """Take what the client has sent."""
+        return not self._lingers and bool(super().received(data))
+
+    def write_soon(self, data: Any) -> int:
+        """Hand data to the client; from now on it is the client's turn, however long the app has taken."""
+        if not self.total_outbufs_len:
+            self.last_activity = time.time()
+        written: int = super().write_soon(data)
+        return written
+
+    @property
+    def holds_a_thread(self) -> bool:
+        """Whether the app waits for the client to read what it has got so far."""
+        return bool(self.requests) and self.total_outbufs_len > self.adj.outbuf_high_watermark
+
+    def dawdles(self, patience: Patience) -> bool:
+        """Tell whether the client has used up one of its times."""
+        if self._lingers and self.refused:
+            return time.monotonic() - self.refused > LINGER_S
+        idle = time.time() - self.last_activity
+        if self.total_outbufs_len:
+            return bool(idle > patience.reading)
+        if self.requests:
+            return False
+        if self.request is None:
+            return bool(idle > patience.silent)
+        return bool(time.monotonic() - self.request.began > patience.sending)

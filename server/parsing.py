@@ -1,0 +1,28 @@
+"""Requests as waitress reads them, with the time at which each began."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from waitress.parser import HTTPRequestParser
+
+LARGEST_HEADERS = 32 * 1024
+LARGEST_BODY = 1024 * 1024
+
+
+class Request(HTTPRequestParser):
+    """A request that began to arrive at `began`, by the monotonic clock."""
+
+    expect_continue: bool
+
+    def __init__(self, adjustments: Any) -> None:
+        super().__init__(adjustments)
+        self.began = time.monotonic()
+
+    def received(self, data: bytes) -> int:
+        """Take what belongs to this request, and return how much that is. Nobody is asked to go on with what is refused."""
+        consumed: int = super().received(data)
+        if self.error:
+            self.expect_continue = False
+        return consumed

@@ -1,0 +1,238 @@
+"""What the reception makes of requests and answers: bodies, streams, what can't be read, and its leaving."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import IncompleteRead
+from typing import Any
+
+import pytest
+
+from server.parsing import LARGEST_BODY, LARGEST_HEADERS
+from server.reception import Reception
+from tests.conftest import wait_until
+from tests.server.conftest import Serve, everything
+
+CLOSE = b"Host: x\r\nConnection: close\r\n\r\n"
+PART = b"x" * 65536
+
+
+def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer with what the app is told of a request."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    names = ("REMOTE_ADDR", "REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "wsgi.url_scheme", "HTTP_TRANSFER_ENCODING")
+    facts = {name: environ.get(name) for name in names} | {"length": length, "read": len(environ["wsgi.input"].read())}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(facts).encode()]
+
+
+class Stream:
+    """An app that streams without end, or until it breaks, and notes how its generators end."""
+
+    def __init__(self, *, breaks_after: int | None = None) -> None:
+        self.breaks_after, self.begun, self.closed = breaks_after, 0, 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return self._parts()
+
+    def _parts(self) -> Iterator[bytes]:
+        self.begun += 1
+        sent = 0
+        try:
+            while sent != self.breaks_after:
+                yield PART
+                sent += 1
+            raise RuntimeError("the disk has gone")
+        finally:
+            self.closed += 1
+
+
+def test_an_answer_names_no_server_and_leaves_the_connection_open(serve: Serve) -> None:
+    with closing(serve(told).http()) as client:
+        for path in ("/a?b=%20c", "/second"):
+            client.request("GET", path, headers={"X-Forwarded-For": "192.0.2.1"})
+            answer = client.getresponse()
+            facts = json.loads(answer.read())
+            assert set(answer.headers) == {"Content-Type", "Content-Length", "Date"}
+            assert facts["PATH_INFO"] + "?" + facts["QUERY_STRING"] in ("/a?b=%20c", "/second?")
+            assert (facts["REMOTE_ADDR"], facts["wsgi.url_scheme"]) == ("127.0.0.1", "http")
+
+
+def test_a_body_in_chunks_comes_with_its_length(serve: Serve) -> None:
+    with closing(serve(told).http()) as client:
+        client.request("POST", "/", body=iter([b"x" * 70_000] * 3), encode_chunked=True)
+        facts = json.loads(client.getresponse().read())
+    assert (facts["length"], facts["read"], facts["HTTP_TRANSFER_ENCODING"]) == (210_000, 210_000, None)
+
+
+def test_the_largest_body_is_read_whole(serve: Serve) -> None:
+    with closing(serve(told).http()) as client:
+        client.request("POST", "/", body=b"x" * LARGEST_BODY)
+        assert json.loads(client.getresponse().read())["read"] == LARGEST_BODY
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_sends_far_too_much_gets_to_read_413(serve: Serve, chunked: bool) -> None:
+    with closing(serve(told).http()) as client:
+        body = iter([PART] * 320) if chunked else PART * 320
+        client.request("POST", "/", body=body, encode_chunked=chunked)
+        answer = client.getresponse()
+        assert (answer.status, answer.headers["Connection"]) == (413, "close")
+        assert json.loads(answer.read())["detail"] == "the body is too large"
+
+
+def test_who_asks_first_is_told_413_before_sending_anything(serve: Serve) -> None:
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {8 * LARGEST_BODY}\r\n\r\n"
+    with serve(told).connect(head.encode()) as client:
+        assert everything(client).startswith(b"HTTP/1.1 413 ")
+
+
+def test_who_asks_first_about_a_small_body_may_send_it(serve: Serve) -> None:
+    with serve(told).connect(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" + CLOSE) as client:
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"abc")
+        assert b'"read": 3' in everything(client)
+
+
+def test_a_chunk_whose_line_never_ends_is_given_up(serve: Serve) -> None:
+    with serve(told).connect(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n5;") as client:
+        client.sendall(b"x" * (2 * LARGEST_BODY + 100_000))
+        assert everything(client).startswith(b"HTTP/1.1 413 ")
+
+
+UNREADABLE = [
+    (b"nonsense\r\n\r\n", 400),
+    (b"G@T /geheim HTTP/1.1\r\n\r\n", 400),
+    (b"GET /geheim HTTP/1.1\r\nno colon geheim\r\n\r\n", 400),
+    (b"GET /geheim HTTP/1.1\r\nContent-Length: geheim\r\n\r\n", 400),
+    (b"POST /geheim HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ngeheim\r\n", 400),
+    (b"POST /geheim HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+    (b"GET /geheim HTTP/1.1\r\nX: " + b"x" * LARGEST_HEADERS, 431),
+    (b"GET /" + b"x" * LARGEST_HEADERS, 431),
+]
+
+
+@pytest.mark.parametrize(("request_", "status"), UNREADABLE)
+def test_what_can_not_be_read_is_a_problem_and_leaves_nothing_in_the_log(
+    serve: Serve, caplog: pytest.LogCaptureFixture, request_: bytes, status: int
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serve(told).connect(request_) as client:
+        head, _, body = everything(client).partition(b"\r\n\r\n")
+    problem = json.loads(body)
+    assert head.splitlines()[0].split()[1] == str(status).encode()
+    assert {b"Content-Type: application/problem+json", b"Connection: close"} <= set(head.splitlines())
+    assert f"X-Request-Id: {problem['request_id']}".encode() in head.splitlines()
+    assert (problem["status"], problem["message"]) == (status, problem["detail"])
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.__dict__["request_id"] == problem["request_id"]
+    assert "geheim" not in repr(record.__dict__)
+
+
+def test_a_head_request_gets_no_byte_of_a_stream(serve: Serve) -> None:
+    def empty(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        return iter(())
+
+    with serve(empty).connect(b"HEAD / HTTP/1.1\r\n" + CLOSE) as client:
+        assert everything(client).endswith(b"\r\n\r\n")
+    with serve(empty).connect(b"HEAD / HTTP/1.1\r\n" + CLOSE) as client:
+        assert b"0\r\n\r\n" not in everything(client)
+
+
+def test_a_stream_that_breaks_has_no_last_chunk(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    app = Stream(breaks_after=3)
+    with closing(serve(app).http()) as client:
+        client.request("GET", "/geheim")
+        answer = client.getresponse()
+        with pytest.raises(IncompleteRead) as cut:
+            answer.read()
+    assert cut.value.partial == PART * 3
+    assert app.closed == 1
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "the disk has gone" in str(record.exc_info)
+    assert "geheim" not in record.getMessage()
+
+
+def test_a_client_that_goes_away_stops_the_work(serve: Serve) -> None:
+    app = Stream()
+    with serve(app).connect(b"GET / HTTP/1.1\r\n" + CLOSE) as client:
+        assert client.recv(100)
+        assert not app.closed
+    wait_until(lambda: app.closed)
+
+
+def test_more_readers_than_threads_may_stop_reading_and_others_are_answered(serve: Serve) -> None:
+    app = Stream()
+
+    def both(environ: dict[str, Any], start_response: Any) -> Any:
+        return (app if environ["PATH_INFO"] == "/stream" else told)(environ, start_response)
+
+    served = serve(both)
+    stalled = [served.connect(b"GET /stream HTTP/1.1\r\n" + CLOSE, window=4096) for _ in range(64)]
+    wait_until(lambda: app.begun == 64)
+    with closing(served.http()) as client:
+        client.request("GET", "/")
+        assert client.getresponse().status == 200
+    for client_ in stalled:
+        client_.close()
+    wait_until(lambda: app.closed == 64)
+
+
+class Held:
+    """An app that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.begun, self.let = threading.Event(), threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.begun.set()
+        self.let.wait(20)
+        return told(environ, start_response)
+
+
+def test_when_it_leaves_idle_connections_are_closed_and_what_is_in_flight_is_answered(serve: Serve) -> None:
+    app = Held()
+    served = serve(app)
+    with served.connect() as idle, served.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as busy:
+        app.begun.wait(20)
+        served.leave()
+        assert idle.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", served.port))
+        assert not served.over()
+        app.let.set()
+        answer = everything(busy)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\nConnection: close\r\n")
+    wait_until(served.over)
+
+
+def test_when_it_leaves_a_request_that_has_begun_may_be_sent_to_its_end(serve: Serve) -> None:
+    served = serve(told)
+    with served.connect() as idle, served.connect(b"POST / HTTP/1.1\r\nContent-Length: 6\r\nHost: x\r\n\r\nabc") as slow:
+        wait_until(lambda: any(channel.request for channel in served.reception._channels()))
+        served.leave()
+        assert idle.recv(1) == b""
+        slow.sendall(b"def")
+        assert b'"read": 6' in everything(slow)
+    wait_until(served.over)
+
+
+def test_who_stands_at_the_door_when_it_leaves_is_let_in(serve: Serve) -> None:
+    app = Held()
+    app.let.set()
+    listener = socket.create_server(("127.0.0.1", 0))
+    reception = Reception(app, listener)
+    with socket.create_connection(listener.getsockname(), timeout=20) as waiting:
+        waiting.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        reception.leave()
+        while reception.busy:
+            reception.turn()
+        assert everything(waiting).startswith(b"HTTP/1.1 200 OK")
+    reception.close()

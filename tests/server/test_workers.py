@@ -1,0 +1,85 @@
+"""Several workers on one socket, under one supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from emulator import Emulator
+from tests.conftest import LONGEST_WAIT_S, Server, environment, serving, wait_until
+
+
+@pytest.fixture
+def three(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
+    """The service with three workers, all of them ready."""
+    with serving(tmp_path, **environment(tmp_path, emulator) | {"WORKERS": "3"}) as server:
+        server.until(lambda: len(who_answers(server)) == 3)
+        yield server
+
+
+def who_answers(server: Server) -> set[int]:
+    """Send a few requests at once, and return the process ids of the workers that have answered any so far."""
+    several = [threading.Thread(target=server.get, args=("/livez",)) for _ in range(8)]
+    for thread in several:
+        thread.start()
+    for thread in several:
+        thread.join()
+    records = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    return {record["process"]["pid"] for record in records if record["log"]["logger"] == "access"}
+
+
+def test_all_workers_answer_on_one_socket(three: Server) -> None:
+    assert who_answers(three) == set(three.workers())
+
+
+def test_a_worker_that_is_killed_is_replaced_while_the_others_answer(three: Server) -> None:
+    killed, *others = three.workers()
+    os.kill(killed, signal.SIGKILL)
+    for _ in range(20):
+        assert three.get("/livez").status_code == 200
+    three.until(lambda: len(three.workers()) == 3 and killed not in three.workers())
+    three.until(lambda: set(three.workers()) <= who_answers(three))
+    assert set(others) <= set(three.workers())
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced(three: Server) -> None:
+    """Nothing but the loop itself tells the supervisor that it is alive, so one that stands still is noticed."""
+    stopped = three.workers()[0]
+    os.kill(stopped, signal.SIGSTOP)
+    wait_until(lambda: "WORKER TIMEOUT" in three.log.read_text(), seconds=60)
+    three.until(lambda: stopped not in three.workers())
+
+
+def test_sighup_replaces_the_workers_and_no_request_fails(three: Server) -> None:
+    old, over, failed = set(three.workers()), threading.Event(), []
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                requests.get(three.url + "/livez", timeout=LONGEST_WAIT_S).raise_for_status()
+            except requests.RequestException as error:
+                failed.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    three.process.send_signal(signal.SIGHUP)
+    three.until(lambda: not old & set(three.workers()))
+    over.set()
+    asking.join()
+    assert failed == []
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_ends_it_with_0_and_kept_connections_do_not_delay_it(three: Server, told: signal.Signals) -> None:
+    with requests.Session() as session:
+        assert session.get(three.url + "/livez").status_code == 200
+        three.process.send_signal(told)
+        assert three.process.wait(10) == 0
