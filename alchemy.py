@@ -8,19 +8,18 @@ in one session see one state; a writing session begins with BEGIN IMMEDIATE, so 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pysqlite3.dbapi2
 from alembic import command
 from alembic.config import Config
@@ -28,7 +27,6 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import (
     URL,
-    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -38,22 +36,21 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
-    or_,
     text,
-    true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.sql.functions import FunctionElement, coalesce
-from sqlalchemy.types import BigInteger, TypeDecorator
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import BigInteger, Integer, TypeDecorator
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 WAL_SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_S = 5
+DEADLINE = "deadline"
+STEPS = 50_000  # of SQLite's virtual machine, about a millisecond
 EMPTYING_TRIES = 8
 EMPTYING_PATIENCE_MS = 50
 EMPTYING_PAUSE_S = 0.05
@@ -65,9 +62,6 @@ PRAGMAS = (
     "secure_delete=ON",
     f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
 )
-
-
-Columns = Mapping[str, Iterable[Any]]
 
 
 class Base(DeclarativeBase):
@@ -86,6 +80,10 @@ class Base(DeclarativeBase):
 
 class DatabaseUnavailable(Exception):
     """The database is busy, full, away or damaged; its text says which, without SQL and paths."""
+
+
+class QueryTooLong(DatabaseUnavailable):
+    """A question took longer than it may."""
 
 
 class DatabaseNotMigrated(DatabaseUnavailable):
@@ -126,54 +124,8 @@ class UTCDateTime(TypeDecorator[datetime]):
         return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-class quarter_hour(FunctionElement[int]):
-    """The quarter of an hour that a UTCDateTime lies in, as the epoch second of its start."""
-
-    type = BigInteger()
-    inherit_cache = True
-    seconds = 900
-
-
-class whole_hour(quarter_hour):
-    """The hour (UTC) that a UTCDateTime lies in, as the epoch second of its start."""
-
-    inherit_cache = True
-    seconds = 3600
-
-
-@compiles(quarter_hour, "sqlite")
-def _quarter_hour_sqlite(element: quarter_hour, compiler: Any, **kw: Any) -> str:
-    return f"unixepoch({compiler.process(element.clauses, **kw)}) / {element.seconds} * {element.seconds}"
-
-
-@compiles(quarter_hour, "postgresql")
-def _quarter_hour_postgresql(element: quarter_hour, compiler: Any, **kw: Any) -> str:
-    seconds = element.seconds
-    return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **kw)}) / {seconds}) * {seconds} AS bigint)"
-
-
-class _numbers(FunctionElement[int]):
-    """The numbers of a JSON list, as rows."""
-
-    type = BigInteger()
-    inherit_cache = True
-
-
-@compiles(_numbers, "sqlite")
-def _numbers_sqlite(element: _numbers, compiler: Any, **kw: Any) -> str:
-    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"  # noqa: S608 (it is the place of a parameter)
-
-
-@compiles(_numbers, "postgresql")
-def _numbers_postgresql(element: _numbers, compiler: Any, **kw: Any) -> str:
-    text = f"CAST({compiler.process(element.clauses, **kw)} AS json)"
-    return f"(SELECT CAST(value AS bigint) FROM json_array_elements_text({text}))"  # noqa: S608 (as above)
-
-
-def among(column: Any, numbers: Iterable[int]) -> ColumnElement[bool]:
-    """Tell whether a column's value is one of these, however many: `in_` takes a parameter for each, and those are limited."""
-    among: ColumnElement[bool] = column.bool_op("IN")(_numbers(orjson.dumps(list(numbers)).decode()))
-    return among
+Id = BigInteger().with_variant(Integer(), "sqlite")
+"""An id of 64 bits. Only as INTEGER is a primary key SQLite's own row number, which every index then ends with."""
 
 
 class Turns:
@@ -222,10 +174,28 @@ class Database:
         return sum(file.stat().st_size for file in files if file.exists())
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Give a session that sees one state of the database; raises DatabaseUnavailable."""
+    def reading(self, *, within: timedelta | None = None) -> Iterator[Session]:
+        """Give a session that sees one state of the database, for so long; raises QueryTooLong, DatabaseUnavailable."""
         with _failures_named(), Session(self.engine) as session:
-            yield session
+            if within is None:
+                yield session
+                return
+            limits = session.connection().info
+            limits[DEADLINE] = time.monotonic() + within.total_seconds()
+            try:
+                yield session
+            finally:
+                limits.pop(DEADLINE, None)
+
+    def glance(self, question: str) -> list[Any]:
+        """Return the rows of one question that is answered at once, without a transaction; raises DatabaseUnavailable."""
+        with _failures_named():
+            connection = self.engine.raw_connection()
+            try:
+                rows: list[Any] = connection.cursor().execute(question).fetchall()
+                return rows
+            finally:
+                connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -249,8 +219,14 @@ class Database:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnavailable(f"the folder of the database can't be made: {error.strerror}") from error
-        with self._turns.one(), _failures_named(), self._writer.connect() as connection, connection.begin():
+        with self._turns.one(), _failures_named(), self._migrating() as connection:
             _migrate(connection)
+            _check_references(connection)
+
+    @contextmanager
+    def _migrating(self) -> Iterator[Connection]:
+        with self._writer.connect() as connection, _unreferenced(connection), connection.begin():
+            yield connection
 
     def empty_log(self) -> bool:
         """Move the write-ahead log into the file and cut it to nothing; False where others hold that up. SQLite only.
@@ -313,101 +289,30 @@ class Database:
         log.warning("database verified after a failed write", extra={"status": "success"})
 
 
-def upsert(
-    session: Session, table: type[Base], rows: list[dict[str, Any]], *, update: Sequence[str] = (), newest: str | None = None
-) -> int:
-    """Insert rows; where the primary key exists, set the columns in `update`, or leave the row as it is.
-
-    Return how many rows were inserted or changed. With `newest`, an existing row is updated only by one whose column of that
-    name is not older, and that says something new. A null never replaces a value.
-    """
-    return _inserted(session, rows, _upsert(table, session.get_bind().dialect.name, tuple(update), newest))
-
-
-def add_up(session: Session, table: type[Base], rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Insert rows; where the primary key exists, add to its columns instead."""
-    _inserted(session, rows, _add_up(table, session.get_bind().dialect.name, tuple(columns)))
-
-
-def upsert_many(
-    session: Session, table: type[Base], columns: Columns, *, update: Sequence[str] = (), newest: str | None = None
-) -> None:
-    """Do what `upsert` does, with thousands of rows."""
-    execute_many(session, _upsert(table, session.get_bind().dialect.name, tuple(update), newest), columns)
-
-
-def widen_cache(session: Session, megabytes: int) -> None:
-    """Let this session's connection keep so much of the database in memory: for changes all over it. SQLite only."""
-    connection = session.connection()
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size=-{megabytes * 1024}")
-
-
-def execute_many(session: Session, statement: Any, columns: Columns) -> None:
-    """Execute a statement with thousands of rows of its parameters, straight through the driver.
-
-    SQLAlchemy's own handling of a row takes as long as SQLite's.
-    """
-    connection = session.connection()
-    sql, order, processors = _compiled(statement, connection.dialect, tuple(columns))
-    rows = list(
-        zip(*(map(processors[name], columns[name]) if processors[name] else columns[name] for name in order), strict=True)
-    )
-    if rows:
-        connection.exec_driver_sql(sql, rows)
-
-
-@lru_cache
-def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
-    """Return the SQL of a statement, the order of its parameters, and what makes each a value of the driver's."""
-    compiled: Any = statement.compile(dialect=dialect, column_keys=names)
-    return str(compiled), compiled.positiontup, {name: compiled.binds[name].type.bind_processor(dialect) for name in names}
-
-
-def _inserted(session: Session, rows: list[dict[str, Any]], statement: Any) -> int:
-    result: Any = session.execute(statement, rows) if rows else None
-    return int(result.rowcount) if rows else 0
-
-
-@lru_cache
-def _upsert(table: type[Base], dialect: str, update: tuple[str, ...], newest: str | None) -> Any:
-    statement, keys, columns = _insert(table, dialect)
-    if not update:
-        return statement.on_conflict_do_nothing(index_elements=keys)
-    given = statement.excluded
-    changes = {name: coalesce(given[name], columns[name]) for name in update}
-    differs = or_(*(columns[name].is_distinct_from(value) for name, value in changes.items()))
-    where = None if newest is None else coalesce(columns[newest] <= given[newest], true()) & differs
-    return statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
-
-
-@lru_cache
-def _add_up(table: type[Base], dialect: str, names: tuple[str, ...]) -> Any:
-    statement, keys, columns = _insert(table, dialect)
-    changes = {name: columns[name] + statement.excluded[name] for name in names}
-    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
-
-
-def _insert(table: type[Base], dialect: str) -> tuple[Any, list[str], Any]:
-    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    keys = [column.name for column in table.__table__.primary_key]
-    return insert(table.__table__), keys, table.__table__.columns
-
-
 def _engine(url: URL) -> Engine:
     driver = pysqlite3.dbapi2
     if driver.sqlite_version_info < WAL_SAFE_SQLITE:
         raise DatabaseUnavailable(f"SQLite {driver.sqlite_version} can corrupt a WAL database: 3.51.3 or newer is needed")
     options = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
     engine = create_engine(url, module=driver, connect_args=options, pool_size=8, max_overflow=64, hide_parameters=True)
+    engine.dialect.statement_compiler = _Compiler
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+class _Compiler(SQLiteCompiler):
+    """SQLite's, which also writes the hints of a query: which index it is read through."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
+
+
+def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    """Set a new connection up; SQLite asks it from time to time whether its question may go on."""
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+    connection.set_progress_handler(lambda: time.monotonic() > record.info.get(DEADLINE, math.inf), STEPS)
 
 
 def _begin(connection: Connection) -> None:
@@ -432,6 +337,26 @@ def _migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise DatabaseRevision("the database was written by a newer version of this program: upgrade the program") from error
+
+
+@contextmanager
+def _unreferenced(connection: Connection) -> Iterator[None]:
+    """Let tables be replaced that others refer to: SQLite looks at references at once, and not at all within this block."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF").close()
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON").close()
+
+
+def _check_references(connection: Connection) -> None:
+    """Raise DatabaseDamaged where a row refers to one that is not there. SQLite only."""
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise DatabaseDamaged("the database is damaged: restore a backup")
 
 
 def _uncached(file: Path) -> list[int]:
@@ -462,6 +387,7 @@ def _failure(error: Exception) -> DatabaseUnavailable | None:
     """Return what is wrong outside our own code, or None for a programming error."""
     words_of = str(error.orig if isinstance(error, DBAPIError) else error).lower()
     known = {
+        "interrupted": QueryTooLong("the question took too long: ask for less, by filters, a shorter time or a limit"),
         "locked": DatabaseUnavailable("the database is busy"),
         "full": DatabaseUnavailable("the disk of the database is full"),
         "unable to open": DatabaseUnavailable("the database can't be opened"),

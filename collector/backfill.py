@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from collector.listings import REACH, SETTLING, Stretch, interrupted, left_over
 from collector.terms import TagOrder
-from collector.values import first_id, snowflake_time
 from models import Listing, Span, Tag
+from queries.snowflakes import first_id, snowflake_time
 
 INTERRUPTED = "its last collection was interrupted: collect once, then fill in what is older"
 LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records what it missed, then fill that in"

@@ -20,11 +20,12 @@ from collector.money.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.money.prices import Billing
 from collector.reading import TagReader
 from collector.terms import TagOrder
-from collector.values import TagRef, first_id
+from collector.values import TagRef
 from collector.x.client import Search, X
 from collector.x.failures import Reach, XFailure
 from collector.x.tries import Patience, Stopped, Tries
 from queries.collections import INTERRUPTED
+from queries.snowflakes import first_id
 
 log = logging.getLogger(__name__)
 

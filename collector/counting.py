@@ -14,13 +14,13 @@ from typing import NamedTuple
 from sqlalchemy import ScalarSelect, or_, select
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
 from collector import figures, tags
 from collector.money.calls import Desk
 from collector.terms import TagOrder, Terms
 from collector.x.app_only import Counted, Counting
 from collector.x.failures import Reach, XFailure, unwell
 from models import Count, Tag
+from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

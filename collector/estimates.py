@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from collector import listings
 from collector.terms import TagOrder
-from collector.values import snowflake_time
 from models import Tag
+from queries.snowflakes import snowflake_time
 from queries.volume import LATELY, expected, usual
 
 

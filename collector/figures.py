@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from datetime import UTC, datetime
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from alchemy import add_up, upsert
 from collector.x.failures import OK, XFailure
 from models import Figure
-from queries.figures import GENERATION, RATE_LIMIT_REMAINING, SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, X_REQUESTS
+from queries.figures import EPOCH, GENERATION, RATE_LIMIT_REMAINING, SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, X_REQUESTS
+from sql.statements import add_up, upsert
 
 
 def changed(session: Session, *, by: int = 1) -> None:
@@ -23,6 +24,11 @@ def replaced(session: Session, *, by: int = 1) -> None:
     """Let the sequence grow, and the generation: a reader that began before sees another database now."""
     changed(session, by=by)
     _add(session, GENERATION, "", by)
+
+
+def begin_epoch(session: Session) -> None:
+    """Begin an epoch: no answer of before is taken for one of now, whatever was done to the file meanwhile."""
+    _set(session, EPOCH, "", secrets.randbits(62))
 
 
 def asked_x(session: Session, outcome: str) -> None:

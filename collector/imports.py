@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, widen_cache
+from alchemy import Database
 from collector import figures, lease, runs, sources, tags
 from collector.copies.sweeping import write_anew
 from collector.tweets import erasure, tombstones
@@ -16,6 +16,7 @@ from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
 from models import Author
 from queries.figures import sequence
+from sql.statements import widen_cache
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000

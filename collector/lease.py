@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseUnavailable, upsert
+from alchemy import Database, DatabaseUnavailable
 from models import Lease
 from queries.leases import COLLECTOR, FARTHEST_S, now_ms
+from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

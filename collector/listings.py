@@ -15,10 +15,11 @@ from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.terms import TagOrder
-from collector.values import Page, first_id, snowflake_time
+from collector.values import Page
 from collector.x.client import Answer, Search
 from collector.x.clock import XClock
 from models import Listing, Reservation, Span, Tag
+from queries.snowflakes import first_id, snowflake_time
 
 REACH = timedelta(days=6, hours=23)
 FARTHEST = timedelta(days=6, hours=23, minutes=55)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 
-from alchemy import Database, upsert
+from alchemy import Database
 from collector import lease
 from collector.money.prices import Billing
 from collector.x.app_only import AppOnly
 from models import Reconciliation
 from queries.spend import spent
+from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

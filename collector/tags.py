@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from collector import figures
 from collector.terms import TagOrder, Terms, joined
 from collector.values import TagRef
 from models import Tag
+from text.hashtags import LONGEST, is_name
+from text.hashtags import key as key
 
-LONGEST_TAG = 100
-EXPECTED = f"a hashtag of 1 to {LONGEST_TAG} letters, digits and underscores that are not all digits"
+EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores that are not all digits"
 
 
 class TagRefused(ValueError):
@@ -24,14 +26,9 @@ class TagRefused(ValueError):
 def hashtag(name: str) -> str:
     """Return `name` with exactly one leading #; raises TagRefused, so that no query operator reaches X."""
     bare = unicodedata.normalize("NFC", name.strip(" \t")).removeprefix("#")
-    if not 1 <= len(bare) <= LONGEST_TAG or not all(map(_belongs, bare)) or not any(map(_names, bare)):
+    if not is_name(bare):
         raise TagRefused(f"{name[:120]!r} is not accepted, expected {EXPECTED}")
     return f"#{bare}"
-
-
-def key(tag: str) -> str:
-    """Return the spelling by which hashtags are compared, with #."""
-    return "#" + unicodedata.normalize("NFC", tag).removeprefix("#").casefold()
 
 
 def track_new(session: Session, names: Iterable[str]) -> None:
@@ -72,7 +69,7 @@ def track(session: Session, name: str, terms: Terms | None) -> bool:
     row.tracked = True
     if terms is not None:
         row.lang, row.exclude, row.tw_number = joined(terms.lang), joined(terms.exclude), terms.tw_number
-    session.flush()
+    figures.changed(session)
     return begins
 
 
@@ -82,7 +79,7 @@ def untrack(session: Session, name: str) -> bool:
     if row is None:
         return False
     row.tracked = False
-    session.flush()
+    figures.changed(session)
     return True
 
 
@@ -99,11 +96,3 @@ def ensure(session: Session, name: str) -> TagRef:
 
 def _order(row: Tag, terms: Terms, most: int) -> TagOrder:
     return TagOrder(TagRef(row.id, row.key, row.tag), terms.query(row.tag), terms.tw_number or most)
-
-
-def _belongs(char: str) -> bool:
-    return _names(char) or unicodedata.category(char) in ("Nd", "Mn", "Mc")
-
-
-def _names(char: str) -> bool:
-    return char == "_" or unicodedata.category(char)[0] == "L"

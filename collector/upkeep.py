@@ -17,7 +17,7 @@ from typing import NamedTuple
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseUnavailable, upsert
+from alchemy import Database, DatabaseUnavailable
 from collector import lease
 from collector.copies.backups import BackupRefused
 from collector.money.calls import DeskTaken
@@ -27,6 +27,7 @@ from collector.x.failures import XFailure
 from collector.x.tries import Stopped
 from models import Chore
 from queries.chores import BROKEN_OFF
+from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

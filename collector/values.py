@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
-
-TWITTER_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1288834974657)
 
 
 class AuthorSeen(NamedTuple):
@@ -81,16 +79,6 @@ class Find(NamedTuple):
     tweet: TweetSeen
     tags: tuple[TagRef, ...]
     rash: TagRef | None = None
-
-
-def snowflake_time(tweet_id: int) -> datetime:
-    """Return the instant (UTC) at which X gave out this id; X has given them out so since 2010-11-04."""
-    return TWITTER_EPOCH + timedelta(milliseconds=tweet_id >> 22)
-
-
-def first_id(when: datetime) -> int:
-    """Return the lowest id that X gives out at this instant, never negative."""
-    return max((when - TWITTER_EPOCH) // timedelta(milliseconds=1), 0) << 22
 
 
 def stand_in_id(username: str) -> int:

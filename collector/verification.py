@@ -6,35 +6,35 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, text
+from sqlalchemy import CompoundSelect, and_, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.money import ledger
 from collector.money.prices import Billing
-from collector.tweets import rollups
-from collector.values import first_id
+from collector.tweets import hashtags, index_check, presence, repeated, rollups
+from collector.tweets.counts import Query
 from models import (
-    Author,
     AuthorTombstone,
     Budget,
+    IdRange,
     Listing,
+    Presence,
     Purchase,
-    Quarter,
     Run,
     RunTag,
     Spend,
     Tag,
-    TagHour,
-    TagLang,
     Tombstone,
     Tweet,
     TweetTag,
     Version,
 )
 from queries.figures import x_now
+from queries.snowflakes import first_id
+from sql.functions import whole_hour
 
-Query = Select[*tuple[Any, ...]]
+Recount = Query | CompoundSelect[*tuple[Any, ...]]
 MOST_SHOWN = 5
 
 
@@ -55,13 +55,34 @@ def _file(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
-    authors = select(Author.id, Author.tweets).where(Author.tweets != 0)
-    langs = select(TagLang.tag_id, TagLang.lang, TagLang.tweets)
-    yield from _compared(session, "tweets per quarter of an hour", select(Quarter.start, Quarter.tweets), rollups.QUARTERS)
-    yield from _compared(session, "tweets per tag and language", langs, rollups.TAG_LANGS)
-    hours = select(TagHour.tag_id, TagHour.start, TagHour.tweets)
-    yield from _compared(session, "tweets per tag and hour", hours, rollups.TAG_HOURS)
-    yield from _compared(session, "tweets per author", authors, rollups.AUTHORS)
+    for rollup in (*rollups.ROLLUPS, *hashtags.ROLLUPS):
+        yield from _compared(session, rollup.what, rollup.kept, *rollup.counted)
+    yield from _repeated(session)
+    present = select(Presence.start, Presence.quarters, Presence.authors)
+    yield from _compared(session, "authors per quarter of an hour", present, presence.PRESENCES)
+
+
+def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
+    if count := hashtags.misfiled(session):
+        yield f"{count} tweets are not filed under the hashtags of their text"
+    if count := hashtags.misnamed(session):
+        yield f"{count} hashtags are not filed under their name"
+
+
+def _repeated(session: Session) -> Iterator[str]:
+    """Look at what tweets and links repeat, and at whether each tweet is within the range of its hour."""
+    others = {
+        "tweets don't show the followers of their author": Tweet.followers.is_distinct_from(repeated.FOLLOWERS),
+        "tweets are outside of the range of their hour": ~exists().where(
+            IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id)
+        ),
+    }
+    for what, condition in others.items():
+        if count := session.scalar(select(func.count()).select_from(Tweet).where(condition)):
+            yield f"{count} {what}"
+    links = select(func.count()).select_from(TweetTag).where(TweetTag.created.is_distinct_from(repeated.CREATED))
+    if count := session.scalar(links):
+        yield f"{count} links of tags don't say when their tweet was created"
 
 
 def _ledger(session: Session, billing: Billing) -> Iterator[str]:
@@ -130,16 +151,23 @@ def _listings(session: Session, _billing: Billing) -> Iterator[str]:
             yield f"{tag}: a listing from {since_id} to {before} of {until_id} makes no sense"
 
 
-_CHECKS = (_file, _aggregates, _ledger, _tweets, _listings)
+def _words(session: Session, _billing: Billing) -> Iterator[str]:
+    return index_check.faults(session)
+
+
+_CHECKS = (_file, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
 
 
 def _days() -> Query:
     return select(Spend.day, func.sum(Spend.posts), func.sum(Spend.users)).group_by(Spend.day)
 
 
-def _compared(session: Session, what: str, kept: Query, counted: Query, *, width: int = 1) -> Iterator[str]:
-    """Compare two queries whose last `width` columns are numbers and the others their key."""
-    left, right = ({tuple(row[:-width]): tuple(row[-width:]) for row in session.execute(query)} for query in (kept, counted))
+def _compared(session: Session, what: str, kept: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
+    """Compare what is kept with what is counted. The last `width` columns of the queries are numbers, the others their key."""
+    left, right = (
+        {tuple(row[:-width]): tuple(row[-width:]) for query in queries for row in session.execute(query)}
+        for queries in ((kept,), counted)
+    )
     wrong = sorted((key for key in left.keys() | right.keys() if left.get(key) != right.get(key)), key=str)
     for key in wrong[:MOST_SHOWN]:
         yield f"{what}, {key}: {left.get(key)} kept, {right.get(key)} counted"

@@ -5,19 +5,23 @@ from models.chore import Chore
 from models.compliance import ComplianceJob
 from models.count import Count
 from models.figure import Figure
+from models.hashtag import Hashtag, TweetHashtag
 from models.lease import Lease
 from models.listing import Listing, Span
 from models.mark import Mark
 from models.payload import AuthorPayload, Payload
 from models.reconciliation import Reconciliation
-from models.rollup import Quarter, TagHour, TagLang
+from models.rollup import LONGEST_DAY, FacetCount, Presence, Quarter, TagHashtag, TagHour, TagLang
 from models.run import Run, RunTag
 from models.spend import Budget, Purchase, Reservation, Spend
 from models.tag import Tag
 from models.tombstone import AuthorTombstone, Tombstone
-from models.tweet import Tweet, TweetTag, Version
+from models.tweet import IdRange, Tweet, TweetTag, Version
+from models.word import TWEET_WORDS
 
 __all__ = [
+    "LONGEST_DAY",
+    "TWEET_WORDS",
     "Author",
     "AuthorPayload",
     "AuthorTombstone",
@@ -25,11 +29,15 @@ __all__ = [
     "Chore",
     "ComplianceJob",
     "Count",
+    "FacetCount",
     "Figure",
+    "Hashtag",
+    "IdRange",
     "Lease",
     "Listing",
     "Mark",
     "Payload",
+    "Presence",
     "Purchase",
     "Quarter",
     "Reconciliation",
@@ -39,10 +47,12 @@ __all__ = [
     "Span",
     "Spend",
     "Tag",
+    "TagHashtag",
     "TagHour",
     "TagLang",
     "Tombstone",
     "Tweet",
+    "TweetHashtag",
     "TweetTag",
     "Version",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base, UTCDateTime
+from alchemy import Base, Id, UTCDateTime
 
 
 class Author(Base):
@@ -18,9 +18,15 @@ class Author(Base):
 
     __tablename__ = "authors"
 
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     username: Mapped[str | None] = mapped_column(Text, index=True)
     name: Mapped[str | None] = mapped_column(Text)
     followers: Mapped[int | None] = mapped_column(BigInteger)
     observed: Mapped[datetime | None] = mapped_column(UTCDateTime)
     tweets: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+Index("ix_authors_username_lower", func.lower(Author.username))
+_name = text("coalesce(username, '')")
+Index("ix_authors_followers", Author.followers.desc(), _name, Author.id)
+Index("ix_authors_tweets", Author.tweets.desc(), _name, Author.id)

@@ -16,7 +16,7 @@ class Payload(Base):
     __tablename__ = "payloads"
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    tweet_id: Mapped[int] = mapped_column(ForeignKey("tweets.id"), index=True)
+    tweet_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tweets.id"), index=True)
     retrieved: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -26,6 +26,6 @@ class AuthorPayload(Base):
 
     __tablename__ = "author_payloads"
 
-    author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"), primary_key=True, autoincrement=False)
+    author_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("authors.id"), primary_key=True, autoincrement=False)
     retrieved: Mapped[datetime] = mapped_column(UTCDateTime)
     body: Mapped[bytes] = mapped_column(LargeBinary)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, upsert
+from alchemy import Database
 from models import Figure, Tweet, Version
+from sql.statements import upsert
 
 MOST_IDS = 1_000_000
 CHUNK = 10_000

@@ -16,12 +16,14 @@ import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseDamaged, DatabaseUnavailable, known_revisions, upsert
+from alchemy import Database, DatabaseDamaged, DatabaseUnavailable, known_revisions
 from collector import figures, lease, runs
 from collector.collector import CollectionRunning
 from collector.copies.remains import Remains, remains, take_over
-from collector.tweets import erasure, rollups
+from collector.sources import MARK
+from collector.tweets import derived, erasure, words
 from models import (
+    TWEET_WORDS,
     Author,
     AuthorPayload,
     Lease,
@@ -38,6 +40,7 @@ from models import (
     Version,
 )
 from queries.leases import COLLECTOR, live_token
+from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +90,10 @@ def drop(database: Database) -> str:
     with database.writing() as session:
         _refuse_while_collecting(session)
         name = _keep_copy(database)
-        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, Author, Mark, Listing, Span):
+        derived.clear(session)
+        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, Author, Listing, Span):
             session.execute(delete(table))
-        rollups.clear(session)
+        session.execute(delete(Mark).where(Mark.name == MARK))
         session.execute(update(Tag).values(from_id=None, since_id=None))
         erasure.owe(session)
         figures.replaced(session)
@@ -173,6 +177,8 @@ def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> 
                 figures.replaced(session, by=(left.sequence if left else 0) + 1)
                 if left:
                     take_over(session, left)
+                words.follow_rules(session)
+                TWEET_WORDS.write_anew(session)
                 erasure.settled(session)
         with closing(_open(draft)) as made:
             made.execute("VACUUM INTO ?", (str(target),))

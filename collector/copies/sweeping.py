@@ -21,6 +21,7 @@ from collector import lease
 from collector.copies import rotation
 from collector.copies.backups import beside
 from collector.tweets import deletions, erasure
+from models import TWEET_WORDS
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ def write_anew(database: Database) -> None:
     """Write the database anew through a file beside it; raises DatabaseUnavailable where others hold that up."""
     anew = beside(database, "anew")
     with _writers_refused(database), closing(_opened(database.file)) as reader:
+        with database.writing() as session:
+            TWEET_WORDS.write_anew(session)
         try:
             seen = _held(database, reader, anew)
             with closing(_opened(anew)) as copy, closing(_opened(database.file)) as live:

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import add_up, upsert
 from collector.money.prices import Billing, Month, dollars
 from models import Budget, Purchase, Reservation, Run, Spend
+from sql.statements import add_up, upsert
 
 SMALLEST_PAGE = 10
 REMEMBERED = timedelta(days=2)

@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, among
+from alchemy import Database
 from collector import figures, lease
-from collector.tweets import erasure, rollups, tombstones
+from collector.tweets import derived, erasure, tombstones
 from collector.values import stand_in_id
 from models import Author, AuthorPayload, AuthorTombstone, Payload, Tombstone, Tweet, TweetTag, Version
+from sql.functions import among
 
 BATCH = 500
 USERNAME = re.compile(r"@?([A-Za-z0-9_]{1,50})")
@@ -45,7 +46,7 @@ def remove(session: Session, ids: Collection[int]) -> int:
     if not stored:
         return 0
     gone = [row.id for row in stored]
-    with rollups.kept(session, gone):
+    with derived.kept(session, gone):
         for table in (TweetTag, Version, Payload):
             session.execute(delete(table).where(table.tweet_id.in_(gone)))
         session.execute(delete(Tweet).where(Tweet.id.in_(gone)))

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import among, upsert
 from collector.values import Find
 from models import Payload, Tag, Tweet, TweetTag, Version
+from sql.functions import among
+from sql.statements import upsert
 
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
 
@@ -45,8 +46,8 @@ def fold_later_versions(session: Session, finds: Iterable[Find]) -> int:
 
 def _move(session: Session, later: int, first: int) -> None:
     """Give what belongs to a tweet to its first version."""
-    links = session.execute(select(TweetTag.tag_id, TweetTag.run_id).where(TweetTag.tweet_id == later)).all()
-    upsert(session, TweetTag, [{"tweet_id": first, "tag_id": link.tag_id, "run_id": link.run_id} for link in links])
+    links = session.execute(select(TweetTag.tag_id, TweetTag.created, TweetTag.run_id).where(TweetTag.tweet_id == later))
+    upsert(session, TweetTag, [{"tweet_id": first, **link} for link in links.mappings().all()])
     session.execute(delete(TweetTag).where(TweetTag.tweet_id == later))
     for table in (Version, Payload):
         session.execute(update(table).where(table.tweet_id == later).values(tweet_id=first))

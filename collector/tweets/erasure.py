@@ -1,9 +1,10 @@
 """Erasure: what was deleted is gone from the database's file and its log as well, not from the answers only.
 
 SQLite overwrites what is deleted (`secure_delete`), but not the copies that it leaves in a page's unused part when it moves
-rows to another page, nor those in the write-ahead log. So the log is emptied and the file written anew, without unused parts:
-at once while the database is small, else by the next sweep. What is owed is counted in the transaction that deletes, and how
-far it is settled in a count of its own: neither ever falls, so that two who settle at once settle nothing twice.
+rows to another page, nor those in the write-ahead log; FTS5 keeps some words between the pages of its index. So the log is
+emptied and the index and the file are written anew: at once while the database is small, else by the next sweep. What is owed
+is counted in the transaction that deletes, and how far it is settled in a count of its own: neither ever falls, so that two who
+settle at once settle nothing twice.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseUnavailable, add_up, upsert
-from models import Figure
+from alchemy import Database, DatabaseUnavailable
+from models import TWEET_WORDS, Figure
 from queries.figures import ERASURES_OWED
+from sql.statements import add_up, upsert
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def settle(database: Database, *, rewrite: Callable[[Database], None] | None = N
             known, done = _counts(session)
         if known == done or not database.empty_log():
             return known == done
-        way = rewrite if database.size > SMALL else Database.write_anew
+        way = rewrite if database.size > SMALL else _write_anew
         if way is None:
             return False
         way(database)
@@ -64,6 +66,12 @@ def settle(database: Database, *, rewrite: Callable[[Database], None] | None = N
         log.warning("deletions are still in the file", extra={"reason": str(error)})
         return False
     return True
+
+
+def _write_anew(database: Database) -> None:
+    with database.writing() as session:
+        TWEET_WORDS.write_anew(session)
+    database.write_anew()
 
 
 def empty_log(database: Database) -> None:

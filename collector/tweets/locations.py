@@ -6,7 +6,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from collector import figures
-from collector.tweets import erasure, tombstones
+from collector.tweets import derived, erasure, tombstones
 from collector.tweets.places import without_location
 from models import Payload, Tombstone, Tweet, Version
 
@@ -20,7 +20,9 @@ def scrub_location(session: Session, tweet_id: int) -> bool:
     later = session.scalars(select(Version.id).where(Version.tweet_id == first)).all()
     tombstones.lay(session, {tweet_id, first, *later}, geo_only=True)
     located = (Tweet.country.is_not(None) | Tweet.country_code.is_not(None), Tweet.id == first)
-    shown = session.scalars(update(Tweet).where(*located).values(country=None, country_code=None).returning(Tweet.id)).all()
+    with derived.kept(session, {first}):
+        change = update(Tweet).where(*located).values(country=None, country_code=None).returning(Tweet.id)
+        shown = session.scalars(change).all()
     kept = _scrub_payloads(session, first)
     if shown:
         figures.changed(session)

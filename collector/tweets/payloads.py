@@ -6,9 +6,9 @@ from collections.abc import Iterable, Set
 
 from sqlalchemy.orm import Session
 
-from alchemy import upsert
 from collector.values import AuthorSeen, Find
 from models import AuthorPayload, Payload
+from sql.statements import upsert
 
 
 def keep(session: Session, finds: Iterable[Find], stored: Set[int], authors: Iterable[AuthorSeen]) -> None:

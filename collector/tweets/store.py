@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -10,14 +9,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import among, execute_many, upsert_many
-from collector.tweets import payloads, rollups
+from collector.tweets import derived, payloads
 from collector.tweets.deletions import bury_found
 from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, with_history
 from collector.tweets.locations import scrub_location
+from collector.tweets.repeated import align, followers_of, show_followers
 from collector.tweets.tombstones import without_buried, without_locations
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
+from sql.functions import among
+from sql.statements import execute_many, upsert_many
 
 OBSERVED = ("id", "username", "name", "followers", "observed")
 
@@ -39,7 +40,7 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     met = _met(session, merged)
     new = [find for find in merged if met.isdisjoint(find.tweet.versions)]
     _add(session, new, run_id)
-    rollups.add_new(session, new)
+    derived.added(session, new)
     known = [find for find in merged if not met.isdisjoint(find.tweet.versions)] if met else []
     added = len(new) + (_renew_all(session, known, run_id) if known else 0)
     payloads.keep(session, versions, {find.tweet.id for find in merged}, observed)
@@ -61,24 +62,34 @@ def _add(session: Session, finds: Sequence[Find], run_id: int) -> None:
     if not finds:
         return
     ids = [find.tweet.versions[0] for find in finds]
-    columns = dict(zip(TweetSeen._fields, zip(*(find.tweet for find in finds), strict=True), strict=True))
+    columns: dict[str, Sequence[Any]] = dict(
+        zip(TweetSeen._fields, zip(*(find.tweet for find in finds), strict=True), strict=True)
+    )
     shown = {name: columns[name] for name in (*NEWEST_TEXT, "created", "author_id")}
     rash = [tag.id if tag else None for tag in map(_rash, finds)]
-    upsert_many(session, Tweet, {"id": ids, **shown, "rash_id": rash, "run_id": repeat(run_id, len(ids))})
+    followers = followers_of(session, columns["author_id"])
+    shown |= {"followers": [followers.get(author) for author in columns["author_id"]], "rash_id": rash}
+    upsert_many(session, Tweet, {"id": ids, **shown, "run_id": repeat(run_id, len(ids))})
     later = [(version, find.tweet.id) for find in finds if len(find.tweet.versions) > 1 for version in find.tweet.versions[1:]]
     upsert_many(session, Version, {"id": [version for version, _ in later], "tweet_id": [own for _, own in later]})
     links = [tag.id for find in finds for tag in find.tags]
     found = [own for own, find in zip(ids, finds, strict=True) for _ in find.tags]
-    upsert_many(session, TweetTag, {"tweet_id": found, "tag_id": links, "run_id": repeat(run_id, len(links))})
+    created = [find.tweet.created for find in finds for _ in find.tags]
+    upsert_many(
+        session,
+        TweetTag,
+        {"tweet_id": found, "tag_id": links, "created": created, "run_id": repeat(run_id, len(links))},
+    )
 
 
 def _renew_all(session: Session, finds: Sequence[Find], run_id: int) -> int:
     """Add or change tweets of which something is known, and return how many more there are."""
     stored = _stored(session, [find.tweet.id for find in finds])
-    with rollups.kept(session, {version for find in finds for version in find.tweet.versions}):
+    with derived.kept(session, {version for find in finds for version in find.tweet.versions}):
         _add(session, finds, run_id)
         _renew(session, [(find, stored[find.tweet.id]) for find in finds if find.tweet.id in stored], run_id)
         folded = fold_later_versions(session, finds)
+        align(session, [find.tweet.id for find in finds])
     return len(finds) - len(stored) - folded
 
 
@@ -119,11 +130,13 @@ def _store_authors(session: Session, authors: Sequence[AuthorSeen], finds: Seque
 
 
 def _observe(session: Session, authors: Sequence[AuthorSeen]) -> None:
-    """Store authors as they were observed, unless they were observed later."""
+    """Store authors as they were observed, unless they were observed later; their tweets show the same followers."""
     seen = dict(zip(OBSERVED, zip(*(author[: len(OBSERVED)] for author in authors), strict=True), strict=False))
     if seen:
         columns = {**seen, "tweets": repeat(0, len(authors))}
+        before = followers_of(session, seen["id"])
         upsert_many(session, Author, columns, update=OBSERVED[1:], newest="observed")
+        show_followers(session, before)
 
 
 def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
@@ -131,15 +144,13 @@ def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
     if session.scalar(_ANY_STAND_IN) is None:
         return
     real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id >= 0}
-    columns = [getattr(Author, name) for name in (*OBSERVED, "tweets")]
-    gone = session.execute(select(*columns).where(among(Author.id, real))).all()
-    _observe(session, [AuthorSeen(real[stand_in], *seen) for stand_in, *seen, _ in gone])
+    gone = session.execute(select(*(getattr(Author, name) for name in OBSERVED)).where(among(Author.id, real))).all()
+    _observe(session, [AuthorSeen(real[stand_in], *seen) for stand_in, *seen in gone])
     stand_ins = [stand_in for stand_in, *_ in gone]
-    execute_many(session, _ANOTHER_AUTHOR, {"key": stand_ins, "author_id": [real[stand_in] for stand_in in stand_ins]})
-    written = Counter[int]()
-    for stand_in, *_, tweets in gone:
-        written[real[stand_in]] += tweets
-    rollups.add_to_authors(session, written)
+    theirs = session.scalars(select(Tweet.id).where(among(Tweet.author_id, stand_ins))).all()
+    with derived.kept(session, theirs):
+        execute_many(session, _ANOTHER_AUTHOR, {"key": stand_ins, "author_id": [real[stand_in] for stand_in in stand_ins]})
+        align(session, theirs)
     session.execute(delete(Author).where(among(Author.id, stand_ins)))
 
 

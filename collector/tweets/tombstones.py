@@ -9,10 +9,11 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alchemy import among, upsert
 from collector.tweets.places import unlocated
 from collector.values import AuthorSeen, Find, TweetSeen, stand_in_id
 from models import Author, AuthorTombstone, Tombstone
+from sql.functions import among
+from sql.statements import upsert
 
 
 def lay(session: Session, ids: Iterable[int], *, geo_only: bool = False) -> None:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collector.payloads import TooDeep, packed, packed_tweet
-from collector.values import AuthorSeen, Page, TweetSeen, snowflake_time
+from collector.values import AuthorSeen, Page, TweetSeen
+from queries.snowflakes import snowflake_time
 
 LARGEST_ID = 2**63 - 1
 FIRST_SNOWFLAKE = 2**35

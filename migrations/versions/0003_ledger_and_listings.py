@@ -7,7 +7,8 @@ collection began. Each tag goes on after the newest tweet that a collection foun
 import sqlalchemy as sa
 from alembic import op
 
-from alchemy import UTCDateTime, quarter_hour
+from alchemy import UTCDateTime
+from sql.functions import quarter_hour
 
 revision = "0003"
 down_revision = "0002"

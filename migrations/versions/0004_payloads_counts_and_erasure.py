@@ -6,7 +6,8 @@ A tag's history begins at the oldest tweet that a collection found for it.
 import sqlalchemy as sa
 from alembic import op
 
-from alchemy import UTCDateTime, whole_hour
+from alchemy import UTCDateTime
+from sql.functions import whole_hour
 
 revision = "0004"
 down_revision = "0003"

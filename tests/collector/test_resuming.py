@@ -13,12 +13,12 @@ from api import collector_for, get_tweets
 from collector import collection
 from collector.collector import Collector
 from collector.listings import REACH
-from collector.values import first_id, snowflake_time
 from collector.x import clock
 from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import Gap, gaps
+from queries.snowflakes import first_id, snowflake_time
 from tests.conftest import MakeSettings, wait_until
 
 HOUR, DAY = 3_600, 86_400

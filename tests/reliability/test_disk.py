@@ -30,12 +30,12 @@ from tests.fixtures.archives import json_lines, page, post
 from tests.reliability.judge import BILLING
 from tests.reliability.torture import VICTIM
 
-SMALL = 6 * 1024 * 1024
+SMALL = 8 * 1024 * 1024
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 6 MB."""
+    """A file system of 8 MB."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
@@ -64,7 +64,7 @@ def stored(database: Database) -> int:
 def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulator: Emulator, tmp_path: Path) -> None:
     settings = environment(small_disk, emulator) | {"TW_NUMBER": "600", "TAGS": "#devops,#sre", "MONTHLY_BUDGET_USD": "off"}
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(SMALL * 4 // 5))  # less is left than the tweets and their log need, however often it is emptied
+    filler.write_bytes(bytes(SMALL * 17 // 20))  # less is left than the tweets and their log need, however often it is emptied
     with serving(tmp_path, **settings) as server:
         answer = server.get("/database")
         assert answer.status_code in (200, 503)

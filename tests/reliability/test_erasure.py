@@ -32,6 +32,7 @@ from tests.conftest import environment, serving
 from tests.fixtures.archives import edited, json_lines, page, post, user
 
 MARK, NAME, COUNTRY = "quixotic-zymurgy", "Zebulon Quagmire", "Upper Elbonia"
+WORD = MARK.partition("-")[2]  # as the index has it
 PLACE = {"id": "p9", "full_name": COUNTRY, "country": COUNTRY, "country_code": "UE"}
 USER = user(4242, NAME, "zebulon_q")
 
@@ -90,7 +91,7 @@ def scrub(program: Program) -> None:
     assert erasure.settle(program.collector.database)
 
 
-ALL = (MARK, NAME, "zebulon_q", COUNTRY)
+ALL = (MARK, WORD, NAME, "zebulon_q", COUNTRY)
 WAYS: dict[str, tuple[Callable[[Program], None], tuple[str, ...]]] = {
     "the tweet": (delete_tweet, ALL),
     "the author": (delete_author, ALL),
@@ -159,7 +160,7 @@ def texts(database: Database, numbers: list[int]) -> None:
     """Store tweets, in this order, with texts that tell them apart."""
     archive = Import(database)
     for number in numbers:
-        archive.add([Archived(parsing.tweet(post(number, f"{MARK}-{number:05d}. " * (1 + number * 7 % 25))))], [])
+        archive.add([Archived(parsing.tweet(post(number, f"{MARK}{number:05d}. " * (1 + number * 7 % 25))))], [])
     archive.end()
 
 
@@ -180,7 +181,32 @@ def scattered(tmp_path: Path) -> Iterator[tuple[Database, list[int]]]:
 
 def left(database: Database, numbers: list[int]) -> list[int]:
     content = b"".join(file.read_bytes() for file in database.file.parent.iterdir())
-    return [number for number in numbers if f"{MARK}-{number:05d}.".encode() in content]
+    return [number for number in numbers if f"{WORD}{number:05d}".encode() in content]
+
+
+def test_secure_delete_alone_leaves_words_between_the_pages_of_the_index(scattered: tuple[Database, list[int]]) -> None:
+    database, gone = scattered
+    assert database.empty_log()
+    database.write_anew()
+    assert 0 < len(left(database, gone)) < 20
+    assert erasure.settle(database)
+    assert left(database, gone) == []
+    with database.writing() as session:  # an index of one piece is written anew as well
+        deletions.bury_all(session, [int(post(number)["id"]) for number in range(0, 4000, 3)])
+    assert erasure.settle(database)
+    assert left(database, [*gone, *range(0, 4000, 3)]) == []
+    assert faults(database, Billing(Prices(5_000, 10_000))) == []
+
+
+def test_the_words_of_an_older_version_are_not_in_the_index_after_an_edit(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path}/tweets.db")) as database:
+        database.upgrade()
+        for versions, text in (((1,), f"{MARK} one"), ((1, 2), "two")):
+            archive = Import(database)
+            archive.add([Archived(parsing.tweet(edited(*versions, text=text)))], [])
+            archive.end()
+            assert database.empty_log()
+            assert bool(found(tmp_path, WORD)) == (text != "two")
 
 
 def test_nothing_is_left_where_rows_moved_between_pages(scattered: tuple[Database, list[int]]) -> None:

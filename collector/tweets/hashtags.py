@@ -1,0 +1,125 @@
+"""Hashtags: which ones stand in the texts of tweets, and how many tweets have them, among all and among a tag's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from collector.tweets.counts import Rollup, recounted
+from collector.values import Find
+from models import Hashtag, TagHashtag, Tweet, TweetHashtag, TweetTag
+from sql.functions import among
+from sql.statements import upsert_many
+from text import hashtags
+
+MOST_NAMES = 10_000
+BATCH = 10_000
+
+Links = list[tuple[int, int]]
+
+
+@contextmanager
+def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+    """Keep the hashtags of the tweets with these ids right while these are added, changed or removed.
+
+    A removed tweet's links go with it.
+    """
+    with recounted(session, ROLLUPS, ids):
+        before = _versions(session, ids)
+        yield
+        session.flush()
+        changed = [own for own, version in _versions(session, ids).items() if before.get(own) != version]
+        session.execute(delete(TweetHashtag).where(among(TweetHashtag.tweet_id, changed)))
+        texts = select(Tweet.id, Tweet.text).where(among(Tweet.id, changed))
+        _link(session, ((row.id, row.text) for row in session.execute(texts)))
+
+
+def added(session: Session, finds: Collection[Find]) -> None:
+    """File tweets that have just been added under the hashtags of their texts."""
+    links = _link(session, ((find.tweet.id, find.tweet.text) for find in finds))
+    tags = {find.tweet.id: find.tags for find in finds}
+    HASHTAGS.change(session, Counter((hashtag,) for _, hashtag in links))
+    TAG_HASHTAGS.change(session, Counter((tag.id, hashtag) for own, hashtag in links for tag in tags[own]))
+
+
+def clear(session: Session) -> None:
+    """Forget all hashtags."""
+    for table in (TweetHashtag, TagHashtag, Hashtag):
+        session.execute(delete(table))
+
+
+def misfiled(session: Session) -> int:
+    """Return how many tweets are not filed under exactly the hashtags of their text."""
+    names = {number: key for number, key in session.execute(select(Hashtag.id, Hashtag.key))}  # noqa: C416 (a dict of rows)
+    wrong, after = 0, -1
+    while texts := session.execute(_TEXTS.where(Tweet.id > after)).all():
+        filed: dict[int, set[str | None]] = {row.id: set() for row in texts}
+        links = select(TweetHashtag.tweet_id, TweetHashtag.hashtag_id)
+        for own, hashtag in session.execute(links.where(TweetHashtag.tweet_id.between(texts[0].id, texts[-1].id))):
+            filed[own].add(names.get(hashtag))
+        wrong += sum(hashtags.hashtags(row.text).keys() != filed[row.id] for row in texts)
+        after = texts[-1].id
+    return wrong
+
+
+def misnamed(session: Session) -> int:
+    """Return how many hashtags have a key that isn't their spelling's."""
+    return sum(hashtags.key(tag) != key for tag, key in session.execute(select(Hashtag.tag, Hashtag.key)))
+
+
+def _versions(session: Session, ids: Collection[int]) -> dict[int, int]:
+    """Return which versions of the tweets with these ids are shown: a version has one text."""
+    return {row.id: row.version for row in session.execute(select(Tweet.id, Tweet.version).where(among(Tweet.id, ids)))}
+
+
+def _link(session: Session, texts: Iterable[tuple[int, str]]) -> Links:
+    """Link tweets to the hashtags of these texts, and return the links."""
+    found = [(own, hashtags.hashtags(text)) for own, text in texts]
+    spellings = {key: tag for _, named in reversed(found) for key, tag in named.items()}
+    numbers = _numbers(session, spellings)
+    links = [(own, numbers[key]) for own, named in found for key in named]
+    upsert_many(session, TweetHashtag, {"tweet_id": [own for own, _ in links], "hashtag_id": [one for _, one in links]})
+    return links
+
+
+def _numbers(session: Session, spellings: Mapping[str, str]) -> dict[str, int]:
+    """Return the ids of hashtags by their keys; those that are new are stored as they are spelt here."""
+    known = _known(session, list(spellings))
+    new = [key for key in spellings if key not in known]
+    upsert_many(session, Hashtag, {"key": new, "tag": [spellings[key] for key in new], "tweets": repeat(0, len(new))})
+    return known | _known(session, new)
+
+
+def _known(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), MOST_NAMES):
+        rows = select(Hashtag.key, Hashtag.id).where(Hashtag.key.in_(keys[start : start + MOST_NAMES]))
+        found |= {row.key: row.id for row in session.execute(rows)}
+    return found
+
+
+_TEXTS = select(Tweet.id, Tweet.text).order_by(Tweet.id).limit(BATCH)
+_hashtag = TweetHashtag.hashtag_id
+_by_tag = select(TweetTag.tag_id, _hashtag, func.count()).join(TweetHashtag, TweetHashtag.tweet_id == TweetTag.tweet_id)
+
+HASHTAGS = Rollup(
+    what="tweets per hashtag",
+    table=Hashtag,
+    keys=("id",),
+    counted=(select(_hashtag, func.count()).group_by(_hashtag),),
+    ids=TweetHashtag.tweet_id,
+    standing=True,
+)
+TAG_HASHTAGS = Rollup(
+    what="tweets per tag and hashtag",
+    table=TagHashtag,
+    keys=("tag_id", "hashtag_id"),
+    counted=(_by_tag.group_by(TweetTag.tag_id, _hashtag),),
+    ids=TweetTag.tweet_id,
+)
+ROLLUPS = (HASHTAGS, TAG_HASHTAGS)

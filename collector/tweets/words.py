@@ -1,0 +1,69 @@
+"""Words: what tweets are found by, kept in the transaction that changes their texts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from collector.values import Find
+from models import TWEET_WORDS, Figure, Tweet
+from sql.functions import among
+from sql.statements import upsert
+from text.words import RULES, indexed
+
+BATCH = 10_000
+FIGURE = "words"
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+    """Index what the texts of the tweets with these ids have become, where they change."""
+    before = _texts(session, ids)
+    yield
+    session.flush()
+    after = _texts(session, ids)
+    TWEET_WORDS.remove(session, _words(before.items() - after.items()))
+    TWEET_WORDS.add(session, _words(after.items() - before.items()))
+
+
+def added(session: Session, finds: Collection[Find]) -> None:
+    """Index tweets that have just been added."""
+    TWEET_WORDS.add(session, _words((find.tweet.id, find.tweet.text) for find in finds))
+
+
+def clear(session: Session) -> None:
+    """Forget all words."""
+    TWEET_WORDS.clear(session)
+
+
+def follow_rules(session: Session) -> None:
+    """Index all tweets anew where that was done by other rules, such as those of another Python's Unicode data."""
+    if session.scalar(select(Figure.value).where(Figure.name == FIGURE, Figure.label == RULES)):
+        return
+    log.warning("the words of all tweets are indexed anew", extra={"rules": RULES})
+    TWEET_WORDS.clear(session)
+    after = -1
+    while texts := session.execute(_NEXT.where(Tweet.id > after)).all():
+        TWEET_WORDS.add(session, _words((row.id, row.text) for row in texts))
+        after = texts[-1].id
+    session.execute(delete(Figure).where(Figure.name == FIGURE))
+    upsert(session, Figure, [{"name": FIGURE, "label": RULES, "value": 1}])
+
+
+def _texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+    rows = session.execute(select(Tweet.id, Tweet.text).where(among(Tweet.id, ids)))
+    return {row.id: row.text for row in rows}
+
+
+def _words(texts: Iterable[tuple[int, str]]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Give the words of texts in the order of ids, in which they are stored."""
+    return ((tweet_id, indexed(text)) for tweet_id, text in sorted(texts))
+
+
+_NEXT = select(Tweet.id, Tweet.text).order_by(Tweet.id).limit(BATCH)

@@ -1,0 +1,1 @@
+"""SQL that the ORM does not say, or that databases say differently."""

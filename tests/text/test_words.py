@@ -1,0 +1,104 @@
+"""Words: what a text is found by, in any script."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.formats.views import MANY
+from text.words import LONGEST, RULES, asked, indexed
+
+UNSPACED = ("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+OF_THEM = {"HENTAIGANA", "HALFWIDTH", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "HANGZHOU", "VERTICAL", "MASU", "OLD"}
+EVERY_LETTER = [chr(sign) for sign in range(0x110000) if unicodedata.category(chr(sign))[0] in "LN"]
+WRITTEN = st.text(st.characters(codec="utf-8") | st.sampled_from("aÉßİΣи東京ひーガ食ที่ខ្មែमि한️‍_ 1②\u0301"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ()),
+        ("Again, and AGAIN: on-call_2!", ("again", "and", "on", "call_2")),
+        ("#SRE @ada_m https://t.co/Ab1", ("sre", "ada_m", "https", "t", "co", "ab1")),
+        ("R&amp;D isn't", ("r", "amp", "d", "isn", "t")),
+        ("Café CAFE\u0301 cafe", ("café", "cafe")),
+        ("STRASSE Straße ΣΊΣΥΦΟΣ σίσυφος", ("strasse", "σίσυφοσ")),
+        ("हिन्दी में, بالعَرَبِيّة", ("हिन्दी", "में", "بالعَرَبِيّة")),
+        ("한국어 단어", ("한국어", "단어")),
+        ("1️⃣ ❤️ 🚀 ½ ②", ("1", "½", "②")),
+        ("\u0301 \u0301a", ("a",)),
+        ("a\0b\ud800c", ("a", "b", "c")),
+    ],
+)
+def test_a_text_is_found_by_its_words(text: str, words: tuple[str, ...]) -> None:
+    assert indexed(text) == asked(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "found_by", "asks_for"),
+    [
+        ("食", ("食",), ("食",)),
+        ("東京へ", ("東", "京", "へ", "東京", "京へ"), ("東京", "京へ")),
+        ("AI東京2020", ("ai", "東", "京", "東京", "2020"), ("ai", "東京", "2020")),
+        ("葛\U000e0100城", ("葛", "城", "葛城"), ("葛城",)),
+        ("が か\u3099", ("が",), ("が",)),
+        ("ที่", ("ท", "ที", "ี่"), ("ที", "ี่")),
+        ("ラー・メン", ("ラ", "ー", "ラー", "メ", "ン", "メン"), ("ラー", "メン")),
+    ],
+)
+def test_scripts_without_spaces_are_cut_into_pairs(text: str, found_by: tuple[str, ...], asks_for: tuple[str, ...]) -> None:
+    assert (indexed(text), asked(text)) == (found_by, asks_for)
+
+
+def test_the_scripts_that_are_cut_are_those_that_are_named_so() -> None:
+    cut = {sign for sign in EVERY_LETTER if len(asked(sign * 3)[0]) == 2}
+    assert {sign for sign in EVERY_LETTER if unicodedata.name(sign, "").startswith(UNSPACED)} <= cut
+    assert {unicodedata.name(sign).split()[0] for sign in cut} <= {name.split()[0] for name in UNSPACED} | OF_THEM
+
+
+def test_a_long_word_is_cut_the_same_in_text_and_question() -> None:
+    assert indexed("é" * (LONGEST + 1)) == asked("É" * (LONGEST + 50)) == ("é" * LONGEST,)
+
+
+def test_every_letter_and_number_is_a_word_and_nothing_else_is() -> None:
+    assert all(len(asked(sign)) == 1 for sign in EVERY_LETTER)
+    rest = "".join(
+        chr(sign) for sign in range(0x110000) if unicodedata.category(chr(sign))[0] not in "LNM" and chr(sign) != "_"
+    )
+    assert indexed(rest) == ()
+
+
+def test_the_rules_name_the_unicode_data() -> None:
+    assert unicodedata.unidata_version in RULES
+
+
+@MANY
+@given(WRITTEN, st.integers(0, 50), st.integers(0, 50))
+def test_what_stands_in_a_text_is_found_by_it(text: str, start: int, end: int) -> None:
+    """Between spaces or at its ends, or anywhere in a script without spaces."""
+    assert set(asked(text)) <= set(indexed(text))
+    for part in text.split():
+        assert set(asked(part)) <= set(indexed(text))
+    unspaced = "".join(sign for sign in text if "\u4e00" <= sign <= "\u9fff")
+    assert set(asked(unspaced[start:end])) <= set(indexed(f"x {unspaced}y"))
+
+
+@MANY
+@given(WRITTEN)
+def test_equal_texts_have_the_same_words_however_they_are_written(text: str) -> None:
+    plain = text.replace("\u0345", "")
+    assert indexed(unicodedata.normalize("NFD", text)) == indexed(text)
+    assert asked(plain.casefold()) == asked(plain)
+
+
+@MANY
+@given(WRITTEN)
+def test_words_need_no_quotes_and_ask_for_themselves(text: str) -> None:
+    for word in indexed(text):
+        assert " " not in word
+        assert '"' not in word
+        assert word.casefold() == word or unicodedata.normalize("NFC", word.casefold()) == word
+        assert not word[0].isalnum() or asked(word) == (word,)

@@ -1,0 +1,1 @@
+"""What is said in texts, found without any of our rooms: pure functions."""
