@@ -20,7 +20,7 @@ import orjson
 
 SERVICE = "twitterapi"
 ECS_VERSION = "8.17.0"
-QUIET = ("tweepy", "urllib3", "requests_oauthlib", "oauthlib", "alembic", "gunicorn.access")
+QUIET = ("tweepy", "urllib3", "requests_oauthlib", "oauthlib", "alembic", "gunicorn.access", "waitress")
 LINE = "ecs_line"
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", LINE}
 SECRET_NAME = re.compile(r"(?i)oauth_\w+|\w*(?:token|secret|password|consumer_key|api_key)|authorization")

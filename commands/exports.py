@@ -15,24 +15,20 @@ from tqdm import tqdm
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from collector.collector import Collector
 from commands.keys import KeyRefused, kept_key
-from formats import files, rows
+from formats import files
 from formats.filters import PARAMETERS, FiltersRefused, filters
+from formats.forms import FORMS
 from formats.pages import pages
 from formats.pseudonyms import Pseudonyms, new_key
-from formats.sheets import marked, sheet
+from formats.sheets import COLUMNS, marked
 from queries import payloads, tweets
 from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters
-from queries.tweets import TweetView
+from queries.lists import Wanted, batches
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"
-WRITERS: Mapping[str, Callable[[Iterable[Sequence[TweetView]]], Iterator[bytes]]] = {
-    "ndjson": rows.lines,
-    "json": rows.tweets,
-    "csv": sheet,
-    "ids": rows.ids,
-}
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 HELP = {
     "tag": "Only tweets that this hashtag found; several: that all of them found.",
@@ -42,6 +38,7 @@ HELP = {
     "since": "Only tweets from this time (RFC 3339) or day (UTC) on.",
     "until": "Only tweets before this time or day.",
     "min_followers": "Only tweets of authors with at least so many followers.",
+    "q": "Only tweets in whose text all of these words occur.",
 }
 
 T = TypeVar("T")
@@ -60,7 +57,7 @@ def export_command(collector: Collector) -> click.Command:
     """Return the command that writes the collector's tweets."""
 
     @click.command()
-    @click.option("--format", "form", type=click.Choice([*WRITERS, TWARC]), default="ndjson", show_default=True)
+    @click.option("--format", "form", type=click.Choice([*FORMS, TWARC]), default="ndjson", show_default=True)
     @click.option("--pseudonymise", is_flag=True, help="Put pseudonyms for ids, authors' names, mentions and URLs.")
     @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
     @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
@@ -139,9 +136,12 @@ def _write(database: Database, export: Export) -> int:
 
 
 def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
-    batches = _counted(tweets.in_batches(database, filters=export.wanted), bar)
-    names = export.names
-    pieces = WRITERS[export.form]([names.tweet(view) for view in batch] if names else batch for batch in batches)
+    form, names = FORMS[export.form], export.names
+    if names:
+        views = _counted(tweets.in_batches(database, filters=export.wanted), bar)
+        pieces = form.pieces([form.of_view(names.tweet(view)) for view in batch] for batch in views)
+    else:
+        pieces = form.pieces(_counted(batches(database, Wanted(export.wanted), form.reader(COLUMNS)), bar))
     return marked(pieces) if export.output and export.form == "csv" else pieces
 
 

@@ -1,126 +1,137 @@
-"""The vocabulary of query parameters and its validation."""
+"""Which parameters each resource takes, and what of them makes sense together."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from collector.tags import TagRefused, hashtag, key
-from formats.cursors import NoCursor, position
-from formats.times import EXPECTED, instant
+from formats.filters import PARAMETERS, together
+from formats.forms import FORMS
+from formats.parameters import (
+    BUCKETS,
+    UTC,
+    Bucket,
+    Cursor,
+    Fields,
+    Filter,
+    Instant,
+    Sort,
+    TagName,
+    TweetId,
+    Zone,
+    one_of,
+    whole,
+)
+from queries.authors import FOLLOWERS, TWEETS
+from queries.facets import FACETS
+from queries.zones import HOUR
 
 MOST_AUTHORS = 1000
 MOST_ROWS = 1000
-
-
-class Whole(fields.Integer):
-    """A whole number written in ASCII digits, and nothing else: no sign, no space, no underscore."""
-
-    def _validated(self, value: object) -> int:
-        if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9):
-            raise self.make_error("invalid")
-        return int(value)
-
-
-NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
-
-
-class Zone(fields.Field[ZoneInfo]):
-    """The name of a time zone of the IANA database."""
-
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> ZoneInfo:
-        if not isinstance(value, str) or value not in available_timezones() - NO_ZONES:
-            raise ValidationError("expected the name of a time zone, such as UTC or America/Sao_Paulo")
-        return ZoneInfo(value)
-
-
-class Cursor(fields.Field[int]):
-    """The cursor that a list gave as its next."""
-
-    def __init__(self, of: str) -> None:
-        super().__init__()
-        self._of = of
-
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> int:
-        try:
-            return position(self._of, str(value))
-        except NoCursor as error:
-            raise ValidationError("expected the cursor of this list's next") from error
-
-
-def whole(lowest: int, highest: int) -> Whole:
-    """Return a parameter that is a whole number within bounds."""
-    expected = f"expected a whole number from {lowest} to {highest}"
-    return Whole(validate=validate.Range(lowest, highest, error=expected), error_messages={"invalid": expected})
-
-
-class Instant(fields.Field[datetime]):
-    """A time as RFC 3339 has it."""
-
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> datetime:
-        try:
-            return instant(str(value))
-        except ValueError as error:
-            raise ValidationError(EXPECTED) from error
-
-
-class TagName(fields.Field[str]):
-    """A hashtag in any spelling, its # optional; given as it is compared."""
-
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> str:
-        try:
-            return key(hashtag(str(value)))
-        except TagRefused as error:
-            raise ValidationError(str(error)) from error
+_ONE_FACET = f"expected one of {', '.join(FACETS)}"
 
 
 class NoArguments(Schema):
     """No parameter is accepted."""
 
 
-class TweetArguments(Schema):
-    """Parameters of GET /tweets."""
-
-    order_by_followers_desc = whole(1, MOST_AUTHORS)
-
-
-class HourArguments(Schema):
-    """Parameters of GET /tweets_per_hour."""
-
-    tz = Zone()
-
-
 class CollectionArguments(Schema):
     """Parameters of GET /collections."""
 
     limit = whole(1, MOST_ROWS)
-    cursor = Cursor("collections")
+    cursor = Cursor()
 
 
-BUCKETS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+class Period(Schema):
+    """A stretch of time, half-open."""
 
-
-class Bucket(fields.Field[timedelta]):
-    """The name of a stretch of time."""
-
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> timedelta:
-        if value not in BUCKETS:
-            raise ValidationError(f"expected one of {', '.join(BUCKETS)}")
-        return BUCKETS[str(value)]
-
-
-class VolumeArguments(Schema):
-    """Parameters of GET /volume."""
-
-    tag = fields.List(TagName())
     since = Instant()
     until = Instant()
-    bucket = Bucket()
 
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_kw: object) -> None:
         if "since" in data and "until" in data and data["since"] > data["until"]:
             raise ValidationError("is after until", "since")
+
+
+class FilterArguments(Period):
+    """The filters, which a resource gets as one: `filters`."""
+
+    tag = fields.List(Filter("tag"))
+    lang = Filter("lang")
+    country = Filter("country")
+    author = Filter("author")
+    min_followers = Filter("min_followers")
+    q = Filter("q")
+
+    @post_load
+    def _together(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
+        given = {name: data.pop(name) for name in PARAMETERS if name in data}
+        return data | {"filters": together(given)}
+
+
+class FacetArguments(FilterArguments):
+    """Parameters of GET /facets."""
+
+    by = fields.String(
+        required=True,
+        validate=validate.OneOf(FACETS, error=_ONE_FACET),
+        error_messages={"required": f"is missing: {_ONE_FACET}"},
+    )
+
+
+class RelatedArguments(FilterArguments):
+    """Parameters of GET /tags/{tag}/related."""
+
+    limit = whole(1, MOST_ROWS)
+
+
+class HourArguments(FilterArguments):
+    """Parameters of GET /tweets_per_hour."""
+
+    tz = Zone(load_default=UTC)
+
+
+class TimelineArguments(FilterArguments):
+    """Parameters of GET /timeline."""
+
+    bucket = Bucket(*BUCKETS, load_default=HOUR)
+    tz = Zone(load_default=UTC)
+
+
+class VolumeArguments(Period):
+    """Parameters of GET /volume."""
+
+    tag = fields.List(TagName())
+    bucket = Bucket("hour", "day")
+
+
+class TweetArguments(FilterArguments):
+    """Parameters of GET /tweets."""
+
+    since_id = TweetId()
+    sort = Sort()
+    shown = Fields(data_key="fields")
+    limit = whole(1, MOST_ROWS)
+    cursor = Cursor()
+    format = one_of(*FORMS)
+    order_by_followers_desc = whole(1, MOST_AUTHORS)
+
+    @validates_schema
+    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
+        if "order_by_followers_desc" in data:
+            for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
+                if name in data:
+                    key = self.fields[name].data_key or name
+                    raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
+        if "shown" in data and not FORMS[data.get("format", "json")].has_fields:
+            raise ValidationError(f"is not for format {data['format']}", "fields")
+
+
+class AuthorArguments(FilterArguments):
+    """Parameters of GET /authors."""
+
+    sort = one_of(FOLLOWERS, TWEETS)
+    limit = whole(1, MOST_ROWS)
+    cursor = Cursor()

@@ -11,12 +11,15 @@ from collector import tags
 from collector.terms import LANGUAGE
 from formats.problems import Fault
 from queries.filters import Filters
+from text.words import asked
 
 USERNAME = re.compile(r"@?([a-z0-9_]{1,20})", re.ASCII | re.IGNORECASE)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 LONGEST_COUNTRY = 100
 MOST_FOLLOWERS = 10**9
+LONGEST_SEARCH = 200
+MOST_WORDS = 50
 
 
 class FiltersRefused(ValueError):
@@ -39,8 +42,13 @@ def filters(given: Mapping[str, Sequence[str]]) -> Filters:
         faults.append(Fault("until", "expected a time that is not before since"))
     if faults:
         raise FiltersRefused(faults)
-    found = tuple(dict.fromkeys(read.pop("tag", ())))
-    return Filters(found, **read)
+    return together(read)
+
+
+def together(read: Mapping[str, Any]) -> Filters:
+    """Return what was read, by the names of its parameters, as filters."""
+    named = {FIELDS.get(name, name): value for name, value in read.items()}
+    return Filters(**named | {"tags": tuple(dict.fromkeys(read.get("tag", ())))})
 
 
 def _after(since: datetime | None, until: datetime | None) -> bool:
@@ -99,6 +107,11 @@ def _followers(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= MOST_FOLLOWERS else None
 
 
+def _words(value: str) -> tuple[str, ...] | None:
+    words = asked(value) if len(value) <= LONGEST_SEARCH else ()
+    return words if 0 < len(words) <= MOST_WORDS else None
+
+
 class Parameter(NamedTuple):
     """A filter: how a value is read, None for one that is refused; what is expected; whether it may be repeated."""
 
@@ -107,6 +120,7 @@ class Parameter(NamedTuple):
     repeated: bool = False
 
 
+_SEARCH = "a word of letters and digits, or several words that must all occur"
 _WHEN = "a time such as 2026-11-17T12:00:00Z, or a day (UTC) such as 2026-11-17"
 PARAMETERS: dict[str, Parameter] = {
     "tag": Parameter(_tag, tags.EXPECTED, repeated=True),
@@ -116,4 +130,7 @@ PARAMETERS: dict[str, Parameter] = {
     "since": Parameter(_time, _WHEN),
     "until": Parameter(_time, _WHEN),
     "min_followers": Parameter(_followers, f"a whole number from 0 to {MOST_FOLLOWERS}"),
+    "q": Parameter(_words, f"{_SEARCH}, at most {MOST_WORDS} in {LONGEST_SEARCH} characters"),
 }
+FIELDS = {"tag": "tags", "q": "words"}
+"""The filters whose field is named otherwise than their parameter."""

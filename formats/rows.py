@@ -10,11 +10,14 @@ import orjson
 from formats.times import rfc3339
 from queries.authors import AuthorRank
 from queries.collections import CollectionView
+from queries.facets import Facets
 from queries.gaps import Gap
 from queries.hours import HourCount
 from queries.reconciliations import Compared
+from queries.related import Related
 from queries.spend import Outlook, Spent
 from queries.tags import TagCount, TrackedTag
+from queries.timeline import Slot, Timeline
 from queries.tweets import TweetView
 from queries.volume import Bucket
 
@@ -44,26 +47,36 @@ def tweet(view: TweetView) -> Json:
     }
 
 
-def tweets(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
-    """Return {"tweets":[…]} in pieces, one a batch, so that only one batch is in memory."""
+def encoded(view: TweetView) -> bytes:
+    """Return a tweet as JSON."""
+    return orjson.dumps(tweet(view))
+
+
+def tweets(batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """Return {"tweets":[…]} in pieces, one a batch of encoded tweets, so that only one batch is in memory."""
     yield b'{"tweets":['
     separator = b""
     for batch in batches:
-        yield separator + b",".join(orjson.dumps(tweet(view)) for view in batch)
+        yield separator + b",".join(batch)
         separator = b","
     yield b"]}"
 
 
-def lines(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
-    """Return one tweet a line (NDJSON) in pieces, one a batch."""
+def page(tweets: Sequence[bytes], following: str | None) -> bytes:
+    """Return a page of encoded tweets, and the path of the next one."""
+    return b'{"tweets":[' + b",".join(tweets) + b'],"next":' + orjson.dumps(following) + b"}"
+
+
+def lines(batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """Return one encoded tweet a line (NDJSON) in pieces, one a batch."""
     for batch in batches:
-        yield b"".join(orjson.dumps(tweet(view), option=orjson.OPT_APPEND_NEWLINE) for view in batch)
+        yield b"\n".join([*batch, b""])
 
 
-def ids(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
+def ids(batches: Iterable[Sequence[int]]) -> Iterator[bytes]:
     """Return one id a line, as twarc2 hydrates them, in pieces, one a batch."""
     for batch in batches:
-        yield b"".join(b"%d\n" % view.id for view in batch)
+        yield b"".join(b"%d\n" % own for own in batch)
 
 
 def authors(ranks: Iterable[AuthorRank]) -> Json:
@@ -79,6 +92,14 @@ def tags(lists: Iterable[Iterable[TagCount]]) -> Json:
         return {"rash": count.tag, "lang": count.lang, "tweets": count.tweets}
 
     return {"tweets_per_tags": [[row(count) for count in counts] for counts in lists]}
+
+
+def facets(found: Facets) -> Json:
+    return {"facets": [row._asdict() for row in found.rows], "unknown_share": found.unknown_share}
+
+
+def related(hashtags: Iterable[Related]) -> Json:
+    return {"related": [hashtag._asdict() for hashtag in hashtags]}
 
 
 def collection(view: CollectionView) -> Json:
@@ -121,6 +142,15 @@ def volume(buckets: Iterable[Bucket], *, coverage: float | None) -> Json:
         return bucket._asdict() | {"start": rfc3339(bucket.start), "end": rfc3339(bucket.end)}
 
     return {"volume": [row(bucket) for bucket in buckets], "coverage": coverage}
+
+
+def timeline(found: Timeline, *, zone: str) -> Json:
+    """Return a timeline; its times are in UTC, though its buckets are cut by the zone's clock."""
+
+    def row(slot: Slot) -> Json:
+        return slot._asdict() | {"start": rfc3339(slot.start), "end": rfc3339(slot.end)}
+
+    return {"timeline": [row(slot) for slot in found.slots], "timezone": zone, "complete": found.complete}
 
 
 def spend(view: Outlook, *, budget: int | None, compared: Compared | None) -> Json:

@@ -43,11 +43,11 @@ UNSAFE = re.compile(rf"(?=[{UNSEEN}]*[=+\-@＝＋－＠\t\r\n'])")
 UNSAFE_INSIDE = re.compile(rf"(?<=[;\t\r\n])(?=[{UNSEEN}\"]*[=+\-@＝＋－＠'])")
 
 
-def sheet(batches: Iterable[Sequence[TweetView]]) -> Iterator[bytes]:
-    """Return the header and the tweets in pieces, one a batch."""
-    yield _lines([COLUMNS]).encode()
+def sheet(batches: Iterable[Sequence[TweetView]], *, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
+    """Return the header and these columns of the tweets in pieces, one a batch."""
+    yield _lines([columns]).encode()
     for batch in batches:
-        yield _lines(_cells(rows.tweet(view)) for view in batch).encode()
+        yield _lines(_cells(rows.tweet(view), columns) for view in batch).encode()
 
 
 def marked(sheet: Iterable[bytes]) -> Iterator[bytes]:
@@ -64,8 +64,8 @@ def cell(value: str | int | tuple[str, ...] | None) -> str | int:
     return f"'{text}" if UNSAFE.match(text) else text
 
 
-def _cells(row: rows.Json) -> list[str | int]:
-    first, *others = (cell(row[name]) for name in COLUMNS)
+def _cells(row: rows.Json, columns: Sequence[str]) -> list[str | int]:
+    first, *others = (cell(row[name]) for name in columns)
     return [first, *(UNSAFE_INSIDE.sub("'", other) if isinstance(other, str) else other for other in others)]
 
 

@@ -40,16 +40,22 @@ def terms(body: bytes) -> Terms | None:
     if faults:
         raise TermsRefused(faults)
     lang = tuple(sorted({code.lower() for code in given.get("lang") or ()}))
-    return Terms(lang, tuple(sorted(set(given.get("exclude") or ()))), given.get("tw_number"))
+    number = given.get("tw_number")
+    return Terms(lang, tuple(sorted(set(given.get("exclude") or ()))), None if number is None else int(number))
 
 
 def _accepted(name: str, value: Any) -> bool:
     if value is None:
         return True
     if name == "tw_number":
-        return isinstance(value, int) and not isinstance(value, bool) and LEAST_NUMBER <= value <= MOST_NUMBER
+        return _is_whole(value) and LEAST_NUMBER <= value <= MOST_NUMBER
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         return False
     if name == "exclude":
         return set(value) <= EXCLUSIONS.keys()
     return len(value) <= MOST_LANGUAGES and all(LANGUAGE.fullmatch(word.lower()) and word.isascii() for word in value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number of JSON, which knows no difference between 50 and 50.0."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())

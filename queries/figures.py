@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
+from alchemy import Database
 from models import Figure, Listing, Run, Tag, TagLang
 from queries.gaps import unread
 from queries.leases import live_token
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
-ERASURES_OWED = "erasures_owed"
+ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 SAME_CLOCK_S = 60
 DEAD_AFTER_S = 180
@@ -51,6 +52,31 @@ class ServiceFigures(NamedTuple):
 def sequence(session: Session) -> int:
     """Return a number that grows with every change of what the API shows."""
     return session.scalar(select(Figure.value).where(Figure.name == SEQUENCE)) or 0
+
+
+class Stamp(NamedTuple):
+    """Which state of the database an answer is of: the sequence of changes, and the epoch in which it counts.
+
+    An epoch begins with each start of the service, for a file that was put in the place of another one counts for itself.
+    """
+
+    epoch: int
+    sequence: int
+
+
+def stamp(session: Session) -> Stamp:
+    """Return the stamp of what this session sees."""
+    return _stamp(session.execute(_STAMP))
+
+
+def stamp_now(database: Database) -> Stamp:
+    """Return the stamp of what a session would see that began now."""
+    return _stamp(database.glance(_STAMP_SQL))
+
+
+def _stamp(rows: Iterable[Any]) -> Stamp:
+    figures = {name: value for name, value in rows}  # noqa: C416 (of rows)
+    return Stamp(figures.get(EPOCH, 0), figures.get(SEQUENCE, 0))
 
 
 def generation(session: Session) -> int:
@@ -122,3 +148,7 @@ def service_figures(session: Session) -> ServiceFigures:
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
     )
+
+
+_STAMP_SQL = f"SELECT name, value FROM figures WHERE name IN ('{EPOCH}', '{SEQUENCE}') AND label = ''"  # noqa: S608 (constants)
+_STAMP = text(_STAMP_SQL)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import aliased
 
-from models import Author, Tag, Tweet, TweetTag
+from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
+
+LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=UTC)
+CODE = re.compile(r"[A-Z]{2}")
 
 
 class Filters(NamedTuple):
@@ -16,6 +21,7 @@ class Filters(NamedTuple):
 
     `tags` are keys (case-folded, with #), each of which must have found the tweet. `lang` and `author` (a username) are in
     lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
+    `words` are those of the text, as `text.words.asked` finds them.
     """
 
     tags: tuple[str, ...] = ()
@@ -25,35 +31,54 @@ class Filters(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     min_followers: int | None = None
+    words: tuple[str, ...] = ()
 
 
 ALL = Filters()
 
 
-def conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    """Return the conditions on Tweet and on its Author, which a query must have joined."""
-    return list(_conditions(filters))
+def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[bool]]:
+    """Return the conditions on Tweet, for queries that may have the other tables as well.
+
+    With `whole` they are for queries that go through all wanted tweets, not through the first ones in some order.
+    """
+    return [*_conditions(filters), *_found_by(filters.tags, whole=whole), *_saying(filters.words, whole=whole)]
+
+
+def _found_by(keys: tuple[str, ...], *, whole: bool) -> Iterator[ColumnElement[bool]]:
+    for key in keys:
+        tag_id = select(Tag.id).where(Tag.key == key).correlate(None).scalar_subquery()
+        if whole:
+            yield Tweet.id.in_(select(TweetTag.tweet_id).where(TweetTag.tag_id == tag_id).correlate(None))
+        else:
+            link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
+            yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
+
+
+def _saying(words: tuple[str, ...], *, whole: bool) -> Iterator[ColumnElement[bool]]:
+    if words:
+        saying = TWEET_WORDS.having(words)
+        yield Tweet.id.in_(saying) if whole else saying.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
 
 
 def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
-    for key in filters.tags:
-        tag_id = select(Tag.id).where(Tag.key == key).scalar_subquery()
-        yield exists().where(TweetTag.tweet_id == Tweet.id, TweetTag.tag_id == tag_id)
     if filters.lang is not None:
         yield func.lower(Tweet.lang) == filters.lang
     if filters.country is not None:
-        yield or_(Tweet.country == filters.country, Tweet.country_code == filters.country)
+        column = Tweet.country_code if CODE.fullmatch(filters.country) else Tweet.country
+        yield column == filters.country
     if filters.author is not None:
-        yield func.lower(Author.username) == filters.author
+        authors = select(Author.id).where(func.lower(Author.username) == filters.author).correlate(None)
+        yield Tweet.author_id.in_(authors)
     if filters.since is not None:
-        yield Tweet.created >= _next_second(filters.since)
+        yield Tweet.created >= next_second(filters.since)
     if filters.until is not None:
-        yield Tweet.created < _next_second(filters.until)
+        yield Tweet.created < next_second(filters.until)
     if filters.min_followers is not None:
-        yield Author.followers >= filters.min_followers
+        yield Tweet.followers >= filters.min_followers
 
 
-def _next_second(when: datetime) -> datetime:
+def next_second(when: datetime) -> datetime:
     """Return the first whole second that isn't before a time: tweets are stored by the second, and so are bounds."""
     whole = when.replace(microsecond=0)
-    return whole if whole == when else whole + timedelta(seconds=1)
+    return whole if whole == when or whole >= LAST_SECOND else whole + timedelta(seconds=1)

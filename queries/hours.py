@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
-from typing import NamedTuple
+from collections import Counter
+from datetime import tzinfo
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 
-from models import Quarter
+from models import Quarter, Tweet
+from queries.filters import ALL, Filters, conditions
+from queries.periods import filled
+from queries.zones import DAY_S, HOUR_S, QUARTER_S, Stretch, stretches
+from sql.functions import instant
 
 
 class HourCount(NamedTuple):
@@ -18,9 +23,22 @@ class HourCount(NamedTuple):
     tweets: int
 
 
-def per_hour(session: Session, *, zone: tzinfo) -> list[HourCount]:
+def per_hour(session: Session, *, zone: tzinfo, filters: Filters = ALL) -> list[HourCount]:
     """Return all 24 hours. Counted by quarter hours in UTC, which is exact for the offsets of every current zone."""
-    counts = [0] * 24
-    for start, tweets in session.execute(select(Quarter.start, Quarter.tweets)):
-        counts[datetime.fromtimestamp(start, UTC).astimezone(zone).hour] += tweets
-    return [HourCount(hour, tweets) for hour, tweets in enumerate(counts)]
+    counts = Counter[int]()
+    for stretch in stretches(zone, *filled(session)):
+        counts.update(_counts(session, stretch, Quarter.tweets if filters == ALL else _wanted(filters)))
+    return [HourCount(hour, counts[hour]) for hour in range(24)]
+
+
+def _counts(session: Session, stretch: Stretch, tweets: SQLColumnExpression[Any]) -> dict[int, int]:
+    """Return by the hour of the day how many tweets a stretch has, in which no clock is changed."""
+    hour = ((Quarter.start + stretch.offset) % DAY_S // HOUR_S).label("hour")
+    rows = select(hour, func.sum(tweets)).where(Quarter.start >= stretch.first, Quarter.start < stretch.end)
+    return {found: int(count) for found, count in session.execute(rows.group_by(hour))}
+
+
+def _wanted(filters: Filters) -> SQLColumnExpression[Any]:
+    """Return how many of the wanted tweets a quarter has."""
+    within = (Tweet.created >= instant(Quarter.start), Tweet.created < instant(Quarter.start + QUARTER_S))
+    return select(func.count()).where(*within, *conditions(filters)).scalar_subquery()

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from alchemy import Database
-from models import Author, AuthorPayload, Payload, Tweet
+from models import AuthorPayload, Payload, Tweet
 from queries import batches
 from queries.filters import ALL, Filters, conditions
 
@@ -43,7 +43,6 @@ _PAYLOADS = (
     select(Tweet.id, Payload.body, Payload.retrieved, AuthorPayload.author_id, AuthorPayload.body, AuthorPayload.retrieved)
     .select_from(Tweet)
     .outerjoin(Payload, Payload.id == _newest)
-    .outerjoin(Author, Author.id == Tweet.author_id)
     .outerjoin(AuthorPayload, AuthorPayload.author_id == Tweet.author_id)
     .order_by(Tweet.id)
 )

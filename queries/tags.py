@@ -10,9 +10,10 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Run, RunTag, Tag, TagLang
+from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
 from queries.collections import INTERRUPTED
 from queries.figures import x_now
+from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
 from queries.leases import live_token
 from queries.volume import LATELY, Share, shares
@@ -51,19 +52,30 @@ class TrackedTag(NamedTuple):
     tw_number: int | None
 
 
-def per_tag(session: Session) -> list[list[TagCount]]:
-    """Return one list a tag that has tweets, tags by name; in it languages by count, then by name, unknown last.
+def per_tag(session: Session, filters: Filters = ALL) -> list[list[TagCount]]:
+    """Return one list a tag that has wanted tweets, tags by name; in it languages by count, then by name, unknown last.
 
     A tweet counts once for each tag that found it.
     """
-    lang = func.nullif(TagLang.lang, "")
-    counted = (
-        select(Tag.tag, lang, TagLang.tweets)
-        .join(TagLang, TagLang.tag_id == Tag.id)
-        .order_by(Tag.key, TagLang.tweets.desc(), lang.nulls_last())
+    found = _KEPT if filters == ALL else _COUNTED.where(*conditions(filters, whole=True))
+    counted = found.subquery()
+    lang = func.nullif(counted.c.lang, "")
+    rows = (
+        select(Tag.tag, lang, counted.c.tweets)
+        .join(counted, counted.c.tag_id == Tag.id)
+        .order_by(Tag.key, counted.c.tweets.desc(), lang.nulls_last())
     )
-    rows = [TagCount(*row) for row in session.execute(counted)]
-    return [list(group) for _, group in groupby(rows, key=lambda row: row.tag)]
+    counts = [TagCount(*row) for row in session.execute(rows)]
+    return [list(group) for _, group in groupby(counts, key=lambda row: row.tag)]
+
+
+_KEPT = select(TagLang.tag_id, TagLang.lang, TagLang.tweets)
+_lang = func.coalesce(Tweet.lang, "").label("shown")
+_COUNTED = (
+    select(TweetTag.tag_id, _lang.label("lang"), func.count().label("tweets"))
+    .join(Tweet, Tweet.id == TweetTag.tweet_id)
+    .group_by(TweetTag.tag_id, _lang)
+)
 
 
 def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag]:
@@ -105,6 +117,11 @@ def tag_ids(session: Session, *, keys: Sequence[str] = ()) -> list[int]:
     """Return the ids of the tags with these keys, tracked or not, or of all tracked ones, by name."""
     wanted = Tag.key.in_(keys) if keys else Tag.tracked
     return list(session.scalars(select(Tag.id).where(wanted).order_by(Tag.key)))
+
+
+def tracked_id(session: Session, *, key: str) -> int | None:
+    """Return the id of the tracked tag with this key."""
+    return session.scalar(select(Tag.id).where(Tag.key == key, Tag.tracked))
 
 
 def _last(session: Session, tag_id: int, run_id: int | None) -> TagCollection | None:

@@ -1,4 +1,4 @@
-"""Tweets: those that are wanted in short batches, and one by any of its versions' ids."""
+"""Tweets as they are shown: those of a list, and one by any of its versions' ids."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from alchemy import Database
 from models import Author, Quarter, Tag, Tweet, TweetTag, Version
-from queries import batches
-from queries.filters import ALL, Filters, conditions
+from queries.filters import ALL, Filters
+from queries.lists import Wanted, batches
+from sql.functions import among
 
 
 class TweetView(NamedTuple):
@@ -39,19 +40,37 @@ class TweetView(NamedTuple):
     versions: tuple[int, ...]
 
 
-def batch(session: Session, *, after: int, most: int, filters: Filters = ALL) -> list[TweetView]:
-    """Return at most `most` of the wanted tweets whose id is greater than `after`, oldest id first."""
-    wanted = _BATCH if filters == ALL else _BATCH.where(*conditions(filters))
-    rows = session.execute(wanted, {"after": after, "most": most}).all()
-    if not rows:
-        return []
-    links, later = (ask(session, rows, sparse=filters != ALL) for ask in (_links, _later))
-    return list(_views(rows, _names(session), links, later))
+class Views(NamedTuple):
+    """Tweets as they are shown."""
+
+    def rows(self, session: Session, ids: Sequence[int]) -> list[TweetView]:
+        """Return the tweets with these ids, in this order; what is gone is left out."""
+        found = session.execute(_shown().where(among(Tweet.id, ids))).all()
+        by_id = {view.id: view for view in _with_belongings(session, found, sparse=True)}
+        return [by_id[own] for own in ids if own in by_id]
+
+    def run(self, session: Session, *, after: int, most: int) -> tuple[list[TweetView], int | None]:
+        """Return at most `most` of all tweets with ids above `after`, oldest id first, and the id of the last one."""
+        found = session.execute(_RUN, {"after": after, "most": most}).all()
+        return _with_belongings(session, found, sparse=False), found[-1].id if found else None
+
+
+class Ids(NamedTuple):
+    """Tweets as their ids alone."""
+
+    def rows(self, _session: Session, ids: Sequence[int]) -> list[int]:
+        """Return these ids."""
+        return list(ids)
+
+    def run(self, session: Session, *, after: int, most: int) -> tuple[list[int], int | None]:
+        """Return at most `most` of all ids above `after`, and the last one."""
+        found = list(session.scalars(select(Tweet.id).where(Tweet.id > after).order_by(Tweet.id).limit(most)))
+        return found, found[-1] if found else None
 
 
 def in_batches(database: Database, *, filters: Filters = ALL, most: int = 500) -> Iterator[list[TweetView]]:
     """Give the wanted tweets, oldest id first, in batches; raises TweetsReplaced."""
-    return batches.in_batches(database, lambda session, after: batch(session, after=after, most=most, filters=filters))
+    return batches(database, Wanted(filters), Views(), most=most)
 
 
 def stored(session: Session) -> int:
@@ -62,11 +81,18 @@ def stored(session: Session) -> int:
 def tweet(session: Session, tweet_id: int) -> TweetView | None:
     """Return the tweet that has a version with this id."""
     first = session.scalar(select(Version.tweet_id).where(Version.id == tweet_id)) or tweet_id
-    found = batch(session, after=first - 1, most=1)
-    return found[0] if found and found[0].id == first else None
+    return next(iter(Views().rows(session, [first])), None)
 
 
 Belonging = dict[int, list[int]]
+
+
+def _with_belongings(session: Session, rows: Sequence[Row[Any]], *, sparse: bool) -> list[TweetView]:
+    """Return the rows with what belongs to them; they are sparse where other tweets may lie between them."""
+    if not rows:
+        return []
+    links, later = (ask(session, rows, sparse=sparse) for ask in (_links, _later))
+    return list(_views(rows, _names(session), links, later))
 
 
 def _views(
@@ -85,15 +111,13 @@ def _names(session: Session) -> dict[int, tuple[str, str]]:
 
 
 def _belonging(tweet_id: InstrumentedAttribute[int], value: InstrumentedAttribute[int]) -> Callable[..., Belonging]:
-    """Return a question for what belongs to rows: by their range, or, where other tweets lie between them, by their ids."""
+    """Return a question for what belongs to rows: by their range, or, where other tweets may lie between them, by their ids."""
     asked = select(tweet_id, value)
-    between = asked.where(tweet_id.between(bindparam("first"), bindparam("last")))
-    among = asked.where(tweet_id.in_(bindparam("ids", expanding=True)))
 
     def ask(session: Session, rows: Sequence[Row[Any]], *, sparse: bool) -> Belonging:
-        ids = {"ids": [row.id for row in rows]} if sparse else {"first": rows[0].id, "last": rows[-1].id}
+        own = among(tweet_id, [row.id for row in rows]) if sparse else tweet_id.between(rows[0].id, rows[-1].id)
         found: Belonging = {}
-        for row_id, belongs in session.execute(among if sparse else between, ids):
+        for row_id, belongs in session.execute(asked.where(own)):
             found.setdefault(row_id, []).append(belongs)
         return found
 
@@ -102,11 +126,11 @@ def _belonging(tweet_id: InstrumentedAttribute[int], value: InstrumentedAttribut
 
 def _shown() -> Select[Any]:
     shown = (Tweet.id, Tweet.text, Tweet.created, Tweet.lang, Tweet.country, Tweet.country_code, Tweet.author_id)
-    author = (Author.name, Author.username, Author.followers, Author.observed)
+    author = (Author.name, Author.username, Tweet.followers, Author.observed)
     columns: list[Any] = [*shown, *author, Tweet.rash_id, Tweet.version]
     return select(*columns).outerjoin(Author, Author.id == Tweet.author_id)
 
 
-_BATCH = _shown().where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
+_RUN = _shown().where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
 _links = _belonging(TweetTag.tweet_id, TweetTag.tag_id)
 _later = _belonging(Version.tweet_id, Version.id)

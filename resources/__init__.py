@@ -7,30 +7,45 @@ from flask import Flask
 from collector.collector import Collector
 from collector.upkeep import Upkeep
 from resources.api import ProblemApi
-from resources.authors import AuthorResource
+from resources.authors import AuthorResource, AuthorsResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.errors import handle_errors
+from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
 from resources.hours import HoursResource
 from resources.metrics import MetricsResource
+from resources.openapi import OpenApiResource
+from resources.snapshots import Snapshots
 from resources.spend import SpendResource
-from resources.tags import TagResource, TagsResource, TweetsPerTagResource
+from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
+from resources.timeline import TimelineResource
 from resources.tweets import TweetResource, TweetsResource
 from resources.volume import VolumeResource
 from telemetry.metrics import HttpMetrics
 
 LARGEST_ID = 2**31 - 1
+__all__ = ["Snapshots", "register"]
 
 
-def register(app: Flask, collector: Collector, upkeep: Upkeep, metrics: HttpMetrics) -> None:
+SNAPSHOTS = {
+    TweetsResource: "/tweets",
+    TweetResource: "/tweets/<tweet_id>",
+    AuthorsResource: "/authors",
+    FacetsResource: "/facets",
+    TimelineResource: "/timeline",
+    RelatedResource: "/tags/<tag>/related",
+    HoursResource: "/tweets_per_hour",
+    TweetsPerTagResource: "/tweets_per_tag",
+}
+
+
+def register(app: Flask, collector: Collector, upkeep: Upkeep, metrics: HttpMetrics, snapshots: Snapshots) -> None:
     """Give the app all routes of the API."""
     handle_errors(app)
     api = ProblemApi(app)
-    api.add_resource(TweetsResource, "/tweets", resource_class_args=(collector,))
-    api.add_resource(HoursResource, "/tweets_per_hour", resource_class_args=(collector,))
-    api.add_resource(TweetsPerTagResource, "/tweets_per_tag", resource_class_args=(collector,))
-    api.add_resource(TweetResource, "/tweets/<tweet_id>", resource_class_args=(collector,))
+    for resource, path in SNAPSHOTS.items():
+        api.add_resource(resource, path, resource_class_args=(snapshots,))
     api.add_resource(AuthorResource, "/authors/<username>", resource_class_args=(collector,))
     api.add_resource(TagsResource, "/tags", resource_class_args=(collector,))
     api.add_resource(TagResource, "/tags/<tag>", resource_class_args=(collector,))
@@ -43,6 +58,7 @@ def register(app: Flask, collector: Collector, upkeep: Upkeep, metrics: HttpMetr
     )
     _refuse_head(app, "/database")
     api.add_resource(LivezResource, "/livez")
+    api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, upkeep, metrics))
     api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector,))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import wraps
-from types import MethodType
+from hashlib import blake2b
+from http import HTTPStatus
+from types import MappingProxyType, MethodType
 from typing import Any, ClassVar, NoReturn, cast
 
 import orjson
@@ -17,8 +19,10 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import NotAcceptable
 
 from formats.arguments import NoArguments
+from formats.openapi.answers import Answers, Body, answered
 from formats.problems import Fault
 
+READS = ("GET", "HEAD")
 MEANS_JSON = ("application/json", "text/html", "application/problem+json")
 
 
@@ -40,7 +44,7 @@ class ProblemApi(Api):
         response = current_app.response_class(orjson.dumps(data), code, mimetype="application/json")
         response.headers.extend(headers or {})
         response.headers["Cache-Control"] = "private, no-cache"
-        return response
+        return tagged(response) if code == HTTPStatus.OK and request.method in READS else response
 
 
 class ArgumentParser(FlaskParser):
@@ -49,12 +53,11 @@ class ArgumentParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"query": RAISE}  # noqa: RUF012 (declared so by webargs)
 
     def load_querystring(self, req: Any, schema: Schema) -> Any:
-        many = {name for name, field in schema.fields.items() if isinstance(field, List)}
-        faults = [
-            Fault(name, "is given more than once") for name in req.args if len(req.args.getlist(name)) > 1 and name not in many
-        ]
-        faults += [Fault(name, _unknown(schema)) for name in req.args if name not in schema.fields]
-        faults += [Fault(name, "is empty") for name in req.args if name in schema.fields and not all(req.args.getlist(name))]
+        known = {field.data_key or name: isinstance(field, List) for name, field in schema.fields.items()}
+        twice = [name for name in req.args if len(req.args.getlist(name)) > 1 and not known.get(name)]
+        faults = [Fault(name, "is given more than once") for name in twice]
+        faults += [Fault(name, _unknown(known)) for name in req.args if name not in known]
+        faults += [Fault(name, "is empty") for name in req.args if name in known and not all(req.args.getlist(name))]
         if faults:
             raise BadInput(faults)
         return super().load_querystring(req, schema)
@@ -71,7 +74,11 @@ class MonitorResource(Resource):
     """
 
     arguments: type[Schema] = NoArguments
+    late: ClassVar[bool] = False  # whether GET asks for its parameters itself
     accepts: tuple[str, ...] = MEANS_JSON
+    gives: tuple[str, ...] = ("application/json",)
+    answers: Answers = answered()
+    bodies: Mapping[str, Body] = MappingProxyType({})
 
     def _prepared(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
@@ -81,17 +88,30 @@ class MonitorResource(Resource):
                 raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
             request.get_data()
             request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
-            schema = resource.arguments if request.method in ("GET", "HEAD") else NoArguments
-            return method(*args, **kwargs, **_PARSER.parse(schema(), request, location="query"))
+            given = {} if resource.late and request.method in READS else resource.parsed()
+            return method(*args, **kwargs, **given)
 
         return call
+
+    def parsed(self) -> dict[str, Any]:
+        """Return the request's parameters; raises BadInput."""
+        schema = self.arguments if request.method in READS else NoArguments
+        given: dict[str, Any] = _PARSER.parse(schema(), request, location="query")
+        return given
 
     method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepared]
 
 
-def no_content() -> Response:
-    """Return 204."""
-    response = current_app.response_class(status=204, headers={"Cache-Control": "no-store"})
+def tagged(response: Response) -> Response:
+    """Return a read's answer with an ETag of its body, or 304 where the client has it."""
+    response.set_etag(blake2b(response.get_data(), digest_size=12).hexdigest(), weak=True)
+    response.make_conditional(request)
+    return response
+
+
+def no_content(status: int = 204) -> Response:
+    """Return an answer without a body."""
+    response = current_app.response_class(status=status, headers={"Cache-Control": "no-store"})
     del response.headers["Content-Type"]
     return response
 
@@ -110,6 +130,6 @@ def _texts(details: Any) -> list[str]:
     return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
 
 
-def _unknown(schema: Schema) -> str:
-    names = ", ".join(sorted(schema.fields)) or "none"
+def _unknown(known: Iterable[str]) -> str:
+    names = ", ".join(sorted(known)) or "none"
     return f"is not a parameter of this resource, which takes: {names}"

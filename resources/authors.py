@@ -1,27 +1,61 @@
-"""/authors/{username}: deletions of authors with all their tweets."""
+"""/authors: who wrote the stored tweets; and deletions of authors with all their tweets."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
+import orjson
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury_author, username_of
+from formats import rows
+from formats.arguments import AuthorArguments
+from formats.openapi.answers import Answer, answered, reads
+from formats.shapes.tweets import AUTHORS, DELETED
+from queries.authors import FOLLOWERS, AuthorPlace, author_page
+from queries.filters import Filters
 from resources.api import MonitorResource
+from resources.pages import began, following, link
+from resources.snapshots import Body, SnapshotResource
 
 log = logging.getLogger(__name__)
+
+
+PAGE = 100
+
+
+class AuthorsResource(SnapshotResource):
+    """The authors of the tweets that the filters let through, most followed first, a page at a time."""
+
+    arguments = AuthorArguments
+    answers = answered(get=reads(AUTHORS, "A page of authors", headers=("Link",)))
+
+    def read(
+        self, session: Session, *, filters: Filters, sort: str = FOLLOWERS, limit: int = PAGE, cursor: str | None = None
+    ) -> Any:
+        """List the authors of stored tweets."""
+        name = f"authors {sort} {filters}"
+        values = began(session, name, cursor)
+        after = AuthorPlace(*values) if values else None
+        page = author_page(session, filters, sort=sort, after=after, most=limit)
+        path = following(session, name, page.last) if page.last else None
+        return Body(orjson.dumps({**rows.authors(page.authors), "next": path}), headers=link(path))
 
 
 class AuthorResource(MonitorResource):
     """Everybody stored under a username. DELETE removes them and all their tweets for good."""
 
+    answers = answered(delete=[Answer(200, "They are gone", DELETED), Answer(409, "A copy of the database is being put back")])
+
     def __init__(self, collector: Collector) -> None:
         self._database = collector.database
 
     def delete(self, username: str) -> Any:
+        """Delete an author with all their tweets for good."""
         named = username_of(username)
         if named is None:
             raise NotFound("there is no author with this username")

@@ -9,9 +9,11 @@ from werkzeug.exceptions import NotFound
 from collector.collector import Collector
 from formats import rows
 from formats.arguments import CollectionArguments
-from formats.cursors import cursor
+from formats.openapi.answers import Answer, answered, reads
+from formats.shapes import collections as shapes
 from queries.collections import collection, collections
 from resources.api import MonitorResource
+from resources.pages import began, following, link
 
 PAGE = 100
 
@@ -29,29 +31,42 @@ class CollectionsResource(MonitorResource):
     """All collections, newest first. POST starts one; it needs no body."""
 
     arguments = CollectionArguments
+    answers = answered(
+        get=reads(shapes.COLLECTIONS, "A page of collections", headers=("Link",)),
+        post=[
+            Answer(202, "It has begun", shapes.COLLECTION, ("Location",)),
+            Answer(409, "Another collection runs", headers=("Location",)),
+        ],
+    )
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
-    def get(self, limit: int = PAGE, cursor: int | None = None) -> Any:
+    def get(self, limit: int = PAGE, cursor: str | None = None) -> Any:
+        """List the collections, newest first."""
         with self._collector.database.reading() as session:
-            views = collections(session, before=cursor, most=limit + 1)
-        return {"collections": [rows.collection(view) for view in views[:limit]], "next": _next(views, limit)}
+            after = began(session, "collections", cursor)
+            views = collections(session, before=after[0] if after else None, most=limit + 1)
+            path = following(session, "collections", [views[limit - 1].id]) if len(views) > limit else None
+        return {"collections": [rows.collection(view) for view in views[:limit]], "next": path}, 200, dict(link(path))
 
     def post(self) -> Any:
+        """Start a collection.
+
+        X charges for what it delivers. The answer comes at once; the path in Location tells how it goes.
+        """
         started = self._collector.start()
         return collection_json(self._collector, started.run_id), 202, {"Location": f"/collections/{started.run_id}"}
 
 
 class CollectionResource(MonitorResource):
-    """One collection."""
+    """One run over the tracked tags, running or over."""
+
+    answers = answered(get=reads(shapes.COLLECTION, "The collection"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
     def get(self, collection_id: int) -> Any:
+        """Tell how a collection went or goes."""
         return collection_json(self._collector, collection_id)
-
-
-def _next(views: list[Any], limit: int) -> str | None:
-    return f"/collections?limit={limit}&cursor={cursor('collections', views[limit - 1].id)}" if len(views) > limit else None

@@ -8,6 +8,8 @@ from typing import Any
 from collector.collector import Collector
 from collector.copies.backups import drop
 from formats import rows
+from formats.openapi.answers import Answer, answered
+from formats.shapes import collections as shapes
 from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
@@ -15,15 +17,28 @@ from resources.errors import problem_response
 log = logging.getLogger(__name__)
 
 LONGEST_ANSWER_S = 60
+RUNNING = Answer(409, "A collection runs", headers=("Location",))
+COLLECTED = [
+    Answer(200, "At least one tag was collected", shapes.RESTORED),
+    Answer(202, "The collection goes on", shapes.RESTORED, ("Location",)),
+    RUNNING,
+    Answer(503, "No tag was collected, or X can't be asked: `collection` says why", headers=("Retry-After",)),
+]
 
 
 class DatabaseResource(MonitorResource):
     """The stored tweets as a whole."""
 
+    answers = answered(get=COLLECTED, post=COLLECTED, delete=[Answer(200, "It is empty", shapes.DROPPED), RUNNING])
+
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
     def get(self) -> Any:
+        """Collect now, and answer with the collection.
+
+        X charges for what it delivers. It is waited for up to 60 seconds.
+        """
         started = self._collector.start()
         try:
             view = self._collector.outcome(started, seconds=LONGEST_ANSWER_S)
@@ -35,6 +50,10 @@ class DatabaseResource(MonitorResource):
     post = get
 
     def delete(self) -> Any:
+        """Drop what is stored, after keeping a copy.
+
+        Tracked tags, the list of collections, the ledger and tombstones stay; so do the last three copies.
+        """
         name = drop(self._collector.database)
         log.info("database has been dropped", extra={"status": "success", "code": 200, "backup": name})
         return {"message": "database has been dropped", "backup": name}

@@ -17,6 +17,7 @@ from collector.sources import SourceRefused
 from formats.problems import MEDIA_TYPE, Fault, problem
 from queries.batches import TweetsReplaced
 from resources.api import BadInput
+from resources.streams import TooManyStreams
 from telemetry.requests import request_id
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(DatabaseRevision, _unavailable)
     app.register_error_handler(BackupRefused, _unavailable)
     app.register_error_handler(TweetsReplaced, _unavailable)
+    app.register_error_handler(TooManyStreams, _unavailable)
     app.register_error_handler(SourceRefused, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(NothingTracked, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(CollectionRunning, _running)

@@ -6,11 +6,13 @@ from typing import Any
 
 from collector.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
+from formats.openapi.answers import answered, reads
+from formats.shapes.service import ALIVE, READY
 from formats.times import rfc3339
 from queries.chores import ChoreView, chores
 from queries.collections import CollectionView, latest
 from queries.figures import Schedule, refused, schedule
-from queries.tweets import batch
+from queries.tweets import Views
 from resources.api import MonitorResource
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
@@ -19,19 +21,25 @@ WORDS = {REAL: "real", EMULATOR: "invented"}
 class LivezResource(MonitorResource):
     """200 while the process answers."""
 
+    answers = answered(get=reads(ALIVE, "It is alive"))
+
     def get(self) -> Any:
+        """Tell that the process is alive."""
         return {"status": "alive"}
 
 
 class ReadyzResource(MonitorResource):
     """200 once the database is migrated and reads answer, also while X refuses the credentials."""
 
+    answers = answered(get=reads(READY, "It is ready"))
+
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
     def get(self) -> Any:
+        """Tell whether requests can be served."""
         with self._collector.database.reading() as session:
-            batch(session, after=-1, most=1)
+            Views().run(session, after=-1, most=1)
             last, source = latest(session), source_of(session)
             kept, refusals, done = schedule(session), refused(session), chores(session)
         return {

@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector.collector import Collector
+from sqlalchemy.orm import Session
+
 from formats import rows
 from formats.arguments import HourArguments
+from formats.openapi.answers import answered, reads
+from formats.shapes import tweets as shapes
+from queries.filters import Filters
 from queries.hours import per_hour
-from resources.api import MonitorResource
+from resources.snapshots import SnapshotResource
 
 
-class HoursResource(MonitorResource):
-    """All 24 hours of the day, in UTC or the zone asked for."""
+class HoursResource(SnapshotResource):
+    """All 24 hours of the day, in UTC or the zone asked for, of all tweets or those that the filters let through."""
 
     arguments = HourArguments
+    answers = answered(get=reads(shapes.HOURS, "The hours"))
 
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
-
-    def get(self, tz: ZoneInfo | None = None) -> Any:
-        with self._database.reading() as session:
-            return rows.hours(per_hour(session, zone=tz or ZoneInfo("UTC")))
+    def read(self, session: Session, *, filters: Filters, tz: ZoneInfo) -> Any:
+        """Count tweets by the hour of the day."""
+        return rows.hours(per_hour(session, zone=tz, filters=filters))

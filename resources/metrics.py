@@ -18,7 +18,9 @@ from collector.collector import Collector
 from collector.copies.rotation import newest as newest_copy
 from collector.upkeep import Upkeep
 from collector.x.failures import BLOCKING, KINDS
+from formats.openapi.answers import Answer, answered
 from formats.rows import MICRO
+from formats.shapes.service import PLAIN
 from queries.chores import ChoreView, chores
 from queries.figures import ServiceFigures, service_figures
 from queries.reconciliations import newest
@@ -36,11 +38,14 @@ class MetricsResource(MonitorResource):
     """The metrics in the text format that the scraper accepts."""
 
     accepts = ("text/plain", "application/openmetrics-text", "text/html")
+    gives = ("text/plain", "application/openmetrics-text")
+    answers = answered(get=[Answer(200, "The metrics", PLAIN)])
 
     def __init__(self, collector: Collector, upkeep: Upkeep, http: HttpMetrics) -> None:
         self._figures, self._http = DatabaseFigures(collector, upkeep), http
 
     def get(self) -> Any:
+        """Give the metrics of this service, for Prometheus."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(scraped(self._http.registry, [self._figures]))
         return Response(body, content_type=content_type, headers={"Cache-Control": "no-store"})

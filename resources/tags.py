@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import Any
 
 from flask import request
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector import lease, tags
 from collector.collector import Collector
 from collector.tags import TagRefused
 from formats import rows
+from formats.arguments import FilterArguments, RelatedArguments
+from formats.openapi.answers import Answer, Body, answered, reads
 from formats.problems import Fault
+from formats.shapes import tags as shapes
+from formats.shapes.tweets import RELATED as RELATED_TAGS
+from formats.shapes.tweets import TAG_COUNTS
 from formats.terms import TermsRefused, terms
-from queries.tags import per_tag, tracked_tags
+from queries.filters import Filters
+from queries.related import related
+from queries.tags import per_tag, tracked_id, tracked_tags
 from resources.api import BadInput, MonitorResource, no_content
+from resources.snapshots import SnapshotResource
 
 log = logging.getLogger(__name__)
 
+RELATED = 100
+TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
+RESTORING = Answer(409, "A copy of the database is being put back")
 
-class TweetsPerTagResource(MonitorResource):
+
+class TweetsPerTagResource(SnapshotResource):
     """The tweets of each tag by language: one list a tag that has tweets."""
 
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
+    arguments = FilterArguments
+    answers = answered(get=reads(TAG_COUNTS, "The counts"))
 
-    def get(self) -> Any:
-        with self._database.reading() as session:
-            return rows.tags(per_tag(session))
+    def read(self, session: Session, *, filters: Filters) -> Any:
+        """Count tweets by tag and language."""
+        return rows.tags(per_tag(session, filters))
 
 
 class TagsResource(MonitorResource):
     """The tracked tags, by name."""
 
+    answers = answered(get=reads(shapes.TAGS, "The tags"))
+
     def __init__(self, collector: Collector) -> None:
         self._database = collector.database
 
     def get(self) -> Any:
+        """List the tracked tags."""
         with self._database.reading() as session:
             return {"tags": [rows.tracked_tag(tag) for tag in tracked_tags(session)]}
 
@@ -45,10 +62,22 @@ class TagsResource(MonitorResource):
 class TagResource(MonitorResource):
     """One tag, with or without its #. PUT tracks it and may set its terms; DELETE stops collecting it, its tweets stay."""
 
+    answers = answered(
+        get=reads(shapes.TRACKED_TAG, "The tag"),
+        put=[
+            Answer(200, "It was tracked before", shapes.TRACKED_TAG),
+            Answer(201, "It is tracked from now on", shapes.TRACKED_TAG),
+            RESTORING,
+        ],
+        delete=[Answer(204, "It is not tracked any more"), Answer(404, "It was not tracked"), RESTORING],
+    )
+    bodies = MappingProxyType({"put": Body("The tag's terms; without a body they stay", shapes.NEW_TERMS, TERMS)})
+
     def __init__(self, collector: Collector) -> None:
         self._database = collector.database
 
     def get(self, tag: str) -> Any:
+        """Tell how a tracked tag stands."""
         with self._database.reading() as session:
             found = tracked_tags(session, key=tags.key(_hashtag(tag)))
         if not found:
@@ -56,6 +85,7 @@ class TagResource(MonitorResource):
         return rows.tracked_tag(found[0])
 
     def put(self, tag: str) -> Any:
+        """Track a tag, and set its terms if a body gives them."""
         name = _hashtag(tag)
         try:
             given = terms(request.get_data())
@@ -69,12 +99,27 @@ class TagResource(MonitorResource):
         return shown, 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
+        """Stop collecting a tag; its tweets stay."""
         with self._database.writing() as session:
             lease.refuse_while_restoring(session)
             if not tags.untrack(session, _hashtag(tag)):
                 raise NotFound("this tag is not tracked")
         log.info("tag untracked", extra={"tag": tag})
         return no_content()
+
+
+class RelatedResource(SnapshotResource):
+    """The hashtags in the texts of the tweets that a tracked tag has found."""
+
+    arguments = RelatedArguments
+    answers = answered(get=(*reads(RELATED_TAGS, "The hashtags"), Answer(404, "The tag is not tracked")))
+
+    def read(self, session: Session, *, tag: str, filters: Filters, limit: int = RELATED) -> Any:
+        """List the hashtags that occur with a tag."""
+        known = tracked_id(session, key=tags.key(_hashtag(tag)))
+        if known is None:
+            raise NotFound("this tag is not tracked")
+        return rows.related(related(session, known, limit=limit, filters=filters))
 
 
 def _hashtag(tag: str) -> str:

@@ -1,64 +1,139 @@
-"""/tweets: all tweets, or the most followed authors; and single tweets."""
+"""/tweets: lists of tweets, or the most followed authors; and single tweets."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from itertools import chain, islice
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, NamedTuple
 
-from flask import Response
+from flask import request
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector import lease
-from collector.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
 from formats import rows
 from formats.arguments import TweetArguments
-from queries import authors, tweets
-from resources.api import MonitorResource, no_content
+from formats.forms import FIELDS, FORMS, Form
+from formats.openapi.answers import Answer, answered, either, reads
+from formats.shapes import tweets as shapes
+from queries import authors, lists, tweets
+from queries.figures import generation
+from queries.filters import ALL, Filters
+from queries.lists import Reader, Wanted
+from queries.orders import BY_ID, Order, Position
+from resources.api import no_content
+from resources.pages import began, following, link, moment
+from resources.snapshots import Body, Long, SnapshotResource, Snapshots
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+AT_ONCE = 4000  # tweets of a list without limit that are answered from one state; more are streamed
 
 
-class TweetsResource(MonitorResource):
-    """The stored tweets, oldest id first, streamed."""
+class TweetsResource(SnapshotResource):
+    """The tweets that the filters let through, in the order and form asked for: all of them, or a page."""
 
     arguments = TweetArguments
+    accepts = tuple(media_type for form in FORMS.values() for media_type in form.media_types)
+    gives = tuple(form.media_types[0] for form in FORMS.values())
+    answers = answered(
+        get=reads(either(shapes.TWEETS, shapes.PARTS, shapes.AUTHORS), "The tweets, or the authors", headers=("Link",))
+    )
 
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
+    def form(self) -> str:
+        """Return the form that `format` names, else the one that Accept prefers."""
+        asked = request.args.get("format")
+        preferred = request.accept_mimetypes.best_match(self.accepts, default=self.accepts[0])
+        return str(asked) if asked in FORMS else next(name for name, form in FORMS.items() if preferred in form.media_types)
 
-    def get(self, order_by_followers_desc: int | None = None) -> Any:
-        if order_by_followers_desc is None:
-            batches = _begun(tweets.in_batches(self._database))
-            return Response(rows.tweets(batches), mimetype="application/json", headers={"Cache-Control": "private, no-cache"})
-        with self._database.reading() as session:
-            return rows.authors(authors.most_followed(session, limit=order_by_followers_desc))
+    def read(self, session: Session, *, order_by_followers_desc: int | None = None, **given: Any) -> Any:
+        """Give tweets, or the most followed authors."""
+        if order_by_followers_desc is not None:
+            ranks = authors.most_followed(session, limit=order_by_followers_desc, filters=given["filters"])
+            return rows.authors(ranks)
+        return self._list(session, **given)
+
+    def _list(
+        self,
+        session: Session,
+        filters: Filters = ALL,
+        sort: Order = BY_ID,
+        since_id: int | None = None,
+        shown: tuple[str, ...] = FIELDS,
+        limit: int | None = None,
+        cursor: str | None = None,
+        format: str | None = None,
+    ) -> Body | Long:
+        asked = List(Wanted(filters, sort, since_id), FORMS[self.form()], shown, cursor)
+        return asked.page(session, limit) if limit else asked.all(session, self._snapshots)
 
 
-class TweetResource(MonitorResource):
+class List(NamedTuple):
+    """A list that is asked for: what it has, its form, the fields that are shown, and where it begins."""
+
+    wanted: Wanted
+    form: Form
+    shown: tuple[str, ...]
+    cursor: str | None
+
+    def page(self, session: Session, limit: int) -> Body:
+        """Return a page, and where the list goes on: in JSON as `next`, in every form in a header."""
+        places = lists.page(session, self.wanted, after=self._after(session), most=limit + 1)
+        found = self._reader.rows(session, [place.id for place in places[:limit]])
+        path = following(session, self._name, places[limit - 1]) if len(places) > limit else None
+        in_json = self.form is FORMS["json"]
+        content = rows.page(found, path) if in_json else b"".join(self.form.pieces([found], fields=self.shown))
+        return Body(content, self.form.media_types[0], link(path))
+
+    def all(self, session: Session, snapshots: Snapshots) -> Body | Long:
+        """Return the list to its end: as one body, or, where it is long, as a stream that goes on in further states."""
+        first = lists.batch(session, self.wanted, self._reader, after=self._after(session), most=AT_ONCE)
+        if first.last is None:
+            return Body(b"".join(self.form.pieces([first.rows], fields=self.shown)), self.form.media_types[0])
+        rest = lists.batches(snapshots, self.wanted, self._reader, after=first.last, of=generation(session))
+        return Long(self.form.pieces(chain([first.rows], rest), fields=self.shown), self.form.media_types[0])
+
+    @property
+    def _reader(self) -> Reader[Any]:
+        return self.form.reader(self.shown)
+
+    @property
+    def _name(self) -> str:
+        return f"tweets {self.wanted}"
+
+    def _after(self, session: Session) -> Position | None:
+        values = began(session, self._name, self.cursor)
+        return Position(moment(values[0]), values[1]) if values else None
+
+
+class TweetResource(SnapshotResource):
     """One tweet, by the id of any of its versions. DELETE removes it for good: no collection or import brings it back."""
 
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
+    answers = answered(
+        get=reads(shapes.TWEET, "The tweet"),
+        delete=[Answer(204, "It is gone"), Answer(409, "A copy of the database is being put back")],
+    )
 
-    def get(self, tweet_id: str) -> Any:
-        with self._database.reading() as session:
-            view = tweets.tweet(session, _number(tweet_id))
+    def read(self, session: Session, *, tweet_id: str) -> Any:
+        """Give one tweet."""
+        view = tweets.tweet(session, _number(tweet_id))
         if view is None:
             raise NotFound("there is no tweet with this id")
         return rows.tweet(view)
 
     def delete(self, tweet_id: str) -> Any:
-        with self._database.writing() as session:
+        """Delete a tweet for good.
+
+        Also one that is not stored: no collection or import brings it back.
+        """
+        database = self._snapshots.database
+        with database.writing() as session:
             lease.refuse_while_restoring(session)
             stored = bury(session, _number(tweet_id))
-        erasure.settle(self._database)
+        erasure.settle(database)
         log.info("tweet deleted", extra={"stored": stored})
         return no_content()
 
@@ -68,8 +143,3 @@ def _number(tweet_id: str) -> int:
     if found is None:
         raise NotFound("there is no tweet with this id")
     return found
-
-
-def _begun(iterator: Iterator[T]) -> Iterator[T]:
-    """Return the iterator with its first item made, so that an error before it is answered as one."""
-    return chain(list(islice(iterator, 1)), iterator)

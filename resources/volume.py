@@ -9,7 +9,9 @@ from typing import Any
 from collector.collector import Collector
 from formats import rows
 from formats.arguments import VolumeArguments
+from formats.openapi.answers import answered, reads
 from formats.problems import Fault
+from formats.shapes.tags import VOLUME
 from queries.figures import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume
@@ -23,6 +25,7 @@ class VolumeResource(MonitorResource):
     """Hours or days of the tracked tags, or of those asked for; the last seven days unless told."""
 
     arguments = VolumeArguments
+    answers = answered(get=reads(VOLUME, "The volume"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -34,6 +37,7 @@ class VolumeResource(MonitorResource):
         until: datetime | None = None,
         bucket: timedelta = HOUR,
     ) -> Any:
+        """Tell how many tweets X counted and how many of them are stored."""
         with self._collector.database.reading() as session:
             until = until or max(x_now(session), since or x_now(session))
             since = since or until - LATELY

@@ -6,10 +6,11 @@ from flask import Flask, render_template
 
 from collector.collector import Collector
 from collector.sources import EMULATOR, shown_source
+from web import docs, static_files
 
 
 def register(app: Flask, collector: Collector) -> None:
-    """Give the app its page."""
+    """Give the app its pages and the files that they load."""
 
     def overview() -> str:
         with collector.database.reading() as session:
@@ -17,3 +18,5 @@ def register(app: Flask, collector: Collector) -> None:
         return render_template("index.html", invented=invented)
 
     app.add_url_rule("/", "overview", overview)
+    docs.register(app)
+    static_files.register(app)

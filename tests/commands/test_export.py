@@ -13,8 +13,9 @@ import struct
 import subprocess
 import sys
 import termios
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,7 +23,9 @@ from collector.collector import Collector
 from commands import exports
 from emulator import Emulator
 from formats import rows
+from formats.forms import FORMS, Form
 from queries import tweets
+from queries.lists import batches
 from tests.commands.conftest import MakeProgram, Program
 from tests.conftest import ROOT, wait_until
 from tests.fixtures.archives import json_lines, own_row, page, post, user
@@ -63,7 +66,7 @@ def test_csv_has_a_header_and_a_line_for_each_tweet(filled: Program, tmp_path: P
     assert [row["followers"] for row in table] == ["120", "120", "120", "7", ""]
 
 
-@pytest.mark.parametrize("form", [*exports.WRITERS, exports.TWARC])
+@pytest.mark.parametrize("form", [*FORMS, exports.TWARC])
 def test_an_empty_database_gives_an_empty_export(program: Program, form: str) -> None:
     ended = program.run("tweets", "export", "--format", form)
     assert (ended.code, len(ended.out), ended.err) == (0, 1 if form in ("json", "csv") else 0, [])
@@ -76,6 +79,8 @@ def test_an_empty_database_gives_an_empty_export(program: Program, form: str) ->
         (["--tag", "devops"], []),
         (["--lang", "PT"], [4]),
         (["--author", "@BO_primer"], [3]),
+        (["--q", "ÜNÏ co"], [0, 1, 2]),
+        (["--q", "uni"], []),
         (["--min-followers", "8"], [0, 1, 2]),
         (["--since", "2026-03-02T08:32:00Z", "--until", "2026-03-02T08:34:00+00:00"], [2, 3]),
         (["--until", "2026-03-02"], []),
@@ -98,6 +103,7 @@ def test_the_filters_choose_the_tweets(filled: Program, options: list[str], numb
         (["--since", "2026-03-03", "--until", "2026-03-02"], "Invalid value for --until: expected a time that is not before"),
         (["--author", "a", "--author", "b"], "Invalid value for --author: is given more than once"),
         (["--min-followers", "-1"], "Invalid value for --min-followers: expected a whole number"),
+        (["--q", "?!"], "Invalid value for --q: expected a word of letters and digits"),
         (["--country", ""], "Invalid value for --country: expected the name of a country"),
         (["--format", "xml"], "Invalid value for '--format': 'xml' is not one of"),
         (["--key-file", "key"], "--key-file is for --pseudonymise"),
@@ -135,7 +141,7 @@ def test_a_file_that_appears_meanwhile_stays_as_it_is(filled: Program, tmp_path:
         file.write_text("mine")
         yield b"ours"
 
-    monkeypatch.setitem(exports.WRITERS, "ndjson", meanwhile)
+    monkeypatch.setitem(cast(dict[str, Form], FORMS), "ndjson", FORMS["ndjson"]._replace(writer=meanwhile))
     assert filled.run("tweets", "export", "-o", file) == (1, [], [f"{file}: File exists"])
     assert [(each.name, each.read_text()) for each in file.parent.iterdir()] == [("out.ndjson", "mine")]
 
@@ -151,12 +157,13 @@ def test_tweets_that_are_dropped_meanwhile_leave_no_half_a_file(
     folder = tmp_path / "out"
     folder.mkdir()
 
-    def dropping(batches: Any) -> Any:
+    def dropping(batches: Any, _fields: Any) -> Any:
         for piece in rows.lines(batches):
             yield piece
             filled.drop()
 
-    monkeypatch.setitem(exports.WRITERS, "ndjson", dropping)
+    monkeypatch.setitem(cast(dict[str, Form], FORMS), "ndjson", FORMS["ndjson"]._replace(writer=dropping))
+    monkeypatch.setattr("commands.exports.batches", partial(batches, most=2))
     ended = filled.run("tweets", "export", "-o", folder / "out.ndjson")
     assert ended == (1, [], ["the tweets were dropped or restored while they were read"])
     assert list(folder.iterdir()) == []

@@ -26,6 +26,7 @@ QUERIES = {
     "payloads": "SELECT id, tweet_id, retrieved, body FROM payloads",
     "author_payloads": "SELECT author_id, retrieved, body FROM author_payloads",
     "quarters": "SELECT start, tweets FROM quarters",
+    "presences": "SELECT start, quarters, authors FROM presences",
     "tag_langs": "SELECT key, tag_langs.lang, tweets FROM tag_langs JOIN tags ON tags.id = tag_id",
     "tag_hours": "SELECT key, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
 }

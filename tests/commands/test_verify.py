@@ -14,10 +14,11 @@ from sqlalchemy import func, select
 from api import get_tweets
 from collector.tweets.deletions import bury
 from emulator import Emulator
-from models import Spend
+from models import TWEET_WORDS, Spend, Tweet
 from tests.commands.conftest import Program
 from tests.fixtures.archives import FIXTURES
 from tests.fixtures.loggers import logging_restored
+from text.words import indexed
 
 MakeProgram = Callable[..., Program]
 DAY = 86_400
@@ -73,8 +74,22 @@ def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None
     [
         ("UPDATE quarters SET tweets = tweets + 1 WHERE start = (SELECT min(start) FROM quarters)", "quarter of an hour"),
         ("DELETE FROM quarters WHERE start = (SELECT max(start) FROM quarters)", "quarter of an hour"),
+        ("UPDATE presences SET authors = authors + 1 WHERE quarters = 0", "authors per quarter of an hour"),
+        ("DELETE FROM presences WHERE quarters = (SELECT max(quarters) FROM presences)", "authors per quarter of an hour"),
+        ("INSERT INTO presences SELECT max(start), 108, 1 FROM presences", "authors per quarter of an hour"),
         ("UPDATE tag_langs SET tweets = tweets - 1 WHERE lang = 'en'", "per tag and language"),
         ("UPDATE tag_hours SET tweets = tweets + 1 WHERE start = (SELECT max(start) FROM tag_hours)", "per tag and hour"),
+        ("UPDATE facet_counts SET tweets = tweets + 1 WHERE facet = 'lang' AND value = 'en'", "per facet"),
+        ("UPDATE facet_counts SET value = 'Elbonia' WHERE facet = 'country' AND value = ''", "per facet"),
+        ("INSERT INTO facet_counts SELECT 'tag', 'no tag', 1", "per facet"),
+        ("UPDATE hashtags SET tweets = tweets + 1 WHERE id = 1", "per hashtag"),
+        ("DELETE FROM hashtags WHERE id = 1", "per hashtag"),
+        ("UPDATE hashtags SET tag = tag || 'z' WHERE id = 1", "under their name"),
+        ("UPDATE tag_hashtags SET tweets = tweets - 1 WHERE hashtag_id = 1", "per tag and hashtag"),
+        ("DELETE FROM tag_hashtags WHERE hashtag_id = 1", "per tag and hashtag"),
+        ("DELETE FROM tweet_hashtags WHERE hashtag_id = 1", "hashtags of their text"),
+        ("INSERT OR IGNORE INTO tweet_hashtags SELECT id, 999999 FROM tweets", "hashtags of their text"),
+        ("UPDATE tweets SET text = 'on call' WHERE id = (SELECT tweet_id FROM tweet_hashtags)", "hashtags of their text"),
         ("UPDATE authors SET tweets = 7 WHERE id = (SELECT max(id) FROM authors)", "per author"),
         ("UPDATE spends SET posts = posts + 1 WHERE run_id = 1", "spend per collection"),
         ("UPDATE runs SET ceiling = ceiling + 1 WHERE id = 2", "spend per collection"),
@@ -92,6 +107,15 @@ def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None
         ("UPDATE listings SET before = since_id", "makes no sense"),
         ("UPDATE tweets SET rash_id = NULL WHERE id = (SELECT tweet_id FROM tweet_tags LIMIT 1)", "by which first"),
         ("UPDATE tags SET since_id = since_id * 2 WHERE id = 1", "not given out yet"),
+        (
+            "INSERT INTO tweet_words (rowid, words) SELECT max(id), 'planted' FROM tweets",
+            "0 of its text are not indexed, 1",
+        ),
+        ("INSERT INTO tweet_words (rowid, words) SELECT max(id) + 1, 'a b' FROM tweets", "not indexed, 2 are that it lacks"),
+        ("INSERT INTO tweet_words (rowid, words) SELECT id + 1, 'planted' FROM tweets", "words of more tweets"),
+        ("UPDATE tweets SET text = 'planted' WHERE id = (SELECT max(id) FROM tweets)", "1 of its text are not indexed"),
+        ("DELETE FROM tweet_words_data WHERE id = (SELECT max(id) FROM tweet_words_data)", "damaged"),
+        ("UPDATE tweet_words_data SET block = zeroblob(length(block)) WHERE id > 10", "damaged"),
         ("DELETE FROM authors WHERE id = (SELECT author_id FROM tweets LIMIT 1)", "not there"),
     ],
 )
@@ -100,6 +124,17 @@ def test_a_planted_fault_is_found(lived: Program, statement: str, words: str) ->
     ended = lived.run("database", "verify")
     assert ended.code == 1
     assert words in " ".join(ended.err)
+
+
+@pytest.mark.parametrize("lost", [slice(None), slice(2, 3)])
+def test_words_that_are_not_indexed_are_found(lived: Program, lost: slice) -> None:
+    with lived.collector.database.writing() as session:
+        tweet_id, text = session.execute(select(Tweet.id, Tweet.text).order_by(Tweet.id.desc()).limit(1)).one()
+        words = indexed(text)[lost]
+        TWEET_WORDS.remove(session, [(tweet_id, words)])
+    ended = lived.run("database", "verify")
+    assert ended.code == 1
+    assert ended.err == [f"words of tweet {tweet_id}: {len(words)} of its text are not indexed, 0 are that it lacks"]
 
 
 def test_a_damaged_file_is_said(lived: Program) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marshmallow import ValidationError
 
-from formats.filters import PARAMETERS, FiltersRefused, filters
+from formats.arguments import FilterArguments
+from formats.filters import FIELDS, PARAMETERS, FiltersRefused, filters
 from queries.filters import ALL, Filters
 from tests.formats.views import MANY
 
@@ -22,7 +24,7 @@ def test_nothing_given_asks_for_everything() -> None:
 
 
 def test_the_vocabulary_is_that_of_the_filters() -> None:
-    assert set(PARAMETERS) == {"tag" if name == "tags" else name for name in Filters._fields}
+    assert [FIELDS.get(name, name) for name in PARAMETERS] == list(Filters._fields)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,19 @@ def test_a_good_value_is_read(name: str, value: str, read: Any) -> None:
     assert filters({name: [value]}) == Filters(**expected)
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("Café  OR night_shift", ("café", "or", "night_shift")),
+        ('"on call" -again NEAR(x, 2)', ("on", "call", "again", "near", "x", "2")),
+        ("東京 京", ("東京", "京")),
+        ("a" * 200, ("a" * 100,)),
+    ],
+)
+def test_a_search_is_read_as_words_and_has_no_operators(value: str, words: tuple[str, ...]) -> None:
+    assert filters({"q": [value]}) == Filters(words=words)
+
+
 def test_tags_are_compared_by_their_key_and_each_counts_once() -> None:
     assert filters({"tag": ["SRE", "#sre", "#Ärger"]}).tags == ("#sre", "#ärger")
 
@@ -57,6 +72,17 @@ BAD = {
     "since": ["", "yesterday", "2026-02-30", "2026-11-17T12:00:00", "2026-11-17T12:00:00 01:00", "20261117", "٢026-11-17"],
     "until": ["", "0000-01-01", "2026-11-17T25:00:00Z", "0001-01-01T00:00:00+23:59", "2026-W01-1", "2026-11-17\n"],
     "min_followers": ["", "-1", "+1", "1.5", "1_000", "٣", " 1", "1000000001", "9" * 30],
+    "q": [
+        "",
+        " ",
+        "#",
+        "🚀",
+        "\u0301",
+        '"*"',
+        "a" * 201,
+        " ".join(f"w{number}" for number in range(51)),
+        "".join(map(chr, range(0x4E00, 0x4E00 + 52))),
+    ],
 }
 
 
@@ -92,3 +118,11 @@ def test_every_fault_is_named() -> None:
 def test_any_text_is_read_or_refused(name: str, value: str) -> None:
     with suppress(FiltersRefused):
         assert filters({name: [value]}) != ALL
+
+
+def test_the_parameters_of_a_request_are_read_as_the_same_filters() -> None:
+    given = {"tag": ["SRE", "#sre"], "q": "Café x", "lang": "EN"}
+    assert FilterArguments().load(given)["filters"] == Filters(tags=("#sre",), lang="en", words=("café", "x"))
+    with pytest.raises(ValidationError) as refused:
+        FilterArguments().load({"q": "#"})
+    assert refused.value.messages == {"q": [f"expected {PARAMETERS['q'].expected}"]}

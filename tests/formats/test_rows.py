@@ -69,7 +69,7 @@ def test_a_stand_in_for_an_unknown_author_s_id_is_not_shown() -> None:
 
 @pytest.mark.parametrize("batches", [[], [[FULL]], [[FULL, BARE], [BARE]], [[FULL], [FULL], [FULL]]])
 def test_the_pieces_of_all_tweets_are_one_json_document(batches: list[list[TweetView]]) -> None:
-    pieces = list(rows.tweets(batches))
+    pieces = list(rows.tweets([rows.encoded(view) for view in batch] for batch in batches))
     written = json.loads(b"".join(pieces))
     assert written == {"tweets": [json.loads(json.dumps(rows.tweet(view))) for batch in batches for view in batch]}
     assert len(pieces) == len(batches) + 2

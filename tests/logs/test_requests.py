@@ -13,7 +13,7 @@ import pytest
 from emulator import Emulator
 from tests.conftest import Server, environment, serving, wait_until
 
-OURS = {"__main__", "access", "api", "app", "collector", "gunicorn", "resources", "telemetry"}
+OURS = {"__main__", "access", "api", "app", "collector", "gunicorn", "resources", "server", "telemetry"}
 BEARER = "bearer-AAAA%2Fgeheim"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from emulator import Emulator
+from resources.limits import QUERY_LENGTH
 from tests.conftest import Server, environment, serving
 
 KEYS = {"type", "title", "status", "detail", "instance", "request_id", "message"}
@@ -128,6 +129,12 @@ def test_a_body_that_is_too_large_is_413(service: Server) -> None:
 
 def test_a_body_that_does_not_say_its_length_is_413_as_well(service: Server) -> None:
     problem(service.request("POST", "/database", data=iter([b"x" * 65536] * 32)), 413)
+
+
+def test_a_query_string_that_is_too_long_is_414_on_every_path(service: Server) -> None:
+    for path in ("/tweets", "/livez", "/nothing/here"):
+        problem(service.get(f"{path}?q={'x' * QUERY_LENGTH}"), 414)
+    assert service.get(f"/tweets?{'x' * QUERY_LENGTH}").status_code == 400
 
 
 def test_a_sane_request_id_is_kept_and_another_is_replaced(service: Server) -> None:

@@ -1,0 +1,74 @@
+"""What shapes are made of. Inside a schema a shape stands for itself; the document refers to it by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Schema = Mapping[str, Any]
+
+
+class Shape(NamedTuple):
+    """A schema with a name, under which clients know it."""
+
+    name: str
+    schema: Schema
+
+
+def record(name: str, meaning: str, keys: Mapping[str, Schema | Shape], *, optional: Sequence[str] = ()) -> Shape:
+    """Return the shape of an object that has these keys, all of them but the optional ones."""
+    required = [key for key in keys if key not in optional]
+    return Shape(name, {"type": "object", "description": meaning, "required": required, "properties": dict(keys)})
+
+
+def many(item: Schema | Shape, meaning: str = "") -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": item, **_described(meaning)}
+
+
+def nullable(schema: Schema | Shape, meaning: str = "") -> Schema:
+    """Return the schema of what may be null as well."""
+    if isinstance(schema, Shape) or "type" not in schema:
+        return {"anyOf": [schema, {"type": "null"}], **_described(meaning)}
+    return {**schema, "type": [schema["type"], "null"], **_described(meaning)}
+
+
+def text(meaning: str, **more: Any) -> Schema:
+    return {"type": "string", **more, **_described(meaning)}
+
+
+def count(meaning: str = "") -> Schema:
+    return {"type": "integer", "minimum": 0, **_described(meaning)}
+
+
+def number(meaning: str, **more: Any) -> Schema:
+    return {"type": "number", **more, **_described(meaning)}
+
+
+def flag(meaning: str) -> Schema:
+    return {"type": "boolean", **_described(meaning)}
+
+
+def time(meaning: str) -> Schema:
+    """Return the schema of a time as formats.times writes it."""
+    return text(
+        meaning, format="date-time", pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$", examples=["2025-12-31T07:00:00Z"]
+    )
+
+
+def day(meaning: str) -> Schema:
+    return text(meaning, format="date", examples=["2025-12-31"])
+
+
+def identifier(meaning: str) -> Schema:
+    """Return the schema of an id at X: a string, for JavaScript cuts numbers of this size."""
+    return text(meaning, pattern=r"^\d{1,19}$", examples=["2006008519143937502"])
+
+
+def word(meaning: str, *words: str) -> Schema:
+    """Return the schema of one of these words."""
+    return text(meaning, enum=list(words))
+
+
+def _described(meaning: str) -> Schema:
+    return {"description": meaning} if meaning else {}

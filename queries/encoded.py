@@ -1,0 +1,75 @@
+"""Tweets as JSON that the database itself writes, the same as formats.rows writes of a TweetView, at a fraction of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, Text, bindparam, case, cast, exists, func, literal, null, select
+from sqlalchemy.orm import Session, aliased
+
+from models import Author, Tag, Tweet, TweetTag, Version
+from sql.functions import among, json_list, json_object
+
+_rash = aliased(Tag)
+_found_by = (
+    select(json_list(Tag.tag, Tag.key)).join(TweetTag, TweetTag.tag_id == Tag.id).where(TweetTag.tweet_id == Tweet.id)
+).scalar_subquery()
+_own = cast(Tweet.id, Text)
+_later = (select(json_list(cast(Version.id, Text), Version.id)).where(Version.tweet_id == Tweet.id)).scalar_subquery()
+_edited = exists().where(Version.tweet_id == Tweet.id)
+_versions = func.json(literal('["').concat(_own).concat('",').concat(func.substr(_later, 2)))
+
+FIELDS: Mapping[str, Any] = {
+    "tweet": Tweet.text,
+    "author": Author.name,
+    "followers": Tweet.followers,
+    "created": Tweet.created,
+    "lang": Tweet.lang,
+    "country": Tweet.country,
+    "rash": _rash.tag,
+    "id": _own,
+    "username": Author.username,
+    "tags": _found_by,
+    "country_code": Tweet.country_code,
+    "author_id": case((Tweet.author_id >= 0, cast(Tweet.author_id, Text)), else_=null()),
+    "observed": Author.observed,
+    "version": cast(Tweet.version, Text),
+    "versions": case((_edited, _versions), else_=func.json_array(_own)),
+}
+AUTHORS = frozenset({"author", "username", "observed"})
+
+
+class Encoded(NamedTuple):
+    """Tweets as JSON objects of these fields."""
+
+    fields: tuple[str, ...] = tuple(FIELDS)
+
+    def rows(self, session: Session, ids: Sequence[int]) -> list[bytes]:
+        """Return the tweets with these ids, in this order; what is gone is left out."""
+        asked = _statement(self.fields).where(among(Tweet.id, ids))
+        found = {own: body.encode() for own, body in session.execute(asked)}
+        return [found[own] for own in ids if own in found]
+
+    def run(self, session: Session, *, after: int, most: int) -> tuple[list[bytes], int | None]:
+        """Return at most `most` of all tweets with ids above `after`, oldest id first, and the id of the last one."""
+        found = session.execute(_run(self.fields), {"after": after, "most": most}).all()
+        return [body.encode() for _, body in found], found[-1][0] if found else None
+
+
+@lru_cache
+def _statement(fields: tuple[str, ...]) -> Select[int, str]:
+    """Return the question for the tweets as JSON; columns of authors and tags are asked for only where they are shown."""
+    pairs = [part for name in FIELDS if name in fields for part in (literal(name, literal_execute=True), FIELDS[name])]
+    statement = select(Tweet.id, json_object(*pairs)).select_from(Tweet)
+    if not AUTHORS.isdisjoint(fields):
+        statement = statement.outerjoin(Author, Author.id == Tweet.author_id)
+    if "rash" in fields:
+        statement = statement.outerjoin(_rash, _rash.id == Tweet.rash_id)
+    return statement
+
+
+@lru_cache
+def _run(fields: tuple[str, ...]) -> Select[int, str]:
+    return _statement(fields).where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))

@@ -1,0 +1,97 @@
+"""Time zones: where a zone's offset from UTC changes, and where its quarters, hours and days begin. Times are epoch seconds.
+
+Buckets are cut by the zone's wall clock. A day is a local date, so it has 23 or 25 hours where clocks are changed; where they
+are turned back over midnight, the next date begins when it is shown first. An hour is one local hour at one offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+QUARTER, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+QUARTER_S, HOUR_S, DAY_S = (int(length.total_seconds()) for length in (QUARTER, HOUR, DAY))
+MARGIN_S = 2 * DAY_S  # longer than the longest bucket
+FIRST = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())  # calendars and zones end at the years 1 and 9999
+LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
+
+
+class Stretch(NamedTuple):
+    """A half-open stretch of time in which a zone keeps one offset from UTC, in seconds."""
+
+    first: int
+    end: int
+    offset: int
+
+
+def stretches(zone: tzinfo, first: int, end: int) -> Iterator[Stretch]:
+    """Give the stretches of one offset between two times, oldest first."""
+    begin = first
+    for year in range(_year(first), _year(end) + 1):
+        for change in _changes(zone, year):
+            if begin < change < end:
+                yield Stretch(begin, change, _offset(zone, begin))
+                begin = change
+    yield Stretch(begin, end, _offset(zone, begin))
+
+
+def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[tuple[int, int]]:
+    """Give start and end of the buckets (QUARTER, HOUR or DAY long) that overlap a stretch of time, whole, oldest first."""
+    for start, until in pairwise(_EDGES[length](zone, first - MARGIN_S, end + MARGIN_S)):
+        if start >= end:
+            return
+        if until > first:
+            yield start, until
+
+
+def _quarters(_zone: tzinfo, first: int, end: int) -> Iterator[int]:
+    """Give the edges of UTC's quarters of an hour: every current offset is a multiple of one."""
+    yield from range(first // QUARTER_S * QUARTER_S, end, QUARTER_S)
+
+
+def _hours(zone: tzinfo, first: int, end: int) -> Iterator[int]:
+    for stretch in stretches(zone, first, end):
+        yield stretch.first
+        local = (stretch.first + stretch.offset) // HOUR_S * HOUR_S
+        yield from range(local + HOUR_S - stretch.offset, stretch.end, HOUR_S)
+
+
+def _days(zone: tzinfo, first: int, end: int) -> Iterator[int]:
+    shown = first // DAY_S - 2
+    for stretch in stretches(zone, first, end):
+        date, last = ((second + stretch.offset) // DAY_S for second in (stretch.first, stretch.end - 1))
+        if date > shown:
+            yield stretch.first
+        yield from (day * DAY_S - stretch.offset for day in range(max(date, shown) + 1, last + 1))
+        shown = max(shown, last)
+
+
+_EDGES: dict[timedelta, Callable[[tzinfo, int, int], Iterator[int]]] = {QUARTER: _quarters, HOUR: _hours, DAY: _days}
+
+
+@lru_cache(maxsize=4096)
+def _changes(zone: tzinfo, year: int) -> tuple[int, ...]:
+    """Return when the offset changes in a year of UTC; no zone changes it twice a day."""
+    first, end = (int(datetime(one, 1, 1, tzinfo=UTC).timestamp()) for one in (year, year + 1))
+    days = pairwise(range(first, end + 1, DAY_S))
+    return tuple(_change(zone, day, after) for day, after in days if _offset(zone, day) != _offset(zone, after))
+
+
+def _change(zone: tzinfo, before: int, after: int) -> int:
+    """Return the first second of the offset at `after`, by halving."""
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (middle, after) if _offset(zone, middle) == _offset(zone, before) else (before, middle)
+    return after
+
+
+def _offset(zone: tzinfo, second: int) -> int:
+    offset = datetime.fromtimestamp(min(max(second, FIRST), LAST), zone).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
+def _year(second: int) -> int:
+    return datetime.fromtimestamp(min(max(second, FIRST), LAST), UTC).year

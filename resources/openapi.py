@@ -1,0 +1,86 @@
+"""/openapi.json: what the routes and their resources declare, as OpenAPI 3.1."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from flask import Flask, Response, current_app
+from werkzeug.routing import Rule
+from werkzeug.routing.converters import NumberConverter
+
+from formats.arguments import NoArguments
+from formats.openapi.answers import answered, reads
+from formats.openapi.document import document
+from formats.openapi.operations import Operation
+from formats.shapes.parts import Schema
+from formats.shapes.service import DOCUMENT
+from guard.tokens import OPEN_PATHS
+from resources.api import MonitorResource, tagged
+from settings import VERSION
+
+PLACE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+METHODS = ("get", "put", "post", "delete", "patch")
+
+
+class OpenApiResource(MonitorResource):
+    """What the service takes and answers, from the declarations that validate the requests."""
+
+    answers = answered(get=reads(DOCUMENT, "The document"))
+
+    def get(self) -> Any:
+        """Describe this API in OpenAPI 3.1."""
+        if "openapi" not in current_app.extensions:
+            current_app.extensions["openapi"] = orjson.dumps(described(current_app))
+        body = current_app.extensions["openapi"]
+        return tagged(Response(body, mimetype="application/json", headers={"Cache-Control": "private, no-cache"}))
+
+
+def described(app: Flask) -> dict[str, Any]:
+    """Return the document of an app's routes; raises Undescribed for one that nothing describes."""
+    return document(operations(app), version=VERSION)
+
+
+def operations(app: Flask) -> Iterator[Operation]:
+    """Give the operations of an app's resources, by path."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        resource = getattr(app.view_functions[rule.endpoint], "view_class", None)
+        if resource and issubclass(resource, MonitorResource):
+            for method in METHODS:
+                if method.upper() in (rule.methods or ()):
+                    yield _operation(rule, resource, method)
+
+
+def _operation(rule: Rule, resource: type[MonitorResource], method: str) -> Operation:
+    words, _, more = _said(resource, method).partition("\n")
+    return Operation(
+        path=PLACE.sub(r"{\1}", rule.rule),
+        method=method,
+        name=method + resource.__name__.removesuffix("Resource"),
+        noun=resource.__module__.rpartition(".")[2],
+        about=inspect.getdoc(inspect.getmodule(resource)) or "",
+        words=words.removesuffix("."),
+        more=more.strip() or inspect.getdoc(resource) or "",
+        places={name: _bounds(converter) for name, converter in rule._converters.items()},
+        arguments=resource.arguments if method == "get" else NoArguments,
+        gives=resource.gives,
+        answers=resource.answers.get(method, ()),
+        body=resource.bodies.get(method),
+        guarded=rule.rule not in OPEN_PATHS,
+    )
+
+
+def _said(resource: type[MonitorResource], method: str) -> str:
+    """Return what is said of a method, at the method itself or, for a GET that is inherited, at what it reads."""
+    found = vars(resource).get(method) or (vars(resource).get("read") if method == "get" else None)
+    return (found and inspect.getdoc(found)) or ""
+
+
+def _bounds(converter: Any) -> Schema | None:
+    """Return the bounds of a part of the path that is a whole number, else None."""
+    if not isinstance(converter, NumberConverter):
+        return None
+    return {"type": "integer", "minimum": converter.min or 0, "maximum": converter.max}

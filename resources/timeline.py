@@ -1,0 +1,44 @@
+"""/timeline: tweets and their authors over time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from formats import rows
+from formats.arguments import TimelineArguments
+from formats.openapi.answers import answered, reads
+from formats.problems import Fault
+from formats.shapes.tweets import TIMELINE
+from queries.figures import x_now
+from queries.filters import Filters
+from queries.gaps import gaps
+from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
+from resources.api import BadInput
+from resources.snapshots import SnapshotResource
+from sql.functions import quarter_hour
+
+TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: ask for longer ones, or for less time by since and until"
+
+
+class TimelineResource(SnapshotResource):
+    """Quarters of an hour, hours or days of a zone, of all tweets or those that the filters let through."""
+
+    arguments = TimelineArguments
+    answers = answered(get=reads(TIMELINE, "The buckets"))
+
+    def depends(self, session: Session) -> Hashable:
+        """Return what decides which buckets are over, and what is not known of the time."""
+        return int(x_now(session).timestamp()) // quarter_hour.seconds, tuple(gaps(session))
+
+    def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo) -> Any:
+        """Count tweets and distinct authors over time."""
+        try:
+            found = timeline(session, bucket=bucket, zone=tz, filters=filters)
+        except TooManyBuckets as error:
+            raise BadInput([Fault("bucket", TOO_MANY)]) from error
+        return rows.timeline(found, zone=tz.key)

@@ -1,0 +1,28 @@
+"""What tests of the document share: a service with the emulator's tweets of a quiet time, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulator import Emulator
+from tests.conftest import Server, environment, serving
+from tests.openapi.contract import Contract
+from tests.resources.conftest import QUIET
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service after one collection."""
+    folder = tmp_path_factory.mktemp("service")
+    with Emulator() as emulator:
+        emulator.clock.hold(QUIET)
+        with serving(folder, **environment(folder, emulator)) as server:
+            assert server.get("/database").status_code == 200
+            yield server
+
+
+@pytest.fixture(scope="module")
+def contract(service: Server) -> Contract:
+    return Contract(service.get("/openapi.json").json())

@@ -1,0 +1,29 @@
+"""What Schemathesis is told about this service: which hashtags to leave out, and that a collection needs one to collect."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+from urllib.parse import unquote
+
+import requests
+import schemathesis
+
+COLLECTING = {("GET", "/database"), ("POST", "/database"), ("POST", "/collections")}
+LONGEST_TAG = 100
+LONGEST_WAIT_S = 10
+LETTERS = {"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Mn", "Mc"}
+
+
+@schemathesis.hook
+def filter_path_parameters(_context: Any, parameters: dict[str, Any] | None) -> bool:
+    """Leave out hashtags for which the pattern is not exact: those with other characters beyond ASCII, and overlong ones."""
+    tag = unquote(str((parameters or {}).get("tag", "")))
+    return len(tag) <= LONGEST_TAG and all(char.isascii() or unicodedata.category(char) in LETTERS for char in tag)
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
+    """Track a tag before each collection, for the run may have untracked them all."""
+    if (case.method.upper(), case.operation.path) in COLLECTING:
+        requests.put(f"{case.operation.base_url.rstrip('/')}/tags/devops", timeout=LONGEST_WAIT_S).raise_for_status()

@@ -1,0 +1,150 @@
+"""The document: valid, complete, and from the declarations that validate the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import openapi_spec_validator
+import pytest
+from flask import Flask
+from marshmallow import Schema, ValidationError, fields, validate
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
+
+import resources.api
+import settings
+from app import create_app
+from formats.arguments import FilterArguments, HourArguments, VolumeArguments
+from formats.openapi.fields import Undescribed, schema_of
+from formats.openapi.parameters import query
+from formats.parameters import whole
+from resources.api import MonitorResource
+from resources.openapi import described, operations
+from tests.conftest import MakeSettings, Server
+from tests.openapi.contract import Contract
+
+ODD = [" ", "no-tag", "1.5", "-1", "007", "9" * 30, "a\tb", "\x00", "\t#Straße1 ", "日本", "PT-br", "@Name_1", "Côte d’Ivoire"]
+ODD += ["2025-12-31t07:00:00.5z", "2025-12-31T07:00:00-03:00", "2025-12-31", "yesterday", "day", "id", "ids", "-id"]
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings) -> Iterator[Flask]:
+    """The app in this process."""
+    made = create_app(make_settings())
+    with closing(made.extensions["collector"]):
+        yield made
+
+
+def test_it_is_valid_openapi_of_this_version(service: Server, contract: Contract) -> None:
+    openapi_spec_validator.validate(contract.document)
+    assert contract.document["openapi"] == "3.1.0"
+    assert contract.document["info"]["version"] == settings.VERSION
+    assert service.get("/openapi.json").headers["Content-Type"] == "application/json"
+
+
+def test_an_invalid_document_is_noticed(contract: Contract) -> None:
+    with pytest.raises(OpenAPIValidationError):
+        openapi_spec_validator.validate(contract.document | {"paths": {"/tweets": {"get": {"responses": {"200": {}}}}}})
+
+
+def test_it_has_each_method_of_each_resource_once(app: Flask, contract: Contract) -> None:
+    declared = {(path, method) for path, method, _ in contract.operations()}
+    assert declared == {(one.path, one.method) for one in operations(app)}
+    names = [operation["operationId"] for *_, operation in contract.operations()]
+    assert len(set(names)) == len(names)
+
+
+def test_what_is_not_in_it_is_a_page_or_a_file(app: Flask) -> None:
+    others = {rule.rule for rule in app.url_map.iter_rules() if not hasattr(app.view_functions[rule.endpoint], "view_class")}
+    assert others == {"/", "/docs", "/static/<path:filename>"}
+
+
+def test_each_operation_is_described_with_each_of_its_parameters(contract: Contract) -> None:
+    for path, method, operation in contract.operations():
+        assert 0 < len(operation["summary"]) < 80, path
+        assert operation["description"], path
+        assert {"400", "406", "500", "503"} <= operation["responses"].keys(), (path, method)
+        for parameter in operation["parameters"]:
+            assert parameter["description"], parameter
+            assert ("example" in parameter) != parameter.get("x-opaque", False), parameter
+            if "example" in parameter:
+                assert contract.invalid(parameter["schema"], parameter["example"]) == []
+
+
+def names(arguments: Schema) -> dict[str, fields.Field[Any]]:
+    return {field.data_key or name: field for name, field in arguments.fields.items()}
+
+
+def test_parameters_are_those_that_the_resource_validates(app: Flask, contract: Contract) -> None:
+    for one in operations(app):
+        shown = contract.document["paths"][one.path][one.method]["parameters"]
+        assert [part["name"] for part in shown if part["in"] == "query"] == sorted(names(one.arguments()))
+
+
+def test_what_a_field_takes_its_schema_takes(app: Flask, contract: Contract) -> None:
+    checked = set()
+    for one in operations(app):
+        for name, field in names(one.arguments()).items():
+            inner: Any = field.inner if isinstance(field, fields.List) else field
+            parameters = contract.document["paths"][one.path][one.method]["parameters"]
+            schema = next(part["schema"] for part in parameters if part["in"] == "query" and part["name"] == name)
+            for value in ODD:
+                if taken(inner, value):
+                    assert contract.invalid(schema, typed(schema, value)) == [], (name, value)
+                    checked.add(name)
+    assert {"limit", "tag", "since", "bucket"} <= checked
+
+
+def typed(schema: dict[str, Any], value: str) -> Any:
+    """Return a value as a client means it that reads the schema."""
+    if schema.get("type") == "array":
+        return [typed(schema["items"], value)]
+    return int(value) if schema.get("type") == "integer" else value
+
+
+def taken(field: Any, value: str) -> bool:
+    try:
+        field.deserialize(value)
+    except ValidationError:
+        return False
+    return True
+
+
+class Strange(fields.Field[str]):
+    """A kind of field that nobody has described."""
+
+
+def test_a_field_of_an_unknown_kind_stops_the_document(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HourArguments._declared_fields, "tz", Strange())
+    with pytest.raises(Undescribed, match="Strange"):
+        described(app)
+
+
+def test_a_validator_of_an_unknown_kind_stops_the_document() -> None:
+    with pytest.raises(Undescribed, match="lambda"):
+        schema_of(fields.String(validate=lambda _value: True))
+
+
+def test_a_parameter_without_a_meaning_stops_the_document() -> None:
+    with pytest.raises(Undescribed, match="what it is for"):
+        query(Schema.from_dict({"unheard": whole(1, 2)}))
+
+
+def test_a_resource_without_answers_stops_the_document(app: Flask) -> None:
+    class Silent(MonitorResource):
+        def get(self) -> None:
+            """Say nothing."""
+
+    resources.api.ProblemApi(app).add_resource(Silent, "/silent")
+    with pytest.raises(Undescribed, match="/silent"):
+        described(app)
+
+
+def test_bounds_and_choices_are_those_of_the_validators() -> None:
+    assert schema_of(whole(1, 7)) == {"type": "integer", "minimum": 1, "maximum": 7}
+    assert schema_of(fields.String(validate=validate.OneOf(["a", "b"]))) == {"type": "string", "enum": ["a", "b"]}
+    bucket = next(part for part in query(VolumeArguments) if part["name"] == "bucket")
+    assert bucket["schema"] == {"type": "string", "enum": ["hour", "day"]}
+    tag = next(part for part in query(FilterArguments) if part["name"] == "tag")
+    assert (tag["schema"]["type"], tag["style"], tag["explode"]) == ("array", "form", True)

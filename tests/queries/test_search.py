@@ -1,0 +1,186 @@
+"""Search: whatever is stored, edited and deleted, words find exactly the tweets that have all of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import Select
+from sqlalchemy import text as sql
+
+from alchemy import Database
+from collector import runs
+from collector.copies.backups import drop
+from collector.tweets import deletions, index_check
+from collector.tweets.store import store
+from collector.values import Find
+from collector.x import parsing
+from formats.filters import filters
+from models import TWEET_WORDS
+from queries import tweets
+from queries.filters import Filters
+from queries.lists import Wanted, page
+from queries.orders import BY_ID, Order, Position, ordered
+from queries.sources import source
+from tests.fixtures.archives import Json, edited, post
+from text.words import asked, indexed
+
+LATIN = ["on call", "Café", "cafe", "STRASSE", "é", "rust_2", "AND", '"', "*", "🚀"]
+OTHERS = ["东京", "東京へ", "東", "京", "ที่นี่", "हिन्दी", "한국어", "مرحبا"]
+TEXTS = st.lists(st.sampled_from(LATIN + OTHERS) | st.text(max_size=5), max_size=6).map(" ".join).filter(bool)
+NUMBERS = st.integers(0, 40)
+
+
+def stored(database: Database, *posts: Json) -> None:
+    with database.writing() as session:
+        store(session, [Find(parsing.tweet(each), ()) for each in posts], [], run_id=runs.begin_import(session))
+
+
+def matching(database: Database, *words: str) -> list[int]:
+    with database.reading() as session:
+        return list(session.scalars(TWEET_WORDS.having(words)))
+
+
+class Searched(RuleBasedStateMachine):
+    """A database beside a dictionary of texts by the first version's minute; a version's minute is 100 more for each edit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.database = Database(f"sqlite:///{self.folder.name}/tweets.db")
+        self.database.upgrade()
+        self.texts: dict[int, str] = {}
+        self.edits: dict[int, int] = {}
+        self.gone: set[int] = set()
+
+    def teardown(self) -> None:
+        self.database.close()
+        self.folder.cleanup()
+
+    @rule(given=st.dictionaries(NUMBERS, TEXTS, max_size=8))
+    def store(self, given: dict[int, str]) -> None:
+        stored(self.database, *(post(number, text) for number, text in given.items()))
+        for number, text in given.items():
+            if number not in self.gone and number not in self.texts:
+                self.texts[number] = self._seen(text)
+
+    @precondition(lambda self: self.texts)
+    @rule(data=st.data(), text=TEXTS)
+    def edit(self, data: st.DataObject, text: str) -> None:
+        number = data.draw(st.sampled_from(sorted(self.texts)))
+        self.edits[number] = self.edits.get(number, 0) + 1
+        versions = [number + 100 * edit for edit in range(self.edits[number] + 1)]
+        stored(self.database, edited(*versions, text=text))
+        self.texts[number] = self._seen(text)
+
+    @precondition(lambda self: self.texts)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.texts)))
+        with self.database.writing() as session:
+            deletions.bury(session, int(post(number)["id"]))
+        self.gone.add(number)
+        del self.texts[number]
+
+    @rule()
+    def drop(self) -> None:
+        drop(self.database)
+        self.texts.clear()
+        self.edits.clear()
+
+    @rule()
+    def write_anew(self) -> None:
+        self.database.write_anew()
+
+    @rule(query=TEXTS)
+    def ask(self, query: str) -> None:
+        if words := asked(query):
+            expected = [number for number, text in sorted(self.texts.items()) if set(words) <= set(indexed(text))]
+            ids = [int(post(number)["id"]) for number in expected]
+            assert matching(self.database, *words) == ids
+            batches = tweets.in_batches(self.database, filters=Filters(words=words), most=2)
+            assert [view.id for batch in batches for view in batch] == ids
+
+    @invariant()
+    def the_index_says_what_the_texts_say(self) -> None:
+        with self.database.reading() as session:
+            assert list(index_check.faults(session)) == []
+            assert session.scalar(sql("PRAGMA integrity_check")) == "ok"
+
+    def _seen(self, text: str) -> str:
+        return parsing.tweet(post(0, text)).text
+
+
+TestSearched = Searched.TestCase
+TestSearched.settings = settings(
+    max_examples=10, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Tweets that all have a word, every second of them another, and one a rare one."""
+    folder = tmp_path_factory.mktemp("search")
+    with closing(Database(f"sqlite:///{folder}/tweets.db")) as ready:
+        ready.upgrade()
+        rare = {7: " zymurgy"}
+        stored(ready, *(post(n, f"always{' half' if n % 2 else ''}{rare.get(n, '')}") for n in range(2_000)))
+        yield ready
+
+
+def listed(database: Database, words: tuple[str, ...], order: Order, after: int) -> list[int]:
+    with database.reading() as session:
+        found = page(session, Wanted(Filters(words=words), order), after=Position(None, after), most=3)
+    return [place.id for place in found]
+
+
+def test_a_list_by_id_is_read_from_the_index_and_from_any_place_on(database: Database) -> None:
+    words, middle = ("half", "always"), int(post(1000)["id"])
+    up, down = [1001, 1003, 1005], [999, 997, 995]
+    assert listed(database, words, BY_ID, middle) == [int(post(number)["id"]) for number in up]
+    assert listed(database, words, Order("id", descending=True), middle) == [int(post(number)["id"]) for number in down]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_list_by_id_gathers_and_sorts_nothing(database: Database, descending: bool) -> None:
+    order = Order("id", descending=descending)
+    with database.reading() as session:
+        query, columns = source(session, Filters(words=("half",)), order)
+    (part,) = ordered(query, order, Position(None, 5), columns)
+    (step,) = plan(database, part.limit(3))
+    assert step == f"SCAN tweet_words VIRTUAL TABLE INDEX {192 if descending else 64}:M1{'<' if descending else '>'}"
+
+
+@pytest.mark.parametrize(
+    ("query", "minutes"),
+    [
+        ("always OR absent", []),
+        ("zymurgy AND half", []),
+        ("half NOT always", []),
+        ("alw* ^half", []),
+        ('"half always" -zymurgy', [7]),
+        ("tweet_words:zymurgy", []),
+        ("ZYMURGY + (half)", [7]),
+    ],
+)
+def test_nothing_of_a_query_is_an_operator(database: Database, query: str, minutes: list[int]) -> None:
+    assert matching(database, *filters({"q": [query]}).words) == [int(post(minute)["id"]) for minute in minutes]
+
+
+def plan(database: Database, asked_for: Select[Any]) -> list[str]:
+    """Return the steps by which SQLite answers a question."""
+    with database.reading() as session:
+        dialect = session.get_bind().dialect
+        statement: Any = asked_for.compile(dialect=dialect)
+        kinds = {name: bound.type.bind_processor(dialect) for name, bound in statement.binds.items()}
+        given = {name: kinds[name](value) if kinds[name] else value for name, value in statement.params.items()}
+        rows = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement}", tuple(given[name] for name in statement.positiontup)
+        )
+        return [row.detail for row in rows]

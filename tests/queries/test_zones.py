@@ -1,0 +1,153 @@
+"""Where a zone's offset changes, and where its quarters, hours and days begin: against looking at every minute."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alchemy import Database
+from models import LONGEST_DAY, Quarter
+from queries import zones
+from queries.hours import per_hour
+from queries.zones import DAY, DAY_S, HOUR, QUARTER
+from tests.queries.clocks import Period, naive
+
+NAMES = sorted(available_timezones() - {"localtime"})
+YEARS = (2010, 2022, 2026)
+BEGIN, LATELY, END = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2006, 2022, 2038))
+NOW = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
+
+
+def starts(zone: str, bucket: timedelta, begin: str, end: str) -> list[str]:
+    """Return in local time when the buckets of these UTC times begin."""
+    first, last = (int(datetime.fromisoformat(f"{when}Z").timestamp()) for when in (begin, end))
+    found = zones.buckets(ZoneInfo(zone), bucket, first, last)
+    return [f"{datetime.fromtimestamp(start, ZoneInfo(zone)):%m-%d %H:%M %z}" for start, _ in found]
+
+
+def lengths(zone: str, begin: str, end: str) -> list[float]:
+    """Return how many hours the days of these UTC times have."""
+    first, last = (int(datetime.fromisoformat(f"{when}Z").timestamp()) for when in (begin, end))
+    return [(until - start) / 3600 for start, until in zones.buckets(ZoneInfo(zone), DAY, first, last)]
+
+
+def test_a_day_has_as_many_hours_as_the_clock_shows() -> None:
+    assert lengths("Europe/Berlin", "2026-03-28T12:00", "2026-03-30T12:00") == [24, 23, 24]
+    assert lengths("America/New_York", "2026-10-31T12:00", "2026-11-02T12:00") == [24, 25, 24]
+    assert lengths("Australia/Lord_Howe", "2026-04-03T18:00", "2026-04-05T18:00") == [24, 24.5, 24]
+    assert lengths("Antarctica/Casey", "2023-03-07T18:00", "2023-03-09T18:00") == [24, 27, 24]
+
+
+def test_a_date_that_a_zone_leaves_out_is_no_bucket() -> None:
+    found = starts("Pacific/Apia", DAY, "2011-12-29T12:00", "2012-01-01T08:00")
+    assert found == ["12-29 00:00 -1000", "12-31 00:00 +1400", "01-01 00:00 +1400"]
+
+
+def test_a_date_begins_when_it_is_first_shown_though_the_clock_is_turned_back_to_the_one_before() -> None:
+    found = starts("America/St_Johns", DAY, "2010-11-06T12:00", "2010-11-08T12:00")
+    assert found == ["11-06 00:00 -0230", "11-07 00:00 -0230", "11-08 00:00 -0330"]
+
+
+def test_an_hour_is_at_one_offset() -> None:
+    found = starts("Australia/Lord_Howe", HOUR, "2026-04-04T14:00", "2026-04-04T16:30")
+    assert found == ["04-05 01:00 +1100", "04-05 01:30 +1030", "04-05 02:00 +1030"]
+    found = starts("Asia/Kathmandu", HOUR, "2026-04-04T14:00", "2026-04-04T15:30")
+    assert found == ["04-04 19:00 +0545", "04-04 20:00 +0545", "04-04 21:00 +0545"]
+
+
+def test_a_quarter_is_one_of_utc() -> None:
+    assert starts("UTC", QUARTER, "2026-04-04T14:01", "2026-04-04T14:16") == ["04-04 14:00 +0000", "04-04 14:15 +0000"]
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_every_zone_keeps_the_offset_of_a_stretch_throughout(year: int) -> None:
+    first, end = (int(datetime(one, 1, 1, tzinfo=UTC).timestamp()) for one in (year, year + 1))
+    for name in NAMES:
+        zone, at = ZoneInfo(name), first
+        for stretch in zones.stretches(zone, first, end):
+            assert stretch.first == at
+            at = stretch.end
+            seconds = {*range(stretch.first, stretch.end, DAY_S // 4), stretch.end - 1}
+            assert {_offset(zone, second) for second in seconds} == {stretch.offset}, (name, stretch)
+        assert at == end
+
+
+def _offset(zone: tzinfo, second: int) -> float:
+    offset = datetime.fromtimestamp(second, zone).utcoffset()
+    assert offset is not None
+    return offset.total_seconds()
+
+
+@given(st.sampled_from(NAMES), st.integers(BEGIN, END), st.integers(1, 3 * DAY_S), st.sampled_from([QUARTER, HOUR, DAY]))
+@settings(deadline=None, max_examples=60)
+def test_buckets_are_what_a_look_at_every_minute_finds(name: str, first: int, length: int, bucket: timedelta) -> None:
+    found = list(zones.buckets(ZoneInfo(name), bucket, first, first + length))
+    assert found == naive(ZoneInfo(name), bucket, (first, first + length))
+
+
+@pytest.mark.parametrize(
+    "name", ["America/St_Johns", "Australia/Lord_Howe", "Antarctica/Casey", "Africa/Casablanca", "Asia/Gaza"]
+)
+@pytest.mark.parametrize("bucket", [HOUR, DAY])
+def test_buckets_are_right_around_every_change_of_a_clock(name: str, bucket: timedelta) -> None:
+    zone = ZoneInfo(name)
+    for before, after in pairwise(zones.stretches(zone, BEGIN, END)):
+        period: Period = (before.end - 20_000, after.first + 20_000)
+        assert list(zones.buckets(zone, bucket, *period)) == naive(zone, bucket, period)
+
+
+def test_no_day_is_longer_than_presence_reaches_back() -> None:
+    """A longer one would be exact as well, but slow."""
+    turned = {
+        before.offset - after.offset
+        for name in NAMES
+        for before, after in pairwise(zones.stretches(ZoneInfo(name), LATELY, NOW))
+    }
+    assert 24 * 3600 + max(turned) <= LONGEST_DAY * 900
+
+
+def test_the_ends_of_the_calendar_are_far_enough() -> None:
+    for name in ("America/Sao_Paulo", "Asia/Tokyo"):
+        for second in (zones.FIRST, zones.LAST - 1):
+            ((start, end),) = zones.buckets(ZoneInfo(name), DAY, second, second + 1)
+            assert start <= second < end
+
+
+@pytest.fixture(scope="module")
+def quarters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, dict[int, int]]]:
+    """A database with tweets in quarters of several years, more of them around changes of clocks."""
+    chance, changed = Random(1), ["2026-04-04T15:00Z", "2026-03-29T01:00Z", "2023-03-08T16:00Z"]
+    around = [int(datetime.fromisoformat(when).timestamp()) + 900 * n for when in changed for n in range(-9, 9)]
+    counts = {second: chance.randint(1, 9) for second in [*around, *(chance.randrange(LATELY, NOW, 900) for _ in range(200))]}
+    with closing(Database(f"sqlite:///{tmp_path_factory.mktemp('quarters') / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        with ready.writing() as session:
+            session.add_all(Quarter(start=start, tweets=tweets) for start, tweets in counts.items())
+        yield ready, counts
+
+
+def test_the_hours_of_the_day_are_those_of_each_quarter_in_every_zone(quarters: tuple[Database, dict[int, int]]) -> None:
+    database, counts = quarters
+    with database.reading() as session:
+        for name in NAMES:
+            expected = Counter[int]()
+            for start, tweets in counts.items():
+                expected[datetime.fromtimestamp(start, ZoneInfo(name)).hour] += tweets
+            assert per_hour(session, zone=ZoneInfo(name)) == [(hour, expected[hour]) for hour in range(24)], name
+
+
+def test_no_tweets_are_none_in_every_hour(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'empty.db'}")) as empty:
+        empty.upgrade()
+        with empty.reading() as session:
+            assert per_hour(session, zone=UTC) == [(hour, 0) for hour in range(24)]

@@ -1,0 +1,125 @@
+"""/docs in a real browser: complete without anybody else, under a strict policy."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import ROOT, Server, serving
+from tests.fixtures.browser import CHROMIUM, Page, browser
+
+VENDOR = ROOT / "web" / "static" / "vendor"
+SHOWN = "document.querySelectorAll('.opblock').length"
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service over an empty database, collecting nothing."""
+    folder = tmp_path_factory.mktemp("docs")
+    with serving(folder, DATABASE_URL=f"sqlite:///{folder / 'tweets.db'}", COLLECT_ON_START="0") as server:
+        yield server
+
+
+@pytest.fixture
+def page(service: Server, tmp_path: Path) -> Iterator[Page]:
+    """The page in a browser, its operations shown."""
+    with browser(tmp_path) as tab:
+        tab.open(f"{service.url}/docs")
+        tab.until(SHOWN)
+        yield tab
+
+
+def test_its_policy_allows_its_own_origin_only(service: Server) -> None:
+    policy = service.get("/docs").headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert not re.search(r"https?:|\*", policy)
+    assert service.get("/docs").headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_what_it_loads_has_the_right_types_and_is_kept_where_it_never_changes(service: Server) -> None:
+    loaded = re.findall(r'(?:src|href)="(static/[^"]+)"', service.get("/docs").text)
+    answers = {path: service.get(f"/{path}") for path in loaded}
+    assert {path.rpartition("/")[2]: answer.headers["Content-Type"] for path, answer in answers.items()} == {
+        "swagger-ui.css": "text/css; charset=utf-8",
+        "docs.css": "text/css; charset=utf-8",
+        "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+        "docs.js": "text/javascript; charset=utf-8",
+    }
+    for path, answer in answers.items():
+        assert answer.status_code == 200
+        assert ("immutable" in answer.headers["Cache-Control"]) == ("vendor/" in path)
+        assert service.get(f"/{path}", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["../docs.py", "%2e%2e/docs.py", "vendor", "nothing.js"])
+def test_nothing_else_is_served(service: Server, path: str) -> None:
+    assert service.get(f"/static/{path}").status_code == 404
+
+
+@needs_chromium
+def test_it_shows_every_operation_and_asks_nobody_else(service: Server, page: Page) -> None:
+    paths = service.get("/openapi.json").json()["paths"]
+    assert page.value(SHOWN) == sum(len(methods) for methods in paths.values())
+    origins = {urlsplit(url).netloc for url in page.seen.requests if not url.startswith("data:")}
+    assert origins == {urlsplit(service.url).netloc}
+    assert f"{service.url}/openapi.json" in page.seen.requests
+
+
+@needs_chromium
+def test_an_operation_can_be_tried_out_without_a_complaint(service: Server, page: Page) -> None:
+    page.value("document.querySelector('#operations-health-getLivez button').click()")
+    page.until("document.querySelector('#operations-health-getLivez .execute') !== null")
+    page.value("document.querySelector('#operations-health-getLivez .execute').click()")
+    assert "alive" in page.until("document.querySelector('#operations-health-getLivez .live-responses-table')?.innerText")
+    assert f"{service.url}/livez" in page.seen.requests
+    assert page.violations() == []
+    assert page.seen.complaints == []
+
+
+@needs_chromium
+def test_a_breach_of_the_policy_and_a_request_to_others_are_noticed(page: Page) -> None:
+    page.value("document.body.append(Object.assign(document.createElement('script'), {text: 'window.broken = 1'}))")
+    page.value("fetch('http://tracker.example/').catch(() => 0)")
+    assert page.value("window.broken") is None
+    assert page.until("violations.length > 1")
+    assert {violation.split()[0] for violation in page.violations()} == {"script-src-elem", "connect-src"}
+    assert len(page.seen.complaints) >= 2
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """Return the checksum of each vendored file, as recorded."""
+    lines = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines() if not line.startswith("#")]
+    return {name: checksum for checksum, name in lines}
+
+
+def found(folder: Path) -> dict[str, str]:
+    files = [file for file in folder.iterdir() if file.name != "SHA256SUMS"]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def vendored() -> list[Path]:
+    return [file.parent for file in VENDOR.rglob("SHA256SUMS")]
+
+
+@pytest.mark.parametrize("folder", vendored(), ids=lambda folder: str(folder.relative_to(VENDOR)))
+def test_vendored_files_are_those_that_were_recorded(folder: Path) -> None:
+    assert found(folder) == recorded(folder)
+    assert folder.name in (folder / "SHA256SUMS").read_text().splitlines()[0]
+    assert "LICENSE" in recorded(folder)
+
+
+def test_every_vendored_file_is_recorded() -> None:
+    assert {file.parent for file in VENDOR.rglob("*") if file.is_file()} == set(vendored()) != set()
+
+
+def test_a_vendored_file_that_was_changed_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"# a 1.0\n{hashlib.sha256(b'one').hexdigest()}  a.js\n")
+    (tmp_path / "a.js").write_bytes(b"two")
+    assert found(tmp_path) != recorded(tmp_path)

@@ -1,0 +1,20 @@
+// Shows openapi.json, which lies beside the page, and asks nobody else.
+"use strict";
+
+window.addEventListener("DOMContentLoaded", () => {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", follow);
+  follow();
+  window.SwaggerUIBundle({
+    url: "openapi.json",
+    dom_id: "#documentation",
+    presets: [window.SwaggerUIBundle.presets.apis],
+    layout: "BaseLayout",
+    deepLinking: true,
+    docExpansion: "list",
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: true,
+    validatorUrl: null,
+  });
+});
