@@ -1,4 +1,4 @@
-"""What benchmarks share: the app in a process of its own, on a port of loopback that nobody listens on."""
+"""What benchmarks share: servers in processes of their own, each on a port of loopback that nobody listens on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +15,11 @@ from typing import NamedTuple
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 30
 
 
 class Served(NamedTuple):
-    """A service that answers, and the process id of its parent."""
+    """A server that answers, and the process id of its parent."""
 
     url: str
     parent: int
@@ -34,10 +35,31 @@ def served(database: Path, *command: str, **settings: str) -> Iterator[Served]:
     """Serve `database` by `python app.py`, or by another command of Python's, and stop at the end."""
     port = free_port()
     own = {"DATABASE_URL": f"sqlite:///{database}", "PORT": str(port), "COLLECT_ON_START": "0"}
-    line, variables = [sys.executable, *(command or ("app.py",))], os.environ | own | settings
-    with subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    with running([sys.executable, *(command or ("app.py",))], port, **own | settings) as server:
+        wait_for(f"{server.url}/livez")
+        yield server
+
+
+@contextmanager
+def hosted(app: str, **variables: str) -> Iterator[Served]:
+    """Serve another WSGI app, MODULE:FACTORY, as the service is served, and stop at the end."""
+    port = free_port()
+    with running(host_command(app, port), port, **variables) as server:
+        wait_for(server.url)
+        yield server
+
+
+def host_command(app: str, port: int) -> list[str]:
+    """Return the command that serves MODULE:FACTORY as the service is served."""
+    return [sys.executable, str(ROOT / "benchmarks" / "hosting.py"), app, str(port)]
+
+
+@contextmanager
+def running(command: Sequence[str], port: int, **variables: str) -> Iterator[Served]:
+    """Run a server that will listen on a port of loopback, and stop it at the end."""
+    null = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | variables, stdout=null, stderr=null) as server:
         try:
-            wait_for(f"http://127.0.0.1:{port}/livez")
             yield Served(f"http://127.0.0.1:{port}", server.pid)
         finally:
             server.terminate()
@@ -52,11 +74,12 @@ def free_port() -> int:
 
 
 def wait_for(url: str) -> None:
-    """Return when the URL answers; gives up after ten seconds."""
-    for _ in range(100):
+    """Return when the URL answers, whatever it does; gives up after PATIENCE_S."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         try:
-            requests.get(url, timeout=1)
+            requests.get(url, timeout=PATIENCE_S)
             return
         except requests.ConnectionError:
-            time.sleep(0.1)
-    raise SystemExit("the service did not start")
+            time.sleep(0.05)
+    raise SystemExit("a server did not start")

@@ -25,7 +25,7 @@ def test_every_curl_line_answers_without_an_error(server: Server) -> None:
             [*command, "--silent", "--fail-with-body"], capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, f"{line}: {done.stdout}"
-        assert done.stdout.startswith(("{", "# HELP"))
+        assert done.stdout.startswith(("{", "# HELP", '"tweet",'))
 
 
 def test_the_tree_names_every_folder_and_python_file_of_the_top() -> None:
