@@ -30,7 +30,7 @@ from resources.snapshots import Body, Long, SnapshotResource, Snapshots
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 4000  # tweets of a list without limit that are answered from one state; more are streamed
+AT_ONCE = 2000  # tweets of a list without limit that are answered from one state; more are streamed
 
 
 class TweetsResource(SnapshotResource):

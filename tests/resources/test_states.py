@@ -43,6 +43,7 @@ def service(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
     """Two workers over sixty tweets, of which the ids leave room between them."""
     store(tmp_path, range(0, FIRST * 10, 10))
     with serving(tmp_path, **environment(tmp_path, emulator) | {"WORKERS": "2"}) as server:
+        assert server.request("PUT", "/tags/sre").status_code in (200, 201)
         yield server
 
 

@@ -29,7 +29,7 @@ KINDS = (
 )
 READER = 2
 SLOW, NORMAL, LONGEST_S = 64, 200, 2.0
-MOST_MEMORY = 128 * 1024 * 1024  # a stream that stands still keeps its batch of tweets: 3 MB
+MOST_MEMORY = 128 * 1024 * 1024  # a stream that stands still keeps its first tweets: 3 MB
 
 
 def fill(file: Path, count: int) -> None:
