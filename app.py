@@ -17,6 +17,7 @@ import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for, upkeep_for
 from collector.collector import Collector
+from collector.figures import begin_epoch
 from collector.schedule import Schedule, forget_schedules
 from guard.listening import check_listening
 from guard.requests import guard
@@ -94,7 +95,9 @@ def main(*, patience: Patience = USUAL) -> int:
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)
             collector.prepare()
-            forget_schedules(collector)
+            with collector.database.writing() as session:
+                forget_schedules(session)
+                begin_epoch(session)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
     except (DatabaseUnavailable, OSError) as error:

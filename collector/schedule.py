@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from alchemy import DatabaseUnavailable
 from collector import figures, runs
 from collector.collector import CollectionRunning, Collector, NotDue, NothingTracked, Started
@@ -139,12 +141,11 @@ class Schedule:
             log.warning("schedule not noted", extra={"reason": str(error)})
 
 
-def forget_schedules(collector: Collector) -> None:
+def forget_schedules(session: Session) -> None:
     """Forget the schedule of an earlier start of the service, which may have been killed, and that of a dead command."""
-    with collector.database.writing() as session:
-        for keeper in KEEPERS:
-            if keeper == SERVICE or not keeps(session, keeper):
-                figures.scheduled(session, keeper, every=0, due=0)
+    for keeper in KEEPERS:
+        if keeper == SERVICE or not keeps(session, keeper):
+            figures.scheduled(session, keeper, every=0, due=0)
 
 
 def _ended(started: Started) -> None:

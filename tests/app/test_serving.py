@@ -139,6 +139,19 @@ def test_a_stream_whose_tweets_are_dropped_does_not_look_whole(tmp_path: Path, s
             list(chunks)
 
 
+def test_after_a_start_no_state_is_taken_for_one_of_before(tmp_path: Path, emulator: Emulator) -> None:
+    settings, tags = environment(tmp_path, emulator), list[str]()
+    for count in (1, 2):  # another file each time, in which as much has changed
+        with serving(tmp_path, **settings) as server:
+            fill(tmp_path / "tweets.db", count)
+            answer = server.get("/tweets", headers={"If-None-Match": ", ".join(tags)})
+            assert (answer.status_code, len(answer.json()["tweets"])) == (200, count)
+            tags.append(answer.headers["ETag"])
+            assert server.get("/tweets", headers={"If-None-Match": ", ".join(tags)}).status_code == 304
+        for file in tmp_path.glob("tweets.db*"):
+            file.unlink()
+
+
 def test_a_client_that_goes_away_stops_the_work(tmp_path: Path, server: Server) -> None:
     fill(tmp_path / "tweets.db", 60_000)
     with requests.get(server.url + "/tweets", headers=UNPACKED, stream=True, timeout=30) as answer:

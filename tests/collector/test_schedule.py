@@ -183,7 +183,8 @@ def test_a_schedule_whose_keeper_was_killed_is_told_from_one_that_is_kept(collec
 def test_a_start_of_the_service_forgets_schedules_that_nobody_keeps(collector: Collector) -> None:
     killed(collector, COMMAND)
     killed(collector, SERVICE)
-    forget_schedules(collector)
+    with collector.database.writing() as session:
+        forget_schedules(session)
     with collector.database.reading() as session:
         assert schedule(session) is None
 
