@@ -43,6 +43,8 @@ class WordIndex:
         self._add = f"INSERT INTO {name} (rowid, words) VALUES (?, ?)"  # noqa: S608 (a constant, as below)
         self._remove = f"INSERT INTO {name} ({name}, rowid, words) VALUES ('delete', ?, ?)"  # noqa: S608
         self._command = f"INSERT INTO {name} ({name}) VALUES (?)"  # noqa: S608
+        self._version = f"SELECT v FROM {name}_config WHERE k = 'version'"  # noqa: S608
+        self._set_version = f"UPDATE {name}_config SET v = ? WHERE k = 'version'"  # noqa: S608
 
     @property
     def id(self) -> ColumnElement[int]:
@@ -63,8 +65,15 @@ class WordIndex:
         self._execute(session, self._remove, rows)
 
     def clear(self, session: Session) -> None:
-        """Remove everything."""
-        session.connection().exec_driver_sql(self._command, ("delete-all",))
+        """Remove everything.
+
+        FTS5's delete-all puts its format back to the one without secure-delete. Not every other connection would notice, and
+        what such a one then deletes would be taken for damage.
+        """
+        connection = session.connection()
+        version = connection.exec_driver_sql(self._version).scalar_one()
+        connection.exec_driver_sql(self._command, ("delete-all",))
+        connection.exec_driver_sql(self._set_version, (version,))
 
     def write_anew(self, session: Session) -> None:
         """Leave nothing in it of what was removed.

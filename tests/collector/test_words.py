@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from alchemy import Database
 from collector.tweets import index_check, words
@@ -69,3 +69,19 @@ def test_the_rules_of_a_fresh_database_are_those_of_the_program(tmp_path: Path) 
     with closing(Database(f"sqlite:///{tmp_path}/tweets.db")) as database:
         database.upgrade()
         assert right(database)
+
+
+def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tweets.db"
+    with closing(Database(url)) as one, closing(Database(url)) as other:
+        one.upgrade()
+        for database, change in (
+            (one, TWEET_WORDS.write_anew),
+            (other, TWEET_WORDS.write_anew),
+            (one, TWEET_WORDS.clear),
+            (other, TWEET_WORDS.write_anew),
+        ):
+            with database.writing() as session:
+                change(session)
+        with closing(Database(url)) as third, third.reading() as session:
+            assert session.scalar(text("PRAGMA integrity_check")) == "ok"
