@@ -14,9 +14,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ class Database:
         self.engine: Engine = _engine(self.url)
         self._writer = self.engine.execution_options(immediate=True)
         self._suspect = False
-        self._kept_open: list[int] = []
+        self._kept_open: list[Callable[[], object]] = []
         self._turns = Turns()
 
     @property
@@ -270,7 +271,11 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
         while self._kept_open:
-            os.close(self._kept_open.pop())
+            self._kept_open.pop()()
+
+    def keep_open(self, close: Callable[[], object]) -> None:
+        """Let what must stay open as long as this is used be closed at the end, what was opened last first."""
+        self._kept_open.append(close)
 
     def _verify(self) -> None:
         """Look at what is on the disk, through new connections; raises DatabaseDamaged, DatabaseUnavailable.
@@ -280,7 +285,8 @@ class Database:
         """
         self.engine.dispose()
         for file in (self.file, self.file.with_name(f"{self.file.name}-wal")):
-            self._kept_open += _uncached(file)
+            for descriptor in _uncached(file):
+                self.keep_open(partial(os.close, descriptor))
         with self.reading() as session:
             findings = [finding for (finding,) in session.execute(text("PRAGMA integrity_check"))]
         if findings != ["ok"]:

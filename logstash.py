@@ -11,6 +11,7 @@ import re
 import socket
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -42,6 +43,7 @@ HARMLESS = re.compile(r"[\w./-]*")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 LONGEST_TEXT = 10_000
 DEEPEST = 8
+MOST_LINES = 1000
 
 Context = Callable[[], Mapping[str, Any]]
 
@@ -83,7 +85,34 @@ class EcsFormatter(logging.Formatter):
 
 
 class EcsHandler(logging.StreamHandler[TextIO]):
-    """Writes the records to a stream; `configure` makes it."""
+    """Writes the records to a stream; `configure` makes it.
+
+    A thread doesn't wait for another one that writes: that one writes its record too, unless too many wait for it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: deque[str] = deque()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record, or leave it to who writes."""
+        if not self.filter(record):
+            return False
+        try:
+            self._lines.append(f"{self.format(record)}\n")
+            while self._lines and self.lock and self.lock.acquire(blocking=len(self._lines) > MOST_LINES):
+                try:
+                    self._write()
+                finally:
+                    self.lock.release()
+        except Exception:  # noqa: BLE001 (as in logging: a record that can't be written stops nobody)
+            self.handleError(record)
+        return True
+
+    def _write(self) -> None:
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        self.stream.write("".join(lines))
+        self.flush()
 
 
 def configure(level: str, context: Context = dict, *, stream: TextIO | None = None) -> None:

@@ -63,9 +63,9 @@ class Contestants:
         return self._standing[name]
 
 
-def answer(url: str, **more: Any) -> requests.Response:
-    """Return the answer to one request; raises Refused unless it is 200."""
+def answer(url: str, *, expected: int = 200, **more: Any) -> requests.Response:
+    """Return the answer to one request; raises Refused unless it has the expected status."""
     found = requests.get(url, timeout=60, **more)
-    if found.status_code != 200:
+    if found.status_code != expected:
         raise Refused(f"answers {found.status_code}")
     return found

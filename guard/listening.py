@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from settings import SettingError, Settings
 
@@ -16,6 +17,7 @@ def check_listening(settings: Settings) -> str | None:
     raise SettingError(f"HOST: {settings.host!r} is open to others, expected 127.0.0.1, or API_TOKEN set as well")
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Tell whether a name or an address is this machine's own."""
     try:

@@ -86,8 +86,9 @@ class MonitorResource(Resource):
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
             if not _accepted(resource.accepts):
                 raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
-            request.get_data()
-            request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
+            if request.method not in READS or "HTTP_TRANSFER_ENCODING" in request.environ or request.content_length:
+                request.get_data()
+                request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
             given = {} if resource.late and request.method in READS else resource.parsed()
             return method(*args, **kwargs, **given)
 

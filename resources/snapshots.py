@@ -25,6 +25,7 @@ from resources.api import MonitorResource, no_content
 from resources.cache import Answer, Cache, Headers, State
 from resources.streams import LEVEL, Streams, packed
 from settings import VERSION
+from sql.changes import Changes
 
 SMALL = 1000  # bytes: less is not worth compressing
 JSON = "application/json"
@@ -50,10 +51,22 @@ class Snapshots:
 
     def __init__(self, database: Database, *, cache_mb: int, within: timedelta) -> None:
         self.database, self.cache, self.streams, self._within = database, Cache(cache_mb), Streams(), within
+        self._changes = Changes(database)
+        self._seen: tuple[bytes, Stamp] | None = None
 
     def reading(self) -> AbstractContextManager[Session]:
         """Give a session that sees one state of the database, as long as a request may."""
         return self.database.reading(within=self._within)
+
+    def stamp(self) -> Stamp:
+        """Return the stamp of the newest state. It is asked for again only after a commit."""
+        mark, seen = self._changes.mark(), self._seen
+        if mark and seen and seen[0] == mark:
+            return seen[1]
+        stamp = stamp_now(self.database)
+        if mark and mark == self._changes.mark():
+            self._seen = mark, stamp
+        return stamp
 
 
 class Asked(NamedTuple):
@@ -91,7 +104,7 @@ class SnapshotResource(MonitorResource):
     def get(self, **path: Any) -> Response:
         shared, asked = self._snapshots, _asked(self.form())
         on_stamp_alone = type(self).depends is SnapshotResource.depends
-        if on_stamp_alone and (kept := self._kept(asked, State(stamp_now(shared.database)))):
+        if on_stamp_alone and (kept := self._kept(asked, State(shared.stamp()))):
             return kept
         with shared.reading() as session:
             state = State(stamp(session), self.depends(session))

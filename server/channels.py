@@ -17,6 +17,7 @@ from server.parsing import LARGEST_HEADERS, Request
 log = logging.getLogger(__name__)
 
 LINGER_S = 5
+GREETING_S = 1  # what a client that has just connected has sent may still be on its way
 DETAILS = {
     400: "the request can't be read as HTTP/1.1",
     413: "the body is too large",
@@ -37,11 +38,21 @@ class Patience(NamedTuple):
 class Answer(WSGITask):
     """The app's answer. One that breaks off has no last chunk, so that the client notices."""
 
+    close_on_finish: bool
+
     def build_response_header(self) -> bytes:
-        """Return the head of the answer, which says so if it is the connection's last."""
-        if self.channel.server.leaving:
+        """Return the head of the answer, which says so if it is the connection's last.
+
+        waitress takes each answer without a length for the last one, unless it is told already that it is. In HTTP/1.1 the last
+        chunk, or a status that has no body, says where it ends.
+        """
+        if self.channel.server.leaving or self.request.headers.get("CONNECTION", "").lower() == "close":
             self.set_close_on_finish()
+        last = self.close_on_finish
+        self.close_on_finish |= self.version == "1.1"
         head: bytes = super().build_response_header()
+        if self.version == "1.1":
+            self.close_on_finish = last
         self.chunked_response &= self.request.command != "HEAD"
         return head
 
@@ -75,7 +86,7 @@ class Channel(HTTPChannel):
     error_task_class = Refusal
     will_close: bool
     refused: float | None = None
-    _lingers = False
+    _lingers = _heard = False
 
     def handle_close(self) -> None:
         """Close the connection, or our side of it if the client was refused."""
@@ -87,6 +98,7 @@ class Channel(HTTPChannel):
 
     def received(self, data: bytes) -> bool:
         """Take what the client has sent."""
+        self._heard = True
         return not self._lingers and bool(super().received(data))
 
     def write_soon(self, data: Any) -> int:
@@ -111,5 +123,5 @@ class Channel(HTTPChannel):
         if self.requests:
             return False
         if self.request is None:
-            return bool(idle > patience.silent)
+            return bool(idle > (patience.silent if self._heard else max(patience.silent, GREETING_S)))
         return bool(time.monotonic() - self.request.began > patience.sending)

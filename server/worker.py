@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import time
@@ -13,6 +14,7 @@ from server.reception import CONNECTIONS, Reception
 from server.service import Service
 
 GRACE_S = 30
+NOTIFY_S = 1
 FILES = 4 * CONNECTIONS  # a connection can have two temporary files, and the database has some
 
 
@@ -21,6 +23,7 @@ class Worker(BaseWorker):
 
     service: Service | None = None
     _reception: Reception | None = None
+    _notified = -math.inf
 
     def load_wsgi(self) -> None:
         """Load the app and what goes on beside it."""
@@ -54,7 +57,9 @@ class Worker(BaseWorker):
 
     def _turn(self, reception: Reception) -> None:
         reception.turn()
-        self.notify()
+        if time.monotonic() - self._notified > NOTIFY_S:
+            self._notified = time.monotonic()
+            self.notify()
 
 
 def _allow_files() -> None:

@@ -1,7 +1,7 @@
-"""The metrics of HTTP by prometheus-flask-exporter, with its three faults put right.
+"""The metrics of HTTP as prometheus-flask-exporter defines them, with its faults put right.
 
-It would take any method as a label, group by the path as it was sent, and time a streamed response when its headers are
-made. Here the labels are bounded, present at 0 from the start, and a stream is timed to its end.
+It would take any method as a label, group by the path as it was sent, time a streamed response when its headers are made, and
+look labels up with each request. Here the labels are bounded, present at 0 from the start, and a stream is timed to its end.
 
 prometheus_client decides at its import whether several processes share their figures (PROMETHEUS_MULTIPROC_DIR), so
 whoever serves with several imports this module late.
@@ -10,10 +10,11 @@ whoever serves with several imports this module late.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 from typing import Any
 
-from flask import Flask, Request, Response, copy_current_request_context, request
+from flask import Flask, Request, Response, g, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_flask_exporter import PrometheusMetrics
@@ -21,6 +22,8 @@ from prometheus_flask_exporter import PrometheusMetrics
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER, UNKNOWN = "other", "unknown"
 COMMON_STATUSES = ("200", "400", "500", "503")
+
+Labels = tuple[str, str, str]
 
 
 def url_rule(asked: Request) -> str:
@@ -33,61 +36,56 @@ class HttpMetrics:
 
     def __init__(self, app: Flask) -> None:
         self.registry = CollectorRegistry()
-        hooks = _Hooks()
         exporter = PrometheusMetrics(None, path=None, registry=self.registry)
-        exporter.export_defaults(group_by=url_rule, app=hooks)
+        exporter.export_defaults(group_by=url_rule, app=_Unhooked())
         self._duration, self._total = (self._metric(name) for name in ("request_duration_seconds", "request"))
-        app.before_request(hooks.before)
-        app.after_request(lambda response: _measured(hooks.after, response))
+        self._children: dict[Labels, tuple[Any, Any]] = {}
+        app.after_request(self._measured)
 
     def start_at_zero(self, app: Flask) -> None:
         """Create the label sets that will come: a counter that is born in a burst has no increase."""
         for method in METHODS:
-            self._duration.labels(method=method, url_rule=UNKNOWN, status="404")
-            self._total.labels(method=method, status="404")
+            self._of((method, UNKNOWN, "404"))
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 for status in COMMON_STATUSES:
-                    self._duration.labels(method=method, url_rule=rule.rule, status=status)
-                    self._total.labels(method=method, status=status)
+                    self._of((method, rule.rule, status))
+
+    def _measured(self, response: Response) -> Response:
+        """Measure the request: now, or when the last byte of a stream is sent."""
+        method = request.method if request.method in METHODS else OTHER
+        duration, total = self._of((method, url_rule(request), str(response.status_code)))
+        started = g.get("started") or time.perf_counter_ns()
+
+        def measure() -> None:
+            duration.observe((time.perf_counter_ns() - started) / 1e9)
+            total.inc()
+
+        if response.is_streamed:
+            response.call_on_close(measure)
+        else:
+            measure()
+        return response
+
+    def _of(self, labels: Labels) -> tuple[Any, Any]:
+        """Return the histogram and the counter of these labels, which are bounded."""
+        found = self._children.get(labels)
+        if found is None:
+            method, rule, status = labels
+            duration = self._duration.labels(method=method, url_rule=rule, status=status)
+            found = self._children[labels] = duration, self._total.labels(method=method, status=status)
+        return found
 
     def _metric(self, name: str) -> Any:
         return self.registry._names_to_collectors[f"flask_http_{name}"]
 
 
-class _Hooks:
-    """Stands in for the app when the exporter registers its hooks, so that they can be called when it is time."""
+class _Unhooked:
+    """Stands in for the app where the exporter would hook itself in: what it defines is measured here."""
 
-    before: Callable[[], None]
-    after: Callable[[Response], Response]
+    def before_request(self, _hook: Any) -> None: ...
 
-    def before_request(self, hook: Callable[[], None]) -> None:
-        self.before = hook
-
-    def after_request(self, hook: Callable[[Response], Response]) -> None:
-        self.after = hook
-
-    def teardown_request(self, _hook: Callable[[BaseException | None], None]) -> None:
-        """Leave out: no exception gets there, for every one is answered as a problem."""
-
-
-def _measured(measure: Callable[[Response], Response], response: Response) -> Response:
-    """Let the exporter measure: now, or when the last byte of a stream is sent."""
-    if response.is_streamed:
-        later = copy_current_request_context(_bounded)
-        response.call_on_close(lambda: later(measure, response))
-        return response
-    return _bounded(measure, response)
-
-
-def _bounded(measure: Callable[[Response], Response], response: Response) -> Response:
-    """Measure with a method that is one of the known ones, whatever the client sent."""
-    sent = request.method
-    request.method = sent if sent in METHODS else OTHER
-    try:
-        return measure(response)
-    finally:
-        request.method = sent
+    after_request = teardown_request = before_request
 
 
 def scraped(own: CollectorRegistry, more: Iterable[Any]) -> CollectorRegistry:

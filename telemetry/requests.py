@@ -35,9 +35,13 @@ def context() -> Mapping[str, Any]:
     """Return the ECS fields of the request that is being served, or none outside of one."""
     if not has_request_context():
         return {}
-    match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    trace = {"trace": {"id": match[1]}} if match else {}
-    return {"http": {"request": {"id": request_id()}}, **trace}
+    return {"http": {"request": {"id": request_id()}}, **_trace()}
+
+
+def _trace() -> dict[str, Any]:
+    given = request.headers.get("traceparent")
+    match = TRACEPARENT.fullmatch(given) if given else None
+    return {"trace": {"id": match[1]}} if match else {}
 
 
 def _begin() -> None:
@@ -45,8 +49,8 @@ def _begin() -> None:
 
 
 def _answer(response: Response) -> Response:
-    response.headers["X-Request-Id"] = request_id()
-    event = _event(response)
+    own = response.headers["X-Request-Id"] = request_id()
+    event = _event(response, own)
     counted = _Counted(response.iter_encoded())
     started = g.get("started") or time.perf_counter_ns()
 
@@ -60,13 +64,13 @@ def _answer(response: Response) -> Response:
     return response
 
 
-def _event(response: Response) -> dict[str, Any]:
-    """Return the request as ECS fields. The query string stays out: it can carry tokens."""
+def _event(response: Response, own: str) -> dict[str, Any]:
+    """Return the request of this id as ECS fields. The query string stays out: it can carry tokens."""
     return {
-        **context(),
+        **_trace(),
         "event": {"kind": "event", "category": ["web"], "dataset": "twitterapi.access"},
         "http": {
-            "request": {"id": request_id(), "method": request.method},
+            "request": {"id": own, "method": request.method},
             "response": {"status_code": response.status_code},
         },
         "url": {"path": _path()},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from alchemy import Database
 from collector.x.client import Search, X
 from collector.x.transport import Access
 from emulator import Emulator
-from logstash import EcsFormatter, configure
+from logstash import MOST_LINES, EcsFormatter, configure
 from tests.fixtures.loggers import logging_restored
 
 ANY_TEXT = st.text(st.characters(categories=None), max_size=60)  # NUL and lone surrogates too
@@ -332,6 +334,46 @@ def test_configuring_again_replaces_what_was_configured_and_leaves_the_handlers_
         assert other in logging.getLogger().handlers
     assert first.getvalue() == ""
     assert (second.record()["message"], second.record()["trace"]) == ("heard", {"id": "t"})
+
+
+class Slow(Stream):
+    """A stream that takes nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let, self.writing = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.writing.set()
+        assert self.let.wait(20)
+        return super().write(text)
+
+
+def test_who_logs_while_another_writes_does_not_wait_and_no_record_is_lost() -> None:
+    slow = Slow()
+    with logging_restored():
+        configure("INFO", stream=slow)
+        writer = threading.Thread(target=log.info, args=("first",))
+        writer.start()
+        assert slow.writing.wait(20)
+        for number in range(MOST_LINES):
+            log.info("number %s", number)
+        one_too_many = threading.Thread(target=log.info, args=("last",))
+        one_too_many.start()
+        assert slow.getvalue() == ""
+        slow.let.set()
+        writer.join()
+        one_too_many.join()
+    said = [record["message"] for record in slow.records()]
+    assert said == ["first", *(f"number {number}" for number in range(MOST_LINES)), "last"]
+
+
+def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file, logging_restored(), ThreadPoolExecutor(16) as pool:
+        configure("INFO", stream=file)
+        list(pool.map(lambda number: log.info("x" * 5000, extra={"number": number}), range(2000)))
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert sorted(json.loads(line)["monitor"]["number"] for line in lines) == list(range(2000))
 
 
 def test_without_a_stream_the_log_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,26 @@ def test_an_answer_names_no_server_and_leaves_the_connection_open(serve: Serve) 
             assert (facts["REMOTE_ADDR"], facts["wsgi.url_scheme"]) == ("127.0.0.1", "http")
 
 
+def test_neither_a_stream_nor_an_answer_without_a_body_is_a_connections_last(serve: Serve) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response(environ["PATH_INFO"][1:].replace("-", " "), [("Content-Type", "text/plain")])
+        return iter([b"one", b"two"] if environ["PATH_INFO"].startswith("/200") else [])
+
+    with closing(serve(app).http()) as client:
+        for status, body in ((304, b""), (200, b"onetwo"), (204, b""), (200, b"onetwo")):
+            client.request("GET", f"/{status}-Some")
+            first = client.sock
+            answer = client.getresponse()
+            assert (answer.status, answer.read(), answer.headers["Connection"]) == (status, body, None)
+            assert client.sock is first
+
+
+def test_who_asks_for_it_or_speaks_http_1_0_gets_a_connections_last_answer(serve: Serve) -> None:
+    for sent in (b"GET / HTTP/1.1\r\n" + CLOSE, b"GET / HTTP/1.0\r\n\r\n"):
+        with closing(serve(told).connect(sent)) as client:
+            assert b"\r\nConnection: close\r\n" in everything(client)
+
+
 def test_a_body_in_chunks_comes_with_its_length(serve: Serve) -> None:
     with closing(serve(told).http()) as client:
         client.request("POST", "/", body=iter([b"x" * 70_000] * 3), encode_chunked=True)

@@ -1,0 +1,118 @@
+"""Marks of changes: every commit of whomever changes them, and nothing else does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from alchemy import Database
+from collector.figures import changed
+from queries.figures import sequence, stamp_now
+from sql.changes import Changes
+
+COMMIT = "import sys, pysqlite3.dbapi2 as s; c = s.connect(sys.argv[1]); c.execute('CREATE TABLE other (x)'); c.commit()"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+        ready.upgrade()
+        yield ready
+
+
+def commit(database: Database) -> None:
+    with database.writing() as session:
+        changed(session)
+
+
+def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads(database: Database) -> None:
+    changes, seen = Changes(database), set[bytes | None]()
+    for _ in range(50):
+        mark = changes.mark()
+        stamp_now(database)
+        assert changes.mark() == mark
+        seen.add(mark)
+        commit(database)
+    assert None not in seen
+    assert len(seen) == 50
+
+
+def test_commits_of_others_and_an_emptied_log_change_it_too(database: Database) -> None:
+    changes = Changes(database)
+    marks = [changes.mark()]
+    with closing(Database(str(database.url))) as other:
+        commit(other)
+        marks.append(changes.mark())
+    subprocess.run([sys.executable, "-c", COMMIT, str(database.file)], check=True)
+    marks.append(changes.mark())
+    assert database.empty_log()
+    commit(database)
+    marks.append(changes.mark())
+    database.write_anew()
+    commit(database)
+    marks.append(changes.mark())
+    assert len(set(marks)) == len(marks)
+    assert None not in marks
+
+
+def test_what_is_not_committed_does_not_change_it(database: Database) -> None:
+    changes = Changes(database)
+    mark = changes.mark()
+    with database.writing() as session:
+        changed(session)
+        session.flush()
+        assert changes.mark() == mark
+        session.rollback()
+    assert changes.mark() == mark
+
+
+def test_it_goes_on_after_all_other_connections_were_closed(database: Database) -> None:
+    changes = Changes(database)
+    for _ in range(3):
+        mark = changes.mark()
+        database.engine.dispose()
+        with closing(Database(str(database.url))) as other:
+            commit(other)
+        assert changes.mark() != mark
+
+
+def test_before_there_is_a_database_there_is_no_mark_and_nothing_stays_open(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'none.db'}")) as database:
+        changes = Changes(database)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        assert [changes.mark() for _ in range(20)] == [None] * 20
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        database.upgrade()
+        assert changes.mark()
+
+
+def test_nobody_who_sees_the_same_mark_twice_has_read_an_older_state_between(database: Database) -> None:
+    """What Snapshots rely on, while another thread commits as fast as it can."""
+    changes, over = Changes(database), threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            commit(database)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        known: dict[bytes, int] = {}
+        while len(known) < 100:
+            mark = changes.mark()
+            with database.reading() as session:
+                now = sequence(session)
+            if mark and mark == changes.mark():
+                assert known.setdefault(mark, now) == now
+    finally:
+        over.set()
+        writer.join()
+    with database.reading() as session:
+        assert session.scalar(text("PRAGMA integrity_check")) == "ok"
