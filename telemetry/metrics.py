@@ -10,6 +10,7 @@ whoever serves with several imports this module late.
 from __future__ import annotations
 
 import os
+import struct
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +19,7 @@ from flask import Flask, Request, Response, g, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_flask_exporter import PrometheusMetrics
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER, UNKNOWN = "other", "unknown"
@@ -88,11 +90,19 @@ class _Unhooked:
     after_request = teardown_request = before_request
 
 
+class _Shared(MultiProcessCollector):
+    """The figures of all processes. A file that a process has just created is empty for a moment, and is waited for."""
+
+    @retry(retry=retry_if_exception_type(struct.error), wait=wait_fixed(0.01), stop=stop_after_delay(1), reraise=True)
+    def collect(self) -> Any:
+        return super().collect()  # type: ignore[no-untyped-call]
+
+
 def scraped(own: CollectorRegistry, more: Iterable[Any]) -> CollectorRegistry:
     """Return a registry to answer a scrape from: all processes' figures where they are shared, and `more` collectors."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        _Shared(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(own)
     for collector in more:

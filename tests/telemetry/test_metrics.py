@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import collector_for, get_tweets
 from app import create_app
 from emulator import Emulator
+from telemetry.metrics import scraped
 from tests.conftest import MakeSettings, Server, environment, serving
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -42,6 +45,18 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("four")
     with Emulator() as emulator, serving(folder, **environment(folder, emulator), WORKERS="4") as server:
         yield server
+
+
+def test_the_file_of_a_worker_that_has_just_begun_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = tmp_path / "counter_1.db"
+    fresh.touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    begun = threading.Timer(0.1, fresh.write_bytes, [bytes(4096)])
+    begun.start()
+    try:
+        assert generate_latest(scraped(CollectorRegistry(), [])) == b""
+    finally:
+        begun.join()
 
 
 def test_a_thousand_requests_count_as_a_thousand_with_four_workers(four: Server) -> None:
