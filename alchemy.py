@@ -22,10 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pysqlite3.dbapi2
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import (
     URL,
     Connection,
@@ -36,6 +32,7 @@ from sqlalchemy import (
     String,
     create_engine,
     event,
+    inspect,
     make_url,
     text,
 )
@@ -221,7 +218,8 @@ class Database:
         except OSError as error:
             raise DatabaseUnavailable(f"the folder of the database can't be made: {error.strerror}") from error
         with self._turns.one(), _failures_named(), self._migrating() as connection:
-            _migrate(connection)
+            if _revision(connection) != newest_revision():
+                _migrate(connection)
             _check_references(connection)
 
     @contextmanager
@@ -327,17 +325,28 @@ def _begin(connection: Connection) -> None:
 
 def known_revisions() -> set[str]:
     """Return the revisions of the schema that this program can read or upgrade."""
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return {file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
+def newest_revision() -> str:
+    """Return the revision of the schema that this program needs."""
+    return max(known_revisions())
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 def _migrate(connection: Connection) -> None:
-    config = _config()
+    """Migrate to the newest revision. Alembic takes long to import, and most starts find nothing to migrate."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")

@@ -205,7 +205,7 @@ def test_a_database_of_a_newer_version_is_refused_with_one_line(tmp_path: Path, 
         assert len(ended.stderr.splitlines()) == 1
 
 
-def test_fifty_apps_leave_no_thread_and_no_descriptor(make_settings: MakeSettings) -> None:
+def test_twenty_apps_leave_no_thread_and_no_descriptor(make_settings: MakeSettings) -> None:
     def one() -> None:
         app = create_app(make_settings())
         collector = app.extensions["collector"]
@@ -216,7 +216,7 @@ def test_fifty_apps_leave_no_thread_and_no_descriptor(make_settings: MakeSetting
 
     one()
     threads, files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(50):
+    for _ in range(20):
         one()
     wait_until(lambda: threading.active_count() <= threads + 3)
     assert len(list(Path("/proc/self/fd").iterdir())) <= files + 3

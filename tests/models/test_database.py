@@ -15,11 +15,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
-from alchemy import MIGRATIONS, Base, Database, DatabaseUnavailable, known_revisions
+from alchemy import MIGRATIONS, Base, Database, DatabaseUnavailable, known_revisions, newest_revision
 from models import TWEET_WORDS, Author, Run, Tweet
 from queries.hours import per_hour
 from queries.tweets import Views
@@ -150,6 +151,14 @@ def test_migrations_make_what_the_models_describe(database: Database) -> None:
         named = select(text("name")).select_from(text("sqlite_schema")).where(text("type = 'index' AND sql IS NOT NULL"))
         indexes = {str(index.name) for table in Base.metadata.sorted_tables for index in table.indexes}
         assert set(connection.scalars(named)) == indexes  # those on expressions, which Alembic can't compare, as well
+
+
+def test_migrations_are_named_by_their_revisions() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    assert {script.revision for script in scripts.walk_revisions()} == known_revisions()
+    assert scripts.get_current_head() == newest_revision()
 
 
 @pytest.mark.parametrize("revision", sorted(known_revisions()))

@@ -184,6 +184,7 @@ def left(database: Database, numbers: list[int]) -> list[int]:
     return [number for number in numbers if f"{WORD}{number:05d}".encode() in content]
 
 
+@pytest.mark.slow
 def test_secure_delete_alone_leaves_words_between_the_pages_of_the_index(scattered: tuple[Database, list[int]]) -> None:
     database, gone = scattered
     assert database.empty_log()

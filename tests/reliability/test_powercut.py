@@ -82,6 +82,7 @@ def test_nothing_is_lost_at_many_more_cuts(tmp_path: Path, emulator: Emulator) -
     assert lost(before, events, tmp_path, cuts=MANY_CUTS) == []
 
 
+@pytest.mark.slow
 def test_without_syncs_the_same_cuts_lose(tmp_path: Path, emulator: Emulator) -> None:
     """The checker must be able to find what it looks for."""
     before, events = trace(tmp_path, emulator, "--synchronous-off")
