@@ -22,7 +22,7 @@ run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect a
 	@exec $(BIN)/python app.py
 
 test: $(STAMP) ## Run the whole test suite
-	@$(BIN)/python -m pytest -q -n 4 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 torture: $(STAMP) ## Run the long tests that make test leaves out
 	@$(BIN)/python -m pytest -q -m slow -s

@@ -38,10 +38,17 @@ class Share(NamedTuple):
         return self.stored / self.counted if self.counted else None
 
 
+def whole(since: datetime, until: datetime, bucket: timedelta) -> tuple[datetime, datetime]:
+    """Return when the first bucket that overlaps this time begins, and when the last one ends (UTC)."""
+    seconds = int(bucket.total_seconds())
+    first, end = int(since.timestamp()) // seconds * seconds, -(-int(until.timestamp()) // seconds) * seconds
+    return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(end, UTC)
+
+
 def volume(session: Session, *, tag_ids: Sequence[int], since: datetime, until: datetime, bucket: timedelta) -> list[Bucket]:
     """Return all buckets of these tags that overlap the time from `since` to `until`, tags in the order given, oldest first."""
     seconds = int(bucket.total_seconds())
-    first, end = int(since.timestamp()) // seconds * seconds, -(-int(until.timestamp()) // seconds) * seconds
+    first, end = (int(bound.timestamp()) for bound in whole(since, until, bucket))
     names = {row.id: row.tag for row in session.execute(select(Tag.id, Tag.tag).where(Tag.id.in_(tag_ids)))}
     found = []
     for tag_id in tag_ids:

@@ -85,7 +85,7 @@ class MonitorResource(Resource):
         def call(*args: Any, **kwargs: Any) -> Any:
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
             if not _accepted(resource.accepts):
-                raise NotAcceptable(f"this resource is given as {resource.accepts[0]}")
+                raise NotAcceptable(f"this resource is given as {', '.join(resource.gives)}")
             if request.method not in READS or "HTTP_TRANSFER_ENCODING" in request.environ or request.content_length:
                 request.get_data()
                 request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit

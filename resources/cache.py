@@ -11,6 +11,7 @@ from queries.figures import Stamp
 
 MB = 1024 * 1024
 PART = 4  # an answer may take up to this part of the memory
+ENTRY = 1000  # bytes: about what an entry takes besides its body and its request
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -35,7 +36,7 @@ class Cache:
     def __init__(self, megabytes: int) -> None:
         self._bound = megabytes * MB
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[State, Answer]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[State, Answer, int]] = OrderedDict()
         self._stamp: Stamp | None = None
         self._size = 0
 
@@ -50,18 +51,19 @@ class Cache:
 
     def keep(self, request: Hashable, state: State, answer: Answer) -> None:
         """Keep an answer, and let go of those that were not asked for longest where memory is short."""
-        if len(answer.body) * PART > self._bound:
+        size = len(answer.body) + len(repr(request)) + ENTRY
+        if size * PART > self._bound:
             return
         with self._lock:
             if state.stamp != self._stamp:
                 self._kept.clear()
                 self._stamp, self._size = state.stamp, 0
             self._forget(request)
-            self._kept[request] = state, answer
-            self._size += len(answer.body)
+            self._kept[request] = state, answer, size
+            self._size += size
             while self._size > self._bound:
                 self._forget(next(iter(self._kept)))
 
     def _forget(self, request: Hashable) -> None:
         if request in self._kept:
-            self._size -= len(self._kept.pop(request)[1].body)
+            self._size -= self._kept.pop(request)[2]

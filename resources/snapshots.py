@@ -115,15 +115,18 @@ class SnapshotResource(MonitorResource):
         tag = asked.tag(state)
         if known := _known(tag, state.stamp, self._snapshots.streams):
             return _headed(no_content(304), known)
-        answer = self._snapshots.cache.get(asked, state)
+        answer = None if request.if_none_match.star_tag else self._snapshots.cache.get(asked, state)
         return _headed(current_app.response_class(answer.body, headers=list(answer.headers)), tag) if answer else None
 
     def _made(self, session: Session, asked: Asked, state: State, path: Mapping[str, Any]) -> Response:
+        """Make the answer. `If-None-Match: *` is for whatever there is, so what there is not has been refused by now."""
         content, tag = self.read(session, **path, **self.parsed()), asked.tag(state)
         if isinstance(content, Long):
             return self._streamed(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
         answer = _answer(content, asked)
         self._snapshots.cache.keep(asked, state, answer)
+        if request.if_none_match.star_tag:
+            return _headed(no_content(304), tag)
         return _headed(current_app.response_class(answer.body, headers=list(answer.headers)), tag)
 
     def _streamed(self, content: Long, asked: Asked, tag: str, began: Stamp) -> Response:
@@ -149,7 +152,7 @@ def _asked(form: str) -> Asked:
 
 def _known(tag: str, now: Stamp, streams: Streams) -> str | None:
     """Return the tag of what the client has, if that is what it asks for."""
-    if not request.if_none_match:
+    if not request.if_none_match or request.if_none_match.star_tag:
         return None
     if request.if_none_match.contains_weak(tag):
         return tag

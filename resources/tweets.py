@@ -18,13 +18,14 @@ from formats import rows
 from formats.arguments import TweetArguments
 from formats.forms import FIELDS, FORMS, Form
 from formats.openapi.answers import Answer, answered, either, reads
+from formats.problems import Fault
 from formats.shapes import tweets as shapes
 from queries import authors, lists, tweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
 from queries.lists import Reader, Wanted
 from queries.orders import BY_ID, Order, Position
-from resources.api import no_content
+from resources.api import BadInput, no_content
 from resources.pages import began, following, link, moment
 from resources.snapshots import Body, Long, SnapshotResource, Snapshots
 
@@ -67,7 +68,10 @@ class TweetsResource(SnapshotResource):
         cursor: str | None = None,
         format: str | None = None,
     ) -> Body | Long:
-        asked = List(Wanted(filters, sort, since_id), FORMS[self.form()], shown, cursor)
+        form = FORMS[self.form()]
+        if shown != FIELDS and not form.has_fields:
+            raise BadInput([Fault("fields", f"is not for {form.media_types[0]}")])
+        asked = List(Wanted(filters, sort, since_id), form, shown, cursor)
         return asked.page(session, limit) if limit else asked.all(session, self._snapshots)
 
 

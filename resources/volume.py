@@ -14,7 +14,7 @@ from formats.problems import Fault
 from formats.shapes.tags import VOLUME
 from queries.figures import x_now
 from queries.tags import tag_ids
-from queries.volume import LATELY, shares, total, volume
+from queries.volume import LATELY, shares, total, volume, whole
 from resources.api import BadInput, MonitorResource
 
 MOST_BUCKETS = 10_000
@@ -45,5 +45,6 @@ class VolumeResource(MonitorResource):
             if len(ids) * ((until - since) / bucket + 2) > MOST_BUCKETS:
                 raise BadInput([Fault("since", f"gives more than {MOST_BUCKETS} buckets: ask for days, or for less")])
             found = volume(session, tag_ids=ids, since=since, until=until, bucket=bucket)
-            share = total({one: kept for one, kept in shares(session, since=since, until=until).items() if one in ids})
+            first, end = whole(since, until, bucket)
+            share = total({one: kept for one, kept in shares(session, since=first, until=end).items() if one in ids})
         return rows.volume(found, coverage=share.coverage)

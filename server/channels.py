@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
+import struct
 import time
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from server.parsing import LARGEST_HEADERS, Request
 log = logging.getLogger(__name__)
 
 LINGER_S = 5
+NO_LINGER = struct.pack("ii", 1, 0)
 GREETING_S = 1  # what a client that has just connected has sent may still be on its way
 DETAILS = {
     400: "the request can't be read as HTTP/1.1",
@@ -40,13 +42,23 @@ class Answer(WSGITask):
 
     close_on_finish: bool
 
+    def service(self) -> None:
+        """Give the answer. One that breaks off without chunks to tell ends by a reset, not as if it were whole."""
+        try:
+            super().service()
+        except Exception:
+            if self.wrote_header and not self.chunked_response:
+                self.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            raise
+
     def build_response_header(self) -> bytes:
         """Return the head of the answer, which says so if it is the connection's last.
 
         waitress takes each answer without a length for the last one, unless it is told already that it is. In HTTP/1.1 the last
         chunk, or a status that has no body, says where it ends.
         """
-        if self.channel.server.leaving or self.request.headers.get("CONNECTION", "").lower() == "close":
+        wishes = self.request.headers.get("CONNECTION", "").lower().split(",")
+        if self.channel.server.leaving or "close" in map(str.strip, wishes):
             self.set_close_on_finish()
         last = self.close_on_finish
         self.close_on_finish |= self.version == "1.1"

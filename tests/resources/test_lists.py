@@ -182,8 +182,14 @@ def test_accept_chooses_the_form(service: Server, accept: str, kind: str) -> Non
     assert service.get("/tweets?format=csv", headers={"Accept": accept}).headers["Content-Type"].startswith("text/csv")
 
 
-def test_a_form_that_is_not_made_is_406(service: Server) -> None:
-    assert service.get("/tweets", headers={"Accept": "application/xml"}).status_code == 406
+def test_a_form_that_is_not_made_is_406_and_those_that_are_are_named(service: Server) -> None:
+    body = problem(service.get("/tweets", headers={"Accept": "application/xml"}), 406)
+    assert "application/json, application/x-ndjson, text/csv, text/plain" in body["detail"]
+
+
+def test_ids_have_no_fields_however_they_are_asked_for(service: Server) -> None:
+    body = problem(service.get("/tweets?limit=1&fields=tweet", headers={"Accept": "text/plain"}), 400)
+    assert [error["parameter"] for error in body["errors"]] == ["fields"]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +249,14 @@ def test_a_tag_of_the_state_is_answered_by_304(service: Server) -> None:
         service.get(path).headers["ETag"] for path in ("/tweets", "/tweets?limit=3", "/tweets?limit=4", "/tweets?format=csv")
     }
     assert len(tags) == 4
+
+
+def test_any_tag_is_that_of_what_there_is_and_of_nothing_else(service: Server) -> None:
+    anything = {"If-None-Match": "*"}
+    for path in ("/tweets", "/tweets?limit=3", "/tweets_per_tag"):
+        assert [service.get(path, headers=anything).status_code for _ in range(2)] == [304, 304]
+    for path, status in (("/tweets?x=1", 400), ("/facets", 400), ("/tweets/1", 404), ("/tags/nosuch/related", 404)):
+        assert service.get(path, headers=anything).status_code == status
 
 
 def test_what_is_asked_for_compressed_is(service: Server, stored: list[Tweet]) -> None:

@@ -69,6 +69,16 @@ def test_what_x_counted_is_what_the_emulator_knows(service: Server, x: Emulator)
     assert not any(row["partial"] for row in rows)
 
 
+@pytest.mark.parametrize("bucket", ["hour", "day"])
+def test_coverage_is_of_the_hours_that_are_shown(service: Server, bucket: str) -> None:
+    edges = {"since": f"{END - DAY - HOUR / 3:%Y-%m-%dT%H:%M:%SZ}", "until": f"{END - HOUR / 3:%Y-%m-%dT%H:%M:%SZ}"}
+    shown = volume(service, tag="devops", bucket=bucket, **edges)
+    whole = {"since": shown[0]["start"], "until": shown[-1]["end"]}
+    hours = [row for row in volume(service, tag="devops", **whole) if row["counted"] is not None]
+    answer = service.get("/volume", params={"tag": "devops", "bucket": bucket, **edges}).json()
+    assert answer["coverage"] == sum(row["stored"] for row in hours) / sum(row["counted"] for row in hours)
+
+
 def test_the_hour_that_runs_is_not_counted(service: Server) -> None:
     rows = volume(service, tag="devops")
     assert rows[-1]["start"] == f"{END:%Y-%m-%dT%H:%M:%SZ}"

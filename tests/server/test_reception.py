@@ -79,7 +79,8 @@ def test_neither_a_stream_nor_an_answer_without_a_body_is_a_connections_last(ser
 
 
 def test_who_asks_for_it_or_speaks_http_1_0_gets_a_connections_last_answer(serve: Serve) -> None:
-    for sent in (b"GET / HTTP/1.1\r\n" + CLOSE, b"GET / HTTP/1.0\r\n\r\n"):
+    listed = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: TE, close\r\n\r\n"
+    for sent in (b"GET / HTTP/1.1\r\n" + CLOSE, listed, b"GET / HTTP/1.0\r\n\r\n"):
         with closing(serve(told).connect(sent)) as client:
             assert b"\r\nConnection: close\r\n" in everything(client)
 
@@ -178,6 +179,14 @@ def test_a_stream_that_breaks_has_no_last_chunk(serve: Serve, caplog: pytest.Log
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "the disk has gone" in str(record.exc_info)
     assert "geheim" not in record.getMessage()
+
+
+def test_a_stream_that_breaks_without_chunks_is_reset(serve: Serve) -> None:
+    with (
+        closing(serve(Stream(breaks_after=3)).connect(b"GET / HTTP/1.0\r\n\r\n")) as client,
+        pytest.raises(ConnectionResetError),
+    ):
+        everything(client)
 
 
 def test_a_client_that_goes_away_stops_the_work(serve: Serve) -> None:
