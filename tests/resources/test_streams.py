@@ -27,7 +27,7 @@ from tests.conftest import Server, environment, serving, wait_until
 from tests.fixtures.archives import json_lines, own_row
 from tests.resources.test_errors import problem
 
-COUNT = AT_ONCE * 2 + 5
+COUNT = AT_ONCE * 4 + 5
 WORDS = "a text that is long enough to fill the buffers of a connection whose other side does not read " * 8
 
 
@@ -102,8 +102,9 @@ def test_a_stream_during_which_something_changed_is_not_known_again(service: Ser
 def stalled(server: Server) -> socket.socket:
     """Ask for everything, and read nothing but the first bytes."""
     parts = urlsplit(server.url)
-    client = socket.create_connection((str(parts.hostname), int(parts.port or 0)))
+    client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((str(parts.hostname), int(parts.port or 0)))
     client.sendall(b"GET /tweets HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert client.recv(12) == b"HTTP/1.1 200"
     return client
