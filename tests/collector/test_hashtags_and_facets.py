@@ -201,7 +201,7 @@ def billing() -> Billing:
     return Billing(Prices.of(load({})))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_whatever_happens_to_tweets_the_counts_are_those_of_plain_counting(
     empty: Path, billing: Billing, steps: list[Step]
