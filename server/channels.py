@@ -9,7 +9,7 @@ import struct
 import time
 from typing import Any, NamedTuple
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from formats.problems import MEDIA_TYPE, problem
@@ -46,6 +46,8 @@ class Answer(WSGITask):
         """Give the answer. One that breaks off without chunks to tell ends by a reset, not as if it were whole."""
         try:
             super().service()
+        except ClientDisconnected:
+            raise
         except Exception:
             if self.wrote_header and not self.chunked_response:
                 self.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)

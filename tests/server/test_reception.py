@@ -197,6 +197,17 @@ def test_a_client_that_goes_away_stops_the_work(serve: Serve) -> None:
     wait_until(lambda: app.closed)
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_client_that_goes_away_is_no_error_of_the_service(
+    serve: Serve, caplog: pytest.LogCaptureFixture, version: bytes
+) -> None:
+    app = Stream()
+    with serve(app).connect(b"GET / HTTP/" + version + b"\r\n" + CLOSE) as client:
+        client.recv(1000)
+    wait_until(lambda: app.closed == 1)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 def test_more_readers_than_threads_may_stop_reading_and_others_are_answered(serve: Serve) -> None:
     app = Stream()
 
