@@ -19,8 +19,9 @@ from api import collector_for, upkeep_for
 from collector.collector import Collector
 from collector.figures import begin_epoch
 from collector.schedule import Schedule, forget_schedules
+from guard.door import guard
 from guard.listening import check_listening
-from guard.requests import guard
+from guard.scopes import hold_scopes
 from server.channels import Patience
 from server.figures import shared_figures
 from server.listening import listen
@@ -68,12 +69,13 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     if settings.logstash_host:
         ship(settings.logstash_host, settings.logstash_port, logs.delivery, context)
     resources.limits.limit_queries(app)
-    guard(app, settings.api_token, allow_open=settings.allow_open)
+    hold_scopes(app)
+    door = guard(app, settings)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(
         collector.database, cache_mb=settings.cache_mb, within=settings.query_timeout
     )
     resources.register(app, collector, upkeep, metrics, snapshots)
-    web.register(app, collector)
+    web.register(app, collector, door)
     commands.registration.register(app, collector)
     metrics.start_at_zero(app)
     return app

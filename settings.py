@@ -7,6 +7,7 @@ A setting is looked up in the environment, then in `.env.local`, then in `.env`.
 from __future__ import annotations
 
 import io
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -45,9 +46,30 @@ def _text(value: str) -> str:
     return value if value.isprintable() else _refuse(value)
 
 
-def _token(value: str) -> str:
-    """Accept what every client can send in a header as it stands."""
-    return value if re.fullmatch(r"[!-~]+", value) else _refuse(value)
+def _tokens(value: str) -> str:
+    """Accept what every client can send in a header as it stands: a token, or several on lines of their own."""
+    return value if re.fullmatch(r"[!-~]+(\s*\n\s*[!-~]+)*", value) else _refuse(value)
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    """Accept names and addresses between commas, IPv6 in brackets or not; the port of a request doesn't matter."""
+    hosts = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
+    return tuple(_bracketed(host) for host in hosts)
+
+
+def _bracketed(host: str) -> str:
+    """Return a name as it stands in the header Host; raises ValueError for what can't stand there."""
+    if ":" in host:
+        return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
+    return host if re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", host) else _refuse(host)
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    """Accept origins as browsers send them."""
+    origins = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
+    for origin in origins:
+        _url(origin)
+    return origins if all(origin.count("/") == 2 for origin in origins) else _refuse(value)
 
 
 def _one_of(*words: str) -> Reader:
@@ -121,7 +143,9 @@ def _refuse(value: str) -> Any:
 
 
 TEXT = Reader("text without line breaks and control characters", _text)
-TOKEN = Reader("visible ASCII characters without spaces", _token)
+TOKENS = Reader("visible ASCII characters without spaces", _tokens)
+HOSTS = Reader("names or addresses separated by commas, without ports", _hosts)
+ORIGINS = Reader("origins separated by commas, such as https://dashboard.example", _origins)
 SWITCH = Reader("1 or 0", _switch)
 SPAN = _span(timedelta())
 EVERY = _span(timedelta(seconds=1))
@@ -173,7 +197,23 @@ class Settings:
     host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
     port: int = _setting("5000", "port to listen on", _whole(1, 65535))
     workers: int = _setting("1", "processes that serve requests", _whole(1, 64))
-    api_token: str | None = _setting(None, "token that every request must carry as `Authorization: Bearer`", TOKEN, secret=True)
+    api_token: str | None = _setting(
+        None,
+        "token that requests must carry as `Authorization: Bearer`; a file may hold one a line",
+        TOKENS,
+        secret=True,
+    )
+    api_read_token: str | None = _setting(
+        None, "token that may read and scrape, and change nothing; only beside API_TOKEN", TOKENS, secret=True
+    )
+    metrics_token: str | None = _setting(
+        None, "token that may scrape /metrics and nothing else; counts only beside API_TOKEN", TOKENS, secret=True
+    )
+    allowed_hosts: tuple[str, ...] | None = _setting(
+        None, "names by which the service may be asked for, beside localhost, 127.0.0.1, [::1] and HOST", HOSTS
+    )
+    trusted_proxies: int = _setting("0", "reverse proxies in front, whose X-Forwarded headers are believed", _whole(0, 10))
+    cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read", ORIGINS)
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
     logstash_host: str | None = _setting(None, "where log records are sent as well as to stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
@@ -186,11 +226,17 @@ class Settings:
     x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
     x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
+    secret_files: Mapping[str, Path] = field(default_factory=dict, repr=False)
+
+    def secrets(self) -> set[str]:
+        """Return the values of all secrets that are set."""
+        values = (getattr(self, name.lower()) for name, facts in declared() if facts["secret"])
+        return {text for value in values if value for text in value.split()}
 
 
 def declared() -> list[tuple[str, Mapping[str, Any]]]:
     """Return each setting's name and its default, meaning, reader and secrecy, in the order of declaration."""
-    return [(f.name.upper(), f.metadata) for f in fields(Settings)]
+    return [(f.name.upper(), f.metadata) for f in fields(Settings) if f.metadata]
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Settings:
@@ -204,7 +250,24 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
     if environ.get("FLASK_RUN_FROM_CLI") == "true":
         outer = {name: value for name, value in outer.items() if files[-1].get(name) != value}
     layers = [outer, *files]
-    return Settings(**{name.lower(): _value(name, facts, layers) for name, facts in declared()})
+    values = {name.lower(): _value(name, facts, layers) for name, facts in declared()}
+    return Settings(**values, secret_files=_secret_files(layers))
+
+
+def secret(name: str, path: Path) -> Any:
+    """Read a secret anew from the file that NAME_FILE named; None for an empty one. Raises SettingError."""
+    found = _given(_secret_file(name, str(path)))
+    return found and _read(name, found, dict(declared())[name])
+
+
+def _secret_files(layers: list[dict[str, str]]) -> dict[str, Path]:
+    """Return by setting the file that the first layer which names one names."""
+    found = {}
+    for name, facts in declared():
+        path = next(filter(None, (_given(layer.get(f"{name}_FILE")) for layer in layers)), None) if facts["secret"] else None
+        if path:
+            found[name] = ROOT / path
+    return found
 
 
 def _file(path: Path) -> dict[str, str]:
@@ -222,8 +285,10 @@ def _file(path: Path) -> dict[str, str]:
 
 def _value(name: str, facts: Mapping[str, Any], layers: list[dict[str, str]]) -> Any:
     found = next(filter(None, (_in_layer(name, layer, secret=facts["secret"]) for layer in layers)), facts["default"])
-    if found is None:
-        return None
+    return None if found is None else _read(name, found, facts)
+
+
+def _read(name: str, found: str, facts: Mapping[str, Any]) -> Any:
     reader: Reader = facts["reader"]
     try:
         return reader.read(found)

@@ -1,28 +1,76 @@
-"""Tokens: every request but those on the open paths carries the API token, if there is one."""
+"""The tokens, and what each of them is good for. Those that stand in files can be changed while the service runs."""
 
 from __future__ import annotations
 
 import hmac
-from typing import NamedTuple
+import logging
+import time
+from pathlib import Path
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
-WANTED = "send the header `Authorization: Bearer TOKEN` with the token that API_TOKEN holds"
+from guard.scopes import Scope
+from settings import SettingError, Settings, secret
+
+log = logging.getLogger(__name__)
+
+SCOPES = {"API_TOKEN": Scope.WRITE, "API_READ_TOKEN": Scope.READ, "METRICS_TOKEN": Scope.SCRAPE}
+CHECK_S = 1.0
+
+Version = tuple[int, int, int]
 
 
-class Refusal(NamedTuple):
-    """Why a request is refused, and what WWW-Authenticate says beside the realm (RFC 6750, section 3)."""
+class Tokens:
+    """The tokens of each scope. A file is looked at once a second; one that is empty or unfit changes nothing."""
 
-    detail: str
-    challenge: dict[str, str | None]
+    def __init__(self, settings: Settings) -> None:
+        self._texts = {name: getattr(settings, name.lower()) or "" for name in SCOPES}
+        self._files = {name: path for name, path in settings.secret_files.items() if name in SCOPES}
+        self._versions = {name: _version(path) for name, path in self._files.items()}
+        self._checked = time.monotonic()
+        self._all = self._sorted_out()
+
+    @property
+    def required(self) -> bool:
+        """Whether requests must carry a token at all."""
+        self._look()
+        return bool(self._texts["API_TOKEN"])
+
+    def scope(self, given: str) -> Scope:
+        """Return what a token is good for: NOTHING if it is wrong. The time it takes doesn't tell how wrong."""
+        asked = given.encode("utf-8", "surrogateescape")
+        found = [scope for token, scope in self._all if hmac.compare_digest(asked, token.encode())]
+        return max(found, default=Scope.NOTHING)
+
+    def signing(self) -> list[tuple[str, Scope]]:
+        """Return the tokens that people may sign in with, and their scopes."""
+        return [(token, scope) for token, scope in self._all if scope >= Scope.READ]
+
+    def _look(self) -> None:
+        if self._files and time.monotonic() - self._checked > CHECK_S:
+            self._checked = time.monotonic()
+            for name, path in self._files.items():
+                version = _version(path)
+                if version != self._versions[name]:
+                    self._versions[name] = version
+                    self._read(name, path)
+
+    def _read(self, name: str, path: Path) -> None:
+        try:
+            found = secret(name, path)
+        except SettingError as error:
+            log.error("token file not taken", extra={"setting": name, "reason": str(error)})
+            return
+        if found and found != self._texts[name]:
+            self._texts[name] = found
+            self._all = self._sorted_out()
+            log.info("tokens replaced", extra={"setting": name})
+
+    def _sorted_out(self) -> list[tuple[str, Scope]]:
+        return [(token, SCOPES[name]) for name, text in self._texts.items() for token in text.split()]
 
 
-def refusal(path: str, authorization: str, token: str | None) -> Refusal | None:
-    """Return why this request is refused, or None; tokens are compared in constant time."""
-    if token is None or path in OPEN_PATHS:
+def _version(path: Path) -> Version | None:
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        return Refusal(f"a token is needed: {WANTED}", {})
-    if not hmac.compare_digest(given.strip(" ").encode(), token.encode()):
-        return Refusal(f"the token is wrong: {WANTED}", {"error": "invalid_token"})
-    return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

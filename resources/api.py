@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from functools import wraps
 from hashlib import blake2b
@@ -21,6 +21,7 @@ from werkzeug.exceptions import NotAcceptable
 from formats.arguments import NoArguments
 from formats.openapi.answers import Answers, Body, answered
 from formats.problems import Fault
+from guard.scopes import CHANGING
 
 READS = ("GET", "HEAD")
 MEANS_JSON = ("application/json", "text/html", "application/problem+json")
@@ -79,6 +80,7 @@ class MonitorResource(Resource):
     gives: tuple[str, ...] = ("application/json",)
     answers: Answers = answered()
     bodies: Mapping[str, Body] = MappingProxyType({})
+    changes: ClassVar[Set[str]] = CHANGING  # the methods that change state
 
     def _prepared(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)

@@ -10,6 +10,7 @@ from collector.copies.backups import drop
 from formats import rows
 from formats.openapi.answers import Answer, answered
 from formats.shapes import collections as shapes
+from guard.scopes import CHANGING
 from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
@@ -29,6 +30,7 @@ COLLECTED = [
 class DatabaseResource(MonitorResource):
     """The stored tweets as a whole."""
 
+    changes = CHANGING | {"GET"}
     answers = answered(get=COLLECTED, post=COLLECTED, delete=[Answer(200, "It is empty", shapes.DROPPED), RUNNING])
 
     def __init__(self, collector: Collector) -> None:

@@ -18,11 +18,13 @@ from formats.openapi.document import document
 from formats.openapi.operations import Operation
 from formats.shapes.parts import Schema
 from formats.shapes.service import DOCUMENT
-from guard.tokens import OPEN_PATHS
+from guard.door import Door
+from guard.scopes import is_open
 from resources.api import MonitorResource, tagged
 from settings import VERSION
 
 PLACE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+TOKEN: dict[str, list[str]] = {"token": []}
 METHODS = ("get", "put", "post", "delete", "patch")
 
 
@@ -33,9 +35,11 @@ class OpenApiResource(MonitorResource):
 
     def get(self) -> Any:
         """Describe this API in OpenAPI 3.1."""
-        if "openapi" not in current_app.extensions:
-            current_app.extensions["openapi"] = orjson.dumps(described(current_app))
-        body = current_app.extensions["openapi"]
+        known: dict[bool, bytes] = current_app.extensions.setdefault("openapi", {})
+        required = _token_required(current_app)
+        if required not in known:
+            known[required] = orjson.dumps(described(current_app))
+        body = known[required]
         return tagged(Response(body, mimetype="application/json", headers={"Cache-Control": "private, no-cache"}))
 
 
@@ -46,15 +50,16 @@ def described(app: Flask) -> dict[str, Any]:
 
 def operations(app: Flask) -> Iterator[Operation]:
     """Give the operations of an app's resources, by path."""
+    required = _token_required(app)
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         resource = getattr(app.view_functions[rule.endpoint], "view_class", None)
         if resource and issubclass(resource, MonitorResource):
             for method in METHODS:
                 if method.upper() in (rule.methods or ()):
-                    yield _operation(rule, resource, method)
+                    yield _operation(rule, resource, method, required=required)
 
 
-def _operation(rule: Rule, resource: type[MonitorResource], method: str) -> Operation:
+def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, required: bool) -> Operation:
     words, _, more = _said(resource, method).partition("\n")
     return Operation(
         path=PLACE.sub(r"{\1}", rule.rule),
@@ -69,8 +74,13 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str) -> Oper
         gives=resource.gives,
         answers=resource.answers.get(method, ()),
         body=resource.bodies.get(method),
-        guarded=rule.rule not in OPEN_PATHS,
+        security=[] if is_open(rule.rule) else [TOKEN] if required else [TOKEN, {}],
     )
+
+
+def _token_required(app: Flask) -> bool:
+    door: Door = app.extensions["door"]
+    return door.tokens.required
 
 
 def _said(resource: type[MonitorResource], method: str) -> str:

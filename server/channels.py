@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import Error
 
 from formats.problems import MEDIA_TYPE, problem
+from guard.failures import HOLD
+from guard.headers import NOTHING, SECURITY
 from server.parsing import LARGEST_HEADERS, Request
 
 log = logging.getLogger(__name__)
@@ -22,11 +25,18 @@ NO_LINGER = struct.pack("ii", 1, 0)
 GREETING_S = 1  # what a client that has just connected has sent may still be on its way
 DETAILS = {
     400: "the request can't be read as HTTP/1.1",
+    408: "the request took too long to come whole",
     413: "the body is too large",
     431: f"the headers are longer than {LARGEST_HEADERS // 1024} KB",
     500: "an error that nobody expected; the log has it",
     501: "a body is taken with its Content-Length or in chunks, and no other way",
 }
+
+
+class TooSlow(Error):
+    """A request that has begun and didn't come whole in time."""
+
+    code, reason = 408, "Request Timeout"
 
 
 class Patience(NamedTuple):
@@ -70,6 +80,12 @@ class Answer(WSGITask):
         self.chunked_response &= self.request.command != "HEAD"
         return head
 
+    def get_environment(self) -> dict[str, Any]:
+        """Return what the app is told: the request, and how it can have its answer held back."""
+        environ: dict[str, Any] = super().get_environment()
+        environ[HOLD] = self.channel.hold
+        return environ
+
 
 class Refusal(ErrorTask):
     """A problem, answered to a request that never reaches the app. The log gets nothing of the request itself."""
@@ -81,7 +97,7 @@ class Refusal(ErrorTask):
         log.warning("request refused unread", extra=extra)
         self.version, self.status = "1.1", f"{status} {self.request.error.reason}"
         headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", "X-Request-Id": request_id}
-        self.response_headers.extend(headers.items())
+        self.response_headers.extend((*headers.items(), *SECURITY, NOTHING))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -99,8 +115,31 @@ class Channel(HTTPChannel):
     task_class = Answer
     error_task_class = Refusal
     will_close: bool
+    request: Any
     refused: float | None = None
     _lingers = _heard = False
+    _held_until = 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Send nothing for a while. No thread waits for it."""
+        self._held_until = time.monotonic() + seconds
+
+    def dismiss(self) -> None:
+        """Close the connection of a client that dawdles. Who has begun a request is told so first."""
+        with self.requests_lock:
+            late = self.request
+            told = bool(late and not self.requests and not self.total_outbufs_len and not self.refused)
+            if told:
+                late.error, late.completed, self.request = TooSlow("too slow"), True, None
+                self.requests.append(late)
+        if told:
+            self.server.add_task(self)
+        else:
+            self.handle_close()
+
+    def writable(self) -> bool:
+        """Tell whether there is something to send, or to close."""
+        return not self._holds and bool(super().writable())
 
     def handle_close(self) -> None:
         """Close the connection, or our side of it if the client was refused."""
@@ -121,6 +160,13 @@ class Channel(HTTPChannel):
             self.last_activity = time.time()
         written: int = super().write_soon(data)
         return written
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        return not self._holds and bool(super()._flush_some(do_close))
+
+    @property
+    def _holds(self) -> bool:
+        return self._held_until > 0 and time.monotonic() < self._held_until
 
     @property
     def holds_a_thread(self) -> bool:

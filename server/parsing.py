@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 1024 * 1024
@@ -15,6 +15,9 @@ class Request(HTTPRequestParser):
     """A request that began to arrive at `began`, by the monotonic clock."""
 
     expect_continue: bool
+    chunked: bool
+    headers: dict[str, str]
+    proxy_netloc: str
 
     def __init__(self, adjustments: Any) -> None:
         super().__init__(adjustments)
@@ -26,3 +29,11 @@ class Request(HTTPRequestParser):
         if self.error:
             self.expect_continue = False
         return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head. Raises ParsingError where it could be read in two ways (RFC 9112, 3.2.2 and 6.1)."""
+        super().parse_header(header_plus)
+        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
+            raise ParsingError("the body has two lengths")
+        if self.proxy_netloc:
+            self.headers["HOST"] = self.proxy_netloc

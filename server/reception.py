@@ -32,6 +32,7 @@ ADJUSTMENTS: dict[str, Any] = {
     "outbuf_high_watermark": 256 * 1024,  # of a stream that is faster than its reader
     "channel_timeout": 2**31,  # ours is finer
     "ident": None,
+    "clear_untrusted_proxy_headers": False,  # guard/ believes as many proxies as TRUSTED_PROXIES says
 }
 
 
@@ -90,7 +91,7 @@ class Reception:
         self._swept = time.monotonic()
         for channel in self._channels():
             if channel.dawdles(self._patience):
-                channel.handle_close()
+                channel.dismiss()
         waiting = sum(channel.holds_a_thread for channel in self._channels())
         self._server.task_dispatcher.set_thread_count(THREADS + min(waiting, MOST_REPLACED))
 

@@ -19,7 +19,6 @@ def register(app: Flask) -> None:
     def static(filename: str) -> Response:
         response = send_from_directory(FOLDER, filename, mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
         response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     app.add_url_rule("/static/<path:filename>", "static", static)

@@ -17,7 +17,7 @@ ABOUT = """The tweets of a set of hashtags, each stored once, and their counts.
 Times are UTC, RFC 3339. Ids are strings. A parameter that is unknown, empty, or given twice is refused; lists may be repeated.
 Every error is `application/problem+json` with a `detail` that says what to do. Every answer carries `X-Request-Id`, and so does
 the log. Reads carry an `ETag`: send it as `If-None-Match`, and the answer is 304 until something has changed."""
-TOKEN = {"type": "http", "scheme": "bearer", "description": "What API_TOKEN holds. Where it is not set, none is needed."}
+TOKEN = {"type": "http", "scheme": "bearer", "description": "What API_TOKEN holds or, for reading only, API_READ_TOKEN."}
 
 
 def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:

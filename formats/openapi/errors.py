@@ -6,10 +6,12 @@ from formats.openapi.answers import Answer
 
 COMMON = {
     "BadRequest": Answer(400, "A parameter is unknown, or a value is not accepted: `errors` names each"),
-    "Forbidden": Answer(403, "The caller may not do this"),
+    "Forbidden": Answer(403, "The token may not do this, or a page of another site has asked for it"),
     "NotAcceptable": Answer(406, "None of the media types that the header Accept names is given"),
+    "TooSlow": Answer(408, "The request took too long to come whole"),
     "TooLarge": Answer(413, "The body is too large"),
     "LongUrl": Answer(414, "The query string is too long"),
+    "UnknownHost": Answer(421, "The header Host names none of the service's names"),
     "LongHeaders": Answer(431, "The headers are too long"),
     "Unexpected": Answer(500, "An error that nobody expected; the log has it"),
     "Unavailable": Answer(503, "The database is busy, full or away, or X can't be asked", headers=("Retry-After",)),

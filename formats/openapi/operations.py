@@ -21,7 +21,8 @@ class Operation(NamedTuple):
     """What the resource of a route declares of one of its methods.
 
     `places` are the parameters of the path, with the bounds of those that are numbers; `gives` are the media types of its
-    answers; `about` is what is found under the noun; `guarded` tells whether a token is asked for, where there is one.
+    answers; `about` is what is found under the noun; `security` are the ways to be let in, as OpenAPI has them, none of
+    them where everybody is.
     """
 
     path: str
@@ -36,7 +37,7 @@ class Operation(NamedTuple):
     gives: Sequence[str]
     answers: Sequence[Answer]
     body: Body | None
-    guarded: bool
+    security: Sequence[Mapping[str, Sequence[str]]]
 
 
 def described(operation: Operation) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def described(operation: Operation) -> dict[str, Any]:
         "tags": [operation.noun],
         "parameters": places + parameters.query(operation.arguments),
         "responses": {str(answer.status): _response(operation, answer) for answer in _answers(operation)},
-        "security": [{"token": []}, {}] if operation.guarded else [],
+        "security": list(operation.security),
     }
     if parameters.cross_checked(operation.arguments):
         shown["x-cross-checked"] = True
@@ -65,7 +66,7 @@ def problem(answer: Answer) -> dict[str, Any]:
 
 def _answers(operation: Operation) -> list[Answer]:
     """Return all answers by status; the resource's own words replace the common ones."""
-    common = errors.COMMON | (errors.GUARDED if operation.guarded else {}) | (errors.MISSING if operation.places else {})
+    common = errors.COMMON | (errors.GUARDED if operation.security else {}) | (errors.MISSING if operation.places else {})
     found = {answer.status: answer for answer in (*common.values(), *operation.answers)}
     return [found[status] for status in sorted(found)]
 

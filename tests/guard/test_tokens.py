@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from app import create_app
 from emulator import Emulator
-from guard.tokens import OPEN_PATHS, refusal
+from guard.scopes import OPEN_PATHS, is_open
 from settings import load
 from tests.conftest import Server, environment, serving
 from tests.fixtures.loggers import logging_restored
@@ -24,6 +25,7 @@ TOKEN = "correct-horse_battery.staple~9"
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
 CHALLENGE = 'Bearer realm="hashtag monitor"'
 WRONG_CHALLENGE = f"{CHALLENGE}, error=invalid_token"
+PLACES = count(2)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -59,7 +61,9 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
 
 def sent(server: Server, method: str, path: str, *headers: tuple[str, bytes]) -> tuple[int, dict[str, str], bytes]:
     """Send a request with exactly these headers, and return the answer's status, headers and body."""
-    with closing(http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=20)) as connection:
+    place = (f"127.0.0.{next(PLACES)}", 0)  # who fails often waits for the answer, and each of these fails once
+    port = int(server.url.rsplit(":", 1)[1])
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=place)) as connection:
         connection.putrequest(method, path)
         for name, value in headers:
             connection.putheader(name, value)
@@ -85,9 +89,11 @@ def assert_is_a_401(status: int, headers: dict[str, str], body: bytes, *, challe
 
 
 def test_every_route_and_method_answers_401_without_a_token(guarded: Server, routes: list[tuple[str, str]]) -> None:
-    closed = [(method, path) for method, path in routes if path not in OPEN_PATHS]
+    pages = [(method, path) for method in ("GET", "HEAD") for path in ("/", "/docs")]
+    closed = [asked for asked in routes if not is_open(asked[1])]
     assert len({path for _, path in closed}) >= 6
-    for method, path in closed:
+    assert set(pages) <= set(closed)
+    for method, path in sorted(set(closed) - set(pages)):
         assert_is_a_401(*sent(guarded, method, path), challenge=CHALLENGE, head=method == "HEAD")
 
 
@@ -105,7 +111,10 @@ def test_every_route_and_method_answers_401_without_a_token(guarded: Server, rou
         "/readyz;/tweets",
         "/LIVEZ",
         "/favicon.ico",
-        "/static/../app.py",
+        "/static",
+        "/Static/docs.css",
+        "/sign-in/",
+        "/sign-in/x",
         "/.env",
         "/tweets?token=" + TOKEN,
         "/tweets?access_token=" + TOKEN,
@@ -244,12 +253,6 @@ def test_the_token_is_in_no_answer_and_in_no_log_line(guarded: Server) -> None:
     assert log.count('"message":"request"') > 50
     assert "request refused unread" in log
     assert TOKEN not in log
-
-
-@pytest.mark.parametrize("path", ["/tweets", "/database", "/nothing"])
-def test_without_a_configured_token_nothing_is_refused(path: str) -> None:
-    assert refusal(path, "", None) is None
-    assert refusal(path, "Bearer anything", None) is None
 
 
 def test_a_token_from_a_file_guards_as_one_from_the_environment_does(tmp_path: Path) -> None:

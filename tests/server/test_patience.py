@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from contextlib import suppress
@@ -31,6 +32,22 @@ def test_who_says_nothing_is_closed(serve: Serve, kept: str) -> None:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(12) == b"HTTP/1.1 200"
         wait_until_closed(client)
+
+
+@pytest.mark.parametrize("begun", [b"GE", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"])
+def test_who_sends_too_slowly_gets_to_read_408(serve: Serve, begun: bytes) -> None:
+    with serve(told, Patience(LONG, SHORT, LONG)).connect(begun) as client:
+        answer = everything(client)
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "the request took too long to come whole"
+
+
+def test_who_has_an_answer_and_is_slow_with_the_next_request_gets_to_read_408(serve: Serve) -> None:
+    with serve(told, Patience(LONG, SHORT, LONG)).connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as client:
+        assert client.recv(12) == b"HTTP/1.1 200"
+        client.sendall(b"GET / HTT")
+        assert b"HTTP/1.1 408 Request Timeout\r\n" in everything(client)
 
 
 @pytest.mark.parametrize("begun", [b"GE", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"])

@@ -6,13 +6,15 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import IncompleteRead
 from typing import Any
 
 import pytest
 
+from guard.failures import HOLD
 from server.parsing import LARGEST_BODY, LARGEST_HEADERS
 from server.reception import Reception
 from tests.conftest import wait_until
@@ -83,6 +85,54 @@ def test_who_asks_for_it_or_speaks_http_1_0_gets_a_connections_last_answer(serve
     for sent in (b"GET / HTTP/1.1\r\n" + CLOSE, listed, b"GET / HTTP/1.0\r\n\r\n"):
         with closing(serve(told).connect(sent)) as client:
             assert b"\r\nConnection: close\r\n" in everything(client)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        "HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3",
+        "HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4",
+        "HTTP/1.0\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_body_with_two_lengths_is_refused_and_the_connection_closed(serve: Serve, lengths: str) -> None:
+    sent = f"POST / {lengths}\r\nHost: x\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serve(told).connect(sent.encode()) as client:
+        answer = everything(client)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_the_host_of_a_whole_url_counts_and_not_the_one_beside_it(serve: Serve) -> None:
+    def host(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["HTTP_HOST"].encode()]
+
+    with serve(host).connect(
+        b"GET http://elsewhere.example:81/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    ) as client:
+        assert everything(client).endswith(b"elsewhere.example:81")
+
+
+def test_an_answer_that_is_held_back_holds_up_nobody_else(serve: Serve) -> None:
+    held, others = 0.8, 200
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/held":
+            environ[HOLD](held)
+        return told(environ, start_response)
+
+    served = serve(app)
+    with ExitStack() as stack:
+        started = time.monotonic()
+        waiting = [stack.enter_context(served.connect(b"GET /held HTTP/1.1\r\n" + CLOSE)) for _ in range(others)]
+        with closing(served.http()) as client:
+            client.request("GET", "/")
+            assert client.getresponse().status == 200
+            assert time.monotonic() - started < held
+        assert all(everything(one).startswith(b"HTTP/1.1 200 OK") for one in waiting)
+        assert time.monotonic() - started >= held
 
 
 def test_a_body_in_chunks_comes_with_its_length(serve: Serve) -> None:

@@ -44,7 +44,7 @@ WRONG = {
     "HOST": ["a\nb", "a\tb", "a\x1b[31mb"],
     "PORT": ["0", "65536", "-1", "http", "80,81", "5000.0", "٥٠٠٠"],
     "WORKERS": ["0", "65", "two", "-1"],
-    "API_TOKEN": ["two words", "línea", "tab\tbed", "line\nfeed", "nul\0"],
+    "API_TOKEN": ["two words", "línea", "tab\tbed", "one\ntwo words", "nul\0"],
     "ALLOW_OPEN": ["true", "2", "no"],
     "LOG_LEVEL": ["CHATTY", "20", "WARN", "INFO,DEBUG"],
     "PRICE_POST_USD": ["-1", "0.0000001", "1e-3", "$1", "1,5", ".5", "5.", "1234567", "NaN", "inf"],

@@ -1,0 +1,43 @@
+"""Wrong tokens: who sends them again and again waits for the answer, for a second at most, and the log says so."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+HOLD = "server.hold"  # in the WSGI environment: holds the answer back without a thread that waits
+FIRST_S, LONGEST_S = 0.05, 0.7  # the server looks at what it holds back every quarter of a second
+FORGOTTEN_S = 300.0
+MOST_CLIENTS = 10_000
+
+
+class Failures:
+    """How often each client has sent a wrong token lately. A right one is answered at once, whatever came before it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._clients: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def slow_down(self, environ: dict[str, Any]) -> None:
+        """Note a failure of the request's client, and hold its answer back: twice as long each time."""
+        client = str(environ.get("REMOTE_ADDR", ""))
+        count = self._noted(client)
+        if count & (count - 1) == 0:
+            log.warning("wrong token", extra={"client": client, "failures": count})
+        environ.get(HOLD, time.sleep)(min(LONGEST_S, FIRST_S * 2 ** min(count - 1, 10)))
+
+    def _noted(self, client: str) -> int:
+        now = self._clock()
+        with self._lock:
+            count, last = self._clients.pop(client, (0, now))
+            count = 1 if now - last > FORGOTTEN_S else count + 1
+            self._clients[client] = count, now
+            if len(self._clients) > MOST_CLIENTS:
+                self._clients.popitem(last=False)
+        return count

@@ -1,0 +1,20 @@
+"""Which routes are pages: what is opened in a browser, and sent to the sign-in instead of a 401."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request
+
+PAGES = "pages"
+
+
+def page(app: Flask, rule: str, view: Any, **more: Any) -> None:
+    """Give the app a page."""
+    app.extensions.setdefault(PAGES, set()).add(view.__name__)
+    app.add_url_rule(rule, view.__name__, view, **more)
+
+
+def is_page(app: Flask) -> bool:
+    """Tell whether the request that is being served opens a page."""
+    return request.method in ("GET", "HEAD") and request.endpoint in app.extensions.get(PAGES, ())

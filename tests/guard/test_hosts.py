@@ -1,0 +1,96 @@
+"""The Host of a request is a name that the service has, or it answers 421."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from settings import SettingError, load
+from tests.guard.conftest import TOKEN, MakeApp, bearer, client
+
+REBOUND = [
+    "elsewhere.example",
+    "localhost.elsewhere.example",
+    "127.0.0.1.elsewhere.example",
+    "localhost@elsewhere.example",
+    "localhost, elsewhere.example",
+    "localhost:5000:5000",
+    "localhost.",
+    "local host",
+    "127.0.0.2",
+    "127.1",
+    "0.0.0.0",
+    "[::2]",
+    "::1",
+    "[::1",
+    "192.0.2.7:5000",
+    "localhost/",
+    "localhost#",
+    "localhost\xff",
+    "twitterapi",
+]
+
+
+def status(app: object, host: str, path: str = "/livez", **more: str) -> int:
+    return client(app).get(path, headers={"Host": host, **more}).status_code  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:5000", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:5000", "localhost:"]
+)
+def test_the_names_of_loopback_are_always_known(make_app: MakeApp, host: str) -> None:
+    assert status(make_app(), host) == 200
+
+
+@pytest.mark.parametrize("host", REBOUND)
+def test_every_other_name_answers_421_whatever_the_path_and_the_token(make_app: MakeApp, host: str) -> None:
+    app = make_app(API_TOKEN=TOKEN)
+    for path in ("/livez", "/tweets", "/nothing", "/static/docs.css", "/sign-in", "/docs"):
+        for more in ({}, bearer(TOKEN)):
+            assert status(app, host, path, **more) == 421
+
+
+def test_the_names_of_allowed_hosts_and_of_host_are_known(make_app: MakeApp) -> None:
+    app = make_app(ALLOWED_HOSTS="Monitor.Example, twitterapi,,[2001:DB8::1]", HOST="192.0.2.7", API_TOKEN=TOKEN)
+    for host in (
+        "monitor.example",
+        "MONITOR.EXAMPLE:443",
+        "twitterapi:5000",
+        "[2001:db8::1]:5000",
+        "192.0.2.7:5000",
+        "localhost",
+    ):
+        assert status(app, host) == 200
+    assert status(app, "other.example") == 421
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::", "[::]"])
+def test_an_address_that_means_all_is_no_name(make_app: MakeApp, everywhere: str) -> None:
+    assert status(make_app(HOST=everywhere, API_TOKEN=TOKEN), everywhere) == 421
+
+
+@pytest.mark.parametrize("hosts", ["http://monitor.example", "monitor.example:5000", "*", "a b", "-a", "[::g]", "a/b"])
+def test_what_is_no_name_is_refused_at_the_start(tmp_path: Path, hosts: str) -> None:
+    with pytest.raises(SettingError, match="ALLOWED_HOSTS"):
+        load({"ALLOWED_HOSTS": hosts}, folder=tmp_path)
+
+
+def test_http_1_1_needs_a_host_and_http_1_0_needs_none(make_app: MakeApp) -> None:
+    app = make_app()
+
+    def answered(protocol: str) -> str:
+        environ = EnvironBuilder(path="/livez").get_environ()
+        del environ["HTTP_HOST"]
+        return run_wsgi_app(app, environ | {"SERVER_PROTOCOL": protocol})[1]
+
+    assert answered("HTTP/1.1").startswith("400 ")
+    assert answered("HTTP/1.0").startswith("200 ")
+
+
+def test_the_answer_names_no_host_and_says_what_to_do(make_app: MakeApp) -> None:
+    answer = client(make_app()).get("/tweets", headers={"Host": "elsewhere.example"})
+    assert answer.content_type == "application/problem+json"
+    assert "ALLOWED_HOSTS" in answer.text
+    assert "elsewhere.example" not in answer.text

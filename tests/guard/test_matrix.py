@@ -1,0 +1,137 @@
+"""Every route and method, for every token, address and kind of client: who is let in is what the contract says.
+
+The routes are the app's own, so that a new one is in the matrix from its first day.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+import pytest
+from flask import Flask
+
+from guard.scopes import CHANGING
+from resources.database import DatabaseResource
+from tests.guard.conftest import METHODS, METRICS_TOKEN, REACHED, READ_TOKEN, TOKEN, MakeApp, Route, client, hollow, routes
+
+OPEN = ("/livez", "/readyz", "/sign-in", "/sign-out", "/static/<path:filename>")
+PAGES = ("/", "/docs")
+CHANGES = {
+    ("GET", "/database"),
+    ("POST", "/database"),
+    ("DELETE", "/database"),
+    ("POST", "/collections"),
+    ("PUT", "/tags/<tag>"),
+    ("DELETE", "/tags/<tag>"),
+    ("DELETE", "/tweets/<tweet_id>"),
+    ("DELETE", "/authors/<username>"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+}
+CREDENTIALS = {
+    "no token": None,
+    "write": f"Bearer {TOKEN}",
+    "read": f"Bearer {READ_TOKEN}",
+    "scrape": f"Bearer {METRICS_TOKEN}",
+    "wrong": "Bearer no-such-token",
+    "malformed": f"Basic {TOKEN}",
+}
+ADDRESSES = {"loopback": "127.0.0.1", "other": "192.0.2.7"}
+CLIENTS: dict[str, dict[str, str]] = {
+    "curl": {"Host": "localhost", "User-Agent": "curl/8.5.0"},
+    "same-origin browser": {"Host": "localhost", "User-Agent": "Mozilla/5.0", "Sec-Fetch-Site": "same-origin"},
+    "same-origin old browser": {"Host": "localhost", "User-Agent": "Mozilla/5.0", "Origin": "http://localhost"},
+    "cross-site browser": {"Host": "localhost", "User-Agent": "Mozilla/5.0", "Sec-Fetch-Site": "cross-site"},
+    "cross-site old browser": {"Host": "localhost", "User-Agent": "Mozilla/5.0", "Origin": "http://elsewhere.example"},
+    "rebound Host": {"Host": "elsewhere.example", "User-Agent": "Mozilla/5.0", "Sec-Fetch-Site": "same-origin"},
+}
+
+
+class Case(NamedTuple):
+    """One request of the matrix; `guarded`: the service has tokens."""
+
+    route: Route
+    method: str
+    credential: str
+    address: str
+    client: str
+    guarded: bool
+
+    @property
+    def changes(self) -> bool:
+        return (self.method, self.route.rule) in CHANGES
+
+    def expected(self) -> int | str:
+        """Return the status that the contract says, or REACHED."""
+        if self.client == "rebound Host":
+            return 421
+        if not self.guarded and self.address == "other":
+            return 403
+        if self.guarded and self.route.rule not in OPEN and self.credential in ("no token", "wrong", "malformed"):
+            opened = self.route.rule in PAGES and self.method in ("GET", "HEAD") and self.credential == "no token"
+            return 303 if opened else 401
+        if self.method not in self.route.methods:
+            return 405
+        if self._forbidden():
+            return 403
+        return 200 if self.method == "OPTIONS" else REACHED
+
+    def _forbidden(self) -> bool:
+        if self.changes and "cross-site" in self.client:
+            return True
+        if not self.guarded or self.route.rule in OPEN:
+            return False
+        return (self.credential == "read" and self.changes) or (self.credential == "scrape" and self.route.rule != "/metrics")
+
+
+def cases(app: Flask, *, guarded: bool) -> list[Case]:
+    credentials = CREDENTIALS if guarded else ("no token", "wrong")
+    kinds = product(routes(app), METHODS, credentials, ADDRESSES, CLIENTS)
+    return [Case(*kind, guarded) for kind in kinds]
+
+
+def answered(app: Flask, case: Case) -> int | str:
+    """Send the case's request; REACHED if a view has answered."""
+    headers = dict(CLIENTS[case.client])
+    authorization = CREDENTIALS[case.credential]
+    if authorization:
+        headers["Authorization"] = authorization
+    place = {"REMOTE_ADDR": ADDRESSES[case.address]}
+    response = client(app).open(case.route.path, method=case.method, headers=headers, environ_overrides=place)
+    reached = response.status_code == 200 and (case.method == "HEAD" or response.text == REACHED)
+    return REACHED if reached and case.method != "OPTIONS" else response.status_code
+
+
+def differences(app: Flask, *, guarded: bool) -> list[str]:
+    """Return where an answer is not what the contract says."""
+    asked = ((case, case.expected(), answered(app, case)) for case in cases(app, guarded=guarded))
+    return [f"{case}: expected {said}, was {was}" for case, said, was in asked if said != was]
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_who_is_let_in_is_what_the_contract_says(make_app: MakeApp, guarded: bool) -> None:
+    tokens = {"API_TOKEN": TOKEN, "API_READ_TOKEN": READ_TOKEN, "METRICS_TOKEN": METRICS_TOKEN} if guarded else {}
+    app = hollow(make_app(**tokens, LOG_LEVEL="ERROR"))
+    assert len(cases(app, guarded=guarded)) > 4_000
+    found = differences(app, guarded=guarded)
+    assert not found, "\n".join(found[:20])
+
+
+def test_what_changes_state_is_listed_here(make_app: MakeApp) -> None:
+    found = {(method, route.rule) for route in routes(make_app()) for method in route.methods & CHANGING}
+    assert found | {("GET", "/database")} == CHANGES
+
+
+def test_a_route_that_forgets_what_it_changes_is_noticed(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = hollow(make_app(API_TOKEN=TOKEN, API_READ_TOKEN=READ_TOKEN, METRICS_TOKEN=METRICS_TOKEN, LOG_LEVEL="ERROR"))
+    monkeypatch.setattr(DatabaseResource, "changes", CHANGING)
+    found = differences(app, guarded=True)
+    assert any("method='GET', credential='read'" in line and "/database" in line for line in found)
+    assert all("/database" in line for line in found)
+
+
+def test_a_view_without_the_door_before_it_answers_nobody(make_app: MakeApp) -> None:
+    app = hollow(make_app())
+    app.wsgi_app = type(app).wsgi_app.__get__(app)  # type: ignore[method-assign]
+    assert client(app).get("/tweets").status_code == 500

@@ -1,0 +1,132 @@
+"""Token files: what they hold counts within two seconds, and a file that is empty, gone or unfit changes nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator import Emulator
+from guard import tokens
+from guard.listening import check_listening
+from guard.scopes import Scope
+from guard.tokens import Tokens
+from settings import SettingError, load
+from tests.conftest import Server, environment, serving, wait_until
+from tests.guard.conftest import READ_TOKEN, TOKEN, bearer
+
+NEW = "rotated-5d8e1f7a3c9b2046"
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "CHECK_S", -1.0)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "api-token"
+    made.write_text(f"{TOKEN}\n")
+    return made
+
+
+def loaded(file: Path, **more: str) -> Tokens:
+    return Tokens(load({"API_TOKEN_FILE": str(file), **more}, folder=file.parent))
+
+
+def scope(known: Tokens, token: str) -> Scope:
+    assert known.required
+    return known.scope(token)
+
+
+def test_a_file_may_hold_several_tokens_and_all_are_right(file: Path) -> None:
+    file.write_text(f"{NEW}\r\n\n  {TOKEN}  \n")
+    known = loaded(file)
+    assert scope(known, NEW) == scope(known, TOKEN) == Scope.WRITE
+    assert scope(known, f"{NEW} {TOKEN}") == scope(known, "") == Scope.NOTHING
+
+
+def test_a_token_that_is_put_in_the_file_counts_and_one_that_is_taken_out_does_not(file: Path) -> None:
+    known = loaded(file, API_READ_TOKEN=READ_TOKEN)
+    file.write_text(f"{NEW}\n{TOKEN}\n")
+    assert scope(known, NEW) == scope(known, TOKEN) == Scope.WRITE
+    file.write_text(f"{NEW}\n")
+    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
+    assert scope(known, READ_TOKEN) == Scope.READ
+
+
+def test_a_file_that_is_replaced_counts_too(file: Path) -> None:
+    known = loaded(file)
+    other = file.with_name("other")
+    other.write_text(NEW)
+    other.replace(file)
+    assert scope(known, NEW) == Scope.WRITE
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"<api-token>", b"two words", b"\xff\xfe", "tökèn".encode()])
+def test_an_unfit_file_opens_nothing_and_locks_nobody_out(file: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    known = loaded(file)
+    file.write_bytes(content)
+    assert scope(known, TOKEN) == Scope.WRITE
+    assert scope(known, content.decode("latin-1")) == scope(known, "words") == Scope.NOTHING
+    assert "two words" not in caplog.text
+    file.write_text(NEW)
+    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
+
+
+def test_a_file_that_is_gone_opens_nothing(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    known = loaded(file)
+    file.unlink()
+    assert scope(known, TOKEN) == Scope.WRITE
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["token file not taken"]
+    for _ in range(5):
+        assert scope(known, TOKEN) == Scope.WRITE
+    assert len(caplog.records) == 1
+
+
+def test_a_file_that_is_empty_at_the_start_asks_for_a_token_once_it_has_one(file: Path) -> None:
+    file.write_text("")
+    known = loaded(file)
+    assert not known.required
+    file.write_text(NEW)
+    assert scope(known, NEW) == Scope.WRITE
+
+
+def test_a_running_service_takes_a_new_token_without_a_restart(file: Path, tmp_path: Path, emulator: Emulator) -> None:
+    settings = environment(tmp_path, emulator) | {"API_TOKEN_FILE": str(file), "WORKERS": "2"}
+
+    def all_say(server: Server, token: str, status: int) -> bool:
+        return all(server.get("/tags", headers=bearer(token)).status_code == status for _ in range(8))
+
+    with serving(tmp_path, **settings) as server:
+        workers = server.workers()
+        file.write_text(f"{NEW}\n{TOKEN}\n")
+        wait_until(lambda: all_say(server, NEW, 200), seconds=20)
+        assert server.get("/tags", headers=bearer(TOKEN)).status_code == 200
+        file.write_text(f"{NEW}\n")
+        started = time.monotonic()
+        wait_until(lambda: all_say(server, TOKEN, 401), seconds=30)
+        assert time.monotonic() - started < 30
+        assert all_say(server, NEW, 200)
+        assert server.workers() == workers
+
+
+def test_one_token_for_two_scopes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="two of them are the same") as refused:
+        check_listening(load({"API_TOKEN": TOKEN, "METRICS_TOKEN": TOKEN}, folder=tmp_path))
+    assert TOKEN not in str(refused.value)
+
+
+def test_a_read_token_without_the_other_is_refused_for_it_would_guard_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="API_READ_TOKEN: guards nothing by itself"):
+        check_listening(load({"API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))
+
+
+def test_a_short_token_is_warned_of_without_showing_it(tmp_path: Path) -> None:
+    warning = check_listening(load({"API_TOKEN": "s3cret", "API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))
+    assert warning is not None
+    assert warning.startswith("API_TOKEN: shorter than 16 characters")
+    assert "s3cret" not in warning
+    assert check_listening(load({"API_TOKEN": TOKEN}, folder=tmp_path)) is None

@@ -1,0 +1,65 @@
+"""/sign-in: a token for a session, so that people can open the pages. /sign-out ends it in this browser."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask, Response, make_response, redirect, render_template, request
+
+from guard.door import CHALLENGE, Door
+from guard.scopes import SIGN_IN, SIGN_OUT, Scope
+from guard.sessions import COOKIE, LONGEST_S
+from web.policy import PAGE
+
+HOME = "/"
+OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
+WRONG = "This token is wrong. Take one that API_TOKEN or API_READ_TOKEN holds."
+
+
+def register(app: Flask, door: Door) -> None:
+    """Give the app the sign-in and the sign-out."""
+
+    def sign_in() -> Response:
+        wanted = _wanted(request.args.get("next", ""))
+        return _form(wanted) if door.tokens.required else _on(wanted)
+
+    def signed_in() -> Response:
+        wanted, token = _wanted(request.form.get("next", "")), request.form.get("token", "").strip()
+        if not door.tokens.required:
+            return _on(wanted)
+        if door.tokens.scope(token) < Scope.READ:
+            door.failures.slow_down(request.environ)
+            return _form(wanted, fault=WRONG)
+        response = _on(wanted)
+        response.set_cookie(
+            COOKIE, door.sessions.begun(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
+        )
+        return response
+
+    def sign_out() -> Response:
+        response = _on(SIGN_IN)
+        response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
+        return response
+
+    app.add_url_rule(SIGN_IN, "sign_in", sign_in)
+    app.add_url_rule(SIGN_IN, "signed_in", signed_in, methods=["POST"])
+    app.add_url_rule(SIGN_OUT, "sign_out", sign_out, methods=["POST"])
+
+
+def _form(wanted: str, *, fault: str | None = None) -> Response:
+    body = render_template("sign-in.html", wanted=wanted, fault=fault, hours=LONGEST_S // 3600)
+    response = make_response(body, 401 if fault else 200, PAGE | {"Cache-Control": "no-store"})
+    if fault:
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    return response
+
+
+def _on(wanted: str) -> Response:
+    response = make_response(redirect(wanted, 303))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _wanted(path: str) -> str:
+    """Return where to go on: a path of this service, and never another site."""
+    return path if OWN_PATH.fullmatch(path) else HOME
