@@ -38,6 +38,7 @@ from emulator import Emulator
 from queries.collections import CollectionView
 from settings import SettingError, Settings, load
 from telemetry.shipping import ship
+from text.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _asked(arguments)
     try:
         settings = load()
-        logstash.configure(settings.log_level)
+        hide = Secrets(settings.secrets()).hidden
+        logstash.configure(settings.log_level, hide=hide)
         if settings.logstash_host:
-            ship(settings.logstash_host, settings.logstash_port)
+            ship(settings.logstash_host, settings.logstash_port, hide=hide)
         with closing(collector_for(settings)) as collector:
             collector.prepare()
             return _done(asked, collector, settings)

@@ -31,6 +31,7 @@ from server.service import Service
 from server.supervisor import Supervisor
 from settings import SettingError, Settings, load
 from telemetry.requests import context, observe
+from text.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     from telemetry.shipping import ship
 
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
-    logstash.configure(settings.log_level, context, stream=sys.stderr if command else sys.stdout)
+    hide = Secrets(settings.secrets()).hidden
+    logstash.configure(settings.log_level, context, hide=hide, stream=sys.stderr if command else sys.stdout)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
@@ -67,7 +69,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     logs = LogMetrics(metrics.registry)
     logs.enabled(settings.logstash_host is not None)
     if settings.logstash_host:
-        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context)
+        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=hide)
     resources.limits.limit_queries(app)
     hold_scopes(app)
     door = guard(app, settings)
@@ -92,7 +94,7 @@ def main(*, patience: Patience = USUAL) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before gunicorn's
     try:
         settings = load()
-        logstash.configure(settings.log_level)
+        logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hidden)
         warning = check_listening(settings)
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)

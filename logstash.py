@@ -46,21 +46,22 @@ DEEPEST = 8
 MOST_LINES = 1000
 
 Context = Callable[[], Mapping[str, Any]]
+Hide = Callable[[str], str]
 
 
 class EcsFormatter(logging.Formatter):
-    """Formats records as ECS JSON; `context` gives fields of the request that is being served."""
+    """Formats records as ECS JSON. `context` gives fields of the request that is being served, `hide` takes secrets out."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, hide: Hide = str) -> None:
         super().__init__()
-        self._context = context
+        self._context, self._hide = context, hide
         self._host = socket.gethostname()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line; it is made once, whichever handlers write it."""
         line: str | None = getattr(record, LINE, None)
         if line is None:
-            line = orjson.dumps(self.document(record)).decode()
+            line = self._hide(orjson.dumps(self.document(record)).decode())
             setattr(record, LINE, line)
         return line
 
@@ -115,13 +116,13 @@ class EcsHandler(logging.StreamHandler[TextIO]):
         self.flush()
 
 
-def configure(level: str, context: Context = dict, *, stream: TextIO | None = None) -> None:
+def configure(level: str, context: Context = dict, *, hide: Hide = str, stream: TextIO | None = None) -> None:
     """Log from the given level on, to stdout unless another stream is given.
 
     Libraries that are chatty or log credentials stay at WARNING. A second call replaces what the first one set.
     """
     handler = EcsHandler(stream or sys.stdout)
-    handler.setFormatter(EcsFormatter(context))
+    handler.setFormatter(EcsFormatter(context, hide))
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, EcsHandler)] + [handler]
     root.setLevel(level)

@@ -26,7 +26,7 @@ from logstash_async.cache import Cache
 from logstash_async.constants import constants
 from logstash_async.worker import LogProcessingWorker
 
-from logstash import Context, EcsFormatter
+from logstash import Context, EcsFormatter, Hide
 
 MOST_QUEUED = 10_000
 BATCH = 1_000
@@ -253,10 +253,10 @@ class Waiting(Cache):
         return len(self)
 
 
-def ship(host: str, port: int, delivery: Delivery = UNCOUNTED, context: Context = dict) -> LogstashHandler:
+def ship(host: str, port: int, delivery: Delivery = UNCOUNTED, context: Context = dict, *, hide: Hide = str) -> LogstashHandler:
     """Send the records that `configure` lets through to Logstash as well. A second call replaces the first one's handler."""
     handler = LogstashHandler(host, port, delivery)
-    handler.setFormatter(EcsFormatter(context))
+    handler.setFormatter(EcsFormatter(context, hide))
     root = logging.getLogger()
     for other in [other for other in root.handlers if isinstance(other, LogstashHandler)]:
         root.removeHandler(other)

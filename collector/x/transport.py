@@ -25,6 +25,7 @@ from urllib3.exceptions import NewConnectionError
 from collector.x.clock import XClock, date
 from collector.x.failures import Reach, XFailure, classify, unwell
 from collector.x.parsing import Object, mapping, text
+from text.secrets import Secrets
 
 TWEEPY_HOST = "https://api.twitter.com"
 CONNECT_TIMEOUT_S = 3.05
@@ -63,7 +64,7 @@ class Clients:
         """Return this thread's client, with the credentials that there are."""
         if not hasattr(self._threads, "client"):
             client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
-            client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout, self._clock))
+            client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout, self._clock, self._hide))
             self._sessions.append(client.session)
             self._threads.client = client
         return self._threads.client
@@ -75,6 +76,9 @@ class Clients:
             self._bearer = self._bearer or self._minted(client.session)
         client.bearer_token = self._bearer
         return client
+
+    def _hide(self, text: str) -> str:
+        return Secrets([*self._access[1:6], self._bearer]).hidden(text)
 
     def close(self) -> None:
         """Close all connections."""
@@ -117,9 +121,9 @@ ARCHIVE_PACE = Pace()  # X counts the requests of an app, whoever makes them
 class XAdapter(HTTPAdapter):
     """Sends Tweepy's requests to `url` (the OAuth signature stays that of the original) and reads within bounds."""
 
-    def __init__(self, url: str, timeout: float, clock: XClock) -> None:
+    def __init__(self, url: str, timeout: float, clock: XClock, hide: Callable[[str], str] = str) -> None:
         super().__init__()
-        self._url, self._timeout, self._clock = url, timeout, clock
+        self._url, self._timeout, self._clock, self._hide = url, timeout, clock, hide
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
         """Return an answer with status 200, its body read; raises XFailure or a requests exception for any other."""
@@ -133,7 +137,8 @@ class XAdapter(HTTPAdapter):
         finally:
             response.close()
         if response.status_code != 200:
-            raise classify(response.status_code, response.headers, body)
+            shown = self._hide(body.decode("utf-8", "replace"))  # what it quotes of our request is no reason to be shown
+            raise classify(response.status_code, response.headers, shown.encode())
         return _reread(response, body)
 
 

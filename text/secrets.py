@@ -1,0 +1,42 @@
+"""Texts without secrets, whichever way these are written: as they are, or as JSON, URLs, HTML and base64 write them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "[hidden]"
+ENCODERS = (base64.b64encode, base64.urlsafe_b64encode)
+SHORTEST = 8  # a shorter one would be found in words
+
+
+class Secrets:
+    """Known secrets, to be taken out of what is shown."""
+
+    def __init__(self, values: Iterable[str | None]) -> None:
+        forms = {form for value in values if value and len(value) >= SHORTEST for form in _forms(value)}
+        self._forms = sorted(forms, key=len, reverse=True)
+
+    def hidden(self, text: str) -> str:
+        """Return the text with HIDDEN in the place of each secret."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
+
+
+def _forms(value: str) -> set[str]:
+    plain = {value, json.dumps(value)[1:-1], quote(value, safe=""), quote(value), quote_plus(value), html.escape(value)}
+    whole = {encode(value.encode()).decode().rstrip("=") for encode in ENCODERS}
+    return {*plain, *whole, value.encode().hex(), *_base64(value.encode())}
+
+
+def _base64(value: bytes) -> Iterable[str]:
+    """Give what is seen of a value in base64, alone or in the middle of more: it depends on how many bytes stand before it."""
+    for before in range(3):
+        whole = (before + len(value)) // 3 * 4
+        for encode in ENCODERS:
+            yield encode(b"\0" * before + value).decode()[4 if before else 0 : whole]
