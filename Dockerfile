@@ -1,5 +1,6 @@
 # The service as a small image: no compiler, no tests, no root, and nothing that .dockerignore doesn't let in.
 # It listens beyond loopback, so it starts only with API_TOKEN; docker-compose.yml says what it needs without one.
+# Settings and secrets are mounted at /app/secrets, where /app/.env and /app/.env.local lead: none of them is in a layer or a variable.
 # On ARM build it with --platform linux/amd64: pysqlite3, whose SQLite is safe, has no wheel for Linux on ARM.
 ARG BASE=docker.io/library/python:3.13.14-slim-trixie
 
@@ -24,7 +25,9 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 RUN groupadd --gid 10001 monitor \
  && useradd --uid 10001 --gid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin --no-log-init monitor \
- && install -d -o 10001 -g 10001 -m 0700 /app/data
+ && install -d -o 10001 -g 10001 -m 0700 /app/data \
+ && mkdir /app/secrets \
+ && ln -s secrets/.env secrets/.env.local /app/
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def needed(root: Path = ROOT) -> set[str]:
         room = left.pop()
         if room not in rooms and (files := list(_files(root, room))):
             rooms.add(room)
-            left += imported(files)
+            left += imported(files) - sys.stdlib_module_names
     return {str(file.relative_to(root)) for room in rooms for file in _files(root, room)}
 
 

@@ -16,7 +16,7 @@ import yaml
 from api import collector_for
 from guard.listening import check_listening
 from server.worker import GRACE_S
-from settings import load
+from settings import LAYER_FILES, declared, load
 from tests.conftest import ROOT
 from tests.containers.recipe import stages, values, variables
 
@@ -99,8 +99,25 @@ def test_the_volume_lies_where_the_service_keeps_its_database(service: Service, 
     folder = collector_for(load({}, folder=tmp_path)).database.file.parent
     place = f"{values(FINAL, 'WORKDIR')[-1]}/{folder.relative_to(ROOT)}"
     assert values(FINAL, "VOLUME") == [place]
-    assert service["volumes"] == [f"twitterapi-data:{place}"]
-    assert "twitterapi-data" in yaml.safe_load(COMPOSE)["volumes"]
+    assert service["volumes"] == [f"twitterapi-data:{place}", "secrets-twitterapi:/app/secrets:ro"]
+    assert {"twitterapi-data", "secrets-twitterapi"} <= set(yaml.safe_load(COMPOSE)["volumes"])
+
+
+def test_settings_and_secrets_lie_where_the_service_looks_for_them(service: Service) -> None:
+    home = values(FINAL, "WORKDIR")[-1]
+    assert any(f"mkdir {home}/secrets" in value for value in values(FINAL, "RUN"))
+    assert any(
+        f"ln -s {' '.join(f'secrets/{name}' for name in LAYER_FILES[::-1])} {home}/" in value for value in values(FINAL, "RUN")
+    )
+    for name, path in service["environment"].items():
+        if name.endswith("_FILE"):
+            assert path.startswith(f"{home}/secrets/"), name
+
+
+def test_a_link_that_leads_nowhere_is_no_file(tmp_path: Path) -> None:
+    for name in LAYER_FILES:
+        (tmp_path / name).symlink_to(f"secrets/{name}")
+    assert load({}, folder=tmp_path) == load({}, folder=tmp_path / "secrets")
 
 
 def test_its_health_check_is_the_images(service: Service) -> None:
@@ -111,18 +128,76 @@ def test_its_health_check_is_the_images(service: Service) -> None:
     assert shlex.split(check["test"].replace("$$", "$")) == shlex.split(command)
 
 
+def inside(service: Service, folder: Path) -> dict[str, str]:
+    """Return the container's variables for a service that runs here, its secrets in that folder, its ALLOWED_HOSTS unset."""
+    place = f"{values(FINAL, 'WORKDIR')[-1]}/secrets/"
+    texts = {name: re.sub(r"\$\{\w+:-\}", "", value) for name, value in service["environment"].items()}
+    return {name: value.replace(place, f"{folder}/") for name, value in texts.items()}
+
+
+def empty_files(service: Service, folder: Path) -> None:
+    """Make the files that the service `secrets` makes where the user has none."""
+    for name, path in service["environment"].items():
+        if name.endswith("_FILE"):
+            (folder / Path(path).name).write_text("")
+
+
 def test_it_starts_without_credentials_and_without_a_token(service: Service, tmp_path: Path) -> None:
     names = re.findall(r"^(\w+)=", (ROOT / ".env").read_text(encoding="utf-8"), re.MULTILINE)
     assert "TWITTER_BEARER_TOKEN" in names
-    settings = load(dict.fromkeys(names, "<value>") | service["environment"], folder=tmp_path)
+    (tmp_path / ".env").write_text("".join(f"{name}=<value>\n" for name in names))
+    empty_files(service, tmp_path)
+    settings = load(inside(service, tmp_path), folder=tmp_path)
     assert "ALLOW_OPEN=1" in str(check_listening(settings))
     assert settings.twitter_bearer_token is None
 
 
-def test_what_the_user_fills_in_counts(service: Service) -> None:
-    assert service["env_file"] == [".env", "${ENV_LOCAL:-./.env}"]
-    own = {"HOST", "PORT", "ALLOW_OPEN", "LOGSTASH_HOST", "LOGSTASH_PORT", "ELASTIC_PASSWORD"}
-    assert set(service["environment"]) == own
+def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None:
+    own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT"}
+    assert set(service["environment"]) == own | {"API_TOKEN_FILE", "API_READ_TOKEN_FILE", "METRICS_TOKEN_FILE"}
+    empty_files(service, tmp_path)
+    (tmp_path / ".env").write_text("API_TOKEN=of-env\nTW_NUMBER=50\n")
+    (tmp_path / ".env.local").write_text("TW_NUMBER=60\n")
+    settings = load(inside(service, tmp_path), folder=tmp_path)
+    assert (settings.tw_number, check_listening(settings)) == (60, None)
+    assert "of-env" in str(settings.api_token)
+
+
+def test_a_token_file_of_the_user_counts_before_env(service: Service, tmp_path: Path) -> None:
+    empty_files(service, tmp_path)
+    (tmp_path / ".env").write_text("API_TOKEN=of-env\n")
+    (tmp_path / "api-token").write_text("of-the-file\n")
+    assert "of-the-file" in str(load(inside(service, tmp_path), folder=tmp_path).api_token)
+
+
+def given_away(service: Service) -> set[str]:
+    """Return the secrets that stand in the container's variables, or may: nobody knows what a file of variables holds."""
+    secret = {name for name, facts in declared() if facts["secret"]} | {"ELASTIC_PASSWORD"}
+    shaped = {name for name in service.get("environment", {}) if re.search("TOKEN|SECRET|PASSWORD|KEY", name)}
+    named = {name for name in secret | shaped if name in service.get("environment", {}) and not name.endswith("_FILE")}
+    return named | ({"env_file"} if "env_file" in service else set())
+
+
+def test_no_secret_stands_in_what_docker_inspect_shows(service: Service) -> None:
+    assert given_away(service) == set()
+    assert not [value for value in service["environment"].values() if re.search(r"\$\{?\w*(TOKEN|SECRET|PASSWORD|KEY)", value)]
+
+
+@pytest.mark.parametrize(
+    ("part", "noticed"),
+    [
+        ({"environment": {"API_TOKEN": "${API_TOKEN:-}"}}, {"API_TOKEN"}),
+        ({"environment": {"DATABASE_URL": "sqlite:///x.db", "API_TOKEN_FILE": "/x"}}, {"DATABASE_URL"}),
+        ({"environment": {"SOME_NEW_SECRET": "x"}}, {"SOME_NEW_SECRET"}),
+        ({"env_file": [".env"]}, {"env_file"}),
+    ],
+)
+def test_a_secret_that_would_be_shown_is_noticed(part: Service, noticed: set[str]) -> None:
+    assert given_away(part) == noticed
+
+
+def test_prometheus_may_ask_for_it_by_the_name_that_it_has_there(service: Service) -> None:
+    assert service["environment"]["ALLOWED_HOSTS"].split(",") == [service["container_name"], "${ALLOWED_HOSTS:-}"]
 
 
 def test_it_may_stop_for_as_long_as_requests_in_flight_need(service: Service) -> None:
@@ -160,17 +235,28 @@ def config(folder: Path, text: str, **more: str) -> subprocess.CompletedProcess[
     return subprocess.run([program, "config"], cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST_S)
 
 
-def test_docker_compose_takes_it(tmp_path: Path) -> None:
-    done = config(tmp_path, COMPOSE)
+def composed(done: subprocess.CompletedProcess[str]) -> dict[str, Service]:
     assert done.returncode == 0, done.stderr
-    environment = yaml.safe_load(done.stdout)["services"]["twitterapi"]["environment"]
-    assert environment["TWITTER_BEARER_TOKEN"] == "<bearer-token>"
-    assert "TAGS" not in environment
+    found: dict[str, Service] = yaml.safe_load(done.stdout)["services"]
+    return found
 
 
-def test_docker_compose_reads_env_local_when_it_is_named(tmp_path: Path) -> None:
-    done = config(tmp_path, COMPOSE, ENV_LOCAL=".env.local")
-    assert yaml.safe_load(done.stdout)["services"]["twitterapi"]["environment"]["TAGS"] == "#devops", done.stderr
+def test_docker_compose_takes_it_and_shows_nothing_of_env(tmp_path: Path) -> None:
+    found = composed(config(tmp_path, COMPOSE))
+    assert "<bearer-token>" not in str(found["twitterapi"])
+    assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
+    assert "/dev/null:/given/.env.local:ro" in found["secrets"]["volumes"]
+
+
+def test_docker_compose_hands_over_env_local_when_it_is_named(tmp_path: Path) -> None:
+    found = composed(config(tmp_path, COMPOSE, ENV_LOCAL=".env.local"))
+    assert f"{tmp_path}/.env.local:/given/.env.local:ro" in found["secrets"]["volumes"]
+
+
+def test_a_digest_of_the_settings_begins_a_new_container(tmp_path: Path) -> None:
+    found = composed(config(tmp_path, COMPOSE, SETTINGS_DIGEST="4711", ALLOWED_HOSTS="monitor.example.org"))
+    assert found["twitterapi"]["labels"]["settings"] == "4711"
+    assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,monitor.example.org"
 
 
 @pytest.mark.parametrize("line", ["unknown: 1s", "disable: maybe"])

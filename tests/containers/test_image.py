@@ -88,6 +88,13 @@ def test_a_folder_of_configuration_beside_a_module_is_not_needed(tmp_path: Path)
     assert needed(tmp_path) == {"app.py", "logstash.py"}
 
 
+def test_a_folder_that_is_named_like_a_module_of_the_standard_library_is_not_needed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import secrets\n")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "api-token").write_text("s3cret")
+    assert needed(tmp_path) == {"app.py"}
+
+
 def test_a_room_that_is_taken_out_of_the_image_is_noticed() -> None:
     assert "collector/x/client.py" in missing(ROOT, DOCKERIGNORE.replace("!collector\n", ""))
 

@@ -81,8 +81,10 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, *, target: str, alertmanager: str = "alertmanager:9093") -> Iterator[Prometheus]:
-    """Run Prometheus with our configuration, its addresses and intervals changed, over our rules, whose `for` is 2 s."""
+def prometheus(
+    folder: Path, *, target: str, alertmanager: str = "alertmanager:9093", token: str = "none-is-asked-for"
+) -> Iterator[Prometheus]:
+    """Run Prometheus with our configuration, its addresses, token and intervals changed, over our rules, whose `for` is 2 s."""
     port = free_port()
     address = f"127.0.0.1:{port}"
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
@@ -93,6 +95,9 @@ def prometheus(folder: Path, *, target: str, alertmanager: str = "alertmanager:9
     }
     for job in config["scrape_configs"]:
         job["static_configs"][0]["targets"] = [target if job["job_name"] == "twitterapi" else address]
+        if "authorization" in job:
+            job["authorization"]["credentials_file"] = "metrics-token"
+            (folder / "metrics-token").write_text(token)
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [alertmanager]
     (folder / "rules").mkdir()
     for path in (PROMETHEUS / "rules").glob("*.yml"):

@@ -33,6 +33,8 @@ SECRETS = {
     "logstash": {"secrets-logstash"},
     "grafana": {"secrets-grafana"},
     "kibana-setup": {"secrets-elasticsearch"},
+    "prometheus": {"secrets-prometheus"},
+    "twitterapi": {"secrets-twitterapi"},
 }
 
 
@@ -54,8 +56,11 @@ def config(folder: Path, *, env: str = "", profile: str | None = None) -> dict[s
 
 
 def lint(folder: Path, text: str, *options: str) -> tuple[int, list[dict[str, str]]]:
-    """Return compose-lint's exit code and findings for a compose file; .env files are left out, for they are the user's."""
+    """Return compose-lint's exit code and findings for a compose file, beside an .env and a grafana/.env with secrets."""
     (folder / COMPOSE).write_text(text)
+    (folder / ".env").write_text("API_TOKEN=a-literal-secret\nELASTIC_PASSWORD=another-one\n")
+    (folder / "grafana").mkdir(exist_ok=True)
+    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_PASSWORD=a-literal-secret\n")
     command = [
         sys.executable,
         "-m",
@@ -112,6 +117,8 @@ def test_every_exception_is_still_needed(tmp_path: Path) -> None:
         ("- 127.0.0.1:9200:9200", "- 9200:9200"),
         ("    network_mode: none\n", "    network_mode: host\n"),
         ("    read_only: true\n", ""),
+        ("    cap_drop:\n      - ALL\n", ""),
+        ('      PORT: "5000"\n', '      PORT: "5000"\n      API_TOKEN: a-literal-secret\n'),
     ],
 )
 def test_compose_lint_notices_what_is_opened(tmp_path: Path, old: str, new: str) -> None:
@@ -128,7 +135,7 @@ def test_each_image_is_one_exact_release(name: str) -> None:
 
 def test_the_parts_of_elastic_are_of_one_release() -> None:
     images = [service["image"] for service in services().values() if "elastic.co" in service.get("image", "")]
-    assert len(images) == len(ONCE) + 3
+    assert len(images) == len(ONCE - {"secrets"}) + 3
     assert len({image.rpartition(":")[2] for image in images}) == 1
 
 
@@ -148,6 +155,8 @@ def test_what_runs_on_is_watched_limited_and_comes_back(name: str) -> None:
 def test_what_ends_doesn_t_come_back_and_can_write_nowhere(name: str) -> None:
     service = services()[name]
     assert (service["restart"], service["read_only"], service["cap_drop"]) == ("no", True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit"} <= set(service)
     assert "ports" not in service
 
 
@@ -167,7 +176,8 @@ def test_each_sees_its_own_secrets_only_and_can_t_change_them() -> None:
                 seen.setdefault(name, set()).add(source)
                 assert read_only or name in ("secrets", "elasticsearch-setup")
     everything = set().union(*SECRETS.values())
-    assert seen == SECRETS | {"secrets": everything, "elasticsearch-setup": everything}
+    users = everything - {"secrets-prometheus", "secrets-twitterapi"}
+    assert seen == SECRETS | {"secrets": everything, "elasticsearch-setup": users}
 
 
 def test_elasticsearch_setup_can_change_one_folder_of_secrets_only() -> None:
@@ -188,6 +198,8 @@ def conditions(service: Service) -> dict[str, str]:
 def test_each_waits_for_what_it_needs_and_for_nothing_else() -> None:
     made, healthy = "service_completed_successfully", "service_healthy"
     assert {name: conditions(service) for name, service in services().items() if "depends_on" in service} == {
+        "twitterapi": {"secrets": made},
+        "prometheus": {"secrets": made},
         "elasticsearch": {"secrets": made},
         "elasticsearch-setup": {"elasticsearch": healthy},
         "logstash": {"elasticsearch-setup": made},
@@ -195,6 +207,25 @@ def test_each_waits_for_what_it_needs_and_for_nothing_else() -> None:
         "kibana-setup": {"kibana": healthy},
         "grafana": {"secrets": made},
     }
+
+
+def test_the_user_s_own_files_are_seen_by_the_one_that_copies_them_only() -> None:
+    own = re.compile(r"\./\.env|\./secrets\b|\$\{ENV_LOCAL")
+    found = {
+        name: [volume for volume in service.get("volumes", []) if own.match(volume)] for name, service in services().items()
+    }
+    assert {name: volumes for name, volumes in found.items() if volumes} == {
+        "secrets": ["./.env:/given/.env:ro", "${ENV_LOCAL:-/dev/null}:/given/.env.local:ro", "./secrets:/given/secrets:ro"]
+    }
+    assert services()["secrets"]["network_mode"] == "none"
+    assert services()["secrets"]["entrypoint"][-1] == "/given"
+
+
+def test_prometheus_shows_the_token_that_is_made_for_it() -> None:
+    scrape = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())["scrape_configs"][0]
+    places = {source: target for source, target, _ in mounts(services()["prometheus"])}
+    assert scrape["job_name"] == "twitterapi"
+    assert scrape["authorization"] == {"credentials_file": f"{places['secrets-prometheus']}/metrics-token"}
 
 
 def test_nobody_sleeps_for_another() -> None:

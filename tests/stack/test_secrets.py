@@ -1,4 +1,7 @@
-"""Passwords are made once, each for its reader only, and what the user chose counts: in every shell there is."""
+"""Passwords are made once, each for its reader only, and what the user chose counts: in every shell there is.
+
+The service's copies of what the user has: test_copies.py.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ MADE = {
     "kibana/session-key",
     "logstash/logstash-writer-password",
     "grafana/grafana-reader-password",
+    "prometheus/metrics-token",
 }
+SERVICE = "twitterapi/"
 CHOSEN = "elasticsearch/elastic-password"
 NEXT = "elasticsearch/elastic-password.next"
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to others")
@@ -39,12 +44,14 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 def run(shell: list[str], folder: Path, password: str | None = None) -> subprocess.CompletedProcess[str]:
     variables = {"PATH": os.environ["PATH"]} | ({} if password is None else {"ELASTIC_PASSWORD": password})
-    command = [*shell, str(SCRIPT), str(folder)]
+    command = [*shell, str(SCRIPT), str(folder), str(folder / "nothing-is-given")]
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=LONGEST_S)
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    """Return the files that were made, without the service's copies."""
+    found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {name: text for name, text in found.items() if not name.startswith(SERVICE)}
 
 
 def test_the_first_run_makes_a_long_password_for_each(shell: list[str], tmp_path: Path) -> None:
@@ -127,11 +134,12 @@ def test_each_is_readable_for_its_reader_only(shell: list[str], tmp_path: Path) 
     run(shell, tmp_path, "chosen-later")
     for name in contents(tmp_path):
         status = (tmp_path / name).stat()
-        expected = (472, 0, 0o440) if name.startswith("grafana") else (1000, 0, 0o400)
+        owner = {"grafana": (472, 0, 0o440), "prometheus": (65534, 0, 0o400)}
+        expected = owner.get(name.partition("/")[0], (1000, 0, 0o400))
         assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == expected, name
-    for folder, owner, mode in (("elasticsearch", 1000, 0o700), ("kibana", 1000, 0o700), ("grafana", 472, 0o750)):
+    for folder, user, mode in (("elasticsearch", 1000, 0o700), ("prometheus", 65534, 0o700), ("grafana", 472, 0o750)):
         status = (tmp_path / folder).stat()
-        assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (owner, mode)
+        assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (user, mode)
 
 
 def test_it_says_where_to_read_them_and_shows_none(shell: list[str], tmp_path: Path) -> None:
