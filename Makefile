@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
-DIGEST := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && cksum "$$file" ;; esac; done | cksum | cut -d ' ' -f 1
+SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && cksum "$$file" ;; esac; done | cksum | cut -d ' ' -f 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test torture lint bench stack stack-test container-test evidences requirements
@@ -36,7 +36,7 @@ bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3
 	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 stack: ## Bring up the containers: the service, logs, metrics, dashboards
-	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(DIGEST)) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
+	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cksum <grafana/.env) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
 	@$(COMPOSE) logs --no-color secrets | sed 's/^[^|]*| //'
 
 stack-test: $(STAMP) ## Find a known request in every part of the running stack

@@ -4,12 +4,31 @@
 # A placeholder such as <admin-password> counts as unset, and so does an empty value. A password that nobody set is made once
 # and kept beside Grafana's database. Grafana reads its administrator's password only when it makes that database, so a
 # password that changes later is handed to it here.
+#
+# The settings of grafana/.env come as a file, for variables of a container can be read by everybody who may inspect it. What
+# docker-compose.yml sets counts for more.
 set -eu
 umask 077
 
 data=${GF_PATHS_DATA:-/var/lib/grafana}
 made=$data/admin-password
 applied=$data/admin-password.sha256
+
+settings() { # FILE: exports each NAME=value of it that isn't set yet; quotes around a value are left out, and so is a comment behind it
+  while IFS= read -r line || [ -n "$line" ]; do
+    line=$(printf %s "$line" | sed -E 's/^[[:space:]]*(export[[:space:]]+)?//; s/[[:space:]]+$//; s/^([A-Za-z0-9_]+)[[:space:]]*=[[:space:]]*/\1=/')
+    name=${line%%=*} value=${line#*=}
+    case $line in *=*) ;; *) continue ;; esac
+    case $name in '' | [0-9]* | *[!A-Za-z0-9_]*) continue ;; esac
+    case $value in
+      "'"*"'") value=${value#?} value=${value%?} ;;
+      '"'*'"') value=${value#?} value=${value%?} ;;
+      *) value=$(printf %s "$value" | sed -E 's/(^|[[:space:]]+)#.*//') ;;
+    esac
+    if eval "[ -z \"\${$name+set}\" ]"; then export "$name=$value"; fi
+  done <"$1"
+}
+if [ -r "${GRAFANA_ENV_FILE:-}" ]; then settings "$GRAFANA_ENV_FILE"; fi
 
 given() { # print a value unless it is empty or a placeholder
   case $1 in '<'*'>') ;; *) printf %s "$1" ;; esac

@@ -146,3 +146,51 @@ def test_a_request_of_the_log_leads_to_kibana(grafana: Grafana, given: dict[str,
     addresses = [link["url"] for link in data_sources(environment)["elasticsearch"]["jsonData"]["dataLinks"]]
     assert len(addresses) == 2
     assert all(address.startswith(f"{base}/app/discover#/?") and "${__value.raw}" in address for address in addresses)
+
+
+def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text(
+        "# GF_A=no\n"
+        "GF_SECURITY_ADMIN_USER=ana\r\n"
+        f"export GF_SECURITY_ADMIN_PASSWORD = '{SECRET}'\n"
+        'GF_QUOTED="two # words"\n'
+        "GF_BARE=one=two # a comment\n"
+        "GF_HASH=a#b\n"
+        "GF_EMPTY=\n"
+        "GF_NOTHING= # a comment\n"
+        "GF_SHELL=$(touch pwned)`touch pwned`\\n;$HOME\n"
+        "GF-DASH=no\n"
+        "x;touch pwned;GF_Y=no\n"
+        "no assignment\n"
+        "1ST=no\n"
+        "GF_SET=of the file\n"
+        "GF_LAST=without a line break"
+    )
+    environment, said = grafana.start(GRAFANA_ENV_FILE=str(file), GF_SET="of compose")
+    found = {name: value for name, value in environment.items() if name.startswith("GF") and name != "GF_PATHS_DATA"}
+    assert found == {
+        "GF_SECURITY_ADMIN_USER": "ana",
+        "GF_SECURITY_ADMIN_PASSWORD": SECRET,
+        "GF_QUOTED": "two # words",
+        "GF_BARE": "one=two",
+        "GF_HASH": "a#b",
+        "GF_EMPTY": "",
+        "GF_NOTHING": "",
+        "GF_SHELL": "$(touch pwned)`touch pwned`\\n;$HOME",
+        "GF_SET": "of compose",
+        "GF_LAST": "without a line break",
+    }
+    assert SECRET not in said
+    assert not list(Path.cwd().glob("pwned"))
+
+
+def test_placeholders_of_the_file_count_as_unset(grafana: Grafana) -> None:
+    environment, _ = grafana.start(GRAFANA_ENV_FILE=str(ROOT / "grafana/.env"))
+    assert environment["GF_SECURITY_ADMIN_USER"] == "admin"
+    assert grafana.password_file.exists()
+
+
+def test_a_file_that_is_missing_is_no_reason_to_stay_down(grafana: Grafana, tmp_path: Path) -> None:
+    environment, _ = grafana.start(GRAFANA_ENV_FILE=str(tmp_path / "missing"))
+    assert environment["GF_SECURITY_ADMIN_USER"] == "admin"

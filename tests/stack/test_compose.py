@@ -66,7 +66,6 @@ def lint(folder: Path, text: str, *options: str) -> tuple[int, list[dict[str, st
         "-m",
         "compose_lint",
         "check",
-        "--no-env",
         "--format",
         "json",
         "--fail-on",
@@ -118,6 +117,8 @@ def test_every_exception_is_still_needed(tmp_path: Path) -> None:
         ("    network_mode: none\n", "    network_mode: host\n"),
         ("    read_only: true\n", ""),
         ("    cap_drop:\n      - ALL\n", ""),
+        ("    environment: # what is set here", "    env_file: .env\n    environment: # what is set here"),
+        ("    environment:\n      GRAFANA_ENV", "    env_file: grafana/.env\n    environment:\n      GRAFANA_ENV"),
         ('      PORT: "5000"\n', '      PORT: "5000"\n      API_TOKEN: a-literal-secret\n'),
     ],
 )
@@ -210,12 +211,17 @@ def test_each_waits_for_what_it_needs_and_for_nothing_else() -> None:
 
 
 def test_the_user_s_own_files_are_seen_by_the_one_that_copies_them_only() -> None:
-    own = re.compile(r"\./\.env|\./secrets\b|\$\{ENV_LOCAL")
+    own = re.compile(r"\./(grafana/)?\.env|\./secrets\b|\$\{ENV_LOCAL")
     found = {
         name: [volume for volume in service.get("volumes", []) if own.match(volume)] for name, service in services().items()
     }
     assert {name: volumes for name, volumes in found.items() if volumes} == {
-        "secrets": ["./.env:/given/.env:ro", "${ENV_LOCAL:-/dev/null}:/given/.env.local:ro", "./secrets:/given/secrets:ro"]
+        "secrets": [
+            "./.env:/given/.env:ro",
+            "${ENV_LOCAL:-/dev/null}:/given/.env.local:ro",
+            "./secrets:/given/secrets:ro",
+            "./grafana/.env:/given/grafana.env:ro",
+        ]
     }
     assert services()["secrets"]["network_mode"] == "none"
     assert services()["secrets"]["entrypoint"][-1] == "/given"

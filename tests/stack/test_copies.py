@@ -281,6 +281,25 @@ def test_a_metrics_token_that_is_none_is_made(copies: Copies, given: Path, text:
     assert (copies.root / "prometheus/metrics-token").read_text() == made
 
 
+def test_grafana_gets_its_own_file_and_the_service_does_not(copies: Copies, given: Path) -> None:
+    text = "GF_SECURITY_ADMIN_PASSWORD='s3cret of mine'\n"
+    (given / "grafana.env").write_text(text)
+    copies.run()
+    assert (copies.root / "grafana/env").read_text() == text
+    assert not any(b"s3cret" in copy for copy in copies.all().values())
+    (given / "grafana.env").unlink()
+    copies.run()
+    assert not (copies.root / "grafana/env").exists()
+
+
+@needs_root
+def test_grafana_alone_may_read_it(copies: Copies, given: Path) -> None:
+    (given / "grafana.env").write_text("GF_SECURITY_ADMIN_USER=ana\n")
+    copies.run()
+    status = (copies.root / "grafana/env").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (472, 0, 0o400)
+
+
 @needs_root
 def test_the_service_alone_may_read_them_and_change_none(copies: Copies, given: Path) -> None:
     (given / ".env.local").write_text("TW_NUMBER=60\n")

@@ -173,6 +173,6 @@ def test_shellcheck_has_nothing_to_say_of_the_scripts() -> None:
     program = shutil.which("shellcheck")
     if program is None:
         pytest.skip("shellcheck is missing: apt-get install shellcheck")
-    scripts = [SCRIPT, *(ROOT / "logstash").rglob("*.sh"), *(ROOT / "kibana").rglob("*.sh")]
+    scripts = [SCRIPT, ROOT / "grafana/start.sh", *(ROOT / "logstash").rglob("*.sh"), *(ROOT / "kibana").rglob("*.sh")]
     done = subprocess.run([program, "--shell=sh", *map(str, scripts)], capture_output=True, text=True, timeout=LONGEST_S)
     assert (done.returncode, done.stdout) == (0, "")
