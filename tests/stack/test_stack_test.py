@@ -236,6 +236,16 @@ def test_a_token_is_sent_to_the_service_only(checkout: Path, standins: Standins)
     assert [name for name, value in sent.items() if "the-token" in value] == ["api"]
 
 
+def test_a_token_of_the_folder_secrets_counts_first_and_the_newest_of_it(checkout: Path, standins: Standins) -> None:
+    (checkout / "secrets").mkdir()
+    (checkout / "secrets/api-token").write_text("newest\nolder\n")
+    assert missing(look(checkout, standins.urls, API_TOKEN="the-token")) == []
+    assert standins.api.asked[0].headers["authorization"] == "Bearer newest"
+    (checkout / "secrets/api-token").write_text("")
+    assert missing(look(checkout, standins.urls, API_TOKEN="the-token")) == []
+    assert standins.api.asked[-1].headers["authorization"] == "Bearer the-token"
+
+
 def test_it_waits_for_what_takes_a_while_and_not_longer(checkout: Path, standins: Standins) -> None:
     standins.kibana.unready = 1
     assert missing(look(checkout, standins.urls, wait=10)) == []
