@@ -23,6 +23,8 @@ settings() { # FILE: exports each NAME=value of it that isn't set yet; quotes ar
     case $value in
       "'"*"'") value=${value#?} value=${value%?} ;;
       '"'*'"') value=${value#?} value=${value%?} ;;
+      "'"*"' #"*) value=${value#?} value=${value%%"' #"*} ;;
+      '"'*'" #'*) value=${value#?} value=${value%%'" #'*} ;;
       *) value=$(printf %s "$value" | sed -E 's/(^|[[:space:]]+)#.*//') ;;
     esac
     if eval "[ -z \"\${$name+set}\" ]"; then export "$name=$value"; fi

@@ -155,6 +155,7 @@ def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_p
         "GF_SECURITY_ADMIN_USER=ana\r\n"
         f"export GF_SECURITY_ADMIN_PASSWORD = '{SECRET}'\n"
         'GF_QUOTED="two # words"\n'
+        'GF_REMARK="two words" # a comment\n'
         "GF_BARE=one=two # a comment\n"
         "GF_HASH=a#b\n"
         "GF_EMPTY=\n"
@@ -173,6 +174,7 @@ def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_p
         "GF_SECURITY_ADMIN_USER": "ana",
         "GF_SECURITY_ADMIN_PASSWORD": SECRET,
         "GF_QUOTED": "two # words",
+        "GF_REMARK": "two words",
         "GF_BARE": "one=two",
         "GF_HASH": "a#b",
         "GF_EMPTY": "",
