@@ -24,10 +24,11 @@ class Told(NamedTuple):
 
 
 class Web:
-    """Serves `metrics` at /metrics, and keeps the alerts that are posted to any other path."""
+    """Serves `metrics` at /metrics and keeps what was shown there, and the alerts that are posted to any other path."""
 
     def __init__(self, port: int = 0) -> None:
         self.metrics: dict[str, float] = {}
+        self.shown: list[str | None] = []
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
@@ -60,6 +61,7 @@ class Web:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                web.shown.append(self.headers["Authorization"])
                 text = "".join(f"{series} {value}\n" for series, value in list(web.metrics.items()))
                 self._answer(text.encode())
 
