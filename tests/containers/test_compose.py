@@ -245,12 +245,14 @@ def test_docker_compose_takes_it_and_shows_nothing_of_env(tmp_path: Path) -> Non
     found = composed(config(tmp_path, COMPOSE))
     assert "<bearer-token>" not in str(found["twitterapi"])
     assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
-    assert "/dev/null:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert f"{tmp_path}/.env:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert found["secrets"]["environment"]["ENV_LOCAL"] == "", "and so it doesn't count"
 
 
 def test_docker_compose_hands_over_env_local_when_it_is_named(tmp_path: Path) -> None:
     found = composed(config(tmp_path, COMPOSE, ENV_LOCAL=".env.local"))
     assert f"{tmp_path}/.env.local:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert found["secrets"]["environment"]["ENV_LOCAL"] == ".env.local"
 
 
 def test_a_digest_of_the_settings_begins_a_new_container(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_the_user_s_own_files_are_seen_by_the_one_that_copies_them_only() -> Non
     assert {name: volumes for name, volumes in found.items() if volumes} == {
         "secrets": [
             "./.env:/given/.env:ro",
-            "${ENV_LOCAL:-/dev/null}:/given/.env.local:ro",
+            "${ENV_LOCAL:-./.env}:/given/.env.local:ro",
             "./secrets:/given/secrets:ro",
             "./grafana/.env:/given/grafana.env:ro",
         ]

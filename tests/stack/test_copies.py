@@ -76,9 +76,10 @@ class Copies:
         self.root = root
         self.folder = root / "twitterapi"
 
-    def run(self) -> str:
+    def run(self, env_local: str = ".env.local") -> str:
         """Run it; it succeeds and complains of nothing. Return what it says."""
-        done = subprocess.run(self._command, env={"PATH": self._tools}, capture_output=True, text=True, timeout=LONGEST_S)
+        variables = {"PATH": self._tools, "ENV_LOCAL": env_local}
+        done = subprocess.run(self._command, env=variables, capture_output=True, text=True, timeout=LONGEST_S)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
@@ -127,6 +128,14 @@ def test_nothing_given_is_nothing_copied(copies: Copies, given: Path) -> None:
     copies.run()
     assert copies.all() == {}
     assert (copies.folder / "api-token").read_bytes() == (copies.folder / "api-read-token").read_bytes() == b""
+
+
+def test_env_local_counts_only_where_it_is_named(copies: Copies, given: Path) -> None:
+    (given / ".env.local").write_text((given / ".env").read_text())  # which Compose mounts there where it is not
+    copies.run()
+    assert set(copies.all()) == {".env", ".env.local"}
+    copies.run(env_local="")
+    assert set(copies.all()) == {".env"}
 
 
 def test_what_docker_makes_of_a_file_that_is_missing_is_no_file(copies: Copies, given: Path) -> None:
