@@ -8,7 +8,7 @@ TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && cksum "$$file" ;; esac; done | cksum | cut -d ' ' -f 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture lint bench stack stack-test container-test evidences requirements
+.PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ lint: $(STAMP) ## Run ruff and mypy
 
 bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3)
 	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+token: ## Make tokens for the API in secrets/; RETIRE=1 leaves the newest only
+	@$(PYTHON) scripts/make-token.py $(if $(RETIRE),--retire)
 
 stack: ## Bring up the containers: the service, logs, metrics, dashboards
 	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cksum <grafana/.env) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
