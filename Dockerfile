@@ -8,7 +8,7 @@ FROM ${BASE} AS build
 COPY requirements.txt /app/
 RUN python3 -m venv --without-pip /opt/venv \
  && python3 -m pip --python /opt/venv/bin/python --no-cache-dir --disable-pip-version-check \
-      install --only-binary=:all: --no-deps -r /app/requirements.txt \
+      install --require-hashes --only-binary=:all: --no-deps -r /app/requirements.txt \
  && python3 -m pip --python /opt/venv/bin/python check
 COPY . /app/
 # A clone's modes depend on its owner's umask; here everyone may read and nobody but root may write. A module or package

@@ -17,7 +17,7 @@ setup: $(STAMP) ## Make .venv and install
 
 $(STAMP): requirements.txt requirements-dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $(STAMP)
 
 run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect at first start
@@ -55,4 +55,4 @@ requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements
 	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml
 	@$(BIN)/pip-compile $(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
-COMPILE := --quiet --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --allow-unsafe
+COMPILE := --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --allow-unsafe
