@@ -19,6 +19,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SUM = "a" * 64
+DRY_RUN = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--require-hashes"]
 
 
 def pinned(file: Path) -> dict[str, str]:
@@ -75,7 +76,7 @@ def test_a_file_with_another_sum_is_not_installed(tmp_path: Path) -> None:
         archive.writestr("planted-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr("planted-1.0.dist-info/RECORD", "")
     wanted = tmp_path / "requirements.txt"
-    install = [sys.executable, *"-m pip install --dry-run --no-index --require-hashes".split(), f"--find-links={tmp_path}"]
+    install = [*DRY_RUN, f"--find-links={tmp_path}"]
     for digest, accepted in ((sha256(wheel.read_bytes()).hexdigest(), True), (SUM, False)):
         wanted.write_text(f"planted==1.0 --hash=sha256:{digest}\n")
         done = subprocess.run([*install, f"--requirement={wanted}"], capture_output=True, text=True, check=False)
