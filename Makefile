@@ -8,7 +8,7 @@ TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && cksum "$$file" ;; esac; done | cksum | cut -d ' ' -f 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements audit
+.PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements audit sbom
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ lint: $(STAMP) ## Run ruff and mypy
 
 audit: $(STAMP) ## Look for known vulnerabilities in what is pinned, and compare it with what is installed
 	@$(BIN)/python scripts/audit.py
+
+sbom: $(STAMP) ## Write what runs, with licences and sums, to build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python scripts/sbom.py
 
 bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3)
 	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
