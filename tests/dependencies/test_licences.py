@@ -1,0 +1,88 @@
+"""The list of licences is of what is pinned now, and nothing in it binds the service to more than was decided on."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import scripts.licences
+from scripts.licences import allowed, home, licence, page
+from scripts.pins import RUNTIME, pins
+from scripts.sbom import Entry, bill
+from tests.conftest import ROOT
+
+LISTED = (ROOT / "docs/licences.md").read_text(encoding="utf-8")
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Return version, licence and home of each listed package, by name."""
+    table = text.split("\n\n")[2].splitlines()[2:]
+    return {name: rest for name, *rest in ([cell.strip() for cell in line.strip("|").split("|")] for line in table)}
+
+
+def entry(name: str, stated: str) -> Entry:
+    return {"name": name, "version": "1", "licenses": [{"expression": stated}]}
+
+
+def test_every_pinned_package_is_listed_with_its_version_and_a_licence_that_is_let_in() -> None:
+    listed = rows(LISTED)
+    pinned = {pin.name: pin.version for pin in pins(RUNTIME.read_text(encoding="utf-8"))}
+    assert {name: row[0] for name, row in listed.items() if name not in {"sqlite", "swagger-ui-dist"}} == pinned
+    assert [name for name, row in listed.items() if not allowed(row[1])] == []
+    assert [name for name, row in listed.items() if not row[2].startswith("https://")] == []
+
+
+def test_what_is_vendored_is_listed_too() -> None:
+    [folder] = (ROOT / "web/static/vendor").glob("*/*")
+    assert rows(LISTED)["swagger-ui-dist"][:2] == [folder.name, "Apache-2.0"]
+
+
+def test_the_list_is_what_its_script_writes() -> None:
+    assert page(bill()["components"]) == LISTED
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("MIT", True),
+        ("MPL-2.0 AND (Apache-2.0 OR MIT)", True),
+        ("GPL-3.0-only OR MIT", True),
+        ("GPL-3.0-only AND MIT", False),
+        ("LGPL-3.0-or-later", False),
+        ("AGPL-3.0-only", False),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", False),
+    ],
+)
+def test_a_licence_is_let_in_only_if_it_was_decided_on(stated: str, expected: bool) -> None:
+    assert allowed(stated) is expected
+
+
+def test_a_licence_that_was_not_decided_on_stops_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stated, code in (("MIT", 0), ("LGPL-3.0-only", 1)):
+        monkeypatch.setattr(scripts.licences, "bill", lambda stated=stated: {"components": [entry("planted", stated)]})
+        file = tmp_path / f"{code}.md"
+        assert scripts.licences.main([str(file)]) == code
+        assert file.exists() is (code == 0)
+    assert capsys.readouterr().err == "planted: LGPL-3.0-only was not decided on\n"
+
+
+def test_a_home_is_the_source_or_else_the_page() -> None:
+    page_, source = (
+        {"type": kind, "url": kind, "comment": comment}
+        for kind, comment in (("website", ""), ("other", "Project-URL: Source Code"))
+    )
+    assert (home({"externalReferences": [page_, source]}), home({"externalReferences": [page_]}), home({})) == (
+        "other",
+        "website",
+        "",
+    )
+    assert licence({"licenses": [{"license": {"id": "MIT"}}]}) == "MIT"
+
+
+def test_make_evidences_writes_it() -> None:
+    shown = subprocess.run(["make", "--dry-run", "evidences"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "licences" in shown
