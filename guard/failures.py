@@ -29,7 +29,7 @@ class Failures:
         client = str(environ.get("REMOTE_ADDR", ""))
         count = self._noted(client)
         if count & (count - 1) == 0:
-            log.warning("wrong token", extra={"client": client, "failures": count})
+            log.warning("wrong token", extra={"failures": count, "ecs_fields": {"client": {"ip": client}}})
         environ.get(HOLD, time.sleep)(min(LONGEST_S, FIRST_S * 2 ** min(count - 1, 10)))
 
     def _noted(self, client: str) -> int:

@@ -2,9 +2,9 @@
 
     python scripts/make-token.py [--retire] [FOLDER]
 
-FOLDER is `secrets` beside the Makefile unless another is named. Who sends `api-token` may do everything, who sends `api-read-token`
-may read. A service that has them takes the new ones within two seconds, and the older ones as well, so that clients can be given
-the new ones one by one. `--retire` takes the older ones away. No token is printed.
+FOLDER is `secrets` beside the Makefile unless another is named. Who sends `api-token` may do everything, who sends
+`api-read-token` may read. A service that has them takes the new ones within two seconds, and the older ones as well, so that
+clients can be given the new ones one by one. `--retire` takes the older ones away. No token is printed.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ class HttpMetrics:
         """Create the label sets that will come: a counter that is born in a burst has no increase."""
         for method in METHODS:
             self._of((method, UNKNOWN, "404"))
+            self._total.labels(method=method, status="401")
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 for status in COMMON_STATUSES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import unicodedata
 from typing import Any
 from urllib.parse import unquote
@@ -26,4 +28,6 @@ def filter_path_parameters(_context: Any, parameters: dict[str, Any] | None) -> 
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Track a tag before each collection, for the run may have untracked them all."""
     if (case.method.upper(), case.operation.path) in COLLECTING:
-        requests.put(f"{case.operation.base_url.rstrip('/')}/tags/devops", timeout=LONGEST_WAIT_S).raise_for_status()
+        url = f"{case.operation.base_url.rstrip('/')}/tags/devops"
+        headers = json.loads(os.environ.get("SCHEMATHESIS_HEADERS", "{}"))
+        requests.put(url, headers=headers, timeout=LONGEST_WAIT_S).raise_for_status()
