@@ -10,9 +10,10 @@ import io
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -226,7 +227,7 @@ class Settings:
     x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
     x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
-    secret_files: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    secret_files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, repr=False)
 
     def secrets(self) -> set[str]:
         """Return the values of all secrets that are set."""
@@ -254,20 +255,20 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
     return Settings(**values, secret_files=_secret_files(layers))
 
 
-def secret(name: str, path: Path) -> Any:
-    """Read a secret anew from the file that NAME_FILE named; None for an empty one. Raises SettingError."""
-    found = _given(_secret_file(name, str(path)))
+def secret(name: str, paths: Iterable[Path]) -> Any:
+    """Read a secret anew from its files: the first that isn't empty says it. None if all are; raises SettingError."""
+    found = next(filter(None, (_given(_secret_file(name, str(path))) for path in paths)), None)
     return found and _read(name, found, dict(declared())[name])
 
 
-def _secret_files(layers: list[dict[str, str]]) -> dict[str, Path]:
-    """Return by setting the file that the first layer which names one names."""
+def _secret_files(layers: list[dict[str, str]]) -> dict[str, tuple[Path, ...]]:
+    """Return by setting the files that are asked for it, in their order: those of the layers above the first that says it."""
     found = {}
     for name, facts in declared():
-        path = next(filter(None, (_given(layer.get(f"{name}_FILE")) for layer in layers)), None) if facts["secret"] else None
-        if path:
-            found[name] = ROOT / path
-    return found
+        if facts["secret"]:
+            above = takewhile(lambda layer: not _given(layer.get(name)), layers)  # noqa: B023 (used up at once)
+            found[name] = tuple(ROOT / path for layer in above if (path := _given(layer.get(f"{name}_FILE"))))
+    return {name: paths for name, paths in found.items() if paths}
 
 
 def _file(path: Path) -> dict[str, str]:

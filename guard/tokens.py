@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -23,9 +24,9 @@ class Tokens:
 
     def __init__(self, settings: Settings) -> None:
         self._texts = {name: getattr(settings, name.lower()) or "" for name in SCOPES}
-        self._files = {name: path for name, path in settings.secret_files.items() if name in SCOPES}
-        self._versions = {name: _version(path) for name, path in self._files.items()}
-        self._checked = time.monotonic()
+        self._files = {name: paths for name, paths in settings.secret_files.items() if name in SCOPES}
+        self._versions: dict[str, list[Version | None]] = {}
+        self._checked = -math.inf  # the settings may be older than the files: a worker that died is replaced with them
         self._all = self._sorted_out()
 
     @property
@@ -47,15 +48,15 @@ class Tokens:
     def _look(self) -> None:
         if self._files and time.monotonic() - self._checked > CHECK_S:
             self._checked = time.monotonic()
-            for name, path in self._files.items():
-                version = _version(path)
-                if version != self._versions[name]:
-                    self._versions[name] = version
-                    self._read(name, path)
+            for name, paths in self._files.items():
+                versions = list(map(_version, paths))
+                if versions != self._versions.get(name):
+                    self._versions[name] = versions
+                    self._read(name, paths)
 
-    def _read(self, name: str, path: Path) -> None:
+    def _read(self, name: str, paths: tuple[Path, ...]) -> None:
         try:
-            found = secret(name, path)
+            found = secret(name, paths)
         except SettingError as error:
             log.error("token file not taken", extra={"setting": name, "reason": str(error)})
             return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -78,6 +80,7 @@ def test_an_unfit_file_opens_nothing_and_locks_nobody_out(file: Path, content: b
 
 def test_a_file_that_is_gone_opens_nothing(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     known = loaded(file)
+    assert scope(known, TOKEN) == Scope.WRITE
     file.unlink()
     assert scope(known, TOKEN) == Scope.WRITE
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["token file not taken"]
@@ -111,6 +114,38 @@ def test_a_running_service_takes_a_new_token_without_a_restart(file: Path, tmp_p
         assert time.monotonic() - started < 30
         assert all_say(server, NEW, 200)
         assert server.workers() == workers
+
+
+def test_a_worker_that_takes_the_place_of_another_has_the_newest_tokens(file: Path, tmp_path: Path, emulator: Emulator) -> None:
+    settings = environment(tmp_path, emulator) | {"API_TOKEN_FILE": str(file)}
+    with serving(tmp_path, **settings) as server:
+        (worker,) = server.workers()
+        file.write_text(f"{NEW}\n")
+        wait_until(lambda: server.get("/tags", headers=bearer(NEW)).status_code == 200)
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: server.workers() not in ([], [worker]))
+        assert server.get("/tags", headers=bearer(NEW)).status_code == 200
+        assert server.get("/tags", headers=bearer(TOKEN)).status_code == 401
+
+
+def test_a_file_counts_only_where_no_layer_above_it_says_the_token(file: Path) -> None:
+    (file.parent / ".env").write_text(f"API_TOKEN_FILE={file}\n")
+    known = Tokens(load({"API_TOKEN": NEW}, folder=file.parent))
+    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
+    file.write_text(f"{TOKEN}x\n")
+    assert (scope(known, NEW), scope(known, f"{TOKEN}x")) == (Scope.WRITE, Scope.NOTHING)
+
+
+def test_while_the_file_of_a_layer_is_empty_that_of_the_next_counts_and_is_looked_at_as_well(file: Path) -> None:
+    upper = file.with_name("upper")
+    upper.write_text("")
+    (file.parent / ".env").write_text(f"API_TOKEN_FILE={file}\n")
+    known = Tokens(load({"API_TOKEN_FILE": str(upper)}, folder=file.parent))
+    assert scope(known, TOKEN) == Scope.WRITE
+    file.write_text(NEW)
+    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
+    upper.write_text(TOKEN)
+    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.NOTHING, Scope.WRITE)
 
 
 def test_one_token_for_two_scopes_is_refused(tmp_path: Path) -> None:
