@@ -13,7 +13,7 @@ from collector import figures
 from collector.terms import TagOrder, Terms, joined
 from collector.values import TagRef
 from models import Tag
-from text.hashtags import LONGEST, is_name
+from text.hashtags import LONGEST, LONGEST_WRITTEN, is_name
 from text.hashtags import key as key
 
 EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores that are not all digits"
@@ -25,7 +25,8 @@ class TagRefused(ValueError):
 
 def hashtag(name: str) -> str:
     """Return `name` with exactly one leading #; raises TagRefused, so that no query operator reaches X."""
-    bare = unicodedata.normalize("NFC", name.strip(" \t")).removeprefix("#")
+    written = name.strip(" \t").removeprefix("#")
+    bare = unicodedata.normalize("NFC", written[: LONGEST_WRITTEN + 1])
     if not is_name(bare):
         raise TagRefused(f"{name[:120]!r} is not accepted, expected {EXPECTED}")
     return f"#{bare}"

@@ -12,6 +12,8 @@ from itertools import takewhile
 from typing import NamedTuple
 
 LONGEST = 100
+LONGEST_WRITTEN = 4 * LONGEST
+"""Signs that can be composed to the longest name: no letter is composed of more than four."""
 REMEMBERED = 16_384
 EMOJI_STYLES = "\ufe0e\ufe0f"
 NOT_AFTER = ("#", "＃", "://")
@@ -22,7 +24,7 @@ def hashtags(text: str) -> dict[str, str]:
     """Return the hashtags of a text by their keys, as they are spelt first, in the order in which they occur."""
     found: dict[str, str] = {}
     for run in _RUN.finditer(text):
-        name = _name(run[1])
+        name = _name(run[1][: LONGEST_WRITTEN + 1])
         if name and not text.startswith(NOT_AFTER, run.start(1) + name.length) and _begins(text, run.start()):
             found.setdefault(name.key, name.tag)
     return found
@@ -34,8 +36,8 @@ def is_name(name: str) -> bool:
 
 
 def key(tag: str) -> str:
-    """Return the spelling by which hashtags are compared, with #."""
-    return "#" + unicodedata.normalize("NFC", tag).removeprefix("#").casefold()
+    """Return the spelling by which hashtags are compared, with #. What is too long for one is cut, and still too long."""
+    return "#" + unicodedata.normalize("NFC", tag[: LONGEST_WRITTEN + 2]).removeprefix("#").casefold()
 
 
 class _Name(NamedTuple):

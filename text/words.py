@@ -11,7 +11,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
-RULES = f"1, Unicode {unicodedata.unidata_version}"
+from text.composing import composed
+
+RULES = f"2, Unicode {unicodedata.unidata_version}"
 """What the words of a text follow from: with other rules the same text may have others."""
 
 LONGEST = 100
@@ -56,8 +58,7 @@ def _words(text: str, cut: Cut) -> tuple[str, ...]:
 
 def _spaced(text: str) -> str:
     """Return a text with folded letters, without what only selects a glyph, and with a space for what is part of no word."""
-    composed = unicodedata.normalize("NFC", _SELECTORS.sub("", text))
-    return unicodedata.normalize("NFC", composed.casefold()).translate(_KEPT)
+    return composed(composed(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
 
 
 def _pairs(run: str) -> Iterator[str]:
