@@ -20,6 +20,7 @@ from sql.statements import widen_cache
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000
+LARGEST_BATCH = 64 * 1024 * 1024
 CACHE_MB = 32
 NAMES = 10_000
 REMEMBERED = 200_000
@@ -31,6 +32,7 @@ class Import:
     def __init__(self, database: Database, *, tag: str | None = None) -> None:
         self._database = database
         self._tweets: list[Archived] = []
+        self._size = 0
         self._authors: list[AuthorSeen] = []
         self._known: dict[str, TagRef] = {}
         self._same: dict[int, int] = {}
@@ -48,7 +50,8 @@ class Import:
         self._authors += authors
         for left, tweet in zip(range(len(tweets) - 1, -1, -1), tweets, strict=True):
             self._tweets.append(tweet)
-            if len(self._tweets) >= BATCH:
+            self._size += _size(tweet)
+            if len(self._tweets) >= BATCH or self._size >= LARGEST_BATCH:
                 self._flush()
                 self._authors += authors if left else ()
 
@@ -69,7 +72,7 @@ class Import:
             self._same |= _known_by_username(session, self._authors)
             self.added += store(session, self._finds(session), self._news(session), run_id=self._run_id)
             figures.changed(session)
-        self._tweets, self._authors = [], []
+        self._tweets, self._authors, self._size = [], [], 0
 
     def _news(self, session: Session) -> list[AuthorSeen]:
         """Return the observations but those that this import has stored: an export repeats an author with each of their tweets.
@@ -113,6 +116,13 @@ class Import:
         if name not in self._known:
             self._known[name] = tags.ensure(session, name)
         return self._known[name]
+
+
+def _size(archived: Archived) -> int:
+    """Return about how many bytes a tweet takes: of most a few hundred, of those that an enemy wrote a megabyte."""
+    tweet = archived.tweet
+    lists = len(tweet.versions) + len(tweet.hashtags) + len(archived.tags or ())
+    return 4 * len(tweet.text) + len(tweet.payload or b"") + 100 * lists
 
 
 def _by_name(tag: TagRef) -> str:

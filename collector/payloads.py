@@ -31,16 +31,21 @@ DICTIONARIES = {
 }
 NEWEST = max(DICTIONARIES)
 DEEPEST = 200
+LARGEST = 1024 * 1024
+"""Bytes of JSON: ten times those of the longest tweet with what X says of each word of it."""
 
 
-class TooDeep(ValueError):
-    """An object in which so much is nested that it may not be read again."""
+class Unpackable(ValueError):
+    """An object that is larger than X's are, or in which so much is nested that it may not be read again."""
 
 
 def packed(given: Object) -> bytes:
-    """Return an object packed; raises TooDeep."""
+    """Return an object packed; raises Unpackable."""
     press = zlib.compressobj(LEVEL, zdict=DICTIONARIES[NEWEST])
-    return bytes([NEWEST]) + press.compress(_json(given)) + press.flush()
+    body = _json(given)
+    if len(body) > LARGEST:
+        raise Unpackable(f"more than {LARGEST // 2**20} MB is given of it")
+    return bytes([NEWEST]) + press.compress(body) + press.flush()
 
 
 def packed_tweet(tweet: Object, place: Object | None) -> bytes:
@@ -64,7 +69,7 @@ def _json(given: Object) -> bytes:
         return orjson.dumps(given)
     except orjson.JSONEncodeError as error:
         if _deep(given):
-            raise TooDeep("too much is nested in it") from error
+            raise Unpackable("too much is nested in it") from error
         return json.dumps(given).encode()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.x.parsing import Object, items, mapping
+from collector.x.parsing import Object, items, mapping, text
 
 ADDED = frozenset({"author", "in_reply_to_user", "matching_rules", "__twarc"})
 GEO = frozenset({"place_id", "coordinates"})
@@ -22,7 +22,7 @@ def given(flat: Object) -> tuple[dict[str, Any], Object | None]:
     tweet = {name: _given(name, value) for name, value in flat.items() if name not in ADDED}
     geo = mapping(flat.get("geo"))
     place = {name: value for name, value in geo.items() if name not in GEO} if "place_id" in geo else {}
-    return tweet, place if "id" in place else None
+    return tweet, place if text(place.get("id")) else None
 
 
 def _given(name: str, value: Any) -> Any:

@@ -7,26 +7,28 @@ from functools import lru_cache
 
 from collector.tags import hashtag
 from collector.values import Archived, AuthorSeen, TweetSeen, stand_in_id
-from collector.x.parsing import Object, Unreadable, created, moment, number, text
+from collector.x.parsing import Object, Unreadable, created, moment, name, number, text, versions, words
 
 REMEMBERED = 4096
+LONGEST_REMEMBERED = 1000
+LONGEST_TIME = 40
+MOST_TAGS = 1000
 
 
 def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
     """Read a tweet and its author, if they were ever observed. Raises Unreadable and TagRefused."""
-    first, words = number(row.get("id")), text(row.get("tweet"))
+    first = number(row.get("id"))
     if first is None:
         raise Unreadable("no id")
-    if words is None:
-        raise Unreadable("no text")
-    version, versions = _versions(row, first)
-    made = created(moment(row.get("created")), first, versions)
-    username = text(row.get("username"))
+    shown = words(text(row.get("tweet")))
+    version, known = _versions(row, first)
+    made = created(moment(row.get("created")), first, known)
+    username = name(row, "username")
     author_id = number(row.get("author_id"))
     if author_id is None and username:
         author_id = stand_in_id(username)
-    lang, country, code = text(row.get("lang")), text(row.get("country")), text(row.get("country_code"))
-    tweet = TweetSeen(version, versions, words, made, lang, country, code, author_id, ())
+    lang, country, code = (name(row, key) for key in ("lang", "country", "country_code"))
+    tweet = TweetSeen(version, known, shown, made, lang, country, code, author_id, ())
     rash = row.get("rash")
     tags, first_by = _hashtags(*_list(row, "tags")), None if rash is None else _hashtags(rash)[0]
     return Archived(tweet, tags, first_by), _author(row, author_id, username, made)
@@ -38,15 +40,15 @@ def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
         return first, (first,)
     version, known = number(row.get("version")), (number(one) for one in _list(row, "versions"))
     version = first if version is None else version
-    return version, tuple(sorted({first, version, *(one for one in known if one is not None)}))
+    return version, versions({first, version, *(one for one in known if one is not None)})
 
 
 def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> AuthorSeen | None:
     """Return the author of a row, unless they have no id or were never observed."""
-    observed, name, followers = _moment(row.get("observed")), text(row.get("author")), number(row.get("followers"))
-    if author_id is None or (observed is None and username is None and name is None and followers is None):
+    observed, author, followers = _moment(row.get("observed")), name(row, "author"), number(row.get("followers"))
+    if author_id is None or (observed is None and username is None and author is None and followers is None):
         return None
-    return AuthorSeen(author_id, username, name, followers, observed or created)
+    return AuthorSeen(author_id, username, author, followers, observed or created)
 
 
 def _list(row: Object, name: str) -> list[object]:
@@ -57,9 +59,12 @@ def _list(row: Object, name: str) -> list[object]:
 
 
 def _hashtags(*values: object) -> tuple[str, ...]:
-    if not all(isinstance(value, str) for value in values):
+    if len(values) > MOST_TAGS:
+        raise Unreadable(f"more than {MOST_TAGS} tags")
+    names = [value for value in values if isinstance(value, str)]
+    if len(names) != len(values):
         raise Unreadable("a hashtag that is no text")
-    return _known_hashtags(*values)
+    return _known_hashtags(*names) if sum(map(len, names)) <= LONGEST_REMEMBERED else tuple(map(hashtag, names))
 
 
 @lru_cache(REMEMBERED)
@@ -68,7 +73,7 @@ def _known_hashtags(*names: str) -> tuple[str, ...]:
 
 
 def _moment(value: object) -> datetime | None:
-    return _known_moment(value) if isinstance(value, str) else None
+    return _known_moment(value) if isinstance(value, str) and len(value) <= LONGEST_TIME else None
 
 
 _known_moment = lru_cache(REMEMBERED)(moment)

@@ -31,7 +31,8 @@ def _page(kept: Sequence[TweetPayload]) -> dict[str, Any]:
     author on it for newer than they are."""
     tweets = [unpacked(one.body) for one in kept if one.body]
     users = {one.author_id: one.author for one in kept if one.author}
-    places = {place["id"]: place for tweet in tweets for place in tweet.get("includes", {}).get("places", ())}
+    found = (place for tweet in tweets for place in tweet.get("includes", {}).get("places", ()))
+    places = {place["id"]: place for place in found if isinstance(place["id"], str)}
     times = [when for one in kept for when in (one.retrieved, one.author_retrieved) if when]
     includes: dict[str, Any] = {"users": [unpacked(body) for body in users.values()]}
     ids = sorted((tweet["data"]["id"] for tweet in tweets), key=int)

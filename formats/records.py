@@ -5,24 +5,25 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
-import json
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import orjson
-
-from collector.payloads import TooDeep, packed_tweet
+from collector.payloads import Unpackable, packed_tweet
 from collector.tags import TagRefused
 from collector.values import Archived, AuthorSeen
 from collector.x import parsing
-from collector.x.parsing import Object, Unreadable, mapping, moment
+from collector.x.documents import NoDocument, document
+from collector.x.parsing import Object, Refusals, Unreadable, mapping, moment
 from formats import flattened
 from formats.ours import own
 
 LONGEST_LINE = 64 * 1024 * 1024
+MOST_VALUES = 4_000_000
+MOST_OF_A_BYTE = 500
+CHUNK = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -42,17 +43,39 @@ class Line(NamedTuple):
     position: int
 
 
+class Bomb(OSError):
+    """A packed file that holds next to nothing many times over."""
+
+
+class _Unpacked(gzip.GzipFile):
+    """Unpacks a file, as far as it is one of tweets: of JSON lines a twentieth is left, of zeros a thousandth. Raises Bomb."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__(fileobj=raw)
+        self._raw, self._given = raw, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        self._given += len(found)
+        if self._given > LONGEST_LINE and self._given > MOST_OF_A_BYTE * self._raw.tell():
+            raise Bomb(f"the file unpacks to more than {MOST_OF_A_BYTE} times its size")
+        return found
+
+
 def lines(path: Path) -> Iterator[Line]:
     """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        stream = io.BufferedReader(_Unpacked(raw)) if packed else raw
         position = 0
         for count in itertools.count(1):
             try:
                 line = stream.readline(LONGEST_LINE)
                 position += len(line) + (_rest(stream) if len(line) == LONGEST_LINE and not line.endswith(b"\n") else 0)
+            except Bomb as error:
+                yield Line(count, _refused(str(error)), raw.tell())
+                return
             except (OSError, EOFError, zlib.error):
                 yield Line(count, _refused("the file can't be read any further"), raw.tell())
                 return
@@ -64,10 +87,10 @@ def lines(path: Path) -> Iterator[Line]:
 
 def _rest(stream: BinaryIO) -> int:
     """Read on to the end of a line that is too long, so that the next one is numbered rightly, and return its bytes."""
-    size, line = 0, stream.readline(LONGEST_LINE)
-    while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        size, line = size + len(line), stream.readline(LONGEST_LINE)
-    return size + len(line)
+    size, part = 0, stream.readline(CHUNK)
+    while len(part) == CHUNK and not part.endswith(b"\n"):
+        size, part = size + len(part), stream.readline(CHUNK)
+    return size + len(part)
 
 
 def record(line: bytes) -> Record:
@@ -75,20 +98,22 @@ def record(line: bytes) -> Record:
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
         return _refused(f"the line is longer than {LONGEST_LINE} bytes")
     try:
-        body = _json(line)
-    except (ValueError, RecursionError):
-        return _refused("no JSON")
+        body = document(line, most=MOST_VALUES)
+    except NoDocument as error:
+        return _refused(str(error))
     if not isinstance(body, dict):
         return _refused("no JSON object")
     try:
         return _read(body)
-    except (RecursionError, TooDeep):
+    except RecursionError:
         return _refused("values are nested too deeply")
+    except Unpackable as error:
+        return _refused(str(error))
 
 
 def _read(body: Object) -> Record:
     if isinstance(body.get("tweets"), list):
-        return _joined([_own(mapping(row)) for row in body["tweets"]])
+        return _answer(body["tweets"])
     if isinstance(body.get("tweet"), str):
         return _own(body)
     if "data" in body or "meta" in body:
@@ -96,24 +121,20 @@ def _read(body: Object) -> Record:
     return _flattened(body)
 
 
-def _json(line: bytes) -> object:
-    """Read JSON fast; what the fast parser refuses but Python's accepts, such as lone surrogates, is read as well."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return json.loads(line)
-
-
 def _refused(reason: str) -> Record:
     return Record((), (), (reason,))
 
 
-def _joined(records: list[Record]) -> Record:
-    return (
-        Record(*(tuple(value for part in parts for value in part) for parts in zip(*records, strict=True)))
-        if records
-        else Record((), ())
-    )
+def _answer(rows: list[object]) -> Record:
+    """Read what GET /tweets answers."""
+    tweets, authors, refused = list[Archived](), list[AuthorSeen](), Refusals()
+    for row in rows:
+        found = _own(mapping(row))
+        tweets += found.tweets
+        authors += found.authors
+        for reason in found.refused:
+            refused.add(reason)
+    return Record(tuple(tweets), tuple(authors), refused.said())
 
 
 def _page(body: Object) -> Record:
@@ -135,12 +156,13 @@ def _flattened(body: Object) -> Record:
     except Unreadable as error:
         return _refused(str(error))
     observed = _retrieved(body) or tweet.created
-    authors = parsing.authors([mapping(body.get("author"))], observed=observed, keep=True)
+    refused = Refusals()
+    authors = parsing.authors([mapping(body.get("author"))], refused, observed=observed)
     if authors and tweet.author_id is None:
         tweet = tweet._replace(author_id=authors[0].id)
     if isinstance(body["id"], str):
         tweet = tweet._replace(payload=packed_tweet(*flattened.given(body)), retrieved=observed)
-    return Record((Archived(tweet),), authors)
+    return Record((Archived(tweet),), authors, refused.said())
 
 
 def _own(row: Object) -> Record:

@@ -10,6 +10,7 @@ from collector.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Terms
 from formats.problems import Fault
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
+MOST_FAULTS = 10
 EXPECTED = {
     "lang": f"expected a list of at most {MOST_LANGUAGES} language codes, such as en or pt-br",
     "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
@@ -35,7 +36,8 @@ def terms(body: bytes) -> Terms | None:
         raise TermsRefused([Fault("body", "is no JSON")]) from error
     if not isinstance(given, dict):
         raise TermsRefused([Fault("body", f"expected an object with {', '.join(EXPECTED)}")])
-    faults = [Fault(str(name)[:80], f"is none of {', '.join(EXPECTED)}") for name in given if name not in EXPECTED]
+    unknown = [name for name in given if name not in EXPECTED][:MOST_FAULTS]
+    faults = [Fault(name[:80], f"is none of {', '.join(EXPECTED)}") for name in unknown]
     faults += [Fault(name, EXPECTED[name]) for name in EXPECTED if not _accepted(name, given.get(name))]
     if faults:
         raise TermsRefused(faults)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from collector.payloads import TooDeep, packed, packed_tweet
+from collector.payloads import Unpackable, packed, packed_tweet
 from collector.values import AuthorSeen, Page, TweetSeen
 from queries.snowflakes import snowflake_time
 
@@ -18,6 +18,12 @@ LARGEST_ID = 2**63 - 1
 FIRST_SNOWFLAKE = 2**35
 FIRST_TWEET = datetime(2006, 3, 21, tzinfo=UTC)
 LAST_TWEET = snowflake_time(LARGEST_ID)
+LONGEST_TEXT = 130_000
+"""Characters of a text: X takes 25,000, of which each can be an entity of five. Python's csv reads cells of 131,072."""
+LONGEST_NAME = 1_000
+"""Characters of any other text: X takes 50 for a name."""
+MOST_VERSIONS = 1_000
+MOST_REASONS = 100
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HASHTAG = re.compile(r"[#＃](\w+)")
 
@@ -28,28 +34,45 @@ class Unreadable(ValueError):
     """An object that can't be stored; its text says why."""
 
 
+class Refusals:
+    """Why objects can't be stored: the first hundred reasons, and how many more there are."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = []
+        self._more = 0
+
+    def add(self, reason: str) -> None:
+        if len(self._reasons) < MOST_REASONS:
+            self._reasons.append(reason)
+        else:
+            self._more += 1
+
+    def said(self) -> tuple[str, ...]:
+        return (*self._reasons, *([f"{self._more} more that can't be stored"] if self._more else ()))
+
+
 def page(body: Object, *, observed: datetime) -> Page:
     """Read a page of a search. Referenced tweets in `includes` and who wrote them are strangers and stay out."""
     includes = mapping(body.get("includes"))
     users = [mapping(user) for user in items(includes.get("users"))]
     places = {key: place for place in map(mapping, items(includes.get("places"))) if (key := text(place.get("id")))}
-    tweets, refused = [], []
+    tweets, refused = list[TweetSeen](), Refusals()
     posts = [mapping(post) for post in items(body.get("data"))]
     for post in posts:
         try:
             place = places.get(text(mapping(post.get("geo")).get("place_id")) or "")
             found = tweet(post, place=place)
             tweets.append(found._replace(payload=packed_tweet(post, place), retrieved=observed))
-        except (Unreadable, TooDeep) as error:
-            refused.append(f"{error} (id {_shown(post.get('id'))})")
+        except (Unreadable, Unpackable) as error:
+            refused.add(f"{error} (id {_shown(post.get('id'))})")
     writers = {found.author_id for found in tweets}
     meta = mapping(body.get("meta"))
     ids = _ids(posts)
     return Page(
         tweets=tuple(tweets),
-        authors=tuple(author for author in authors(users, observed=observed, keep=True) if author.id in writers),
+        authors=tuple(found for found in authors(users, refused, observed=observed) if found.id in writers),
         next_token=text(meta.get("next_token")),
-        refused=tuple(refused),
+        refused=refused.said(),
         posts=ids,
         users=_ids(users),
         oldest=min(ids, default=number(meta.get("oldest_id"))),
@@ -62,38 +85,55 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
     if version is None:
         raise Unreadable("no id")
     note = mapping(post.get("note_tweet") or post.get("note_post"))
-    words = text(note.get("text")) or text(post.get("text"))
-    if words is None:
-        raise Unreadable("no text")
-    versions = _versions(post, version)
+    shown = words(text(note.get("text")) or text(post.get("text")))
+    known = _versions(post, version)
     place = place or mapping(post.get("geo"))
     return TweetSeen(
         version=version,
-        versions=versions,
-        text=words,
-        created=created(moment(post.get("created_at")), version, versions),
-        lang=text(post.get("lang")),
-        country=text(place.get("country")),
-        country_code=text(place.get("country_code")),
+        versions=known,
+        text=shown,
+        created=created(moment(post.get("created_at")), version, known),
+        lang=name(post, "lang"),
+        country=name(place, "country"),
+        country_code=name(place, "country_code"),
         author_id=number(post.get("author_id")),
-        hashtags=_hashtags(words, post, note),
+        hashtags=_hashtags(shown, post, note),
     )
 
 
-def authors(users: Iterable[Object], *, observed: datetime, keep: bool = False) -> tuple[AuthorSeen, ...]:
-    """Read the authors that have an id, each once; `keep` what X gave."""
+def authors(users: Iterable[Object], refused: Refusals, *, observed: datetime) -> tuple[AuthorSeen, ...]:
+    """Read the authors that have an id, each once, and say of each who can't be stored why."""
     seen: dict[int, AuthorSeen] = {}
     for user in users:
-        if author := _author(user, observed):
-            seen[author.id] = author._replace(payload=_packed(user)) if keep else author
+        try:
+            if author := _author(user, observed):
+                seen[author.id] = author._replace(payload=_packed(user))
+        except Unreadable as error:
+            refused.add(f"{error} (author {_shown(user.get('id'))})")
     return tuple(seen.values())
 
 
 def _packed(user: Object) -> bytes | None:
     try:
         return packed(user)
-    except TooDeep:
+    except Unpackable:
         return None
+
+
+def words(given: str | None) -> str:
+    """Return a tweet's text; raises Unreadable where there is none or more than X takes."""
+    if given is None:
+        raise Unreadable("no text")
+    if len(given) > LONGEST_TEXT:
+        raise Unreadable(f"the text is longer than {LONGEST_TEXT} characters")
+    return given
+
+
+def versions(known: set[int]) -> tuple[int, ...]:
+    """Return the ids of a tweet's versions, oldest first; raises Unreadable where they are too many."""
+    if len(known) > MOST_VERSIONS:
+        raise Unreadable(f"more than {MOST_VERSIONS} versions")
+    return tuple(sorted(known))
 
 
 def created(given: datetime | None, version: int, versions: tuple[int, ...]) -> datetime:
@@ -137,6 +177,14 @@ def text(value: object) -> str | None:
         return UNSTORABLE.sub("\ufffd", value)
 
 
+def name(given: Object, key: str) -> str | None:
+    """Read a short text; raises Unreadable for a long one."""
+    found = text(given.get(key))
+    if found is not None and len(found) > LONGEST_NAME:
+        raise Unreadable(f"{key} is longer than {LONGEST_NAME} characters")
+    return found
+
+
 def mapping(value: object) -> Object:
     return value if isinstance(value, dict) else {}
 
@@ -160,12 +208,12 @@ def _author(user: Object, observed: datetime) -> AuthorSeen | None:
     if user_id is None:
         return None
     followers = number(mapping(user.get("public_metrics")).get("followers_count"))
-    return AuthorSeen(user_id, text(user.get("username")), text(user.get("name")), followers, observed)
+    return AuthorSeen(user_id, name(user, "username"), name(user, "name"), followers, observed)
 
 
 def _versions(post: Object, version: int) -> tuple[int, ...]:
     history = items(post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids"))
-    return tuple(sorted({version, *(one for one in map(number, history) if one is not None)}))
+    return versions({version, *(one for one in map(number, history) if one is not None)})
 
 
 def _hashtags(words: str, post: Object, note: Object) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ gives it the host and the time-outs, bounds what is read, and raises our own fai
 from __future__ import annotations
 
 import io
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import orjson
 import requests
 import tweepy
 from requests.adapters import HTTPAdapter
@@ -23,6 +21,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
+from collector.x.documents import MOST_VALUES, NoDocument, document
 from collector.x.failures import Reach, XFailure, classify, unwell
 from collector.x.parsing import Object, mapping, text
 from text.secrets import Secrets
@@ -145,9 +144,9 @@ class XAdapter(HTTPAdapter):
 def body_of(response: requests.Response) -> Object:
     """Return the JSON object that X answered; raises XFailure for anything else. X may have charged for it."""
     try:
-        body = _json(response.content)
-    except (ValueError, RecursionError) as error:
-        raise unwell("an answer that is no JSON", sold=True) from error
+        body = document(response.content, most=MOST_VALUES)
+    except NoDocument as error:
+        raise unwell(f"an answer with {error}", sold=True) from error
     if not isinstance(body, dict):
         raise unwell("an answer that is no object", sold=True)
     return mapping(body)
@@ -184,14 +183,6 @@ def _read(response: requests.Response, *, seconds: float) -> bytes:
         if time.monotonic() > deadline:
             raise unwell(f"an answer that takes longer than {seconds:g} s", sold=True)
     return bytes(body)
-
-
-def _json(body: bytes) -> Any:
-    """Read JSON; what orjson refuses and JSON allows, such as half a surrogate pair, is read the slow way."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return json.loads(body)
 
 
 def _never_sent(error: requests.RequestException) -> bool:

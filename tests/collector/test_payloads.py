@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api import get_tweets
 from collector.collector import Collector
-from collector.payloads import TooDeep, packed, unpacked
+from collector.payloads import Unpackable, packed, unpacked
 from collector.tweets.deletions import bury
 from collector.x import parsing
 from collector.x.client import FIELDS
@@ -55,7 +55,7 @@ def test_what_is_nested_too_deeply_is_refused_and_anything_less_comes_back(half:
     for depth in (10, 190):
         assert unpacked(packed(nested(depth, half))) == nested(depth, half)
     for depth in (300, 1_000, 50_000):
-        with pytest.raises(TooDeep):
+        with pytest.raises(Unpackable):
             packed(nested(depth, half))
 
 

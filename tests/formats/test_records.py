@@ -225,7 +225,7 @@ def test_our_own_row_names_the_version_that_is_shown_and_all_that_are_known() ->
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 HOSTILE = st.sampled_from(
-    ["\x01\x1f\x7f", "\u202eabc\u2066", "\u2028\u2029\ufeff", "\U0010ffff", '"\\\n\r\t', "x" * 2**20, "é" * 2**20]
+    ["\x01\x1f\x7f", "\u202eabc\u2066", "\u2028\u2029\ufeff", "\U0010ffff", '"\\\n\r\t', "x" * 999, "é" * 1000]
 )
 IDS = st.integers(2**35, 2**63 - 1)
 TAG_NAMES = st.from_regex(r"#[a-zßéж設]{1,9}_?", fullmatch=True).map(lambda name: unicodedata.normalize("NFC", name))
@@ -380,7 +380,8 @@ def test_a_tag_that_is_no_hashtag_is_refused_in_one_line(tag: str) -> None:
         (b"null", "no JSON object"),
         (b'"text"', "no JSON object"),
         (b"5", "no JSON object"),
-        (b"NaN", "no JSON object"),
+        (b"NaN", "no JSON"),
+        (b'{"id": "20", "text": "x", "score": -Infinity}', "no JSON"),
         (b"{}", "no id"),
         (b'{"data": "text"}', "data is neither a list nor an object"),
         (b'{"data": 5, "meta": {}}', "data is neither a list nor an object"),

@@ -1,0 +1,222 @@
+"""What is read is bounded: no line, no value and no packed file takes more memory or time than tweets would."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.tags import TagRefused, hashtag
+from collector.x import parsing
+from collector.x.documents import NoDocument, document
+from formats import ours, records
+from formats.records import lines, record
+from tests.conftest import ROOT
+from tests.fixtures.archives import Json, own_row, page, post, user
+from text import hashtags
+from text.words import indexed
+
+MARKS = "a" + "\u0301\u0323" * 200_000  # their order is mended by insertion: a naive reader is busy for minutes
+
+
+def refused(body: object) -> tuple[str, ...]:
+    return record(json.dumps(body).encode()).refused
+
+
+@pytest.mark.parametrize(
+    "body", [b"[%s1]" % (b"[]," * 10), b'{%s"b":1}' % (b'"a":1,' * 10), b"[%s1]" % (b"[[[[{}]]]]," * 2), b"[" * 100]
+)
+def test_json_of_too_many_values_is_not_read(body: bytes) -> None:
+    with pytest.raises(NoDocument, match="more than 10 values"):
+        document(body, most=10)
+
+
+@pytest.mark.parametrize("text", [",[{" * 1000, '",[{' * 1000, "\\" * 999, '\\"' * 999, "é,[\ud800" * 100])
+def test_signs_within_a_text_are_no_values(text: str) -> None:
+    assert document(json.dumps({text: [text]}).encode(), most=4) == {text: [text]}
+
+
+def test_whether_there_are_too_many_values_is_told_in_one_pass() -> None:
+    n = 1_000_000
+    unended = [b" " * n + b'"' + b'\\"' * n, b'"' * n, b'"' + b"\\" * n, b'"\\"' * n, b'\\"' * n]
+    began = time.perf_counter()
+    for rest in unended:
+        with pytest.raises(NoDocument, match="no JSON"):
+            document(b"," * 10 + rest + b",[", most=20)
+    assert time.perf_counter() - began < 5
+
+
+def test_numbers_that_no_computer_holds_are_none_and_what_is_no_number_is_no_json() -> None:
+    body = b'{"a": 1e400, "b": [-1e400, -0, 1E-400], "c": %s, "d": 1180591620717411303424}' % (b"9" * 400)
+    assert document(body, most=100) == {"a": None, "b": [None, 0, 0.0], "c": None, "d": float(2**70)}
+    for wrong in (b"NaN", b"[-Infinity]", b"0x10", b"01", b"+1", b"1" * 5000):
+        with pytest.raises(NoDocument, match="no JSON"):
+            document(wrong, most=100)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_json_in_another_encoding_than_utf_8_is_not_read(encoding: str) -> None:
+    with pytest.raises(NoDocument, match="no JSON"):
+        document('{"tweet": "é"}'.encode(encoding), most=100)
+
+
+def test_of_a_key_that_is_there_twice_the_last_one_counts() -> None:
+    assert document(b'{"a": 1, "a": 2}', most=9) == document(
+        b'{"a": 1, "\\ud800": 0, "a": 2}'.replace(b'"\\ud800": 0, ', b""), most=9
+    )
+
+
+LONG = "x" * (parsing.LONGEST_TEXT + 1)
+NAME = "n" * (parsing.LONGEST_NAME + 1)
+FLAT = {**post(0), "author": user()}
+IDS = [str(1000 + number) for number in range(parsing.MOST_VERSIONS + 1)]
+LARGE = {"entities": {"urls": ["u" * 2**20]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (page(post(0, LONG)), "the text is longer than 130000 characters"),
+        (page(post(0, note_tweet={"text": LONG})), "the text is longer than 130000 characters"),
+        (own_row(0, LONG), "the text is longer than 130000 characters"),
+        (page(post(0, lang=NAME)), "lang is longer than 1000 characters"),
+        ({**FLAT, "geo": {"country": NAME}}, "country is longer than 1000 characters"),
+        (own_row(0, country_code=NAME), "country_code is longer than 1000 characters"),
+        (own_row(0, author=NAME), "author is longer than 1000 characters"),
+        (own_row(0, username=NAME), "username is longer than 1000 characters"),
+        (page(post(0, edit_history_tweet_ids=IDS)), "more than 1000 versions"),
+        (own_row(0, versions=IDS), "more than 1000 versions"),
+        (own_row(0, tags=["#sre"] * 1001), "more than 1000 tags"),
+        (page(post(0, entities=LARGE["entities"])), "more than 1 MB is given of it"),
+        ({**FLAT, **LARGE}, "more than 1 MB is given of it"),
+        (own_row(0, rash=MARKS), "is not accepted, expected a hashtag"),
+    ],
+)
+def test_what_is_larger_than_x_s_is_refused_with_the_reason(body: Json, reason: str) -> None:
+    read = record(json.dumps(body).encode())
+    assert read.tweets == ()
+    assert reason in read.refused[0]
+    assert read.refused[0].isprintable()
+    assert len(read.refused[0]) < 400
+
+
+@pytest.mark.parametrize("body", [page(post(0), users=(user(name=NAME),)), {**post(0), "author": user(username=NAME)}])
+def test_an_author_who_is_refused_costs_no_tweet(body: Json) -> None:
+    read = record(json.dumps(body).encode())
+    assert [archived.tweet.text for archived in read.tweets] == ["on call again #sre"]
+    assert read.authors == ()
+    assert read.refused[0].endswith("is longer than 1000 characters (author 7001)")
+
+
+def test_the_longest_that_x_takes_is_read() -> None:
+    text = "&amp;" * 25_000
+    assert record(json.dumps(page(post(0, text, note_tweet={"text": text}))).encode()).tweets[0].tweet.text == text
+
+
+def test_the_reasons_of_a_line_are_said_to_a_hundred_and_then_counted() -> None:
+    nothing: list[Json] = [{}] * 250
+    for body in (page(*nothing, post(0)), {"tweets": nothing}):
+        said = refused(body)
+        assert len(said) == 101
+        assert said[-1] == "150 more that can't be stored"
+    assert len(record(json.dumps(page(*nothing, post(0))).encode()).tweets) == 1
+
+
+@pytest.mark.parametrize("filling", [b"\n", b" ", b"0", b"[],"])
+def test_a_packed_file_of_next_to_nothing_is_not_read_to_its_end(
+    tmp_path: Path, filling: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LONGEST_LINE", 2**20)
+    bomb = tmp_path / "bomb.gz"
+    bomb.write_bytes(gzip.compress(filling * (50 * 2**20 // len(filling))))
+    began = time.perf_counter()
+    refused = {reason for line in lines(bomb) for reason in line.record.refused}
+    assert "the file unpacks to more than 500 times its size" in refused
+    assert time.perf_counter() - began < 5
+
+
+def test_a_packed_file_of_the_most_alike_tweets_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LONGEST_LINE", 2**20)
+    alike = tmp_path / "alike.gz"
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
+        for number in range(5000):
+            file.write(json.dumps(own_row(number)).encode() + b"\n")
+    alike.write_bytes(packed.getvalue())
+    assert sum(len(line.record.tweets) for line in lines(alike)) == 5000
+
+
+@pytest.mark.parametrize(
+    "read",
+    [indexed, hashtags.hashtags, hashtags.key, lambda text: refused(own_row(0, tags=[text])), lambda text: _refuses(text)],
+)
+def test_a_letter_with_ever_so_many_marks_is_read_at_once(read: Any) -> None:
+    began = time.perf_counter()
+    read(MARKS)
+    read(f"#{MARKS}")
+    assert time.perf_counter() - began < 5
+
+
+def _refuses(text: str) -> None:
+    with pytest.raises(TagRefused):
+        hashtag(text)
+
+
+def test_texts_are_found_by_their_words_whatever_marks_are_on_them() -> None:
+    assert set(indexed(f"before {MARKS} after")) >= {"before", "after"}
+    assert indexed("e\u0301" * 20) == indexed("é" * 20)
+
+
+def test_what_is_remembered_of_long_values_is_nothing() -> None:
+    remembered = (ours._known_hashtags, ours._known_moment, hashtags._name)
+    for cache in remembered:
+        cache.cache_clear()
+    record(
+        json.dumps(own_row(0, f"#{'x' * 100_000}", tags=[" " * 100_000 + "#sre"], rash=None, observed="2" * 100_000)).encode()
+    )
+    hashtags.hashtags(f"#{'é' * 100_000}")
+    assert [cache.cache_info().currsize for cache in remembered[:2]] == [0, 0]
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+from formats.records import lines
+
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) // 1024
+
+before = peak()
+reasons = {reason for line in lines(Path(sys.argv[1])) for reason in line.record.refused}
+print(peak() - before, *reasons, sep="|")
+"""
+TOO_MANY = "more than 4000000 values"
+BOMBS = {
+    "a line without end": (b"", b"x", b"", 150, "the line is longer than 67108864 bytes"),
+    "lists": (b'{"data":[', b"[],", b"[]]}\n", 63, TOO_MANY),
+    "rows": (b'{"tweets":[', b"1,", b"1]}\n", 63, TOO_MANY),
+    "users": (b'{"data":[],"includes":{"users":[', b"{},", b"{}]}}\n", 63, TOO_MANY),
+    "versions": (b'{"id":"20","text":"x","edit_history_tweet_ids":[', b"1,", b"1]}\n", 63, TOO_MANY),
+    "nested": (b"", b"[", b"\n", 63, TOO_MANY),
+    "half a nest": (b"", b"[", b"\n", 7, "no JSON"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+def test_the_memory_that_a_line_takes_is_bounded(tmp_path: Path, name: str) -> None:
+    begin, filling, end, megabytes, reason = BOMBS[name]
+    bomb = tmp_path / "bomb.jsonl"
+    bomb.write_bytes(begin + filling * ((megabytes * 2**20 - len(begin) - len(end)) // len(filling)) + end)
+    command = [sys.executable, "-c", GROWTH, str(bomb)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    grown, *reasons = done.stdout.strip().split("|")
+    assert reasons == [reason]
+    assert int(grown) < 250
