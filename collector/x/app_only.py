@@ -22,6 +22,7 @@ from collector.x.parsing import Object, items, mapping, moment, number, text
 from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, body_of, failures_named, observed
 
 LONGEST_LINE = 1024 * 1024
+LONGEST_PART = 10_000
 TOO_LONG = b"too long"
 CHUNK = 65536
 GRACE_S, SLOWEST = 60.0, 16 * 1024  # the bytes a second that a file of a compliance job has to come with after a while
@@ -128,7 +129,10 @@ class AppOnly:
 
     def _checked(self, url: str) -> str:
         """Return a URL that X gave, if it is encrypted or on the host that is asked anyway."""
-        own, given = urlsplit(self._access.url), urlsplit(url)
+        try:
+            own, given = urlsplit(self._access.url), urlsplit(url)
+        except ValueError as error:
+            raise unwell("a job with an odd URL") from error
         if given.scheme != "https" and (given.scheme, given.netloc) != (own.scheme, own.netloc):
             raise unwell("a job with an odd URL")
         return url
@@ -154,6 +158,8 @@ def _stretch(row: Object) -> tuple[datetime, datetime, int]:
 def _job(body: Object) -> Job:
     data = mapping(body.get("data"))
     parts = [text(data.get(name)) for name in Job._fields]
+    if any(len(part or "") > LONGEST_PART for part in parts):
+        raise unwell("a job with an odd id, status or URL")
     if None in parts or not re.fullmatch(r"\w{1,64}", parts[0] or "", re.ASCII):
         raise unwell("a job without id, status or URLs")
     return Job(*(part or "" for part in parts))

@@ -11,7 +11,7 @@ import requests
 
 from collector.x.clock import XClock
 from collector.x.failures import unwell
-from collector.x.parsing import Object, mapping, number
+from collector.x.parsing import Object, mapping, number, text
 from collector.x.transport import ARCHIVE_PACE, Access, Clients, body_of, failures_named, observed
 
 FIELDS: Mapping[str, str] = {
@@ -20,6 +20,9 @@ FIELDS: Mapping[str, str] = {
     "user_fields": "username,name,public_metrics,location,verified",
     "place_fields": "full_name,country,country_code,place_type",
 }
+
+
+LONGEST_TOKEN = 1000
 
 
 class RateLimit(NamedTuple):
@@ -102,6 +105,8 @@ def _answer(response: requests.Response, elapsed: timedelta) -> Answer:
         raise unwell("an answer without data and meta", sold=True)
     if "data" not in body and number(mapping(body.get("meta")).get("result_count")):
         raise unwell("an answer that counts posts and has none", sold=True)
+    if len(text(mapping(body.get("meta")).get("next_token")) or "") > LONGEST_TOKEN:
+        raise unwell("an answer with an odd next_token", sold=True)
     headers = response.headers
     limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
     when = observed(response, otherwise=lambda: datetime.now(UTC))

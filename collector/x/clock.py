@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from collector.x.parsing import FIRST_TWEET, LAST_TWEET
+
 UNSURE = timedelta(seconds=5)
 SET_BACK = timedelta(minutes=1)
 
@@ -42,8 +44,9 @@ class XClock:
 
 
 def date(header: str | None) -> datetime | None:
-    """Return the time (UTC) of a Date header, or None for one that can't be read."""
+    """Return the time (UTC) of a Date header, or None for one that can't be read or at which there were no tweets."""
     try:
-        return parsedate_to_datetime(header or "").astimezone(UTC)
-    except ValueError:
+        told = parsedate_to_datetime(header or "").astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
+    return told if FIRST_TWEET <= told <= LAST_TWEET else None

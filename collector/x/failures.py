@@ -5,17 +5,17 @@ Source: X's documentation of errors ("Response codes and errors"), whose problem
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
 
-from collector.x.parsing import items, mapping, moment
+from collector.x.documents import MOST_VALUES, NoDocument, document
+from collector.x.parsing import Object, items, mapping, moment, text
 
 CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, _ACCESS_TOKEN and _ACCESS_TOKEN_SECRET"
 
+LONGEST_SHOWN = 3000
 OK = "ok"
 BLOCKING = ("credits", "spend-cap", "usage-cap")
 KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-enrolled", "credits", "spend-cap", "usage-cap")
@@ -47,8 +47,8 @@ def unwell(what: str, *, sold: bool = False) -> XFailure:
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
     """Return the failure that an answer other than 200 stands for."""
-    problem = mapping(_json(body))
-    title, kind = str(problem.get("title", "")), str(problem.get("type", "")).rsplit("/", 1)[-1]
+    problem = _problem(body)
+    title, kind = text(problem.get("title")) or "", (text(problem.get("type")) or "").rsplit("/", 1)[-1]
     if title == "SpendCapReached" or "reset_date" in problem:
         until = moment(problem.get("reset_date"))
         return XFailure(
@@ -68,7 +68,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
         return XFailure("unauthorized", Reach.RUN, f"X refuses the credentials: check {CREDENTIALS}")
     if status >= 500:
         return unwell(f"status {status}")
-    detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors")))))
+    detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors"))[:10])))
     detail = detail or _plain(problem.get("detail")) or _plain(title)
     stale = "'since_id' must be a tweet id created after" in detail
     return XFailure(
@@ -76,16 +76,17 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
     )
 
 
-def _json(body: bytes) -> Any:
+def _problem(body: bytes) -> Object:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+        return mapping(document(body, most=MOST_VALUES))
+    except NoDocument:
+        return {}
 
 
 def _plain(value: object) -> str:
-    """Return X's words on one line, without control characters, in at most 300 characters."""
-    return re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", value).strip()[:300] if isinstance(value, str) else ""
+    """Return X's words on one line, without what can't be seen and what turns a line around, in at most 300 characters."""
+    words = (text(value) or "")[:LONGEST_SHOWN]
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())[:300]
 
 
 def _reset(headers: Mapping[str, str]) -> datetime | None:
