@@ -32,8 +32,9 @@ from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import Patience
 from commands.backfilling import Declined, NobodyToAsk, backfill, date
-from commands.collecting import collect, interval, keep_collecting, say, tell_estimate
+from commands.collecting import collect, interval, keep_collecting, tell_estimate
 from commands.complying import see_to_compliance
+from commands.saying import say
 from emulator import Emulator
 from queries.collections import CollectionView
 from settings import SettingError, Settings, load

@@ -40,7 +40,8 @@ SECRETS = (
     (re.compile(r"\?[^\s'\"<>=?]+=[^\s'\"<>]*"), f"?{HIDDEN}"),
 )
 HARMLESS = re.compile(r"[\w./-]*")
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What ends lines, moves a terminal's cursor, or turns the order of letters around."""
 LONGEST_TEXT = 10_000
 DEEPEST = 8
 MOST_LINES = 1000

@@ -22,7 +22,8 @@ from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
 from collector.x.failures import Reach, XFailure
 from collector.x.tries import Stopped
-from commands.collecting import collect, left_of_budget, say
+from commands.collecting import collect, left_of_budget
+from commands.saying import say
 from formats.times import instant
 from queries.leases import live_token
 

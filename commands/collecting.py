@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import threading
 from datetime import date, timedelta
 from queue import SimpleQueue
@@ -23,6 +22,7 @@ from collector.schedule import Schedule
 from collector.sources import EMULATOR
 from collector.tweets.erasure import settle
 from collector.upkeep import Upkeep
+from commands.saying import say
 from queries.collections import CollectionView
 from queries.figures import COMMAND, x_now
 from queries.spend import spent, unsettled
@@ -134,8 +134,3 @@ def interval(text: str) -> timedelta:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not accepted, expected {EVERY.expected}") from error
     return every
-
-
-def say(line: str) -> None:
-    """Say a line to who runs the command."""
-    sys.stderr.write(f"{line}\n")

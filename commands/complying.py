@@ -6,7 +6,7 @@ import signal
 import threading
 
 from collector.chores import Chores
-from commands.collecting import say
+from commands.saying import say
 
 
 def see_to_compliance(chores: Chores) -> int:

@@ -14,6 +14,7 @@ from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector import verification
 from collector.collector import CollectionRunning, Collector
 from collector.copies import backups
+from commands.saying import say, shown
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -27,7 +28,7 @@ def database_commands(collector: Collector) -> AppGroup:
         """Bring the schema to the newest revision."""
         with _failures_said():
             collector.prepare()
-        click.echo(f"{collector.database.file.name} is at the newest revision", err=True)
+        say(f"{collector.database.file.name} is at the newest revision")
 
     @group.command()
     def verify() -> None:
@@ -35,10 +36,10 @@ def database_commands(collector: Collector) -> AppGroup:
         with _failures_said():
             found = verification.faults(collector.database, collector.order.billing)
         for fault in found:
-            click.echo(fault, err=True)
+            say(fault)
         if found:
             sys.exit(1)
-        click.echo("everything adds up", err=True)
+        say("everything adds up")
 
     @group.command()
     @click.argument("file", type=FILE)
@@ -63,6 +64,6 @@ def _failures_said() -> Iterator[None]:
     try:
         yield
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(shown(error)) from error
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+        raise click.ClickException(shown(f"{error.filename}: {error.strerror}")) from error

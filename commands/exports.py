@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from tqdm import tqdm
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from collector.collector import Collector
 from commands.keys import KeyRefused, kept_key
+from commands.saying import say, stop
 from formats import files
 from formats.filters import PARAMETERS, FiltersRefused, filters
 from formats.forms import FORMS
@@ -74,9 +75,9 @@ def export_command(collector: Collector) -> click.Command:
             raise click.UsageError("--key-file is for --pseudonymise")
         wanted = _filters(given)
         if output and output.exists():
-            _stop(f"{output}: exists already", UNUSABLE)
+            stop(f"{output}: exists already", UNUSABLE)
         if output is None and sys.stdout is None:
-            _stop("stdout: closed, name a file with -o", FAILED)
+            stop("stdout: closed, name a file with -o", FAILED)
         _run(collector.database, Export(form, wanted, output, _names(key_file) if pseudonymise else None))
 
     return export
@@ -105,7 +106,7 @@ def _names(key_file: Path | None) -> Pseudonyms:
     try:
         return Pseudonyms(kept_key(key_file) if key_file else new_key())
     except KeyRefused as error:
-        _stop(str(error), UNUSABLE)
+        stop(str(error), UNUSABLE)
 
 
 def _run(database: Database, export: Export) -> None:
@@ -116,13 +117,13 @@ def _run(database: Database, export: Export) -> None:
         _forget_stdout()
         sys.exit(PIPE_CLOSED)
     except (DatabaseUnavailable, DatabaseRevision, TweetsReplaced) as error:
-        _stop(str(error), FAILED)
+        stop(str(error), FAILED)
     except OSError as error:
         if export.output is None:
             _forget_stdout()
-        _stop(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
+        stop(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
     if left_out:
-        click.echo(f"{left_out} tweets have no payload and were left out", err=True)
+        say(f"{left_out} tweets have no payload and were left out")
 
 
 def _write(database: Database, export: Export) -> int:
@@ -179,8 +180,3 @@ def _bar(database: Database, export: Export) -> tqdm[Any]:
 def _forget_stdout() -> None:
     """Let what is still to be written go nowhere, so that the interpreter's end doesn't fail of it once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _stop(reason: str, code: int) -> NoReturn:
-    click.echo(reason, err=True)
-    sys.exit(code)

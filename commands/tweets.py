@@ -18,6 +18,7 @@ from collector.imports import Import
 from collector.sources import SourceRefused
 from collector.tags import TagRefused, hashtag
 from commands.exports import export_command
+from commands.saying import say, shown, stop
 from formats.records import lines
 
 REFUSED, UNUSABLE = 1, 2
@@ -33,7 +34,7 @@ class Refusals:
     def say(self, path: Path, number: int, reason: str) -> None:
         self.count += 1
         with tqdm.external_write_mode(file=sys.stderr):
-            click.echo(f"{path}:{number}: {reason}", err=True)
+            say(f"{path}:{number}: {reason}")
 
 
 def tweets_commands(collector: Collector) -> AppGroup:
@@ -55,12 +56,12 @@ def tweets_commands(collector: Collector) -> AppGroup:
                     _read(path, run, refusals)
             run.end()
         except SourceRefused as error:
-            _stop(str(error), UNUSABLE)
+            stop(str(error), UNUSABLE)
         except OSError as error:
-            _stop(f"{error.filename}: {error.strerror}", UNUSABLE)
+            stop(f"{error.filename}: {error.strerror}", UNUSABLE)
         except (DatabaseUnavailable, DatabaseRevision) as error:
-            _stop(str(error), REFUSED)
-        click.echo(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused", err=True)
+            stop(str(error), REFUSED)
+        say(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
         sys.exit(REFUSED if refusals.count else 0)
 
     return group
@@ -71,10 +72,10 @@ def _open_all(files: tuple[Path, ...]) -> None:
     for path in files:
         try:
             if path.exists() and not path.is_file():
-                _stop(f"{path}: is no regular file", UNUSABLE)
+                stop(f"{path}: is no regular file", UNUSABLE)
             path.open("rb").close()
         except OSError as error:
-            _stop(f"{path}: {error.strerror}", UNUSABLE)
+            stop(f"{path}: {error.strerror}", UNUSABLE)
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def _program_kept() -> Iterator[None]:
 
 def _read(path: Path, run: Import, refusals: Refusals) -> None:
     size = path.stat().st_size
-    with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, disable=None, file=sys.stderr) as bar:
+    with tqdm(total=size, unit="B", unit_scale=True, desc=shown(path.name), disable=None, file=sys.stderr) as bar:
         for line in lines(path):
             for reason in line.record.refused:
                 refusals.say(path, line.number, reason)
@@ -105,8 +106,3 @@ def _hashtag(value: str) -> str:
         return hashtag(value)
     except TagRefused as error:
         raise click.BadParameter(str(error)) from error
-
-
-def _stop(reason: str, code: int) -> None:
-    click.echo(reason, err=True)
-    sys.exit(code)
