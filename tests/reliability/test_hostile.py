@@ -1,0 +1,442 @@
+"""Untrusted text end to end: every hostile value in every field by every way in is stored or refused, and given back safely."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import pty
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_metrics
+
+import logstash
+from collector.x.client import Search, X
+from collector.x.failures import XFailure
+from collector.x.transport import Access
+from formats.sheets import UNSAFE
+from telemetry.requests import context
+from tests.commands.conftest import NOBODY, Program
+from tests.conftest import ROOT
+from tests.fixtures.archives import json_lines, page, post
+from tests.reliability.enemy import Enemy, Said, enemy
+from tests.reliability.hostile import FRAGMENTS, SHAPES, TEXTS, cases
+
+NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+READS = (
+    "/tweets",
+    "/tweets?limit=1000&sort=-followers",
+    "/tweets?order_by_followers_desc=1000",
+    "/tweets?tag=sre&sort=created",
+    "/tweets_per_hour",
+    "/tweets_per_tag",
+    "/authors?limit=1000",
+    "/authors?sort=-tweets&q=x",
+    "/timeline?bucket=day&since=2026-03-01T00:00:00Z&until=2026-03-04T00:00:00Z",
+    *(f"/facets?by={by}" for by in ("lang", "country", "tag", "author")),
+    "/tags",
+    "/tags/sre/related?limit=1000",
+    "/volume",
+    "/spend",
+    "/collections",
+    "/readyz",
+    "/openapi.json",
+)
+PARAMETERS = (
+    *("tag", "lang", "country", "author", "q", "since", "until", "min_followers", "since_id", "sort", "fields", "limit"),
+    *("cursor", "format", "order_by_followers_desc", "anything"),
+)
+
+
+class Filled(NamedTuple):
+    """A program whose database has everything hostile that could be stored, its client, and what it has logged."""
+
+    program: Program
+    client: FlaskClient
+    log: io.StringIO
+    said: list[str]
+
+
+@contextmanager
+def logged() -> Iterator[io.StringIO]:
+    """Log everything into a stream, as the program does."""
+    root, stream = logging.getLogger(), io.StringIO()
+    before, level = root.handlers[:], root.level
+    logstash.configure("DEBUG", context, stream=stream)
+    try:
+        yield stream
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    folder = tmp_path_factory.mktemp("hostile")
+    program, said = Program(folder), list[str]()
+    with closing(program.collector), logged() as log:
+        program.collector.prepare()
+        for shape in SHAPES:
+            file = folder / f"{shape}\x1b[2J\n\u202e.jsonl"
+            file.write_bytes(b"".join(case.line + b"\n" for case in cases(shape)))
+            ended = program.run("tweets", "import", file)
+            assert ended.code == 1, ended.err[-3:]
+            said += ended.err
+        yield Filled(program, program.app.test_client(), log, said)
+
+
+def rows_of(answer: bytes) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = orjson.loads(answer)["tweets"]
+    return rows
+
+
+def get(client: FlaskClient, path: str) -> bytes:
+    with client.get(path) as answer:
+        assert answer.status_code == 200, (path, answer.data[:300])
+        return bytes(answer.data)
+
+
+def assert_fit_for_anybody(value: object) -> None:
+    """Hold that no text in a value has what no database and no parser holds."""
+    if isinstance(value, str):
+        assert "\0" not in value
+        value.encode()
+    for part in [*value.keys(), *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ():
+        assert_fit_for_anybody(part)
+
+
+def assert_whole_records(log: io.StringIO) -> None:
+    """Hold that each line of a log is one JSON object, without what ends lines or moves a cursor; then forget them."""
+    lines = log.getvalue().split("\n")
+    assert lines.pop() == ""
+    for line in lines:
+        assert not NOT_ON_A_LINE.search(line), ascii(line[:300])
+        assert isinstance(orjson.loads(line), dict)
+    log.seek(0)
+    log.truncate()
+
+
+def test_each_line_is_stored_or_refused_with_a_reason_on_one_line(filled: Filled) -> None:
+    numbers = {shape: len(list(cases(shape))) for shape in SHAPES}
+    stored = len(rows_of(get(filled.client, "/tweets")))
+    assert stored > sum(numbers.values()) / 2
+    counts = [line for line in filled.said if line.endswith(" refused")]
+    assert len(counts) == len(SHAPES)
+    for line in filled.said:
+        assert line.isprintable(), ascii(line)
+        if line not in counts:
+            found = re.fullmatch(r".*/(\w+)\\x1b\[2J\\n\\u202e\.jsonl:(\d+): (\S.{3,400})", line)
+            assert found, line
+            assert 1 <= int(found[2]) <= numbers[found[1]]
+
+
+REASONS = re.compile(
+    r"no (JSON|JSON object|id|text|created_at)"
+    r"|a hashtag that is no text|(tags|versions) is no list|data is neither a list nor an object"
+    r"|the text is longer than 130000 characters|more than 1 MB is given of it"
+    r"|too much is nested in it|values are nested too deeply"
+    r"|(lang|country|country_code|author|name|username) is longer than 1000 characters"
+    r"|.+ is not accepted, expected a hashtag of 1 to 100 letters, digits and underscores that are not all digits"
+)
+
+
+def test_what_is_refused_is_refused_for_what_it_is(filled: Filled) -> None:
+    reasons = {re.sub(r" \((id|author) .*\)$", "", line.split(": ", 1)[1]) for line in filled.said if ".jsonl:" in line}
+    assert [reason for reason in reasons if not REASONS.fullmatch(reason)] == []
+    assert reasons >= {"no JSON", "no id", "no text", "more than 1 MB is given of it", "too much is nested in it"}
+
+
+@pytest.mark.parametrize("path", READS)
+def test_every_read_answers_json_that_everybody_can_read(filled: Filled, path: str) -> None:
+    body = get(filled.client, path)
+    assert_fit_for_anybody(orjson.loads(body))
+    assert json.loads(body) == orjson.loads(body)
+    assert_whole_records(filled.log)
+
+
+def test_texts_are_given_back_as_they_were_but_for_what_cannot_be_held(filled: Filled) -> None:
+    given = {row["tweet"] for row in rows_of(get(filled.client, "/tweets"))}
+    for name, text in TEXTS.items():
+        if text and name != "a megabyte":
+            assert re.sub("[\0\ud800-\udfff]", "\ufffd", text) in given, name
+
+
+def test_ndjson_ids_and_csv_have_one_row_a_tweet(filled: Filled) -> None:
+    rows = rows_of(get(filled.client, "/tweets"))
+    lines = get(filled.client, "/tweets?format=ndjson").split(b"\n")
+    assert lines.pop() == b""
+    assert [orjson.loads(line) for line in lines] == rows
+    assert get(filled.client, "/tweets?format=ids").split() == [row["id"].encode() for row in rows]
+    sheet = get(filled.client, "/tweets?format=csv").decode()
+    header, *cells = csv.reader(io.StringIO(sheet, newline=""), strict=True)
+    assert len(cells) == len(rows)
+    for row, line in zip(rows, cells, strict=True):
+        for column, cell in zip(header, line, strict=True):
+            assert not UNSAFE.match(cell) or cell.startswith("'"), (column, cell[:80])
+        assert line[0].removeprefix("'") in (row["tweet"], row["tweet"].removeprefix("'"))
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text"])
+def test_metrics_are_read_by_prometheus_own_parser(filled: Filled, accept: str) -> None:
+    body = filled.client.get("/metrics", headers={"Accept": accept}).data.decode()
+    read = read_openmetrics if "open" in accept else read_metrics
+    families = {family.name for family in read(body)}
+    assert "twitterapi_tweets" in families
+    assert "forged" not in families
+
+
+def test_pages_for_people_have_nothing_of_what_is_stored(filled: Filled) -> None:
+    for path in ("/", "/docs"):
+        assert b"alert(1)" not in filled.client.get(path, headers={"Accept": "text/html"}).data
+    with filled.client.get("/tweets", headers={"Accept": "text/html"}) as answer:
+        assert answer.content_type == "application/json"
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_every_value_of_a_parameter_is_taken_or_refused_as_a_problem(filled: Filled, parameter: str) -> None:
+    for name, text in TEXTS.items():
+        value = quote(text.encode("utf-8", "surrogatepass")[:2000])
+        for path in (f"/tweets?{parameter}={value}&limit=1", f"/tweets?{value}={parameter}"):
+            with filled.client.get(path) as answer:
+                body = orjson.loads(answer.data) if "json" in answer.content_type else {}
+            assert answer.status_code in (200, 400, 405), (name, path[:100], answer.data[:300])
+            assert answer.status_code == 200 or body["status"] == answer.status_code
+    assert_whole_records(filled.log)
+
+
+def test_every_name_of_a_tag_is_tracked_or_refused(filled: Filled) -> None:
+    for name, text in TEXTS.items():
+        answers = [
+            filled.client.open(f"/tags/{quote(text.encode('utf-8', 'surrogatepass')[:2000], safe='')}", method=method)
+            for method in ("PUT", "GET", "DELETE")
+        ]
+        codes = [answer.status_code for answer in answers]
+        assert codes in ([201, 200, 204], [200, 200, 204], [400] * 3, [404] * 3, [405, 200, 405]), (name, codes)
+        for answer in answers:
+            assert_fit_for_anybody(orjson.loads(answer.data or b"{}") | {"instance": ""})  # the path as it came
+    filled.client.put("/tags/sre")
+    assert_whole_records(filled.log)
+
+
+def test_every_body_of_a_tag_is_taken_or_refused(filled: Filled) -> None:
+    shapes = ("%s", '{"lang": %s}', '{"lang": [%s]}', '{"exclude": [%s]}', '{"tw_number": %s}', '{"x": %s, "y": 1}')
+    for name, fragment in FRAGMENTS.items():
+        for shape in shapes:
+            body = (shape % fragment).encode("utf-8", "surrogateescape")
+            answer = filled.client.put("/tags/devops", data=body)
+            assert answer.status_code in (200, 400, 413), (name, shape, answer.data[:300])
+            assert len(answer.data) < 10_000
+            assert_fit_for_anybody(orjson.loads(answer.data))
+    many = b"{%s}" % b",".join(b'"%d":1' % number for number in range(90_000))
+    assert len(filled.client.put("/tags/devops", data=many).data) < 10_000
+    assert filled.client.get("/tags/devops").json["terms"] == {"lang": [], "exclude": [], "tw_number": None}  # type: ignore[index]
+    assert_whole_records(filled.log)
+
+
+def test_every_tag_of_an_import_is_taken_or_refused(filled: Filled, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for name in ("escapes", "line ends", "turned around", "formula", "SQL", "marks", "a hashtag", "half a pair"):
+        ended = filled.program.run("tweets", "import", "--tag", TEXTS[name], tmp_path / "empty")
+        assert ended.code == (0 if name == "a hashtag" else 2)
+        assert all(line.isprintable() for line in ended.err)
+
+
+def test_what_is_exported_and_imported_again_is_the_same_database(filled: Filled, tmp_path: Path) -> None:
+    def exported(program: Program, form: str, to: Path) -> bytes:
+        assert program.run("tweets", "export", "--format", form, "-o", to).code == 0
+        return to.read_bytes()
+
+    whole = exported(filled.program, "ndjson", tmp_path / "whole.ndjson")
+    for form in ("ndjson", "json"):
+        file = tmp_path / f"file.{form}"
+        exported(filled.program, form, file)
+        with another(tmp_path / form) as copy:
+            assert copy.run("tweets", "import", file).err[-1].endswith(" 0 refused")
+            assert exported(copy, "ndjson", tmp_path / f"again.{form}") == whole
+            assert copy.run("database", "verify").err == ["everything adds up"]
+    for form in ("csv", "ids", "twarc"):
+        exported(filled.program, form, tmp_path / f"file.{form}")
+    for line in (tmp_path / "file.twarc").read_bytes().splitlines():
+        orjson.loads(line)
+    with another(tmp_path / "twarc") as copy:
+        assert copy.run("tweets", "import", tmp_path / "file.twarc").err[-1].endswith(" 0 refused")
+        assert copy.run("database", "verify").err == ["everything adds up"]
+
+
+@contextmanager
+def another(folder: Path) -> Iterator[Program]:
+    folder.mkdir()
+    program = Program(folder)
+    with closing(program.collector):
+        yield program
+
+
+def test_the_database_adds_up(filled: Filled) -> None:
+    assert filled.program.run("database", "verify") == (0, [], ["everything adds up"])
+
+
+def test_a_second_import_adds_nothing(filled: Filled) -> None:
+    before = get(filled.client, "/tweets")
+    for file in sorted(filled.program.file.parent.glob("*.jsonl")):
+        assert " 0 added, " in filled.program.run("tweets", "import", file).err[-1]
+    assert rows_of(get(filled.client, "/tweets")) == rows_of(before)
+
+
+def test_a_file_s_name_moves_no_cursor_of_a_terminal(tmp_path: Path) -> None:
+    file = json_lines(tmp_path / "\x1b[2J\x1b]0;forged\x07\n\u202e\udcff.jsonl", page(post(0)), "no object")
+    command = [sys.executable, "-m", "flask", "--app", "app", "tweets", "import", str(file)]
+    ours, theirs = pty.openpty()
+    variables = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path / 'tweets.db'}", "TWITTER_API_URL": NOBODY}
+    done = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False)
+    os.close(theirs)
+    said = b""
+    with suppress(OSError), os.fdopen(ours, "rb", 0) as terminal:
+        while part := terminal.read(65536):
+            said += part
+    assert done.returncode == 1
+    text = said.decode()
+    assert "1 tweets read, 1 added, 1 refused" in text
+    assert r"\x1b[2J\x1b]0;forged\x07\n\u202e\udcff.jsonl:2: no JSON object" in text
+    assert not re.search("\x1b\\[2J|\x1b\\]|\x07|\u202e", text)
+
+
+@contextmanager
+def collecting(folder: Path, x: Enemy) -> Iterator[Program]:
+    quiet = dict.fromkeys(("COUNT_EVERY", "RECONCILE_EVERY", "COMPLY_EVERY", "BACKUP_EVERY"), "off")
+    waits = {"X_RETRY_WAIT": "0s", "X_RATE_LIMIT_WAIT": "0s", "X_TIMEOUT": "5s", "MONTHLY_BUDGET_USD": "off"}
+    program = Program(folder, TWITTER_API_URL=x.url, TAGS="#sre", TW_NUMBER="10", **quiet, **waits)
+    with closing(program.collector):
+        program.collector.prepare()
+        yield program
+
+
+def collected(program: Program) -> dict[str, Any]:
+    started = program.collector.start()
+    started.over.result(60)
+    found: dict[str, Any] = program.get(f"/collections/{started.run_id}")
+    return found
+
+
+def one_page(values: Sequence[str]) -> bytes:
+    """Return an answer with all tweets of those lines that are JSON."""
+    lines = [
+        case.line for case in cases("pages") if any(case.name == f"{value} as {field}" for value in values for field in FIELDS)
+    ]
+    posts, users = list[bytes](), list[bytes]()
+    for line in lines:
+        found = json.loads(line)
+        posts += [json.dumps(one).encode() for one in found["data"]]
+        users += [json.dumps(one).encode() for one in found["includes"]["users"]]
+    return b'{"data":[%s],"includes":{"users":[%s]},"meta":{"result_count":%d}}' % (
+        b",".join(posts),
+        b",".join(users),
+        len(posts),
+    )
+
+
+FIELDS = ("id", "text", "created_at", "lang", "edit_history_tweet_ids", "a version", "a hashtag", "user name", "user username")
+
+
+def test_what_a_hostile_x_answers_is_stored_or_refused(tmp_path: Path) -> None:
+    with enemy() as x, collecting(tmp_path, x) as program, logged() as log:
+        x.says(Said(one_page([name for name in TEXTS if name not in ("a megabyte", "the longest")])))
+        collection = collected(program)
+        assert collection["state"] == "done", collection
+        assert collection["tweets_added"] > 200
+        assert_fit_for_anybody(program.tweets())
+        assert program.run("database", "verify") == (0, [], ["everything adds up"])
+        assert_whole_records(log)
+
+
+def _answers() -> Iterator[Said]:
+    """Give what X says where it refuses, each hostile value in each place."""
+    for fragment in FRAGMENTS.values():
+        for shape in (
+            '{"title": %s}',
+            '{"detail": %s, "type": %s}',
+            '{"errors": [{"message": %s}]}',
+            '{"reset_date": %s}',
+            "%s",
+        ):
+            body = shape.replace("%s", fragment).encode("utf-8", "surrogateescape")
+            yield Said(body[: 2**21], 400)
+
+
+HEADERS = (
+    {"Date": "Fri, 31 Dec 9999 23:59:59 -2359"},
+    {"Date": "Fri, 31 Dec 9999 23:59:59 GMT"},
+    {"Date": "Mon, 01 Jan 0001 00:00:00 +2359"},
+    {"Date": "x" * 5000},
+    {"x-rate-limit-reset": "9" * 11, "x-rate-limit-remaining": "-5"},
+    {"x-rate-limit-reset": "9" * 4000, "x-rate-limit-limit": "NaN"},
+    {"Content-Encoding": "gzip"},
+    {"Content-Type": "text/html; charset=utf-16"},
+    {"Location": "file:///etc/passwd"},
+)
+
+
+def test_whatever_a_hostile_x_says_of_a_refusal_is_one_plain_line(tmp_path: Path) -> None:
+    with enemy() as x, closing(X(Access(x.url, bearer_token="any", timeout=5))) as client:
+        for said in _answers():
+            x.says(said)
+            with pytest.raises(XFailure) as failure:
+                client.search(Search("#sre", 10))
+            assert str(failure.value).isprintable()
+            assert len(str(failure.value)) < 500
+        for headers in HEADERS:
+            for status in (200, 302, 429, 500):
+                x.says(Said(b'{"meta": {"result_count": 0}}', status, headers))
+                with suppress(XFailure):
+                    client.search(Search("#sre", 10))
+                assert 2020 < client.clock.now().year < 2080
+
+
+@pytest.mark.parametrize("name", ["half a pair", "turned around", "escapes", "line ends", "markup", "controls"])
+def test_a_hostile_refusal_is_recorded_and_given_back_on_one_line(tmp_path: Path, name: str) -> None:
+    said = json.dumps({"errors": [{"message": f"so {TEXTS[name]} it is"}], "title": TEXTS[name]}).encode()
+    with enemy() as x, collecting(tmp_path, x) as program, logged() as log:
+        x.says(Said(said, 400))
+        collection = collected(program)
+        (tag,) = collection["tags"]
+        assert (collection["state"], tag["state"]) == ("failed", "failed")
+        assert tag["reason"].isprintable()
+        assert "so " in tag["reason"]
+        assert program.run("database", "verify") == (0, [], ["everything adds up"])
+        assert_whole_records(log)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"data":[%s1],"meta":{}}' % (b"[]," * 600_000), "X is unwell: an answer with more than 500000 values"),
+        (b"[" * 1_000_000, "X is unwell: an answer with no JSON"),
+        (b'{"meta":{"next_token":"%s"}}' % (b"x" * 5000), "X is unwell: an answer with an odd next_token"),
+        (b"x" * (16 * 2**20 + 1), "X is unwell: an answer of more than 16 MB"),
+        (b'{"data": NaN, "meta": {}}', "X is unwell: an answer with no JSON"),
+        (b"\xff\xfe[\0]\0", "X is unwell: an answer with no JSON"),
+    ],
+)
+def test_an_answer_beyond_all_bounds_fails_its_tag(tmp_path: Path, body: bytes, reason: str) -> None:
+    with enemy() as x, collecting(tmp_path, x) as program:
+        x.says(Said(body))
+        (tag,) = collected(program)["tags"]
+        assert tag["reason"].startswith(reason)
+
+
+def test_the_names_of_these_values_tell_them_apart() -> None:
+    assert all(unicodedata.is_normalized("NFC", name) for name in FRAGMENTS)
+    assert len(set(FRAGMENTS.values())) == len(FRAGMENTS)
