@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
@@ -35,11 +35,12 @@ from commands.backfilling import Declined, NobodyToAsk, backfill, date
 from commands.collecting import collect, interval, keep_collecting, tell_estimate
 from commands.complying import see_to_compliance
 from commands.saying import say
-from emulator import Emulator
 from queries.collections import CollectionView
 from settings import SettingError, Settings, load
-from telemetry.shipping import ship
 from text.secrets import Secrets
+
+if TYPE_CHECKING:
+    from emulator import Emulator
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +66,14 @@ class EmulatedX:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._emulator: Emulator | None = None
+        self._emulator: Emulator | None = None  # imported late, as it is seldom needed
 
     def reach(self) -> Access:
         """Return how to reach it."""
         with self._lock:
             if self._emulator is None:
+                from emulator import Emulator
+
                 self._emulator = Emulator()
                 self._emulator.start()
                 url = self._emulator.url
@@ -129,6 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hide = Secrets(settings.secrets()).hidden
         logstash.configure(settings.log_level, hide=hide)
         if settings.logstash_host:
+            from telemetry.shipping import ship
+
             ship(settings.logstash_host, settings.logstash_port, hide=hide)
         with closing(collector_for(settings)) as collector:
             collector.prepare()

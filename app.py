@@ -54,7 +54,6 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     import web
     from telemetry.logs import LogMetrics
     from telemetry.metrics import HttpMetrics
-    from telemetry.shipping import ship
 
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
     hide = Secrets(settings.secrets()).hidden
@@ -69,6 +68,8 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     logs = LogMetrics(metrics.registry)
     logs.enabled(settings.logstash_host is not None)
     if settings.logstash_host:
+        from telemetry.shipping import ship
+
         ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=hide)
     resources.limits.limit_queries(app)
     hold_scopes(app)

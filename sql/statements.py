@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import (
@@ -12,7 +13,6 @@ from sqlalchemy import (
     or_,
     true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import coalesce
 
@@ -117,6 +117,6 @@ def _widen(table: type[Base], dialect: str) -> Any:
 
 
 def _insert(table: type[Base], dialect: str) -> tuple[Any, list[str], Any]:
-    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert
     keys = [column.name for column in table.__table__.primary_key]
     return insert(table.__table__), keys, table.__table__.columns

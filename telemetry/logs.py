@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from telemetry.shipping import Delivery
+from telemetry.delivery import Delivery
 
 REASONS = ("queue-full", "shutdown")
 

@@ -20,13 +20,13 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from select import select
-from typing import NamedTuple
 
 from logstash_async.cache import Cache
 from logstash_async.constants import constants
 from logstash_async.worker import LogProcessingWorker
 
 from logstash import Context, EcsFormatter, Hide
+from telemetry.delivery import UNCOUNTED, Delivery
 
 MOST_QUEUED = 10_000
 BATCH = 1_000
@@ -34,17 +34,6 @@ CLOSE_WITHIN_S = 5
 SAID_EVERY_S = 60
 CONNECTED_WITHIN_S = 2.0
 POLLED_EVERY_S = 0.05
-
-
-class Delivery(NamedTuple):
-    """Who hears how many records were sent, were dropped and why (queue-full, shutdown), and wait to be sent."""
-
-    sent: Callable[[int], None]
-    dropped: Callable[[str, int], None]
-    queued: Callable[[int], None]
-
-
-UNCOUNTED = Delivery(lambda _count: None, lambda _reason, _count: None, lambda _count: None)
 
 
 class LogstashHandler(logging.Handler):

@@ -13,7 +13,8 @@ import pytest
 
 from emulator import Emulator
 from telemetry import shipping
-from telemetry.shipping import MOST_QUEUED, Delivery, LogstashHandler, ship
+from telemetry.delivery import Delivery
+from telemetry.shipping import MOST_QUEUED, LogstashHandler, ship
 from tests.conftest import environment, free_port, serving, wait_until
 from tests.telemetry.sink import Sink
 
