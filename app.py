@@ -22,6 +22,7 @@ from collector.schedule import Schedule, forget_schedules
 from guard.door import guard
 from guard.listening import check_listening
 from guard.scopes import hold_scopes
+from guard.tokens import texts_of, weak
 from server.channels import Patience
 from server.figures import shared_figures
 from server.listening import listen
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Return the service as a WSGI app. Without settings they are loaded, and a wrong one ends the process with one line."""
     try:
         settings = settings or load()
+        weak(texts_of(settings))
         collector = collector_for(settings)
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
@@ -56,8 +58,8 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     from telemetry.metrics import HttpMetrics
 
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
-    hide = Secrets(settings.secrets()).hidden
-    logstash.configure(settings.log_level, context, hide=hide, stream=sys.stderr if command else sys.stdout)
+    secrets = Secrets(settings.secrets())
+    logstash.configure(settings.log_level, context, hide=secrets.hidden, stream=sys.stderr if command else sys.stdout)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
@@ -70,10 +72,10 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     if settings.logstash_host:
         from telemetry.shipping import ship
 
-        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=hide)
+        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=secrets.hidden)
     resources.limits.limit_queries(app)
     hold_scopes(app)
-    door = guard(app, settings)
+    door = guard(app, settings, secrets.learn)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(
         collector.database, cache_mb=settings.cache_mb, within=settings.query_timeout
     )

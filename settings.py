@@ -29,6 +29,7 @@ DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_SPAN = timedelta(days=366)
 LONGEST_RETENTION = timedelta(days=36_500)
+LONGEST_SECRET = 64 * 1024
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -49,7 +50,8 @@ def _text(value: str) -> str:
 
 def _tokens(value: str) -> str:
     """Accept what every client can send in a header as it stands: a token, or several on lines of their own."""
-    return value if re.fullmatch(r"[!-~]+(\s*\n\s*[!-~]+)*", value) else _refuse(value)
+    lines = [line.strip() for line in value.split("\n")]
+    return value if all(re.fullmatch(r"[!-~]*", line) for line in lines) else _refuse(value)
 
 
 def _hosts(value: str) -> tuple[str, ...]:
@@ -70,7 +72,9 @@ def _origins(value: str) -> tuple[str, ...]:
     origins = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
     for origin in origins:
         _url(origin)
-    return origins if all(origin.count("/") == 2 for origin in origins) else _refuse(value)
+    if any(origin.count("/") != 2 for origin in origins):
+        raise ValueError(value)
+    return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin) for origin in origins)
 
 
 def _one_of(*words: str) -> Reader:
@@ -213,7 +217,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] | None = _setting(
         None, "names by which the service may be asked for, beside localhost, 127.0.0.1, [::1] and HOST", HOSTS
     )
-    trusted_proxies: int = _setting("0", "reverse proxies in front, whose X-Forwarded headers are believed", _whole(0, 10))
+    trusted_proxies: int = _setting(
+        "0", "how many reverse proxies are in front, whose X-Forwarded headers are believed; not one too many", _whole(0, 10)
+    )
     cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read", ORIGINS)
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
     logstash_host: str | None = _setting(None, "where log records are sent as well as to stdout; off when empty")
@@ -228,6 +234,7 @@ class Settings:
     x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
     secret_files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, repr=False)
+    from_files: frozenset[str] = frozenset()
 
     def secrets(self) -> set[str]:
         """Return the values of all secrets that are set."""
@@ -252,7 +259,11 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
         outer = {name: value for name, value in outer.items() if files[-1].get(name) != value}
     layers = [outer, *files]
     values = {name.lower(): _value(name, facts, layers) for name, facts in declared()}
-    return Settings(**values, secret_files=_secret_files(layers))
+    files_of = _secret_files(layers)
+    from_files = frozenset(
+        name for name, paths in files_of.items() if any(_given(_secret_file(name, str(path))) for path in paths)
+    )
+    return Settings(**values, secret_files=files_of, from_files=from_files)
 
 
 def secret(name: str, paths: Iterable[Path]) -> Any:
@@ -312,6 +323,8 @@ def _given(value: str | None) -> str | None:
 
 def _secret_file(name: str, path: str) -> str:
     try:
-        return (ROOT / path).read_text(encoding="utf-8-sig")
+        with (ROOT / path).open(encoding="utf-8-sig") as file:
+            found = file.read(LONGEST_SECRET + 1)
+        return found if len(found) <= LONGEST_SECRET else _refuse(found)
     except (OSError, ValueError) as error:
         raise SettingError(f"{name}_FILE: {path[:80]!r} can't be read, expected a text file: {type(error).__name__}") from error

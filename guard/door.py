@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from flask import Flask, Response, request
@@ -13,14 +14,16 @@ from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from guard.failures import Failures
-from guard.headers import Start, preflight, secured, shared
+from guard.headers import Headers, Start, preflight, secured, shared
 from guard.hosts import Hosts
-from guard.listening import is_loopback
+from guard.listening import is_address, is_loopback
 from guard.pages import is_page
 from guard.scopes import SCOPE, SIGN_IN, Scope, is_open
-from guard.sessions import Sessions
-from guard.tokens import Tokens
+from guard.sessions import COOKIE, Forged, Sessions
+from guard.tokens import Learn, Tokens
 from settings import Settings
+
+log = logging.getLogger(__name__)
 
 REALM = "hashtag monitor"
 CHALLENGE = WWWAuthenticate("bearer", {"realm": REALM}).to_header()
@@ -30,20 +33,23 @@ WANTED = "send the header `Authorization: Bearer TOKEN` with a token that API_TO
 class Door:
     """A WSGI layer around an app: who is let in, and what they may do there (guard/scopes.py)."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, learn: Learn) -> None:
         self._app, self._inner = app, app.wsgi_app
         self._hosts, self._open, self._origins = Hosts(settings), settings.allow_open, settings.cors_origins or ()
-        self.tokens, self.failures = Tokens(settings), Failures()
+        self._proxied, self._warned = settings.trusted_proxies > 0, False
+        self.tokens, self.failures = Tokens(settings, learn), Failures()
         self.sessions = Sessions(self.tokens)
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer a request, or let the app answer it."""
         start = secured(start_response, shared(environ, self._origins))
+        if self._proxied and not is_address(environ.get("REMOTE_ADDR") or ""):
+            environ.pop("REMOTE_ADDR", None)  # what a proxy passes on need not be an address
         try:
             self._hosts.check(environ)
             allowed = preflight(environ, self._origins)
             if allowed:
-                return self._answered(lambda: Response(status=204, headers=allowed), environ, start)
+                return self._answered(partial(_empty, allowed), environ, start)
             environ[SCOPE] = self._scope(environ)
         except HTTPException as refusal:
             return self._answered(partial(self._refused, refusal), environ, start)
@@ -52,27 +58,31 @@ class Door:
     def _scope(self, environ: dict[str, Any]) -> Scope:
         """Return what the request may do; raises Forbidden or Unauthorized where it may not even ask."""
         if not self.tokens.required:
-            client = environ.get("REMOTE_ADDR")
-            if client and not self._open and not is_loopback(client):
-                raise Forbidden("without API_TOKEN the service answers its own machine only: set API_TOKEN")
+            if not self._open:
+                self._check_address(environ)
             return Scope.WRITE
         if is_open(environ["PATH_INFO"]):
             return Scope.NOTHING
-        return self._known(environ)
-
-    def _known(self, environ: dict[str, Any]) -> Scope:
-        authorization = environ.get("HTTP_AUTHORIZATION")
-        if authorization is None:
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.tokens.scope(given.strip(" ")) or self._failed(environ, f"the token is wrong: {WANTED}")
+        try:
             scope = self.sessions.scope(environ.get("HTTP_COOKIE", ""))
-            return scope or _unauthorized(f"a token is needed: {WANTED}")
-        scheme, _, given = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            return _unauthorized(f"a token is needed: {WANTED}")
-        scope = self.tokens.scope(given.strip(" "))
-        if not scope:
-            self.failures.slow_down(environ)
-            return _unauthorized(f"the token is wrong: {WANTED}", error="invalid_token")
-        return scope
+        except Forged:
+            return self._failed(environ, "the session is none of this service's, or its token is gone: sign in again")
+        return scope or _unauthorized(f"a token is needed: {WANTED}")
+
+    def _check_address(self, environ: dict[str, Any]) -> None:
+        """Raise Forbidden for who isn't on this machine, or can't be told from others, as behind a socket's file."""
+        if not is_loopback(environ.get("REMOTE_ADDR") or "unknown"):
+            raise Forbidden("without API_TOKEN the service answers its own machine only: set API_TOKEN")
+        if "HTTP_X_FORWARDED_FOR" in environ and not self._warned:
+            self._warned = True
+            log.warning("a proxy forwards requests, and nothing guards the service: set API_TOKEN and TRUSTED_PROXIES")
+
+    def _failed(self, environ: dict[str, Any], detail: str) -> NoReturn:
+        self.failures.slow_down(environ)
+        _unauthorized(detail, error="invalid_token")
 
     def _refused(self, refusal: HTTPException) -> Any:
         asks = isinstance(refusal, Unauthorized) and "Authorization" not in request.headers and is_page(self._app)
@@ -84,9 +94,9 @@ class Door:
             return self._app.finalize_request(answer())(environ, start)
 
 
-def guard(app: Flask, settings: Settings) -> Door:
+def guard(app: Flask, settings: Settings, learn: Learn) -> Door:
     """Put the door before an app. Behind trusted proxies, the client's address, its scheme and the Host are what they say."""
-    door = app.extensions["door"] = Door(app, settings)
+    door = app.extensions["door"] = Door(app, settings, learn)
     app.wsgi_app = door  # type: ignore[method-assign]
     count = settings.trusted_proxies
     if count:
@@ -94,12 +104,21 @@ def guard(app: Flask, settings: Settings) -> Door:
     return door
 
 
-def _unauthorized(detail: str, **fault: str | None) -> Scope:
+def _unauthorized(detail: str, **fault: str | None) -> NoReturn:
     """Raise a 401 with its challenge (RFC 6750, section 3)."""
     raise Unauthorized(detail, www_authenticate=WWWAuthenticate("bearer", {"realm": REALM, **fault}))
 
 
 def _to_sign_in() -> Response:
-    """Send who opens a page to the sign-in, and from there back."""
-    wanted = request.full_path.rstrip("?")
-    return Response(status=303, headers={"Location": f"{SIGN_IN}?next={quote(wanted, safe='/')}", "Cache-Control": "no-store"})
+    """Send who opens a page to the sign-in, and from there back. A session that is over or of another token is taken away."""
+    wanted = quote(request.full_path.rstrip("?"), safe="/")
+    response = Response(status=303, headers={"Location": f"{SIGN_IN}?next={wanted}", "Cache-Control": "no-store"})
+    if COOKIE in request.cookies:
+        response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
+    return response
+
+
+def _empty(headers: Headers) -> Response:
+    response = Response(status=204, headers=headers)
+    del response.headers["Content-Type"]
+    return response

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 HOLD = "server.hold"  # in the WSGI environment: holds the answer back without a thread that waits
 FIRST_S, LONGEST_S = 0.05, 0.7  # the server looks at what it holds back every quarter of a second
 FORGOTTEN_S = 300.0
-MOST_CLIENTS = 10_000
+MOST_CLIENTS = 10_000  # a bound to memory, of about 2 MB
 
 
 class Failures:

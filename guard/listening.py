@@ -5,32 +5,25 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
-from guard.tokens import SCOPES
+from guard.tokens import texts_of, weak
 from settings import SettingError, Settings
-
-SHORTEST = 16
 
 
 def check_listening(settings: Settings) -> str | None:
     """Return a warning, or None; raises SettingError where HOST is open to others and nothing guards it."""
+    weakness = weak(texts_of(settings))
     if settings.api_token:
-        return _weakness(settings)
-    if settings.api_read_token:
-        raise SettingError("API_READ_TOKEN: guards nothing by itself, expected API_TOKEN set as well")
-    if is_loopback(settings.host):
-        return None
+        return weakness
     if settings.allow_open:
-        return f"ALLOW_OPEN=1: everyone who reaches {settings.host} can read the tweets and spend money at X; set API_TOKEN"
-    raise SettingError(f"HOST: {settings.host!r} is open to others, expected 127.0.0.1, or API_TOKEN set as well")
+        return None if is_loopback(settings.host) else f"ALLOW_OPEN=1: everyone who reaches {settings.host} {RISK}"
+    if not is_loopback(settings.host):
+        raise SettingError(f"HOST: {settings.host!r} is open to others, expected 127.0.0.1, or API_TOKEN set as well")
+    if "API_TOKEN" in settings.secret_files:
+        return f"API_TOKEN_FILE: the file is empty: everyone on this machine {RISK}"
+    return f"ALLOWED_HOSTS: everyone who reaches the service by these names {RISK}" if settings.allowed_hosts else None
 
 
-def _weakness(settings: Settings) -> str | None:
-    """Return what is weak about the tokens, or None; raises SettingError where one token has two scopes."""
-    tokens = {name: set((getattr(settings, name.lower()) or "").split()) for name in SCOPES}
-    if len(set().union(*tokens.values())) < sum(map(len, tokens.values())):
-        raise SettingError(f"{', '.join(SCOPES)}: two of them are the same, expected different tokens")
-    short = ", ".join(name for name, found in tokens.items() if any(len(token) < SHORTEST for token in found))
-    return f"{short}: shorter than {SHORTEST} characters, and so can be guessed: make token makes one" if short else None
+RISK = "can read the tweets and spend money at X; set API_TOKEN"
 
 
 @lru_cache(1024)
@@ -40,3 +33,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+@lru_cache(1024)
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 from werkzeug.http import parse_cookie
 
 from guard.scopes import Scope
@@ -17,7 +17,12 @@ from guard.tokens import Tokens
 COOKIE = "hashtag_monitor_session"
 LONGEST_S = 8 * 3600
 WHAT = b"session"
-LONGEST_COOKIE = 200
+LONGEST_COOKIE = 200  # ours have 60 characters; what is longer is cut, and so signed by nobody
+MOST_COOKIES = 4  # of our name: another path or domain of this host may have set one
+
+
+class Forged(Exception):
+    """A session that no token of this service has signed."""
 
 
 class Sessions:
@@ -31,24 +36,34 @@ class Sessions:
         return _signer(token).sign(WHAT).decode()
 
     def scope(self, cookies: str) -> Scope:
-        """Return what the session in a header Cookie is good for: NOTHING where there is none, or it is over."""
-        value = _value(cookies)
-        return max((scope for token, scope in self._tokens.signing() if value and _signed(token, value)), default=Scope.NOTHING)
+        """Return what the session in a header Cookie is good for: NOTHING where there is none, or it is over.
+
+        Raises Forged for one that no token has signed: each says of a token that somebody guesses whether it is right.
+        """
+        values = _values(cookies)
+        found = [_scope(token, value, scope) for token, scope in self._tokens.signing() for value in values]
+        if values and all(scope is None for scope in found):
+            raise Forged
+        return max(filter(None, found), default=Scope.NOTHING)
 
 
-def _value(cookies: str) -> str | None:
-    """Return the cookie, also from among those of other programs of this machine that can't be read."""
+def _values(cookies: str) -> list[str]:
+    """Return the cookies, also from among those of other programs of this machine that can't be read."""
     if COOKIE not in cookies:
-        return None
-    found = parse_cookie(cookies.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1")).get(COOKIE)
-    return found if found and len(found) <= LONGEST_COOKIE else None
+        return []
+    found = parse_cookie(cookies.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1"))
+    return [value for value in found.getlist(COOKIE) if value][:MOST_COOKIES]
 
 
-def _signed(token: str, value: str) -> bool:
+def _scope(token: str, value: str, scope: Scope) -> Scope | None:
+    """Return the scope of a session that this token has signed, NOTHING if it is over; None for what it has not signed."""
     try:
-        return _signer(token).unsign(value, max_age=LONGEST_S) == WHAT
+        signed = _signer(token).unsign(value[:LONGEST_COOKIE], max_age=LONGEST_S) == WHAT
+    except SignatureExpired:
+        return Scope.NOTHING
     except BadSignature:
-        return False
+        return None
+    return scope if signed else None
 
 
 def _signer(token: str) -> TimestampSigner:

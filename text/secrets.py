@@ -17,8 +17,14 @@ class Secrets:
     """Known secrets, to be taken out of what is shown."""
 
     def __init__(self, values: Iterable[str | None]) -> None:
-        forms = {form for value in values if value and len(value) >= SHORTEST for form in _forms(value)}
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._forms: list[str] = []
+        for value in values:
+            self.learn(value)
+
+    def learn(self, value: str | None) -> None:
+        """Take this one out as well, from now on."""
+        if value and len(value) >= SHORTEST and value not in self._forms:
+            self._forms = sorted({*self._forms, *_forms(value)}, key=len, reverse=True)
 
     def hidden(self, text: str) -> str:
         """Return the text with HIDDEN in the place of each secret."""
@@ -31,7 +37,9 @@ class Secrets:
 def _forms(value: str) -> set[str]:
     plain = {value, json.dumps(value)[1:-1], quote(value, safe=""), quote(value), quote_plus(value), html.escape(value)}
     whole = {encode(value.encode()).decode().rstrip("=") for encode in ENCODERS}
-    return {*plain, *whole, value.encode().hex(), *_base64(value.encode())}
+    codes = [f"{byte:02x}" for byte in value.encode()]
+    spelt = {"".join(codes), "".join(f"%{code}" for code in codes), base64.b32encode(value.encode()).decode().rstrip("=")}
+    return {*plain, *whole, *spelt, *(form.upper() for form in spelt), *_base64(value.encode())}
 
 
 def _base64(value: bytes) -> Iterable[str]:

@@ -83,7 +83,7 @@ def test_http_1_1_needs_a_host_and_http_1_0_needs_none(make_app: MakeApp) -> Non
     def answered(protocol: str) -> str:
         environ = EnvironBuilder(path="/livez").get_environ()
         del environ["HTTP_HOST"]
-        return run_wsgi_app(app, environ | {"SERVER_PROTOCOL": protocol})[1]
+        return run_wsgi_app(app, environ | {"SERVER_PROTOCOL": protocol, "REMOTE_ADDR": "127.0.0.1"})[1]
 
     assert answered("HTTP/1.1").startswith("400 ")
     assert answered("HTTP/1.0").startswith("200 ")

@@ -50,6 +50,29 @@ def test_addresses_are_counted_from_the_service(make_app: MakeApp, proxies: str,
     assert told(app, X_Forwarded_For=chain) == (200, (address, "http", "localhost"))
 
 
+def test_what_is_no_address_is_nobodys(make_app: MakeApp) -> None:
+    app = make_app(TRUSTED_PROXIES="1", API_TOKEN=TOKEN)
+    for said in ("unknown", "<script>", "192.0.2.1:55", "_hidden"):
+        assert told(app, X_Forwarded_For=said)[1] == (None, "http", "localhost")
+
+
+def test_without_a_token_who_has_no_address_is_refused(make_app: MakeApp) -> None:
+    """As behind a socket that is a file: whoever serves it may let in anybody."""
+    app = make_app(ALLOWED_HOSTS="monitor.example")
+    for address in ("", None):
+        assert client(app).get("/tags", environ_overrides={"REMOTE_ADDR": address}).status_code == 403
+    assert client(make_app(ALLOW_OPEN="1")).get("/tags", environ_overrides={"REMOTE_ADDR": ""}).status_code == 200
+
+
+def test_a_proxy_before_an_unguarded_service_is_warned_of_once(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    made = client(make_app())
+    for _ in range(3):
+        assert made.get("/livez", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
+    assert [message for message in caplog.messages if "proxy forwards" in message] == [
+        "a proxy forwards requests, and nothing guards the service: set API_TOKEN and TRUSTED_PROXIES"
+    ]
+
+
 def test_without_a_token_who_comes_through_a_trusted_proxy_from_elsewhere_is_refused(make_app: MakeApp) -> None:
     app = make_app(TRUSTED_PROXIES="1")
     assert told(app, "/tags", X_Forwarded_For="192.0.2.1")[0] == 403

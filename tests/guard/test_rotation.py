@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app import create_app
 from emulator import Emulator
 from guard import tokens
 from guard.listening import check_listening
@@ -128,6 +129,54 @@ def test_a_worker_that_takes_the_place_of_another_has_the_newest_tokens(file: Pa
         assert server.get("/tags", headers=bearer(TOKEN)).status_code == 401
 
 
+@pytest.mark.parametrize("content", ["", "two words"])
+def test_a_process_that_begins_with_an_unfit_file_lets_nobody_in_with_a_token_of_the_start(file: Path, content: str) -> None:
+    """Its settings are those of the start: the file may have held others since, and what was retired must stay so."""
+    settings = load({"API_TOKEN_FILE": str(file)}, folder=file.parent)
+    file.write_text(content)
+    late = Tokens(settings)
+    assert scope(late, TOKEN) == scope(late, "") == scope(late, "two") == Scope.NOTHING
+    file.write_text(NEW)
+    assert (scope(late, NEW), scope(late, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
+
+
+def test_a_file_that_holds_the_token_of_another_scope_is_not_taken(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    known = loaded(file, API_READ_TOKEN=READ_TOKEN)
+    file.write_text(READ_TOKEN)
+    assert (scope(known, READ_TOKEN), scope(known, TOKEN)) == (Scope.READ, Scope.WRITE)
+    assert "token file not taken" in caplog.messages
+
+
+def test_a_short_token_in_a_file_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    known = loaded(file)
+    file.write_text("tiny")
+    assert scope(known, "tiny") == Scope.WRITE
+    assert [message for message in caplog.messages if message.startswith("API_TOKEN: shorter than")]
+
+
+def test_a_file_of_many_lines_or_without_end_is_read_or_refused_at_once(file: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    file.write_text(f"{'a' * 20}\n\n" * 1000 + "# old ones")
+    with pytest.raises(SettingError, match="API_TOKEN"):
+        loaded(file)
+    file.write_text(f"{TOKEN}\n\n\n" + f"{'a' * 20}\n\n \n" * 1000)
+    assert scope(loaded(file), TOKEN) == Scope.WRITE
+    file.write_text("a" * 100_000)
+    for path in (file, Path("/dev/zero")):
+        with pytest.raises(SettingError, match="API_TOKEN_FILE"):
+            load({"API_TOKEN_FILE": str(path)}, folder=tmp_path)
+    assert time.monotonic() - started < 10
+
+
+def test_a_token_that_came_with_a_file_is_hidden_in_the_log_as_well(file: Path, tmp_path: Path, emulator: Emulator) -> None:
+    with serving(tmp_path, **environment(tmp_path, emulator), API_TOKEN_FILE=str(file)) as server:
+        file.write_text(f"{NEW}\n")
+        wait_until(lambda: server.get("/tags", headers=bearer(NEW)).status_code == 200)
+        assert server.get(f"/nothing/{NEW}", headers=bearer(NEW) | {"X-Request-Id": NEW}).status_code == 404
+    assert '"path":"/nothing/[hidden]"' in server.log.read_text()
+    assert NEW not in server.log.read_text()
+
+
 def test_a_file_counts_only_where_no_layer_above_it_says_the_token(file: Path) -> None:
     (file.parent / ".env").write_text(f"API_TOKEN_FILE={file}\n")
     known = Tokens(load({"API_TOKEN": NEW}, folder=file.parent))
@@ -157,6 +206,22 @@ def test_one_token_for_two_scopes_is_refused(tmp_path: Path) -> None:
 def test_a_read_token_without_the_other_is_refused_for_it_would_guard_nothing(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="API_READ_TOKEN: guards nothing by itself"):
         check_listening(load({"API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))
+
+
+def test_every_door_refuses_a_read_token_that_guards_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = load({"API_READ_TOKEN": READ_TOKEN, "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}, folder=tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        create_app(settings)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("API_READ_TOKEN: guards nothing by itself")
+
+
+def test_an_empty_token_file_and_names_of_others_are_warned_of(file: Path) -> None:
+    file.write_text("")
+    empty = check_listening(load({"API_TOKEN_FILE": str(file)}, folder=file.parent))
+    named = check_listening(load({"ALLOWED_HOSTS": "monitor.example"}, folder=file.parent))
+    assert (empty or "").startswith("API_TOKEN_FILE: the file is empty: everyone on this machine can ")
+    assert (named or "").startswith("ALLOWED_HOSTS: everyone who reaches the service by these names can ")
 
 
 def test_a_short_token_is_warned_of_without_showing_it(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
 from flask import Flask
+from itsdangerous import TimestampSigner
 
 from guard import sessions
+from guard.failures import HOLD
 from guard.sessions import COOKIE, LONGEST_S
 from tests.guard.conftest import METRICS_TOKEN, REACHED, READ_TOKEN, TOKEN, MakeApp, client, hollow
 
@@ -113,6 +116,37 @@ def test_other_cookies_of_this_machine_do_not_get_in_the_way(app: Flask) -> None
     session = cookie(app)
     for other in ('grafana_session=1; x={"a": "b, c"}', "=; ;;", 'a="unfinished', "ü=ö"):
         assert status(app, f"{other}; {session}".encode().decode("latin-1")) == 200
+
+
+def test_of_two_cookies_of_its_name_the_good_one_counts(app: Flask) -> None:
+    session = cookie(app)
+    assert status(app, f"{COOKIE}=another.path.s; {session}") == 200
+    assert status(app, f"{session}; {COOKIE}=") == 200
+
+
+def test_a_cookie_that_no_token_has_signed_is_a_wrong_token(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """A guess at a token can be tried by signing a session with it."""
+    held: list[float] = []
+    guess = TimestampSigner("guess", salt=COOKIE, key_derivation="hmac", digest_method=hashlib.sha256).sign("session").decode()
+    for path in ("/tags", "/", "/docs"):
+        client(app).get(path, headers={"Cookie": f"{COOKIE}={guess}"}, environ_overrides={HOLD: held.append})
+    assert len(held) == 3
+    assert held == sorted(held)
+    assert [record.message for record in caplog.records if record.message == "wrong token"]
+
+
+def test_a_session_that_is_over_is_no_failure_and_is_taken_away(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[float] = []
+    session = cookie(app)
+    monkeypatch.setattr(sessions, "LONGEST_S", -1)
+    answer = client(app).get("/docs", headers={"Cookie": session}, environ_overrides={HOLD: held.append})
+    assert (answer.status_code, held) == (303, [])
+    assert SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]["max-age"] == "0"
+
+
+def test_a_session_counts_beside_the_credentials_that_a_proxy_asks_for(app: Flask) -> None:
+    headers = {"Cookie": cookie(app), "Authorization": "Basic dXNlcjpwYXNzd29yZA=="}
+    assert client(app).get("/tags", headers=headers).status_code == 200
 
 
 def test_a_wrong_token_beside_a_good_session_is_a_wrong_token(app: Flask) -> None:
