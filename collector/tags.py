@@ -28,8 +28,14 @@ def hashtag(name: str) -> str:
     written = name.strip(" \t").removeprefix("#")
     bare = unicodedata.normalize("NFC", written[: LONGEST_WRITTEN + 1])
     if not is_name(bare):
-        raise TagRefused(f"{name[:120]!r} is not accepted, expected {EXPECTED}")
+        raise TagRefused(f"{_shown(name)} is not accepted, expected {EXPECTED}")
     return f"#{bare}"
+
+
+def _shown(name: str) -> str:
+    """Return a name as Python writes it, which is printable, but not longer than a name may be."""
+    shown = repr(name[: 2 * LONGEST])
+    return shown if len(shown) <= 2 * LONGEST else f"{shown[:LONGEST]}…"
 
 
 def track_new(session: Session, names: Iterable[str]) -> None:

@@ -357,12 +357,27 @@ def test_our_own_row_that_cannot_be_stored_is_refused_with_the_reason(changes: J
     assert read(own_row(0, **changes)) == Record((), (), (reason,))
 
 
-@pytest.mark.parametrize("tag", ["#a b", "#sre OR #devops", "#12", "", "#" + "x" * 101, "#\ud800", "from:me", "#\n"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "#a b",
+        "#sre OR #devops",
+        "#12",
+        "",
+        "#" + "x" * 101,
+        "#" + "\x7f" * 101,
+        "#" + "\U0010ffff" * 101,
+        "#\ud800",
+        "from:me",
+        "#\n",
+    ],
+)
 def test_a_tag_that_is_no_hashtag_is_refused_in_one_line(tag: str) -> None:
     for changes in ({"tags": [tag]}, {"rash": tag}):
         (reason,) = read(own_row(0, **changes)).refused
         assert "is not accepted, expected a hashtag of 1 to 100 letters" in reason
         assert reason.isprintable()
+        assert len(reason) < 400
 
 
 @pytest.mark.parametrize(
