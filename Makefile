@@ -8,7 +8,7 @@ TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && cksum "$$file" ;; esac; done | cksum | cut -d ' ' -f 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements audit sbom
+.PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test: $(STAMP) ## Run the whole test suite
 
 torture: $(STAMP) ## Run the long tests that make test leaves out
 	@$(BIN)/python -m pytest -q -m slow -s
+
+fuzz: $(STAMP) ## Fuzz the import for FUZZ_SECONDS (600)
+	@$(BIN)/python -m tests.reliability.fuzz
 
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .

@@ -1,0 +1,160 @@
+"""The import as a fuzzer drives it: a process that is given files on stdin and says on stdout how each was read,
+after it has said that it is ready.
+
+`fuzzed.py FOLDER [PLANTED]`: a file comes as one letter, its length in eight bytes, and itself. It is read as `tweets import`
+reads it; after an `i` it is also stored, exported, imported into a second database, and both are verified. PLANTED is a fault
+that a fuzzer must notice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from alchemy import Database  # noqa: E402 (found through the line above)
+from collector import verification  # noqa: E402
+from collector.imports import Import  # noqa: E402
+from collector.money.prices import Billing  # noqa: E402
+from commands.exports import Export, _write  # noqa: E402
+from formats import records  # noqa: E402
+from formats.records import lines  # noqa: E402
+from queries.filters import ALL  # noqa: E402
+from settings import load  # noqa: E402
+from tests.formats.test_hostile import assert_can_be_stored  # noqa: E402
+
+ROUNDS = 20
+PLANTED_AT = 300
+
+
+class Wrong(Exception):
+    """What was read is not as it must be."""
+
+
+class Imported:
+    """Two databases: what is stored, and what its export makes of an empty one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._rounds = folder, 0
+        self._billing = Billing.of(load({}, folder=folder))
+        self._empty = folder / "empty.db"
+        database = Database(f"sqlite:///{self._empty}")
+        database.upgrade()
+        database.close()
+        self._first, self._second = (Database(f"sqlite:///{folder / name}.db") for name in ("first", "second"))
+
+    def take(self, file: Path) -> None:
+        """Import a file beside those before it, and hold that its export gives the same database; raises Wrong."""
+        if self._rounds % ROUNDS == 0:
+            self._empty_out(self._first)
+        self._rounds += 1
+        _import(self._first, file)
+        self._verify(self._first)
+        self._empty_out(self._second)
+        whole = self._exported(self._first, "whole.ndjson")
+        if refused := _import(self._second, whole):
+            raise Wrong(f"an export was refused: {refused[0]}")
+        self._verify(self._second)
+        if self._exported(self._second, "again.ndjson").read_bytes() != whole.read_bytes():
+            raise Wrong("the export of an export's import is another")
+        for form in ("json", "csv", "ids", "twarc"):
+            self._exported(self._first, f"a.{form}", form)
+
+    def _empty_out(self, database: Database) -> None:
+        database.close()
+        for old in self._folder.glob(f"{database.file.name}*"):
+            old.unlink()
+        shutil.copy(self._empty, database.file)
+
+    def _verify(self, database: Database) -> None:
+        if found := verification.faults(database, self._billing):
+            raise Wrong(found[0])
+
+    def _exported(self, database: Database, name: str, form: str = "ndjson") -> Path:
+        file = self._folder / name
+        file.unlink(missing_ok=True)
+        _write(database, Export(form, ALL, file, None))
+        return file
+
+
+def _import(database: Database, file: Path) -> list[str]:
+    """Import a file and return what was refused, as the command does."""
+    run, refused = Import(database), list[str]()
+    for line in lines(file):
+        refused += line.record.refused
+        run.add(line.record.tweets, line.record.authors)
+    run.end()
+    return refused
+
+
+def _read(file: Path) -> dict[str, int]:
+    read = {"tweets": 0, "refused": 0}
+    for line in lines(file):
+        assert_can_be_stored(line.record)
+        read["tweets"] += len(line.record.tweets)
+        read["refused"] += len(line.record.refused)
+    return read
+
+
+def _plant(fault: str) -> None:
+    """Put a fault into the reader of lines that shows after a while."""
+    genuine, calls, kept = records.record, [0], list[bytearray]()
+    nothing = dict[str, int]()
+    faults: dict[str, Callable[[], object]] = {
+        "exception": lambda: nothing["missing"],
+        "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "hang": signal.pause,
+        "leak": lambda: kept.append(bytearray(os.urandom(1) * 200_000)),
+        "loss": lambda: None,
+    }
+
+    def faulty(line: bytes) -> Any:
+        calls[0] += 1
+        read = genuine(line)
+        if calls[0] > PLANTED_AT:
+            faults[fault]()
+            if fault == "loss" and read.tweets and b'"versions":' in line:
+                return read._replace(tweets=())
+        return read
+
+    records.record = faulty
+
+
+def _asked(source: BinaryIO) -> tuple[bytes, bytes] | None:
+    kind = source.read(1)
+    return (kind, source.read(int.from_bytes(source.read(8), "big"))) if kind else None
+
+
+def main(folder: Path, planted: str | None) -> None:
+    """Read files until there are no more."""
+    imported, file = Imported(folder), folder / "given"
+    if planted:
+        _plant(planted)
+    _tell({})
+    while asked := _asked(sys.stdin.buffer):
+        file.write_bytes(asked[1])
+        try:
+            told: dict[str, Any] = dict(_read(file))
+            if asked[0] == b"i":
+                imported.take(file)
+        except Exception:  # noqa: BLE001 (none is expected: the fuzzer is told of any)
+            told = {"fault": traceback.format_exc()}
+        _tell(told)
+
+
+def _tell(what: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
