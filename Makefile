@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
-SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && cksum "$$file" ;; esac; done | cksum | cut -d ' ' -f 1
+KEY := secrets/.digest-key
+KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-16
+SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && echo "$$file" && cat "$$file" ;; esac; done | $(KEYED)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
@@ -48,7 +50,8 @@ token: ## Make tokens for the API in secrets/; RETIRE=1 leaves the newest only
 	@$(PYTHON) scripts/make-token.py $(if $(RETIRE),--retire)
 
 stack: ## Bring up the containers: the service, logs, metrics, dashboards
-	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cksum <grafana/.env) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
+	@test -s $(KEY) || (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >$(KEY))
+	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cat grafana/.env | $(KEYED)) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
 	@$(COMPOSE) logs --no-color secrets | sed 's/^[^|]*| //'
 
 stack-test: $(STAMP) ## Find a known request in every part of the running stack

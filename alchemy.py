@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -214,9 +214,11 @@ class Database:
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnavailable(f"the folder of the database can't be made: {error.strerror}") from error
+        with suppress(OSError):  # one that is there stays as it is; where none can be made, SQLite says why
+            self.file.touch(mode=0o600, exist_ok=False)  # SQLite's files beside it get its mode
         with self._turns.one(), _failures_named(), self._migrating() as connection:
             if _revision(connection) != newest_revision():
                 _migrate(connection)

@@ -66,7 +66,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     upkeep = app.extensions["upkeep"] = upkeep_for(collector, settings)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     observe(app)
-    metrics = HttpMetrics(app)
+    metrics = app.extensions["metrics"] = HttpMetrics(app)
     logs = LogMetrics(metrics.registry)
     logs.enabled(settings.logstash_host is not None)
     if settings.logstash_host:
@@ -89,7 +89,8 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
 def _service(settings: Settings) -> Service:
     """Return what a worker serves."""
     app = create_app(settings)
-    return Service(app, app.extensions["collector"], app.extensions["schedule"], app.extensions["upkeep"])
+    parts = app.extensions
+    return Service(app, parts["collector"], parts["schedule"], parts["upkeep"], parts["metrics"].refused)
 
 
 def main(*, patience: Patience = USUAL) -> int:

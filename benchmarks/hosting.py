@@ -35,7 +35,7 @@ def main(app: str, port: str) -> int:
     beside: Any = Nothing()
 
     def hosted() -> Service:
-        return Service(getattr(importlib.import_module(module), factory)(), beside, None, beside)
+        return Service(getattr(importlib.import_module(module), factory)(), beside, None, beside, lambda _status: None)
 
     settings = load({"PORT": port, "COLLECT_ON_START": "0"})
     Supervisor(settings, listen(settings), hosted).run()

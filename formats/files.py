@@ -18,13 +18,13 @@ Stream = IO[bytes] | gzip.GzipFile
 def written(path: Path) -> Iterator[Stream]:
     """Give a file to write, packed where its name ends in .gz, which has its name once all is in it and on the disk.
 
-    Raises OSError, FileExistsError where there is one of that name already.
+    Only its owner may read it. Raises OSError, FileExistsError where there is one of that name already.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     if path.exists():
         raise FileExistsError(path)
     try:
-        with partial.open("wb") as raw:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
                     yield packed

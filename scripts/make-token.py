@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--retire", action="store_true", help="take all but the newest away")
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "secrets")
     asked = parser.parse_args(arguments)
+    if asked.retire and not all(tokens(asked.folder / name) for name in FILES):
+        sys.stderr.write(f"{asked.folder}: there are no tokens to retire; make token makes some\n")
+        return 1
     asked.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in FILES:
         (retired if asked.retire else renewed)(asked.folder / name)

@@ -11,6 +11,7 @@ written, and the exit code is 1.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -173,6 +174,7 @@ def main(arguments: list[str]) -> int:
     if not wrong:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text(document), encoding="utf-8")
+        print(os.path.relpath(file))
     return 1 if wrong else 0
 
 

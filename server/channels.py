@@ -17,6 +17,7 @@ from formats.problems import MEDIA_TYPE, problem
 from guard.failures import HOLD
 from guard.headers import NOTHING, SECURITY
 from server.parsing import LARGEST_HEADERS, Request
+from telemetry.requests import SANE_ID
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ class Refusal(ErrorTask):
     """A problem, answered to a request that never reaches the app. The log gets nothing of the request itself."""
 
     def execute(self) -> None:
-        status, request_id = self.request.error.code, secrets.token_hex(8)
+        status, given = self.request.error.code, self.request.headers.get("X_REQUEST_ID", "")
+        request_id = given if SANE_ID.fullmatch(given) else secrets.token_hex(8)
         body = problem(status, DETAILS[status], instance="/", request_id=request_id)
         extra = {"reason": DETAILS[status], "client": self.channel.addr[0], "request_id": request_id}
         log.warning("request refused unread", extra=extra)
@@ -100,8 +102,9 @@ class Refusal(ErrorTask):
         self.response_headers.extend((*headers.items(), *SECURITY, NOTHING))
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
+        self.write(b"" if getattr(self.request, "command", None) == "HEAD" else body)
         self.channel.refused = time.monotonic()
+        self.channel.server.refused(status)
 
 
 class Channel(HTTPChannel):
@@ -121,8 +124,8 @@ class Channel(HTTPChannel):
     _held_until = 0.0
 
     def hold(self, seconds: float) -> None:
-        """Send nothing for a while. No thread waits for it."""
-        self._held_until = time.monotonic() + seconds
+        """Send nothing for a while: for requests that came together, one while after the other. No thread waits for it."""
+        self._held_until = max(time.monotonic(), self._held_until) + seconds
 
     def dismiss(self) -> None:
         """Close the connection of a client that dawdles. Who has begun a request is told so first."""
@@ -167,6 +170,11 @@ class Channel(HTTPChannel):
     @property
     def _holds(self) -> bool:
         return self._held_until > 0 and time.monotonic() < self._held_until
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the client's turn, to send a request or the rest of one."""
+        return not self.requests and not self.total_outbufs_len
 
     @property
     def holds_a_thread(self) -> bool:

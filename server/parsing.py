@@ -32,7 +32,10 @@ class Request(HTTPRequestParser):
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the head. Raises ParsingError where it could be read in two ways (RFC 9112, 3.2.2 and 6.1)."""
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # urllib's, of a URL with half an address in brackets
+            raise ParsingError("the URL can't be read") from error
         if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
             raise ParsingError("the body has two lengths")
         if self.proxy_netloc:

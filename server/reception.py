@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from waitress.server import create_server
@@ -17,6 +19,8 @@ from server.service import Application
 THREADS = 32
 MOST_REPLACED = 64
 CONNECTIONS = 1000
+FULL = 10  # waitress counts its own sockets too
+ROOM = 100
 BACKLOG = 1024
 SWEEP_S = 0.25
 USUAL = Patience(silent=60, sending=60, reading=60)
@@ -36,6 +40,9 @@ ADJUSTMENTS: dict[str, Any] = {
 }
 
 
+Refused = Callable[[int], None]
+
+
 class Reception:
     """Serves an app on a socket that listens already, one `turn` after the other.
 
@@ -43,11 +50,13 @@ class Reception:
     buffered: there a thread waits for the reader. Another takes its place, up to MOST_REPLACED.
     """
 
-    def __init__(self, app: Application, listener: socket.socket, patience: Patience = USUAL) -> None:
+    def __init__(
+        self, app: Application, listener: socket.socket, patience: Patience = USUAL, refused: Refused = lambda _status: None
+    ) -> None:
         quieten()
         self._patience, self._swept = patience, 0.0
         self._server = create_server(app, sockets=[listener], **ADJUSTMENTS)
-        self._server.channel_class, self._server.leaving = Channel, False
+        self._server.channel_class, self._server.leaving, self._server.refused = Channel, False, refused
 
     def turn(self, timeout: float = SWEEP_S) -> None:
         """Read and write what can be read and written; wait for it no longer than the timeout."""
@@ -92,8 +101,18 @@ class Reception:
         for channel in self._channels():
             if channel.dawdles(self._patience):
                 channel.dismiss()
+        if len(self._channels()) >= CONNECTIONS - FULL:
+            self._make_room()
         waiting = sum(channel.holds_a_thread for channel in self._channels())
         self._server.task_dispatcher.set_thread_count(THREADS + min(waiting, MOST_REPLACED))
+
+    def _make_room(self) -> None:
+        """Close connections that wait for their clients, while nobody else can be let in: the oldest of who has the most."""
+        waiting = [channel for channel in self._channels() if channel.waits]
+        most = Counter(channel.addr[0] for channel in waiting)
+        waiting.sort(key=lambda channel: (-most[channel.addr[0]], channel.creation_time))
+        for channel in waiting[:ROOM]:
+            channel.handle_close()
 
     def _channels(self) -> list[Channel]:
         return list(self._server.active_channels.values())

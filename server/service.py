@@ -18,12 +18,13 @@ Application = Callable[..., Iterable[bytes]]
 
 
 class Service(NamedTuple):
-    """The WSGI app, and the work that goes on beside it."""
+    """The WSGI app, the work that goes on beside it, and who counts the requests that never reach it, by their status."""
 
     app: Application
     collector: Collector
     schedule: Schedule | None
     upkeep: Upkeep
+    refused: Callable[[int], None]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request. gunicorn loads nothing that can't be called."""

@@ -32,7 +32,8 @@ class Worker(BaseWorker):
 
     def run(self) -> None:
         """Serve."""
-        self._reception = reception = Reception(self.app.wsgi().app, self.sockets[0].sock, self.app.patience)
+        service = self.app.wsgi()
+        self._reception = reception = Reception(service.app, self.sockets[0].sock, self.app.patience, service.refused)
         while self.alive and os.getppid() == self.ppid:
             self._turn(reception)
         reception.leave()

@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER, UNKNOWN = "other", "unknown"
+UNREAD = ("400", "408", "413", "431", "501")
 COMMON_STATUSES = ("200", "400", "500", "503")
 
 Labels = tuple[str, str, str]
@@ -49,10 +50,16 @@ class HttpMetrics:
         for method in METHODS:
             self._of((method, UNKNOWN, "404"))
             self._total.labels(method=method, status="401")
+        for status in UNREAD:
+            self._total.labels(method=OTHER, status=status)
         for rule in app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 for status in COMMON_STATUSES:
                     self._of((method, rule.rule, status))
+
+    def refused(self, status: int) -> None:
+        """Count a request that never reached the app: nobody knows how long it took, or what it was."""
+        self._total.labels(method=OTHER, status=str(status)).inc()
 
     def _measured(self, response: Response) -> Response:
         """Measure the request: now, or when the last byte of a stream is sent."""

@@ -51,6 +51,12 @@ def test_json_is_what_the_api_answers(filled: Program, tmp_path: Path) -> None:
     assert (tmp_path / "out.json").read_bytes() == filled.app.test_client().get("/tweets").data
 
 
+def test_a_file_that_it_writes_is_for_its_owner_alone(filled: Program, tmp_path: Path) -> None:
+    for name in ("plain.ndjson", "packed.ndjson.gz"):
+        assert filled.run("tweets", "export", "-o", tmp_path / name).code == 0
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
 def test_ids_are_one_a_line(filled: Program) -> None:
     assert filled.run("tweets", "export", "--format", "ids") == (0, [row["id"] for row in filled.tweets()], [])
 

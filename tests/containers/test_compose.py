@@ -156,11 +156,11 @@ def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None
     own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT"}
     assert set(service["environment"]) == own | {"API_TOKEN_FILE", "API_READ_TOKEN_FILE", "METRICS_TOKEN_FILE"}
     empty_files(service, tmp_path)
-    (tmp_path / ".env").write_text("API_TOKEN=of-env\nTW_NUMBER=50\n")
+    (tmp_path / ".env").write_text("API_TOKEN=of-env-and-long-enough\nTW_NUMBER=50\n")
     (tmp_path / ".env.local").write_text("TW_NUMBER=60\n")
     settings = load(inside(service, tmp_path), folder=tmp_path)
     assert (settings.tw_number, check_listening(settings)) == (60, None)
-    assert "of-env" in str(settings.api_token)
+    assert "of-env-and-long-enough" in str(settings.api_token)
 
 
 def test_a_token_file_of_the_user_counts_before_env(service: Service, tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ def test_a_new_token_stands_above_the_old_one_until_that_is_retired(folder: Path
     assert lines(folder) == [new]
 
 
+def test_where_there_are_no_tokens_none_is_retired(folder: Path) -> None:
+    command = [sys.executable, "scripts/make-token.py", "--retire", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "make token makes some" in done.stderr
+    assert not folder.exists()
+
+
 def test_a_file_of_the_users_own_keeps_its_token(folder: Path) -> None:
     folder.mkdir()
     (folder / "api-token").write_text("my-own-token")

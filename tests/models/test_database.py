@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -52,6 +53,25 @@ def add_tweets(database: Database, first: int, count: int) -> None:
 def test_sqlite_is_told_to_be_safe(database: Database, pragma: str, value: object) -> None:
     with database.reading() as session:
         assert session.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'new' / 'tweets.db'}")) as made:
+        made.upgrade()
+        with made.writing() as session:
+            session.execute(text("UPDATE marks SET value = value"))
+            files = list((tmp_path / "new").iterdir())
+            assert len(files) == 3
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "tweets.db"
+    file.touch(mode=0o640)
+    with closing(Database(f"sqlite:///{file}")) as found:
+        found.upgrade()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
 def test_two_selects_of_one_reader_see_one_state(database: Database) -> None:

@@ -27,9 +27,10 @@ class Served:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def connect(self, sent: bytes = b"", *, window: int | None = None) -> socket.socket:
-        """Return a connection over which something has been sent; `window` bounds what the system takes in unread."""
+    def connect(self, sent: bytes = b"", *, window: int | None = None, address: str = "127.0.0.1") -> socket.socket:
+        """Return a connection from an address, over which something has been sent; `window` bounds what is taken in unread."""
         client = socket.socket()
+        client.bind((address, 0))
         if window:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         client.settimeout(20)

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from guard.failures import HOLD
+from server import reception
 from server.parsing import LARGEST_BODY, LARGEST_HEADERS
 from server.reception import Reception
 from tests.conftest import wait_until
 from tests.server.conftest import Serve, everything
 
+Logs = pytest.LogCaptureFixture
 CLOSE = b"Host: x\r\nConnection: close\r\n\r\n"
 PART = b"x" * 65536
 
@@ -113,6 +115,54 @@ def test_the_host_of_a_whole_url_counts_and_not_the_one_beside_it(serve: Serve) 
         b"GET http://elsewhere.example:81/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     ) as client:
         assert everything(client).endswith(b"elsewhere.example:81")
+
+
+@pytest.mark.parametrize("url", ["http://[/tags", "http://[evil]:80/tags", "http://[::1/", "//[x"])
+def test_a_url_that_is_none_is_refused_and_the_log_has_nothing_of_it(serve: Serve, url: str, caplog: Logs) -> None:
+    with serve(told).connect(f"GET {url} HTTP/1.1\r\n".encode() + CLOSE) as client:
+        answer = everything(client)
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 200 "))
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_refusal_keeps_a_sane_id_and_a_head_has_no_body(serve: Serve) -> None:
+    head = b"HEAD / HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine-1\r\nContent-Length: 99000000\r\n\r\n"
+    with serve(told).connect(head) as client:
+        answer = everything(client)
+    assert b"\r\nX-Request-Id: mine-1\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_requests_that_come_together_are_held_back_one_after_the_other(serve: Serve) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ[HOLD](0.3)
+        return told(environ, start_response)
+
+    with serve(app).connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3 + b"GET / HTTP/1.1\r\n" + CLOSE) as client:
+        started = time.monotonic()
+        assert everything(client).count(b"HTTP/1.1 200 OK") == 4
+        assert time.monotonic() - started >= 4 * 0.3
+
+
+def test_while_all_connections_are_taken_the_oldest_of_who_has_the_most_give_way(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 60
+    monkeypatch.setattr(reception, "CONNECTIONS", limit)
+    monkeypatch.setattr(reception, "ROOM", 20)
+    monkeypatch.setitem(reception.ADJUSTMENTS, "connection_limit", limit)
+    served = serve(told)
+    with ExitStack() as stack:
+        neighbour = stack.enter_context(served.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", address="127.0.0.9"))
+        assert neighbour.recv(12) == b"HTTP/1.1 200"
+        half = [stack.enter_context(served.connect(b"GET / HTTP/1.1\r\nX-")) for _ in range(2 * limit)]
+        started = time.monotonic()
+        with served.connect(b"GET / HTTP/1.1\r\n" + CLOSE) as client:
+            assert everything(client).startswith(b"HTTP/1.1 200 OK")
+        assert time.monotonic() - started < 10
+        assert half[0].recv(1) == b""
+        neighbour.sendall(b"GET / HTTP/1.1\r\n" + CLOSE)
+        assert everything(neighbour).count(b"HTTP/1.1 200 OK") == 1
 
 
 def test_an_answer_that_is_held_back_holds_up_nobody_else(serve: Serve) -> None:

@@ -1,0 +1,50 @@
+"""docs/security.md: each threat names what stops it and a test, and the tests that it names are there."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+TARGETS = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def threats() -> list[list[str]]:
+    """Return the rows of the table of threats: who, how, what stops it, test."""
+    rows = [line.strip("|").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
+
+
+def missing(cell: str) -> list[str]:
+    """Return what a list of tests names that isn't there; a name without a folder is in the folder of the one before it."""
+    absent, folder = [], ""
+    for name in re.findall(r"tests/[\w./-]+|test_\w+\.py|`make [a-z-]+`", cell):
+        if name.startswith("`make"):
+            absent += [name] * (name.strip("`").split()[1] not in TARGETS)
+            continue
+        path = name if name.startswith("tests/") else f"{folder}/{name}"
+        folder = path.rpartition("/")[0]
+        absent += [path] * (not (ROOT / path).exists())
+    return absent
+
+
+def test_each_threat_has_an_answer_and_a_test() -> None:
+    assert len(threats()) > 15
+    for who, how, answer, test in threats():
+        assert who
+        assert how
+        assert len(answer) > 20
+        assert re.search(r"tests/|`make ", test), who
+
+
+def test_the_tests_that_it_names_are_there() -> None:
+    for *_, test in threats():
+        assert missing(test) == []
+
+
+def test_a_test_that_is_gone_is_noticed() -> None:
+    assert missing("tests/guard/test_tokens.py, test_gone.py, `make nothing`, `make test`") == [
+        "tests/guard/test_gone.py",
+        "`make nothing`",
+    ]
