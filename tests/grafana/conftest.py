@@ -93,7 +93,7 @@ class Watched(NamedTuple):
         return [json.loads(line) for line in self.server.log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """The service, with three collections that end in three ways, and requests of every kind."""
     folder = tmp_path_factory.mktemp("watched")
