@@ -21,7 +21,7 @@ from collector.collection import STOPS_WITHIN_S, Collection
 from collector.money import ledger
 from collector.money.prices import Billing, Cost
 from collector.terms import TagOrder
-from collector.tweets import words
+from collector.tweets import hashtags, words
 from collector.x.client import X
 from collector.x.clock import XClock
 from collector.x.transport import Access
@@ -105,10 +105,11 @@ class Collector:
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:
-        """Migrate the database, index its words by the rules of this program, and track the tags it has never known."""
+        """Migrate the database, index its words and hashtags by this program's rules, and track the tags it has never known."""
         self.database.upgrade()
         with self.database.writing() as session:
             words.follow_rules(session)
+            hashtags.follow_rules(session)
             tags.track_new(session, self.order.tags)
 
     def start_first(self) -> Started | None:

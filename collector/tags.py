@@ -16,7 +16,7 @@ from models import Tag
 from text.hashtags import LONGEST, LONGEST_WRITTEN, is_name
 from text.hashtags import key as key
 
-EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores that are not all digits"
+EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores, one a letter, and nothing unseen"
 
 
 class TagRefused(ValueError):
@@ -81,8 +81,8 @@ def track(session: Session, name: str, terms: Terms | None) -> bool:
 
 
 def untrack(session: Session, name: str) -> bool:
-    """Stop collecting a tag, whose tweets and links stay, and return whether it was tracked. Raises TagRefused."""
-    row = session.scalar(select(Tag).where(Tag.key == key(hashtag(name)), Tag.tracked))
+    """Stop collecting a tag and return whether it was tracked; its tweets and links stay. Any name that is stored will do."""
+    row = session.scalar(select(Tag).where(Tag.key == key(name.strip(" \t")), Tag.tracked))
     if row is None:
         return False
     row.tracked = False

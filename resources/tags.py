@@ -79,9 +79,9 @@ class TagResource(MonitorResource):
     def get(self, tag: str) -> Any:
         """Tell how a tracked tag stands."""
         with self._database.reading() as session:
-            found = tracked_tags(session, key=tags.key(_hashtag(tag)))
+            found = tracked_tags(session, key=tags.key(tag.strip(" \t")))
         if not found:
-            raise NotFound("this tag is not tracked")
+            raise _unknown(tag)
         return rows.tracked_tag(found[0])
 
     def put(self, tag: str) -> Any:
@@ -102,8 +102,8 @@ class TagResource(MonitorResource):
         """Stop collecting a tag; its tweets stay."""
         with self._database.writing() as session:
             lease.refuse_while_restoring(session)
-            if not tags.untrack(session, _hashtag(tag)):
-                raise NotFound("this tag is not tracked")
+            if not tags.untrack(session, tag):
+                raise _unknown(tag)
         log.info("tag untracked", extra={"tag": tag})
         return no_content()
 
@@ -120,6 +120,12 @@ class RelatedResource(SnapshotResource):
         if known is None:
             raise NotFound("this tag is not tracked")
         return rows.related(related(session, known, limit=limit, filters=filters))
+
+
+def _unknown(tag: str) -> NotFound:
+    """Return what is said of a hashtag that is not tracked; raises BadInput for what is none."""
+    _hashtag(tag)
+    return NotFound("this tag is not tracked")
 
 
 def _hashtag(tag: str) -> str:

@@ -21,7 +21,7 @@ from collector import figures, lease, runs
 from collector.collector import CollectionRunning
 from collector.copies.remains import Remains, remains, take_over
 from collector.sources import MARK
-from collector.tweets import derived, erasure, words
+from collector.tweets import derived, erasure, hashtags, words
 from models import (
     TWEET_WORDS,
     Author,
@@ -178,6 +178,7 @@ def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> 
                 if left:
                     take_over(session, left)
                 words.follow_rules(session)
+                hashtags.follow_rules(session)
                 TWEET_WORDS.write_anew(session)
                 erasure.settled(session)
         with closing(_open(draft)) as made:

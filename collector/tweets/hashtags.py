@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from collector.tweets.counts import Rollup, recounted
 from collector.values import Find
-from models import Hashtag, TagHashtag, Tweet, TweetHashtag, TweetTag
+from models import Figure, Hashtag, TagHashtag, Tweet, TweetHashtag, TweetTag
 from sql.functions import among
 from sql.statements import upsert_many
 from text import hashtags
 
 MOST_NAMES = 10_000
 BATCH = 10_000
+FIGURE = "hashtags"
+
+log = logging.getLogger(__name__)
 
 Links = list[tuple[int, int]]
 
@@ -37,6 +41,24 @@ def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
         session.execute(delete(TweetHashtag).where(among(TweetHashtag.tweet_id, changed)))
         texts = select(Tweet.id, Tweet.text).where(among(Tweet.id, changed))
         _link(session, ((row.id, row.text) for row in session.execute(texts)))
+
+
+def follow_rules(session: Session) -> None:
+    """File all tweets anew where that was done by other rules, such as those of another Python's Unicode data."""
+    if session.scalar(select(Figure.value).where(Figure.name == FIGURE, Figure.label == hashtags.RULES)):
+        return
+    if session.scalar(select(Tweet.id).limit(1)) is not None:
+        log.warning("all tweets are filed under their hashtags anew", extra={"rules": hashtags.RULES})
+    clear(session)
+    after = -1
+    while texts := session.execute(_TEXTS.where(Tweet.id > after)).all():
+        links = _link(session, ((row.id, row.text) for row in texts))
+        HASHTAGS.change(session, Counter((hashtag,) for _, hashtag in links))
+        after = texts[-1].id
+    columns = ("tag_id", "hashtag_id", "tweets")
+    session.execute(insert(TagHashtag).from_select(columns, TAG_HASHTAGS.counted[0]))
+    session.execute(delete(Figure).where(Figure.name == FIGURE))
+    upsert_many(session, Figure, {"name": [FIGURE], "label": [hashtags.RULES], "value": [1]})
 
 
 def added(session: Session, finds: Collection[Find]) -> None:

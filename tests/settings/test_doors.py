@@ -11,7 +11,7 @@ from tests.settings.conftest import Checkout, Load
 
 NOWHERE = "sqlite:////nowhere/x.db"
 QUERY = "#sre OR #devops"
-EXPECTED = "a hashtag of 1 to 100 letters, digits and underscores that are not all digits"
+EXPECTED = "a hashtag of 1 to 100 letters, digits and underscores, one a letter, and nothing unseen"
 NO_HASHTAG = f"TAGS: {QUERY!r} is not accepted, expected {EXPECTED}"
 DOORS = {
     "app.py": ("app.py",),
