@@ -11,9 +11,9 @@ from collector import tags
 from collector.terms import LANGUAGE
 from formats.problems import Fault
 from queries.filters import Filters
+from text import usernames
 from text.words import asked
 
-USERNAME = re.compile(r"@?([a-z0-9_]{1,20})", re.ASCII | re.IGNORECASE)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 LONGEST_COUNTRY = 100
@@ -90,8 +90,8 @@ def _country(value: str) -> str | None:
 
 
 def _author(value: str) -> str | None:
-    found = USERNAME.fullmatch(value)
-    return found[1].lower() if found else None
+    found = usernames.username(value)
+    return found.lower() if found else None
 
 
 def _time(value: str) -> datetime | None:
@@ -126,7 +126,7 @@ PARAMETERS: dict[str, Parameter] = {
     "tag": Parameter(_tag, tags.EXPECTED, repeated=True),
     "lang": Parameter(_lang, "a language code, such as en or pt-br"),
     "country": Parameter(_country, "the name of a country as X writes it, or its code of two letters"),
-    "author": Parameter(_author, "a username of at most 20 letters, digits and underscores"),
+    "author": Parameter(_author, f"a username of at most {usernames.LONGEST} letters, digits and underscores"),
     "since": Parameter(_time, _WHEN),
     "until": Parameter(_time, _WHEN),
     "min_followers": Parameter(_followers, f"a whole number from 0 to {MOST_FOLLOWERS}"),

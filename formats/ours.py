@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from collector.tags import hashtag
 from collector.values import Archived, AuthorSeen, TweetSeen, stand_in_id
-from collector.x.parsing import Object, Unreadable, created, moment, name, number, text, versions, words
+from collector.x.parsing import Object, Unreadable, created, moment, name, named, number, text, versions, words
 
 REMEMBERED = 4096
 LONGEST_REMEMBERED = 1000
@@ -23,7 +23,7 @@ def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
     shown = words(text(row.get("tweet")))
     version, known = _versions(row, first)
     made = created(moment(row.get("created")), first, known)
-    username = name(row, "username")
+    username = named(row)
     author_id = number(row.get("author_id"))
     if author_id is None and username:
         author_id = stand_in_id(username)

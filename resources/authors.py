@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from collector.collector import Collector
 from collector.tweets import erasure
-from collector.tweets.deletions import bury_author, username_of
+from collector.tweets.deletions import bury_author
 from formats import rows
 from formats.arguments import AuthorArguments
 from formats.openapi.answers import Answer, answered, reads
@@ -21,6 +21,7 @@ from queries.filters import Filters
 from resources.api import MonitorResource
 from resources.pages import began, following, link
 from resources.snapshots import Body, SnapshotResource
+from text import usernames
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class AuthorResource(MonitorResource):
 
     def delete(self, username: str) -> Any:
         """Delete an author with all their tweets for good."""
-        named = username_of(username)
+        named = usernames.username(username)
         if named is None:
             raise NotFound("there is no author with this username")
         deleted = bury_author(self._database, named)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import delete, func, or_, select
@@ -16,7 +15,6 @@ from models import Author, AuthorPayload, AuthorTombstone, Payload, Tombstone, T
 from sql.functions import among
 
 BATCH = 500
-USERNAME = re.compile(r"@?([A-Za-z0-9_]{1,50})")
 
 
 def bury(session: Session, tweet_id: int) -> bool:
@@ -54,12 +52,6 @@ def remove(session: Session, ids: Collection[int]) -> int:
     erasure.owe(session)
     figures.changed(session)
     return len(gone)
-
-
-def username_of(text: str) -> str | None:
-    """Return the username that a text is, without its @, or None; X's have up to 15 characters, archives hold longer ones."""
-    found = USERNAME.fullmatch(text)
-    return found[1] if found else None
 
 
 def bury_author(database: Database, username: str) -> int:

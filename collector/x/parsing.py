@@ -13,6 +13,7 @@ from typing import Any
 from collector.payloads import Unpackable, packed, packed_tweet
 from collector.values import AuthorSeen, Page, TweetSeen
 from queries.snowflakes import snowflake_time
+from text.usernames import is_username
 
 LARGEST_ID = 2**63 - 1
 FIRST_SNOWFLAKE = 2**35
@@ -185,6 +186,12 @@ def name(given: Object, key: str) -> str | None:
     return found
 
 
+def named(given: Object) -> str | None:
+    """Read a username. One that can't be X's, by which nobody could ask for its bearer or delete them, counts as not given."""
+    found = name(given, "username")
+    return found if found and is_username(found) else None
+
+
 def mapping(value: object) -> Object:
     return value if isinstance(value, dict) else {}
 
@@ -208,7 +215,7 @@ def _author(user: Object, observed: datetime) -> AuthorSeen | None:
     if user_id is None:
         return None
     followers = number(mapping(user.get("public_metrics")).get("followers_count"))
-    return AuthorSeen(user_id, name(user, "username"), name(user, "name"), followers, observed)
+    return AuthorSeen(user_id, named(user), name(user, "name"), followers, observed)
 
 
 def _versions(post: Object, version: int) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ ODD_STARTS = [
 TEXTS = st.text(PLAIN, min_size=1, max_size=60) | st.builds(
     str.__add__, st.sampled_from(ODD_STARTS), st.text(PLAIN, max_size=20)
 )
+USERNAMES = st.from_regex("[A-Za-z0-9_]{1,50}", fullmatch=True)
 TAGS = st.sampled_from(["#devops", "#sre", "#Ärger", "#日本語", "#x1"])
 SECONDS = st.integers(0, 10**9).map(lambda seconds: FIRST + timedelta(seconds=seconds))
 
@@ -44,7 +45,8 @@ def views(draw: st.DrawFn) -> TweetView:
     """Return a tweet; its ids are of the time of snowflakes."""
     versions = sorted(draw(st.sets(st.integers(2**35, LARGEST_ID), min_size=1, max_size=3)))
     author_id = draw(st.none() | st.integers(1, LARGEST_ID))
-    names = {name: draw(st.none() | TEXTS) if author_id else None for name in ("author", "username")}
+    author, username = draw(st.none() | TEXTS), draw(st.none() | USERNAMES)
+    names = {"author": author, "username": username} if author_id else {"author": None, "username": None}
     tags = tuple(sorted(draw(st.sets(TAGS)), key=str.casefold))
     return TweetView(
         id=versions[0],
