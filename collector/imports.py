@@ -20,7 +20,7 @@ from sql.statements import widen_cache
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000
-LARGEST_BATCH = 64 * 1024 * 1024
+LARGEST_BATCH = 32 * 1024 * 1024
 CACHE_MB = 32
 NAMES = 10_000
 REMEMBERED = 200_000

@@ -15,13 +15,12 @@ from collector.payloads import Unpackable, packed_tweet
 from collector.tags import TagRefused
 from collector.values import Archived, AuthorSeen
 from collector.x import parsing
-from collector.x.documents import NoDocument, document
+from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
 from collector.x.parsing import Object, Refusals, Unreadable, mapping, moment
 from formats import flattened
 from formats.ours import own
 
-LONGEST_LINE = 64 * 1024 * 1024
-MOST_VALUES = 4_000_000
+LONGEST_LINE = LARGEST_BODY
 MOST_OF_A_BYTE = 500
 CHUNK = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
@@ -127,6 +126,8 @@ def _refused(reason: str) -> Record:
 
 def _answer(rows: list[object]) -> Record:
     """Read what GET /tweets answers."""
+    if too_many := parsing.excess({"data": rows}):
+        return _refused(too_many)
     tweets, authors, refused = list[Archived](), list[AuthorSeen](), Refusals()
     for row in rows:
         found = _own(mapping(row))
@@ -142,7 +143,10 @@ def _page(body: Object) -> Record:
     data = body.get("data")
     if not isinstance(data, list | dict | None):
         return _refused("data is neither a list nor an object")
-    page = parsing.page({**body, "data": [data] if isinstance(data, dict) else data}, observed=_LONG_AGO)
+    body = {**body, "data": [data] if isinstance(data, dict) else data}
+    if too_many := parsing.excess(body):
+        return _refused(too_many)
+    page = parsing.page(body, observed=_LONG_AGO)
     created = max((tweet.created for tweet in page.tweets), default=_LONG_AGO)
     observed = _retrieved(body) or created
     tweets = tuple(Archived(tweet._replace(retrieved=observed)) for tweet in page.tweets)

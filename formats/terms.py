@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import orjson
-
 from collector.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Terms
+from collector.x.documents import NoDocument, document
+from collector.x.parsing import UNSTORABLE
 from formats.problems import Fault
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
 MOST_FAULTS = 10
+MOST_VALUES = 500_000
+"""Keys and values of a body: as many as are in a megabyte of them."""
 EXPECTED = {
     "lang": f"expected a list of at most {MOST_LANGUAGES} language codes, such as en or pt-br",
     "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
@@ -31,13 +34,13 @@ def terms(body: bytes) -> Terms | None:
     if not body.strip():
         return None
     try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise TermsRefused([Fault("body", "is no JSON")]) from error
+        given = document(body, most=MOST_VALUES, endless=math.inf)
+    except NoDocument as error:
+        raise TermsRefused([Fault("body", f"can't be read: {error}")]) from error
     if not isinstance(given, dict):
         raise TermsRefused([Fault("body", f"expected an object with {', '.join(EXPECTED)}")])
     unknown = [name for name in given if name not in EXPECTED][:MOST_FAULTS]
-    faults = [Fault(name[:80], f"is none of {', '.join(EXPECTED)}") for name in unknown]
+    faults = [Fault(UNSTORABLE.sub("\ufffd", name[:80]), f"is none of {', '.join(EXPECTED)}") for name in unknown]
     faults += [Fault(name, EXPECTED[name]) for name in EXPECTED if not _accepted(name, given.get(name))]
     if faults:
         raise TermsRefused(faults)

@@ -11,7 +11,7 @@ import requests
 
 from collector.x.clock import XClock
 from collector.x.failures import unwell
-from collector.x.parsing import Object, mapping, number, text
+from collector.x.parsing import Object, excess, mapping, number, text
 from collector.x.transport import ARCHIVE_PACE, Access, Clients, body_of, failures_named, observed
 
 FIELDS: Mapping[str, str] = {
@@ -107,6 +107,8 @@ def _answer(response: requests.Response, elapsed: timedelta) -> Answer:
         raise unwell("an answer that counts posts and has none", sold=True)
     if len(text(mapping(body.get("meta")).get("next_token")) or "") > LONGEST_TOKEN:
         raise unwell("an answer with an odd next_token", sold=True)
+    if too_many := excess(body):
+        raise unwell(f"an answer with {too_many}", sold=True)
     headers = response.headers
     limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
     when = observed(response, otherwise=lambda: datetime.now(UTC))

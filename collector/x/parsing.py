@@ -24,6 +24,8 @@ LONGEST_TEXT = 130_000
 LONGEST_NAME = 1_000
 """Characters of any other text: X takes 50 for a name."""
 MOST_VERSIONS = 1_000
+MOST_OBJECTS = 50_000
+"""Tweets or users of a page: X gives 500, an answer of ours that is read as a page some ten thousands."""
 MOST_REASONS = 100
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HASHTAG = re.compile(r"[#＃](\w+)")
@@ -78,6 +80,12 @@ def page(body: Object, *, observed: datetime) -> Page:
         users=_ids(users),
         oldest=min(ids, default=number(meta.get("oldest_id"))),
     )
+
+
+def excess(body: Object) -> str | None:
+    """Return in words what a page has too many of, or None."""
+    lists = {"tweets": items(body.get("data")), "users": items(mapping(body.get("includes")).get("users"))}
+    return next((f"more than {MOST_OBJECTS} {what}" for what, found in lists.items() if len(found) > MOST_OBJECTS), None)
 
 
 def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:

@@ -21,7 +21,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
-from collector.x.documents import MOST_VALUES, NoDocument, document
+from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
 from collector.x.failures import Reach, XFailure, classify, unwell
 from collector.x.parsing import Object, mapping, text
 from text.secrets import Secrets
@@ -30,7 +30,6 @@ TWEEPY_HOST = "https://api.twitter.com"
 CONNECT_TIMEOUT_S = 3.05
 BODY_TIMEOUTS = 2
 ARCHIVE_EVERY_S = 1.05
-LARGEST_BODY = 16 * 1024 * 1024
 
 
 class Access(NamedTuple):
@@ -146,7 +145,7 @@ def body_of(response: requests.Response) -> Object:
     try:
         body = document(response.content, most=MOST_VALUES)
     except NoDocument as error:
-        raise unwell(f"an answer with {error}", sold=True) from error
+        raise unwell(f"an answer that can't be read: {error}", sold=True) from error
     if not isinstance(body, dict):
         raise unwell("an answer that is no object", sold=True)
     return mapping(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from collector.tags import TagRefused, hashtag
-from collector.x import parsing
+from collector.x import documents, parsing
 from collector.x.documents import NoDocument, document
 from formats import ours, records
 from formats.records import lines, record
@@ -34,13 +35,13 @@ def refused(body: object) -> tuple[str, ...]:
     "body", [b"[%s1]" % (b"[]," * 10), b'{%s"b":1}' % (b'"a":1,' * 10), b"[%s1]" % (b"[[[[{}]]]]," * 2), b"[" * 100]
 )
 def test_json_of_too_many_values_is_not_read(body: bytes) -> None:
-    with pytest.raises(NoDocument, match="more than 10 values"):
+    with pytest.raises(NoDocument, match="more than 10 keys and values"):
         document(body, most=10)
 
 
 @pytest.mark.parametrize("text", [",[{" * 1000, '",[{' * 1000, "\\" * 999, '\\"' * 999, "é,[\ud800" * 100])
 def test_signs_within_a_text_are_no_values(text: str) -> None:
-    assert document(json.dumps({text: [text]}).encode(), most=4) == {text: [text]}
+    assert document(json.dumps({text: [text]}).encode(), most=5) == {text: [text]}
 
 
 def test_whether_there_are_too_many_values_is_told_in_one_pass() -> None:
@@ -56,7 +57,9 @@ def test_whether_there_are_too_many_values_is_told_in_one_pass() -> None:
 def test_numbers_that_no_computer_holds_are_none_and_what_is_no_number_is_no_json() -> None:
     body = b'{"a": 1e400, "b": [-1e400, -0, 1E-400], "c": %s, "d": 1180591620717411303424}' % (b"9" * 400)
     assert document(body, most=100) == {"a": None, "b": [None, 0, 0.0], "c": None, "d": float(2**70)}
-    for wrong in (b"NaN", b"[-Infinity]", b"0x10", b"01", b"+1", b"1" * 5000):
+    assert document(b"[%s, -%s, 0.%s, 1]" % ((b"1" * 5000,) * 3), most=100) == [None, None, 1 / 9, 1]
+    assert document(b'{"a": 1e400, "b": -%s}' % (b"1" * 5000), most=100, endless=math.inf) == {"a": math.inf, "b": math.inf}
+    for wrong in (b"NaN", b"[-Infinity]", b"0x10", b"01", b"+1", b"1" * 5000 + b"x"):
         with pytest.raises(NoDocument, match="no JSON"):
             document(wrong, most=100)
 
@@ -185,6 +188,40 @@ def test_what_is_remembered_of_long_values_is_nothing() -> None:
     assert [cache.cache_info().currsize for cache in remembered[:2]] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"data": [{}] * 6}, "more than 5 tweets"),
+        ({"tweets": [{}] * 6}, "more than 5 tweets"),
+        ({"data": [], "includes": {"users": [{}] * 6}}, "more than 5 users"),
+    ],
+)
+def test_a_page_of_more_than_any_of_x_s_is_refused(body: Json, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "MOST_OBJECTS", 5)
+    assert refused(body) == (reason,)
+
+
+def test_the_largest_page_that_x_gives_is_read() -> None:
+    """Five hundred tweets, each with what X says of thirty words and links in it, and as many that they refer to."""
+    spoken = [
+        {"start": n, "end": n + 5, "probability": 0.98, "type": "Other", "normalized_text": f"word{n}"} for n in range(20)
+    ]
+    links = [{"start": n, "end": n + 23, "url": "https://t.co/x", "display_url": "x.example"} for n in range(10)]
+    rich: Json = {"entities": {"annotations": spoken, "urls": links}, "public_metrics": dict.fromkeys("abcdef", 7)}
+    posts = [post(number, **rich, author=number) for number in range(500)]
+    body = page(*posts, users=tuple(user(number) for number in range(500)), tweets=posts)
+    read = record(json.dumps(body).encode())
+    assert (len(read.tweets), len(read.authors), read.refused) == (500, 500, ())
+
+
+def test_a_text_that_would_be_there_twice_is_read_as_far_as_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = json.dumps({"text": "\U0001f680" * 1000 + "\ud83c"}, ensure_ascii=False).replace("\ud83c", "\\ud83c").encode()
+    assert document(line, most=100)["text"][-1] == "\ud83c"
+    monkeypatch.setattr(documents, "LARGEST_TEXT", 3000)
+    with pytest.raises(NoDocument, match="MB of text"):
+        document(line, most=100)
+
+
 GROWTH = """
 import sys
 from pathlib import Path
@@ -197,26 +234,55 @@ before = peak()
 reasons = {reason for line in lines(Path(sys.argv[1])) for reason in line.record.refused}
 print(peak() - before, *reasons, sep="|")
 """
-TOO_MANY = "more than 4000000 values"
+TOO_LARGE = "more than 1 MB is given of it (id 2000000000000)"
+TOO_MANY = "more than 1000000 keys and values"
+FULL = 2**24 - 1
+ROCKET = "\U0001f680".encode()
+
+
+def filled(begin: bytes, filling: bytes, end: bytes, size: int) -> bytes:
+    """Return what is about so many bytes long, as is filled with so much of the filling as fits."""
+    return begin + filling * ((size - len(begin) - len(end)) // len(filling)) + end
+
+
+def tweets(number: int) -> bytes:
+    return b'{"data":[%s]}' % b",".join(b'{"id":"%d","text":"x"}' % (10**11 + one) for one in range(number))
+
+
 BOMBS = {
-    "a line without end": (b"", b"x", b"", 150, "the line is longer than 67108864 bytes"),
-    "lists": (b'{"data":[', b"[],", b"[]]}\n", 63, TOO_MANY),
-    "rows": (b'{"tweets":[', b"1,", b"1]}\n", 63, TOO_MANY),
-    "users": (b'{"data":[],"includes":{"users":[', b"{},", b"{}]}}\n", 63, TOO_MANY),
-    "versions": (b'{"id":"20","text":"x","edit_history_tweet_ids":[', b"1,", b"1]}\n", 63, TOO_MANY),
-    "nested": (b"", b"[", b"\n", 63, TOO_MANY),
-    "half a nest": (b"", b"[", b"\n", 7, "no JSON"),
+    "a line without end": (b"x" * 150_000_000, "the line is longer than 16777216 bytes"),
+    "lists": (filled(b'{"data":[', b"[],", b"[]]}", FULL), TOO_MANY),
+    "rows": (filled(b'{"tweets":[', b"1,", b"1]}", FULL), TOO_MANY),
+    "users": (filled(b'{"data":[],"includes":{"users":[', b"{},", b"{}]}}", FULL), TOO_MANY),
+    "versions": (filled(b'{"id":"20","text":"x","edit_history_tweet_ids":[', b"1,", b"1]}", FULL), TOO_MANY),
+    "objects": (filled(b"[", b'{"":1},', b"{}]", FULL), TOO_MANY),
+    "nested": (b"[" * FULL, TOO_MANY),
+    "half a nest": (b"[" * 900_000, "values are nested too deeply"),
+    "a text of rockets": (filled(b'{"tweet":"' + ROCKET, b"x", b'"}', FULL), "no id"),
+    "a text of rockets and half a sign": (filled(b'{"tweet":"\\ud83c' + ROCKET, b"x", b'"}', FULL), "more than 32 MB of text"),
+    "half a sign": (
+        filled(b'{"id":"2000000000000","text":"x","":"\\ud83c', "é".encode(), b'"}', FULL),
+        "more than 1 MB is given of it",
+    ),
+    "as many objects as may be": (filled(b"[", b'{"":1},', b"{}]", 2_300_000), "no JSON object"),
+    "as many keys as may be": (b"{%s}" % b",".join(b'"%d":1' % key for key in range(499_000)), "no id"),
+    "as many texts as may be": (filled(b'["', ROCKET + b'","', b'"]', 6_900_000), "no JSON object"),
+    "as many tweets as may be": (
+        b'{"data":[%s]}' % b",".join(b'{"id":"%d","text":"x"}' % (10**11 + n) for n in range(50_000)),
+        "",
+    ),
+    "one tweet more": (tweets(50_001), "more than 50000 tweets"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_the_memory_that_a_line_takes_is_bounded(tmp_path: Path, name: str) -> None:
-    begin, filling, end, megabytes, reason = BOMBS[name]
+    line, reason = BOMBS[name]
     bomb = tmp_path / "bomb.jsonl"
-    bomb.write_bytes(begin + filling * ((megabytes * 2**20 - len(begin) - len(end)) // len(filling)) + end)
+    bomb.write_bytes(line + b"\n")
     command = [sys.executable, "-c", GROWTH, str(bomb)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     grown, *reasons = done.stdout.strip().split("|")
-    assert reasons == [reason]
-    assert int(grown) < 250
+    assert reasons == ([reason] if reason else [])
+    assert int(grown) < 160

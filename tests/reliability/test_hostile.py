@@ -146,11 +146,13 @@ def test_each_line_is_stored_or_refused_with_a_reason_on_one_line(filled: Filled
 
 REASONS = re.compile(
     r"no (JSON|JSON object|id|text|created_at)"
+    r"|(created|observed) is no time (such as 2026-11-17T12:34:56Z|at which there were tweets)"
+    r"|(created|retrieved_at|the time of version \d+,) \S+ lies in the future"
     r"|a hashtag that is no text|(tags|versions) is no list|data is neither a list nor an object"
     r"|the text is longer than 130000 characters|more than 1 MB is given of it"
     r"|too much is nested in it|values are nested too deeply"
     r"|(lang|country|country_code|author|name|username) is longer than 1000 characters"
-    r"|.+ is not accepted, expected a hashtag of 1 to 100 letters, digits and underscores that are not all digits"
+    r"|.+ is not accepted, expected a hashtag of 1 to 100 letters, digits and underscores, one a letter, and nothing unseen"
 )
 
 
@@ -422,12 +424,16 @@ def test_a_hostile_refusal_is_recorded_and_given_back_on_one_line(tmp_path: Path
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b'{"data":[%s1],"meta":{}}' % (b"[]," * 600_000), "X is unwell: an answer with more than 500000 values"),
-        (b"[" * 1_000_000, "X is unwell: an answer with no JSON"),
+        (
+            b'{"data":[%s1],"meta":{}}' % (b"[]," * 600_000),
+            "X is unwell: an answer that can't be read: more than 1000000 keys and values",
+        ),
+        (b"[" * 900_000, "X is unwell: an answer that can't be read: values are nested too deeply"),
+        (b'{"data":[%s{}]}' % (b"{}," * 50_000), "X is unwell: an answer with more than 50000 tweets"),
         (b'{"meta":{"next_token":"%s"}}' % (b"x" * 5000), "X is unwell: an answer with an odd next_token"),
         (b"x" * (16 * 2**20 + 1), "X is unwell: an answer of more than 16 MB"),
-        (b'{"data": NaN, "meta": {}}', "X is unwell: an answer with no JSON"),
-        (b"\xff\xfe[\0]\0", "X is unwell: an answer with no JSON"),
+        (b'{"data": NaN, "meta": {}}', "X is unwell: an answer that can't be read: no JSON"),
+        (b"\xff\xfe[\0]\0", "X is unwell: an answer that can't be read: no JSON"),
     ],
 )
 def test_an_answer_beyond_all_bounds_fails_its_tag(tmp_path: Path, body: bytes, reason: str) -> None:

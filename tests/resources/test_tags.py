@@ -161,6 +161,25 @@ def test_a_body_that_is_no_object_of_json_is_400_and_tracks_nothing(service: Ser
 
 
 @pytest.mark.parametrize(
+    ("body", "parameter", "reason"),
+    [
+        (b'{"lang":["en"]', "body", "can't be read: no JSON"),
+        (b"[" * 100_000, "body", "can't be read: values are nested too deeply"),
+        (b'{"lang":' + b"[" * 5000 + b"]" * 5000 + b"}", "body", "can't be read: values are nested too deeply"),
+        (b"[%s0]" % (b"0," * 500_000), "body", "can't be read: more than 500000 keys and values"),
+        (b'{"tw_number":1e400}', "tw_number", "expected a whole number from 10 to 100000, or null"),
+        (b'{"tw_number":%s}' % (b"1" * 5000), "tw_number", "expected a whole number from 10 to 100000, or null"),
+        (b'{"lang":["\\ud800"]}', "lang", "expected a list of at most 20 language codes, such as en or pt-br"),
+        (b'{"\\ud800":1}', "\ufffd", "is none of lang, exclude, tw_number"),
+    ],
+    ids=range(8),
+)
+def test_a_body_is_refused_for_what_is_wrong_with_it(service: Server, body: bytes, parameter: str, reason: str) -> None:
+    refused = problem(service.request("PUT", "/tags/refused", data=body), 400)
+    assert refused["errors"] == [{"parameter": parameter, "detail": reason}]
+
+
+@pytest.mark.parametrize(
     ("terms", "parameter"),
     [
         ({"langs": ["en"]}, "langs"),
