@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import itertools
-import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +17,10 @@ from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, documen
 from collector.x.parsing import Object, Refusals, Unreadable, mapping, moment
 from formats import flattened
 from formats.ours import own
+from formats.unpacking import GZIP_MAGIC, NO_FURTHER, PART, Unpacked
 
 LONGEST_LINE = LARGEST_BODY
-MOST_OF_A_BYTE = 500
 CHUNK = 1024 * 1024
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Record(NamedTuple):
@@ -42,46 +39,36 @@ class Line(NamedTuple):
     position: int
 
 
-class Bomb(OSError):
-    """A packed file that holds next to nothing many times over."""
-
-
-class _Unpacked(gzip.GzipFile):
-    """Unpacks a file, as far as it is one of tweets: of JSON lines a twentieth is left, of zeros a thousandth. Raises Bomb."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        super().__init__(fileobj=raw)
-        self._raw, self._given = raw, 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        found = super().read(size)
-        self._given += len(found)
-        if self._given > LONGEST_LINE and self._given > MOST_OF_A_BYTE * self._raw.tell():
-            raise Bomb(f"the file unpacks to more than {MOST_OF_A_BYTE} times its size")
-        return found
-
-
 def lines(path: Path) -> Iterator[Line]:
     """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened."""
     with path.open("rb") as raw:
-        packed = raw.read(2) == GZIP_MAGIC
+        packed = Unpacked(raw, least=LONGEST_LINE) if raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
         raw.seek(0)
-        stream = io.BufferedReader(_Unpacked(raw)) if packed else raw
+        stream: BinaryIO = io.BufferedReader(packed, PART) if packed else raw
         position = 0
-        for count in itertools.count(1):
-            try:
-                line = stream.readline(LONGEST_LINE)
-                position += len(line) + (_rest(stream) if len(line) == LONGEST_LINE and not line.endswith(b"\n") else 0)
-            except Bomb as error:
-                yield Line(count, _refused(str(error)), raw.tell())
+        for number in itertools.count(1):
+            line, size, fault = _next(stream)
+            position += size
+            if line.isspace() and line.endswith(b"\n"):
+                continue
+            at, fault = raw.tell() if packed else position, fault or (packed.fault if packed else None)
+            read = record(line) if line.strip() else None
+            if fault and not line.endswith(b"\n") and (read is None or read.refused):
+                yield Line(number, _refused(fault), at)
                 return
-            except (OSError, EOFError, zlib.error):
-                yield Line(count, _refused("the file can't be read any further"), raw.tell())
-                return
+            if read:
+                yield Line(number, read, at)
             if not line:
                 return
-            if not line.isspace():
-                yield Line(count, record(line), raw.tell() if packed else position)
+
+
+def _next(stream: BinaryIO) -> tuple[bytes, int, str | None]:
+    """Return a line, nothing at the end, how many bytes it has, which are more where it is too long, and why there is none."""
+    try:
+        line = stream.readline(LONGEST_LINE)
+        return line, len(line) + (_rest(stream) if len(line) == LONGEST_LINE and not line.endswith(b"\n") else 0), None
+    except OSError:
+        return b"", 0, NO_FURTHER
 
 
 def _rest(stream: BinaryIO) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from formats.records import GZIP_MAGIC
+from formats.unpacking import GZIP_MAGIC
 from tests.fixtures.archives import FIXTURES, edited, own_row, page, post, user
 from tests.formats.test_hostile import ANY, NAMES, OBJECT, Path, changed, parts
 from tests.reliability.hostile import FRAGMENTS, MARK

@@ -1,0 +1,86 @@
+"""Packed files with a fault: what stands before it is read, and the fault is said once."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+
+from formats.records import Line, lines
+from formats.unpacking import CHUNK, NO_FURTHER, Unpacked
+from tests.fixtures.archives import own_row
+
+ROWS = [json.dumps(own_row(number, f"{number * 7919 % 10_007} on call again #sre")).encode() for number in range(2_000)]
+TEXT = b"\n".join(ROWS) + b"\n"
+WHOLE = gzip.compress(TEXT)
+
+
+def read(folder: Path, content: bytes) -> tuple[int, list[Line]]:
+    """Return how many tweets are read, and the lines with a fault."""
+    file = folder / "archive.jsonl.gz"
+    file.write_bytes(content)
+    found = list(lines(file))
+    return sum(len(line.record.tweets) for line in found), [line for line in found if line.record.refused]
+
+
+def said(faults: list[Line]) -> list[tuple[int, tuple[str, ...]]]:
+    return [(line.number, line.record.refused) for line in faults]
+
+
+WRONG = b"\0\1\2\3"
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT[:-1]], ids=["with its last line's end", "without"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda packed: packed[:-8] + WRONG + packed[-4:],
+        lambda packed: packed[:-4] + WRONG,
+        lambda packed: packed[:-8],
+        lambda packed: packed[:-1],
+        lambda packed: packed + b"garbage",
+        lambda packed: packed + b"\0\0garbage" + b"x" * 2 * CHUNK,
+        lambda packed: packed + b"\x1f",
+        lambda packed: packed + b"\x1f\x8b",
+        lambda packed: packed + b"\x1f\x8b\x07 no method of packing",
+    ],
+    ids=["sum", "length", "no sum", "half a length", "garbage", "far garbage", "a byte", "a magic number", "another member"],
+)
+def test_all_lines_are_read_where_only_the_end_is_wrong(tmp_path: Path, text: bytes, change: object) -> None:
+    assert callable(change)
+    tweets, faults = read(tmp_path, change(gzip.compress(text)))
+    assert (tweets, said(faults)) == (2_000, [(2_001, (NO_FURTHER,))])
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.99])
+def test_of_a_file_that_is_cut_every_whole_line_is_read(tmp_path: Path, share: float) -> None:
+    cut = WHOLE[: int(len(WHOLE) * share)]
+    there = zlib.decompressobj(31).decompress(cut).count(b"\n")
+    assert there > 10 or share < 0.1
+    tweets, faults = read(tmp_path, cut)
+    assert (tweets, said(faults)) == (there, [(there + 1, (NO_FURTHER,))])
+
+
+def test_what_stands_before_damage_is_read(tmp_path: Path) -> None:
+    middle = len(WHOLE) // 2
+    tweets, faults = read(tmp_path, WHOLE[:middle] + b"\xff" * 500 + WHOLE[middle + 500 :])
+    before = zlib.decompressobj(31).decompress(WHOLE[:middle]).count(b"\n")
+    assert before <= tweets < 2_000
+    assert faults[-1].record.refused == (NO_FURTHER,)
+
+
+def test_members_and_the_zeros_between_and_behind_them_are_read(tmp_path: Path) -> None:
+    members = [gzip.compress(row + b"\n") + b"\0" * number for number, row in enumerate(ROWS[:50])]
+    assert read(tmp_path, b"".join(members) + b"\0" * 3 * CHUNK) == (50, [])
+    assert read(tmp_path, gzip.compress(b"") + WHOLE + gzip.compress(b"")) == (2_000, [])
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_what_is_unpacked_is_what_was_packed(level: int) -> None:
+    packed = Unpacked(io.BytesIO(gzip.compress(TEXT, level)), least=2**30)
+    assert io.BufferedReader(packed).read() == TEXT
+    assert packed.fault is None
