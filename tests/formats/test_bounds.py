@@ -51,7 +51,7 @@ def test_whether_there_are_too_many_values_is_told_in_one_pass() -> None:
     for rest in unended:
         with pytest.raises(NoDocument, match="no JSON"):
             document(b"," * 10 + rest + b",[", most=20)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
 
 
 def test_numbers_that_no_computer_holds_are_none_and_what_is_no_number_is_no_json() -> None:
@@ -139,10 +139,10 @@ def test_a_packed_file_of_next_to_nothing_is_not_read_to_its_end(
     monkeypatch.setattr(records, "LONGEST_LINE", 2**20)
     bomb = tmp_path / "bomb.gz"
     bomb.write_bytes(gzip.compress(filling * (50 * 2**20 // len(filling))))
-    began = time.perf_counter()
+    began = time.process_time()
     refused = {reason for line in lines(bomb) for reason in line.record.refused}
     assert "the file unpacks to more than 500 times its size" in refused
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
 
 
 def test_a_packed_file_of_the_most_alike_tweets_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_a_letter_with_ever_so_many_marks_is_read_at_once(read: Any) -> None:
     began = time.perf_counter()
     read(MARKS)
     read(f"#{MARKS}")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
 
 
 def _refuses(text: str) -> None:

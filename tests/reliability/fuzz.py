@@ -123,14 +123,14 @@ class Import:
 
 
 class Fuzzer:
-    """A run of so many seconds; what fails is kept in the file `kept`."""
+    """A run of so many seconds, and of at least so many files; what fails is kept in the file `kept`."""
 
-    def __init__(self, seconds: float, *, number: int, kept: Path, planted: str | None = None) -> None:
+    def __init__(self, seconds: float, *, number: int, kept: Path, planted: str | None = None, least: int = 0) -> None:
         self._seconds, self._seed, self._kept, self._planted = seconds, number, kept, planted
         self._files = self._bytes = self._stored = self._tweets = self._refused = 0
         self._memory: list[tuple[float, int]] = []
         self._fault: str | None = None
-        self._began = time.monotonic()
+        self._began, self._least = time.monotonic(), least
 
     def run(self) -> Report:
         """Fuzz, and return what came of it."""
@@ -209,7 +209,8 @@ class Fuzzer:
         return min(megabytes for _, megabytes in self._memory[-5:])
 
     def _over(self) -> bool:
-        return time.monotonic() - self._began > self._seconds and not self._kept.exists()
+        enough = self._files >= self._least and time.monotonic() - self._began > self._seconds
+        return enough and not self._kept.exists()
 
 
 def main() -> int:
