@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -94,7 +95,7 @@ def _program_kept() -> Iterator[None]:
 def _read(path: Path, run: Import, refusals: Refusals) -> None:
     size = path.stat().st_size
     with tqdm(total=size, unit="B", unit_scale=True, desc=shown(path.name), disable=None, file=sys.stderr) as bar:
-        for line in lines(path):
+        for line in lines(path, now=datetime.now(UTC)):
             for reason in line.record.refused:
                 refusals.say(path, line.number, reason)
             run.add(line.record.tweets, line.record.authors)

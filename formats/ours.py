@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 
 from collector.tags import hashtag
 from collector.values import Archived, AuthorSeen, TweetSeen, stand_in_id
-from collector.x.parsing import Object, Unreadable, created, moment, name, named, number, text, versions, words
+from collector.x.parsing import (
+    FIRST_TWEET,
+    LAST_TWEET,
+    Object,
+    Unreadable,
+    created,
+    moment,
+    name,
+    named,
+    number,
+    text,
+    versions,
+    words,
+)
 
 REMEMBERED = 4096
 LONGEST_REMEMBERED = 1000
@@ -22,7 +36,7 @@ def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
         raise Unreadable("no id")
     shown = words(text(row.get("tweet")))
     version, known = _versions(row, first)
-    made = created(moment(row.get("created")), first, known)
+    made = created(_created(row), first, known)
     username = named(row)
     author_id = number(row.get("author_id"))
     if author_id is None and username:
@@ -45,7 +59,7 @@ def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
 
 def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> AuthorSeen | None:
     """Return the author of a row, unless they have no id or were never observed."""
-    observed, author, followers = _moment(row.get("observed")), name(row, "author"), number(row.get("followers"))
+    observed, author, followers = _time(row, "observed", _known_moment), name(row, "author"), number(row.get("followers"))
     if author_id is None or (observed is None and username is None and author is None and followers is None):
         return None
     return AuthorSeen(author_id, username, author, followers, observed or created)
@@ -72,8 +86,21 @@ def _known_hashtags(*names: str) -> tuple[str, ...]:
     return tuple(map(hashtag, names))
 
 
-def _moment(value: object) -> datetime | None:
-    return _known_moment(value) if isinstance(value, str) and len(value) <= LONGEST_TIME else None
+def _created(row: Object) -> datetime | None:
+    """Return when a tweet was made. X's own objects without a possible time get that of their id; ours have one, or none."""
+    when = _time(row, "created", moment)
+    if when and not FIRST_TWEET <= when <= LAST_TWEET:
+        raise Unreadable("created is no time at which there were tweets")
+    return when
+
+
+def _time(row: Object, name: str, read: Callable[[str], datetime | None]) -> datetime | None:
+    """Return a time, or None where none is given; raises Unreadable for what is none."""
+    given = row.get(name)
+    when = read(given) if isinstance(given, str) and len(given) <= LONGEST_TIME else None
+    if when is None and given is not None:
+        raise Unreadable(f"{name} is no time such as 2026-11-17T12:34:56Z")
+    return when
 
 
 _known_moment = lru_cache(REMEMBERED)(moment)

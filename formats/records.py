@@ -14,8 +14,9 @@ from collector.tags import TagRefused
 from collector.values import Archived, AuthorSeen
 from collector.x import parsing
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.parsing import Object, Refusals, Unreadable, mapping, moment
+from collector.x.parsing import FIRST_TWEET, Object, Refusals, Unreadable, mapping, moment
 from formats import flattened
+from formats.ahead import ahead, latest, told
 from formats.ours import own
 from formats.unpacking import GZIP_MAGIC, NO_FURTHER, PART, Unpacked
 
@@ -39,8 +40,11 @@ class Line(NamedTuple):
     position: int
 
 
-def lines(path: Path) -> Iterator[Line]:
-    """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened."""
+def lines(path: Path, *, now: datetime | None = None) -> Iterator[Line]:
+    """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened.
+
+    What says that it is from later than `now`, by more than clocks differ, is refused.
+    """
     with path.open("rb") as raw:
         packed = Unpacked(raw, least=LONGEST_LINE) if raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
         raw.seek(0)
@@ -52,7 +56,7 @@ def lines(path: Path) -> Iterator[Line]:
             if line.isspace() and line.endswith(b"\n"):
                 continue
             at, fault = raw.tell() if packed else position, fault or (packed.fault if packed else None)
-            read = record(line) if line.strip() else None
+            read = record(line, now=now) if line.strip() else None
             if fault and not line.endswith(b"\n") and (read is None or read.refused):
                 yield Line(number, _refused(fault), at)
                 return
@@ -79,7 +83,7 @@ def _rest(stream: BinaryIO) -> int:
     return size + len(part)
 
 
-def record(line: bytes) -> Record:
+def record(line: bytes, *, now: datetime | None = None) -> Record:
     """Read one line; what can't be stored is in `refused`."""
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
         return _refused(f"the line is longer than {LONGEST_LINE} bytes")
@@ -90,34 +94,38 @@ def record(line: bytes) -> Record:
     if not isinstance(body, dict):
         return _refused("no JSON object")
     try:
-        return _read(body)
+        return _read(body, latest(now))
     except RecursionError:
         return _refused("values are nested too deeply")
-    except Unpackable as error:
+    except (Unpackable, Unreadable, TagRefused) as error:
         return _refused(str(error))
 
 
-def _read(body: Object) -> Record:
+def _read(body: Object, last: datetime) -> Record:
     if isinstance(body.get("tweets"), list):
-        return _answer(body["tweets"])
+        return _answer(body["tweets"], last)
     if isinstance(body.get("tweet"), str):
-        return _own(body)
+        return _own(body, last)
     if "data" in body or "meta" in body:
-        return _page(body)
-    return _flattened(body)
+        return _page(body, last)
+    return _flattened(body, last)
 
 
 def _refused(reason: str) -> Record:
     return Record((), (), (reason,))
 
 
-def _answer(rows: list[object]) -> Record:
+def _answer(rows: list[object], last: datetime) -> Record:
     """Read what GET /tweets answers."""
     if too_many := parsing.excess({"data": rows}):
-        return _refused(too_many)
+        raise Unreadable(too_many)
     tweets, authors, refused = list[Archived](), list[AuthorSeen](), Refusals()
     for row in rows:
-        found = _own(mapping(row))
+        try:
+            found = _own(mapping(row), last)
+        except (Unreadable, TagRefused) as error:
+            refused.add(str(error))
+            continue
         tweets += found.tweets
         authors += found.authors
         for reason in found.refused:
@@ -125,28 +133,31 @@ def _answer(rows: list[object]) -> Record:
     return Record(tuple(tweets), tuple(authors), refused.said())
 
 
-def _page(body: Object) -> Record:
+def _page(body: Object, last: datetime) -> Record:
     """Read a page, which was retrieved when it says so, else no earlier than when its newest tweet was made."""
     data = body.get("data")
     if not isinstance(data, list | dict | None):
-        return _refused("data is neither a list nor an object")
+        raise Unreadable("data is neither a list nor an object")
     body = {**body, "data": [data] if isinstance(data, dict) else data}
     if too_many := parsing.excess(body):
-        return _refused(too_many)
-    page = parsing.page(body, observed=_LONG_AGO)
-    created = max((tweet.created for tweet in page.tweets), default=_LONG_AGO)
-    observed = _retrieved(body) or created
-    tweets = tuple(Archived(tweet._replace(retrieved=observed)) for tweet in page.tweets)
-    return Record(tweets, tuple(author._replace(observed=observed) for author in page.authors), page.refused)
+        raise Unreadable(too_many)
+    retrieved = _retrieved(body, last)
+    page = parsing.page(body, observed=FIRST_TWEET)
+    too_early = [reason for tweet in page.tweets if (reason := ahead(tweet, last))]
+    kept = [tweet for tweet in page.tweets if not ahead(tweet, last)] if too_early else page.tweets
+    observed = retrieved or max((tweet.created for tweet in kept), default=FIRST_TWEET)
+    writers = {tweet.author_id for tweet in kept}
+    tweets = tuple(Archived(tweet._replace(retrieved=observed)) for tweet in kept)
+    authors = tuple(author._replace(observed=observed) for author in page.authors if author.id in writers)
+    return Record(tweets, authors, page.refused + tuple(too_early))
 
 
-def _flattened(body: Object) -> Record:
+def _flattened(body: Object, last: datetime) -> Record:
     """Read a tweet on its own; what X gave is known of it where its id is a text, as in the API v2."""
-    try:
-        tweet = parsing.tweet(body)
-    except Unreadable as error:
-        return _refused(str(error))
-    observed = _retrieved(body) or tweet.created
+    tweet = parsing.tweet(body)
+    if reason := ahead(tweet, last):
+        raise Unreadable(reason)
+    observed = _retrieved(body, last) or tweet.created
     refused = Refusals()
     authors = parsing.authors([mapping(body.get("author"))], refused, observed=observed)
     if authors and tweet.author_id is None:
@@ -156,16 +167,19 @@ def _flattened(body: Object) -> Record:
     return Record((Archived(tweet),), authors, refused.said())
 
 
-def _own(row: Object) -> Record:
-    try:
-        tweet, author = own(row)
-    except (Unreadable, TagRefused) as error:
-        return _refused(str(error))
-    return Record((tweet,), (author,) if author else ())
+def _own(row: Object, last: datetime) -> Record:
+    """Read a tweet of ours. An observation of the future costs the author's name and followers, and not the tweet."""
+    archived, author = own(row)
+    if reason := ahead(archived.tweet, last):
+        raise Unreadable(reason)
+    if author and (reason := told("observed", author.observed, last)):
+        return Record((archived,), (), (reason,))
+    return Record((archived,), (author,) if author else ())
 
 
-def _retrieved(body: Object) -> datetime | None:
-    return moment(mapping(body.get("__twarc")).get("retrieved_at"))
-
-
-_LONG_AGO = datetime.fromisoformat("2006-03-21T00:00:00+00:00")
+def _retrieved(body: Object, last: datetime) -> datetime | None:
+    """Return when a line was retrieved, if it says so; raises Unreadable for the future."""
+    given = moment(mapping(body.get("__twarc")).get("retrieved_at"))
+    if reason := told("retrieved_at", given, last):
+        raise Unreadable(reason)
+    return given

@@ -53,6 +53,7 @@ def lived(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> Prog
     settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "1000"}
     program = make_program(**settings)
     program.collector.prepare()
+    emulator.clock.advance(-2 * DAY)
     get_tweets(program.collector)
     emulator.clock.advance(2 * DAY)
     program = make_program(**settings)

@@ -117,9 +117,9 @@ def _plant(fault: str) -> None:
         "loss": lambda: None,
     }
 
-    def faulty(line: bytes) -> Any:
+    def faulty(line: bytes, **bounds: Any) -> Any:
         calls[0] += 1
-        read = genuine(line)
+        read = genuine(line, **bounds)
         if calls[0] > PLANTED_AT:
             faults[fault]()
             if fault == "loss" and read.tweets and b'"versions":' in line:
