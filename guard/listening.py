@@ -8,6 +8,8 @@ from functools import lru_cache
 from guard.tokens import texts_of, weak
 from settings import SettingError, Settings
 
+RISK = "can read the tweets and spend money at X; set API_TOKEN"
+
 
 def check_listening(settings: Settings) -> str | None:
     """Return a warning, or None; raises SettingError where HOST is open to others and nothing guards it."""
@@ -21,9 +23,6 @@ def check_listening(settings: Settings) -> str | None:
     if "API_TOKEN" in settings.secret_files:
         return f"API_TOKEN_FILE: the file is empty: everyone on this machine {RISK}"
     return f"ALLOWED_HOSTS: everyone who reaches the service by these names {RISK}" if settings.allowed_hosts else None
-
-
-RISK = "can read the tweets and spend money at X; set API_TOKEN"
 
 
 @lru_cache(1024)
