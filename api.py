@@ -25,7 +25,7 @@ from collector.collector import CollectionRunning, Collector, NothingTracked, Or
 from collector.money.calls import DeskTaken
 from collector.money.ledger import BudgetSpent
 from collector.money.prices import Billing
-from collector.sources import EMULATOR, REAL, SourceRefused, choose
+from collector.sources import EMULATOR, REAL, Choice, SourceRefused, choose
 from collector.tags import TagRefused, hashtag
 from collector.upkeep import Upkeep
 from collector.x.failures import XFailure
@@ -110,7 +110,19 @@ def collector_for(settings: Settings) -> Collector:
         raise SettingError(f"TAGS: {error}") from error
     source = RealX(choice.access) if choice.access else EmulatedX()
     order = Order(followed, settings.tw_number or tw_number, Patience.of(settings), Billing.of(settings))
-    return Collector(Database(choice.database_url), source, order)
+    return Collector(_database(choice), source, order)
+
+
+def _database(choice: Choice) -> Database:
+    """Return the database, which is not opened yet; raises SettingError where its URL has a part that can't be meant."""
+    if choice.replica_url and not choice.database_url.startswith("postgresql"):
+        raise SettingError("DATABASE_REPLICA_URL: is set without a DATABASE_URL of PostgreSQL's, expected both")
+    for name, url in (("DATABASE_URL", choice.database_url), ("DATABASE_REPLICA_URL", choice.replica_url)):
+        try:
+            Database.check(url or choice.database_url)
+        except ValueError as error:
+            raise SettingError(f"{name}: its value is not accepted, {error}") from None
+    return Database(choice.database_url, choice.replica_url)
 
 
 def upkeep_for(collector: Collector, settings: Settings) -> Upkeep:

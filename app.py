@@ -103,9 +103,8 @@ def main(*, patience: Patience = USUAL) -> int:
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)
             collector.prepare()
-            with collector.database.writing() as session:
-                forget_schedules(session)
-                begin_epoch(session)
+            collector.database.write(begin_epoch)
+            collector.database.write(forget_schedules)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
     except (DatabaseUnavailable, OSError) as error:

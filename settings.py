@@ -16,7 +16,7 @@ from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -143,6 +143,16 @@ def _sqlite(value: str) -> str:
     return f"sqlite:///{ROOT / match[1]}"
 
 
+def _database(value: str) -> str:
+    """Accept a SQLite file's URL or PostgreSQL's, of one server or several."""
+    return _sqlite(value) if value.startswith("sqlite") else _postgresql(value)
+
+
+def _postgresql(value: str) -> str:
+    match = re.fullmatch(r"postgresql(?:\+psycopg)?(://(?:[^\s/?#@]*@)?[^\s/?#@]*/[^\s/?#]+(?:\?[^\s#]*)?)", value)
+    return f"postgresql+psycopg{match[1]}" if match else _refuse(value)
+
+
 def _refuse(value: str) -> Any:
     raise ValueError(value)
 
@@ -156,7 +166,8 @@ SPAN = _span(timedelta())
 EVERY = _span(timedelta(seconds=1))
 URL = Reader("an http:// or https:// URL without query and user", _url)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
-SQLITE = Reader("sqlite:///PATH of a file", _sqlite)
+DATABASE = Reader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
+REPLICAS = Reader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
 TAG_LIST = Reader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
@@ -197,7 +208,13 @@ class Settings:
     monthly_budget_usd: int | None = _setting("20", "what X may charge a billing month at most, authors included", _or_off(USD))
     billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
     database_url: str | None = _setting(
-        None, "the database; data/tweets.db, or data/emulated.db for invented tweets", SQLITE, secret=True
+        None, "the database; data/tweets.db, or data/emulated.db for invented tweets", DATABASE, secret=True
+    )
+    database_replica_url: str | None = _setting(
+        None,
+        "replicas of PostgreSQL that answer what is only read; beside such a DATABASE_URL",
+        REPLICAS,
+        secret=True,
     )
     host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
     port: int = _setting("5000", "port to listen on", _whole(1, 65535))
@@ -238,8 +255,14 @@ class Settings:
 
     def secrets(self) -> set[str]:
         """Return the values of all secrets that are set."""
-        values = (getattr(self, name.lower()) for name, facts in declared() if facts["secret"])
-        return {text for value in values if value for text in value.split()}
+        values = [value for name, facts in declared() if facts["secret"] and (value := getattr(self, name.lower()))]
+        return {text for value in values for text in (*value.split(), *_password(value)) if text}
+
+
+def _password(value: str) -> tuple[str, ...]:
+    """Return the password in a database's URL, as it stands there and as it is."""
+    match = re.match(r"postgresql[^:]*://[^:@/?#]*:([^@/?#]*)@", value)
+    return (match[1], unquote(match[1])) if match else ()
 
 
 def declared() -> list[tuple[str, Mapping[str, Any]]]:

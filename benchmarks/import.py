@@ -34,9 +34,10 @@ import pysqlite3.dbapi2 as sqlite
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from alchemy import PRAGMAS, Database  # noqa: E402 (found through the line above)
+from alchemy import Database  # noqa: E402 (found through the line above)
 from benchmarks.invented import TAGS, tweets  # noqa: E402
 from collector.imports import BATCH, CACHE_MB  # noqa: E402
+from engines.sqlite import PRAGMAS  # noqa: E402
 
 BAR = 0.4
 FIRST = ("runs", "tags", "authors")

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,8 @@ from collector.x.client import Answer, Search, X
 from collector.x.failures import Reach, XFailure
 from collector.x.parsing import page
 from collector.x.tries import Stopped, Tries
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,18 @@ class Job:
     on_progress: OnProgress
     holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, change: Callable[[Session], T]) -> T:
+        """Commit a change while the lease is this collection's; raises LeaseLost, DatabaseUnavailable.
+
+        A database that fails over is waited for: what was bought would be lost.
+        """
+
+        def held(session: Session) -> T:
+            lease.renew(session, self.token)
+            return change(session)
+
+        return self.database.write(held, patience_s=lease.LASTS_S)
 
 
 class DayTurned(Exception):
@@ -97,11 +112,7 @@ class Buyer:
             if hold:
                 return stretch, hold
             with job.reserving:
-                with job.database.writing() as session:
-                    lease.renew(session, job.token)
-                    if not job.holds:
-                        ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
-                    begun, hold = self.reserve(session, stretch, left)
+                begun, hold = job.write(partial(self._reserve_next, stretch, left))
                 if hold:
                     job.holds.add(hold.id)
             if begun is None:
@@ -112,6 +123,12 @@ class Buyer:
         if hold:
             self.release(hold, sold=hold.again)
         raise Stopped
+
+    def _reserve_next(self, stretch: Stretch, left: int, session: Session) -> tuple[Stretch | None, Hold | None]:
+        job = self._job
+        if not job.holds:
+            ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
+        return self.reserve(session, stretch, left)
 
     def reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
         """Put a page on record as the tag is tracked now; raises BudgetSpent, Untracked."""
@@ -168,9 +185,7 @@ class Buyer:
         job, now = self._job, self._job.x.clock.now()
         days = (now.date(), (now + job.x.longest).date()) if sold else None
         try:
-            with job.database.writing() as session:
-                lease.renew(session, job.token)
-                ledger.release(session, hold, sold=days)
+            job.write(lambda session: ledger.release(session, hold, sold=days))
         except DatabaseUnavailable as error:
             log.error("page not stored", extra={"tag": self.order.tag.tag, "reason": str(error)})
             job.stop.set()

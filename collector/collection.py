@@ -12,6 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
+from sqlalchemy.orm import Session
+
 from alchemy import Database, DatabaseUnavailable, DiskFailed
 from collector import figures, lease, listings, runs, sources
 from collector.backfill import Ids, Interrupted
@@ -130,13 +132,14 @@ class Collection:
         return self._ended(error)
 
     def _ended(self, error: str | None) -> None:
-        with self._database.writing() as session:
-            lease.renew(session, self._token)
+        def end(session: Session) -> None:
             runs.end(session, self._run_id, error=error, seconds=time.monotonic() - self._started)
             if isinstance(self._stopping_failure, XFailure):
                 figures.refused_by_x(session, self._stopping_failure)
             figures.changed(session)
             lease.give_back(session, self._token)
+
+        self._job.write(end)
 
     def _tag(self, order: TagOrder) -> None:
         """Collect one tag and record how it ended; only a lost lease stops the others."""
@@ -176,20 +179,19 @@ class Collection:
             log.warning("tag's state not recorded", extra={"tag": tag.tag, "reason": str(error)})
 
     def _begin(self, order: TagOrder) -> None:
-        with self._database.writing() as session:
-            lease.renew(session, self._token)
+        def begin(session: Session) -> None:
             runs.tag_state(session, self._run_id, order.tag, "running")
             listings.let_gaps_expire(session, order, self._run_id, now=self._x.clock.now())
 
+        self._job.write(begin)
+
     def _record(self, tag: TagRef, state: str, reason: str | None = None) -> None:
-        with self._database.writing() as session:
-            lease.renew(session, self._token)
-            runs.tag_state(session, self._run_id, tag, state, reason)
+        self._job.write(lambda session: runs.tag_state(session, self._run_id, tag, state, reason))
 
     def _count_failure(self, failure: XFailure) -> None:
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
-        with suppress(DatabaseUnavailable), self._database.writing() as session:  # a figure, not worth a run
-            figures.asked_x(session, failure.kind)
+        with suppress(DatabaseUnavailable):  # a figure, not worth a run
+            self._database.write(lambda session: figures.asked_x(session, failure.kind))
 
 
 def _in_thread(work: Callable[[], None]) -> Future[None]:

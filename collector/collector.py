@@ -107,10 +107,13 @@ class Collector:
     def prepare(self) -> None:
         """Migrate the database, index its words and hashtags by this program's rules, and track the tags it has never known."""
         self.database.upgrade()
-        with self.database.writing() as session:
+
+        def follow(session: Session) -> None:
             words.follow_rules(session)
             hashtags.follow_rules(session)
             tags.track_new(session, self.order.tags)
+
+        self.database.write(follow)
 
     def start_first(self) -> Started | None:
         """Start a collection if the database has neither a tweet nor a collection on record."""
@@ -181,7 +184,7 @@ class Collector:
         return self.order.billing.prices.cost(posts=posts, users=posts)
 
     def _begin(self, due_since: datetime | None, period: Period | None) -> Begun:
-        with self.database.writing() as session:
+        def begin(session: Session) -> Begun:
             sources.require(session, self.source.name)
             orders = self.orders(session)
             if period:
@@ -200,6 +203,8 @@ class Collector:
             ask_first = (bought and not self.clock.known) or bool(refused(session))
             run_id = runs.begin(session, orders, token=token)
             return Begun(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
+
+        return self.database.write(begin)
 
     def _announce(self, begun: Begun) -> None:
         shown = [order.tag.tag for order in begun.orders]

@@ -24,6 +24,7 @@ LARGEST_BATCH = 32 * 1024 * 1024
 CACHE_MB = 32
 NAMES = 10_000
 REMEMBERED = 200_000
+PATIENCE_S = 60
 
 
 class Import:
@@ -39,10 +40,12 @@ class Import:
         self._stored: dict[int, int] = {}
         self._sequence = -1
         self.seen = self.added = 0
-        with database.writing() as session:
+
+        def begin(session: Session) -> tuple[TagRef | None, int]:
             sources.require(session, sources.REAL)
-            self._tag = tags.ensure(session, tag) if tag else None
-            self._run_id = runs.begin_import(session)
+            return tags.ensure(session, tag) if tag else None, runs.begin_import(session)
+
+        self._tag, self._run_id = database.write(begin, patience_s=PATIENCE_S)
 
     def add(self, tweets: Sequence[Archived], authors: Sequence[AuthorSeen]) -> None:
         """Take what a line holds; it is stored with its batch."""
@@ -58,20 +61,25 @@ class Import:
     def end(self) -> None:
         """Store the rest and close the run, and leave nothing in the file of what turned out to be deleted."""
         self._flush()
-        with self._database.writing() as session:
-            runs.end_import(session, self._run_id, added=self.added)
+        self._database.write(lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=PATIENCE_S)
         erasure.settle(self._database, rewrite=write_anew)
 
     def _flush(self) -> None:
         if not self._tweets and not self._authors:
             return
-        with self._database.writing() as session:
+        known = dict(self._known)
+
+        def keep(session: Session) -> int:
+            self._known = dict(known)  # tags of a transaction that was lost are none
             widen_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
             sources.claim(session, sources.REAL)
             self._same |= _known_by_username(session, self._authors)
-            self.added += store(session, self._finds(session), self._news(session), run_id=self._run_id)
+            added = store(session, self._finds(session), self._news(session), run_id=self._run_id)
             figures.changed(session)
+            return added
+
+        self.added += self._database.write(keep, patience_s=PATIENCE_S)
         self._tweets, self._authors, self._size = [], [], 0
 
     def _news(self, session: Session) -> list[AuthorSeen]:

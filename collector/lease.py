@@ -61,8 +61,7 @@ def beating(database: Database, token: int, lost: Callable[[], None], *, name: s
     def beat() -> None:
         while not ended.wait(RENEWED_EVERY_S):
             try:
-                with database.writing() as session:
-                    renew(session, token, name=name)
+                database.write(lambda session: renew(session, token, name=name))
             except LeaseLost:
                 lost()
                 return

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from collector import backfill, figures, lease, listings, runs, sources
+from collector import backfill, figures, listings, runs, sources
 from collector.backfill import Ids
 from collector.buying import Buyer, DayTurned, Job, Next, Progress, Purchase, Untracked
 from collector.listings import Stretch
@@ -46,11 +46,8 @@ class TagReader:
 
     def read_archive(self, period: Ids) -> None:
         """Read what was not bought of a period, newest first, from the full archive; raises as `read` does, and Interrupted."""
-        with self._job.database.writing() as session:
-            lease.renew(session, self._job.token)
-            now = self._job.x.clock.now()
-            stretches = backfill.begun(session, self._order, period, self._job.run_id, now=now)
-        for stretch in stretches:
+        job, now = self._job, self._job.x.clock.now()
+        for stretch in job.write(lambda session: backfill.begun(session, self._order, period, job.run_id, now=now)):
             self._finish(stretch)
 
     def _listed(self, question: Callable[[Session], T]) -> T:
@@ -91,16 +88,11 @@ class TagReader:
 
         A since_id is never lowered, for that would buy posts again: X's answer has told its time, by which the id is judged.
         """
-        job = self._job
-        with job.database.writing() as session:
-            lease.renew(session, job.token)
-            return listings.without_token(session, stretch)
+        return self._job.write(lambda session: listings.without_token(session, stretch))
 
     def _forget(self, stretch: Stretch, failure: XFailure) -> None:
         if not failure.sold:
-            with self._job.database.writing() as session:
-                lease.renew(session, self._job.token)
-                listings.forget_unread(session, stretch)
+            self._job.write(lambda session: listings.forget_unread(session, stretch))
 
     def _stored(self, stretch: Stretch, purchase: Purchase, *, last: bool) -> Next | None:
         """Store a page in one transaction: its tweets, links and roll-ups, what it cost, and where its listing goes on.
@@ -109,8 +101,8 @@ class TagReader:
         """
         job, tag, (found, answer, hold) = self._job, self._order.tag, purchase
         left = min(self._left, stretch.wanted or self._left) - len(found.posts)
-        with job.database.writing() as session:
-            lease.renew(session, job.token)
+
+        def keep(session: Session) -> tuple[int, Bought, Next | None]:
             sources.claim(session, job.source)
             added = store(session, [Find(tweet, (tag,)) for tweet in found.tweets], found.authors, run_id=job.run_id)
             bought = ledger.settle(session, job.billing, hold, day=answer.observed.date(), posts=found.posts, users=found.users)
@@ -126,7 +118,9 @@ class TagReader:
             )
             runs.add(session, job.run_id, tag, added=added)
             figures.page_stored(session, date=answer.observed, remaining=answer.rate_limit.remaining)
-            following = None if rest is None else self._following(session, rest, left, last=last)
+            return added, bought, None if rest is None else self._following(session, rest, left, last=last)
+
+        added, bought, following = job.write(keep)
         if following and following.hold:
             self._job.holds.add(following.hold.id)
         self._job.holds.discard(hold.id)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 
+from sqlalchemy.orm import Session
+
 from alchemy import Database
 from collector import lease
 from collector.money.prices import Billing
@@ -24,9 +26,13 @@ def reconcile(database: Database, x: AppOnly, billing: Billing) -> None:
     usage = x.usage()
     day = usage.observed.date()
     month = billing.month(day)
-    with database.writing() as session:
+
+    def keep(session: Session) -> int:
         lease.refuse_while_restoring(session)
         ours = spent(session, start=month.start, end=month.end).posts
         row = {"day": day.isoformat(), "asked": usage.observed, "x_posts": usage.posts, "our_posts": ours}
         upsert(session, Reconciliation, [row], update=("asked", "x_posts", "our_posts"))
+        return ours
+
+    ours = database.write(keep)
     log.info("ledger compared with X", extra={"posts": ours, "posts_by_x": usage.posts})

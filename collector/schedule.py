@@ -135,8 +135,7 @@ class Schedule:
 
     def _note(self, every: float, due: float) -> None:
         try:
-            with self._collector.database.writing() as session:
-                figures.scheduled(session, self._keeper, every=every, due=due)
+            self._collector.database.write(lambda session: figures.scheduled(session, self._keeper, every=every, due=due))
         except DatabaseUnavailable as error:
             log.warning("schedule not noted", extra={"reason": str(error)})
 

@@ -27,6 +27,7 @@ class Choice(NamedTuple):
 
     database_url: str
     access: Access | None
+    replica_url: str | None = None
 
     @property
     def source(self) -> str:
@@ -37,7 +38,7 @@ def choose(settings: Settings) -> Choice:
     """Decide for both doors and all commands; see docs/decisions.md."""
     access = _access(settings)
     if settings.database_url:
-        return Choice(settings.database_url, access)
+        return Choice(settings.database_url, access, settings.database_replica_url)
     real = access is not None or _holds_a_tweet(REAL_FILE.as_posix())
     return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access)
 

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import select, update
@@ -114,24 +115,30 @@ class Upkeep:
             with lease.beating(self._database, token, self._break_off.set, name=name):
                 error = _done(task, self._break_off)
         finally:
-            with self._database.writing() as session:
+
+            def end(session: Session) -> None:
                 _record(session, task, error)
                 lease.give_back(session, token, name=name)
+
+            self._database.write(end, patience_s=lease.LASTS_S)
 
     def _taken(self, task: Task) -> int | None:
         """Take the chore on if it is due and nobody else does it."""
         with self._database.reading() as session:
             if not _due(session, task):
                 return None
-        with self._database.writing() as session:
-            lease.refuse_while_restoring(session)
-            if not _due(session, task):
-                return None
-            token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease(task))
-            if token is not None:
-                row = {"name": task.name, "began": datetime.now(UTC), "succeeded": None, "error": BROKEN_OFF}
-                upsert(session, Chore, [row], update=("began", "error"))
-        return token
+        return self._database.write(partial(_take, task))
+
+
+def _take(task: Task, session: Session) -> int | None:
+    lease.refuse_while_restoring(session)
+    if not _due(session, task):
+        return None
+    token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease(task))
+    if token is not None:
+        row = {"name": task.name, "began": datetime.now(UTC), "succeeded": None, "error": BROKEN_OFF}
+        upsert(session, Chore, [row], update=("began", "error"))
+    return token
 
 
 def _due(session: Session, task: Task) -> bool:

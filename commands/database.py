@@ -28,7 +28,7 @@ def database_commands(collector: Collector) -> AppGroup:
         """Bring the schema to the newest revision."""
         with _failures_said():
             collector.prepare()
-        say(f"{collector.database.file.name} is at the newest revision")
+        say(f"{collector.database.label} is at the newest revision")
 
     @group.command()
     def verify() -> None:

@@ -18,6 +18,7 @@ from models.tag import Tag
 from models.tombstone import AuthorTombstone, Tombstone
 from models.tweet import IdRange, Tweet, TweetTag, Version
 from models.word import TWEET_WORDS
+from models.writer import Writer
 
 __all__ = [
     "LONGEST_DAY",
@@ -55,4 +56,5 @@ __all__ = [
     "TweetHashtag",
     "TweetTag",
     "Version",
+    "Writer",
 ]

@@ -84,4 +84,4 @@ def _part(column: Any, after: AuthorPlace | None, *, known: bool) -> Select[Any]
         query = query.where(column <= after.value, or_(column < after.value, next_names))
     elif after and after.value is None:
         query = query.where(tuple_(NAME, Author.id) > (after.username, after.id))
-    return query.order_by(column.desc(), NAME, Author.id)
+    return query.order_by(column.desc().nulls_last(), NAME, Author.id)

@@ -10,7 +10,7 @@ from sqlalchemy import Select, Text, bindparam, case, cast, exists, func, litera
 from sqlalchemy.orm import Session, aliased
 
 from models import Author, Tag, Tweet, TweetTag, Version
-from sql.functions import among, json_list, json_object
+from sql.functions import among, json_list, json_object, json_text, shown_time
 
 _rash = aliased(Tag)
 _found_by = (
@@ -19,13 +19,13 @@ _found_by = (
 _own = cast(Tweet.id, Text)
 _later = (select(json_list(cast(Version.id, Text), Version.id)).where(Version.tweet_id == Tweet.id)).scalar_subquery()
 _edited = exists().where(Version.tweet_id == Tweet.id)
-_versions = func.json(literal('["').concat(_own).concat('",').concat(func.substr(_later, 2)))
+_versions = json_text(literal('["').concat(_own).concat('",').concat(func.substr(cast(_later, Text), 2)))
 
 FIELDS: Mapping[str, Any] = {
     "tweet": Tweet.text,
     "author": Author.name,
     "followers": Tweet.followers,
-    "created": Tweet.created,
+    "created": shown_time(Tweet.created),
     "lang": Tweet.lang,
     "country": Tweet.country,
     "rash": _rash.tag,
@@ -34,9 +34,9 @@ FIELDS: Mapping[str, Any] = {
     "tags": _found_by,
     "country_code": Tweet.country_code,
     "author_id": case((Tweet.author_id >= 0, cast(Tweet.author_id, Text)), else_=null()),
-    "observed": Author.observed,
+    "observed": shown_time(Author.observed),
     "version": cast(Tweet.version, Text),
-    "versions": case((_edited, _versions), else_=func.json_array(_own)),
+    "versions": case((_edited, _versions), else_=json_text(literal('["').concat(_own).concat('"]'))),
 }
 AUTHORS = frozenset({"author", "username", "observed"})
 

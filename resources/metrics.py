@@ -68,6 +68,7 @@ class DatabaseFigures:
                 figures, money = service_figures(session), outlook_of(self._collector, session)
                 done, compared, covered = chores(session), newest(session), tracked_coverage(session)
                 planned = self._upkeep.planned(session)
+            size = self._database.size
         except DatabaseUnavailable:
             return
         yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
@@ -82,9 +83,9 @@ class DatabaseFigures:
         if compared:
             yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
         yield _spend(money)
-        yield from self._plain(figures, money)
+        yield from self._plain(figures, money, size)
 
-    def _plain(self, figures: ServiceFigures, money: Outlook) -> Iterator[Metric]:
+    def _plain(self, figures: ServiceFigures, money: Outlook, size: int) -> Iterator[Metric]:
         success = figures.last_success.timestamp() if figures.last_success else 0
         copy = newest_copy(self._database)
         budget, kept = self._collector.order.billing.budget, figures.schedule
@@ -104,7 +105,7 @@ class DatabaseFigures:
             "x_rate_limit_remaining": ("Requests that X's window still allows", figures.rate_limit_remaining),
             "database_sequence": ("Grows with every change of what the API shows", figures.sequence),
             "backup_size_bytes": ("Size of the newest scheduled copy", copy.bytes if copy else None),
-            "database_size_bytes": ("Size of the database and its write-ahead log", self._database.size),
+            "database_size_bytes": ("Size of the database and its write-ahead log", size),
         }
         for name, (meaning, value) in values.items():
             if value is not None:

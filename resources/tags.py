@@ -91,19 +91,24 @@ class TagResource(MonitorResource):
             given = terms(request.get_data())
         except TermsRefused as error:
             raise BadInput(error.faults) from error
-        with self._database.writing() as session:
+
+        def track(session: Session) -> tuple[bool, Any]:
             lease.refuse_while_restoring(session)
-            begins = tags.track(session, name, given)
-            shown = rows.tracked_tag(tracked_tags(session, key=tags.key(name))[0])
+            return tags.track(session, name, given), rows.tracked_tag(tracked_tags(session, key=tags.key(name))[0])
+
+        begins, shown = self._database.write(track)
         log.info("tag tracked", extra={"tag": shown["tag"]})
         return shown, 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
         """Stop collecting a tag; its tweets stay."""
-        with self._database.writing() as session:
+
+        def untrack(session: Session) -> bool:
             lease.refuse_while_restoring(session)
-            if not tags.untrack(session, tag):
-                raise _unknown(tag)
+            return tags.untrack(session, tag)
+
+        if not self._database.write(untrack):
+            raise _unknown(tag)
         log.info("tag untracked", extra={"tag": tag})
         return no_content()
 

@@ -133,10 +133,13 @@ class TweetResource(SnapshotResource):
 
         Also one that is not stored: no collection or import brings it back.
         """
-        database = self._snapshots.database
-        with database.writing() as session:
+        database, number = self._snapshots.database, _number(tweet_id)
+
+        def remove(session: Session) -> bool:
             lease.refuse_while_restoring(session)
-            stored = bury(session, _number(tweet_id))
+            return bury(session, number)
+
+        stored = database.write(remove)
         erasure.settle(database)
         log.info("tweet deleted", extra={"stored": stored})
         return no_content()

@@ -26,6 +26,7 @@ ASKS = {
     "BSD-2-Clause": "keep licence and copyright",
     "BSD-3-Clause": "keep licence and copyright; don't advertise with the authors' names",
     "ISC": "keep licence and copyright",
+    "LGPL-3.0-only": "weak copyleft: who hands on the image hands on its text and source, or where that is; it may be replaced",
     "MIT": "keep licence and copyright",
     "MPL-2.0": "weak copyleft: whoever changes one of their files and hands it on, hands on its source; other files are free",
     "PSF-2.0": "keep licence and copyright; say what was changed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     Dialect,
@@ -78,12 +78,21 @@ def execute_many(session: Session, statement: Any, columns: Columns) -> None:
 @lru_cache
 def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
     """Return the SQL of a statement, the order of its parameters, and what makes each a value of the driver's."""
-    compiled: Any = statement.compile(dialect=dialect, column_keys=names)
+    compiled: Any = statement.compile(dialect=_positional(dialect), column_keys=names)
     return str(compiled), compiled.positiontup, {name: compiled.binds[name].type.bind_processor(dialect) for name in names}
 
 
+@lru_cache
+def _positional(dialect: Dialect) -> Dialect:
+    """Return a dialect whose parameters have an order: psycopg's have names."""
+    if dialect.positional:
+        return dialect
+    positional: Any = type(dialect)
+    return cast(Dialect, positional(paramstyle="format"))
+
+
 def _inserted(session: Session, rows: list[dict[str, Any]], statement: Any) -> int:
-    result: Any = session.execute(statement, rows) if rows else None
+    result: Any = session.execute(statement, rows, execution_options={"preserve_rowcount": True}) if rows else None
     return int(result.rowcount) if rows else 0
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 import requests
 
@@ -23,6 +22,7 @@ from api import collector_for
 from collector.collector import Collector
 from emulator import Emulator
 from settings import Settings, load
+from tests.fixtures import databases
 from tests.fixtures.loggers import logging_restored
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +47,23 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
     report = outcome.get_result()
     if report.skipped and os.environ.get("NOTHING_SKIPPED"):
         report.outcome = "failed"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let each test that has a database run on both programs, but those that are about the one only."""
+    if "database_program" in metafunc.fixturenames:
+        only = [name for name in databases.PROGRAMS if metafunc.definition.get_closest_marker(name)]
+        metafunc.parametrize("database_program", only or databases.PROGRAMS, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def database_program(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The program that this test's databases are of; `databases.url_of` and `environment` go by it."""
+    if request.param == "postgresql":
+        databases.cluster()
+    databases.current = request.param
+    yield databases.current
+    databases.current = "sqlite"
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = LONGEST_WAIT_S) -> Any:
@@ -82,7 +99,7 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def make_settings(tmp_path: Path, emulator: Emulator) -> MakeSettings:
+def make_settings(tmp_path: Path, emulator: Emulator, database_program: str) -> MakeSettings:
     """Settings of a database file of the test's own and the emulator as X; more by name."""
 
     def make(**more: str) -> Settings:
@@ -102,7 +119,7 @@ def collector(make_settings: MakeSettings) -> Iterator[Collector]:
 def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
     """The settings of a test: nothing is retried slowly, nothing starts by itself."""
     return {
-        "DATABASE_URL": f"sqlite:///{folder / 'tweets.db'}",
+        "DATABASE_URL": databases.url_of(folder),
         "TWITTER_API_URL": emulator.url,
         "TAGS": TAGS,
         "X_RETRY_WAIT": "0s",
@@ -118,8 +135,7 @@ def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
 
 def let_lease_run_out(folder: Path) -> None:
     """Let a lease end at once whose holder has died."""
-    with closing(sqlite.connect(folder / "tweets.db", timeout=LONGEST_WAIT_S)) as connection, connection:
-        connection.execute("UPDATE leases SET expires = 0")
+    databases.asked(databases.url_of(folder), "UPDATE leases SET expires = 0")
 
 
 @dataclass
@@ -181,7 +197,7 @@ def _alive(server: Server) -> bool:
 
 
 @pytest.fixture
-def server(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
+def server(tmp_path: Path, emulator: Emulator, database_program: str) -> Iterator[Server]:
     """The service on a free port, over the test's own database and emulator."""
     with serving(tmp_path, **environment(tmp_path, emulator)) as running:
         yield running

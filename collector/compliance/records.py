@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -22,6 +22,8 @@ from models import ComplianceJob
 LEASE = "compliance"
 OPEN = CREATED, UPLOADED, COMPLETE = "created", "uploaded", "complete"
 DONE, FAILED = "done", "failed"
+T = TypeVar("T")
+
 ANSWERS_KEPT = timedelta(days=6)  # X keeps them for seven
 
 
@@ -46,30 +48,39 @@ class Records:
         """Return the job that was begun, if X still has its answer."""
         columns = (getattr(ComplianceJob, name) for name in Record._fields)
         now = datetime.now(UTC)
-        with self._writing() as session:
+        begun = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())
+
+        def found(session: Session) -> Record | None:
             old = (ComplianceJob.state.in_(OPEN), ComplianceJob.created < now - ANSWERS_KEPT)
             session.execute(update(ComplianceJob).where(*old).values(state=FAILED, ended=now))
-            begun = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())
-            found = session.execute(begun).first()
-        return Record(*found) if found else None
+            row = session.execute(begun).first()
+            return Record(*row) if row else None
+
+        return self._write(found)
 
     def add(self, made: Job, stretch: rounds.Stretch) -> Record:
         """Keep a job that X has just made."""
         urls = {"upload_url": made.upload_url, "download_url": made.download_url}
-        row = ComplianceJob(job_id=made.id, state=CREATED, created=datetime.now(UTC), ids=stretch.ids, **urls)
-        row.removed = row.scrubbed = 0
-        with self._writing() as session:
+
+        def add(session: Session) -> Record:
             rounds.begin(session, stretch)
+            row = ComplianceJob(job_id=made.id, state=CREATED, created=datetime.now(UTC), ids=stretch.ids, **urls)
+            row.removed = row.scrubbed = 0
             session.add(row)
             session.flush()
             return Record(row.id, made.id, CREATED, ids=stretch.ids, **urls)
 
+        return self._write(add)
+
     def move(self, record: Record, state: str) -> bool:
         """Note how far a job has come, and return whether its round is over with it."""
         changes = {"state": state} | ({} if state in OPEN else {"ended": datetime.now(UTC)})
-        with self._writing() as session:
+
+        def move(session: Session) -> bool:
             session.execute(update(ComplianceJob).where(ComplianceJob.id == record.id).values(**changes))
             return state == DONE and rounds.advance(session, record.ids)
+
+        return self._write(move)
 
     def count(self, record: Record, session: Session, applied: Applied) -> None:
         """Add up what came of a job, in the transaction that applies it; raises LeaseLost."""
@@ -83,20 +94,24 @@ class Records:
             sums = select(ComplianceJob.removed, ComplianceJob.scrubbed).where(ComplianceJob.id == record.id)
             return Applied(*session.execute(sums).one())
 
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with self._database.writing() as session:
+    def _write(self, change: Callable[[Session], T]) -> T:
+        def held(session: Session) -> T:
             lease.refuse_while_restoring(session)
             lease.renew(session, self._token, name=LEASE)
-            yield session
+            return change(session)
+
+        return self._database.write(held, patience_s=lease.LASTS_S)
 
 
 @contextmanager
 def leased(database: Database) -> Iterator[Records]:
     """Hold the right to see to compliance while the block runs; raises DatabaseUnavailable where another process has it."""
-    with database.writing() as session:
+
+    def take(session: Session) -> int | None:
         lease.refuse_while_restoring(session)
-        token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
+        return lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
+
+    token = database.write(take)
     if token is None:
         raise DatabaseUnavailable("another process sees to compliance")
     try:
@@ -105,5 +120,5 @@ def leased(database: Database) -> Iterator[Records]:
     except lease.LeaseLost as error:
         raise DatabaseUnavailable("another process sees to compliance now") from error
     finally:
-        with suppress(DatabaseUnavailable), database.writing() as session:
-            lease.give_back(session, token, name=LEASE)
+        with suppress(DatabaseUnavailable):
+            database.write(lambda session: lease.give_back(session, token, name=LEASE))

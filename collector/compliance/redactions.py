@@ -62,10 +62,12 @@ def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, A
 
 
 def _apply(database: Database, batch: list[Redaction], kept: Callable[[Session, Applied], None]) -> None:
-    with database.writing() as session:
+    def apply(session: Session) -> None:
         lease.refuse_while_restoring(session)
         whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
         kept(session, Applied(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
+
+    database.write(apply)
 
 
 def _redactions(lines: Iterable[bytes], skipped: dict[str, int]) -> Iterator[Redaction]:

@@ -16,12 +16,14 @@ import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseDamaged, DatabaseUnavailable, known_revisions
+from alchemy import Database, DatabaseDamaged, DatabaseUnavailable
 from collector import figures, lease, runs
 from collector.collector import CollectionRunning
+from collector.copies import tables
 from collector.copies.remains import Remains, remains, take_over
 from collector.sources import MARK
 from collector.tweets import derived, erasure, hashtags, words
+from engines.migrating import known_revisions
 from models import (
     TWEET_WORDS,
     Author,
@@ -66,7 +68,7 @@ def backup(database: Database, target: Path, *, checked: bool = False) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _make_private(partial)
-        counted = _copy(database, partial, count=checked)
+        counted = (_copy if database.on_file else _gather)(database, partial, count=checked)
         if checked:
             _check(partial)
             _check_counts(partial, counted)
@@ -120,14 +122,23 @@ def restore(database: Database, source: Path) -> None:
                 _check_lease(database, token)
             else:
                 _put_aside(database)
-            with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
-                copy.backup(live.driver_connection)
+            _put_back(database, ready)
             erasure.empty_log(database)
         except sqlite.Error as error:
             raise BackupRefused(f"{source.name} can't be put back: {error}") from error
         finally:
             for file in _files(ready):
                 file.unlink(missing_ok=True)
+
+
+def _put_back(database: Database, ready: Path) -> None:
+    """Replace the database in one step by the file that is ready."""
+    if database.on_file:
+        with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
+            copy.backup(live.driver_connection)
+        return
+    with closing(Database(f"sqlite:///{ready}")) as file, file.reading() as rows, database.writing() as session:
+        tables.copy(rows, session)
 
 
 @contextmanager
@@ -139,6 +150,8 @@ def _leased(database: Database) -> Iterator[int]:
             _refuse_while_collecting(session)
             token = lease.take(session, f"{lease.RESTORING}:{os.getpid()}") or 0
     except DatabaseDamaged:
+        if not database.on_file:
+            raise
         yield 0
         return
     try:
@@ -212,12 +225,12 @@ def _files(file: Path) -> list[Path]:
 
 def beside(database: Database, name: str) -> Path:
     """A hidden file beside the database, for what is to replace it."""
-    return database.file.with_name(f".{database.file.name}.{name}")
+    return database.folder / f".{database.label}.{name}"
 
 
 def backups(database: Database) -> Path:
     """The folder of the copies that dropping and the schedule keep."""
-    return database.file.parent / "backups"
+    return database.folder / "backups"
 
 
 def _copy(database: Database, partial: Path, *, count: bool) -> list[int]:
@@ -233,6 +246,21 @@ def _copy(database: Database, partial: Path, *, count: bool) -> list[int]:
         copy.execute("PRAGMA journal_mode=DELETE").close()
     with partial.open("rb") as file:
         os.fsync(file.fileno())
+    return counted
+
+
+def _gather(database: Database, partial: Path, *, count: bool) -> list[int]:
+    """Gather the rows of one state of a server's database in a file, and return how many there are if asked to count."""
+    with closing(Database(f"sqlite:///{partial}")) as file:
+        file.upgrade()
+        with database.reading() as rows, file.writing() as session:
+            counted = [rows.scalar(select(func.count()).select_from(table)) or 0 for table in COUNTED] if count else []
+            tables.copy(rows, session)
+        file.empty_log()
+    with closing(sqlite.connect(partial)) as copy:
+        copy.execute("PRAGMA journal_mode=DELETE").close()
+    with partial.open("rb") as made:
+        os.fsync(made.fileno())
     return counted
 
 
@@ -259,13 +287,13 @@ def _counts(connection: Any) -> list[int]:
 
 
 def _keep_copy(database: Database) -> str:
-    target = backups(database) / f"{database.file.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
+    target = backups(database) / f"{database.name}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
     backup(database, target)
     return target.name
 
 
 def _forget_older_copies(database: Database) -> None:
-    copy = re.compile(re.escape(database.file.stem) + r"-\d{8}T\d{12}Z\.db")
+    copy = re.compile(re.escape(database.name) + r"-\d{8}T\d{12}Z\.db")
     for old in sorted(file for file in backups(database).iterdir() if copy.fullmatch(file.name))[:-KEPT_AT_DROP]:
         old.unlink()
 

@@ -45,7 +45,7 @@ class Remains(NamedTuple):
 
 def remains(session: Session) -> Remains:
     """Return what a copy is to take over from this database; a table that is damaged gives nothing."""
-    session.scalar(select(1).select_from(text("sqlite_master")))  # raises where there is no database at all
+    session.scalar(text("SELECT count(*) FROM alembic_version"))  # raises where there is no database at all
     runs, reserved = _rows(session, Run) or [], _rows(session, Reservation)
     ledger = _rows(session, Spend)
     damaged, bought = ledger is None, _by_runs(runs) if ledger is None else ledger

@@ -37,7 +37,7 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
     try:
         forget_abandoned(database)
         _refuse_without_room(database, folder)
-        target = folder / f"{database.file.stem}-{datetime.now(UTC).strftime(STAMP)}-scheduled.db"
+        target = folder / f"{database.name}-{datetime.now(UTC).strftime(STAMP)}-scheduled.db"
         backup(database, target, checked=True)
         others = [copy for copy in _copies(database) if copy.name != target.name]
         for old in others[: max(0, len(others) + 1 - kept)]:
@@ -54,7 +54,7 @@ def newest(database: Database) -> Copy | None:
 
 def abandoned(database: Database) -> list[Path]:
     """Return what copies left that were killed more than a day ago."""
-    name = re.compile(r"\." + re.escape(database.file.stem) + r"-\d{8}T\d{12}Z(-scheduled)?\.db\.\d+\.partial(-\w+)?", re.ASCII)
+    name = re.compile(r"\." + re.escape(database.name) + r"-\d{8}T\d{12}Z(-scheduled)?\.db\.\d+\.partial(-\w+)?", re.ASCII)
     found = []
     for file in backups(database).glob(".*"):
         with suppress(FileNotFoundError):
@@ -76,7 +76,7 @@ def _copies(database: Database) -> list[Copy]:
 
 
 def _found(database: Database) -> Iterator[Copy]:
-    name = re.compile(re.escape(database.file.stem) + r"-(\d{8}T\d{12}Z)-scheduled\.db", re.ASCII)
+    name = re.compile(re.escape(database.name) + r"-(\d{8}T\d{12}Z)-scheduled\.db", re.ASCII)
     for file in backups(database).glob("*.db"):
         match = name.fullmatch(file.name)
         with suppress(ValueError, FileNotFoundError):  # no time, or removed meanwhile
@@ -88,7 +88,7 @@ def _found(database: Database) -> Iterator[Copy]:
 def _refuse_without_room(database: Database, folder: Path) -> None:
     """Raise BackupRefused where a copy would leave the service less than MARGIN to write."""
     needed = database.size + MARGIN
-    free = shutil.disk_usage(folder if folder.is_dir() else database.file.parent).free
+    free = shutil.disk_usage(folder if folder.is_dir() else database.folder).free
     if free < needed:
         room = f"{needed // 2**20} MiB are needed, {free // 2**20} are free"
         raise BackupRefused(f"the disk has no room for another copy: {room}")

@@ -16,11 +16,12 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy.orm import Session
 
-from alchemy import BUSY_TIMEOUT_S, Database, DatabaseUnavailable
+from alchemy import Database, DatabaseUnavailable
 from collector import lease
 from collector.copies import rotation
 from collector.copies.backups import beside
 from collector.tweets import deletions, erasure
+from engines.turns import BUSY_TIMEOUT_S
 from models import TWEET_WORDS
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,9 @@ def sweep(database: Database) -> bool:
 
 def write_anew(database: Database) -> None:
     """Write the database anew through a file beside it; raises DatabaseUnavailable where others hold that up."""
+    if not database.on_file:
+        database.write_anew()
+        return
     anew = beside(database, "anew")
     with _writers_refused(database), closing(_opened(database.file)) as reader:
         with database.writing() as session:

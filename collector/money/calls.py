@@ -70,21 +70,26 @@ class Desk(NamedTuple):
             except XFailure as failure:
                 sold = failure.sold
                 raise
-            with self.database.writing() as session:
+
+            def settle(session: Session) -> None:
                 lease.refuse_while_restoring(session)
                 ledger.settle_call(session, self.billing, hold, day=answer.observed.date(), micro=micro)
                 keep(session, answer)
+
+            self.database.write(settle, patience_s=lease.LASTS_S)
             unless_kept.pop_all()
         return answer
 
     def _reserved(self, micro: int) -> Hold:
         """Reserve the call's price; wait a while where what is in flight may leave room for it. Raises BudgetSpent, Stopped."""
         deadline = time.monotonic() + LONGEST_WAIT_S
+
+        def reserve(session: Session) -> Hold | None:
+            lease.refuse_while_restoring(session)
+            return ledger.reserve_call(session, self.billing, self.run_id, micro, now=self.x.clock.now())
+
         while not self.stop.is_set():
-            with self.database.writing() as session:
-                lease.refuse_while_restoring(session)
-                hold = ledger.reserve_call(session, self.billing, self.run_id, micro, now=self.x.clock.now())
-            if hold:
+            if hold := self.database.write(reserve):
                 return hold
             if time.monotonic() > deadline:
                 raise BudgetSpent("what others have reserved leaves nothing of the budget: try again later")
@@ -94,8 +99,7 @@ class Desk(NamedTuple):
     def _release(self, hold: Hold, *, sold: bool) -> None:
         now = self.x.clock.now()
         days = (now.date(), (now + self.x.longest).date()) if sold else None
-        with self.database.writing() as session:
-            ledger.release(session, hold, sold=days)
+        self.database.write(lambda session: ledger.release(session, hold, sold=days), patience_s=lease.LASTS_S)
 
 
 def _once(ask: Callable[[], T]) -> T:
@@ -114,19 +118,22 @@ def open_desk(database: Database, x: AppOnly, billing: Billing, patience: Patien
 
     One at a time, so that what a process had in flight that died is known to be lost.
     """
-    with database.writing() as session:
+
+    def take(session: Session) -> tuple[int, int]:
         lease.refuse_while_restoring(session)
         token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
         if token is None:
             raise DeskTaken("another process asks X for counts: try again in a minute")
         ledger.recover_calls(session, today=x.clock.now().date())
-        run_id = runs.chore(session)
+        return token, runs.chore(session)
+
+    token, run_id = database.write(take)
     try:
         with lease.beating(database, token, stop.set, name=LEASE):
             yield Desk(database, x, billing, run_id, stop, Tries(patience, stop, _tell, x.clock))
     finally:
-        with suppress(DatabaseUnavailable), database.writing() as session:
-            lease.give_back(session, token, name=LEASE)
+        with suppress(DatabaseUnavailable):
+            database.write(lambda session: lease.give_back(session, token, name=LEASE))
 
 
 def _tell(failure: XFailure) -> None:

@@ -48,7 +48,7 @@ def remove(session: Session, ids: Collection[int]) -> int:
         for table in (TweetTag, Version, Payload):
             session.execute(delete(table).where(table.tweet_id.in_(gone)))
         session.execute(delete(Tweet).where(Tweet.id.in_(gone)))
-    _remove_idle(session, {row.author_id for row in stored if row.author_id is not None})
+    remove_idle(session, {row.author_id for row in stored if row.author_id is not None})
     erasure.owe(session)
     figures.changed(session)
     return len(gone)
@@ -60,11 +60,14 @@ def bury_author(database: Database, username: str) -> int:
     Their ids get tombstones first, and so does the username, as its stand-in: whoever turns up under it is kept out as well,
     and a deletion that was cut off is gone on with by the next one, or by `bury_rest`.
     """
-    with database.writing() as session:
+
+    def lay(session: Session) -> Sequence[int]:
         lease.refuse_while_restoring(session)
         named = session.scalars(select(Author.id).where(func.lower(Author.username) == username.lower())).all()
         tombstones.lay_authors(session, {*named, stand_in_id(username)})
-    return _bury_authors(database, named)
+        return named
+
+    return _bury_authors(database, database.write(lay))
 
 
 def bury_rest(database: Database) -> int:
@@ -90,7 +93,7 @@ def bury_found(session: Session, versions: Collection[int], authors: Collection[
     )
     for ids in _batches(sorted({one for each in asked for one in session.scalars(each)})):
         bury_all(session, ids)
-    _remove_idle(session, authors)
+    remove_idle(session, authors)
 
 
 def bury_again(session: Session) -> None:
@@ -103,25 +106,29 @@ def bury_again(session: Session) -> None:
     later = select(Version.tweet_id).where(Version.id.in_(whole))
     for ids in _batches(session.scalars(select(Tweet.id).where(or_(deleted, Tweet.id.in_(later)))).all()):
         bury_all(session, ids)
-    _remove_idle(session, session.scalars(select(Author.id).where(Author.id.in_(people))).all())
+    remove_idle(session, session.scalars(select(Author.id).where(Author.id.in_(people))).all())
 
 
 def _bury_authors(database: Database, authors: Collection[int]) -> int:
     """Remove these authors and all their tweets, in short transactions."""
-    buried = 0
-    while authors:
-        with database.writing() as session:
-            lease.refuse_while_restoring(session)
-            ids = session.scalars(select(Tweet.id).where(Tweet.author_id.in_(authors)).limit(BATCH)).all()
-            buried += bury_all(session, ids)
-            if len(ids) < BATCH:
-                _remove_idle(session, authors)
-                break
+
+    def some(session: Session) -> tuple[int, bool]:
+        lease.refuse_while_restoring(session)
+        ids = session.scalars(select(Tweet.id).where(Tweet.author_id.in_(authors)).limit(BATCH)).all()
+        removed, last = bury_all(session, ids), len(ids) < BATCH
+        if last:
+            remove_idle(session, authors)
+        return removed, last
+
+    buried, last = 0, not authors
+    while not last:
+        removed, last = database.write(some)
+        buried += removed
     return buried
 
 
-def _remove_idle(session: Session, authors: Collection[int]) -> None:
-    """Remove those of these authors of whom no tweet is stored."""
+def remove_idle(session: Session, authors: Collection[int]) -> None:
+    """Remove those of these authors of whom no tweet is stored, and what X gave of them."""
     for some in _batches(sorted(authors)):
         idle = session.scalars(select(Author.id).where(Author.id.in_(some), Author.tweets == 0)).all()
         if idle:

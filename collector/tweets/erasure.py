@@ -1,5 +1,7 @@
 """Erasure: what was deleted is gone from the database's file and its log as well, not from the answers only.
 
+On PostgreSQL that is a VACUUM, which frees what was deleted for others to overwrite; a server's own log is not ours to empty.
+
 SQLite overwrites what is deleted (`secure_delete`), but not the copies that it leaves in a page's unused part when it moves
 rows to another page, nor those in the write-ahead log; FTS5 keeps some words between the pages of its index. So the log is
 emptied and the index and the file are written anew: at once while the database is small, else by the next sweep. What is owed

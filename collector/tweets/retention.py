@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector import lease
-from collector.tweets import erasure
+from collector.tweets import erasure, parts
 from collector.tweets.deletions import remove
 from models import AuthorPayload, Payload, Tweet
 from queries.figures import x_now
 
 BATCH = 500
+T = TypeVar("T")
 
 
 class Expired(NamedTuple):
@@ -37,7 +39,8 @@ def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta 
     """
     with database.reading() as session:
         now = min(datetime.now(UTC), x_now(session))
-    gone = _repeated(database, _old_tweets, _limit(now, tweets), stop)
+    limit = _limit(now, tweets)
+    gone = _parts(database, limit, stop) + _repeated(database, _old_tweets, limit, stop)
     bodies = [_repeated(database, old, _limit(now, payloads), stop) for old in (_old_payloads, _old_author_payloads)]
     if gone or any(bodies):
         erasure.settle(database)
@@ -48,17 +51,31 @@ def _limit(now: datetime, age: timedelta | None) -> datetime | None:
     return None if age is None else now - age
 
 
+def _parts(database: Database, limit: datetime | None, stop: Event) -> int:
+    """Drop whole parts of the tables, on PostgreSQL, and return how many tweets that were."""
+    removed = 0
+    while limit and not stop.is_set():
+        dropped = database.write(partial(_some, parts.drop_oldest, limit))
+        if dropped is None:
+            break
+        removed += dropped
+    return removed
+
+
 def _repeated(database: Database, old: Callable[[Session, datetime], int], limit: datetime | None, stop: Event) -> int:
     """Remove batches until there is nothing older than the limit, and return how many rows that were."""
     removed = 0
     while limit and not stop.is_set():
-        with database.writing() as session:
-            lease.refuse_while_restoring(session)
-            batch = old(session, limit)
+        batch = database.write(partial(_some, old, limit))
         removed += batch
         if batch < BATCH:
             break
     return removed
+
+
+def _some(old: Callable[[Session, datetime], T], limit: datetime, session: Session) -> T:
+    lease.refuse_while_restoring(session)
+    return old(session, limit)
 
 
 def _old_tweets(session: Session, limit: datetime) -> int:

@@ -17,6 +17,7 @@ from collector.tweets.repeated import align, followers_of, show_followers
 from collector.tweets.tombstones import without_buried, without_locations
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen, stand_in_id
 from models import Author, Tag, Tweet, TweetTag, Version
+from sql import partitions
 from sql.functions import among
 from sql.statements import execute_many, upsert_many
 
@@ -36,6 +37,7 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     """Store what a run found and return how many tweets are new. Storing the same again changes nothing."""
     versions, scrubbed = without_locations(session, with_history(session, finds))
     merged, observed, buried, people = without_buried(session, _merged(versions), list(authors))
+    partitions.prepare(session, [version for find in merged for version in find.tweet.versions])
     _store_authors(session, observed, merged)
     met = _met(session, merged)
     new = [find for find in merged if met.isdisjoint(find.tweet.versions)]

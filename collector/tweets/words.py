@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
-    """Index what the texts of the tweets with these ids have become, where they change."""
+    """Index what the texts of the tweets with these ids have become, where they change; a part's words go with it."""
+    if isinstance(ids, range):
+        yield
+        return
     before = _texts(session, ids)
     yield
     session.flush()
@@ -46,14 +49,20 @@ def follow_rules(session: Session) -> None:
     """Index all tweets anew where that was done by other rules, such as those of another Python's Unicode data."""
     if session.scalar(select(Figure.value).where(Figure.name == FIGURE, Figure.label == RULES)):
         return
-    log.warning("the words of all tweets are indexed anew", extra={"rules": RULES})
+    if session.scalar(select(Tweet.id).limit(1)) is not None:
+        log.warning("the words of all tweets are indexed anew", extra={"rules": RULES})
     TWEET_WORDS.clear(session)
+    index_all(session)
+    session.execute(delete(Figure).where(Figure.name == FIGURE))
+    upsert(session, Figure, [{"name": FIGURE, "label": RULES, "value": 1}])
+
+
+def index_all(session: Session) -> None:
+    """Index all tweets, of which none is indexed."""
     after = -1
     while texts := session.execute(_NEXT.where(Tweet.id > after)).all():
         TWEET_WORDS.add(session, _words((row.id, row.text) for row in texts))
         after = texts[-1].id
-    session.execute(delete(Figure).where(Figure.name == FIGURE))
-    upsert(session, Figure, [{"name": FIGURE, "label": RULES, "value": 1}])
 
 
 def _texts(session: Session, ids: Collection[int]) -> dict[int, str]:

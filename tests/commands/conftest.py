@@ -17,6 +17,7 @@ from app import create_app
 from collector.collector import Collector
 from settings import load
 from tests.conftest import ROOT
+from tests.fixtures import databases
 from tests.fixtures.archives import Json
 
 TAGS = "#devops,#sre,#Observability"
@@ -36,7 +37,8 @@ class Program:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.file = folder / "tweets.db"
-        self.environment = {"DATABASE_URL": f"sqlite:///{self.file}", "TWITTER_API_URL": NOBODY, "TAGS": TAGS} | settings
+        self.url = databases.url_of(folder)
+        self.environment = {"DATABASE_URL": self.url, "TWITTER_API_URL": NOBODY, "TAGS": TAGS} | settings
         self.app: Flask = create_app(load(self.environment, folder=folder))
         self.collector: Collector = self.app.extensions["collector"]
 
@@ -90,7 +92,7 @@ MakeProgram = Callable[..., Program]
 
 
 @pytest.fixture
-def make_program(tmp_path: Path) -> Iterator[MakeProgram]:
+def make_program(tmp_path: Path, database_program: str) -> Iterator[MakeProgram]:
     """Make programs in folders of their own, with more settings by name."""
     made: list[Program] = []
 

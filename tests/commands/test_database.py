@@ -11,11 +11,11 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from alchemy import known_revisions
 from collector.imports import Import
 from collector.values import Archived
 from collector.x.parsing import tweet
 from emulator import Emulator
+from engines.migrating import known_revisions
 from models import Lease
 from tests.commands.conftest import MakeProgram, Program
 from tests.conftest import wait_until

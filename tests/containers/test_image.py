@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import alchemy
+from engines import migrating
 from guard.listening import check_listening
 from settings import SettingError, load
 from tests.conftest import ROOT
@@ -68,7 +68,7 @@ def test_the_image_has_every_file_that_the_service_is_made_of() -> None:
 
 
 def test_what_is_loaded_by_path_is_counted_among_those_files() -> None:
-    assert [str(alchemy.MIGRATIONS.relative_to(ROOT))] == list(LOADED_BY_PATH)
+    assert [str(migrating.MIGRATIONS.relative_to(ROOT))] == list(LOADED_BY_PATH)
 
 
 def test_a_room_that_is_forgotten_is_noticed(tmp_path: Path) -> None:

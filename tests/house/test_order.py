@@ -20,6 +20,7 @@ FLOORS = [
     {"models"},
     {"sql"},
     {"alchemy", "telemetry"},
+    {"engines"},
     {"logstash", "settings", "text"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

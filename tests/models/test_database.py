@@ -21,7 +21,8 @@ from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
-from alchemy import MIGRATIONS, Base, Database, DatabaseUnavailable, known_revisions, newest_revision
+from alchemy import Base, Database, DatabaseUnavailable
+from engines.migrating import MIGRATIONS, known_revisions, newest_revision
 from models import TWEET_WORDS, Author, Run, Tweet
 from queries.hours import per_hour
 from queries.tweets import Views

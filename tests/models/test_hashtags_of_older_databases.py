@@ -13,9 +13,10 @@ from alembic.config import Config
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.pool import NullPool
 
-from alchemy import MIGRATIONS, Database
+from alchemy import Database
 from collector.money.prices import Billing, Prices
 from collector.verification import faults
+from engines.migrating import MIGRATIONS
 from models import Hashtag
 from queries.facets import facets
 from queries.related import Related, related

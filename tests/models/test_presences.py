@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from alchemy import MIGRATIONS
+from engines.migrating import MIGRATIONS
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 RUN = "INSERT INTO runs (id, kind, state, started, tweets_added, posts, users) VALUES (1, 'import', 'done', :at, 0, 0, 0)"

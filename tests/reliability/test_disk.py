@@ -17,12 +17,13 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 from sqlalchemy import func, select
 
-from alchemy import Database
+from alchemy import Database, DiskFailed
 from api import collector_for, get_tweets
 from collector.collector import Collector
 from collector.copies import backups
 from collector.verification import faults
 from emulator import Emulator
+from engines import sqlite as sqlite_engine
 from models import Run, RunTag, Tweet
 from tests.commands.conftest import Program
 from tests.conftest import ROOT, MakeSettings, environment, let_lease_run_out, serving, wait_until
@@ -171,18 +172,16 @@ def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_pat
 def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified(
     collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import alchemy
-
     seen: list[str] = []
-    uncached = alchemy._uncached
+    uncached = sqlite_engine._uncached
 
     def heard(file: Path) -> list[int]:
         seen.append(file.name)
         return uncached(file)
 
-    monkeypatch.setattr(alchemy, "_uncached", heard)
-    failure = alchemy.DiskFailed("the disk of the database fails")
-    with pytest.raises(alchemy.DiskFailed), collector.database.writing():
+    monkeypatch.setattr(sqlite_engine, "_uncached", heard)
+    failure = DiskFailed("the disk of the database fails")
+    with pytest.raises(DiskFailed), collector.database.writing():
         raise failure
     assert seen == []
     get_tweets(collector)

@@ -16,13 +16,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import alchemy  # noqa: E402
 import api  # noqa: E402 (found through the line above)
 from collector import listings, runs  # noqa: E402
 from collector.buying import Buyer  # noqa: E402
 from collector.reading import TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
+from engines import sqlite as sqlite_engine  # noqa: E402
 
 POINTS: dict[str, tuple[Any, str]] = {
     "reserved": (Buyer, "reserved"),  # on record, and not yet asked
@@ -71,8 +71,8 @@ def main() -> int:
         without_checkpoints()
     if "--synchronous-off" in arguments:
         arguments.remove("--synchronous-off")
-        pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in alchemy.PRAGMAS)
-        alchemy.PRAGMAS = pragmas
+        pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite_engine.PRAGMAS)
+        sqlite_engine.PRAGMAS = pragmas
     if "--unpaced" in arguments:
         arguments.remove("--unpaced")
         transport.ARCHIVE_EVERY_S = 0.0

@@ -1,0 +1,75 @@
+"""The rows of all tables, from one database into another, whichever program each is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Table, delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from alchemy import Base
+from collector.tweets import words
+from models import Writer
+from sql import partitions
+
+BATCH = 5_000
+_WRITERS: Any = Writer.__table__
+
+
+def copy(source: Session, target: Session) -> None:
+    """Replace all rows of the target by those of the source, in the target's transaction. Both have the newest schema."""
+    for table in reversed(_tables()):
+        target.execute(delete(table))
+    words.clear(target)
+    for table in _tables():
+        rows = _rows(source, table)
+        while batch := list(islice(rows, BATCH)):
+            if table.name in partitions.KEYS:
+                partitions.prepare(target, [row[partitions.KEYS[table.name]] for row in batch])
+            _insert(target, table, batch)
+    words.index_all(target)
+    _go_on_numbering(target)
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Return how many rows each table has."""
+    return {table.name: session.scalar(select(func.count()).select_from(table)) or 0 for table in _tables()}
+
+
+def _tables() -> Sequence[Table]:
+    """Return the tables, those that others refer to first. Who writes is a matter of each database's own."""
+    return [table for table in Base.metadata.sorted_tables if table is not _WRITERS]
+
+
+def _rows(session: Session, table: Table) -> Iterator[dict[str, Any]]:
+    rows = session.execute(select(table).execution_options(yield_per=BATCH)).mappings()
+    return (dict(row) for row in rows)
+
+
+def _insert(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, on PostgreSQL by COPY, which is several times as fast."""
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        session.execute(insert(table), rows)
+        return
+    session.flush()
+    processors = [(column.name, column.type.bind_processor(connection.dialect)) for column in table.columns]
+    names = ", ".join(f'"{name}"' for name, _ in processors)
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as lines:
+        for row in rows:
+            lines.write_row([process(row[name]) if process else row[name] for name, process in processors])
+
+
+def _go_on_numbering(session: Session) -> None:
+    """Let PostgreSQL's numbers go on after the highest; SQLite sees them pass."""
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    for table in _tables():
+        column = table.autoincrement_column
+        if column is not None:
+            highest = session.scalar(select(func.max(column))) or 0
+            own = {"table": table.name, "column": column.name, "last": highest + 1}
+            session.execute(text("SELECT setval(pg_get_serial_sequence(:table, :column), :last, false)"), own)

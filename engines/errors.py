@@ -1,0 +1,31 @@
+"""What can be wrong with a database outside of our own code. The texts say what, without SQL, paths and addresses."""
+
+from __future__ import annotations
+
+
+class DatabaseUnavailable(Exception):
+    """The database is busy, full, away or damaged; its text says which, without SQL and paths."""
+
+
+class DatabaseAway(DatabaseUnavailable):
+    """Nobody answers who may write, or the connection broke: whether the last transaction was committed is not known."""
+
+
+class QueryTooLong(DatabaseUnavailable):
+    """A question took longer than it may."""
+
+
+class DatabaseNotMigrated(DatabaseUnavailable):
+    """The database has no tables yet."""
+
+
+class DatabaseDamaged(DatabaseUnavailable):
+    """What stands where the database should is none, or is broken."""
+
+
+class DiskFailed(DatabaseUnavailable):
+    """A write or a sync failed. Nothing more is written through this Database until what is on the disk was verified."""
+
+
+class DatabaseRevision(Exception):
+    """The database was written by a newer version of this program."""

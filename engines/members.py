@@ -1,0 +1,130 @@
+"""The members of a PostgreSQL cluster: how each is reached, and which of them may be the primary.
+
+libpq alone would take the first host that says it may write. After a failover that can be the old primary, which was cut off or
+paused and knows nothing yet. A promotion begins a new timeline (https://www.postgresql.org/docs/15/continuous-archiving.html,
+"Timelines"), so a member that is on an older timeline than one that was seen before is no primary.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from sqlalchemy import URL
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+CONNECT_TIMEOUT_S = 2
+RESTED_S = 0.5
+APPLICATION = "hashtag-monitor"
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+_TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"
+
+
+class Member(NamedTuple):
+    """A server of a cluster: its host, or the folder of its socket, and its port; empty for libpq's own defaults."""
+
+    host: str
+    port: str
+
+    @property
+    def address(self) -> Mapping[str, str]:
+        """What libpq takes for it."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+
+class _Whole(Loader):
+    """Gives sums, which the server makes of any length, as whole numbers where they are."""
+
+    def load(self, data: Buffer) -> int | float:
+        number = bytes(data)
+        return int(number) if number.lstrip(b"-").isdigit() else float(number)
+
+
+class Linked(psycopg.Connection[Any]):
+    """A connection that knows on which timeline its server was, if that was the primary."""
+
+    timeline = 0
+
+
+class Members:
+    """The servers that a URL names, in its order, and the primary among them."""
+
+    def __init__(self, url: URL) -> None:
+        dialect: Any = PGDialect_psycopg
+        given: dict[str, Any] = dict(dialect().create_connect_args(url)[1])
+        hosts, ports = (str(given.pop(name, "")).split(",") for name in ("host", "port"))
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        if len(hosts) != len(ports):
+            raise ValueError("it has not as many ports as hosts")
+        self.all: Sequence[Member] = [Member(*one) for one in zip(hosts, ports, strict=True)]
+        self.wanted = str(given.pop("target_session_attrs", "read-write"))
+        defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": APPLICATION}
+        self._options = defaults | given
+        try:
+            psycopg.conninfo.make_conninfo("", **self._options)  # type: ignore[arg-type]
+        except psycopg.ProgrammingError as error:
+            raise ValueError(f"libpq says: {error}".splitlines()[0]) from error
+        self._first, self._change = 0, threading.Lock()
+        self.timeline = 0
+        self._away = (-math.inf, "")
+
+    def connection(self, member: Member, **more: Any) -> Linked:
+        """Connect to one member, outside of any transaction; raises psycopg.OperationalError."""
+        connection = Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
+        connection.adapters.register_loader("numeric", _Whole)
+        return connection
+
+    def primary(self) -> Linked:
+        """Connect to the primary, trying first who was it last; raises psycopg.OperationalError.
+
+        Where there was none a moment ago, nobody is asked again: each member that is silent takes CONNECT_TIMEOUT_S.
+        """
+        when, why = self._away
+        if time.monotonic() < when + RESTED_S:
+            raise psycopg.OperationalError(why)
+        failures = []
+        for place in range(len(self.all)):
+            number = (self._first + place) % len(self.all)
+            try:
+                connection = self.connection(self.all[number], target_session_attrs=self.wanted)
+            except psycopg.OperationalError as error:
+                failures.append(str(error))
+                continue
+            if self._newest(connection):
+                self._first = number
+                return connection
+            connection.close()
+            failures.append(f"{self.all[number].host} is a primary of before a failover")
+        self._away = time.monotonic(), "; ".join(failures)
+        raise psycopg.OperationalError("; ".join(failures))
+
+    def _newest(self, connection: Linked) -> bool:
+        """Tell whether a primary is on the newest timeline that was seen, and remember it."""
+        row = connection.execute(_TIMELINE).fetchone()
+        connection.timeline = int(row[0]) if row else 0
+        with self._change:
+            self.timeline = max(self.timeline, connection.timeline)
+            return connection.timeline == self.timeline
+
+
+def answers(host: str, port: int, *, seconds: float = CONNECT_TIMEOUT_S) -> bool:
+    """Tell whether a server is there: not paused, not cut off. It answers before any password and takes no connection of it."""
+    folder = host.startswith("/")
+    try:
+        with socket.socket(socket.AF_UNIX) if folder else socket.create_connection((host, port), seconds) as probe:
+            probe.settimeout(seconds)
+            if folder:
+                probe.connect(str(PurePosixPath(host) / f".s.PGSQL.{port}"))
+            probe.sendall(SSL_REQUEST)
+            return probe.recv(1) in (b"S", b"N", b"E")
+    except OSError:
+        return False
