@@ -73,7 +73,7 @@ class Members:
             psycopg.conninfo.make_conninfo("", **self._options)  # type: ignore[arg-type]
         except psycopg.ProgrammingError as error:
             raise ValueError(f"libpq says: {error}".splitlines()[0]) from error
-        self._first, self._change = 0, threading.Lock()
+        self._first, self._connecting = 0, threading.Lock()
         self.timeline = 0
         self._away = (-math.inf, "")
 
@@ -88,6 +88,10 @@ class Members:
 
         Where there was none a moment ago, nobody is asked again: each member that is silent takes CONNECT_TIMEOUT_S.
         """
+        with self._connecting:
+            return self._primary()
+
+    def _primary(self) -> Linked:
         when, why = self._away
         if time.monotonic() < when + RESTED_S:
             raise psycopg.OperationalError(why)
@@ -111,9 +115,8 @@ class Members:
         """Tell whether a primary is on the newest timeline that was seen, and remember it."""
         row = connection.execute(_TIMELINE).fetchone()
         connection.timeline = int(row[0]) if row else 0
-        with self._change:
-            self.timeline = max(self.timeline, connection.timeline)
-            return connection.timeline == self.timeline
+        self.timeline = max(self.timeline, connection.timeline)
+        return connection.timeline == self.timeline
 
 
 def answers(host: str, port: int, *, seconds: float = CONNECT_TIMEOUT_S) -> bool:

@@ -84,35 +84,45 @@ class PostgreSQL:
     def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> Iterator[Session]:
         """Give a session that sees one state, of which each question is answered so soon.
 
-        With `as_of`, a question whose answer tells states apart, a replica gives it if its state is the primary's newest.
-        Raises QueryTooLong, DatabaseUnavailable.
+        With `as_of`, a question whose answer tells states apart, a replica gives it if its state is the primary's newest; while
+        there is no primary, whoever knows as much for sure. Raises QueryTooLong, DatabaseUnavailable.
         """
-        if as_of is None or self._replicas is None:
-            with self.session_of(self.engine, within, patience_s=READ_PATIENCE_S) as session:
-                yield session
-        else:
-            with self._replicas.reading(within, as_of) as session:
-                yield session
+        with ExitStack() as stack:
+            session = self._replicas.newest(stack, within, as_of) if self._replicas and as_of else None
+            yield session or self._reading(stack, within)
+
+    def _reading(self, stack: ExitStack, within: timedelta | None) -> Session:
+        """Return a session of the primary, or of who stands in for it; waits for either."""
+        deadline = time.monotonic() + READ_PATIENCE_S
+        while True:
+            with suppress(DatabaseAway):
+                return stack.enter_context(self.session_of(self.engine, within))
+            with suppress(DatabaseAway):
+                return stack.enter_context(self.session_of(self.stand_in(), within))
+            if time.monotonic() + TRIED_AGAIN_S > deadline:
+                raise DatabaseAway(AWAY)
+            time.sleep(TRIED_AGAIN_S)
+
+    def stand_in(self) -> Engine:
+        """Return who knows all that was committed while there is no primary; raises DatabaseAway where that isn't sure."""
+        if self._replicas is None:
+            raise DatabaseAway(AWAY)
+        return self._replicas.farthest()
 
     @contextmanager
-    def session_of(self, engine: Engine, within: timedelta | None, *, patience_s: float = 0) -> Iterator[Session]:
+    def session_of(self, engine: Engine, within: timedelta | None) -> Iterator[Session]:
         """Give a session of one server that sees one state."""
         limit = 0 if within is None else round(within.total_seconds() * 1000)
-        with self._session(engine, _READ.format(milliseconds=limit), patience_s) as session:
+        with self._session(engine, _READ.format(milliseconds=limit), 0) as session:
             yield session
 
     def glance(self, question: str) -> list[Any]:
         """Return the rows of one question to the primary, or, while there is none, to whoever knows as much for sure."""
-        try:
-            return self.asked_of_primary(question)
-        except DatabaseAway:
-            if self._replicas is None:
-                raise
-            return self.asked(self._replicas.farthest(), question)
-
-    def asked_of_primary(self, question: str) -> list[Any]:
-        """Return the rows of one question to the primary; it is waited for where no replica can stand in."""
-        return self.asked(self.engine, question, patience_s=0 if self._replicas else READ_PATIENCE_S)
+        with suppress(DatabaseAway):
+            return self.asked(self.engine, question)
+        with suppress(DatabaseAway):
+            return self.asked(self.stand_in(), question)
+        return self.asked(self.engine, question, patience_s=READ_PATIENCE_S)
 
     def asked(self, engine: Engine, question: str, *, patience_s: float = 0) -> list[Any]:
         """Return the rows of one question to one server, without a transaction."""
@@ -242,17 +252,12 @@ class _Replicas:
         self._members = len({*members.all, *own.all})
         self._rested_until = dict.fromkeys(range(len(own.all)), -math.inf)
 
-    @contextmanager
-    def reading(self, within: timedelta | None, as_of: str) -> Iterator[Session]:
-        """Give a session that sees the newest state, of a replica if one has it."""
-        with ExitStack() as stack:
-            yield self._session(stack, within, as_of)
-
-    def _session(self, stack: ExitStack, within: timedelta | None, as_of: str) -> Session:
+    def newest(self, stack: ExitStack, within: timedelta | None, as_of: str) -> Session | None:
+        """Return a session of a replica that has the primary's state of now, None where there is no such replica."""
         try:
-            newest = self._database.asked_of_primary(as_of)
+            newest = self._database.asked(self._database.engine, as_of)
         except DatabaseAway:
-            return stack.enter_context(self._database.session_of(self.farthest(), within))
+            return None
         first = next(self._count)
         for place in range(len(self._engines)):
             number = (first + place) % len(self._engines)
@@ -260,11 +265,11 @@ class _Replicas:
                 continue
             with ExitStack() as tried:
                 session = self._tried(tried, number, within, as_of)
-                if session and session.connection().exec_driver_sql(as_of).all() == newest:
+                if session and [tuple(row) for row in session.connection().exec_driver_sql(as_of)] == newest:
                     stack.push(tried.pop_all())
                     return session
             self._rested_until[number] = time.monotonic() + (LAGGING_S if session else RESTED_S)
-        return stack.enter_context(self._database.session_of(self._database.engine, within))
+        return None
 
     def _tried(self, stack: ExitStack, number: int, within: timedelta | None, as_of: str) -> Session | None:
         try:

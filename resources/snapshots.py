@@ -19,8 +19,8 @@ import orjson
 from flask import Response, current_app, request
 from sqlalchemy.orm import Session
 
-from alchemy import Database
-from queries.figures import Stamp, stamp, stamp_now
+from alchemy import Database, DatabaseAway
+from queries.figures import NEWEST, Stamp, stamp, stamp_now
 from resources.api import MonitorResource, no_content
 from resources.cache import Answer, Cache, Headers, State
 from resources.streams import LEVEL, Streams, packed
@@ -56,7 +56,7 @@ class Snapshots:
 
     def reading(self) -> AbstractContextManager[Session]:
         """Give a session that sees one state of the database, as long as a request may."""
-        return self.database.reading(within=self._within)
+        return self.database.reading(within=self._within, as_of=NEWEST)
 
     def stamp(self) -> Stamp:
         """Return the stamp of the newest state. It is asked for again only after a commit."""
@@ -102,6 +102,13 @@ class SnapshotResource(MonitorResource):
         return "json"
 
     def get(self, **path: Any) -> Response:
+        """Answer, once more from another server where one goes away in the middle."""
+        try:
+            return self._answer(path)
+        except DatabaseAway:
+            return self._answer(path)
+
+    def _answer(self, path: Mapping[str, Any]) -> Response:
         shared, asked = self._snapshots, _asked(self.form())
         on_stamp_alone = type(self).depends is SnapshotResource.depends
         if on_stamp_alone and (kept := self._kept(asked, State(shared.stamp()))):

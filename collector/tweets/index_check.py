@@ -58,6 +58,6 @@ def _found(said: Words, meant: Words) -> Iterator[str]:
 
 
 def _pairs(session: Session) -> Iterator[tuple[str, int]]:
-    """Give what the index should say."""
+    """Give what the index should say; nothing is asked before the first is taken."""
     texts = session.execute(select(Tweet.id, Tweet.text).execution_options(yield_per=BATCH))
-    return ((word, tweet_id) for tweet_id, text in texts for word in indexed(text))
+    yield from ((word, tweet_id) for tweet_id, text in texts for word in indexed(text))

@@ -1,0 +1,188 @@
+"""Replicas answer readers, but only with what is so: what was just written, and what was confirmed before a primary died."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from alchemy import Database, DatabaseAway, DatabaseUnavailable
+from collector.figures import changed
+from models import Mark
+from queries.figures import NEWEST
+from tests.conftest import wait_until
+from tests.fixtures.databases import MISSING, USER, Cluster, asked, programs
+
+pytestmark = pytest.mark.postgresql
+SYNCHRONOUS = "ANY 1 (*)"
+
+
+class Pair(NamedTuple):
+    """A primary and a standby of its own, and the database of both."""
+
+    primary: Cluster
+    standby: Cluster
+    database: Database
+
+    def note(self, name: str) -> None:
+        """Write something that a reader sees."""
+
+        def write(session: Session) -> None:
+            session.add(Mark(name=name, value="here"))
+            changed(session)
+
+        self.database.write(write, patience_s=1)
+
+    def noted(self) -> tuple[bool, set[str]]:
+        """Return whether a standby answered a reader, and what it showed."""
+        with self.database.reading(as_of=NEWEST) as session:
+            names = set(session.scalars(select(Mark.name).where(Mark.value == "here")))
+            return bool(session.scalar(text("SELECT pg_is_in_recovery()"))), names
+
+    def on_standby(self, sql: str) -> Any:
+        return asked(self.standby.url("postgres"), sql)[0][0]
+
+
+@contextmanager
+def running(programs: Path) -> Iterator[Pair]:
+    folders = [Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")) for _ in range(2)]
+    primary, standby = (Cluster(programs, folder) for folder in folders)
+    try:
+        primary.start()
+        url = primary.url_of("tweets")
+        standby.follow(primary)
+        asked(url, f"ALTER SYSTEM SET synchronous_standby_names = '{SYNCHRONOUS}'")
+        asked(url, "SELECT pg_reload_conf()")
+        hosts = "&".join(f"host=127.0.0.1:{one.port}" for one in (primary, standby))
+        both = f"postgresql+psycopg://{USER}@/tweets?{hosts}"
+        with closing(Database(f"{both}&target_session_attrs=read-write", standby.url("tweets"))) as database:
+            database.upgrade()
+            yield Pair(primary, standby, database)
+    finally:
+        for one in (standby, primary):
+            one.stop()
+            shutil.rmtree(one.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    found = programs()
+    if found is None:
+        pytest.skip(MISSING)
+    with running(found) as ready:
+        yield ready
+
+
+def test_a_replica_answers_with_what_was_written_last_or_the_primary_does(pair: Pair) -> None:
+    pair.note("first")
+    wait_until(lambda: pair.noted() == (True, {"first"}))
+    pair.on_standby("SELECT pg_wal_replay_pause()::text")
+    pair.note("second")
+    assert pair.noted() == (False, {"first", "second"})
+    pair.on_standby("SELECT pg_wal_replay_resume()::text")
+    wait_until(lambda: pair.noted() == (True, {"first", "second"}))
+    pair.standby.kill()
+    assert pair.noted() == (False, {"first", "second"})
+
+
+def test_while_there_is_no_primary_what_was_confirmed_is_read_and_nothing_is_written(pair: Pair) -> None:
+    pair.note("first")
+    pair.primary.kill()
+    with pytest.raises(DatabaseAway):
+        pair.note("second")
+    assert pair.noted() == (True, {"first"})
+    assert pair.database.glance("SELECT count(*) FROM marks WHERE value = 'here'") == [(1,)]
+    pair.standby.run("pg_ctl", "-D", pair.standby.data, "-s", "-w", "promote")
+    wait_until(lambda: _written(pair, "third"))
+    assert pair.noted()[1] == {"first", "third"}
+
+
+def test_a_primary_that_is_silent_is_given_up_and_one_of_before_a_failover_is_none(pair: Pair) -> None:
+    pair.note("first")
+    pids = _processes(pair.primary)
+    for pid in pids:
+        signal_to(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            pair.note("second")
+        assert time.monotonic() - began < 20
+        assert pair.noted() == (True, {"first"})
+        pair.standby.run("pg_ctl", "-D", pair.standby.data, "-s", "-w", "promote")
+        wait_until(lambda: _written(pair, "third"))
+    finally:
+        for pid in pids:
+            signal_to(pid, signal.SIGCONT)
+    assert pair.noted()[1] == {"first", "third"}
+    pair.note("fourth")
+    assert pair.noted()[1] == {"first", "third", "fourth"}
+
+
+def test_what_no_standby_confirms_is_not_said_to_be_written(pair: Pair) -> None:
+    pair.note("first")
+    pair.standby.kill()
+    with pytest.raises(DatabaseUnavailable):
+        pair.note("second")
+
+
+def test_a_change_whose_confirmation_was_lost_is_made_once(pair: Pair) -> None:
+    calls = []
+
+    def add(session: Session) -> str:
+        calls.append(1)
+        session.execute(text("UPDATE figures SET value = value + 1 WHERE name = 'counted'"))
+        if len(calls) == 1:
+            _cut_at_commit(session)
+        return "done"
+
+    pair.database.write(lambda session: session.execute(text("INSERT INTO figures VALUES ('counted', '', 0)")))
+    assert pair.database.write(add, patience_s=20) == "done"
+    assert pair.database.glance("SELECT value FROM figures WHERE name = 'counted'") == [(1,)]
+    assert len(calls) == 1
+
+
+def _cut_at_commit(session: Session) -> None:
+    """Let the connection break when the server has committed and before it says so."""
+    connection: Any = session.connection().connection.driver_connection
+    commit = connection.commit
+
+    def committed() -> None:
+        commit()
+        connection.close()
+        raise_away()
+
+    connection.commit = committed
+
+
+def raise_away() -> None:
+    import psycopg
+
+    raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def _written(pair: Pair, name: str) -> bool:
+    try:
+        pair.note(name)
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
+def _processes(cluster: Cluster) -> list[int]:
+    pid = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def signal_to(pid: int, number: signal.Signals) -> None:
+    import os
+
+    os.kill(pid, number)
