@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, DateTime, Dialect, Engine, MetaData, String, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import BigInteger, Integer, TypeDecorator
 
@@ -130,7 +131,10 @@ class Database:
     @staticmethod
     def check(url: str) -> None:
         """Raise ValueError, with a reason in words, for a URL that no driver takes."""
-        made = make_url(url)
+        try:
+            made = make_url(url)
+        except (ValueError, ArgumentError):
+            raise ValueError("it can't be read as a URL") from None
         if made.get_backend_name() != "sqlite":
             from engines.members import Members
 

@@ -40,7 +40,7 @@ def choose(settings: Settings) -> Choice:
     if settings.database_url:
         return Choice(settings.database_url, access, settings.database_replica_url)
     real = access is not None or _holds_a_tweet(REAL_FILE.as_posix())
-    return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access)
+    return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access, settings.database_replica_url)
 
 
 def source_of(session: Session) -> str | None:

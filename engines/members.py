@@ -21,6 +21,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.exc import ArgumentError
 
 CONNECT_TIMEOUT_S = 2
 RESTED_S = 0.5
@@ -60,7 +61,10 @@ class Members:
 
     def __init__(self, url: URL) -> None:
         dialect: Any = PGDialect_psycopg
-        given: dict[str, Any] = dict(dialect().create_connect_args(url)[1])
+        try:
+            given: dict[str, Any] = dict(dialect().create_connect_args(url)[1])
+        except ArgumentError as error:
+            raise ValueError(str(error)) from error
         hosts, ports = (str(given.pop(name, "")).split(",") for name in ("host", "port"))
         ports = ports * len(hosts) if len(ports) == 1 else ports
         if len(hosts) != len(ports):
