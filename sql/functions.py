@@ -11,12 +11,16 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Dialect,
     TableValuedAlias,
     Text,
+    bindparam,
     column,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
 
 from alchemy import UTCDateTime
 
@@ -154,8 +158,21 @@ class Condition(FunctionElement[bool]):
         return self
 
 
+class _Numbers(TypeDecorator[list[int]]):
+    """Numbers in one parameter: as JSON for SQLite, for PostgreSQL as an array."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(BigInteger()))
+
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+        return orjson.dumps(value).decode() if dialect.name == "sqlite" else value
+
+
 class _among(Condition):
-    """Whether a column's value is in a JSON list of numbers."""
+    """Whether a column's value is among some numbers."""
 
     inherit_cache = True
 
@@ -168,9 +185,9 @@ def _among_sqlite(element: _among, compiler: Any, **kw: Any) -> str:
 
 @compiles(_among, "postgresql")
 def _among_postgresql(element: _among, compiler: Any, **kw: Any) -> str:
-    """Make an array of it, for which the server looks into an index, and only into the parts of a table that it concerns."""
+    """Compare with an array that is known when the question is planned: only the parts that it concerns are looked into."""
     value, numbers = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{value} = ANY (CAST(translate({numbers}, '[]', '{{}}') AS bigint[]))"
+    return f"{value} = ANY ({numbers})"
 
 
 def among(column: Any, numbers: Iterable[int]) -> ColumnElement[bool]:
@@ -178,7 +195,7 @@ def among(column: Any, numbers: Iterable[int]) -> ColumnElement[bool]:
     if isinstance(numbers, range):
         within: ColumnElement[bool] = column.between(numbers.start, numbers.stop - 1)
         return within
-    return _among(column, orjson.dumps(list(numbers)).decode())
+    return _among(column, bindparam(None, list(numbers), type_=_Numbers(), unique=True))
 
 
 class _pairs(FunctionElement[Any]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     Dialect,
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import coalesce
 
 from alchemy import Base
+from sql import at_once
 
 Columns = Mapping[str, Iterable[Any]]
 
@@ -62,11 +63,14 @@ def widen_cache(session: Session, megabytes: int) -> None:
 
 
 def execute_many(session: Session, statement: Any, columns: Columns) -> None:
-    """Execute a statement with thousands of rows of its parameters, straight through the driver.
+    """Execute a statement with thousands of rows of its parameters: on SQLite one by one, straight through the driver.
 
     SQLAlchemy's own handling of a row takes as long as SQLite's.
     """
     connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        at_once.execute(session, statement, {name: list(values) for name, values in columns.items()})
+        return
     sql, order, processors = _compiled(statement, connection.dialect, tuple(columns))
     rows = list(
         zip(*(map(processors[name], columns[name]) if processors[name] else columns[name] for name in order), strict=True)
@@ -78,17 +82,8 @@ def execute_many(session: Session, statement: Any, columns: Columns) -> None:
 @lru_cache
 def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
     """Return the SQL of a statement, the order of its parameters, and what makes each a value of the driver's."""
-    compiled: Any = statement.compile(dialect=_positional(dialect), column_keys=names)
+    compiled: Any = statement.compile(dialect=dialect, column_keys=names)
     return str(compiled), compiled.positiontup, {name: compiled.binds[name].type.bind_processor(dialect) for name in names}
-
-
-@lru_cache
-def _positional(dialect: Dialect) -> Dialect:
-    """Return a dialect whose parameters have an order: psycopg's have names."""
-    if dialect.positional:
-        return dialect
-    positional: Any = type(dialect)
-    return cast(Dialect, positional(paramstyle="format"))
 
 
 def _inserted(session: Session, rows: list[dict[str, Any]], statement: Any) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     select,
     table,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
@@ -141,10 +142,11 @@ class WordIndex:
         yield from driver.execute(f"SELECT term, doc FROM {pairs}")  # noqa: S608 (a constant)
 
     def _insert(self, session: Session, rows: Rows) -> None:
-        given = [(row_id, list(words)) for row_id, words in rows]
+        given = {row_id: " ".join(words) for row_id, words in rows}
         if given:
-            insert = f"INSERT INTO {self._name} (rowid, words) VALUES (%s, %s)"  # noqa: S608 (a constant)
-            session.connection().exec_driver_sql(insert, given)
+            rows_of = "unnest(CAST(:ids AS bigint[]), CAST(:words AS text[])) AS given (id, words)"
+            insert = f"INSERT INTO {self._name} SELECT id, string_to_array(words, ' ') FROM {rows_of}"  # noqa: S608 (a constant)
+            session.execute(text(insert), {"ids": list(given), "words": list(given.values())})
 
     def _execute(self, session: Session, sql: str, rows: Rows) -> None:
         given = [(row_id, " ".join(words)) for row_id, words in rows]
