@@ -120,12 +120,13 @@ class Program(Protocol):
 class Database:
     """One database: sessions to read and to write with. Opening it connects to nothing.
 
-    With a `replica_url`, PostgreSQL's replicas answer readers that say what the newest state is told by.
+    With a `replica_url`, PostgreSQL's replicas answer readers that say what the newest state is told by. What belongs to a
+    database on a server is kept in `data_folder`, what belongs to a file beside it.
     """
 
-    def __init__(self, url: str, replica_url: str | None = None) -> None:
+    def __init__(self, url: str, replica_url: str | None = None, *, data_folder: Path = ROOT / "data") -> None:
         self.url: URL = make_url(url)
-        self._program = _program(self.url, make_url(replica_url) if replica_url else None)
+        self._program = _program(self.url, make_url(replica_url) if replica_url else None, data_folder)
         self.engine = self._program.engine
 
     @staticmethod
@@ -217,7 +218,7 @@ class Database:
         self._program.keep_open(close)
 
 
-def _program(url: URL, replica_url: URL | None) -> Program:
+def _program(url: URL, replica_url: URL | None, data_folder: Path) -> Program:
     """Return the program that the URL names; only what is used is imported."""
     if url.get_backend_name() == "sqlite":
         from engines.sqlite import SQLite
@@ -225,4 +226,4 @@ def _program(url: URL, replica_url: URL | None) -> Program:
         return SQLite(url)
     from engines.postgresql import PostgreSQL
 
-    return PostgreSQL(url, replica_url, ROOT / "data")
+    return PostgreSQL(url, replica_url, data_folder)

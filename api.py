@@ -122,7 +122,7 @@ def _database(choice: Choice) -> Database:
             Database.check(url or choice.database_url)
         except ValueError as error:
             raise SettingError(f"{name}: its value is not accepted, {error}") from None
-    return Database(choice.database_url, choice.replica_url)
+    return Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
 
 
 def upkeep_for(collector: Collector, settings: Settings) -> Upkeep:

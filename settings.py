@@ -168,6 +168,7 @@ URL = Reader("an http:// or https:// URL without query and user", _url)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 DATABASE = Reader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
 REPLICAS = Reader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
+FOLDER = Reader("the path of a folder", lambda value: ROOT / _text(value))
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
 TAG_LIST = Reader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
@@ -216,6 +217,7 @@ class Settings:
         REPLICAS,
         secret=True,
     )
+    data_folder: Path = _setting("data", "folder for the copies of a database that is on a server", FOLDER)
     host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
     port: int = _setting("5000", "port to listen on", _whole(1, 65535))
     workers: int = _setting("1", "processes that serve requests", _whole(1, 64))

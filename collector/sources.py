@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import delete, exists, select
@@ -28,6 +29,7 @@ class Choice(NamedTuple):
     database_url: str
     access: Access | None
     replica_url: str | None = None
+    data_folder: Path = ROOT / "data"
 
     @property
     def source(self) -> str:
@@ -38,7 +40,7 @@ def choose(settings: Settings) -> Choice:
     """Decide for both doors and all commands; see docs/decisions.md."""
     access = _access(settings)
     if settings.database_url:
-        return Choice(settings.database_url, access, settings.database_replica_url)
+        return Choice(settings.database_url, access, settings.database_replica_url, settings.data_folder)
     real = access is not None or _holds_a_tweet(REAL_FILE.as_posix())
     return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access, settings.database_replica_url)
 

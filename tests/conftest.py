@@ -120,6 +120,7 @@ def environment(folder: Path, emulator: Emulator) -> dict[str, str]:
     """The settings of a test: nothing is retried slowly, nothing starts by itself."""
     return {
         "DATABASE_URL": databases.url_of(folder),
+        "DATA_FOLDER": str(folder),
         "TWITTER_API_URL": emulator.url,
         "TAGS": TAGS,
         "X_RETRY_WAIT": "0s",

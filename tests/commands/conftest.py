@@ -38,7 +38,12 @@ class Program:
     def __init__(self, folder: Path, **settings: str) -> None:
         self.file = folder / "tweets.db"
         self.url = databases.url_of(folder)
-        self.environment = {"DATABASE_URL": self.url, "TWITTER_API_URL": NOBODY, "TAGS": TAGS} | settings
+        self.environment = {
+            "DATABASE_URL": self.url,
+            "DATA_FOLDER": str(folder),
+            "TWITTER_API_URL": NOBODY,
+            "TAGS": TAGS,
+        } | settings
         self.app: Flask = create_app(load(self.environment, folder=folder))
         self.collector: Collector = self.app.extensions["collector"]
 

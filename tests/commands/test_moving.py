@@ -71,15 +71,12 @@ def test_by_a_copy(three: list[Program], tmp_path: Path) -> None:
         assert three[number].run("database", "verify").code == 0
 
 
-def test_what_is_dropped_comes_back_from_its_copy(
-    three: list[Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_dropped_comes_back_from_its_copy(three: list[Program], tmp_path: Path) -> None:
     program = three[1]
-    monkeypatch.setattr(program.collector.database._program, "folder", tmp_path / "kept")
     filled(program, tmp_path)
     first = exported(program, tmp_path / "before.ndjson")
     name = program.drop()
     assert program.get("/tweets") == {"tweets": []}
-    assert program.run("database", "restore", tmp_path / "kept/backups" / name).code == 0
+    assert program.run("database", "restore", name).code == 0
     assert exported(program, tmp_path / "after.ndjson") == first
     assert program.run("database", "verify").code == 0
