@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, case, distinct, exists, func, or_, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, case, distinct, exists, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models import LONGEST_DAY, Presence, Quarter, Tweet
@@ -14,6 +14,7 @@ from sql.functions import instant, pairs, quarter_hour
 
 QUARTER_S = quarter_hour.seconds
 HALF = 2**32  # two numbers in one, so that rows are read once
+_HALF = literal(HALF, BigInteger)  # which PostgreSQL would take for a number of 32 bits
 
 Period = tuple[int, int]
 
@@ -31,7 +32,7 @@ NONE = Count(0, 0)
 def counted(session: Session, periods: Sequence[Period], wanted: Sequence[ColumnElement[bool]]) -> dict[Period, Count]:
     """Count the tweets that meet all of these conditions, and their authors, by period."""
     asked = _listed(periods)
-    both = func.count() * HALF + func.count(distinct(Tweet.author_id))
+    both = func.count() * _HALF + func.count(distinct(Tweet.author_id))
     within = (Tweet.created >= asked.c.since, Tweet.created < asked.c.until)
     rows = session.execute(select(asked.c.first, asked.c.second, select(both).where(*within, *wanted).scalar_subquery()))
     return {(first, end): Count(*divmod(found, HALF)) for first, end, found in rows}
