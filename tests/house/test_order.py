@@ -28,7 +28,7 @@ BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "sql
 MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
 WITH_FLASK = {"app", "resources", "web", "commands", "guard", "telemetry"}
 TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}
-CONFIGURATION = ("grafana", "kibana", "logstash", "prometheus")
+CONFIGURATION = ("grafana", "kibana", "logstash", "postgres", "prometheus")
 OUTSIDE = ("tests", "benchmarks", "scripts", "docs")
 
 
