@@ -51,9 +51,10 @@ class _Whole(Loader):
 
 
 class Linked(psycopg.Connection[Any]):
-    """A connection that knows on which timeline its server was, if that was the primary."""
+    """A connection that knows on which timeline its server was, if that was the primary, and when it was used (monotonic)."""
 
     timeline = 0
+    used = -math.inf
 
 
 class Members:

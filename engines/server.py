@@ -21,6 +21,7 @@ from engines.turns import BUSY_TIMEOUT_S
 from engines.watch import COMMITTING, Watch
 
 TRIED_AGAIN_S = 0.25
+FRESH_S = 1.0
 UNSYNCED = "unsynced"
 """In a connection's `info`: that a commit was reported which no standby has confirmed."""
 
@@ -74,6 +75,9 @@ class Server:
         self.engine.dispose()
 
     def _watched_ping(self, connection: Any) -> bool:
+        """Ask a connection that has been idle for a while; one that was used a moment ago would only be asked twice."""
+        if time.monotonic() - connection.used < FRESH_S:
+            return True
         self._watch.hold(connection, {})
         return self._ping(connection)
 
@@ -85,6 +89,8 @@ class Server:
 
     def _check_in(self, connection: Linked | None, record: ConnectionPoolEntry, *_error: Any) -> None:
         record.info.pop(COMMITTING, None)
+        if connection:
+            connection.used = time.monotonic()
         self._watch.release(connection)
 
 
@@ -118,6 +124,7 @@ def _asked(engine: Engine, question: str) -> list[Any]:
         return [] if cursor.description is None else list(cursor.fetchall())
     except psycopg.OperationalError as error:
         connection.invalidate(error)
+        engine.dispose()  # the others are as old
         raise
     finally:
         connection.close()

@@ -7,11 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import TableValuedAlias, bindparam, cast, column, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
-from sqlalchemy.types import NullType
+from sqlalchemy.types import ARRAY, NullType
 
 Lists = Mapping[str, Sequence[Any]]
 

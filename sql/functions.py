@@ -17,10 +17,9 @@ from sqlalchemy import (
     bindparam,
     column,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import ARRAY, TypeDecorator
 
 from alchemy import UTCDateTime
 
