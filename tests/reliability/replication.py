@@ -1,0 +1,208 @@
+"""A primary and two standbys of PostgreSQL, with the faults that a cluster has to survive. Everything goes by process id."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import wait_until
+from tests.fixtures import databases
+from tests.reliability.places import Place
+
+DATABASE = "tweets"
+NAMES = ("one", "two", "three")
+QUORUM = f"ANY 1 ({', '.join(NAMES)})"
+"""By name: with `*` a pg_basebackup that happens to run is a standby, too, which confirms what it may throw away."""
+SETTINGS = {
+    "fsync": "off",
+    "max_connections": "100",
+    "shared_buffers": "32MB",
+    "wal_keep_size": "256MB",
+    "wal_retrieve_retry_interval": "200ms",
+    "synchronous_commit": "on",
+    "autovacuum_naptime": "5min",
+    "unix_socket_directories": "",
+}
+RECEIVED = "SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'"
+
+
+class Node:
+    """One server: its name in the cluster, its place, and its folder."""
+
+    def __init__(self, programs: Path, folder: Path, name: str, place: Place) -> None:
+        self.name, self.place, self._programs = name, place, programs
+        self.data, self._log = folder / name, folder / f"{name}.log"
+
+    def run(self, program: str, *arguments: Any) -> None:
+        """Run one of PostgreSQL's programs where the server is."""
+        command = [*self.place.command, *_as_postgres(), str(self._programs / program), *map(str, arguments)]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+    def start(self) -> None:
+        where = f"-p {self.place.port} -c listen_addresses={self.place.host} -c cluster_name={self.name}"
+        self.run("pg_ctl", "-D", self.data, "-w", "-s", "-l", self._log, "-o", where, "start")
+
+    def asked(self, sql: str, *values: Any, database: str = DATABASE) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement to this server; raises psycopg.Error."""
+        with closing(psycopg.connect(self.address(database), autocommit=True)) as connection:
+            cursor = connection.execute(sql, values)
+            return [] if cursor.description is None else cursor.fetchall()
+
+    def address(self, database: str = DATABASE) -> str:
+        place = f"host={self.place.host} port={self.place.port}"
+        return f"{place} user={databases.USER} dbname={database} connect_timeout=2 application_name=judge"
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the server, its first process first; none where it doesn't run."""
+        with suppress(OSError):
+            first = int((self.data / "postmaster.pid").read_text().split()[0])
+            children = Path(f"/proc/{first}/task/{first}/children").read_text()
+            return [first, *map(int, children.split())]
+        return []
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all processes of the server: to the first one first, so that it starts no more."""
+        for _ in range(2):
+            for pid in self.pids():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def kill(self) -> None:
+        """End all processes of the server at once, also while they are stopped."""
+        pids = self.pids()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(_lives(pid) for pid in pids))
+
+    def receiver(self) -> int:
+        """Return the process id of what receives from the primary."""
+        ((pid,),) = self.asked("SELECT pid FROM pg_stat_wal_receiver")
+        return int(pid)
+
+
+class Trio:
+    """A primary and two standbys. `primary` is who writes now; who was killed counts again once it was built anew."""
+
+    def __init__(self, folder: Path, places: Sequence[Place], *, quorum: str = QUORUM) -> None:
+        programs = databases.programs()
+        if programs is None:
+            pytest.skip(databases.MISSING)
+        self.nodes = [Node(programs, folder, *one) for one in zip(NAMES, places, strict=True)]
+        self.primary, self._quorum = self.nodes[0], quorum
+
+    @property
+    def url(self) -> str:
+        """The URL of a service: all three, of which the one that may write is meant."""
+        return f"{self.replica_url}&target_session_attrs=read-write"
+
+    @property
+    def replica_url(self) -> str:
+        hosts = "&".join(f"host={node.place.host}:{node.place.port}" for node in self.nodes)
+        return f"postgresql+psycopg://{databases.USER}@/{DATABASE}?{hosts}&connect_timeout=2"
+
+    def standbys(self) -> list[Node]:
+        return [node for node in self.nodes if node is not self.primary]
+
+    def start(self) -> None:
+        """Make the primary and two copies of it."""
+        first = self.primary
+        first.run("initdb", "-D", first.data, "-A", "trust", "-U", databases.USER, "--no-sync", "-E", "UTF8", "--wal-segsize=4")
+        settings = SETTINGS | {"synchronous_standby_names": ""}
+        with (first.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        with (first.data / "pg_hba.conf").open("a") as file:
+            file.writelines(f"host {what} all 0.0.0.0/0 trust\n" for what in ("all", "replication"))
+        first.start()
+        first.asked(f"CREATE DATABASE {DATABASE} LOCALE 'C.UTF-8' TEMPLATE template0", database="postgres")
+        for node in self.standbys():
+            self.build(node)
+        first.asked(f"ALTER SYSTEM SET synchronous_standby_names = '{self._quorum}'")
+        first.asked("SELECT pg_reload_conf()")
+        self.wait_for(*self.standbys())
+
+    def build(self, node: Node) -> None:
+        """Make a standby of a node that doesn't run; whatever it had is gone."""
+        shutil.rmtree(node.data, ignore_errors=True)
+        node.run("pg_basebackup", "-D", node.data, "-d", self._source(node), "-R", "-c", "fast", "--no-sync", "--no-slot")
+        with (node.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"synchronous_standby_names = '{self._quorum}'\n")
+        node.start()
+
+    def wait_for(self, *nodes: Node) -> None:
+        """Wait until standbys show what the primary has written so far."""
+        ((written,),) = self.primary.asked("SELECT pg_current_wal_lsn()")
+        for node in nodes:
+            wait_until(lambda node=node: self._follows(node, written))  # type: ignore[misc]
+
+    def _follows(self, node: Node, written: str) -> bool:
+        """Tell whether a standby shows so much, and counts in the quorum."""
+        kind = "quorum" if self._quorum else "async"
+        known = "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND sync_state = %s"
+        shown = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        return bool(self.primary.asked(known, node.name, kind)[0][0] and node.asked(shown, written)[0][0])
+
+    def farthest(self) -> Node:
+        """Return the standby that has received most, now that nothing more arrives."""
+        return max(self.standbys(), key=lambda node: node.asked(RECEIVED)[0][0])
+
+    def promote(self, node: Node) -> Node:
+        """Make a standby the primary and let the other follow it; returns the old primary."""
+        old, others = self.primary, [one for one in self.standbys() if one is not node]
+        ((done,),) = node.asked("SELECT pg_promote(true, 30)", database="postgres")
+        assert done, f"{node.name} was not promoted"
+        self.primary = node
+        for other in others:
+            self._follow(other)
+        return old
+
+    def _follow(self, node: Node) -> None:
+        node.asked(f"ALTER SYSTEM SET primary_conninfo = '{self._source(node)}'")
+        node.asked("SELECT pg_reload_conf()")
+
+    def _source(self, node: Node) -> str:
+        at = self.primary.place
+        return f"host={at.host} port={at.port} user={databases.USER} application_name={node.name}"
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.kill()
+
+
+@contextmanager
+def trio(places: Sequence[Place], *, quorum: str = QUORUM) -> Iterator[Trio]:
+    """Give a cluster in a folder of its own; both are gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="trio-", dir="/tmp"))
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    made = Trio(folder, places, quorum=quorum)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_postgres() -> list[str]:
+    """The server refuses to run as root."""
+    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+
+
+def _lives(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
