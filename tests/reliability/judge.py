@@ -85,8 +85,8 @@ class Judge:
         for month in sorted({day[:7] for day in days}):
             billed = sum(sales.ceiling for day, sales in days.items() if day[:7] == month) * 1_000
             ((booked,),) = self._rows("SELECT coalesce(sum(ceiling), 0) FROM spends WHERE day LIKE ?", f"{month}-%")
-            may = "in_flight OR (substr(day, 1, 7) <= ?1 AND ?1 <= substr(last, 1, 7))"
-            ((reserved,),) = self._rows(f"SELECT coalesce(sum(micro), 0) FROM reservations WHERE {may}", month)
+            may = "in_flight OR (substr(day, 1, 7) <= ? AND ? <= substr(last, 1, 7))"
+            ((reserved,),) = self._rows(f"SELECT coalesce(sum(micro), 0) FROM reservations WHERE {may}", month, month)
             if billed > booked + reserved:
                 found.append(f"{month}: {billed} billed, {booked} booked, {reserved} reserved")
         return found

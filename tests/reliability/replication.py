@@ -60,6 +60,11 @@ class Node:
             cursor = connection.execute(sql, values)
             return [] if cursor.description is None else cursor.fetchall()
 
+    @property
+    def url(self) -> str:
+        """The URL of its database alone."""
+        return f"postgresql+psycopg://{databases.USER}@{self.place.host}:{self.place.port}/{DATABASE}"
+
     def address(self, database: str = DATABASE) -> str:
         place = f"host={self.place.host} port={self.place.port}"
         return f"{place} user={databases.USER} dbname={database} connect_timeout=2 application_name=judge"
@@ -165,7 +170,8 @@ class Trio:
         assert done, f"{node.name} was not promoted"
         self.primary = node
         for other in others:
-            self._follow(other)
+            if other.pids():
+                self._follow(other)
         return old
 
     def _follow(self, node: Node) -> None:

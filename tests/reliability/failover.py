@@ -1,0 +1,206 @@
+"""Rounds of failover: the primary of a cluster is lost in some way while the service is used; then everything is judged."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alchemy import Database
+from collector.verification import faults
+from emulator import Emulator
+from tests.conftest import environment, serving
+from tests.fixtures import databases
+from tests.reliability.judge import BILLING, Judge
+from tests.reliability.outside import Ledger
+from tests.reliability.replication import Node, Trio
+from tests.reliability.traffic import NUMBERED, Traffic
+
+SETTINGS = {"TAGS": "#devops,#sre", "TW_NUMBER": "60", "MONTHLY_BUDGET_USD": "off", "CACHE_MB": "8"}
+INSTANCES = 2
+BEFORE_S, AFTER_S = 3.0, 3.0
+NOTICED_S = (0.0, 2.0, 4.0)
+"""How long it takes until somebody promotes a standby, round by round."""
+PAUSES_S = (3.0, 8.0, 14.0)
+FIRST_WRITE_S = 60
+
+
+class ClusterJudge(Judge):
+    """The judge of a cluster: it also counts how often a query bought a post on one day."""
+
+    def __init__(self, emulator: Emulator, trio: Trio, monkeypatch: Any) -> None:
+        super().__init__(emulator, Path("of-none"), monkeypatch)
+        self._trio, self.times = trio, Counter[tuple[str, int]]()
+        sell = emulator.ledger.sell
+
+        def sold(at_ms: int, *, posts: Any, users: Any, query: str) -> None:
+            self.times.update((query, post) for post in posts)
+            sell(at_ms, posts=posts, users=users, query=query)
+
+        monkeypatch.setattr(emulator.ledger, "sell", sold)
+
+    def asked_twice(self) -> list[tuple[str, int]]:
+        """Return the posts that a query bought twice, on one day or on several: nothing was killed that had bought them."""
+        return sorted(sale for sale, times in self.times.items() if times > 1)
+
+    def faults(self) -> list[str]:
+        with closing(Database(self._trio.url)) as database:
+            return faults(database, BILLING)
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        return databases.asked(self._trio.primary.url, query, *values)
+
+
+class Round(NamedTuple):
+    """What a round was, and its longest gaps in seconds."""
+
+    what: str
+    write_gap: float
+    read_gap: float
+    writes: int
+    reads: int
+
+    def __str__(self) -> str:
+        gaps = f"writes {self.writes:4}, gap {self.write_gap:5.1f} s; reads {self.reads:4}, gap {self.read_gap:5.1f} s"
+        return f"{self.what:48} {gaps}"
+
+
+class Failover:
+    """A service under way over a cluster, and what was told to its users."""
+
+    def __init__(self, trio: Trio, traffic: Traffic, ledger: Ledger, judge: ClusterJudge) -> None:
+        self.trio, self.ledger, self._traffic, self._judge = trio, ledger, traffic, judge
+        self.rounds: list[Round] = []
+
+    def round(self, fault: Callable[[int], str]) -> None:
+        """Do one, and assert that nothing is wrong after it."""
+        began = time.monotonic()
+        time.sleep(BEFORE_S)
+        what = fault(len(self.rounds))
+        self.wait_for_writes()
+        time.sleep(AFTER_S)
+        ended, ledger = time.monotonic(), self.ledger
+        gaps = [kind.longest(began, ended) for kind in (ledger.writes, ledger.reads)]
+        counts = [kind.count(began) for kind in (ledger.writes, ledger.reads)]
+        self.rounds.append(Round(what, gaps[0], gaps[1], counts[0], counts[1]))
+        print(f"{len(self.rounds):3} {self.rounds[-1]}", flush=True)
+        with self.quiet():
+            self.check()
+        assert ledger.wrong == [], self.rounds
+
+    def quiet(self) -> AbstractContextManager[None]:
+        """Let nothing be asked until the block ends."""
+        return self._traffic.quiet()
+
+    def wait_for_writes(self) -> None:
+        """Wait until something was written after now."""
+        now = time.monotonic()
+        while not self.ledger.writes.count(now):
+            assert time.monotonic() < now + FIRST_WRITE_S, "nothing is written any more"
+            time.sleep(0.1)
+
+    def check(self) -> None:
+        """Note what is wrong on any of the servers, in the books, or in what is stored; nothing runs now."""
+        trio, judge, say = self.trio, self._judge, self.ledger.say
+        trio.wait_for(*trio.standbys())
+        for node in trio.nodes:
+            self._see(node)
+        for fault in (*judge.faults(), *judge.overrun(), *(fault for day in judge.posts for fault in judge.differences(day))):
+            say(fault)
+        for day in judge.posts:
+            if lost := judge.lost(day):
+                say(f"{day}: {len(lost)} posts were sold and never arrived")
+        if twice := judge.asked_twice():
+            say(f"{len(twice)} posts were bought twice, such as {twice[0]}")
+
+    def _see(self, node: Node) -> None:
+        """Judge what one server has, read past the service."""
+        before = self.ledger.known()
+        self.ledger.saw_all(before, (row[0] for row in node.asked("SELECT id FROM tweets")), node.name)
+        ((again,),) = node.asked("SELECT count(*) - count(DISTINCT version) FROM tweets")
+        if again:
+            self.ledger.say(f"{node.name}: {again} tweets are stored twice")
+        for (number,) in node.asked("SELECT tw_number FROM tags WHERE tag = %s", f"#{NUMBERED}"):
+            self.ledger.saw_number(before, number, node.name)
+        self.ledger.saw_tags(before, (row[0] for row in node.asked("SELECT tag FROM tags WHERE tracked")), node.name)
+        known = node.asked("SELECT id FROM tweets UNION SELECT id FROM versions UNION SELECT id FROM tombstones")
+        stored = {row[0] for row in known}
+        if lost := {post for posts in self._judge.posts.values() for post in posts} - stored:
+            self.ledger.say(f"{node.name}: {len(lost)} posts that were bought are lost")
+
+    def report(self) -> str:
+        """Say what happened, and the longest gaps of all rounds."""
+        shown = len(self.ledger.known().shown)
+        sold = sum(self._judge.times.values())
+        gaps = f"longest gap of writes {max(one.write_gap for one in self.rounds):.1f} s, "
+        gaps += f"of reads {max(one.read_gap for one in self.rounds):.1f} s"
+        seen = ", ".join(f"{what} {count}" for what, count in sorted(self.ledger.seen.items()))
+        return f"{len(self.rounds)} rounds, {sold} posts sold, {shown} tweets shown; {gaps}\n{seen}"
+
+    # The faults. Each returns what it did; the cluster has three members again when it is over.
+
+    def kill(self, number: int) -> str:
+        """Kill the primary and promote who has received most."""
+        noticed = NOTICED_S[number // 4 % len(NOTICED_S)]
+        self.trio.primary.kill()
+        time.sleep(noticed)
+        self.trio.build(self.trio.promote(self.trio.farthest()))
+        return f"kill -9, promoted after {noticed:.0f} s"
+
+    def pause(self, number: int) -> str:
+        """Pause the primary; nobody is promoted."""
+        seconds = PAUSES_S[number // 4 % len(PAUSES_S)]
+        self.trio.primary.send(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.trio.primary.send(signal.SIGCONT)
+        return f"paused for {seconds:.0f} s"
+
+    def outlive(self, number: int) -> str:
+        """Pause the primary until a standby has taken over; for a while both believe that they are the primary."""
+        noticed = NOTICED_S[number // 4 % len(NOTICED_S)]
+        self.trio.primary.send(signal.SIGSTOP)
+        time.sleep(noticed)
+        old = self.trio.promote(self.trio.farthest())
+        old.send(signal.SIGCONT)
+        return self._two_primaries(old, f"paused, promoted after {noticed:.0f} s, resumed")
+
+    def part(self, number: int) -> str:
+        """Cut the primary off until a standby has taken over."""
+        noticed = NOTICED_S[number // 4 % len(NOTICED_S)]
+        self.trio.primary.place.cut()
+        time.sleep(noticed)
+        old = self.trio.promote(self.trio.farthest())
+        time.sleep(2)
+        if number // 4 % 2:
+            old.place.mend()
+            return self._two_primaries(old, f"cut off, promoted after {noticed:.0f} s, back")
+        old.kill()
+        old.place.mend()
+        self.trio.build(old)
+        return f"cut off, promoted after {noticed:.0f} s"
+
+    def _two_primaries(self, old: Node, what: str) -> str:
+        time.sleep(3)
+        old.kill()
+        self.trio.build(old)
+        return what
+
+
+@contextmanager
+def failing_over(trio: Trio, emulator: Emulator, folder: Path, monkeypatch: Any) -> Iterator[Failover]:
+    """Let instances of the service be used over a cluster until the block ends."""
+    ledger, judge = Ledger(), ClusterJudge(emulator, trio, monkeypatch)
+    urls = {"DATABASE_URL": trio.url, "DATABASE_REPLICA_URL": trio.replica_url}
+    with ExitStack() as stack:
+        instances = []
+        for number in range(INSTANCES):
+            (own := folder / f"instance{number}").mkdir()
+            instances.append(stack.enter_context(serving(own, **environment(own, emulator) | SETTINGS | urls)))
+        traffic = Traffic([instance.url for instance in instances], emulator, ledger)
+        stack.callback(traffic.stop)
+        traffic.start()
+        yield Failover(trio, traffic, ledger, judge)
