@@ -10,7 +10,7 @@ KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-1
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && echo "$$file" && cat "$$file" ;; esac; done | $(KEYED)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
+.PHONY: help setup run test torture torture-ha lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ test: $(STAMP) ## Run the whole test suite
 
 torture: $(STAMP) ## Run the long tests that make test leaves out
 	@$(BIN)/python -m pytest -q -m slow -s
+
+torture-ha: $(STAMP) ## Kill leaders of a cluster that Patroni keeps (root on Debian: installs etcd-server)
+	@scripts/ha-programs && $(BIN)/python -m pytest -q -m ha -s
 
 fuzz: $(STAMP) ## Fuzz the import for FUZZ_SECONDS (600)
 	@$(BIN)/python -m tests.reliability.fuzz

@@ -28,16 +28,17 @@ from tests.fixtures.loggers import logging_restored
 ROOT = Path(__file__).resolve().parent.parent
 TAGS = "#devops,#sre,#Observability"
 LONGEST_WAIT_S = 30
+LEFT_OUT = ("slow", "ha")
 
 MakeSettings = Callable[..., Settings]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests to `make torture`, which names their mark."""
-    if "slow" not in str(config.option.markexpr):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    """Leave out what only `make torture` or `make torture-ha` runs, which name its mark."""
+    left = [mark for mark in LEFT_OUT if mark not in str(config.option.markexpr).split()]
+    out = [item for item in items if any(item.get_closest_marker(mark) for mark in left)]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -16,12 +16,12 @@ from emulator import Emulator
 from tests.conftest import environment, serving
 from tests.fixtures import databases
 from tests.reliability.judge import BILLING, Judge
+from tests.reliability.node import Node
 from tests.reliability.outside import Ledger
-from tests.reliability.replication import Node, Trio
+from tests.reliability.replication import Trio
 from tests.reliability.traffic import NUMBERED, Traffic
 
 SETTINGS = {"TAGS": "#devops,#sre", "TW_NUMBER": "60", "MONTHLY_BUDGET_USD": "off", "CACHE_MB": "8"}
-INSTANCES = 2
 BEFORE_S, AFTER_S = 3.0, 3.0
 NOTICED_S = (0.0, 2.0, 4.0)
 """How long it takes until somebody promotes a standby, round by round."""
@@ -191,16 +191,16 @@ class Failover:
 
 
 @contextmanager
-def failing_over(trio: Trio, emulator: Emulator, folder: Path, monkeypatch: Any) -> Iterator[Failover]:
+def failing_over(trio: Trio, emulator: Emulator, folder: Path, monkeypatch: Any, *, instances: int = 1) -> Iterator[Failover]:
     """Let instances of the service be used over a cluster until the block ends."""
     ledger, judge = Ledger(), ClusterJudge(emulator, trio, monkeypatch)
     urls = {"DATABASE_URL": trio.url, "DATABASE_REPLICA_URL": trio.replica_url}
     with ExitStack() as stack:
-        instances = []
-        for number in range(INSTANCES):
+        served = []
+        for number in range(instances):
             (own := folder / f"instance{number}").mkdir()
-            instances.append(stack.enter_context(serving(own, **environment(own, emulator) | SETTINGS | urls)))
-        traffic = Traffic([instance.url for instance in instances], emulator, ledger)
+            served.append(stack.enter_context(serving(own, **environment(own, emulator) | SETTINGS | urls)))
+        traffic = Traffic([instance.url for instance in served], emulator, ledger)
         stack.callback(traffic.stop)
         traffic.start()
         yield Failover(trio, traffic, ledger, judge)

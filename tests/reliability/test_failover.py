@@ -35,7 +35,7 @@ def test_kills_pauses_and_partitions(tmp_path: Path, emulator: Emulator, monkeyp
     with (
         in_namespaces() as places,
         trio(places) as cluster,
-        failing_over(cluster, emulator, tmp_path, monkeypatch) as failover,
+        failing_over(cluster, emulator, tmp_path, monkeypatch, instances=2) as failover,
     ):
         failover.wait_for_writes()
         steps = (failover.kill, failover.pause, failover.part, failover.outlive)

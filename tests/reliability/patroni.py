@@ -1,0 +1,153 @@
+"""A cluster that Patroni keeps, with etcd: nobody of ours promotes anybody. `scripts/ha-programs` gets both."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import ROOT, free_port, wait_until
+from tests.fixtures import databases
+from tests.reliability.node import DATABASE, Node
+from tests.reliability.places import on_loopback
+from tests.reliability.replication import SETTINGS, Trio
+
+PATRONI = ROOT / "build" / "patroni" / "bin" / "patroni"
+MISSING = "Patroni or etcd is missing: make torture-ha gets them"
+TTL_S, LOOP_WAIT_S, RETRY_TIMEOUT_S = 20, 5, 5
+"""A leader is missed after TTL_S; Patroni wants it to be at least LOOP_WAIT_S + 2 * RETRY_TIMEOUT_S."""
+LONGEST_START_S, LONGEST_FAILOVER_S = 120, 90
+PRIMARY = "SELECT NOT pg_is_in_recovery()"
+
+
+class Kept(Trio):
+    """Three servers, each started by a Patroni of its own, in quorum commit."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, on_loopback())
+        self._folder, self._etcd_port = folder, free_port()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        at, peers = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{free_port()}"
+        own = ("--listen-client-urls", at, "--advertise-client-urls", at, "--listen-peer-urls", peers)
+        peer = ("--initial-advertise-peer-urls", peers, "--initial-cluster", f"etcd={peers}", "--name", "etcd")
+        self._run("etcd", "etcd", "--data-dir", str(self._folder / "etcd"), "--unsafe-no-fsync", *own, *peer)
+        for node in self.nodes:
+            self._keep(node)
+        self._find_primary(seconds=LONGEST_START_S)
+        self.primary.asked(f"CREATE DATABASE {DATABASE} LOCALE 'C.UTF-8' TEMPLATE template0", database="postgres")
+        wait_until(self._all_follow, seconds=LONGEST_START_S)
+
+    def kill(self) -> Node:
+        """Kill the leader's Patroni and all processes of its server, and wait for the next leader; returns the old one."""
+        old = self.primary
+        keeper = self._running.pop(old.name)
+        keeper.kill()
+        old.kill()
+        keeper.wait()
+        self._find_primary(seconds=LONGEST_FAILOVER_S, but=old)
+        return old
+
+    def build(self, node: Node) -> None:
+        """Let Patroni make a standby of a node again, and wait until it counts."""
+        self._keep(node)
+        wait_until(self._all_follow, seconds=LONGEST_START_S)
+
+    def stop(self) -> None:
+        keepers = list(self._running.values())
+        for process in keepers:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        super().stop()
+
+    def _keep(self, node: Node) -> None:
+        file = self._folder / f"{node.name}.yml"
+        file.write_text(json.dumps(self._settings(node)))  # JSON is YAML
+        self._run(node.name, str(PATRONI), str(file))
+
+    def _run(self, name: str, *command: str) -> None:
+        """Run a program as the user postgres where this one is root."""
+        own: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+        variables = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
+        with (self._folder / f"{name}-keeper.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                command, cwd=self._folder, env=variables, stdout=log, stderr=log, start_new_session=True, **own
+            )
+
+    def _settings(self, node: Node) -> dict[str, Any]:
+        at, rest = f"{node.place.host}:{node.place.port}", f"127.0.0.1:{free_port()}"
+        user = {"username": databases.USER}
+        given = {name: value for name, value in SETTINGS.items() if name != "unix_socket_directories"}
+        timing = {"ttl": TTL_S, "loop_wait": LOOP_WAIT_S, "retry_timeout": RETRY_TIMEOUT_S}
+        quorum = {"synchronous_mode": "quorum", "synchronous_mode_strict": True, "synchronous_node_count": 1}
+        return {
+            "scope": DATABASE,
+            "name": node.name,
+            "restapi": {"listen": rest, "connect_address": rest},
+            "etcd3": {"host": f"127.0.0.1:{self._etcd_port}"},
+            "bootstrap": {
+                "dcs": {**timing, **quorum, "postgresql": {"use_pg_rewind": True, "parameters": given}},
+                "initdb": [{"encoding": "UTF8"}, {"auth": "trust"}, {"wal-segsize": "4"}, "no-sync"],
+            },
+            "postgresql": {
+                "listen": at,
+                "connect_address": at,
+                "data_dir": str(node.data),
+                "bin_dir": str(databases.programs()),
+                "pgpass": str(self._folder / f"{node.name}.pgpass"),
+                "authentication": {"superuser": user, "replication": user, "rewind": user},
+                "pg_hba": [f"host {what} all 127.0.0.1/32 trust" for what in ("all", "replication")],
+                "parameters": {"unix_socket_directories": str(self._folder)},
+                "remove_data_directory_on_diverged_timelines": True,
+            },
+        }
+
+    def _find_primary(self, *, seconds: float, but: Node | None = None) -> None:
+        def found() -> Node | None:
+            for node in self.nodes:
+                with suppress(psycopg.Error):
+                    if node is not but and node.asked(PRIMARY, database="postgres")[0][0]:
+                        return node
+            return None
+
+        self.primary = wait_until(found, seconds=seconds)
+
+    def _all_follow(self) -> bool:
+        with suppress(psycopg.Error):
+            ((written,),) = self.primary.asked("SELECT pg_current_wal_lsn()")
+            return all(self._follows(node, written) for node in self.standbys())
+        return False
+
+
+@contextmanager
+def kept() -> Iterator[Kept]:
+    """Give a cluster in a folder of its own; everything is gone at the end."""
+    if not PATRONI.exists() or shutil.which("etcd") is None:
+        pytest.skip(MISSING)
+    folder = Path(tempfile.mkdtemp(prefix="kept-", dir="/tmp"))
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    cluster = Kept(folder)
+    try:
+        cluster.start()
+        yield cluster
+    except BaseException:
+        for log in sorted(folder.glob("*.log")):
+            print(f"== {log.name}", log.read_text(errors="replace")[-2000:], sep="\n")
+        raise
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
