@@ -10,7 +10,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +25,8 @@ SILENT_TWICE = 2
 LONGEST_COMMIT_S = 10.0
 """A commit that no standby confirms waits for one without end; what becomes of it is found out afterwards."""
 COMMITTING = "committing"
+
+Server = tuple[str, int]
 
 
 class Watch:
@@ -48,36 +51,52 @@ class Watch:
             self._held.pop(id(connection), None)
 
     def _look(self) -> None:
-        idle = 0
+        idle, silent = 0, Counter[Server]()
         while idle < TRUSTED_S / LOOKED_EVERY_S:
             time.sleep(LOOKED_EVERY_S)
             with self._change:
                 held = list(self._held.values())
                 idle = 0 if held else idle + 1
-            for one in held:
-                one.look()
+            _look_after(held, silent)
+
+
+def _look_after(held: Iterable[_Held], silent: Counter[Server]) -> None:
+    """Break connections whose commit takes too long, or whose server was silent twice; a server is asked once for all of them."""
+    now = time.monotonic()
+    waiting = defaultdict[Server, list[_Held]](list)
+    for one in held:
+        if one.committing_for(now) > LONGEST_COMMIT_S:
+            one.cut()
+        elif now - one.since > TRUSTED_S and (server := one.server):
+            waiting[server].append(one)
+    for server, connections in waiting.items():
+        silent[server] = 0 if answers(*server) else silent[server] + 1
+        for one in connections:
+            if silent[server] >= SILENT_TWICE:
+                one.cut()
+            elif not silent[server]:
+                one.since = now
 
 
 class _Held:
-    """A connection in use since `since` (monotonic seconds)."""
+    """A connection in use, whose server gave a sign of life `since` (monotonic seconds)."""
 
     def __init__(self, connection: psycopg.Connection[Any], facts: Mapping[str, Any]) -> None:
         self._connection, self._facts = connection, facts
-        self._since, self._silent = time.monotonic(), 0
+        self.since = time.monotonic()
 
-    def look(self) -> None:
-        """Break the connection if its server was silent twice, or its commit takes too long."""
-        now, committing = time.monotonic(), self._facts.get(COMMITTING)
-        if committing is not None and now - committing > LONGEST_COMMIT_S:
-            self._cut()
-        elif now - self._since > TRUSTED_S:
-            with suppress(psycopg.Error):  # of a connection that was closed meanwhile
-                info = self._connection.info
-                self._silent = 0 if answers(info.host, info.port) else self._silent + 1
-            self._since = now
-            if self._silent >= SILENT_TWICE:
-                self._cut()
+    @property
+    def server(self) -> Server | None:
+        """Its host and port; None of a connection that was closed meanwhile."""
+        with suppress(psycopg.Error):
+            return self._connection.info.host, self._connection.info.port
+        return None
 
-    def _cut(self) -> None:
+    def committing_for(self, now: float) -> float:
+        """Return for how many seconds it has been committing, 0 where it isn't."""
+        return now - float(self._facts.get(COMMITTING, now))
+
+    def cut(self) -> None:
+        """Break it: whoever waits for an answer has an error."""
         with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as own:
             own.shutdown(socket.SHUT_RDWR)
