@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 RESTED_S, LAGGING_S = 5.0, 0.1  # how long a replica that failed, or is behind, is left alone
 PATIENCE_S = 2.0
 _RECEIVED = """
-SELECT (CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
-ELSE pg_current_wal_lsn() END - '0/0')::bigint
+SELECT (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0')::bigint WHERE pg_is_in_recovery()
 """
 _SHOWN = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint"
 
@@ -76,12 +75,11 @@ class Replicas:
         """Return the replica that has come farthest; raises DatabaseAway where another may know more.
 
         What was committed is on the primary and one standby at least. So while at most one server is missing of all that are
-        named, the farthest of the others has it all, as soon as it shows what it has received.
+        named, the farthest of the others has it all, as soon as it shows what it has received. A primary that was refused is of
+        before a failover: however far it has come since, it lacks what was committed elsewhere, and so it doesn't count.
         """
-        positions = {}
-        for number, server in enumerate(self._servers):
-            with suppress(DatabaseUnavailable):
-                ((positions[number],),) = server.asked(_RECEIVED)
+        found = {number: self._received(number) for number in self._rested_until}
+        positions = {number: position for number, position in found.items() if position is not None}
         if not positions or self._members - len(positions) > 1:
             raise DatabaseAway(AWAY)
         number = max(positions, key=lambda one: positions[one])
@@ -91,6 +89,16 @@ class Replicas:
                 raise DatabaseAway(AWAY)
             time.sleep(0.01)
         return self._servers[number]
+
+    def _received(self, number: int) -> int | None:
+        """Return how far a standby has come; None of a primary, and of who is left alone or can't answer."""
+        if time.monotonic() < self._rested_until[number]:
+            return None
+        try:
+            return next((int(position) for (position,) in self._servers[number].asked(_RECEIVED)), None)
+        except DatabaseUnavailable:
+            self._rested_until[number] = time.monotonic() + RESTED_S
+            return None
 
     def close(self) -> None:
         for server in self._servers:

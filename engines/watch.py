@@ -61,7 +61,7 @@ class Watch:
 
 
 def _look_after(held: Iterable[_Held], silent: Counter[Server]) -> None:
-    """Break connections whose commit takes too long, or whose server was silent twice; a server is asked once for all of them."""
+    """Break those whose commit takes too long, or whose server was silent twice; a server is asked once for all of them."""
     now = time.monotonic()
     waiting = defaultdict[Server, list[_Held]](list)
     for one in held:
