@@ -32,7 +32,7 @@ torture: $(STAMP) ## Run the long tests that make test leaves out
 	@$(BIN)/python -m pytest -q -m slow -s
 
 torture-ha: $(STAMP) ## Kill leaders of a cluster that Patroni keeps (root on Debian: installs etcd-server)
-	@scripts/ha-programs && $(BIN)/python -m pytest -q -m ha -s
+	@scripts/ha-programs && $(BIN)/python -m pytest -q -s -m ha tests/reliability
 
 fuzz: $(STAMP) ## Fuzz the import for FUZZ_SECONDS (600)
 	@$(BIN)/python -m tests.reliability.fuzz

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,9 +22,6 @@ from tests.reliability.traffic import NUMBERED, Traffic
 
 SETTINGS = {"TAGS": "#devops,#sre", "TW_NUMBER": "60", "MONTHLY_BUDGET_USD": "off", "CACHE_MB": "8"}
 BEFORE_S, AFTER_S = 3.0, 3.0
-NOTICED_S = (0.0, 2.0, 4.0)
-"""How long it takes until somebody promotes a standby, round by round."""
-PAUSES_S = (3.0, 8.0, 14.0)
 FIRST_WRITE_S = 60
 
 
@@ -66,7 +62,7 @@ class Round(NamedTuple):
 
     def __str__(self) -> str:
         gaps = f"writes {self.writes:4}, gap {self.write_gap:5.1f} s; reads {self.reads:4}, gap {self.read_gap:5.1f} s"
-        return f"{self.what:48} {gaps}"
+        return f"{self.what:58} {gaps}"
 
 
 class Failover:
@@ -76,11 +72,11 @@ class Failover:
         self.trio, self.ledger, self._traffic, self._judge = trio, ledger, traffic, judge
         self.rounds: list[Round] = []
 
-    def round(self, fault: Callable[[int], str]) -> None:
-        """Do one, and assert that nothing is wrong after it."""
+    def round(self, lose: Callable[[int], str], time_: int = 0) -> None:
+        """Lose the primary this way for the so manieth time, and assert that nothing is wrong after it."""
         began = time.monotonic()
         time.sleep(BEFORE_S)
-        what = fault(len(self.rounds))
+        what = lose(time_)
         self.wait_for_writes()
         time.sleep(AFTER_S)
         ended, ledger = time.monotonic(), self.ledger
@@ -140,54 +136,6 @@ class Failover:
         gaps += f"of reads {max(one.read_gap for one in self.rounds):.1f} s"
         seen = ", ".join(f"{what} {count}" for what, count in sorted(self.ledger.seen.items()))
         return f"{len(self.rounds)} rounds, {sold} posts sold, {shown} tweets shown; {gaps}\n{seen}"
-
-    # The faults. Each returns what it did; the cluster has three members again when it is over.
-
-    def kill(self, number: int) -> str:
-        """Kill the primary and promote who has received most."""
-        noticed = NOTICED_S[number // 4 % len(NOTICED_S)]
-        self.trio.primary.kill()
-        time.sleep(noticed)
-        self.trio.build(self.trio.promote(self.trio.farthest()))
-        return f"kill -9, promoted after {noticed:.0f} s"
-
-    def pause(self, number: int) -> str:
-        """Pause the primary; nobody is promoted."""
-        seconds = PAUSES_S[number // 4 % len(PAUSES_S)]
-        self.trio.primary.send(signal.SIGSTOP)
-        time.sleep(seconds)
-        self.trio.primary.send(signal.SIGCONT)
-        return f"paused for {seconds:.0f} s"
-
-    def outlive(self, number: int) -> str:
-        """Pause the primary until a standby has taken over; for a while both believe that they are the primary."""
-        noticed = NOTICED_S[number // 4 % len(NOTICED_S)]
-        self.trio.primary.send(signal.SIGSTOP)
-        time.sleep(noticed)
-        old = self.trio.promote(self.trio.farthest())
-        old.send(signal.SIGCONT)
-        return self._two_primaries(old, f"paused, promoted after {noticed:.0f} s, resumed")
-
-    def part(self, number: int) -> str:
-        """Cut the primary off until a standby has taken over."""
-        noticed = NOTICED_S[number // 4 % len(NOTICED_S)]
-        self.trio.primary.place.cut()
-        time.sleep(noticed)
-        old = self.trio.promote(self.trio.farthest())
-        time.sleep(2)
-        if number // 4 % 2:
-            old.place.mend()
-            return self._two_primaries(old, f"cut off, promoted after {noticed:.0f} s, back")
-        old.kill()
-        old.place.mend()
-        self.trio.build(old)
-        return f"cut off, promoted after {noticed:.0f} s"
-
-    def _two_primaries(self, old: Node, what: str) -> str:
-        time.sleep(3)
-        old.kill()
-        self.trio.build(old)
-        return what
 
 
 @contextmanager

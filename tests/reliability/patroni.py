@@ -110,6 +110,7 @@ class Kept(Trio):
                 "authentication": {"superuser": user, "replication": user, "rewind": user},
                 "pg_hba": [f"host {what} all 127.0.0.1/32 trust" for what in ("all", "replication")],
                 "parameters": {"unix_socket_directories": str(self._folder)},
+                "basebackup": [{"checkpoint": "fast"}, "no-sync"],
                 "remove_data_directory_on_diverged_timelines": True,
             },
         }

@@ -11,6 +11,7 @@ import pytest
 
 from emulator import Emulator
 from tests.reliability.failover import Failover, failing_over
+from tests.reliability.losses import Losses
 from tests.reliability.places import in_namespaces, namespaces_possible, on_loopback
 from tests.reliability.replication import trio
 
@@ -23,8 +24,9 @@ def test_a_primary_that_is_killed_or_paused_takes_nothing_along(
 ) -> None:
     with trio(on_loopback()) as cluster, failing_over(cluster, emulator, tmp_path, monkeypatch) as failover:
         failover.wait_for_writes()
-        failover.round(failover.kill)
-        failover.round(failover.pause)
+        losses = Losses(cluster)
+        failover.round(losses.kill)
+        failover.round(losses.pause)
         print(failover.report())
 
 
@@ -38,9 +40,10 @@ def test_kills_pauses_and_partitions(tmp_path: Path, emulator: Emulator, monkeyp
         failing_over(cluster, emulator, tmp_path, monkeypatch, instances=2) as failover,
     ):
         failover.wait_for_writes()
-        steps = (failover.kill, failover.pause, failover.part, failover.outlive)
+        losses = Losses(cluster)
+        ways = (losses.kill, losses.pause, losses.part, losses.outlive)
         for number in range(ROUNDS):
-            failover.round(steps[number % len(steps)])
+            failover.round(ways[number % len(ways)], number // len(ways))
         print(failover.report())
 
 

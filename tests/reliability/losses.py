@@ -1,0 +1,75 @@
+"""Ways to lose the primary of a cluster. Each says what it did; when it is over, the cluster has three members again."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.reliability.node import Node
+from tests.reliability.replication import Trio
+
+NOTICED_S = (0.0, 2.0, 4.0)
+"""How long it takes until somebody promotes a standby, and how long a pause is: in turns."""
+PAUSES_S = (3.0, 8.0, 14.0)
+BOTH_S = 3.0
+LOGS = 8
+
+
+class Losses:
+    """The ways, with what differs from time to time."""
+
+    def __init__(self, trio: Trio) -> None:
+        self._trio = trio
+
+    def kill(self, time_: int) -> str:
+        """Kill the primary and promote who has received most."""
+        self._trio.primary.kill()
+        old = self._succeeded(after := NOTICED_S[time_ % len(NOTICED_S)])
+        self._trio.build(old)
+        return f"kill -9, promoted after {after:.0f} s"
+
+    def pause(self, time_: int) -> str:
+        """Pause the primary; nobody is promoted."""
+        self._paused(self._trio.primary, seconds := PAUSES_S[time_ % len(PAUSES_S)])
+        return f"paused for {seconds:.0f} s"
+
+    def outlive(self, time_: int) -> str:
+        """Pause the primary until a standby has taken over, and let it go on: for a while both believe that they are it."""
+        self._trio.primary.send(signal.SIGSTOP)
+        old = self._succeeded(after := NOTICED_S[time_ % len(NOTICED_S)])
+        old.send(signal.SIGCONT)
+        self._two_primaries(old)
+        return f"paused, promoted after {after:.0f} s, resumed; the next paused"
+
+    def part(self, time_: int) -> str:
+        """Cut the primary off until a standby has taken over; every other time it is back before it is stopped."""
+        self._trio.primary.place.cut()
+        old = self._succeeded(after := NOTICED_S[time_ % len(NOTICED_S)])
+        time.sleep(BOTH_S)
+        if back := time_ % 2 == 1:
+            old.place.mend()
+            self._two_primaries(old)
+        else:
+            old.kill()
+            old.place.mend()
+            self._trio.build(old)
+        return f"cut off, promoted after {after:.0f} s" + ", back; the next paused" * back
+
+    def _succeeded(self, seconds: float) -> Node:
+        """Promote a standby after so long and return the old primary."""
+        time.sleep(seconds)
+        return self._trio.promote(self._trio.farthest())
+
+    def _paused(self, node: Node, seconds: float) -> None:
+        node.send(signal.SIGSTOP)
+        time.sleep(seconds)
+        node.send(signal.SIGCONT)
+
+    def _two_primaries(self, old: Node) -> None:
+        """Let the old primary live on, further than the new one has come; then the new one is paused beside it."""
+        time.sleep(BOTH_S)
+        for _ in range(LOGS):
+            old.asked("SELECT pg_switch_wal(), pg_logical_emit_message(false, 'failover', 'on')")
+        self._paused(self._trio.primary, PAUSES_S[1])
+        old.kill()
+        self._trio.build(old)
