@@ -32,10 +32,12 @@ class Cluster:
         """Connect to a database, outside of any transaction."""
         return psycopg.connect(self.url(name).replace("+psycopg", ""), autocommit=True)
 
-    def make(self, name: str) -> None:
-        """Make a database unless it is there."""
+    def make(self, name: str) -> bool:
+        """Make a database unless it is there, and tell whether it was made."""
         with self.connection("postgres") as connection, suppress(psycopg.errors.DuplicateDatabase):
             connection.execute(f'CREATE DATABASE "{name}"')
+            return True
+        return False
 
     def start(self, *settings: str) -> None:
         """Start the server with these settings, and make the cluster first where there is none."""

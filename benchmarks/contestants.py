@@ -11,6 +11,7 @@ from typing import Any
 import requests
 
 from benchmarks import data
+from benchmarks.cluster import Cluster
 from benchmarks.effort import Effort
 from benchmarks.load import Refused
 from benchmarks.peer import peer, question
@@ -24,8 +25,8 @@ UNCACHED = {"CACHE_MB": "0"}
 class Contestants:
     """Servers that stand until the stack is closed, so that they can be measured in turn."""
 
-    def __init__(self, effort: Effort, stack: ExitStack, *, folder: Path, kept: Path) -> None:
-        self.effort = effort
+    def __init__(self, effort: Effort, stack: ExitStack, *, folder: Path, kept: Path, cluster: Cluster | None = None) -> None:
+        self.effort, self.cluster = effort, cluster
         self._stack, self._folder, self._kept = stack, folder, kept
         self._standing: dict[str, Served] = {}
 
@@ -34,11 +35,16 @@ class Contestants:
         copy = self._folder / f"{name}-{count}.db"
         return copy if copy.exists() else data.copy(data.database(count, kept=self._kept), self._folder, copy.stem)
 
+    def url(self, count: int, name: str = "read") -> str:
+        """Return the URL of the service's own database of so many tweets: that copy, or the same on PostgreSQL."""
+        file = self.file(count, name)
+        return data.restored(self.cluster, file) if self.cluster else f"sqlite:///{file}"
+
     def ours(self, count: int, *, cached: bool = True, name: str = "read") -> Served:
         """Return the service on so many tweets, one worker, logs and metrics on."""
-        cached, file = cached or self.effort.together, self.file(count, name)
+        cached, url = cached or self.effort.together, self.url(count, name)
         settings = data.OFF | ({} if cached else UNCACHED)
-        return self._stood(f"ours {file} {cached}", lambda: served(file, **settings))
+        return self._stood(f"ours {url} {cached}", lambda: served(url, **settings))
 
     def naive(self) -> Served:
         file = self.file(self.effort.small)

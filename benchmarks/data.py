@@ -18,6 +18,7 @@ import orjson
 import pysqlite3.dbapi2 as sqlite
 
 from benchmarks import invented
+from benchmarks.cluster import Cluster
 from benchmarks.served import ROOT
 
 KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hashtag-monitor"
@@ -49,6 +50,19 @@ def copy(file: Path, folder: Path, name: str) -> Path:
     target = folder / f"{name}.db"
     shutil.copyfile(file, target)
     return target
+
+
+def restored(cluster: Cluster, file: Path) -> str:
+    """Return the URL of a database with what a file has, which is restored into it when it is first asked for."""
+    name = file.stem
+    url = cluster.url(name)
+    if cluster.make(name):
+        command = [sys.executable, "-m", "flask", "--app", "app", "database", "restore", str(file)]
+        own = {"DATABASE_URL": url, "TWITTER_API_URL": "http://127.0.0.1:9"}
+        subprocess.run(command, cwd=ROOT, env=os.environ | own | OFF, check=True)
+        with cluster.connection(name) as connection:
+            connection.execute("VACUUM ANALYZE")
+    return url
 
 
 def _made(count: int, folder: Path) -> Path:

@@ -31,10 +31,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(database: Path, *command: str, **settings: str) -> Iterator[Served]:
-    """Serve `database` by `python app.py`, or by another command of Python's, and stop at the end."""
+def served(database: Path | str, *command: str, **settings: str) -> Iterator[Served]:
+    """Serve `database`, a SQLite file or a URL, by `python app.py`, or by another command of Python's, and stop at the end."""
     port = free_port()
-    own = {"DATABASE_URL": f"sqlite:///{database}", "PORT": str(port), "COLLECT_ON_START": "0"}
+    url = f"sqlite:///{database}" if isinstance(database, Path) else database
+    own = {"DATABASE_URL": url, "PORT": str(port), "COLLECT_ON_START": "0"}
     with running([sys.executable, *(command or ("app.py",))], port, **own | settings) as server:
         wait_for(f"{server.url}/livez")
         yield server

@@ -1,4 +1,4 @@
-"""Stores pages of new tweets in a database until it is told to stop: `storing.py FILE PAGES_A_SECOND`. Says each on stdout.
+"""Stores pages of new tweets in a database until it is told to stop: `storing.py URL PAGES_A_SECOND`. Says each on stdout.
 
 A page is 100 tweets that one tag found, stored in one transaction as a collection does it, but for what X charges.
 """
@@ -44,8 +44,8 @@ def stored(database: Database, page: Page, tag: TagRef, run_id: int) -> None:
 
 
 def main() -> int:
-    file, rate = Path(sys.argv[1]), float(sys.argv[2])
-    with closing(Database(f"sqlite:///{file}")) as database:
+    url, rate = sys.argv[1], float(sys.argv[2])
+    with closing(Database(url)) as database:
         with database.writing() as session:
             known, run_id = tags.tracked(session), runs.begin_import(session)
         begun = time.perf_counter()

@@ -107,7 +107,7 @@ WHERE indrelid = ANY(%s::regclass[]) AND NOT indisprimary ORDER BY indexrelid
 class Filling(NamedTuple):
     """How many tweets of which run, and the ids of the tags, in the order of NAMES."""
 
-    count: int
+    tweets: int
     run: int
     tag_ids: Sequence[int]
 
@@ -150,7 +150,7 @@ def _without_indexes(connection: psycopg.Connection[Any]) -> Mapping[str, str]:
 
 def _filled(cluster: Cluster, name: str, filling: Filling, indexes: Mapping[str, str], number: int) -> None:
     """Fill one part of each table and index it."""
-    part, first, end = LAST_PART - PARTS + 1 + number, *(-(-filling.count * edge // PARTS) for edge in (number, number + 1))
+    part, first, end = LAST_PART - PARTS + 1 + number, *(-(-filling.tweets * edge // PARTS) for edge in (number, number + 1))
     with cluster.connection(name) as connection:
         _quickly(connection)
         connection.execute(f"SELECT setseed({number / PARTS})")
@@ -199,7 +199,7 @@ def _counted(session: Session, filling: Filling) -> None:
     _insert(session, hashtags.TAG_HASHTAGS.table.__table__, ["tag_id", "hashtag_id", "tweets"], hashtags.TAG_HASHTAGS.counted)
     connection.exec_driver_sql(HASHTAG_COUNTS)
     connection.exec_driver_sql("DELETE FROM hashtags WHERE tweets = 0")
-    runs.end_import(session, filling.run, added=filling.count)
+    runs.end_import(session, filling.run, added=filling.tweets)
     figures.changed(session)
     said("roll-ups")
 
@@ -216,9 +216,9 @@ def _values(filling: Filling) -> dict[str, Any]:
         "epoch": EPOCH_MS,
         "begin": BEGIN_MS,
         "span": SPAN_MS,
-        "count": filling.count,
-        "authors": max(filling.count // 10, 1),
-        "rare_every": max(filling.count // invented.RARE_TWEETS, 1),
+        "count": filling.tweets,
+        "authors": max(filling.tweets // 10, 1),
+        "rare_every": max(filling.tweets // invented.RARE_TWEETS, 1),
         "rare": invented.RARE_WORD,
         "common": invented.COMMON_WORD,
         "vocabulary": VOCABULARY,

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 from benchmarks.contestants import ANSWERS, Contestants
@@ -28,10 +27,10 @@ def cold(among: Contestants) -> Iterator[Row]:
     effort = among.effort
     for cached in (True,) if effort.together else (True, False):
         name = "written" if cached else "written-uncached"
-        server, file = among.ours(effort.large, cached=cached, name=name), among.file(effort.large, name)
+        server, url = among.ours(effort.large, cached=cached, name=name), among.url(effort.large, name)
         measures = {path: partial(steady_ms, server.url + ANSWERS[path], effort.rate, effort.steady_s) for path in AGGREGATES}
         measures[FLOOR] = partial(steady_ms, among.bare().url + "/top", effort.rate, effort.steady_s)
-        with storing(file, effort.pages_stored) as pages:
+        with storing(url, effort.pages_stored) as pages:
             found = interleaved(effort, measures)
         each = {path: [p99(latencies) for latencies in rounds] for path, rounds in found.items()}
         said = ", ".join(f"{AGGREGATES.get(path, path)} {middle(values)}" for path, values in each.items())
@@ -41,9 +40,9 @@ def cold(among: Contestants) -> Iterator[Row]:
 
 
 @contextmanager
-def storing(file: Path, rate: int) -> Iterator[list[float]]:
+def storing(url: str, rate: int) -> Iterator[list[float]]:
     """Let another process store so many pages a second; afterwards the list says how many it were."""
-    command = [sys.executable, str(ROOT / "benchmarks/storing.py"), str(file), str(rate)]
+    command = [sys.executable, str(ROOT / "benchmarks/storing.py"), url, str(rate)]
     pages, begun = [0.0], time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, env=os.environ.copy(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +247,7 @@ def test_three_servers_make_themselves_and_follow_another_primary(stack: Stack) 
     everyone = ",".join(map(str, stack.ports.values()))
     stack.write(everyone, "CREATE TABLE kept (number int)", "INSERT INTO kept VALUES (1)")
     for node in NODES[1:]:
-        wait_until(lambda node=node: stack.asked(node, "SELECT number FROM kept") == 1)
+        wait_until(partial(stack.asked, node, "SELECT number FROM kept"))
 
     # Without a standby nothing is confirmed; with one it is.
     stack.stop(NODES[1])
