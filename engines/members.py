@@ -23,6 +23,8 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import ArgumentError
 
+from engines.errors import DatabaseUnavailable
+
 CONNECT_TIMEOUT_S = 2
 RESTED_S = 0.5
 APPLICATION = "hashtag-monitor"
@@ -72,7 +74,7 @@ class Members:
             raise ValueError("it has not as many ports as hosts")
         self.all: Sequence[Member] = [Member(*one) for one in zip(hosts, ports, strict=True)]
         self.wanted = str(given.pop("target_session_attrs", "read-write"))
-        defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": APPLICATION}
+        defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": APPLICATION, "client_encoding": "utf8"}
         self._options = defaults | given
         try:
             psycopg.conninfo.make_conninfo("", **self._options)  # type: ignore[arg-type]
@@ -86,6 +88,7 @@ class Members:
         """Connect to one member, outside of any transaction; raises psycopg.OperationalError."""
         connection = Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
         connection.adapters.register_loader("numeric", _Whole)
+        _agree(connection)
         return connection
 
     def primary(self) -> Linked:
@@ -122,6 +125,16 @@ class Members:
         connection.timeline = int(row[0]) if row else 0
         self.timeline = max(self.timeline, connection.timeline)
         return connection.timeline == self.timeline
+
+
+def _agree(connection: Linked) -> None:
+    """Let times come as the driver reads them, whatever the server or the user is set to; raises DatabaseUnavailable."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise DatabaseUnavailable(f"the database's encoding is {encoding}: make it with ENCODING 'UTF8'")
+    if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
+        connection.execute("SET datestyle TO 'ISO'")
 
 
 def answers(host: str, port: int, *, seconds: float = CONNECT_TIMEOUT_S) -> bool:

@@ -1,0 +1,93 @@
+"""A server that is set up in another way answers the same, and one that can't be used is refused in words."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from alchemy import Database, DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable, QueryTooLong
+from collector.copies.tables import counts
+from models import Chore, Mark
+from settings import load
+from tests.fixtures import databases
+
+pytestmark = pytest.mark.postgresql
+ODD = (
+    "datestyle = 'SQL, DMY'",
+    "timezone = 'Asia/Kathmandu'",
+    "default_transaction_isolation = 'serializable'",
+    "client_encoding = 'LATIN1'",
+    "lc_messages = 'C'",
+)
+
+
+@pytest.fixture
+def url(tmp_path: Path, database_program: str) -> str:
+    return databases.url_of(tmp_path)
+
+
+def test_a_database_that_is_set_oddly_answers_the_same(url: str) -> None:
+    with closing(Database(url)) as database:
+        database.upgrade()
+    name = url.rpartition("/")[2]
+    for odd in ODD:
+        databases.asked(url, f'ALTER DATABASE "{name}" SET {odd}')
+    began = datetime(2026, 3, 2, 8, 30, 59, tzinfo=UTC)
+    with closing(Database(url)) as database:
+        database.write(lambda session: session.add(Chore(name="odd", began=began)))
+        with database.reading() as session:
+            assert session.scalar(select(Chore.began)) == began
+            assert counts(session)["chores"] == 1
+
+
+def test_a_database_of_another_encoding_is_refused(url: str) -> None:
+    databases.asked(url, "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    said = r"\Athe database's encoding is LATIN1: make it with ENCODING 'UTF8'\Z"
+    with closing(Database(url.rpartition("/")[0] + "/latin")) as database, pytest.raises(DatabaseUnavailable, match=said):
+        database.upgrade()
+
+
+def test_nobody_there_is_said_without_saying_where(caplog: pytest.LogCaptureFixture) -> None:
+    nobody = "postgresql+psycopg://app:geheim@127.0.0.1:9/tweets"
+    with closing(Database(nobody)) as database, pytest.raises(DatabaseAway, match="no primary of the database") as away:
+        database.glance("SELECT 1")
+    assert "127.0.0.1" not in str(away.value)
+    reasons = [str(record.__dict__["reason"]) for record in caplog.records]
+    assert any("Connection refused" in reason for reason in reasons)
+    assert not any("geheim" in reason for reason in reasons)
+
+
+def test_what_is_not_migrated_is_said(url: str) -> None:
+    with closing(Database(url)) as database, pytest.raises(DatabaseNotMigrated), database.reading() as session:
+        session.scalar(select(Mark.value))
+
+
+def test_a_question_that_takes_too_long_is_ended(url: str) -> None:
+    within = load({}).query_timeout / 100
+    with closing(Database(url)) as database:
+        with pytest.raises(QueryTooLong), database.reading(within=within) as session:
+            session.execute(text("SELECT pg_sleep(30)"))
+        with database.reading() as session:
+            assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_writer_waits_for_another_only_so_long(url: str) -> None:
+    with closing(Database(url)) as one, closing(Database(url)) as other:
+        one.upgrade()
+        with one.writing() as session:
+            session.add(Mark(name="first", value=""))
+            with pytest.raises(DatabaseUnavailable, match="busy"), other.writing():
+                pass
+        other.write(lambda session: session.add(Mark(name="second", value="")))
+        with one.reading() as session:
+            assert set(session.scalars(select(Mark.name))) >= {"first", "second"}
+
+
+def test_sums_are_whole_numbers(url: str) -> None:
+    with closing(Database(url)) as database, database.reading() as session:
+        found = session.scalar(text("SELECT sum(n) FROM (VALUES (9223372036854775807), (9223372036854775807)) AS t (n)"))
+        assert (type(found), found) == (int, 2 * 9223372036854775807)
