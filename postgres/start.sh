@@ -49,8 +49,8 @@ END
   echo "made: a cluster, the roles app and replicator, the database tweets"
 }
 
-copy() {
-  until pg_basebackup -D "$volume/new" -d "$(members) user=replicator passfile=$secrets/pgpass application_name=$node" \
+copy() { # without the node's name, which a standby has from cluster_name: who copies must not count as one
+  until pg_basebackup -D "$volume/new" -d "$(members) user=replicator passfile=$secrets/pgpass" \
     --write-recovery-conf --wal-method=stream --checkpoint=fast 2>"$volume/reason"; do
     rm -rf "$volume/new"
     tries=$((tries - 1))
