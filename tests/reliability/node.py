@@ -72,6 +72,7 @@ class Node:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not any(_lives(pid) for pid in pids))
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # or its number may soon be another's
 
     def receiver(self) -> int:
         """Return the process id of what receives from the primary."""
