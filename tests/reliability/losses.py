@@ -10,6 +10,7 @@ from tests.reliability.replication import Trio
 
 NOTICED_S = (0.0, 2.0, 4.0)
 """How long it takes until somebody promotes a standby, and how long a pause is: in turns."""
+OUTLIVED_S = (0.0, 8.0, 4.0)
 PAUSES_S = (3.0, 8.0, 14.0)
 BOTH_S = 3.0
 LOGS = 8
@@ -36,7 +37,7 @@ class Losses:
     def outlive(self, time_: int) -> str:
         """Pause the primary until a standby has taken over, and let it go on: for a while both believe that they are it."""
         self._trio.primary.send(signal.SIGSTOP)
-        old = self._succeeded(after := NOTICED_S[time_ % len(NOTICED_S)])
+        old = self._succeeded(after := OUTLIVED_S[time_ % len(OUTLIVED_S)])
         old.send(signal.SIGCONT)
         self._two_primaries(old)
         return f"paused, promoted after {after:.0f} s, resumed; the next paused"

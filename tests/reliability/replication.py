@@ -30,6 +30,7 @@ SETTINGS = {
     "autovacuum_naptime": "5min",
     "unix_socket_directories": "",
 }
+RECEIVING = "SELECT FROM pg_stat_wal_receiver"
 RECEIVED = "SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'"
 
 
@@ -95,7 +96,10 @@ class Trio:
         return bool(self.primary.asked(known, node.name, kind)[0][0] and node.asked(shown, written)[0][0])
 
     def farthest(self) -> Node:
-        """Return the standby that has received most, now that nothing more arrives."""
+        """Let the standbys receive and confirm nothing more, and return who has received most."""
+        for node in self.standbys():
+            self._receive(node, "")
+            wait_until(lambda node=node: not node.asked(RECEIVING))  # type: ignore[misc]
         return max(self.standbys(), key=lambda node: node.asked(RECEIVED)[0][0])
 
     def promote(self, node: Node) -> Node:
@@ -106,11 +110,11 @@ class Trio:
         self.primary = node
         for other in others:
             if other.pids():
-                self._follow(other)
+                self._receive(other, self._source(other))
         return old
 
-    def _follow(self, node: Node) -> None:
-        node.asked(f"ALTER SYSTEM SET primary_conninfo = '{self._source(node)}'")
+    def _receive(self, node: Node, source: str) -> None:
+        node.asked(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
         node.asked("SELECT pg_reload_conf()")
 
     def _source(self, node: Node) -> str:
