@@ -86,7 +86,7 @@ class Failover:
         print(f"{len(self.rounds):3} {self.rounds[-1]}", flush=True)
         with self.quiet():
             self.check()
-        assert ledger.wrong == [], self.rounds
+        assert not ledger.wrong, "\n".join(ledger.wrong)
 
     def quiet(self) -> AbstractContextManager[None]:
         """Let nothing be asked until the block ends."""

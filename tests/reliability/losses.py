@@ -10,8 +10,10 @@ from tests.reliability.replication import Trio
 
 NOTICED_S = (0.0, 2.0, 4.0)
 """How long it takes until somebody promotes a standby, and how long a pause is: in turns."""
-OUTLIVED_S = (0.0, 8.0, 4.0)
 PAUSES_S = (3.0, 8.0, 14.0)
+AWAY_S = 15.0
+"""How long an old primary is away that lives on, so that each instance has missed it. What hasn't would go on reading from it:
+that nobody can is for whoever promotes, who has to stop it."""
 BOTH_S = 3.0
 LOGS = 8
 
@@ -37,7 +39,8 @@ class Losses:
     def outlive(self, time_: int) -> str:
         """Pause the primary until a standby has taken over, and let it go on: for a while both believe that they are it."""
         self._trio.primary.send(signal.SIGSTOP)
-        old = self._succeeded(after := OUTLIVED_S[time_ % len(OUTLIVED_S)])
+        old = self._succeeded(after := NOTICED_S[time_ % len(NOTICED_S)])
+        time.sleep(AWAY_S - after)
         old.send(signal.SIGCONT)
         self._two_primaries(old)
         return f"paused, promoted after {after:.0f} s, resumed; the next paused"
@@ -46,11 +49,12 @@ class Losses:
         """Cut the primary off until a standby has taken over; every other time it is back before it is stopped."""
         self._trio.primary.place.cut()
         old = self._succeeded(after := NOTICED_S[time_ % len(NOTICED_S)])
-        time.sleep(BOTH_S)
         if back := time_ % 2 == 1:
+            time.sleep(AWAY_S - after)
             old.place.mend()
             self._two_primaries(old)
         else:
+            time.sleep(BOTH_S)
             old.kill()
             old.place.mend()
             self._trio.build(old)
