@@ -75,6 +75,6 @@ class Losses:
         time.sleep(BOTH_S)
         for _ in range(LOGS):
             old.asked("SELECT pg_switch_wal(), pg_logical_emit_message(false, 'failover', 'on')")
-        self._paused(self._trio.primary, PAUSES_S[1])
+        self._paused(self._trio.primary, PAUSES_S[2])
         old.kill()
         self._trio.build(old)
