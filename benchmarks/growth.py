@@ -66,7 +66,7 @@ def _filled(cluster: Cluster, settings: Settings) -> bool:
 def _settings(cluster: Cluster) -> Settings:
     own = {"DATABASE_URL": cluster.url(NAME), "TWITTER_API_URL": "http://127.0.0.1:9", "TAGS": ",".join(invented.TAGS)}
     return load(
-        own | data.OFF | {"COLLECT_ON_START": "0", "CACHE_MB": "0", "QUERY_TIMEOUT": "600s"}, folder=Path("/nonexistent")
+        own | data.OFF | {"COLLECT_ON_START": "0", "CACHE_MB": "0", "QUERY_TIMEOUT": "20s"}, folder=Path("/nonexistent")
     )
 
 

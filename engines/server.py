@@ -25,7 +25,8 @@ FRESH_S = 1.0
 UNSYNCED = "unsynced"
 """In a connection's `info`: that a commit was reported which no standby has confirmed."""
 
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {milliseconds}"
+# Compiling a question over two dozen parts takes seconds, and answering it milliseconds.
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL jit = off"
 
 T = TypeVar("T")
 

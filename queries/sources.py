@@ -7,6 +7,7 @@ only few tweets through, they are gathered and sorted instead; how many those ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, select, true
@@ -16,6 +17,7 @@ from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
 from queries.filters import ALL, CODE, Filters, conditions
 from queries.orders import BY_ID, Columns, Order
 from sql.functions import whole_hour
+from sql.planning import by_bitmaps
 
 FEW = 10_000
 ON_TWEETS = Columns()
@@ -34,7 +36,8 @@ class Way(NamedTuple):
     """A way to the tweets that one filter lets through: its own conditions, what is left of the filters, and its indexes.
 
     `indexes` are by the column in whose order they give the tweets; the first one serves to gather them as well. An empty
-    name is that of the table itself.
+    name is that of the table itself. Where it is `guessed`, PostgreSQL takes what is rare for what is not: it
+    knows the thousand most common words only.
     """
 
     table: Any
@@ -43,6 +46,7 @@ class Way(NamedTuple):
     indexes: Mapping[str, str]
     columns: Columns = ON_TWEETS
     sorts: bool = True
+    guessed: bool = False
 
     def gives(self, order: Order) -> bool:
         """Whether it gives the tweets in this order."""
@@ -51,20 +55,53 @@ class Way(NamedTuple):
 
 def source(session: Session, filters: Filters, order: Order) -> Source:
     """Return from where the tweets that are wanted are read in this order."""
+    found = _found(session, filters, order)
+    if _guesses(session) and (filters.since is not None or filters.until is not None):  # its tables are in parts by id
+        return found._replace(query=found.query.where(_id_bounds(session, filters, found.columns.id)))
+    return found
+
+
+def _found(session: Session, filters: Filters, order: Order) -> Source:
     ways = list(_ways(session, filters))
-    way = _chosen(session, ways, order)
+    way, few = _chosen(session, ways, order)
     if way is None:
         return _walk(session, filters, order)
     if way.table is Tweet:
-        return Source(
-            _selected(ON_TWEETS, order).where(*way.own, *conditions(way.left)).with_hint(*_hint(way, order)), ON_TWEETS
-        )
+        found = _selected(ON_TWEETS, order).where(*way.own, *conditions(way.left)).with_hint(*_hint(way, order))
+        return Source(found, ON_TWEETS) if way.gives(order) else _gathered(session, Source(found, ON_TWEETS))
     if way.gives(order):
         query = _selected(way.columns, order).where(*way.own).with_hint(*_hint(way, order))
         left = conditions(way.left)
-        return Source(query.where(exists().where(Tweet.id == way.columns.id, *left)) if left else query, way.columns)
+        sorted_ = Source(query.where(exists().where(Tweet.id == way.columns.id, *left)) if left else query, way.columns)
+        return _gathered(session, sorted_) if few and way.guessed else sorted_
+    if _guesses(session):
+        return _met(way, order)
     joined = _selected(ON_TWEETS, order).join(way.table, way.columns.id == Tweet.id).where(*way.own, *conditions(way.left))
     return Source(joined.with_hint(*_hint(way, order)).with_hint(Tweet, "NOT INDEXED", "sqlite"), ON_TWEETS)
+
+
+def _met(way: Way, order: Order) -> Source:
+    """Return a source of the few tweets that a way leads to, looked up one by one: with an offset they are joined so."""
+    few = select(way.columns.id.label("id")).where(*way.own).cte("few").prefix_with("MATERIALIZED")
+    theirs = _selected(ON_TWEETS, order).where(Tweet.id == few.c.id, *conditions(way.left))
+    met = theirs.correlate(few).offset(0).lateral("met")
+    return Source(select(met.c.id, met.c.value).select_from(few).join(met, true()), Columns(met.c.id, met.c.value, met.c.value))
+
+
+def _gathered(session: Session, few: Source) -> Source:
+    """Return a source of few tweets, which are sorted once they are there.
+
+    PostgreSQL takes no hints, and may find it cheaper to go through all tweets in their order until it has met enough of these.
+    """
+    if not _guesses(session):
+        return few
+    found = few.query.cte("few").prefix_with("MATERIALIZED")
+    return Source(select(found.c.id, found.c.value), Columns(found.c.id, found.c.value, found.c.value))
+
+
+def _guesses(session: Session) -> bool:
+    """Whether the database chooses the indexes by itself."""
+    return session.get_bind().dialect.name != "sqlite"
 
 
 def wrote(session: Session, filters: Filters) -> ColumnElement[bool]:
@@ -78,25 +115,30 @@ def wrote(session: Session, filters: Filters) -> ColumnElement[bool]:
         wanted = source(session, left, BY_ID).query.subquery()
         return and_(Author.id.in_(select(Tweet.author_id).join(wanted, wanted.c.id == Tweet.id)), *own)
     theirs = select(Tweet.id).where(Tweet.author_id == Author.id, *conditions(left)).correlate(Author)
+    if _guesses(session):
+        theirs = theirs.offset(0)  # asked of one author after the other; without, all that is wanted is gathered first
     return and_(theirs.with_hint(Tweet, "INDEXED BY ix_tweets_author_id_id", "sqlite").exists(), *own)
 
 
-def _chosen(session: Session, ways: list[Way], order: Order) -> Way | None:
-    """Return the way that lets few tweets through, or one that gives them in order, if there is any."""
+def _chosen(session: Session, ways: list[Way], order: Order) -> tuple[Way | None, bool]:
+    """Return a way that lets few through, or one that gives them in order, if there is any; and whether they are few."""
     sorting = [way for way in ways if way.gives(order)]
-    if len(ways) == 1 and sorting:
-        return ways[0]
+    if len(ways) == 1 and sorting and not (ways[0].guessed and _guesses(session)):
+        return ways[0], False
     counts = [_count(session, way) for way in ways]
     fewest = min(range(len(ways)), key=counts.__getitem__, default=None)
     if fewest is not None and counts[fewest] <= FEW:
-        return ways[fewest]
-    return sorting[0] if sorting else None
+        return ways[fewest], True
+    if _guesses(session):
+        sorting.sort(key=lambda way: way.guessed)  # of a list of words all are read until one is met
+    return (sorting[0] if sorting else None), False
 
 
 def _count(session: Session, way: Way) -> int:
     """Return how many tweets a way leads to; of many, that they are more than a few."""
     some = select(literal(1)).select_from(way.table).where(*way.own).with_hint(*_hint(way, None)).limit(FEW + 1)
-    return session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    with by_bitmaps(session) if way.guessed else nullcontext():
+        return session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
 
 def _ways(session: Session, filters: Filters) -> Iterator[Way]:
@@ -108,7 +150,7 @@ def _ways(session: Session, filters: Filters) -> Iterator[Way]:
         yield Way(TweetTag, (TweetTag.tag_id == (tag_id or 0),), left, indexes, ON_LINKS)
     if filters.words:
         found = TWEET_WORDS.having(filters.words).subquery("found")
-        yield Way(found, (), filters._replace(words=()), {"id": ""}, Columns(found.c.id, None, None))
+        yield Way(found, (), filters._replace(words=()), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
     if filters.author is not None:
         named = session.scalars(select(Author.id).where(func.lower(Author.username) == filters.author)).all()
         own = Tweet.author_id == named[0] if len(named) == 1 else Tweet.author_id.in_(named)
@@ -139,12 +181,13 @@ def _walk(session: Session, filters: Filters, order: Order) -> Source:
     """Return all tweets in their order, of which those that are not wanted are skipped."""
     index = "NOT INDEXED" if order.column == "id" else f"INDEXED BY ix_tweets_{order.column}"
     query = _selected(ON_TWEETS, order).where(*conditions(filters)).with_hint(Tweet, index, "sqlite")
-    if order.column == "id" and (filters.since is not None or filters.until is not None):
-        query = query.where(_id_bounds(session, filters))
+    unbounded = order.column == "id" and not _guesses(session)
+    if unbounded and (filters.since is not None or filters.until is not None):
+        query = query.where(_id_bounds(session, filters, Tweet.id))
     return Source(query, ON_TWEETS)
 
 
-def _id_bounds(session: Session, filters: Filters) -> ColumnElement[bool]:
+def _id_bounds(session: Session, filters: Filters, own: Any) -> ColumnElement[bool]:
     """Return between which ids the tweets of a period are."""
     ranges = select(func.min(IdRange.first_id), func.max(IdRange.last_id))
     if filters.since is not None:
@@ -152,7 +195,8 @@ def _id_bounds(session: Session, filters: Filters) -> ColumnElement[bool]:
     if filters.until is not None:
         ranges = ranges.where(IdRange.start < int(filters.until.timestamp()) + 1)
     first, last = session.execute(ranges).one()
-    return Tweet.id.between(first or 0, last or 0)
+    within: ColumnElement[bool] = own.between(first or 0, last or 0)
+    return within
 
 
 def _selected(columns: Columns, order: Order) -> Select[Any]:
