@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from models import Author, FacetCount, Tag, TagLang, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions
+from sql.planning import part_by_part
 
 UNKNOWN = ""
 LANG = func.lower(func.coalesce(Tweet.lang, UNKNOWN)).label("shown")
@@ -34,6 +35,8 @@ class Facets(NamedTuple):
 def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
     """Count the wanted tweets by one of FACETS. A tweet counts once for each tag that found it."""
     kept, grouped = FACETS[by]
+    if filters != ALL:
+        part_by_part(session)
     asked = kept if filters == ALL else grouped.where(*conditions(filters, whole=True))
     counts = {row[0]: row[1] for row in session.execute(asked)}
     unknown = counts.pop(UNKNOWN, 0)

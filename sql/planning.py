@@ -21,3 +21,11 @@ def by_bitmaps(session: Session) -> Iterator[None]:
         session.execute(select(*(func.set_config(name, state, True) for name in _OTHERS)))
         if state == "off":
             yield
+
+
+def part_by_part(session: Session) -> None:
+    """Let tables in parts be joined part by part for the rest of the transaction, with memory for one. PostgreSQL only."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            select(func.set_config("enable_partitionwise_join", "on", True), func.set_config("work_mem", "64MB", True))
+        )
