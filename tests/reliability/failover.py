@@ -73,7 +73,7 @@ class Failover:
         self.rounds: list[Round] = []
 
     def round(self, lose: Callable[[int], str], time_: int = 0) -> None:
-        """Lose the primary this way for the so manieth time, and assert that nothing is wrong after it."""
+        """Lose the primary this way once more, after `time_` times, and assert that nothing is wrong then."""
         began = time.monotonic()
         time.sleep(BEFORE_S)
         what = lose(time_)
@@ -110,6 +110,10 @@ class Failover:
         for day in judge.posts:
             if lost := judge.lost(day):
                 say(f"{day}: {len(lost)} posts were sold and never arrived")
+        if (answer := self._traffic.ask("GET", "/spend")) is None:
+            say("/spend: no answer")
+        elif (today := answer.json()["today"])["posts"] != len(judge.posts[today["date"]]):
+            say(f"/spend: {today['posts']} posts, {len(judge.posts[today['date']])} sold")
         if twice := judge.asked_twice():
             say(f"{len(twice)} posts were bought twice, such as {twice[0]}")
 

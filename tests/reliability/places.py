@@ -12,7 +12,6 @@ from typing import NamedTuple
 from tests.conftest import free_port
 
 PORT = 5432
-SUBNET = "10.213.77"
 
 
 class Place(NamedTuple):
@@ -43,12 +42,12 @@ def namespaces_possible() -> bool:
 @contextmanager
 def in_namespaces(count: int = 3) -> Iterator[list[Place]]:
     """Give places that a bridge connects with each other and with this process; all is gone at the end."""
-    own = f"hm{os.getpid() % 1_000_000}"
+    own, subnet = f"hm{os.getpid() % 1_000_000}", f"10.213.{os.getpid() % 250}"
     spaces = [f"{own}n{number}" for number in range(count)]
     links = [f"{own}v{number}" for number in range(count)]
     try:
         _ip("link", "add", own, "type", "bridge")
-        _ip("addr", "add", f"{SUBNET}.1/24", "dev", own)
+        _ip("addr", "add", f"{subnet}.1/24", "dev", own)
         _ip("link", "set", own, "up")
         for number, (space, link) in enumerate(zip(spaces, links, strict=True)):
             inner = f"{own}i{number}"
@@ -56,11 +55,11 @@ def in_namespaces(count: int = 3) -> Iterator[list[Place]]:
             _ip("link", "add", link, "type", "veth", "peer", "name", inner)
             _ip("link", "set", inner, "netns", space)
             _ip("link", "set", link, "master", own, "up")
-            _ip("-n", space, "addr", "add", f"{SUBNET}.{number + 11}/24", "dev", inner)
+            _ip("-n", space, "addr", "add", f"{subnet}.{number + 11}/24", "dev", inner)
             _ip("-n", space, "link", "set", inner, "up")
             _ip("-n", space, "link", "set", "lo", "up")
         yield [
-            Place(f"{SUBNET}.{number + 11}", PORT, ("ip", "netns", "exec", space), link)
+            Place(f"{subnet}.{number + 11}", PORT, ("ip", "netns", "exec", space), link)
             for number, (space, link) in enumerate(zip(spaces, links, strict=True))
         ]
     finally:

@@ -35,9 +35,8 @@ class Traffic:
             (self._set_number, 0.3),
             (self._delete, 1.5),
             (self._track, 2.0),
-            *[(self._read, 0.2)] * 2,
+            *[(self._read, 0.2)] * 3,
         )
-        steps = (*steps, steps[-1])  # two readers
         self._locks = [threading.Lock() for _ in steps]
         self._threads = [
             threading.Thread(target=self._repeat, args=(step, pause, lock), name=step.__name__, daemon=True)
