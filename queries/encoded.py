@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Text, bindparam, case, cast, exists, func, literal, null, select
+from sqlalchemy import Select, Text, bindparam, case, cast, func, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
 from models import Author, Tag, Tweet, TweetTag, Version
@@ -18,7 +18,8 @@ _found_by = (
 ).scalar_subquery()
 _own = cast(Tweet.id, Text)
 _later = (select(json_list(cast(Version.id, Text), Version.id)).where(Version.tweet_id == Tweet.id)).scalar_subquery()
-_edited = exists().where(Version.tweet_id == Tweet.id)
+# A value, not EXISTS, of which PostgreSQL makes a list of all edited tweets there are, for each page anew.
+_edited = select(literal(1)).where(Version.tweet_id == Tweet.id).limit(1).scalar_subquery().is_not(None)
 _versions = json_text(literal('["').concat(_own).concat('",').concat(func.substr(cast(_later, Text), 2)))
 
 FIELDS: Mapping[str, Any] = {
