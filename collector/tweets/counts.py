@@ -34,7 +34,8 @@ class Rollup:
 
     Each query of `counted` asks for keys and numbers, of all tweets or of those whose ids are among `ids`; `of` gives the keys
     to which a new tweet adds. A row is made with the first tweet, unless others do (`standing`), and goes with the last one,
-    unless it is `lasting`.
+    unless it is `lasting`. `joined` are further columns that are the same ids, so that of a part of one table no more than the
+    same part of another is read.
     """
 
     what: str
@@ -43,6 +44,7 @@ class Rollup:
     counted: tuple[Query, ...]
     of: Callable[[Find], Iterable[Key]] = nothing
     ids: Any = field(default_factory=lambda: Tweet.id)
+    joined: tuple[Any, ...] = ()
     standing: bool = False
     lasting: bool = False
 
@@ -54,7 +56,9 @@ class Rollup:
 
     def count(self, session: Session, ids: Collection[int]) -> Counts:
         """Return what the tweets with these ids add."""
-        rows = chain.from_iterable(session.execute(query.where(among(self.ids, ids))) for query in self.counted)
+        columns = (self.ids, *self.joined) if isinstance(ids, range) else (self.ids,)
+        within = [among(column, ids) for column in columns]
+        rows = chain.from_iterable(session.execute(query.where(*within)) for query in self.counted)
         return Counter({tuple(row[:-1]): row[-1] for row in rows})
 
     def change(self, session: Session, changes: Counts) -> None:

@@ -143,5 +143,6 @@ TAG_HASHTAGS = Rollup(
     keys=("tag_id", "hashtag_id"),
     counted=(_by_tag.group_by(TweetTag.tag_id, _hashtag),),
     ids=TweetTag.tweet_id,
+    joined=(TweetHashtag.tweet_id,),
 )
 ROLLUPS = (HASHTAGS, TAG_HASHTAGS)

@@ -82,6 +82,7 @@ ROLLUPS = (
         table=TagLang,
         keys=("tag_id", "lang"),
         counted=(_of_tags(_lang),),
+        joined=(TweetTag.tweet_id,),
         of=lambda find: ((tag.id, find.tweet.lang or "") for tag in find.tags),
     ),
     Rollup(
@@ -89,6 +90,7 @@ ROLLUPS = (
         table=TagHour,
         keys=("tag_id", "start"),
         counted=(_of_tags(_hour),),
+        joined=(TweetTag.tweet_id,),
         of=lambda find: ((tag.id, _start(find, whole_hour.seconds)) for tag in find.tags),
     ),
     Rollup(
