@@ -31,6 +31,7 @@ from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import gaps
 from tests.conftest import ROOT, MakeSettings, environment, let_lease_run_out
+from tests.fixtures import databases
 
 NOON = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -345,7 +346,7 @@ def test_a_price_is_told_by_what_was_counted_on_the_same_terms(
     monkeypatch.setattr(sys, "stdin", Terminal("n\nn\n"))
     period = ("--since", "2026-09-01", "--until", "2026-09-02")
     assert run(tmp_path, emulator, monkeypatch, "--estimate") == 0
-    database = Database(f"sqlite:///{tmp_path / 'tweets.db'}")
+    database = Database(databases.url_of(tmp_path))
     with closing(database), database.writing() as session:
         track(session, "#sre", Terms(lang=("de",)))
     assert run(tmp_path, emulator, monkeypatch, *period) == 1

@@ -14,11 +14,12 @@ from alchemy import Database
 from collector import lease
 from models import Lease
 from queries.leases import live_token
+from tests.fixtures import databases
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+    with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         yield ready
 

@@ -18,6 +18,7 @@ from collector.money.ledger import Asked, BudgetSpent, Hold
 from collector.money.prices import Billing, Month, Prices
 from collector.verification import faults
 from models import Budget, Purchase, Reservation, Run, Spend
+from tests.fixtures import databases
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PRICES = Prices(5_000, 10_000)
@@ -25,8 +26,8 @@ PAGE = 1_500_000  # the worst case of 100 posts
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+    with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         with ready.writing() as session:
             session.add(Run(id=1, kind="collection", state="running", started=NOON))

@@ -21,6 +21,7 @@ from collector.tweets.store import store
 from collector.values import Find
 from collector.x import parsing
 from models import Payload, Tombstone, Tweet, Version
+from tests.fixtures import databases
 from tests.fixtures.archives import edited, page, post, user
 
 PLACE = {"id": "p1", "full_name": "Springfield", "country": "Elbonia", "country_code": "EB"}
@@ -28,8 +29,8 @@ WHEN = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path}/tweets.db")) as opened:
+def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+    with closing(Database(databases.url_of(tmp_path))) as opened:
         opened.upgrade()
         yield opened
 

@@ -20,6 +20,7 @@ from queries.collections import CollectionView
 from queries.gaps import Gap, gaps
 from queries.snowflakes import first_id, snowflake_time
 from tests.conftest import MakeSettings, wait_until
+from tests.fixtures import databases
 
 HOUR, DAY = 3_600, 86_400
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -109,7 +110,7 @@ def test_posts_of_the_last_thirty_seconds_wait_so_that_none_that_comes_late_is_s
     emulator.clock.advance(60)
     get_tweets(collector)
     assert emulator.ledger.twice() == {}
-    with closing(opened(DATABASE_URL=f"sqlite:///{collector.database.file.parent / 'afresh.db'}", TW_NUMBER="1000")) as afresh:
+    with closing(opened(DATABASE_URL=databases.url_of(collector.database.file.parent, "afresh"), TW_NUMBER="1000")) as afresh:
         get_tweets(afresh)
         get_tweets(afresh)  # its first poll did not know X's time
         with collector.database.reading() as session:
@@ -160,7 +161,9 @@ def test_what_a_run_says_it_stored_is_what_it_bought(opened: Opened, emulator: E
         assert len(found(collector)) == emulator.ledger.total().posts_billed == 200
 
 
-def test_more_new_posts_than_the_number_leave_a_gap_that_later_runs_fill(opened: Opened, emulator: Emulator) -> None:
+def test_more_new_posts_than_the_number_leave_a_gap_that_later_runs_fill(
+    opened: Opened, emulator: Emulator, database_program: str
+) -> None:
     collect(opened)
     with closing(opened()) as collector:
         lowest = min(found(collector))
@@ -175,7 +178,7 @@ def test_more_new_posts_than_the_number_leave_a_gap_that_later_runs_fill(opened:
             break
     assert open_gaps(collector) == []
     assert emulator.ledger.twice() == {}
-    with closing(opened(DATABASE_URL=f"sqlite:///{collector.database.file.parent / 'afresh.db'}", TW_NUMBER="2000")) as afresh:
+    with closing(opened(DATABASE_URL=databases.url_of(collector.database.file.parent, "afresh"), TW_NUMBER="2000")) as afresh:
         get_tweets(afresh)
         get_tweets(afresh)
         assert {tweet for tweet in found(afresh) if tweet >= lowest} == found(collector)

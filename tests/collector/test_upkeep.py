@@ -23,13 +23,14 @@ from queries.chores import BROKEN_OFF, ChoreView, chores
 from queries.reconciliations import newest
 from settings import load
 from tests.conftest import MakeSettings, environment, serving, wait_until
+from tests.fixtures import databases
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+    with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         yield ready
 
@@ -240,7 +241,7 @@ def test_python_api_comply_removes_what_x_says_must_go(
     emulator.remove(second, reason="scrub_geo")
     assert comply(tmp_path, emulator, monkeypatch) == 0
     assert "1 tweets removed" in capsys.readouterr().err
-    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as database, database.reading() as session:
+    with closing(Database(databases.url_of(tmp_path))) as database, database.reading() as session:
         left = set(session.scalars(select(Tweet.id)))
     assert first not in left
     assert second in left

@@ -12,6 +12,7 @@ from alchemy import Database
 from collector.tweets import index_check, words
 from models import TWEET_WORDS, Figure
 from tests.commands.conftest import Program
+from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row, post
 from text.words import RULES
 
@@ -65,14 +66,14 @@ def test_what_the_same_rules_indexed_is_left_alone(program: Program) -> None:
         assert not right(collector.database)
 
 
-def test_the_rules_of_a_fresh_database_are_those_of_the_program(tmp_path: Path) -> None:
-    with closing(Database(f"sqlite:///{tmp_path}/tweets.db")) as database:
+def test_the_rules_of_a_fresh_database_are_those_of_the_program(tmp_path: Path, database_program: str) -> None:
+    with closing(Database(databases.url_of(tmp_path))) as database:
         database.upgrade()
         assert right(database)
 
 
-def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/tweets.db"
+def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path, database_program: str) -> None:
+    url = databases.url_of(tmp_path)
     with closing(Database(url)) as one, closing(Database(url)) as other:
         one.upgrade()
         for database, change in (

@@ -18,16 +18,17 @@ from formats.filters import filters
 from formats.records import record
 from queries import batches, payloads, tweets
 from queries.filters import ALL, Filters
+from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, edited, json_lines, own_row, page, post, user
 
 Wanted = dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
     """Nine tweets, a minute apart: 0 to 4 our own rows, 5 edited twice, 6 to 8 X's."""
     folder = tmp_path_factory.mktemp("filters")
-    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as ready:
+    with closing(Database(databases.url_of(folder))) as ready:
         ready.upgrade()
         file = json_lines(folder / "archive.jsonl", *archive())
         run = Import(ready)
@@ -125,8 +126,8 @@ def test_the_number_of_tweets_is_known(database: Database) -> None:
         assert tweets.stored(session) == 9
 
 
-def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path) -> None:
-    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path, database_program: str) -> None:
+    with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         run = Import(ready)
         for row in (own_row(0), own_row(1)):
@@ -140,8 +141,8 @@ def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path) -> None:
             list(reading)
 
 
-def test_what_is_deleted_meanwhile_is_left_out(tmp_path: Path) -> None:
-    with closing(Database(f"sqlite:///{tmp_path / 'tweets.db'}")) as ready:
+def test_what_is_deleted_meanwhile_is_left_out(tmp_path: Path, database_program: str) -> None:
+    with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         run = Import(ready)
         for number in range(3):

@@ -20,6 +20,7 @@ from models import LONGEST_DAY, Quarter
 from queries import zones
 from queries.hours import per_hour
 from queries.zones import DAY, DAY_S, HOUR, QUARTER
+from tests.fixtures import databases
 from tests.queries.clocks import Period, naive
 
 NAMES = sorted(available_timezones() - {"localtime"})
@@ -124,12 +125,12 @@ def test_the_ends_of_the_calendar_are_far_enough() -> None:
 
 
 @pytest.fixture(scope="module")
-def quarters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, dict[int, int]]]:
+def quarters(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[tuple[Database, dict[int, int]]]:
     """A database with tweets in quarters of several years, more of them around changes of clocks."""
     chance, changed = Random(1), ["2026-04-04T15:00Z", "2026-03-29T01:00Z", "2023-03-08T16:00Z"]
     around = [int(datetime.fromisoformat(when).timestamp()) + 900 * n for when in changed for n in range(-9, 9)]
     counts = {second: chance.randint(1, 9) for second in [*around, *(chance.randrange(LATELY, NOW, 900) for _ in range(200))]}
-    with closing(Database(f"sqlite:///{tmp_path_factory.mktemp('quarters') / 'tweets.db'}")) as ready:
+    with closing(Database(databases.url_of(tmp_path_factory.mktemp("quarters")))) as ready:
         ready.upgrade()
         with ready.writing() as session:
             session.add_all(Quarter(start=start, tweets=tweets) for start, tweets in counts.items())
@@ -146,8 +147,8 @@ def test_the_hours_of_the_day_are_those_of_each_quarter_in_every_zone(quarters: 
             assert per_hour(session, zone=ZoneInfo(name)) == [(hour, expected[hour]) for hour in range(24)], name
 
 
-def test_no_tweets_are_none_in_every_hour(tmp_path: Path) -> None:
-    with closing(Database(f"sqlite:///{tmp_path / 'empty.db'}")) as empty:
+def test_no_tweets_are_none_in_every_hour(tmp_path: Path, database_program: str) -> None:
+    with closing(Database(databases.url_of(tmp_path, "empty"))) as empty:
         empty.upgrade()
         with empty.reading() as session:
             assert per_hour(session, zone=UTC) == [(hour, 0) for hour in range(24)]

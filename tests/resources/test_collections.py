@@ -20,7 +20,7 @@ COUNT = 5
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
     """The service with five collections, which is all that there will be."""
     folder = tmp_path_factory.mktemp("collections")
     with serving(folder, **environment(folder, x) | {"TW_NUMBER": "10"}) as server:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 import requests
 
+from alchemy import Database
 from emulator import Emulator
 from resources.limits import QUERY_LENGTH
 from tests.conftest import Server, environment, serving
+from tests.fixtures import databases
 
 KEYS = {"type", "title", "status", "detail", "instance", "request_id", "message"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("errors")
     with Emulator() as emulator, serving(folder, **environment(folder, emulator)) as server:
         yield server
@@ -33,7 +35,7 @@ def problem(answer: requests.Response, status: int) -> dict[str, Any]:
     assert body["status"] == status
     assert body["message"] == body["detail"]
     assert body["request_id"] == answer.headers["X-Request-Id"]
-    assert not any(word in answer.text for word in ("Traceback", "SELECT", "sqlite", "/work", ".py"))
+    assert not any(word in answer.text for word in ("Traceback", "SELECT", "sqlite", "psycopg", "/work", ".py"))
     return body
 
 
@@ -144,24 +146,16 @@ def test_a_sane_request_id_is_kept_and_another_is_replaced(service: Server) -> N
 
 
 def test_a_locked_database_is_503_with_retry_after(server: Server, tmp_path: Path) -> None:
-    other = sqlite.connect(tmp_path / "tweets.db", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    try:
+    with closing(Database(databases.url_of(tmp_path))) as other, other.writing():
         answer = server.get("/database")
         assert problem(answer, 503)["detail"] == "the database is busy"
         assert int(answer.headers["Retry-After"]) > 0
         assert server.get("/tweets").status_code == 200
-    finally:
-        other.close()
 
 
 def test_a_database_that_is_gone_is_503(server: Server, tmp_path: Path) -> None:
-    with sqlite.connect(tmp_path / "tweets.db") as other:
-        other.execute("DROP TABLE quarters")
-        other.execute("DROP TABLE tweet_tags")
-        other.execute("DROP TABLE versions")
-        other.execute("DROP TABLE tweets")
-    other.close()
+    for table in ("quarters", "tweet_tags", "versions", "tweets"):
+        databases.asked(databases.url_of(tmp_path), f"DROP TABLE {table}")
     for path in ("/tweets", "/tweets_per_hour", "/readyz", "/database"):
         answer = server.get(path)
         problem(answer, 503)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands.conftest import NOBODY, TAGS, Program
 from tests.conftest import Server, serving
+from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row
 
 NO_FACETS: dict[str, Any] = {"facets": [], "unknown_share": None}
@@ -18,7 +19,7 @@ ONE_FACET = "expected one of lang, country, tag, author"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Server]:
     """The service with eight tweets: six of #sre, three of #devops, one of both, none of the last."""
     folder = tmp_path_factory.mktemp("facets")
     program = Program(folder)
@@ -26,7 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         program.collector.prepare()
         program.imported(json_lines(folder / "archive.jsonl", *archive()))
     with serving(
-        folder, DATABASE_URL=f"sqlite:///{folder / 'tweets.db'}", TWITTER_API_URL=NOBODY, TAGS=TAGS, COLLECT_ON_START="0"
+        folder, DATABASE_URL=databases.url_of(folder), TWITTER_API_URL=NOBODY, TAGS=TAGS, COLLECT_ON_START="0"
     ) as server:
         yield server
 

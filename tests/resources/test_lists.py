@@ -46,7 +46,7 @@ def rows() -> list[Tweet]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("lists")
     program = Program(folder)
     program.imported(json_lines(folder / "archive.jsonl", *rows()))

@@ -29,7 +29,7 @@ def x() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
     """The service after one collection."""
     folder = tmp_path_factory.mktemp("spend")
     with serving(folder, **environment(folder, x)) as server:

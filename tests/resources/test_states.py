@@ -19,6 +19,7 @@ from collector.tweets.deletions import bury
 from emulator import Emulator
 from formats.records import record
 from tests.conftest import Server, environment, serving
+from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 
 PATHS = (
@@ -39,7 +40,7 @@ FIRST, LATER = 60, 400
 
 
 @pytest.fixture
-def service(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
+def service(tmp_path: Path, emulator: Emulator, database_program: str) -> Iterator[Server]:
     """Two workers over sixty tweets, of which the ids leave room between them."""
     store(tmp_path, range(0, FIRST * 10, 10))
     with serving(tmp_path, **environment(tmp_path, emulator) | {"WORKERS": "2"}) as server:
@@ -48,7 +49,7 @@ def service(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
 
 
 def store(folder: Path, numbers: range | list[int]) -> None:
-    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as database:
+    with closing(Database(databases.url_of(folder))) as database:
         database.upgrade()
         run = Import(database)
         for number in numbers:
@@ -68,7 +69,7 @@ def changing(folder: Path) -> Iterator[threading.Event]:
     def change() -> None:
         numbers = [number for number in range(FIRST * 10) if number % 10]
         luck.shuffle(numbers)
-        with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as database:
+        with closing(Database(databases.url_of(folder))) as database:
             while numbers and not over.is_set():
                 some, numbers = numbers[:3], numbers[3:]
                 store(folder, some)

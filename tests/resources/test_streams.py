@@ -24,6 +24,7 @@ from resources.streams import MOST_STREAMS, Streams, TooManyStreams
 from resources.tweets import AT_ONCE
 from tests.commands.conftest import Program
 from tests.conftest import Server, environment, serving, wait_until
+from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row
 from tests.resources.test_errors import problem
 
@@ -32,7 +33,7 @@ WORDS = "a text that is long enough to fill the buffers of a connection whose ot
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Path:
     folder = tmp_path_factory.mktemp("streams")
     program = Program(folder)
     with closing(program.collector):
@@ -148,8 +149,8 @@ def endless(database: Database, **options: Any) -> None:
         session.execute(text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")).all()
 
 
-def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on(folder: Path) -> None:
-    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as database:
+def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on(folder: Path, database_program: str) -> None:
+    with closing(Database(databases.url_of(folder))) as database:
         with pytest.raises(QueryTooLong, match="took too long"):
             endless(database, within=timedelta(milliseconds=50))
         with database.reading() as session:

@@ -19,7 +19,7 @@ TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
     """The service with the tweets of one collection. A test that changes a tag has one of its own."""
     folder = tmp_path_factory.mktemp("tags")
     with serving(folder, **environment(folder, x)) as server:

@@ -17,6 +17,7 @@ from collector.imports import Import
 from emulator import Emulator
 from formats.records import record
 from tests.conftest import Server, environment, serving
+from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.resources.test_errors import problem
 
@@ -24,10 +25,10 @@ MINUTES = ((0, "ada", "en"), (3, "bo", "pt"), (31, "ada", "en"), (200, "ada", "p
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
     """The service with four tweets of two people, from 08:30 to 11:50 UTC on 2026-03-02."""
     folder = tmp_path_factory.mktemp("timeline")
-    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as database:
+    with closing(Database(databases.url_of(folder))) as database:
         database.upgrade()
         run = Import(database)
         for minute, username, lang in MINUTES:
@@ -40,7 +41,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[S
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def empty(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("empty")
     with serving(folder, **environment(folder, x)) as server:
         yield server

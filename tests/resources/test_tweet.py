@@ -55,7 +55,7 @@ class Service(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Service]:
     """The service with the tweets of one collection, and some imported ones."""
     folder = tmp_path_factory.mktemp("tweet")
     settings = environment(folder, x)

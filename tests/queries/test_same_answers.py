@@ -1,0 +1,280 @@
+"""The same is done on SQLite and on PostgreSQL, and whatever is asked then, both answer the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from emulator import Emulator
+from tests.commands.conftest import Program
+from tests.fixtures import databases
+from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, user
+
+TODAY = datetime.now(UTC).strftime("%Y-%m-%d").encode()
+USERNAMES = ["ada", "Ada", "ADA_b", "_", "a", "Zed", "zed_1"]
+NAMES = ["Ada", "ada", "Édith", "Zoë", "東京", "🚀", "ß", "_", " ", "Ä", "a\u0301"]
+LANGUAGES = st.sampled_from(["en", "EN", "pt", "und", "zxx", "qme", "in", None])
+COUNTRIES = [("Colombia", "CO"), ("Côte d’Ivoire", "CI"), ("Österreich", "AT"), ("Australia", "AU"), (None, None)]
+TAGS = ["#sre", "#devops", "#Café", "#日本語", "#Observability", "#z_1"]
+WORDS = [
+    "on call",
+    "Café",
+    "cafe",
+    "STRASSE",
+    "ß",
+    "東京へ",
+    "ที่นี่",
+    "मौसम",
+    '"',
+    "'; --",
+    "🚀",
+    "%_\\",
+    "İ",
+    "ı",
+    "\u2028",
+    "<&>",
+]
+TEXTS = st.lists(st.sampled_from(WORDS + TAGS) | st.text(max_size=4), min_size=1, max_size=6).map(" ".join)
+NUMBERS, AUTHORS = st.integers(0, 12), st.integers(1, 6)
+FOLLOWERS = st.sampled_from([None, 0, 5, 5, 900, 2**31])
+PEOPLE = st.dictionaries(AUTHORS, st.tuples(st.sampled_from(NAMES), st.sampled_from(USERNAMES), FOLLOWERS))
+
+
+def _row(number: int, text: str, country: tuple[Any, Any], tags: list[str], **more: Any) -> tuple[int, str, dict[str, Any]]:
+    return number, text, {**more, "country": country[0], "country_code": country[1], "tags": sorted(set(tags))}
+
+
+ROWS = st.builds(
+    _row,
+    number=NUMBERS,
+    text=TEXTS,
+    country=st.sampled_from(COUNTRIES),
+    tags=st.lists(st.sampled_from(TAGS), max_size=3),
+    username=st.sampled_from([*USERNAMES, None]),
+    author=st.sampled_from([*NAMES, None]),
+    followers=FOLLOWERS,
+    lang=LANGUAGES,
+)
+
+SORTS = [f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-")]
+AUTHOR_SORTS = ["-followers", "-tweets"]
+FILTERS = [
+    "",
+    "tag=sre",
+    "tag=sre&tag=DEVOPS",
+    f"tag={quote('#日本語')}",
+    f"tag={quote('café')}",
+    "lang=en",
+    "lang=und",
+    "country=CO",
+    f"country={quote('Österreich')}",
+    "author=ADA",
+    "author=_",
+    "q=on",
+    f"q={quote('Café')}",
+    f"q={quote('東京')}",
+    f"q={quote('ß call')}",
+    "since=2026-03-02T08:33:00Z",
+    "until=2026-03-02T08:36:00.5Z",
+    "min_followers=5",
+    "min_followers=0&lang=en",
+]
+LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in ("", "lang=en", "q=on", "tag=sre")]
+COUNTS = [
+    path
+    for wanted in FILTERS
+    for path in (
+        f"/tweets?{wanted}",
+        f"/tweets_per_hour?{wanted}",
+        f"/tweets_per_tag?{wanted}",
+        f"/timeline?bucket=hour&{wanted}",
+        *(f"/facets?by={by}&{wanted}" for by in ("lang", "country", "tag", "author")),
+    )
+]
+OTHERS = [
+    *(f"/tweets?format={form}" for form in ("json", "ndjson", "csv", "ids")),
+    "/tweets?fields=id,tags,author",
+    "/tweets?since_id=0",
+    *(f"/tweets?order_by_followers_desc={most}" for most in (1, 3, 1000)),
+    "/tweets_per_hour?tz=Asia/Kathmandu",
+    *(f"/timeline?bucket={bucket}&tz=Asia/Kathmandu" for bucket in ("15m", "hour", "day")),
+    "/timeline?bucket=15m&since=2026-03-02T08:31:00Z&until=2026-03-02T09:00:00Z",
+    "/authors?limit=1000",
+    *(f"/authors?sort={sort}" for sort in AUTHOR_SORTS),
+    "/tags",
+    *(f"/tags/{quote(tag.removeprefix('#'))}/related" for tag in TAGS),
+    "/volume",
+    "/volume?tag=sre&bucket=day",
+    "/collections/1",
+    "/spend",
+]
+PAGED = [f"/tweets?limit=2&sort={sort}" for sort in SORTS] + [f"/authors?limit=2&sort={sort}" for sort in AUTHOR_SORTS]
+PATHS = [*LISTS, *COUNTS, *OTHERS, *PAGED]
+
+
+NOW = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+SOME = 10
+
+
+class Sides:
+    """A service over each program, both in this process, and one X for both."""
+
+    def __init__(self, folder: Path, x: Emulator) -> None:
+        self.file, self.all, before = folder / "archive.jsonl", list[Program](), databases.current
+        try:
+            for program in databases.PROGRAMS:
+                databases.current, own = program, folder / program
+                own.mkdir()
+                self.all.append(Program(own, TWITTER_API_URL=x.url, TW_NUMBER="10", COLLECT_ON_START="0", CACHE_MB="0"))
+        finally:
+            databases.current = before
+        for side in self.all:
+            side.collector.prepare()
+
+    def close(self) -> None:
+        for side in self.all:
+            side.collector.close()
+
+    def imported(self, *arguments: str, objects: Sequence[Json]) -> None:
+        """Import on both, which say the same."""
+        file = json_lines(self.file, *objects)
+        _same(*(side.run("tweets", "import", *arguments, file) for side in self.all))
+
+    def request(self, method: str, path: str, **more: Any) -> None:
+        """Change something on both, which answer the same, but for a name or a time."""
+        answers = [side.app.test_client().open(path, method=method, **more) for side in self.all]
+        _same(*(answer.status_code for answer in answers), path)
+
+    def compare(self, paths: Sequence[str] = PATHS) -> None:
+        for path in paths:
+            _same(*(_body(side, path) for side in self.all), path)
+
+
+def _body(side: Program, path: str) -> bytes:
+    """Return the status and body of an answer, without times of today's; of a list in pages all their items."""
+    if path not in PAGED:
+        answer = side.app.test_client().get(path)
+        body = answer.data if answer.status_code == 200 else b""
+        return f"{answer.status_code} ".encode() + NOW.sub(_then, body)
+    items, following = list[Any](), path
+    while following:
+        given = side.get(following)
+        items.append(given[path[1 : path.index("?")]])
+        following = given["next"]
+    return json.dumps(items, ensure_ascii=False).encode()
+
+
+def _then(found: re.Match[bytes]) -> bytes:
+    return b"now" if found[0].startswith(TODAY) else found[0]
+
+
+def _same(first: object, second: object, of: object = None) -> None:
+    assert first == second, of
+
+
+class Both(RuleBasedStateMachine):
+    """What may happen to tweets, on both."""
+
+    x: ClassVar[Emulator]
+    left_out: ClassVar[int] = 1
+    """Of so many questions one is asked at the end, and a tenth of those after each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder, self.steps = tempfile.TemporaryDirectory(), 0
+        self.sides = Sides(Path(self.folder.name), self.x)
+
+    def teardown(self) -> None:
+        try:
+            self.sides.compare(PATHS[self.steps % self.left_out :: self.left_out])
+        finally:
+            self.sides.close()
+            self.folder.cleanup()
+
+    @rule(given=st.lists(st.tuples(NUMBERS, TEXTS, AUTHORS | st.none(), LANGUAGES), min_size=1, max_size=8), people=PEOPLE)
+    def import_a_page(self, given: list[Any], people: dict[int, Any]) -> None:
+        posts = [post(number, text, author=author, lang=lang) for number, text, author, lang in given]
+        users = tuple(user(number, *facts) for number, facts in people.items())
+        self.sides.imported(objects=[page(*posts, users=users)])
+
+    @rule(given=st.lists(ROWS, min_size=1, max_size=8))
+    def import_rows(self, given: list[tuple[int, str, dict[str, Any]]]) -> None:
+        self.sides.imported(objects=[own_row(number, text, **more) for number, text, more in given])
+
+    @rule(number=NUMBERS, text=TEXTS, tag=st.sampled_from(TAGS))
+    def import_an_edit(self, number: int, text: str, tag: str) -> None:
+        self.sides.imported("--tag", tag, objects=[page(edited(number, number + 20, text=text))])
+
+    @rule(number=NUMBERS)
+    def delete_a_tweet(self, number: int) -> None:
+        self.sides.request("DELETE", f"/tweets/{post(number)['id']}")
+
+    @rule(name=st.sampled_from(USERNAMES))
+    def delete_an_author(self, name: str) -> None:
+        self.sides.request("DELETE", f"/authors/{name}")
+
+    @rule(tag=st.sampled_from(TAGS), method=st.sampled_from(["PUT", "DELETE"]))
+    def track_or_untrack(self, tag: str, method: str) -> None:
+        self.sides.request(method, f"/tags/{quote(tag.removeprefix('#'))}")
+
+    @rule()
+    def collect(self) -> None:
+        self.sides.request("POST", "/database")
+
+    @rule()
+    def drop(self) -> None:
+        self.sides.request("DELETE", "/database")
+
+    @invariant()
+    def both_answer_the_same(self) -> None:
+        self.steps += 1
+        every = SOME * self.left_out
+        self.sides.compare(PATHS[self.steps * 7 % every :: every])
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Iterator[Emulator]:
+    """An emulator whose clock stands still, so that both are told the same."""
+    with Emulator() as running:
+        running.clock.hold()
+        yield running
+
+
+def _run(x: Emulator, *, examples: int, steps: int, left_out: int = 1) -> None:
+    databases.cluster()
+    Both.x, Both.left_out = x, left_out
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    some = settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow)
+    run_state_machine_as_test(Both, settings=some)  # type: ignore[no-untyped-call]
+
+
+def test_both_answer_the_same_whatever_happened(emulated: Emulator) -> None:
+    _run(emulated, examples=2, steps=5, left_out=8)
+
+
+@pytest.mark.slow
+def test_both_answer_the_same_after_much_more(emulated: Emulator) -> None:
+    _run(emulated, examples=60, steps=30)
+
+
+def test_a_difference_is_noticed(tmp_path: Path, emulated: Emulator) -> None:
+    """Names that sort as people do stand for any other: Zed comes before ada on one side only."""
+    databases.cluster()
+    sides = Sides(tmp_path, emulated)
+    with closing(sides):
+        databases.asked(sides.all[1].url, 'ALTER TABLE authors ALTER COLUMN username TYPE text COLLATE "und-x-icu"')
+        sides.imported(objects=[own_row(number, username=name, author=name) for number, name in enumerate(("ada", "Zed"))])
+        with pytest.raises(AssertionError, match="/authors"):
+            sides.compare(["/authors"])
