@@ -44,8 +44,11 @@ def is_name(name: str) -> bool:
 
 
 def key(tag: str) -> str:
-    """Return the spelling by which hashtags are compared, with #. What is too long for one is cut, and still too long."""
-    return "#" + unicodedata.normalize("NFC", tag[: LONGEST_WRITTEN + 2]).removeprefix("#").casefold()
+    """Return the spelling by which hashtags are compared, with #. What is too long for one is cut, and still too long.
+
+    NUL, which no database holds and PostgreSQL can't be asked for, is U+FFFD, as in all that is stored.
+    """
+    return "#" + unicodedata.normalize("NFC", tag[: LONGEST_WRITTEN + 2]).removeprefix("#").replace("\0", "\ufffd").casefold()
 
 
 class _Name(NamedTuple):
