@@ -11,6 +11,7 @@ from alembic import op
 
 from alchemy import UTCDateTime
 from sql import partitions
+from text.words import RULES
 
 revision = "0009"
 down_revision = "0008"
@@ -27,6 +28,7 @@ AND (conrelid = ANY(:tables) OR confrelid = ANY(:tables)) ORDER BY contype DESC,
 INDEXES = """
 SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = ANY(:tables) AND NOT indisprimary ORDER BY indexrelid
 """
+FOLLOWED = "INSERT INTO figures (name, label, value) SELECT 'words', :rules, 1 WHERE NOT EXISTS (SELECT FROM tweets)"
 OIDS = "SELECT CAST(CAST(name AS regclass) AS oid) FROM unnest(CAST(:names AS text[])) AS name"
 
 
@@ -55,6 +57,7 @@ def _words() -> None:
     op.execute('CREATE TABLE tweet_words (rowid bigint NOT NULL, words text[] COLLATE "C" NOT NULL)')
     op.create_primary_key("pk_tweet_words", "tweet_words", ["rowid"])
     op.execute("CREATE INDEX ix_tweet_words_words ON tweet_words USING gin (words)")
+    op.execute(sa.text(FOLLOWED).bindparams(rules=RULES))
 
 
 def _author_lists() -> None:
