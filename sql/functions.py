@@ -216,7 +216,7 @@ def _pairs_postgresql(element: _pairs, compiler: Any, **kw: Any) -> str:
     return f"(SELECT {numbers} FROM {rows})"  # noqa: S608 (as above)
 
 
-def pairs(rows: Iterable[tuple[int, int | None]]) -> TableValuedAlias:
+def pairs(rows: Iterable[tuple[int, int]]) -> TableValuedAlias:
     """Return a table of these pairs, with the columns `first` and `second`."""
     listed = _pairs(orjson.dumps(list(rows)).decode())
     return listed.table_valued(column("first", BigInteger()), column("second", BigInteger()))

@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TAGS = "#devops,#sre,#Observability"
 LONGEST_WAIT_S = 30
 LEFT_OUT = ("slow", "ha")
+ON_BOTH = {"collector", "commands", "engines", "models", "queries", "reliability", "resources", "sql"}
+"""The rooms of what has to do with the database; what stands before it is tried on SQLite."""
 
 MakeSettings = Callable[..., Settings]
 
@@ -51,10 +53,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let each test that has a database run on both programs, but those that are about the one only."""
+    """Let each test of those rooms that has a database run on both programs, but those that are about the one only."""
     if "database_program" in metafunc.fixturenames:
+        usual = databases.PROGRAMS if metafunc.definition.path.parent.name in ON_BOTH else databases.PROGRAMS[:1]
         only = [name for name in databases.PROGRAMS if metafunc.definition.get_closest_marker(name)]
-        metafunc.parametrize("database_program", only or databases.PROGRAMS, indirect=True, scope="module")
+        metafunc.parametrize("database_program", only or usual, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from models import Author, Tweet, TweetTag
-from sql.functions import among, pairs
+from sql.functions import among
 from sql.statements import execute_many
 
 _tweets: Any = Tweet.__table__
@@ -32,12 +32,7 @@ def show_followers(session: Session, before: Mapping[int, int | None]) -> None:
     """Let tweets show the followers of these authors where they are not what they were before."""
     now = followers_of(session, before)
     changed = [author for author in before if now[author] != before[author]]
-    if session.get_bind().dialect.name == "sqlite":
-        execute_many(session, _SHOW, {"key": changed, "followers": [now[author] for author in changed]})
-    elif changed:  # at once, for each statement is planned for all parts of the table, which takes longer than to do it
-        given = pairs((author, now[author]) for author in changed)
-        theirs = update(_tweets).where(_tweets.c.author_id == given.c.first).values(followers=given.c.second)
-        session.execute(theirs.execution_options(synchronize_session=False))
+    execute_many(session, _SHOW, {"key": changed, "followers": [now[author] for author in changed]})
 
 
 def align(session: Session, ids: Iterable[int]) -> None:

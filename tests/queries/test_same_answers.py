@@ -150,16 +150,16 @@ class Sides:
     def imported(self, *arguments: str, objects: Sequence[Json]) -> None:
         """Import on both, which say the same."""
         file = json_lines(self.file, *objects)
-        _same(*(side.run("tweets", "import", *arguments, file) for side in self.all))
+        _same([side.run("tweets", "import", *arguments, file) for side in self.all])
 
     def request(self, method: str, path: str, **more: Any) -> None:
         """Change something on both, which answer the same, but for a name or a time."""
         answers = [side.app.test_client().open(path, method=method, **more) for side in self.all]
-        _same(*(answer.status_code for answer in answers), path)
+        _same([answer.status_code for answer in answers], path)
 
     def compare(self, paths: Sequence[str] = PATHS) -> None:
         for path in paths:
-            _same(*(_body(side, path) for side in self.all), path)
+            _same([_body(side, path) for side in self.all], path)
 
 
 def _body(side: Program, path: str) -> bytes:
@@ -180,8 +180,8 @@ def _then(found: re.Match[bytes]) -> bytes:
     return b"now" if found[0].startswith(TODAY) else found[0]
 
 
-def _same(first: object, second: object, of: object = None) -> None:
-    assert first == second, of
+def _same(answers: Sequence[object], of: object = None) -> None:
+    assert answers[0] == answers[1], of
 
 
 class Both(RuleBasedStateMachine):
@@ -257,7 +257,7 @@ def _run(x: Emulator, *, examples: int, steps: int, left_out: int = 1) -> None:
     Both.x, Both.left_out = x, left_out
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     some = settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow)
-    run_state_machine_as_test(Both, settings=some)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Both, settings=some)
 
 
 def test_both_answer_the_same_whatever_happened(emulated: Emulator) -> None:

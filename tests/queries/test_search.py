@@ -122,7 +122,7 @@ class Searched(RuleBasedStateMachine):
 def test_words_find_what_has_them_whatever_happened(database_program: str) -> None:
     examples = 10 if database_program == "sqlite" else 3
     some = settings(max_examples=examples, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    run_state_machine_as_test(Searched, settings=some)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Searched, settings=some)
 
 
 @pytest.fixture(scope="module")

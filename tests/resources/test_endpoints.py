@@ -14,7 +14,6 @@ import pytest
 
 from emulator import Emulator
 from tests.conftest import Server, environment, serving
-from tests.fixtures import databases
 
 ORIGINAL = ["tweet", "author", "followers", "created", "lang", "country", "rash"]
 FURTHER = {"id", "username", "tags", "country_code"}
@@ -120,8 +119,7 @@ def test_dropping_and_restoring(server: Server, emulator: Emulator, tmp_path: Pa
     assert answer.json()["message"] == "database has been dropped"
     server.until(lambda: '"message":"database has been dropped"' in server.log.read_text())
     assert '"monitor":{"status":"success","code":200,' in server.log.read_text()
-    folder = tmp_path / "backups" if databases.current == "sqlite" else databases.BACKUPS
-    assert (folder / answer.json()["backup"]).exists()
+    assert (tmp_path / "backups" / answer.json()["backup"]).exists()
     assert server.get("/tweets").json() == {"tweets": []}
     assert server.get("/tweets?order_by_followers_desc=5").json() == {"authors": []}
     assert server.get("/tweets_per_tag").json() == {"tweets_per_tags": []}
