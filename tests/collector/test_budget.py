@@ -7,11 +7,11 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 from sqlalchemy import select
 
 import api
+from alchemy import Database
 from api import collector_for, get_tweets
 from collector.collector import Collector
 from collector.money.prices import Billing, Prices
@@ -248,8 +248,8 @@ def test_a_request_whose_failure_cant_be_recorded_does_not_hold_up_the_others(
         emulator.plan("server_503", times=1)
         started = collector.start()
         wait_until(lambda: _in_flight(collector))
-        with closing(sqlite.connect(collector.database.file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with closing(Database(str(collector.database.url))) as other, other.writing() as session:
+            session.connection()
             wait_until(lambda: "page not stored" in caplog.text)
         emulator.latency = 0
         started.over.result(60)

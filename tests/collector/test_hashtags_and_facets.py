@@ -34,6 +34,7 @@ from queries.snowflakes import first_id
 from queries.tags import per_tag
 from queries.tweets import TweetView
 from settings import load
+from tests.fixtures import databases
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 HASHTAGS = {"#SRE": "#sre", "#sre": "#sre", "#ops": "#ops", "＃Ops": "#ops", "#設計": "#設計", "#x": "#x"}
@@ -204,11 +205,12 @@ def billing() -> Billing:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_whatever_happens_to_tweets_the_counts_are_those_of_plain_counting(
-    empty: Path, billing: Billing, steps: list[Step]
+    empty: Path, billing: Billing, database_program: str, steps: list[Step]
 ) -> None:
     with TemporaryDirectory() as folder:
-        file = shutil.copy(empty, Path(folder) / "tweets.db")
-        with closing(Database(f"sqlite:///{file}")) as database:
+        if database_program == "sqlite":
+            shutil.copy(empty, Path(folder) / "tweets.db")
+        with closing(Database(databases.url_of(Path(folder)))) as database:
             for step in steps:
                 step(database)
             check(database)

@@ -60,7 +60,8 @@ def test_old_tweets_go_with_the_authors_of_nothing_else_and_leave_no_tombstones(
     assert names(program) == ["of an age 4"]
     assert ids(database, Author.id) == {2}
     assert ids(database, Tombstone.id) == set()
-    assert b"of an age 1" not in b"".join(file.read_bytes() for file in program.file.parent.glob("tweets.db*"))
+    if database.on_file:
+        assert b"of an age 1" not in b"".join(file.read_bytes() for file in program.file.parent.glob("tweets.db*"))
     assert program.run("database", "verify").code == 0
     assert removed(program, MONTH, FOREVER) == (0, 0)
     assert erasure.settle(database)

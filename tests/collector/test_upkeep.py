@@ -18,7 +18,7 @@ from collector.collector import Collector
 from collector.upkeep import Task, Upkeep
 from collector.x.failures import Reach, XFailure
 from emulator import Emulator
-from models import Tweet
+from models import Chore, Tweet
 from queries.chores import BROKEN_OFF, ChoreView, chores
 from queries.reconciliations import newest
 from settings import load
@@ -59,9 +59,10 @@ def seen(database: Database) -> ChoreView:
     return chore
 
 
-def age(database: Database, text: str = "-25 hours") -> None:
+def age(database: Database, by: timedelta = timedelta(hours=25)) -> None:
     with database.writing() as session:
-        session.connection().exec_driver_sql("UPDATE chores SET began = strftime('%Y-%m-%dT%H:%M:%SZ', began, ?)", (text,))
+        for chore in session.scalars(select(Chore)):
+            chore.began -= by
 
 
 def test_a_chore_is_done_at_once_and_then_so_often(database: Database) -> None:
@@ -107,7 +108,7 @@ def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Dat
     assert (sweep.succeeded, tidy.error) == (None, None)
     upkeep.round()
     assert work.times == 1
-    age(database, "-61 minutes")
+    age(database, timedelta(minutes=61))
     work.failure = None
     upkeep.round()
     assert (work.times, other.times) == (2, 1)
@@ -118,7 +119,7 @@ def test_one_that_was_killed_is_tried_again_after_an_hour(database: Database) ->
     with database.writing() as session:
         session.connection().exec_driver_sql("UPDATE chores SET error = ?", (BROKEN_OFF,))
     work = Work()
-    age(database, "-61 minutes")
+    age(database, timedelta(minutes=61))
     Upkeep(database, [work.task()]).round()
     assert work.times == 1
     assert seen(database).error is None
@@ -128,7 +129,7 @@ def test_a_beginning_in_the_future_counts_as_long_ago(database: Database) -> Non
     work = Work()
     upkeep = Upkeep(database, [work.task()])
     upkeep.round()
-    age(database, "+3 days")
+    age(database, timedelta(days=-3))
     upkeep.round()
     assert work.times == 2
 
