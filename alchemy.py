@@ -15,6 +15,7 @@ from sqlalchemy.types import BigInteger, Integer, TypeDecorator
 
 from engines.errors import (
     DatabaseAway,
+    DatabaseBusy,
     DatabaseDamaged,
     DatabaseNotMigrated,
     DatabaseRevision,
@@ -29,6 +30,7 @@ __all__ = [
     "Base",
     "Database",
     "DatabaseAway",
+    "DatabaseBusy",
     "DatabaseDamaged",
     "DatabaseNotMigrated",
     "DatabaseRevision",

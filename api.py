@@ -154,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error), 2)
     except (CollectionRunning, DeskTaken, Interrupted, Declined) as error:
         return _refuse(str(error), 1)
-    except (DatabaseUnavailable, DatabaseRevision, XFailure, BudgetSpent) as error:
+    except DatabaseUnavailable as error:
+        return _refuse(error.in_full, 1)
+    except (DatabaseRevision, XFailure, BudgetSpent) as error:
         return _refuse(str(error), 1)
 
 

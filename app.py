@@ -107,7 +107,9 @@ def main(*, patience: Patience = USUAL) -> int:
             collector.database.write(forget_schedules)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
-    except (DatabaseUnavailable, OSError) as error:
+    except DatabaseUnavailable as error:
+        return _refuse(error.in_full, 1)
+    except OSError as error:
         return _refuse(str(error), 1)
     if warning:
         log.warning(warning)

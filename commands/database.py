@@ -63,7 +63,9 @@ def database_commands(collector: Collector) -> AppGroup:
 def _failures_said() -> Iterator[None]:
     try:
         yield
-    except (backups.BackupRefused, CollectionRunning, DatabaseRevision, DatabaseUnavailable) as error:
+    except DatabaseUnavailable as error:
+        raise click.ClickException(shown(error.in_full)) from error
+    except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(shown(error)) from error
     except OSError as error:
         raise click.ClickException(shown(f"{error.filename}: {error.strerror}")) from error

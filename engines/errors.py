@@ -4,7 +4,21 @@ from __future__ import annotations
 
 
 class DatabaseUnavailable(Exception):
-    """The database is busy, full, away or damaged; its text says which, without SQL and paths."""
+    """The database is busy, full, away or damaged; its text says which, without SQL and paths.
+
+    `why` is what the server or the driver said, for the operator only: it may name hosts and users.
+    """
+
+    why: str = ""
+
+    @property
+    def in_full(self) -> str:
+        """The text with the reason, for the operator."""
+        return f"{self} ({self.why})" if self.why else str(self)
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Somebody else holds what is needed."""
 
 
 class DatabaseAway(DatabaseUnavailable):

@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from engines.errors import DatabaseAway, DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, QueryTooLong
+from engines.errors import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, QueryTooLong
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,14 @@ def failures_named() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise DatabaseUnavailable("the database is busy") from error
+        raise DatabaseBusy("the database is busy") from error
     except (DBAPIError, psycopg.Error) as error:
         failure = failure_of(error)
         if failure is None:
             raise
         if isinstance(failure, DatabaseAway):
-            log.warning("database away", extra={"reason": str(error)})
+            failure.why = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+            log.warning("database away", extra={"reason": failure.why})
         raise failure from error
 
 
@@ -56,7 +57,8 @@ _FAILURES: dict[str, tuple[type[DatabaseUnavailable], str]] = {
     "25006": (DatabaseAway, AWAY),
     "25P03": (DatabaseAway, AWAY),
     "40": (DatabaseAway, AWAY),
-    "55P03": (DatabaseUnavailable, "the database is busy"),
+    "55P03": (DatabaseBusy, "the database is busy"),
+    "3F000": (DatabaseUnavailable, "the database has none of the schemas of search_path"),
     "53100": (DatabaseUnavailable, "the disk of the database is full"),
     "53": (DatabaseUnavailable, "the database has no more room for connections or work"),
     "58": (DatabaseUnavailable, "the disk of the database fails"),

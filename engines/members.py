@@ -29,6 +29,12 @@ CONNECT_TIMEOUT_S = 2
 RESTED_S = 0.5
 APPLICATION = "hashtag-monitor"
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+LONGEST_ANSWER_MS = 10_000
+"""Of a single question, which is outside of a transaction; those have their own limits."""
+_SETTINGS = f"""
+SET datestyle TO 'ISO'; SET statement_timeout TO {LONGEST_ANSWER_MS}; SET lock_timeout TO 5000;
+SET idle_in_transaction_session_timeout TO 0; SET standard_conforming_strings TO on
+"""
 _TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"
 
 
@@ -76,6 +82,8 @@ class Members:
         self.wanted = str(given.pop("target_session_attrs", "read-write"))
         defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": APPLICATION, "client_encoding": "utf8"}
         self._options = defaults | given
+        if not str(self._options["connect_timeout"]).isdecimal():
+            raise ValueError("its connect_timeout is no number of seconds")
         try:
             psycopg.conninfo.make_conninfo("", **self._options)  # type: ignore[arg-type]
         except psycopg.ProgrammingError as error:
@@ -103,28 +111,33 @@ class Members:
         when, why = self._away
         if time.monotonic() < when + RESTED_S:
             raise psycopg.OperationalError(why)
-        failures = []
+        failures, found = [], dict[int, Linked]()
         for place in range(len(self.all)):
             number = (self._first + place) % len(self.all)
             try:
                 connection = self.connection(self.all[number], target_session_attrs=self.wanted)
+                connection.timeline = _timeline(connection)
             except psycopg.OperationalError as error:
                 failures.append(str(error))
                 continue
-            if self._newest(connection):
-                self._first = number
-                return connection
-            connection.close()
-            failures.append(f"{self.all[number].host} is a primary of before a failover")
-        self._away = time.monotonic(), "; ".join(failures)
-        raise psycopg.OperationalError("; ".join(failures))
+            found[number] = connection
+            if 0 < self.timeline <= connection.timeline:
+                break  # the first time, all are asked: an old primary may live on
+        number = max(found, key=lambda one: found[one].timeline, default=-1)
+        for other, connection in found.items():
+            if other != number or connection.timeline < self.timeline:
+                connection.close()
+                failures.append(f"{self.all[other].host} is a primary of before a failover")
+        if number < 0 or found[number].timeline < self.timeline:
+            self._away = time.monotonic(), "; ".join(failures)
+            raise psycopg.OperationalError("; ".join(failures))
+        self._first, self.timeline = number, found[number].timeline
+        return found[number]
 
-    def _newest(self, connection: Linked) -> bool:
-        """Tell whether a primary is on the newest timeline that was seen, and remember it."""
-        row = connection.execute(_TIMELINE).fetchone()
-        connection.timeline = int(row[0]) if row else 0
-        self.timeline = max(self.timeline, connection.timeline)
-        return connection.timeline == self.timeline
+
+def _timeline(connection: Linked) -> int:
+    row = connection.execute(_TIMELINE).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _agree(connection: Linked) -> None:
@@ -133,8 +146,7 @@ def _agree(connection: Linked) -> None:
     if encoding != "UTF8":
         connection.close()
         raise DatabaseUnavailable(f"the database's encoding is {encoding}: make it with ENCODING 'UTF8'")
-    if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
-        connection.execute("SET datestyle TO 'ISO'")
+    connection.execute(_SETTINGS)
 
 
 def answers(host: str, port: int, *, seconds: float = CONNECT_TIMEOUT_S) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import URL, text
 from sqlalchemy.orm import Session
 
-from engines.errors import DatabaseAway, DatabaseUnavailable
+from engines.errors import DatabaseAway, DatabaseBusy, DatabaseUnavailable
 from engines.failures import AWAY, UNCONFIRMED
 from engines.members import Members
 from engines.migrating import migrate
@@ -51,7 +51,7 @@ class PostgreSQL:
         members, watch = Members(url), Watch()
         self._primary = Server(url, members.primary, watch, members)
         self.engine = self._primary.engine
-        self.name, self.folder = str(url.database or url.username or "postgres"), folder
+        self.name, self.folder = f"postgresql-{url.database or url.username or 'postgres'}", folder
         self._replicas = Replicas(self._primary, replica_url, watch, members) if replica_url else None
         self._turns, self._writer = Turns(), secrets.token_hex(8)
 
@@ -129,7 +129,7 @@ class PostgreSQL:
                     self._leave(session, mark)
                 return given[0]
             except DatabaseUnavailable as error:
-                again = isinstance(error, DatabaseAway) or bool(given)
+                again = isinstance(error, (DatabaseAway, DatabaseBusy)) or bool(given)
                 if not again or time.monotonic() + TRIED_AGAIN_S > deadline:
                     raise
                 log.warning("transaction is tried again", extra={"reason": str(error)})
@@ -158,7 +158,7 @@ class PostgreSQL:
 
     def write_anew(self) -> None:
         """Give back the room of what was deleted, with its words; raises DatabaseUnavailable."""
-        self._primary.asked("VACUUM", patience_s=READ_PATIENCE_S)
+        self._primary.tidy()
 
     def keep_open(self, close: Callable[[], object]) -> None:
         """Nothing has to stay open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from engines.errors import DatabaseAway
 from engines.failures import failure_of, failures_named
-from engines.members import Linked, Members
+from engines.members import LONGEST_ANSWER_MS, Linked, Members
 from engines.turns import BUSY_TIMEOUT_S
 from engines.watch import COMMITTING, Watch
 
@@ -39,7 +39,7 @@ class Server:
             url.set(query={}),
             creator=connect,
             pool_size=8,
-            max_overflow=24,
+            max_overflow=8,
             pool_timeout=BUSY_TIMEOUT_S,
             pool_pre_ping=True,
             hide_parameters=True,
@@ -71,6 +71,15 @@ class Server:
         """Return the rows of one question, without a transaction; raises DatabaseUnavailable."""
         with failures_named():
             return _patiently(lambda: _asked(self.engine, question), patience_s)
+
+    def tidy(self) -> None:
+        """Free what deleted rows took, however long that takes; raises DatabaseUnavailable."""
+        with failures_named(), closing(self.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute("SET statement_timeout TO 0")
+            try:
+                cursor.execute("VACUUM")
+            finally:
+                cursor.execute(f"SET statement_timeout TO {LONGEST_ANSWER_MS}")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -124,8 +133,9 @@ def _asked(engine: Engine, question: str) -> list[Any]:
         cursor.execute(question)
         return [] if cursor.description is None else list(cursor.fetchall())
     except psycopg.OperationalError as error:
-        connection.invalidate(error)
-        engine.dispose()  # the others are as old
+        if isinstance(failure_of(error), DatabaseAway):
+            connection.invalidate(error)
+            engine.dispose()  # the others are as old
         raise
     finally:
         connection.close()

@@ -102,6 +102,10 @@ class WordIndex:
         else:
             session.execute(delete(self._table).where(among(self._table.c.rowid, [row_id for row_id, _ in rows])))
 
+    def forget(self, session: Session, ids: range) -> None:
+        """Remove a stretch of ids. PostgreSQL only."""
+        session.execute(delete(self._table).where(among(self._table.c.rowid, ids)))
+
     def clear(self, session: Session) -> None:
         """Remove everything.
 

@@ -15,6 +15,9 @@ from models import Writer
 from sql import partitions
 
 BATCH = 5_000
+_GO_ON = """
+SELECT setval(own, greatest(:next, nextval(own)), false) FROM pg_get_serial_sequence(:table, :column) AS own
+"""
 _WRITERS: Any = Writer.__table__
 
 
@@ -64,12 +67,12 @@ def _insert(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> N
 
 
 def _go_on_numbering(session: Session) -> None:
-    """Let PostgreSQL's numbers go on after the highest; SQLite sees them pass."""
+    """Let PostgreSQL's numbers go on after the highest that was given out; SQLite sees them pass."""
     if session.get_bind().dialect.name != "postgresql":
         return
     for table in _tables():
         column = table.autoincrement_column
         if column is not None:
             highest = session.scalar(select(func.max(column))) or 0
-            own = {"table": table.name, "column": column.name, "last": highest + 1}
-            session.execute(text("SELECT setval(pg_get_serial_sequence(:table, :column), :last, false)"), own)
+            own = {"table": table.name, "column": column.name, "next": highest + 1}
+            session.execute(text(_GO_ON), own)

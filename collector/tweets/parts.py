@@ -1,51 +1,56 @@
-"""Parts: on PostgreSQL tweets of thirty days go at once, with the parts of the tables that they lie in."""
+"""Parts: on PostgreSQL old tweets go in stretches of ids, and the tables that they lay in go once they are empty."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from collector import figures
 from collector.tweets import derived, erasure
 from collector.tweets.deletions import remove_idle
-from models import Payload, Tweet, Version
+from models import TWEET_WORDS, Payload, Tweet, TweetHashtag, TweetTag, Version
 from queries.snowflakes import first_id
 from sql import partitions
 from sql.functions import among
 
+STRETCH = 2_000
+"""Tweets that go in one transaction, for as long as which every other writer waits: some seconds."""
 
-def drop_oldest(session: Session, limit: datetime) -> int | None:
-    """Drop the oldest part whose tweets were all created before this; return how many those were, None where there is no such.
 
-    Roll-ups are kept as if each tweet had been removed. A part stays, and its tweets go one by one, where it has what X gave
-    of other parts' tweets: a version that was made in another month than the tweet.
+def shrink_oldest(session: Session, limit: datetime) -> int | None:
+    """Remove some tweets of the oldest part whose tweets were all created before this, or drop it if none is left.
+
+    Return how many tweets went, None where there is no such part.
     """
     if session.get_bind().dialect.name != "postgresql":
         return None
     for part in partitions.parts(session):
         newest = session.scalar(select(func.max(Tweet.created)).where(among(Tweet.id, part)))
-        over = part.stop <= first_id(limit) if newest is None else newest < limit
-        if over and not _entangled(session, part):
-            return _drop(session, part)
+        if newest is None and part.stop <= first_id(limit) and not _left(session, part):
+            partitions.drop(session, part)
+            return 0
+        if newest is not None and newest < limit:
+            return _remove(session, part)
     return None
 
 
-def _entangled(session: Session, part: range) -> bool:
-    elsewhere = or_(Payload.tweet_id < part.start, Payload.tweet_id >= part.stop)
-    return session.scalar(select(Payload.id).where(among(Payload.id, part), elsewhere).limit(1)) is not None
+def _left(session: Session, part: range) -> bool:
+    """Tell whether a part still has what X gave of a tweet of another one: a version that was made in the next ninety days."""
+    return session.scalar(select(Payload.id).where(among(Payload.id, part)).limit(1)) is not None
 
 
-def _drop(session: Session, part: range) -> int:
-    within = among(Tweet.id, part)
-    tweets = session.scalar(select(func.count()).select_from(Tweet).where(within)) or 0
-    authors = session.scalars(select(Tweet.author_id).where(within, Tweet.author_id.is_not(None)).distinct()).all()
-    with derived.kept(session, part):
-        for table in (Version, Payload):
-            session.execute(delete(table).where(among(table.tweet_id, part)))
-        partitions.drop(session, part)
-    remove_idle(session, [author for author in authors if author is not None])
+def _remove(session: Session, part: range) -> int:
+    rows = select(Tweet.id, Tweet.author_id).where(among(Tweet.id, part)).order_by(Tweet.id).limit(STRETCH)
+    found = session.execute(rows).all()
+    stretch = range(part.start, found[-1].id + 1)
+    with derived.kept(session, stretch):
+        for table in (TweetTag, TweetHashtag, Version, Payload):
+            session.execute(delete(table).where(among(table.tweet_id, stretch)))
+        TWEET_WORDS.forget(session, stretch)
+        session.execute(delete(Tweet).where(among(Tweet.id, stretch)))
+    remove_idle(session, {row.author_id for row in found if row.author_id is not None})
     erasure.owe(session)
     figures.changed(session)
-    return tweets
+    return len(found)

@@ -52,10 +52,10 @@ def _limit(now: datetime, age: timedelta | None) -> datetime | None:
 
 
 def _parts(database: Database, limit: datetime | None, stop: Event) -> int:
-    """Drop whole parts of the tables, on PostgreSQL, and return how many tweets that were."""
+    """Remove old tweets part by part, on PostgreSQL, and return how many that were."""
     removed = 0
     while limit and not stop.is_set():
-        dropped = database.write(partial(_some, parts.drop_oldest, limit))
+        dropped = database.write(partial(_some, parts.shrink_oldest, limit))
         if dropped is None:
             break
         removed += dropped

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
-    """Index what the texts of the tweets with these ids have become, where they change; a part's words go with it."""
+    """Index what the texts of the tweets with these ids have become, where they change. Whoever removes a stretch does that."""
     if isinstance(ids, range):
         yield
         return

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 import api
 from alchemy import Database
@@ -117,7 +117,7 @@ def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Dat
 def test_one_that_was_killed_is_tried_again_after_an_hour(database: Database) -> None:
     Upkeep(database, [Work().task()]).round()
     with database.writing() as session:
-        session.connection().exec_driver_sql("UPDATE chores SET error = ?", (BROKEN_OFF,))
+        session.execute(update(Chore).values(error=BROKEN_OFF))
     work = Work()
     age(database, timedelta(minutes=61))
     Upkeep(database, [work.task()]).round()

@@ -175,6 +175,7 @@ def test_tweets_that_are_dropped_meanwhile_leave_no_half_a_file(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_none_is_said_in_one_line(program: Program) -> None:
     program.file.write_bytes(b"this is no database, whatever its name says" * 100)
     assert program.run("tweets", "export") == (1, [], ["the database's file is no database"])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from api import get_tweets
 from collector.tweets.deletions import bury
 from emulator import Emulator
 from tests.commands.conftest import MakeProgram, Program
+from tests.fixtures import databases
 from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
 
 DAY = 86_400
@@ -43,8 +42,7 @@ TABLES = {
 
 def tables(program: Program) -> dict[str, list[Any]]:
     """Return all that the tweets are stored in, but for the numbers of runs and tags."""
-    with closing(sqlite.connect(program.file)) as raw:
-        return {name: sorted(raw.execute(query).fetchall(), key=repr) for name, query in TABLES.items()}
+    return {name: sorted(databases.asked(program.url, query), key=repr) for name, query in TABLES.items()}
 
 
 @pytest.fixture

@@ -239,6 +239,7 @@ def test_an_import_beside_a_running_collection_disturbs_neither(
     assert len(stored) == 700 + collection["tweets_added"]
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_none_is_said_in_one_line(program: Program) -> None:
     program.file.write_bytes(b"this is no database, whatever its name says" * 100)
     assert program.run("tweets", "import", ALL[0]) == (1, [], ["the database's file is no database"])

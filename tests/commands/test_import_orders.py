@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from collector import imports
 from collector.tweets.deletions import bury
 from tests.commands.conftest import MakeProgram, Program
+from tests.fixtures import databases
 from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, user
 
 QUERIES = {
@@ -36,8 +35,7 @@ Contents = dict[str, list[Any]]
 
 def contents(program: Program) -> Contents:
     """Return what is stored, table by table; runs and times of runs are left out, and tags are named."""
-    with closing(sqlite.connect(program.file)) as raw:
-        return {table: sorted(raw.execute(query).fetchall(), key=repr) for table, query in QUERIES.items()}
+    return {table: sorted(databases.asked(program.url, query), key=repr) for table, query in QUERIES.items()}
 
 
 def archive() -> list[Json]:

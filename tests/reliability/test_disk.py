@@ -169,6 +169,7 @@ def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_pat
         assert stored(database) >= acknowledged(log)
 
 
+@pytest.mark.sqlite
 def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified(
     collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -196,6 +197,7 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_locked_while_pages_arrive_loses_none(
     make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
