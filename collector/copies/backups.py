@@ -115,7 +115,8 @@ def restore(database: Database, source: Path) -> None:
         source = backups(database) / source.name
     _check(source)
     ready = beside(database, "ready")
-    ready.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a server's database needs none but for this
+    if not database.on_file:
+        ready.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a server's database needs none but for this
     with _leased(database) as token:
         try:
             _get_ready(source, ready, token, _salvaged(database))
