@@ -242,7 +242,10 @@ def test_a_page_that_may_have_been_sold_in_either_month_counts_in_both(make_sett
 def test_a_request_whose_failure_cant_be_recorded_does_not_hold_up_the_others(
     make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The file is locked while X refuses (a server's lock is waited for, as long as the lease lasts): thirteen tags wait for a budget that is reserved by nobody any more."""
+    """The file is locked while X refuses: thirteen tags wait for a budget that is reserved by nobody any more.
+
+    A server's lock is waited for as long as the lease lasts.
+    """
     with closing(collector_for(make_settings(TAGS=f"{ALL},#a,#b,#c", MONTHLY_BUDGET_USD="2.5", X_RETRIES="0"))) as collector:
         collector.prepare()
         emulator.latency = 1
