@@ -127,6 +127,17 @@ def test_a_primary_that_is_silent_is_given_up_and_one_of_before_a_failover_is_no
     assert pair.noted()[1] == {"first", "third", "fourth"}
 
 
+def test_a_process_that_begins_after_a_failover_finds_the_newer_primary(pair: Pair) -> None:
+    pair.note("first")
+    pair.primary.kill()
+    pair.standby.run("pg_ctl", "-D", pair.standby.data, "-s", "-w", "promote")
+    wait_until(lambda: _written(pair, "second"))
+    pair.primary.launch("synchronous_standby_names=")  # by somebody who doesn't know
+    hosts = "&".join(f"host=127.0.0.1:{one.port}" for one in (pair.primary, pair.standby))
+    with closing(Database(f"postgresql+psycopg://{USER}@/tweets?{hosts}")) as begun:
+        assert pair._replace(database=begun).noted()[1] == {"first", "second"}
+
+
 def test_what_no_standby_confirms_is_not_said_to_be_written(pair: Pair) -> None:
     pair.note("first")
     pair.standby.kill()

@@ -88,6 +88,13 @@ def test_a_writer_waits_for_another_only_so_long(url: str) -> None:
             assert set(session.scalars(select(Mark.name))) >= {"first", "second"}
 
 
+def test_a_single_question_has_a_limit_as_well(url: str) -> None:
+    with closing(Database(url)) as one, closing(Database(url)) as other, one.writing() as session:
+        session.execute(text("LOCK TABLE figures IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(DatabaseUnavailable, match="busy"):
+            other.glance("SELECT count(*) FROM figures")
+
+
 def test_sums_are_whole_numbers(url: str) -> None:
     with closing(Database(url)) as database, database.reading() as session:
         found = session.scalar(text("SELECT sum(n) FROM (VALUES (9223372036854775807), (9223372036854775807)) AS t (n)"))
