@@ -57,7 +57,7 @@ class Server:
     @contextmanager
     def reading(self, within: timedelta | None) -> Iterator[Session]:
         """Give a session that sees one state, of which each question is answered so soon; raises DatabaseUnavailable."""
-        limit = 0 if within is None else round(within.total_seconds() * 1000)
+        limit = 0 if within is None else max(1, round(within.total_seconds() * 1000))  # 0 is no limit to the server
         with self.session(_READ.format(milliseconds=limit)) as session:
             yield session
 

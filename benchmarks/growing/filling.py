@@ -27,13 +27,13 @@ from models import Author, IdRange, Presence
 from queries.snowflakes import TWITTER_EPOCH, first_id
 from sql import partitions
 
-PARTS, WORKERS = 24, 2
+PARTS, WORKERS = 8, 2
 VOCABULARY, TOPICS = 50_000, 1000
 NAMES = sorted(invented.TAGS)
 EPOCH_MS = round(TWITTER_EPOCH.timestamp() * 1000)
 LAST_PART = first_id(datetime(2026, 10, 15, tzinfo=UTC)) // partitions.WIDTH - 1
 BEGIN_MS = EPOCH_MS + ((LAST_PART - PARTS + 1) * partitions.WIDTH >> 22)
-SPAN_MS = PARTS * 30 * 24 * 3600 * 1000
+SPAN_MS = PARTS * partitions.WIDTH >> 22
 END = datetime.fromtimestamp(BEGIN_MS / 1000, UTC) + timedelta(milliseconds=SPAN_MS)
 QUICKLY = (
     "session_replication_role = replica",  # no look-up of what rows refer to: they are made to fit

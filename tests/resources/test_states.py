@@ -18,7 +18,7 @@ from collector.imports import Import
 from collector.tweets.deletions import bury
 from emulator import Emulator
 from formats.records import record
-from tests.conftest import Server, environment, serving
+from tests.conftest import Server, environment, serving, wait_until
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 
@@ -119,6 +119,7 @@ def test_pages_give_each_tweet_that_was_there_once_while_others_come(service: Se
     there = [tweet["id"] for tweet in service.get("/tweets").json()["tweets"]]
     found: list[str] = []
     with changing(tmp_path):
+        wait_until(lambda: len(service.get("/tweets").json()["tweets"]) > len(there))
         path: str | None = f"/tweets?sort={order}&limit=3&fields=id"
         while path:
             body = service.get(path).json()
