@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -117,12 +117,10 @@ def _patiently(attempt: Callable[[], T], patience_s: float) -> T:
 
 
 def _begun(engine: Engine, begin: str) -> Session:
-    session = Session(engine)
-    try:
+    with ExitStack() as unless_begun:
+        session = unless_begun.enter_context(Session(engine))
         session.connection(execution_options={"begin": begin})
-    except BaseException:
-        session.close()
-        raise
+        unless_begun.pop_all()
     return session
 
 
