@@ -28,6 +28,7 @@ from collector.x.transport import Access
 from collector.x.tries import Patience
 from queries import collections
 from queries.figures import refused, x_now
+from queries.spend import Outlook, outlook
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +183,12 @@ class Collector:
         """Return what a collection of these tags can cost."""
         posts = sum(order.most for order in orders)
         return self.order.billing.prices.cost(posts=posts, users=posts)
+
+    def outlook(self, session: Session) -> Outlook:
+        """Return the spend of today and of this billing month, by X's clock."""
+        today = x_now(session).date()
+        start, end = self.order.billing.month(today)
+        return outlook(session, today=today, start=start, end=end)
 
     def _begin(self, due_since: datetime | None, period: Period | None) -> Begun:
         def begin(session: Session) -> Begun:

@@ -18,6 +18,14 @@ class Fault(NamedTuple):
     detail: str
 
 
+class BadInput(Exception):
+    """A request's parameters can't be accepted; answered as 400."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
 def problem(
     status: int,
     detail: str,

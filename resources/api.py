@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from functools import wraps
 from hashlib import blake2b
 from http import HTTPStatus
 from types import MappingProxyType, MethodType
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, ClassVar, cast
 
 import orjson
 from flask import Response, current_app, request
 from flask_restful import Api, Resource
-from marshmallow import RAISE, Schema
-from marshmallow.fields import List
-from webargs.flaskparser import FlaskParser
+from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from formats.arguments import NoArguments
+from formats.given import given
 from formats.openapi.answers import Answers, Body, answered
-from formats.problems import Fault
 from guard.scopes import CHANGING
 
 READS = ("GET", "HEAD")
 MEANS_JSON = ("application/json", "text/html", "application/problem+json")
-
-
-class BadInput(Exception):
-    """A request's parameters can't be accepted; answered as 400."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
-        self.faults = faults
 
 
 class ProblemApi(Api):
@@ -46,26 +36,6 @@ class ProblemApi(Api):
         response.headers.extend(headers or {})
         response.headers["Cache-Control"] = "private, no-cache"
         return tagged(response) if code == HTTPStatus.OK and request.method in READS else response
-
-
-class ArgumentParser(FlaskParser):
-    """Query parameters by a schema: an unknown one, an empty one and one given twice are faults."""
-
-    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"query": RAISE}  # noqa: RUF012 (declared so by webargs)
-
-    def load_querystring(self, req: Any, schema: Schema) -> Any:
-        known = {field.data_key or name: isinstance(field, List) for name, field in schema.fields.items()}
-        twice = [name for name in req.args if len(req.args.getlist(name)) > 1 and not known.get(name)]
-        faults = [Fault(name, "is given more than once") for name in twice]
-        faults += [Fault(name, _unknown(known)) for name in req.args if name not in known]
-        faults += [Fault(name, "is empty") for name in req.args if name in known and not all(req.args.getlist(name))]
-        if faults:
-            raise BadInput(faults)
-        return super().load_querystring(req, schema)
-
-    def handle_error(self, error: Any, *_args: Any, **_kw: Any) -> NoReturn:
-        faults = error.messages.get("query", {})
-        raise BadInput([Fault(name, " ".join(_texts(details))) for name, details in faults.items()]) from error
 
 
 class MonitorResource(Resource):
@@ -91,16 +61,15 @@ class MonitorResource(Resource):
             if request.method not in READS or "HTTP_TRANSFER_ENCODING" in request.environ or request.content_length:
                 request.get_data()
                 request.stream.read(1)  # raises where a body without Content-Length goes on beyond the limit
-            given = {} if resource.late and request.method in READS else resource.parsed()
-            return method(*args, **kwargs, **given)
+            parameters = {} if resource.late and request.method in READS else resource.parsed()
+            return method(*args, **kwargs, **parameters)
 
         return call
 
     def parsed(self) -> dict[str, Any]:
         """Return the request's parameters; raises BadInput."""
         schema = self.arguments if request.method in READS else NoArguments
-        given: dict[str, Any] = _PARSER.parse(schema(), request, location="query")
-        return given
+        return given(schema(), request.args)
 
     method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepared]
 
@@ -119,20 +88,7 @@ def no_content(status: int = 204) -> Response:
     return response
 
 
-_PARSER = ArgumentParser()
-
-
 def _accepted(kinds: Sequence[str]) -> bool:
     """Tell whether the client takes one of these media types; parameters such as a version do not matter."""
     asked = [value.partition(";")[0].strip() for value, quality in request.accept_mimetypes if quality > 0]
     return not request.accept_mimetypes or any(fnmatchcase(kind, pattern) for kind in kinds for pattern in asked)
-
-
-def _texts(details: Any) -> list[str]:
-    """Return the texts of a fault, which marshmallow gives by position for a parameter that may be repeated."""
-    return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
-
-
-def _unknown(known: Iterable[str]) -> str:
-    names = ", ".join(sorted(known)) or "none"
-    return f"is not a parameter of this resource, which takes: {names}"

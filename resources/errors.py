@@ -14,9 +14,8 @@ from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.collector import CollectionRunning, NothingTracked
 from collector.copies.backups import BackupRefused
 from collector.sources import SourceRefused
-from formats.problems import MEDIA_TYPE, Fault, problem
+from formats.problems import MEDIA_TYPE, BadInput, Fault, problem
 from queries.batches import TweetsReplaced
-from resources.api import BadInput
 from resources.streams import TooManyStreams
 from telemetry.requests import request_id
 

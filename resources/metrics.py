@@ -27,7 +27,6 @@ from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
-from resources.spend import outlook_of
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scraped
 
@@ -65,7 +64,7 @@ class DatabaseFigures:
         yield info
         try:
             with self._database.reading() as session:
-                figures, money = service_figures(session), outlook_of(self._collector, session)
+                figures, money = service_figures(session), self._collector.outlook(session)
                 done, compared, covered = chores(session), newest(session), tracked_coverage(session)
                 planned = self._upkeep.planned(session)
             size = self._database.size

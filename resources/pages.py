@@ -11,9 +11,8 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from formats.cursors import NoCursor, cursor, position
-from formats.problems import Fault
+from formats.problems import BadInput, Fault
 from queries.marks import cursor_key
-from resources.api import BadInput
 
 
 def began(session: Session, of: str, text: str | None) -> list[Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from types import MappingProxyType
 from typing import Any
 
@@ -10,13 +9,13 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector import lease, tags
+from collector import tags, tracking
 from collector.collector import Collector
 from collector.tags import TagRefused
 from formats import rows
 from formats.arguments import FilterArguments, RelatedArguments
 from formats.openapi.answers import Answer, Body, answered, reads
-from formats.problems import Fault
+from formats.problems import BadInput, Fault
 from formats.shapes import tags as shapes
 from formats.shapes.tweets import RELATED as RELATED_TAGS
 from formats.shapes.tweets import TAG_COUNTS
@@ -24,10 +23,8 @@ from formats.terms import TermsRefused, terms
 from queries.filters import Filters
 from queries.related import related
 from queries.tags import per_tag, tracked_id, tracked_tags
-from resources.api import BadInput, MonitorResource, no_content
+from resources.api import MonitorResource, no_content
 from resources.snapshots import SnapshotResource
-
-log = logging.getLogger(__name__)
 
 RELATED = 100
 TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
@@ -92,24 +89,13 @@ class TagResource(MonitorResource):
         except TermsRefused as error:
             raise BadInput(error.faults) from error
 
-        def track(session: Session) -> tuple[bool, Any]:
-            lease.refuse_while_restoring(session)
-            return tags.track(session, name, given), rows.tracked_tag(tracked_tags(session, key=tags.key(name))[0])
-
-        begins, shown = self._database.write(track)
-        log.info("tag tracked", extra={"tag": shown["tag"]})
-        return shown, 201 if begins else 200
+        begins, shown = tracking.track(self._database, name, given)
+        return rows.tracked_tag(shown), 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
         """Stop collecting a tag; its tweets stay."""
-
-        def untrack(session: Session) -> bool:
-            lease.refuse_while_restoring(session)
-            return tags.untrack(session, tag)
-
-        if not self._database.write(untrack):
+        if not tracking.untrack(self._database, tag):
             raise _unknown(tag)
-        log.info("tag untracked", extra={"tag": tag})
         return no_content()
 
 

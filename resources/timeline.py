@@ -12,13 +12,12 @@ from sqlalchemy.orm import Session
 from formats import rows
 from formats.arguments import TimelineArguments
 from formats.openapi.answers import answered, reads
-from formats.problems import Fault
+from formats.problems import BadInput, Fault
 from formats.shapes.tweets import TIMELINE
 from queries.figures import x_now
 from queries.filters import Filters
 from queries.gaps import gaps
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
-from resources.api import BadInput
 from resources.snapshots import SnapshotResource
 from sql.functions import quarter_hour
 

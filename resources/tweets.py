@@ -18,14 +18,14 @@ from formats import rows
 from formats.arguments import TweetArguments
 from formats.forms import FIELDS, FORMS, Form
 from formats.openapi.answers import Answer, answered, either, reads
-from formats.problems import Fault
+from formats.problems import BadInput, Fault
 from formats.shapes import tweets as shapes
 from queries import authors, lists, tweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
 from queries.lists import Reader, Wanted
 from queries.orders import BY_ID, Order, Position
-from resources.api import BadInput, no_content
+from resources.api import no_content
 from resources.pages import began, following, link, moment
 from resources.snapshots import Body, Long, SnapshotResource, Snapshots
 

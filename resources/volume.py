@@ -10,12 +10,12 @@ from collector.collector import Collector
 from formats import rows
 from formats.arguments import VolumeArguments
 from formats.openapi.answers import answered, reads
-from formats.problems import Fault
+from formats.problems import BadInput, Fault
 from formats.shapes.tags import VOLUME
 from queries.figures import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume, whole
-from resources.api import BadInput, MonitorResource
+from resources.api import MonitorResource
 
 MOST_BUCKETS = 10_000
 HOUR = timedelta(hours=1)
