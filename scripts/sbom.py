@@ -42,8 +42,10 @@ READ = {
     "pylogbeat": "Apache-2.0",
     "pysqlite3": "Zlib",
     "swagger-ui-dist": "Apache-2.0",
+    "uplot": "MIT",
     "waitress": "ZPL-2.1",
 }
+HOMES = {"swagger-ui-dist": "https://github.com/swagger-api/swagger-ui", "uplot": "https://github.com/leeoniya/uPlot"}
 
 Entry = dict[str, Any]
 
@@ -131,7 +133,7 @@ def vendored(folder: Path = VENDORED) -> Iterator[Entry]:
             "description": f"vendored in {listed.parent.relative_to(folder.parents[2]).as_posix()}",
             "purl": f"pkg:npm/{name}@{version}",
             "licenses": licences(name, []),
-            "externalReferences": [{"type": "website", "url": "https://github.com/swagger-api/swagger-ui"}],
+            "externalReferences": [{"type": "website", "url": HOMES[name]}],
             "components": [_file(path, f"{name}=={version}") for path in files],
         }
 

@@ -15,6 +15,8 @@ from tests.conftest import ROOT
 
 LISTED = (ROOT / "docs/licences.md").read_text(encoding="utf-8")
 
+BESIDE = {"sqlite", "swagger-ui-dist", "uplot"}
+
 
 def rows(text: str) -> dict[str, list[str]]:
     """Return version, licence and home of each listed package, by name."""
@@ -29,14 +31,16 @@ def entry(name: str, stated: str) -> Entry:
 def test_every_pinned_package_is_listed_with_its_version_and_a_licence_that_is_let_in() -> None:
     listed = rows(LISTED)
     pinned = {pin.name: pin.version for pin in pins(RUNTIME.read_text(encoding="utf-8"))}
-    assert {name: row[0] for name, row in listed.items() if name not in {"sqlite", "swagger-ui-dist"}} == pinned
+    assert {name: row[0] for name, row in listed.items() if name not in BESIDE} == pinned
     assert [name for name, row in listed.items() if not allowed(row[1])] == []
     assert [name for name, row in listed.items() if not row[2].startswith("https://")] == []
 
 
 def test_what_is_vendored_is_listed_too() -> None:
-    [folder] = (ROOT / "web/static/vendor").glob("*/*")
-    assert rows(LISTED)["swagger-ui-dist"][:2] == [folder.name, "Apache-2.0"]
+    versions = {folder.parent.name: folder.name for folder in (ROOT / "web/static/vendor").glob("*/*")}
+    assert rows(LISTED)["swagger-ui-dist"][:2] == [versions.pop("swagger-ui"), "Apache-2.0"]
+    assert rows(LISTED)["uplot"][:2] == [versions.pop("uplot"), "MIT"]
+    assert versions == {}
 
 
 def test_the_list_is_what_its_script_writes() -> None:

@@ -19,10 +19,11 @@ from scripts.pins import DEVELOPMENT, RUNTIME, normal, pins
 from scripts.sbom import READ, SERVICE, Differs, Entry, bill, faults, licences, packages, text, vendored
 from tests.conftest import ROOT
 
-SWAGGER_UI = "swagger-ui-dist"
+VENDORED = {"swagger-ui-dist": "swagger-ui", "uplot": "uplot"}
 # Words that no other of these licences has.
 WORDS = {
     "Apache-2.0": "Apache License",
+    "MIT": "The MIT License (MIT)",
     "BSD-3-Clause": "neither the name",
     "ZPL-2.1": "Zope Public License (ZPL) Version 2.1",
     "Zlib": "altered source versions must be plainly marked",
@@ -70,7 +71,7 @@ def test_every_pinned_package_is_in_it_with_its_version_sums_licence_and_purl(do
 
 def test_beside_them_are_sqlite_and_what_is_vendored_and_nothing_for_development(document: Entry) -> None:
     runtime = {pin.name for pin in pins(RUNTIME.read_text(encoding="utf-8"))}
-    assert named(document).keys() - runtime == {"sqlite", SWAGGER_UI}
+    assert named(document).keys() - runtime == {"sqlite", *VENDORED}
     assert {"pytest", "mypy", "cyclonedx-bom"} < {pin.name for pin in pins(DEVELOPMENT.read_text(encoding="utf-8"))} - runtime
     assert named(document)["sqlite"]["version"] == dbapi2.sqlite_version
 
@@ -86,18 +87,19 @@ def test_it_describes_the_service_and_what_that_needs_leads_to_everything(docume
     assert reached == {SERVICE} | {entry["bom-ref"] for entry in document["components"]}
 
 
-def test_vendored_files_are_in_it_with_their_sums(document: Entry) -> None:
-    [folder] = (ROOT / "web/static/vendor").glob("*/*")
+@pytest.mark.parametrize(("name", "room"), VENDORED.items())
+def test_vendored_files_are_in_it_with_their_sums(document: Entry, name: str, room: str) -> None:
+    [folder] = (ROOT / "web/static/vendor" / room).iterdir()
     listed = re.findall(r"^([0-9a-f]{64})  (\S+)$", (folder / "SHA256SUMS").read_text(), re.MULTILINE)
-    entry = named(document)[SWAGGER_UI]
-    assert entry["purl"] == f"pkg:npm/{SWAGGER_UI}@{folder.name}"
+    entry = named(document)[name]
+    assert entry["purl"] == f"pkg:npm/{name}@{folder.name}"
     assert {(file["hashes"][0]["content"], file["name"]) for file in entry["components"]} == set(listed)
 
 
 def test_what_was_read_of_a_licence_is_what_stands_in_its_file() -> None:
     for name, identifier in READ.items():
-        if name == SWAGGER_UI:
-            files = list((ROOT / "web/static/vendor").glob("*/*/LICENSE"))
+        if name in VENDORED:
+            files = list((ROOT / "web/static/vendor" / VENDORED[name]).glob("*/LICENSE"))
         else:
             brought = distribution(name)
             files = [
