@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from emulator import Emulator
 from tests.conftest import Server, environment, serving, wait_until
-from tests.fixtures.browser import CHROMIUM, Page, browser
+from tests.fixtures.browser import needs_chromium, tab
+from tests.fixtures.pages import hosted
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium")
+pytestmark = needs_chromium
 
-REBOUND = "rebound.example"
+REBOUND = "rebound.test"
 EVIL = """<!doctype html><meta charset="utf-8"><title>kittens</title>
 <link rel="prefetch" href="{target}/database"><link rel="stylesheet" href="{target}/database">
 <img src="{target}/database"><script src="{target}/database"></script><iframe src="{target}/database"></iframe>
@@ -45,27 +45,8 @@ window.done = (async () => ({{
 @contextmanager
 def evil(target: str) -> Iterator[int]:
     """Serve the page that attacks the target, and give its port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = EVIL.format(target=target).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_args: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield int(server.server_address[1])
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browser(tmp_path_factory.mktemp("browser"), "localhost", REBOUND) as page:
-        yield page
+    with hosted(EVIL.format(target=target)) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +77,12 @@ def asked(server: Server) -> Counter[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_page_of_another_origin_changes_and_reads_nothing(filled: Server, x: Emulator, tab: Page, host: str) -> None:
+def test_a_page_of_another_origin_changes_and_reads_nothing(filled: Server, x: Emulator, chromium: Browser, host: str) -> None:
     """From 127.0.0.1 it is another origin of the same site, from localhost another site."""
     before, sold, known = state(filled), len(x.requests), asked(filled)
-    with evil(filled.url) as port:
-        tab.open(f"http://{host}:{port}/")
-        outcomes = tab.until("window.done")
+    with evil(filled.url) as port, tab(chromium) as page:
+        page.goto(f"http://{host}:{port}/")
+        outcomes = page.evaluate("window.done")
         assert outcomes == dict.fromkeys(("get", "post", "drop", "token", "read", "opaque"), "TypeError")
         wait_until(lambda: (asked(filled) - known)["GET", 403] >= 7)
         wait_until(lambda: (asked(filled) - known)["POST", 403] >= 3)
@@ -110,50 +91,53 @@ def test_a_page_of_another_origin_changes_and_reads_nothing(filled: Server, x: E
     assert set(asked(filled) - known) == {("GET", 403), ("POST", 403), ("OPTIONS", 200)}
 
 
-def test_who_clicks_on_a_link_of_another_site_does_not_collect(filled: Server, x: Emulator, tab: Page) -> None:
+def test_who_clicks_on_a_link_of_another_site_does_not_collect(filled: Server, x: Emulator, chromium: Browser) -> None:
     sold = len(x.requests)
-    with evil(filled.url) as port:
-        tab.open(f"http://localhost:{port}/")
-        tab.until("window.done")
-        tab.value(f"location.assign('{filled.url}/database')")
-        tab.until("document.body && document.body.innerText.includes('another site')")
+    with evil(filled.url) as port, tab(chromium) as page:
+        page.goto(f"http://localhost:{port}/")
+        page.evaluate("window.done")
+        page.evaluate(f"location.assign('{filled.url}/database')")
+        page.get_by_text("another site").wait_for()
     assert len(x.requests) == sold
 
 
-def test_a_name_that_was_pointed_at_this_machine_gets_421(filled: Server, tab: Page) -> None:
+def test_a_name_that_was_pointed_at_this_machine_gets_421(filled: Server, chromium: Browser) -> None:
     before = state(filled)
     rebound = filled.url.replace("127.0.0.1", REBOUND)
     status = "fetch('/{}', {{method: '{}'}}).then(answer => answer.status)"
-    with tab.without_policies():  # the attacker's page, which this answer stands for, has none
-        tab.open(f"{rebound}/docs")
-        tab.until("document.body && document.body.innerText.includes('421')")
+    with tab(chromium, bypass_csp=True) as page:  # the attacker's page, which this answer stands for, has no policy
+        page.goto(f"{rebound}/docs")
+        page.get_by_text("421").first.wait_for()
         for path, method in (("tweets", "GET"), ("database", "GET"), ("database", "DELETE"), ("livez", "GET")):
-            assert tab.value(status.format(path, method)) == 421
+            assert page.evaluate(status.format(path, method)) == 421
     assert state(filled) == before
 
 
-def test_the_services_own_page_and_the_address_bar_may_collect(filled: Server, tab: Page) -> None:
+def test_the_services_own_page_and_the_address_bar_may_collect(filled: Server, chromium: Browser) -> None:
     count = state(filled)[1]
-    tab.open(f"{filled.url}/docs")
-    tab.until("document.querySelectorAll('.opblock').length")
-    assert tab.value("fetch('/database', {method: 'POST'}).then(answer => answer.status)") == 200
-    tab.open(f"{filled.url}/database")
-    tab.until("document.body && document.body.innerText.includes('restored')")
+    with tab(chromium) as page:
+        page.goto(f"{filled.url}/docs")
+        page.locator(".opblock").first.wait_for()
+        assert page.evaluate("fetch('/database', {method: 'POST'}).then(answer => answer.status)") == 200
+        page.goto(f"{filled.url}/database")
+        page.get_by_text("restored").wait_for()
     assert state(filled)[1] == count + 2
 
 
-def test_a_session_is_of_no_use_to_another_origin(tmp_path: Path, emulator: Emulator, tab: Page) -> None:
+def test_a_session_is_of_no_use_to_another_origin(tmp_path: Path, emulator: Emulator, chromium: Browser) -> None:
     token = "write-7c1f0ad24b9e58d3"
-    with serving(tmp_path, **environment(tmp_path, emulator), API_TOKEN=token) as server, evil(server.url) as port:
-        tab.open(f"{server.url}/sign-in")
-        tab.until("!!document.getElementById('token')")
-        tab.value(f"document.getElementById('token').value = '{token}'; document.forms[0].submit()")
-        tab.until("location.pathname === '/' && document.body.innerText.includes('/tweets')")
-        assert tab.value("document.cookie") == ""
-        assert tab.value("fetch('/tags').then(answer => answer.status)") == 200
+    settings = environment(tmp_path, emulator) | {"API_TOKEN": token}
+    with serving(tmp_path, **settings) as server, evil(server.url) as port, tab(chromium) as page:
+        page.goto(f"{server.url}/sign-in")
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button").click()
+        page.wait_for_url(f"{server.url}/")
+        page.get_by_text("/tweets").first.wait_for()
+        assert page.evaluate("document.cookie") == ""
+        assert page.evaluate("fetch('/tags').then(answer => answer.status)") == 200
         for host in ("127.0.0.1", "localhost"):
-            tab.open(f"http://{host}:{port}/")
-            tab.until("window.done")
+            page.goto(f"http://{host}:{port}/")
+            page.evaluate("window.done")
         wait_until(lambda: asked(server)["POST", 403] + asked(server)["POST", 401] >= 6)
         assert not [key for key in asked(server) if key[1] < 400]
         assert not emulator.requests

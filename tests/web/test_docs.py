@@ -6,16 +6,14 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import ROOT, Server, serving
-from tests.fixtures.browser import CHROMIUM, Page, browser
+from tests.fixtures.browser import needs_chromium, origins, seen, tab, untidy, violations
 
 VENDOR = ROOT / "web" / "static" / "vendor"
-SHOWN = "document.querySelectorAll('.opblock').length"
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +25,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(service: Server, tmp_path: Path) -> Iterator[Page]:
+def page(service: Server, chromium: Browser) -> Iterator[Page]:
     """The page in a browser, its operations shown."""
-    with browser(tmp_path) as tab:
-        tab.open(f"{service.url}/docs")
-        tab.until(SHOWN)
-        yield tab
+    with tab(chromium, viewport={"width": 1280, "height": 1600}) as page:
+        page.goto(f"{service.url}/docs")
+        page.locator(".opblock").first.wait_for()
+        yield page
 
 
 def test_its_policy_allows_its_own_origin_only(service: Server) -> None:
@@ -66,31 +64,29 @@ def test_nothing_else_is_served(service: Server, path: str) -> None:
 @needs_chromium
 def test_it_shows_every_operation_and_asks_nobody_else(service: Server, page: Page) -> None:
     paths = service.get("/openapi.json").json()["paths"]
-    assert page.value(SHOWN) == sum(len(methods) for methods in paths.values())
-    origins = {urlsplit(url).netloc for url in page.seen.requests if not url.startswith("data:")}
-    assert origins == {urlsplit(service.url).netloc}
-    assert f"{service.url}/openapi.json" in page.seen.requests
+    expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
+    assert origins(page) == {service.url}
+    assert f"{service.url}/openapi.json" in seen(page).requests
 
 
 @needs_chromium
 def test_an_operation_can_be_tried_out_without_a_complaint(service: Server, page: Page) -> None:
-    page.value("document.querySelector('#operations-health-getLivez button').click()")
-    page.until("document.querySelector('#operations-health-getLivez .execute') !== null")
-    page.value("document.querySelector('#operations-health-getLivez .execute').click()")
-    assert "alive" in page.until("document.querySelector('#operations-health-getLivez .live-responses-table')?.innerText")
-    assert f"{service.url}/livez" in page.seen.requests
-    assert page.violations() == []
-    assert page.seen.complaints == []
+    operation = page.locator("#operations-health-getLivez")
+    operation.get_by_role("button").first.click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table")).to_contain_text("alive")
+    assert f"{service.url}/livez" in seen(page).requests
+    assert untidy(page) == []
 
 
 @needs_chromium
 def test_a_breach_of_the_policy_and_a_request_to_others_are_noticed(page: Page) -> None:
-    page.value("document.body.append(Object.assign(document.createElement('script'), {text: 'window.broken = 1'}))")
-    page.value("fetch('http://tracker.example/').catch(() => 0)")
-    assert page.value("window.broken") is None
-    assert page.until("violations.length > 1")
-    assert {violation.split()[0] for violation in page.violations()} == {"script-src-elem", "connect-src"}
-    assert len(page.seen.complaints) >= 2
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.broken = 1'}))")
+    page.evaluate("fetch('http://tracker.example/').catch(() => 0)")
+    assert page.evaluate("window.broken") is None
+    page.wait_for_function("violations.length > 1")
+    assert {violation.split()[0] for violation in violations(page)} == {"script-src-elem", "connect-src"}
+    assert len(seen(page).complaints) >= 2
 
 
 def recorded(folder: Path) -> dict[str, str]:

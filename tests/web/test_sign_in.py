@@ -3,53 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import Server, serving
-from tests.fixtures.browser import CHROMIUM, Page, browser
+from tests.fixtures.browser import accessibility, needs_chromium, origins, tab, untidy, violations
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium")
+pytestmark = needs_chromium
 
 NAME = "monitor.test"
 TOKEN = "write-7c1f0ad24b9e58d3"
-FORM = "!!document.getElementById('token')"
-DOCS = "document.querySelectorAll('.opblock').length"
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Server]:
-    settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'tweets.db'}", "COLLECT_ON_START": "0", "API_TOKEN": TOKEN}
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("sign-in")
+    settings = {"DATABASE_URL": f"sqlite:///{folder / 'tweets.db'}", "COLLECT_ON_START": "0", "API_TOKEN": TOKEN}
     settings |= {"ALLOWED_HOSTS": NAME}
-    with serving(tmp_path, **settings) as server:
+    with serving(folder, **settings) as server:
         yield server
 
 
 def type_in(page: Page, token: str) -> None:
     """Type into the field that has the focus, and press Enter."""
-    assert page.until("document.activeElement.id") == "token"
-    page.type(token + "\r")
+    expect(page.get_by_label("Token")).to_be_focused()
+    page.keyboard.type(token)
+    page.keyboard.press("Enter")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", NAME])
-def test_a_person_signs_in_reads_and_signs_out(service: Server, tmp_path: Path, host: str) -> None:
+def test_a_person_signs_in_reads_and_signs_out(service: Server, chromium: Browser, host: str) -> None:
     """By a name that isn't loopback browsers send no Sec-Fetch-Site: there Origin alone says that the form is our own."""
     url = service.url.replace("127.0.0.1", host)
-    with browser(tmp_path, NAME) as page:
-        page.open(f"{url}/docs")
-        page.until(FORM)
+    with tab(chromium) as page:
+        page.goto(f"{url}/docs")
         type_in(page, "no-such-token")
-        assert "This token is wrong" in page.until("document.getElementById('fault')?.innerText")
+        expect(page.get_by_role("alert")).to_contain_text("This token is wrong")
         type_in(page, TOKEN)
-        page.until(DOCS)
-        assert page.value("location.pathname") == "/docs"
-        assert page.value("document.cookie") == ""
-        assert page.value("fetch('/tags').then(answer => answer.status)") == 200
-        page.open(f"{url}/")
-        page.until("document.forms.length")
-        page.value("document.forms[0].requestSubmit(); true")
-        page.until(FORM)
-        assert page.value("fetch('/tags').then(answer => answer.status)") == 401
-        assert not page.violations()
-        assert all(url.startswith((url, "data:")) for url in page.seen.requests)
+        page.locator(".opblock").first.wait_for()
+        assert page.url == f"{url}/docs"
+        assert page.evaluate("document.cookie") == ""
+        assert page.evaluate("fetch('/tags').then(answer => answer.status)") == 200
+        page.goto(f"{url}/")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("Token").wait_for()
+        assert page.evaluate("fetch('/tags').then(answer => answer.status)") == 401
+        assert not violations(page)
+        assert origins(page) == {url}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_everybody_can_read_and_use_the_form(service: Server, chromium: Browser, width: int, scheme: str) -> None:
+    with tab(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+        page.goto(f"{service.url}/sign-in")
+        assert accessibility(page) == []
+        assert untidy(page) == []
+        type_in(page, "no-such-token")
+        page.get_by_role("alert").wait_for()
+        assert accessibility(page) == []
+        assert untidy(page) == ["complains: Failed to load resource: the server responded with a status of 401 (UNAUTHORIZED)"]
