@@ -31,7 +31,7 @@ NONE = Count(0, 0)
 
 def counted(session: Session, periods: Sequence[Period], wanted: Sequence[ColumnElement[bool]]) -> dict[Period, Count]:
     """Count the tweets that meet all of these conditions, and their authors, by period."""
-    asked = _listed(periods)
+    asked = listed(periods)
     both = func.count() * _HALF + func.count(distinct(Tweet.author_id))
     within = (Tweet.created >= asked.c.since, Tweet.created < asked.c.until)
     rows = session.execute(select(asked.c.first, asked.c.second, select(both).where(*within, *wanted).scalar_subquery()))
@@ -95,7 +95,7 @@ def _moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
-def _listed(periods: Iterable[Period]) -> CTE:
+def listed(periods: Iterable[Period]) -> CTE:
     """Return a table of periods, with their bounds as times as well."""
     asked = pairs(periods)
     bounds = instant(asked.c.first).label("since"), instant(asked.c.second).label("until")

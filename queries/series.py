@@ -1,0 +1,151 @@
+"""Series: how many tweets there were in each of some periods, of all and of each tag. Times are epoch seconds.
+
+Periods begin and end with quarters of an hour in UTC, as those of every current zone do. They are given sorted, each beginning
+where the one before ends. What the filters don't let through is not counted: their bounds may cut the first and the last one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect, bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from models import Quarter, Tag, TagHour, Tweet, TweetTag
+from queries.filters import ALL, Filters, conditions, next_second
+from queries.periods import Period, listed
+from sql.functions import among, quarter_hour, whole_hour
+from sql.planning import part_by_part
+
+Of = tuple[int, ...]
+
+
+class TagSeries(NamedTuple):
+    """How many of the tweets that a tag has found there were in each period."""
+
+    tag: str
+    counts: tuple[int, ...]
+
+
+class Counted(NamedTuple):
+    """What is counted: by a roll-up of so many seconds, by the rows that it is of, and by these and their tweets.
+
+    `of` are the columns that there is a series each of; in the other tables they come by the same name.
+    """
+
+    rollup: Any
+    seconds: int
+    rows: Any
+    tweets: Select[Any]
+    of: tuple[str, ...] = ()
+
+
+ALL_TWEETS = Counted(Quarter, quarter_hour.seconds, Tweet, select(Tweet.id))
+BY_TAG = Counted(
+    TagHour,
+    whole_hour.seconds,
+    TweetTag,
+    select(Tweet.id).join(TweetTag, TweetTag.tweet_id == Tweet.id),
+    ("tag_id",),
+)
+
+
+def totals(session: Session, periods: Sequence[Period], filters: Filters) -> list[int]:
+    """Return how many tweets are wanted, by period."""
+    counts = _counts(session, ALL_TWEETS, periods, filters).get((), {})
+    return [counts.get(first, 0) for first, _ in periods]
+
+
+def per_tag(session: Session, periods: Sequence[Period], filters: Filters) -> list[TagSeries]:
+    """Return the same for each tag that found any of these tweets or is tracked, tags by name.
+
+    A tweet counts once for each tag that found it, whichever tags the filters name.
+    """
+    found = _counts(session, BY_TAG, periods, filters)
+    wanted = or_(Tag.tracked, among(Tag.id, [tag_id for (tag_id,) in found]))
+    tags = session.execute(select(Tag.id, Tag.tag).where(wanted).order_by(Tag.key))
+    counts = [(tag, found.get((tag_id,), {})) for tag_id, tag in tags]
+    return [TagSeries(tag, tuple(own.get(first, 0) for first, _ in periods)) for tag, own in counts]
+
+
+def _counts(session: Session, counted: Counted, periods: Sequence[Period], filters: Filters) -> Mapping[Of, Mapping[int, int]]:
+    """Return how many tweets there are, by what is counted and by when a period begins; what has none is left out."""
+    bounds, found = _bounds(periods, filters), dict[Of, Counter[int]]()
+    begins = [first for first, _ in periods]
+    for question in _questions(session, counted, periods, filters, bounds) if bounds[0] < bounds[1] else ():
+        for *of, start, tweets in session.execute(question):
+            if tweets:
+                found.setdefault(tuple(of), Counter())[begins[bisect(begins, start) - 1]] += int(tweets)
+    return found
+
+
+def _bounds(periods: Sequence[Period], filters: Filters) -> Period:
+    """Return the time in which tweets are counted."""
+    first, end = (periods[0][0], periods[-1][1]) if periods else (0, 0)
+    if filters.since is not None:
+        first = max(first, int(next_second(filters.since).timestamp()))
+    if filters.until is not None:
+        end = min(end, int(next_second(filters.until).timestamp()))
+    return first, end
+
+
+def _questions(
+    session: Session, counted: Counted, periods: Sequence[Period], filters: Filters, bounds: Period
+) -> Iterator[Select[Any]]:
+    """Ask for all tweets of this time by the roll-up, but for where edges lie within what that has as one; else by rows."""
+    if filters._replace(since=None, until=None) == ALL:
+        edges = sorted({edge for period in periods for edge in period if bounds[0] < edge < bounds[1]} | {*bounds})
+        cut = sorted({edge // counted.seconds * counted.seconds for edge in edges if edge % counted.seconds})
+        yield _by_rollup(counted, periods, bounds, cut)
+        if cut:
+            yield _by_parts(counted, list(_parts(counted.seconds, edges, cut)))
+    else:
+        part_by_part(session)
+        since, until = (datetime.fromtimestamp(second, UTC) for second in bounds)
+        yield _by_tweets(counted, periods, filters._replace(since=since, until=until))
+
+
+def _by_rollup(counted: Counted, periods: Sequence[Period], bounds: Period, cut: Sequence[int]) -> Select[Any]:
+    table = counted.rollup
+    of, place = [getattr(table, name) for name in counted.of], _place(table.start, periods).label("place")
+    whole = select(*of, place, func.sum(table.tweets)).where(table.start >= bounds[0], table.start < bounds[1])
+    for column in of:
+        whole = whole.where(column.in_(select(Tag.id)))  # looked up one by one: the key begins with the tag
+    return (whole.where(~among(table.start, cut)) if cut else whole).group_by(*of, place)
+
+
+def _by_parts(counted: Counted, parts: Sequence[Period]) -> Select[Any]:
+    """Ask for the rows of parts of a period, one part after the other."""
+    table, asked = counted.rows, listed(parts)
+    within = (table.created >= asked.c.since, table.created < asked.c.until)
+    if not counted.of:
+        return select(asked.c.first, select(func.count()).select_from(table).where(*within).scalar_subquery())
+    theirs = select(func.count()).select_from(table).where(table.tag_id == Tag.id, *within).correlate(asked, Tag)
+    return select(Tag.id, asked.c.first, theirs.scalar_subquery()).join_from(asked, Tag, true())
+
+
+def _parts(seconds: int, edges: Sequence[int], cut: Sequence[int]) -> Iterator[Period]:
+    """Give what lies between the edges within these stretches of so many seconds."""
+    for start in cut:
+        within = edges[bisect_left(edges, start) : bisect(edges, start + seconds)]
+        first, end = max(start, edges[0]), min(start + seconds, edges[-1])
+        yield from ((one, other) for one, other in pairwise([first, *within, end]) if one < other)
+
+
+def _by_tweets(counted: Counted, periods: Sequence[Period], filters: Filters) -> Select[Any]:
+    of = [getattr(counted.rows, name) for name in counted.of]
+    place = _place(quarter_hour(Tweet.created), periods).label("place")
+    wanted = counted.tweets.with_only_columns(*of, place, func.count())
+    return wanted.where(*conditions(filters, whole=True)).group_by(*of, place)
+
+
+def _place(second: ColumnElement[int], periods: Sequence[Period]) -> ColumnElement[int]:
+    """Return when the period begins that a second lies in: many have one length, but where clocks are changed."""
+    runs = [list(run) for _, run in groupby(periods, key=lambda period: period[1] - period[0])]
+    ends = [(run[0][0], run[-1][1], run[0][1] - run[0][0]) for run in runs]
+    return case(*((second < end, (second - first) // length * length + first) for first, end, length in ends))
