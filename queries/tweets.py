@@ -13,7 +13,12 @@ from alchemy import Database
 from models import Author, Quarter, Tag, Tweet, TweetTag, Version
 from queries.filters import ALL, Filters
 from queries.lists import Wanted, batches
+from queries.orders import Order
+from queries.sources import source
 from sql.functions import among
+
+BY_TIME = Order("created", descending=True)
+"""The order in which a period's tweets are read without the others."""
 
 
 class TweetView(NamedTuple):
@@ -76,6 +81,14 @@ def in_batches(database: Database, *, filters: Filters = ALL, most: int = 500) -
 def stored(session: Session) -> int:
     """Return how many tweets there are."""
     return session.scalar(select(func.coalesce(func.sum(Quarter.tweets), 0))) or 0
+
+
+def found(session: Session, filters: Filters, *, most: int) -> int:
+    """Return how many tweets the filters let through; `most` where they are as many or more, for no more are counted."""
+    if filters == ALL:
+        return min(stored(session), most)
+    some = source(session, filters, BY_TIME).query.limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def tweet(session: Session, tweet_id: int) -> TweetView | None:
