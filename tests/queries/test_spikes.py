@@ -1,0 +1,58 @@
+"""Which values of a series stand out: planted ones, and the rule itself in exact fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queries.spikes import spikes
+
+VALUES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9) | st.integers(0, 200)), max_size=60)
+
+
+def stands_out(number: int, values: list[tuple[int, int]]) -> bool:
+    """Apply the rule as it is written, to one of all values."""
+    place, count = values[number]
+    others = [value for index, value in enumerate(values) if index != number]
+    mean = Fraction(sum(value for _, value in others), len(others))
+    variance = sum((value - mean) ** 2 for _, value in others) / len(others)
+    same = sorted(value for where, value in others if where == place)
+    middle = Fraction(same[len(same) // 2] + same[(len(same) - 1) // 2], 2) if same else 0
+    return count >= 5 and count > mean and (count - mean) ** 2 > 9 * variance and count > 2 * middle
+
+
+@given(VALUES, VALUES)
+def test_a_spike_is_what_the_rule_says(values: list[tuple[int, int]], usual: list[tuple[int, int]]) -> None:
+    everything = values + usual
+    found = spikes([count for _, count in values], [place for place, _ in values], usual=usual)
+    enough = len(everything) >= 24
+    assert found == [number for number in range(len(values)) if enough and stands_out(number, everything)]
+
+
+def test_planted_spikes_are_found_and_nothing_else() -> None:
+    chance = Random(3)
+    hours = list(range(24)) * 7
+    counts = [40 + 20 * (9 <= hour < 18) + chance.randint(-5, 5) for hour in hours]
+    assert spikes(counts, hours) == []
+    counts[30], counts[110] = 190, 170
+    assert spikes(counts, hours) == [30, 110]
+
+
+def test_what_is_so_every_day_is_no_spike() -> None:
+    hours = list(range(24)) * 14
+    counts = [300 if hour == 12 else 10 for hour in hours]
+    assert spikes(counts, hours) == []
+    assert spikes(counts[-24:], hours[-24:]) == [12]
+    assert spikes(counts[-24:], hours[-24:], usual=list(zip(hours, counts, strict=True))[:-24]) == []
+
+
+def test_few_values_and_small_ones_are_no_spikes() -> None:
+    assert spikes([0] * 22 + [500], [0] * 23) == []
+    assert spikes([0] * 23 + [500], [0] * 24) == [23]
+    assert spikes([0] * 23 + [4], [0] * 24) == []
+    assert spikes([0] * 23 + [5], [0] * 24) == [23]
+    assert spikes([7] * 30, [0] * 30) == []
+    assert spikes([], []) == []
