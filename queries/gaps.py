@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
@@ -11,6 +12,9 @@ from sqlalchemy.orm import Session
 from models import Listing, Tag
 from queries.leases import live_token
 from queries.snowflakes import snowflake_time
+
+TICK = timedelta(milliseconds=1)
+"""The shortest time that ids tell apart."""
 
 
 class Gap(NamedTuple):
@@ -21,6 +25,15 @@ class Gap(NamedTuple):
     until_id: int
     expired: bool
     run_id: int
+
+
+class Stretch(NamedTuple):
+    """The time of a gap (UTC), half-open; one that reaches back as far as X does begins with the first snowflake."""
+
+    tag: str
+    first: datetime
+    end: datetime
+    expired: bool
 
 
 def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]:
@@ -38,14 +51,23 @@ def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]
 
 def any_within(session: Session, *, keys: Collection[str], first: int, end: int) -> bool:
     """Tell whether a gap reaches into a stretch of time (epoch seconds, half-open); with `keys`, one of these tags."""
-    columns = select(Listing.since_id, Listing.before).join(Tag, Tag.id == Listing.tag_id).where(unread(session))
-    rows = session.execute(columns.where(Tag.key.in_(keys)) if keys else columns)
-    return any(_reaches(since_id or 0, until_id, first, end) for since_id, until_id in rows)
+    found = _stretches(session, keys)
+    return any(gap.first.timestamp() < end and (gap.end - TICK).timestamp() >= first for gap in found)
 
 
-def _reaches(since_id: int, until_id: int, first: int, end: int) -> bool:
-    oldest, newest = (snowflake_time(one).timestamp() for one in (since_id + 1, until_id - 1))
-    return oldest <= newest and oldest < end and newest >= first
+def stretches(session: Session, *, keys: Collection[str] = ()) -> list[Stretch]:
+    """Return the gaps as times, oldest first, ties by tag; with `keys`, those of these tags."""
+    return sorted(_stretches(session, keys), key=lambda gap: gap.first)
+
+
+def _stretches(session: Session, keys: Collection[str]) -> Iterator[Stretch]:
+    """Give the gaps that have a time, by tag."""
+    columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired)
+    rows = select(*columns).join(Tag, Tag.id == Listing.tag_id).where(unread(session)).order_by(Tag.key, Listing.id)
+    for tag, since_id, until_id, expired in session.execute(rows.where(Tag.key.in_(keys)) if keys else rows):
+        oldest, newest = snowflake_time((since_id or 0) + 1), snowflake_time(until_id - 1)
+        if oldest <= newest:
+            yield Stretch(tag, oldest, newest + TICK, expired)
 
 
 def unread(session: Session) -> ColumnElement[bool]:

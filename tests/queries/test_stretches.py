@@ -1,0 +1,81 @@
+"""Gaps as times: those of some tags, and whether one reaches into a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from alchemy import Database
+from collector.tags import ensure
+from models import Listing, Run
+from queries.gaps import Stretch, any_within, stretches
+from queries.snowflakes import TWITTER_EPOCH, first_id, snowflake_time
+from tests.fixtures import databases
+from tests.fixtures.archives import MORNING
+
+MILLISECOND = timedelta(milliseconds=1)
+TAGS = ("#sre", "#devops")
+LEFT = st.lists(
+    st.tuples(st.sampled_from(TAGS), st.none() | st.integers(0, 5000), st.integers(1, 5000), st.booleans()), max_size=5
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+    with closing(Database(databases.url_of(tmp_path_factory.mktemp("stretches")))) as ready:
+        ready.upgrade()
+        with ready.writing() as session:
+            session.add(Run(kind="collection", state="done", started=MORNING, token=1))
+        yield ready
+
+
+def leave(database: Database, left: list[tuple[str, int | None, int, bool]]) -> None:
+    """Leave gaps from one second of the morning, exclusive, to another; from the beginning where there is none."""
+    with database.writing() as session:
+        session.execute(delete(Listing))
+        for tag, first, length, expired in left:
+            since_id = None if first is None else first_id(MORNING + timedelta(seconds=first)) - 1
+            before = first_id(MORNING + timedelta(seconds=(first or 0) + length))
+            ids = {"since_id": since_id, "until_id": before, "before": before}
+            of = {"tag_id": ensure(session, tag).id, "run_id": 1, "gap": True, "query": tag}
+            session.add(Listing(**ids, **of, expired=expired))
+
+
+def test_a_stretch_is_the_time_of_a_gaps_ids(database: Database) -> None:
+    @given(LEFT, st.integers(-100, 10_000), st.integers(1, 3000))
+    @settings(deadline=None, max_examples=30)
+    def compare(left: list[tuple[str, int | None, int, bool]], first: int, length: int) -> None:
+        leave(database, left)
+        expected = [
+            Stretch(tag, MORNING + timedelta(seconds=since), MORNING + timedelta(seconds=since + length), expired)
+            if since is not None
+            else Stretch(tag, TWITTER_EPOCH, MORNING + timedelta(seconds=length), expired)
+            for tag, since, length, expired in left
+        ]
+        begin, end = (MORNING + timedelta(seconds=second) for second in (first, first + length))
+        with database.reading() as session:
+            assert sorted(stretches(session)) == sorted(expected)
+            for tag in TAGS:
+                mine = [one for one in expected if one.tag == tag]
+                found = stretches(session, keys=[tag])
+                assert sorted(found) == sorted(mine)
+                assert [one.first for one in found] == sorted(one.first for one in mine)
+                bounds = {"first": int(begin.timestamp()), "end": int(end.timestamp())}
+                reached = any(one.first < end and one.end - MILLISECOND >= begin for one in mine)
+                assert any_within(session, keys=[tag], **bounds) is reached
+
+    compare()
+
+
+def test_a_stretch_ends_after_the_last_id_that_may_be_missing(database: Database) -> None:
+    leave(database, [("#sre", 10, 5, False)])
+    with database.reading() as session:
+        (found,) = stretches(session)
+    last = first_id(MORNING + timedelta(seconds=15)) - 1
+    assert snowflake_time(last) < found.end <= snowflake_time(last) + MILLISECOND
