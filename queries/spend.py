@@ -35,6 +35,22 @@ class Outlook(NamedTuple):
     forecast: int
 
 
+class DaySpent(NamedTuple):
+    """What a UTC day cost at most, in micro-dollars."""
+
+    day: date
+    ceiling: int
+
+
+def by_day(session: Session, *, start: date, end: date) -> list[DaySpent]:
+    """Return all UTC days from `start` to `end`, which is exclusive, oldest first; those on which nothing was bought with 0."""
+    days = (Spend.day >= start.isoformat(), Spend.day < end.isoformat())
+    rows = session.execute(select(Spend.day, func.sum(Spend.ceiling)).where(*days).group_by(Spend.day))
+    found = {day: int(ceiling) for day, ceiling in rows}
+    every = (start + timedelta(days=number) for number in range((end - start).days))
+    return [DaySpent(day, found.get(day.isoformat(), 0)) for day in every]
+
+
 def spent(session: Session, *, start: date, end: date) -> Spent:
     """Return what was bought on the UTC days from `start` to `end`, which is exclusive."""
     sums = [func.coalesce(func.sum(getattr(Spend, name)), 0) for name in Spent._fields]
