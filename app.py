@@ -80,7 +80,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
         collector.database, cache_mb=settings.cache_mb, within=settings.query_timeout
     )
     resources.register(app, collector, upkeep, metrics, snapshots)
-    web.register(app, collector, door)
+    web.register(app, collector, door, metrics, settings)
     commands.registration.register(app, collector)
     metrics.start_at_zero(app)
     return app

@@ -17,12 +17,13 @@ from collector.collector import NONE_TRACKED, CollectionRunning, Collector, Noth
 from collector.counting import Due, calls
 from collector.money.calls import open_desk
 from collector.money.prices import dollars
+from collector.pricing import left_of_budget
 from collector.quotes import Quote
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
 from collector.x.failures import Reach, XFailure
 from collector.x.tries import Stopped
-from commands.collecting import collect, left_of_budget
+from commands.collecting import collect
 from commands.saying import say
 from formats.times import instant
 from queries.leases import live_token
@@ -119,7 +120,8 @@ def _tell(collector: Collector, found: Sequence[Quote]) -> None:
     if collector.source.name == EMULATOR:
         say("nothing is charged: no credentials are set, so the emulator stands in for X")
         return
-    left = left_of_budget(collector)
+    with collector.database.reading() as session:
+        left = left_of_budget(collector, session)
     if left and left.micro < cost.ceiling:
         say(f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from datetime import date, timedelta
+from datetime import timedelta
 from queue import SimpleQueue
-from typing import NamedTuple
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -16,16 +15,15 @@ from collector.backfill import Period
 from collector.buying import Progress
 from collector.collector import NONE_TRACKED, Collector, NothingTracked, Started
 from collector.copies.sweeping import write_anew
-from collector.estimates import estimate
 from collector.money.prices import dollars
+from collector.pricing import left_of_budget, price
 from collector.schedule import Schedule
 from collector.sources import EMULATOR
 from collector.tweets.erasure import settle
 from collector.upkeep import Upkeep
 from commands.saying import say
 from queries.collections import CollectionView
-from queries.figures import COMMAND, x_now
-from queries.spend import spent, unsettled
+from queries.figures import COMMAND
 from settings import EVERY
 
 
@@ -85,46 +83,24 @@ def _told(view: CollectionView) -> bool:
 
 def tell_estimate(collector: Collector) -> int:
     """Say what a collection would cost. Return the exit code."""
-    billing = collector.order.billing
     with collector.database.reading() as session:
-        orders = collector.orders(session)
-        if not orders:
-            raise NothingTracked(NONE_TRACKED)
-        likely = [estimate(session, order, now=x_now(session)) for order in orders]
-    most = collector.most(orders)
+        priced, left = price(collector, session), left_of_budget(collector, session)
+    if not priced.tags:
+        raise NothingTracked(NONE_TRACKED)
     if collector.source.name == EMULATOR:
         say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
-    numbers = sorted({order.most for order in orders})
+    most, likely, counted = priced.most, priced.likely, priced.counted
+    numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
-    tags_of = f"{len(orders)} tags x {posts} tweets"
+    tags_of = f"{len(priced.tags)} tags x {posts} tweets"
     say(f"{tags_of}: at most {dollars(most.floor)} for the tweets, {dollars(most.ceiling)} if X charges for their authors too")
-    if counted := [posts for posts in likely if posts is not None]:
-        cost = billing.prices.cost(posts=sum(counted), users=sum(counted))
-        words = f"about {sum(counted)} tweets of {len(counted)} tags: {dollars(cost.floor)} to {dollars(cost.ceiling)}"
+    if counted:
+        words = f"about {sum(counted)} tweets of {len(counted)} tags: {dollars(likely.floor)} to {dollars(likely.ceiling)}"
         say(f"by X's own counts it is {words}")
-    if (left := left_of_budget(collector)) and collector.source.name != EMULATOR:
+    if left and collector.source.name != EMULATOR:
         amounts = f"{dollars(left.micro)} of the month's budget of {dollars(left.budget)}"
         say(f"{amounts} are left until {left.until}; it is never exceeded")
     return 0
-
-
-class Left(NamedTuple):
-    """What is left of a billing month's budget until a day, in micro-dollars."""
-
-    micro: int
-    budget: int
-    until: date
-
-
-def left_of_budget(collector: Collector) -> Left | None:
-    """Return what is left of this month's budget, or None where there is none."""
-    billing = collector.order.billing
-    if billing.budget is None:
-        return None
-    with collector.database.reading() as session:
-        month = billing.month(x_now(session).date())
-        used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
-    return Left(max(0, billing.budget - used), billing.budget, month.end)
 
 
 def interval(text: str) -> timedelta:

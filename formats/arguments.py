@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
@@ -17,6 +18,7 @@ from formats.parameters import (
     Filter,
     Instant,
     Sort,
+    Span,
     TagName,
     TweetId,
     Zone,
@@ -25,10 +27,12 @@ from formats.parameters import (
 )
 from queries.authors import FOLLOWERS, TWEETS
 from queries.facets import FACETS
+from queries.orders import Order
 from queries.zones import HOUR
 
 MOST_AUTHORS = 1000
 MOST_ROWS = 1000
+MOST_SHOWN = 200
 _ONE_FACET = f"expected one of {', '.join(FACETS)}"
 
 
@@ -134,4 +138,26 @@ class AuthorArguments(FilterArguments):
 
     sort = one_of(FOLLOWERS, TWEETS)
     limit = whole(1, MOST_ROWS)
+    cursor = Cursor()
+
+
+class ViewArguments(FilterArguments):
+    """Parameters of a page: the filters, or a period that ends now, and the time zone in which times are shown."""
+
+    period = Span(load_default=timedelta(days=7))
+    tz = Zone(load_default=UTC)
+
+
+class SearchArguments(ViewArguments):
+    """Parameters of the page that lists tweets."""
+
+    sort = Sort(load_default=Order("created", descending=True))
+    limit = whole(1, MOST_SHOWN)
+    cursor = Cursor()
+
+
+class HistoryArguments(Schema):
+    """Parameters of the page that lists collections."""
+
+    tz = Zone(load_default=UTC)
     cursor = Cursor()

@@ -10,9 +10,14 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
+from sqlalchemy.orm import Session
+
+from formats.problems import BadInput, Fault
+from queries.marks import cursor_key
 
 VERSION = b"2"
 SIGNATURE = 12
@@ -42,6 +47,26 @@ def position(key: bytes, of: str, text: str) -> list[Any]:
         raise NoCursor
     found: list[Any] = orjson.loads(values)
     return found
+
+
+def began(session: Session, of: str, text: str | None) -> list[Any] | None:
+    """Return the values after which a page of this list begins, None for the first one; raises BadInput."""
+    if text is None:
+        return None
+    try:
+        return position(cursor_key(session), of, text)
+    except NoCursor as error:
+        raise BadInput([Fault("cursor", str(error))]) from error
+
+
+def following_cursor(session: Session, of: str, last: Sequence[Any]) -> str:
+    """Return the cursor of the page that goes on after the item with these values."""
+    return cursor(cursor_key(session), of, last)
+
+
+def moment(value: Any) -> Any:
+    """Read back a time that a cursor holds; other values are as they are."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _signature(key: bytes, of: str, values: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -17,6 +18,7 @@ from queries.zones import DAY, HOUR, QUARTER
 
 UTC = ZoneInfo("UTC")
 NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+MOST_HOURS = 36_500 * 24
 BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
 
 
@@ -33,9 +35,15 @@ class Zone(fields.Field[ZoneInfo]):
     """The name of a time zone of the IANA database."""
 
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> ZoneInfo:
-        if not isinstance(value, str) or value not in available_timezones() - NO_ZONES:
+        zone = zone_named(value) if isinstance(value, str) else None
+        if zone is None:
             raise ValidationError("expected the name of a time zone, such as UTC or America/Sao_Paulo")
-        return ZoneInfo(value)
+        return zone
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """Return the time zone of this name, or None where there is none."""
+    return ZoneInfo(name) if name in available_timezones() - NO_ZONES else None
 
 
 class Cursor(fields.Field[str]):
@@ -96,6 +104,19 @@ class Bucket(fields.Field[timedelta]):
         if value not in self._names:
             raise ValidationError(f"expected one of {', '.join(self._names)}")
         return BUCKETS[str(value)]
+
+
+class Span(fields.Field[timedelta | None]):
+    """A stretch of time that ends now, or None for `all` there is."""
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> timedelta | None:
+        if value == "all":
+            return None
+        match = re.fullmatch(r"([0-9]{1,5})([hd])", str(value))
+        hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
+        if not 0 < hours <= MOST_HOURS:
+            raise ValidationError("expected hours or days, such as 24h or 7d, at most 36500d, or all")
+        return timedelta(hours=hours)
 
 
 class Sort(fields.Field[Order]):

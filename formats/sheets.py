@@ -16,6 +16,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from formats import rows
 from queries.tweets import TweetView
@@ -56,16 +57,25 @@ def marked(sheet: Iterable[bytes]) -> Iterator[bytes]:
     yield from sheet
 
 
-def cell(value: str | int | tuple[str, ...] | None) -> str | int:
+def cell(value: str | int | float | tuple[str, ...] | None) -> str | int | float:
     """Return a cell: a list is joined by spaces, nothing is empty, NUL, which ends many a reader's line, is U+FFFD."""
-    if value is None or isinstance(value, int):
+    if value is None or isinstance(value, int | float):
         return "" if value is None else value
     text = (value if isinstance(value, str) else " ".join(value)).replace("\0", "\ufffd")
     return f"'{text}" if UNSAFE.match(text) else text
 
 
+def table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
+    """Return a table as CSV; numbers stay numbers."""
+    return _lines([_line(header), *map(_line, lines)]).encode()
+
+
 def _cells(row: rows.Json, columns: Sequence[str]) -> list[str | int]:
-    first, *others = (cell(row[name]) for name in columns)
+    return _line([row[name] for name in columns])
+
+
+def _line(values: Sequence[Any]) -> list[Any]:
+    first, *others = map(cell, values)
     return [first, *(UNSAFE_INSIDE.sub("'", other) if isinstance(other, str) else other for other in others)]
 
 

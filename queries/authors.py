@@ -41,6 +41,14 @@ def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> li
     return [AuthorRank(*row) for row in session.execute(ranked)]
 
 
+def named(session: Session, username: str) -> AuthorRank | None:
+    """Return who has tweets stored under a username in lower case: the most followed, where several have borne it."""
+    own = (func.lower(Author.username) == username, Author.tweets > 0)
+    ranked = select(Author.name, Author.followers, Author.username, Author.tweets).where(*own)
+    row = session.execute(ranked.order_by(Author.followers.desc().nulls_last(), Author.id).limit(1)).first()
+    return AuthorRank._make(row) if row else None
+
+
 FOLLOWERS, TWEETS = "-followers", "-tweets"
 
 

@@ -119,6 +119,16 @@ def tag_ids(session: Session, *, keys: Sequence[str] = ()) -> list[int]:
     return list(session.scalars(select(Tag.id).where(wanted).order_by(Tag.key)))
 
 
+def tracked_keys(session: Session) -> list[str]:
+    """Return the keys of the tracked tags, by name."""
+    return list(session.scalars(select(Tag.key).where(Tag.tracked).order_by(Tag.key)))
+
+
+def known_tag(session: Session, *, key: str) -> str | None:
+    """Return the name of the tag with this key, tracked or not; None for one that this database has never known."""
+    return session.scalar(select(Tag.tag).where(Tag.key == key))
+
+
 def tracked_id(session: Session, *, key: str) -> int | None:
     """Return the id of the tracked tag with this key."""
     return session.scalar(select(Tag.id).where(Tag.key == key, Tag.tracked))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -80,6 +80,20 @@ def shares(session: Session, *, since: datetime, until: datetime) -> dict[int, S
         .group_by(Count.tag_id)
     )
     return {tag_id: Share(counted, kept) for tag_id, counted, kept in session.execute(rows)}
+
+
+class TagShare(NamedTuple):
+    """What X counted of a tag's posts, and how many of the same hours are stored; `share` is None where X was never asked."""
+
+    tag: str
+    share: Share | None
+
+
+def per_tag(session: Session, *, keys: Collection[str], since: datetime, until: datetime) -> list[TagShare]:
+    """Return the shares of the hours that begin in this time, of the tags with these keys, or of all tracked ones, by name."""
+    found = shares(session, since=since, until=until)
+    tags = select(Tag.id, Tag.tag).where(Tag.key.in_(keys) if keys else Tag.tracked).order_by(Tag.key)
+    return [TagShare(tag, found.get(tag_id)) for tag_id, tag in session.execute(tags)]
 
 
 def total(found: Mapping[int, Share]) -> Share:

@@ -9,11 +9,12 @@ from werkzeug.exceptions import NotFound
 from collector.collector import Collector
 from formats import rows
 from formats.arguments import CollectionArguments
+from formats.cursors import began
 from formats.openapi.answers import Answer, answered, reads
 from formats.shapes import collections as shapes
 from queries.collections import collection, collections
 from resources.api import MonitorResource
-from resources.pages import began, following, link
+from resources.pages import following, link
 
 PAGE = 100
 

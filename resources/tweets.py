@@ -16,6 +16,7 @@ from collector.tweets.deletions import bury
 from collector.x.parsing import number
 from formats import rows
 from formats.arguments import TweetArguments
+from formats.cursors import began, moment
 from formats.forms import FIELDS, FORMS, Form
 from formats.openapi.answers import Answer, answered, either, reads
 from formats.problems import BadInput, Fault
@@ -26,7 +27,7 @@ from queries.filters import ALL, Filters
 from queries.lists import Reader, Wanted
 from queries.orders import BY_ID, Order, Position
 from resources.api import no_content
-from resources.pages import began, following, link, moment
+from resources.pages import following, link
 from resources.snapshots import Body, Long, SnapshotResource, Snapshots
 
 log = logging.getLogger(__name__)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, make_response, render_template
+from flask import Flask
 
 from collector.collector import Collector
-from collector.sources import EMULATOR, shown_source
 from guard.door import Door
-from guard.pages import page
-from web import docs, sign_in, static_files
-from web.policy import PAGE
+from settings import Settings
+from telemetry.metrics import HttpMetrics
+from web import docs, drawing, problems, sign_in, static_files
+from web.site import Outside, Site
+from web.views import author, collections, files, health, overview, search, tags
 
 
-def register(app: Flask, collector: Collector, door: Door) -> None:
+def register(app: Flask, collector: Collector, door: Door, metrics: HttpMetrics, settings: Settings) -> None:
     """Give the app its pages and the files that they load."""
-
-    def overview() -> Response:
-        with collector.database.reading() as session:
-            invented = shown_source(session, collector.source.name) == EMULATOR
-        return make_response(render_template("index.html", invented=invented, guarded=door.tokens.required), PAGE)
-
-    page(app, "/", overview)
-    docs.register(app)
-    sign_in.register(app, door)
+    site = Site(collector, door, metrics, tuple(_outside(settings)), settings.query_timeout)
+    drawing.register(app)
+    problems.register(app)
+    for view in (overview, search, author, tags, collections, health, files):
+        view.register(app, site)
+    docs.register(app, site)
+    sign_in.register(app, site)
     static_files.register(app)
+
+
+def _outside(settings: Settings) -> list[Outside]:
+    """Return the other programs that are configured."""
+    urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
+    return [Outside(name, url) for name, url in urls.items() if url]

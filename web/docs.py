@@ -6,13 +6,14 @@ from flask import Flask, Response, make_response, render_template
 
 from guard.pages import page
 from web.policy import PAGE
+from web.site import Site
 from web.static_files import SWAGGER_UI
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, site: Site) -> None:
     """Give the app the page."""
 
     def docs() -> Response:
-        return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}"), PAGE)
+        return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}", invented=site.invented()), PAGE)
 
     page(app, "/docs", docs)

@@ -6,22 +6,24 @@ import re
 
 from flask import Flask, Response, make_response, redirect, render_template, request
 
-from guard.door import CHALLENGE, Door
+from guard.door import CHALLENGE
 from guard.scopes import SIGN_IN, SIGN_OUT, Scope
 from guard.sessions import COOKIE, LONGEST_S
 from web.policy import PAGE
+from web.site import Site
 
 HOME = "/"
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
 WRONG = "This token is wrong. Take one that API_TOKEN or API_READ_TOKEN holds."
 
 
-def register(app: Flask, door: Door) -> None:
+def register(app: Flask, site: Site) -> None:
     """Give the app the sign-in and the sign-out."""
+    door = site.door
 
     def sign_in() -> Response:
         wanted = _wanted(request.args.get("next", ""))
-        return _form(wanted) if door.tokens.required else _on(wanted)
+        return _form(site, wanted) if door.tokens.required else _on(wanted)
 
     def signed_in() -> Response:
         wanted, token = _wanted(request.form.get("next", "")), request.form.get("token", "").strip()
@@ -29,7 +31,7 @@ def register(app: Flask, door: Door) -> None:
             return _on(wanted)
         if door.tokens.scope(token) < Scope.READ:
             door.failures.slow_down(request.environ)
-            return _form(wanted, fault=WRONG)
+            return _form(site, wanted, fault=WRONG)
         response = _on(wanted)
         response.set_cookie(
             COOKIE, door.sessions.begun(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
@@ -46,8 +48,9 @@ def register(app: Flask, door: Door) -> None:
     app.add_url_rule(SIGN_OUT, "sign_out", sign_out, methods=["POST"])
 
 
-def _form(wanted: str, *, fault: str | None = None) -> Response:
-    body = render_template("sign-in.html", wanted=wanted, fault=fault, hours=LONGEST_S // 3600)
+def _form(site: Site, wanted: str, *, fault: str | None = None) -> Response:
+    values = {"wanted": wanted, "fault": fault, "hours": LONGEST_S // 3600, "invented": site.invented()}
+    body = render_template("sign-in.html", **values)
     response = make_response(body, 401 if fault else 200, PAGE | {"Cache-Control": "no-store"})
     if fault:
         response.headers["WWW-Authenticate"] = CHALLENGE

@@ -1,0 +1,79 @@
+"""How templates write and draw: numbers and times in words, curves as SVG, links in texts of tweets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+
+from flask import Flask
+from jinja2.utils import urlize
+from markupsafe import Markup
+
+from formats.times import rfc3339
+from web import words
+from web.advice import advice
+from web.tables import Curve, Link, Table
+
+REL = "noopener nofollow ugc"
+SPOKEN = re.compile(r"[a-z]{2}", re.ASCII)
+UNTOLD = frozenset({"in", "iw", "ji", "un"})  # codes of X's that browsers don't know
+X_ENTITIES = re.compile(r"&(?:amp|lt|gt);")
+WIDTH, HEIGHT = 1000, 100
+
+
+def register(app: Flask) -> None:
+    """Give the app's templates what they write and draw with."""
+    filters: dict[str, Any] = {
+        name: getattr(words, name) for name in ("number", "share", "change", "times", "moment", "plural", "dollars")
+    }
+    app.jinja_env.filters |= filters | {
+        "advice": advice,
+        "lasting": words.length,
+        "rfc3339": rfc3339,
+        "tweet_text": tweet_text,
+        "path": polyline,
+    }
+    app.jinja_env.tests["link"] = lambda value: isinstance(value, Link)
+    app.jinja_env.globals |= {"spoken": spoken, "drawn": drawn, "shaded": shaded, "second": _second}
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def tweet_text(text: str) -> Markup:
+    """Return a tweet's text as HTML: escaped, with links that pass no rank on. X encodes &, < and >; they are shown."""
+    plain = X_ENTITIES.sub(lambda match: unescape(match[0]), text)
+    return Markup(urlize(Markup.escape(plain), rel=REL))  # noqa: S704 (it is escaped before)
+
+
+def spoken(lang: str | None) -> str | None:
+    """Return a language as the attribute `lang` takes it, or None where X's code means none."""
+    return lang if lang and SPOKEN.fullmatch(lang) and lang not in UNTOLD else None
+
+
+def polyline(counts: Sequence[float | None], most: float = 0) -> str:
+    """Return the points of a curve in a box of 1000 by 100; the highest count, or `most`, is at the top."""
+    top, step = most or max((count or 0 for count in counts), default=0) or 1, WIDTH / max(1, len(counts) - 1)
+    shown = [(at, count) for at, count in enumerate(counts) if count is not None]
+    return " ".join(f"{at * step:.1f},{HEIGHT - count / top * HEIGHT:.1f}" for at, count in shown)
+
+
+def drawn(table: Table, curve: Curve) -> list[str]:
+    """Return the points of each curve of a figure, all on one scale."""
+    columns = [[row[number] for row in table.rows] for number in curve.columns]
+    most = max((value or 0 for column in columns for value in column), default=0)
+    return [polyline(column, most) for column in columns]
+
+
+def shaded(curve: Curve) -> list[tuple[float, float, str]]:
+    """Return where a figure is shaded, from where to how wide in a box of 1000, and what for."""
+    if not curve.periods:
+        return []
+    first, end = curve.periods[0][0], curve.periods[-1][1]
+    scale = WIDTH / max(1, end - first)
+    return [((mark.first - first) * scale, max(2, (mark.end - mark.first) * scale), mark.what) for mark in curve.marks]
+
+
+def _second(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)

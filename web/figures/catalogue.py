@@ -1,0 +1,41 @@
+"""All figures by the names that their URLs have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from queries.activity import activity
+from sqlalchemy.orm import Session
+
+from web.asked import Asked
+from web.figures import coverage, facets, people, texts, volume
+from web.tables import Figure
+
+TOP = 10
+MOST = 1000  # rows of a ranking's CSV
+
+
+def _volume(session: Session, asked: Asked) -> Figure | None:
+    return volume.over_time(volume.volume(session, asked), asked)
+
+
+def _tags(session: Session, asked: Asked) -> Figure | None:
+    return volume.by_tag(volume.volume(session, asked), asked)
+
+
+def _active(session: Session, asked: Asked) -> Figure | None:
+    return people.active(activity(session, asked.filters, most=MOST), asked)
+
+
+FIGURES: Mapping[str, Callable[[Session, Asked], Figure | None]] = {
+    "volume": _volume,
+    "tags": _tags,
+    "coverage": coverage.coverage,
+    "counts": coverage.over_time,
+    "followers": lambda session, asked: people.followed(session, asked, MOST),
+    "active": _active,
+    "languages": lambda session, asked: facets.languages(session, asked, MOST),
+    "countries": lambda session, asked: facets.countries(session, asked, MOST),
+    "hashtags": lambda session, asked: texts.beside(session, asked, MOST),
+}
+"""What makes each figure whole, as its CSV has it; None where there is nothing to compare."""

@@ -1,0 +1,65 @@
+"""Authors: the most followed, and those who wrote the most."""
+
+from __future__ import annotations
+
+from queries.activity import Activity
+from sqlalchemy.orm import Session
+
+from queries.authors import FOLLOWERS, AuthorRank, author_page
+from web.asked import Asked
+from web.figures.volume import NOTHING
+from web.tables import Column, Figure, Link, Table
+from web.words import number, share
+
+AS_OF = "Followers are as of when X was last asked."
+UNNAMED = "not named by X"
+
+
+def followed(session: Session, asked: Asked, most: int) -> Figure:
+    """Rank authors of wanted tweets by their followers."""
+    page = author_page(session, asked.filters, sort=FOLLOWERS, after=None, most=most)
+    columns = (Column("Author", "text"), Column("Name", "text"), Column("Followers"), Column("Tweets stored"))
+    rows = tuple((_link(rank, asked), rank.author or "", rank.followers, rank.tweets) for rank in page.authors)
+    first = page.authors[0] if page.authors else None
+    finding = NOTHING
+    if first:
+        followers = "an unknown number of" if first.followers is None else number(first.followers)
+        finding = f"{_name(first)} is the most followed, by {followers} accounts."
+    return Figure("followers", "Most followed authors", finding, Table(columns, rows, bars=2), AS_OF)
+
+
+def active(found: Activity, asked: Asked) -> Figure:
+    """Rank authors by how many of the wanted tweets are theirs."""
+    columns = (
+        Column("Author", "text"),
+        Column("Name", "text"),
+        Column("Tweets"),
+        Column("Share", "share"),
+        Column("Followers"),
+    )
+    rows = tuple(
+        (_link(rank, asked), rank.author or "", rank.tweets, rank.tweets / found.tweets, rank.followers)
+        for rank in found.most_active
+    )
+    return Figure("active", "Most active authors", _leading(found), Table(columns, rows, bars=2), AS_OF)
+
+
+def _leading(found: Activity) -> str:
+    if not found.most_active:
+        return NOTHING
+    first, part = found.most_active[0], sum(rank.tweets for rank in found.most_active) / found.tweets
+    wrote = f"{_name(first)} wrote the most, {number(first.tweets)} of {number(found.tweets)}."
+    return f"{wrote} These {len(found.most_active)} wrote {share(part)}." if len(found.most_active) > 1 else wrote
+
+
+def author_path(username: str, asked: Asked) -> str:
+    """Return the path of an author's page, with what else is asked for."""
+    return asked.here(f"/view/authors/{username}", author=None)
+
+
+def _link(rank: AuthorRank, asked: Asked) -> object:
+    return Link(f"@{rank.username}", author_path(rank.username, asked)) if rank.username else UNNAMED
+
+
+def _name(rank: AuthorRank) -> str:
+    return f"@{rank.username}" if rank.username else rank.author or "an author whom X did not name"

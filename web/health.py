@@ -1,0 +1,149 @@
+"""Health at a glance: each part of the service, whether it is well, and what to do where it isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from collector.collector import Collector
+from collector.sources import EMULATOR
+from collector.x.failures import BLOCKING
+from queries.chores import chores
+from queries.collections import CollectionView, latest
+from queries.figures import ServiceFigures, service_figures
+from web.advice import advice
+from web.shipping import Shipping
+from web.words import dollars, moment, number, plural
+
+
+class Level(IntEnum):
+    """How well a part is; its word stands beside every sign and colour."""
+
+    WELL = 0
+    BUSY = 1
+    LOOK = 2
+    BROKEN = 3
+
+    @property
+    def word(self) -> str:
+        """The level in a word."""
+        return ("well", "at work", "look at it", "broken")[self]
+
+
+class Part(NamedTuple):
+    """A part of the service: how well it is, how it stands, and what to do about it, if anything."""
+
+    name: str
+    level: Level
+    stands: str
+    advice: str = ""
+
+
+def summary(session: Session, zone: ZoneInfo) -> Part:
+    """Return how the newest collection stands, which every page shows."""
+    return _collections(latest(session), zone)
+
+
+def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneInfo) -> list[Part]:
+    """Return all parts, those that concern people most first."""
+    figures = service_figures(session)
+    return [
+        summary(session, zone),
+        _schedule(figures, zone),
+        _x(figures, collector, zone),
+        _budget(session, collector),
+        *_chores(session, zone),
+        _logs(shipped),
+    ]
+
+
+def _collections(view: CollectionView | None, zone: ZoneInfo) -> Part:
+    if view is None:
+        return Part("Collection", Level.LOOK, "Nothing was collected yet.", "Collect now, on the page of the collections.")
+    done = sum(tag.state == "done" for tag in view.tags)
+    of = f"{done} of {plural(len(view.tags), 'tag')}"
+    if view.state == "running":
+        return Part("Collection", Level.BUSY, f"A collection runs: {of} done, {plural(view.tweets_added, 'new tweet')}.")
+    ended = moment(view.ended or view.started, zone)
+    if view.state == "done":
+        return Part("Collection", Level.WELL, f"Last collected {ended}: {plural(view.tweets_added, 'new tweet')}.")
+    reason = view.error or next((tag.reason for tag in view.tags if tag.reason), None)
+    level = Level.LOOK if view.state == "partial" else Level.BROKEN
+    said = f"Of the last collection {of} were done" if view.state == "partial" else "The last collection failed"
+    return Part("Collection", level, f"{said}, {ended}: {reason}.", advice(reason))
+
+
+def _schedule(figures: ServiceFigures, zone: ZoneInfo) -> Part:
+    kept = figures.schedule
+    ended = figures.last_success
+    last = f"The last good collection ended {moment(ended, zone)}." if ended else "No collection was good yet."
+    if kept is None:
+        return Part("Schedule", Level.WELL, f"Collections are not scheduled. {last}", "COLLECT_EVERY schedules them.")
+    if not kept.kept:
+        gone = f"Nobody keeps the schedule any more. {last}"
+        return Part("Schedule", Level.BROKEN, gone, "Start what kept it again: the service, or `python api.py --every`.")
+    return Part("Schedule", Level.WELL, f"The next collection begins {moment(kept.due, zone)}. {last}")
+
+
+def _x(figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
+    if figures.refused:
+        kind, until = next(iter(sorted(figures.refused.items())))
+        blocks = "X sells nothing now" if kind in BLOCKING else "X refuses every request"
+        waits = f", until {moment(until, zone)}" if until else ""
+        return Part("X", Level.BROKEN, f"{blocks} ({kind}){waits}.", advice(REFUSALS.get(kind, "X is unwell")))
+    if collector.source.name == EMULATOR:
+        return Part("X", Level.WELL, "A built-in emulator stands in for X.", "Set the credentials of X to collect real tweets.")
+    asked = sum(figures.x_requests.values())
+    left = figures.rate_limit_remaining
+    window = f" Its window still allows {plural(left, 'request')}." if left is not None else ""
+    failed = asked - figures.x_requests.get("ok", 0)
+    said = f"X answered {number(asked - failed)} of {plural(asked, 'request')}." if asked else "X was not asked yet."
+    return Part("X", Level.WELL, said + window)
+
+
+def _budget(session: Session, collector: Collector) -> Part:
+    view, budget = collector.outlook(session), collector.order.billing.budget
+    used = view.month.ceiling + view.unsettled
+    if budget is None:
+        return Part("Budget", Level.WELL, f"At most {dollars(used)} spent this billing month, without a budget.")
+    stands = f"At most {dollars(used)} of {dollars(budget)} spent until {view.end}; {dollars(view.forecast)} at this rate."
+    if used >= budget:
+        return Part("Budget", Level.BROKEN, stands, advice("the budget of"))
+    if view.forecast > budget:
+        return Part("Budget", Level.LOOK, stands, "At this rate the budget ends before the month: it is never exceeded.")
+    return Part("Budget", Level.WELL, stands)
+
+
+def _chores(session: Session, zone: ZoneInfo) -> Iterator[Part]:
+    """Give the chores that could not be done, or that all were."""
+    done = chores(session)
+    for chore in done:
+        if chore.failed:
+            since = moment(chore.succeeded, zone)
+            yield Part(f"Chore “{chore.name}”", Level.LOOK, f"{chore.error}. It was done last: {since}.", advice(chore.error))
+    if done and not any(chore.failed for chore in done):
+        names = ", ".join(f"{chore.name} {moment(chore.succeeded, zone)}" for chore in done if chore.succeeded)
+        yield Part("Chores", Level.WELL, f"Done last: {names}." if names else "They have begun.")
+
+
+def _logs(shipped: Shipping) -> Part:
+    if not shipped.enabled:
+        return Part("Logs", Level.WELL, "Records go to stdout only.", "LOGSTASH_HOST ships them to Logstash as well.")
+    stands = f"{plural(shipped.sent, 'record')} shipped since the start, {number(shipped.queued)} waiting."
+    if shipped.dropped:
+        lost = f"{stands} {plural(shipped.dropped, 'record')} dropped."
+        return Part("Logs", Level.LOOK, lost, "Look whether Logstash answers; stdout has every record.")
+    return Part("Logs", Level.WELL, stands)
+
+
+REFUSALS = {
+    "credits": "billing blocked until credits",
+    "usage-cap": "billing blocked until X's next",
+    "spend-cap": "billing blocked",
+    "unauthorized": "X refuses the credentials",
+    "not-enrolled": "X refuses the app",
+}

@@ -1,0 +1,136 @@
+"""What all pages share: the frame around each, what they are asked for, and how they are answered."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from flask import Response, make_response, redirect, render_template, request
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from collector.collector import Collector
+from collector.sources import EMULATOR, shown_source
+from formats.arguments import ViewArguments
+from formats.parameters import UTC, zone_named
+from guard.door import Door
+from guard.scopes import SCOPE, Scope
+from queries.figures import NEWEST, x_now
+from telemetry.metrics import HttpMetrics
+from web import asked as asking
+from web.asked import Asked, Pairs
+from web.health import summary
+from web.policy import PAGE
+
+SMALL = 1000
+LEVEL = 5
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/view/tweets", "Tweets"),
+    ("/view/tags", "Tags"),
+    ("/view/collections", "Collections"),
+    ("/view/health", "Health"),
+    ("/docs", "API"),
+)
+CARRIED = ("tag", "lang", "country", "author", "q", "min_followers", "since", "until", "period", "tz")
+FILTERED = ("/", "/view/tweets")
+
+
+class Outside(NamedTuple):
+    """A program of the stack, and where people reach it."""
+
+    name: str
+    url: str
+
+
+class Site(NamedTuple):
+    """What pages are made from: what collects, who is let in, the metrics, other programs, and how long a page may take."""
+
+    collector: Collector
+    door: Door
+    metrics: HttpMetrics
+    outside: tuple[Outside, ...]
+    within: timedelta
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session that sees one state of the database."""
+        with self.collector.database.reading(within=self.within, as_of=NEWEST) as session:
+            yield session
+
+    def invented(self) -> bool:
+        """Tell whether the tweets are invented; False where nobody can tell now."""
+        try:
+            with self.reading() as session:
+                return self._invented(session)
+        except (DatabaseUnavailable, DatabaseRevision):
+            return False
+
+    def _invented(self, session: Session) -> bool:
+        return shown_source(session, self.collector.source.name) == EMULATOR
+
+    def asked(self, session: Session, schema: type[ViewArguments] = ViewArguments, *, fixed: Pairs = ()) -> Asked:
+        """Return what this request asks for; raises BadInput."""
+        return asking.asked(request.args, now=x_now(session), schema=schema, fixed=fixed)
+
+    def page(self, template: str, session: Session, zone: ZoneInfo, *, status: int = 200, **values: Any) -> Response:
+        """Return a page, with the frame that all have."""
+        body = render_template(template, zone=zone, frame=self.frame(session, zone), **values)
+        return answered(body, status)
+
+    def frame(self, session: Session, zone: ZoneInfo) -> dict[str, Any]:
+        """Return what stands around each page."""
+        return {
+            "invented": self._invented(session),
+            "guarded": self.door.tokens.required,
+            "writes": may_write(),
+            "status": summary(session, zone),
+            "navigation": [(_carrying(path), path, name) for path, name in NAVIGATION],
+        }
+
+
+def may_write() -> bool:
+    """Tell whether who asks may change anything."""
+    return bool(request.environ.get(SCOPE, Scope.NOTHING) >= Scope.WRITE)
+
+
+def answered(body: str, status: int = 200) -> Response:
+    """Return HTML, compressed where that is understood, with an ETag of what it says."""
+    response = make_response(body, status, PAGE)
+    response.vary.add("Accept-Encoding")
+    if status == 200:
+        response.add_etag(weak=True)
+    if len(body) > SMALL and request.accept_encodings.quality("gzip") > 0:
+        response.set_data(gzip.compress(response.get_data(), LEVEL, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+    response.make_conditional(request)
+    return response
+
+
+def tidied() -> Response | None:
+    """Return where a form without scripts should have led: to the same without what is empty; None where all is well."""
+    zone = zone_named(request.args.get("tz", ""))
+    wanted = asking.canonical(request.args, zone or UTC)
+    if list(wanted.items(multi=True)) == list(request.args.items(multi=True)):
+        return None
+    return seen(asking.link(request.path, wanted))
+
+
+def seen(path: str) -> Response:
+    """Lead on to a page."""
+    response = make_response(redirect(path, 303))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _carrying(path: str) -> str:
+    """Return the path with what is asked for here, if the page there understands it."""
+    if path not in FILTERED or request.endpoint is None or request.method != "GET":
+        return path
+    kept = MultiDict([pair for pair in request.args.items(multi=True) if pair[0] in CARRIED])
+    return asking.link(path, kept)

@@ -1,0 +1,87 @@
+"""Figures: what they show, in one sentence and in numbers. Each is a table first; pages draw it, CSV is the same table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from formats.sheets import table as sheet
+from formats.times import rfc3339
+from queries.periods import Period
+
+Kind = Literal["text", "number", "share", "change", "lift", "time", "line"]
+UNITS = {"share": " (share of 1)", "change": " (share of before)"}
+
+
+class Column(NamedTuple):
+    """A column: its title, and of what its values are. A `line` is counts over time, which are drawn; others are one value."""
+
+    title: str
+    kind: Kind = "number"
+
+
+class Link(NamedTuple):
+    """A text that leads somewhere."""
+
+    text: str
+    path: str
+
+
+class Table(NamedTuple):
+    """Rows of values, None where one isn't known. `bars` is the number of the column whose values are drawn as bars."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    bars: int | None = None
+
+    @property
+    def most(self) -> float:
+        """The largest value that is drawn as a bar."""
+        return max((row[self.bars] or 0 for row in self.rows), default=0) if self.bars is not None else 0
+
+    def csv(self) -> bytes:
+        """Return the table as CSV, without what is only drawn."""
+        kept = [number for number, column in enumerate(self.columns) if column.kind != "line"]
+        header = [self.columns[number].title + UNITS.get(self.columns[number].kind, "") for number in kept]
+        return sheet(header, ([_plain(row[number]) for number in kept] for row in self.rows))
+
+
+class Mark(NamedTuple):
+    """A stretch of time that is shaded: from and until when, in epoch seconds, and what it is."""
+
+    first: int
+    end: int
+    what: str
+
+
+class Curve(NamedTuple):
+    """How a table's rows are drawn over time: where each begins (epoch seconds), and which columns are curves.
+
+    `spikes` are numbers of rows; `marks` are shaded. `length` is how long a row lasts, in words.
+    """
+
+    periods: tuple[Period, ...]
+    columns: tuple[int, ...]
+    zone: ZoneInfo
+    length: str
+    spikes: tuple[int, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+class Figure(NamedTuple):
+    """A figure: its name in URLs, its title, what it finds in one sentence, its numbers, and what must be said with it."""
+
+    name: str
+    title: str
+    finding: str
+    table: Table
+    note: str = ""
+    curve: Curve | None = None
+    csv: bool = True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Link):
+        return value.text
+    return rfc3339(value) if isinstance(value, datetime) else value

@@ -1,0 +1,41 @@
+"""/view/authors/{username}: what an author wrote, and when."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from werkzeug.exceptions import NotFound
+
+from guard.pages import page
+from queries.activity import activity, counted
+from queries.authors import named
+from text import usernames
+from web.figures import facets, texts, volume
+from web.figures.catalogue import TOP
+from web.site import Site, tidied
+from web.views.overview import Overview, newest
+
+
+def register(app: Flask, site: Site) -> None:
+    """Give the app the page."""
+
+    def author(username: str) -> Response:
+        if lead := tidied():
+            return lead
+        name = usernames.username(username)
+        with site.reading() as session:
+            known = named(session, name.lower()) if name else None
+            if known is None or name is None:
+                raise NotFound("no tweet of an author with this username is stored")
+            asked = site.asked(session, fixed=(("author", name),))
+            found = volume.volume(session, asked)
+            before = counted(session, asked.before) if asked.before and found.before is not None else None
+            figures = [
+                volume.by_tag(found, asked),
+                facets.languages(session, asked, TOP),
+                texts.beside(session, asked, TOP),
+            ]
+            totals = activity(session, asked.filters, most=1)
+            shown = Overview(totals, before, volume.over_time(found, asked), figures, newest(session, asked))
+            return site.page("author.html", session, asked.zone, asked=asked, author=known, shown=shown)
+
+    page(app, "/view/authors/<username>", author)

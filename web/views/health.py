@@ -1,0 +1,43 @@
+"""/view/health: how the parts of the service are, and where to look further."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask, Response, request
+
+from collector.copies.rotation import newest as newest_copy
+from formats.arguments import HistoryArguments
+from formats.given import given
+from guard.pages import page
+from queries.tweets import stored
+from settings import VERSION
+from web import health
+from web.shipping import shipping
+from web.site import Site, tidied
+
+PROGRAMS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def register(app: Flask, site: Site) -> None:
+    """Give the app the page."""
+
+    def health_at_a_glance() -> Response:
+        if lead := tidied():
+            return lead
+        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        database = site.collector.database
+        with site.reading() as session:
+            parts = health.parts(session, site.collector, shipping(site.metrics), zone)
+            copy = newest_copy(database)
+            facts: dict[str, Any] = {
+                "program": PROGRAMS.get(database.engine.dialect.name, database.engine.dialect.name),
+                "size": database.size,
+                "tweets": stored(session),
+                "backup": copy,
+                "version": VERSION,
+            }
+            return site.page("health.html", session, zone, parts=parts, facts=facts, outside=site.outside)
+
+    page(app, "/view/health", health_at_a_glance)

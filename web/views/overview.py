@@ -1,0 +1,102 @@
+"""/: the tweets of a period at a glance, against as long a time before; and /view/tags/{tag}: the same of one tag."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask import Flask, Response
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import NotFound
+
+from collector import tags
+from guard.pages import page
+from queries import lists
+from queries.activity import Activity, activity, counted
+from queries.lists import Wanted
+from queries.orders import Order
+from queries.periods import Count
+from queries.tags import known_tag, tracked_tags
+from queries.tweets import TweetView, Views
+from web.asked import Asked
+from web.figures import coverage, facets, people, texts, volume
+from web.figures.catalogue import TOP
+from web.site import Site, tidied
+from web.tables import Figure
+
+NEWEST_SHOWN = 10
+NEWEST = Order("created", descending=True)
+
+
+class Overview(NamedTuple):
+    """What the page shows: totals and those before (None where there is no such time), figures, and the newest tweets."""
+
+    totals: Activity
+    before: Count | None
+    series: Figure
+    figures: list[Figure]
+    newest: list[TweetView]
+
+
+def register(app: Flask, site: Site) -> None:
+    """Give the app both pages."""
+
+    def overview() -> Response:
+        if lead := tidied():
+            return lead
+        with site.reading() as session:
+            asked = site.asked(session)
+            tracked = tracked_tags(session)
+            shown = _overview(session, asked)
+            values: dict[str, Any] = {"asked": asked, "tracked": tracked, "shown": shown}
+            return site.page("overview.html", session, asked.zone, **values)
+
+    def tag_overview(tag: str) -> Response:
+        if lead := tidied():
+            return lead
+        with site.reading() as session:
+            name = known_tag(session, key=_key(tag))
+            if name is None:
+                raise NotFound("this tag was never tracked here")
+            asked = site.asked(session, fixed=(("tag", name.removeprefix("#")),))
+            tracked = tracked_tags(session, key=tags.key(name))
+            shown = _of_tag(session, asked)
+            values: dict[str, Any] = {"asked": asked, "tag": name, "tracked": tracked[0] if tracked else None, "shown": shown}
+            return site.page("tag.html", session, asked.zone, **values)
+
+    page(app, "/", overview)
+    page(app, "/view/tags/<tag>", tag_overview)
+
+
+def _overview(session: Session, asked: Asked) -> Overview:
+    found, totals = volume.volume(session, asked), activity(session, asked.filters, most=TOP)
+    figures = [
+        volume.by_tag(found, asked),
+        coverage.coverage(session, asked),
+        people.followed(session, asked, TOP),
+        people.active(totals, asked),
+        facets.languages(session, asked, TOP),
+        facets.countries(session, asked, TOP),
+        texts.beside(session, asked, TOP),
+    ]
+    before = counted(session, asked.before) if asked.before and found.before is not None else None
+    return Overview(totals, before, volume.over_time(found, asked), figures, newest(session, asked))
+
+
+def _of_tag(session: Session, asked: Asked) -> Overview:
+    """Return the same without what compares tags, and with X's counts over time."""
+    shown, counts = _overview(session, asked), coverage.over_time(session, asked)
+    kept = [figure for figure in shown.figures if figure.name != "tags" and not (counts and figure.name == "coverage")]
+    return shown._replace(figures=[counts, *kept] if counts else kept)
+
+
+def newest(session: Session, asked: Asked) -> list[TweetView]:
+    """Return the newest of the wanted tweets."""
+    places = lists.page(session, Wanted(asked.filters, NEWEST), after=None, most=NEWEST_SHOWN)
+    return Views().rows(session, [place.id for place in places])
+
+
+def _key(tag: str) -> str:
+    try:
+        return tags.key(tags.hashtag(tag))
+    except tags.TagRefused as error:
+        raise NotFound(str(error)) from error

@@ -1,0 +1,88 @@
+"""/view/tags: the tracked hashtags and their terms; forms that track one, change its terms, and stop collecting it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import orjson
+from flask import Flask, Response, request
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import NotFound
+
+from collector import tags, tracking
+from collector.tags import TagRefused
+from formats.arguments import HistoryArguments
+from formats.given import given
+from formats.parameters import UTC
+from formats.problems import Fault
+from formats.terms import TermsRefused, terms
+from guard.pages import page
+from queries.tags import tracked_tags
+from web.site import Site, seen, tidied
+
+PATH = "/view/tags"
+
+
+class Form(NamedTuple):
+    """What somebody has filled in to track a hashtag, and what is wrong with it, by field."""
+
+    tag: str = ""
+    lang: str = ""
+    exclude: tuple[str, ...] = ()
+    tw_number: str = ""
+    faults: tuple[Fault, ...] = ()
+
+    @classmethod
+    def sent(cls) -> Form:
+        """Return the form as it was sent."""
+        text = {name: request.form.get(name, "").strip() for name in ("tag", "lang", "tw_number")}
+        return cls(text["tag"], text["lang"], tuple(request.form.getlist("exclude")), text["tw_number"])
+
+    def body(self) -> bytes:
+        """Return its terms as the API takes them."""
+        lang = self.lang.replace(",", " ").split()
+        number: Any = int(self.tw_number) if self.tw_number.isascii() and self.tw_number.isdigit() else self.tw_number or None
+        return orjson.dumps({"lang": lang, "exclude": self.exclude, "tw_number": number})
+
+    def fault(self, name: str) -> str:
+        """Return what is wrong with a field, or nothing."""
+        return next((fault.detail for fault in self.faults if fault.parameter == name), "")
+
+
+def register(app: Flask, site: Site) -> None:
+    """Give the app the page and its forms."""
+
+    def list_of_tags() -> Response:
+        if lead := tidied():
+            return lead
+        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        with site.reading() as session:
+            return _page(site, session, zone, Form())
+
+    def track() -> Response:
+        form, faults = Form.sent(), tuple[Fault, ...]()
+        try:
+            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), terms(form.body()))
+        except TagRefused as error:
+            faults = (Fault("tag", str(error)),)
+        except TermsRefused as error:
+            faults = tuple(error.faults)
+        else:
+            return seen(f"{PATH}#{shown.tag.removeprefix('#')}")
+        with site.reading() as session:
+            return _page(site, session, UTC, form._replace(faults=faults), status=400)
+
+    def untrack(tag: str) -> Response:
+        if not tracking.untrack(site.collector.database, tag):
+            raise NotFound("this tag is not tracked")
+        return seen(PATH)
+
+    page(app, PATH, list_of_tags)
+    page(app, PATH, track, methods=["POST"])
+    page(app, f"{PATH}/<tag>/untrack", untrack, methods=["POST"])
+
+
+def _page(site: Site, session: Session, zone: ZoneInfo, form: Form, *, status: int = 200) -> Response:
+    values: dict[str, Any] = {"tags": tracked_tags(session), "form": form, "usual": site.collector.order.tw_number}
+    return site.page("tags.html", session, zone, status=status, **values)
