@@ -10,22 +10,26 @@ from formats.sheets import table as sheet
 from formats.times import rfc3339
 from queries.periods import Period
 
-Kind = Literal["text", "number", "share", "change", "lift", "time", "line"]
-UNITS = {"share": " (share of 1)", "change": " (share of before)"}
+Kind = Literal["text", "number", "share", "lift", "time", "heat", "line", "file"]
+UNITS = {"share": " (share of 1)"}
 
 
 class Column(NamedTuple):
-    """A column: its title, and of what its values are. A `line` is counts over time, which are drawn; others are one value."""
+    """A column: its title, and of what its values are.
+
+    A `line` is counts over time, which are drawn only; what is for the `file` is in the CSV only; `heat` is shaded.
+    """
 
     title: str
     kind: Kind = "number"
 
 
 class Link(NamedTuple):
-    """A text that leads somewhere."""
+    """A text that leads somewhere; `more` stands beside it on the page."""
 
     text: str
     path: str
+    more: str = ""
 
 
 class Table(NamedTuple):
@@ -39,6 +43,12 @@ class Table(NamedTuple):
     def most(self) -> float:
         """The largest value that is drawn as a bar."""
         return max((row[self.bars] or 0 for row in self.rows), default=0) if self.bars is not None else 0
+
+    @property
+    def hottest(self) -> int:
+        """The largest value of those that are shaded."""
+        heat = [number for number, column in enumerate(self.columns) if column.kind == "heat"]
+        return max((row[number] for row in self.rows for number in heat), default=0)
 
     def csv(self) -> bytes:
         """Return the table as CSV, without what is only drawn."""
@@ -78,7 +88,11 @@ class Figure(NamedTuple):
     table: Table
     note: str = ""
     curve: Curve | None = None
-    csv: bool = True
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes the whole width."""
+        return self.curve is not None or any(column.kind == "heat" for column in self.table.columns)
 
 
 def _plain(value: Any) -> Any:

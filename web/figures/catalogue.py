@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from queries.activity import activity
 from sqlalchemy.orm import Session
 
+from queries.activity import activity
 from web.asked import Asked
-from web.figures import coverage, facets, people, texts, volume
+from web.figures import coverage, facets, people, texts, volume, week
 from web.tables import Figure
 
 TOP = 10
@@ -36,6 +36,7 @@ FIGURES: Mapping[str, Callable[[Session, Asked], Figure | None]] = {
     "active": _active,
     "languages": lambda session, asked: facets.languages(session, asked, MOST),
     "countries": lambda session, asked: facets.countries(session, asked, MOST),
+    "week": week.week,
     "hashtags": lambda session, asked: texts.beside(session, asked, MOST),
 }
 """What makes each figure whole, as its CSV has it; None where there is nothing to compare."""

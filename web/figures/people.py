@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from queries.activity import Activity
 from sqlalchemy.orm import Session
 
+from queries.activity import Activity
 from queries.authors import FOLLOWERS, AuthorRank, author_page
 from web.asked import Asked
 from web.figures.volume import NOTHING
@@ -18,7 +18,7 @@ UNNAMED = "not named by X"
 def followed(session: Session, asked: Asked, most: int) -> Figure:
     """Rank authors of wanted tweets by their followers."""
     page = author_page(session, asked.filters, sort=FOLLOWERS, after=None, most=most)
-    columns = (Column("Author", "text"), Column("Name", "text"), Column("Followers"), Column("Tweets stored"))
+    columns = (Column("Author", "text"), Column("Name", "file"), Column("Followers"), Column("Tweets stored"))
     rows = tuple((_link(rank, asked), rank.author or "", rank.followers, rank.tweets) for rank in page.authors)
     first = page.authors[0] if page.authors else None
     finding = NOTHING
@@ -32,7 +32,7 @@ def active(found: Activity, asked: Asked) -> Figure:
     """Rank authors by how many of the wanted tweets are theirs."""
     columns = (
         Column("Author", "text"),
-        Column("Name", "text"),
+        Column("Name", "file"),
         Column("Tweets"),
         Column("Share", "share"),
         Column("Followers"),
@@ -58,7 +58,7 @@ def author_path(username: str, asked: Asked) -> str:
 
 
 def _link(rank: AuthorRank, asked: Asked) -> object:
-    return Link(f"@{rank.username}", author_path(rank.username, asked)) if rank.username else UNNAMED
+    return Link(f"@{rank.username}", author_path(rank.username, asked), rank.author or "") if rank.username else UNNAMED
 
 
 def _name(rank: AuthorRank) -> str:

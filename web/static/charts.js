@@ -26,7 +26,7 @@ function shade(plot, stretches, color) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.fillStyle = color;
-  ctx.globalAlpha = 0.45;
+  ctx.globalAlpha = 0.3;
   for (const [first, end] of stretches) {
     const left = Math.max(bbox.left, plot.valToPos(first, "x", true));
     const right = Math.min(bbox.left + bbox.width, plot.valToPos(end, "x", true));

@@ -9,7 +9,7 @@ from guard.pages import page
 from queries.activity import activity, counted
 from queries.authors import named
 from text import usernames
-from web.figures import facets, texts, volume
+from web.figures import facets, texts, volume, week
 from web.figures.catalogue import TOP
 from web.site import Site, tidied
 from web.views.overview import Overview, newest
@@ -33,6 +33,7 @@ def register(app: Flask, site: Site) -> None:
                 volume.by_tag(found, asked),
                 facets.languages(session, asked, TOP),
                 texts.beside(session, asked, TOP),
+                week.week(session, asked),
             ]
             totals = activity(session, asked.filters, most=1)
             shown = Overview(totals, before, volume.over_time(found, asked), figures, newest(session, asked))

@@ -18,7 +18,7 @@ from queries.periods import Count
 from queries.tags import known_tag, tracked_tags
 from queries.tweets import TweetView, Views
 from web.asked import Asked
-from web.figures import coverage, facets, people, texts, volume
+from web.figures import coverage, facets, people, texts, volume, week
 from web.figures.catalogue import TOP
 from web.site import Site, tidied
 from web.tables import Figure
@@ -77,6 +77,7 @@ def _overview(session: Session, asked: Asked) -> Overview:
         facets.languages(session, asked, TOP),
         facets.countries(session, asked, TOP),
         texts.beside(session, asked, TOP),
+        week.week(session, asked),
     ]
     before = counted(session, asked.before) if asked.before and found.before is not None else None
     return Overview(totals, before, volume.over_time(found, asked), figures, newest(session, asked))

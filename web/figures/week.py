@@ -1,0 +1,43 @@
+"""The week: how many tweets there were in each hour of each day of the week, by the clock of the zone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from queries.periods import filled
+from queries.series import totals
+from queries.zones import HOUR, buckets
+from web.asked import Asked
+from web.figures.volume import NOTHING
+from web.tables import Column, Figure, Table
+from web.words import number, plural
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LONGEST_S = 400 * 86_400
+
+
+def week(session: Session, asked: Asked) -> Figure:
+    """Add up the hours; of a long time the last 400 days."""
+    first, end = asked.stretch or filled(session)
+    begin = max(first, end - LONGEST_S)
+    hours = tuple(buckets(asked.zone, HOUR, begin, end)) if begin < end else ()
+    counts = [[0] * 24 for _ in DAYS]
+    for (start, _), count in zip(hours, totals(session, hours, asked.filters), strict=True):
+        local = datetime.fromtimestamp(start, asked.zone)
+        counts[local.weekday()][local.hour] += count
+    columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
+    rows = tuple((day, *own, sum(own)) for day, own in zip(DAYS, counts, strict=True))
+    note = "Of this time the last 400 days are counted." if begin > first else ""
+    return Figure("week", "Hours of the week", _finding(counts, asked), Table(columns, rows), note)
+
+
+def _finding(counts: list[list[int]], asked: Asked) -> str:
+    most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
+    if not most:
+        return NOTHING
+    busiest = f"Most were written on {DAYS[-day]}s from {-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({asked.zone.key})"
+    silent = sum(count == 0 for own in counts for count in own)
+    empty = f" In {plural(silent, 'hour')} of the week there were none." if silent else ""
+    return f"{busiest}: {number(most)}.{empty}"
