@@ -11,7 +11,7 @@ from models.listing import Listing, Span
 from models.mark import Mark
 from models.payload import AuthorPayload, Payload
 from models.reconciliation import Reconciliation
-from models.rollup import LONGEST_DAY, FacetCount, Presence, Quarter, TagHashtag, TagHour, TagLang
+from models.rollup import LONGEST_DAY, FacetCount, FacetHour, Presence, Quarter, TagHashtag, TagHour, TagLang
 from models.run import Run, RunTag
 from models.spend import Budget, Purchase, Reservation, Spend
 from models.tag import Tag
@@ -31,6 +31,7 @@ __all__ = [
     "ComplianceJob",
     "Count",
     "FacetCount",
+    "FacetHour",
     "Figure",
     "Hashtag",
     "IdRange",

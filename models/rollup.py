@@ -79,3 +79,16 @@ class FacetCount(Base):
     facet: Mapped[str] = mapped_column(Text, primary_key=True)
     value: Mapped[str] = mapped_column(Text, primary_key=True)
     tweets: Mapped[int] = mapped_column(BigInteger)
+
+
+class FacetHour(Base):
+    """How many of the tweets of an hour have a value, as in FacetCount; `start` is the hour's epoch second."""
+
+    __tablename__ = "facet_hours"
+
+    facet: Mapped[str] = mapped_column(Text, primary_key=True)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    value: Mapped[str] = mapped_column(Text, primary_key=True)
+    tweets: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)

@@ -43,7 +43,7 @@ def _given(column: InstrumentedAttribute[Any]) -> dict[str, Any]:
     return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
 
 
-Index("ix_tweets_created", Tweet.created, Tweet.id)
+Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id)  # the authors of a period are read from it alone
 Index("ix_tweets_followers", Tweet.followers, Tweet.id)
 _sorted_by("lang", func.lower(Tweet.lang))
 _sorted_by("author_id", Tweet.author_id)

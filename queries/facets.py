@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from models import Author, FacetCount, Tag, TagLang, Tweet, TweetTag
+from models import Author, FacetCount, FacetHour, Quarter, Tag, TagHour, TagLang, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions
+from queries.whole_hours import WholeHours, whole_hours
 from sql.planning import part_by_part
 
 UNKNOWN = ""
@@ -32,32 +35,61 @@ class Facets(NamedTuple):
     unknown_share: float | None
 
 
+class Facet(NamedTuple):
+    """How tweets are counted by a value: all of them, and those of whole hours, as they are kept; any by their rows."""
+
+    kept: Query
+    rows: Query
+    hourly: Callable[[WholeHours], Query] | None = None
+
+
 def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
     """Count the wanted tweets by one of FACETS. A tweet counts once for each tag that found it."""
-    kept, grouped = FACETS[by]
     if filters != ALL:
         part_by_part(session)
-    asked = kept if filters == ALL else grouped.where(*conditions(filters, whole=True))
-    counts = {row[0]: row[1] for row in session.execute(asked)}
+    counts = Counter[str]()
+    for query in _asked(FACETS[by], filters):
+        counts.update({value: int(tweets) for value, tweets in session.execute(query)})
     unknown = counts.pop(UNKNOWN, 0)
-    tweets = sum(counts.values()) + unknown
+    tweets = counts.total() + unknown
     if by == "tag":
         unknown, tweets = _unfound(session, filters)
     elif filters == ALL:
         tweets = _stored(session)
-        unknown = tweets - sum(counts.values())
+        unknown = tweets - counts.total()
     rows = sorted((FacetRow(*count) for count in counts.items()), key=lambda row: (-row.tweets, row.value))
     return Facets(rows, unknown / tweets if tweets else None)
+
+
+def _asked(facet: Facet, filters: Filters) -> list[Query]:
+    """Return the questions whose answers add up: for what is kept where that is enough, else for rows."""
+    if filters == ALL:
+        return [facet.kept]
+    hours = whole_hours(filters)
+    if hours is None or facet.hourly is None:
+        return [facet.rows.where(*conditions(filters, whole=True))]
+    return [facet.hourly(hours), *(facet.rows.where(*conditions(edge, whole=True)) for edge in hours.edges)]
 
 
 def _unfound(session: Session, filters: Filters) -> tuple[int, int]:
     """Return how many of the wanted tweets no tag has found, and how many there are."""
     if filters == ALL:
         return session.scalar(_kept("tag").with_only_columns(FacetCount.tweets)) or 0, _stored(session)
+    hours = whole_hours(filters)
+    asked = [_unfound_rows(filters)] if hours is None else [_unfound_hourly(hours), *map(_unfound_rows, hours.edges)]
+    found = [session.execute(query).one() for query in asked]
+    return sum(int(unfound or 0) for unfound, _ in found), sum(int(tweets or 0) for _, tweets in found)
+
+
+def _unfound_rows(filters: Filters) -> Query:
     found = exists().where(TweetTag.tweet_id == Tweet.id)
-    counted = select(func.count().filter(~found), func.count()).select_from(Tweet).where(*conditions(filters, whole=True))
-    unfound, tweets = session.execute(counted).one()
-    return unfound, tweets
+    return select(func.count().filter(~found), func.count()).select_from(Tweet).where(*conditions(filters, whole=True))
+
+
+def _unfound_hourly(hours: WholeHours) -> Query:
+    unfound = select(func.sum(FacetHour.tweets)).where(FacetHour.facet == "tag", hours.among(FacetHour.start))
+    tweets = select(func.sum(Quarter.tweets)).where(hours.among(Quarter.start))
+    return select(unfound.scalar_subquery(), tweets.scalar_subquery())
 
 
 def _stored(session: Session) -> int:
@@ -68,18 +100,26 @@ def _kept(facet: str) -> Query:
     return select(FacetCount.value, FacetCount.tweets).where(FacetCount.facet == facet)
 
 
+def _hourly(facet: str) -> Callable[[WholeHours], Query]:
+    rows = select(FacetHour.value, func.sum(FacetHour.tweets)).where(FacetHour.facet == facet).group_by(FacetHour.value)
+    return lambda hours: rows.where(hours.among(FacetHour.start))
+
+
 _username = func.lower(func.coalesce(Author.username, UNKNOWN)).label("folded")
 _spelling = func.coalesce(func.min(Author.username), UNKNOWN)
 _by_author = select(_spelling, func.count()).select_from(Tweet).outerjoin(Author, Author.id == Tweet.author_id)
 _by_tag = select(Tag.tag, func.count()).select_from(Tweet).join(TweetTag, TweetTag.tweet_id == Tweet.id)
-FACETS: dict[str, tuple[Query, Query]] = {
-    "lang": (_kept("lang"), select(LANG, func.count()).group_by(LANG)),
-    "country": (_kept("country"), select(COUNTRY, func.count()).group_by(COUNTRY)),
-    "tag": (
-        select(Tag.tag, func.sum(TagLang.tweets)).join(TagLang, TagLang.tag_id == Tag.id).group_by(Tag.id, Tag.tag),
+_tag_langs = select(Tag.tag, func.sum(TagLang.tweets)).join(TagLang, TagLang.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
+_tag_hours = select(Tag.tag, func.sum(TagHour.tweets)).join(TagHour, TagHour.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
+FACETS = {
+    "lang": Facet(_kept("lang"), select(LANG, func.count()).group_by(LANG), _hourly("lang")),
+    "country": Facet(_kept("country"), select(COUNTRY, func.count()).group_by(COUNTRY), _hourly("country")),
+    "tag": Facet(
+        _tag_langs,
         _by_tag.join(Tag, Tag.id == TweetTag.tag_id).group_by(Tag.id, Tag.tag),
+        lambda hours: _tag_hours.where(hours.among(TagHour.start)),
     ),
-    "author": (
+    "author": Facet(
         select(_spelling, func.sum(Author.tweets)).where(Author.tweets > 0).group_by(_username),
         _by_author.group_by(_username),
     ),

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from collector.tweets.counts import Key, Query, Rollup, recounted
 from collector.values import Find
-from models import Author, FacetCount, Quarter, TagHour, TagLang, Tweet, TweetTag
+from models import Author, FacetCount, FacetHour, Quarter, TagHour, TagLang, Tweet, TweetTag
 from queries.facets import COUNTRY, LANG
 from sql.functions import quarter_hour, whole_hour
 
@@ -54,8 +54,13 @@ def _facets(find: Find) -> Iterator[Key]:
         yield "tag", ""
 
 
-def _by(value: Label[Any], facet: str) -> Query:
-    return select(literal(facet), value, func.count()).group_by(value)
+def _facet_hours(find: Find) -> Iterator[Key]:
+    start = _start(find, whole_hour.seconds)
+    return ((facet, start, value) for facet, value in _facets(find))
+
+
+def _by(value: Label[Any], facet: str, *columns: Label[Any]) -> Query:
+    return select(literal(facet), *columns, value, func.count()).group_by(*columns, value)
 
 
 def _of_tags(value: Label[Any]) -> Query:
@@ -68,6 +73,7 @@ _quarter, _hour = quarter_hour(Tweet.created).label("quarter"), whole_hour(Tweet
 _lang = func.coalesce(Tweet.lang, "").label("shown")
 _found = exists().where(TweetTag.tweet_id == Tweet.id)
 _unfound = select(literal("tag"), literal(""), func.count()).select_from(Tweet).where(~_found)
+_unfound_hours = select(literal("tag"), _hour, literal(""), func.count()).where(~_found).group_by(_hour)
 
 ROLLUPS = (
     Rollup(
@@ -99,6 +105,13 @@ ROLLUPS = (
         keys=("facet", "value"),
         counted=(_by(LANG, "lang"), _by(COUNTRY, "country"), _unfound.having(func.count() > 0)),
         of=_facets,
+    ),
+    Rollup(
+        what="tweets per facet and hour",
+        table=FacetHour,
+        keys=("facet", "start", "value"),
+        counted=(_by(LANG, "lang", _hour), _by(COUNTRY, "country", _hour), _unfound_hours),
+        of=_facet_hours,
     ),
     Rollup(
         what="tweets per author",

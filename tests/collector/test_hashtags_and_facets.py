@@ -123,6 +123,8 @@ WANTED = [
     Filters(author="bo"),
     Filters(since=NOON + timedelta(minutes=2), min_followers=1),
     Filters(until=NOON),
+    Filters(since=NOON, until=NOON + timedelta(hours=1)),
+    Filters(until=NOON + timedelta(minutes=2)),
 ]
 
 

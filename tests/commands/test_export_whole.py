@@ -37,6 +37,7 @@ TABLES = {
     "quarters": "SELECT start, tweets FROM quarters",
     "tag_langs": "SELECT tag, t.lang, tweets FROM tag_langs t JOIN tags ON tags.id = tag_id",
     "tag_hours": "SELECT tag, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
+    "facet_hours": "SELECT facet, start, value, tweets FROM facet_hours",
 }
 
 

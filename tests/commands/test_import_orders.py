@@ -28,6 +28,7 @@ QUERIES = {
     "presences": "SELECT start, quarters, authors FROM presences",
     "tag_langs": "SELECT key, tag_langs.lang, tweets FROM tag_langs JOIN tags ON tags.id = tag_id",
     "tag_hours": "SELECT key, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
+    "facet_hours": "SELECT facet, start, value, tweets FROM facet_hours",
 }
 BURIED = 95
 Contents = dict[str, list[Any]]

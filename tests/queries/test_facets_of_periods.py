@@ -1,0 +1,212 @@
+"""Facets of a period, of which whole hours are kept, against a plain count of the tweets that the API shows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, update
+
+from alchemy import Database
+from collector.copies.backups import drop
+from collector.imports import Import
+from collector.tweets.deletions import remove
+from collector.tweets.rollups import ROLLUPS
+from formats.records import record
+from models import FacetHour, Tweet
+from queries import tweets
+from queries.facets import Facets, facets
+from queries.filters import ALL, LAST_SECOND, Filters
+from queries.tweets import TweetView
+from queries.whole_hours import whole_hours
+from tests.fixtures import databases
+from tests.fixtures.archives import Json, own_row, tweet_id
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+HOUR_S, NEAR_S = 3600, 4 * 3600
+BY = ("lang", "country", "tag", "author")
+PLACES = [(None, None), ("Peru", "PE"), ("Peru", None), (None, "PE"), ("Chile", "CL")]
+
+near_an_hour = st.builds(lambda hour, second: hour * HOUR_S + second, st.integers(-4, 4), st.integers(-1, 1))
+seconds = near_an_hour | st.integers(-NEAR_S, NEAR_S)
+bounds = st.none() | st.integers(-5, 5).map(lambda hour: hour * HOUR_S) | seconds | near_an_hour.map(lambda one: one - 0.5)
+
+
+def tweet(second: int, number: int, lang: str | None, place: tuple[Any, Any], tags: Iterable[str], author: int | None) -> Json:
+    """Return a row of ours, created so many seconds after noon."""
+    created, named = NOON + timedelta(seconds=second), {"rash": min(tags, default=None), "tags": sorted(tags)}
+    at, own = created.strftime("%Y-%m-%dT%H:%M:%SZ"), str(tweet_id(created, number))
+    known = {"username": f"user_{author}" if author else None, "author": None, "followers": author}
+    placed = {"lang": lang, "country": place[0], "country_code": place[1]}
+    return {**own_row(), **named, **known, **placed, "id": own, "created": at}
+
+
+rows = st.builds(
+    tweet,
+    seconds,
+    st.integers(0, 2),
+    st.sampled_from(["en", "EN", "pt", None]),
+    st.sampled_from(PLACES),
+    st.frozensets(st.sampled_from(["#sre", "#devops", "#ops"]), max_size=2),
+    st.sampled_from([None, 1, 2]),
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+    with closing(Database(databases.url_of(tmp_path_factory.mktemp("facets")))) as ready:
+        ready.upgrade()
+        yield ready
+
+
+def stored(database: Database, *objects: Json) -> None:
+    """Store these tweets, and no others."""
+    drop(database)
+    run = Import(database)
+    for one in objects:
+        read = record(json.dumps(one).encode())
+        assert not read.refused
+        run.add(read.tweets, read.authors)
+    run.end()
+
+
+def asked(database: Database, by: str, since: datetime | None = None, until: datetime | None = None) -> Facets:
+    with database.reading() as session:
+        return facets(session, by, Filters(since=since, until=until))
+
+
+def shown(database: Database) -> list[TweetView]:
+    return [view for batch in tweets.in_batches(database) for view in batch]
+
+
+def values(view: TweetView, by: str) -> Iterable[str]:
+    """Return a tweet's values of a facet."""
+    if by == "tag":
+        return view.tags
+    value = {"lang": view.lang and view.lang.lower(), "country": view.country or view.country_code, "author": view.username}[by]
+    return () if value is None else (value,)
+
+
+def expected(views: Iterable[TweetView], by: str, since: datetime | None, until: datetime | None) -> Facets:
+    """Count tweet by tweet."""
+    within = [view for view in views if (not since or view.created >= since) and (not until or view.created < until)]
+    counts = Counter(value for view in within for value in values(view, by))
+    unknown = sum(not values(view, by) for view in within)
+    found: list[Any] = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    return Facets(found, unknown / len(within) if within else None)
+
+
+def after_noon(second: float | None) -> datetime | None:
+    return None if second is None else NOON + timedelta(seconds=second)
+
+
+def test_facets_of_a_period_are_a_plain_count(database: Database) -> None:
+    @given(st.lists(rows, max_size=25), st.lists(st.tuples(bounds, bounds), min_size=1, max_size=12), st.integers(0, 2))
+    @settings(deadline=None, max_examples=40 if database.on_file else 10)
+    def compare(objects: list[Json], periods: list[tuple[float | None, float | None]], gone: int) -> None:
+        stored(database, *objects)
+        with database.writing() as session:
+            remove(session, session.scalars(select(Tweet.id).order_by(Tweet.id).limit(gone)).all())
+        views = shown(database)
+        for since, until in (tuple(map(after_noon, period)) for period in periods):
+            for by in BY:
+                assert asked(database, by, since, until) == expected(views, by, since, until), (by, since, until)
+
+    compare()
+
+
+def each_second(database: Database) -> list[TweetView]:
+    """Store tweets at the edges of hours, and return them."""
+    edges = [hour * HOUR_S + second for hour in (-1, 0, 1, 2) for second in (-1, 0, 1, 1800)]
+    places = PLACES * len(edges)
+    stored(
+        database,
+        *(
+            tweet(second, 0, ["en", None, "pt"][number % 3], places[number], [["#sre"], [], ["#sre", "#ops"]][number % 3], 1)
+            for number, second in enumerate(edges)
+        ),
+    )
+    return shown(database)
+
+
+PERIODS = [
+    (NOON, NOON + HOUR),
+    (NOON - SECOND, NOON + HOUR + SECOND),
+    (NOON + SECOND, NOON + 2 * HOUR - SECOND),
+    (NOON - timedelta(seconds=0.5), NOON + HOUR - timedelta(seconds=0.5)),
+    (NOON + SECOND, NOON + HOUR),
+    (NOON + SECOND, NOON + 30 * MINUTE),
+    (NOON - SECOND, NOON + SECOND),
+    (NOON, NOON),
+    (NOON + SECOND, NOON + SECOND),
+    (NOON + HOUR, NOON),
+    (NOON, None),
+    (NOON + SECOND, None),
+    (None, NOON),
+    (None, NOON + SECOND),
+    (NOON + 90 * HOUR, None),
+    (None, NOON - 90 * HOUR),
+    (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+    (datetime.max.replace(tzinfo=UTC), None),
+    (LAST_SECOND - MINUTE, None),
+    (None, datetime.min.replace(tzinfo=UTC) + MINUTE),
+]
+
+
+@pytest.mark.parametrize("by", BY)
+def test_bounds_at_and_beside_hours_are_kept_to_the_second(database: Database, by: str) -> None:
+    views = each_second(database)
+    for since, until in PERIODS:
+        assert asked(database, by, since, until) == expected(views, by, since, until), (since, until)
+
+
+def test_whole_hours_are_not_counted_by_rows(database: Database) -> None:
+    each_second(database)
+    with database.writing() as session:
+        session.execute(update(FacetHour).where(FacetHour.facet != "tag").values(tweets=100))
+    assert {row.tweets for by in ("lang", "country") for row in asked(database, by, NOON, NOON + HOUR).rows} == {100}
+    assert max(row.tweets for row in asked(database, "lang", NOON + SECOND, NOON + HOUR).rows) < 100
+
+
+def test_a_period_is_cut_into_whole_hours_and_two_edges_at_most() -> None:
+    noon = int(NOON.timestamp())
+    assert whole_hours(Filters(since=NOON, until=NOON + HOUR)) == (noon, noon + HOUR_S, ())
+    both = Filters(since=NOON - MINUTE, until=NOON + HOUR + MINUTE)
+    edges = Filters(since=NOON - MINUTE, until=NOON), Filters(since=NOON + HOUR, until=NOON + HOUR + MINUTE)
+    assert whole_hours(both) == (noon, noon + HOUR_S, edges)
+    assert whole_hours(Filters(since=NOON - MINUTE)) == (noon, None, edges[:1])
+    assert whole_hours(Filters(until=NOON + MINUTE)) == (None, noon, (Filters(since=NOON, until=NOON + MINUTE),))
+    assert whole_hours(ALL) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(since=NOON + MINUTE, until=NOON + HOUR),
+        Filters(since=NOON, until=NOON),
+        Filters(since=NOON - MINUTE, until=NOON + MINUTE),
+        Filters(since=LAST_SECOND),
+        Filters(since=NOON, until=NOON + HOUR, lang="en"),
+        Filters(since=NOON, until=NOON + HOUR, min_followers=0),
+        Filters(lang="en"),
+    ],
+)
+def test_rows_are_counted_where_no_hour_is_whole_or_not_all_of_it_is_wanted(filters: Filters) -> None:
+    assert whole_hours(filters) is None
+
+
+def test_what_is_kept_by_the_hour_is_what_the_rows_say(database: Database) -> None:
+    each_second(database)
+    (rollup,) = (one for one in ROLLUPS if one.table is FacetHour)
+    with database.reading() as session:
+        kept = sorted(map(tuple, session.execute(rollup.kept)))
+        assert kept == sorted(tuple(row) for query in rollup.counted for row in session.execute(query))
+        assert ("tag", int(NOON.timestamp()), "", 1) in kept
