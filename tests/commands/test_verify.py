@@ -83,7 +83,7 @@ def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None
         ("UPDATE facet_counts SET value = 'Elbonia' WHERE facet = 'country' AND value = ''", "per facet"),
         ("INSERT INTO facet_counts SELECT 'tag', 'no tag', 1", "per facet"),
         ("UPDATE facet_hours SET tweets = tweets + 1 WHERE start = (SELECT max(start) FROM facet_hours)", "per facet and hour"),
-        ("UPDATE facet_hours SET start = start + 3600 WHERE facet = 'country' AND value = ''", "per facet and hour"),
+        ("UPDATE facet_hours SET start = start - 1 WHERE facet = 'country' AND value = ''", "per facet and hour"),
         ("DELETE FROM facet_hours WHERE facet = 'lang' AND value = 'en'", "per facet and hour"),
         ("INSERT INTO facet_hours SELECT 'tag', max(start), 'no tag', 1 FROM facet_hours", "per facet and hour"),
         ("UPDATE hashtags SET tweets = tweets + 1 WHERE id = 1", "per hashtag"),
