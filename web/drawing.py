@@ -10,12 +10,12 @@ from typing import Any
 
 from flask import Flask
 from jinja2.utils import urlize
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from formats.times import rfc3339
 from web import words
 from web.advice import advice
-from web.tables import Curve, Link, Table
+from web.tables import Curve, Figure, Link, Table
 
 REL = "noopener nofollow ugc"
 SPOKEN = re.compile(r"[a-z]{2}", re.ASCII)
@@ -37,7 +37,7 @@ def register(app: Flask) -> None:
         "path": polyline,
     }
     app.jinja_env.tests["link"] = lambda value: isinstance(value, Link)
-    app.jinja_env.globals |= {"spoken": spoken, "drawn": drawn, "shaded": shaded, "second": _second}
+    app.jinja_env.globals |= {"spoken": spoken, "drawn": drawn, "shaded": shaded, "lines": lines, "second": _second}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -64,6 +64,22 @@ def drawn(table: Table, curve: Curve) -> list[str]:
     columns = [[row[number] for row in table.rows] for number in curve.columns]
     most = max((value or 0 for column in columns for value in column), default=0)
     return [polyline(column, most) for column in columns]
+
+
+def lines(figure: Figure) -> Markup:
+    """Return the rows of a figure over time as HTML: a time, counts, a note. There are hundreds, too many for a template."""
+    curve = figure.curve
+    assert curve  # noqa: S101 (it is asked of figures that have one)
+    return Markup("\n").join(_line(row, curve, at) for at, row in enumerate(figure.table.rows))
+
+
+def _line(row: tuple[Any, ...], curve: Curve, at: int) -> Markup:
+    start, *counts, note = row
+    cells = "".join(f'<td class="number">{words.number(count)}</td>' for count in counts)
+    head = f'<th scope="row"><time datetime="{rfc3339(start)}">{words.moment(start, curve.zone)}</time></th>'
+    spike = ' class="spike"' if at in curve.spikes else ""
+    first = curve.periods[at][0]
+    return Markup(f'<tr data-from="{first}"{spike}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (all of it is ours)
 
 
 def shaded(curve: Curve) -> list[tuple[float, float, str]]:

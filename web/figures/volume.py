@@ -41,6 +41,11 @@ class Volume(NamedTuple):
     marks: tuple[Mark, ...]
     young: tuple[str, ...]
 
+    @property
+    def total_before(self) -> int | None:
+        """How many there were in the time before."""
+        return None if self.before is None else sum(self.before)
+
 
 def volume(session: Session, asked: Asked) -> Volume:
     """Count."""
@@ -107,7 +112,7 @@ def _finding(found: Volume, asked: Asked) -> str:
     if not total:
         return NOTHING
     than = f"the {length(asked.shift)} before"
-    against = compared(total, sum(found.before) if found.before is not None else None, than=than)
+    against = compared(total, found.total_before, than=than)
     parts = [f"{plural(total, 'tweet')}{', ' if against else ''}{against}."]
     if found.spikes:
         top = max(found.spikes, key=lambda at: found.counts[at])

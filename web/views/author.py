@@ -6,7 +6,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
 from guard.pages import page
-from queries.activity import activity, counted
+from queries.activity import activity
 from queries.authors import named
 from text import usernames
 from web.figures import facets, texts, volume, week
@@ -28,7 +28,6 @@ def register(app: Flask, site: Site) -> None:
                 raise NotFound("no tweet of an author with this username is stored")
             asked = site.asked(session, fixed=(("author", name),))
             found = volume.volume(session, asked)
-            before = counted(session, asked.before) if asked.before and found.before is not None else None
             figures = [
                 volume.by_tag(found, asked),
                 facets.languages(session, asked, TOP),
@@ -36,7 +35,7 @@ def register(app: Flask, site: Site) -> None:
                 week.week(session, asked),
             ]
             totals = activity(session, asked.filters, most=1)
-            shown = Overview(totals, before, volume.over_time(found, asked), figures, newest(session, asked))
+            shown = Overview(totals, found.total_before, volume.over_time(found, asked), figures, newest(session, asked))
             return site.page("author.html", session, asked.zone, asked=asked, author=known, shown=shown)
 
     page(app, "/view/authors/<username>", author)

@@ -11,10 +11,9 @@ from werkzeug.exceptions import NotFound
 from collector import tags
 from guard.pages import page
 from queries import lists
-from queries.activity import Activity, activity, counted
+from queries.activity import Activity, activity
 from queries.lists import Wanted
 from queries.orders import Order
-from queries.periods import Count
 from queries.tags import known_tag, tracked_tags
 from queries.tweets import TweetView, Views
 from web.asked import Asked
@@ -28,10 +27,10 @@ NEWEST = Order("created", descending=True)
 
 
 class Overview(NamedTuple):
-    """What the page shows: totals and those before (None where there is no such time), figures, and the newest tweets."""
+    """What the page shows: totals, the tweets before (None where there is no such time), figures, and the newest tweets."""
 
     totals: Activity
-    before: Count | None
+    before: int | None
     series: Figure
     figures: list[Figure]
     newest: list[TweetView]
@@ -79,8 +78,7 @@ def _overview(session: Session, asked: Asked) -> Overview:
         texts.beside(session, asked, TOP),
         week.week(session, asked),
     ]
-    before = counted(session, asked.before) if asked.before and found.before is not None else None
-    return Overview(totals, before, volume.over_time(found, asked), figures, newest(session, asked))
+    return Overview(totals, found.total_before, volume.over_time(found, asked), figures, newest(session, asked))
 
 
 def _of_tag(session: Session, asked: Asked) -> Overview:
