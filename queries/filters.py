@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, select
 from sqlalchemy.orm import aliased
 
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
@@ -42,14 +42,23 @@ def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[b
 
     With `whole` they are for queries that go through all wanted tweets, not through the first ones in some order.
     """
-    return [*_conditions(filters), *_found_by(filters.tags, whole=whole), *_saying(filters.words, whole=whole)]
+    return [*_conditions(filters), *_found_by(filters, whole=whole), *_saying(filters.words, whole=whole)]
 
 
-def _found_by(keys: tuple[str, ...], *, whole: bool) -> Iterator[ColumnElement[bool]]:
-    for key in keys:
+def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """Give the conditions on when a tweet was created, by a column that has it."""
+    if filters.since is not None:
+        yield created >= next_second(filters.since)
+    if filters.until is not None:
+        yield created < next_second(filters.until)
+
+
+def _found_by(filters: Filters, *, whole: bool) -> Iterator[ColumnElement[bool]]:
+    for key in filters.tags:
         tag_id = select(Tag.id).where(Tag.key == key).correlate(None).scalar_subquery()
         if whole:
-            yield Tweet.id.in_(select(TweetTag.tweet_id).where(TweetTag.tag_id == tag_id).correlate(None))
+            links = select(TweetTag.tweet_id).where(TweetTag.tag_id == tag_id, *within(TweetTag.created, filters))
+            yield Tweet.id.in_(links.correlate(None))
         else:
             link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
@@ -70,10 +79,7 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.author is not None:
         authors = select(Author.id).where(func.lower(Author.username) == filters.author).correlate(None)
         yield Tweet.author_id.in_(authors)
-    if filters.since is not None:
-        yield Tweet.created >= next_second(filters.since)
-    if filters.until is not None:
-        yield Tweet.created < next_second(filters.until)
+    yield from within(Tweet.created, filters)
     if filters.min_followers is not None:
         yield Tweet.followers >= filters.min_followers
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, selec
 from sqlalchemy.orm import Session
 
 from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
-from queries.filters import ALL, CODE, Filters, conditions
+from queries.filters import ALL, CODE, Filters, conditions, within
 from queries.orders import BY_ID, Columns, Order
 from sql.functions import whole_hour
 from sql.planning import by_bitmaps
@@ -72,6 +72,9 @@ def _found(session: Session, filters: Filters, order: Order) -> Source:
     if way.gives(order):
         query = _selected(way.columns, order).where(*way.own).with_hint(*_hint(way, order))
         left = conditions(way.left)
+        if order.column == "created":  # what is older or newer isn't skipped one by one
+            query = query.where(*within(way.columns.created, filters))
+            left = conditions(way.left._replace(since=None, until=None))
         sorted_ = Source(query.where(exists().where(Tweet.id == way.columns.id, *left)) if left else query, way.columns)
         return _gathered(session, sorted_) if few and way.guessed else sorted_
     if _guesses(session):
