@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from queries import gaps
 from queries.axes import Axis, axis
+from queries.filters import Filters
 from queries.histories import History, histories
 from queries.periods import Period, filled
 from queries.series import TagSeries, per_tag, totals
 from queries.spikes import spikes
+from queries.tags import known_tag
 from queries.zones import DAY
 from web.asked import Asked
 from web.tables import Column, Curve, Figure, Link, Mark, Table
@@ -51,7 +53,8 @@ def volume(session: Session, asked: Asked) -> Volume:
     """Count."""
     cut = axis(asked.zone, *(asked.stretch or filled(session)))
     begun = histories(session, keys=asked.filters.tags)
-    counts, tags = totals(session, cut.periods, asked.filters), per_tag(session, cut.periods, asked.filters)
+    counts = totals(session, cut.periods, asked.filters)
+    tags = _per_tag(session, cut.periods, asked.filters, counts)
     young = tuple(one.tag for one in begun if asked.before and asked.before.since and one.begin > asked.before.since)
     comparable = not begun or len(young) < len(begun)
     before, tags_before = _before(session, asked, cut.periods) if comparable else (None, None)
@@ -147,8 +150,17 @@ def _before(session: Session, asked: Asked, periods: Sequence[Period]) -> tuple[
     if filters is None or not periods:
         return None, None
     shifted = [(first - by, end - by) for first, end in periods]
-    sums = per_tag(session, [(shifted[0][0], shifted[-1][1])], filters)
-    return totals(session, shifted, filters), {series.tag: series.counts[0] for series in sums}
+    counts = totals(session, shifted, filters)
+    sums = _per_tag(session, [(shifted[0][0], shifted[-1][1])], filters, [sum(counts)])
+    return counts, {series.tag: series.counts[0] for series in sums}
+
+
+def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, counts: Sequence[int]) -> list[TagSeries]:
+    """Return the counts of each tag; where one is asked for, its alone, which are those of all: with others, see hashtags."""
+    if len(filters.tags) != 1:
+        return per_tag(session, periods, filters)
+    name = known_tag(session, key=filters.tags[0])
+    return [TagSeries(name, tuple(counts))] if name else []
 
 
 def _places(cut: Axis, zone: ZoneInfo) -> list[int]:
