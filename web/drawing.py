@@ -34,6 +34,7 @@ def register(app: Flask) -> None:
         "lasting": words.length,
         "rfc3339": rfc3339,
         "tweet_text": tweet_text,
+        "plain": plain,
         "path": polyline,
     }
     app.jinja_env.tests["link"] = lambda value: isinstance(value, Link)
@@ -42,9 +43,13 @@ def register(app: Flask) -> None:
 
 
 def tweet_text(text: str) -> Markup:
-    """Return a tweet's text as HTML: escaped, with links that pass no rank on. X encodes &, < and >; they are shown."""
-    plain = X_ENTITIES.sub(lambda match: unescape(match[0]), text)
-    return Markup(urlize(Markup.escape(plain), rel=REL))  # noqa: S704 (it is escaped before)
+    """Return a tweet's text as HTML: escaped, with links that pass no rank on."""
+    return Markup(urlize(Markup.escape(plain(text)), rel=REL))  # noqa: S704 (it is escaped before)
+
+
+def plain(text: str | None) -> str:
+    """Return a text of X's without its entities."""
+    return X_ENTITIES.sub(lambda match: unescape(match[0]), text or "")
 
 
 def spoken(lang: str | None) -> str | None:

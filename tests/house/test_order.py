@@ -65,7 +65,7 @@ def offences(path: Path, source: str) -> list[str]:
         wrong = {name for name in rooms & FLOOR.keys() if name != room and FLOOR[name] <= FLOOR[room]}
         wrong |= {"emulator"} & rooms if room not in MAY_IMPORT_THE_EMULATOR else set()
     if room not in WITH_FLASK:
-        wrong |= names & {"flask", "flask_restful", "webargs"}
+        wrong |= names & {"flask", "flask_restful"}
     return [f"{path} imports {name}" for name in sorted(wrong)]
 
 

@@ -12,15 +12,16 @@ from web.figures import coverage, facets, people, texts, volume, week
 from web.tables import Figure
 
 TOP = 10
+TOP_TAGS = 12
 MOST = 1000  # rows of a ranking's CSV
 
 
 def _volume(session: Session, asked: Asked) -> Figure | None:
-    return volume.over_time(volume.volume(session, asked), asked)
+    return volume.over_time(volume.volume(session, asked), asked, MOST)
 
 
 def _tags(session: Session, asked: Asked) -> Figure | None:
-    return volume.by_tag(volume.volume(session, asked), asked)
+    return volume.by_tag(volume.volume(session, asked), asked, MOST)
 
 
 def _active(session: Session, asked: Asked) -> Figure | None:

@@ -64,26 +64,37 @@ def volume(session: Session, asked: Asked) -> Volume:
     return Volume(cut, counts, before, tags, tags_before, found, marks, young)
 
 
-def over_time(found: Volume, asked: Asked) -> Figure:
-    """Show the counts bucket by bucket."""
+def over_time(found: Volume, asked: Asked, most: int) -> Figure:
+    """Show the counts bucket by bucket, with at most `most` tags beside them, those with the most tweets."""
+    leading = _ranked(found)[:most]
+    shown = found._replace(tags=[series for series in found.tags if series in leading])
     columns = [Column("From", "time"), Column("Tweets")]
     columns += [Column(f"{length(asked.shift)} before")] if found.before is not None else []
-    columns += [Column(series.tag) for series in found.tags] + [Column("Note", "text")]
-    rows = tuple(_rows(found, asked))
+    columns += [Column(series.tag) for series in shown.tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
     of = _length(found.axis)
     curve = Curve(found.axis.periods, curves, asked.zone, of, found.spikes, found.marks)
-    return Figure("volume", f"Tweets per {of}", _finding(found, asked), Table(tuple(columns), rows), curve=curve)
+    table = Table(tuple(columns), tuple(_rows(shown, asked)))
+    return Figure("volume", f"Tweets per {of}", _finding(found, asked), table, _left_out(found, most), curve)
 
 
-def by_tag(found: Volume, asked: Asked) -> Figure:
+def by_tag(found: Volume, asked: Asked, most: int) -> Figure:
     """Show the tags side by side, the one with the most tweets first."""
-    total = sum(sum(series.counts) for series in found.tags)
-    ranked = sorted(found.tags, key=lambda series: -sum(series.counts))
+    total, ranked = sum(sum(series.counts) for series in found.tags), _ranked(found)
     columns = [Column("Tag", "text"), Column("Over time", "line"), Column("Tweets"), Column("Share", "share")]
     columns += [Column("Before"), Column("Change", "text")] if found.tags_before is not None else []
-    table = Table(tuple(columns), tuple(_tag_row(series, total, found, asked) for series in ranked), bars=2)
-    return Figure("tags", "Tweets by tag", _leading(ranked, total), table, note=TWICE)
+    table = Table(tuple(columns), tuple(_tag_row(series, total, found, asked) for series in ranked[:most]), bars=2)
+    note = " ".join(filter(None, [TWICE, _left_out(found, most)]))
+    return Figure("tags", "Tweets by tag", _leading(ranked, total), table, note)
+
+
+def _ranked(found: Volume) -> list[TagSeries]:
+    return sorted(found.tags, key=lambda series: -sum(series.counts))
+
+
+def _left_out(found: Volume, most: int) -> str:
+    more = len(found.tags) - most
+    return f"{plural(more, 'tag')} with fewer tweets are in the CSV only." if more > 0 else ""
 
 
 def _rows(found: Volume, asked: Asked) -> Iterator[tuple[object, ...]]:

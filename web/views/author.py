@@ -10,7 +10,7 @@ from queries.activity import activity
 from queries.authors import named
 from text import usernames
 from web.figures import facets, texts, volume, week
-from web.figures.catalogue import TOP
+from web.figures.catalogue import TOP, TOP_TAGS
 from web.site import Site, tidied
 from web.views.overview import Overview, newest
 
@@ -29,13 +29,15 @@ def register(app: Flask, site: Site) -> None:
             asked = site.asked(session, fixed=(("author", name),))
             found = volume.volume(session, asked)
             figures = [
-                volume.by_tag(found, asked),
+                volume.by_tag(found, asked, TOP_TAGS),
                 facets.languages(session, asked, TOP),
                 texts.beside(session, asked, TOP),
                 week.week(session, asked),
             ]
             totals = activity(session, asked.filters, most=1)
-            shown = Overview(totals, found.total_before, volume.over_time(found, asked), figures, newest(session, asked))
+            shown = Overview(
+                totals, found.total_before, volume.over_time(found, asked, TOP_TAGS), figures, newest(session, asked)
+            )
             return site.page("author.html", session, asked.zone, asked=asked, author=known, shown=shown)
 
     page(app, "/view/authors/<username>", author)

@@ -18,7 +18,7 @@ from queries.tags import known_tag, tracked_tags
 from queries.tweets import TweetView, Views
 from web.asked import Asked
 from web.figures import coverage, facets, people, texts, volume, week
-from web.figures.catalogue import TOP
+from web.figures.catalogue import TOP, TOP_TAGS
 from web.site import Site, tidied
 from web.tables import Figure
 
@@ -69,7 +69,7 @@ def register(app: Flask, site: Site) -> None:
 def _overview(session: Session, asked: Asked) -> Overview:
     found, totals = volume.volume(session, asked), activity(session, asked.filters, most=TOP)
     figures = [
-        volume.by_tag(found, asked),
+        volume.by_tag(found, asked, TOP_TAGS),
         coverage.coverage(session, asked),
         people.followed(session, asked, TOP),
         people.active(totals, asked),
@@ -78,7 +78,7 @@ def _overview(session: Session, asked: Asked) -> Overview:
         texts.beside(session, asked, TOP),
         week.week(session, asked),
     ]
-    return Overview(totals, found.total_before, volume.over_time(found, asked), figures, newest(session, asked))
+    return Overview(totals, found.total_before, volume.over_time(found, asked, TOP_TAGS), figures, newest(session, asked))
 
 
 def _of_tag(session: Session, asked: Asked) -> Overview:
