@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from formats.times import rfc3339
 from web import words
 from web.advice import advice
-from web.tables import Curve, Figure, Link, Table
+from web.tables import Curve, Figure, Link, Table, merged
 
 REL = "noopener nofollow ugc"
 SPOKEN = re.compile(r"[a-z]{2}", re.ASCII)
@@ -38,7 +38,14 @@ def register(app: Flask) -> None:
         "path": polyline,
     }
     app.jinja_env.tests["link"] = lambda value: isinstance(value, Link)
-    app.jinja_env.globals |= {"spoken": spoken, "drawn": drawn, "shaded": shaded, "lines": lines, "second": _second}
+    app.jinja_env.globals |= {
+        "spoken": spoken,
+        "drawn": drawn,
+        "shaded": shaded,
+        "lines": lines,
+        "merged": merged,
+        "second": _second,
+    }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -87,13 +94,14 @@ def _line(row: tuple[Any, ...], curve: Curve, at: int) -> Markup:
     return Markup(f'<tr data-from="{first}"{spike}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (all of it is ours)
 
 
-def shaded(curve: Curve) -> list[tuple[float, float, str]]:
-    """Return where a figure is shaded, from where to how wide in a box of 1000, and what for."""
+def shaded(curve: Curve) -> list[tuple[float, float]]:
+    """Return where a figure is shaded, from where and how wide in a box of 1000."""
     if not curve.periods:
         return []
     first, end = curve.periods[0][0], curve.periods[-1][1]
     scale = WIDTH / max(1, end - first)
-    return [((mark.first - first) * scale, max(2, (mark.end - mark.first) * scale), mark.what) for mark in curve.marks]
+    marks = merged(curve.marks, "not collected whole")
+    return [((mark.first - first) * scale, max(2, (mark.end - mark.first) * scale)) for mark in marks]
 
 
 def _second(second: int) -> datetime:

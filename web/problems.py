@@ -25,7 +25,7 @@ def register(app: Flask) -> None:
     """Show a page's errors to people as pages."""
 
     def shown(response: Response) -> Response:
-        if response.mimetype != MEDIA_TYPE or request.endpoint not in app.extensions.get(PAGES, ()) or not _a_person():
+        if response.mimetype != MEDIA_TYPE or request.endpoint not in app.extensions.get(PAGES, ()) or not a_person():
             return response
         problem = response.get_json()
         what = WHAT.get(response.status_code, HTTPStatus(response.status_code).phrase)
@@ -37,6 +37,6 @@ def register(app: Flask) -> None:
     app.after_request(shown)
 
 
-def _a_person() -> bool:
+def a_person() -> bool:
     """Tell whether a browser asks: it names HTML, where programs take anything."""
     return HTML in {value for value, quality in request.accept_mimetypes if quality > 0}

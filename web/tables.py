@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -63,6 +64,17 @@ class Mark(NamedTuple):
     first: int
     end: int
     what: str
+
+
+def merged(marks: Iterable[Mark], what: str) -> list[Mark]:
+    """Return the time that any of these covers, as marks that don't touch, oldest first."""
+    found: list[Mark] = []
+    for mark in sorted(marks):
+        if found and mark.first <= found[-1].end:
+            found[-1] = found[-1]._replace(end=max(found[-1].end, mark.end))
+        else:
+            found.append(mark._replace(what=what))
+    return found
 
 
 class Curve(NamedTuple):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy.orm import Session
 
 from queries.facets import FacetRow, Facets, facets
 from web.asked import Asked
 from web.figures.volume import NOTHING
+from web.languages import language
 from web.tables import Column, Figure, Link, Table
 from web.words import plural, share
 
@@ -16,36 +19,42 @@ PLACES = "Only tweets that their authors gave a place to have a country: who say
 def languages(session: Session, asked: Asked, most: int) -> Figure:
     """Rank the languages as X found them."""
     found = facets(session, "lang", asked.filters)
-    finding = _finding(found, "the tweets", "in ", "X gave no language for")
-    return Figure("languages", "Languages", finding, _table(found, "Language", "lang", asked, most), _cut(found, most))
+    finding = _leading(found, lambda row: f"are in {language(row.value) or row.value}")
+    if found.rows and found.unknown_share:
+        finding += f" X gave no language for {share(found.unknown_share)}."
+    table = _table(found, "Language", lambda row: _link(row, "lang", asked, language(row.value)), most)
+    return Figure("languages", "Languages", finding, table, _cut(found, most))
 
 
 def countries(session: Session, asked: Asked, most: int) -> Figure:
     """Rank the countries that tweets were sent from."""
     found = facets(session, "country", asked.filters)
-    finding = _finding(found, "the tweets with a place", "from ", "")
-    if found.unknown_share is not None:
-        finding = f"{share(1 - found.unknown_share)} of the tweets say where they are from. {finding if found.rows else ''}"
-    note = " ".join(filter(None, [PLACES, _cut(found, most)]))
-    return Figure("countries", "Countries", finding.strip(), _table(found, "Country", "country", asked, most), note)
+    finding = _leading(found, lambda row: f"with a place are from {row.value}")
+    if found.rows and found.unknown_share is not None:
+        finding = f"{share(1 - found.unknown_share)} of the tweets say where they are from. {finding}"
+    table = _table(found, "Country", lambda row: _link(row, "country", asked), most)
+    return Figure("countries", "Countries", finding, table, " ".join(filter(None, [PLACES, _cut(found, most)])))
 
 
-def _finding(found: Facets, of: str, how: str, unknown: str) -> str:
+def _leading(found: Facets, says: Callable[[FacetRow], str]) -> str:
     if not found.rows:
         return NOTHING if found.unknown_share is None else "None of the tweets has one."
-    known, first = sum(row.tweets for row in found.rows), found.rows[0]
-    said = f"{share(first.tweets / known)} of {of} are {how}{first.value}."
-    return f"{said} {unknown} {share(found.unknown_share)}." if unknown and found.unknown_share else said
+    first = found.rows[0]
+    return f"{share(first.tweets / _known(found))} of the tweets {says(first)}."
 
 
-def _table(found: Facets, title: str, name: str, asked: Asked, most: int) -> Table:
-    known = sum(row.tweets for row in found.rows)
+def _known(found: Facets) -> int:
+    return sum(row.tweets for row in found.rows)
+
+
+def _table(found: Facets, title: str, link: Callable[[FacetRow], Link], most: int) -> Table:
     columns = (Column(title, "text"), Column("Tweets"), Column("Share", "share"))
-    return Table(columns, tuple(_row(row, known, name, asked) for row in found.rows[:most]), bars=1)
+    rows = tuple((link(row), row.tweets, row.tweets / _known(found)) for row in found.rows[:most])
+    return Table(columns, rows, bars=1)
 
 
-def _row(row: FacetRow, known: int, name: str, asked: Asked) -> tuple[object, ...]:
-    return Link(row.value, asked.here("/view/tweets", **{name: row.value})), row.tweets, row.tweets / known
+def _link(row: FacetRow, name: str, asked: Asked, more: str = "") -> Link:
+    return Link(row.value, asked.here("/view/tweets", **{name: row.value}, **dict(asked.fixed)), more)
 
 
 def _cut(found: Facets, most: int) -> str:

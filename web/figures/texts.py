@@ -54,4 +54,4 @@ def _note(found: Hashtags) -> str:
 
 
 def _link(tag: str, asked: Asked) -> Link:
-    return Link(tag, asked.here("/view/tweets", q=tag.removeprefix("#")))
+    return Link(tag, asked.here("/view/tweets", **dict(asked.fixed) | {"q": tag.removeprefix("#")}))

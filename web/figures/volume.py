@@ -19,13 +19,13 @@ from queries.spikes import spikes
 from queries.tags import known_tag
 from queries.zones import DAY
 from web.asked import Asked
-from web.tables import Column, Curve, Figure, Link, Mark, Table
+from web.tables import Column, Curve, Figure, Link, Mark, Table, merged
 from web.words import change, compared, length, listed, moment, number, plural, share
 
 NOTHING = "No tweets in this time."
 NO_BEFORE = "Nothing was collected in the time before, so there is nothing to compare with."
 TWICE = "A tweet counts once for each tag that found it."
-MOST_NAMED = 3
+MOST_NAMED, MOST_GAPS = 3, 100
 
 
 class Volume(NamedTuple):
@@ -101,7 +101,8 @@ def _rows(found: Volume, asked: Asked) -> Iterator[tuple[object, ...]]:
     for number_, (first, end) in enumerate(found.axis.periods):
         before = [found.before[number_]] if found.before is not None else []
         notes = ["spike"] * (number_ in found.spikes)
-        notes += sorted({mark.what for mark in found.marks if mark.first < end and mark.end > first})
+        marks = sorted({mark.what for mark in found.marks if mark.first < end and mark.end > first})
+        notes += marks if len(marks) <= MOST_NAMED else [f"{len(marks)} gaps"]
         notes += ["not over yet"] * (end > asked.now.timestamp() >= first)
         start = datetime.fromtimestamp(first, UTC)
         yield (start, found.counts[number_], *before, *(series.counts[number_] for series in found.tags), ", ".join(notes))
@@ -200,12 +201,14 @@ def _unbegun(begun: Sequence[History], periods: Sequence[Period]) -> Iterator[Ma
         yield Mark(periods[0][0], min(end, periods[-1][1]), f"before the history of {whose}")
 
 
-def _gaps(session: Session, asked: Asked, periods: Sequence[Period]) -> Iterator[Mark]:
-    """Give the gaps that reach into the time that is shown."""
+def _gaps(session: Session, asked: Asked, periods: Sequence[Period]) -> list[Mark]:
+    """Return the gaps that reach into the time that is shown; of very many, the time that they cover."""
+    found = []
     for gap in gaps.stretches(session, keys=asked.filters.tags) if periods else ():
         first, end = int(gap.first.timestamp()), int(gap.end.timestamp()) + 1
         if first < periods[-1][1] and end > periods[0][0]:
-            yield Mark(max(first, periods[0][0]), min(end, periods[-1][1]), f"gap in {gap.tag}")
+            found.append(Mark(max(first, periods[0][0]), min(end, periods[-1][1]), f"gap in {gap.tag}"))
+    return found if len(found) <= MOST_GAPS else merged(found, "gaps")
 
 
 def _length(cut: Axis) -> str:

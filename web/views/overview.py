@@ -12,6 +12,7 @@ from collector import tags
 from guard.pages import page
 from queries import lists
 from queries.activity import Activity, activity
+from queries.gaps import stretches
 from queries.lists import Wanted
 from queries.orders import Order
 from queries.tags import known_tag, tracked_tags
@@ -23,6 +24,7 @@ from web.site import Site, tidied
 from web.tables import Figure
 
 NEWEST_SHOWN = 10
+MOST_GAPS = 50
 NEWEST = Order("created", descending=True)
 
 
@@ -60,6 +62,7 @@ def register(app: Flask, site: Site) -> None:
             tracked = tracked_tags(session, key=tags.key(name))
             shown = _of_tag(session, asked)
             values: dict[str, Any] = {"asked": asked, "tag": name, "tracked": tracked[0] if tracked else None, "shown": shown}
+            values["gaps"] = stretches(session, keys=[tags.key(name)])[-MOST_GAPS:]
             return site.page("tag.html", session, asked.zone, **values)
 
     page(app, "/", overview)

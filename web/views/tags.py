@@ -15,10 +15,11 @@ from collector.tags import TagRefused
 from formats.arguments import HistoryArguments
 from formats.given import given
 from formats.parameters import UTC
-from formats.problems import Fault
+from formats.problems import BadInput, Fault
 from formats.terms import TermsRefused, terms
 from guard.pages import page
 from queries.tags import tracked_tags
+from web.problems import a_person
 from web.site import Site, seen, tidied
 
 PATH = "/view/tags"
@@ -69,7 +70,9 @@ def register(app: Flask, site: Site) -> None:
         except TermsRefused as error:
             faults = tuple(error.faults)
         else:
-            return seen(f"{PATH}#{shown.tag.removeprefix('#')}")
+            return seen(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
+        if not a_person():
+            raise BadInput(list(faults))
         with site.reading() as session:
             return _page(site, session, UTC, form._replace(faults=faults), status=400)
 
