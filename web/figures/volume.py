@@ -132,7 +132,8 @@ def _finding(found: Volume, asked: Asked) -> str:
     if found.spikes:
         top = max(found.spikes, key=lambda at: found.counts[at])
         when = moment(datetime.fromtimestamp(found.axis.periods[top][0], UTC), asked.zone)
-        parts.append(f"{plural(len(found.spikes), 'spike')}, the highest with {number(found.counts[top])} on {when}.")
+        highest = "the highest with" if len(found.spikes) > 1 else "with"
+        parts.append(f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}.")
     if found.marks:
         parts.append("Shaded time was not collected whole.")
     if found.young:
