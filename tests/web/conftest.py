@@ -1,4 +1,4 @@
-"""What the tests of pages share: a browser."""
+"""What the tests of pages share: a browser, and a pretend X."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from emulator import Emulator
 from tests.fixtures.browser import browser
 
 
@@ -14,4 +15,11 @@ from tests.fixtures.browser import browser
 def chromium() -> Iterator[Browser]:
     """A browser to which localhost and all names that end in .test mean this machine."""
     with browser("localhost", "*.test") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pretend_x() -> Iterator[Emulator]:
+    """A small pretend X for all tests of a module."""
+    with Emulator(tweets=2_000) as running:
         yield running
