@@ -1,0 +1,18 @@
+"""/view/…: what no page is at, so that a person who mistypes a path gets a page that says so."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from werkzeug.exceptions import NotFound
+
+from guard.pages import page
+from web.site import Site
+
+
+def register(app: Flask, _site: Site) -> None:
+    """Give the app the page."""
+
+    def no_page(path: str) -> Response:
+        raise NotFound("there is no page at this path")
+
+    page(app, "/view/<path:path>", no_page)
