@@ -41,6 +41,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals |= {
         "spoken": spoken,
         "drawn": drawn,
+        "highest": highest,
         "shaded": shaded,
         "lines": lines,
         "merged": merged,
@@ -73,9 +74,13 @@ def polyline(counts: Sequence[float | None], most: float = 0) -> str:
 
 def drawn(table: Table, curve: Curve) -> list[str]:
     """Return the points of each curve of a figure, all on one scale."""
-    columns = [[row[number] for row in table.rows] for number in curve.columns]
-    most = max((value or 0 for column in columns for value in column), default=0)
-    return [polyline(column, most) for column in columns]
+    most = highest(table, curve)
+    return [polyline([row[number] for row in table.rows], most) for number in curve.columns]
+
+
+def highest(table: Table, curve: Curve) -> int:
+    """Return the highest value of a figure's curves."""
+    return max((row[number] or 0 for row in table.rows for number in curve.columns), default=0)
 
 
 def lines(figure: Figure) -> Markup:
