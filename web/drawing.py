@@ -13,6 +13,7 @@ from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
 from formats.times import rfc3339
+from queries.snowflakes import snowflake_time
 from web import words
 from web.advice import advice
 from web.tables import Curve, Figure, Link, Table, merged
@@ -36,6 +37,7 @@ def register(app: Flask) -> None:
         "tweet_text": tweet_text,
         "plain": plain,
         "path": polyline,
+        "given_out": snowflake_time,
     }
     app.jinja_env.tests["link"] = lambda value: isinstance(value, Link)
     app.jinja_env.globals |= {
