@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from queries.activity import activity
 from web.asked import Asked
-from web.figures import coverage, facets, people, texts, volume, week
+from web.figures import counts, coverage, facets, people, tags, texts, volume, week
 from web.tables import Figure
 
 TOP = 10
@@ -17,11 +17,11 @@ MOST = 1000  # rows of a ranking's CSV
 
 
 def _volume(session: Session, asked: Asked) -> Figure | None:
-    return volume.over_time(volume.volume(session, asked), asked, MOST)
+    return volume.over_time(counts.volume(session, asked), asked, MOST)
 
 
 def _tags(session: Session, asked: Asked) -> Figure | None:
-    return volume.by_tag(volume.volume(session, asked), asked, MOST)
+    return tags.by_tag(counts.volume(session, asked), asked, MOST)
 
 
 def _active(session: Session, asked: Asked) -> Figure | None:

@@ -11,7 +11,7 @@ from queries.tags import tag_ids
 from queries.volume import Bucket, Share, TagShare, per_tag, volume
 from queries.zones import DAY, HOUR
 from web.asked import EARLIEST, Asked
-from web.figures.volume import tag_path
+from web.paths import tag_path
 from web.tables import Column, Curve, Figure, Link, Table
 from web.words import listed, number, share
 

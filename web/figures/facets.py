@@ -10,6 +10,7 @@ from queries.facets import FacetRow, Facets, facets
 from web.asked import Asked
 from web.figures.volume import NOTHING
 from web.languages import language
+from web.paths import tweets_path
 from web.tables import Column, Figure, Link, Table
 from web.words import plural, share
 
@@ -54,7 +55,7 @@ def _table(found: Facets, title: str, link: Callable[[FacetRow], Link], most: in
 
 
 def _link(row: FacetRow, name: str, asked: Asked, more: str = "") -> Link:
-    return Link(row.value, asked.here("/view/tweets", **{name: row.value}, **dict(asked.fixed)), more)
+    return Link(row.value, tweets_path(asked, **{name: row.value}), more)
 
 
 def _cut(found: Facets, most: int) -> str:

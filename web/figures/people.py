@@ -8,6 +8,7 @@ from queries.activity import Activity
 from queries.authors import FOLLOWERS, AuthorRank, author_page
 from web.asked import Asked
 from web.figures.volume import NOTHING
+from web.paths import author_path
 from web.tables import Column, Figure, Link, Table
 from web.words import number, share
 
@@ -50,11 +51,6 @@ def _leading(found: Activity) -> str:
     first, part = found.most_active[0], sum(rank.tweets for rank in found.most_active) / found.tweets
     wrote = f"{_name(first)} wrote the most, {number(first.tweets)} of {number(found.tweets)}."
     return f"{wrote} These {len(found.most_active)} wrote {share(part)}." if len(found.most_active) > 1 else wrote
-
-
-def author_path(username: str, asked: Asked) -> str:
-    """Return the path of an author's page, with what else is asked for."""
-    return asked.here(f"/view/authors/{username}", author=None)
 
 
 def _link(rank: AuthorRank, asked: Asked) -> object:

@@ -8,6 +8,7 @@ from queries.related import related
 from queries.tags import tracked_id, tracked_keys
 from queries.texts import Hashtags, hashtags
 from web.asked import Asked
+from web.paths import tweets_path
 from web.tables import Column, Figure, Link, Table
 from web.words import plural, share, times
 
@@ -54,4 +55,4 @@ def _note(found: Hashtags) -> str:
 
 
 def _link(tag: str, asked: Asked) -> Link:
-    return Link(tag, asked.here("/view/tweets", **dict(asked.fixed) | {"q": tag.removeprefix("#")}))
+    return Link(tag, tweets_path(asked, q=tag.removeprefix("#")))

@@ -9,7 +9,7 @@ from guard.pages import page
 from queries.activity import activity
 from queries.authors import named
 from text import usernames
-from web.figures import facets, texts, volume, week
+from web.figures import counts, facets, tags, texts, volume, week
 from web.figures.catalogue import TOP, TOP_TAGS
 from web.site import Site, tidied
 from web.views.overview import Overview, newest
@@ -27,9 +27,9 @@ def register(app: Flask, site: Site) -> None:
             if known is None or name is None:
                 raise NotFound("no tweet of an author with this username is stored")
             asked = site.asked(session, fixed=(("author", name),))
-            found = volume.volume(session, asked)
+            found = counts.volume(session, asked)
             figures = [
-                volume.by_tag(found, asked, TOP_TAGS),
+                tags.by_tag(found, asked, TOP_TAGS),
                 facets.languages(session, asked, TOP),
                 texts.beside(session, asked, TOP),
                 week.week(session, asked),

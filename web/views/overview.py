@@ -18,7 +18,8 @@ from queries.orders import Order
 from queries.tags import known_tag, tracked_tags
 from queries.tweets import TweetView, Views
 from web.asked import Asked
-from web.figures import coverage, facets, people, texts, volume, week
+from web.figures import counts, coverage, facets, people, texts, volume, week
+from web.figures import tags as of_tags
 from web.figures.catalogue import TOP, TOP_TAGS
 from web.site import Site, tidied
 from web.tables import Figure
@@ -70,9 +71,9 @@ def register(app: Flask, site: Site) -> None:
 
 
 def _overview(session: Session, asked: Asked) -> Overview:
-    found, totals = volume.volume(session, asked), activity(session, asked.filters, most=TOP)
+    found, totals = counts.volume(session, asked), activity(session, asked.filters, most=TOP)
     figures = [
-        volume.by_tag(found, asked, TOP_TAGS),
+        of_tags.by_tag(found, asked, TOP_TAGS),
         coverage.coverage(session, asked),
         people.followed(session, asked, TOP),
         people.active(totals, asked),
@@ -86,9 +87,9 @@ def _overview(session: Session, asked: Asked) -> Overview:
 
 def _of_tag(session: Session, asked: Asked) -> Overview:
     """Return the same without what compares tags, and with X's counts over time."""
-    shown, counts = _overview(session, asked), coverage.over_time(session, asked)
-    kept = [figure for figure in shown.figures if figure.name != "tags" and not (counts and figure.name == "coverage")]
-    return shown._replace(figures=[counts, *kept] if counts else kept)
+    shown, by_x = _overview(session, asked), coverage.over_time(session, asked)
+    kept = [figure for figure in shown.figures if figure.name != "tags" and not (by_x and figure.name == "coverage")]
+    return shown._replace(figures=[by_x, *kept] if by_x else kept)
 
 
 def newest(session: Session, asked: Asked) -> list[TweetView]:
