@@ -61,7 +61,7 @@ def unpinned(root: Path, requirements: str) -> set[str]:
 
 
 def test_the_image_has_every_file_that_the_service_is_made_of() -> None:
-    assert {"app.py", "web/templates/index.html", "migrations/env.py", "emulator/__init__.py"} <= needed()
+    assert {"app.py", "web/templates/overview.html", "migrations/env.py", "emulator/__init__.py"} <= needed()
     assert missing(ROOT, DOCKERIGNORE) == set()
     assert "." in [value.split()[0] for value in values(BUILD, "COPY")]
     assert "--from=build /app /app" in values(FINAL, "COPY")
