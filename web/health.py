@@ -17,7 +17,7 @@ from queries.collections import CollectionView, latest
 from queries.figures import ServiceFigures, service_figures
 from web.advice import advice
 from web.shipping import Shipping
-from web.words import dollars, moment, number, plural
+from web.words import day, dollars, moment, number, plural
 
 
 class Level(IntEnum):
@@ -110,7 +110,7 @@ def _budget(session: Session, collector: Collector) -> Part:
     used = view.month.ceiling + view.unsettled
     if budget is None:
         return Part("Budget", Level.WELL, f"At most {dollars(used)} spent this billing month, without a budget.")
-    stands = f"At most {dollars(used)} of {dollars(budget)} spent until {view.end}; {dollars(view.forecast)} at this rate."
+    stands = f"At most {dollars(used)} of {dollars(budget)} spent until {day(view.end)}; {dollars(view.forecast)} at this rate."
     if used >= budget:
         return Part("Budget", Level.BROKEN, stands, advice("the budget of"))
     if view.forecast > budget:

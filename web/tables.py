@@ -11,7 +11,7 @@ from formats.sheets import table as sheet
 from formats.times import rfc3339
 from queries.periods import Period
 
-Kind = Literal["text", "number", "share", "lift", "time", "heat", "line", "file"]
+Kind = Literal["text", "number", "share", "lift", "change", "time", "heat", "line", "file"]
 UNITS = {"share": " (share of 1)"}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 UNKNOWN = "–"
+UNBROKEN = "\u00a0"
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
 
 
@@ -62,7 +63,12 @@ def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """Return a time by the clock of a zone, such as Mon 23 Nov 2026, 14:05."""
     if when is None:
         return "never"
-    return f"{when.astimezone(zone):%a %-d %b %Y, %H:%M}"
+    return f"{when.astimezone(zone):%a %-d %b %Y, %H:%M}".replace(" ", UNBROKEN)
+
+
+def day(when: date) -> str:
+    """Return a date, such as 1 Dec 2026."""
+    return f"{when:%-d %b %Y}".replace(" ", UNBROKEN)
 
 
 def length(span: timedelta) -> str:

@@ -19,7 +19,7 @@ def by_tag(found: Volume, asked: Asked, most: int) -> Figure:
     """Show the tags side by side, at most `most`, the one with the most tweets first."""
     total, leading = sum(sum(series.counts) for series in found.tags), ranked(found)
     columns = [Column("Tag", "text"), Column("Over time", "line"), Column("Tweets"), Column("Share", "share")]
-    columns += [Column("Before"), Column("Change", "text")] if found.tags_before is not None else []
+    columns += [Column("Before"), Column("Change", "change")] if found.tags_before is not None else []
     table = Table(tuple(columns), tuple(_tag_row(series, total, found, asked) for series in leading[:most]), bars=2)
     note = " ".join(filter(None, [TWICE, left_out(found, most)]))
     return Figure("tags", "Tweets by tag", _leading(leading, total), table, note)

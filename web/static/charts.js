@@ -97,6 +97,10 @@ function draw(chart) {
   chart.classList.add("drawn");
   const plot = new uPlot(options, data, chart);
   plot.root.setAttribute("aria-hidden", "true");
+  plot.root.querySelector(".u-legend").hidden = true;
+  plot.over.addEventListener("mouseenter", () => {
+    plot.root.querySelector(".u-legend").hidden = false;
+  });
   return plot;
 }
 
