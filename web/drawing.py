@@ -28,7 +28,8 @@ WIDTH, HEIGHT = 1000, 100
 def register(app: Flask) -> None:
     """Give the app's templates what they write and draw with."""
     filters: dict[str, Any] = {
-        name: getattr(words, name) for name in ("number", "share", "change", "times", "moment", "day", "plural", "dollars")
+        name: getattr(words, name)
+        for name in ("number", "share", "change", "times", "moment", "day", "plural", "dollars", "sentence")
     }
     app.jinja_env.filters |= filters | {
         "advice": advice,

@@ -35,12 +35,13 @@ class Level(IntEnum):
 
 
 class Part(NamedTuple):
-    """A part of the service: how well it is, how it stands, and what to do about it, if anything."""
+    """A part of the service: how well it is, how it stands, what to do about it, if anything; `brief` is shorter, if given."""
 
     name: str
     level: Level
     stands: str
     advice: str = ""
+    brief: str = ""
 
 
 def summary(session: Session, zone: ZoneInfo) -> Part:
@@ -74,7 +75,7 @@ def _collections(view: CollectionView | None, zone: ZoneInfo) -> Part:
     reason = view.error or next((tag.reason for tag in view.tags if tag.reason), None)
     level = Level.LOOK if view.state == "partial" else Level.BROKEN
     said = f"Of the last collection {of} were done" if view.state == "partial" else "The last collection failed"
-    return Part("Collection", level, f"{said}, {ended}: {reason}.", advice(reason))
+    return Part("Collection", level, f"{said}, {ended}: {reason}.", advice(reason), brief=f"{said}, {ended}.")
 
 
 def _schedule(figures: ServiceFigures, zone: ZoneInfo) -> Part:
@@ -134,12 +135,15 @@ def _logs(shipped: Shipping) -> Part:
     if not shipped.enabled:
         return Part("Logs", Level.WELL, "Records go to stdout only.", "LOGSTASH_HOST ships them to Logstash as well.")
     stands = f"{plural(shipped.sent, 'record')} shipped since the start, {number(shipped.queued)} waiting."
+    if shipped.queued and not shipped.sent:
+        return Part("Logs", Level.LOOK, f"Logstash has taken no record yet, {number(shipped.queued)} wait.", LOGSTASH_AWAY)
     if shipped.dropped:
         lost = f"{stands} {plural(shipped.dropped, 'record')} dropped."
-        return Part("Logs", Level.LOOK, lost, "Look whether Logstash answers; stdout has every record.")
+        return Part("Logs", Level.LOOK, lost, LOGSTASH_AWAY)
     return Part("Logs", Level.WELL, stands)
 
 
+LOGSTASH_AWAY = "Look whether Logstash answers at LOGSTASH_HOST; stdout has every record."
 REFUSALS = {
     "credits": "billing blocked until credits",
     "usage-cap": "billing blocked until X's next",

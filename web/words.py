@@ -80,6 +80,11 @@ def length(span: timedelta) -> str:
     return plural(seconds, "second")
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun, such as 1 tweet or 2 tweets."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
