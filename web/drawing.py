@@ -23,14 +23,12 @@ SPOKEN = re.compile(r"[a-z]{2}", re.ASCII)
 UNTOLD = frozenset({"in", "iw", "ji", "un"})  # codes of X's that browsers don't know
 X_ENTITIES = re.compile(r"&(?:amp|lt|gt);")
 WIDTH, HEIGHT = 1000, 100
+WRITTEN = ("number", "share", "change", "times", "moment", "day", "plural", "dollars", "sentence")
 
 
 def register(app: Flask) -> None:
     """Give the app's templates what they write and draw with."""
-    filters: dict[str, Any] = {
-        name: getattr(words, name)
-        for name in ("number", "share", "change", "times", "moment", "day", "plural", "dollars", "sentence")
-    }
+    filters: dict[str, Any] = {name: getattr(words, name) for name in WRITTEN}
     app.jinja_env.filters |= filters | {
         "advice": advice,
         "lasting": words.length,
