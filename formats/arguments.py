@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
@@ -28,11 +28,13 @@ from formats.parameters import (
 from queries.authors import FOLLOWERS, TWEETS
 from queries.facets import FACETS
 from queries.orders import Order
-from queries.zones import HOUR
+from queries.zones import FIRST, HOUR, LAST
 
 MOST_AUTHORS = 1000
 MOST_ROWS = 1000
 MOST_SHOWN = 200
+MOST_TAGS = 10
+EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LAST))
 _ONE_FACET = f"expected one of {', '.join(FACETS)}"
 
 
@@ -146,6 +148,14 @@ class ViewArguments(FilterArguments):
 
     period = Span(load_default=timedelta(days=7))
     tz = Zone(load_default=UTC)
+
+    @validates_schema
+    def _can_be_shown(self, data: dict[str, Any], **_kw: object) -> None:
+        for name in ("since", "until"):
+            if name in data and not EARLIEST <= data[name] <= LATEST:
+                raise ValidationError("expected a time of the years 2 to 9998, which calendars of all zones have", name)
+        if len(data.get("tag", ())) > MOST_TAGS:
+            raise ValidationError(f"expected at most {MOST_TAGS} tags", "tag")
 
 
 class SearchArguments(ViewArguments):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -43,7 +44,12 @@ class Zone(fields.Field[ZoneInfo]):
 
 def zone_named(name: str) -> ZoneInfo | None:
     """Return the time zone of this name, or None where there is none."""
-    return ZoneInfo(name) if name in available_timezones() - NO_ZONES else None
+    return ZoneInfo(name) if name in _zone_names() else None
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones() - NO_ZONES)
 
 
 class Cursor(fields.Field[str]):

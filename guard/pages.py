@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from flask import Flask, request
+from werkzeug.exceptions import HTTPException
 
 PAGES = "pages"
 
@@ -18,3 +20,12 @@ def page(app: Flask, rule: str, view: Any, **more: Any) -> None:
 def is_page(app: Flask) -> bool:
     """Tell whether the request that is being served opens a page."""
     return request.method in ("GET", "HEAD") and request.endpoint in app.extensions.get(PAGES, ())
+
+
+def is_page_at(app: Flask, path: str) -> bool:
+    """Tell whether a page is opened at a path, which may have a query."""
+    try:
+        endpoint, _ = app.url_map.bind("localhost").match(unquote(urlsplit(path).path), method="GET")
+    except (HTTPException, ValueError):
+        return False
+    return endpoint in app.extensions.get(PAGES, ())

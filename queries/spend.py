@@ -34,6 +34,11 @@ class Outlook(NamedTuple):
     unsettled: int
     forecast: int
 
+    @property
+    def used(self) -> int:
+        """What counts against the month's budget, in micro-dollars."""
+        return self.month.ceiling + self.unsettled
+
 
 class DaySpent(NamedTuple):
     """What a UTC day cost at most, in micro-dollars."""

@@ -17,6 +17,7 @@ from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
 from queries.leases import live_token
 from queries.volume import LATELY, Share, shares
+from sql.functions import among
 
 
 class TagCount(NamedTuple):
@@ -86,15 +87,16 @@ def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag
     rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:
         rows = rows.where(Tag.key == key)
-    left, counted = gaps(session), _lately(session)
+    found, left, counted = session.execute(rows).all(), _by_tag(gaps(session)), _lately(session)
+    last = _last(session, [row[3] for row in found if row[3] is not None])
     return [
-        TrackedTag(tag, count, _last(session, tag_id, run_id), _of(left, tag), _coverage(counted, tag_id), *terms)
-        for tag_id, tag, count, run_id, *terms in session.execute(rows).all()
+        TrackedTag(tag, count, last.get((run_id, tag_id)), left.get(tag, []), _coverage(counted, tag_id), *terms)
+        for tag_id, tag, count, run_id, *terms in found
     ]
 
 
-def _of(left: Sequence[Gap], tag: str) -> list[Gap]:
-    return [gap for gap in left if gap.tag == tag]
+def _by_tag(left: Sequence[Gap]) -> Mapping[str, list[Gap]]:
+    return {tag: list(own) for tag, own in groupby(left, key=lambda gap: gap.tag)}
 
 
 def tracked_coverage(session: Session) -> dict[str, float]:
@@ -119,6 +121,11 @@ def tag_ids(session: Session, *, keys: Sequence[str] = ()) -> list[int]:
     return list(session.scalars(select(Tag.id).where(wanted).order_by(Tag.key)))
 
 
+def tracked_names(session: Session) -> list[str]:
+    """Return the names of the tracked tags, sorted."""
+    return list(session.scalars(select(Tag.tag).where(Tag.tracked).order_by(Tag.key)))
+
+
 def tracked_keys(session: Session) -> list[str]:
     """Return the keys of the tracked tags, by name."""
     return list(session.scalars(select(Tag.key).where(Tag.tracked).order_by(Tag.key)))
@@ -134,11 +141,13 @@ def tracked_id(session: Session, *, key: str) -> int | None:
     return session.scalar(select(Tag.id).where(Tag.key == key, Tag.tracked))
 
 
-def _last(session: Session, tag_id: int, run_id: int | None) -> TagCollection | None:
-    if run_id is None:
-        return None
-    columns = select(Run.id, Run.started, RunTag.state, RunTag.reason, Run.token).join(Run, Run.id == RunTag.run_id)
-    *found, token = session.execute(columns.where(RunTag.run_id == run_id, RunTag.tag_id == tag_id)).one()
-    last = TagCollection._make(found)
-    died = last.state in ("waiting", "running") and token != live_token(session)
-    return last._replace(state="failed", reason=INTERRUPTED) if died else last
+def _last(session: Session, run_ids: Sequence[int]) -> Mapping[tuple[int, int], TagCollection]:
+    """Return how tags went in these collections, by collection and tag."""
+    columns = select(RunTag.tag_id, Run.token, Run.id, Run.started, RunTag.state, RunTag.reason)
+    rows = session.execute(columns.join(Run, Run.id == RunTag.run_id).where(among(Run.id, sorted(set(run_ids)))))
+    live, found = live_token(session), {}
+    for tag_id, token, *went in rows:
+        last = TagCollection._make(went)
+        died = last.state in ("waiting", "running") and token != live
+        found[last.id, tag_id] = last._replace(state="failed", reason=INTERRUPTED) if died else last
+    return found

@@ -17,7 +17,7 @@ def register(app: Flask, collector: Collector, door: Door, metrics: HttpMetrics,
     """Give the app its pages and the files that they load."""
     site = Site(collector, door, metrics, tuple(_outside(settings)), settings.query_timeout)
     drawing.register(app)
-    problems.register(app)
+    problems.register(app, site)
     for view in (overview, search, author, tags, collections, health, files, nothing):
         view.register(app, site)
     docs.register(app, site)

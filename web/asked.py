@@ -15,7 +15,7 @@ from formats.arguments import ViewArguments
 from formats.filters import PARAMETERS
 from formats.given import given
 from formats.times import rfc3339
-from queries.filters import Filters
+from queries.filters import Filters, next_second
 from queries.orders import Order
 from queries.periods import Period
 
@@ -59,7 +59,7 @@ class Asked(NamedTuple):
     def api(self, path: str, **more: str) -> str:
         """Return the URL of the API's answer to the same filters, the period as times."""
         pairs = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
-        bounds = [(name, rfc3339(getattr(self.filters, name))) for name in BOUNDS if getattr(self.filters, name)]
+        bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
         query = urlencode([*pairs, *bounds, *more.items()])
         return f"{path}?{query}" if query else path
 
@@ -104,7 +104,8 @@ class Asked(NamedTuple):
     def chosen(self) -> list[tuple[str, str, str]]:
         """The filters that were given beside the time: name, value, and the query without it."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
-        return [(*pair, "?" + urlencode([other for other in self.pairs if other != pair])) for pair in filters]
+        kept = [pair for pair in self.pairs if pair[0] not in PLACE]
+        return [(*pair, "?" + urlencode([other for other in kept if other != pair])) for pair in filters]
 
     def file(self, name: str) -> str:
         """Return the URL of a figure's numbers as CSV."""

@@ -108,7 +108,7 @@ def _x(figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
 
 def _budget(session: Session, collector: Collector) -> Part:
     view, budget = collector.outlook(session), collector.order.billing.budget
-    used = view.month.ceiling + view.unsettled
+    used = view.used
     if budget is None:
         return Part("Budget", Level.WELL, f"At most {dollars(used)} spent this billing month, without a budget.")
     stands = f"At most {dollars(used)} of {dollars(budget)} spent until {day(view.end)}; {dollars(view.forecast)} at this rate."

@@ -9,6 +9,7 @@ from flask import Flask, Response, render_template, request
 from formats.problems import MEDIA_TYPE
 from guard.pages import PAGES
 from web.policy import PAGE
+from web.site import Site
 
 HTML = "text/html"
 WHAT = {
@@ -21,15 +22,17 @@ WHAT = {
 }
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, site: Site) -> None:
     """Show a page's errors to people as pages."""
 
     def shown(response: Response) -> Response:
+        if request.endpoint in app.extensions.get(PAGES, ()):
+            response.vary.add("Accept")
         if response.mimetype != MEDIA_TYPE or request.endpoint not in app.extensions.get(PAGES, ()) or not a_person():
             return response
         problem = response.get_json()
         what = WHAT.get(response.status_code, HTTPStatus(response.status_code).phrase)
-        response.set_data(render_template("problem.html", problem=problem, what=what))
+        response.set_data(render_template("problem.html", problem=problem, what=what, invented=site.invented()))
         response.headers["Content-Type"] = f"{HTML}; charset=utf-8"
         response.headers["Content-Security-Policy"] = PAGE["Content-Security-Policy"]
         return response

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from flask import Flask, Response, make_response, redirect, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 
 from guard.door import CHALLENGE
+from guard.pages import is_page_at
 from guard.scopes import SIGN_IN, SIGN_OUT, Scope
 from guard.sessions import COOKIE, LONGEST_S
 from web.policy import PAGE
-from web.site import Site
+from web.site import Site, seen
 
 HOME = "/"
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
@@ -22,24 +23,24 @@ def register(app: Flask, site: Site) -> None:
     door = site.door
 
     def sign_in() -> Response:
-        wanted = _wanted(request.args.get("next", ""))
-        return _form(site, wanted) if door.tokens.required else _on(wanted)
+        wanted = _wanted(app, request.args.get("next", ""))
+        return _form(site, wanted) if door.tokens.required else seen(wanted)
 
     def signed_in() -> Response:
-        wanted, token = _wanted(request.form.get("next", "")), request.form.get("token", "").strip()
+        wanted, token = _wanted(app, request.form.get("next", "")), request.form.get("token", "").strip()
         if not door.tokens.required:
-            return _on(wanted)
+            return seen(wanted)
         if door.tokens.scope(token) < Scope.READ:
             door.failures.slow_down(request.environ)
             return _form(site, wanted, fault=WRONG)
-        response = _on(wanted)
+        response = seen(wanted)
         response.set_cookie(
             COOKIE, door.sessions.begun(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
         )
         return response
 
     def sign_out() -> Response:
-        response = _on(SIGN_IN)
+        response = seen(SIGN_IN)
         response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
         return response
 
@@ -57,12 +58,6 @@ def _form(site: Site, wanted: str, *, fault: str | None = None) -> Response:
     return response
 
 
-def _on(wanted: str) -> Response:
-    response = make_response(redirect(wanted, 303))
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _wanted(path: str) -> str:
-    """Return where to go on: a path of this service, and never another site."""
-    return path if OWN_PATH.fullmatch(path) else HOME
+def _wanted(app: Flask, path: str) -> str:
+    """Return where to go on: a page of this service, and nothing else, for what is opened then can cost money."""
+    return path if OWN_PATH.fullmatch(path) and is_page_at(app, path) else HOME

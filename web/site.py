@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from flask import Response, make_response, redirect, render_template, request
@@ -21,6 +22,7 @@ from formats.parameters import UTC, zone_named
 from guard.door import Door
 from guard.scopes import SCOPE, Scope
 from queries.figures import NEWEST, x_now
+from queries.tweets import stored
 from telemetry.metrics import HttpMetrics
 from web import asked as asking
 from web.asked import Asked, Pairs
@@ -87,6 +89,8 @@ class Site(NamedTuple):
         """Return what stands around each page."""
         return {
             "invented": self._invented(session),
+            "here": path_here(),
+            "empty": not stored(session),
             "guarded": self.door.tokens.required,
             "writes": may_write(),
             "status": summary(session, zone),
@@ -118,7 +122,12 @@ def tidied() -> Response | None:
     wanted = asking.canonical(request.args, zone or UTC)
     if list(wanted.items(multi=True)) == list(request.args.items(multi=True)):
         return None
-    return seen(asking.link(request.path, wanted))
+    return seen(asking.link(path_here(), wanted))
+
+
+def path_here() -> str:
+    """Return the path of this request as it stands in a URL."""
+    return quote(request.path)
 
 
 def seen(path: str) -> Response:

@@ -11,7 +11,7 @@ from flask import Flask, Response, request, send_from_directory
 FOLDER = Path(__file__).parent / "static"
 SWAGGER_UI = "vendor/swagger-ui/5.35.0"
 UPLOT = "vendor/uplot/1.6.32"
-TYPES = {".css": "text/css", ".js": "text/javascript"}
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 CHECKED = "public, no-cache"
 
@@ -29,6 +29,7 @@ def register(app: Flask) -> None:
         response = send_from_directory(FOLDER, filename, mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
         response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
         response.vary.add("Accept-Encoding")
+        response.set_etag(response.get_etag()[0] or "", weak=True)
         if response.status_code == 200 and request.accept_encodings.quality("gzip") > 0:
             response.direct_passthrough = False
             response.set_data(_packed(filename, response.headers.get("ETag", "")))

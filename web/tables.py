@@ -66,11 +66,11 @@ class Mark(NamedTuple):
     what: str
 
 
-def merged(marks: Iterable[Mark], what: str) -> list[Mark]:
-    """Return the time that any of these covers, as marks that don't touch, oldest first."""
+def merged(marks: Iterable[Mark], what: str, *, within: int = 0) -> list[Mark]:
+    """Return the time that any of these covers, as marks that are more than so many seconds apart, oldest first."""
     found: list[Mark] = []
     for mark in sorted(marks):
-        if found and mark.first <= found[-1].end:
+        if found and mark.first <= found[-1].end + within:
             found[-1] = found[-1]._replace(end=max(found[-1].end, mark.end))
         else:
             found.append(mark._replace(what=what))

@@ -27,8 +27,19 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     _fill()
+    _index()
+
+
+def _index() -> None:
+    """Put an index in the place of another; readers of PostgreSQL are kept out only while the names change."""
+    columns = ["created", "id", "author_id"]
+    if op.get_bind().dialect.name == "sqlite":
+        op.drop_index("ix_tweets_created", "tweets")
+        op.create_index("ix_tweets_created", "tweets", columns)
+        return
+    op.create_index("ix_tweets_created_new", "tweets", columns)
     op.drop_index("ix_tweets_created", "tweets")
-    op.create_index("ix_tweets_created", "tweets", ["created", "id", "author_id"])
+    op.execute("ALTER INDEX ix_tweets_created_new RENAME TO ix_tweets_created")
 
 
 def _text() -> sa.Text:

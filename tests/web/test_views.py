@@ -29,6 +29,10 @@ PATHS = (
 )
 PROBLEMS = {
     "/view/collections/999": 404,
+    "/view/nothing": 404,
+    "/?since=9999-12-31T23:59:59Z&tz=Pacific/Kiritimati": 400,
+    "/view/tweets?since=0001-01-01T00:00:00Z&tz=America/New_York": 400,
+    "/?" + "&".join(f"tag=t{number}" for number in range(11)): 400,
     "/view/tags/nobody": 404,
     "/view/authors/nobody": 404,
     "/view/figures/nobody.csv": 404,
@@ -129,7 +133,7 @@ def test_a_browser_gets_an_error_as_a_page_and_a_program_as_a_problem(service: S
     assert person.headers["X-Request-Id"] in person.text
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/tweets?colour=red", "/view/nothing"])
+@pytest.mark.parametrize("path", ["/nothing", "/tweets?colour=red"])
 def test_what_is_no_page_answers_browsers_with_a_problem_too(service: Server, path: str) -> None:
     assert service.get(path, headers=BROWSER).headers["Content-Type"] == "application/problem+json"
 

@@ -23,6 +23,7 @@ from web.tables import Mark, merged
 from web.words import plural
 
 MOST_GAPS = 100
+SEEN = 500  # a shade that is narrower than such a part can't be told from its neighbours
 
 
 class Volume(NamedTuple):
@@ -46,9 +47,17 @@ class Volume(NamedTuple):
         return None if self.before is None else sum(self.before)
 
 
+def stretch(session: Session, asked: Asked) -> Period:
+    """Return the time that is shown, in epoch seconds: where it has no beginning, from the first tweet stored."""
+    if asked.stretch is not None:
+        return asked.stretch
+    first, end = filled(session)
+    return first, max(first, min(end, int(asked.filters.until.timestamp()) if asked.filters.until else end))
+
+
 def volume(session: Session, asked: Asked) -> Volume:
     """Count."""
-    cut = axis(asked.zone, *(asked.stretch or filled(session)))
+    cut = axis(asked.zone, *stretch(session, asked))
     begun = histories(session, keys=asked.filters.tags)
     counts = totals(session, cut.periods, asked.filters)
     tags = _per_tag(session, cut.periods, asked.filters, counts)
@@ -113,4 +122,4 @@ def _gaps(session: Session, asked: Asked, periods: Sequence[Period]) -> list[Mar
         first, end = int(gap.first.timestamp()), int(gap.end.timestamp()) + 1
         if first < periods[-1][1] and end > periods[0][0]:
             found.append(Mark(max(first, periods[0][0]), min(end, periods[-1][1]), f"gap in {gap.tag}"))
-    return found if len(found) <= MOST_GAPS else merged(found, "gaps")
+    return found if len(found) <= MOST_GAPS else merged(found, "gaps", within=(periods[-1][1] - periods[0][0]) // SEEN)

@@ -33,7 +33,9 @@ def coverage(session: Session, asked: Asked) -> Figure:
 
 
 def over_time(session: Session, asked: Asked) -> Figure | None:
-    """Show both over time for one tag; None where X was not asked."""
+    """Show both over time for one tag; None where another number of tags is asked for, or X was not."""
+    if len(asked.filters.tags) != 1:
+        return None
     since, until = _bounds(asked)
     since = max(since, until - timedelta(days=MOST_DAYS))
     bucket = HOUR if until - since <= LONGEST_OF_HOURS else DAY

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from queries.periods import filled
 from queries.series import totals
 from queries.zones import HOUR, buckets
 from web.asked import Asked
+from web.figures.counts import stretch
 from web.figures.volume import NOTHING
 from web.tables import Column, Figure, Table
 from web.words import number, plural
@@ -20,7 +20,7 @@ LONGEST_S = 400 * 86_400
 
 def week(session: Session, asked: Asked) -> Figure:
     """Add up the hours; of a long time the last 400 days."""
-    first, end = asked.stretch or filled(session)
+    first, end = stretch(session, asked)
     begin = max(first, end - LONGEST_S)
     hours = tuple(buckets(asked.zone, HOUR, begin, end)) if begin < end else ()
     counts = [[0] * 24 for _ in DAYS]

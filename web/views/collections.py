@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, request
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from collector.collector import CollectionRunning
@@ -19,6 +20,7 @@ from guard.pages import page
 from queries.collections import collection, collections
 from queries.reconciliations import newest
 from queries.spend import by_day
+from web.asked import link
 from web.site import Site, seen, tidied
 
 PATH = "/view/collections"
@@ -40,7 +42,8 @@ def register(app: Flask, site: Site) -> None:
             views = collections(session, before=after[0] if after else None, most=PAGE + 1)
             values: dict[str, Any] = {"views": views[:PAGE], "first": after is None, "money": _money(site, session)}
             if len(views) > PAGE:
-                values["following"] = f"{PATH}?cursor={following_cursor(session, LIST, [views[PAGE - 1].id])}&tz={zone.key}"
+                place = following_cursor(session, LIST, [views[PAGE - 1].id])
+                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": place}))
             return site.page("collections.html", session, zone, **values)
 
     def one_collection(collection_id: int) -> Response:
@@ -75,7 +78,7 @@ def register(app: Flask, site: Site) -> None:
 def _money(site: Site, session: Session) -> dict[str, Any]:
     """Return what was spent this billing month, by day, against the budget."""
     view, budget = site.collector.outlook(session), site.collector.order.billing.budget
-    used = view.month.ceiling + view.unsettled
+    used = view.used
     return {
         "view": view,
         "used": used,

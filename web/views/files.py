@@ -20,7 +20,7 @@ def register(app: Flask, site: Site) -> None:
         with site.reading() as session:
             figure = builder(session, site.asked(session))
         if figure is None:
-            raise NotFound("there is nothing to show: X was not asked for its own counts of this time")
+            raise NotFound("there is nothing to show: not one tag is asked for, or X was not asked for its counts of this time")
         response = make_response(figure.table.csv())
         response.headers["Content-Type"] = "text/csv; charset=utf-8"
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'

@@ -15,7 +15,7 @@ from queries.activity import Activity, activity
 from queries.gaps import stretches
 from queries.lists import Wanted
 from queries.orders import Order
-from queries.tags import known_tag, tracked_tags
+from queries.tags import known_tag, tracked_names, tracked_tags
 from queries.tweets import TweetView, Views
 from web.asked import Asked
 from web.figures import counts, coverage, facets, people, texts, volume, week
@@ -47,9 +47,7 @@ def register(app: Flask, site: Site) -> None:
             return lead
         with site.reading() as session:
             asked = site.asked(session)
-            tracked = tracked_tags(session)
-            shown = _overview(session, asked)
-            values: dict[str, Any] = {"asked": asked, "tracked": tracked, "shown": shown}
+            values: dict[str, Any] = {"asked": asked, "tracked": tracked_names(session), "shown": _overview(session, asked)}
             return site.page("overview.html", session, asked.zone, **values)
 
     def tag_overview(tag: str) -> Response:

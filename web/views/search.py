@@ -16,7 +16,7 @@ from guard.pages import page
 from queries import lists
 from queries.lists import Wanted
 from queries.orders import Order, Position
-from queries.tags import tracked_tags
+from queries.tags import tracked_names
 from queries.tweets import TweetView, Views, found
 from web.asked import Asked
 from web.site import Site, tidied
@@ -46,7 +46,7 @@ class Page(NamedTuple):
     @property
     def many(self) -> bool:
         """Whether there are more than were counted."""
-        return self.matches >= self.most
+        return self.matches > self.most
 
 
 def register(app: Flask, site: Site) -> None:
@@ -57,7 +57,7 @@ def register(app: Flask, site: Site) -> None:
             return lead
         with site.reading() as session:
             asked = site.asked(session, SearchArguments)
-            values: dict[str, Any] = {"asked": asked, "found": _page(session, asked), "tracked": tracked_tags(session)}
+            values: dict[str, Any] = {"asked": asked, "found": _page(session, asked), "tracked": tracked_names(session)}
             exports = {name: (asked.api("/tweets", sort=_sort(asked), format=form)) for form, name in FORMS.items()}
             return site.page("tweets.html", session, asked.zone, exports=exports, orders=ORDERS, sort=_sort(asked), **values)
 
@@ -74,7 +74,7 @@ def _page(session: Session, asked: Asked) -> Page:
     following = None
     if len(places) > most:
         following = asked.here(PATH, **_pinned(asked), cursor=following_cursor(session, name, places[most - 1]))
-    return Page(shown, following, found(session, asked.filters, most=MOST_COUNTED))
+    return Page(shown, following, found(session, asked.filters, most=MOST_COUNTED + 1))
 
 
 def _pinned(asked: Asked) -> dict[str, str | None]:

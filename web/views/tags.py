@@ -23,6 +23,7 @@ from web.problems import a_person
 from web.site import Site, seen, tidied
 
 PATH = "/view/tags"
+LONGEST_NUMBER = 9
 
 
 class Form(NamedTuple):
@@ -43,7 +44,8 @@ class Form(NamedTuple):
     def body(self) -> bytes:
         """Return its terms as the API takes them."""
         lang = self.lang.replace(",", " ").split()
-        number: Any = int(self.tw_number) if self.tw_number.isascii() and self.tw_number.isdigit() else self.tw_number or None
+        whole = self.tw_number.isascii() and self.tw_number.isdigit() and len(self.tw_number) <= LONGEST_NUMBER
+        number: Any = int(self.tw_number) if whole else self.tw_number or None
         return orjson.dumps({"lang": lang, "exclude": self.exclude, "tw_number": number})
 
     def fault(self, name: str) -> str:
