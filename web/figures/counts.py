@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import ceil
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -119,7 +120,7 @@ def _gaps(session: Session, asked: Asked, periods: Sequence[Period]) -> list[Mar
     """Return the gaps that reach into the time that is shown; of very many, the time that they cover."""
     found = []
     for gap in gaps.stretches(session, keys=asked.filters.tags) if periods else ():
-        first, end = int(gap.first.timestamp()), int(gap.end.timestamp()) + 1
+        first, end = int(gap.first.timestamp()), ceil(gap.end.timestamp())
         if first < periods[-1][1] and end > periods[0][0]:
             found.append(Mark(max(first, periods[0][0]), min(end, periods[-1][1]), f"gap in {gap.tag}"))
     return found if len(found) <= MOST_GAPS else merged(found, "gaps", within=(periods[-1][1] - periods[0][0]) // SEEN)
