@@ -16,7 +16,8 @@ from resources.database import DatabaseResource
 from tests.guard.conftest import METHODS, METRICS_TOKEN, REACHED, READ_TOKEN, TOKEN, MakeApp, Route, client, hollow, routes
 
 OPEN = ("/livez", "/readyz", "/sign-in", "/sign-out", "/static/<path:filename>")
-PAGES = ("/", "/docs")
+PAGES = ("/", "/docs", "/view/")
+"""Pages, and where all paths are pages."""
 CHANGES = {
     ("GET", "/database"),
     ("POST", "/database"),
@@ -26,6 +27,9 @@ CHANGES = {
     ("DELETE", "/tags/<tag>"),
     ("DELETE", "/tweets/<tweet_id>"),
     ("DELETE", "/authors/<username>"),
+    ("POST", "/view/collections"),
+    ("POST", "/view/tags"),
+    ("POST", "/view/tags/<tag>/untrack"),
     ("POST", "/sign-in"),
     ("POST", "/sign-out"),
 }
@@ -62,6 +66,16 @@ class Case(NamedTuple):
     def changes(self) -> bool:
         return (self.method, self.route.rule) in CHANGES
 
+    @property
+    def _methods(self) -> frozenset[str]:
+        """The methods that its path knows: whatever lies below /view/ can be opened, and be it to see that nothing is there."""
+        below = self.route.rule.startswith("/view/")
+        return self.route.methods | {"GET", "HEAD"} if below else self.route.methods
+
+    @property
+    def _page(self) -> bool:
+        return any(self.route.rule == path or (path != "/" and self.route.rule.startswith(path)) for path in PAGES)
+
     def expected(self) -> int | str:
         """Return the status that the contract says, or REACHED."""
         if self.client == "rebound Host":
@@ -69,9 +83,9 @@ class Case(NamedTuple):
         if not self.guarded and self.address == "other":
             return 403
         if self.guarded and self.route.rule not in OPEN and self.credential in ("no token", "wrong", "malformed"):
-            opened = self.route.rule in PAGES and self.method in ("GET", "HEAD") and self.credential == "no token"
+            opened = self._page and self.method in ("GET", "HEAD") and self.credential == "no token"
             return 303 if opened else 401
-        if self.method not in self.route.methods:
+        if self.method not in self._methods:
             return 405
         if self._forbidden():
             return 403
