@@ -220,7 +220,7 @@ def test_a_service_that_logs_its_settings_is_still_silent_about_secrets(tmp_path
     code = (
         "import os, sys, app, resources.spend as spend\n"
         "def broken(*_args, **_kw): raise RuntimeError(repr(dict(os.environ)) + os.environ['API_TOKEN'])\n"
-        "spend.outlook_of = broken\n"
+        "spend.newest = broken\n"
         "sys.exit(app.main())"
     )
     secrets = CREDENTIALS | TOKENS
