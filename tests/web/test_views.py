@@ -36,7 +36,6 @@ PROBLEMS = {
     "/view/tags/nobody": 404,
     "/view/authors/nobody": 404,
     "/view/figures/nobody.csv": 404,
-    "/view/nothing": 404,
     "/?min_followers=many": 400,
     "/?colour=red": 400,
     "/view/tweets?cursor=none": 400,
