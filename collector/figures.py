@@ -11,7 +11,18 @@ from sqlalchemy.orm import Session
 
 from collector.x.failures import OK, XFailure
 from models import Figure
-from queries.figures import EPOCH, GENERATION, RATE_LIMIT_REMAINING, SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, X_REQUESTS
+from queries.figures import (
+    EPOCH,
+    GENERATION,
+    RATE_LIMIT_REMAINING,
+    SCHEDULE,
+    SEQUENCE,
+    X_AHEAD,
+    X_ANSWERED,
+    X_REFUSES,
+    X_REQUESTS,
+)
+from queries.leases import now_ms
 from sql.statements import add_up, upsert
 
 
@@ -34,6 +45,7 @@ def begin_epoch(session: Session) -> None:
 def asked_x(session: Session, outcome: str) -> None:
     """Count a request to X by its outcome."""
     _add(session, X_REQUESTS, outcome, 1)
+    _set(session, X_ANSWERED, outcome, now_ms())
 
 
 def page_stored(session: Session, *, date: datetime, remaining: int | None) -> None:
@@ -46,6 +58,7 @@ def page_stored(session: Session, *, date: datetime, remaining: int | None) -> N
     ahead = round((date - datetime.now(UTC)).total_seconds())
     values = [(X_AHEAD, ahead), (RATE_LIMIT_REMAINING, remaining)]
     rows = [{"name": name, "label": "", "value": value} for name, value in values if value is not None]
+    rows.append({"name": X_ANSWERED, "label": OK, "value": now_ms()})
     upsert(session, Figure, rows, update=("value",))
     session.execute(_SELLS_AGAIN)
 

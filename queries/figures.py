@@ -17,6 +17,7 @@ from queries.leases import live_token
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
+X_ANSWERED = "x_answered"
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 SAME_CLOCK_S = 60
@@ -88,6 +89,13 @@ def refused(session: Session) -> dict[str, datetime | None]:
     """Return by which kinds of failure X refused the newest collection, and until when (UTC), where X said so."""
     rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == X_REFUSES))
     return {label: datetime.fromtimestamp(value, UTC) if value else None for label, value in rows}
+
+
+def last_answer(session: Session) -> tuple[str, datetime] | None:
+    """Return by which kind of outcome the newest request to X ended, and when (UTC), or None where X was not asked yet."""
+    rows = select(Figure.label, Figure.value).where(Figure.name == X_ANSWERED).order_by(Figure.value.desc(), Figure.label)
+    row = session.execute(rows.limit(1)).first()
+    return (row[0], datetime.fromtimestamp(row[1] / 1000, UTC)) if row else None
 
 
 def keeps(session: Session, keeper: str) -> bool:

@@ -132,11 +132,11 @@ def asked(
 def canonical(pairs: MultiDict[str, str], zone: ZoneInfo) -> MultiDict[str, str]:
     """Return the parameters as links have them, which a form without scripts doesn't send so.
 
-    What is empty goes; a time by the clock of the zone becomes RFC 3339; where a period is given, times go.
+    What is empty goes; a time by the clock of the zone becomes RFC 3339; where times are given, a period goes.
     """
     kept = [(name, value.strip()) for name, value in pairs.items(multi=True) if value.strip()]
-    if any(name == "period" for name, _ in kept):
-        kept = [pair for pair in kept if pair[0] not in BOUNDS]
+    if any(name in BOUNDS for name, _ in kept):
+        kept = [pair for pair in kept if pair[0] != "period"]
     return MultiDict([(name, _moment(value, zone) if name in BOUNDS else value) for name, value in kept])
 
 

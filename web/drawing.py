@@ -44,6 +44,7 @@ def register(app: Flask) -> None:
         "spoken": spoken,
         "drawn": drawn,
         "highest": highest,
+        "summit": summit,
         "shaded": shaded,
         "lines": lines,
         "merged": merged,
@@ -80,10 +81,16 @@ def polyline(counts: Sequence[float | None], most: float = 0) -> str:
     return " ".join(f"{at * step:.1f},{HEIGHT - count / top * HEIGHT:.1f}" for at, count in shown)
 
 
+def summit(*curves: Sequence[float | None]) -> float:
+    """Return the highest count of several curves, which are drawn on one scale."""
+    return max((count or 0 for curve in curves for count in curve), default=0)
+
+
 def drawn(table: Table, curve: Curve) -> list[str]:
     """Return the points of each curve of a figure, all on one scale."""
     most = highest(table, curve)
-    return [polyline([row[number] for row in table.rows], most) for number in curve.columns]
+    rows = [(row, at in curve.unfinished) for at, row in enumerate(table.rows)]
+    return [polyline([None if open_ else row[number] for row, open_ in rows], most) for number in curve.columns]
 
 
 def highest(table: Table, curve: Curve) -> int:
@@ -102,7 +109,7 @@ def _line(row: tuple[Any, ...], curve: Curve, at: int) -> Markup:
     start, *counts, note = row
     cells = "".join(f'<td class="number">{words.number(count)}</td>' for count in counts)
     head = f'<th scope="row"><time datetime="{rfc3339(start)}">{words.moment(start, curve.zone)}</time></th>'
-    spike = ' class="spike"' if at in curve.spikes else ""
+    spike = ' class="spike"' if at in curve.spikes else ' class="open"' if at in curve.unfinished else ""
     first = curve.periods[at][0]
     return Markup(f'<tr data-from="{first}"{spike}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (all of it is ours)
 

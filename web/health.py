@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from collector.collector import Collector
+from collector.money.ledger import SMALLEST_PAGE
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
 from queries.chores import chores
 from queries.collections import CollectionView, latest
-from queries.figures import ServiceFigures, service_figures
+from queries.figures import ServiceFigures, last_answer, service_figures
 from web.advice import advice
 from web.shipping import Shipping
 from web.words import day, dollars, moment, number, plural
@@ -55,7 +56,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
     return [
         summary(session, zone),
         _schedule(figures, zone),
-        _x(figures, collector, zone),
+        _x(session, figures, collector, zone),
         _budget(session, collector),
         *_chores(session, zone),
         _logs(shipped),
@@ -64,7 +65,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
 
 def _collections(view: CollectionView | None, zone: ZoneInfo) -> Part:
     if view is None:
-        return Part("Collection", Level.LOOK, "Nothing was collected yet.", "Collect now, on the page of the collections.")
+        return Part("Collection", Level.LOOK, "Nothing has been collected yet.", "Collect now, on the page of the collections.")
     done = sum(tag.state == "done" for tag in view.tags)
     of = f"{done} of {plural(len(view.tags), 'tag')}"
     if view.state == "running":
@@ -81,7 +82,7 @@ def _collections(view: CollectionView | None, zone: ZoneInfo) -> Part:
 def _schedule(figures: ServiceFigures, zone: ZoneInfo) -> Part:
     kept = figures.schedule
     ended = figures.last_success
-    last = f"The last good collection ended {moment(ended, zone)}." if ended else "No collection was good yet."
+    last = f"The last good collection ended {moment(ended, zone)}." if ended else "No collection has succeeded yet."
     if kept is None:
         return Part("Schedule", Level.WELL, f"Collections are not scheduled. {last}", "COLLECT_EVERY schedules them.")
     if not kept.kept:
@@ -90,7 +91,7 @@ def _schedule(figures: ServiceFigures, zone: ZoneInfo) -> Part:
     return Part("Schedule", Level.WELL, f"The next collection begins {moment(kept.due, zone)}. {last}")
 
 
-def _x(figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
+def _x(session: Session, figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
     if figures.refused:
         kind, until = next(iter(sorted(figures.refused.items())))
         blocks = "X sells nothing now" if kind in BLOCKING else "X refuses every request"
@@ -98,6 +99,8 @@ def _x(figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
         return Part("X", Level.BROKEN, f"{blocks} ({kind}){waits}.", advice(REFUSALS.get(kind, "X is unwell")))
     if collector.source.name == EMULATOR:
         return Part("X", Level.WELL, "A built-in emulator stands in for X.", "Set the credentials of X to collect real tweets.")
+    if trouble := stuck(session, zone):
+        return trouble
     asked = sum(figures.x_requests.values())
     left = figures.rate_limit_remaining
     window = f" Its window still allows {plural(left, 'request')}." if left is not None else ""
@@ -106,14 +109,24 @@ def _x(figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
     return Part("X", Level.WELL, said + window)
 
 
+def stuck(session: Session, zone: ZoneInfo) -> Part | None:
+    """Return what holds up whoever asks X, None where its last answer was as it should be."""
+    last = last_answer(session)
+    if last is None or last[0] not in UNWELL:
+        return None
+    says, begins = UNWELL[last[0]]
+    return Part("X", Level.LOOK, f"{says} when it was asked last, {moment(last[1], zone)}.", advice(begins))
+
+
 def _budget(session: Session, collector: Collector) -> Part:
     view, budget = collector.outlook(session), collector.order.billing.budget
     used = view.used
     if budget is None:
         return Part("Budget", Level.WELL, f"At most {dollars(used)} spent this billing month, without a budget.")
     stands = f"At most {dollars(used)} of {dollars(budget)} spent until {day(view.end)}; {dollars(view.forecast)} at this rate."
-    if used >= budget:
-        return Part("Budget", Level.BROKEN, stands, advice("the budget of"))
+    if budget - used < collector.order.billing.prices.most(SMALLEST_PAGE):
+        said = f"{stands} What is left does not pay for the smallest request."
+        return Part("Budget", Level.BROKEN, said, advice("the budget of"))
     if view.forecast > budget:
         return Part("Budget", Level.LOOK, stands, "At this rate the budget ends before the month: it is never exceeded.")
     return Part("Budget", Level.WELL, stands)
@@ -144,6 +157,10 @@ def _logs(shipped: Shipping) -> Part:
 
 
 LOGSTASH_AWAY = "Look whether Logstash answers at LOGSTASH_HOST; stdout has every record."
+UNWELL = {
+    "rate-limit": ("X's rate limit was reached", "X's rate limit"),
+    "unwell": ("X did not answer as it should", "X is unwell"),
+}
 REFUSALS = {
     "credits": "billing blocked until credits",
     "usage-cap": "billing blocked until X's next",

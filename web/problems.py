@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, render_template, request
+from werkzeug.datastructures import MultiDict
 
 from formats.problems import MEDIA_TYPE
 from guard.pages import PAGES
+from web.asked import link
 from web.policy import PAGE
 from web.site import Site
 
 HTML = "text/html"
 WHAT = {
-    400: "This can't be asked so",
+    400: "This request can't be answered",
     401: "Sign in first",
     403: "This is not yours to do",
     404: "There is nothing here",
     409: "Something else goes on",
     503: "This can't be answered now",
+}
+
+
+LABELS = {
+    "q": "Words",
+    "lang": "Language",
+    "country": "Country",
+    "author": "Author",
+    "min_followers": "Followers, at least",
+    "since": "From",
+    "until": "Until",
+    "period": "Period",
+    "tz": "Time zone",
+    "tag": "Tag",
+    "sort": "Order",
 }
 
 
@@ -32,12 +51,26 @@ def register(app: Flask, site: Site) -> None:
             return response
         problem = response.get_json()
         what = WHAT.get(response.status_code, HTTPStatus(response.status_code).phrase)
-        response.set_data(render_template("problem.html", problem=problem, what=what, invented=site.invented()))
+        values = {"problem": problem, "what": what, "labels": LABELS, "without": _without(problem), "back": _back()}
+        response.set_data(render_template("problem.html", invented=site.invented(), **values))
         response.headers["Content-Type"] = f"{HTML}; charset=utf-8"
         response.headers["Content-Security-Policy"] = PAGE["Content-Security-Policy"]
         return response
 
     app.after_request(shown)
+
+
+def _without(problem: dict[str, Any]) -> str:
+    """Return the URL of the page without the parameters that are at fault, or nothing where no other is left to ask."""
+    faulty = {error["parameter"] for error in problem.get("errors", ())}
+    kept = [pair for pair in request.args.items(multi=True) if pair[0] not in faulty]
+    return link(quote(request.path), MultiDict(kept)) if faulty and request.method == "GET" else ""
+
+
+def _back() -> str:
+    """Return where somebody was whose request is refused: the sign-in leads there if it is a page of ours."""
+    where = urlsplit(request.referrer or "") if request.method == "POST" else urlsplit(request.full_path.rstrip("?"))
+    return quote(where._replace(scheme="", netloc="", fragment="").geturl() or "/", safe="/")
 
 
 def a_person() -> bool:

@@ -60,10 +60,12 @@ def times(value: float | None) -> str:
 
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
-    """Return a time by the clock of a zone, such as Mon 23 Nov 2026, 14:05."""
+    """Return a time by the clock of a zone, such as Mon 23 Nov 2026, 14:05; with its offset where clocks show it twice."""
     if when is None:
         return "never"
-    return f"{when.astimezone(zone):%a %-d %b %Y, %H:%M}".replace(" ", UNBROKEN)
+    local = when.astimezone(zone)
+    twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
+    return f"{local:%a %-d %b %Y, %H:%M}{f' {local:%Z}' if twice else ''}".replace(" ", UNBROKEN)
 
 
 def day(when: date) -> str:
@@ -75,7 +77,7 @@ def length(span: timedelta) -> str:
     """Return a stretch of time in its largest unit that says it, such as 7 days or 90 minutes."""
     seconds = int(span.total_seconds())
     for name, unit in (("day", DAY_S), ("hour", HOUR_S), ("minute", MINUTE_S)):
-        if seconds >= unit and (seconds % unit == 0 or seconds >= 3 * unit):
+        if seconds > unit and (seconds % unit == 0 or seconds >= 3 * unit):
             return plural(round(seconds / unit), name)
     return plural(seconds, "second")
 

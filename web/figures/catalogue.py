@@ -31,7 +31,7 @@ def _active(session: Session, asked: Asked) -> Figure | None:
 FIGURES: Mapping[str, Callable[[Session, Asked], Figure | None]] = {
     "volume": _volume,
     "tags": _tags,
-    "coverage": coverage.coverage,
+    "coverage": lambda session, asked: coverage.coverage(session, asked, MOST),
     "counts": coverage.over_time,
     "followers": lambda session, asked: people.followed(session, asked, MOST),
     "active": _active,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from math import ceil
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,31 +21,43 @@ from queries.tags import known_tag
 from queries.zones import DAY
 from web.asked import Asked
 from web.tables import Mark, merged
-from web.words import plural
 
 MOST_GAPS = 100
 SEEN = 500  # a shade that is narrower than such a part can't be told from its neighbours
 
 
-class Volume(NamedTuple):
-    """Counts over time: of all, of as long a time before (None where there is none), and of each tag, with its sum before.
+class Known(NamedTuple):
+    """Which time was collected, in epoch seconds: from when any of the tags was, from when all were, and up to when any was.
 
-    A tag that was not collected in all of the time before is in `young`, and has no sum of it.
+    `late` are tags whose histories begin later than the first.
+    """
+
+    some: int
+    whole: int
+    reached: int
+    late: tuple[History, ...] = ()
+
+
+class Volume(NamedTuple):
+    """Counts over time: of all, and of each tag by its name; and those of as long a time before, None where there are none.
+
+    What was not collected before is None there. A tag that was not collected in all of the time before is in `young`.
     """
 
     axis: Axis
     counts: Sequence[int]
-    before: Sequence[int] | None
+    before: Sequence[int | None] | None
     tags: Sequence[TagSeries]
-    tags_before: dict[str, int] | None
+    tags_before: Mapping[str, Sequence[int | None]]
     spikes: tuple[int, ...]
     marks: tuple[Mark, ...]
     young: tuple[str, ...]
+    reached: int
 
     @property
     def total_before(self) -> int | None:
         """How many there were in the time before."""
-        return None if self.before is None else sum(self.before)
+        return None if self.before is None else sum(count or 0 for count in self.before)
 
 
 def stretch(session: Session, asked: Asked) -> Period:
@@ -58,28 +70,46 @@ def stretch(session: Session, asked: Asked) -> Period:
 
 def volume(session: Session, asked: Asked) -> Volume:
     """Count."""
-    cut = axis(asked.zone, *stretch(session, asked))
-    begun = histories(session, keys=asked.filters.tags)
+    cut, known = axis(asked.zone, *stretch(session, asked)), _known(session, asked)
     counts = totals(session, cut.periods, asked.filters)
     tags = _per_tag(session, cut.periods, asked.filters, counts)
-    young = tuple(one.tag for one in begun if asked.before and asked.before.since and one.begin > asked.before.since)
-    comparable = not begun or len(young) < len(begun)
-    before, tags_before = _before(session, asked, cut.periods) if comparable else (None, None)
-    whole = max((int(one.begin.timestamp()) for one in begun), default=0)
-    found = _spikes(cut, asked, counts, before, whole)
-    marks = (*_unbegun(begun, cut.periods), *_gaps(session, asked, cut.periods))
-    return Volume(cut, counts, before, tags, tags_before, found, marks, young)
+    before, tags_before = _before(session, asked, cut.periods, known)
+    since = asked.before.since if asked.before else None
+    young = tuple(one.tag for one in known.late if since and one.tracked and one.begin > since)
+    found = _spikes(cut, asked, counts, before, known)
+    marks = (*_unknown(known, asked, cut.periods), *_gaps(session, asked, cut.periods))
+    return Volume(cut, counts, before, tags, tags_before, found, marks, young, known.reached)
 
 
-def _before(session: Session, asked: Asked, periods: Sequence[Period]) -> tuple[Sequence[int] | None, dict[str, int] | None]:
-    """Return the counts of the time before, and the sum of each tag; None where there is no such time."""
+def _known(session: Session, asked: Asked) -> Known:
+    """Return which time was collected; what was only imported is known from the first tweet on."""
+    found, now = histories(session, keys=asked.filters.tags), int(asked.now.timestamp())
+    if not found:
+        first, end = filled(session)
+        return Known(first, first, now) if end else Known(now, now, now)
+    kept = [one for one in found if one.tracked] or found
+    some = min(int(one.begin.timestamp()) for one in found)
+    whole, reached = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
+    return Known(some, whole, min(reached + 1, now), tuple(one for one in kept if one.begin.timestamp() > some + 1))
+
+
+Before = tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]
+
+
+def _before(session: Session, asked: Asked, periods: Sequence[Period], known: Known) -> Before:
+    """Return the counts of the time before, as far as this time was collected; none where that time was not."""
     filters, by = asked.before, int(asked.shift.total_seconds())
-    if filters is None or not periods:
-        return None, None
-    shifted = [(first - by, end - by) for first, end in periods]
+    if filters is None or filters.since is None or not periods or filters.since.timestamp() < known.some:
+        return None, {}
+    end = known.reached - by
+    until = min(filters.until or asked.now, datetime.fromtimestamp(end, UTC))
+    filters = filters._replace(until=max(until, filters.since))
+    shifted = [(first - by, last - by) for first, last in periods]
     counts = totals(session, shifted, filters)
-    sums = _per_tag(session, [(shifted[0][0], shifted[-1][1])], filters, [sum(counts)])
-    return counts, {series.tag: series.counts[0] for series in sums}
+    tags = {series.tag: series.counts for series in _per_tag(session, shifted, filters, counts)}
+    reached = sum(first < end for first, _ in shifted)
+    unknown = (None,) * (len(shifted) - reached)
+    return (*counts[:reached], *unknown), {tag: (*own[:reached], *unknown) for tag, own in tags.items()}
 
 
 def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, counts: Sequence[int]) -> list[TagSeries]:
@@ -96,24 +126,31 @@ def _places(cut: Axis, zone: ZoneInfo) -> list[int]:
     return [start.weekday() if cut.bucket == DAY else start.hour for start in starts]
 
 
-def _spikes(cut: Axis, asked: Asked, counts: Sequence[int], before: Sequence[int] | None, whole: int) -> tuple[int, ...]:
-    """Return which buckets stand out among those that were collected whole, which are those that begin with `whole`."""
+def _spikes(
+    cut: Axis, asked: Asked, counts: Sequence[int], before: Sequence[int | None] | None, known: Known
+) -> tuple[int, ...]:
+    """Return which buckets stand out among those that were collected whole."""
     if cut.days > 1:
         return ()
     places, by = _places(cut, asked.zone), int(asked.shift.total_seconds())
-    over = [at for at, (first, end) in enumerate(cut.periods) if first >= whole and end <= asked.now.timestamp()]
-    usual = [(places[at], count) for at, count in enumerate(before or ()) if cut.periods[at][0] - by >= whole]
+    over = [at for at, (first, end) in enumerate(cut.periods) if first >= known.whole and end <= known.reached]
+    earlier = [(at, count) for at, count in enumerate(before or ()) if count is not None]
+    usual = [(places[at], count) for at, count in earlier if cut.periods[at][0] - by >= known.whole]
     found = spikes([counts[at] for at in over], [places[at] for at in over], usual=usual)
     return tuple(over[at] for at in found)
 
 
-def _unbegun(begun: Sequence[History], periods: Sequence[Period]) -> Iterator[Mark]:
-    """Give the time before the histories of tags began, as one mark."""
-    late = [one for one in begun if periods and one.begin.timestamp() > periods[0][0]]
-    if late:
-        end = max(int(one.begin.timestamp()) for one in late)
-        whose = late[0].tag if len(late) == 1 else plural(len(late), "tag")
-        yield Mark(periods[0][0], min(end, periods[-1][1]), f"before the history of {whose}")
+def _unknown(known: Known, asked: Asked, periods: Sequence[Period]) -> Iterator[Mark]:
+    """Give the time before the histories of tags began, and that which no collection has reached yet."""
+    if not periods:
+        return
+    first, end = periods[0][0], min(periods[-1][1], int(asked.now.timestamp()))
+    late = [one for one in known.late if one.begin.timestamp() > first]
+    if known.some > first or late:
+        whose = late[0].tag if len(late) == 1 and known.some <= first else "tags"
+        yield Mark(first, min(max(known.some, known.whole), periods[-1][1]), f"before the history of {whose}")
+    if first <= known.reached < end:
+        yield Mark(known.reached, end, "not collected yet")
 
 
 def _gaps(session: Session, asked: Asked, periods: Sequence[Period]) -> list[Mark]:

@@ -11,24 +11,26 @@ from queries.tags import tag_ids
 from queries.volume import Bucket, Share, TagShare, per_tag, volume
 from queries.zones import DAY, HOUR
 from web.asked import EARLIEST, Asked
+from web.figures.volume import named
 from web.paths import tag_path
 from web.tables import Column, Curve, Figure, Link, Table
-from web.words import listed, number, share
+from web.words import number, share
 
 NEVER = "X was not asked for its own counts of this time."
 WHOLE = "X counts a tag's posts as a whole: the other filters are left out here."
-HOURS = "Only hours that X was asked about are compared."
+HOURS = "Only hours that X was asked about are compared. A post of two tags counts for each."
 LONGEST_OF_HOURS = timedelta(days=15)
 MOST_DAYS = 400
 
 
-def coverage(session: Session, asked: Asked) -> Figure:
-    """Show what X counted of each tag and what is stored of the same hours."""
+def coverage(session: Session, asked: Asked, most: int) -> Figure:
+    """Show what X counted of each tag, at most `most`, and what is stored of the same hours."""
     since, until = _bounds(asked)
     found = per_tag(session, keys=asked.filters.tags, since=since, until=until)
     columns = (Column("Tag", "text"), Column("X counted"), Column("Stored"), Column("Coverage", "share"))
-    rows = tuple(_row(one, asked) for one in found)
-    note = f"{HOURS} {WHOLE}" if asked.narrowed else HOURS
+    rows = tuple(_row(one, asked) for one in sorted(found, key=_counted)[:most])
+    more = f"{len(found) - most} more are in the CSV." if len(found) > most else ""
+    note = " ".join(filter(None, [HOURS, WHOLE if asked.narrowed else "", more]))
     return Figure("coverage", "What X counted, and what is stored", _finding(found), Table(columns, rows, bars=3), note)
 
 
@@ -62,6 +64,10 @@ def _row(one: TagShare, asked: Asked) -> tuple[object, ...]:
     return (tag, one.share.counted, one.share.stored, one.share.coverage) if one.share else (tag, None, None, None)
 
 
+def _counted(one: TagShare) -> int:
+    return -one.share.counted if one.share else 0
+
+
 def _finding(found: Sequence[TagShare]) -> str:
     known = [one.share for one in found if one.share]
     if not known:
@@ -69,7 +75,7 @@ def _finding(found: Sequence[TagShare]) -> str:
     whole = Share(sum(one.counted for one in known), sum(one.stored for one in known))
     said = f"{number(whole.stored)} of the {number(whole.counted)} posts that X counted are stored: {share(whole.coverage)}."
     unknown = [one.tag for one in found if not one.share]
-    return f"{said} X was not asked about {listed(unknown)}." if unknown else said
+    return f"{said} X was not asked about {named(unknown)}." if unknown else said
 
 
 def _note(one: Bucket) -> str:

@@ -14,7 +14,7 @@ from web.paths import tweets_path
 from web.tables import Column, Figure, Link, Table
 from web.words import plural, share
 
-PLACES = "Only tweets that their authors gave a place to have a country: who says where they are is not who is where."
+PLACES = "Only tweets that their authors gave a place have a country."
 
 
 def languages(session: Session, asked: Asked, most: int) -> Figure:
@@ -39,7 +39,7 @@ def countries(session: Session, asked: Asked, most: int) -> Figure:
 
 def _leading(found: Facets, says: Callable[[FacetRow], str]) -> str:
     if not found.rows:
-        return NOTHING if found.unknown_share is None else "None of the tweets has one."
+        return NOTHING if found.unknown_share is None else "None of the tweets says."
     first = found.rows[0]
     return f"{share(first.tweets / _known(found))} of the tweets {says(first)}."
 

@@ -10,7 +10,7 @@ from web.asked import Asked
 from web.figures.volume import NOTHING
 from web.paths import author_path
 from web.tables import Column, Figure, Link, Table
-from web.words import number, share
+from web.words import number, plural, share
 
 AS_OF = "Followers are as of when X was last asked."
 UNNAMED = "not named by X"
@@ -24,8 +24,8 @@ def followed(session: Session, asked: Asked, most: int) -> Figure:
     first = page.authors[0] if page.authors else None
     finding = NOTHING
     if first:
-        followers = "an unknown number of" if first.followers is None else number(first.followers)
-        finding = f"{_name(first)} is the most followed, by {followers} accounts."
+        by = "by nobody knows how many" if first.followers is None else f"by {plural(first.followers, 'account')}"
+        finding = f"{_name(first)} is the most followed, {by}."
     return Figure("followers", "Most followed authors", finding, Table(columns, rows, bars=2), AS_OF)
 
 

@@ -16,30 +16,32 @@ TWICE = "A tweet counts once for each tag that found it."
 
 
 def by_tag(found: Volume, asked: Asked, most: int) -> Figure:
-    """Show the tags side by side, at most `most`, the one with the most tweets first."""
+    """Show the tags side by side, at most `most`, the one with the most tweets first, each with its curves."""
     total, leading = sum(sum(series.counts) for series in found.tags), ranked(found)
     columns = [Column("Tag", "text"), Column("Over time", "line"), Column("Tweets"), Column("Share", "share")]
-    columns += [Column("Before"), Column("Change", "change")] if found.tags_before is not None else []
-    table = Table(tuple(columns), tuple(_tag_row(series, total, found, asked) for series in leading[:most]), bars=2)
-    note = " ".join(filter(None, [TWICE, left_out(found, most)]))
+    columns += [Column("Before"), Column("Change", "change")] if found.before is not None else []
+    table = Table(tuple(columns), tuple(_row(series, total, found, asked) for series in leading[:most]), bars=2)
+    dashed = "Dashed is the time before." if found.before is not None else ""
+    note = " ".join(filter(None, [dashed, TWICE, left_out(len(found.tags) - most)]))
     return Figure("tags", "Tweets by tag", _leading(leading, total), table, note)
 
 
-def _tag_row(series: TagSeries, total: int, found: Volume, asked: Asked) -> tuple[object, ...]:
-    own = sum(series.counts)
-    row = (Link(series.tag, tag_path(series.tag, asked)), series.counts, own, own / total if total else None)
-    if found.tags_before is None:
+def _row(series: TagSeries, total: int, found: Volume, asked: Asked) -> tuple[object, ...]:
+    own, before = sum(series.counts), None if series.tag in found.young else found.tags_before.get(series.tag)
+    row = (Link(series.tag, tag_path(series.tag, asked)), (series.counts, before or ()), own, own / total if total else None)
+    if found.before is None:
         return row
-    before = None if series.tag in found.young else found.tags_before.get(series.tag, 0)
-    return (*row, before, change(own, before))
+    earlier = None if series.tag in found.young else sum(count or 0 for count in before or ())
+    return (*row, earlier, change(own, earlier))
 
 
-def _leading(ranked: Sequence[TagSeries], total: int) -> str:
+def _leading(leading: Sequence[TagSeries], total: int) -> str:
     if not total:
         return NOTHING
-    first = ranked[0]
-    silent = [series.tag for series in ranked if not sum(series.counts)]
-    leads = f"{first.tag} leads with {number(sum(first.counts))}, {share(sum(first.counts) / total)} of the finds."
-    if not silent:
-        return leads
-    return f"{leads} {named(silent)} found nothing."
+    top = sum(leading[0].counts)
+    first = [series.tag for series in leading if sum(series.counts) == top]
+    leads = f"{leading[0].tag} leads with {number(top)}, {share(top / total)} of all."
+    if len(first) > 1:
+        leads = f"{named(first)} lead with {number(top)} each." if len(first) < len(leading) else f"Each has {number(top)}."
+    silent = [series.tag for series in leading if not sum(series.counts)]
+    return f"{leads} {named(silent)} found nothing." if silent else leads

@@ -40,7 +40,7 @@ def _related(session: Session, asked: Asked, tag_id: int, most: int) -> Figure:
     if closest:
         finding = f"{found[0].tag} stands in {share(found[0].share)} of its tweets."
         if closest.lift > BY_CHANCE:
-            finding = f"{finding} {closest.tag} is tied to it most closely: {times(closest.lift)} as often as in all tweets."
+            finding = f"{finding} Of these, {closest.tag} is tied to it most: {times(closest.lift)} as often as in all tweets."
     return Figure("hashtags", "Related hashtags", finding, Table(columns, rows, bars=1), LIFT)
 
 

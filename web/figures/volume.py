@@ -14,7 +14,7 @@ from web.tables import Column, Curve, Figure, Table
 from web.words import compared, length, listed, moment, number, plural
 
 NOTHING = "No tweets in this time."
-NO_BEFORE = "Nothing was collected in the time before, so there is nothing to compare with."
+NO_BEFORE = "The time before was not collected, so there is nothing to compare with."
 MOST_NAMED = 3
 
 
@@ -27,9 +27,10 @@ def over_time(found: Volume, asked: Asked, most: int) -> Figure:
     columns += [Column(series.tag) for series in shown.tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
     of = _length(found.axis)
-    curve = Curve(found.axis.periods, curves, asked.zone, of, found.spikes, found.marks)
+    unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.reached)
+    curve = Curve(found.axis.periods, curves, asked.zone, of, found.spikes, found.marks, unfinished)
     table = Table(tuple(columns), tuple(_rows(shown, asked)))
-    return Figure("volume", f"Tweets per {of}", _finding(found, asked), table, left_out(found, most), curve)
+    return Figure("volume", f"Tweets per {of}", _finding(found, asked), table, left_out(len(found.tags) - most), curve)
 
 
 def ranked(found: Volume) -> list[TagSeries]:
@@ -37,10 +38,10 @@ def ranked(found: Volume) -> list[TagSeries]:
     return sorted(found.tags, key=lambda series: -sum(series.counts))
 
 
-def left_out(found: Volume, most: int) -> str:
-    """Say how many tags are not shown where only so many are; nothing where all are."""
-    more = len(found.tags) - most
-    return f"{plural(more, 'tag')} with fewer tweets are in the CSV only." if more > 0 else ""
+def left_out(more: int) -> str:
+    """Say that so many tags are not shown; nothing where all are."""
+    are = "is" if more == 1 else "are"
+    return f"{plural(more, 'tag')} with fewer tweets {are} in the CSV only." if more > 0 else ""
 
 
 def _rows(found: Volume, asked: Asked) -> Iterator[tuple[object, ...]]:
@@ -50,8 +51,9 @@ def _rows(found: Volume, asked: Asked) -> Iterator[tuple[object, ...]]:
         marks = sorted({mark.what for mark in found.marks if mark.first < end and mark.end > first})
         notes += marks if len(marks) <= MOST_NAMED else [f"{len(marks)} gaps"]
         notes += ["not over yet"] * (end > asked.now.timestamp() >= first)
-        start = datetime.fromtimestamp(first, UTC)
-        yield (start, found.counts[number_], *before, *(series.counts[number_] for series in found.tags), ", ".join(notes))
+        counts = [found.counts[number_], *before, *(series.counts[number_] for series in found.tags)]
+        shown = [None if first >= found.reached and not count else count for count in counts]
+        yield (datetime.fromtimestamp(first, UTC), *shown, ", ".join(notes))
 
 
 def _finding(found: Volume, asked: Asked) -> str:
@@ -70,7 +72,9 @@ def _finding(found: Volume, asked: Asked) -> str:
         parts.append("Shaded time was not collected whole.")
     if found.young:
         all_of_them = found.before is None
-        parts.append(NO_BEFORE if all_of_them else f"Not collected in all of the time before: {named(found.young)}.")
+        parts.append("" if all_of_them else f"Not collected in all of the time before: {named(found.young)}.")
+    if found.before is None and asked.before:
+        parts.append(NO_BEFORE)
     return " ".join(parts)
 
 

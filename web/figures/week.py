@@ -12,7 +12,7 @@ from web.asked import Asked
 from web.figures.counts import stretch
 from web.figures.volume import NOTHING
 from web.tables import Column, Figure, Table
-from web.words import number, plural
+from web.words import number
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LONGEST_S = 400 * 86_400
@@ -37,7 +37,4 @@ def _finding(counts: list[list[int]], asked: Asked) -> str:
     most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
     if not most:
         return NOTHING
-    busiest = f"Most were written on {DAYS[-day]}s from {-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({asked.zone.key})"
-    silent = sum(count == 0 for own in counts for count in own)
-    empty = f" In {plural(silent, 'hour')} of the week there were none." if silent else ""
-    return f"{busiest}: {number(most)}.{empty}"
+    return f"The busiest hour was {DAYS[-day]}, {-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({asked.zone.key}): {number(most)}."

@@ -9,7 +9,7 @@ function curvesOf(figure) {
   const numbers = table.dataset.curves.split(" ").map(Number);
   const value = (row, column) => {
     const text = row.cells[column].textContent.replaceAll(",", "");
-    return /^\d/.test(text) ? Number(text) : null;
+    return /^\d/.test(text) && !row.classList.contains("open") ? Number(text) : null;
   };
   return {
     titles: numbers.map((column) => table.tHead.rows[0].cells[column].textContent),

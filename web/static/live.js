@@ -1,41 +1,44 @@
-// Follows the collection that runs, and shows its page anew once it is over.
+// Follows the collection that runs: takes over what has changed on its page, and loads the page anew once it is over.
 "use strict";
 
-const EVERY_MS = 1000;
+const EVERY_MS = 1500;
 const LATER_MS = 10000;
 
-function follow(section) {
-  const path = `/collections/${section.dataset.collection}`;
-  const bar = section.querySelector("progress");
-  const [done, added] = ["done", "added"].map((name) => section.querySelector(`[data-${name}]`));
+const parts = (page) => [...page.querySelectorAll("[data-live]")];
 
-  async function look() {
-    let wait = EVERY_MS;
-    try {
-      const answer = await fetch(path, { headers: { Accept: "application/json" } });
-      if (answer.status === 401) {
-        location.reload();
-        return;
-      }
-      if (answer.ok) {
-        const collection = await answer.json();
-        if (collection.state !== "running") {
-          location.reload();
-          return;
-        }
-        bar.value = collection.tags.filter((tag) => !["waiting", "running"].includes(tag.state)).length;
-        done.textContent = bar.value;
-        added.textContent = collection.tweets_added.toLocaleString("en");
-      } else {
-        wait = LATER_MS;
-      }
-    } catch {
-      wait = LATER_MS;
-    }
-    setTimeout(look, wait);
+function takeOver(news) {
+  const [old, current] = [parts(document), parts(news)];
+  if (!news.querySelector("[data-collection]") || old.length !== current.length) {
+    return false;
   }
-
-  setTimeout(look, EVERY_MS);
+  old.forEach((part, at) => {
+    if (part.innerHTML !== current[at].innerHTML) {
+      part.innerHTML = current[at].innerHTML;
+    }
+  });
+  return true;
 }
 
-document.querySelectorAll("[data-collection]").forEach(follow);
+async function look() {
+  let wait = EVERY_MS;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.redirected || answer.status === 401) {
+      location.reload();
+      return;
+    }
+    if (!answer.ok) {
+      wait = LATER_MS;
+    } else if (!takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"))) {
+      location.reload();
+      return;
+    }
+  } catch {
+    wait = LATER_MS;
+  }
+  setTimeout(look, wait);
+}
+
+if (document.querySelector("[data-collection]")) {
+  setTimeout(look, EVERY_MS);
+}

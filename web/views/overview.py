@@ -72,7 +72,7 @@ def _overview(session: Session, asked: Asked) -> Overview:
     found, totals = counts.volume(session, asked), activity(session, asked.filters, most=TOP)
     figures = [
         of_tags.by_tag(found, asked, TOP_TAGS),
-        coverage.coverage(session, asked),
+        coverage.coverage(session, asked, TOP_TAGS),
         people.followed(session, asked, TOP),
         people.active(totals, asked),
         facets.languages(session, asked, TOP),

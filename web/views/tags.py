@@ -27,19 +27,25 @@ LONGEST_NUMBER = 9
 
 
 class Form(NamedTuple):
-    """What somebody has filled in to track a hashtag, and what is wrong with it, by field."""
+    """What somebody has filled in to track a hashtag, and what is wrong with it, by field.
+
+    Terms that are all empty count only where a tag's own are changed: else a tag that has some would lose them.
+    """
 
     tag: str = ""
     lang: str = ""
     exclude: tuple[str, ...] = ()
     tw_number: str = ""
+    terms_count: bool = True
     faults: tuple[Fault, ...] = ()
 
     @classmethod
     def sent(cls) -> Form:
         """Return the form as it was sent."""
         text = {name: request.form.get(name, "").strip() for name in ("tag", "lang", "tw_number")}
-        return cls(text["tag"], text["lang"], tuple(request.form.getlist("exclude")), text["tw_number"])
+        exclude = tuple(request.form.getlist("exclude"))
+        terms_count = "known" in request.form or bool(text["lang"] or exclude or text["tw_number"])
+        return cls(text["tag"], text["lang"], exclude, text["tw_number"], terms_count)
 
     def body(self) -> bytes:
         """Return its terms as the API takes them."""
@@ -50,7 +56,7 @@ class Form(NamedTuple):
 
     def fault(self, name: str) -> str:
         """Return what is wrong with a field, or nothing."""
-        return next((fault.detail for fault in self.faults if fault.parameter == name), "")
+        return next((fault.detail.removesuffix(", or null") for fault in self.faults if fault.parameter == name), "")
 
 
 def register(app: Flask, site: Site) -> None:
@@ -66,7 +72,8 @@ def register(app: Flask, site: Site) -> None:
     def track() -> Response:
         form, faults = Form.sent(), tuple[Fault, ...]()
         try:
-            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), terms(form.body()))
+            given_terms = terms(form.body()) if form.terms_count else None
+            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), given_terms)
         except TagRefused as error:
             faults = (Fault("tag", str(error)),)
         except TermsRefused as error:
