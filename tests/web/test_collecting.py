@@ -108,10 +108,14 @@ def test_without_scripts_it_is_followed_as_well(service: Server, chromium: Brows
 def test_a_second_collection_leads_to_the_one_that_runs(service: Server, chromium: Browser, pretend_x: Emulator) -> None:
     pretend_x.latency = 2 * SLOW_S
     before = count(service)
-    running = service.request("POST", "/collections").json()["id"]
-    with tab(chromium) as page:
-        collect(page, service)
-        assert page.url == f"{service.url}{PATH}/{running}"
+    with tab(chromium) as page, tab(chromium) as other:
+        page.goto(f"{service.url}{PATH}/new")
+        running = service.request("POST", "/collections").json()["id"]
+        page.get_by_role("button", name="Collect now").click()
+        page.wait_for_url(f"{service.url}{PATH}/{running}")
+        other.goto(f"{service.url}{PATH}/new")
+        assert other.get_by_role("link", name=f"Collection {running}").count() == 1
+        assert other.get_by_role("button", name="Collect now").count() == 0
         pretend_x.latency = 0
         over(page)
     assert count(service) == before + 1
@@ -150,6 +154,7 @@ def test_after_a_failure_collecting_again_makes_it_well(service: Server, chromiu
 
 
 def test_the_spend_of_the_month_is_the_api_s(service: Server, chromium: Browser) -> None:
+    assert service.request("POST", "/database").status_code in (200, 409)
     wait_until(lambda: latest(service)["state"] != "running")
     spend = service.get("/spend").json()
     with tab(chromium) as page:

@@ -132,7 +132,7 @@ def test_a_session_is_of_no_use_to_another_origin(tmp_path: Path, emulator: Emul
         page.get_by_label("Token").fill(token)
         page.get_by_role("button").click()
         page.wait_for_url(f"{server.url}/")
-        page.get_by_text("/tweets").first.wait_for()
+        page.get_by_role("heading", name="Overview").wait_for()
         assert page.evaluate("document.cookie") == ""
         assert page.evaluate("fetch('/tags').then(answer => answer.status)") == 200
         for host in ("127.0.0.1", "localhost"):
