@@ -149,7 +149,7 @@ def _unknown(known: Known, asked: Asked, periods: Sequence[Period]) -> Iterator[
     if known.some > first or late:
         whose = late[0].tag if len(late) == 1 and known.some <= first else "tags"
         yield Mark(first, min(max(known.some, known.whole), periods[-1][1]), f"before the history of {whose}")
-    if first <= known.reached < end:
+    if first <= known.reached < end - (periods[-1][1] - periods[-1][0]):
         yield Mark(known.reached, end, "not collected yet")
 
 
