@@ -178,9 +178,13 @@ def test_who_opens_a_page_is_sent_to_sign_in_and_back(app: Flask) -> None:
         "",
         '/"><script>alert(1)</script>\n',
         "/\u202egpj",
+        "/database",
+        "/%64atabase?x=1",
+        "/tweets",
+        "/nothing",
     ],
 )
-def test_nobody_is_sent_to_another_site(app: Flask, elsewhere: str) -> None:
+def test_nobody_is_sent_to_another_site_or_to_what_is_no_page(app: Flask, elsewhere: str) -> None:
     assert signed_in(app, next=elsewhere).headers["Location"] == "/"
     assert 'name="next" value="/"' in client(app).get("/sign-in", query_string={"next": elsewhere}).text
 
