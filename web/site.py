@@ -26,7 +26,7 @@ from queries.tweets import stored
 from telemetry.metrics import HttpMetrics
 from web import asked as asking
 from web.asked import Asked, Pairs
-from web.health import summary
+from web.parts import summary
 from web.policy import PAGE
 
 SMALL = 1000

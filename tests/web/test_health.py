@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from emulator import Emulator
 from tests.conftest import Server, environment, free_port, serving, wait_until
 from tests.fixtures.browser import accessibility, needs_chromium, tab, untidy
-from web.health import Level
+from web.parts import Level
 
 TOKEN = "write-7c1f0ad24b9e58d3"
 PAGES = ("/", "/view/tweets", "/view/tags", "/view/tags/devops", "/view/collections", "/view/collections/new", "/view/health")

@@ -22,7 +22,7 @@ from queries.collections import collection, collections, latest
 from queries.reconciliations import newest
 from queries.spend import by_day
 from web.asked import link
-from web.health import stuck
+from web.parts import stuck
 from web.problems import a_person
 from web.site import Site, seen, tidied
 

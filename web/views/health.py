@@ -13,7 +13,7 @@ from formats.given import given
 from guard.pages import page
 from queries.tweets import stored
 from settings import VERSION
-from web import health
+from web import parts as service_parts
 from web.shipping import shipping
 from web.site import Site, tidied
 
@@ -29,7 +29,7 @@ def register(app: Flask, site: Site) -> None:
         zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
         database = site.collector.database
         with site.reading() as session:
-            parts = health.parts(session, site.collector, shipping(site.metrics), zone)
+            parts = service_parts.parts(session, site.collector, shipping(site.metrics), zone)
             copy = newest_copy(database)
             facts: dict[str, Any] = {
                 "program": PROGRAMS.get(database.engine.dialect.name, database.engine.dialect.name),

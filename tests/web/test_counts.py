@@ -1,0 +1,115 @@
+"""What is compared with what: only time that was collected, and as far as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from sqlalchemy import update
+from werkzeug.datastructures import MultiDict
+
+from app import create_app
+from collector.collector import Collector
+from models import Tag
+from tests.conftest import MakeSettings
+from tests.fixtures.archives import MORNING, json_lines, own_row, tweet_id
+from web.asked import Asked, asked
+from web.figures import counts, tags, volume
+from web.tables import Figure
+
+HOUR = timedelta(hours=1)
+NOW = MORNING.replace(minute=0) + 48 * HOUR
+ALL_TAGS = 12
+
+
+@pytest.fixture
+def collector(make_settings: MakeSettings, tmp_path: Path) -> Iterator[Collector]:
+    """A collector over a database with a tweet of #sre an hour, from 24 hours before now minus a day to an hour before now."""
+    app = create_app(make_settings(LOG_LEVEL="ERROR"))
+    ready: Collector = app.extensions["collector"]
+    with closing(ready):
+        ready.prepare()
+        file = json_lines(tmp_path / "hours.jsonl", *(own_row(60 * hour) for hour in range(47)))
+        assert app.test_cli_runner().invoke(args=["tweets", "import", str(file)]).exit_code == 0
+        yield ready
+
+
+def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
+    """Note that a tag was collected between these times."""
+    ids = {"from_id": tweet_id(begin), "since_id": tweet_id(end)}
+    collector.database.write(lambda session: session.execute(update(Tag).where(Tag.key == key).values(**ids)))
+
+
+def shown(collector: Collector, query: str = "period=24h", *, now: datetime = NOW) -> tuple[counts.Volume, Figure, Asked]:
+    pairs = MultiDict(parse_qsl(query))
+    wanted = asked(pairs, now=now)
+    with collector.database.reading() as session:
+        found = counts.volume(session, wanted)
+    return found, volume.over_time(found, wanted, ALL_TAGS), wanted
+
+
+def test_a_day_that_was_collected_is_compared_with_the_day_before(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    found, figure, _ = shown(collector)
+    assert (sum(found.counts), found.total_before) == (23, 24)
+    assert "fewer than in the 24 hours before" in figure.finding
+    assert found.marks == ()
+
+
+def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collector: Collector) -> None:
+    collected(collector, NOW - 12 * HOUR, NOW)
+    found, figure, _ = shown(collector)
+    assert found.before is None
+    assert volume.NO_BEFORE in figure.finding
+    assert [(mark.what, mark.end) for mark in found.marks] == [
+        ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
+    ]
+    assert not found.spikes
+
+
+def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    found, figure, _ = shown(collector, now=NOW + 6 * HOUR)
+    assert sum(found.counts) == 17
+    assert found.total_before == 18
+    assert [mark.what for mark in found.marks] == ["not collected yet"]
+    last = figure.table.rows[-1]
+    assert last[1:3] == (None, None)
+    assert figure.curve
+    assert len(figure.table.rows) - 1 in figure.curve.unfinished
+
+
+def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
+    collected(collector, NOW - 12 * HOUR, NOW)
+    collector.database.write(lambda session: session.execute(update(Tag).values(tracked=False)))
+    assert shown(collector)[0].before is None
+
+
+def test_what_was_imported_alone_is_known_from_its_first_tweet_on(collector: Collector) -> None:
+    assert shown(collector)[0].total_before is None
+    assert shown(collector, "period=12h")[0].total_before == 12
+    assert shown(collector, "period=12h")[0].marks == ()
+
+
+def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    collected(collector, NOW - HOUR, NOW, key="#devops")
+    found, figure, wanted = shown(collector)
+    assert found.young == ("#devops",)
+    assert "Not collected in all of the time before: #devops." in figure.finding
+    changes = {row[0].text: row[-2:] for row in tags.by_tag(found, wanted, ALL_TAGS).table.rows}
+    assert changes["#devops"] == (None, "–")
+    assert changes["#sre"] == (24, "−4.2 %")
+
+
+def test_an_empty_database_is_compared_with_nothing(make_settings: MakeSettings) -> None:
+    app = create_app(make_settings(LOG_LEVEL="ERROR"))
+    with closing(app.extensions["collector"]) as empty:
+        empty.prepare()
+        found, figure, _ = shown(empty)
+        assert found.total_before is None
+        assert figure.finding == volume.NOTHING
