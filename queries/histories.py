@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Tag
+from models import Span, Tag
 from queries.snowflakes import snowflake_time
 
 
@@ -25,9 +25,22 @@ class History(NamedTuple):
 def histories(session: Session, *, keys: Collection[str] = ()) -> list[History]:
     """Return the histories of the tags with these keys, or of all, by name; untracked ones too.
 
-    A tag that was never collected has none: what an import brought of it is all there is.
+    What was bought from the archive belongs to one where it reaches up to it. A tag that was never collected has none: what
+    an import brought of it is all there is.
     """
-    columns = select(Tag.tag, Tag.from_id, Tag.since_id, Tag.tracked).order_by(Tag.key)
+    columns = select(Tag.id, Tag.tag, Tag.from_id, Tag.since_id, Tag.tracked).order_by(Tag.key)
     rows = columns.where(Tag.from_id.is_not(None), Tag.since_id.is_not(None))
-    found = session.execute(rows.where(Tag.key.in_(keys)) if keys else rows)
-    return [History(tag, snowflake_time(first or 0), snowflake_time(last or 0), tracked) for tag, first, last, tracked in found]
+    found = session.execute(rows.where(Tag.key.in_(keys)) if keys else rows).all()
+    bought = session.execute(select(Span.tag_id, Span.since_id, Span.until_id).order_by(Span.until_id.desc())).all()
+    return [
+        History(tag, _begin(first or 0, [span for of, *span in bought if of == tag_id]), snowflake_time(last or 0), tracked)
+        for tag_id, tag, first, last, tracked in found
+    ]
+
+
+def _begin(first: int, spans: Sequence[Sequence[int]]) -> datetime:
+    """Return when a history begins that goes on after an id, with what reaches up to it, newest first."""
+    for since_id, until_id in spans:
+        if until_id > first:
+            first = min(first, since_id)
+    return snowflake_time(max(first, 0))

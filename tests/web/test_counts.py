@@ -9,12 +9,15 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from app import create_app
 from collector.collector import Collector
-from models import Tag
+from models import Span, Tag
+from queries.histories import histories
+from queries.snowflakes import snowflake_time
 from tests.conftest import MakeSettings
 from tests.fixtures.archives import MORNING, json_lines, own_row, tweet_id
 from web.asked import Asked, asked
@@ -81,6 +84,24 @@ def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(colle
     assert last[1:3] == (None, None)
     assert figure.curve
     assert len(figure.table.rows) - 1 in figure.curve.unfinished
+
+
+def test_what_was_bought_from_the_archive_belongs_to_the_history_that_it_reaches_up_to(collector: Collector) -> None:
+    collected(collector, NOW - 12 * HOUR, NOW)
+    begin, end, apart = (tweet_id(NOW - hours * HOUR) for hours in (60, 12, 70))
+
+    def buy(session: Session) -> None:
+        own = session.scalars(select(Tag.id).where(Tag.key == "#sre")).one()
+        session.add_all(
+            [Span(tag_id=own, since_id=begin, until_id=end + 1), Span(tag_id=own, since_id=apart - 9, until_id=apart)]
+        )
+
+    collector.database.write(buy)
+    found, _, _ = shown(collector)
+    assert (found.total_before, found.marks) == (24, ())
+    with collector.database.reading() as session:
+        [history] = [one for one in histories(session) if one.tag == "#sre"]
+    assert history.begin == snowflake_time(begin)
 
 
 def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
