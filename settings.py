@@ -117,6 +117,14 @@ def _url(value: str) -> str:
     return value.rstrip("/") if parts.hostname and parts.port != 0 else _refuse(value)
 
 
+def _link(value: str) -> str:
+    """Accept where a browser finds a page, with its query."""
+    if not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):
+        raise ValueError(value)
+    parts = urlsplit(value)
+    return value if parts.hostname and parts.port != 0 else _refuse(value)
+
+
 def _tag_list(value: str) -> tuple[str, ...]:
     """Accept names between commas. An empty one is refused: in a .env file, ` #` cuts off the rest of the line."""
     tags = tuple(map(str.strip, value.split(",")))
@@ -165,6 +173,7 @@ SWITCH = Reader("1 or 0", _switch)
 SPAN = _span(timedelta())
 EVERY = _span(timedelta(seconds=1))
 URL = Reader("an http:// or https:// URL without query and user", _url)
+LINK = Reader("an http:// or https:// URL without user", _link)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 DATABASE = Reader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
 REPLICAS = Reader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
@@ -243,9 +252,9 @@ class Settings:
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
     logstash_host: str | None = _setting(None, "where log records are sent as well as to stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
-    grafana_url: str | None = _setting(None, "where people reach Grafana: the page links to it", URL)
-    kibana_url: str | None = _setting(None, "where people reach Kibana", URL)
-    prometheus_url: str | None = _setting(None, "where people reach Prometheus", URL)
+    grafana_url: str | None = _setting(None, "where people reach Grafana: the page links to it", LINK)
+    kibana_url: str | None = _setting(None, "where people reach Kibana", LINK)
+    prometheus_url: str | None = _setting(None, "where people reach Prometheus", LINK)
     log_level: str = _setting("INFO", "least severity that is logged", _one_of(*LOG_LEVELS))
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
     price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)

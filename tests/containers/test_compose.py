@@ -129,9 +129,9 @@ def test_its_health_check_is_the_images(service: Service) -> None:
 
 
 def inside(service: Service, folder: Path) -> dict[str, str]:
-    """Return the container's variables for a service that runs here, its secrets in that folder, its ALLOWED_HOSTS unset."""
+    """Return the container's variables for a service that runs here, its secrets in that folder, nothing of the user's set."""
     place = f"{values(FINAL, 'WORKDIR')[-1]}/secrets/"
-    texts = {name: re.sub(r"\$\{\w+:-\}", "", value) for name, value in service["environment"].items()}
+    texts = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in service["environment"].items()}
     return {name: value.replace(place, f"{folder}/") for name, value in texts.items()}
 
 
@@ -154,6 +154,7 @@ def test_it_starts_without_credentials_and_without_a_token(service: Service, tmp
 
 def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None:
     own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT"}
+    own |= {"GRAFANA_URL", "KIBANA_URL", "PROMETHEUS_URL"}
     assert set(service["environment"]) == own | {"API_TOKEN_FILE", "API_READ_TOKEN_FILE", "METRICS_TOKEN_FILE"}
     empty_files(service, tmp_path)
     (tmp_path / ".env").write_text("API_TOKEN=of-env-and-long-enough\nTW_NUMBER=50\n")
