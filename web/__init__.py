@@ -10,7 +10,7 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import docs, drawing, problems, sign_in, static_files
 from web.site import Outside, Site
-from web.views import author, collections, files, health, nothing, overview, search, tags
+from web.views import author, collecting, collections, files, health, nothing, overview, search, tags
 
 
 def register(app: Flask, collector: Collector, door: Door, metrics: HttpMetrics, settings: Settings) -> None:
@@ -18,7 +18,7 @@ def register(app: Flask, collector: Collector, door: Door, metrics: HttpMetrics,
     site = Site(collector, door, metrics, tuple(_outside(settings)), settings.query_timeout)
     drawing.register(app)
     problems.register(app, site)
-    for view in (overview, search, author, tags, collections, health, files, nothing):
+    for view in (overview, search, author, tags, collections, collecting, health, files, nothing):
         view.register(app, site)
     docs.register(app, site)
     sign_in.register(app, site)

@@ -17,7 +17,8 @@ from werkzeug.datastructures import MultiDict
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.collector import Collector
 from collector.sources import EMULATOR, shown_source
-from formats.arguments import ViewArguments
+from formats.arguments import HistoryArguments, ViewArguments
+from formats.given import given
 from formats.parameters import UTC, zone_named
 from guard.door import Door
 from guard.scopes import SCOPE, Scope
@@ -79,6 +80,16 @@ class Site(NamedTuple):
     def asked(self, session: Session, schema: type[ViewArguments] = ViewArguments, *, fixed: Pairs = ()) -> Asked:
         """Return what this request asks for; raises BadInput."""
         return asking.asked(request.args, now=x_now(session), schema=schema, fixed=fixed)
+
+    def zone(self) -> ZoneInfo:
+        """Return the time zone of a page that takes no other parameter; raises BadInput."""
+        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        return zone
+
+    @property
+    def free(self) -> bool:
+        """Whether collecting costs nothing, for the emulator stands in for X."""
+        return self.collector.source.name == EMULATOR
 
     def page(self, template: str, session: Session, zone: ZoneInfo, *, status: int = 200, **values: Any) -> Response:
         """Return a page, with the frame that all have."""

@@ -80,14 +80,12 @@ def merged(marks: Iterable[Mark], what: str, *, within: int = 0) -> list[Mark]:
 class Curve(NamedTuple):
     """How a table's rows are drawn over time: where each begins (epoch seconds), and which columns are curves.
 
-    `spikes` are numbers of rows, and so are `unfinished`, which are not drawn; `marks` are shaded. `length` is how long a row
-    lasts, in words.
+    `spikes` are numbers of rows, and so are `unfinished`, which are not drawn; `marks` are shaded.
     """
 
     periods: tuple[Period, ...]
     columns: tuple[int, ...]
     zone: ZoneInfo
-    length: str
     spikes: tuple[int, ...] = ()
     marks: tuple[Mark, ...] = ()
     unfinished: tuple[int, ...] = ()

@@ -50,7 +50,7 @@ def over_time(session: Session, asked: Asked) -> Figure | None:
     columns = (Column("From", "time"), Column("X counted"), Column("Stored"), Column("Note", "text"))
     rows = tuple((one.start, one.counted, one.stored, _note(one)) for one in buckets)
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
-    curve = Curve(periods, (1, 2), asked.zone, "hour" if bucket == HOUR else "day (UTC)")
+    curve = Curve(periods, (1, 2), asked.zone)
     return Figure("counts", "X's counts over time", finding, Table(columns, rows), WHOLE if asked.narrowed else "", curve)
 
 

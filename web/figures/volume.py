@@ -28,7 +28,7 @@ def over_time(found: Volume, asked: Asked, most: int) -> Figure:
     curves = (1, 2) if found.before is not None else (1,)
     of = _length(found.axis)
     unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.reached)
-    curve = Curve(found.axis.periods, curves, asked.zone, of, found.spikes, found.marks, unfinished)
+    curve = Curve(found.axis.periods, curves, asked.zone, found.spikes, found.marks, unfinished)
     table = Table(tuple(columns), tuple(_rows(shown, asked)))
     return Figure("volume", f"Tweets per {of}", _finding(found, asked), table, left_out(len(found.tags) - most), curve)
 

@@ -1,4 +1,4 @@
-"""/view/collections: how collections went and go, what they cost, and a new one, once its price was shown."""
+"""/view/collections: how collections went and go, and what they cost."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
-from collector.collector import CollectionRunning, NothingTracked
 from collector.money.ledger import SMALLEST_PAGE
-from collector.pricing import left_of_budget, price
-from collector.sources import EMULATOR
 from formats.arguments import HistoryArguments
 from formats.cursors import began, following_cursor
 from formats.given import given
 from guard.pages import page
-from queries.collections import collection, collections, latest
+from queries.collections import collection, collections
 from queries.reconciliations import newest
 from queries.spend import by_day
 from web.asked import link
 from web.parts import stuck
-from web.problems import a_person
-from web.site import Site, seen, tidied
+from web.site import Site, tidied
 
 PATH = "/view/collections"
 PAGE = 25
@@ -33,7 +29,7 @@ LIST = "page of collections"
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the pages, and the button that collects."""
+    """Give the app the pages."""
 
     def history() -> Response:
         if lead := tidied():
@@ -51,37 +47,15 @@ def register(app: Flask, site: Site) -> None:
             return site.page("collections.html", session, zone, **values)
 
     def one_collection(collection_id: int) -> Response:
-        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        zone = site.zone()
         with site.reading() as session:
             view = collection(session, collection_id)
             if view is None:
                 raise NotFound("there is no collection with this number")
             return site.page("collection.html", session, zone, view=view, stuck=stuck(session, zone))
 
-    def collect_now() -> Response:
-        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
-        with site.reading() as session:
-            values: dict[str, Any] = {"price": price(site.collector, session), "left": left_of_budget(site.collector, session)}
-            free, newest_one = site.collector.source.name == EMULATOR, latest(session)
-            values["running"] = newest_one if newest_one and newest_one.state == "running" else None
-            return site.page("collect.html", session, zone, free=free, **values)
-
-    def collect() -> Response:
-        try:
-            return seen(f"{PATH}/{site.collector.start().run_id}")
-        except NothingTracked:
-            if not a_person():
-                raise
-            return seen(f"{PATH}/new")
-        except CollectionRunning as running:
-            if running.run_id is None:
-                raise
-            return seen(f"{PATH}/{running.run_id}")
-
     page(app, PATH, history)
     page(app, f"{PATH}/<int(max={LARGEST_ID}):collection_id>", one_collection)
-    page(app, f"{PATH}/new", collect_now)
-    page(app, PATH, collect, methods=["POST"])
 
 
 def _money(site: Site, session: Session) -> dict[str, Any]:
@@ -96,5 +70,5 @@ def _money(site: Site, session: Session) -> dict[str, Any]:
         "ends": budget is not None and budget - used < site.collector.order.billing.prices.most(SMALLEST_PAGE),
         "most": max(budget or 0, used, view.forecast, 1),
         "by_x": newest(session),
-        "free": site.collector.source.name == EMULATOR,
+        "free": site.free,
     }

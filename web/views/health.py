@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from collector.copies.rotation import newest as newest_copy
-from formats.arguments import HistoryArguments
-from formats.given import given
 from guard.pages import page
 from queries.tweets import stored
 from settings import VERSION
@@ -26,7 +23,7 @@ def register(app: Flask, site: Site) -> None:
     def health_at_a_glance() -> Response:
         if lead := tidied():
             return lead
-        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        zone = site.zone()
         database = site.collector.database
         with site.reading() as session:
             parts = service_parts.parts(session, site.collector, shipping(site.metrics), zone)

@@ -12,8 +12,6 @@ from werkzeug.exceptions import NotFound
 
 from collector import tags, tracking
 from collector.tags import TagRefused
-from formats.arguments import HistoryArguments
-from formats.given import given
 from formats.parameters import UTC
 from formats.problems import BadInput, Fault
 from formats.terms import TermsRefused, terms
@@ -65,7 +63,7 @@ def register(app: Flask, site: Site) -> None:
     def list_of_tags() -> Response:
         if lead := tidied():
             return lead
-        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        zone = site.zone()
         with site.reading() as session:
             return _page(site, session, zone, Form())
 

@@ -1,0 +1,42 @@
+"""/view/collections/new: what a collection would cost, and the button that begins one."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+
+from collector.collector import CollectionRunning, NothingTracked
+from collector.pricing import left_of_budget, price
+from guard.pages import page
+from queries.collections import latest
+from web.problems import a_person
+from web.site import Site, seen
+from web.views.collections import PATH
+
+NEW = f"{PATH}/new"
+
+
+def register(app: Flask, site: Site) -> None:
+    """Give the app the page, and what its button asks for."""
+
+    def collect_now() -> Response:
+        zone, collector = site.zone(), site.collector
+        with site.reading() as session:
+            newest = latest(session)
+            running = newest if newest and newest.state == "running" else None
+            priced, left = price(collector, session), left_of_budget(collector, session)
+            return site.page("collect.html", session, zone, price=priced, left=left, running=running, free=site.free)
+
+    def collect() -> Response:
+        try:
+            return seen(f"{PATH}/{site.collector.start().run_id}")
+        except NothingTracked:
+            if not a_person():
+                raise
+            return seen(NEW)
+        except CollectionRunning as running:
+            if running.run_id is None:
+                raise
+            return seen(f"{PATH}/{running.run_id}")
+
+    page(app, NEW, collect_now)
+    page(app, PATH, collect, methods=["POST"])
