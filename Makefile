@@ -6,11 +6,12 @@ STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 KEY := secrets/.digest-key
+BEYOND := postgresql or browser or process or stack or reliability
 KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-16
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && echo "$$file" && cat "$$file" ;; esac; done | $(KEYED)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture torture-ha lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
+.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,8 +26,12 @@ $(STAMP): requirements.txt requirements-dev.txt
 run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect at first start
 	@exec $(BIN)/python app.py
 
-test: $(STAMP) ## Run the whole test suite
-	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+test: $(STAMP) ## Run the quick suite: three minutes on two cores, and nothing but Python
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not ($(BEYOND))"
+	@echo "make test-all adds what is marked $(BEYOND)"
+
+test-all: test ## Run everything but the torture tests: PostgreSQL, browser, processes, stack, reliability
+	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=20 -m "$(BEYOND)"
 
 torture: $(STAMP) ## Run the long tests that make test leaves out
 	@$(BIN)/python -m pytest -q -m slow -s

@@ -17,7 +17,9 @@ import requests
 
 from app import create_app
 from emulator import Emulator
-from tests.conftest import ROOT, MakeSettings, Server, environment, free_port, serving, wait_until
+from tests.fixtures.environment import ROOT, MakeSettings, environment
+from tests.fixtures.processes import Server, free_port, serving
+from tests.fixtures.waiting import wait_until
 
 CREATED = "2026-11-17T12:34:56Z"
 UNPACKED = {"Accept-Encoding": "identity"}  # else sixty thousand tweets fit what a socket takes in

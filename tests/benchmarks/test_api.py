@@ -13,7 +13,7 @@ import pytest
 from benchmarks import load
 from benchmarks.load import Refused, each_ms, p99, steady_ms, throughput
 from tests.benchmarks.stalling import stalling
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client", "sqlite3": "sqlite3"}
 MEASURED = ("unchanged",)

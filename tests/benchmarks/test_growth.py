@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from benchmarks.cluster import PROGRAMS, running
-from tests.conftest import ROOT
 from tests.fixtures.databases import MISSING
+from tests.fixtures.environment import ROOT
 
 pytestmark = pytest.mark.skipif(not (PROGRAMS / "postgres").exists(), reason=MISSING)
 

@@ -30,8 +30,8 @@ from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import gaps
-from tests.conftest import ROOT, MakeSettings, environment, let_lease_run_out
 from tests.fixtures import databases
+from tests.fixtures.environment import ROOT, MakeSettings, environment, let_lease_run_out
 
 NOON = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
 DAY = timedelta(days=1)

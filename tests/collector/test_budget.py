@@ -23,7 +23,8 @@ from models import Reservation
 from queries.collections import CollectionView, collections
 from queries.figures import refused
 from queries.spend import spent, unsettled
-from tests.conftest import MakeSettings, environment, wait_until
+from tests.fixtures.environment import MakeSettings, environment
+from tests.fixtures.waiting import wait_until
 
 ALL = ",".join(api.tags)
 
@@ -238,7 +239,6 @@ def test_a_page_that_may_have_been_sold_in_either_month_counts_in_both(make_sett
         assert view.posts < 100
 
 
-@pytest.mark.sqlite
 def test_a_request_whose_failure_cant_be_recorded_does_not_hold_up_the_others(
     make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,7 +18,7 @@ from emulator import Emulator
 from models import Author, Run, Tag, Tweet, TweetTag, Version
 from queries import tweets
 from queries.collections import CollectionView
-from tests.conftest import MakeSettings
+from tests.fixtures.environment import MakeSettings
 
 
 def everything(collector: Collector) -> list[tweets.TweetView]:

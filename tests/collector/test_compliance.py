@@ -35,7 +35,8 @@ from collector.x.transport import Access
 from collector.x.tries import Patience
 from emulator import Emulator
 from models import ComplianceJob, Lease, Payload, Tweet, Version
-from tests.conftest import ROOT, wait_until
+from tests.fixtures.environment import ROOT
+from tests.fixtures.waiting import wait_until
 from tests.resources.conftest import QUIET
 
 T = TypeVar("T")

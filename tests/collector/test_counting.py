@@ -22,7 +22,9 @@ from models import Budget, Count, Reservation
 from queries.chores import ChoreView, chores
 from queries.spend import spent
 from queries.tags import tracked_coverage
-from tests.conftest import MakeSettings, environment, serving, wait_until
+from tests.fixtures.environment import MakeSettings, environment
+from tests.fixtures.processes import serving
+from tests.fixtures.waiting import wait_until
 
 DAY = 24 * 3600
 COUNTS = "/2/tweets/counts/recent"

@@ -207,10 +207,10 @@ def billing() -> Billing:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_whatever_happens_to_tweets_the_counts_are_those_of_plain_counting(
-    empty: Path, billing: Billing, database_program: str, steps: list[Step]
+    empty: Path, billing: Billing, database_backend: str, steps: list[Step]
 ) -> None:
     with TemporaryDirectory() as folder:
-        if database_program == "sqlite":
+        if database_backend == "sqlite":
             shutil.copy(empty, Path(folder) / "tweets.db")
         with closing(Database(databases.url_of(Path(folder)))) as database:
             for step in steps:

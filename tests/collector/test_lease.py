@@ -18,7 +18,7 @@ from tests.fixtures import databases
 
 
 @pytest.fixture
-def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         yield ready

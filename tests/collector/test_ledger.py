@@ -26,7 +26,7 @@ PAGE = 1_500_000  # the worst case of 100 posts
 
 
 @pytest.fixture
-def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         with ready.writing() as session:

@@ -29,7 +29,7 @@ WHEN = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path))) as opened:
         opened.upgrade()
         yield opened

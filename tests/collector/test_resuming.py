@@ -19,8 +19,9 @@ from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import Gap, gaps
 from queries.snowflakes import first_id, snowflake_time
-from tests.conftest import MakeSettings, wait_until
 from tests.fixtures import databases
+from tests.fixtures.environment import MakeSettings
+from tests.fixtures.waiting import wait_until
 
 HOUR, DAY = 3_600, 86_400
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -162,7 +163,7 @@ def test_what_a_run_says_it_stored_is_what_it_bought(opened: Opened, emulator: E
 
 
 def test_more_new_posts_than_the_number_leave_a_gap_that_later_runs_fill(
-    opened: Opened, emulator: Emulator, database_program: str
+    opened: Opened, emulator: Emulator, database_backend: str
 ) -> None:
     collect(opened)
     with closing(opened()) as collector:

@@ -25,7 +25,9 @@ from models import Figure, Run
 from queries.collections import INTERRUPTED, CollectionView, collections
 from queries.figures import COMMAND, SCHEDULE, SERVICE, schedule
 from settings import load
-from tests.conftest import ROOT, environment, serving, wait_until
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import serving
+from tests.fixtures.waiting import wait_until
 
 SOON = timedelta(seconds=1)
 

@@ -22,14 +22,16 @@ from models import Chore, Tweet
 from queries.chores import BROKEN_OFF, ChoreView, chores
 from queries.reconciliations import newest
 from settings import load
-from tests.conftest import MakeSettings, environment, serving, wait_until
 from tests.fixtures import databases
+from tests.fixtures.environment import MakeSettings, environment
+from tests.fixtures.processes import serving
+from tests.fixtures.waiting import wait_until
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         yield ready

@@ -66,14 +66,13 @@ def test_what_the_same_rules_indexed_is_left_alone(program: Program) -> None:
         assert not right(collector.database)
 
 
-def test_the_rules_of_a_fresh_database_are_those_of_the_program(tmp_path: Path, database_program: str) -> None:
+def test_the_rules_of_a_fresh_database_are_those_of_the_program(tmp_path: Path, database_backend: str) -> None:
     with closing(Database(databases.url_of(tmp_path))) as database:
         database.upgrade()
         assert right(database)
 
 
-@pytest.mark.sqlite
-def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path, database_program: str) -> None:
+def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path, database_backend: str) -> None:
     url = databases.url_of(tmp_path)
     with closing(Database(url)) as one, closing(Database(url)) as other:
         one.upgrade()

@@ -16,9 +16,9 @@ from flask import Flask
 from app import create_app
 from collector.collector import Collector
 from settings import load
-from tests.conftest import ROOT
 from tests.fixtures import databases
 from tests.fixtures.archives import Json
+from tests.fixtures.environment import ROOT
 
 TAGS = "#devops,#sre,#Observability"
 NOBODY = "http://127.0.0.1:9"
@@ -97,7 +97,7 @@ MakeProgram = Callable[..., Program]
 
 
 @pytest.fixture
-def make_program(tmp_path: Path, database_program: str) -> Iterator[MakeProgram]:
+def make_program(tmp_path: Path, database_backend: str) -> Iterator[MakeProgram]:
     """Make programs in folders of their own, with more settings by name."""
     made: list[Program] = []
 

@@ -18,8 +18,8 @@ from emulator import Emulator
 from engines.migrating import known_revisions
 from models import Lease
 from tests.commands.conftest import MakeProgram, Program
-from tests.conftest import wait_until
 from tests.fixtures.archives import FIXTURES, json_lines, page, post
+from tests.fixtures.waiting import wait_until
 
 RUNS = "Error: another collection runs"
 
@@ -57,7 +57,6 @@ def collecting(program: Program, emulator: Emulator) -> Iterator[None]:
     started.over.result(30)
 
 
-@pytest.mark.sqlite
 def test_the_commands_migrate_back_up_and_restore_while_the_database_is_open(filled: Program, tmp_path: Path) -> None:
     before, copy = filled.tweets(), tmp_path / "copy.db"
     assert filled.process("database", "upgrade") == (0, [], ["tweets.db is at the newest revision"])
@@ -84,7 +83,6 @@ def test_upgrade_makes_the_folder_and_the_database_and_a_second_time_changes_not
     assert {revision for (revision,) in asked(file, "SELECT version_num FROM alembic_version")} <= known_revisions()
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize("command", ["upgrade", "backup", "restore"])
 def test_a_database_of_a_newer_program_is_left_alone(filled: Program, tmp_path: Path, command: str) -> None:
     copy = tmp_path / "copy.db"
@@ -98,7 +96,6 @@ def test_a_database_of_a_newer_program_is_left_alone(filled: Program, tmp_path: 
     assert not (tmp_path / "other.db").exists()
 
 
-@pytest.mark.sqlite
 def test_a_backup_is_a_whole_database_in_one_file(filled: Program, tmp_path: Path) -> None:
     copy = tmp_path / "copies" / "copy.db"
     assert filled.run("database", "backup", copy) == (0, [], [])
@@ -133,7 +130,6 @@ def test_a_backup_where_nothing_can_be_written_is_said_in_one_line(filled: Progr
     assert "the folder of copy.db can't be made" in ended.err[0]
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize("command", ["upgrade", "backup", "restore"])
 def test_a_database_where_no_folder_can_be_made_is_said_in_one_line(
     make_program: MakeProgram, filled: Program, tmp_path: Path, command: str
@@ -149,7 +145,6 @@ def test_a_database_where_no_folder_can_be_made_is_said_in_one_line(
     )
 
 
-@pytest.mark.sqlite
 def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(program: Program, tmp_path: Path) -> None:
     program.collector.prepare()
     database, over = program.collector.database, threading.Event()
@@ -259,7 +254,6 @@ def test_a_copy_that_is_none_is_refused_in_one_line_and_the_data_stay(
     assert filled.tweets() == before
 
 
-@pytest.mark.sqlite
 def test_a_restore_brings_everything_back_and_takes_away_what_came_later(
     make_program: MakeProgram, filled: Program, tmp_path: Path
 ) -> None:
@@ -277,7 +271,6 @@ def test_a_restore_brings_everything_back_and_takes_away_what_came_later(
     assert [elsewhere.get(path) for path in paths] == before
 
 
-@pytest.mark.sqlite
 def test_a_plain_copy_of_a_closed_database_is_restored_too(filled: Program, tmp_path: Path) -> None:
     before = filled.tweets()
     asked(filled.file, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -325,7 +318,6 @@ def test_dropping_keeps_the_last_three_copies_and_each_comes_back_by_its_name(pr
     assert program.tweets() == rows
 
 
-@pytest.mark.sqlite
 def test_after_a_drop_reads_give_empty_lists_and_the_tags_stay_tracked(filled: Program) -> None:
     filled.drop()
     assert filled.get("/tweets") == {"tweets": []}
@@ -347,7 +339,6 @@ def test_a_folder_is_no_file(filled: Program, tmp_path: Path, command: str) -> N
     assert ended.err[-1] == f"Error: Invalid value for 'FILE': File '{tmp_path}' is a directory."
 
 
-@pytest.mark.sqlite
 def test_a_copy_is_put_back_over_a_database_that_is_damaged(filled: Program, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     assert filled.run("database", "backup", copy).code == 0

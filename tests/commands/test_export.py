@@ -27,8 +27,9 @@ from formats.forms import FORMS, Form
 from queries import tweets
 from queries.lists import batches
 from tests.commands.conftest import MakeProgram, Program
-from tests.conftest import ROOT, wait_until
 from tests.fixtures.archives import json_lines, own_row, page, post, user
+from tests.fixtures.environment import ROOT
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture
@@ -175,7 +176,6 @@ def test_tweets_that_are_dropped_meanwhile_leave_no_half_a_file(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.sqlite
 def test_a_database_that_is_none_is_said_in_one_line(program: Program) -> None:
     program.file.write_bytes(b"this is no database, whatever its name says" * 100)
     assert program.run("tweets", "export") == (1, [], ["the database's file is no database"])

@@ -13,8 +13,8 @@ import pytest
 from collector import imports
 from emulator import Emulator
 from tests.commands.conftest import MakeProgram, Program
-from tests.conftest import wait_until
 from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
+from tests.fixtures.waiting import wait_until
 
 ALL = [FIXTURES / name for name in ("twarc-pages.jsonl", "pages-post-fields.jsonl", "twarc-flattened.jsonl")]
 THREE = [str(post(number)["id"]) for number in range(3)]
@@ -239,7 +239,6 @@ def test_an_import_beside_a_running_collection_disturbs_neither(
     assert len(stored) == 700 + collection["tweets_added"]
 
 
-@pytest.mark.sqlite
 def test_a_database_that_is_none_is_said_in_one_line(program: Program) -> None:
     program.file.write_bytes(b"this is no database, whatever its name says" * 100)
     assert program.run("tweets", "import", ALL[0]) == (1, [], ["the database's file is no database"])

@@ -16,7 +16,7 @@ FILES = ("twarc-pages.jsonl", "twarc-flattened.jsonl", "pages-post-fields.jsonl"
 
 
 @pytest.fixture
-def three(tmp_path: Path, database_program: str) -> Iterator[list[Program]]:
+def three(tmp_path: Path, database_backend: str) -> Iterator[list[Program]]:
     """Programs over a SQLite file, over PostgreSQL, and over another SQLite file."""
     made = []
     for number, program in enumerate(("sqlite", "postgresql", "sqlite")):
@@ -24,7 +24,7 @@ def three(tmp_path: Path, database_program: str) -> Iterator[list[Program]]:
         folder = tmp_path / str(number)
         folder.mkdir()
         made.append(Program(folder))
-    databases.current = database_program
+    databases.current = database_backend
     yield made
     for one in made:
         one.collector.close()

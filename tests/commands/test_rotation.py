@@ -22,8 +22,8 @@ from collector.copies import backups
 from collector.copies.backups import BackupRefused
 from collector.copies.rotation import keep_scheduled, newest
 from tests.commands.conftest import Program
-from tests.conftest import ROOT
 from tests.fixtures.archives import FIXTURES, json_lines, page, post
+from tests.fixtures.environment import ROOT
 
 KILLED = """
 import os, signal, sys
@@ -112,7 +112,6 @@ def test_copies_by_schedule_those_of_dropping_and_other_files_leave_each_other_a
     assert len(kept(filled)) == 4 + 4
 
 
-@pytest.mark.sqlite
 def test_a_copy_of_a_clock_that_was_ahead_goes_first(filled: Program) -> None:
     database = filled.collector.database
     folder = filled.file.parent / "backups"
@@ -162,7 +161,6 @@ def unreadable(file: Path) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -180,7 +178,6 @@ def test_a_copy_that_could_not_be_restored_is_none_and_the_older_ones_stay(fille
     assert kept(filled) == [good]
 
 
-@pytest.mark.sqlite
 def test_a_copy_that_lacks_a_row_is_none(filled: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = backups._copy
 
@@ -206,7 +203,6 @@ def mounted(folder: Path, size: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.sqlite
 def test_a_disk_without_room_for_another_copy_is_said_before_one_is_begun(filled: Program) -> None:
     size = filled.collector.database.size
     with mounted(filled.file.parent / "backups", size + 60 * 2**20):
@@ -229,7 +225,6 @@ def test_a_folder_that_takes_no_copy_is_said_in_one_line(filled: Program) -> Non
         keep_scheduled(filled.collector.database, kept=1)
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize("step", ["fsync", "link"])
 def test_a_copy_that_is_killed_leaves_the_older_ones_and_no_half_file_under_a_name(filled: Program, step: str) -> None:
     database, folder = filled.collector.database, filled.file.parent / "backups"
@@ -251,7 +246,6 @@ def test_a_copy_that_is_killed_leaves_the_older_ones_and_no_half_file_under_a_na
         assert kept(filled) == [*left, again]
 
 
-@pytest.mark.sqlite
 def test_a_busy_database_is_copied_in_time_and_its_writers_hardly_wait(filled: Program) -> None:
     database, over, longest = filled.collector.database, threading.Event(), [0.0]
     asked(filled.file, "CREATE TABLE filler (bytes BLOB)")

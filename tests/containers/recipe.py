@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 DOORS = ("app", "api")
 LOADED_BY_PATH = ("migrations",)

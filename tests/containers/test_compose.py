@@ -17,8 +17,8 @@ from api import collector_for
 from guard.listening import check_listening
 from server.worker import GRACE_S
 from settings import LAYER_FILES, declared, load
-from tests.conftest import ROOT
 from tests.containers.recipe import stages, values, variables
+from tests.fixtures.environment import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 FINAL = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))[-1]

@@ -14,8 +14,8 @@ import pytest
 from engines import migrating
 from guard.listening import check_listening
 from settings import SettingError, load
-from tests.conftest import ROOT
 from tests.containers.recipe import LOADED_BY_PATH, imported, instructions, let_in, needed, stages, values, variables
+from tests.fixtures.environment import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 DOCKERIGNORE = (ROOT / ".dockerignore").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 
 from scripts.audit import SERVICES, WHOLE, Answer, Broken, answer, audited, ignored, wrongly_installed
 from scripts.pins import DEVELOPMENT, pins
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 ADVISORY = {
     "id": "GHSA-h5c8-rqwp-cp95",

@@ -11,7 +11,7 @@ import scripts.licences
 from scripts.licences import allowed, home, licence, page
 from scripts.pins import RUNTIME, pins
 from scripts.sbom import Entry, bill
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 LISTED = (ROOT / "docs/licences.md").read_text(encoding="utf-8")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from scripts.pins import DEVELOPMENT, RUNTIME, NotPinned, Pin, normal, pins
-from tests.conftest import ROOT
 from tests.containers.recipe import stages, values
+from tests.fixtures.environment import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

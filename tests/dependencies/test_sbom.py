@@ -17,7 +17,7 @@ from pysqlite3 import dbapi2
 
 from scripts.pins import DEVELOPMENT, RUNTIME, normal, pins
 from scripts.sbom import READ, SERVICE, Differs, Entry, bill, faults, licences, packages, text, vendored
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 VENDORED = {"swagger-ui-dist": "swagger-ui", "uplot": "uplot"}
 # Words that no other of these licences has.

@@ -15,7 +15,8 @@ from api import get_tweets
 from collector.collector import Collector
 from collector.copies.rotation import keep_scheduled
 from emulator import Emulator
-from tests.conftest import ROOT, environment, free_port, serving
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import free_port, serving
 
 GUIDE = ROOT / "docs" / "operations.md"
 FIRST_LINE = "live=http://127.0.0.1:5000 database=data/tweets.db port=5055\n"

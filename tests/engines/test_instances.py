@@ -13,15 +13,17 @@ import pytest
 
 from alchemy import Database
 from emulator import Emulator
-from tests.conftest import Server, environment, let_lease_run_out, serving, wait_until
 from tests.fixtures import databases
+from tests.fixtures.environment import environment, let_lease_run_out
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.postgresql
 SETTLED = ("done", "partial", "failed")
 
 
 @pytest.fixture
-def instances(tmp_path: Path, emulator: Emulator, database_program: str) -> Iterator[list[Server]]:
+def instances(tmp_path: Path, emulator: Emulator, database_backend: str) -> Iterator[list[Server]]:
     """Two servers on two ports."""
     settings = environment(tmp_path, emulator)
     with serving(tmp_path, **settings) as first, serving(tmp_path, **settings) as second:
@@ -92,7 +94,7 @@ def test_one_collects_at_a_time_and_another_takes_over_when_it_dies(
     assert len(ids) == len(set(ids))
 
 
-def test_many_migrate_at_once_and_one_does_it(tmp_path: Path, database_program: str) -> None:
+def test_many_migrate_at_once_and_one_does_it(tmp_path: Path, database_backend: str) -> None:
     url = databases.url_of(tmp_path)
 
     def upgrade(_number: int) -> None:

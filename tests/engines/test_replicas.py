@@ -19,8 +19,8 @@ from alchemy import Database, DatabaseAway, DatabaseUnavailable
 from collector.figures import changed
 from models import Mark
 from queries.figures import NEWEST
-from tests.conftest import wait_until
 from tests.fixtures.databases import MISSING, USER, Cluster, asked, programs
+from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.postgresql
 SYNCHRONOUS = "ANY 1 (*)"

@@ -26,7 +26,7 @@ ODD = (
 
 
 @pytest.fixture
-def url(tmp_path: Path, database_program: str) -> str:
+def url(tmp_path: Path, database_backend: str) -> str:
     return databases.url_of(tmp_path)
 
 
@@ -61,7 +61,7 @@ def test_nobody_there_is_said_without_saying_where(caplog: pytest.LogCaptureFixt
     assert not any("geheim" in reason for reason in reasons)
 
 
-def test_what_is_not_migrated_is_said(tmp_path: Path, database_program: str) -> None:
+def test_what_is_not_migrated_is_said(tmp_path: Path, database_backend: str) -> None:
     url = databases.url_of(tmp_path / "new", empty=True)
     with closing(Database(url)) as database, pytest.raises(DatabaseNotMigrated), database.reading() as session:
         session.scalar(select(Mark.value))

@@ -19,8 +19,8 @@ from collector.x import documents, parsing
 from collector.x.documents import NoDocument, document
 from formats import ours, records
 from formats.records import lines, record
-from tests.conftest import ROOT
 from tests.fixtures.archives import Json, own_row, page, post, user
+from tests.fixtures.environment import ROOT
 from text import hashtags
 from text.words import indexed
 

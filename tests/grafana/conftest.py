@@ -20,7 +20,9 @@ import pytest
 import requests
 
 from emulator import Emulator
-from tests.conftest import Server, environment, free_port, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, free_port, serving
+from tests.fixtures.waiting import wait_until
 
 PROMETHEUS = shutil.which("prometheus")
 SCRAPE_S = 1

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.conftest import Server
+from tests.fixtures.processes import Server
 from tests.grafana.conftest import Watched
 from tests.grafana.dashboard import Asked, asked, metrics
 

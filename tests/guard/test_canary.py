@@ -26,8 +26,9 @@ import requests
 from app import create_app
 from emulator import Emulator
 from settings import load
-from tests.conftest import ROOT, Server, environment, serving
+from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.loggers import logging_restored
+from tests.fixtures.processes import Server, serving
 from tests.guard.conftest import Route, bearer, routes
 from tests.telemetry.sink import Sink
 

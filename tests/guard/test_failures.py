@@ -14,7 +14,8 @@ import requests
 
 from emulator import Emulator
 from guard.failures import FIRST_S, FORGOTTEN_S, HOLD, LONGEST_S, MOST_CLIENTS, Failures
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.guard.conftest import TOKEN, bearer
 
 MOST_S = 1.0

@@ -10,7 +10,8 @@ from contextlib import closing
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.guard.conftest import METHODS, TOKEN, MakeApp, bearer, client, hollow, routes
 
 EXPECTED = {

@@ -14,7 +14,8 @@ import requests
 from emulator import Emulator
 from guard.listening import check_listening
 from settings import SettingError, Settings, load
-from tests.conftest import ROOT, environment, free_port, serving
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import free_port, serving
 
 LOOPBACK = ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "[::1]", "0:0:0:0:0:0:0:1", "localhost", "LocalHost"]
 OPEN = [

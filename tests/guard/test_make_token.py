@@ -13,7 +13,7 @@ from guard.listening import check_listening
 from guard.scopes import Scope
 from guard.tokens import Tokens
 from settings import load
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 NAMES = ("api-token", "api-read-token")
 

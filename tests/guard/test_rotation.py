@@ -17,7 +17,9 @@ from guard.listening import check_listening
 from guard.scopes import Scope
 from guard.tokens import Tokens
 from settings import SettingError, load
-from tests.conftest import Server, environment, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 from tests.guard.conftest import READ_TOKEN, TOKEN, bearer
 
 NEW = "rotated-5d8e1f7a3c9b2046"

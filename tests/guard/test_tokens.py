@@ -18,8 +18,9 @@ from app import create_app
 from emulator import Emulator
 from guard.scopes import OPEN_PATHS, is_open
 from settings import load
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
 from tests.fixtures.loggers import logging_restored
+from tests.fixtures.processes import Server, serving
 
 TOKEN = "correct-horse_battery.staple~9"
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}

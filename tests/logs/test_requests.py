@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 
 OURS = {"__main__", "access", "api", "app", "collector", "gunicorn", "resources", "server", "telemetry"}
 BEARER = "bearer-AAAA%2Fgeheim"

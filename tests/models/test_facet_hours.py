@@ -66,7 +66,7 @@ def _before() -> str:
     return str(ScriptDirectory.from_config(config).get_revision("0010").down_revision)
 
 
-def test_what_was_stored_before_is_counted_by_the_hour(tmp_path: Path, database_program: str) -> None:
+def test_what_was_stored_before_is_counted_by_the_hour(tmp_path: Path, database_backend: str) -> None:
     url = databases.url_of(tmp_path, empty=True)
     with migrated(url, _before()) as connection:
         connection.execute(text(RUN))
@@ -106,7 +106,7 @@ def test_what_was_stored_before_is_counted_by_the_hour(tmp_path: Path, database_
 
 
 @pytest.fixture
-def many(tmp_path: Path, database_program: str) -> str:
+def many(tmp_path: Path, database_backend: str) -> str:
     """The URL of a database with a tweet a minute, twenty thousand of them, of seven authors."""
     url = databases.url_of(tmp_path)
     with closing(Database(url)) as database:
@@ -117,7 +117,6 @@ def many(tmp_path: Path, database_program: str) -> str:
     return url
 
 
-@pytest.mark.sqlite
 def test_the_authors_of_a_period_are_read_from_an_index_alone(many: str) -> None:
     steps = [row[3] for row in databases.asked(many, f"EXPLAIN QUERY PLAN {AUTHORS}", *DAY)]
     assert steps[0] == "SEARCH tweets USING COVERING INDEX ix_tweets_created (created>? AND created<?)"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.openapi.contract import Contract
 from tests.resources.conftest import QUIET
 

@@ -21,7 +21,8 @@ from formats.openapi.parameters import query
 from formats.parameters import whole
 from resources.api import MonitorResource
 from resources.openapi import described, operations
-from tests.conftest import MakeSettings, Server
+from tests.fixtures.environment import MakeSettings
+from tests.fixtures.processes import Server
 from tests.openapi.contract import Contract
 
 ODD = [" ", "no-tag", "1.5", "-1", "007", "9" * 30, "a\tb", "\x00", "\t#Straße1 ", "日本", "PT-br", "@Name_1", "Côte d’Ivoire"]

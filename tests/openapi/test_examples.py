@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import requests
 
 from formats.filters import PARAMETERS
-from tests.conftest import Server
+from tests.fixtures.processes import Server
 from tests.openapi.contract import Call, Contract
 
 COLLECTS = ("/database", "/collections")

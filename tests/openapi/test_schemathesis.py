@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.conftest import ROOT, Server, environment, serving
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import Server, serving
 from tests.openapi.contract import Contract
 from tests.resources.conftest import QUIET
 

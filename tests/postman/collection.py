@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 COLLECTION = ROOT / "postman-twitter-api.json"
 STATUS = re.compile(r"pm\.response\.to\.have\.status\((\d+)\)")

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 from tests.postman.collection import COLLECTION, calls, document
 
 NEWMAN = shutil.which("newman")

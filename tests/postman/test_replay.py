@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import requests
 
 from emulator import Emulator
-from tests.conftest import LONGEST_WAIT_S, Server
+from tests.fixtures.processes import Server
+from tests.fixtures.waiting import LONGEST_WAIT_S
 from tests.postman.collection import Call, Variables, calls, document, resolved, variables
 
 Statuses = list[tuple[str, int]]

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from app import create_app
-from tests.conftest import MakeSettings
+from tests.fixtures.environment import MakeSettings
 from tests.postman.collection import Call, calls, document, resolved, variables
 
 NOT_COUNTED = {"HEAD", "OPTIONS"}

@@ -14,7 +14,8 @@ import pytest
 import requests
 import yaml
 
-from tests.conftest import free_port, wait_until
+from tests.fixtures.processes import free_port
+from tests.fixtures.waiting import wait_until
 from tests.prometheus.rulebook import PROMETHEUS
 
 PROMETHEUS_PROGRAM = shutil.which("prometheus")

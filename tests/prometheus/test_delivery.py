@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import wait_until
+from tests.fixtures.waiting import wait_until
 from tests.prometheus.programs import LONGEST_ANSWER_S, alertmanager, prometheus, with_programs
 from tests.prometheus.sinks import Web, mail_server
 

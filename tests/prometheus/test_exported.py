@@ -11,7 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 from tests.prometheus.programs import Prometheus, prometheus, with_programs
 from tests.prometheus.rulebook import PROMETHEUS, Exported, queries, rules, selectors, unexported
 

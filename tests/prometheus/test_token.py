@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conftest import wait_until
+from tests.fixtures.waiting import wait_until
 from tests.prometheus.programs import prometheus, with_programs
 from tests.prometheus.sinks import Web
 

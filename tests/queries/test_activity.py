@@ -20,7 +20,7 @@ from tests.queries.invented import FILTERS, invented, wanted
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     with invented(tmp_path_factory.mktemp("activity"), tweets=300) as ready:
         yield ready
 

@@ -24,7 +24,7 @@ BOUGHT = st.dictionaries(st.tuples(st.integers(0, 9), st.sampled_from(RUNS)), st
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path_factory.mktemp("days")))) as ready:
         ready.upgrade()
         with ready.writing() as session:

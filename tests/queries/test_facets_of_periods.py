@@ -61,7 +61,7 @@ rows = st.builds(
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path_factory.mktemp("facets")))) as ready:
         ready.upgrade()
         yield ready

@@ -25,7 +25,7 @@ Wanted = dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     """Nine tweets, a minute apart: 0 to 4 our own rows, 5 edited twice, 6 to 8 X's."""
     folder = tmp_path_factory.mktemp("filters")
     with closing(Database(databases.url_of(folder))) as ready:
@@ -126,7 +126,7 @@ def test_the_number_of_tweets_is_known(database: Database) -> None:
         assert tweets.stored(session) == 9
 
 
-def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path, database_program: str) -> None:
+def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path, database_backend: str) -> None:
     with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         run = Import(ready)
@@ -141,7 +141,7 @@ def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path, database_pro
             list(reading)
 
 
-def test_what_is_deleted_meanwhile_is_left_out(tmp_path: Path, database_program: str) -> None:
+def test_what_is_deleted_meanwhile_is_left_out(tmp_path: Path, database_backend: str) -> None:
     with closing(Database(databases.url_of(tmp_path))) as ready:
         ready.upgrade()
         run = Import(ready)

@@ -133,7 +133,7 @@ class Sides:
     def __init__(self, folder: Path, x: Emulator) -> None:
         self.file, self.all, before = folder / "archive.jsonl", list[Program](), databases.current
         try:
-            for program in databases.PROGRAMS:
+            for program in databases.BACKENDS:
                 databases.current, own = program, folder / program
                 own.mkdir()
                 self.all.append(Program(own, TWITTER_API_URL=x.url, TW_NUMBER="10", COLLECT_ON_START="0", CACHE_MB="0"))

@@ -119,14 +119,14 @@ class Searched(RuleBasedStateMachine):
         return parsing.tweet(post(0, text)).text
 
 
-def test_words_find_what_has_them_whatever_happened(database_program: str) -> None:
-    examples = 10 if database_program == "sqlite" else 3
+def test_words_find_what_has_them_whatever_happened(database_backend: str) -> None:
+    examples = 10 if database_backend == "sqlite" else 3
     some = settings(max_examples=examples, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     run_state_machine_as_test(Searched, settings=some)
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     """Tweets that all have a word, every second of them another, and one a rare one."""
     folder = tmp_path_factory.mktemp("search")
     with closing(Database(databases.url_of(folder))) as ready:
@@ -149,7 +149,6 @@ def test_a_list_by_id_is_read_from_the_index_and_from_any_place_on(database: Dat
     assert listed(database, words, Order("id", descending=True), middle) == [int(post(number)["id"]) for number in down]
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_list_by_id_gathers_and_sorts_nothing(database: Database, descending: bool) -> None:
     order = Order("id", descending=descending)

@@ -29,7 +29,7 @@ LENGTHS = st.integers(1, 36 * 3600) | st.integers(1, 12 * 86_400) | st.integers(
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     with invented(tmp_path_factory.mktemp("series"), tweets=400) as ready:
         yield ready
 
@@ -70,7 +70,7 @@ def test_every_tweet_is_in_one_of_the_periods_of_all_time(database: Database) ->
         assert sum(totals(session, periods, Filters(min_followers=0))) == len(wanted(database, Filters(min_followers=0)))
 
 
-def test_an_untracked_tag_is_there_where_it_found_tweets(tmp_path: Path, database_program: str) -> None:
+def test_an_untracked_tag_is_there_where_it_found_tweets(tmp_path: Path, database_backend: str) -> None:
     with invented(tmp_path, tweets=5) as database:
         periods = axis(UTC, BEGIN - SPREAD_S, BEGIN + SPREAD_S + 1).periods
         databases.asked(databases.url_of(tmp_path), "UPDATE tags SET tracked = NOT tracked")
@@ -85,7 +85,7 @@ def _tracked(folder: Path) -> list[str]:
     return [tag for (tag,) in databases.asked(databases.url_of(folder), "SELECT tag FROM tags WHERE tracked ORDER BY key")]
 
 
-def test_an_empty_database_has_zeros(tmp_path: Path, database_program: str) -> None:
+def test_an_empty_database_has_zeros(tmp_path: Path, database_backend: str) -> None:
     with closing(Database(databases.url_of(tmp_path))) as empty:
         empty.upgrade()
         with empty.writing() as session:

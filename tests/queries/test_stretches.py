@@ -27,7 +27,7 @@ LEFT = st.lists(
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path_factory.mktemp("stretches")))) as ready:
         ready.upgrade()
         with ready.writing() as session:

@@ -24,7 +24,7 @@ FEW = 150
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Database]:
+def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
     with invented(tmp_path_factory.mktemp("texts"), tweets=300) as ready:
         yield ready
 

@@ -92,7 +92,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[World]:
     found = World(tmp_path_factory.mktemp("timeline"))
     with closing(found.database):
         yield found
@@ -192,7 +192,7 @@ MIDDAY = when("2025-06-01T12:00:00Z")
 
 
 @pytest.fixture
-def small(tmp_path: Path, database_program: str) -> Iterator[World]:
+def small(tmp_path: Path, database_backend: str) -> Iterator[World]:
     """Three tweets of two authors within 22 minutes, and one of nobody an hour later."""
     found = World(tmp_path)
     with closing(found.database):

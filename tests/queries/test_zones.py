@@ -125,7 +125,7 @@ def test_the_ends_of_the_calendar_are_far_enough() -> None:
 
 
 @pytest.fixture(scope="module")
-def quarters(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[tuple[Database, dict[int, int]]]:
+def quarters(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[tuple[Database, dict[int, int]]]:
     """A database with tweets in quarters of several years, more of them around changes of clocks."""
     chance, changed = Random(1), ["2026-04-04T15:00Z", "2026-03-29T01:00Z", "2023-03-08T16:00Z"]
     around = [int(datetime.fromisoformat(when).timestamp()) + 900 * n for when in changed for n in range(-9, 9)]
@@ -147,7 +147,7 @@ def test_the_hours_of_the_day_are_those_of_each_quarter_in_every_zone(quarters: 
             assert per_hour(session, zone=ZoneInfo(name)) == [(hour, expected[hour]) for hour in range(24)], name
 
 
-def test_no_tweets_are_none_in_every_hour(tmp_path: Path, database_program: str) -> None:
+def test_no_tweets_are_none_in_every_hour(tmp_path: Path, database_backend: str) -> None:
     with closing(Database(databases.url_of(tmp_path, "empty"))) as empty:
         empty.upgrade()
         with empty.reading() as session:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from scripts.pictures.catalogue import PICTURES, Picture, table
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 FOLDER = ROOT / "evidences"
 README = (ROOT / "README.md").read_text()

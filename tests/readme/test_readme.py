@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Server
+from tests.fixtures.environment import ROOT
+from tests.fixtures.processes import Server
 
 README = (ROOT / "README.md").read_text()
 CURL_LINES = re.findall(r"^curl .*$", README, re.MULTILINE)

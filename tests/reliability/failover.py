@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from alchemy import Database
 from collector.verification import faults
 from emulator import Emulator
-from tests.conftest import environment, serving
 from tests.fixtures import databases
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import serving
 from tests.reliability.judge import BILLING, Judge
 from tests.reliability.node import Node
 from tests.reliability.outside import Ledger

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.reliability.inputs import files, variant
 
 LONGEST_S, STARTS_WITHIN_S = 20.0, 60.0

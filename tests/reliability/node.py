@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from tests.conftest import wait_until
 from tests.fixtures import databases
+from tests.fixtures.waiting import wait_until
 from tests.reliability.places import Place
 
 DATABASE = "tweets"

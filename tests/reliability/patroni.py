@@ -17,8 +17,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import ROOT, free_port, wait_until
 from tests.fixtures import databases
+from tests.fixtures.environment import ROOT
+from tests.fixtures.processes import free_port
+from tests.fixtures.waiting import wait_until
 from tests.reliability.node import DATABASE, Node
 from tests.reliability.places import on_loopback
 from tests.reliability.replication import SETTINGS, Trio

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from tests.conftest import free_port
+from tests.fixtures.processes import free_port
 
 PORT = 5432
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.reliability.torture import VICTIM
 
 SECTOR = 512

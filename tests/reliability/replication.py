@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import wait_until
 from tests.fixtures import databases
+from tests.fixtures.waiting import wait_until
 from tests.reliability.node import DATABASE, Node
 from tests.reliability.places import Place
 

@@ -26,8 +26,10 @@ from emulator import Emulator
 from engines import sqlite as sqlite_engine
 from models import Run, RunTag, Tweet
 from tests.commands.conftest import Program
-from tests.conftest import ROOT, MakeSettings, environment, let_lease_run_out, serving, wait_until
 from tests.fixtures.archives import json_lines, page, post
+from tests.fixtures.environment import ROOT, MakeSettings, environment, let_lease_run_out
+from tests.fixtures.processes import serving
+from tests.fixtures.waiting import wait_until
 from tests.reliability.judge import BILLING
 from tests.reliability.torture import VICTIM
 
@@ -169,7 +171,6 @@ def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_pat
         assert stored(database) >= acknowledged(log)
 
 
-@pytest.mark.sqlite
 def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified(
     collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -197,7 +198,6 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.sqlite
 def test_a_database_that_is_locked_while_pages_arrive_loses_none(
     make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:

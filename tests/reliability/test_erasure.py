@@ -28,8 +28,9 @@ from collector.x import parsing
 from emulator import Emulator
 from models import AuthorPayload, Payload, Tweet
 from tests.commands.conftest import Program
-from tests.conftest import environment, serving
 from tests.fixtures.archives import edited, json_lines, page, post, user
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import serving
 
 MARK, NAME, COUNTRY = "quixotic-zymurgy", "Zebulon Quagmire", "Upper Elbonia"
 WORD = MARK.partition("-")[2]  # as the index has it

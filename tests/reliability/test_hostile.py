@@ -31,8 +31,8 @@ from collector.x.transport import Access
 from formats.sheets import UNSAFE
 from telemetry.requests import context
 from tests.commands.conftest import NOBODY, Program
-from tests.conftest import ROOT
 from tests.fixtures.archives import json_lines, page, post
+from tests.fixtures.environment import ROOT
 from tests.reliability.enemy import Enemy, Said, enemy
 from tests.reliability.hostile import FRAGMENTS, SHAPES, TEXTS, cases
 

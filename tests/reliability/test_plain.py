@@ -30,8 +30,8 @@ from formats.records import record
 from models import Tweet as StoredTweet
 from queries.zones import DAY, HOUR, QUARTER
 from settings import load
-from tests.conftest import environment
 from tests.fixtures.archives import tweet_id
+from tests.fixtures.environment import environment
 from tests.queries.test_timeline import CHANGES
 from tests.reliability.judge import BILLING
 from tests.reliability.plain import Asked, Json, Person, Plain, Tweet

@@ -16,7 +16,7 @@ from alchemy import Database, DatabaseDamaged
 from collector.verification import faults
 from emulator import Emulator
 from models import RunTag
-from tests.conftest import environment
+from tests.fixtures.environment import environment
 from tests.reliability.judge import BILLING
 from tests.reliability.powercut import Disk, Event, recorded
 

@@ -15,7 +15,9 @@ from pathlib import Path
 import requests
 
 from emulator import Emulator, snowflake
-from tests.conftest import ROOT, environment, free_port, wait_until
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import free_port
+from tests.fixtures.waiting import wait_until
 from tests.reliability.judge import Judge
 from tests.reliability.victim import POINTS
 

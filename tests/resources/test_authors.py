@@ -15,8 +15,8 @@ from collector.values import stand_in_id
 from emulator import Emulator
 from models import Author, AuthorTombstone, Tombstone
 from tests.commands.conftest import Program
-from tests.conftest import Server
 from tests.fixtures.archives import edited, json_lines, own_row, page, post, user
+from tests.fixtures.processes import Server
 from tests.resources.conftest import QUIET
 
 
@@ -44,7 +44,7 @@ class Service(Program):
 
 
 @pytest.fixture
-def service(tmp_path: Path, database_program: str) -> Iterator[Service]:
+def service(tmp_path: Path, database_backend: str) -> Iterator[Service]:
     made = Service(tmp_path)
     with closing(made.collector):
         made.collector.prepare()
@@ -98,7 +98,6 @@ def test_who_was_known_by_username_only_is_kept_out_by_id_once_that_is_known(ser
         assert service.brought(row).endswith(" 0 added, 0 refused")
 
 
-@pytest.mark.sqlite
 def test_no_name_is_kept_of_who_was_deleted(service: Service) -> None:
     service.brought(by(1, 1, username="ada_gone"))
     assert b"ada_gone" in b"".join(file.read_bytes() for file in service.file.parent.glob("tweets.db*"))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
@@ -20,7 +21,7 @@ COUNT = 5
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     """The service with five collections, which is all that there will be."""
     folder = tmp_path_factory.mktemp("collections")
     with serving(folder, **environment(folder, x) | {"TW_NUMBER": "10"}) as server:

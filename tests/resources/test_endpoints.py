@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 
 ORIGINAL = ["tweet", "author", "followers", "created", "lang", "country", "rash"]
 FURTHER = {"id", "username", "tags", "country_code"}
@@ -28,7 +29,7 @@ def held() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, held: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, held: Emulator, database_backend: str) -> Iterator[Server]:
     """The service with the tweets of one collection."""
     folder = tmp_path_factory.mktemp("service")
     settings = environment(folder, held) | {"TAGS": "", "TW_NUMBER": "40"}

@@ -13,14 +13,15 @@ import requests
 from alchemy import Database
 from emulator import Emulator
 from resources.limits import QUERY_LENGTH
-from tests.conftest import Server, environment, serving
 from tests.fixtures import databases
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 
 KEYS = {"type", "title", "status", "detail", "instance", "request_id", "message"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("errors")
     with Emulator() as emulator, serving(folder, **environment(folder, emulator)) as server:
         yield server

@@ -10,16 +10,16 @@ from urllib.parse import quote
 import pytest
 
 from tests.commands.conftest import NOBODY, TAGS, Program
-from tests.conftest import Server, serving
 from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row
+from tests.fixtures.processes import Server, serving
 
 NO_FACETS: dict[str, Any] = {"facets": [], "unknown_share": None}
 ONE_FACET = "expected one of lang, country, tag, author"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Server]:
     """The service with eight tweets: six of #sre, three of #devops, one of both, none of the last."""
     folder = tmp_path_factory.mktemp("facets")
     program = Program(folder)

@@ -16,8 +16,9 @@ import pytest
 
 from emulator import Emulator
 from tests.commands.conftest import Program
-from tests.conftest import Server, environment, serving
 from tests.fixtures.archives import MORNING, json_lines, own_row
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.resources.test_errors import problem
 
 Tweet = dict[str, Any]
@@ -46,7 +47,7 @@ def rows() -> list[Tweet]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("lists")
     program = Program(folder)
     program.imported(json_lines(folder / "archive.jsonl", *rows()))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
@@ -29,7 +30,7 @@ def x() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     """The service after one collection."""
     folder = tmp_path_factory.mktemp("spend")
     with serving(folder, **environment(folder, x)) as server:

@@ -18,9 +18,11 @@ from collector.imports import Import
 from collector.tweets.deletions import bury
 from emulator import Emulator
 from formats.records import record
-from tests.conftest import Server, environment, serving, wait_until
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 
 PATHS = (
     "/tweets",
@@ -40,7 +42,7 @@ FIRST, LATER = 60, 400
 
 
 @pytest.fixture
-def service(tmp_path: Path, emulator: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path: Path, emulator: Emulator, database_backend: str) -> Iterator[Server]:
     """Two workers over sixty tweets, of which the ids leave room between them."""
     store(tmp_path, range(0, FIRST * 10, 10))
     with serving(tmp_path, **environment(tmp_path, emulator) | {"WORKERS": "2"}) as server:

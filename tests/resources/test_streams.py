@@ -23,9 +23,11 @@ from resources import Snapshots
 from resources.streams import MOST_STREAMS, Streams, TooManyStreams
 from resources.tweets import AT_ONCE
 from tests.commands.conftest import Program
-from tests.conftest import Server, environment, serving, wait_until
 from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 from tests.resources.test_errors import problem
 
 COUNT = AT_ONCE * 4 + 5
@@ -33,7 +35,7 @@ WORDS = "a text that is long enough to fill the buffers of a connection whose ot
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, database_program: str) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Path:
     folder = tmp_path_factory.mktemp("streams")
     program = Program(folder)
     with closing(program.collector):
@@ -149,7 +151,7 @@ def endless(database: Database, **options: Any) -> None:
         session.execute(text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")).all()
 
 
-def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on(folder: Path, database_program: str) -> None:
+def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on(folder: Path, database_backend: str) -> None:
     with closing(Database(databases.url_of(folder))) as database:
         with pytest.raises(QueryTooLong, match="took too long"):
             endless(database, within=timedelta(milliseconds=50))

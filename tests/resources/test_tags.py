@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.service import Service, in_process
 from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
@@ -19,26 +20,26 @@ TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Service]:
     """The service with the tweets of one collection. A test that changes a tag has one of its own."""
     folder = tmp_path_factory.mktemp("tags")
-    with serving(folder, **environment(folder, x)) as server:
+    with in_process(folder, **environment(folder, x)) as server:
         assert server.get("/database").status_code == 200
         yield server
 
 
-def tracked(server: Server) -> dict[str, Json]:
+def tracked(server: Service) -> dict[str, Json]:
     return {tag["tag"]: tag for tag in server.get("/tags").json()["tags"]}
 
 
-def put(server: Server, tag: str, terms: Json | None = None, *, status: int = 201) -> Json:
+def put(server: Service, tag: str, terms: Json | None = None, *, status: int = 201) -> Json:
     answer = server.request("PUT", f"/tags/{tag}", json=terms)
     assert answer.status_code == status, answer.text
     shown: Json = answer.json()
     return shown
 
 
-def per_tag(server: Server) -> dict[str, list[Json]]:
+def per_tag(server: Service) -> dict[str, list[Json]]:
     return {rows[0]["rash"]: rows for rows in server.get("/tweets_per_tag").json()["tweets_per_tags"]}
 
 
@@ -46,7 +47,7 @@ def queries(x: Emulator) -> set[str]:
     return {request.params["query"] for request in x.requests}
 
 
-def test_tags_are_listed_by_name_with_the_contracted_keys(service: Server) -> None:
+def test_tags_are_listed_by_name_with_the_contracted_keys(service: Service) -> None:
     answer = service.get("/tags")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
@@ -59,7 +60,7 @@ def test_tags_are_listed_by_name_with_the_contracted_keys(service: Server) -> No
         assert list(tag["terms"]) == ["lang", "exclude", "tw_number"]
 
 
-def test_a_tag_counts_the_tweets_that_it_found_and_names_its_last_collection(service: Server) -> None:
+def test_a_tag_counts_the_tweets_that_it_found_and_names_its_last_collection(service: Service) -> None:
     stored = service.get("/tweets").json()["tweets"]
     for name in ("#devops", "#Observability", "#sre"):
         tag = service.get(f"/tags/{name[1:]}").json()
@@ -75,11 +76,11 @@ def test_a_tag_counts_the_tweets_that_it_found_and_names_its_last_collection(ser
 
 
 @pytest.mark.parametrize("spelling", ["sre", "%23sre", "SRE", "%23SRE"])
-def test_a_tag_is_found_with_and_without_its_sign_and_in_any_case(service: Server, spelling: str) -> None:
+def test_a_tag_is_found_with_and_without_its_sign_and_in_any_case(service: Service, spelling: str) -> None:
     assert service.get(f"/tags/{spelling}").json()["tag"] == "#sre"
 
 
-def test_tracking_is_201_then_200_and_untracking_204_then_404(service: Server) -> None:
+def test_tracking_is_201_then_200_and_untracking_204_then_404(service: Service) -> None:
     new = put(service, "rust", status=201)
     assert new == {"tag": "#rust", "tweets": 0, "last_collection": None, "gaps": [], "coverage": None, "terms": NO_TERMS}
     assert put(service, "rust", status=200) == new == service.get("/tags/rust").json() == tracked(service)["#rust"]
@@ -91,32 +92,32 @@ def test_tracking_is_201_then_200_and_untracking_204_then_404(service: Server) -
     put(service, "rust", status=201)
 
 
-def test_a_tag_that_was_never_known_is_404(service: Server) -> None:
+def test_a_tag_that_was_never_known_is_404(service: Service) -> None:
     problem(service.get("/tags/nobody_knows"), 404)
     problem(service.request("DELETE", "/tags/nobody_knows"), 404)
     assert "#nobody_knows" not in tracked(service)
 
 
-def test_a_tag_keeps_the_spelling_first_given(service: Server) -> None:
+def test_a_tag_keeps_the_spelling_first_given(service: Service) -> None:
     assert put(service, "%23CloudNative")["tag"] == "#CloudNative"
     assert put(service, "cloudnative", status=200)["tag"] == "#CloudNative"
     assert service.request("DELETE", "/tags/CLOUDNATIVE").status_code == 204
     assert put(service, "cloudNATIVE")["tag"] == "#CloudNative"
 
 
-def test_composed_and_decomposed_letters_are_the_same_tag(service: Server) -> None:
+def test_composed_and_decomposed_letters_are_the_same_tag(service: Service) -> None:
     assert put(service, "cafe%CC%81")["tag"] == "#caf\u00e9"
     assert put(service, "CAF%C3%89", status=200)["tag"] == "#caf\u00e9"
 
 
-def test_terms_are_shown_by_name_and_each_once(service: Server) -> None:
+def test_terms_are_shown_by_name_and_each_once(service: Service) -> None:
     given = {"lang": ["PT-br", "en", "EN", "de"], "exclude": ["replies", "quotes", "replies"], "tw_number": 10}
     shown = put(service, "golang", given)
     assert shown["terms"] == {"lang": ["de", "en", "pt-br"], "exclude": ["quotes", "replies"], "tw_number": 10}
     assert service.get("/tags/golang").json()["terms"] == shown["terms"]
 
 
-def test_a_body_sets_all_terms_and_no_body_keeps_them(service: Server) -> None:
+def test_a_body_sets_all_terms_and_no_body_keeps_them(service: Service) -> None:
     kept = put(service, "kafka", TERMS)["terms"]
     assert kept == {"lang": ["de", "en"], "exclude": ["quotes", "replies"], "tw_number": 50}
     assert put(service, "kafka", status=200)["terms"] == kept
@@ -128,14 +129,14 @@ def test_a_body_sets_all_terms_and_no_body_keeps_them(service: Server) -> None:
     assert put(service, "kafka", {}, status=200)["terms"] == NO_TERMS
 
 
-def test_a_tag_that_is_tracked_again_has_its_terms_still(service: Server) -> None:
+def test_a_tag_that_is_tracked_again_has_its_terms_still(service: Service) -> None:
     kept = put(service, "redis", TERMS)["terms"]
     assert service.request("DELETE", "/tags/redis").status_code == 204
     assert put(service, "redis")["terms"] == kept
 
 
 @pytest.mark.parametrize("tw_number", [10, 10.0, 1e5, 100_000, None])
-def test_the_bounds_of_a_number_are_accepted(service: Server, tw_number: float | None) -> None:
+def test_the_bounds_of_a_number_are_accepted(service: Service, tw_number: float | None) -> None:
     answer = service.request("PUT", "/tags/bounds", json={"tw_number": tw_number})
     assert answer.json()["terms"]["tw_number"] == tw_number
 
@@ -154,7 +155,7 @@ NO_OBJECTS = [
 
 
 @pytest.mark.parametrize("body", NO_OBJECTS, ids=range(len(NO_OBJECTS)))
-def test_a_body_that_is_no_object_of_json_is_400_and_tracks_nothing(service: Server, body: bytes) -> None:
+def test_a_body_that_is_no_object_of_json_is_400_and_tracks_nothing(service: Service, body: bytes) -> None:
     refused = problem(service.request("PUT", "/tags/refused", data=body), 400)
     assert [error["parameter"] for error in refused["errors"]] == ["body"]
     problem(service.get("/tags/refused"), 404)
@@ -174,7 +175,7 @@ def test_a_body_that_is_no_object_of_json_is_400_and_tracks_nothing(service: Ser
     ],
     ids=range(8),
 )
-def test_a_body_is_refused_for_what_is_wrong_with_it(service: Server, body: bytes, parameter: str, reason: str) -> None:
+def test_a_body_is_refused_for_what_is_wrong_with_it(service: Service, body: bytes, parameter: str, reason: str) -> None:
     refused = problem(service.request("PUT", "/tags/refused", data=body), 400)
     assert refused["errors"] == [{"parameter": parameter, "detail": reason}]
 
@@ -225,14 +226,14 @@ def test_a_body_is_refused_for_what_is_wrong_with_it(service: Server, body: byte
         ({"tw_number": [50]}, "tw_number"),
     ],
 )
-def test_terms_that_are_none_are_400_and_named_and_track_nothing(service: Server, terms: Json, parameter: str) -> None:
+def test_terms_that_are_none_are_400_and_named_and_track_nothing(service: Service, terms: Json, parameter: str) -> None:
     refused = problem(service.request("PUT", "/tags/refused", json=terms), 400)
     assert [error["parameter"] for error in refused["errors"]] == [parameter]
     assert refused["errors"][0]["detail"]
     problem(service.get("/tags/refused"), 404)
 
 
-def test_all_wrong_terms_are_named_at_once_and_change_nothing(service: Server) -> None:
+def test_all_wrong_terms_are_named_at_once_and_change_nothing(service: Service) -> None:
     kept = put(service, "spark", TERMS)
     wrong = {"query": "x", "lang": ["en OR de"], "exclude": ["quotes"], "tw_number": 9}
     refused = problem(service.request("PUT", "/tags/spark", json=wrong), 400)
@@ -240,7 +241,7 @@ def test_all_wrong_terms_are_named_at_once_and_change_nothing(service: Server) -
     assert service.get("/tags/spark").json() == kept
 
 
-def test_as_many_languages_as_are_allowed_reach_x(service: Server, x: Emulator) -> None:
+def test_as_many_languages_as_are_allowed_reach_x(service: Service, x: Emulator) -> None:
     codes = [f"a{chr(97 + number)}-xx" for number in range(20)]
     tag = "t" * 100
     put(service, tag, {"lang": codes, "exclude": ["quotes", "replies"]})
@@ -278,13 +279,13 @@ def test_as_many_languages_as_are_allowed_reach_x(service: Server, x: Emulator) 
         "t" * 101,
     ],
 )
-def test_what_is_no_hashtag_is_400_whatever_is_asked(service: Server, method: str, name: str) -> None:
+def test_what_is_no_hashtag_is_400_whatever_is_asked(service: Service, method: str, name: str) -> None:
     refused = problem(service.request(method, f"/tags/{name}"), 400)
     assert [error["parameter"] for error in refused["errors"]] == ["tag"]
     assert "expected a hashtag" in refused["errors"][0]["detail"]
 
 
-def test_no_refused_name_is_tracked_or_was_asked_of_x(service: Server, x: Emulator) -> None:
+def test_no_refused_name_is_tracked_or_was_asked_of_x(service: Service, x: Emulator) -> None:
     for name in ("sre from:x", "sre OR #devops", "2024"):
         service.request("PUT", f"/tags/{name}")
         assert f"#{name}" not in tracked(service)
@@ -295,7 +296,7 @@ def test_no_refused_name_is_tracked_or_was_asked_of_x(service: Server, x: Emulat
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/tags"), ("GET", "/tags/sre"), ("PUT", "/tags/parameter"), ("DELETE", "/tags/sre")]
 )
-def test_an_unknown_parameter_is_400_and_nothing_is_done(service: Server, method: str, path: str) -> None:
+def test_an_unknown_parameter_is_400_and_nothing_is_done(service: Service, method: str, path: str) -> None:
     refused = problem(service.request(method, f"{path}?force=1"), 400)
     assert [error["parameter"] for error in refused["errors"]] == ["force"]
     assert "#parameter" not in tracked(service)
@@ -310,13 +311,13 @@ def test_an_unknown_parameter_is_400_and_nothing_is_done(service: Server, method
         ("PATCH", "/tags/sre", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
     ],
 )
-def test_other_methods_are_405(service: Server, method: str, path: str, allowed: set[str]) -> None:
+def test_other_methods_are_405(service: Service, method: str, path: str, allowed: set[str]) -> None:
     answer = service.request(method, path)
     problem(answer, 405)
     assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
-def test_the_terms_of_each_tag_reach_x_as_its_query_and_its_number(service: Server, x: Emulator) -> None:
+def test_the_terms_of_each_tag_reach_x_as_its_query_and_its_number(service: Service, x: Emulator) -> None:
     put(service, "oauth", {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50})
     put(service, "metrics", {"lang": ["en"]})
     put(service, "microservices", {"exclude": ["replies"], "tw_number": 10})
@@ -338,7 +339,7 @@ def test_the_terms_of_each_tag_reach_x_as_its_query_and_its_number(service: Serv
     assert {row["lang"] for row in per_tag(service)["#metrics"]} == {"en"}
 
 
-def test_terms_without_any_are_the_tag_alone(server: Server, emulator: Emulator) -> None:
+def test_terms_without_any_are_the_tag_alone(server: Service, emulator: Emulator) -> None:
     for other in ("devops", "observability"):
         assert server.request("DELETE", f"/tags/{other}").status_code == 204
     put(server, "sre", {"lang": ["en", "de"], "exclude": ["quotes", "replies"]}, status=200)
@@ -349,7 +350,7 @@ def test_terms_without_any_are_the_tag_alone(server: Server, emulator: Emulator)
     assert emulator.requests[-1].params["query"] == "#sre"
 
 
-def test_a_tag_tells_why_its_last_collection_failed(server: Server, emulator: Emulator) -> None:
+def test_a_tag_tells_why_its_last_collection_failed(server: Service, emulator: Emulator) -> None:
     emulator.plan("server_500", times=None, tag="#sre")
     collection = server.get("/database").json()["collection"]
     reasons = {tag["tag"]: tag["reason"] for tag in collection["tags"]}
@@ -360,7 +361,7 @@ def test_a_tag_tells_why_its_last_collection_failed(server: Server, emulator: Em
 
 def test_what_a_tag_left_is_a_gap_until_it_is_filled(tmp_path: Path, emulator: Emulator) -> None:
     emulator.clock.hold(QUIET)
-    with serving(tmp_path, **environment(tmp_path, emulator) | {"TAGS": "#devops", "TW_NUMBER": "10"}) as server:
+    with in_process(tmp_path, **environment(tmp_path, emulator) | {"TAGS": "#devops", "TW_NUMBER": "10"}) as server:
         assert server.get("/database").status_code == 200
         emulator.clock.advance(4 * 3600)
         for _ in range(2):  # the first one learns X's time
@@ -376,14 +377,14 @@ def test_what_a_tag_left_is_a_gap_until_it_is_filled(tmp_path: Path, emulator: E
 
 def test_an_untracked_tag_stays_so_over_a_restart_and_keeps_its_tweets(tmp_path: Path, emulator: Emulator) -> None:
     settings = environment(tmp_path, emulator)
-    with serving(tmp_path, **settings) as server:
+    with in_process(tmp_path, **settings) as server:
         assert server.get("/database").status_code == 200
         terms = put(server, "devops", TERMS, status=200)["terms"]
         before, tweets = per_tag(server), server.get("/tweets").json()
         assert server.request("DELETE", "/tags/sre").status_code == 204
         assert (per_tag(server), server.get("/tweets").json()) == (before, tweets)
     emulator.forget_requests()
-    with serving(tmp_path, **settings) as server:
+    with in_process(tmp_path, **settings) as server:
         assert list(tracked(server)) == ["#devops", "#Observability"]
         assert tracked(server)["#devops"]["terms"] == terms
         problem(server.get("/tags/sre"), 404)
@@ -394,7 +395,7 @@ def test_an_untracked_tag_stays_so_over_a_restart_and_keeps_its_tweets(tmp_path:
     assert not any(query.startswith("#sre") for query in queries(emulator))
 
 
-def test_a_tag_that_is_tracked_again_goes_on_where_it_stopped(server: Server, emulator: Emulator) -> None:
+def test_a_tag_that_is_tracked_again_goes_on_where_it_stopped(server: Service, emulator: Emulator) -> None:
     emulator.clock.hold(QUIET)
     assert server.get("/database").status_code == 200
     found = server.get("/tags/sre").json()["tweets"]
@@ -405,7 +406,7 @@ def test_a_tag_that_is_tracked_again_goes_on_where_it_stopped(server: Server, em
     assert all("since_id" in request.params for request in emulator.requests if request.params["query"] == "#sre")
 
 
-def test_a_new_tag_is_counted_but_only_from_its_own_run(server: Server) -> None:
+def test_a_new_tag_is_counted_but_only_from_its_own_run(server: Service) -> None:
     put(server, "oauth")
     assert server.get("/tags/oauth").json()["last_collection"] is None
     collection = server.get("/database").json()["collection"]
@@ -413,7 +414,7 @@ def test_a_new_tag_is_counted_but_only_from_its_own_run(server: Server) -> None:
     assert server.get("/tags/oauth").json()["last_collection"]["id"] == collection["id"]
 
 
-def test_tags_stay_when_the_database_is_dropped(server: Server) -> None:
+def test_tags_stay_when_the_database_is_dropped(server: Service) -> None:
     put(server, "oauth", TERMS)
     assert server.request("DELETE", "/tags/sre").status_code == 204
     before = {name: tag["terms"] for name, tag in tracked(server).items()}

@@ -16,16 +16,17 @@ from alchemy import Database
 from collector.imports import Import
 from emulator import Emulator
 from formats.records import record
-from tests.conftest import Server, environment, serving
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.resources.test_errors import problem
 
 MINUTES = ((0, "ada", "en"), (3, "bo", "pt"), (31, "ada", "en"), (200, "ada", "pt"))
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     """The service with four tweets of two people, from 08:30 to 11:50 UTC on 2026-03-02."""
     folder = tmp_path_factory.mktemp("timeline")
     with closing(Database(databases.url_of(folder))) as database:
@@ -41,7 +42,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_prog
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def empty(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("empty")
     with serving(folder, **environment(folder, x)) as server:
         yield server

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from emulator import Emulator
-from tests.conftest import ROOT, Server, environment, serving
 from tests.fixtures.archives import edited, json_lines, own_row, page, post, user
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import Server, serving
 from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
@@ -55,7 +56,7 @@ class Service(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Service]:
     """The service with the tweets of one collection, and some imported ones."""
     folder = tmp_path_factory.mktemp("tweet")
     settings = environment(folder, x)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.resources.conftest import QUIET
 from tests.resources.test_errors import problem
 
@@ -21,7 +22,7 @@ EDGE = {"since": f"{END - 3 * HOUR:%Y-%m-%dT%H:%M:%SZ}", "until": f"{END:%Y-%m-%
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     """The service with the tweets of one collection, which X has counted as well."""
     folder = tmp_path_factory.mktemp("volume")
     settings = environment(folder, x) | {"COUNT_EVERY": "1h", "COLLECT_ON_START": "1"}
@@ -33,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_prog
 
 
 @pytest.fixture(scope="module")
-def uncounted(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_program: str) -> Iterator[Server]:
+def uncounted(tmp_path_factory: pytest.TempPathFactory, x: Emulator, database_backend: str) -> Iterator[Server]:
     """A service that never asked X for a count."""
     folder = tmp_path_factory.mktemp("uncounted")
     with serving(folder, **environment(folder, x)) as server:

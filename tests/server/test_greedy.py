@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 
 SENDING_S = 2
 IMPATIENT = (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from server.channels import Patience
-from tests.conftest import wait_until
+from tests.fixtures.waiting import wait_until
 from tests.server.conftest import Serve, everything
 from tests.server.test_reception import CLOSE, Stream, told
 

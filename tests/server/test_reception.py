@@ -18,7 +18,7 @@ from guard.failures import HOLD
 from server import reception
 from server.parsing import LARGEST_BODY, LARGEST_HEADERS
 from server.reception import Reception
-from tests.conftest import wait_until
+from tests.fixtures.waiting import wait_until
 from tests.server.conftest import Serve, everything
 
 Logs = pytest.LogCaptureFixture

@@ -14,7 +14,9 @@ import pysqlite3.dbapi2 as sqlite
 import requests
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 
 PATIENCE_S = 12
 IMPATIENT = (

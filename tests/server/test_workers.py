@@ -13,7 +13,9 @@ import pytest
 import requests
 
 from emulator import Emulator
-from tests.conftest import LONGEST_WAIT_S, Server, environment, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from settings import Settings, load
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 Load = Callable[..., Settings]
 LEFT_OUT = shutil.ignore_patterns(".*", "data", "tests", "node_modules", "benchmarks", "docs", "evidences")

@@ -6,7 +6,7 @@ import pytest
 
 import api
 from app import create_app
-from tests.conftest import free_port
+from tests.fixtures.processes import free_port
 from tests.settings.conftest import Checkout, Load
 
 NOWHERE = "sqlite:////nowhere/x.db"

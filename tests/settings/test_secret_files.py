@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from settings import SettingError, declared
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.settings.conftest import Load
 
 SECRETS = [name for name, facts in declared() if facts["secret"]]

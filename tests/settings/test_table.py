@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from settings import declared
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 

@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def database(tmp_path: Path, database_program: str) -> Iterator[Database]:
+def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
     with closing(Database(databases.url_of(tmp_path))) as ready:
         yield ready
 

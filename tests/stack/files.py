@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 PORTS = {
     "twitterapi": 5000,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 Json = dict[str, Any]
 

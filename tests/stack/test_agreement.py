@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.stack.files import COMPOSE, MOUNTED, PIPELINE, PORTS, STREAM, addresses, copied, disagreements, services
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.stack.files import COMPOSE, ONCE, PORTS, Service, mounts, servers, services
 
 LONGEST_S = 60

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.stack.files import services
 from tests.stack.records import Json, known_fields
 

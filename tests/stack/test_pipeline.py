@@ -16,7 +16,7 @@ from logstash_pipeline_parser import Pipeline  # type: ignore[import-untyped]
 from logstash_pipeline_parser.tree import ParseError  # type: ignore[import-untyped]
 
 from logstash import LONGEST_TEXT
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.stack.files import PIPELINE, services
 
 TEXT = (ROOT / PIPELINE).read_text(encoding="utf-8")

@@ -21,8 +21,10 @@ import psycopg
 import pytest
 import yaml
 
-from tests.conftest import ROOT, free_port, wait_until
 from tests.fixtures.databases import MISSING, programs
+from tests.fixtures.environment import ROOT
+from tests.fixtures.processes import free_port
+from tests.fixtures.waiting import wait_until
 from tests.stack.files import Service, mounts
 from tests.stack.test_compose import WITH_EXCEPTIONS, lint
 

@@ -19,7 +19,8 @@ import requests
 
 from emulator import Emulator
 from logstash import EcsFormatter
-from tests.conftest import ROOT, environment, serving
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import serving
 from tests.stack.files import STREAM
 from tests.stack.records import MONITOR, TEMPLATE, Json, faults, mappings, once
 from tests.stack.standins import opensearch

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 
 LONGEST_S = 30
 SCRIPT = ROOT / "scripts/stack-secrets"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.fixtures.environment import ROOT
 from tests.stack.files import STREAM
 from tests.stack.standins import Elasticsearch, Kibana
 from tests.stack.test_secrets import contents, run

@@ -20,7 +20,8 @@ import pytest
 import requests
 
 from emulator import Emulator
-from tests.conftest import ROOT, environment, free_port, serving
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import free_port, serving
 from tests.prometheus.programs import prometheus, with_programs
 from tests.stack.files import PORTS, STREAM
 from tests.stack.records import MONITOR, TEMPLATE

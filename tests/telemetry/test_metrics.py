@@ -18,7 +18,8 @@ from api import collector_for, get_tweets
 from app import create_app
 from emulator import Emulator
 from telemetry.metrics import scraped
-from tests.conftest import MakeSettings, Server, environment, serving
+from tests.fixtures.environment import MakeSettings, environment
+from tests.fixtures.processes import Server, serving
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -15,7 +15,9 @@ from emulator import Emulator
 from telemetry import shipping
 from telemetry.delivery import Delivery
 from telemetry.shipping import MOST_QUEUED, LogstashHandler, ship
-from tests.conftest import environment, free_port, serving, wait_until
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import free_port, serving
+from tests.fixtures.waiting import wait_until
 from tests.telemetry.sink import Sink
 
 log = logging.getLogger("shipping")

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
 from tests.fixtures.browser import needs_chromium, seen, tab
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 
 MOST = 120_000
 PACKED = {"Accept-Encoding": "gzip"}

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
 from tests.fixtures.browser import accessibility, needs_chromium, tab, untidy
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 
 TOKEN, READ_TOKEN = "write-7c1f0ad24b9e58d3", "read-91b0c3e47fa2d685"
 POSTS = ("/view/collections", "/view/tags", "/view/tags/devops/untrack")

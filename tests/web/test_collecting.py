@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving, wait_until
 from tests.fixtures.archives import Json
 from tests.fixtures.browser import accessibility, needs_chromium, tab, untidy
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 from web.advice import advice
 
 pytestmark = needs_chromium

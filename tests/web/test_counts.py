@@ -18,8 +18,8 @@ from collector.collector import Collector
 from models import Span, Tag
 from queries.histories import histories
 from queries.snowflakes import snowflake_time
-from tests.conftest import MakeSettings
 from tests.fixtures.archives import MORNING, json_lines, own_row, tweet_id
+from tests.fixtures.environment import MakeSettings
 from web.asked import Asked, asked
 from web.figures import counts, tags, volume
 from web.tables import Figure

@@ -12,9 +12,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving, wait_until
 from tests.fixtures.browser import needs_chromium, tab
+from tests.fixtures.environment import environment
 from tests.fixtures.pages import hosted
+from tests.fixtures.processes import Server, serving
+from tests.fixtures.waiting import wait_until
 
 pytestmark = needs_chromium
 

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from collector.collector import Collector
-from tests.conftest import MakeSettings
 from tests.fixtures.archives import json_lines, own_row
+from tests.fixtures.environment import MakeSettings
 from web.figures.catalogue import FIGURES
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.postgresql]
+pytestmark = pytest.mark.dialects
 ASKED = (
     "",
     "period=all",

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import ROOT, Server, serving
 from tests.fixtures.browser import needs_chromium, origins, seen, tab, untidy, violations
+from tests.fixtures.environment import ROOT
+from tests.fixtures.processes import Server, serving
 
 VENDOR = ROOT / "web" / "static" / "vendor"
 

@@ -11,10 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
 from tests.fixtures import databases
 from tests.fixtures.archives import Json, own_row, tweet_id
 from tests.fixtures.browser import needs_chromium, tab, untidy
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.fixtures.views import column, imported, number, shown, starts, total
 
 pytestmark = needs_chromium

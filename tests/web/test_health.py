@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from emulator import Emulator
-from tests.conftest import Server, environment, free_port, serving, wait_until
 from tests.fixtures.browser import accessibility, needs_chromium, tab, untidy
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, free_port, serving
+from tests.fixtures.waiting import wait_until
 from web.parts import Level
 
 TOKEN = "write-7c1f0ad24b9e58d3"

@@ -11,7 +11,7 @@ from api import collector_for
 from collector.collector import Collector
 from emulator import Emulator
 from formats.parameters import UTC
-from tests.conftest import MakeSettings
+from tests.fixtures.environment import MakeSettings
 from web import parts as service
 from web.parts import Level, Part
 from web.shipping import Shipping

@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
 from tests.fixtures.archives import Json, own_row, tweet_id
 from tests.fixtures.browser import needs_chromium, tab, untidy
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.fixtures.views import imported
 
 pytestmark = needs_chromium

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import Server, serving
 from tests.fixtures.browser import accessibility, needs_chromium, origins, tab, untidy, violations
+from tests.fixtures.processes import Server, serving
 
 pytestmark = needs_chromium
 

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from emulator import Emulator
-from tests.conftest import Server, environment, serving
 from tests.fixtures.browser import accessibility, needs_chromium, origins, tab, untidy
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import Server, serving
 from tests.fixtures.views import shown
 
 PATHS = (
