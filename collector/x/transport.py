@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
-import tweepy
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import NewConnectionError
@@ -25,6 +24,9 @@ from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, documen
 from collector.x.failures import Reach, XFailure, classify, unwell
 from collector.x.parsing import Object, mapping, text
 from text.secrets import Secrets
+
+if TYPE_CHECKING:
+    import tweepy
 
 TWEEPY_HOST = "https://api.twitter.com"
 CONNECT_TIMEOUT_S = 3.05
@@ -61,6 +63,8 @@ class Clients:
     def mine(self) -> tweepy.Client:
         """Return this thread's client, with the credentials that there are."""
         if not hasattr(self._threads, "client"):
+            import tweepy  # late, for a service that starts need not wait for it
+
             client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
             client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout, self._clock, self._hide))
             self._sessions.append(client.session)
