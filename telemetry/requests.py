@@ -51,7 +51,7 @@ def _begin() -> None:
 def _answer(response: Response) -> Response:
     own = response.headers["X-Request-Id"] = request_id()
     event = _event(response, own)
-    counted = _Counted(response.iter_encoded())
+    given, counted = response.response, _Counted(response.iter_encoded())
     started = g.get("started") or time.perf_counter_ns()
 
     def closed() -> None:
@@ -59,8 +59,9 @@ def _answer(response: Response) -> Response:
         event["http"]["response"]["body"] = {"bytes": counted.size}
         log.info("request", extra={"ecs_fields": event})
 
-    response.response = counted
-    response.call_on_close(closed)
+    response.response, response.direct_passthrough = counted, False  # what is passed through is never closed: a file, for one
+    for close in filter(None, (getattr(given, "close", None), closed)):
+        response.call_on_close(close)
     return response
 
 
