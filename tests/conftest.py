@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 from api import collector_for
 from collector.collector import Collector
@@ -22,6 +23,7 @@ from tests.fixtures.processes import Server, serving
 from tests.fixtures.service import Service, in_process
 
 LEFT_OUT = ("slow", "ha")
+tqdm.monitor_interval = 0  # else the first progress bar starts a thread that stays
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
