@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import http.client
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from emulator import Emulator
-from tests.emulator.conftest import Client
+from tests.emulator.client import COUNTS, USUAL, Client, Json
+from tests.fixtures.waiting import wait_until
 
-COUNTS = "/2/tweets/counts/recent"
 
-
-def sheet(client: Client) -> dict[str, Any]:
-    body: dict[str, Any] = client.control("GET", "/ledger").body
+def sheet(client: Client) -> Json:
+    body: Json = client.control("GET", "/ledger").body
     return body
 
 
@@ -42,17 +41,14 @@ def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator: Emulat
     assert emulator.ledger.twice()[bought_twice[0]] == ("2026-11-24", "2026-11-25")
 
 
-def test_included_users_are_counted_apart(client: Client, usual: dict[str, Any]) -> None:
-    page = client.search("#devops", **usual)
+def test_included_users_are_counted_apart_and_strangers_are_bought(client: Client) -> None:
+    page = client.search("#devops", **USUAL)
     total = sheet(client)["total"]
     assert total["users_billed"] == len(page.body["includes"]["users"])
     assert total["floor_usd"] == "0.500"
     assert total["ceiling_usd"] == f"{0.5 + total['users_billed'] / 100:.3f}"
-
-
-def test_strangers_brought_by_expansions_are_bought(client: Client) -> None:
-    page = client.search("#devops", expansions="referenced_tweets.id").body
-    assert sheet(client)["total"]["posts_billed"] == 100 + len(page["includes"]["tweets"])
+    more = client.search("#devops", expansions="referenced_tweets.id").body
+    assert sheet(client)["total"]["posts_billed"] == 100 + len(more["includes"]["tweets"])
 
 
 def test_an_empty_page_and_a_failed_call_are_free(emulator: Emulator, client: Client) -> None:
@@ -73,13 +69,10 @@ def test_a_counts_call_costs_as_much_as_a_post(client: Client) -> None:
     assert (total["counts_calls"], total["posts_billed"], total["floor_usd"]) == (1, 0, "0.005")
 
 
-def test_the_ledger_can_be_reset(emulator: Emulator, client: Client) -> None:
+def test_the_ledger_can_be_reset_and_asked_for_a_post(emulator: Emulator, client: Client) -> None:
     client.search("#devops")
     assert client.control("DELETE", "/ledger").body["days"] == {}
     assert emulator.ledger.posts() == frozenset()
-
-
-def test_a_post_never_sold_has_no_sales(client: Client) -> None:
     assert client.control("GET", "/ledger/12").body == {"id": "12", "billed": 0, "days": {}}
     assert client.control("GET", "/ledger/twelve").status == 400
 
@@ -96,9 +89,11 @@ def test_a_page_that_x_answered_is_sold_however_it_arrives(emulator: Emulator, c
 
 def test_the_date_of_an_answer_is_the_instant_of_its_sale(emulator: Emulator, client: Client) -> None:
     """A slow answer that is sent after midnight belongs to the day on which it was sold."""
-    emulator.clock.set(datetime(2026, 11, 24, 23, 59, 59, 500_000, tzinfo=UTC))
-    emulator.clock.release()
-    emulator.plan("slow", seconds=1)
-    reply = client.search("#sre")
-    assert reply.headers["date"] == "Tue, 24 Nov 2026 23:59:59 GMT"
+    emulator.clock.set(datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC))
+    emulator.plan("slow", seconds=0.3)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.search, "#sre")
+        wait_until(lambda: emulator.requests)
+        emulator.clock.advance(2)
+    assert asked.result().headers["date"] == "Tue, 24 Nov 2026 23:59:59 GMT"
     assert list(emulator.ledger.days()) == ["2026-11-24"]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import pytest
 
 from emulator import Emulator
-from tests.emulator.conftest import Client
+from tests.emulator.client import BEARER, COUNTS, NOON, OAUTH1, Client
 
 
 @pytest.fixture
-def strict(noon: datetime) -> Iterator[Emulator]:
-    with Emulator(seed=1, now=noon, bearer_limit=3, user_limit=2, counts_limit=1) as running:
+def strict() -> Iterator[Emulator]:
+    with Emulator(seed=1, now=NOON, bearer_limit=3, user_limit=2, counts_limit=1) as running:
         yield running
 
 
 @pytest.fixture
-def client(strict: Emulator, reader: Client) -> Client:
-    return type(reader)(strict.port)
+def client(strict: Emulator) -> Client:
+    return Client(strict.port)
 
 
 def test_headers_count_down_and_an_exhausted_window_answers_429(strict: Emulator, client: Client) -> None:
@@ -40,9 +39,9 @@ def test_the_window_opens_anew_at_its_reset(strict: Emulator, client: Client) ->
     assert client.search("#devops").status == 200
 
 
-def test_user_context_and_counts_have_limits_of_their_own(client: Client, oauth1: dict[str, str]) -> None:
-    assert [client.search("#devops", headers=oauth1).status for _ in range(3)] == [200, 200, 429]
-    assert [client.get("/2/tweets/counts/recent", query="#devops").status for _ in range(2)] == [200, 429]
+def test_user_context_and_counts_have_limits_of_their_own(client: Client) -> None:
+    assert [client.search("#devops", headers=OAUTH1).status for _ in range(3)] == [200, 200, 429]
+    assert [client.get(COUNTS, query="#devops").status for _ in range(2)] == [200, 429]
     assert client.search("#devops").status == 200
 
 
@@ -50,11 +49,8 @@ def test_a_refused_request_counts_too(client: Client) -> None:
     assert client.search("#devops", max_results=1).headers["x-rate-limit-remaining"] == "2"
 
 
-def test_the_limits_are_those_of_x_unless_set(reader: Client, noon: datetime, oauth1: dict[str, str]) -> None:
-    with Emulator(seed=1, now=noon) as usual:
-        client = type(reader)(usual.port)
-        limits = [
-            client.search("#devops", headers=headers).headers["x-rate-limit-limit"]
-            for headers in ({"Authorization": "Bearer x"}, oauth1)
-        ]
-    assert limits == ["450", "300"]
+def test_the_limits_are_those_of_x_unless_set() -> None:
+    with Emulator(seed=1, now=NOON) as usual:
+        client = Client(usual.port)
+        replies = [client.search("#devops", headers=headers) for headers in (BEARER, OAUTH1)]
+    assert [reply.headers["x-rate-limit-limit"] for reply in replies] == ["450", "300"]

@@ -1,54 +1,54 @@
-"""Sockets, threads and the process."""
+"""Sockets, threads and the command."""
 
 from __future__ import annotations
 
 import gc
 import http.client
-import json
+import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager
 from urllib.request import urlopen
 
 import pytest
 
 from emulator import Emulator
-from tests.emulator.conftest import Client
+from emulator.__main__ import main
+from tests.emulator.client import BEARER, Client
+from tests.fixtures.environment import ROOT
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
-REPOSITORY = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "emulator"]
 SEARCH = "/2/tweets/search/recent?query=%23devops&max_results=100"
-HEADERS = {"Authorization": "Bearer x"}
-
-
-def _open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
 FEW = 3
 
 
-def test_fifty_opened_and_closed_leave_no_thread_and_no_socket(reader: Client) -> None:
-    threads, files = threading.active_count(), _open_files()
-    for _ in range(50):
+@contextmanager
+def connected(port: int) -> Iterator[http.client.HTTPConnection]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST_WAIT_S)) as connection:
+        connection.connect()
+        yield connection
+
+
+def test_twenty_opened_and_closed_leave_no_thread_and_no_socket() -> None:
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names only)
+    for _ in range(20):
         with Emulator(seed=1) as emulator:
-            assert type(reader)(emulator.port).search("#devops").status == 200
+            assert Client(emulator.port).search("#zebrafish").status == 200
     gc.collect()
-    assert threading.active_count() <= threads + FEW  # fifty leaks would be fifty
-    assert _open_files() <= files + FEW
+    assert threading.active_count() <= threads + FEW  # twenty leaks would be twenty
+    assert len(os.listdir("/proc/self/fd")) <= files + FEW  # noqa: PTH208
 
 
-def test_stopping_closes_connections_that_are_kept_alive() -> None:
-    emulator = Emulator(seed=1)
-    emulator.start()
-    with closing(http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)) as connection:
+def test_stopping_closes_connections_that_are_kept_alive(emulator: Emulator) -> None:
+    with connected(emulator.port) as connection:
         for _ in range(2):
-            connection.request("GET", SEARCH, headers=HEADERS)
+            connection.request("GET", SEARCH, headers=BEARER)
             assert connection.getresponse().read()
         emulator.stop()
         assert connection.sock.recv(1) == b""
@@ -69,11 +69,10 @@ def test_it_can_be_stopped_and_started_again_on_its_port(emulator: Emulator, cli
 
 
 def test_one_connection_serves_many_requests(emulator: Emulator) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)) as connection:
-        connection.connect()
+    with connected(emulator.port) as connection:
         local = connection.sock.getsockname()
         for method, path in (("GET", SEARCH), ("PUT", "/emulator/latency"), ("GET", "/2/none"), ("GET", SEARCH)):
-            connection.request(method, path, headers=HEADERS, body=b'{"seconds": 0}' if method == "PUT" else None)
+            connection.request(method, path, headers=BEARER, body=b'{"seconds": 0}' if method == "PUT" else None)
             connection.getresponse().read()
             assert connection.sock.getsockname() == local
 
@@ -91,66 +90,77 @@ def test_stopping_does_not_wait_for_the_latency(emulator: Emulator, client: Clie
     emulator.latency = 3600
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.search, "#devops")
-        while not any(thread.name == "emulator-serve" for thread in threading.enumerate()):
-            pass
+        wait_until(lambda: any(thread.name == "emulator-serve" for thread in threading.enumerate()))
         emulator.stop()
         with pytest.raises((OSError, http.client.HTTPException)):
-            asked.result(timeout=10)
+            asked.result(timeout=LONGEST_WAIT_S)
 
 
+def test_the_command_takes_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    given: dict[str, float] = {"archive_limit": 9, "archive_pace": 0, "bearer_limit": 5, "user_limit": 6, "counts_limit": 4}
+    given |= {"compliance_limit": 8, "compliance_seconds": 30, "usage_limit": 7, "billing_day": 15, "seed": 3}
+    given |= {"tweets": 10_000, "latency": 0.001}
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(main, ["--port=0", "--now=2026-11-24T09:00:00Z", *arguments])
+        line = wait_until(lambda: capsys.readouterr().out)
+        with urlopen(line.split()[1] + "/emulator") as answer:
+            about = answer.read().decode()
+        (thread,) = pool._threads
+        signal.pthread_kill(thread.ident or 0, signal.SIGTERM)
+        assert ended.result(timeout=LONGEST_WAIT_S) == 0
+    assert re.fullmatch(r"emulator: http://127\.0\.0\.1:\d+\n", line)
+    for name, value in given.items():
+        assert re.search(rf'"({name}|{name}_seconds)": ?{value}(\.0)?[,}}]', about), name
+    assert '"now":"2026-11-24T09:00:00.000Z"' in about.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "--billing-day=32",
+        "--archive-pace=-1",
+        "--compliance-seconds=soon",
+        "--tweets=0",
+        "--port=65536",
+        "--now=2090-01-01T00:00:00Z",
+    ],
+)
+def test_a_wrong_setting_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([wrong])
+    assert ended.value.code == 2
+    assert wrong.partition("=")[0] in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken, ThreadPoolExecutor(1) as pool:
+        port = taken.getsockname()[1]
+        assert pool.submit(main, [f"--port={port}"]).result() == 1  # in a thread, for it blocks signals
+    assert capsys.readouterr() == ("", f"emulator: can't listen on 127.0.0.1:{port}: Address already in use\n")
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_prints_its_address_and_ends_cleanly_on_a_signal(ends: signal.Signals, reader: Client) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "--port", "0", "--latency", "1ms"], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+def test_the_command_prints_its_address_and_ends_cleanly_on_a_signal(ends: signal.Signals) -> None:
+    command, both = [sys.executable, "-m", "emulator", "--port", "0", "--latency", "1ms"], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=both, stderr=both, text=True) as process:
         assert process.stdout
         line = process.stdout.readline()
-        port = int(line.rsplit(":", 1)[1])
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.request("GET", SEARCH, headers=HEADERS)
+        with connected(int(line.rsplit(":", 1)[1])) as connection:
+            connection.request("GET", SEARCH, headers=BEARER)
             assert connection.getresponse().status == 200
             process.send_signal(ends)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=LONGEST_WAIT_S)
     assert (process.returncode, out, err) == (0, "", "")
-    assert line == f"emulator: http://127.0.0.1:{port}\n"
+    assert line.startswith("emulator: http://127.0.0.1:")
 
 
-def test_the_command_takes_every_setting() -> None:
-    chosen = ["--archive-limit", "9", "--archive-pace", "0", "--compliance-limit", "8", "--compliance-seconds", "30s"]
-    command = [*COMMAND, "--port", "0", *chosen, "--usage-limit", "7", "--billing-day", "15"]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        with urlopen(process.stdout.readline().split()[1] + "/emulator") as answer:
-            settings = json.load(answer)["settings"]
-        process.terminate()
-    names = ("archive_limit", "archive_pace", "compliance_limit", "compliance_seconds", "usage_limit", "billing_day")
-    assert [settings[name] for name in names] == [9, 0, 8, 30, 7, 15]
-
-
-@pytest.mark.parametrize("wrong", ["--billing-day=32", "--archive-pace=-1", "--compliance-seconds=soon"])
-def test_a_wrong_setting_is_refused(wrong: str) -> None:
-    ended = subprocess.run([*COMMAND, wrong], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert wrong.partition("=")[0] in ended.stderr
-
-
-def test_a_port_in_use_is_one_line_and_exit_1() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-        ended = subprocess.run([*COMMAND, "--port", str(port)], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == f"emulator: can't listen on 127.0.0.1:{port}: Address already in use\n"
-
-
+@pytest.mark.process
 def test_the_package_imports_only_the_standard_library_and_itself() -> None:
     script = (
-        "import sys; import emulator, emulator.__main__; "
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import emulator, emulator.__main__; "
         "print({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - {'emulator', '__main__'})"
     )
-    ended = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); {script}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout == "set()\n"
