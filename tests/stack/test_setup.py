@@ -5,65 +5,65 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.environment import ROOT
 from tests.stack.files import STREAM
+from tests.stack.shells import Done, Secrets, Shell
+from tests.stack.standin import Standin
 from tests.stack.standins import Elasticsearch, Kibana
-from tests.stack.test_secrets import contents, run
 
-LONGEST_S = 60
 FOLDER = ROOT / "logstash/elasticsearch"
+ELASTIC = "elasticsearch/elastic-password"
+OBJECTS = [json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text().splitlines()]
 
-
-@pytest.fixture(params=[["sh"]], ids=["sh"])
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    """The shell that runs the scripts; the tests that walk the whole way ask for a second one."""
-    if shutil.which(request.param[0]) is None:
-        pytest.skip(f"{request.param[0]} is missing: apt-get install {request.param[0]}")
-    found: list[str] = request.param
-    return found
-
-
-both_shells = pytest.mark.parametrize("shell", [["sh"], ["busybox", "sh"]], ids=["sh", "busybox"], indirect=True)
+stack = pytest.mark.stack
 
 
 @pytest.fixture
-def secrets(shell: list[str], tmp_path: Path) -> Path:
-    """A folder of secrets as the service `secrets` makes it."""
-    run(shell, tmp_path / "secrets")
-    return tmp_path / "secrets"
+def elasticsearch(secrets: Secrets) -> Elasticsearch:
+    """An Elasticsearch that has the password which was made."""
+    secrets.run()
+    return Elasticsearch(elastic=secrets.made()[ELASTIC])
 
 
-def password(secrets: Path, name: str) -> str:
-    return contents(secrets)[name]
+@pytest.fixture
+def kibana(secrets: Secrets) -> Kibana:
+    """A Kibana that has the password which was made."""
+    secrets.run()
+    return Kibana(elastic=secrets.made()[ELASTIC])
 
 
-def set_up(
-    shell: list[str], url: str, secrets: Path, script: Path = FOLDER / "setup.sh", **more: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a setup script; without `sleep`, so that waiting takes no time."""
-    programs = secrets.parent / "programs"
+def set_up(secrets: Secrets, server: Standin, *, script: Path | None = None, **more: str) -> Done:
+    """Run the script for a server while that serves; without `sleep`, so that waiting takes no time."""
+    is_kibana = isinstance(server, Kibana)
+    programs = secrets.root.parent / "programs"
     programs.mkdir(exist_ok=True)
     (programs / "sleep").write_text("#!/bin/sh\n")
     (programs / "sleep").chmod(0o755)
-    variables = {"PATH": f"{programs}:{os.environ['PATH']}", "SECRETS": str(secrets), "TRIES": "5", **more}
-    variables |= {"ELASTICSEARCH_URL": url, "KIBANA_URL": url, "TMPDIR": str(programs)}
-    return subprocess.run([*shell, str(script)], env=variables, capture_output=True, text=True, timeout=LONGEST_S)
+    seen = secrets.root / "elasticsearch" if is_kibana else secrets.root  # Kibana's needs one password, and sees no other
+    shell = Shell(secrets.shell.command, f"{programs}:{os.environ['PATH']}")
+    with server.serving():
+        url = {"KIBANA_URL" if is_kibana else "ELASTICSEARCH_URL": server.url}
+        variables = {"SECRETS": str(seen), "TRIES": "5", "TMPDIR": str(programs)} | url | more
+        return shell.run(script or (ROOT / "kibana/setup.sh" if is_kibana else FOLDER / "setup.sh"), **variables)
 
 
-def test_elasticsearch_gets_users_template_and_data_stream(shell: list[str], secrets: Path) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
-    with elasticsearch.serving() as url:
-        done = set_up(shell, url, secrets)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert elasticsearch.passwords["kibana_system"] == password(secrets, "kibana/kibana-system-password")
+def is_well(done: Done) -> bool:
+    return (done.returncode, done.stderr) == (0, "")
+
+
+@stack
+def test_elasticsearch_gets_users_template_and_data_stream(secrets: Secrets, elasticsearch: Elasticsearch) -> None:
+    elasticsearch.unready = 3
+    done, made = set_up(secrets, elasticsearch), secrets.made()
+    assert is_well(done)
+    assert elasticsearch.passwords["kibana_system"] == made["kibana/kibana-system-password"]
     assert elasticsearch.users == {
-        "logstash_writer": {"password": password(secrets, "logstash/logstash-writer-password"), "roles": ["logstash_writer"]},
-        "grafana_reader": {"password": password(secrets, "grafana/grafana-reader-password"), "roles": ["grafana_reader"]},
+        "logstash_writer": {"password": made["logstash/logstash-writer-password"], "roles": ["logstash_writer"]},
+        "grafana_reader": {"password": made["grafana/grafana-reader-password"], "roles": ["grafana_reader"]},
     }
     assert elasticsearch.roles == {
         "logstash_writer": json.loads((FOLDER / "logstash-writer.json").read_text()),
@@ -71,146 +71,92 @@ def test_elasticsearch_gets_users_template_and_data_stream(shell: list[str], sec
     }
     assert elasticsearch.template == json.loads((FOLDER / "index-template.json").read_text())
     assert (elasticsearch.streams, elasticsearch.retention, elasticsearch.rollovers) == ({STREAM}, "30d", 0)
-    assert not any(secret in done.stdout for secret in contents(secrets).values())
-
-
-@both_shells
-def test_a_second_run_is_as_good_and_begins_no_new_index(shell: list[str], secrets: Path) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
-    with elasticsearch.serving() as url:
-        set_up(shell, url, secrets)
-        done = set_up(shell, url, secrets, LOGS_RETENTION="7d")
-    assert (done.returncode, done.stderr) == (0, "")
+    puts = elasticsearch.paths("PUT")
+    assert puts.index("/_index_template/twitterapi") < puts.index(f"/_data_stream/{STREAM}")
+    assert not any(secret in done.stdout for secret in made.values())
+    assert is_well(set_up(secrets, elasticsearch, LOGS_RETENTION="7d"))
     assert (elasticsearch.retention, elasticsearch.rollovers) == ("7d", 0)
 
 
-@both_shells
-def test_a_new_version_of_the_template_begins_a_new_index(shell: list[str], secrets: Path) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
+@stack
+def test_a_new_version_of_the_template_begins_a_new_index(secrets: Secrets, elasticsearch: Elasticsearch) -> None:
     elasticsearch.template, elasticsearch.streams = {"version": 0}, {STREAM}
-    with elasticsearch.serving() as url:
-        assert set_up(shell, url, secrets).returncode == 0
+    assert is_well(set_up(secrets, elasticsearch))
     assert elasticsearch.rollovers == 1
 
 
-def test_the_template_is_there_before_the_data_stream(shell: list[str], secrets: Path) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
-    with elasticsearch.serving() as url:
-        set_up(shell, url, secrets)
-    puts = elasticsearch.paths("PUT")
-    assert puts.index("/_index_template/twitterapi") < puts.index(f"/_data_stream/{STREAM}")
-
-
-def test_it_waits_for_an_elasticsearch_that_is_not_ready(shell: list[str], secrets: Path) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
-    elasticsearch.unready = 3
-    with elasticsearch.serving() as url:
-        assert set_up(shell, url, secrets).returncode == 0
-
-
-@both_shells
-def test_it_gives_up_in_time_and_says_why(shell: list[str], secrets: Path) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
+@stack
+def test_it_gives_up_in_time_and_tells_an_outage_from_data_of_another_age_than_the_secrets(
+    secrets: Secrets, elasticsearch: Elasticsearch
+) -> None:
     elasticsearch.unready = 99
-    with elasticsearch.serving() as url:
-        done = set_up(shell, url, secrets)
-        assert done.returncode == 1
-        assert f"{url} answers 503 to user elastic" in done.stderr
-
-
-def test_data_of_another_age_than_the_secrets_is_told_apart_from_an_outage(shell: list[str], secrets: Path) -> None:
-    with Elasticsearch(elastic="of-another-age").serving() as url:
-        done = set_up(shell, url, secrets)
+    done = set_up(secrets, elasticsearch)
     assert done.returncode == 1
-    assert "docs/operations.md" in done.stderr
-    assert "## The stack" in (ROOT / "docs/operations.md").read_text()
+    assert f"{elasticsearch.url} answers 503 to user elastic" in done.stderr
+    done = set_up(secrets, Elasticsearch(elastic="of-another-age"))
+    assert done.returncode == 1
+    assert 'docs/operations.md, "Passwords"' in done.stderr
     assert "Passwords" in (ROOT / "docs/operations.md").read_text()
 
 
+@stack
 @pytest.mark.parametrize("chosen", ["chosen-later", r'quotes"and\slashes'])
-def test_a_password_that_the_user_chose_later_takes_effect(shell: list[str], secrets: Path, chosen: str) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
-    run(shell, secrets, chosen)
-    with elasticsearch.serving() as url:
-        done = set_up(shell, url, secrets)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert elasticsearch.passwords["elastic"] == chosen
-        assert password(secrets, "elasticsearch/elastic-password") == chosen
-        assert "elasticsearch/elastic-password.next" not in contents(secrets)
-        run(shell, secrets, chosen)
-        assert set_up(shell, url, secrets).returncode == 0
+def test_a_password_that_the_user_chose_later_takes_effect(secrets: Secrets, elasticsearch: Elasticsearch, chosen: str) -> None:
+    for _ in range(2):
+        secrets.run(chosen)
+        assert is_well(set_up(secrets, elasticsearch))
+        assert elasticsearch.passwords["elastic"] == secrets.made()[ELASTIC] == chosen
+        assert f"{ELASTIC}.next" not in secrets.made()
     assert elasticsearch.paths("POST").count("/_security/user/elastic/_password") == 1
 
 
-@both_shells
-def test_a_change_of_password_that_was_cut_short_is_finished(shell: list[str], secrets: Path) -> None:
-    run(shell, secrets, "chosen-later")
-    with Elasticsearch(elastic="chosen-later").serving() as url:
-        assert set_up(shell, url, secrets).returncode == 0
-    assert password(secrets, "elasticsearch/elastic-password") == "chosen-later"
+@stack
+def test_a_change_of_password_that_was_cut_short_is_finished(secrets: Secrets) -> None:
+    secrets.run()
+    secrets.run("chosen-later")
+    assert is_well(set_up(secrets, Elasticsearch(elastic="chosen-later")))
+    assert secrets.made()[ELASTIC] == "chosen-later"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/_security/user/kibana_system", "/_security/role/logstash_writer", "/_index_template", "/_data_stream"],
-)
-def test_what_elasticsearch_refuses_stops_it_with_elasticsearch_s_own_words(shell: list[str], secrets: Path, path: str) -> None:
-    elasticsearch = Elasticsearch(elastic=password(secrets, "elasticsearch/elastic-password"))
-    elasticsearch.refuses[path] = (400, {"error": "unknown field [x]"})
-    with elasticsearch.serving() as url:
-        done = set_up(shell, url, secrets)
-    assert done.returncode == 1
-    assert path in done.stderr
-    assert "unknown field [x]" in done.stderr
+@stack
+def test_what_elasticsearch_refuses_stops_it_with_elasticsearch_s_own_words(
+    secrets: Secrets, elasticsearch: Elasticsearch
+) -> None:
+    for path in ("/_security/user/kibana_system", "/_security/role/logstash_writer", "/_index_template", "/_data_stream"):
+        elasticsearch.refuses = {path: (400, {"error": "unknown field [x]"})}
+        done = set_up(secrets, elasticsearch)
+        assert done.returncode == 1
+        assert path in done.stderr
+        assert "unknown field [x]" in done.stderr
 
 
-@pytest.fixture
-def kibana_secrets(secrets: Path) -> Path:
-    """What the service kibana-setup sees: the one password that it needs."""
-    return secrets / "elasticsearch"
-
-
-@both_shells
-def test_kibana_gets_data_view_searches_and_dashboard(shell: list[str], kibana_secrets: Path) -> None:
-    kibana = Kibana(elastic=(kibana_secrets / "elastic-password").read_text())
+@stack
+def test_kibana_gets_data_view_searches_and_dashboard(secrets: Secrets, kibana: Kibana) -> None:
     kibana.unready = 2
-    with kibana.serving() as url:
-        done = set_up(shell, url, kibana_secrets, ROOT / "kibana/setup.sh")
-        assert (done.returncode, done.stderr) == (0, "")
-        again = set_up(shell, url, kibana_secrets, ROOT / "kibana/setup.sh")
-        assert (again.returncode, again.stderr) == (0, "")
-    assert kibana.views == {"twitterapi": json.loads((ROOT / "kibana/data-view.json").read_text())["data_view"]}
-    assert kibana.default == "twitterapi"
-    assert list(kibana.objects.values()) == [
-        json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text().splitlines()
-    ]
-
-
-def test_a_data_view_that_the_user_made_the_default_stays_it(shell: list[str], kibana_secrets: Path) -> None:
-    kibana = Kibana(elastic=(kibana_secrets / "elastic-password").read_text())
+    for _ in range(2):
+        assert is_well(set_up(secrets, kibana))
+        assert kibana.views == {"twitterapi": json.loads((ROOT / "kibana/data-view.json").read_text())["data_view"]}
+        assert kibana.default == "twitterapi"
+        assert list(kibana.objects.values()) == OBJECTS
     kibana.default = "the-users-own"
-    with kibana.serving() as url:
-        set_up(shell, url, kibana_secrets, ROOT / "kibana/setup.sh")
+    assert is_well(set_up(secrets, kibana))
     assert kibana.default == "the-users-own"
 
 
-def test_an_import_that_fails_within_an_answer_of_200_is_noticed(
-    shell: list[str], kibana_secrets: Path, tmp_path: Path
-) -> None:
+@stack
+def test_an_import_that_fails_within_an_answer_of_200_is_noticed(secrets: Secrets, kibana: Kibana, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ROOT / "kibana", tmp_path / "kibana"))
     objects = folder / "objects.ndjson"
     objects.write_text(objects.read_text().replace('"id": "twitterapi-errors", "name"', '"id": "gone", "name"'))
-    with Kibana(elastic=(kibana_secrets / "elastic-password").read_text()).serving() as url:
-        done = set_up(shell, url, kibana_secrets, folder / "setup.sh")
+    done = set_up(secrets, kibana, script=folder / "setup.sh")
     assert done.returncode == 1
     assert '"gone"' in done.stderr
 
 
-def test_a_kibana_that_never_gets_ready_stops_it_in_time(shell: list[str], kibana_secrets: Path) -> None:
-    kibana = Kibana(elastic=(kibana_secrets / "elastic-password").read_text())
+@stack
+def test_a_kibana_that_never_gets_ready_stops_it_in_time(secrets: Secrets, kibana: Kibana) -> None:
     kibana.unready = 99
-    with kibana.serving() as url:
-        done = set_up(shell, url, kibana_secrets, ROOT / "kibana/setup.sh")
+    done = set_up(secrets, kibana)
     assert done.returncode == 1
     assert "/api/status: 503" in done.stderr
 

@@ -1,41 +1,47 @@
 """`make stack-test` finds a request in every part of the stack, and says which part hasn't got it.
 
-Against the real service, a real Prometheus, and stand-ins for the rest.
+Against stand-ins, and once as a command against the service, a real Prometheus, and a search server.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from emulator import Emulator
+from settings import SettingError, load
 from tests.fixtures.environment import ROOT, environment
-from tests.fixtures.processes import free_port, serving
+from tests.fixtures.service import listening
 from tests.prometheus.programs import prometheus, with_programs
 from tests.stack.files import PORTS, STREAM
 from tests.stack.records import MONITOR, TEMPLATE
-from tests.stack.standins import TIMEOUT_S, Answer, Asked, Grafana, Kibana, Standin, logstash, opensearch
+from tests.stack.shells import LONGEST_S
+from tests.stack.standin import TIMEOUT_S, Answer, Asked, Standin
+from tests.stack.standins import Grafana, Kibana, logstash, opensearch
 
-LONGEST_S = 60
 SOURCES = ("prometheus", "elasticsearch")
 DASHBOARD = "twitter-api"
 VIEW = json.loads((ROOT / "kibana/data-view.json").read_text())["data_view"]["id"]
 OBJECTS = [json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text().splitlines()]
+SCRIPT = ROOT / "scripts/stack-test.py"
+NOWHERE = "http://127.0.0.1:1"
 
 
-class Service(Standin):
-    """The API, as far as it is asked."""
+class Api(Standin):
+    """The service, as far as it is asked."""
 
     metrics = ""
 
@@ -81,12 +87,14 @@ class Scraping(Standin):
 class Standins:
     """A stack in which everything is there, to take things out of."""
 
-    api: Service
+    api: Api
     elasticsearch: Search
     prometheus: Scraping
     grafana: Grafana
     kibana: Kibana
-    urls: dict[str, str]
+
+    def urls(self) -> dict[str, str]:
+        return {name: part.url for name, part in vars(self).items()}
 
 
 @pytest.fixture
@@ -95,208 +103,161 @@ def standins() -> Iterator[Standins]:
     kibana.views = {VIEW: {}}
     kibana.objects = {(saved["type"], saved["id"]): saved for saved in OBJECTS}
     grafana.sources, grafana.dashboards = dict.fromkeys(SOURCES, "OK"), {DASHBOARD}
-    parts: dict[str, Standin] = {
-        "api": Service(),
-        "elasticsearch": Search(elastic="e-password"),
-        "prometheus": Scraping(),
-        "grafana": grafana,
-        "kibana": kibana,
-    }
+    made = Standins(Api(), Search(elastic="e-password"), Scraping(), grafana, kibana)
     with ExitStack() as stack:
-        urls = {name: stack.enter_context(part.serving()) for name, part in parts.items()}
-        yield Standins(**parts, urls=urls)  # type: ignore[arg-type]
+        for part in vars(made).values():
+            stack.enter_context(part.serving())
+        yield made
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the script reads, without the developer's own .env; a `docker` knows the containers' passwords."""
+    """What the script reads, without the developer's own .env."""
     folder = tmp_path / "checkout"
-    for name in ("scripts/stack-test.py", "settings.py", "kibana", "grafana/provisioning", "grafana/dashboards"):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
-    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_USER=<admin-user>\nGF_SECURITY_ADMIN_PASSWORD=<admin-password>\n")
-    docker = tmp_path / "bin/docker"
-    docker.parent.mkdir()
-    docker.write_text(
-        "#!/bin/sh\ncase $* in\n"
-        "'exec elasticsearch cat /secrets/elastic-password') printf e-password ;;\n"
-        "'exec grafana cat /var/lib/grafana/admin-password') echo g-password ;;\n"
-        "*) exit 1 ;;\nesac\n"
-    )
-    docker.chmod(0o755)
+    (folder / "grafana").mkdir(parents=True)
+    for name in ("kibana", "grafana/provisioning", "grafana/dashboards"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".env").write_text("ELASTIC_PASSWORD=e-password\n")
+    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_USER=<admin-user>\nGF_SECURITY_ADMIN_PASSWORD=g-password\n")
     return folder
 
 
-def look(checkout: Path, urls: dict[str, str], *, wait: float = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the script over these addresses."""
-    options = [part for name, url in urls.items() for part in (f"--{name}", url)]
-    command = [sys.executable, str(checkout / "scripts/stack-test.py"), "--wait", str(wait), *options]
-    env = {"PATH": f"{checkout.parent / 'bin'}:{os.environ['PATH']}", **variables}
-    return subprocess.run(command, env=env, cwd=checkout, capture_output=True, text=True, timeout=LONGEST_S)
+@dataclass
+class Seen:
+    """What the script found missing, by its last line, and all that it said."""
+
+    missing: list[str]
+    said: str
 
 
-def missing(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the parts that lack something, from the last line; nothing may have gone wrong beside that."""
-    assert done.stderr == ""
-    last = done.stdout.splitlines()[-1]
-    assert done.returncode == (0 if last == "all there" else 1)
-    return [] if last == "all there" else last.removeprefix("missing: ").split(", ")
-
-
-def test_what_is_all_there_is_found(checkout: Path, standins: Standins) -> None:
-    done = look(checkout, standins.urls)
-    assert missing(done) == []
-    assert len([line for line in done.stdout.splitlines() if line.startswith("ok ")]) == 17
-
-
-def test_nothing_is_found_where_nothing_runs(checkout: Path) -> None:
-    done = look(checkout, {name: f"http://127.0.0.1:{free_port()}" for name in ("api", *SOURCES, "grafana", "kibana")})
-    assert missing(done) == ["twitterapi", "elasticsearch", "prometheus", "grafana", "kibana"]
-    assert "docker logs grafana" in done.stdout
-    assert "exit code 137" in done.stdout
-
-
-def test_a_record_that_did_not_arrive_is_missing(checkout: Path, standins: Standins) -> None:
-    standins.elasticsearch.found = (200,)
-    done = look(checkout, standins.urls)
-    assert missing(done) == ["elasticsearch"]
-    assert re.search(r"MISSING  elasticsearch: no record with http.request.id stack-test-\w+-2", done.stdout)
-
-
-def test_a_record_with_another_status_is_not_the_right_one(checkout: Path, standins: Standins) -> None:
-    standins.elasticsearch.found = (200, 500)
-    assert "with status [500], not one with 404" in look(checkout, standins.urls).stdout
-
-
-def test_a_template_that_is_not_installed_is_missing(checkout: Path, standins: Standins) -> None:
-    standins.elasticsearch.template = False
-    done = look(checkout, standins.urls)
-    assert missing(done) == ["elasticsearch"]
-    assert "docker-compose logs elasticsearch-setup" in done.stdout
-
-
-def test_a_target_that_is_down_is_missing_with_its_reason(checkout: Path, standins: Standins) -> None:
-    standins.prometheus.health = "down"
-    done = look(checkout, standins.urls)
-    assert missing(done) == ["prometheus"]
-    assert "down, connection refused" in done.stdout
-
-
-def test_a_request_that_is_not_counted_is_missing(checkout: Path, standins: Standins) -> None:
-    standins.prometheus.grows = False
-    assert missing(look(checkout, standins.urls)) == ["prometheus"]
-
-
-@pytest.mark.parametrize("uid", SOURCES)
-def test_a_data_source_that_does_not_work_is_missing(checkout: Path, standins: Standins, uid: str) -> None:
-    standins.grafana.sources[uid] = "ERROR"
-    done = look(checkout, standins.urls)
-    assert missing(done) == ["grafana"]
-    assert f"the data source {uid} doesn't work" in done.stdout
-
-
-def test_a_dashboard_and_a_data_source_that_are_not_there_are_missing(checkout: Path, standins: Standins) -> None:
-    standins.grafana.dashboards.clear()
-    assert f"MISSING  grafana: the dashboard {DASHBOARD}" in look(checkout, standins.urls).stdout
-    del standins.grafana.sources["elasticsearch"]
-    assert "MISSING  grafana: the data source elasticsearch" in look(checkout, standins.urls).stdout
-
-
-@pytest.mark.parametrize("saved", OBJECTS, ids=lambda saved: saved["id"])
-def test_a_saved_object_that_is_not_there_is_missing(checkout: Path, standins: Standins, saved: dict[str, str]) -> None:
-    del standins.kibana.objects[saved["type"], saved["id"]]
-    done = look(checkout, standins.urls)
-    assert missing(done) == ["kibana"]
-    assert f"MISSING  kibana: the {saved['type']} {saved['id']}" in done.stdout
-
-
-def test_a_data_view_that_is_not_there_is_missing(checkout: Path, standins: Standins) -> None:
-    standins.kibana.views.clear()
-    assert "MISSING  kibana: the data view twitterapi" in look(checkout, standins.urls).stdout
-
-
-def test_wrong_passwords_are_told_apart_from_an_outage(checkout: Path, standins: Standins) -> None:
-    done = look(checkout, standins.urls, ELASTIC_PASSWORD="wrong", GF_SECURITY_ADMIN_PASSWORD="wrong")
-    assert missing(done) == ["elasticsearch", "grafana", "kibana"]
-    assert "refuses the credentials (401)" in done.stdout
-    assert "docker exec elasticsearch cat /secrets/elastic-password" in done.stdout
-
-
-def test_passwords_that_the_user_has_set_count(checkout: Path, standins: Standins) -> None:
-    standins.elasticsearch.passwords = standins.kibana.passwords = {"elastic": "from-env-file"}
-    standins.grafana.passwords = {"me": "from-grafana-env"}
-    (checkout / ".env").write_text("ELASTIC_PASSWORD=from-env-file\n")
-    (checkout / "grafana/.env").write_text("GF_SECURITY_ADMIN_USER=me\nGF_SECURITY_ADMIN_PASSWORD=from-grafana-env\n")
-    assert missing(look(checkout, standins.urls)) == []
-
-
-def test_a_token_is_sent_to_the_service_only(checkout: Path, standins: Standins) -> None:
-    assert missing(look(checkout, standins.urls, API_TOKEN="the-token")) == []
-    sent = {name: getattr(standins, name).asked[0].headers.get("authorization", "") for name in standins.urls}
-    assert [name for name, value in sent.items() if "the-token" in value] == ["api"]
-
-
-def test_a_token_of_the_folder_secrets_counts_first_and_the_newest_of_it(checkout: Path, standins: Standins) -> None:
-    (checkout / "secrets").mkdir()
-    (checkout / "secrets/api-token").write_text("newest\nolder\n")
-    assert missing(look(checkout, standins.urls, API_TOKEN="the-token")) == []
-    assert standins.api.asked[0].headers["authorization"] == "Bearer newest"
-    (checkout / "secrets/api-token").write_text("")
-    assert missing(look(checkout, standins.urls, API_TOKEN="the-token")) == []
-    assert standins.api.asked[-1].headers["authorization"] == "Bearer the-token"
-
-
-def test_it_waits_for_what_takes_a_while_and_not_longer(checkout: Path, standins: Standins) -> None:
-    standins.kibana.unready = 1
-    assert missing(look(checkout, standins.urls, wait=10)) == []
-    standins.kibana.unready = 99
-    assert missing(look(checkout, standins.urls, wait=0.5)) == ["kibana"]
-
-
-def test_a_setting_that_can_t_be_read_stops_it_with_one_line(checkout: Path, standins: Standins) -> None:
-    done = look(checkout, standins.urls, PORT="none")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-
-
-def test_its_addresses_are_those_of_the_stack(checkout: Path) -> None:
-    said = subprocess.run(
-        [sys.executable, str(checkout / "scripts/stack-test.py"), "--help"], capture_output=True, text=True, timeout=LONGEST_S
-    ).stdout
-    assert {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", said)} == set(PORTS.values()) - {
-        PORTS["logstash"],
-        PORTS["alertmanager"],
-    }
+Look = Callable[..., Seen]
 
 
 @pytest.fixture
-def elasticsearch() -> Iterator[str]:
-    """osmem-server with our template, as far as it knows what is in it."""
-    with opensearch() as url:
-        template = {"index_patterns": [STREAM], "template": {"mappings": {"properties": {"monitor": {"properties": MONITOR}}}}}
-        assert template["template"]["mappings"] == TEMPLATE["template"]["mappings"]  # type: ignore[index]
-        keyword = {"mapping": {"type": "keyword"}, "match_mapping_type": "string"}
-        template["template"]["mappings"]["dynamic_templates"] = [{"strings": keyword}]  # type: ignore[index]
-        for path, body in (("/_index_template/twitterapi", template), (f"/{STREAM}", {})):
-            assert requests.put(url + path, json=body, timeout=TIMEOUT_S).ok
-        yield url
+def script(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script as a module that reads the checkout, without the developer's environment."""
+    spec = importlib.util.spec_from_file_location("stack_test", SCRIPT)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "stack_test", module)
+    spec.loader.exec_module(module)
+    for name in ("ELASTIC_PASSWORD", "GF_SECURITY_ADMIN_USER", "GF_SECURITY_ADMIN_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(module, "ROOT", checkout)
+    monkeypatch.setattr(module, "PAUSE_S", 0.01)
+    monkeypatch.setattr(module, "load", lambda: load({}, folder=checkout))
+    return module
 
 
-@with_programs
-def test_a_request_to_the_real_service_is_found_on_every_way(
-    checkout: Path, standins: Standins, elasticsearch: str, tmp_path: Path
+@pytest.fixture
+def look(script: Any, standins: Standins, capsys: pytest.CaptureFixture[str]) -> Look:
+    """Run the script over the stand-ins, or other addresses."""
+
+    def run(urls: dict[str, str] | None = None, *, wait: float = 0) -> Seen:
+        options = [part for name, url in (urls or standins.urls()).items() for part in (f"--{name}", url)]
+        code, said = script.main(["--wait", str(wait), *options]), capsys.readouterr().out
+        return Seen(missing(said, code), said)
+
+    return run
+
+
+def missing(said: str, code: int) -> list[str]:
+    """Return the parts that lack something, from the last line, which the exit code agrees with."""
+    last = said.splitlines()[-1]
+    assert code == (0 if last == "all there" else 1), said
+    return [] if last == "all there" else last.removeprefix("missing: ").split(", ")
+
+
+def test_what_is_all_there_is_found(look: Look) -> None:
+    seen = look()
+    assert seen.missing == []
+    assert len([line for line in seen.said.splitlines() if line.startswith("ok ")]) == 17
+
+
+def test_nothing_is_found_where_nothing_runs(look: Look, standins: Standins) -> None:
+    seen = look(dict.fromkeys(standins.urls(), NOWHERE))
+    assert seen.missing == ["twitterapi", "elasticsearch", "prometheus", "grafana", "kibana"]
+    assert "docker logs grafana" in seen.said
+    assert "exit code 137" in seen.said
+
+
+LACKS: list[tuple[str, str, Any, str]] = [
+    ("elasticsearch", "found", (200,), r"MISSING  elasticsearch: no record with http.request.id stack-test-\w+-2"),
+    ("elasticsearch", "found", (200, 500), r"with status \[500\], not one with 404"),
+    ("elasticsearch", "template", False, "docker-compose logs elasticsearch-setup"),
+    ("prometheus", "health", "down", "down, connection refused"),
+    ("prometheus", "grows", False, "did not grow"),
+    ("grafana", "sources", {"prometheus": "ERROR", "elasticsearch": "OK"}, "the data source prometheus doesn't work"),
+    ("grafana", "sources", {"prometheus": "OK", "elasticsearch": "ERROR"}, "the data source elasticsearch doesn't work"),
+    ("grafana", "sources", {"prometheus": "OK"}, "MISSING  grafana: the data source elasticsearch"),
+    ("grafana", "dashboards", set(), f"MISSING  grafana: the dashboard {DASHBOARD}"),
+    ("kibana", "views", {}, "MISSING  kibana: the data view twitterapi"),
+]
+
+
+@pytest.mark.parametrize(("part", "of_it", "value", "said"), LACKS)
+def test_what_is_not_there_or_does_not_work_is_missing(
+    look: Look, standins: Standins, part: str, of_it: str, value: Any, said: str
 ) -> None:
-    (tmp_path / "prometheus").mkdir()
-    with Emulator() as emulator, logstash(elasticsearch, STREAM) as port:
-        shipped = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(port)}
-        with serving(tmp_path, **environment(tmp_path, emulator), **shipped) as server:
-            with prometheus(tmp_path / "prometheus", target=server.url.removeprefix("http://")) as running:
-                urls = standins.urls | {"api": server.url, "elasticsearch": elasticsearch, "prometheus": running.url}
-                done = look(checkout, urls, wait=30)
-                assert missing(done) == [], done.stdout
-            said = server.get("/metrics").text
-    for name in ("log_shipping_enabled", "log_records_dropped_total", "log_queue_records"):
-        assert f"\ntwitterapi_{name}" in said, "what is asked for when a record is missing"
+    setattr(getattr(standins, part), of_it, value)
+    seen = look()
+    assert seen.missing == [part]
+    assert re.search(said, seen.said)
+
+
+def test_a_saved_object_that_is_not_there_is_missing(look: Look, standins: Standins) -> None:
+    everything = standins.kibana.objects
+    for saved in OBJECTS:
+        standins.kibana.objects = {key: one for key, one in everything.items() if one is not saved}
+        seen = look()
+        assert seen.missing == ["kibana"]
+        assert f"MISSING  kibana: the {saved['type']} {saved['id']}" in seen.said
+
+
+def test_wrong_passwords_are_told_apart_from_an_outage(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELASTIC_PASSWORD", "wrong")
+    monkeypatch.setenv("GF_SECURITY_ADMIN_PASSWORD", "wrong")
+    seen = look()
+    assert seen.missing == ["elasticsearch", "grafana", "kibana"]
+    assert "refuses the credentials (401)" in seen.said
+    assert "docker exec elasticsearch cat /secrets/elastic-password" in seen.said
+
+
+def test_an_administrator_whom_the_user_has_named_counts(look: Look, standins: Standins, checkout: Path) -> None:
+    standins.grafana.passwords = {"me": "mine"}
+    (checkout / "grafana/.env").write_text("GF_SECURITY_ADMIN_USER=me\nGF_SECURITY_ADMIN_PASSWORD=mine\n")
+    assert look().missing == []
+
+
+def test_a_token_is_sent_to_the_service_only_the_newest_of_the_folder_secrets_first(
+    look: Look, standins: Standins, checkout: Path
+) -> None:
+    (checkout / ".env").write_text("ELASTIC_PASSWORD=e-password\nAPI_TOKEN=of-env\n")
+    (checkout / "secrets").mkdir()
+    for file, token in (("newest\nolder\n", "newest"), ("", "of-env")):
+        (checkout / "secrets/api-token").write_text(file)
+        assert look().missing == []
+        sent = {name: part.asked[-1].headers.get("authorization", "") for name, part in vars(standins).items()}
+        assert sent.pop("api") == f"Bearer {token}"
+        assert not [value for value in sent.values() if token in value]
+
+
+def test_it_waits_for_what_takes_a_while_and_not_longer(look: Look, standins: Standins) -> None:
+    standins.kibana.unready = 3
+    assert look(wait=LONGEST_S).missing == []
+    standins.kibana.unready = 10**6
+    assert look(wait=0.1).missing == ["kibana"]
+
+
+def test_a_setting_that_can_t_be_read_stops_it(look: Look, checkout: Path) -> None:
+    (checkout / ".env").write_text("PORT=none\n")
+    with pytest.raises(SettingError):
+        look()
+
+
+def test_its_addresses_are_those_of_the_stack(script: Any) -> None:
+    assert set(script.PORTS.values()) == {port for name, port in PORTS.items() if name not in ("logstash", "alertmanager")}
 
 
 @pytest.mark.parametrize(
@@ -311,9 +272,74 @@ def test_a_request_to_the_real_service_is_found_on_every_way(
         ("twitterapi_log_queue_records 0.0", "docker-compose logs elasticsearch-setup: the data stream"),
     ],
 )
-def test_it_says_where_the_way_of_a_record_ends(checkout: Path, standins: Standins, metrics: str, look_at: str) -> None:
+def test_it_says_where_the_way_of_a_record_ends(look: Look, standins: Standins, metrics: str, look_at: str) -> None:
     standins.elasticsearch.found = ()
     standins.api.metrics = f"{metrics}\n"
-    done = look(checkout, standins.urls)
-    assert missing(done) == ["elasticsearch"]
-    assert f"look at: {look_at}" in done.stdout
+    seen = look()
+    assert seen.missing == ["elasticsearch"]
+    assert f"look at: {look_at}" in seen.said
+
+
+@pytest.fixture
+def elasticsearch() -> Iterator[str]:
+    """osmem-server with our template, as far as it knows what is in it."""
+    with opensearch() as url:
+        mappings: dict[str, Any] = {"properties": {"monitor": {"properties": MONITOR}}}
+        assert mappings == TEMPLATE["template"]["mappings"]
+        strings = {"strings": {"mapping": {"type": "keyword"}, "match_mapping_type": "string"}}
+        template = {"index_patterns": [STREAM], "template": {"mappings": mappings | {"dynamic_templates": [strings]}}}
+        for path, body in (("/_index_template/twitterapi", template), (f"/{STREAM}", {})):
+            assert requests.put(url + path, json=body, timeout=TIMEOUT_S).ok
+        yield url
+
+
+DOCKER = """#!/bin/sh
+case $* in
+'exec elasticsearch cat /secrets/elastic-password') printf e-password ;;
+'exec grafana cat /var/lib/grafana/admin-password') echo g-password ;;
+*) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def command(checkout: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the script as a command, where a `docker` knows the containers' passwords and no file does."""
+    (checkout / "scripts").mkdir()
+    for name in ("scripts/stack-test.py", "settings.py"):
+        shutil.copy(ROOT / name, checkout / name)
+    (checkout / ".env").write_text("ELASTIC_PASSWORD=<elastic-password>\n")
+    (checkout / "grafana/.env").write_text("GF_SECURITY_ADMIN_PASSWORD=<admin-password>\n")
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+
+    def run(urls: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
+        options = [part for name, url in urls.items() for part in (f"--{name}", url)]
+        env = {"PATH": f"{docker.parent}:{os.environ['PATH']}", **variables}
+        line = [sys.executable, str(checkout / "scripts/stack-test.py"), "--wait", "30", *options]
+        return subprocess.run(line, env=env, cwd=checkout, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+
+    return run
+
+
+@pytest.mark.stack
+@with_programs
+def test_a_request_to_the_service_is_found_on_every_way(
+    command: Callable[..., subprocess.CompletedProcess[str]], standins: Standins, elasticsearch: str, tmp_path: Path
+) -> None:
+    (tmp_path / "prometheus").mkdir()
+    with Emulator() as emulator, logstash(elasticsearch, STREAM) as port:
+        shipped = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(port)}
+        with listening(tmp_path, **environment(tmp_path, emulator), **shipped) as service:
+            with prometheus(tmp_path / "prometheus", target=service.url.removeprefix("http://")) as running:
+                urls = {"api": service.url, "elasticsearch": elasticsearch, "prometheus": running.url}
+                done = command(standins.urls() | urls)
+                assert missing(done.stdout, done.returncode) == [], done.stdout
+                assert done.stderr == ""
+            said = service.get("/metrics").text
+            for name in ("log_shipping_enabled", "log_records_dropped_total", "log_queue_records"):
+                assert f"\ntwitterapi_{name}" in said, "what is asked for when a record is missing"
+    refused = command(urls, PORT="none")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
