@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from guard.failures import HOLD
 from settings import load
+from tests.fixtures import databases
 from tests.fixtures.loggers import logging_restored
 
 TOKEN, READ_TOKEN, METRICS_TOKEN = "write-7c1f0ad24b9e58d3", "read-91b0c3e47fa2d685", "scrape-f2a47c90be13d586"
@@ -77,7 +78,7 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
     made: list[Flask] = []
 
     def make(**more: str) -> Flask:
-        base = {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db", "TWITTER_API_URL": "http://127.0.0.1:9", "LOG_LEVEL": "WARNING"}
+        base = {"DATABASE_URL": databases.url_of(tmp_path), "TWITTER_API_URL": "http://127.0.0.1:9", "LOG_LEVEL": "WARNING"}
         app = create_app(load(base | more, folder=tmp_path))
         app.extensions["collector"].prepare()
         made.append(app)

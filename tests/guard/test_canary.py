@@ -9,27 +9,28 @@ import base64
 import html
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import product
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-import requests
+from werkzeug import Response
 
-from app import create_app
+import api
+import resources.spend
 from emulator import Emulator
-from settings import load
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.loggers import logging_restored
 from tests.fixtures.processes import Server, serving
-from tests.guard.conftest import Route, bearer, routes
+from tests.fixtures.reception import Served
+from tests.fixtures.service import Service, in_process
+from tests.guard.conftest import bearer, client, routes
 from tests.telemetry.sink import Sink
 
 CREDENTIALS = {
@@ -44,6 +45,7 @@ TOKENS = {
     "API_READ_TOKEN": "Cana'ry;rd?3nW86Cq#sBh",
     "METRICS_TOKEN": "Cana,ry!sc(4oX97Dr)tCi",
 }
+SECRETS = CREDENTIALS | BEARER | TOKENS
 TYPED = "Cana*ry^typed5pY08Es$uDj"  # what somebody sends by mistake
 
 
@@ -94,53 +96,48 @@ class EchoX(BaseHTTPRequestHandler):
 @contextmanager
 def echo_x() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), EchoX) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+        thread.join()
 
 
-@pytest.fixture(scope="module")
-def all_routes(tmp_path_factory: pytest.TempPathFactory) -> list[Route]:
-    folder = tmp_path_factory.mktemp("routes")
-    settings = load({"DATABASE_URL": f"sqlite:///{folder}/x.db", "TWITTER_API_URL": "http://127.0.0.1:9"}, folder=folder)
-    with logging_restored():
-        app = create_app(settings)
-        app.extensions["collector"].close()
-    return routes(app)
+def headers_of(method: str) -> Iterable[dict[str, str]]:
+    """Every token, right and wrong, in the right place and in wrong ones."""
+    yield from map(bearer, [TOKENS["API_TOKEN"]] if method != "GET" else [*TOKENS.values(), TYPED])
+    if method == "GET":
+        yield {}
+        yield {"Authorization": f"Basic {base64.b64encode(f'user:{TYPED}'.encode()).decode()}"}
+        yield {"Authorization": f"Token {TOKENS['API_TOKEN']}"}
+        yield {"Cookie": f"hashtag_monitor_session={TYPED}; other={TOKENS['API_TOKEN']}"}
+        yield {"X-Api-Key": TOKENS["API_TOKEN"], "X-Request-Id": TOKENS["API_TOKEN"], "traceparent": TYPED}
 
 
-def whole(answer: requests.Response) -> bytes:
-    return f"{answer.status_code} {answer.headers}".encode() + answer.content
+def every_answer(service: Service) -> bytes:
+    """Ask for everything, in every way."""
+    made, shown = client(service.app), bytearray()
+    given = {"access_token": TYPED, "cursor": TYPED, "limit": TYPED}
 
+    def asked(method: str, path: str, **more: Any) -> Response:
+        with made.open(path, method=method, **more) as answer:
+            shown.extend(f"{answer.status_code} {answer.headers}".encode() + answer.data)
+        return answer
 
-def every_answer(server: Server, paths: list[Route]) -> bytes:
-    """Ask for everything, with every token, right and wrong, in the right place and in wrong ones."""
-    shown = b""
-    for route in paths:
-        for method, token in (*product(sorted(route.methods), TOKENS.values()), ("PATCH", TOKENS["API_TOKEN"]), ("GET", "")):
-            headers = bearer(token) if token else {}
-            shown += whole(server.request(method, route.path, headers=headers, allow_redirects=False))
-        for headers in (
-            {"Authorization": f"Basic {base64.b64encode(f'user:{TYPED}'.encode()).decode()}"},
-            {"Authorization": TYPED},
-            {"Authorization": f"Token {TOKENS['API_TOKEN']}"},
-            {"Cookie": f"hashtag_monitor_session={TYPED}; other={TOKENS['API_TOKEN']}"},
-            {"X-Api-Key": TOKENS["API_TOKEN"], "X-Request-Id": TOKENS["API_TOKEN"], "traceparent": TYPED},
-        ):
-            shown += whole(server.get(route.path, headers=headers, allow_redirects=False))
-        given = {"access_token": TYPED, "cursor": TYPED, "limit": TYPED}
-        shown += whole(server.get(route.path, params=given, headers=bearer(TOKENS["API_READ_TOKEN"]), allow_redirects=False))
-    shown += whole(server.get("/tags", headers=bearer(TYPED)))
+    for route in routes(service.app):
+        for method in sorted({*route.methods, "PATCH"}):
+            for headers in headers_of(method):
+                asked(method, route.path, headers=headers)
+        asked("GET", route.path, query_string=given, headers=bearer(TOKENS["API_READ_TOKEN"]))
     for token in (TYPED, *TOKENS.values()):
-        answer = server.request("POST", "/sign-in", data={"token": token, "next": "/"}, allow_redirects=False)
-        shown += whole(answer) + whole(server.get("/tags", cookies=answer.cookies))
-    return shown + unreadable(server)
+        answer = asked("POST", "/sign-in", data={"token": token, "next": "/"})
+        asked("GET", "/tags", headers={"Cookie": answer.headers.get("Set-Cookie", "").partition(";")[0]})
+    return bytes(shown)
 
 
-def unreadable(server: Server) -> bytes:
+def unreadable(served: Served) -> bytes:
     """Send what can't be read, with a token in it."""
-    shown = b""
-    token = TOKENS["API_TOKEN"]
+    shown, token = b"", TOKENS["API_TOKEN"]
     for sent in (
         f"GET /tweets?token={TYPED}  HTTP/1.1\r\n\r\n",
         f"GET /tags HTTP/1.1\r\nHost: x\r\nAuthorization Bearer {token}\r\n\r\n",
@@ -149,86 +146,110 @@ def unreadable(server: Server) -> bytes:
         f"{token} / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         f"GET /tags HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}{'x' * 40_000}\r\n\r\n",
     ):
-        with closing(socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20)) as connection:
-            connection.sendall(sent.encode())
-            connection.settimeout(5)
-            while part := connection.recv(65536):
-                shown += part
-                if len(part) < 65536 and b"\r\n\r\n" in part:
-                    break
+        answer = served.answer(sent.encode())
+        shown += f"{answer.status} {answer.headers}".encode() + answer.body
     return shown
 
 
-def commands(folder: Path, settings: dict[str, str]) -> bytes:
-    """Run the commands, and return all that they say."""
-    shown = b""
-    flask = (sys.executable, "-m", "flask", "--app", "app")
-    for command in (
-        (sys.executable, "api.py"),
-        (sys.executable, "api.py", "--estimate"),
-        (sys.executable, "api.py", "--comply"),
-        (sys.executable, "api.py", "--since", "2026-11-01", "--yes"),
-        (*flask, "database", "verify"),
-        (*flask, "database", "backup", str(folder / "backup.db")),
-        *((*flask, "tweets", "export", "--format", form) for form in ("ndjson", "csv", "twarc")),
-        (*flask, "tweets", "import", str(folder / "server.log")),
-        (*flask, "routes"),
-        (sys.executable, "app.py"),  # another one has its port
-    ):
-        variables = {"PATH": os.environ["PATH"], "HOME": str(folder), **settings}
-        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, timeout=120, check=False)
-        shown += done.stdout + done.stderr
-    return shown
+def said_by_commands(service: Service, folder: Path) -> str:
+    """Run the commands in this process, and return what they say beside what they write to stdout and stderr."""
+    with logging_restored():
+        for arguments in ([], ["--comply"], ["--since", "2026-11-01", "--yes"]):
+            api.main(arguments)
+        runner = service.app.test_cli_runner()
+        ended = [
+            runner.invoke(args=command)
+            for command in (
+                ["database", "verify"],
+                ["database", "backup", str(folder / "backup.db")],
+                ["tweets", "export", "--format", "twarc"],
+                ["tweets", "import", str(folder / "server.log")],
+            )
+        ]
+    return "".join(f"{one.output}{one.exception!r}" for one in ended)
 
 
-@pytest.mark.parametrize(
-    "credentials", [CREDENTIALS, pytest.param(BEARER, marks=pytest.mark.slow)], ids=["OAuth 1.0a", "Bearer"]
-)
-def test_no_secret_is_in_anything_that_comes_out(
-    tmp_path: Path, emulator: Emulator, all_routes: list[Route], credentials: dict[str, str]
+def contents(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_no_answer_no_line_no_command_and_no_file_shows_a_secret(
+    tmp_path: Path,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    secrets = credentials | TOKENS
-    settings = environment(tmp_path, emulator) | secrets | {"LOG_LEVEL": "DEBUG", "X_RETRIES": "0", "MONTHLY_BUDGET_USD": "off"}
-    sink = Sink()
-    sink.start()
     with echo_x() as url:
-        settings |= {"TWITTER_API_URL": url, "LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(sink.port)}
-        with serving(tmp_path, **settings) as server:
-            answers = every_answer(server, all_routes)
-            port = server.url.rpartition(":")[2]
-            said = commands(tmp_path, settings | {"PORT": port})
-    sink.stop()
-    files = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+        settings = environment(tmp_path, emulator) | SECRETS | {"TWITTER_API_URL": url, "LOG_LEVEL": "DEBUG"}
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        with in_process(tmp_path, **settings) as service, Served(service.app) as served:
+            answers = every_answer(service) + unreadable(served)
+            said = said_by_commands(service, tmp_path)
+    said += "".join(capfd.readouterr())
     log = (tmp_path / "server.log").read_bytes()
     assert EchoX.answers > 5
     assert log.count(b'"message":"request"') > 300
-    assert len(sink.lines) > 300
     assert b"X refuses the request" in answers + log
-    mistyped = {"what was typed": TYPED}
-    assert not seen(answers, secrets)
-    assert not seen(log + b"".join(sink.lines), secrets | mistyped)
-    assert not seen(said, secrets)
-    assert not seen(files, secrets)
+    assert not seen(answers, SECRETS)
+    assert not seen(log, SECRETS | {"what was typed": TYPED})
+    assert not seen(said.encode(), SECRETS)
+    assert not seen(contents(tmp_path), SECRETS)
 
 
-@pytest.mark.parametrize("form", sorted(forms(TOKENS["API_TOKEN"])))
-def test_a_secret_that_is_shown_is_noticed_in_each_form(form: bytes) -> None:
-    assert seen(b"before" + form + b"after", TOKENS)
+@pytest.mark.process
+def test_nor_do_processes_show_one_or_what_they_ship(tmp_path: Path, emulator: Emulator) -> None:
+    """The same of the real service, whose log goes to Logstash as well, and of commands beside it."""
+    sink = Sink()
+    sink.start()
+    with echo_x() as url:
+        settings = environment(tmp_path, emulator) | SECRETS | {"TWITTER_API_URL": url, "LOG_LEVEL": "DEBUG"}
+        settings |= {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(sink.port)}
+        with serving(tmp_path, **settings) as server:
+            answers = b"".join(
+                server.request(method, path, headers=bearer(TOKENS["API_TOKEN"])).content
+                for method in ("GET", "POST", "PATCH", "DELETE")
+                for path in ("/database", "/metrics", f"/nothing?{TYPED}")
+            )
+            said = b"".join(ran(tmp_path, server, settings, *command) for command in COMMANDS)
+    sink.stop()
+    lines = (tmp_path / "server.log").read_bytes() + b"".join(sink.lines)
+    assert len(sink.lines) > 12
+    assert b"X refuses the request" in answers + lines
+    assert not seen(answers + said + contents(tmp_path), SECRETS)
+    assert not seen(lines, SECRETS | {"what was typed": TYPED})
 
 
-def test_a_service_that_logs_its_settings_is_still_silent_about_secrets(tmp_path: Path, emulator: Emulator) -> None:
+COMMANDS = (("api.py",), ("-m", "flask", "--app", "app", "database", "verify"), ("app.py",))  # another one has its port
+
+
+def ran(folder: Path, server: Server, settings: dict[str, str], *command: str) -> bytes:
+    """Run a command, and return all that it says."""
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "PORT": server.url.rpartition(":")[2], **settings}
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=variables, capture_output=True, timeout=90, check=False)
+    assert done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_secret_that_is_shown_is_noticed_in_each_form() -> None:
+    for form in forms(TOKENS["API_TOKEN"]):
+        assert seen(b"before" + form + b"after", TOKENS)
+
+
+def test_a_service_that_logs_its_settings_is_still_silent_about_secrets(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An error that nobody expected, with all of them in its text: the answer says nothing, the log hides them."""
-    code = (
-        "import os, sys, app, resources.spend as spend\n"
-        "def broken(*_args, **_kw): raise RuntimeError(repr(dict(os.environ)) + os.environ['API_TOKEN'])\n"
-        "spend.newest = broken\n"
-        "sys.exit(app.main())"
-    )
     secrets = CREDENTIALS | TOKENS
-    with serving(tmp_path, command=("-c", code), **environment(tmp_path, emulator), **secrets) as server:
-        answer = server.get("/spend", headers=bearer(TOKENS["API_TOKEN"]))
+
+    def broken(*_args: object, **_more: object) -> None:
+        raise RuntimeError(repr(secrets) + secrets["API_TOKEN"])
+
+    monkeypatch.setattr(resources.spend, "newest", broken)
+    with in_process(tmp_path, **environment(tmp_path, emulator), **secrets) as service:
+        answer = service.get("/spend", headers=bearer(TOKENS["API_TOKEN"]))
         assert answer.status_code == 500
-        assert not seen(whole(answer), secrets)
-    log = server.log.read_bytes()
+        assert not seen(f"{answer.headers}".encode() + answer.content, secrets)
+    log = service.log.read_bytes()
     assert b"RuntimeError" in log
     assert not seen(log, secrets)

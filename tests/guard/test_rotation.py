@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,12 @@ import pytest
 from app import create_app
 from emulator import Emulator
 from guard import tokens
-from guard.listening import check_listening
 from guard.scopes import Scope
 from guard.tokens import Tokens
 from settings import SettingError, load
 from tests.fixtures.environment import environment
 from tests.fixtures.processes import Server, serving
+from tests.fixtures.service import in_process
 from tests.fixtures.waiting import wait_until
 from tests.guard.conftest import READ_TOKEN, TOKEN, bearer
 
@@ -57,25 +56,19 @@ def test_a_token_that_is_put_in_the_file_counts_and_one_that_is_taken_out_does_n
     known = loaded(file, API_READ_TOKEN=READ_TOKEN)
     file.write_text(f"{NEW}\n{TOKEN}\n")
     assert scope(known, NEW) == scope(known, TOKEN) == Scope.WRITE
-    file.write_text(f"{NEW}\n")
+    other = file.with_name("other")
+    other.write_text(f"{NEW}\n")
+    other.replace(file)
     assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
     assert scope(known, READ_TOKEN) == Scope.READ
 
 
-def test_a_file_that_is_replaced_counts_too(file: Path) -> None:
+def test_an_unfit_file_opens_nothing_and_locks_nobody_out(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     known = loaded(file)
-    other = file.with_name("other")
-    other.write_text(NEW)
-    other.replace(file)
-    assert scope(known, NEW) == Scope.WRITE
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"<api-token>", b"two words", b"\xff\xfe", "tökèn".encode()])
-def test_an_unfit_file_opens_nothing_and_locks_nobody_out(file: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    known = loaded(file)
-    file.write_bytes(content)
-    assert scope(known, TOKEN) == Scope.WRITE
-    assert scope(known, content.decode("latin-1")) == scope(known, "words") == Scope.NOTHING
+    for content in (b"", b"\n", b"<api-token>", b"two words", b"\xff\xfe", "tökèn".encode()):
+        file.write_bytes(content)
+        assert scope(known, TOKEN) == Scope.WRITE
+        assert scope(known, content.decode("latin-1")) == scope(known, "words") == Scope.NOTHING
     assert "two words" not in caplog.text
     file.write_text(NEW)
     assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
@@ -100,35 +93,31 @@ def test_a_file_that_is_empty_at_the_start_asks_for_a_token_once_it_has_one(file
     assert scope(known, NEW) == Scope.WRITE
 
 
-def test_a_running_service_takes_a_new_token_without_a_restart(file: Path, tmp_path: Path, emulator: Emulator) -> None:
+@pytest.mark.process
+def test_all_workers_take_a_new_token_without_a_restart_hide_it_and_so_does_the_one_that_replaces_another(
+    file: Path, tmp_path: Path, emulator: Emulator
+) -> None:
     settings = environment(tmp_path, emulator) | {"API_TOKEN_FILE": str(file), "WORKERS": "2"}
 
     def all_say(server: Server, token: str, status: int) -> bool:
-        return all(server.get("/tags", headers=bearer(token)).status_code == status for _ in range(8))
+        return all(server.get("/tags", headers=bearer(token)).status_code == status for _ in range(4))
 
     with serving(tmp_path, **settings) as server:
         workers = server.workers()
         file.write_text(f"{NEW}\n{TOKEN}\n")
-        wait_until(lambda: all_say(server, NEW, 200), seconds=20)
+        wait_until(lambda: all_say(server, NEW, 200))
         assert server.get("/tags", headers=bearer(TOKEN)).status_code == 200
         file.write_text(f"{NEW}\n")
-        started = time.monotonic()
-        wait_until(lambda: all_say(server, TOKEN, 401), seconds=30)
-        assert time.monotonic() - started < 30
+        wait_until(lambda: all_say(server, TOKEN, 401))
         assert all_say(server, NEW, 200)
         assert server.workers() == workers
-
-
-def test_a_worker_that_takes_the_place_of_another_has_the_newest_tokens(file: Path, tmp_path: Path, emulator: Emulator) -> None:
-    settings = environment(tmp_path, emulator) | {"API_TOKEN_FILE": str(file)}
-    with serving(tmp_path, **settings) as server:
-        (worker,) = server.workers()
-        file.write_text(f"{NEW}\n")
-        wait_until(lambda: server.get("/tags", headers=bearer(NEW)).status_code == 200)
-        os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: server.workers() not in ([], [worker]))
-        assert server.get("/tags", headers=bearer(NEW)).status_code == 200
-        assert server.get("/tags", headers=bearer(TOKEN)).status_code == 401
+        assert server.get(f"/nothing/{NEW}", headers=bearer(NEW) | {"X-Request-Id": NEW}).status_code == 404
+        os.kill(workers[0], signal.SIGKILL)
+        wait_until(lambda: len(server.workers()) == 2 and workers[0] not in server.workers())
+        assert all_say(server, NEW, 200)
+        assert all_say(server, TOKEN, 401)
+    assert '"path":"/nothing/[hidden]"' in server.log.read_text()
+    assert NEW not in server.log.read_text()
 
 
 @pytest.mark.parametrize("content", ["", "two words"])
@@ -157,7 +146,6 @@ def test_a_short_token_in_a_file_is_warned_of(file: Path, caplog: pytest.LogCapt
 
 
 def test_a_file_of_many_lines_or_without_end_is_read_or_refused_at_once(file: Path, tmp_path: Path) -> None:
-    started = time.monotonic()
     file.write_text(f"{'a' * 20}\n\n" * 1000 + "# old ones")
     with pytest.raises(SettingError, match="API_TOKEN"):
         loaded(file)
@@ -167,16 +155,15 @@ def test_a_file_of_many_lines_or_without_end_is_read_or_refused_at_once(file: Pa
     for path in (file, Path("/dev/zero")):
         with pytest.raises(SettingError, match="API_TOKEN_FILE"):
             load({"API_TOKEN_FILE": str(path)}, folder=tmp_path)
-    assert time.monotonic() - started < 10
 
 
 def test_a_token_that_came_with_a_file_is_hidden_in_the_log_as_well(file: Path, tmp_path: Path, emulator: Emulator) -> None:
-    with serving(tmp_path, **environment(tmp_path, emulator), API_TOKEN_FILE=str(file)) as server:
+    with in_process(tmp_path, **environment(tmp_path, emulator), API_TOKEN_FILE=str(file)) as service:
         file.write_text(f"{NEW}\n")
-        wait_until(lambda: server.get("/tags", headers=bearer(NEW)).status_code == 200)
-        assert server.get(f"/nothing/{NEW}", headers=bearer(NEW) | {"X-Request-Id": NEW}).status_code == 404
-    assert '"path":"/nothing/[hidden]"' in server.log.read_text()
-    assert NEW not in server.log.read_text()
+        assert service.get(f"/nothing/{NEW}", headers=bearer(NEW) | {"X-Request-Id": NEW}).status_code == 404
+    log = service.log.read_text()
+    assert '"path":"/nothing/[hidden]"' in log
+    assert NEW not in log
 
 
 def test_a_file_counts_only_where_no_layer_above_it_says_the_token(file: Path) -> None:
@@ -199,36 +186,9 @@ def test_while_the_file_of_a_layer_is_empty_that_of_the_next_counts_and_is_looke
     assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.NOTHING, Scope.WRITE)
 
 
-def test_one_token_for_two_scopes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="two of them are the same") as refused:
-        check_listening(load({"API_TOKEN": TOKEN, "METRICS_TOKEN": TOKEN}, folder=tmp_path))
-    assert TOKEN not in str(refused.value)
-
-
-def test_a_read_token_without_the_other_is_refused_for_it_would_guard_nothing(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="API_READ_TOKEN: guards nothing by itself"):
-        check_listening(load({"API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))
-
-
 def test_every_door_refuses_a_read_token_that_guards_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load({"API_READ_TOKEN": READ_TOKEN, "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}, folder=tmp_path)
     with pytest.raises(SystemExit) as ended:
         create_app(settings)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("API_READ_TOKEN: guards nothing by itself")
-
-
-def test_an_empty_token_file_and_names_of_others_are_warned_of(file: Path) -> None:
-    file.write_text("")
-    empty = check_listening(load({"API_TOKEN_FILE": str(file)}, folder=file.parent))
-    named = check_listening(load({"ALLOWED_HOSTS": "monitor.example"}, folder=file.parent))
-    assert (empty or "").startswith("API_TOKEN_FILE: the file is empty: everyone on this machine can ")
-    assert (named or "").startswith("ALLOWED_HOSTS: everyone who reaches the service by these names can ")
-
-
-def test_a_short_token_is_warned_of_without_showing_it(tmp_path: Path) -> None:
-    warning = check_listening(load({"API_TOKEN": "s3cret", "API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))
-    assert warning is not None
-    assert warning.startswith("API_TOKEN: shorter than 16 characters")
-    assert "s3cret" not in warning
-    assert check_listening(load({"API_TOKEN": TOKEN}, folder=tmp_path)) is None
