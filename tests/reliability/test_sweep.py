@@ -1,0 +1,222 @@
+"""What is left of a deletion where many rows moved, a reader holds it up, the database is large, or a process was killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import select
+
+from alchemy import Database
+from collector import lease
+from collector.copies import sweeping
+from collector.copies.sweeping import sweep
+from collector.imports import Import
+from collector.tweets import deletions, erasure
+from collector.values import Archived
+from collector.verification import faults
+from collector.x import parsing
+from models import Tweet
+from tests.commands.conftest import Program
+from tests.fixtures import databases
+from tests.fixtures.archives import post
+from tests.fixtures.waiting import LONGEST_WAIT_S
+from tests.reliability.judge import BILLING
+from tests.reliability.marked import ALL, MARK, WORD, found
+
+pytestmark = pytest.mark.reliability
+MANY = 4000
+
+
+def number_id(number: int) -> int:
+    return int(post(number)["id"])
+
+
+def texts(database: Database, numbers: list[int]) -> None:
+    """Store tweets, in this order, with texts that tell them apart."""
+    archive = Import(database)
+    for number in numbers:
+        archive.add([Archived(parsing.tweet(post(number, f"{MARK}{number:05d}. " * (1 + number * 7 % 25))))], [])
+    archive.end()
+
+
+def bury(database: Database, *numbers: int) -> None:
+    with database.writing() as session:
+        deletions.bury_all(session, [number_id(number) for number in numbers])
+
+
+def owed(database: Database) -> int:
+    with database.reading() as session:
+        return erasure.owed(session)
+
+
+class Scattered(NamedTuple):
+    """A database into whose pages tweets came in no order, and which of them were deleted: half."""
+
+    database: Database
+    gone: list[int]
+
+    def left(self) -> list[int]:
+        """Return whose words are still in a file."""
+        content = b"".join(file.read_bytes() for file in self.database.file.parent.iterdir())
+        return [number for number in self.gone if f"{WORD}{number:05d}".encode() in content]
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        with self.database.reading() as session:
+            return [tuple(row) for row in session.execute(select(*Tweet.__table__.columns).order_by(Tweet.id))]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    numbers, dice, folder = list(range(MANY)), random.Random(1), tmp_path_factory.mktemp("scattered")
+    dice.shuffle(numbers)
+    gone = dice.sample(numbers, MANY // 2)
+    with closing(Database(databases.url_of(folder))) as database:
+        texts(database, numbers)
+        for start in range(0, len(gone), 100):
+            bury(database, *gone[start : start + 100])
+    return folder / "tweets.db", gone
+
+
+@pytest.fixture
+def scattered(made: tuple[Path, list[int]], tmp_path: Path) -> Iterator[Scattered]:
+    shutil.copy(made[0], tmp_path)
+    with closing(Database(databases.url_of(tmp_path))) as database:
+        yield Scattered(database, made[1])
+
+
+@pytest.fixture
+def large(scattered: Scattered, monkeypatch: pytest.MonkeyPatch) -> Scattered:
+    """The same, counted as a large database."""
+    monkeypatch.setattr(erasure, "SMALL", 1000)
+    return scattered
+
+
+def test_nothing_is_left_where_rows_moved_between_pages(scattered: Scattered) -> None:
+    """Nor where the index was of one piece already."""
+    database, gone = scattered
+    assert erasure.settle(database)
+    assert scattered.left() == []
+    assert owed(database) == 0
+    more = list(range(0, MANY, 3))
+    bury(database, *more)
+    assert erasure.settle(database)
+    assert scattered._replace(gone=[*gone, *more]).left() == []
+    assert faults(database, BILLING) == []
+
+
+def test_a_large_database_waits_for_the_sweep(large: Scattered) -> None:
+    database, _ = large
+    before = large.rows()
+    assert not erasure.settle(database)
+    assert database.file.with_name("tweets.db-wal").stat().st_size == 0
+    assert 0 < len(large.left()) < 20  # SQLite's secure_delete is not enough
+    assert sweep(database)
+    assert large.left() == []
+    assert large.rows() == before
+    assert {file.name for file in database.file.parent.iterdir()} <= {"tweets.db", "tweets.db-wal", "tweets.db-shm"}
+    assert faults(database, BILLING) == []
+    with database.writing() as session:
+        deletions.bury_all(session, [before[0][0]])
+    assert len(large.rows()) == len(before) - 1
+
+
+def test_what_is_written_while_a_large_database_is_written_anew_is_not_lost(
+    large: Scattered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = sweeping._held
+
+    def written(*given: Any) -> int:
+        seen = held(*given)
+        with closing(Database(str(large.database.url))) as other:
+            texts(other, [5000])
+        return seen
+
+    monkeypatch.setattr(sweeping, "_held", written)
+    monkeypatch.setattr(lease, "refuse_while_restoring", lambda _session: None)  # a writer who doesn't ask
+    assert not sweep(large.database)
+    assert number_id(5000) in {row[0] for row in large.rows()}
+    monkeypatch.setattr(sweeping, "_held", held)
+    assert sweep(large.database)
+    assert large.left() == []
+    assert number_id(5000) in {row[0] for row in large.rows()}
+
+
+def test_a_large_database_is_not_written_anew_while_a_collection_runs(large: Scattered) -> None:
+    database = large.database
+    with database.writing() as session:
+        token = lease.take(session, "a collector") or 0
+    assert not sweep(database)
+    with database.writing() as session:
+        lease.give_back(session, token)
+    assert sweep(database)
+
+
+def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, together, empty = program.collector.database, threading.Barrier(2), Database.empty_log
+    bury(database, 10)
+
+    def met(opened: Database) -> bool:
+        together.wait(LONGEST_WAIT_S)  # both know by now what is owed
+        return empty(opened)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "empty_log", met)
+        both = [threading.Thread(target=erasure.settle, args=(database,)) for _ in range(2)]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join(LONGEST_WAIT_S)
+    assert owed(database) == 0
+    bury(database, 11)
+    assert owed(database) == 1
+    assert erasure.settle(database)
+    assert owed(database) == 0
+
+
+def is_due(database: Database) -> bool:
+    with database.reading() as session:
+        return sweeping.due(database, session)
+
+
+def test_the_sweep_removes_what_a_killed_restore_or_sweep_left(program: Program) -> None:
+    database = program.collector.database
+    for left in ("ready", "ready-draft", "anew"):
+        for kind in ("", "-wal"):
+            program.file.with_name(f".tweets.db.{left}{kind}").write_text(MARK)
+        assert is_due(database)
+        assert sweep(database)
+        assert list(program.file.parent.glob(".tweets*")) == []
+        assert not is_due(database)
+
+
+def test_the_sweep_removes_what_a_deletion_of_everything_left_that_was_killed(program: Program) -> None:
+    database, folder = program.collector.database, program.file.parent / "backups"
+    folder.mkdir()
+    half = folder / ".tweets-20261101T000000000000Z.db.4711.partial"
+    for age, left in ((23, [half]), (25, [])):
+        half.write_text(MARK)
+        os.utime(half, (time.time() - age * 3600,) * 2)
+        assert is_due(database) == (not left)
+        assert sweep(database)
+        assert list(folder.iterdir()) == left
+
+
+def test_a_reader_holds_it_up_but_nobody_waits_for_them_and_the_sweep_does_it(program: Program) -> None:
+    database = program.collector.database
+    with database.reading() as reader:
+        reader.scalars(select(Tweet.id)).first()
+        assert program.app.test_client().delete(f"/tweets/{post(4)['id']}").status_code == 204
+        assert program.get("/tweets")["tweets"]
+        assert owed(database)
+    assert sweep(database)
+    assert found(program.file.parent, *ALL) == []
+    assert sweep(database)
