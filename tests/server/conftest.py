@@ -1,88 +1,67 @@
-"""What tests of the server share: an app of the test's own, served by a reception in a thread."""
+"""What tests of the server share: an app of the test's own, served by a reception in a thread, and a clock to put forward."""
 
 from __future__ import annotations
 
-import socket
-import threading
+import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from server.channels import Patience
-from server.reception import USUAL, Reception
+from server.channels import Channel
 from server.service import Application
+from tests.fixtures.reception import Served
+from tests.fixtures.waiting import wait_until
 
-Serve = Callable[..., "Served"]
+Serve = Callable[..., Served]
 
 
-class Served:
-    """A reception that turns in a thread of its own until it is told to leave."""
+class Clock:
+    """What `time` says in this process, which a test can put forward."""
 
-    def __init__(self, app: Application, patience: Patience = USUAL) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = listener.getsockname()[1]
-        self.reception = Reception(app, listener, patience)
-        self._told, self._cut = threading.Event(), False
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ahead = 0.0
+        for name in ("time", "monotonic"):
+            monkeypatch.setattr(time, name, self._later(getattr(time, name)))
 
-    def connect(self, sent: bytes = b"", *, window: int | None = None, address: str = "127.0.0.1") -> socket.socket:
-        """Return a connection from an address, over which something has been sent; `window` bounds what is taken in unread."""
-        client = socket.socket()
-        client.bind((address, 0))
-        if window:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        client.settimeout(20)
-        client.connect(("127.0.0.1", self.port))
-        client.sendall(sent)
-        return client
+    def forward(self, seconds: float) -> None:
+        self._ahead += seconds
 
-    def http(self) -> HTTPConnection:
-        return HTTPConnection("127.0.0.1", self.port, timeout=20)
+    def forward_until(self, condition: Callable[[], Any], *, seconds: float) -> None:
+        """Put it forward again and again, until the condition is true."""
 
-    def leave(self) -> None:
-        """Tell it to leave; returns at once."""
-        if not self._told.is_set():
-            self._told.set()
-            self.reception.wake()
+        def true() -> Any:
+            self.forward(seconds)
+            return condition()
 
-    def over(self) -> bool:
-        """Tell whether it has left."""
-        return not self._thread.is_alive()
+        wait_until(true)
 
-    def end(self) -> None:
-        """Let it leave, cut what is open still, and wait for that."""
-        self._cut = True
-        self.leave()
-        self._thread.join()
+    def _later(self, real: Callable[[], float]) -> Callable[[], float]:
+        return lambda: real() + self._ahead
 
-    def _run(self) -> None:
-        while not self._told.is_set():
-            self.reception.turn()
-        self.reception.leave()
-        while self.reception.busy and not self._cut:
-            self.reception.turn()
-        self.reception.close()
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Serve an app until the test ends."""
-    started: list[Served] = []
+    with ExitStack() as stack:
 
-    def start(app: Application, patience: Patience = USUAL) -> Served:
-        started.append(Served(app, patience))
-        return started[-1]
+        def start(app: Application, room: int | None = None) -> Served:
+            return stack.enter_context(Served(app, room=room))
 
-    yield start
-    for served in started:
-        served.end()
+        yield start
 
 
-def everything(client: socket.socket) -> bytes:
-    """Return what comes until the other side closes."""
-    parts = []
-    while part := client.recv(65536):
-        parts.append(part)
-    return b"".join(parts)
+def channels(served: Served, count: int, *, begun: bool = False) -> list[Channel]:
+    """Return the server's sides of so many connections, once they are there (and, if so asked, have begun a request)."""
+
+    def found() -> list[Channel]:
+        return [channel for channel in served.reception._channels() if channel.request or not begun]
+
+    wait_until(lambda: len(found()) == count)
+    return found()

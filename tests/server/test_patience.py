@@ -3,91 +3,108 @@
 from __future__ import annotations
 
 import json
-import socket
-import time
-from contextlib import suppress
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 
-from server.channels import Patience
+from server.reception import ADJUSTMENTS, THREADS, USUAL
+from tests.fixtures.reception import everything
 from tests.fixtures.waiting import wait_until
-from tests.server.conftest import Serve, everything
-from tests.server.test_reception import CLOSE, Stream, told
+from tests.server.conftest import Clock, Serve, channels
+from tests.server.test_reception import CLOSE, PART, Environ, Held, Start, Stream, told
 
-LONG = 60.0
-SHORT = 0.5
-
-
-def wait_until_closed(client: socket.socket) -> None:
-    """Wait until the server closes the connection; fails after the client's own time."""
-    with suppress(ConnectionResetError):
-        everything(client)
+LONG = 61
+BEGUN = [b"GE", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"]
 
 
-@pytest.mark.parametrize("kept", ["a kept connection", "a new one"])
-def test_who_says_nothing_is_closed(serve: Serve, kept: str) -> None:
-    with serve(told, Patience(SHORT, LONG, LONG)).connect() as client:
-        if kept == "a kept connection":
+def test_everybody_has_a_minute() -> None:
+    assert (USUAL.silent, USUAL.sending, USUAL.reading) == (60, 60, 60)
+
+
+def test_who_says_nothing_is_closed_on_a_new_connection_and_on_a_kept_one(serve: Serve, clock: Clock) -> None:
+    served = serve(told)
+    with served.connect() as new, served.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as kept:
+        assert kept.recv(12) == b"HTTP/1.1 200"
+        channels(served, 2)
+        clock.forward(LONG)
+        assert everything(new) == b""
+        everything(kept)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("begun", BEGUN)
+def test_who_sends_too_slowly_gets_to_read_408_however_steadily_it_drips(
+    serve: Serve, clock: Clock, begun: bytes, kept: bool
+) -> None:
+    served = serve(told)
+    with served.connect() as client:
+        if kept:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(12) == b"HTTP/1.1 200"
-        wait_until_closed(client)
-
-
-@pytest.mark.parametrize("begun", [b"GE", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"])
-def test_who_sends_too_slowly_gets_to_read_408(serve: Serve, begun: bytes) -> None:
-    with serve(told, Patience(LONG, SHORT, LONG)).connect(begun) as client:
+        client.sendall(begun)
+        channels(served, 1, begun=True)
+        for _ in range(2):
+            clock.forward(LONG / 2 - 1)
+            client.sendall(b"x")
+        clock.forward(3)
         answer = everything(client)
-    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert b"\r\nConnection: close\r\n" in answer
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "the request took too long to come whole"
+    head, _, body = answer[answer.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"\r\nConnection: close\r\n" in head
+    assert json.loads(body)["detail"] == "the request took too long to come whole"
 
 
-def test_who_has_an_answer_and_is_slow_with_the_next_request_gets_to_read_408(serve: Serve) -> None:
-    with serve(told, Patience(LONG, SHORT, LONG)).connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as client:
-        assert client.recv(12) == b"HTTP/1.1 200"
-        client.sendall(b"GET / HTT")
-        assert b"HTTP/1.1 408 Request Timeout\r\n" in everything(client)
-
-
-@pytest.mark.parametrize("begun", [b"GE", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"])
-def test_who_drips_a_request_is_closed_however_steadily_it_drips(serve: Serve, begun: bytes) -> None:
-    started = time.monotonic()
-    with serve(told, Patience(LONG, SHORT, LONG)).connect(begun) as client:
-        client.settimeout(0.05)
-        while time.monotonic() - started < 20:
-            try:
-                client.sendall(b"x")
-                if client.recv(1) == b"":
-                    break
-            except TimeoutError:
-                continue
-            except (ConnectionResetError, BrokenPipeError):
-                break
-    assert SHORT < time.monotonic() - started < 20
-
-
-def test_who_reads_nothing_is_closed_and_the_work_stops(serve: Serve) -> None:
+def test_who_reads_nothing_is_closed_and_the_work_stops(serve: Serve, clock: Clock) -> None:
     app = Stream()
-    with serve(app, Patience(LONG, LONG, SHORT)).connect(b"GET / HTTP/1.1\r\n" + CLOSE, window=4096):
-        wait_until(lambda: app.closed)
+    served = serve(app)
+    with served.connect(b"GET / HTTP/1.1\r\n" + CLOSE, window=4096):
+        wait_until(lambda: app.begun)
+        clock.forward_until(lambda: app.closed, seconds=LONG)
 
 
-def test_who_waits_for_the_app_is_not_closed(serve: Serve) -> None:
-    def late(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        time.sleep(3 * SHORT)  # what is tested: work that takes longer than any patience
-        return told(environ, start_response)
-
-    with serve(late, Patience(SHORT, SHORT, SHORT)).connect(b"GET / HTTP/1.1\r\n" + CLOSE) as client:
+def test_who_waits_for_the_app_is_not_closed(serve: Serve, clock: Clock) -> None:
+    app = Held()
+    served = serve(app)
+    with served.connect() as silent, served.connect(b"GET / HTTP/1.1\r\n" + CLOSE) as client:
+        assert app.begun.wait(60)
+        channels(served, 2)
+        clock.forward(100 * LONG)
+        assert silent.recv(1) == b""  # so dawdlers have been looked for
+        app.let.set()
         assert everything(client).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_who_reads_slowly_but_reads_is_not_closed(serve: Serve) -> None:
-    app = Stream(breaks_after=40)
-    got, started = 0, time.monotonic()
-    with serve(app, Patience(LONG, LONG, SHORT)).connect(b"GET / HTTP/1.1\r\n" + CLOSE, window=65536) as client:
-        while part := client.recv(16384):
-            got += len(part)
-            time.sleep(0.01)
-    assert time.monotonic() - started > SHORT
-    assert got > 40 * 65536
+def test_who_reads_slowly_but_reads_is_not_closed(serve: Serve, clock: Clock) -> None:
+    served = serve(Stream(), room=65536)
+    with served.connect(b"GET / HTTP/1.1\r\n" + CLOSE, window=65536) as client:
+        (channel,) = channels(served, 1)
+        for _ in range(5):
+            clock.forward(LONG * 2 / 3)
+            before = channel.last_activity
+            while channel.last_activity == before:
+                assert client.recv(16384)
+
+
+def test_slow_clients_of_every_kind_hold_up_nobody_take_bounded_memory_and_are_closed_in_the_end(
+    serve: Serve, clock: Clock
+) -> None:
+    app, readers = Stream(), 2 * THREADS
+
+    def both(environ: Environ, start_response: Start) -> object:
+        return (app if environ["PATH_INFO"] == "/stream" else told)(environ, start_response)
+
+    served = serve(both)
+    with ExitStack() as stack:
+        for begun in BEGUN * 10:
+            stack.enter_context(served.connect(begun))
+        channels(served, 30, begun=True)
+        for _ in range(readers):
+            stack.enter_context(served.connect(b"GET /stream HTTP/1.1\r\n" + CLOSE, window=4096))
+        wait_until(lambda: app.begun == readers)
+        for _ in range(20):
+            assert served.answer(b"GET / HTTP/1.1\r\n" + CLOSE).status == 200
+        most = ADJUSTMENTS["outbuf_high_watermark"] + 2 * len(PART)
+        assert max(channel.total_outbufs_len for channel in served.reception._channels()) <= most
+        clock.forward_until(lambda: not served.reception._channels(), seconds=LONG)
+        wait_until(lambda: app.closed == readers)
+        assert served.answer(b"GET / HTTP/1.1\r\n" + CLOSE).status == 200
