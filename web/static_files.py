@@ -31,6 +31,7 @@ def register(app: Flask) -> None:
         response.vary.add("Accept-Encoding")
         response.set_etag(response.get_etag()[0] or "", weak=True)
         if response.status_code == 200 and request.accept_encodings.quality("gzip") > 0:
+            response.close()  # the file, which is not sent
             response.direct_passthrough = False
             response.set_data(_packed(filename, response.headers.get("ETag", "")))
             response.headers["Content-Encoding"] = "gzip"
