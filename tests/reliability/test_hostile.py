@@ -6,14 +6,9 @@ import csv
 import io
 import json
 import logging
-import os
-import pty
 import re
-import subprocess
-import sys
-import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -25,15 +20,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 
 import logstash
-from collector.x.client import Search, X
-from collector.x.failures import XFailure
-from collector.x.transport import Access
 from formats.sheets import UNSAFE
 from telemetry.requests import context
-from tests.commands.conftest import NOBODY, Program
-from tests.fixtures.archives import json_lines, page, post
-from tests.fixtures.environment import ROOT
-from tests.reliability.enemy import Enemy, Said, enemy
+from tests.commands.conftest import Program
 from tests.reliability.hostile import FRAGMENTS, SHAPES, TEXTS, cases
 
 NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -56,9 +45,11 @@ READS = (
     "/readyz",
     "/openapi.json",
 )
+NAME = "\x1b[2J\x1b]0;forged\x07\n\u202e\udcff.jsonl"  # the rest of a file's
+NAME_SHOWN = r"\x1b[2J\x1b]0;forged\x07\n\u202e\udcff.jsonl"
 PARAMETERS = (
     *("tag", "lang", "country", "author", "q", "since", "until", "min_followers", "since_id", "sort", "fields", "limit"),
-    *("cursor", "format", "order_by_followers_desc", "anything"),
+    *("cursor", "format", "order_by_followers_desc", "anything", ""),
 )
 
 
@@ -91,7 +82,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     with closing(program.collector), logged() as log:
         program.collector.prepare()
         for shape in SHAPES:
-            file = folder / f"{shape}\x1b[2J\n\u202e.jsonl"
+            file = folder / f"{shape}{NAME}"
             file.write_bytes(b"".join(case.line + b"\n" for case in cases(shape)))
             ended = program.run("tweets", "import", file)
             assert ended.code == 1, ended.err[-3:]
@@ -130,20 +121,6 @@ def assert_whole_records(log: io.StringIO) -> None:
     log.truncate()
 
 
-def test_each_line_is_stored_or_refused_with_a_reason_on_one_line(filled: Filled) -> None:
-    numbers = {shape: len(list(cases(shape))) for shape in SHAPES}
-    stored = len(rows_of(get(filled.client, "/tweets")))
-    assert stored > sum(numbers.values()) / 2
-    counts = [line for line in filled.said if line.endswith(" refused")]
-    assert len(counts) == len(SHAPES)
-    for line in filled.said:
-        assert line.isprintable(), ascii(line)
-        if line not in counts:
-            found = re.fullmatch(r".*/(\w+)\\x1b\[2J\\n\\u202e\.jsonl:(\d+): (\S.{3,400})", line)
-            assert found, line
-            assert 1 <= int(found[2]) <= numbers[found[1]]
-
-
 REASONS = re.compile(
     r"no (JSON|JSON object|id|text|created_at)"
     r"|(created|observed) is no time (such as 2026-11-17T12:34:56Z|at which there were tweets)"
@@ -156,17 +133,29 @@ REASONS = re.compile(
 )
 
 
-def test_what_is_refused_is_refused_for_what_it_is(filled: Filled) -> None:
-    reasons = {re.sub(r" \((id|author) .*\)$", "", line.split(": ", 1)[1]) for line in filled.said if ".jsonl:" in line}
+def test_each_line_is_stored_or_refused_for_what_it_is_on_one_line(filled: Filled) -> None:
+    """A terminal shows it: neither a value nor a file's name moves the cursor."""
+    numbers = {shape: len(list(cases(shape))) for shape in SHAPES}
+    assert len(rows_of(get(filled.client, "/tweets"))) > sum(numbers.values()) / 2
+    counts = [line for line in filled.said if line.endswith(" refused")]
+    assert len(counts) == len(SHAPES)
+    reasons = set[str]()
+    for line in filled.said:
+        assert line.isprintable(), ascii(line)
+        if line not in counts:
+            found = re.fullmatch(r".*/(\w+)" + re.escape(NAME_SHOWN) + r":(\d+): (\S.{3,400})", line)
+            assert found, line
+            assert 1 <= int(found[2]) <= numbers[found[1]]
+            reasons.add(re.sub(r" \((id|author) .*\)$", "", found[3]))
     assert [reason for reason in reasons if not REASONS.fullmatch(reason)] == []
     assert reasons >= {"no JSON", "no id", "no text", "more than 1 MB is given of it", "too much is nested in it"}
 
 
-@pytest.mark.parametrize("path", READS)
-def test_every_read_answers_json_that_everybody_can_read(filled: Filled, path: str) -> None:
-    body = get(filled.client, path)
-    assert_fit_for_anybody(orjson.loads(body))
-    assert json.loads(body) == orjson.loads(body)
+def test_every_read_answers_json_that_everybody_can_read(filled: Filled) -> None:
+    for path in READS:
+        body = get(filled.client, path)
+        assert_fit_for_anybody(orjson.loads(body))
+        assert json.loads(body) == orjson.loads(body), path
     assert_whole_records(filled.log)
 
 
@@ -192,13 +181,11 @@ def test_ndjson_ids_and_csv_have_one_row_a_tweet(filled: Filled) -> None:
         assert line[0].removeprefix("'") in (row["tweet"], row["tweet"].removeprefix("'"))
 
 
-@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text"])
-def test_metrics_are_read_by_prometheus_own_parser(filled: Filled, accept: str) -> None:
-    body = filled.client.get("/metrics", headers={"Accept": accept}).data.decode()
-    read = read_openmetrics if "open" in accept else read_metrics
-    families = {family.name for family in read(body)}
-    assert "twitterapi_tweets" in families
-    assert "forged" not in families
+def test_metrics_are_read_by_prometheus_own_parser(filled: Filled) -> None:
+    for accept, read in (("text/plain", read_metrics), ("application/openmetrics-text", read_openmetrics)):
+        families = {family.name for family in read(filled.client.get("/metrics", headers={"Accept": accept}).text)}
+        assert "twitterapi_tweets" in families
+        assert "forged" not in families
 
 
 def test_pages_for_people_have_nothing_of_what_is_stored(filled: Filled) -> None:
@@ -212,11 +199,11 @@ def test_pages_for_people_have_nothing_of_what_is_stored(filled: Filled) -> None
 def test_every_value_of_a_parameter_is_taken_or_refused_as_a_problem(filled: Filled, parameter: str) -> None:
     for name, text in TEXTS.items():
         value = quote(text.encode("utf-8", "surrogatepass")[:2000])
-        for path in (f"/tweets?{parameter}={value}&limit=1", f"/tweets?{value}={parameter}"):
-            with filled.client.get(path) as answer:
-                body = orjson.loads(answer.data) if "json" in answer.content_type else {}
-            assert answer.status_code in (200, 400, 405), (name, path[:100], answer.data[:300])
-            assert answer.status_code == 200 or body["status"] == answer.status_code
+        path = f"/tweets?{parameter}={value}&limit=1" if parameter else f"/tweets?{value}=1"
+        with filled.client.get(path) as answer:
+            body = orjson.loads(answer.data) if "json" in answer.content_type else {}
+        assert answer.status_code in (200, 400, 405), (name, path[:100], answer.data[:300])
+        assert answer.status_code == 200 or body["status"] == answer.status_code
     assert_whole_records(filled.log)
 
 
@@ -257,6 +244,7 @@ def test_every_tag_of_an_import_is_taken_or_refused(filled: Filled, tmp_path: Pa
         assert all(line.isprintable() for line in ended.err)
 
 
+@pytest.mark.reliability
 def test_what_is_exported_and_imported_again_is_the_same_database(filled: Filled, tmp_path: Path) -> None:
     def exported(program: Program, form: str, to: Path) -> bytes:
         assert program.run("tweets", "export", "--format", form, "-o", to).code == 0
@@ -287,162 +275,10 @@ def another(folder: Path) -> Iterator[Program]:
         yield program
 
 
-def test_the_database_adds_up(filled: Filled) -> None:
-    assert filled.program.run("database", "verify") == (0, [], ["everything adds up"])
-
-
-def test_a_second_import_adds_nothing(filled: Filled) -> None:
+@pytest.mark.reliability
+def test_a_second_import_adds_nothing_and_the_database_adds_up(filled: Filled) -> None:
     before = get(filled.client, "/tweets")
     for file in sorted(filled.program.file.parent.glob("*.jsonl")):
         assert " 0 added, " in filled.program.run("tweets", "import", file).err[-1]
     assert rows_of(get(filled.client, "/tweets")) == rows_of(before)
-
-
-def test_a_file_s_name_moves_no_cursor_of_a_terminal(tmp_path: Path) -> None:
-    file = json_lines(tmp_path / "\x1b[2J\x1b]0;forged\x07\n\u202e\udcff.jsonl", page(post(0)), "no object")
-    command = [sys.executable, "-m", "flask", "--app", "app", "tweets", "import", str(file)]
-    ours, theirs = pty.openpty()
-    variables = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path / 'tweets.db'}", "TWITTER_API_URL": NOBODY}
-    done = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False)
-    os.close(theirs)
-    said = b""
-    with suppress(OSError), os.fdopen(ours, "rb", 0) as terminal:
-        while part := terminal.read(65536):
-            said += part
-    assert done.returncode == 1
-    text = said.decode()
-    assert "1 tweets read, 1 added, 1 refused" in text
-    assert r"\x1b[2J\x1b]0;forged\x07\n\u202e\udcff.jsonl:2: no JSON object" in text
-    assert not re.search("\x1b\\[2J|\x1b\\]|\x07|\u202e", text)
-
-
-@contextmanager
-def collecting(folder: Path, x: Enemy) -> Iterator[Program]:
-    quiet = dict.fromkeys(("COUNT_EVERY", "RECONCILE_EVERY", "COMPLY_EVERY", "BACKUP_EVERY"), "off")
-    waits = {"X_RETRY_WAIT": "0s", "X_RATE_LIMIT_WAIT": "0s", "X_TIMEOUT": "5s", "MONTHLY_BUDGET_USD": "off"}
-    program = Program(folder, TWITTER_API_URL=x.url, TAGS="#sre", TW_NUMBER="10", **quiet, **waits)
-    with closing(program.collector):
-        program.collector.prepare()
-        yield program
-
-
-def collected(program: Program) -> dict[str, Any]:
-    started = program.collector.start()
-    started.over.result(60)
-    found: dict[str, Any] = program.get(f"/collections/{started.run_id}")
-    return found
-
-
-def one_page(values: Sequence[str]) -> bytes:
-    """Return an answer with all tweets of those lines that are JSON."""
-    lines = [
-        case.line for case in cases("pages") if any(case.name == f"{value} as {field}" for value in values for field in FIELDS)
-    ]
-    posts, users = list[bytes](), list[bytes]()
-    for line in lines:
-        found = json.loads(line)
-        posts += [json.dumps(one).encode() for one in found["data"]]
-        users += [json.dumps(one).encode() for one in found["includes"]["users"]]
-    return b'{"data":[%s],"includes":{"users":[%s]},"meta":{"result_count":%d}}' % (
-        b",".join(posts),
-        b",".join(users),
-        len(posts),
-    )
-
-
-FIELDS = ("id", "text", "created_at", "lang", "edit_history_tweet_ids", "a version", "a hashtag", "user name", "user username")
-
-
-def test_what_a_hostile_x_answers_is_stored_or_refused(tmp_path: Path) -> None:
-    with enemy() as x, collecting(tmp_path, x) as program, logged() as log:
-        x.says(Said(one_page([name for name in TEXTS if name not in ("a megabyte", "the longest")])))
-        collection = collected(program)
-        assert collection["state"] == "done", collection
-        assert collection["tweets_added"] > 200
-        assert_fit_for_anybody(program.tweets())
-        assert program.run("database", "verify") == (0, [], ["everything adds up"])
-        assert_whole_records(log)
-
-
-def _answers() -> Iterator[Said]:
-    """Give what X says where it refuses, each hostile value in each place."""
-    for fragment in FRAGMENTS.values():
-        for shape in (
-            '{"title": %s}',
-            '{"detail": %s, "type": %s}',
-            '{"errors": [{"message": %s}]}',
-            '{"reset_date": %s}',
-            "%s",
-        ):
-            body = shape.replace("%s", fragment).encode("utf-8", "surrogateescape")
-            yield Said(body[: 2**21], 400)
-
-
-HEADERS = (
-    {"Date": "Fri, 31 Dec 9999 23:59:59 -2359"},
-    {"Date": "Fri, 31 Dec 9999 23:59:59 GMT"},
-    {"Date": "Mon, 01 Jan 0001 00:00:00 +2359"},
-    {"Date": "x" * 5000},
-    {"x-rate-limit-reset": "9" * 11, "x-rate-limit-remaining": "-5"},
-    {"x-rate-limit-reset": "9" * 4000, "x-rate-limit-limit": "NaN"},
-    {"Content-Encoding": "gzip"},
-    {"Content-Type": "text/html; charset=utf-16"},
-    {"Location": "file:///etc/passwd"},
-)
-
-
-def test_whatever_a_hostile_x_says_of_a_refusal_is_one_plain_line(tmp_path: Path) -> None:
-    with enemy() as x, closing(X(Access(x.url, bearer_token="any", timeout=5))) as client:
-        for said in _answers():
-            x.says(said)
-            with pytest.raises(XFailure) as failure:
-                client.search(Search("#sre", 10))
-            assert str(failure.value).isprintable()
-            assert len(str(failure.value)) < 500
-        for headers in HEADERS:
-            for status in (200, 302, 429, 500):
-                x.says(Said(b'{"meta": {"result_count": 0}}', status, headers))
-                with suppress(XFailure):
-                    client.search(Search("#sre", 10))
-                assert 2020 < client.clock.now().year < 2080
-
-
-@pytest.mark.parametrize("name", ["half a pair", "turned around", "escapes", "line ends", "markup", "controls"])
-def test_a_hostile_refusal_is_recorded_and_given_back_on_one_line(tmp_path: Path, name: str) -> None:
-    said = json.dumps({"errors": [{"message": f"so {TEXTS[name]} it is"}], "title": TEXTS[name]}).encode()
-    with enemy() as x, collecting(tmp_path, x) as program, logged() as log:
-        x.says(Said(said, 400))
-        collection = collected(program)
-        (tag,) = collection["tags"]
-        assert (collection["state"], tag["state"]) == ("failed", "failed")
-        assert tag["reason"].isprintable()
-        assert "so " in tag["reason"]
-        assert program.run("database", "verify") == (0, [], ["everything adds up"])
-        assert_whole_records(log)
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (
-            b'{"data":[%s1],"meta":{}}' % (b"[]," * 600_000),
-            "X is unwell: an answer that can't be read: more than 1000000 keys and values",
-        ),
-        (b"[" * 900_000, "X is unwell: an answer that can't be read: values are nested too deeply"),
-        (b'{"data":[%s{}]}' % (b"{}," * 50_000), "X is unwell: an answer with more than 50000 tweets"),
-        (b'{"meta":{"next_token":"%s"}}' % (b"x" * 5000), "X is unwell: an answer with an odd next_token"),
-        (b"x" * (16 * 2**20 + 1), "X is unwell: an answer of more than 16 MB"),
-        (b'{"data": NaN, "meta": {}}', "X is unwell: an answer that can't be read: no JSON"),
-        (b"\xff\xfe[\0]\0", "X is unwell: an answer that can't be read: no JSON"),
-    ],
-)
-def test_an_answer_beyond_all_bounds_fails_its_tag(tmp_path: Path, body: bytes, reason: str) -> None:
-    with enemy() as x, collecting(tmp_path, x) as program:
-        x.says(Said(body))
-        (tag,) = collected(program)["tags"]
-        assert tag["reason"].startswith(reason)
-
-
-def test_the_names_of_these_values_tell_them_apart() -> None:
-    assert all(unicodedata.is_normalized("NFC", name) for name in FRAGMENTS)
-    assert len(set(FRAGMENTS.values())) == len(FRAGMENTS)
+    assert filled.program.run("database", "verify") == (0, [], ["everything adds up"])
