@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -51,20 +49,16 @@ class Address(NamedTuple):
     port: int
 
 
-def services(root: Path = ROOT) -> dict[str, Service]:
-    """Return the services of docker-compose.yml, its anchors resolved."""
-    return _services((root / COMPOSE).read_text(encoding="utf-8"))
-
-
 @cache
-def _services(text: str) -> dict[str, Service]:
-    found: dict[str, Service] = yaml.safe_load(text)["services"]
+def services() -> dict[str, Service]:
+    """Return the services of docker-compose.yml, its anchors resolved."""
+    found: dict[str, Service] = yaml.safe_load((ROOT / COMPOSE).read_text(encoding="utf-8"))["services"]
     return found
 
 
-def servers(root: Path = ROOT) -> dict[str, Service]:
+def servers() -> dict[str, Service]:
     """Return the services that run on, without those that make others ready and end."""
-    return {name: service for name, service in services(root).items() if name not in ONCE}
+    return {name: service for name, service in services().items() if name not in ONCE}
 
 
 def mounts(service: Service) -> Iterator[tuple[str, str, bool]]:
@@ -74,47 +68,27 @@ def mounts(service: Service) -> Iterator[tuple[str, str, bool]]:
         yield source, target, options == ["ro"]
 
 
-def matching(root: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Return the files of those patterns, as far as they are there."""
-    return [path for pattern in patterns for path in sorted(root.glob(pattern))]
-
-
-def addresses(root: Path, patterns: tuple[str, ...]) -> list[Address]:
-    """Return every host and port in those files, comments included."""
+def addresses(patterns: tuple[str, ...]) -> list[Address]:
+    """Return every host and port in the files of these patterns, comments included."""
     return [
-        Address(str(path.relative_to(root)), host, int(port))
-        for path in matching(root, patterns)
+        Address(str(path.relative_to(ROOT)), host, int(port))
+        for pattern in patterns
+        for path in sorted(ROOT.glob(pattern))
         for host, port in ADDRESS.findall(path.read_text(encoding="utf-8"))
     ]
 
 
-def disagreements(root: Path = ROOT) -> list[str]:
+def disagreements() -> list[str]:
     """Return in words every address that nobody listens on, and every port that isn't published where people look for it."""
-    found, composed = [], services(root)
-    for address in addresses(root, (*MOUNTED, *READ_BY_PEOPLE)):
+    found = []
+    for address in addresses((*MOUNTED, *READ_BY_PEOPLE)):
         if address.port != PORTS.get(address.host) and not (address.host in LOCAL and address.port in PORTS.values()):
             found.append(f"{address.file}: {address.host}:{address.port}")
     for name, port in PORTS.items():
-        service = composed.get(name, {})
-        if service.get("container_name") != name or service.get("ports") != [f"127.0.0.1:{port}:{port}"]:
-            found.append(f"{COMPOSE}: {name} publishes {service.get('ports')} as {service.get('container_name')}")
-        asked = {int(asked) for host, asked in ADDRESS.findall(str(service.get("healthcheck"))) if host in LOCAL}
+        service = services()[name]
+        if service["container_name"] != name or service["ports"] != [f"127.0.0.1:{port}:{port}"]:
+            found.append(f"{COMPOSE}: {name} publishes {service['ports']} as {service['container_name']}")
+        asked = {int(asked) for host, asked in ADDRESS.findall(str(service["healthcheck"])) if host in LOCAL}
         if not asked <= {port}:
             found.append(f"{COMPOSE}: the health check of {name} asks on {asked}")
-    listening = re.findall(r"port => (\d+)", (root / PIPELINE).read_text(encoding="utf-8"))
-    if listening != [str(PORTS["logstash"])]:
-        found.append(f"{PIPELINE}: listens on {listening}")
-    environment = composed["twitterapi"]["environment"]
-    shipped = (environment.get("LOGSTASH_HOST"), environment.get("LOGSTASH_PORT"))
-    if shipped != ("logstash", str(PORTS["logstash"])):
-        found.append(f"{COMPOSE}: twitterapi ships to {shipped}")
     return found
-
-
-def copied(folder: Path) -> Path:
-    """Copy the files that name addresses into a folder, and return it."""
-    for path in matching(ROOT, (COMPOSE, *MOUNTED, *READ_BY_PEOPLE)):
-        target = folder / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    return folder

@@ -58,6 +58,11 @@ def known_fields() -> set[str]:
     return set(ECS) | {f"monitor.{name}" for name in MONITOR}
 
 
+def fields(documents: list[Json]) -> set[str]:
+    """Return the names of the fields that documents have, dotted."""
+    return {path.removeprefix("/").replace("/", ".") for document in documents for path, _ in leaves(document)}
+
+
 def leaves(document: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
     """Give each value with its path; the elements of a list are values of the list's path."""
     for name, value in document.items():

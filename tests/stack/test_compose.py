@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.fixtures.environment import ROOT
+from tests.stack.composing import Linter, config
 from tests.stack.files import COMPOSE, ONCE, PORTS, Service, mounts, servers, services
 
-LONGEST_S = 60
+TEXT = (ROOT / COMPOSE).read_text(encoding="utf-8")
 DATA = {
     "twitterapi": "/app/data",
     "prometheus": "/prometheus",
@@ -27,129 +22,58 @@ DATA = {
     "kibana": "/usr/share/kibana/data",
     "logstash": "/usr/share/logstash/data",
 }
-SECRETS = {
-    "elasticsearch": {"secrets-elasticsearch"},
-    "kibana": {"secrets-kibana"},
-    "logstash": {"secrets-logstash"},
-    "grafana": {"secrets-grafana"},
-    "kibana-setup": {"secrets-elasticsearch"},
-    "prometheus": {"secrets-prometheus"},
-    "twitterapi": {"secrets-twitterapi"},
-}
+SECRETS = {name: {f"secrets-{name}"} for name in ("elasticsearch", "kibana", "logstash", "grafana", "prometheus", "twitterapi")}
+LIMITS = {"mem_limit", "pids_limit"}
 
 
-def config(folder: Path, *, env: str = "", profile: str | None = None) -> dict[str, Any]:
-    """Let docker-compose read the file beside an .env of that text, and return what it makes of it."""
-    program = shutil.which("docker-compose")
-    if program is None:
-        pytest.skip("docker-compose is missing: apt-get install docker-compose")
-    (folder / "grafana").mkdir()
-    shutil.copy(ROOT / COMPOSE, folder)
-    (folder / ".env").write_text(env)
-    (folder / "grafana" / ".env").write_text("GF_SECURITY_ADMIN_PASSWORD=<admin-password>\n")
-    command = [program, *(["--profile", profile] if profile else []), "config"]
-    variables = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST_S)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = yaml.safe_load(done.stdout)
-    return found
-
-
-def lint(folder: Path, text: str, *options: str) -> tuple[int, list[dict[str, str]]]:
-    """Return compose-lint's exit code and findings for a compose file, beside an .env and a grafana/.env with secrets."""
-    (folder / COMPOSE).write_text(text)
-    (folder / ".env").write_text("API_TOKEN=a-literal-secret\nELASTIC_PASSWORD=another-one\n")
-    (folder / "grafana").mkdir(exist_ok=True)
-    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_PASSWORD=a-literal-secret\n")
-    command = [
-        sys.executable,
-        "-m",
-        "compose_lint",
-        "check",
-        "--format",
-        "json",
-        "--fail-on",
-        "low",
-        *options,
-        COMPOSE,
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_S)
-    assert done.returncode in (0, 1), done.stderr
-    return done.returncode, json.loads(done.stdout)["findings"]
-
-
-WITH_EXCEPTIONS = ("--strict-config", "--skip-suppressed", "--config", str(Path(__file__).with_name("compose-lint.yml")))
-
-
-def test_docker_compose_takes_the_whole_stack(tmp_path: Path) -> None:
-    assert set(config(tmp_path, profile="alerting")["services"]) == set(PORTS) | ONCE
-
-
-def test_a_password_that_the_user_chose_goes_to_the_service_that_keeps_it_only(tmp_path: Path) -> None:
-    found = config(tmp_path, env="ELASTIC_PASSWORD=chosen-by-hand\n")["services"]
-    assert {name for name, service in found.items() if "chosen-by-hand" in str(service)} == {"secrets"}
-
-
-def test_retention_and_receivers_are_the_users_choice(tmp_path: Path) -> None:
-    found = config(tmp_path, env="LOGS_RETENTION=7d\nALERT_WEBHOOK_URL=http://example.org/x\n", profile="alerting")["services"]
+@pytest.mark.stack
+def test_docker_compose_takes_the_whole_stack_and_hands_out_what_the_user_chose(tmp_path: Path) -> None:
+    chosen = "ELASTIC_PASSWORD=chosen-by-hand\nLOGS_RETENTION=7d\nALERT_WEBHOOK_URL=http://example.org/x\n"
+    outside = {"ENV_LOCAL": ".env.local", "SETTINGS_DIGEST": "4711", "ALLOWED_HOSTS": "monitor.example.org"}
+    found = config(tmp_path, env=chosen, **outside)
+    assert set(found) == set(PORTS) | ONCE
+    assert [name for name, service in found.items() if "chosen-by-hand" in str(service)] == ["secrets"]
     assert found["elasticsearch-setup"]["environment"]["LOGS_RETENTION"] == "7d"
     assert found["alertmanager"]["environment"]["ALERT_WEBHOOK_URL"] == "http://example.org/x"
+    assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,monitor.example.org"
+    assert found["twitterapi"]["labels"]["settings"] == "4711", "which begins a new container"
+    assert f"{tmp_path}/.env.local:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert found["secrets"]["environment"]["ENV_LOCAL"] == ".env.local"
 
 
-def test_compose_lint_finds_nothing_but_the_exceptions(tmp_path: Path) -> None:
-    code, findings = lint(tmp_path, (ROOT / COMPOSE).read_text(), *WITH_EXCEPTIONS)
-    assert (code, findings) == (0, [])
+@pytest.mark.stack
+def test_docker_compose_takes_it_with_nothing_set_and_shows_nothing_of_env(tmp_path: Path) -> None:
+    found = config(tmp_path)
+    assert "<bearer-token>" not in str(found)
+    assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
+    assert f"{tmp_path}/.env:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert found["secrets"]["environment"]["ENV_LOCAL"] == "", "and so it doesn't count"
 
 
-def test_every_exception_is_still_needed(tmp_path: Path) -> None:
-    _, findings = lint(tmp_path, (ROOT / COMPOSE).read_text())
-    rules = yaml.safe_load(Path(__file__).with_name("compose-lint.yml").read_text())["rules"]
-    assert {finding["rule_id"] for finding in findings} == set(rules)
-    for rule, exception in rules.items():
-        found = {finding["service"] for finding in findings if finding["rule_id"] == rule}
-        assert found == set(exception.get("exclude_services", found)), rule
+def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(linter: Linter) -> None:
+    linter.hold(TEXT, Path(__file__).with_name("compose-lint.yml"))
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("- 127.0.0.1:9200:9200", "- 9200:9200"),
-        ("    network_mode: none\n", "    network_mode: host\n"),
-        ("    read_only: true\n", ""),
-        ("    cap_drop:\n      - ALL\n", ""),
-        ("    environment: # what is set here", "    env_file: .env\n    environment: # what is set here"),
-        ("    environment:\n      GRAFANA_ENV", "    env_file: grafana/.env\n    environment:\n      GRAFANA_ENV"),
-        ('      PORT: "5000"\n', '      PORT: "5000"\n      API_TOKEN: a-literal-secret\n'),
-    ],
-)
-def test_compose_lint_notices_what_is_opened(tmp_path: Path, old: str, new: str) -> None:
-    text = (ROOT / COMPOSE).read_text()
-    assert old in text
-    assert lint(tmp_path, text.replace(old, new), *WITH_EXCEPTIONS)[0] == 1
-
-
-@pytest.mark.parametrize("name", services())
-def test_each_image_is_one_exact_release(name: str) -> None:
-    service = services()[name]
-    assert "build" in service or re.fullmatch(r"[a-z.]+/[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
-
-
-def test_the_parts_of_elastic_are_of_one_release() -> None:
-    images = [service["image"] for service in services().values() if "elastic.co" in service.get("image", "")]
-    assert len(images) == len(ONCE - {"secrets"}) + 3
-    assert len({image.rpartition(":")[2] for image in images}) == 1
+def test_each_image_is_one_exact_release_and_the_parts_of_elastic_are_of_the_same() -> None:
+    images = [service["image"] for service in services().values() if "build" not in service]
+    assert [image for image in images if not re.fullmatch(r"[a-z.]+/[a-z/]+:v?\d+\.\d+\.\d+", image)] == []
+    elastic = [image.rpartition(":")[2] for image in images if "elastic.co" in image]
+    assert len(elastic) == len(ONCE - {"secrets"}) + 3
+    assert len(set(elastic)) == 1
 
 
 @pytest.mark.parametrize("name", servers())
-def test_what_runs_on_is_watched_limited_and_comes_back(name: str) -> None:
+def test_what_runs_on_is_watched_limited_and_comes_back_with_its_data(name: str) -> None:
     service = servers()[name]
     assert service["restart"] == "unless-stopped"
     assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
-    assert {"mem_limit", "pids_limit"} <= set(service)
+    assert set(service) >= LIMITS
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert {"max-size", "max-file"} <= set(service["logging"]["options"])
-    assert not {"privileged", "cap_add", "devices", "pid", "ipc", "user"} & set(service)
+    assert not {"privileged", "cap_add", "devices", "pid", "ipc", "user", "network_mode", "env_file"} & set(service)
+    assert {target: source for source, target, _ in mounts(service)}[DATA[name]] == f"{name}-data"
+    assert f"{name}-data" in yaml.safe_load(TEXT)["volumes"]
 
 
 @pytest.mark.parametrize("name", sorted(ONCE))
@@ -157,33 +81,27 @@ def test_what_ends_doesn_t_come_back_and_can_write_nowhere(name: str) -> None:
     service = services()[name]
     assert (service["restart"], service["read_only"], service["cap_drop"]) == ("no", True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert {"mem_limit", "pids_limit"} <= set(service)
-    assert "ports" not in service
-
-
-@pytest.mark.parametrize("name", PORTS)
-def test_data_survives_down_on_a_volume_with_a_name(name: str) -> None:
-    declared = yaml.safe_load((ROOT / COMPOSE).read_text())["volumes"]
-    kept = {target: source for source, target, _ in mounts(services()[name])}
-    assert kept[DATA[name]] == f"{name}-data"
-    assert f"{name}-data" in declared
+    assert set(service) >= LIMITS
+    assert not {"ports", "env_file"} & set(service)
 
 
 def test_each_sees_its_own_secrets_only_and_can_t_change_them() -> None:
     seen: dict[str, set[str]] = {}
+    writable: dict[str, set[str]] = {}
     for name, service in services().items():
         for source, _, read_only in mounts(service):
             if source.startswith("secrets-"):
                 seen.setdefault(name, set()).add(source)
-                assert read_only or name in ("secrets", "elasticsearch-setup")
+                if not read_only:
+                    writable.setdefault(name, set()).add(source)
     everything = set().union(*SECRETS.values())
-    users = everything - {"secrets-prometheus", "secrets-twitterapi"}
-    assert seen == SECRETS | {"secrets": everything, "elasticsearch-setup": users}
-
-
-def test_elasticsearch_setup_can_change_one_folder_of_secrets_only() -> None:
-    writable = {source for source, _, read_only in mounts(services()["elasticsearch-setup"]) if not read_only}
-    assert writable == {"secrets-elasticsearch"}
+    setups = {
+        "secrets": everything,
+        "elasticsearch-setup": everything - {"secrets-prometheus", "secrets-twitterapi"},
+        "kibana-setup": {"secrets-elasticsearch"},
+    }
+    assert seen == SECRETS | setups
+    assert writable == {"secrets": everything, "elasticsearch-setup": {"secrets-elasticsearch"}}
 
 
 def test_what_is_mounted_from_here_is_there_and_can_t_be_written() -> None:
@@ -207,6 +125,10 @@ def test_each_waits_for_what_it_needs_and_for_nothing_else() -> None:
         "kibana": {"elasticsearch-setup": made},
         "kibana-setup": {"kibana": healthy},
         "grafana": {"secrets": made},
+    }
+    assert "sleep" not in TEXT
+    assert {name: service["profiles"] for name, service in services().items() if "profiles" in service} == {
+        "alertmanager": ["alerting"]
     }
 
 
@@ -234,22 +156,11 @@ def test_prometheus_shows_the_token_that_is_made_for_it() -> None:
     assert scrape["authorization"] == {"credentials_file": f"{places['secrets-prometheus']}/metrics-token"}
 
 
-def test_nobody_sleeps_for_another() -> None:
-    assert "sleep" not in (ROOT / COMPOSE).read_text()
-
-
-def test_a_plain_up_starts_all_but_the_alerting() -> None:
-    assert {name: service["profiles"] for name, service in services().items() if "profiles" in service} == {
-        "alertmanager": ["alerting"]
-    }
-
-
-def test_elasticsearch_has_memory_beside_its_heap_and_no_setting_that_stops_it() -> None:
+def test_elasticsearch_has_memory_beside_its_heap_and_no_part_a_setting_that_stops_it() -> None:
     service = services()["elasticsearch"]
-    settings = {name for name in service["environment"] if "." in name}
     assert service["environment"]["ES_JAVA_OPTS"] == "-Xms1g -Xmx1g"
     assert service["mem_limit"] == "2g"
-    assert settings == {
+    assert {name for name in service["environment"] if "." in name} == {
         "cluster.name",
         "discovery.type",
         "xpack.security.enabled",
@@ -259,9 +170,6 @@ def test_elasticsearch_has_memory_beside_its_heap_and_no_setting_that_stops_it()
     }
     assert service["environment"]["xpack.security.enabled"] == "true"
     assert "ELASTIC_PASSWORD" not in service["environment"], "its entrypoint refuses both"
-
-
-def test_no_setting_of_kibana_and_logstash_comes_from_the_environment() -> None:
     assert set(services()["kibana"]["environment"]) == {"NODE_OPTIONS"}
     assert set(services()["logstash"]["environment"]) == {"LS_JAVA_OPTS"}
 

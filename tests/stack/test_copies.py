@@ -147,9 +147,7 @@ def test_only_files_of_the_folder_are_copied(secrets: Secrets) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \n", "<metrics-token>\n"])
-def test_a_metrics_token_that_nobody_gave_is_made_once_for_the_service_and_prometheus(
-    secrets: Secrets, text: str | None
-) -> None:
+def test_a_metrics_token_that_nobody_gave_is_made_for_the_service_and_prometheus(secrets: Secrets, text: str | None) -> None:
     if text is not None:
         secrets.give(metrics_token=text)
     secrets.run()

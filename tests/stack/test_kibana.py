@@ -10,7 +10,6 @@ import json
 import re
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.fixtures.environment import ROOT
@@ -45,10 +44,6 @@ OBJECTS: list[Json] = [json.loads(line) for line in (ROOT / "kibana/objects.ndjs
 SEARCHES = [saved for saved in OBJECTS if saved["type"] == "search"]
 LOGGED = re.compile(r'log\.\w+\("([^"]+)"')
 FIELD = re.compile(r"([@\w]+(?:\.\w+)*) *(?::|>=|<=|>|<)")
-
-
-def settings(text: str) -> set[str]:
-    return set(yaml.safe_load(text))
 
 
 def faults(objects: list[Json], views: set[str]) -> list[str]:
@@ -89,29 +84,6 @@ def test_saved_objects_can_be_imported_and_lead_somewhere() -> None:
     assert len({(saved["type"], saved["id"]) for saved in OBJECTS}) == len(OBJECTS)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "noticed"),
-    [
-        ('"id": "twitterapi", "name"', '"id": "other", "name"', "is nowhere"),
-        ('"id": "twitterapi-errors", "name"', '"id": "lost", "name"', "is nowhere"),
-        ('"hideChart"', '"hideCharts"', "unknown attribute hideCharts"),
-        ('panelRefName\\":\\"panel_2', 'panelRefName\\":\\"panel_7', "the names of its references"),
-        ('"typeMigrationVersion": "10.5.0"', '"typeMigrationVersion": "99.0.0"', "keys or version"),
-    ],
-)
-def test_a_saved_object_that_leads_nowhere_is_noticed(old: str, new: str, noticed: str) -> None:
-    text = (ROOT / "kibana/objects.ndjson").read_text()
-    assert old in text
-    changed = [json.loads(line) for line in text.replace(old, new).splitlines()]
-    assert noticed in "; ".join(faults(changed, {VIEW["data_view"]["id"]}))
-
-
-def test_a_search_source_that_is_no_string_is_noticed() -> None:
-    changed = json.loads(json.dumps(SEARCHES[0]))
-    changed["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"] = {"query": ""}
-    assert "is no string" in "; ".join(faults([changed], {VIEW["data_view"]["id"]}))
-
-
 def test_there_are_searches_for_requests_errors_collections_and_chores() -> None:
     titles = [saved["attributes"]["title"] for saved in OBJECTS]
     assert titles == ["All requests", "Errors", "Collections", "Chores", "twitterapi"]
@@ -125,13 +97,10 @@ def test_the_search_for_chores_asks_for_messages_that_are_logged() -> None:
     assert asked <= logged
 
 
-@pytest.mark.parametrize("saved", SEARCHES, ids=lambda saved: saved["id"])
-def test_a_search_shows_fields_that_records_have(saved: Json) -> None:
-    assert used_fields(saved) <= known_fields()
-
-
-def test_fields_of_a_query_are_seen() -> None:
-    assert set(FIELD.findall("a.b: (x or y) or c >= 400 and @timestamp < now")) == {"a.b", "c", "@timestamp"}
+def test_a_search_shows_fields_that_records_have() -> None:
+    for saved in SEARCHES:
+        assert used_fields(saved) <= known_fields(), saved["id"]
+    assert {"event.duration", "log.level"} <= {field for saved in SEARCHES for field in FIELD.findall(query(saved))}
 
 
 def test_all_requests_are_the_access_events() -> None:
@@ -153,11 +122,6 @@ def test_kibana_s_settings_are_known_and_say_what_containers_need() -> None:
     assert set(configuration()) == SETTINGS
     assert configuration()["server.host"] == "0.0.0.0"
     assert configuration()["elasticsearch.username"] == "kibana_system"
-
-
-@pytest.mark.parametrize("setting", ["server.hosts: 0.0.0.0", "xpack.monitoring.enabled: true"])
-def test_an_unknown_setting_is_noticed(setting: str) -> None:
-    assert settings((ROOT / "kibana/kibana.yml").read_text() + setting) != SETTINGS
 
 
 def test_secrets_come_from_the_start_script_and_become_no_arguments() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -25,14 +26,13 @@ from tests.fixtures.databases import MISSING, programs
 from tests.fixtures.environment import ROOT
 from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import wait_until
-from tests.stack.files import Service, mounts
-from tests.stack.test_compose import WITH_EXCEPTIONS, lint
+from tests.stack.composing import Linter, config
+from tests.stack.files import COMPOSE, Service, mounts
+from tests.stack.shells import LONGEST_S, Shell
 
 OVERRIDE = "docker-compose.postgres.yml"
 NODES = ("postgres-1", "postgres-2", "postgres-3")
 SECRETS_SCRIPT = ROOT / "scripts/stack-postgres-secrets"
-START = ROOT / "postgres/start.sh"
-LONGEST_S = 60
 
 
 def composed() -> dict[str, Service]:
@@ -40,21 +40,9 @@ def composed() -> dict[str, Service]:
     return found
 
 
+@pytest.mark.stack
 def test_docker_compose_takes_both_files_together(tmp_path: Path) -> None:
-    program = shutil.which("docker-compose")
-    if program is None:
-        pytest.skip("docker-compose is missing: apt-get install docker-compose")
-    (tmp_path / "grafana").mkdir()
-    for name in ("docker-compose.yml", OVERRIDE):
-        shutil.copy(ROOT / name, tmp_path)
-    for name in (".env", "grafana/.env"):
-        (tmp_path / name).write_text("")
-    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COMPOSE_FILE": f"docker-compose.yml:{OVERRIDE}"}
-    done = subprocess.run(
-        [program, "config"], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=LONGEST_S, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found: Any = yaml.safe_load(done.stdout)["services"]
+    found = config(tmp_path, COMPOSE, OVERRIDE)
     assert set(composed()) <= set(found)
     service = found["twitterapi"]
     assert {"secrets", "postgres-secrets"} == set(service["depends_on"])
@@ -63,19 +51,10 @@ def test_docker_compose_takes_both_files_together(tmp_path: Path) -> None:
     assert {"twitterapi-data:/app/data:rw", "secrets-database:/app/database:ro"} <= set(service["volumes"])
 
 
-def test_compose_lint_finds_nothing_but_the_exceptions(tmp_path: Path) -> None:
-    exceptions = Path(__file__).with_name("compose-lint-postgres.yml")
-    options = (*WITH_EXCEPTIONS[:-1], str(exceptions))
-    assert lint(tmp_path, _alone(), *options) == (0, [])
-    _, findings = lint(tmp_path, _alone())
-    assert {finding["rule_id"] for finding in findings} == set(yaml.safe_load(exceptions.read_text())["rules"])
-
-
-def _alone() -> str:
-    """Return the override without what it adds to another file's service, which is no whole one."""
-    found = yaml.safe_load((ROOT / OVERRIDE).read_text())
-    del found["services"]["twitterapi"]
-    return str(yaml.safe_dump(found))
+def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(linter: Linter) -> None:
+    alone = yaml.safe_load((ROOT / OVERRIDE).read_text())
+    del alone["services"]["twitterapi"]  # what is added to another file's service is no whole one
+    linter.hold(yaml.safe_dump(alone), Path(__file__).with_name("compose-lint-postgres.yml"))
 
 
 def test_nothing_is_published_and_no_secret_is_a_variable() -> None:
@@ -86,59 +65,45 @@ def test_nothing_is_published_and_no_secret_is_a_variable() -> None:
             assert variable in ("PRIMARY", "HOSTS") or (variable.endswith("_FILE") and value.startswith("/app/database/"))
 
 
-@pytest.mark.parametrize("name", NODES)
-def test_a_server_is_pinned_watched_limited_and_keeps_its_data(name: str) -> None:
-    service = composed()[name]
-    assert service["image"].startswith("docker.io/library/postgres:15.")
-    assert (service["container_name"], service["command"]) == (name, [name])
-    assert (service["restart"], service["read_only"], service["cap_drop"]) == ("unless-stopped", True, ["ALL"])
-    assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
-    assert {"mem_limit", "pids_limit"} <= set(service)
-    assert {(source, read_only) for source, _, read_only in mounts(service)} == {
-        ("./postgres", True),
-        ("secrets-postgres", True),
-        (f"{name}-data", False),
-    }
-    assert ",".join(NODES) == service["environment"]["HOSTS"]
+def test_a_server_is_pinned_watched_limited_and_keeps_its_data() -> None:
+    for name in NODES:
+        service = composed()[name]
+        assert service["image"].startswith("docker.io/library/postgres:15.")
+        assert (service["container_name"], service["command"]) == (name, [name])
+        assert (service["restart"], service["read_only"], service["cap_drop"]) == ("unless-stopped", True, ["ALL"])
+        assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
+        assert {"mem_limit", "pids_limit"} <= set(service)
+        assert {(source, read_only) for source, _, read_only in mounts(service)} == {
+            ("./postgres", True),
+            ("secrets-postgres", True),
+            (f"{name}-data", False),
+        }
+        assert ",".join(NODES) == service["environment"]["HOSTS"]
 
 
-def test_shellcheck_has_nothing_to_say() -> None:
-    program = shutil.which("shellcheck")
-    if program is None:
-        pytest.skip("shellcheck is missing: apt-get install shellcheck")
-    done = subprocess.run(
-        [program, "--shell=sh", START, SECRETS_SCRIPT], capture_output=True, text=True, timeout=LONGEST_S, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "")
-
-
-@pytest.mark.parametrize("shell", [["sh"], ["busybox", "sh"]], ids=["sh", "busybox"])
-def test_secrets_are_made_once_each_for_its_reader(shell: list[str], tmp_path: Path) -> None:
-    if shutil.which(shell[0]) is None:
-        pytest.skip(f"{shell[0]} is missing: apt-get install {shell[0]}")
-    made = _secrets(tmp_path, shell)
+@pytest.mark.stack
+def test_secrets_are_made_once_each_for_its_reader(shell: Shell, tmp_path: Path) -> None:
+    made = _secrets(tmp_path / "one", shell)
     password = made["postgres/app-password"].strip()
     assert len(password) == 32
     assert made["postgres/pgpass"].startswith("*:*:*:replicator:")
     assert f"//app:{password}@/tweets?host=postgres-1:5432&" in made["database/url"]
     assert made["database/url"].endswith("&target_session_attrs=read-write\n")
     assert "target_session_attrs" not in made["database/replica-url"]
-    assert _secrets(tmp_path, shell) == made
+    assert _secrets(tmp_path / "one", shell) == made
     assert _secrets(tmp_path / "another", shell)["postgres/app-password"].strip() != password
     for name in made:
-        status = (tmp_path / name).stat()
+        status = (tmp_path / "one" / name).stat()
         assert status.st_mode & 0o777 == 0o400
         if os.geteuid() == 0:
             assert status.st_uid == (999 if name.startswith("postgres/") else 10001)
 
 
-def _secrets(folder: Path, shell: list[str]) -> dict[str, str]:
-    subprocess.run([*shell, SECRETS_SCRIPT, folder], check=True, capture_output=True, timeout=LONGEST_S)
-    return {
-        str(path.relative_to(folder)): path.read_text()
-        for part in ("postgres", "database")
-        for path in (folder / part).iterdir()
-    }
+def _secrets(folder: Path, shell: Shell) -> dict[str, str]:
+    done = shell.run(SECRETS_SCRIPT, folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    files = [path for part in ("postgres", "database") for path in (folder / part).iterdir()]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
 
 
 class Stack:
@@ -151,7 +116,7 @@ class Stack:
         self.folder, self.programs = folder, found
         self.ports = {node: free_port() for node in NODES}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        made = _secrets(folder / "secrets", ["sh"])
+        made = _secrets(folder / "secrets", Shell.named("sh", folder))
         self.password = made["postgres/app-password"].strip()
         for part in ("run", "config", *NODES):
             (folder / part).mkdir()
@@ -189,15 +154,18 @@ class Stack:
     def stop(self, node: str) -> None:
         """Stop a server as Docker would, by its stop_signal."""
         process = self._running.pop(node)
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         process.wait(LONGEST_S)
 
     def log(self, node: str) -> str:
         return (self.folder / f"{node}.log").read_text()
 
     def asked(self, node: str, question: str, **options: Any) -> Any:
-        """Return the first value of a question of the service's; None while the server doesn't answer."""
-        with suppress(psycopg.OperationalError), self.connected(str(self.ports[node]), **options) as connection:
+        """Return the first value of a question of the service's; None while the server doesn't answer, or lacks the table."""
+        with (
+            suppress(psycopg.OperationalError, psycopg.errors.UndefinedTable),
+            self.connected(str(self.ports[node]), **options) as connection,
+        ):
             row = connection.execute(question).fetchone()
             return row[0] if row else None
         return None
@@ -221,8 +189,10 @@ class Stack:
         return int(self.asked(primary, "SELECT count(*) FROM pg_stat_replication") or 0)
 
     def end(self) -> None:
-        for node in list(self._running):
-            self.stop(node)
+        for process in self._running.values():
+            process.send_signal(signal.SIGQUIT)
+        for process in self._running.values():
+            process.wait(LONGEST_S)
 
 
 @pytest.fixture
@@ -240,6 +210,8 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 SYNC = "SELECT current_setting('synchronous_standby_names')"
 
 
+@pytest.mark.stack
+@pytest.mark.postgresql
 def test_three_servers_make_themselves_and_follow_another_primary(stack: Stack) -> None:
     for node in reversed(NODES):  # whichever comes first
         stack.start(node)

@@ -7,53 +7,51 @@ parts of the template are held against a list; for Elasticsearch's own component
 from __future__ import annotations
 
 import ast
-import copy
 import json
 import logging
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
 from emulator import Emulator
 from logstash import EcsFormatter
+from scripts.dashboards import REQUEST_COLUMNS
 from tests.fixtures.environment import ROOT, environment
-from tests.fixtures.processes import serving
+from tests.fixtures.service import in_process
+from tests.grafana.dashboard import asked, data_sources, explored, links, lucene_fields, panels
 from tests.stack.files import STREAM
-from tests.stack.records import MONITOR, TEMPLATE, Json, faults, mappings, once
+from tests.stack.records import MONITOR, TEMPLATE, Json, faults, fields, known_fields, mappings, once
+from tests.stack.standin import TIMEOUT_S
 from tests.stack.standins import opensearch
 
-TIMEOUT_S = 10
 TEMPLATE_KEYS = {"version", "priority", "index_patterns", "data_stream", "composed_of", "template", "_meta"}
 SETTINGS = {"index.number_of_shards", "index.number_of_replicas", "index.lifecycle.prefer_ilm"}
 NOT_IN_OPENSEARCH = {"index.lifecycle.prefer_ilm"}
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE, REQUEST_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "asked-by-a-test"
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
-    """What the service logs while it serves, refuses, collects, is refused by X, loses its database, and stops."""
+    """What the service logs while it answers, refuses, collects, is refused by X, and loses its database."""
     folder = tmp_path_factory.mktemp("service")
-    with Emulator() as emulator, serving(folder, **environment(folder, emulator)) as server:
-        server.get("/tweets", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-Id": "mine"})
-        server.get("/nothing/here?token=secret")
-        server.get("/tweets?order_by_followers_desc=none")
-        server.request("DELETE", "/tweets")
+    with Emulator() as emulator, in_process(folder, **environment(folder, emulator)) as service:
+        service.get("/tweets", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-Id": REQUEST_ID})
+        service.get("/nothing/here?token=secret")
+        service.get("/tweets?order_by_followers_desc=none")
+        service.request("DELETE", "/tweets")
         emulator.plan("server_503")
-        server.get("/database")
-        server.request("DELETE", "/tweets/7")
-        for _ in range(10):
-            emulator.plan("unauthorized")
-        server.get("/database")
-        server.request("DELETE", "/database")
-        server.get("/metrics")
+        service.get("/database")
+        service.request("DELETE", "/tweets/7")
+        emulator.plan("unauthorized", times=None)
+        service.get("/database")
+        service.request("DELETE", "/database")
+        service.get("/metrics")
         for path in folder.glob("tweets.db*"):
             path.write_bytes(b"no database at all, but long enough to be read as the head of one" * 99)
-        server.get("/tweets")
-        server.stop()
-        return [json.loads(line) for line in server.log.read_text().splitlines()]
+        service.get("/tweets")
+        return [json.loads(line) for line in service.log.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +89,10 @@ def refused(url: str, documents: list[Json]) -> list[str]:
     return [item["error"]["reason"] for item in items if item["status"] != 201]
 
 
-def test_the_run_has_records_of_every_kind(records: list[Json]) -> None:
-    messages = {record["message"] for record in records}
+def test_records_of_every_kind_have_fields_that_are_known_and_never_a_value_of_another_type(
+    records: list[Json], exceptions: list[Json]
+) -> None:
     assert {
-        "listening",
         "request",
         "collection started",
         "page stored",
@@ -105,33 +103,18 @@ def test_the_run_has_records_of_every_kind(records: list[Json]) -> None:
         "database has been restored",
         "database has been dropped",
         "database unavailable",
-    } <= messages
-    access = [record for record in records if "duration" in record.get("event", {})]
-    assert {record["http"]["response"]["status_code"] for record in access} >= {200, 400, 404, 405, 503}
-    assert TRACE in {record.get("trace", {}).get("id") for record in access}
-
-
-def test_every_record_is_accepted(elasticsearch: str, records: list[Json], exceptions: list[Json]) -> None:
-    assert refused(elasticsearch, records + exceptions) == []
-
-
-def test_no_record_has_a_dotted_name_a_string_for_an_object_or_a_value_of_another_type(
-    records: list[Json], exceptions: list[Json]
-) -> None:
+    } <= {record["message"] for record in records}
     assert faults(records + exceptions) == []
+    assert fields(records + exceptions) <= known_fields()
+    assert all(record["service"]["name"] == "twitterapi" for record in records)
 
 
-def test_every_record_says_which_host_and_which_service(records: list[Json]) -> None:
-    assert all(isinstance(record["host"], dict) and record["service"]["name"] == "twitterapi" for record in records)
-
-
-def changed(record: Json, **changes: Any) -> Json:
-    return copy.deepcopy(record) | changes
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
+@pytest.mark.stack
+def test_every_record_is_accepted_and_one_with_a_fault_is_not(
+    elasticsearch: str, records: list[Json], exceptions: list[Json]
+) -> None:
+    assert refused(elasticsearch, records + exceptions) == []
+    wrong: list[Json] = [
         {"host": "a-string"},
         {"log": "error"},
         {"nothing_of_ecs": 1},
@@ -139,23 +122,42 @@ def changed(record: Json, **changes: Any) -> Json:
         {"monitor": {"collection": "the third"}},
         {"client": {"ip": "nowhere"}},
         {"@timestamp": "yesterday"},
-    ],
-)
-def test_a_record_that_is_not_accepted_is_noticed(elasticsearch: str, records: list[Json], change: Json) -> None:
-    assert len(refused(elasticsearch, [changed(records[0], **change)])) == 1
+    ]
+    assert len(refused(elasticsearch, [records[0] | change for change in wrong])) == len(wrong)
 
 
-@pytest.mark.parametrize(
-    ("change", "noticed"),
-    [
+def test_a_fault_that_depends_on_other_records_is_noticed(records: list[Json]) -> None:
+    for change, noticed in (
         ({"host": "a-string"}, "/host is no object"),
         ({"host.name": "dotted"}, "/host.name has a dot in a name"),
         ({"monitor": {"added": "7"}}, "/monitor/added is now number now str"),
         ({"service": {"name": {"first": "a"}}}, "/service/name is a value and an object"),
-    ],
-)
-def test_a_fault_that_depends_on_other_records_is_noticed(records: list[Json], change: Json, noticed: str) -> None:
-    assert noticed in faults([*records, changed(records[0], **change)])
+    ):
+        assert noticed in faults([*records, records[0] | change])
+
+
+def test_a_request_is_found_by_its_id_its_trace_and_its_status(records: list[Json]) -> None:
+    access = [record for record in records if "duration" in record.get("event", {})]
+    [mine] = [record for record in access if record["http"]["request"]["id"] == REQUEST_ID]
+    assert mine["trace"]["id"] == TRACE
+    assert {record["http"]["response"]["status_code"] for record in access} >= {200, 400, 404, 405, 503}
+
+
+def test_panels_of_the_log_name_fields_and_levels_that_records_have(records: list[Json]) -> None:
+    known = fields(records)
+    queries = [query.query for query in asked("elasticsearch")]
+    queries += [explored(address)["queries"][0]["query"] for _, address in links()]
+    named = {field for query in queries for field in lucene_fields(query)}
+    assert {"event.duration", "log.level", "http.response.status_code", "monitor.route"} <= named
+    counted = [bucket["field"] for shown in panels() for target in shown["targets"] for bucket in target.get("bucketAggs", [])]
+    assert set(counted) == {"log.level", "@timestamp"}
+    assert {*named, *counted, *REQUEST_COLUMNS} <= known
+    source = data_sources()["elasticsearch"]["jsonData"]
+    assert {source["timeField"], source["logMessageField"], source["logLevelField"]} <= known
+    for link in source["dataLinks"]:
+        assert len([name for name in known if re.search(link["field"], name)]) == 1
+    levels = {record["log"]["level"] for record in records}
+    assert {"info", "warning"} <= levels <= {"debug", "info", "warning", "error", "critical"}
 
 
 def extras(source: str) -> Iterator[str]:
@@ -166,47 +168,26 @@ def extras(source: str) -> Iterator[str]:
 
 
 def test_every_fact_that_the_code_logs_has_a_type_in_the_template() -> None:
-    rooms = [path for path in ROOT.glob("*/*.py") if path.parent.name not in ("tests", "benchmarks", "scripts", "migrations")]
-    named = {name for path in [*ROOT.glob("*.py"), *rooms] for name in extras(path.read_text(encoding="utf-8"))}
+    left_out = ("tests", "benchmarks", "scripts", "migrations")
+    rooms = [path for path in ROOT.glob("[a-z]*/**/*.py") if path.relative_to(ROOT).parts[0] not in left_out]
+    texts = [path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.py"), *rooms]]
+    named = {name for text in texts if "extra=" in text for name in extras(text)}
     assert {"tag", "reason", "collection", "backup", "url"} <= named
     assert named - {"ecs_fields"} <= set(MONITOR)
 
 
-def known(template: Json) -> bool:
-    """Return whether a template has nothing but what Elasticsearch 9 knows."""
-    inner = template["template"]
-    return (
-        set(template) <= TEMPLATE_KEYS
-        and set(inner) <= {"settings", "mappings", "lifecycle", "data_stream_options"}
-        and set(inner.get("settings", {})) <= SETTINGS
-        and set(inner.get("lifecycle", {})) <= {"data_retention", "enabled", "downsampling"}
-        and set(template.get("data_stream", {})) <= {"hidden", "allow_custom_routing"}
-    )
-
-
 def test_the_template_has_only_what_elasticsearch_knows() -> None:
-    assert known(TEMPLATE)
-
-
-@pytest.mark.parametrize("place", [(), ("template",), ("template", "settings"), ("template", "lifecycle"), ("data_stream",)])
-def test_an_unknown_key_of_the_template_is_noticed(place: tuple[str, ...]) -> None:
-    template = copy.deepcopy(TEMPLATE)
-    part = template
-    for name in place:
-        part = part[name]
-    part["retention"] = "30d"
-    assert not known(template)
+    inner = TEMPLATE["template"]
+    assert set(TEMPLATE) <= TEMPLATE_KEYS
+    assert set(inner) <= {"settings", "mappings", "lifecycle", "data_stream_options"}
+    assert set(inner["settings"]) <= SETTINGS
+    assert set(inner["lifecycle"]) <= {"data_retention", "enabled", "downsampling"}
 
 
 def test_no_object_has_a_name_twice() -> None:
     files = [*ROOT.glob("logstash/elasticsearch/*.json"), *ROOT.glob("kibana/*.json")]
     texts = [path.read_text() for path in files] + (ROOT / "kibana/objects.ndjson").read_text().splitlines()
     assert all(json.loads(text, object_pairs_hook=once) for text in texts)
-
-
-def test_a_name_that_comes_twice_is_noticed() -> None:
-    with pytest.raises(ValueError, match="twice"):
-        json.loads('{"a": {"b": 1, "b": 1}}', object_pairs_hook=once)
 
 
 def test_the_template_wins_over_the_managed_one_and_deletes_what_is_old() -> None:
@@ -219,14 +200,3 @@ def test_the_template_wins_over_the_managed_one_and_deletes_what_is_old() -> Non
     assert TEMPLATE["template"]["settings"]["index.lifecycle.prefer_ilm"] is False, (
         "logs@settings names a policy that never deletes"
     )
-
-
-@pytest.mark.parametrize(
-    ("file", "privileges"),
-    [("logstash-writer", ["auto_configure", "create_doc"]), ("grafana-reader", ["read", "view_index_metadata"])],
-)
-def test_users_may_do_what_they_need_and_no_more(file: str, privileges: list[str]) -> None:
-    role = json.loads(Path(ROOT / f"logstash/elasticsearch/{file}.json").read_text())
-    assert role["cluster"] == ["monitor"]
-    assert [index["privileges"] for index in role["indices"]] == [privileges]
-    assert set(role) <= {"cluster", "indices", "metadata"}
