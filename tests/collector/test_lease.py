@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -14,19 +11,14 @@ from alchemy import Database
 from collector import lease
 from models import Lease
 from queries.leases import live_token
-from tests.fixtures import databases
+
+pytestmark = pytest.mark.dialects
 
 
-@pytest.fixture
-def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
-    with closing(Database(databases.url_of(tmp_path))) as ready:
-        ready.upgrade()
-        yield ready
-
-
-def take(database: Database) -> int | None:
+def take(database: Database) -> int:
+    """Take the lease and return its token, 0 while another holds it."""
     with database.writing() as session:
-        return lease.take(session, "a test")
+        return lease.take(session, "a test") or 0
 
 
 def set_end(database: Database, seconds: float) -> None:
@@ -36,8 +28,7 @@ def set_end(database: Database, seconds: float) -> None:
 
 def test_a_lease_has_one_holder_and_each_holder_a_greater_token(database: Database) -> None:
     first = take(database)
-    assert first
-    assert take(database) is None
+    assert (first > 0, take(database)) == (True, 0)
     with database.writing() as session:
         lease.give_back(session, first)
     assert take(database) == first + 1
@@ -45,9 +36,8 @@ def test_a_lease_has_one_holder_and_each_holder_a_greater_token(database: Databa
 
 def test_a_dead_holder_loses_it_and_can_not_write_any_more(database: Database) -> None:
     first = take(database)
-    assert first
     set_end(database, -1)
-    assert take(database) == first + 1
+    assert take(database) == first + 1 > 1
     with pytest.raises(lease.LeaseLost), database.writing() as session:
         lease.renew(session, first)
 
@@ -56,8 +46,7 @@ def test_a_dead_holder_loses_it_and_can_not_write_any_more(database: Database) -
 def test_an_end_that_a_wrong_clock_wrote_does_not_shut_everybody_out(database: Database, ahead: float) -> None:
     """It was set back since, by an hour or a month: no holder asks for so much."""
     first = take(database)
-    assert first
     set_end(database, ahead)
     with database.reading() as session:
         assert live_token(session) is None
-    assert take(database) == first + 1
+    assert take(database) == first + 1 > 1
