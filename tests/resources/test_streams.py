@@ -3,54 +3,63 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import requests
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
+import engines.sqlite
+import resources.tweets
 from alchemy import Database, QueryTooLong
 from emulator import Emulator
+from queries import lists
 from resources import Snapshots
 from resources.streams import MOST_STREAMS, Streams, TooManyStreams
-from resources.tweets import AT_ONCE
-from tests.commands.conftest import Program
-from tests.fixtures import databases
-from tests.fixtures.archives import json_lines, own_row
+from tests.fixtures.archives import own_row
 from tests.fixtures.environment import environment
-from tests.fixtures.processes import Server, serving
-from tests.fixtures.waiting import wait_until
-from tests.resources.test_errors import problem
+from tests.fixtures.service import Service, in_process
+from tests.resources.conftest import imported, problem
 
+AT_ONCE = 20
 COUNT = AT_ONCE * 4 + 5
-WORDS = "a text that is long enough to fill the buffers of a connection whose other side does not read " * 8
+WORDS = "a text that takes up some room in an answer " * 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _long_already() -> Iterator[None]:
+    """Let more than twenty tweets be a long answer, and look often whether SQLite takes too long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resources.tweets, "AT_ONCE", AT_ONCE)
+        patch.setattr(lists, "batches", partial(lists.batches, most=AT_ONCE))
+        patch.setattr(engines.sqlite, "STEPS", 500)
+        yield
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Path:
-    folder = tmp_path_factory.mktemp("streams")
-    program = Program(folder)
-    with closing(program.collector):
-        program.imported(json_lines(folder / "archive.jsonl", *(own_row(n, f"{n} {WORDS}") for n in range(COUNT))))
-    return folder
+def service(folder: Path, x: Emulator) -> Iterator[Service]:
+    with in_process(folder, **environment(folder, x) | {"CACHE_MB": "0"}) as running:
+        imported(running.collector.database, *(own_row(number, f"{number} {WORDS}") for number in range(COUNT)))
+        yield running
 
 
-@pytest.fixture(scope="module")
-def service(folder: Path, x: Emulator) -> Iterator[Server]:
-    with serving(folder, **environment(folder, x) | {"CACHE_MB": "0"}) as server:
-        yield server
+@contextmanager
+def opened(service: Service, path: str, **headers: str) -> Iterator[tuple[TestResponse, Iterator[bytes]]]:
+    """Ask for a stream; give the answer, and its pieces, which are made as they are read."""
+    with service.app.test_client(use_cookies=False).get(path, headers=headers) as answer:
+        yield answer, answer.iter_encoded()
 
 
+@pytest.mark.dialects
 @pytest.mark.parametrize("order", ["id", "-created", "followers"])
-def test_all_tweets_come_once_in_every_form(service: Server, order: str) -> None:
+def test_all_tweets_come_once_in_every_form(service: Service, order: str) -> None:
     whole = service.get(f"/tweets?sort={order}").json()["tweets"]
     assert len({tweet["id"] for tweet in whole}) == len(whole) == COUNT
     lines = service.get(f"/tweets?sort={order}&format=ndjson").content.splitlines()
@@ -59,70 +68,55 @@ def test_all_tweets_come_once_in_every_form(service: Server, order: str) -> None
     assert service.get(f"/tweets?sort={order}&format=csv").text.count("\r\n") == COUNT + 1
 
 
-def test_a_stream_is_compressed_piece_by_piece(service: Server) -> None:
-    with requests.get(f"{service.url}/tweets", headers={"Accept-Encoding": "gzip"}, stream=True, timeout=30) as answer:
+def test_a_stream_is_compressed_piece_by_piece(service: Service) -> None:
+    with opened(service, "/tweets", **{"Accept-Encoding": "gzip"}) as (answer, pieces):
         assert answer.headers["Content-Encoding"] == "gzip"
         assert "Content-Length" not in answer.headers
         unpacker = zlib.decompressobj(31)
-        first = unpacker.decompress(answer.raw.read(2000))
+        first = unpacker.decompress(next(pieces)) + unpacker.decompress(next(pieces))
         assert first.startswith(b'{"tweets":[{')
-        rest = unpacker.decompress(answer.raw.read()) + unpacker.flush()
+        rest = unpacker.decompress(b"".join(pieces)) + unpacker.flush()
     assert len(json.loads(first + rest)["tweets"]) == COUNT
 
 
-def test_a_stream_of_one_state_is_known_again_until_something_changes(service: Server, folder: Path) -> None:
+@pytest.mark.dialects
+def test_a_stream_of_one_state_is_known_again_until_something_changes(service: Service) -> None:
     first, second = (service.get("/tweets") for _ in range(2))
     tags = first.headers["ETag"], second.headers["ETag"]
     assert tags[0] != tags[1]  # each stands for what that stream showed
     for tag in tags:
         assert service.get("/tweets", headers={"If-None-Match": tag}).status_code == 304
         assert service.get("/tweets?format=ndjson", headers={"If-None-Match": tag}).status_code == 200
-    assert requests.delete(f"{service.url}/tweets/{first.json()['tweets'][0]['id']}", timeout=30).status_code == 204
+    assert service.request("DELETE", f"/tweets/{first.json()['tweets'][0]['id']}").status_code == 204
     assert service.get("/tweets", headers={"If-None-Match": tags[0]}).status_code == 200
-    program = Program(folder)
-    with closing(program.collector):
-        program.imported(json_lines(folder / "again.jsonl", own_row(COUNT, f"{COUNT} {WORDS}")))
+    imported(service.collector.database, own_row(COUNT, f"{COUNT} {WORDS}"))
 
 
-def test_a_stream_during_which_something_changed_is_not_known_again(service: Server) -> None:
-    with requests.get(f"{service.url}/tweets?sort=-id", stream=True, timeout=30) as answer:
-        pieces = answer.iter_content(1 << 16)
-        began = next(pieces)
-        last = json.loads(service.get("/tweets?limit=1").content)["tweets"][0]["id"]
-        tag, changed = answer.headers["ETag"], requests.delete(f"{service.url}/tweets/{int(last) + 1}", timeout=30).status_code
-        whole = json.loads(began + b"".join(pieces))
-    assert changed == 204  # a tombstone alone changes nothing that is shown
-    assert service.get("/tweets?sort=-id", headers={"If-None-Match": tag}).status_code == 304
-    with requests.get(f"{service.url}/tweets?sort=-id", stream=True, timeout=30) as answer:
-        pieces = answer.iter_content(1 << 16)
-        began = next(pieces)
-        assert requests.delete(f"{service.url}/tweets/{last}", timeout=30).status_code == 204
-        tag, short = answer.headers["ETag"], json.loads(began + b"".join(pieces))
-    assert [tweet["id"] for tweet in whole["tweets"]][:-1] == [tweet["id"] for tweet in short["tweets"]]
-    assert service.get("/tweets?sort=-id", headers={"If-None-Match": tag}).status_code == 200
+@pytest.mark.dialects
+def test_a_stream_during_which_something_changed_is_not_known_again(service: Service) -> None:
+    last = service.get("/tweets?limit=1").json()["tweets"][0]["id"]
+    shown: list[list[str]] = []
+    for one, status in ((int(last) + 1, 304), (last, 200)):  # a tombstone alone changes nothing that is shown
+        with opened(service, "/tweets?sort=-id") as (answer, pieces):
+            began = next(pieces)
+            assert service.request("DELETE", f"/tweets/{one}").status_code == 204
+            shown.append([tweet["id"] for tweet in json.loads(began + b"".join(pieces))["tweets"]])
+        known = {"If-None-Match": answer.headers["ETag"], "Accept-Encoding": "identity"}
+        assert service.get("/tweets?sort=-id", headers=known).status_code == status
+    assert shown[0][:-1] == shown[1]
 
 
-def stalled(server: Server) -> socket.socket:
-    """Ask for everything, and read nothing but the first bytes."""
-    parts = urlsplit(server.url)
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.connect((str(parts.hostname), int(parts.port or 0)))
-    client.sendall(b"GET /tweets HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert client.recv(12) == b"HTTP/1.1 200"
-    return client
-
-
-def test_only_so_many_long_answers_are_sent_at_once(service: Server) -> None:
+def test_only_so_many_long_answers_are_sent_at_once(service: Service) -> None:
     with ExitStack() as held:
         for _ in range(MOST_STREAMS):
-            held.enter_context(stalled(service))
+            answer, _ = held.enter_context(opened(service, "/tweets"))
+            assert answer.status_code == 200
         refused = service.get("/tweets")
         problem(refused, 503)
         assert refused.headers["Retry-After"] == "5"
         assert service.get("/tweets?limit=1000").status_code == 200
         assert service.get("/tweets_per_hour").status_code == 200
-    wait_until(lambda: service.get("/tweets?format=ids").status_code == 200)  # who has gone holds nothing
+    assert service.get("/tweets?format=ids").status_code == 200  # who has gone holds nothing
 
 
 def test_a_stream_that_is_closed_stops_its_work_and_makes_room() -> None:
@@ -151,21 +145,23 @@ def endless(database: Database, **options: Any) -> None:
         session.execute(text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")).all()
 
 
-def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on(folder: Path, database_backend: str) -> None:
-    with closing(Database(databases.url_of(folder))) as database:
-        with pytest.raises(QueryTooLong, match="took too long"):
-            endless(database, within=timedelta(milliseconds=50))
-        with database.reading() as session:
-            assert session.scalar(text("SELECT count(*) FROM tweets")) > AT_ONCE
-        shared = Snapshots(database, cache_mb=0, within=timedelta(microseconds=1))
-        with pytest.raises(QueryTooLong), shared.reading() as session:
-            session.execute(text("SELECT count(*), sum(length(a.text)) FROM tweets a, tweets b")).all()
+@pytest.mark.dialects
+def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on(service: Service) -> None:
+    database = service.collector.database
+    with pytest.raises(QueryTooLong, match="took too long"):
+        endless(database, within=timedelta(milliseconds=50))
+    with database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM tweets")) > AT_ONCE
+    shared = Snapshots(database, cache_mb=0, within=timedelta(microseconds=1))
+    with pytest.raises(QueryTooLong), shared.reading() as session:
+        session.execute(text("SELECT count(*), sum(length(a.text)) FROM tweets a, tweets b, tweets c")).all()
 
 
-def test_a_request_that_takes_too_long_is_503_and_says_when_to_come_again(folder: Path) -> None:
-    program = Program(folder)
-    with closing(program.collector):
-        program.app.extensions["snapshots"]._within = timedelta(microseconds=1)
-        answer = program.app.test_client().get("/tweets?format=csv&sort=followers")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert answer.get_json()["detail"].startswith("the question took too long")
+@pytest.mark.dialects
+def test_a_request_that_takes_too_long_is_503_and_says_when_to_come_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.app.extensions["snapshots"], "_within", timedelta(microseconds=1))
+    answer = service.get("/tweets?format=csv&sort=followers")
+    assert problem(answer, 503)["detail"].startswith("the question took too long")
+    assert answer.headers["Retry-After"] == "5"
