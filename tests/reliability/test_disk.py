@@ -19,9 +19,11 @@ from sqlalchemy import func, select
 
 from alchemy import Database, DiskFailed
 from api import collector_for, get_tweets
+from collector import collection
 from collector.collector import Collector
 from collector.copies import backups
 from collector.verification import faults
+from collector.x import clock
 from emulator import Emulator
 from engines import sqlite as sqlite_engine
 from models import Run, RunTag, Tweet
@@ -29,10 +31,11 @@ from tests.commands.conftest import Program
 from tests.fixtures.archives import json_lines, page, post
 from tests.fixtures.environment import ROOT, MakeSettings, environment, let_lease_run_out
 from tests.fixtures.processes import serving
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.reliability.judge import BILLING
 from tests.reliability.torture import VICTIM
 
+pytestmark = pytest.mark.reliability
 SMALL = 8 * 1024 * 1024
 
 
@@ -134,34 +137,12 @@ def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
 @pytest.mark.parametrize("when", [6, 9])  # syncs of commits: where one fails in a checkpoint, the log keeps what it was to move
 def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_path: Path, emulator: Emulator, when: int) -> None:
     settings = environment(tmp_path, emulator) | {"TW_NUMBER": "500", "MONTHLY_BUDGET_USD": "off"}
-    with closing(Database(settings["DATABASE_URL"])) as database:
-        database.upgrade()
     log = tmp_path / "log"
-    inject = f"inject=fsync,fdatasync:error=EIO:when={when}"
-    command = [
-        "strace",
-        "-f",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=fsync,fdatasync",
-        "-e",
-        inject,
-        sys.executable,
-        str(VICTIM),
-        "-",
-        "1",
-    ]
+    options = f"-f -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when={when}"
+    command = ["strace", *options.split(), sys.executable, str(VICTIM), "-", "1"]
     with log.open("w") as output:
-        ended = subprocess.run(
-            command,
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **settings},
-            stdout=output,
-            stderr=output,
-            timeout=60,
-            check=False,
-        )
+        variables = {"PATH": os.environ["PATH"], **settings}
+        ended = subprocess.run(command, cwd=ROOT, env=variables, stdout=output, stderr=output, timeout=300, check=False)
     said = log.read_text()
     assert ended.returncode == 1
     assert "the disk of the database fails" in said
@@ -204,13 +185,13 @@ def test_a_database_that_is_locked_while_pages_arrive_loses_none(
     """What X sold and could not be stored is asked for again the same day, when it costs nothing more."""
     with closing(collector_for(make_settings(TAGS="#devops", TW_NUMBER="300"))) as collector:
         collector.prepare()
-        emulator.latency = 0.3
+        emulator.latency = 1
         started = collector.start()
         wait_until(lambda: emulator.requests)
         with locked(collector.database.file):
-            wait_until(lambda: "tag failed" in caplog.text, seconds=30)
-        started.over.result(30)
-        emulator.latency = 0
+            emulator.latency = 0
+            wait_until(lambda: "tag failed" in caplog.text)
+        started.over.result(LONGEST_WAIT_S)
         view = get_tweets(collector)
         assert "the database is busy" in {getattr(record, "reason", None) for record in caplog.records}
         assert view.state == "done"
@@ -224,20 +205,18 @@ def test_a_clock_that_jumps_buys_nothing_twice_and_skips_nothing(
     make_settings: MakeSettings, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, jump: timedelta
 ) -> None:
     """This machine's clock jumps between two collections; X's goes on by an hour."""
-    import collector.collection
-    import collector.x.clock
 
     class Jumped(datetime):
         @classmethod
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return datetime.now(UTC) + jump
 
-    settings = make_settings(TAGS="#devops", TW_NUMBER="500")
+    settings = make_settings(TAGS="#devops", TW_NUMBER="200")
     with closing(collector_for(settings)) as first:
         first.prepare()
         assert get_tweets(first).state == "done"
     emulator.clock.advance(3_600)
-    for module in (collector.x.clock, collector.collection):
+    for module in (clock, collection):
         monkeypatch.setattr(module, "datetime", Jumped)
     with closing(collector_for(settings)) as second:
         view = get_tweets(second)
