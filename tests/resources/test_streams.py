@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from werkzeug.test import TestResponse
+from werkzeug import Response
 
 import engines.sqlite
 import resources.tweets
@@ -51,7 +51,7 @@ def service(folder: Path, x: Emulator) -> Iterator[Service]:
 
 
 @contextmanager
-def opened(service: Service, path: str, **headers: str) -> Iterator[tuple[TestResponse, Iterator[bytes]]]:
+def opened(service: Service, path: str, **headers: str) -> Iterator[tuple[Response, Iterator[bytes]]]:
     """Ask for a stream; give the answer, and its pieces, which are made as they are read."""
     with service.app.test_client(use_cookies=False).get(path, headers=headers) as answer:
         yield answer, answer.iter_encoded()
@@ -157,7 +157,6 @@ def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on
         session.execute(text("SELECT count(*), sum(length(a.text)) FROM tweets a, tweets b, tweets c")).all()
 
 
-@pytest.mark.dialects
 def test_a_request_that_takes_too_long_is_503_and_says_when_to_come_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
