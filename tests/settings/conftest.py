@@ -16,6 +16,7 @@ from settings import Settings, load
 from tests.fixtures.environment import ROOT
 
 Load = Callable[..., Settings]
+FEW = {"TAGS": "#sre", "TW_NUMBER": "10", "X_RETRY_WAIT": "0s", "X_RETRIES": "0", "COLLECT_ON_START": "0"}
 LEFT_OUT = shutil.ignore_patterns(".*", "data", "tests", "node_modules", "benchmarks", "docs", "evidences")
 
 

@@ -1,47 +1,67 @@
-"""A wrong setting stops every door with exit code 2 and one line, printed once."""
+"""A wrong setting stops every door with exit code 2 and one line, printed once; each door chooses database and X alike."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
 import api
 from app import create_app
-from tests.fixtures.processes import free_port
-from tests.settings.conftest import Checkout, Load
+from collector.x.failures import CREDENTIALS
+from emulator import Emulator
+from tests.settings.conftest import FEW, Checkout, Load
 
 NOWHERE = "sqlite:////nowhere/x.db"
 QUERY = "#sre OR #devops"
 EXPECTED = "a hashtag of 1 to 100 letters, digits and underscores, one a letter, and nothing unseen"
 NO_HASHTAG = f"TAGS: {QUERY!r} is not accepted, expected {EXPECTED}"
-DOORS = {
-    "app.py": ("app.py",),
-    "api.py": ("api.py",),
-    "flask": ("-m", "flask", "--app", "app", "database", "upgrade"),
-}
+NO_CREDENTIALS = f"the stored tweets are real and no credentials are set: set {CREDENTIALS}"
+FLASK = ("-m", "flask", "--app", "app", "database", "upgrade")
 
 
-@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
-def test_a_wrong_value_is_said_once_by_each_door(checkout: Checkout, door: tuple[str, ...]) -> None:
-    ended = checkout.run(*door, PORT="http", WORKERS="4")
-    assert ended == (2, [], ["PORT: 'http' is not accepted, expected a whole number from 1 to 65535"])
-    assert not (checkout.folder / "data").exists()
+@pytest.mark.process
+def test_each_door_says_a_wrong_value_once_and_reads_the_same_files(checkout: Checkout) -> None:
+    for door in (("app.py",), ("api.py",), FLASK):
+        ended = checkout.run(*door, PORT="http", WORKERS="4")
+        assert ended == (2, [], ["PORT: 'http' is not accepted, expected a whole number from 1 to 65535"])
+        assert not (checkout.folder / "data").exists()
+    checkout.write(".env", "DATABASE_URL=sqlite:///chosen/by-env.db")
+    checkout.write(".env.local", "DATABASE_URL=sqlite:///chosen/by-env-local.db")
+    assert checkout.run(*FLASK).code == 0
+    assert [file.name for file in (checkout.folder / "chosen").glob("*.db")] == ["by-env-local.db"]
 
 
-def test_a_tag_that_is_no_hashtag_is_said_once_by_the_service(checkout: Checkout) -> None:
-    checkout.write(".env.local", f'TAGS="{QUERY}"')
-    assert checkout.run("app.py", PORT=str(free_port())) == (2, [], [NO_HASHTAG])
+@pytest.mark.process
+def test_the_command_chooses_by_itself(checkout: Checkout) -> None:
+    """No credentials: invented tweets in emulated.db. Another host: tweets.db. Then none again: tweets.db, and a refusal."""
+    data = checkout.folder / "data"
+    ended = checkout.run("api.py", **FEW)
+    assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
+    assert [file.name for file in data.glob("*.db")] == ["emulated.db"]
+    (warning,) = [record for record in map(json.loads, ended.out) if record["log"]["level"] == "warning"]
+    assert warning["message"] == "no credentials are set: an emulator of X stands in, the tweets are invented"
+    assert warning["monitor"]["url"].startswith("http://127.0.0.1:")
+
+    with Emulator() as elsewhere:
+        checkout.write(".env", f"TWITTER_API_URL={elsewhere.url}")
+        ended = checkout.run("api.py", **FEW)
+        assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
+    assert sorted(file.name for file in data.glob("*.db")) == ["emulated.db", "tweets.db"]
+
+    checkout.write(".env", "TWITTER_API_URL=<url>")
+    ended = checkout.run("api.py", **FEW)
+    assert (ended.code, ended.err[-1]) == (2, NO_CREDENTIALS)
+    assert not any("emulator of X" in line for line in ended.out)
 
 
-def test_a_tag_that_is_no_hashtag_is_said_once_by_the_collector(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_tag_that_is_no_hashtag_is_said_once_by_the_collector_and_by_the_app(
+    load_from: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TAGS", QUERY)
     monkeypatch.setenv("DATABASE_URL", NOWHERE)
     assert api.main([]) == 2
     assert capsys.readouterr() == ("", f"{NO_HASHTAG}\n")
-
-
-def test_a_tag_that_is_no_hashtag_is_said_once_by_the_app(load_from: Load, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         create_app(load_from({"TAGS": QUERY, "DATABASE_URL": NOWHERE}))
     assert ended.value.code == 2

@@ -22,25 +22,20 @@ def secret(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", [name for name in SECRETS if not name.endswith("_URL")])
-def test_every_secret_can_stand_in_a_file(load_from: Load, secret: Path, name: str) -> None:
-    assert getattr(load_from({f"{name}_FILE": str(secret)}), name.lower()) == "from-the-file"
-
-
-def test_a_database_url_can_stand_in_a_file(load_from: Load, secret: Path) -> None:
+def test_every_secret_and_nothing_else_can_stand_in_a_file(load_from: Load, secret: Path) -> None:
+    for name in SECRETS:
+        if not name.endswith("_URL"):
+            assert getattr(load_from({f"{name}_FILE": str(secret)}), name.lower()) == "from-the-file"
+    for name in OTHERS:
+        assert load_from({f"{name}_FILE": str(secret)}) == load_from({})
     secret.write_text("sqlite:////srv/x.db\n")
     assert load_from({"DATABASE_URL_FILE": str(secret)}).database_url == "sqlite:////srv/x.db"
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_what_is_no_secret_has_no_file(load_from: Load, secret: Path, name: str) -> None:
-    assert load_from({f"{name}_FILE": str(secret)}) == load_from({})
-
-
-@pytest.mark.parametrize("text", ["s3cret\n", "s3cret\r\n", "\n s3cret \n\n", "\ufeffs3cret\n"])
-def test_the_newline_at_the_end_of_the_file_is_no_part_of_the_secret(load_from: Load, secret: Path, text: str) -> None:
-    secret.write_bytes(text.encode())
-    assert load_from({"API_TOKEN_FILE": str(secret)}).api_token == "s3cret"
+def test_the_newline_at_the_end_of_the_file_is_no_part_of_the_secret(load_from: Load, secret: Path) -> None:
+    for text in ("s3cret\n", "s3cret\r\n", "\n s3cret \n\n", "\ufeffs3cret\n"):
+        secret.write_bytes(text.encode())
+        assert load_from({"API_TOKEN_FILE": str(secret)}).api_token == "s3cret"
 
 
 def test_a_file_can_be_named_in_each_layer(load_from: Load, secret: Path) -> None:
@@ -57,13 +52,10 @@ def test_an_outer_layer_s_file_beats_an_inner_layer_s_value_and_the_other_way_ro
     assert load_from(local="API_TOKEN=outer", env=line).api_token == "outer"
 
 
-@pytest.mark.parametrize("content", ["", "\n", "<api-token>\n"])
-def test_an_empty_file_or_one_with_a_placeholder_asks_the_next_layer(load_from: Load, secret: Path, content: str) -> None:
-    secret.write_text(content)
-    assert load_from({"API_TOKEN_FILE": str(secret)}, env="API_TOKEN=inner").api_token == "inner"
-
-
-def test_a_placeholder_in_place_of_the_file_s_name_counts_as_unset(load_from: Load) -> None:
+def test_an_empty_file_or_a_placeholder_in_it_or_for_its_name_asks_the_next_layer(load_from: Load, secret: Path) -> None:
+    for content in ("", "\n", "<api-token>\n"):
+        secret.write_text(content)
+        assert load_from({"API_TOKEN_FILE": str(secret)}, env="API_TOKEN=inner").api_token == "inner"
     assert load_from({"API_TOKEN_FILE": "<file>"}, env="API_TOKEN=inner").api_token == "inner"
 
 
@@ -76,20 +68,17 @@ def test_a_secret_and_its_file_in_one_layer_are_refused(load_from: Load, secret:
     assert str(refused.value) == "API_TOKEN: is set together with API_TOKEN_FILE, expected one of them"
 
 
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
+def test_a_file_that_cannot_be_read_is_named_in_one_short_line(load_from: Load) -> None:
+    for path, reason in (
         ("/nowhere/at-all", "FileNotFoundError"),
         ("/", "IsADirectoryError"),
         ("/a\0b", "ValueError"),
         ("/" + "long" * 2000, "OSError"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_named_in_one_short_line(load_from: Load, path: str, reason: str) -> None:
-    with pytest.raises(SettingError) as refused:
-        load_from({"TWITTER_BEARER_TOKEN_FILE": path})
-    expected = f"TWITTER_BEARER_TOKEN_FILE: {path[:80]!r} can't be read, expected a text file: {reason}"
-    assert str(refused.value) == expected
+    ):
+        with pytest.raises(SettingError) as refused:
+            load_from({"TWITTER_BEARER_TOKEN_FILE": path})
+        expected = f"TWITTER_BEARER_TOKEN_FILE: {path[:80]!r} can't be read, expected a text file: {reason}"
+        assert str(refused.value) == expected
 
 
 def test_a_file_that_is_no_text_is_refused_without_its_content(load_from: Load, secret: Path) -> None:

@@ -24,7 +24,7 @@ from emulator import Emulator
 from queries.tweets import in_batches
 from settings import Settings
 from tests.fixtures.archives import post
-from tests.settings.conftest import Checkout, Load
+from tests.settings.conftest import FEW, Load
 
 BEARER = {"TWITTER_BEARER_TOKEN": "bearer"}
 OAUTH = {
@@ -34,7 +34,6 @@ OAUTH = {
     "TWITTER_ACCESS_TOKEN_SECRET": "ats",
 }
 HOST = {"TWITTER_API_URL": "http://127.0.0.1:9"}
-FEW = {"TAGS": "#sre", "TW_NUMBER": "10", "X_RETRY_WAIT": "0s", "X_RETRIES": "0", "COLLECT_ON_START": "0"}
 NO_CREDENTIALS = f"the stored tweets are real and no credentials are set: set {CREDENTIALS}"
 INVENTED = "the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first"
 
@@ -88,34 +87,26 @@ def stored(collector: Collector) -> int:
 
 
 @pytest.mark.usefixtures("real_file")
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
+def test_without_stored_tweets_credentials_decide(load_from: Load) -> None:
+    mine = {"DATABASE_URL": "sqlite:////srv/mine.db"}
+    for environment, expected in (
         ({}, ("emulated.db", "emulator")),
         (BEARER, ("tweets.db", "x")),
         (OAUTH, ("tweets.db", "x")),
         (HOST, ("tweets.db", "x")),
         (BEARER | HOST, ("tweets.db", "x")),
-        ({"DATABASE_URL": "sqlite:////srv/mine.db"}, ("mine.db", "emulator")),
-        (BEARER | {"DATABASE_URL": "sqlite:////srv/mine.db"}, ("mine.db", "x")),
-        (HOST | {"DATABASE_URL": "sqlite:////srv/mine.db"}, ("mine.db", "x")),
+        (mine, ("mine.db", "emulator")),
+        (BEARER | mine, ("mine.db", "x")),
+        (HOST | mine, ("mine.db", "x")),
         ({name: f"<{name}>" for name in BEARER | OAUTH | HOST}, ("emulated.db", "emulator")),
-    ],
-)
-def test_without_stored_tweets_credentials_decide(
-    load_from: Load, environment: dict[str, str], expected: tuple[str, str]
-) -> None:
-    assert chosen(load_from(environment)) == expected
-
-
-@pytest.mark.usefixtures("real_file")
-@pytest.mark.parametrize("missing", OAUTH)
-def test_three_of_the_four_oauth_secrets_are_no_credentials(load_from: Load, missing: str) -> None:
-    three = {name: value for name, value in OAUTH.items() if name != missing}
-    assert chosen(load_from(three)) == ("emulated.db", "emulator")
+        *(({name: OAUTH[name] for name in OAUTH if name != missing}, ("emulated.db", "emulator")) for missing in OAUTH),
+    ):
+        assert chosen(load_from(environment)) == expected, environment
 
 
 def test_tweets_db_is_taken_without_credentials_once_it_holds_a_tweet(load_from: Load, real_file: Path) -> None:
+    choose(load_from({}))
+    assert not real_file.parent.exists()
     with closing(Database(f"sqlite:///{real_file}")) as migrated:
         migrated.upgrade()
         assert chosen(load_from({})) == ("emulated.db", "emulator")
@@ -129,11 +120,6 @@ def test_a_tweets_db_that_cannot_be_read_is_never_passed_over(load_from: Load, r
     real_file.parent.mkdir()
     real_file.write_bytes(b"this was a database once" * 1000)
     assert chosen(load_from({})) == ("tweets.db", "emulator")
-
-
-def test_choosing_makes_no_file(load_from: Load, real_file: Path) -> None:
-    choose(load_from({}))
-    assert not real_file.parent.exists()
 
 
 def test_credentials_are_handed_on_and_the_bearer_token_is_there_when_another_host_needs_none(load_from: Load) -> None:
@@ -194,27 +180,3 @@ def test_real_tweets_do_not_come_into_a_database_of_invented_ones(
     assert get_tweets(real).state == "done"
     with pytest.raises(SourceRefused):
         invented.start()
-
-
-def test_the_doors_choose_by_themselves(checkout: Checkout) -> None:
-    """No credentials: invented tweets in emulated.db. Another host: tweets.db. Then none again: tweets.db, and a refusal."""
-    data = checkout.folder / "data"
-    ended = checkout.run("api.py", **FEW)
-    assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
-    assert [file.name for file in data.glob("*.db")] == ["emulated.db"]
-    warnings = [record for record in map(json.loads, ended.out) if record["log"]["level"] == "warning"]
-    assert [record["message"] for record in warnings] == [
-        "no credentials are set: an emulator of X stands in, the tweets are invented"
-    ]
-    assert warnings[0]["monitor"]["url"].startswith("http://127.0.0.1:")
-
-    with Emulator() as elsewhere:
-        checkout.write(".env", f"TWITTER_API_URL={elsewhere.url}")
-        ended = checkout.run("api.py", **FEW)
-        assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
-    assert sorted(file.name for file in data.glob("*.db")) == ["emulated.db", "tweets.db"]
-
-    checkout.write(".env", "TWITTER_API_URL=<url>")
-    ended = checkout.run("api.py", **FEW)
-    assert (ended.code, ended.err[-1]) == (2, NO_CREDENTIALS)
-    assert not any("emulator of X" in line for line in ended.out)
