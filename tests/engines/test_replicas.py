@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -20,7 +22,7 @@ from collector.figures import changed
 from models import Mark
 from queries.figures import NEWEST
 from tests.fixtures.databases import MISSING, USER, Cluster, asked, programs
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 pytestmark = pytest.mark.postgresql
 SYNCHRONOUS = "ANY 1 (*)"
@@ -48,8 +50,20 @@ class Pair(NamedTuple):
             names = set(session.scalars(select(Mark.name).where(Mark.value == "here")))
             return bool(session.scalar(text("SELECT pg_is_in_recovery()"))), names
 
-    def on_standby(self, sql: str) -> Any:
-        return asked(self.standby.url("postgres"), sql)[0][0]
+    def replay(self, change: str) -> None:
+        """Let the standby `pause` or `resume` to show what it receives."""
+        asked(self.standby.url("postgres"), f"SELECT pg_wal_replay_{change}()::text")
+
+    def promote(self, name: str) -> None:
+        """Promote the standby, and note something on it."""
+        self.standby.run("pg_ctl", "-D", self.standby.data, "-s", "-w", "promote")
+        wait_until(lambda: self._note_at_last(name))
+
+    def _note_at_last(self, name: str) -> bool:
+        with suppress(DatabaseUnavailable):
+            self.note(name)
+            return True
+        return False
 
 
 @contextmanager
@@ -85,10 +99,10 @@ def pair() -> Iterator[Pair]:
 def test_a_replica_answers_with_what_was_written_last_or_the_primary_does(pair: Pair) -> None:
     pair.note("first")
     wait_until(lambda: pair.noted() == (True, {"first"}))
-    pair.on_standby("SELECT pg_wal_replay_pause()::text")
+    pair.replay("pause")
     pair.note("second")
     assert pair.noted() == (False, {"first", "second"})
-    pair.on_standby("SELECT pg_wal_replay_resume()::text")
+    pair.replay("resume")
     wait_until(lambda: pair.noted() == (True, {"first", "second"}))
     pair.standby.kill()
     assert pair.noted() == (False, {"first", "second"})
@@ -101,8 +115,7 @@ def test_while_there_is_no_primary_what_was_confirmed_is_read_and_nothing_is_wri
         pair.note("second")
     assert pair.noted() == (True, {"first"})
     assert pair.database.glance("SELECT count(*) FROM marks WHERE value = 'here'") == [(1,)]
-    pair.standby.run("pg_ctl", "-D", pair.standby.data, "-s", "-w", "promote")
-    wait_until(lambda: _written(pair, "third"))
+    pair.promote("third")
     assert pair.noted()[1] == {"first", "third"}
 
 
@@ -110,18 +123,17 @@ def test_a_primary_that_is_silent_is_given_up_and_one_of_before_a_failover_is_no
     pair.note("first")
     pids = _processes(pair.primary)
     for pid in pids:
-        signal_to(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
     try:
         with pytest.raises(DatabaseUnavailable):
             pair.note("second")
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < LONGEST_WAIT_S
         assert pair.noted() == (True, {"first"})
-        pair.standby.run("pg_ctl", "-D", pair.standby.data, "-s", "-w", "promote")
-        wait_until(lambda: _written(pair, "third"))
+        pair.promote("third")
     finally:
         for pid in pids:
-            signal_to(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
     assert pair.noted()[1] == {"first", "third"}
     pair.note("fourth")
     assert pair.noted()[1] == {"first", "third", "fourth"}
@@ -130,8 +142,7 @@ def test_a_primary_that_is_silent_is_given_up_and_one_of_before_a_failover_is_no
 def test_a_process_that_begins_after_a_failover_finds_the_newer_primary(pair: Pair) -> None:
     pair.note("first")
     pair.primary.kill()
-    pair.standby.run("pg_ctl", "-D", pair.standby.data, "-s", "-w", "promote")
-    wait_until(lambda: _written(pair, "second"))
+    pair.promote("second")
     pair.primary.launch("synchronous_standby_names=")  # by somebody who doesn't know
     hosts = "&".join(f"host=127.0.0.1:{one.port}" for one in (pair.primary, pair.standby))
     with closing(Database(f"postgresql+psycopg://{USER}@/tweets?{hosts}")) as begun:
@@ -169,31 +180,11 @@ def _cut_at_commit(session: Session) -> None:
     def committed() -> None:
         commit()
         connection.close()
-        raise_away()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     connection.commit = committed
-
-
-def raise_away() -> None:
-    import psycopg
-
-    raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-
-def _written(pair: Pair, name: str) -> bool:
-    try:
-        pair.note(name)
-    except DatabaseUnavailable:
-        return False
-    return True
 
 
 def _processes(cluster: Cluster) -> list[int]:
     pid = int((cluster.data / "postmaster.pid").read_text().split()[0])
     return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-
-
-def signal_to(pid: int, number: signal.Signals) -> None:
-    import os
-
-    os.kill(pid, number)

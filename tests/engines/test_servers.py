@@ -31,8 +31,6 @@ def url(tmp_path: Path, database_backend: str) -> str:
 
 
 def test_a_database_that_is_set_oddly_answers_the_same(url: str) -> None:
-    with closing(Database(url)) as database:
-        database.upgrade()
     name = url.rpartition("/")[2]
     for odd in ODD:
         databases.asked(url, f'ALTER DATABASE "{name}" SET {odd}')
@@ -78,7 +76,6 @@ def test_a_question_that_takes_too_long_is_ended(url: str) -> None:
 
 def test_a_writer_waits_for_another_only_so_long(url: str) -> None:
     with closing(Database(url)) as one, closing(Database(url)) as other:
-        one.upgrade()
         with one.writing() as session:
             session.add(Mark(name="first", value=""))
             with pytest.raises(DatabaseUnavailable, match="busy"), other.writing():
