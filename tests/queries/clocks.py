@@ -9,7 +9,7 @@ from typing import Any
 from queries.zones import DAY, HOUR
 
 Period = tuple[int, int]
-MINUTE_S, FAR_S = 60, 3 * 86_400
+MINUTE_S, FAR_S = 60, 36 * 3600
 
 
 def naive(zone: tzinfo, bucket: timedelta, period: Period) -> list[Period]:

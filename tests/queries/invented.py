@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import strategies as st
@@ -34,17 +35,30 @@ WORDS = ("again", "incident", "postmortem", "#sre", "#SRE", "#Café", "#日本�
 
 
 @contextmanager
-def invented(folder: Path, *, tweets: int) -> Iterator[Database]:
+def imported(*objects: Any) -> Iterator[Database]:
+    """Give a database of its own that has these lines of an archive."""
+    with TemporaryDirectory() as folder:
+        own = Path(folder)
+        with closing(Database(databases.url_of(own), data_folder=own)) as ready:
+            add(ready, *objects)
+            yield ready
+
+
+def add(database: Database, *objects: Any) -> None:
+    """Import these lines of an archive, of which none is refused."""
+    run = Import(database)
+    for one in objects:
+        read = record(json.dumps(one).encode())
+        assert not read.refused
+        run.add(read.tweets, read.authors)
+    run.end()
+
+
+@contextmanager
+def invented(number: int) -> Iterator[Database]:
     """Give a database of tweets around MIDDLE, of a dozen authors; some have none, some no tag. One tracked tag has none."""
     chance = Random(1)
-    with closing(Database(databases.url_of(folder))) as ready:
-        ready.upgrade()
-        run = Import(ready)
-        for number in range(tweets):
-            read = record(json.dumps(_row(chance, number)).encode())
-            assert not read.refused
-            run.add(read.tweets, read.authors)
-        run.end()
+    with imported(*(_row(chance, one) for one in range(number))) as ready:
         with ready.writing() as session:
             track(session, UNUSED, None)
         yield ready

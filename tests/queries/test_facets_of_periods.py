@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,19 +14,16 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from alchemy import Database
-from collector.copies.backups import drop
-from collector.imports import Import
 from collector.tweets.deletions import remove
 from collector.tweets.rollups import ROLLUPS
-from formats.records import record
 from models import FacetHour, Tweet
 from queries import tweets
 from queries.facets import Facets, facets
 from queries.filters import ALL, LAST_SECOND, Filters
 from queries.tweets import TweetView
 from queries.whole_hours import whole_hours
-from tests.fixtures import databases
 from tests.fixtures.archives import Json, own_row, tweet_id
+from tests.queries.invented import imported
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -60,24 +56,6 @@ rows = st.builds(
 )
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
-    with closing(Database(databases.url_of(tmp_path_factory.mktemp("facets")))) as ready:
-        ready.upgrade()
-        yield ready
-
-
-def stored(database: Database, *objects: Json) -> None:
-    """Store these tweets, and no others."""
-    drop(database)
-    run = Import(database)
-    for one in objects:
-        read = record(json.dumps(one).encode())
-        assert not read.refused
-        run.add(read.tweets, read.authors)
-    run.end()
-
-
 def asked(database: Database, by: str, since: datetime | None = None, until: datetime | None = None) -> Facets:
     with database.reading() as session:
         return facets(session, by, Filters(since=since, until=until))
@@ -108,11 +86,8 @@ def after_noon(second: float | None) -> datetime | None:
     return None if second is None else NOON + timedelta(seconds=second)
 
 
-def test_facets_of_a_period_are_a_plain_count(database: Database) -> None:
-    @given(st.lists(rows, max_size=25), st.lists(st.tuples(bounds, bounds), min_size=1, max_size=12), st.integers(0, 2))
-    @settings(deadline=None, max_examples=40 if database.on_file else 10)
-    def compare(objects: list[Json], periods: list[tuple[float | None, float | None]], gone: int) -> None:
-        stored(database, *objects)
+def compare(objects: list[Json], periods: list[tuple[float | None, float | None]], gone: int) -> None:
+    with imported(*objects) as database:
         with database.writing() as session:
             remove(session, session.scalars(select(Tweet.id).order_by(Tweet.id).limit(gone)).all())
         views = shown(database)
@@ -120,60 +95,45 @@ def test_facets_of_a_period_are_a_plain_count(database: Database) -> None:
             for by in BY:
                 assert asked(database, by, since, until) == expected(views, by, since, until), (by, since, until)
 
-    compare()
+
+@pytest.mark.dialects
+@pytest.mark.parametrize("examples", [8, pytest.param(80, marks=pytest.mark.slow)])
+def test_facets_of_a_period_are_a_plain_count(database_backend: str, examples: int) -> None:
+    some = settings(deadline=None, max_examples=examples, derandomize=True)
+    some(
+        given(st.lists(rows, max_size=25), st.lists(st.tuples(bounds, bounds), min_size=6, max_size=12), st.integers(0, 2))(
+            compare
+        )
+    )()
 
 
-def each_second(database: Database) -> list[TweetView]:
-    """Store tweets at the edges of hours, and return them."""
+@pytest.fixture(scope="module")
+def database(database_backend: str) -> Iterator[Database]:
+    """Tweets at the edges of hours."""
     edges = [hour * HOUR_S + second for hour in (-1, 0, 1, 2) for second in (-1, 0, 1, 1800)]
-    places = PLACES * len(edges)
-    stored(
-        database,
-        *(
-            tweet(second, 0, ["en", None, "pt"][number % 3], places[number], [["#sre"], [], ["#sre", "#ops"]][number % 3], 1)
-            for number, second in enumerate(edges)
-        ),
-    )
-    return shown(database)
+    langs, tags = ["en", None, "pt"], [["#sre"], [], ["#sre", "#ops"]]
+    every = [tweet(edge, 0, langs[n % 3], PLACES[n % 5], tags[n % 3], 1) for n, edge in enumerate(edges)]
+    with imported(*every) as ready:
+        yield ready
 
 
+EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+HALF = timedelta(seconds=0.5)
 PERIODS = [
-    (NOON, NOON + HOUR),
-    (NOON - SECOND, NOON + HOUR + SECOND),
-    (NOON + SECOND, NOON + 2 * HOUR - SECOND),
-    (NOON - timedelta(seconds=0.5), NOON + HOUR - timedelta(seconds=0.5)),
-    (NOON + SECOND, NOON + HOUR),
-    (NOON + SECOND, NOON + 30 * MINUTE),
-    (NOON - SECOND, NOON + SECOND),
-    (NOON, NOON),
-    (NOON + SECOND, NOON + SECOND),
-    (NOON + HOUR, NOON),
-    (NOON, None),
-    (NOON + SECOND, None),
-    (None, NOON),
-    (None, NOON + SECOND),
-    (NOON + 90 * HOUR, None),
-    (None, NOON - 90 * HOUR),
-    (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
-    (datetime.max.replace(tzinfo=UTC), None),
-    (LAST_SECOND - MINUTE, None),
-    (None, datetime.min.replace(tzinfo=UTC) + MINUTE),
+    *((NOON, NOON + HOUR), (NOON - SECOND, NOON + HOUR + SECOND), (NOON + SECOND, NOON + 2 * HOUR - SECOND)),
+    *((NOON - HALF, NOON + HOUR - HALF), (NOON + SECOND, NOON + HOUR), (NOON + SECOND, NOON + 30 * MINUTE)),
+    *((NOON - SECOND, NOON + SECOND), (NOON, NOON), (NOON + SECOND, NOON + SECOND), (NOON + HOUR, NOON)),
+    *((NOON, None), (NOON + SECOND, None), (None, NOON), (None, NOON + SECOND)),
+    *((NOON + 90 * HOUR, None), (None, NOON - 90 * HOUR)),
+    *(EVER, (EVER[1], None), (LAST_SECOND - MINUTE, None), (None, EVER[0] + MINUTE)),
 ]
 
 
-@pytest.mark.parametrize("by", BY)
-def test_bounds_at_and_beside_hours_are_kept_to_the_second(database: Database, by: str) -> None:
-    views = each_second(database)
-    for since, until in PERIODS:
-        assert asked(database, by, since, until) == expected(views, by, since, until), (since, until)
-
-
-def test_whole_hours_are_not_counted_by_rows(database: Database) -> None:
-    each_second(database)
-    with database.writing() as session:
-        session.execute(update(FacetHour).where(FacetHour.facet != "tag").values(tweets=100))
-    assert {row.tweets for by in ("lang", "country") for row in asked(database, by, NOON, NOON + HOUR).rows} == {100}
-    assert max(row.tweets for row in asked(database, "lang", NOON + SECOND, NOON + HOUR).rows) < 100
+@pytest.mark.dialects
+def test_bounds_at_and_beside_hours_are_kept_to_the_second(database: Database) -> None:
+    views = shown(database)
+    for by, (since, until) in product(BY, PERIODS):
+        assert asked(database, by, since, until) == expected(views, by, since, until), (by, since, until)
 
 
 def test_a_period_is_cut_into_whole_hours_and_two_edges_at_most() -> None:
@@ -187,26 +147,27 @@ def test_a_period_is_cut_into_whole_hours_and_two_edges_at_most() -> None:
     assert whole_hours(ALL) == (None, None, ())
 
 
-@pytest.mark.parametrize(
-    "filters",
-    [
-        Filters(since=NOON + MINUTE, until=NOON + HOUR),
-        Filters(since=NOON, until=NOON),
-        Filters(since=NOON - MINUTE, until=NOON + MINUTE),
-        Filters(since=LAST_SECOND),
-        Filters(since=NOON, until=NOON + HOUR, lang="en"),
-        Filters(since=NOON, until=NOON + HOUR, min_followers=0),
-        Filters(lang="en"),
-    ],
-)
-def test_rows_are_counted_where_no_hour_is_whole_or_not_all_of_it_is_wanted(filters: Filters) -> None:
-    assert whole_hours(filters) is None
+def test_rows_are_counted_where_no_hour_is_whole_or_not_all_of_it_is_wanted() -> None:
+    none_whole = ((NOON + MINUTE, NOON + HOUR), (NOON, NOON), (NOON - MINUTE, NOON + MINUTE), (LAST_SECOND, None))
+    hour = Filters(since=NOON, until=NOON + HOUR)
+    for filters in (
+        *(Filters(since=since, until=until) for since, until in none_whole),
+        *(hour._replace(lang="en"), hour._replace(min_followers=0), Filters(lang="en")),
+    ):
+        assert whole_hours(filters) is None
 
 
-def test_what_is_kept_by_the_hour_is_what_the_rows_say(database: Database) -> None:
-    each_second(database)
+@pytest.mark.dialects
+def test_whole_hours_are_kept_as_the_rows_say_and_not_counted_by_these(database: Database) -> None:
     (rollup,) = (one for one in ROLLUPS if one.table is FacetHour)
     with database.reading() as session:
         kept = sorted(map(tuple, session.execute(rollup.kept)))
         assert kept == sorted(tuple(row) for query in rollup.counted for row in session.execute(query))
         assert ("tag", int(NOON.timestamp()), "", 1) in kept
+    with database.writing() as session:
+        session.execute(update(FacetHour).where(FacetHour.facet != "tag").values(tweets=100))
+        whole, cut = Filters(since=NOON, until=NOON + HOUR), Filters(since=NOON + SECOND, until=NOON + HOUR)
+        assert {row.tweets for by in ("lang", "country") for row in facets(session, by, whole).rows} == {100}
+        assert max(row.tweets for row in facets(session, "lang", cut).rows) < 100
+        session.rollback()
+    assert max(row.tweets for row in asked(database, "lang", NOON, NOON + HOUR).rows) < 100

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alchemy import Database
 from collector.copies.backups import drop
-from collector.imports import Import
 from collector.tweets.deletions import bury
 from formats.filters import filters
-from formats.records import record
 from queries import batches, payloads, tweets
 from queries.filters import ALL, Filters
-from tests.fixtures import databases
-from tests.fixtures.archives import MORNING, edited, json_lines, own_row, page, post, user
+from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
+from tests.queries.invented import imported
 
 Wanted = dict[str, list[str]]
 
 
+pytestmark = pytest.mark.dialects
+
+
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
+def database(database_backend: str) -> Iterator[Database]:
     """Nine tweets, a minute apart: 0 to 4 our own rows, 5 edited twice, 6 to 8 X's."""
-    folder = tmp_path_factory.mktemp("filters")
-    with closing(Database(databases.url_of(folder))) as ready:
-        ready.upgrade()
-        file = json_lines(folder / "archive.jsonl", *archive())
-        run = Import(ready)
-        for line in file.read_bytes().splitlines():
-            read = record(line)
-            assert not read.refused
-            run.add(read.tweets, read.authors)
-        run.end()
+    with imported(*archive()) as ready:
         yield ready
 
 
@@ -126,32 +116,15 @@ def test_the_number_of_tweets_is_known(database: Database) -> None:
         assert tweets.stored(session) == 9
 
 
-def test_what_was_replaced_meanwhile_is_not_read_on(tmp_path: Path, database_backend: str) -> None:
-    with closing(Database(databases.url_of(tmp_path))) as ready:
-        ready.upgrade()
-        run = Import(ready)
-        for row in (own_row(0), own_row(1)):
-            read = record(json_lines(tmp_path / "row.ndjson", row).read_bytes())
-            run.add(read.tweets, read.authors)
-        run.end()
-        reading = payloads.in_batches(ready, most=1)
-        next(reading)
-        drop(ready)
-        with pytest.raises(batches.TweetsReplaced):
-            list(reading)
-
-
-def test_what_is_deleted_meanwhile_is_left_out(tmp_path: Path, database_backend: str) -> None:
-    with closing(Database(databases.url_of(tmp_path))) as ready:
-        ready.upgrade()
-        run = Import(ready)
-        for number in range(3):
-            read = record(json_lines(tmp_path / "row.ndjson", own_row(number)).read_bytes())
-            run.add(read.tweets, read.authors)
-        run.end()
-        reading = tweets.in_batches(ready, most=1)
+def test_what_is_deleted_meanwhile_is_left_out_and_what_was_replaced_is_not_read_on(database_backend: str) -> None:
+    with imported(own_row(0), own_row(1), own_row(2)) as ready:
+        reading, others = tweets.in_batches(ready, most=1), payloads.in_batches(ready, most=1)
         (first,) = next(reading)
+        next(others)
         with ready.writing() as session:
             bury(session, int(post(1)["id"]))
         assert [view.id for batch in reading for view in batch] == [int(post(2)["id"])]
         assert first.id == int(post(0)["id"])
+        drop(ready)
+        with pytest.raises(batches.TweetsReplaced):
+            list(others)

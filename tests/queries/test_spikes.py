@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queries.spikes import spikes
+from tests.formats.views import MANY
 
 VALUES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9) | st.integers(0, 200)), max_size=60)
 
@@ -24,6 +25,7 @@ def stands_out(number: int, values: list[tuple[int, int]]) -> bool:
     return count >= 5 and count > mean and (count - mean) ** 2 > 9 * variance and count > 2 * middle
 
 
+@MANY
 @given(VALUES, VALUES)
 def test_a_spike_is_what_the_rule_says(values: list[tuple[int, int]], usual: list[tuple[int, int]]) -> None:
     everything = values + usual

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -16,26 +15,28 @@ from collector.tags import ensure
 from models import Listing, Run
 from queries.gaps import Stretch, any_within, stretches
 from queries.snowflakes import TWITTER_EPOCH, first_id, snowflake_time
-from tests.fixtures import databases
 from tests.fixtures.archives import MORNING
+from tests.formats.views import MANY
+from tests.queries.invented import imported
 
+pytestmark = pytest.mark.dialects
 MILLISECOND = timedelta(milliseconds=1)
 TAGS = ("#sre", "#devops")
+Left = tuple[str, int | None, int, bool]
 LEFT = st.lists(
     st.tuples(st.sampled_from(TAGS), st.none() | st.integers(0, 5000), st.integers(1, 5000), st.booleans()), max_size=5
 )
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Database]:
-    with closing(Database(databases.url_of(tmp_path_factory.mktemp("stretches")))) as ready:
-        ready.upgrade()
+def database(database_backend: str) -> Iterator[Database]:
+    with imported() as ready:
         with ready.writing() as session:
             session.add(Run(kind="collection", state="done", started=MORNING, token=1))
         yield ready
 
 
-def leave(database: Database, left: list[tuple[str, int | None, int, bool]]) -> None:
+def leave(database: Database, left: list[Left]) -> None:
     """Leave gaps from one second of the morning, exclusive, to another; from the beginning where there is none."""
     with database.writing() as session:
         session.execute(delete(Listing))
@@ -47,30 +48,30 @@ def leave(database: Database, left: list[tuple[str, int | None, int, bool]]) -> 
             session.add(Listing(**ids, **of, expired=expired))
 
 
-def test_a_stretch_is_the_time_of_a_gaps_ids(database: Database) -> None:
-    @given(LEFT, st.integers(-100, 10_000), st.integers(1, 3000))
-    @settings(deadline=None, max_examples=30)
-    def compare(left: list[tuple[str, int | None, int, bool]], first: int, length: int) -> None:
-        leave(database, left)
-        expected = [
-            Stretch(tag, MORNING + timedelta(seconds=since), MORNING + timedelta(seconds=since + length), expired)
-            if since is not None
-            else Stretch(tag, TWITTER_EPOCH, MORNING + timedelta(seconds=length), expired)
-            for tag, since, length, expired in left
-        ]
-        begin, end = (MORNING + timedelta(seconds=second) for second in (first, first + length))
-        with database.reading() as session:
-            assert sorted(stretches(session)) == sorted(expected)
-            for tag in TAGS:
-                mine = [one for one in expected if one.tag == tag]
-                found = stretches(session, keys=[tag])
-                assert sorted(found) == sorted(mine)
-                assert [one.first for one in found] == sorted(one.first for one in mine)
-                bounds = {"first": int(begin.timestamp()), "end": int(end.timestamp())}
-                reached = any(one.first < end and one.end - MILLISECOND >= begin for one in mine)
-                assert any_within(session, keys=[tag], **bounds) is reached
-
-    compare()
+@MANY
+@given(LEFT, st.integers(-100, 10_000), st.integers(1, 3000))
+def test_a_stretch_is_the_time_of_a_gaps_ids(database: Database, left: list[Left], first: int, length: int) -> None:
+    leave(database, left)
+    begin, end = (MORNING + timedelta(seconds=second) for second in (first, first + length))
+    expected = [
+        Stretch(
+            tag,
+            TWITTER_EPOCH if since is None else MORNING + timedelta(seconds=since),
+            MORNING + timedelta(seconds=(since or 0) + lasts),
+            expired,
+        )
+        for tag, since, lasts, expired in left
+    ]
+    with database.reading() as session:
+        assert sorted(stretches(session)) == sorted(expected)
+        for tag in TAGS:
+            mine = [one for one in expected if one.tag == tag]
+            found = stretches(session, keys=[tag])
+            assert sorted(found) == sorted(mine)
+            assert [one.first for one in found] == sorted(one.first for one in mine)
+            bounds = {"first": int(begin.timestamp()), "end": int(end.timestamp())}
+            reached = any(one.first < end and one.end - MILLISECOND >= begin for one in mine)
+            assert any_within(session, keys=[tag], **bounds) is reached
 
 
 def test_a_stretch_ends_after_the_last_id_that_may_be_missing(database: Database) -> None:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from alchemy import Database
 from collector.copies.backups import drop
-from collector.imports import Import
 from collector.tags import ensure
 from collector.tweets.deletions import bury, bury_author
 from collector.tweets.presence import PRESENCES
-from formats.records import record
 from models import Listing, Presence, Run, Tag, Tweet
-from queries import periods, tweets
+from queries import periods
 from queries.filters import ALL, Filters
 from queries.hours import per_hour
 from queries.periods import rolled_up
 from queries.snowflakes import first_id
 from queries.timeline import MOST_BUCKETS, Slot, TooManyBuckets, timeline
 from queries.zones import DAY, HOUR, QUARTER
-from tests.fixtures import databases
 from tests.fixtures.archives import Json, tweet_id, user
 from tests.queries.clocks import naive
+from tests.queries.invented import add, imported, wanted
 
+pytestmark = pytest.mark.dialects
 CHANGES = {
     "Europe/Berlin": "2025-03-30T01:00:00Z",
     "America/New_York": "2025-11-02T06:00:00Z",
@@ -56,46 +52,21 @@ def when(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-class World:
-    """A database, and what may happen to its tweets."""
-
-    def __init__(self, folder: Path) -> None:
-        self.database = Database(databases.url_of(folder))
-        self.database.upgrade()
-
-    def imported(self, *objects: Any) -> None:
-        run = Import(self.database)
-        for one in objects:
-            read = record(json.dumps(one).encode())
-            assert not read.refused
-            run.add(read.tweets, read.authors)
-        run.end()
-
-    def ids(self) -> list[int]:
-        with self.database.reading() as session:
-            return list(session.scalars(select(Tweet.id).order_by(Tweet.id)))
-
-    def tweets(self, filters: Filters) -> list[Written]:
-        """Return the wanted tweets as lists of them show them."""
-        batches = tweets.in_batches(self.database, filters=filters)
-        return [(view.created, view.author_id) for batch in batches for view in batch]
-
-    def check(self) -> None:
-        """Compare what is kept with a recount."""
-        with self.database.reading() as session:
-            kept = session.execute(select(Presence.start, Presence.quarters, Presence.authors)).all()
-            assert sorted(map(tuple, kept)) == sorted(map(tuple, session.execute(PRESENCES).all()))
-
-    def timeline(self, *, bucket: timedelta, zone: str, filters: Filters = ALL) -> list[Slot]:
-        with self.database.reading() as session:
-            return timeline(session, bucket=bucket, zone=ZoneInfo(zone), filters=filters).slots
+def shown(database: Database, filters: Filters = ALL) -> list[Written]:
+    """Return the wanted tweets as lists of them show them."""
+    return [(view.created, view.author_id) for view in wanted(database, filters)]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[World]:
-    found = World(tmp_path_factory.mktemp("timeline"))
-    with closing(found.database):
-        yield found
+def check(database: Database) -> None:
+    """Compare what is kept with a recount."""
+    with database.reading() as session:
+        kept = session.execute(select(Presence.start, Presence.quarters, Presence.authors)).all()
+        assert sorted(map(tuple, kept)) == sorted(map(tuple, session.execute(PRESENCES).all()))
+
+
+def slots(database: Database, *, bucket: timedelta, zone: str = "UTC", filters: Filters = ALL) -> list[Slot]:
+    with database.reading() as session:
+        return timeline(session, bucket=bucket, zone=ZoneInfo(zone), filters=filters).slots
 
 
 def page(created: datetime, author: int | None, *versions: int, username: str | None = None) -> Json:
@@ -123,28 +94,30 @@ class Step:
 
 
 kinds = st.sampled_from(["post"] * 6 + ["many", "many", "row", "row", "nobody", "edit", "bury", "name", "author", "drop"])
-steps = st.lists(st.builds(Step, kinds, st.integers(-NEAR_S, NEAR_S), st.integers(1, 4)), min_size=1, max_size=25)
+steps = st.lists(st.builds(Step, kinds, st.integers(-NEAR_S, NEAR_S), st.integers(1, 4)), min_size=4, max_size=20)
 
 
-def happen(world: World, step: Step, middle: datetime) -> None:
-    at, ids = middle + timedelta(seconds=step.second), world.ids()
+def happen(database: Database, step: Step, middle: datetime) -> None:
+    at = middle + timedelta(seconds=step.second)
+    with database.reading() as session:
+        ids = list(session.scalars(select(Tweet.id).order_by(Tweet.id)))
     if step.kind in ("post", "name"):
-        world.imported(page(at, step.author, username=f"user_{step.author}" if step.kind == "name" else None))
+        add(database, page(at, step.author, username=f"user_{step.author}" if step.kind == "name" else None))
     elif step.kind == "many":
-        world.imported(*(page(at + timedelta(minutes=9 * n), 1 + (step.author + n) % 4) for n in range(12)))
+        add(database, *(page(at + timedelta(minutes=9 * n), 1 + (step.author + n) % 4) for n in range(12)))
     elif step.kind == "row":
-        world.imported(row_of(at, f"user_{step.author}"))
+        add(database, row_of(at, f"user_{step.author}"))
     elif step.kind == "nobody":
-        world.imported(page(at, None))
+        add(database, page(at, None))
     elif step.kind == "author" and step.author == 4:
-        bury_author(world.database, "user_4")
+        bury_author(database, "user_4")
     elif step.kind == "drop" and step.author == 1:
-        drop(world.database)
+        drop(database)
     elif ids and step.kind == "edit":
         first = ids[step.second % len(ids)]
-        world.imported(page(at, step.author, first, first + (60_000 << 22)))
+        add(database, page(at, step.author, first, first + (60_000 << 22)))
     elif ids and step.kind == "bury":
-        with world.database.writing() as session:
+        with database.writing() as session:
             bury(session, ids[step.second % len(ids)])
 
 
@@ -163,25 +136,25 @@ def expected(written: Sequence[Written], zone: str, bucket: timedelta, asked: Fi
     return found
 
 
-def test_the_timeline_is_a_plain_count_whatever_happened(world: World) -> None:
-    @given(st.data(), st.sampled_from(sorted(CHANGES)), steps)
-    @settings(deadline=None, max_examples=20 if world.database.on_file else 4)
-    def compare(data: st.DataObject, zone: str, happened: list[Step]) -> None:
-        drop(world.database)
-        middle = when(CHANGES[zone])
+def compare(data: st.DataObject, zone: str, happened: list[Step]) -> None:
+    middle = when(CHANGES[zone])
+    with imported() as database:
         for step in happened:
-            happen(world, step, middle)
-            world.check()
+            happen(database, step, middle)
+            check(database)
         edges = st.none() | st.integers(-NEAR_S, NEAR_S) | st.integers(-160, 160).map(lambda quarter: quarter * 900)
         for bucket in (QUARTER, HOUR, DAY):
             since, until = sorted((data.draw(edges), data.draw(edges)), key=lambda edge: edge or 0)
             asked = Filters(since=_after(middle, since), until=_after(middle, until))
-            assert world.timeline(bucket=bucket, zone=zone, filters=asked) == expected(world.tweets(ALL), zone, bucket, asked)
-            english = asked._replace(lang="en")
-            mine = expected(world.tweets(Filters(lang="en")), zone, bucket, asked)
-            assert world.timeline(bucket=bucket, zone=zone, filters=english) == mine
+            for lang in (None, "en"):
+                mine = expected(shown(database, Filters(lang=lang)), zone, bucket, asked)
+                assert slots(database, bucket=bucket, zone=zone, filters=asked._replace(lang=lang)) == mine
 
-    compare()
+
+@pytest.mark.parametrize("examples", [5, pytest.param(80, marks=pytest.mark.slow)])
+def test_the_timeline_is_a_plain_count_whatever_happened(database_backend: str, examples: int) -> None:
+    some = settings(deadline=None, max_examples=examples, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    some(given(st.data(), st.sampled_from(sorted(CHANGES)), steps)(compare))()
 
 
 def _after(middle: datetime, second: int | None) -> datetime | None:
@@ -191,32 +164,29 @@ def _after(middle: datetime, second: int | None) -> datetime | None:
 MIDDAY = when("2025-06-01T12:00:00Z")
 
 
-@pytest.fixture
-def small(tmp_path: Path, database_backend: str) -> Iterator[World]:
-    """Three tweets of two authors within 22 minutes, and one of nobody an hour later."""
-    found = World(tmp_path)
-    with closing(found.database):
-        minutes = ((0, 1), (1, 2), (22, 1), (82, None))
-        found.imported(*(page(MIDDAY + timedelta(minutes=minute), author) for minute, author in minutes))
-        yield found
+MINUTES = ((0, 1), (1, 2), (22, 1), (82, None))
+TWEETS = [page(MIDDAY + timedelta(minutes=minute), author) for minute, author in MINUTES]
+"""Three tweets of two authors within 22 minutes, and one of nobody an hour later."""
 
 
-def counts(world: World, bucket: timedelta, **asked: Any) -> list[tuple[int, int, bool]]:
-    slots = world.timeline(bucket=bucket, zone="UTC", filters=Filters(**asked))
-    return [(slot.tweets, slot.authors, slot.partial) for slot in slots]
+@pytest.fixture(scope="module")
+def small(database_backend: str) -> Iterator[Database]:
+    with imported(*TWEETS) as ready:
+        yield ready
 
 
-def test_authors_are_distinct_within_each_bucket(small: World) -> None:
-    assert counts(small, QUARTER)[:2] == [(2, 2, False), (1, 1, False)]
+def counts(database: Database, bucket: timedelta, **asked: Any) -> list[tuple[int, int, bool]]:
+    found = slots(database, bucket=bucket, filters=Filters(**asked))
+    return [(slot.tweets, slot.authors, slot.partial) for slot in found]
+
+
+def test_authors_are_distinct_within_each_bucket_and_quarters_without_tweets_are_there(small: Database) -> None:
+    assert counts(small, QUARTER) == [(2, 2, False), (1, 1, False), *[(0, 0, False)] * 3, (1, 0, False)]
     assert counts(small, HOUR) == [(3, 2, False), (1, 0, False)]
     assert counts(small, DAY) == [(4, 2, False)]
 
 
-def test_quarters_without_tweets_are_there(small: World) -> None:
-    assert counts(small, QUARTER)[2:] == [(0, 0, False)] * 3 + [(1, 0, False)]
-
-
-def test_a_bucket_that_is_cut_counts_what_is_within_and_is_partial(small: World) -> None:
+def test_a_bucket_that_is_cut_counts_what_is_within_and_is_partial(small: Database) -> None:
     since, until = MIDDAY + timedelta(seconds=1), MIDDAY + timedelta(minutes=22)
     assert counts(small, DAY, since=since) == [(3, 2, True)]
     assert counts(small, DAY, until=until) == [(2, 2, True)]
@@ -226,36 +196,39 @@ def test_a_bucket_that_is_cut_counts_what_is_within_and_is_partial(small: World)
     assert counts(small, HOUR, since=MIDDAY, until=MIDDAY + timedelta(seconds=0.5)) == [(1, 1, True)]
 
 
-def test_a_period_without_tweets_is_filled_with_nothing(small: World) -> None:
+def test_a_period_without_tweets_is_filled_with_nothing(small: Database) -> None:
     long_ago = MIDDAY - timedelta(days=900)
     assert counts(small, HOUR, since=long_ago, until=long_ago + 3 * HOUR) == [(0, 0, False)] * 3
     assert counts(small, HOUR, since=long_ago, until=long_ago) == []
     assert counts(small, HOUR, until=long_ago) == counts(small, HOUR, since=MIDDAY + DAY) == []
 
 
-def test_a_filter_decides_where_the_timeline_begins_and_ends(small: World) -> None:
-    small.imported(row_of(MIDDAY + timedelta(hours=3), "eve"), row_of(MIDDAY + timedelta(hours=5), "eve"))
-    assert counts(small, HOUR, lang="pt") == [(1, 1, False), (0, 0, False), (1, 1, False)]
-    assert counts(small, HOUR, author="eve", until=MIDDAY + timedelta(hours=5)) == [(1, 1, False), (0, 0, False)]
-    assert counts(small, HOUR, author="nobody") == []
+def test_a_filter_decides_where_the_timeline_begins_and_ends(database_backend: str) -> None:
+    with imported(*TWEETS, row_of(MIDDAY + timedelta(hours=3), "eve"), row_of(MIDDAY + timedelta(hours=5), "eve")) as database:
+        assert counts(database, HOUR, lang="pt") == [(1, 1, False), (0, 0, False), (1, 1, False)]
+        assert counts(database, HOUR, author="eve", until=MIDDAY + timedelta(hours=5)) == [(1, 1, False), (0, 0, False)]
+        assert counts(database, HOUR, author="nobody") == []
+        for asked in (Filters(lang="pt"), Filters(since=_minute(1)), Filters(until=_minute(22)), Filters(min_followers=9)):
+            hours = Counter(created.astimezone(ZoneInfo("Asia/Kathmandu")).hour for created, _ in shown(database, asked))
+            with database.reading() as session:
+                found = per_hour(session, zone=ZoneInfo("Asia/Kathmandu"), filters=asked)
+            assert found == [(hour, hours[hour]) for hour in range(24)]
 
 
-def test_the_bucket_that_still_runs_is_partial(small: World) -> None:
-    now = datetime.now(UTC)
-    small.imported(page(now - DAY, 3), page(now, 3))
-    slots = counts(small, DAY, since=now.replace(hour=0, minute=0, second=0, microsecond=0) - DAY)
-    assert [partial for _, _, partial in slots[:2]] == [False, True]
+def test_the_bucket_that_still_runs_is_partial(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("queries.timeline.x_now", lambda _: MIDDAY + timedelta(minutes=70))
+    assert [partial for _, _, partial in counts(small, HOUR)] == [False, True]
 
 
-def test_a_bucket_longer_than_presence_reaches_back_is_exact(small: World) -> None:
-    small.imported(*(page(MIDDAY + timedelta(hours=hour), 1 + hour % 3) for hour in (26, 27, 30, 50)))
-    first = int(MIDDAY.timestamp())
-    with small.database.reading() as session:
+def test_a_bucket_longer_than_presence_reaches_back_is_exact(database_backend: str) -> None:
+    first, later = int(MIDDAY.timestamp()), (26, 27, 30, 50)
+    more = [page(MIDDAY + timedelta(hours=hour), 1 + hour % 3) for hour in later]
+    with imported(*TWEETS, *more) as database, database.reading() as session:
         (found,) = rolled_up(session, [(first, first + 60 * 3600)]).values()
     assert found == (8, 3)
 
 
-def test_too_many_buckets_are_refused_before_anything_is_counted(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_buckets_are_refused_before_anything_is_counted(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     until = MIDDAY + MOST_BUCKETS * QUARTER
     assert len(counts(small, QUARTER, since=MIDDAY, until=until)) == MOST_BUCKETS
     monkeypatch.setattr(periods, "rolled_up", None)
@@ -265,56 +238,34 @@ def test_too_many_buckets_are_refused_before_anything_is_counted(small: World, m
         counts(small, DAY, since=EARLIEST, until=LATEST)
 
 
-def test_the_ends_of_the_calendar_are_no_error(small: World) -> None:
+def test_the_ends_of_the_calendar_are_no_error(small: Database) -> None:
     for zone in ("America/Sao_Paulo", "Asia/Tokyo"):
         for asked in (
             Filters(since=EARLIEST, until=EARLIEST + DAY),
             Filters(since=LATEST - DAY, until=LATEST),
             Filters(since=LATEST),
         ):
-            assert small.timeline(bucket=DAY, zone=zone, filters=asked) == []
+            assert slots(small, bucket=DAY, zone=zone, filters=asked) == []
 
 
-@pytest.mark.parametrize(
-    ("since", "until", "complete"),
-    [
-        (0, 60, False),
-        (29, 31, False),
-        (0, 30, True),
-        (0, 31, False),
-        (40, 60, True),
-        (39, 60, False),
-        (None, None, False),
-        (None, 30, True),
-    ],
-)
-def test_a_gap_of_a_collection_makes_a_timeline_incomplete(
-    small: World, since: int | None, until: int | None, complete: bool
-) -> None:
-    """The gap is of #sre, from minute 30 to minute 40."""
-    leave_gap(small, 30, 40)
-    bounds = dict(zip(("since", "until"), (minute and _minute(minute) for minute in (since, until)), strict=True))
-    bounds["since"] = MIDDAY if since == 0 else bounds["since"]
-    assert is_complete(small, **bounds) is complete
+def test_a_gap_in_the_time_and_tags_that_are_asked_makes_a_timeline_incomplete(database_backend: str) -> None:
+    """The gap is of #sre, from minute 30 to minute 40; a later one is where nothing is shown."""
+    with imported(*TWEETS) as database:
+        leave_gap(database, 130, 140)
+        assert is_complete(database)
+        assert not is_complete(database, since=_minute(125))
+        assert is_complete(database, since=_minute(145))
+        leave_gap(database, 30, 40)
+        within = [(0, 60), (29, 31), (0, 31), (39, 60), (None, None)]
+        for since, until in [*within, (0, 30), (40, 60), (None, 30)]:
+            bounds = {"since": None if since is None else _minute(since), "until": until and _minute(until)}
+            assert is_complete(database, **bounds) is ((since, until) not in within), (since, until)
+        for tags, complete in ((("#sre",), False), (("#devops",), True), (("#devops", "#sre"), False)):
+            assert is_complete(database, tags=tags, since=MIDDAY, until=MIDDAY + HOUR) is complete
 
 
-def test_only_gaps_of_the_wanted_tags_count(small: World) -> None:
-    leave_gap(small, 30, 40)
-    period = {"since": MIDDAY, "until": MIDDAY + HOUR}
-    assert not is_complete(small, tags=("#sre",), **period)
-    assert is_complete(small, tags=("#devops",), **period)
-    assert not is_complete(small, tags=("#devops", "#sre"), **period)
-
-
-def test_where_nothing_is_shown_a_gap_in_what_was_asked_counts(small: World) -> None:
-    leave_gap(small, 130, 140)
-    assert is_complete(small)
-    assert not is_complete(small, since=_minute(125))
-    assert is_complete(small, since=_minute(145))
-
-
-def leave_gap(world: World, first: int, end: int) -> None:
-    with world.database.writing() as session:
+def leave_gap(database: Database, first: int, end: int) -> None:
+    with database.writing() as session:
         for tag in ("#sre", "#devops"):
             ensure(session, tag)
         tag_id, run_id = session.scalar(select(Tag.id).where(Tag.tag == "#sre")), session.scalar(select(Run.id))
@@ -323,19 +274,10 @@ def leave_gap(world: World, first: int, end: int) -> None:
         session.add(Listing(**of, until_id=until_id, before=until_id))
 
 
-def is_complete(world: World, **asked: Any) -> bool:
-    with world.database.reading() as session:
+def is_complete(database: Database, **asked: Any) -> bool:
+    with database.reading() as session:
         return timeline(session, bucket=HOUR, zone=UTC, filters=Filters(**asked)).complete
 
 
 def _minute(minute: int) -> datetime:
     return MIDDAY + timedelta(minutes=minute)
-
-
-def test_the_hours_of_the_day_are_those_of_the_wanted_tweets(small: World) -> None:
-    small.imported(row_of(MIDDAY + timedelta(hours=3), "eve"))
-    for asked in (Filters(lang="pt"), Filters(since=_minute(1)), Filters(until=_minute(22)), Filters(min_followers=9)):
-        expected = Counter(created.astimezone(ZoneInfo("Asia/Kathmandu")).hour for created, _ in small.tweets(asked))
-        with small.database.reading() as session:
-            found = per_hour(session, zone=ZoneInfo("Asia/Kathmandu"), filters=asked)
-        assert found == [(hour, expected[hour]) for hour in range(24)]

@@ -1,0 +1,151 @@
+"""What is told of the wanted tweets, against a plain count of those that a list shows."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alchemy import Database
+from collector.tags import track
+from queries import sources, texts
+from queries.activity import Activity, activity
+from queries.activity import counted as counted_activity
+from queries.authors import AuthorRank
+from queries.axes import axis
+from queries.filters import ALL, Filters
+from queries.periods import Period
+from queries.series import TagSeries, per_tag, totals
+from queries.texts import Hashtags, hashtags
+from queries.tweets import TweetView, found
+from tests.fixtures import databases
+from tests.formats.views import MANY
+from tests.queries.invented import FILTERS, MIDDLE, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
+from text import hashtags as rules
+
+pytestmark = pytest.mark.dialects
+TWEETS, FEW = 200, 100
+BEGIN = int(MIDDLE.timestamp())
+LENGTHS = st.integers(1, 36 * 3600) | st.integers(1, 12 * 86_400) | st.integers(1, 1000 * 86_400)
+
+
+@pytest.fixture(scope="module")
+def database(database_backend: str) -> Iterator[Database]:
+    with invented(TWEETS) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def empty(database_backend: str) -> Iterator[Database]:
+    """A database without tweets, in which a tag is tracked."""
+    with imported() as ready:
+        with ready.writing() as session:
+            track(session, "#sre", None)
+        yield ready
+
+
+@MANY
+@given(FILTERS, st.integers(1, TWEETS + 50))
+def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters, most: int) -> None:
+    """With 20 for few, all ways to the tweets are gone."""
+    expected = min(len(wanted(database, filters)), most)
+    for few in (sources.FEW, 20):
+        with pytest.MonkeyPatch.context() as patch, database.reading() as session:
+            patch.setattr(sources, "FEW", few)
+            assert found(session, filters, most=most) == expected
+
+
+@MANY
+@given(FILTERS, st.integers(1, 15))
+def test_the_most_active_are_those_with_the_most_wanted_tweets(database: Database, filters: Filters, most: int) -> None:
+    views = wanted(database, filters)
+    counts = Counter(view.author_id for view in views if view.author_id is not None)
+    facts = {view.author_id: (view.author, view.followers, view.username) for view in views}
+    ranked = sorted(counts, key=lambda author: (-counts[author], facts[author][2] or "", author))
+    expected = Activity(len(views), len(counts), tuple(AuthorRank(*facts[own], counts[own]) for own in ranked[:most]))
+    with database.reading() as session:
+        assert activity(session, filters, most=most) == expected
+        assert counted_activity(session, filters) == expected[:2]
+
+
+@MANY
+@given(FILTERS, st.integers(1, 5), st.lists(st.sampled_from(["#sre", "#café"]), unique=True))
+def test_the_hashtags_are_those_of_the_newest_wanted_tweets(
+    database: Database, filters: Filters, most: int, besides: list[str]
+) -> None:
+    every = wanted(database, filters)
+    newest = sorted(every, key=lambda view: (view.created, view.id), reverse=True)[:FEW]
+    views = every if filters == ALL else newest
+    counts = Counter(key for view in views for key in rules.hashtags(view.text) if key not in besides)
+    with pytest.MonkeyPatch.context() as patch, database.reading() as session:
+        patch.setattr(texts, "MOST_LOOKED_AT", FEW)
+        told = hashtags(session, filters, most=most, besides=besides)
+    shown = [(rules.key(row.tag), row.tweets) for row in told.rows]
+    assert shown == sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:most]
+    assert [row.share for row in told.rows] == [count / len(views) for _, count in shown]
+    assert told[1:] == (len(views), len(views) == len(every))
+
+
+def counted(periods: Sequence[Period], views: Sequence[TweetView]) -> list[int]:
+    """Count tweets by period, one after the other."""
+    starts, counts = [first for first, _ in periods], Counter[int]()
+    for view in views:
+        second = int(view.created.timestamp())
+        if periods and starts[0] <= second < periods[-1][1]:
+            counts[bisect(starts, second) - 1] += 1
+    return [counts[number] for number in range(len(periods))]
+
+
+@MANY
+@given(FILTERS, st.sampled_from(ZONES), SECONDS, LENGTHS, st.booleans())
+def test_the_counts_by_period_are_those_of_the_wanted_tweets(
+    database: Database, filters: Filters, zone: str, second: int, length: int, after: bool
+) -> None:
+    first = BEGIN + second - (0 if after else length)
+    periods, views = axis(ZoneInfo(zone), first, first + length).periods, wanted(database, filters)
+    theirs = [(tag, counted(periods, [view for view in views if tag in view.tags])) for tag in sorted((*TAGS, UNUSED))]
+    with database.reading() as session:
+        assert totals(session, periods, filters) == counted(periods, views)
+        assert per_tag(session, periods, filters) == [
+            (tag, tuple(counts)) for tag, counts in theirs if any(counts) or tag == UNUSED
+        ]
+
+
+def test_every_tweet_is_in_one_of_the_periods_of_all_time(database: Database) -> None:
+    periods = axis(ZoneInfo("Asia/Kathmandu"), BEGIN - SPREAD_S, BEGIN + SPREAD_S + 1).periods
+    with database.reading() as session:
+        assert sum(totals(session, periods, ALL)) == TWEETS
+        assert sum(totals(session, periods, Filters(min_followers=0))) == len(wanted(database, Filters(min_followers=0)))
+
+
+def test_an_untracked_tag_is_there_where_it_found_tweets(database_backend: str) -> None:
+    with invented(5) as database:
+        url = database.url.render_as_string(hide_password=False)
+        periods = axis(UTC, BEGIN - SPREAD_S, BEGIN + SPREAD_S + 1).periods
+        databases.asked(url, "UPDATE tags SET tracked = NOT tracked")
+        tracked = [tag for (tag,) in databases.asked(url, "SELECT tag FROM tags WHERE tracked ORDER BY key")]
+        with database.reading() as session:
+            told = {own.tag: sum(own.counts) for own in per_tag(session, periods, ALL)}
+            assert [own.tag for own in per_tag(session, periods[:1], Filters(lang="xx"))] == tracked
+        theirs = Counter(tag for view in wanted(database, ALL) for tag in view.tags)
+        assert told == {**dict.fromkeys(tracked, 0), **theirs}
+
+
+def test_of_no_tweets_nothing_is_told(database: Database, empty: Database) -> None:
+    for one, filters in ((empty, ALL), (empty, Filters(lang="en")), (database, Filters(lang="xx"))):
+        with one.reading() as session:
+            assert activity(session, filters, most=3) == Activity(0, 0, ())
+            assert counted_activity(session, filters) == (0, 0)
+            assert hashtags(session, filters, most=3) == Hashtags((), 0, True)
+            assert totals(session, [(0, 900), (900, 1800)], filters) == [0, 0]
+            assert totals(session, [], filters) == []
+    with empty.reading() as session:
+        for filters in (ALL, Filters(lang="en")):
+            assert per_tag(session, [(0, 900), (900, 1800)], filters) == [TagSeries("#sre", (0, 0))]
+            assert per_tag(session, [], filters) == [TagSeries("#sre", ())]
