@@ -6,22 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
+from tqdm import tqdm
 
 from app import create_app
 from collector.collector import Collector
 from settings import load
 from tests.fixtures import databases
-from tests.fixtures.archives import Json
+from tests.fixtures.archives import FIXTURES, Archive, Json
 from tests.fixtures.environment import ROOT
 
 TAGS = "#devops,#sre,#Observability"
 NOBODY = "http://127.0.0.1:9"
+PAGE = 4096
+tqdm.monitor_interval = 0  # the thread that watches progress bars would outlive its test
 
 
 class Ended(NamedTuple):
@@ -35,9 +40,10 @@ class Ended(NamedTuple):
 class Program:
     """The program over a database file of its own."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, empty: bool = False, **settings: str) -> None:
+        """Wire it over the folder's database, which is migrated, or with `empty` not there yet if it is SQLite's."""
         self.file = folder / "tweets.db"
-        self.url = databases.url_of(folder)
+        self.url = databases.url_of(folder, empty=empty)
         self.environment = {
             "DATABASE_URL": self.url,
             "DATA_FOLDER": str(folder),
@@ -48,17 +54,21 @@ class Program:
         self.collector: Collector = self.app.extensions["collector"]
 
     def run(self, *arguments: str | Path) -> Ended:
-        """Run a command in this process."""
-        result = self.app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
+        """Run a command in this process, whose objects it leaves to the garbage collector as they are."""
+        with patch("commands.tweets._program_kept", nullcontext):
+            result = self.app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ended(result.exit_code, result.stdout.splitlines(), _said(result.stderr))
 
+    def command(self, *arguments: str | Path) -> dict[str, Any]:
+        """Return what subprocess needs to run a command in a process of its own."""
+        command = [sys.executable, "-m", "flask", "--app", "app", *map(str, arguments)]
+        return {"args": command, "cwd": ROOT, "env": {"PATH": os.environ["PATH"], **self.environment}}
+
     def process(self, *arguments: str | Path) -> Ended:
         """Run a command in a process of its own."""
-        command = [sys.executable, "-m", "flask", "--app", "app", *map(str, arguments)]
-        variables = {"PATH": os.environ["PATH"], **self.environment}
-        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(**self.command(*arguments), capture_output=True, text=True, timeout=60, check=False)
         return Ended(done.returncode, done.stdout.splitlines(), _said(done.stderr))
 
     def imported(self, *arguments: str | Path) -> str:
@@ -93,18 +103,20 @@ def _said(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if not line.startswith('{"@timestamp"')]
 
 
-MakeProgram = Callable[..., Program]
+class MakeProgram(Protocol):
+    """Makes programs in folders of their own, with more settings by name."""
+
+    def __call__(self, name: str = ..., *, empty: bool = ..., **settings: str) -> Program: ...
 
 
 @pytest.fixture
 def make_program(tmp_path: Path, database_backend: str) -> Iterator[MakeProgram]:
-    """Make programs in folders of their own, with more settings by name."""
     made: list[Program] = []
 
-    def make(name: str = "program", **settings: str) -> Program:
+    def make(name: str = "program", *, empty: bool = False, **settings: str) -> Program:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        made.append(Program(folder, **settings))
+        made.append(Program(folder, empty=empty, **settings))
         return made[-1]
 
     yield make
@@ -115,3 +127,34 @@ def make_program(tmp_path: Path, database_backend: str) -> Iterator[MakeProgram]
 @pytest.fixture
 def program(make_program: MakeProgram) -> Program:
     return make_program()
+
+
+@pytest.fixture
+def nothing(make_program: MakeProgram) -> Program:
+    """A program whose database is not there yet."""
+    return make_program(empty=True)
+
+
+@pytest.fixture
+def filled(program: Program) -> Program:
+    """A program with three tweets."""
+    program.imported(FIXTURES / "twarc-pages.jsonl")
+    return program
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path)
+
+
+def asked(file: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Ask a SQLite file without the program."""
+    return databases.asked(f"sqlite:///{file}", statement)
+
+
+def damage(file: Path) -> None:
+    """Overwrite the head of every page but the first."""
+    content = bytearray(file.read_bytes())
+    for offset in range(PAGE, len(content), PAGE):
+        content[offset : offset + 512] = b"\xff" * 512
+    file.write_bytes(content)

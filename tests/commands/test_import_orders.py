@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 
 from collector import imports
 from collector.tweets.deletions import bury
-from tests.commands.conftest import MakeProgram, Program
+from tests.commands.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, user
+from tests.fixtures.loggers import logging_restored
 
 QUERIES = {
     "tweets": """SELECT t.id, version, text, created, t.lang, country, country_code, author_id, key
@@ -45,22 +47,22 @@ def archive() -> list[Json]:
 
 
 def _versions() -> Iterator[Json]:
-    for number in range(0, 60, 6):
+    for number in range(0, 24, 6):
         whole = [number, number + 1, number + 2]
         yield page(edited(*whole, text="third #sre", lang="es"), retrieved=_hour(number))
         yield page(edited(*whole[:2], text="second #sre #devops", lang="it"))
         yield page(edited(number, text="first #Observability"), retrieved=_hour(number + 1))
         yield page({**post(number + 2, "third #sre"), "lang": "es"})
         yield page(edited(*whole[1:], text="third #sre", lang="es"))
-    for number in range(100, 130, 6):
+    for number in range(100, 112, 6):
         tags = ["#devops", "#sre"] if number % 12 else ["#sre", "#devops"]
         yield page(edited(number, number + 1, text=f"second {tags[0]}", lang="it"))
         yield page(edited(number + 1, number + 2, text=f"third {tags[1]}", lang="es"))
-    yield page(*(edited(number, text=f"none {number}") for number in range(60, 70)), edited(68, 69, text="none 69"))
+    yield page(*(edited(number, text=f"none {number}") for number in range(65, 69)), edited(68, 69, text="none 69"))
 
 
 def _authors() -> Iterator[Json]:
-    for number in range(70, 80):
+    for number in range(70, 76):
         people = (user(7001 + number % 3, f"Ada at {number}", f"ada_{number % 3}", number),)
         yield page(post(number, author=7001 + number % 3), users=people, retrieved=_hour(number))
     yield {**post(70, author=7002), "author": user(7002, username="ada_1"), "__twarc": {"retrieved_at": _hour(1).isoformat()}}
@@ -69,7 +71,7 @@ def _authors() -> Iterator[Json]:
 
 
 def _own_rows() -> Iterator[Json]:
-    for number in range(175, 185):
+    for number in range(175, 179):
         named = {"username": f"bo_{number % 2}", "observed": (_hour(number)).isoformat(), "author_id": None}
         yield own_row(number, f"row {number}", rash="#zeta", tags=["#alpha", "#zeta"], followers=number, **named)
     first, second, third = (post(number)["id"] for number in (0, 1, 2))
@@ -95,30 +97,32 @@ def stored(program: Program, *files: Path) -> Contents:
     return contents(program)
 
 
-@pytest.fixture
-def expected(make_program: MakeProgram, tmp_path: Path) -> Contents:
-    return stored(make_program("expected"), json_lines(tmp_path / "expected.jsonl", *archive()))
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Contents:
+    """What is stored of the lines in their order, in batches of the usual size."""
+    folder = tmp_path_factory.mktemp("expected")
+    with logging_restored():
+        program = Program(folder)
+        with closing(program.collector):
+            return stored(program, json_lines(folder / "expected.jsonl", *archive()))
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 31])
-def test_the_size_of_a_batch_leaves_no_trace(
-    make_program: MakeProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Contents, batch: int
-) -> None:
-    assert len(expected["tweets"]) > 30
-    assert len(expected["versions"]) >= 20
-    monkeypatch.setattr(imports, "BATCH", batch)
-    assert stored(make_program("other"), json_lines(tmp_path / "other.jsonl", *archive())) == expected
+QUICK = [(1, None), (7, None), (1, 0), (10, 1), (10_000, 2)]
+LONG = [pytest.param(batch, seed, marks=pytest.mark.reliability) for batch in (1, 31) for seed in (3, 4)]
 
 
-@pytest.mark.parametrize("batch", [1, 10, 10_000])
-@pytest.mark.parametrize("seed", range(4))
-def test_the_order_of_lines_leaves_no_trace(
-    make_program: MakeProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Contents, batch: int, seed: int
+@pytest.mark.dialects
+@pytest.mark.parametrize(("batch", "seed"), [*QUICK, *LONG])
+def test_neither_the_size_of_a_batch_nor_the_order_of_lines_leaves_a_trace(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Contents, batch: int, seed: int | None
 ) -> None:
     lines = archive()
-    random.Random(seed).shuffle(lines)
+    if seed is not None:
+        random.Random(seed).shuffle(lines)
     monkeypatch.setattr(imports, "BATCH", batch)
-    assert stored(make_program("other"), json_lines(tmp_path / "other.jsonl", *lines)) == expected
+    assert stored(program, json_lines(tmp_path / "other.jsonl", *lines)) == expected
+    assert len(expected["tweets"]) > 20
+    assert len(expected["versions"]) >= 10
 
 
 def test_a_second_import_of_the_same_leaves_no_trace(program: Program, tmp_path: Path) -> None:
@@ -128,6 +132,7 @@ def test_a_second_import_of_the_same_leaves_no_trace(program: Program, tmp_path:
     assert contents(program) == before
 
 
+@pytest.mark.dialects
 def test_histories_that_each_lack_a_version_are_one_tweet_when_they_come_together(program: Program, tmp_path: Path) -> None:
     lines = [page(edited(0, 2, text="third")), page(edited(1, 2, text="third")), page(post(1, "second"))]
     now = stored(program, json_lines(tmp_path / "archive.jsonl", *lines))
