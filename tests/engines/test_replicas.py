@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 import psycopg
@@ -21,18 +17,20 @@ from alchemy import Database, DatabaseAway, DatabaseUnavailable
 from collector.figures import changed
 from models import Mark
 from queries.figures import NEWEST
-from tests.fixtures.databases import MISSING, USER, Cluster, asked, programs
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
+from tests.reliability.node import Node
+from tests.reliability.places import on_loopback
+from tests.reliability.replication import Servers, servers
 
 pytestmark = pytest.mark.postgresql
-SYNCHRONOUS = "ANY 1 (*)"
 
 
 class Pair(NamedTuple):
     """A primary and a standby of its own, and the database of both."""
 
-    primary: Cluster
-    standby: Cluster
+    servers: Servers
+    primary: Node
+    standby: Node
     database: Database
 
     def note(self, name: str) -> None:
@@ -52,11 +50,11 @@ class Pair(NamedTuple):
 
     def replay(self, change: str) -> None:
         """Let the standby `pause` or `resume` to show what it receives."""
-        asked(self.standby.url("postgres"), f"SELECT pg_wal_replay_{change}()::text")
+        self.standby.asked(f"SELECT pg_wal_replay_{change}()::text")
 
     def promote(self, name: str) -> None:
         """Promote the standby, and note something on it."""
-        self.standby.run("pg_ctl", "-D", self.standby.data, "-s", "-w", "promote")
+        self.servers.promote(self.standby)
         wait_until(lambda: self._note_at_last(name))
 
     def _note_at_last(self, name: str) -> bool:
@@ -66,34 +64,15 @@ class Pair(NamedTuple):
         return False
 
 
-@contextmanager
-def running(programs: Path) -> Iterator[Pair]:
-    folders = [Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")) for _ in range(2)]
-    primary, standby = (Cluster(programs, folder) for folder in folders)
-    try:
-        primary.start()
-        url = primary.url_of("tweets")
-        standby.follow(primary)
-        asked(url, f"ALTER SYSTEM SET synchronous_standby_names = '{SYNCHRONOUS}'")
-        asked(url, "SELECT pg_reload_conf()")
-        hosts = "&".join(f"host=127.0.0.1:{one.port}" for one in (primary, standby))
-        both = f"postgresql+psycopg://{USER}@/tweets?{hosts}"
-        with closing(Database(f"{both}&target_session_attrs=read-write", standby.url("tweets"))) as database:
-            database.upgrade()
-            yield Pair(primary, standby, database)
-    finally:
-        for one in (standby, primary):
-            one.stop()
-            shutil.rmtree(one.folder, ignore_errors=True)
-
-
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    found = programs()
-    if found is None:
-        pytest.skip(MISSING)
-    with running(found) as ready:
-        yield ready
+    with servers(on_loopback(2)) as cluster:
+        primary, standby = cluster.nodes
+        standby.asked("ALTER SYSTEM RESET synchronous_standby_names")  # where it is promoted, nobody is left to confirm
+        standby.asked("SELECT pg_reload_conf()")
+        with closing(Database(cluster.url, standby.url)) as database:
+            database.upgrade()
+            yield Pair(cluster, primary, standby, database)
 
 
 def test_a_replica_answers_with_what_was_written_last_or_the_primary_does(pair: Pair) -> None:
@@ -121,9 +100,7 @@ def test_while_there_is_no_primary_what_was_confirmed_is_read_and_nothing_is_wri
 
 def test_a_primary_that_is_silent_is_given_up_and_one_of_before_a_failover_is_none(pair: Pair) -> None:
     pair.note("first")
-    pids = _processes(pair.primary)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    pair.primary.send(signal.SIGSTOP)
     began = time.monotonic()
     try:
         with pytest.raises(DatabaseUnavailable):
@@ -132,8 +109,7 @@ def test_a_primary_that_is_silent_is_given_up_and_one_of_before_a_failover_is_no
         assert pair.noted() == (True, {"first"})
         pair.promote("third")
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        pair.primary.send(signal.SIGCONT)
     assert pair.noted()[1] == {"first", "third"}
     pair.note("fourth")
     assert pair.noted()[1] == {"first", "third", "fourth"}
@@ -143,9 +119,8 @@ def test_a_process_that_begins_after_a_failover_finds_the_newer_primary(pair: Pa
     pair.note("first")
     pair.primary.kill()
     pair.promote("second")
-    pair.primary.launch("synchronous_standby_names=")  # by somebody who doesn't know
-    hosts = "&".join(f"host=127.0.0.1:{one.port}" for one in (pair.primary, pair.standby))
-    with closing(Database(f"postgresql+psycopg://{USER}@/tweets?{hosts}")) as begun:
+    pair.primary.start("synchronous_standby_names=")  # by somebody who doesn't know
+    with closing(Database(pair.servers.replica_url)) as begun:
         assert pair._replace(database=begun).noted()[1] == {"first", "second"}
 
 
@@ -183,8 +158,3 @@ def _cut_at_commit(session: Session) -> None:
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     connection.commit = committed
-
-
-def _processes(cluster: Cluster) -> list[int]:
-    pid = int((cluster.data / "postmaster.pid").read_text().split()[0])
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]

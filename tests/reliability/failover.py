@@ -18,7 +18,7 @@ from tests.fixtures.processes import serving
 from tests.reliability.judge import BILLING, Judge
 from tests.reliability.node import Node
 from tests.reliability.outside import Ledger
-from tests.reliability.replication import Trio
+from tests.reliability.replication import Servers
 from tests.reliability.traffic import NUMBERED, Traffic
 
 SETTINGS = {"TAGS": "#devops,#sre", "TW_NUMBER": "60", "MONTHLY_BUDGET_USD": "off", "CACHE_MB": "8"}
@@ -29,9 +29,9 @@ FIRST_WRITE_S = 60
 class ClusterJudge(Judge):
     """The judge of a cluster: it also counts how often a query bought a post on one day."""
 
-    def __init__(self, emulator: Emulator, trio: Trio, monkeypatch: Any) -> None:
+    def __init__(self, emulator: Emulator, servers: Servers, monkeypatch: Any) -> None:
         super().__init__(emulator, Path("of-none"), monkeypatch)
-        self._trio, self.times = trio, Counter[tuple[str, int]]()
+        self._servers, self.times = servers, Counter[tuple[str, int]]()
         sell = emulator.ledger.sell
 
         def sold(at_ms: int, *, posts: Any, users: Any, query: str) -> None:
@@ -45,11 +45,11 @@ class ClusterJudge(Judge):
         return sorted(sale for sale, times in self.times.items() if times > 1)
 
     def faults(self) -> list[str]:
-        with closing(Database(self._trio.url)) as database:
+        with closing(Database(self._servers.url)) as database:
             return faults(database, BILLING)
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
-        return databases.asked(self._trio.primary.url, query, *values)
+        return databases.asked(self._servers.primary.url, query, *values)
 
 
 class Round(NamedTuple):
@@ -69,8 +69,8 @@ class Round(NamedTuple):
 class Failover:
     """A service under way over a cluster, and what was told to its users."""
 
-    def __init__(self, trio: Trio, traffic: Traffic, ledger: Ledger, judge: ClusterJudge) -> None:
-        self.trio, self.ledger, self._traffic, self._judge = trio, ledger, traffic, judge
+    def __init__(self, servers: Servers, traffic: Traffic, ledger: Ledger, judge: ClusterJudge) -> None:
+        self.servers, self.ledger, self._traffic, self._judge = servers, ledger, traffic, judge
         self.rounds: list[Round] = []
 
     def round(self, lose: Callable[[int], str], time_: int = 0) -> None:
@@ -102,9 +102,9 @@ class Failover:
 
     def check(self) -> None:
         """Note what is wrong on any of the servers, in the books, or in what is stored; nothing runs now."""
-        trio, judge, say = self.trio, self._judge, self.ledger.say
-        trio.wait_for(*trio.standbys())
-        for node in trio.nodes:
+        servers, judge, say = self.servers, self._judge, self.ledger.say
+        servers.wait_for(*servers.standbys())
+        for node in servers.nodes:
             self._see(node)
         for fault in (*judge.faults(), *judge.overrun(), *(fault for day in judge.posts for fault in judge.differences(day))):
             say(fault)
@@ -144,10 +144,12 @@ class Failover:
 
 
 @contextmanager
-def failing_over(trio: Trio, emulator: Emulator, folder: Path, monkeypatch: Any, *, instances: int = 1) -> Iterator[Failover]:
+def failing_over(
+    servers: Servers, emulator: Emulator, folder: Path, monkeypatch: Any, *, instances: int = 1
+) -> Iterator[Failover]:
     """Let instances of the service be used over a cluster until the block ends."""
-    ledger, judge = Ledger(), ClusterJudge(emulator, trio, monkeypatch)
-    urls = {"DATABASE_URL": trio.url, "DATABASE_REPLICA_URL": trio.replica_url}
+    ledger, judge = Ledger(), ClusterJudge(emulator, servers, monkeypatch)
+    urls = {"DATABASE_URL": servers.url, "DATABASE_REPLICA_URL": servers.replica_url}
     with ExitStack() as stack:
         served = []
         for number in range(instances):
@@ -156,4 +158,4 @@ def failing_over(trio: Trio, emulator: Emulator, folder: Path, monkeypatch: Any,
         traffic = Traffic([instance.url for instance in served], emulator, ledger)
         stack.callback(traffic.stop)
         traffic.start()
-        yield Failover(trio, traffic, ledger, judge)
+        yield Failover(servers, traffic, ledger, judge)

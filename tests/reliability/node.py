@@ -31,8 +31,9 @@ class Node:
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
-    def start(self) -> None:
-        where = f"-p {self.place.port} -c listen_addresses={self.place.host} -c cluster_name={self.name}"
+    def start(self, *settings: str) -> None:
+        own = (f"listen_addresses={self.place.host}", f"cluster_name={self.name}", *settings)
+        where = " ".join([f"-p {self.place.port}", *(f"-c {one}" for one in own)])
         self.run("pg_ctl", "-D", self.data, "-w", "-s", "-l", self._log, "-o", where, "start")
 
     def asked(self, sql: str, *values: Any, database: str = DATABASE) -> list[tuple[Any, ...]]:

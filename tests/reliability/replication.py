@@ -1,14 +1,15 @@
-"""A primary and two standbys of PostgreSQL: how they are made, how one is promoted, and how one is built anew."""
+"""A primary and standbys of PostgreSQL: how they are made, how one is promoted, and how one is built anew."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import pytest
 
@@ -33,20 +34,22 @@ SETTINGS = {
 RECEIVING = "SELECT FROM pg_stat_wal_receiver"
 RECEIVED = "SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'"
 
+S = TypeVar("S", bound="Servers")
 
-class Trio:
-    """A primary and two standbys. `primary` is who writes now; who was killed counts again once it was built anew."""
+
+class Servers:
+    """A primary and its standbys, at most two. `primary` is who writes now; who was killed counts again once built anew."""
 
     def __init__(self, folder: Path, places: Sequence[Place], *, quorum: str = QUORUM) -> None:
         programs = databases.programs()
         if programs is None:
             pytest.skip(databases.MISSING)
-        self.nodes = [Node(programs, folder, *one) for one in zip(NAMES, places, strict=True)]
+        self.nodes = [Node(programs, folder, *one) for one in zip(NAMES, places, strict=False)]
         self.primary, self._quorum = self.nodes[0], quorum
 
     @property
     def url(self) -> str:
-        """The URL of a service: all three, of which the one that may write is meant."""
+        """The URL of a service: all of them, of which the one that may write is meant."""
         return f"{self.replica_url}&target_session_attrs=read-write"
 
     @property
@@ -58,7 +61,7 @@ class Trio:
         return [node for node in self.nodes if node is not self.primary]
 
     def start(self) -> None:
-        """Make the primary and two copies of it."""
+        """Make the primary and its copies."""
         first = self.primary
         first.run("initdb", "-D", first.data, "-A", "trust", "-U", databases.USER, "--no-sync", "-E", "UTF8", "--wal-segsize=4")
         settings = SETTINGS | {"synchronous_standby_names": ""}
@@ -126,17 +129,26 @@ class Trio:
             node.kill()
 
 
+def servers(places: Sequence[Place], *, quorum: str = QUORUM) -> AbstractContextManager[Servers]:
+    """Give a cluster at these places until the block ends."""
+    return started(lambda folder: Servers(folder, places, quorum=quorum))
+
+
 @contextmanager
-def trio(places: Sequence[Place], *, quorum: str = QUORUM) -> Iterator[Trio]:
-    """Give a cluster in a folder of its own; both are gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="trio-", dir="/tmp"))
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    made = Trio(folder, places, quorum=quorum)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+def started(make: Callable[[Path], S]) -> Iterator[S]:
+    """Start a cluster in a folder of its own, and show the logs where the block fails; both are gone at the end."""
+    with TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+        cluster = make(folder)
+        try:
+            cluster.start()
+            yield cluster
+        except BaseException:
+            for log in sorted(folder.glob("*.log")):
+                print(f"== {log.name}", log.read_text(errors="replace")[-2000:], sep="\n")
+            raise
+        finally:
+            cluster.stop()

@@ -13,7 +13,7 @@ from emulator import Emulator
 from tests.reliability.failover import Failover, failing_over
 from tests.reliability.losses import Losses
 from tests.reliability.places import in_namespaces, namespaces_possible, on_loopback
-from tests.reliability.replication import trio
+from tests.reliability.replication import servers
 
 ROUNDS = int(os.environ.get("FAILOVER_ROUNDS", "12"))
 
@@ -22,7 +22,7 @@ ROUNDS = int(os.environ.get("FAILOVER_ROUNDS", "12"))
 def test_a_primary_that_is_killed_or_paused_takes_nothing_along(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with trio(on_loopback()) as cluster, failing_over(cluster, emulator, tmp_path, monkeypatch) as failover:
+    with servers(on_loopback()) as cluster, failing_over(cluster, emulator, tmp_path, monkeypatch) as failover:
         failover.wait_for_writes()
         losses = Losses(cluster)
         failover.round(losses.kill)
@@ -36,7 +36,7 @@ def test_kills_pauses_and_partitions(tmp_path: Path, emulator: Emulator, monkeyp
         pytest.skip("network namespaces need root and iproute2: apt-get install iproute2")
     with (
         in_namespaces() as places,
-        trio(places) as cluster,
+        servers(places) as cluster,
         failing_over(cluster, emulator, tmp_path, monkeypatch, instances=2) as failover,
     ):
         failover.wait_for_writes()
@@ -52,7 +52,7 @@ def test_asynchronous_replicas_lose_what_was_acknowledged(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger must be able to find what it looks for: a standby is promoted that had not received for a while."""
-    with trio(on_loopback(), quorum="") as cluster, failing_over(cluster, emulator, tmp_path, monkeypatch) as failover:
+    with servers(on_loopback(), quorum="") as cluster, failing_over(cluster, emulator, tmp_path, monkeypatch) as failover:
         failover.wait_for_writes()
         lose(failover)
         lost = [fault for fault in failover.ledger.wrong if "lost" in fault]
@@ -61,7 +61,7 @@ def test_asynchronous_replicas_lose_what_was_acknowledged(
 
 
 def lose(failover: Failover) -> None:
-    cluster = failover.trio
+    cluster = failover.servers
     late, other = cluster.standbys()
     time.sleep(3)
     receiver = late.receiver()
