@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +84,7 @@ def needed(root: Path = ROOT) -> set[str]:
 
 def imported(files: Iterable[Path]) -> set[str]:
     """Return the top-level names that Python files import, also inside functions."""
-    return {name for file in files if file.suffix == ".py" for name in _imported(file)}
+    return set().union(*(_imported(file) for file in files if file.suffix == ".py"))
 
 
 def _files(root: Path, room: str) -> Iterator[Path]:
@@ -96,9 +97,20 @@ def _files(root: Path, room: str) -> Iterator[Path]:
             yield file
 
 
-def _imported(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@cache
+def _imported(file: Path) -> frozenset[str]:
+    found: list[str] = []
+    for node in _statements(ast.parse(file.read_text(encoding="utf-8")).body):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            found.append(node.module)
+    return frozenset(name.partition(".")[0] for name in found)
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Give all statements, however deep; what they are made of beside statements imports nothing."""
+    for node in nodes:
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, part, ()))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,17 +15,10 @@ from server.worker import GRACE_S
 from settings import LAYER_FILES, declared, load
 from tests.containers.recipe import stages, values, variables
 from tests.fixtures.environment import ROOT
+from tests.stack.files import Service, services
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 FINAL = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))[-1]
-LONGEST_S = 60
-
-Service = dict[str, Any]
-
-
-def services(text: str = COMPOSE) -> dict[str, Service]:
-    found: dict[str, Service] = yaml.safe_load(text)["services"]
-    return found
 
 
 @pytest.fixture
@@ -38,51 +27,10 @@ def service() -> Service:
     return services()["twitterapi"]
 
 
-def addresses(service: Service) -> list[str]:
-    """Return the host address of each published port; an empty text is every address."""
-    ports = service.get("ports", [])
-    return [port.get("host_ip", "") if isinstance(port, dict) else str(port).rpartition(":")[0] for port in ports]
-
-
-def reachable(text: str) -> set[str]:
-    """Return the services that can be reached from outside this machine."""
-    local = re.compile(r"127\.0\.0\.1(:[0-9-]*)?")
-    return {
-        name
-        for name, service in services(text).items()
-        if service.get("network_mode") == "host" or not all(local.fullmatch(address) for address in addresses(service))
-    }
-
-
 def seconds(duration: str) -> int:
     match = re.fullmatch(r"(\d+)(s|m)", duration)
     assert match, duration
     return int(match[1]) * {"s": 1, "m": 60}[match[2]]
-
-
-def test_every_port_is_this_machines_own() -> None:
-    assert addresses(services()["twitterapi"])
-    assert reachable(COMPOSE) == set()
-
-
-@pytest.mark.parametrize(
-    "published",
-    [
-        'ports: ["5000:5000"]',
-        'ports: ["5000"]',
-        "ports: [5000]",
-        'ports: ["0.0.0.0:5000:5000"]',
-        'ports: ["127.0.0.1:5000:5000", "[::]:5001:5001"]',
-        "ports: [{target: 5000, published: 5000}]",
-        "network_mode: host",
-    ],
-)
-def test_a_port_that_is_open_to_others_is_noticed(published: str) -> None:
-    assert reachable(f"services:\n  web:\n    {published}\n") == {"web"}
-
-
-def test_a_port_in_the_long_form_can_be_this_machines_own() -> None:
-    assert reachable("services:\n  web:\n    ports: [{target: 5000, published: 5000, host_ip: 127.0.0.1}]\n") == set()
 
 
 def test_it_publishes_the_port_that_the_service_listens_on(service: Service) -> None:
@@ -181,20 +129,8 @@ def given_away(service: Service) -> set[str]:
 
 def test_no_secret_stands_in_what_docker_inspect_shows(service: Service) -> None:
     assert given_away(service) == set()
+    assert given_away({"environment": {"DATABASE_URL": "sqlite:///x.db", "API_TOKEN_FILE": "/x"}}) == {"DATABASE_URL"}
     assert not [value for value in service["environment"].values() if re.search(r"\$\{?\w*(TOKEN|SECRET|PASSWORD|KEY)", value)]
-
-
-@pytest.mark.parametrize(
-    ("part", "noticed"),
-    [
-        ({"environment": {"API_TOKEN": "${API_TOKEN:-}"}}, {"API_TOKEN"}),
-        ({"environment": {"DATABASE_URL": "sqlite:///x.db", "API_TOKEN_FILE": "/x"}}, {"DATABASE_URL"}),
-        ({"environment": {"SOME_NEW_SECRET": "x"}}, {"SOME_NEW_SECRET"}),
-        ({"env_file": [".env"]}, {"env_file"}),
-    ],
-)
-def test_a_secret_that_would_be_shown_is_noticed(part: Service, noticed: set[str]) -> None:
-    assert given_away(part) == noticed
 
 
 def test_prometheus_may_ask_for_it_by_the_name_that_it_has_there(service: Service) -> None:
@@ -205,65 +141,6 @@ def test_it_may_stop_for_as_long_as_requests_in_flight_need(service: Service) ->
     assert GRACE_S + 5 <= seconds(service["stop_grace_period"]) <= 2 * GRACE_S
 
 
-def test_it_is_given_no_more_than_it_needs(service: Service) -> None:
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
+def test_it_is_given_no_more_than_it_needs_and_an_init_ends_it_even_before_it_listens(service: Service) -> None:
+    assert (service["init"], service["read_only"]) == (True, True)
     assert [place.partition(":")[0] for place in service["tmpfs"]] == ["/tmp"]
-    assert {"mem_limit", "pids_limit"} <= set(service)
-
-
-def test_it_comes_back_by_itself_and_its_logs_stay_small(service: Service) -> None:
-    assert service["restart"] == "unless-stopped"
-    assert {"max-size", "max-file"} <= set(service["logging"]["options"])
-
-
-def test_an_init_ends_it_even_before_it_listens(service: Service) -> None:
-    assert service["init"] is True
-
-
-def config(folder: Path, text: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Let docker-compose read a compose file, beside an .env of placeholders and an .env.local."""
-    program = shutil.which("docker-compose")
-    if program is None:
-        pytest.skip("docker-compose is missing: apt-get install docker-compose")
-    (folder / "docker-compose.yml").write_text(text)
-    (folder / ".env").write_text("TWITTER_BEARER_TOKEN=<bearer-token>\n")
-    (folder / ".env.local").write_text("TAGS=#devops\n")
-    (folder / "grafana").mkdir()
-    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_USER=<admin-user>\n")
-    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
-    return subprocess.run([program, "config"], cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST_S)
-
-
-def composed(done: subprocess.CompletedProcess[str]) -> dict[str, Service]:
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Service] = yaml.safe_load(done.stdout)["services"]
-    return found
-
-
-def test_docker_compose_takes_it_and_shows_nothing_of_env(tmp_path: Path) -> None:
-    found = composed(config(tmp_path, COMPOSE))
-    assert "<bearer-token>" not in str(found["twitterapi"])
-    assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
-    assert f"{tmp_path}/.env:/given/.env.local:ro" in found["secrets"]["volumes"]
-    assert found["secrets"]["environment"]["ENV_LOCAL"] == "", "and so it doesn't count"
-
-
-def test_docker_compose_hands_over_env_local_when_it_is_named(tmp_path: Path) -> None:
-    found = composed(config(tmp_path, COMPOSE, ENV_LOCAL=".env.local"))
-    assert f"{tmp_path}/.env.local:/given/.env.local:ro" in found["secrets"]["volumes"]
-    assert found["secrets"]["environment"]["ENV_LOCAL"] == ".env.local"
-
-
-def test_a_digest_of_the_settings_begins_a_new_container(tmp_path: Path) -> None:
-    found = composed(config(tmp_path, COMPOSE, SETTINGS_DIGEST="4711", ALLOWED_HOSTS="monitor.example.org"))
-    assert found["twitterapi"]["labels"]["settings"] == "4711"
-    assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,monitor.example.org"
-
-
-@pytest.mark.parametrize("line", ["unknown: 1s", "disable: maybe"])
-def test_docker_compose_refuses_what_it_does_not_know(tmp_path: Path, line: str) -> None:
-    broken = COMPOSE.replace("      interval: 30s\n", f"      interval: 30s\n      {line}\n")
-    assert broken != COMPOSE
-    assert config(tmp_path, broken).returncode != 0

@@ -71,48 +71,26 @@ def test_what_is_loaded_by_path_is_counted_among_those_files() -> None:
     assert [str(migrating.MIGRATIONS.relative_to(ROOT))] == list(LOADED_BY_PATH)
 
 
-def test_a_room_that_is_forgotten_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("def create_app():\n    from cellar.wine import red\n    return red\n")
-    (tmp_path / "cellar").mkdir()
-    (tmp_path / "cellar" / "wine.py").write_text("import attic\n")
-    (tmp_path / "attic.py").write_text("import os\n")
+def test_a_room_that_is_forgotten_is_noticed_and_a_folder_of_configuration_is_none(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import logstash, secrets\ndef create_app():\n    from cellar.wine import red\n    return red\n"
+    )
+    files = {"cellar/wine.py": "import attic\n", "attic.py": "import os\n", "logstash.py": ""}
+    beside = {"logstash/pipeline.conf": "beside a module of the name", "secrets/api-token": "named like the standard library's"}
+    for name, text in (files | beside).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert needed(tmp_path) == {"app.py", *files}
     assert missing(tmp_path, DOCKERIGNORE) == {"cellar/wine.py", "attic.py"}
     assert missing(tmp_path, f"{DOCKERIGNORE}\n!cellar\n!attic.py") == set()
 
 
-def test_a_folder_of_configuration_beside_a_module_is_not_needed(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("import logstash\n")
-    (tmp_path / "logstash.py").write_text("")
-    (tmp_path / "logstash").mkdir()
-    (tmp_path / "logstash" / "pipeline.conf").write_text("")
-    assert needed(tmp_path) == {"app.py", "logstash.py"}
+def test_the_image_has_nothing_else() -> None:
+    assert [path for path in KEPT_OUT if let_in(path, DOCKERIGNORE)] == []
 
 
-def test_a_folder_that_is_named_like_a_module_of_the_standard_library_is_not_needed(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("import secrets\n")
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "api-token").write_text("s3cret")
-    assert needed(tmp_path) == {"app.py"}
-
-
-def test_a_room_that_is_taken_out_of_the_image_is_noticed() -> None:
-    assert "collector/x/client.py" in missing(ROOT, DOCKERIGNORE.replace("!collector\n", ""))
-
-
-@pytest.mark.parametrize("path", KEPT_OUT)
-def test_the_image_has_nothing_else(path: str) -> None:
-    assert not let_in(path, DOCKERIGNORE)
-
-
-def test_a_list_that_keeps_nothing_out_is_noticed() -> None:
-    open_list = "\n".join(line for line in DOCKERIGNORE.splitlines() if line != "*")
-    assert let_in("data/tweets.db", open_list)
-    assert not let_in("web/.env", open_list)
-
-
-@pytest.mark.parametrize(
-    ("path", "ignore", "expected"),
-    [
+def test_ignore_patterns_are_read_as_an_engine_reads_them() -> None:
+    for path, ignore, expected in (
         ("a/b.py", "*", False),
         ("a/b.py", "*\n!a", True),
         ("a/b.py", "*\n!a\na/*.py", False),
@@ -122,10 +100,8 @@ def test_a_list_that_keeps_nothing_out_is_noticed() -> None:
         ("ab.py", "a", True),
         ("x/__pycache__/y", "**/__pycache__", False),
         (".env.local", "**/.env*", False),
-    ],
-)
-def test_ignore_patterns_are_read_as_an_engine_reads_them(path: str, ignore: str, expected: bool) -> None:
-    assert let_in(path, ignore) is expected
+    ):
+        assert let_in(path, ignore) is expected, (path, ignore)
 
 
 def test_its_base_is_one_exact_release_that_can_be_replaced() -> None:

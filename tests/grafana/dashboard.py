@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-import promql_parser as promql
 import yaml
 
 from scripts.dashboards import ROOT, TARGET
@@ -30,39 +29,20 @@ class Asked(NamedTuple):
         return f"{self.panel}: {self.legend}"
 
 
-def panels(dashboard: Json = DASHBOARD) -> list[Json]:
+def panels() -> list[Json]:
     """Return the panels without the titles of the rows."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
 
 def panel(title: str) -> Json:
     return next(panel for panel in panels() if panel["title"] == title)
 
 
-def asked(source: str, dashboard: Json = DASHBOARD) -> list[Asked]:
+def asked(source: str) -> list[Asked]:
     """Return what is asked of a data source, by its uid."""
-    targets = [(panel["title"], target) for panel in panels(dashboard) for target in panel["targets"]]
+    targets = [(panel["title"], target) for panel in panels() for target in panel["targets"]]
     wanted = [(title, target) for title, target in targets if target["datasource"]["uid"] == source]
     return [Asked(title, target.get("legendFormat", ""), target.get("expr") or target["query"]) for title, target in wanted]
-
-
-def selectors(query: str) -> list[promql.VectorSelector]:
-    """Return the selectors of a query; raises ValueError if it is no PromQL."""
-    found: list[promql.VectorSelector] = []
-
-    def visit(node: promql.Expr) -> None:
-        if isinstance(node, promql.MatrixSelector):
-            node = node.vector_selector
-        if isinstance(node, promql.VectorSelector) and all(node is not other for other in found):
-            found.append(node)
-
-    promql.walk(promql.parse(query), visit)
-    return found
-
-
-def metrics(query: str) -> set[str]:
-    """Return the names of the metrics that a query reads."""
-    return {str(selector.name) for selector in selectors(query)}
 
 
 def lucene_fields(query: str) -> set[str]:

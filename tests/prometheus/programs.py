@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -55,15 +55,27 @@ def _answers(url: str) -> bool:
         return False
 
 
+class Sample(NamedTuple):
+    """A series and its value."""
+
+    labels: dict[str, str]
+    value: float
+
+
 class Prometheus:
     """A Prometheus that runs."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
+    def samples(self, expression: str, **moment: str) -> list[Sample]:
+        """Return what an instant query finds, now or at the epoch second `time`."""
+        found = self._data("query", query=expression, **moment)["result"]
+        return [Sample(series["metric"], float(series["value"][1])) for series in found]
+
     def query(self, expression: str) -> list[float]:
         """Return the values of an instant query, without their labels."""
-        return [float(series["value"][1]) for series in self._data("query", query=expression)["result"]]
+        return [sample.value for sample in self.samples(expression)]
 
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire now."""

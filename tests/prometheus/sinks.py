@@ -5,81 +5,53 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
-import json
 import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from tests.stack.standin import Answer, Asked, Standin
 
 
 class Told(NamedTuple):
     """An alert as a webhook heard of it."""
 
-    name: str
+    labels: dict[str, str]
     status: str
     annotations: dict[str, str]
 
+    @property
+    def name(self) -> str:
+        return self.labels["alertname"]
 
-class Web:
-    """Serves `metrics` at /metrics and keeps what was shown there, and the alerts that are posted to any other path."""
 
-    def __init__(self, port: int = 0) -> None:
+class Web(Standin):
+    """Serves `metrics` at /metrics, and takes the alerts that are posted to any other path."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.metrics: dict[str, float] = {}
-        self.shown: list[str | None] = []
-        self.posted: list[tuple[str, dict[str, Any]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def answer(self, asked: Asked) -> Answer:
+        return 200, "".join(f"{series} {value}\n" for series, value in list(self.metrics.items()))
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Web:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def shown(self) -> set[str]:
+        """Return the credentials that came with the requests."""
+        return {asked.headers.get("authorization", "") for asked in list(self.asked)}
 
     def told(self, path: str) -> list[Told]:
         """Return the alerts that were posted to the path, in order of arrival."""
-        posts = [body["alerts"] for to, body in list(self.posted) if to == path]
-        return [Told(a["labels"]["alertname"], a["status"], a["annotations"]) for alerts in posts for a in alerts]
+        posts = [asked.json()["alerts"] for asked in list(self.asked) if (asked.method, asked.path) == ("POST", path)]
+        return [Told(alert["labels"], alert["status"], alert["annotations"]) for alerts in posts for alert in alerts]
 
     def names(self, path: str) -> set[tuple[str, str]]:
         return {(told.name, told.status) for told in self.told(path)}
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        web = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                web.shown.append(self.headers["Authorization"])
-                text = "".join(f"{series} {value}\n" for series, value in list(web.metrics.items()))
-                self._answer(text.encode())
-
-            def do_POST(self) -> None:
-                web.posted.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-                self._answer(b"")
-
-            def _answer(self, body: bytes) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Stay silent."""
-
-        return Handler
 
 
 class Mail(NamedTuple):
@@ -102,7 +74,7 @@ def mail_server() -> Iterator[tuple[str, list[Mail]]]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"127.0.0.1:{server.server_address[1]}", taken
         server.shutdown()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +12,11 @@ import pytest
 import yaml
 
 from tests.prometheus.rulebook import PROMETHEUS, alerts
+from tests.stack.shells import LONGEST_S, found
 
-AMTOOL, BUSYBOX = shutil.which("amtool"), shutil.which("busybox")
 APPLETS = ("sh", "sed", "grep", "tr", "cat", "id", "dirname")
+
+pytestmark = pytest.mark.stack
 
 WEBHOOK = {"ALERT_WEBHOOK_URL": "https://hooks.example.org/T0/o'b?a=%20&b=1"}
 WATCHDOG = {"ALERT_WATCHDOG_URL": "http://[::1]:8000/ping/7"}
@@ -39,9 +40,6 @@ SETTINGS = {
     "all": WEBHOOK | WATCHDOG | EMAIL | ACCOUNT,
 }
 
-with_amtool = pytest.mark.skipif(AMTOOL is None, reason="amtool is missing: apt-get install prometheus-alertmanager")
-with_busybox = pytest.mark.skipif(BUSYBOX is None, reason="busybox is missing: apt-get install busybox")
-
 
 class Written(NamedTuple):
     """What a run of the entry point left: its exit code, its words, how it would start Alertmanager, and the configuration."""
@@ -63,10 +61,10 @@ class Written(NamedTuple):
 Write = Callable[..., Written]
 
 
-@pytest.fixture(params=["sh", pytest.param("busybox", marks=with_busybox)])
+@pytest.fixture(params=["sh", "busybox"])
 def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
     """Run the entry point by the system's shell, or with nothing but busybox, with a stand-in for Alertmanager."""
-    programs, password = tmp_path / "bin", tmp_path / "pass word's"
+    programs, password, shell = tmp_path / "bin", tmp_path / "pass word's", found(request.param)
     programs.mkdir()
     password.write_text("secret\n")
     stand_in = programs / "alertmanager"
@@ -74,57 +72,41 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
     stand_in.chmod(0o755)
     path = f"{programs}:{os.environ['PATH']}"
     if request.param == "busybox":
-        path = str(programs)
+        path, shell = str(programs), str(programs / "sh")
         for applet in APPLETS:
-            (programs / applet).symlink_to(str(BUSYBOX))
+            (programs / applet).symlink_to(found("busybox"))
 
     def run(**settings: str) -> Written:
         env = {name: str(password) if value == "PASSWORD" else value for name, value in settings.items()}
-        shell = shutil.which("sh", path=path)
-        ran = subprocess.run(
-            [str(shell), str(PROMETHEUS / "alertmanager-entrypoint.sh"), "--storage.path=/alertmanager"],
-            env={"PATH": path, "TMPDIR": str(tmp_path), **env},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
+        command = [shell, str(PROMETHEUS / "alertmanager-entrypoint.sh"), "--storage.path=/alertmanager"]
+        variables = {"PATH": path, "TMPDIR": str(tmp_path), **env}
+        ran = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=LONGEST_S)
         return Written(ran.returncode, ran.stderr, ran.stdout.splitlines(), tmp_path / "alertmanager.yml")
 
     return run
 
 
 def amtool(*arguments: str | Path) -> str:
-    ran = subprocess.run([str(AMTOOL), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=10)
+    command = [found("amtool", "prometheus-alertmanager"), *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_S)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
 
-@with_amtool
-def test_the_file_is_valid_as_it_stands() -> None:
+def test_what_is_written_is_valid_and_alertmanager_starts_with_it(write: Write) -> None:
     amtool("check-config", PROMETHEUS / "alertmanager.yml")
-
-
-@with_amtool
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_what_is_written_is_valid_and_alertmanager_starts_with_it(write: Write, settings: dict[str, str]) -> None:
-    written = write(**settings)
-    assert written.code == 0, written.said
-    assert written.started == [f"--config.file={written.path}", "--storage.path=/alertmanager"]
-    amtool("check-config", written.path)
-    assert written.path.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("settings", ["nothing", "placeholders", "watchdog"])
-def test_without_a_receiver_it_starts_and_says_so_in_one_line(write: Write, settings: str) -> None:
-    written = write(**SETTINGS[settings])
-    assert written.said.count("\n") == 1
-    assert written.said.startswith("ALERT_WEBHOOK_URL, ALERT_EMAIL_TO: neither is set, so alerts reach nobody")
-    assert written.receiver("people") == {"name": "people"}
-
-
-def test_with_a_receiver_it_says_nothing(write: Write) -> None:
-    assert write(**WEBHOOK).said == write(**EMAIL).said == ""
+    for name, settings in SETTINGS.items():
+        written = write(**settings)
+        assert written.code == 0, written.said
+        assert written.started == [f"--config.file={written.path}", "--storage.path=/alertmanager"]
+        amtool("check-config", written.path)
+        assert written.path.stat().st_mode & 0o777 == 0o600
+        if name in ("nothing", "placeholders", "watchdog"):
+            assert written.said.startswith("ALERT_WEBHOOK_URL, ALERT_EMAIL_TO: neither is set, so alerts reach nobody")
+            assert written.said.count("\n") == 1
+            assert written.receiver("people") == {"name": "people"}
+        else:
+            assert written.said == "", name
 
 
 def test_values_arrive_as_they_were_given(write: Write, tmp_path: Path) -> None:
@@ -141,58 +123,51 @@ def test_values_arrive_as_they_were_given(write: Write, tmp_path: Path) -> None:
             "send_resolved": True,
         }
     ]
+    config, base = written.config, yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())
+    del config["receivers"], base["receivers"]
+    assert config == base, "routes and inhibitions are those of the file"
     assert (tmp_path / "smtp-password").read_text() == "secret"
     assert (tmp_path / "smtp-password").stat().st_mode & 0o777 == 0o600
 
 
-def test_routes_and_inhibitions_are_those_of_the_file(write: Write) -> None:
-    config, base = write(**SETTINGS["all"]).config, yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())
-    del config["receivers"], base["receivers"]
-    assert config == base
+REFUSED = [
+    ({"ALERT_WEBHOOK_URL": "ftp://secret"}, "ALERT_WEBHOOK_URL: its value is not accepted, expected an http"),
+    ({"ALERT_WEBHOOK_URL": "https://"}, "ALERT_WEBHOOK_URL: its value"),
+    ({"ALERT_WEBHOOK_URL": "https://h/ secret"}, "ALERT_WEBHOOK_URL: its value"),
+    ({"ALERT_WEBHOOK_URL": "https://h/secret\n  - name: x"}, "ALERT_WEBHOOK_URL: its value"),
+    ({"ALERT_WEBHOOK_URL": "https://h/{{ secret }}"}, "ALERT_WEBHOOK_URL: its value"),
+    ({"ALERT_WEBHOOK_URL": "https://h/secret%zz"}, "ALERT_WEBHOOK_URL: its value"),
+    ({"ALERT_WEBHOOK_URL": "https://h:port/secret"}, "ALERT_WEBHOOK_URL: its value"),
+    ({"ALERT_WATCHDOG_URL": "secret"}, "ALERT_WATCHDOG_URL: its value is not accepted"),
+    (EMAIL | {"ALERT_EMAIL_TO": "ops"}, "ALERT_EMAIL_TO: 'ops' is not accepted, expected addresses"),
+    (EMAIL | {"ALERT_EMAIL_TO": "a@b.org; c@d.org"}, "ALERT_EMAIL_TO: 'a@b.org; c@d.org' is not accepted"),
+    (EMAIL | {"ALERT_EMAIL_TO": "a@b.org\nc@d.org"}, "ALERT_EMAIL_TO: 'a@b.org?c@d.org' is not accepted"),
+    (EMAIL | {"ALERT_SMTP_HOST": "smtp.example.org"}, "ALERT_SMTP_HOST: 'smtp.example.org' is not accepted"),
+    (EMAIL | {"ALERT_SMTP_FROM": "x y@z"}, "ALERT_SMTP_FROM: 'x y@z' is not accepted"),
+    (EMAIL | {"ALERT_SMTP_TLS": "no"}, "ALERT_SMTP_TLS: 'no' is not accepted, expected 1 or 0"),
+    (EMAIL | {"ALERT_SMTP_HOST": ""}, "ALERT_EMAIL_TO: is set without ALERT_SMTP_HOST"),
+    (EMAIL | {"ALERT_SMTP_FROM": ""}, "ALERT_EMAIL_TO: is set without ALERT_SMTP_FROM"),
+    (EMAIL | {"ALERT_EMAIL_TO": ""}, "ALERT_EMAIL_TO: is not set, but some of ALERT_SMTP_HOST, _FROM and _USER are"),
+    (EMAIL | {"ALERT_SMTP_USER": "u"}, "ALERT_SMTP_USER: is set without ALERT_SMTP_PASSWORD_FILE"),
+    (EMAIL | ACCOUNT | {"ALERT_SMTP_USER": "ü"}, "ALERT_SMTP_USER: '??' is not accepted"),
+    (EMAIL | {"ALERT_SMTP_PASSWORD_FILE": "PASSWORD"}, "ALERT_SMTP_PASSWORD_FILE: is set without ALERT_SMTP_USER"),
+    (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "/nope"}, "ALERT_SMTP_PASSWORD_FILE: '/nope' can't be read"),
+    (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "/dev/null"}, "ALERT_SMTP_PASSWORD_FILE: '/dev/null' can't be read"),
+    (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "x"}, "ALERT_SMTP_PASSWORD_FILE: 'x' is not accepted"),
+]
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"ALERT_WEBHOOK_URL": "ftp://secret"}, "ALERT_WEBHOOK_URL: its value is not accepted, expected an http"),
-        ({"ALERT_WEBHOOK_URL": "https://"}, "ALERT_WEBHOOK_URL: its value"),
-        ({"ALERT_WEBHOOK_URL": "https://h/ secret"}, "ALERT_WEBHOOK_URL: its value"),
-        ({"ALERT_WEBHOOK_URL": "https://h/secret\n  - name: x"}, "ALERT_WEBHOOK_URL: its value"),
-        ({"ALERT_WEBHOOK_URL": "https://h/{{ secret }}"}, "ALERT_WEBHOOK_URL: its value"),
-        ({"ALERT_WEBHOOK_URL": "https://h/secret%zz"}, "ALERT_WEBHOOK_URL: its value"),
-        ({"ALERT_WEBHOOK_URL": "https://h:port/secret"}, "ALERT_WEBHOOK_URL: its value"),
-        ({"ALERT_WATCHDOG_URL": "secret"}, "ALERT_WATCHDOG_URL: its value is not accepted"),
-        (EMAIL | {"ALERT_EMAIL_TO": "ops"}, "ALERT_EMAIL_TO: 'ops' is not accepted, expected addresses"),
-        (EMAIL | {"ALERT_EMAIL_TO": "a@b.org; c@d.org"}, "ALERT_EMAIL_TO: 'a@b.org; c@d.org' is not accepted"),
-        (EMAIL | {"ALERT_EMAIL_TO": "a@b.org\nc@d.org"}, "ALERT_EMAIL_TO: 'a@b.org?c@d.org' is not accepted"),
-        (EMAIL | {"ALERT_SMTP_HOST": "smtp.example.org"}, "ALERT_SMTP_HOST: 'smtp.example.org' is not accepted"),
-        (EMAIL | {"ALERT_SMTP_FROM": "x y@z"}, "ALERT_SMTP_FROM: 'x y@z' is not accepted"),
-        (EMAIL | {"ALERT_SMTP_TLS": "no"}, "ALERT_SMTP_TLS: 'no' is not accepted, expected 1 or 0"),
-        (EMAIL | {"ALERT_SMTP_HOST": ""}, "ALERT_EMAIL_TO: is set without ALERT_SMTP_HOST"),
-        (EMAIL | {"ALERT_SMTP_FROM": ""}, "ALERT_EMAIL_TO: is set without ALERT_SMTP_FROM"),
-        (EMAIL | {"ALERT_EMAIL_TO": ""}, "ALERT_EMAIL_TO: is not set, but some of ALERT_SMTP_HOST, _FROM and _USER are"),
-        (EMAIL | {"ALERT_SMTP_USER": "u"}, "ALERT_SMTP_USER: is set without ALERT_SMTP_PASSWORD_FILE"),
-        (EMAIL | ACCOUNT | {"ALERT_SMTP_USER": "ü"}, "ALERT_SMTP_USER: '??' is not accepted"),
-        (EMAIL | {"ALERT_SMTP_PASSWORD_FILE": "PASSWORD"}, "ALERT_SMTP_PASSWORD_FILE: is set without ALERT_SMTP_USER"),
-        (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "/nope"}, "ALERT_SMTP_PASSWORD_FILE: '/nope' can't be read"),
-        (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "/dev/null"}, "ALERT_SMTP_PASSWORD_FILE: '/dev/null' can't be read"),
-        (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "x"}, "ALERT_SMTP_PASSWORD_FILE: 'x' is not accepted"),
-    ],
-)
-def test_a_value_that_can_not_be_meant_is_refused_in_one_line(write: Write, settings: dict[str, str], said: str) -> None:
-    written = write(**settings)
-    assert written.code == 2
-    assert written.started == []
-    assert written.said.startswith(said)
-    assert written.said.count("\n") == 1
-    assert "secret" not in written.said
+def test_a_value_that_can_not_be_meant_is_refused_in_one_line(write: Write) -> None:
+    for settings, said in REFUSED:
+        written = write(**settings)
+        assert (written.code, written.started) == (2, []), said
+        assert written.said.startswith(said)
+        assert written.said.count("\n") == 1
+        assert "secret" not in written.said
 
 
-@with_amtool
-@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name + alert.labels.get("window", ""))
-def test_every_alert_but_the_watchdog_goes_to_people(alert: Any) -> None:
-    labels = [f"{name}={value}" for name, value in alert.labels.items()]
-    routed = amtool(
-        "config", "routes", "test", f"--config.file={PROMETHEUS / 'alertmanager.yml'}", f"alertname={alert.name}", *labels
-    )
-    assert routed.strip() == ("watchdog" if alert.name == "Watchdog" else "people")
+def test_every_alert_but_the_watchdog_goes_to_people() -> None:
+    for alert in alerts():
+        labels = [f"alertname={alert.name}", *(f"{name}={value}" for name, value in alert.labels.items())]
+        routed = amtool("config", "routes", "test", f"--config.file={PROMETHEUS / 'alertmanager.yml'}", *labels)
+        assert routed.strip() == ("watchdog" if alert.name == "Watchdog" else "people"), alert.name

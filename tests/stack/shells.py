@@ -23,11 +23,11 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give fil
 Done = subprocess.CompletedProcess[str]
 
 
-def found(program: str) -> str:
+def found(program: str, package: str = "") -> str:
     """Return where a program is; skips where it is missing."""
     path = shutil.which(program)
     if path is None:
-        pytest.skip(f"{program} is missing: apt-get install {program}")
+        pytest.skip(f"{program} is missing: apt-get install {package or program}")
     return path
 
 

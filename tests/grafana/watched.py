@@ -1,0 +1,126 @@
+"""The service after a bit of traffic, as a real Prometheus saw it."""
+
+from __future__ import annotations
+
+import json
+import math
+import socketserver
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from emulator import Emulator
+from tests.fixtures.environment import environment
+from tests.fixtures.service import Service, listening
+from tests.fixtures.waiting import wait_until
+from tests.prometheus.programs import Prometheus, Sample, prometheus
+
+SETTLED_S = 2  # after so many seconds a scrape, of which there is one a second, is over
+EVERY_S = 3600  # a schedule that is kept, and not due before the traffic has passed
+CHORES = ("count", "reconcile", "comply", "backup")
+DAILY = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
+DRIFT = -7  # posts that X counts beyond the ledger's
+TRAFFIC = [
+    ("GET", "/tweets_per_hour", 12),
+    ("GET", "/tweets_per_tag", 5),
+    ("GET", "/tweets", 3),
+    ("HEAD", "/tweets_per_hour", 2),
+    ("GET", "/tweets?order_by_followers_desc=5", 4),
+    ("GET", "/tweets?no-such=parameter", 2),
+    ("GET", "/no-such-path", 3),
+    ("PUT", "/tweets", 1),
+    ("PATCH", "/database", 1),
+]
+ARRIVED = ('flask_http_request_total{method="PATCH"}', "twitterapi_log_records_sent_total")  # the last request; the shipped log
+
+
+class Watched(NamedTuple):
+    """The service after its traffic: requests sent by method, their answers by status, and what Prometheus saw by a moment."""
+
+    service: Service
+    methods: Counter[str]
+    statuses: Counter[int]
+    prometheus: Prometheus
+    at: float
+
+    def samples(self, query: str) -> list[Sample]:
+        """Return what a query finds that is a number."""
+        return [sample for sample in self.prometheus.samples(query, time=str(self.at)) if math.isfinite(sample.value)]
+
+    def by(self, label: str, query: str) -> dict[str, float]:
+        """Return values by a label, without those that are 0."""
+        return {sample.labels[label]: sample.value for sample in self.samples(query) if sample.value}
+
+    def value(self, query: str) -> float:
+        """Return the only value that a query finds, or 0."""
+        return sum(sample.value for sample in self.samples(query))
+
+    def durations(self) -> list[float]:
+        """Return the seconds that requests took, as the log has them, shortest first."""
+        records: list[dict[str, Any]] = [json.loads(line) for line in self.service.log.read_text().splitlines()]
+        events = [record.get("event", {}) for record in records]
+        return sorted(event["duration"] / 1e9 for event in events if "duration" in event)
+
+
+@contextmanager
+def watching(folder: Path) -> Iterator[Watched]:
+    """Serve, with three collections that end in three ways, and requests of every kind."""
+    (folder / "prometheus").mkdir()
+    with Emulator() as emulator, ExitStack() as stack:
+        more = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(stack.enter_context(logstash()))}
+        settings = environment(folder, emulator) | DAILY | more | {"COLLECT_EVERY": f"{EVERY_S}s"}
+        service = stack.enter_context(listening(folder, **settings))
+        running = stack.enter_context(prometheus(folder / "prometheus", target=service.url.removeprefix("http://")))
+        schedule = service.app.extensions["schedule"]
+        stack.callback(schedule.close)
+        schedule.start()
+        wait_until(lambda: running.query('up{job="twitterapi"} == 1 and on () twitterapi_collection_interval_seconds > 0'))
+        answers = [(method, service.request(method, path).status_code) for method, path in plan(service, emulator)]
+        methods, statuses = Counter(method for method, _ in answers), Counter(status for _, status in answers)
+        yield Watched(service, methods, statuses, running, wait_until(lambda: settled(running)))
+
+
+def plan(service: Service, emulator: Emulator) -> Iterator[tuple[str, str]]:
+    """Give the requests one after the other. A collection takes long enough to be seen among them."""
+    yield "DELETE", "/database"
+    emulator.drift(DRIFT)
+    emulator.latency = 0.3
+    yield "GET", "/database"
+    emulator.latency = 0
+    service.app.extensions["upkeep"].round()
+    emulator.latency = 0.3
+    emulator.plan("invalid_request", tag="#sre")
+    yield "GET", "/database"
+    emulator.plan("unauthorized", times=None)
+    yield "POST", "/database"
+    for method, path, times in TRAFFIC:
+        for _ in range(times):
+            yield method, path
+
+
+def settled(running: Prometheus) -> float | None:
+    """Return a moment before which everything had arrived, and no scrape was under way, once there is one."""
+    at = time.time() - SETTLED_S
+    arrived = (sum(sample.value for sample in running.samples(counter, time=str(at))) for counter in ARRIVED)
+    return at if all(arrived) else None
+
+
+@contextmanager
+def logstash() -> Iterator[int]:
+    """Take whatever is sent to a port of loopback, as Logstash would."""
+
+    class Reader(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.read(1):
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Reader) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
