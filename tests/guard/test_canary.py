@@ -212,7 +212,7 @@ def test_nor_do_processes_show_one_or_what_they_ship(tmp_path: Path, emulator: E
                 for path in ("/database", "/metrics", f"/nothing?{TYPED}")
             )
             said = b"".join(ran(tmp_path, server, settings, *command) for command in COMMANDS)
-    sink.stop()
+    sink.close()
     lines = (tmp_path / "server.log").read_bytes() + b"".join(sink.lines)
     assert len(sink.lines) > 12
     assert b"X refuses the request" in answers + lines

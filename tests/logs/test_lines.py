@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from collector.x.transport import Access
 from emulator import Emulator
 from logstash import MOST_LINES, EcsFormatter, configure
 from tests.fixtures.loggers import logging_restored
+from tests.fixtures.waiting import LONGEST_WAIT_S
 
 ANY_TEXT = st.text(st.characters(categories=None), max_size=60)  # NUL and lone surrogates too
 ANYTHING = st.recursive(
@@ -52,6 +54,10 @@ class Stream(io.StringIO):
         (only,) = self.records()
         assert isinstance(only, dict)
         return only
+
+    def forget(self) -> None:
+        self.seek(0)
+        self.truncate()
 
 
 @pytest.fixture
@@ -89,17 +95,14 @@ def test_a_record_is_an_ecs_document(logged: Stream) -> None:
     assert before - 0.002 <= written <= time.time() + 0.002
 
 
-def test_the_host_is_an_object_and_so_is_what_a_record_names_host(logged: Stream) -> None:
-    log.info("x", extra={"host": "a string"})
-    record = logged.record()
-    assert isinstance(record["host"], dict)
-    assert isinstance(record["host"]["name"], str)
-    assert record["monitor"] == {"host": "a string"}
-
-
-def test_a_record_without_more_has_no_empty_objects(logged: Stream) -> None:
+def test_the_host_is_an_object_and_a_record_without_more_has_no_empty_ones(logged: Stream) -> None:
     log.info("x")
-    assert logged.record().keys() == OURS
+    log.info("x", extra={"host": "a string"})
+    plain, more = logged.records()
+    assert plain.keys() == OURS
+    assert isinstance(more["host"], dict)
+    assert isinstance(more["host"]["name"], str)
+    assert more["monitor"] == {"host": "a string"}
 
 
 def test_keys_with_dots_become_keys_without_at_every_depth(logged: Stream) -> None:
@@ -115,7 +118,7 @@ def test_facts_beside_ecs_fields_join_what_these_have_under_monitor(logged: Stre
     assert (record["monitor"], record["event"]) == ({"route": "/", "tag": "#sre"}, {"kind": "event"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(message=ANY_TEXT, facts=st.dictionaries(ANY_TEXT.map("x{}".format), ANYTHING, max_size=4))
 def test_any_message_and_any_facts_give_one_line_of_json(message: str, facts: dict[str, object]) -> None:
     record = logging.makeLogRecord({"msg": message, "levelname": "INFO", "name": "x", **facts})
@@ -171,28 +174,22 @@ def test_a_library_s_message_whose_arguments_do_not_fit_is_not_lost() -> None:
     assert json.loads(EcsFormatter(dict).format(record))["message"] == "%d posts of %s ('many',)"
 
 
-@pytest.mark.parametrize(
-    "breaking", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\0"]
-)
-def test_no_character_forges_a_line_or_steers_a_terminal(logged: Stream, breaking: str) -> None:
-    forged = f'innocent{breaking}{{"message":"forged","log":{{"level":"error"}}}}\x1b[2J\x9b1m\x7f'
-    try:
-        raise ValueError(forged)
-    except ValueError:
-        log.exception(forged, extra={"fact": forged, "nested": [{"fact": forged}], f"key{breaking}x": 1})
-    assert len(logged.lines()) == 1
-    assert len(logged.getvalue().splitlines()) == 1
-    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in logged.lines()[0])
-    record = logged.record()
-    assert record["log"]["level"] == "error"
-    assert record["message"].startswith("innocent")
-    for text_ in (
-        record["message"],
-        record["monitor"]["fact"],
-        record["monitor"]["nested"][0]["fact"],
-        record["error"]["message"],
-    ):
-        assert not any(char in text_ for char in "\r\x1b\x9b\x7f\0\u2028\u2029\x85")
+def test_no_character_forges_a_line_or_steers_a_terminal(logged: Stream) -> None:
+    for breaking in ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\x00"]:
+        forged = f'innocent{breaking}{{"message":"forged","log":{{"level":"error"}}}}\x1b[2J\x9b1m\x7f'
+        logged.forget()
+        try:
+            raise ValueError(forged)
+        except ValueError:
+            log.exception(forged, extra={"fact": forged, "nested": [{"fact": forged}], f"key{breaking}x": 1})
+        assert len(logged.lines()) == len(logged.getvalue().splitlines()) == 1
+        assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in logged.lines()[0])
+        record = logged.record()
+        assert record["log"]["level"] == "error"
+        assert record["message"].startswith("innocent")
+        facts = (record["monitor"]["fact"], record["monitor"]["nested"][0]["fact"])
+        for shown in (record["message"], *facts, record["error"]["message"]):
+            assert not any(char in shown for char in "\r\x1b\x9b\x7f\0\u2028\u2029\x85")
 
 
 def test_an_exception_s_type_message_and_trace_are_fields(logged: Stream) -> None:
@@ -239,32 +236,31 @@ SECRETS = [
 ]
 
 
-@pytest.mark.parametrize("secret", ["AAAAAAAA%2Bq.7~x_y-z", "7001-abcDEF", "geheim=="])
-@pytest.mark.parametrize("shape", SECRETS)
-def test_credentials_are_hidden_wherever_they_stand(logged: Stream, shape: str, secret: str) -> None:
-    words = f"before {shape.format(secret)} after"
-    try:
-        raise ValueError(words)
-    except ValueError:
-        log.exception(words, extra={"fact": words, "nested": {"list": [words]}, "error_": ValueError(words)})
-    log.info("given: %s", words)
-    assert secret not in logged.getvalue()
-    assert "[hidden]" in logged.records()[0]["message"]
-    assert logged.records()[0]["message"].startswith("before ")
-    assert logged.records()[1]["message"].startswith("given: before ")
+def test_credentials_are_hidden_wherever_they_stand(logged: Stream) -> None:
+    for shape, secret in product(SECRETS, ("AAAAAAAA%2Bq.7~x_y-z", "7001-abcDEF", "geheim==")):
+        words = f"before {shape.format(secret)} after"
+        logged.forget()
+        try:
+            raise ValueError(words)
+        except ValueError:
+            log.exception(words, extra={"fact": words, "nested": {"list": [words]}, "error_": ValueError(words)})
+        log.info("given: %s", words)
+        assert secret not in logged.getvalue()
+        first, second = logged.records()
+        assert "[hidden]" in first["message"]
+        assert first["message"].startswith("before ")
+        assert second["message"].startswith("given: before ")
 
 
-@pytest.mark.parametrize(
-    "name", ["token", "api_token", "bearer_token", "Authorization", "password", "oauth_signature", "API_TOKEN"]
-)
-def test_a_fact_whose_name_says_that_it_is_a_secret_is_hidden(logged: Stream, name: str) -> None:
-    log.info("x", extra={name: "geheim", "headers": {name: "geheim"}})
-    assert logged.record()["monitor"] == {name: "[hidden]", "headers": {name: "[hidden]"}}
+def test_a_fact_whose_name_says_that_it_is_a_secret_is_hidden(logged: Stream) -> None:
+    for name in ("token", "api_token", "bearer_token", "Authorization", "password", "oauth_signature", "API_TOKEN"):
+        logged.forget()
+        log.info("x", extra={name: "geheim", "headers": {name: "geheim"}})
+        assert logged.record()["monitor"] == {name: "[hidden]", "headers": {name: "[hidden]"}}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_words_without_a_credential_stay_as_they_are(logged: Stream) -> None:
+    for words in (
         "page stored",
         "X refuses the credentials: check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET",
         "the token is wrong: send the header",
@@ -273,27 +269,24 @@ def test_a_fact_whose_name_says_that_it_is_a_secret_is_hidden(logged: Stream, na
         "https://example.org/path/@someone",
         "basically tokens, secrets and passwords: nothing",
         "2026-11-24T10:00:00.000Z",
-    ],
-)
-def test_words_without_a_credential_stay_as_they_are(logged: Stream, words: str) -> None:
-    log.info(words)
-    assert logged.record()["message"] == words
+    ):
+        logged.forget()
+        log.info(words)
+        assert logged.record()["message"] == words
 
 
-@pytest.mark.parametrize(
-    "hostile", ["?" * 50_000, "oauth " * 10_000, 'oauth a="b",' * 5_000, "Bearer " * 9_000, "token" * 10_000]
-)
-def test_hiding_takes_no_time_on_hostile_text(hostile: str) -> None:
-    started = time.perf_counter()
-    EcsFormatter(dict).format(logging.makeLogRecord({"msg": hostile, "levelname": "INFO"}))
-    assert time.perf_counter() - started < 1
+def test_hiding_takes_no_time_on_hostile_text() -> None:
+    """What took quadratic time would take minutes of the processor's."""
+    started = time.process_time()
+    for hostile in ("?" * 50_000, "oauth " * 10_000, 'oauth a="b",' * 5_000, "Bearer " * 9_000, "token" * 10_000):
+        EcsFormatter(dict).format(logging.makeLogRecord({"msg": hostile, "levelname": "INFO"}))
+    assert time.process_time() - started < 10
 
 
-@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-def test_libraries_that_chat_or_log_credentials_stay_at_warning(emulator: Emulator, tmp_path: Path, level: str) -> None:
+def test_libraries_that_chat_or_log_credentials_stay_at_warning(emulator: Emulator, tmp_path: Path) -> None:
     stream = Stream()
     with logging_restored():
-        configure(level, stream=stream)
+        configure("DEBUG", stream=stream)
         oauth = X(Access(emulator.url, None, "consumer-key", "geheim-1", "access-token", "geheim-2"))
         oauth.search(Search("#sre", 10))
         oauth.close()
@@ -309,8 +302,7 @@ def test_libraries_that_chat_or_log_credentials_stay_at_warning(emulator: Emulat
         logging.getLogger("ours").debug("detail")
     records = stream.records()
     assert [record["log"]["logger"] for record in records if record["message"] == "heard"] == list(logstash.QUIET)
-    others = [record["message"] for record in records if record["message"] != "heard"]
-    assert others == (["detail"] if level == "DEBUG" else [])
+    assert [record["message"] for record in records if record["message"] != "heard"] == ["detail"]
     assert [request.status for request in emulator.requests] == [200]
 
 
@@ -345,7 +337,7 @@ class Slow(Stream):
 
     def write(self, text: str) -> int:
         self.writing.set()
-        assert self.let.wait(20)
+        assert self.let.wait(LONGEST_WAIT_S)
         return super().write(text)
 
 
@@ -355,7 +347,7 @@ def test_who_logs_while_another_writes_does_not_wait_and_no_record_is_lost() -> 
         configure("INFO", stream=slow)
         writer = threading.Thread(target=log.info, args=("first",))
         writer.start()
-        assert slow.writing.wait(20)
+        assert slow.writing.wait(LONGEST_WAIT_S)
         for number in range(MOST_LINES):
             log.info("number %s", number)
         one_too_many = threading.Thread(target=log.info, args=("last",))
@@ -371,9 +363,9 @@ def test_who_logs_while_another_writes_does_not_wait_and_no_record_is_lost() -> 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as file, logging_restored(), ThreadPoolExecutor(16) as pool:
         configure("INFO", stream=file)
-        list(pool.map(lambda number: log.info("x" * 5000, extra={"number": number}), range(2000)))
+        list(pool.map(lambda number: log.info("x" * 5000, extra={"number": number}), range(300)))
     lines = (tmp_path / "log").read_text().splitlines()
-    assert sorted(json.loads(line)["monitor"]["number"] for line in lines) == list(range(2000))
+    assert sorted(json.loads(line)["monitor"]["number"] for line in lines) == list(range(300))
 
 
 def test_without_a_stream_the_log_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""A TCP server that stands in for Logstash's input: it keeps the lines it read, and can be stopped, stalled and slowed."""
+"""A TCP server that stands in for Logstash's input: it keeps the lines it read, and can be stopped and stalled."""
 
 from __future__ import annotations
 
@@ -9,38 +9,64 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from tests.fixtures.waiting import LONGEST_WAIT_S
+
+TAKEN_UNREAD = 65536
+"""How many bytes the system takes in that nobody reads."""
+
 
 class Sink:
     """Listens on a port of loopback that it keeps over a stop and a start."""
 
-    def __init__(self, *, port: int = 0, delay: float = 0) -> None:
-        self.port, self.delay = port, delay
+    def __init__(self) -> None:
+        self.port = 0
         self.lines: list[bytes] = []
         self.stalled = threading.Event()
         self._listener: socket.socket | None = None
+        self._held: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._connections: list[socket.socket] = []
         self.opened = 0
 
     def start(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
+        """Listen; between a stop and a start the port is held, so that nobody else gets it."""
+        self._listener, self._held = self._held or self._bound(), None
+        self._listener.listen()
         self._thread(self._accept, self._listener)
 
-    def stop(self) -> None:
-        """Stop listening; connections that are open are read to their end first, so that nothing is lost in the kernel."""
+    def _bound(self) -> socket.socket:
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TAKEN_UNREAD)
+        bound.bind(("127.0.0.1", self.port))
+        self.port = bound.getsockname()[1]
+        return bound
+
+    def refuse(self) -> None:
+        """Stop listening; open connections are told so, and read to their end: nothing is lost in the kernel."""
         if self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
-            self._listener = None
+            self._listener, self._held = None, self._bound()
         self.stalled.clear()
         for connection in self._connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_WR)
         self._connections.clear()
+
+    def stop(self) -> None:
+        """Stop listening, and wait until all connections have been closed by who sends."""
+        self.refuse()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(LONGEST_WAIT_S)
         self._threads.clear()
+
+    def close(self) -> None:
+        """Stop, and give the port back."""
+        self.stop()
+        if self._held:
+            self._held.close()
+            self._held = None
 
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in list(self.lines)]
@@ -69,6 +95,4 @@ class Sink:
             for line in lines:
                 while self.stalled.is_set():
                     time.sleep(0.01)
-                if self.delay:
-                    time.sleep(self.delay)
                 self.lines.append(line)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api import collector_for, get_tweets
+from api import get_tweets
 from app import create_app
+from collector.collector import Collector
 from emulator import Emulator
 from telemetry.metrics import scraped
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.processes import Server, serving
+from tests.fixtures.service import Service, in_process
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -34,18 +35,18 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
     return found.get((name, frozenset(labels.items())))
 
 
-def scrape(server: Server) -> Samples:
+def scrape(server: Server | Service) -> Samples:
     answer = server.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain")
     return samples(answer.text)
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service with four workers."""
-    folder = tmp_path_factory.mktemp("four")
-    with Emulator() as emulator, serving(folder, **environment(folder, emulator), WORKERS="4") as server:
-        yield server
+def one(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Service]:
+    """The service; it asks X for nothing."""
+    folder = tmp_path_factory.mktemp("one")
+    with Emulator() as emulator, in_process(folder, **environment(folder, emulator)) as service:
+        yield service
 
 
 def test_the_file_of_a_worker_that_has_just_begun_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,23 +61,19 @@ def test_the_file_of_a_worker_that_has_just_begun_is_waited_for(tmp_path: Path, 
         begun.join()
 
 
-def test_a_thousand_requests_count_as_a_thousand_with_four_workers(four: Server) -> None:
-    before = value(
-        scrape(four), "flask_http_request_duration_seconds_count", method="GET", url_rule="/tweets_per_tag", status="200"
-    )
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: four.get("/tweets_per_tag").status_code, range(1000)))
-    assert answers == [200] * 1000
-    after = value(
-        scrape(four), "flask_http_request_duration_seconds_count", method="GET", url_rule="/tweets_per_tag", status="200"
-    )
-    assert before is not None
-    assert after is not None
-    assert after - before == 1000
+@pytest.mark.process
+def test_requests_are_counted_whichever_of_four_workers_answers_them(tmp_path: Path, emulator: Emulator) -> None:
+    labels = {"method": "GET", "url_rule": "/tweets_per_tag", "status": "200"}
+    with serving(tmp_path, **environment(tmp_path, emulator), WORKERS="4") as four:
+        assert value(scrape(four), "flask_http_request_duration_seconds_count", **labels) == 0
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: four.get("/tweets_per_tag").status_code, range(300)))
+        assert answers == [200] * 300
+        assert value(scrape(four), "flask_http_request_duration_seconds_count", **labels) == 300
 
 
-def test_all_label_sets_that_will_come_are_at_0_from_the_start(four: Server) -> None:
-    found = scrape(four)
+def test_all_label_sets_that_will_come_are_at_0_from_the_start(one: Service) -> None:
+    found = scrape(one)
     for route, method in [("/database", "DELETE"), ("/database", "POST"), ("/tweets", "GET"), ("/tweets_per_hour", "GET")]:
         for status in ("200", "503"):
             name = "flask_http_request_duration_seconds_count"
@@ -89,11 +86,11 @@ def test_all_label_sets_that_will_come_are_at_0_from_the_start(four: Server) -> 
     assert value(found, "twitterapi_collection_last_success_timestamp_seconds") == 0
 
 
-def test_what_a_client_sends_makes_no_new_labels(four: Server) -> None:
+def test_what_a_client_sends_makes_no_new_labels(one: Service) -> None:
     for number in range(5):
-        four.get(f"/nowhere/{number}")
-        four.request(f"BREW{number}", "/tweets")
-    labels = {pair for name, labels in scrape(four) if name.startswith("flask_http") for pair in labels}
+        one.get(f"/nowhere/{number}")
+        one.request(f"BREW{number}", "/tweets")
+    labels = {pair for name, labels in scrape(one) if name.startswith("flask_http") for pair in labels}
     methods = {text for key, text in labels if key == "method"}
     routes = {text for key, text in labels if key == "url_rule"}
     assert methods <= {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"}
@@ -101,20 +98,16 @@ def test_what_a_client_sends_makes_no_new_labels(four: Server) -> None:
     assert not any("nowhere" in route for route in routes)
 
 
-def test_the_collector_is_counted_whichever_process_collects(
-    tmp_path: Path, emulator: Emulator, make_settings: MakeSettings
-) -> None:
-    with serving(tmp_path, **environment(tmp_path, emulator)) as server:
-        emulator.plan("server_500", times=1, tag="#sre")
-        with closing(collector_for(make_settings())) as collector:
-            view = get_tweets(collector)
-        found = scrape(server)
+def test_the_collector_is_counted_whoever_collects(service: Service, emulator: Emulator, collector: Collector) -> None:
+    emulator.plan("server_500", times=1, tag="#sre")
+    view = get_tweets(collector)
+    found = scrape(service)
     assert value(found, "twitterapi_x_requests_total", outcome="ok") == 3
     assert value(found, "twitterapi_x_requests_total", outcome="unwell") == 1
     assert value(found, "twitterapi_collections_total", state="done") == 1
     assert view.ended is not None
     assert value(found, "twitterapi_collection_last_success_timestamp_seconds") == view.ended.timestamp()
-    assert 0 < (value(found, "twitterapi_collection_duration_seconds") or 0) < 30
+    assert 0 < (value(found, "twitterapi_collection_duration_seconds") or 0) < 300
     remaining = value(found, "twitterapi_x_rate_limit_remaining")
     assert remaining is not None
     assert 440 <= remaining < 450
@@ -130,12 +123,7 @@ def test_a_streamed_response_is_timed_to_its_end(make_settings: MakeSettings) ->
     @app.get("/slow")
     def slow() -> Iterator[bytes]:
         yield b"first"
-        with socket.socket() as waiting:
-            waiting.settimeout(0.3)
-            waiting.bind(("127.0.0.1", 0))
-            waiting.listen()
-            with pytest.raises(TimeoutError):
-                waiting.accept()
+        time.sleep(0.1)  # what is measured
         yield b"last"
 
     app.extensions["collector"].prepare()
@@ -143,7 +131,7 @@ def test_a_streamed_response_is_timed_to_its_end(make_settings: MakeSettings) ->
     assert client.get("/slow", buffered=True).data == b"firstlast"
     found = samples(client.get("/metrics").text)
     labels = {"method": "GET", "url_rule": "/slow", "status": "200"}
-    assert (value(found, "flask_http_request_duration_seconds_sum", **labels) or 0) >= 0.3
+    assert (value(found, "flask_http_request_duration_seconds_sum", **labels) or 0) >= 0.1
     assert value(found, "flask_http_request_duration_seconds_count", **labels) == 1
     app.extensions["collector"].close()
 
@@ -159,18 +147,16 @@ def test_two_apps_in_one_process_do_not_share_figures(make_settings: MakeSetting
     second.extensions["collector"].close()
 
 
-def test_names_and_units_follow_prometheus_conventions(four: Server) -> None:
-    for family in text_string_to_metric_families(four.get("/metrics").text):
+def test_names_and_units_follow_prometheus_conventions(one: Service) -> None:
+    for family in text_string_to_metric_families(one.get("/metrics").text):
         assert re.fullmatch(r"(flask|twitterapi)_[a-z_]+", family.name)
         assert family.documentation
         assert "milliseconds" not in family.name
         assert not family.name.endswith(("_ms", "_mb", "_percent"))
 
 
-def test_metrics_are_there_though_the_database_is_gone(tmp_path: Path, emulator: Emulator) -> None:
-    with serving(tmp_path, **environment(tmp_path, emulator)) as server:
-        for file in tmp_path.glob("tweets.db*"):
-            if not file.name.endswith("-shm"):  # it is mapped: cutting it off would kill whoever reads it
-                file.write_bytes(b"")
-        found = scrape(server)
-    assert value(found, "flask_http_request_total", method="GET", status="200") is not None
+def test_metrics_are_there_though_the_database_is_gone(tmp_path: Path, service: Service) -> None:
+    for file in tmp_path.glob("tweets.db*"):
+        if not file.name.endswith("-shm"):  # it is mapped: cutting it off would kill whoever reads it
+            file.write_bytes(b"")
+    assert value(scrape(service), "flask_http_request_total", method="GET", status="200") is not None

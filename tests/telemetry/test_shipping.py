@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from telemetry import shipping
 from telemetry.delivery import Delivery
 from telemetry.shipping import MOST_QUEUED, LogstashHandler, ship
 from tests.fixtures.environment import environment
-from tests.fixtures.processes import free_port, serving
+from tests.fixtures.processes import serving
+from tests.fixtures.service import in_process
 from tests.fixtures.waiting import wait_until
 from tests.telemetry.sink import Sink
 
@@ -49,7 +51,7 @@ def sink() -> Iterator[Sink]:
     ready = Sink()
     ready.start()
     yield ready
-    ready.stop()
+    ready.close()
 
 
 @pytest.fixture
@@ -72,29 +74,31 @@ def handler(sink: Sink, counts: Counts) -> Iterator[LogstashHandler]:
 
 def send(first: int, count: int, *, a_second: float | None = None) -> None:
     """Log numbered records, at a rate or as fast as it goes."""
-    started = time.monotonic()
-    for done, number in enumerate(range(first, first + count)):
+    for number in range(first, first + count):
         log.info("numbered", extra={"number": number})
         if a_second:
-            time.sleep(max(0.0, started + (done + 1) / a_second - time.monotonic()))
+            time.sleep(1 / a_second)
 
 
 def test_records_arrive_as_json_lines_in_their_order(handler: LogstashHandler, sink: Sink, counts: Counts) -> None:
-    send(0, 500)
-    wait_until(lambda: len(sink.lines) == 500)
-    assert sink.numbers() == list(range(500))
-    wait_until(lambda: counts.sent == 500 and counts.waiting == 0)
+    send(0, 2_500)
+    wait_until(lambda: len(sink.lines) == 2_500)
+    assert sink.numbers() == list(range(2_500))
+    wait_until(lambda: counts.sent == 2_500 and counts.waiting == 0)
     assert isinstance(sink.records()[0]["host"], dict)
+    assert counts.dropped == {}
 
 
-@pytest.mark.parametrize("outage", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_an_outage_loses_nothing_and_doubles_nothing(handler: LogstashHandler, sink: Sink, counts: Counts, outage: int) -> None:
-    send(0, 100, a_second=100)
+@pytest.mark.parametrize("outage", [0.5, pytest.param(10, marks=pytest.mark.slow)])
+def test_an_outage_loses_nothing_and_doubles_nothing(
+    handler: LogstashHandler, sink: Sink, counts: Counts, outage: float
+) -> None:
+    total = 100 + int(100 * outage)
+    send(0, 100)
     wait_until(lambda: len(sink.lines) == 100)
-    sink.stop()
-    send(100, 100 * outage, a_second=100)
+    sink.refuse()
+    send(100, total - 100, a_second=100)
     sink.start()
-    total = 100 + 100 * outage
     wait_until(lambda: len(sink.lines) >= total)
     assert sorted(sink.numbers()) == list(range(total))
     assert counts.dropped == {}
@@ -108,46 +112,31 @@ def test_a_logstash_that_is_absent_at_the_start_gets_all_later(handler: Logstash
     assert sorted(sink.numbers()) == list(range(300))
 
 
-def test_three_thousand_a_second_are_kept_up_with(handler: LogstashHandler, sink: Sink, counts: Counts) -> None:
-    send(0, 9_000, a_second=3_000)
-    assert handler.queued < MOST_QUEUED
-    wait_until(lambda: len(sink.lines) == 9_000, seconds=5)
-    assert counts.dropped == {}
-
-
 def test_a_logstash_that_stalls_costs_bounded_memory_and_counts_what_is_dropped(
-    handler: LogstashHandler, sink: Sink, counts: Counts
+    handler: LogstashHandler, sink: Sink, counts: Counts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert MOST_QUEUED <= 10_000
+    monkeypatch.setattr(shipping, "MOST_QUEUED", 1_000)
     sink.stalled.set()
-    started = time.monotonic()
-    send(0, MOST_QUEUED + 5_000)
-    assert time.monotonic() - started < 10
-    assert handler.queued <= MOST_QUEUED
+    send(0, 4_000)  # whoever logs is not held up: nothing is read before the last one
+    assert handler.queued <= 1_000
     assert counts.dropped["queue-full"] > 0
     sink.stalled.clear()
     wait_until(lambda: handler.queued == 0)
-    assert len(set(sink.numbers())) + counts.dropped["queue-full"] == MOST_QUEUED + 5_000
+    wait_until(lambda: len(set(sink.numbers())) + counts.dropped["queue-full"] == 4_000)
 
 
 def test_while_it_stalls_no_further_connection_takes_records_that_nobody_reads(
     handler: LogstashHandler, sink: Sink, counts: Counts
 ) -> None:
     sink.stalled.set()
-    send(0, 400, a_second=200)
+    send(0, 300, a_second=200)  # for longer than what is sent is waited for
     assert sink.opened == 1
     sink.stalled.clear()
-    wait_until(lambda: len(sink.lines) == 400)
-    assert sink.numbers() == list(range(400))
-    wait_until(lambda: counts.sent == 400)
+    wait_until(lambda: len(sink.lines) == 300)
+    assert sink.numbers() == list(range(300))
+    wait_until(lambda: counts.sent == 300)
     assert sink.opened == 1
-
-
-def test_a_slow_logstash_does_not_slow_who_logs(handler: LogstashHandler, sink: Sink) -> None:
-    sink.delay = 0.01
-    started = time.monotonic()
-    send(0, 200)
-    assert time.monotonic() - started < 0.5
-    sink.delay = 0
 
 
 def test_what_is_queued_is_sent_at_the_end(sink: Sink, counts: Counts) -> None:
@@ -160,14 +149,17 @@ def test_what_is_queued_is_sent_at_the_end(sink: Sink, counts: Counts) -> None:
     assert counts.dropped["shutdown"] == 0
 
 
-def test_the_end_is_bounded_and_counts_what_nobody_took(counts: Counts, capsys: pytest.CaptureFixture[str]) -> None:
-    handler = ship("127.0.0.1", free_port(), counts.delivery)
+def test_the_end_is_bounded_and_counts_what_nobody_took(
+    sink: Sink, counts: Counts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shipping.CLOSE_WITHIN_S <= 5
+    monkeypatch.setattr(shipping, "CLOSE_WITHIN_S", 0.3)
+    sink.stop()
+    handler = ship("127.0.0.1", sink.port, counts.delivery)
     logging.getLogger("shipping").setLevel(logging.INFO)
     send(0, 50)
     logging.getLogger().removeHandler(handler)
-    started = time.monotonic()
     handler.close()
-    assert time.monotonic() - started < shipping.CLOSE_WITHIN_S + 1
     assert counts.dropped["shutdown"] == 50
     assert "50 log records dropped" in capsys.readouterr().err
 
@@ -187,19 +179,24 @@ def _log_in_child(port: int) -> None:
     logging.shutdown()
 
 
+@pytest.mark.process
 def test_a_forked_process_ships_by_itself_and_repeats_nothing(handler: LogstashHandler, sink: Sink) -> None:
     send(1, 1)
     wait_until(lambda: len(sink.lines) == 1)
     child = multiprocessing.get_context("fork").Process(target=_log_in_child, args=(sink.port,))
     child.start()
-    child.join(15)
+    child.join(60)
     wait_until(lambda: len(sink.lines) == 2)
     assert sorted(sink.numbers()) == [1, 2]
 
 
+def logstash_of(sink: Sink) -> dict[str, str]:
+    return {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(sink.port)}
+
+
+@pytest.mark.process
 def test_the_served_app_ships_what_it_prints_and_the_rest_at_sigterm(tmp_path: Path, emulator: Emulator, sink: Sink) -> None:
-    settings = environment(tmp_path, emulator) | {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(sink.port)}
-    with serving(tmp_path, **settings, WORKERS="2") as server:
+    with serving(tmp_path, **environment(tmp_path, emulator), **logstash_of(sink), WORKERS="2") as server:
         for number in range(20):
             server.get("/livez", headers={"X-Request-Id": f"known-{number}"})
         server.get("/database")
@@ -210,12 +207,17 @@ def test_the_served_app_ships_what_it_prints_and_the_rest_at_sigterm(tmp_path: P
 
 
 @pytest.mark.parametrize("state", ["absent", "stalled"])
-def test_requests_are_answered_whatever_logstash_does(tmp_path: Path, emulator: Emulator, sink: Sink, state: str) -> None:
+def test_requests_are_answered_whatever_logstash_does(
+    tmp_path: Path, emulator: Emulator, sink: Sink, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(shipping, "CLOSE_WITHIN_S", 0.1)
     if state == "absent":
         sink.stop()
     else:
         sink.stalled.set()
-    settings = environment(tmp_path, emulator) | {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(sink.port)}
-    with serving(tmp_path, **settings) as server:
-        for _ in range(50):
-            assert server.get("/tweets_per_hour").elapsed.total_seconds() < 1
+    with in_process(tmp_path, **environment(tmp_path, emulator), **logstash_of(sink)) as service:
+        (handler,) = [one for one in logging.getLogger().handlers if isinstance(one, LogstashHandler)]
+        with closing(handler):
+            for _ in range(50):
+                assert service.get("/tweets_per_hour").status_code == 200
+            assert handler.queued
