@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -13,13 +12,15 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from app import create_app
 from collector.collector import Collector
 from models import Span, Tag
 from queries.histories import histories
 from queries.snowflakes import snowflake_time
-from tests.fixtures.archives import MORNING, json_lines, own_row, tweet_id
-from tests.fixtures.environment import MakeSettings
+from tests.fixtures import databases
+from tests.fixtures.archives import MORNING, own_row, tweet_id
+from tests.fixtures.environment import TAGS
+from tests.fixtures.service import Service, in_process
+from tests.fixtures.views import imported
 from web.asked import Asked, asked
 from web.figures import counts, tags, volume
 from web.tables import Figure
@@ -27,18 +28,21 @@ from web.tables import Figure
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
 ALL_TAGS = 12
+NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def collector(make_settings: MakeSettings, tmp_path: Path) -> Iterator[Collector]:
-    """A collector over a database with a tweet of #sre an hour, from 24 hours before now minus a day to an hour before now."""
-    app = create_app(make_settings(LOG_LEVEL="ERROR"))
-    ready: Collector = app.extensions["collector"]
-    with closing(ready):
-        ready.prepare()
-        file = json_lines(tmp_path / "hours.jsonl", *(own_row(60 * hour) for hour in range(47)))
-        assert app.test_cli_runner().invoke(args=["tweets", "import", str(file)]).exit_code == 0
-        yield ready
+def service(tmp_path: Path) -> Iterator[Service]:
+    """The service over a database with a tweet of #sre an hour, of 47 hours up to an hour before now; X is never asked."""
+    settings = {"TWITTER_API_URL": NOBODY, "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
+    with in_process(tmp_path, DATABASE_URL=databases.url_of(tmp_path), **settings) as running:
+        imported(running, *(own_row(60 * hour) for hour in range(47)))
+        yield running
+
+
+@pytest.fixture
+def collector(service: Service) -> Collector:
+    return service.collector
 
 
 def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
@@ -127,10 +131,8 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     assert changes["#sre"] == (24, "−4.2 %")
 
 
-def test_an_empty_database_is_compared_with_nothing(make_settings: MakeSettings) -> None:
-    app = create_app(make_settings(LOG_LEVEL="ERROR"))
-    with closing(app.extensions["collector"]) as empty:
-        empty.prepare()
-        found, figure, _ = shown(empty)
-        assert found.total_before is None
-        assert figure.finding == volume.NOTHING
+def test_an_empty_database_is_compared_with_nothing(service: Service) -> None:
+    assert service.request("DELETE", "/database").status_code == 200
+    found, figure, _ = shown(service.collector)
+    assert found.total_before is None
+    assert figure.finding == volume.NOTHING

@@ -12,13 +12,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from emulator import Emulator
-from tests.fixtures.browser import needs_chromium, tab
+from tests.fixtures.browser import tab
 from tests.fixtures.environment import environment
 from tests.fixtures.pages import hosted
-from tests.fixtures.processes import Server, serving
+from tests.fixtures.service import Service, listening
 from tests.fixtures.waiting import wait_until
 
-pytestmark = needs_chromium
+pytestmark = pytest.mark.browser
 
 REBOUND = "rebound.test"
 EVIL = """<!doctype html><meta charset="utf-8"><title>kittens</title>
@@ -58,28 +58,28 @@ def x() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Server]:
+def filled(tmp_path_factory: pytest.TempPathFactory, x: Emulator) -> Iterator[Service]:
     """The service with tweets that an attacker might want."""
     folder = tmp_path_factory.mktemp("filled")
-    with serving(folder, **environment(folder, x)) as server:
+    with listening(folder, **environment(folder, x)) as server:
         assert server.get("/database").status_code == 200
         yield server
 
 
-def state(server: Server) -> tuple[int, int]:
+def state(server: Service) -> tuple[int, int]:
     """Return how many tweets and collections there are."""
     return len(server.get("/tweets").json()["tweets"]), len(server.get("/collections").json()["collections"])
 
 
-def asked(server: Server) -> Counter[tuple[str, int]]:
+def asked(server: Service) -> Counter[tuple[str, int]]:
     """Return how often /database was asked for, by method and status, in the access events."""
-    records = [json.loads(line) for line in server.log.read_text().splitlines()]
+    records = [json.loads(line) for line in server.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
     events = [one["http"] for one in records if one.get("url", {}).get("path") == "/database"]
     return Counter((one["request"]["method"], one["response"]["status_code"]) for one in events)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_page_of_another_origin_changes_and_reads_nothing(filled: Server, x: Emulator, chromium: Browser, host: str) -> None:
+def test_a_page_of_another_origin_changes_and_reads_nothing(filled: Service, x: Emulator, chromium: Browser, host: str) -> None:
     """From 127.0.0.1 it is another origin of the same site, from localhost another site."""
     before, sold, known = state(filled), len(x.requests), asked(filled)
     with evil(filled.url) as port, tab(chromium) as page:
@@ -93,7 +93,7 @@ def test_a_page_of_another_origin_changes_and_reads_nothing(filled: Server, x: E
     assert set(asked(filled) - known) == {("GET", 403), ("POST", 403), ("OPTIONS", 200)}
 
 
-def test_who_clicks_on_a_link_of_another_site_does_not_collect(filled: Server, x: Emulator, chromium: Browser) -> None:
+def test_who_clicks_on_a_link_of_another_site_does_not_collect(filled: Service, x: Emulator, chromium: Browser) -> None:
     sold = len(x.requests)
     with evil(filled.url) as port, tab(chromium) as page:
         page.goto(f"http://localhost:{port}/")
@@ -103,7 +103,7 @@ def test_who_clicks_on_a_link_of_another_site_does_not_collect(filled: Server, x
     assert len(x.requests) == sold
 
 
-def test_a_name_that_was_pointed_at_this_machine_gets_421(filled: Server, chromium: Browser) -> None:
+def test_a_name_that_was_pointed_at_this_machine_gets_421(filled: Service, chromium: Browser) -> None:
     before = state(filled)
     rebound = filled.url.replace("127.0.0.1", REBOUND)
     status = "fetch('/{}', {{method: '{}'}}).then(answer => answer.status)"
@@ -115,7 +115,7 @@ def test_a_name_that_was_pointed_at_this_machine_gets_421(filled: Server, chromi
     assert state(filled) == before
 
 
-def test_the_services_own_page_and_the_address_bar_may_collect(filled: Server, chromium: Browser) -> None:
+def test_the_services_own_page_and_the_address_bar_may_collect(filled: Service, chromium: Browser) -> None:
     count = state(filled)[1]
     with tab(chromium) as page:
         page.goto(f"{filled.url}/docs")
@@ -129,7 +129,7 @@ def test_the_services_own_page_and_the_address_bar_may_collect(filled: Server, c
 def test_a_session_is_of_no_use_to_another_origin(tmp_path: Path, emulator: Emulator, chromium: Browser) -> None:
     token = "write-7c1f0ad24b9e58d3"
     settings = environment(tmp_path, emulator) | {"API_TOKEN": token}
-    with serving(tmp_path, **settings) as server, evil(server.url) as port, tab(chromium) as page:
+    with listening(tmp_path, **settings) as server, evil(server.url) as port, tab(chromium) as page:
         page.goto(f"{server.url}/sign-in")
         page.get_by_label("Token").fill(token)
         page.get_by_role("button").click()

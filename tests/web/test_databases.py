@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
-from collector.collector import Collector
-from tests.fixtures.archives import json_lines, own_row
-from tests.fixtures.environment import MakeSettings
+from emulator import Emulator
+from tests.fixtures.archives import own_row
+from tests.fixtures.environment import environment
+from tests.fixtures.service import in_process
+from tests.fixtures.views import NOW, imported
 from web.figures.catalogue import FIGURES
 
 pytestmark = pytest.mark.dialects
@@ -38,17 +37,14 @@ SUMS = {"volume": "Tweets", "week": "Sum", "active": "Tweets"}
 WHOLE = ("/view/tags", "/view/collections", "/view/collections/1", "/view/collections/new", "/view/health")
 
 
-@pytest.fixture
-def client(make_settings: MakeSettings, tmp_path: Path) -> Iterator[FlaskClient]:
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator, database_backend: str) -> Iterator[FlaskClient]:
     """A client of the app in this process, after a collection and an import of older tweets."""
-    app = create_app(make_settings(LOG_LEVEL="ERROR"))
-    collector: Collector = app.extensions["collector"]
-    with closing(collector):
-        collector.prepare()
-        assert collector.outcome(collector.start()).state == "done"
-        file = json_lines(tmp_path / "old.jsonl", *(own_row(minutes) for minutes in range(0, 300, 7)))
-        assert app.test_cli_runner().invoke(args=["tweets", "import", str(file)]).exit_code == 0
-        yield app.test_client()
+    folder = tmp_path_factory.mktemp("databases")
+    with in_process(folder, **environment(folder, pretend_x) | {"LOG_LEVEL": "ERROR"}) as service:
+        assert service.collector.outcome(service.collector.start()).state == "done"
+        imported(service, *(own_row(minutes) for minutes in range(0, 300, 7)))
+        yield service.app.test_client()
 
 
 def table(client: FlaskClient, name: str, asked: str) -> list[dict[str, str]]:
@@ -63,7 +59,7 @@ def test_figures_agree_on_how_many_tweets_there_are(client: FlaskClient, asked: 
     """What the API counts, which has no period of its own: it is asked since the hour in which the page's begins."""
     days = re.search(r"period=(\d+)d", asked)
     open_ended = "since" in asked or "until" in asked or "period=all" in asked
-    begin = datetime.now(UTC) - timedelta(days=int(days[1]) if days else 7) if not open_ended else None
+    begin = NOW - timedelta(days=int(days[1]) if days else 7) if not open_ended else None
     kept = [part for part in asked.split("&") if part and not part.startswith(("tz", "period"))]
     kept += [f"since={begin:%Y-%m-%dT%H:00:00Z}"] if begin and begin.year > 1990 else []
     facets = client.get(f"/facets?by=lang&{'&'.join(kept)}").json or {}

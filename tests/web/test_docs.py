@@ -8,33 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.fixtures.browser import needs_chromium, origins, seen, tab, untidy, violations
+from tests.fixtures.browser import origins, seen, tab, untidy
 from tests.fixtures.environment import ROOT
-from tests.fixtures.processes import Server, serving
+from tests.fixtures.service import Service, listening
 
 VENDOR = ROOT / "web" / "static" / "vendor"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service over an empty database, collecting nothing."""
     folder = tmp_path_factory.mktemp("docs")
-    with serving(folder, DATABASE_URL=f"sqlite:///{folder / 'tweets.db'}", COLLECT_ON_START="0") as server:
+    with listening(folder, DATABASE_URL=f"sqlite:///{folder / 'tweets.db'}", COLLECT_ON_START="0") as server:
         yield server
 
 
-@pytest.fixture
-def page(service: Server, chromium: Browser) -> Iterator[Page]:
-    """The page in a browser, its operations shown."""
-    with tab(chromium, viewport={"width": 1280, "height": 1600}) as page:
-        page.goto(f"{service.url}/docs")
-        page.locator(".opblock").first.wait_for()
-        yield page
-
-
-def test_its_policy_allows_its_own_origin_only(service: Server) -> None:
+def test_its_policy_allows_its_own_origin_only(service: Service) -> None:
     policy = service.get("/docs").headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
@@ -42,7 +33,7 @@ def test_its_policy_allows_its_own_origin_only(service: Server) -> None:
     assert service.get("/docs").headers["Content-Type"] == "text/html; charset=utf-8"
 
 
-def test_what_it_loads_has_the_right_types_and_is_kept_where_it_never_changes(service: Server) -> None:
+def test_what_it_loads_has_the_right_types_and_is_kept_where_it_never_changes(service: Service) -> None:
     loaded = re.findall(r'(?:src|href)="(static/[^"]+)"', service.get("/docs").text)
     answers = {path: service.get(f"/{path}") for path in loaded}
     assert {path.rpartition("/")[2]: answer.headers["Content-Type"] for path, answer in answers.items()} == {
@@ -58,36 +49,23 @@ def test_what_it_loads_has_the_right_types_and_is_kept_where_it_never_changes(se
 
 
 @pytest.mark.parametrize("path", ["../docs.py", "%2e%2e/docs.py", "vendor", "nothing.js"])
-def test_nothing_else_is_served(service: Server, path: str) -> None:
+def test_nothing_else_is_served(service: Service, path: str) -> None:
     assert service.get(f"/static/{path}").status_code == 404
 
 
-@needs_chromium
-def test_it_shows_every_operation_and_asks_nobody_else(service: Server, page: Page) -> None:
+@pytest.mark.browser
+def test_it_shows_every_operation_tries_one_out_and_asks_nobody_else(service: Service, chromium: Browser) -> None:
     paths = service.get("/openapi.json").json()["paths"]
-    expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
-    assert origins(page) == {service.url}
-    assert f"{service.url}/openapi.json" in seen(page).requests
-
-
-@needs_chromium
-def test_an_operation_can_be_tried_out_without_a_complaint(service: Server, page: Page) -> None:
-    operation = page.locator("#operations-health-getLivez")
-    operation.get_by_role("button").first.click()
-    operation.get_by_role("button", name="Execute").click()
-    expect(operation.locator(".live-responses-table")).to_contain_text("alive")
-    assert f"{service.url}/livez" in seen(page).requests
-    assert untidy(page) == []
-
-
-@needs_chromium
-def test_a_breach_of_the_policy_and_a_request_to_others_are_noticed(page: Page) -> None:
-    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.broken = 1'}))")
-    page.evaluate("fetch('http://tracker.example/').catch(() => 0)")
-    assert page.evaluate("window.broken") is None
-    page.wait_for_function("violations.length > 1")
-    assert {violation.split()[0] for violation in violations(page)} == {"script-src-elem", "connect-src"}
-    assert len(seen(page).complaints) >= 2
+    with tab(chromium, viewport={"width": 1280, "height": 1600}) as page:
+        page.goto(f"{service.url}/docs")
+        expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
+        operation = page.locator("#operations-health-getLivez")
+        operation.get_by_role("button").first.click()
+        operation.get_by_role("button", name="Execute").click()
+        expect(operation.locator(".live-responses-table")).to_contain_text("alive")
+        assert {f"{service.url}/openapi.json", f"{service.url}/livez"} <= set(seen(page).requests)
+        assert origins(page) == {service.url}
+        assert untidy(page) == []
 
 
 def recorded(folder: Path) -> dict[str, str]:
@@ -114,9 +92,3 @@ def test_vendored_files_are_those_that_were_recorded(folder: Path) -> None:
 
 def test_every_vendored_file_is_recorded() -> None:
     assert {file.parent for file in VENDOR.rglob("*") if file.is_file()} == set(vendored()) != set()
-
-
-def test_a_vendored_file_that_was_changed_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "SHA256SUMS").write_text(f"# a 1.0\n{hashlib.sha256(b'one').hexdigest()}  a.js\n")
-    (tmp_path / "a.js").write_bytes(b"two")
-    assert found(tmp_path) != recorded(tmp_path)

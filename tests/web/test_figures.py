@@ -1,4 +1,4 @@
-"""The figures: their numbers are those of their files, and what was planted is found in them, told and drawn."""
+"""The figures: their numbers are those of their files and of the API, and what was planted is found, told and drawn."""
 
 from __future__ import annotations
 
@@ -6,26 +6,38 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from emulator import Emulator
-from tests.fixtures import databases
 from tests.fixtures.archives import Json, own_row, tweet_id
-from tests.fixtures.browser import needs_chromium, tab, untidy
+from tests.fixtures.browser import document, tab, untidy
+from tests.fixtures.databases import asked
+from tests.fixtures.documents import Element, opened
 from tests.fixtures.environment import environment
-from tests.fixtures.processes import Server, serving
-from tests.fixtures.views import column, csv_path, figure, figures, imported, number, rows, starts, total
+from tests.fixtures.service import Service, listening
+from tests.fixtures.views import (
+    NOW,
+    caption,
+    column,
+    csv_path,
+    figure,
+    figures,
+    imported,
+    number,
+    rows,
+    set_clock,
+    starts,
+    total,
+)
 from web import words
 
-pytestmark = needs_chromium
-
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+HOUR_NOW = NOW.replace(minute=0)
 WEEK, HOUR = timedelta(days=7), timedelta(hours=1)
-BURST, BURST_SIZE = NOW - 50 * HOUR, 40
-GAP = (NOW - 30 * HOUR, NOW - 26 * HOUR)
+BURST, BURST_SIZE = HOUR_NOW - 50 * HOUR, 40
+GAP = (HOUR_NOW - 30 * HOUR, HOUR_NOW - 26 * HOUR)
 PATHS = ("/", "/view/tags/sre", "/view/authors/ada_3", "/?lang=pt&period=30d&tz=Asia%2FTokyo")
 
 
@@ -35,32 +47,39 @@ def row(at: int, created: datetime) -> Json:
     who: Json = {"username": f"ada_{at % 13}", "author": f"Ada {at % 13}", "followers": 1_234 * (at % 13)}
     more: Json = {"lang": ("en", "en", "pt")[at % 3], "country": "Peru" if at % 4 == 0 else None, "tags": tags, "rash": tags[0]}
     more["country_code"] = "PE" if more["country"] else None
-    when: Json = {"id": str(tweet_id(created, at)), "created": created.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    when: Json = {"id": str(tweet_id(created, at)), "created": f"{created:%Y-%m-%dT%H:%M:%SZ}"}
     return own_row(text=f"number {at} #sre #rarely{at % 6}", **when, **who, **more)
 
 
 def planted() -> list[Json]:
     """Return a tweet an hour of this week and every other hour of the week before, and a burst."""
-    usual = [NOW - at * HOUR + HOUR / 6 for at in range(3, 150)]
-    before = [NOW - WEEK - at * HOUR + HOUR / 6 for at in range(4, 170, 2)]
+    usual = [HOUR_NOW - at * HOUR + HOUR / 6 for at in range(3, 150)]
+    before = [HOUR_NOW - WEEK - at * HOUR + HOUR / 6 for at in range(4, 170, 2)]
     burst = [BURST + timedelta(seconds=at) for at in range(BURST_SIZE)]
     return [row(at, when) for at, when in enumerate([*usual, *before, *burst])]
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
+    """The service with what was planted, and a gap of #devops."""
     folder = tmp_path_factory.mktemp("figures")
     settings = environment(folder, pretend_x)
-    imported(settings, folder, *planted())
-    gap = [tweet_id(when) for when in GAP]
-    listing = "INSERT INTO listings (tag_id, run_id, gap, expired, since_id, until_id, before, query, pages)"
-    values = "SELECT id, 1, 1, 0, ?, ?, ?, '', 0 FROM tags WHERE tag = '#devops'"
-    databases.asked(settings["DATABASE_URL"], f"{listing} {values}", gap[0], gap[1], gap[1])
-    with serving(folder, **settings) as server:
-        yield server
+    with listening(folder, **settings) as running:
+        imported(running, *planted())
+        set_clock(running)
+        gap = [tweet_id(when) for when in GAP]
+        listing = "INSERT INTO listings (tag_id, run_id, gap, expired, since_id, until_id, before, query, pages)"
+        values = "SELECT id, 1, 1, 0, ?, ?, ?, '', 0 FROM tags WHERE tag = '#devops'"
+        asked(settings["DATABASE_URL"], f"{listing} {values}", gap[0], gap[1], gap[1])
+        yield running
 
 
-def filed(service: Server, page: Page, name: str) -> list[dict[str, str]]:
+@pytest.fixture(scope="module")
+def overview(service: Service) -> Element:
+    return opened(service, "/")
+
+
+def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
     """Return the rows of a figure's CSV."""
     answer = service.get(csv_path(page, name))
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -75,7 +94,7 @@ def written(value: str) -> set[str]:
     return ways
 
 
-def differing(service: Server, page: Page, name: str) -> list[str]:
+def differing(service: Service, page: Element, name: str) -> list[str]:
     """Return where a figure's table is not its file; times are compared by `starts`, and what stands beside a name is not."""
     filed_rows = filed(service, page, name)
     header, *table = rows(page, name)
@@ -87,98 +106,75 @@ def differing(service: Server, page: Page, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_file_of_each_figure_has_the_numbers_of_its_table(service: Server, chromium: Browser, path: str) -> None:
-    with tab(chromium) as page:
-        page.goto(service.url + path)
-        names = [name for name in figures(page) if rows(page, name)]
-        assert {"volume", "languages", "hashtags"} <= set(names)
-        for name in names:
-            assert differing(service, page, name) == [], name
-        assert [one["From"] for one in filed(service, page, "volume")] == starts(page, "volume")
+def test_the_file_of_each_figure_has_the_numbers_of_its_table(service: Service, path: str) -> None:
+    page = opened(service, path)
+    names = [name for name in figures(page) if rows(page, name)]
+    assert {"volume", "languages", "hashtags"} <= set(names)
+    assert {name: faults for name in names if (faults := differing(service, page, name))} == {}
+    assert [one["From"] for one in filed(service, page, "volume")] == starts(page, "volume")
 
 
-def test_a_table_that_is_not_its_file_is_noticed(service: Server, chromium: Browser) -> None:
-    with tab(chromium) as page:
-        page.goto(service.url)
-        page.evaluate("document.querySelector('#languages td.number').textContent = '9'")
-        assert len(differing(service, page, "languages")) == 1
+def test_captions_say_what_leads(service: Service, overview: Element) -> None:
+    assert total(overview, "Tweets").split()[0] in caption(overview, "volume")
+    for name, title in {"tags": "Tweets", "followers": "Followers", "active": "Tweets"}.items():
+        leader, value = filed(service, overview, name)[0], column(overview, name, title)[0]
+        assert next(iter(leader.values())).lstrip("'") in caption(overview, name)
+        assert value in caption(overview, name)
+    for name in ("languages", "countries", "hashtags"):
+        assert any(word in caption(overview, name) for word in rows(overview, name)[1][0].split())
+        assert column(overview, name, "Share")[0] in caption(overview, name)
 
 
-def test_captions_say_what_leads(service: Server, chromium: Browser) -> None:
-    with tab(chromium) as page:
-        page.goto(service.url)
-        said = {name: figure(page, name).locator("figcaption").inner_text() for name in figures(page)}
-        assert total(page, "Tweets") in said["volume"]
-        for name, title in {"tags": "Tweets", "followers": "Followers", "active": "Tweets"}.items():
-            leader, value = filed(service, page, name)[0], column(page, name, title)[0]
-            assert next(iter(leader.values())).lstrip("'") in said[name]
-            assert value in said[name]
-        for name in ("languages", "countries", "hashtags"):
-            assert any(word in said[name] for word in rows(page, name)[1][0].split())
-            assert column(page, name, "Share")[0] in said[name]
+def test_a_planted_burst_and_a_planted_gap_are_marked(service: Service, overview: Element) -> None:
+    notes = dict(zip(starts(overview, "volume"), column(overview, "volume", "Note"), strict=True))
+    assert [start for start, note in notes.items() if "spike" in note] == [f"{BURST:%Y-%m-%dT%H:%M:%SZ}"]
+    gaps = [f"{GAP[0] + at * HOUR:%Y-%m-%dT%H:%M:%SZ}" for at in range(4)]
+    assert [start for start, note in notes.items() if "gap in #devops" in note] == gaps
+    assert f"{BURST_SIZE + 1}" in caption(overview, "volume")
+    of = {tag: column(opened(service, f"/view/tags/{tag}"), "volume", "Note") for tag in ("sre", "devops")}
+    assert {tag: sum("gap" in note for note in notes) for tag, notes in of.items()} == {"sre": 0, "devops": 4}
 
 
-def test_a_planted_burst_and_a_planted_gap_are_marked(service: Server, chromium: Browser) -> None:
-    with tab(chromium) as page:
-        page.goto(service.url)
-        notes = dict(zip(starts(page, "volume"), column(page, "volume", "Note"), strict=True))
-        assert [start for start, note in notes.items() if "spike" in note] == [f"{BURST:%Y-%m-%dT%H:%M:%SZ}"]
-        gaps = [f"{GAP[0] + at * HOUR:%Y-%m-%dT%H:%M:%SZ}" for at in range(4)]
-        assert [start for start, note in notes.items() if "gap in #devops" in note] == gaps
-        said = figure(page, "volume").locator("figcaption").inner_text()
-        assert f"{BURST_SIZE + 1}" in said
-        expect(figure(page, "volume").locator("canvas")).to_be_visible()
-        assert figure(page, "volume").locator("polyline").first.is_hidden()
-        assert untidy(page) == []
+def test_the_still_picture_draws_the_counts(overview: Element) -> None:
+    own = figure(overview, "volume")
+    *_, now = own.all("polyline")
+    heights = [float(point.split(",")[1]) for point in now["points"].split()]
+    counts = [number(one) for one in column(overview, "volume", "Tweets")]
+    assert len(heights) == len(counts) - len(own.all("tr", class_="open"))
+    assert heights.index(min(heights)) == counts.index(BURST_SIZE + 1)
 
 
-def test_without_scripts_the_same_is_drawn_as_a_picture(service: Server, chromium: Browser) -> None:
-    with tab(chromium, java_script_enabled=False) as page:
-        page.goto(service.url)
-        own = figure(page, "volume")
-        assert own.locator("canvas").count() == 0
-        curves = own.locator("polyline")
-        expect(curves).to_have_count(2)
-        expect(curves.first).to_be_visible()
-        points = curves.last.get_attribute("points") or ""
-        heights = [float(point.split(",")[1]) for point in points.split()]
-        counts = [number(one) for one in column(page, "volume", "Tweets")]
-        assert len(heights) == len(counts) - own.locator("tr.open").count()
-        assert heights.index(min(heights)) == counts.index(BURST_SIZE + 1)
-
-
-def test_where_there_is_no_gap_none_is_told(service: Server, chromium: Browser) -> None:
-    with tab(chromium) as page:
-        page.goto(f"{service.url}/view/tags/sre")
-        assert not any("gap" in note for note in column(page, "volume", "Note"))
-        page.goto(f"{service.url}/view/tags/devops")
-        assert sum("gap" in note for note in column(page, "volume", "Note")) == 4
-
-
-def test_the_week_before_stands_beside_each_hour(service: Server, chromium: Browser) -> None:
-    with tab(chromium) as page:
-        page.goto(service.url)
-        begun = [datetime.fromisoformat(start) for start in starts(page, "volume")]
-        window = {"since": f"{begun[0] - WEEK:%Y-%m-%dT%H:%M:%SZ}", "until": f"{begun[0]:%Y-%m-%dT%H:%M:%SZ}", "bucket": "hour"}
-        known = {
-            datetime.fromisoformat(one["start"]): one["tweets"]
-            for one in service.get("/timeline", params=window).json()["timeline"]
-        }
-        before = [number(one) for one in column(page, "volume", "7 days before")]
-        assert before == [known.get(start - WEEK, before[-1] if start == begun[-1] else 0) for start in begun]
-        earlier, tweets = sum(filter(None, before)), number(total(page, "Tweets")) or 0
-        assert sum(known.values()) >= earlier >= 80
-        assert f"+{words.share((tweets - earlier) / earlier)}" in page.get_by_role("definition").first.inner_text()
+def test_the_week_before_stands_beside_each_hour(service: Service, overview: Element) -> None:
+    begun = [datetime.fromisoformat(start) for start in starts(overview, "volume")]
+    window = {"since": f"{begun[0] - WEEK:%Y-%m-%dT%H:%M:%SZ}", "until": f"{begun[0]:%Y-%m-%dT%H:%M:%SZ}", "bucket": "hour"}
+    timeline = service.get("/timeline", params=window).json()["timeline"]
+    known = {datetime.fromisoformat(one["start"]): one["tweets"] for one in timeline}
+    before = [number(one) for one in column(overview, "volume", "7 days before")]
+    assert before == [known.get(start - WEEK, before[-1] if start == begun[-1] else 0) for start in begun]
+    earlier, (tweets, change) = sum(filter(None, before)), total(overview, "Tweets").split(maxsplit=1)
+    assert sum(known.values()) >= earlier >= 80
+    assert change == f"+{words.share(((number(tweets) or 0) - earlier) / earlier)}"
 
 
 @pytest.mark.parametrize(("path", "query"), [("/view/tags/devops", "tag=devops"), ("/view/authors/ada_3", "author=ada_3")])
-def test_a_page_of_one_shows_nothing_of_others(service: Server, chromium: Browser, path: str, query: str) -> None:
-    with tab(chromium) as page:
-        page.goto(f"{service.url}{path}?period=all")
-        tweets = service.get(f"/tweets?{query}&sort=-created").json()["tweets"]
-        assert number(total(page, "Tweets")) == len(tweets) == sum(number(one) or 0 for one in column(page, "volume", "Tweets"))
-        hrefs = (
-            page.get_by_role("article").locator('a[href^="/tweets/"]').evaluate_all("links => links.map(one => one.pathname)")
-        )
-        assert hrefs == [f"/tweets/{one['id']}" for one in tweets[: len(hrefs)]]
-        assert hrefs
+def test_a_page_of_one_shows_nothing_of_others(service: Service, path: str, query: str) -> None:
+    page = opened(service, f"{path}?period=all")
+    tweets = service.get(f"/tweets?{query}&sort=-created").json()["tweets"]
+    assert number(total(page, "Tweets")) == len(tweets) == sum(number(one) or 0 for one in column(page, "volume", "Tweets"))
+    hrefs = [link["href"] for one in page.all("article") for link in one.all("a") if link["href"].startswith("/tweets/")]
+    assert hrefs == [f"/tweets/{one['id']}" for one in tweets[: len(hrefs)]]
+    assert hrefs
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_figure_is_drawn_by_scripts_and_without_them_a_picture_stands_there(
+    service: Service, chromium: Browser, overview: Element, scripts: bool
+) -> None:
+    with tab(chromium, java_script_enabled=scripts) as page:
+        page.goto(service.url)
+        own = page.locator("figure#volume")
+        expect(own.locator("canvas")).to_have_count(int(scripts))
+        expect(own.locator("polyline").last).to_be_visible(visible=not scripts)
+        assert rows(document(page), "volume") == rows(overview, "volume")
+        assert untidy(page) == []

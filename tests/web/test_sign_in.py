@@ -7,21 +7,21 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.fixtures.browser import accessibility, needs_chromium, origins, tab, untidy, violations
-from tests.fixtures.processes import Server, serving
+from tests.fixtures.browser import accessibility, origins, tab, untidy, violations
+from tests.fixtures.service import Service, listening
 
-pytestmark = needs_chromium
+pytestmark = pytest.mark.browser
 
 NAME = "monitor.test"
 TOKEN = "write-7c1f0ad24b9e58d3"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("sign-in")
     settings = {"DATABASE_URL": f"sqlite:///{folder / 'tweets.db'}", "COLLECT_ON_START": "0", "API_TOKEN": TOKEN}
     settings |= {"ALLOWED_HOSTS": NAME}
-    with serving(folder, **settings) as server:
+    with listening(folder, **settings) as server:
         yield server
 
 
@@ -33,7 +33,7 @@ def type_in(page: Page, token: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", NAME])
-def test_a_person_signs_in_reads_and_signs_out(service: Server, chromium: Browser, host: str) -> None:
+def test_a_person_signs_in_reads_and_signs_out(service: Service, chromium: Browser, host: str) -> None:
     """By a name that isn't loopback browsers send no Sec-Fetch-Site: there Origin alone says that the form is our own."""
     url = service.url.replace("127.0.0.1", host)
     with tab(chromium) as page:
@@ -53,9 +53,8 @@ def test_a_person_signs_in_reads_and_signs_out(service: Server, chromium: Browse
         assert origins(page) == {url}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_everybody_can_read_and_use_the_form(service: Server, chromium: Browser, width: int, scheme: str) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_everybody_can_read_and_use_the_form(service: Service, chromium: Browser, width: int, scheme: str) -> None:
     with tab(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
         page.goto(f"{service.url}/sign-in")
         assert accessibility(page) == []

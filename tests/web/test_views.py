@@ -1,19 +1,19 @@
-"""Every page, narrow and wide, light and dark, with scripts and without: whole, tidy, and usable by everybody."""
+"""Every page: whole, of its own files only, its errors in words; and in a browser tidy, and usable by everybody."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from emulator import Emulator
-from tests.fixtures.browser import accessibility, needs_chromium, origins, tab, untidy
+from tests.fixtures.browser import accessibility, document, origins, seen, tab, untidy
+from tests.fixtures.documents import BROWSER, opened, read
 from tests.fixtures.environment import environment
-from tests.fixtures.processes import Server, serving
-from tests.fixtures.views import shown
+from tests.fixtures.service import Service, listening
+from tests.fixtures.views import against_the_policy, loaded, said
 
 PATHS = (
     "/",
@@ -37,110 +37,116 @@ PROBLEMS = {
     "/view/tags/nobody": 404,
     "/view/authors/nobody": 404,
     "/view/figures/nobody.csv": 404,
-    "/?min_followers=many": 400,
-    "/?colour=red": 400,
     "/view/tweets?cursor=none": 400,
-    "/view/tweets?since=soon": 400,
-    "/view/tags/devops?tz=Mars": 400,
     "/view/collections?tag=sre": 400,
     "/view/collections/1?cursor=x": 400,
 }
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+LISTS = ("/", "/view/tweets", "/view/tags/sre", "/view/authors/{author}")
+FAULTS = (
+    "tag=%23",
+    "lang=english",
+    "author=a+b",
+    "min_followers=-1",
+    "since=soon",
+    "until=1",
+    "period=7w",
+    "tz=Mars",
+    "colour=red",
+)
+NOT_ASKED = {"/view/tags/sre": "tag", "/view/authors/{author}": "author"}
 REFUSED = re.compile(r"complains: Failed to load resource: the server responded with a status of 4\d\d")
-WAYS: dict[int, tuple[Literal["light", "dark"], ...]] = {360: ("light", "dark"), 1280: ("dark", "light")}
+WAYS = ((360, "dark"), (1280, "light"), (360, "light"), (1280, "dark"))
+"""With the number of a page and with scripts or without, any two of width, scheme and scripts meet."""
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
     """The service, once it has collected."""
     folder = tmp_path_factory.mktemp("views")
-    with serving(folder, **environment(folder, pretend_x)) as server:
-        assert server.request("POST", "/database").status_code == 200
-        yield server
+    with listening(folder, **environment(folder, pretend_x)) as running:
+        assert running.request("POST", "/database").status_code == 200
+        yield running
 
 
 @pytest.fixture(scope="module")
-def author(service: Server) -> str:
+def author(service: Service) -> str:
     name: str = service.get("/authors?limit=1").json()["authors"][0]["username"]
     return name
 
 
-def faults(page: Page, url: str) -> list[str]:
-    """Return what is wrong with a page at each width, in light and in dark.
-
-    Who can't use it is asked once a width and once a scheme: what is where goes by the width, what is seen by the scheme.
-    """
-    found = []
-    for width, schemes in WAYS.items():
-        page.set_viewport_size({"width": width, "height": 800})
-        page.goto(url)
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            found += [f"{width} px, {scheme}: {fault}" for fault in untidy(page)]
-        found += [f"{width} px, {scheme}: {fault}" for fault in accessibility(page)]
-    return found
-
-
-@needs_chromium
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_is_tidy_and_usable_by_everybody(service: Server, chromium: Browser, author: str, path: str) -> None:
-    with tab(chromium) as page:
-        assert faults(page, service.url + path.format(author=author)) == []
-        assert origins(page) == {service.url}
-
-
-@needs_chromium
-@pytest.mark.parametrize("path", ["/view/collections/999", "/?min_followers=many"])
-def test_an_error_is_a_page_like_the_others(service: Server, chromium: Browser, path: str) -> None:
-    """Browsers themselves complain of a status that is an error; of nothing else."""
-    with tab(chromium) as page:
-        assert [fault for fault in faults(page, service.url + path) if not REFUSED.search(fault)] == []
-        assert page.get_by_role("heading", level=1).count() == 1
-        assert page.get_by_role("link", name="Overview").count() == 1
-
-
-@needs_chromium
-@pytest.mark.parametrize("path", PATHS)
-def test_without_scripts_a_page_says_the_same(service: Server, chromium: Browser, author: str, path: str) -> None:
-    url = service.url + path.format(author=author)
-    with tab(chromium) as page:
-        page.goto(url)
-        said = shown(page)
-    with tab(chromium, java_script_enabled=False, viewport={"width": 360, "height": 800}) as page:
-        page.goto(url)
-        assert shown(page) == said
-        assert untidy(page) == []
-        assert said["h1"]
-
-
-@needs_chromium
-def test_a_planted_fault_is_noticed(service: Server, chromium: Browser) -> None:
-    with tab(chromium) as page:
-        page.route("**/static/page.css", lambda route: route.fulfill(body="main { width: 700px } h1 { color: #eee }"))
-        found = faults(page, f"{service.url}/view/tags")
-        assert any(re.match(r"360 px, dark: wider than its window", fault) for fault in found)
-        assert any(re.match(r"1280 px, light: color-contrast .* h1", fault) for fault in found)
+def test_each_page_is_whole_and_loads_its_own_files_only(service: Service, author: str) -> None:
+    files: set[str] = set()
+    for path in (path.format(author=author) for path in PATHS):
+        page, policy = opened(service, path), service.get(path).headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert not re.search(r"unsafe|https?:|\*", policy)
+        assert against_the_policy(page) == [], path
+        assert page.one("html")["lang"] == "en"
+        assert page.one("title").words.endswith(" · Hashtag monitor")
+        assert page.one("h1").words
+        ids = [one["id"] for one in page.all(id=True)]
+        assert len(ids) == len(set(ids)), path
+        files |= loaded(page, path)
+    assert {file for file in files if not file.startswith("/static/")} == set()
+    assert {service.get(file).status_code for file in files} == {200}
 
 
 @pytest.mark.parametrize(("path", "status"), PROBLEMS.items())
-def test_a_browser_gets_an_error_as_a_page_and_a_program_as_a_problem(service: Server, path: str, status: int) -> None:
+def test_a_browser_gets_an_error_as_a_page_and_a_program_as_a_problem(service: Service, path: str, status: int) -> None:
     person, program = service.get(path, headers=BROWSER), service.get(path, headers={"Accept": "*/*"})
     assert (person.status_code, program.status_code) == (status, status)
     assert person.headers["Content-Type"] == "text/html; charset=utf-8"
     assert person.headers["Content-Security-Policy"] == service.get("/").headers["Content-Security-Policy"]
     assert program.headers["Content-Type"] == "application/problem+json"
     assert program.json()["status"] == status
-    assert "<h1>" in person.text
-    assert person.headers["X-Request-Id"] in person.text
+    page = read(person.text)
+    assert page.one("h1").words
+    assert {"Hashtag monitor", "Overview"} <= {one.words for one in page.all("a", href="/")}
+    assert person.headers["X-Request-Id"] in page.one("main").text
+
+
+def test_a_bad_value_is_a_page_that_names_the_field(service: Service, author: str) -> None:
+    for path in LISTS:
+        for fault in FAULTS:
+            name = fault.partition("=")[0]
+            if NOT_ASKED.get(path) != name:
+                page = opened(service, f"{path.format(author=author)}?{fault}", status=400)
+                assert [one.words for one in page.one("ul").all("code")] == [name], (path, fault)
+        empty = service.get(f"{path.format(author=author)}?country=", headers=BROWSER)
+        assert (empty.status_code, empty.url) == (200, f"http://localhost{path.format(author=author)}")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/tweets?colour=red"])
-def test_what_is_no_page_answers_browsers_with_a_problem_too(service: Server, path: str) -> None:
+def test_what_is_no_page_answers_browsers_with_a_problem_too(service: Service, path: str) -> None:
     assert service.get(path, headers=BROWSER).headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_page_s_policy_allows_its_own_origin_only(service: Server, author: str) -> None:
-    for path in PATHS:
-        policy = service.get(path.format(author=author)).headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'")
-        assert not re.search(r"unsafe|https?:|\*", policy)
+@pytest.mark.browser
+@pytest.mark.parametrize("number", range(len(PATHS)), ids=PATHS.__getitem__)
+def test_a_page_is_tidy_usable_by_everybody_and_the_same_without_scripts(
+    service: Service, chromium: Browser, author: str, number: int
+) -> None:
+    path = PATHS[number].format(author=author)
+    said_by = []
+    for scripts in (True, False):
+        width, scheme = WAYS[(number + 2 * (not scripts)) % 4]
+        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme, "java_script_enabled": scripts}
+        with tab(chromium, **options) as page:
+            page.goto(service.url + path)
+            assert untidy(page) == [], options
+            assert origins(page) == {service.url}
+            asked_for = {url.removeprefix(service.url) for url in seen(page).requests}
+            assert asked_for <= {path, *loaded(opened(service, path), path)}
+            assert accessibility(page) == [] if scripts else True
+            said_by.append(said(document(page)))
+    assert said_by[0] == said_by[1]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", ["/view/collections/999", "/?min_followers=many"])
+def test_an_error_is_a_page_like_the_others(service: Service, chromium: Browser, path: str) -> None:
+    """Browsers themselves complain of a status that is an error; of nothing else."""
+    with tab(chromium, viewport={"width": 360, "height": 800}, color_scheme="dark") as page:
+        page.goto(service.url + path)
+        assert [fault for fault in untidy(page) if not REFUSED.search(fault)] == []
+        assert accessibility(page) == []
