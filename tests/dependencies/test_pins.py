@@ -40,25 +40,18 @@ def installs(text: str) -> list[str]:
     return [line for line in text.splitlines() if "install " in line and "-r " in line]
 
 
-@pytest.mark.parametrize("file", [RUNTIME, DEVELOPMENT], ids=lambda file: file.name)
-def test_every_package_is_pinned_with_the_sums_of_its_files(file: Path) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert len(pins(text)) > 30
-    assert without_sums(text) == []
-
-
-def test_the_sums_are_of_every_platform_and_not_only_of_this_one() -> None:
+def test_every_package_is_pinned_with_the_sums_of_its_files_for_every_platform() -> None:
+    for file in (RUNTIME, DEVELOPMENT):
+        text = file.read_text(encoding="utf-8")
+        assert len(pins(text)) > 30
+        assert without_sums(text) == []
     compiled = {pin.name: len(pin.sums) for pin in pins(RUNTIME.read_text(encoding="utf-8"))}
-    assert compiled["pysqlite3"] > 20
-    assert compiled["orjson"] > 20
+    assert min(compiled["pysqlite3"], compiled["orjson"]) > 20
 
 
 def test_what_pyproject_names_is_pinned_as_it_says() -> None:
     assert declared(PROJECT["dependencies"]).items() <= pinned(RUNTIME).items()
     assert declared(PROJECT["optional-dependencies"]["dev"]).items() <= pinned(DEVELOPMENT).items()
-
-
-def test_development_has_the_versions_of_the_service() -> None:
     assert pinned(RUNTIME).items() <= pinned(DEVELOPMENT).items()
 
 
@@ -69,6 +62,7 @@ def test_whatever_installs_them_demands_the_sums() -> None:
     assert len(installs(MAKEFILE)) == len(image) == 1
 
 
+@pytest.mark.stack
 def test_a_file_with_another_sum_is_not_installed(tmp_path: Path) -> None:
     wheel = tmp_path / "planted-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -90,7 +84,7 @@ def test_a_pin_is_read_whole() -> None:
     assert normal("A__b.C") == "a-b-c"
 
 
-@pytest.mark.parametrize("line", ["a>=1", "a", "a==1.*", 'a==1 ; python_version < "3.13"', "a==1 --hash=md5:0", "-r other.txt"])
-def test_what_is_not_one_version_is_refused(line: str) -> None:
-    with pytest.raises(NotPinned):
-        pins(line)
+def test_what_is_not_one_version_is_refused() -> None:
+    for line in ("a>=1", "a", "a==1.*", 'a==1 ; python_version < "3.13"', "a==1 --hash=md5:0", "-r other.txt"):
+        with pytest.raises(NotPinned):
+            pins(line)
