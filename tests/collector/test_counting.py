@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,235 +10,214 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from api import collector_for, get_tweets, upkeep_for
+from api import get_tweets, upkeep_for
 from collector.collector import Collector
 from collector.money import calls
 from collector.runs import chore
 from collector.tags import track
 from collector.terms import Terms
+from collector.upkeep import Upkeep
 from collector.verification import faults
 from emulator import Emulator
-from models import Budget, Count, Reservation
+from models import Budget, Chore, Count, Reservation
 from queries.chores import ChoreView, chores
 from queries.spend import spent
 from queries.tags import tracked_coverage
+from tests.collector.conftest import NOON, MakeCollector, asked
 from tests.fixtures.environment import MakeSettings, environment
-from tests.fixtures.processes import serving
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.service import in_process
 
-DAY = 24 * 3600
+DAY = timedelta(days=1)
+HOUR_S = 3600
 COUNTS = "/2/tweets/counts/recent"
-NOON = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
+SMALL = {"TAGS": "#devops", "TW_NUMBER": "10"}
+Collected = Callable[..., tuple[Collector, Upkeep]]
 
 
 @pytest.fixture
-def still(emulator: Emulator) -> Emulator:
-    """The emulator at an instant at which its clock stands."""
-    emulator.clock.hold()
-    emulator.clock.set(NOON)
-    return emulator
+def collected(make_collector: MakeCollector, make_settings: MakeSettings) -> Collected:
+    """Return a collector that has collected, and its upkeep."""
+
+    def make(**more: str) -> tuple[Collector, Upkeep]:
+        settings = {"COUNT_EVERY": "1h", "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "10"} | more
+        collector = make_collector(**settings)
+        get_tweets(collector)
+        return collector, upkeep_for(collector, make_settings(**settings))
+
+    return make
 
 
 def counted(collector: Collector) -> dict[tuple[int, int], int]:
     with collector.database.reading() as session:
-        return {
-            (row.tag_id, row.start): row.counted for row in session.execute(select(Count.tag_id, Count.start, Count.counted))
-        }
+        rows = session.execute(select(Count.tag_id, Count.start, Count.counted))
+        return {(row.tag_id, row.start): row.counted for row in rows}
 
 
-def asked(emulator: Emulator) -> list[dict[str, str]]:
-    return [dict(request.params) for request in emulator.requests if request.path == COUNTS]
-
-
-def done(collector: Collector) -> dict[str, ChoreView]:
+def reserved(collector: Collector) -> list[tuple[int, bool]]:
     with collector.database.reading() as session:
-        return {chore.name: chore for chore in chores(session)}
+        return [(row.micro, row.in_flight) for row in session.execute(select(Reservation.micro, Reservation.in_flight))]
 
 
-def collected(make_settings: MakeSettings, **more: str) -> tuple[Collector, Any]:
-    """Return a collector that has collected, and its upkeep."""
-    settings = make_settings(**{"COUNT_EVERY": "1h", "MONTHLY_BUDGET_USD": "off"} | more)
-    collector = collector_for(settings)
-    collector.prepare()
+def done(collector: Collector) -> ChoreView:
+    with collector.database.reading() as session:
+        return {chore.name: chore for chore in chores(session)}["count"]
+
+
+def hold_budget(collector: Collector, run_id: int | None = None) -> None:
+    """Let a dollar be in flight, of a run that collects or of a chore."""
+    with collector.database.writing() as session:
+        theirs = {"run_id": run_id or chore(session), "day": "2026-11-24", "micro": 1_000_000, "posts": 0}
+        session.add(Reservation(**theirs, last=None, in_flight=True, listing_id=None, request=""))
+
+
+@pytest.mark.dialects
+def test_each_tag_is_counted_hour_by_hour_as_x_knows_it_and_each_call_is_booked(
+    collected: Collected, emulator: Emulator
+) -> None:
+    collector, upkeep = collected()
+    upkeep.round()
+    found = counted(collector)
+    assert len(asked(emulator, COUNTS)) == 3
+    assert len(found) > 3 * 160
+    for (tag_id, start), posts in list(found.items())[::40]:
+        tag = {1: "#devops", 2: "#sre", 3: "#Observability"}[tag_id]
+        begin = datetime.fromtimestamp(start, UTC)
+        assert posts == emulator.count(tag, begin, begin + timedelta(hours=1))
+    assert max(start for _, start in found) == int(NOON.replace(minute=0).timestamp()) - HOUR_S
+    assert done(collector).error is None
+    (sales,) = emulator.ledger.days().values()
+    with collector.database.reading() as session:
+        booked = spent(session, start=NOON.date(), end=NOON.date() + DAY)
+    assert (booked.calls, booked.floor, booked.ceiling) == (3, sales.floor * 1000, sales.ceiling * 1000)
+    assert reserved(collector) == []
+    assert faults(collector.database, collector.order.billing) == []
+
+
+def test_before_anything_was_collected_nothing_is_counted(
+    collector: Collector, make_settings: MakeSettings, emulator: Emulator
+) -> None:
+    upkeep_for(collector, make_settings(COUNT_EVERY="1h")).round()
+    assert emulator.requests == []
+
+
+@pytest.mark.dialects
+def test_an_hour_is_counted_once_and_a_tag_not_more_often_than_said(collected: Collected, emulator: Emulator) -> None:
+    collector, upkeep = collected(COUNT_EVERY="1d")
+    upkeep.round()
+    first = counted(collector)
+    begin_again(collector)
+    upkeep.round()
+    assert len(asked(emulator, COUNTS)) == 3
+    emulator.clock.advance(DAY.total_seconds() + 60)
     get_tweets(collector)
-    return collector, upkeep_for(collector, settings)
-
-
-def test_each_tag_is_counted_hour_by_hour_as_x_knows_it(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings)
-    with closing(collector):
-        upkeep.round()
-        found = counted(collector)
-        assert len(asked(still)) == 3
-        assert len(found) > 3 * 160
-        for (tag_id, start), posts in list(found.items())[::40]:
-            tag = {1: "#devops", 2: "#sre", 3: "#Observability"}[tag_id]
-            begin = datetime.fromtimestamp(start, UTC)
-            assert posts == still.count(tag, begin, begin + timedelta(hours=1))
-        assert max(start for _, start in found) == int(NOON.replace(minute=0).timestamp()) - 3600
-        assert done(collector)["count"].error is None
-        assert faults(collector.database, collector.order.billing) == []
-
-
-def test_a_count_is_booked_as_a_call_and_judged_by_xs_own_bill(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings)
-    with closing(collector):
-        upkeep.round()
-        (sales,) = still.ledger.days().values()
-        with collector.database.reading() as session:
-            booked = spent(session, start=NOON.date(), end=NOON.date() + timedelta(days=1))
-            assert session.scalars(select(Reservation.id)).all() == []
-        assert (booked.calls, booked.floor, booked.ceiling) == (3, sales.floor * 1000, sales.ceiling * 1000)
-
-
-def test_before_anything_was_collected_nothing_is_counted(make_settings: MakeSettings, still: Emulator) -> None:
-    settings = make_settings(COUNT_EVERY="1h")
-    with closing(collector_for(settings)) as collector:
-        collector.prepare()
-        upkeep_for(collector, settings).round()
-    assert still.requests == []
-
-
-def test_an_hour_is_counted_once_and_a_tag_not_more_often_than_said(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings, COUNT_EVERY="1d")
-    with closing(collector):
-        upkeep.round()
-        first = counted(collector)
-        begin_again(collector)
-        upkeep.round()
-        assert len(asked(still)) == 3
-        still.clock.advance(DAY + 60)
-        get_tweets(collector)
-        begin_again(collector)
-        upkeep.round()
-        later = asked(still)[3:]
-        assert [params["start_time"] for params in later] == ["2026-11-24T12:00:00Z"] * 3
-        assert len(counted(collector)) == len(first) + 3 * 24
-        assert first.items() <= counted(collector).items()
+    begin_again(collector)
+    upkeep.round()
+    later = asked(emulator, COUNTS)[3:]
+    assert [params["start_time"] for params in later] == ["2026-11-24T12:00:00Z"] * 3
+    assert len(counted(collector)) == len(first) + 3 * 24
+    assert first.items() <= counted(collector).items()
 
 
 def begin_again(collector: Collector) -> None:
     """Let the chores be due as if a day had passed on this machine."""
     with collector.database.writing() as session:
-        session.connection().exec_driver_sql("UPDATE chores SET began = '2026-01-01T00:00:00Z'")
+        session.execute(update(Chore).values(began=datetime(2026, 1, 1, tzinfo=UTC)))
 
 
-def test_a_tag_that_x_does_not_count_holds_up_no_other(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings)
-    with closing(collector):
-        still.plan("invalid_request", tag="#devops", endpoint="counts")
-        upkeep.round()
-        assert {tag_id for tag_id, _ in counted(collector)} == {2, 3}
-        assert "X refuses the request" in (done(collector)["count"].error or "")
+def test_a_tag_that_x_does_not_count_holds_up_no_other(collected: Collected, emulator: Emulator) -> None:
+    collector, upkeep = collected()
+    emulator.plan("invalid_request", tag="#devops", endpoint="counts")
+    upkeep.round()
+    assert {tag_id for tag_id, _ in counted(collector)} == {2, 3}
+    assert "X refuses the request" in (done(collector).error or "")
 
 
-def test_where_x_refuses_everything_the_rest_is_not_asked(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings)
-    with closing(collector):
-        still.plan("credits_depleted", times=None, endpoint="counts")
-        upkeep.round()
-        assert len(asked(still)) == 1
-        assert "no credits are left" in (done(collector)["count"].error or "")
-        with collector.database.reading() as session:
-            assert session.scalars(select(Reservation.id)).all() == []
+def test_where_x_refuses_everything_the_rest_is_not_asked(collected: Collected, emulator: Emulator) -> None:
+    collector, upkeep = collected()
+    emulator.plan("credits_depleted", times=None, endpoint="counts")
+    upkeep.round()
+    assert len(asked(emulator, COUNTS)) == 1
+    assert "no credits are left" in (done(collector).error or "")
+    assert reserved(collector) == []
 
 
 @pytest.mark.parametrize("fault", ["cut", "reset", "broken_json", "hang"])
-def test_a_lost_answer_stays_reserved_for_x_may_have_charged_it(
-    make_settings: MakeSettings, still: Emulator, fault: str
-) -> None:
-    collector, upkeep = collected(make_settings)
-    with closing(collector):
-        still.plan(fault, tag="#sre", endpoint="counts")
+def test_a_lost_answer_stays_reserved_for_x_may_have_charged_it(collected: Collected, emulator: Emulator, fault: str) -> None:
+    collector, upkeep = collected(X_TIMEOUT="1s" if fault == "hang" else "20s")
+    emulator.plan(fault, tag="#sre", endpoint="counts")
+    upkeep.round()
+    assert reserved(collector) == [(5000, False)]
+    assert {tag_id for tag_id, _ in counted(collector)} == {1, 3}
+    assert faults(collector.database, collector.order.billing) == []
+
+
+def test_no_count_goes_beyond_the_budget(collected: Collected, emulator: Emulator) -> None:
+    collector, upkeep = collected(**SMALL, MONTHLY_BUDGET_USD="0.15")
+    bought = emulator.ledger.total().ceiling
+    upkeep.round()
+    assert emulator.ledger.total().ceiling <= 150
+    assert (done(collector).error is None) == (150 - bought >= 5)
+
+
+def test_a_token_is_minted_from_the_consumer_key_where_there_is_none(collected: Collected, emulator: Emulator) -> None:
+    names = ("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")
+    collector, upkeep = collected(**{f"TWITTER_{name}": "invented" for name in names})
+    upkeep.round()
+    assert len(counted(collector)) > 3 * 160
+    assert len(asked(emulator, "/oauth2/token")) == 1
+
+
+def test_the_service_counts_by_itself_and_shows_the_coverage(tmp_path: Path, emulator: Emulator, database_backend: str) -> None:
+    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "10", "COUNT_EVERY": "1d"}
+    with in_process(tmp_path, **settings) as service:
+        get_tweets(service.collector)
+        upkeep: Upkeep = service.app.extensions["upkeep"]
         upkeep.round()
-        with collector.database.reading() as session:
-            left = session.execute(select(Reservation.micro, Reservation.in_flight)).all()
-        assert [tuple(row) for row in left] == [(5000, False)]
-        assert {tag_id for tag_id, _ in counted(collector)} == {1, 3}
-        assert faults(collector.database, collector.order.billing) == []
+        tags: list[dict[str, Any]] = service.get("/tags").json()["tags"]
+        assert all(0 < tag["coverage"] < 1 for tag in tags)
+        assert 0 < service.get("/volume?bucket=day&tag=devops").json()["coverage"] < 1
+        assert service.get("/readyz").json()["chores"]["count"]["error"] is None
+    assert len(asked(emulator, COUNTS)) == 3
 
 
-def test_no_count_goes_beyond_the_budget(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings, TAGS="#devops", TW_NUMBER="10", MONTHLY_BUDGET_USD="0.15")
-    with closing(collector):
-        bought = still.ledger.total().ceiling
-        upkeep.round()
-        assert still.ledger.total().ceiling <= 150
-        fits = 150 - bought >= 5
-        assert (done(collector)["count"].error is None) == fits
-
-
-def test_a_token_is_minted_from_the_consumer_key_where_there_is_none(make_settings: MakeSettings, still: Emulator) -> None:
-    four = {
-        f"TWITTER_{name}": "invented" for name in ("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")
-    }
-    collector, upkeep = collected(make_settings, **four)
-    with closing(collector):
-        upkeep.round()
-        assert len(counted(collector)) > 3 * 160
-        assert [request.path for request in still.requests].count("/oauth2/token") == 1
-
-
-def test_the_service_counts_at_first_start_and_shows_the_coverage(tmp_path: Path, emulator: Emulator) -> None:
-    settings = environment(tmp_path, emulator) | {"COLLECT_ON_START": "1", "COUNT_EVERY": "1d", "WORKERS": "2"}
-    with serving(tmp_path, **settings) as server:
-        tags = wait_until(lambda: all_covered(server.get("/tags").json()["tags"]))
-        volume = server.get("/volume?bucket=day&tag=devops").json()
-        ready = server.get("/readyz").json()["chores"]
-    assert len(asked(emulator)) == 3
-    assert all(0 < tag["coverage"] < 1 for tag in tags)
-    assert 0 < volume["coverage"] < 1
-    assert ready["count"]["error"] is None
-
-
-def all_covered(tags: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    return tags if all(tag["coverage"] is not None for tag in tags) else None
-
-
+@pytest.mark.dialects
 def test_what_a_process_had_in_flight_that_died_holds_up_no_count(
-    make_settings: MakeSettings, still: Emulator, monkeypatch: pytest.MonkeyPatch
+    collected: Collected, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector, upkeep = collected(make_settings, TAGS="#devops", TW_NUMBER="10", MONTHLY_BUDGET_USD="0.2")
-    with closing(collector):
-        with collector.database.writing() as session:
-            dead = {"run_id": chore(session), "day": "2026-11-24", "micro": 1_000_000, "posts": 0}
-            session.add(Reservation(**dead, last=None, in_flight=True, listing_id=None, request=""))
-        monkeypatch.setattr(calls, "LONGEST_WAIT_S", 1000)
-        upkeep.round()
-        assert "is spent until" in (done(collector)["count"].error or "")
-        assert asked(still) == []
+    collector, upkeep = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")
+    hold_budget(collector)
+    monkeypatch.setattr(calls, "LONGEST_WAIT_S", 1000)
+    upkeep.round()
+    assert "is spent until" in (done(collector).error or "")
+    assert asked(emulator, COUNTS) == []
 
 
 def test_what_others_have_in_flight_is_not_waited_for_without_end(
-    make_settings: MakeSettings, still: Emulator, monkeypatch: pytest.MonkeyPatch
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector, upkeep = collected(make_settings, TAGS="#devops", TW_NUMBER="10", MONTHLY_BUDGET_USD="0.2")
-    with closing(collector):
-        with collector.database.writing() as session:
-            theirs = {"run_id": 1, "day": "2026-11-24", "micro": 1_000_000, "posts": 0}
-            session.add(Reservation(**theirs, last=None, in_flight=True, listing_id=None, request=""))
-            session.execute(update(Budget).values(reserved=1_000_000))
-        monkeypatch.setattr(calls, "LONGEST_WAIT_S", 0.1)
-        upkeep.round()
-        assert "what others have reserved" in (done(collector)["count"].error or "")
+    collector, upkeep = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")
+    hold_budget(collector, run_id=1)
+    with collector.database.writing() as session:
+        session.execute(update(Budget).values(reserved=1_000_000))
+    monkeypatch.setattr(calls, "LONGEST_WAIT_S", 0.1)
+    upkeep.round()
+    assert "what others have reserved" in (done(collector).error or "")
 
 
-def test_hours_before_a_backfill_are_counted_as_well(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings, TAGS="#devops")
-    with closing(collector):
-        with collector.database.writing() as session:
-            hour = int(NOON.replace(minute=0).timestamp()) - 3600
-            session.add(Count(tag_id=1, terms="/", start=hour, counted=1, asked=NOON))
-        upkeep.round()
-        assert len(counted(collector)) > 160
+def test_hours_before_a_backfill_are_counted_as_well(collected: Collected) -> None:
+    collector, upkeep = collected(**SMALL)
+    with collector.database.writing() as session:
+        hour = int(NOON.replace(minute=0).timestamp()) - HOUR_S
+        session.add(Count(tag_id=1, terms="/", start=hour, counted=1, asked=NOON))
+    upkeep.round()
+    assert len(counted(collector)) > 160
 
 
-def test_after_a_change_of_terms_older_counts_say_nothing_of_the_coverage(make_settings: MakeSettings, still: Emulator) -> None:
-    collector, upkeep = collected(make_settings, TAGS="#devops")
-    with closing(collector):
-        upkeep.round()
-        with collector.database.writing() as session:
-            assert tracked_coverage(session)
-            track(session, "#devops", Terms(lang=("de",)))
-        with collector.database.reading() as session:
-            assert tracked_coverage(session) == {}
+def test_after_a_change_of_terms_older_counts_say_nothing_of_the_coverage(collected: Collected) -> None:
+    collector, upkeep = collected(**SMALL)
+    upkeep.round()
+    with collector.database.writing() as session:
+        assert tracked_coverage(session)
+        track(session, "#devops", Terms(lang=("de",)))
+    with collector.database.reading() as session:
+        assert tracked_coverage(session) == {}
