@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import math
 import subprocess
@@ -19,7 +18,7 @@ from collector.x import documents, parsing
 from collector.x.documents import NoDocument, document
 from formats import ours, records
 from formats.records import lines, record
-from tests.fixtures.archives import Json, own_row, page, post, user
+from tests.fixtures.archives import Json, json_lines, own_row, page, post, user
 from tests.fixtures.environment import ROOT
 from text import hashtags
 from text.words import indexed
@@ -31,23 +30,18 @@ def refused(body: object) -> tuple[str, ...]:
     return record(json.dumps(body).encode()).refused
 
 
-@pytest.mark.parametrize(
-    "body", [b"[%s1]" % (b"[]," * 10), b'{%s"b":1}' % (b'"a":1,' * 10), b"[%s1]" % (b"[[[[{}]]]]," * 2), b"[" * 100]
-)
-def test_json_of_too_many_values_is_not_read(body: bytes) -> None:
-    with pytest.raises(NoDocument, match="more than 10 keys and values"):
-        document(body, most=10)
-
-
-@pytest.mark.parametrize("text", [",[{" * 1000, '",[{' * 1000, "\\" * 999, '\\"' * 999, "é,[\ud800" * 100])
-def test_signs_within_a_text_are_no_values(text: str) -> None:
-    assert document(json.dumps({text: [text]}).encode(), most=5) == {text: [text]}
+def test_json_of_too_many_values_is_not_read_and_signs_within_a_text_are_none() -> None:
+    for body in (b"[%s1]" % (b"[]," * 10), b'{%s"b":1}' % (b'"a":1,' * 10), b"[%s1]" % (b"[[[[{}]]]]," * 2), b"[" * 100):
+        with pytest.raises(NoDocument, match="more than 10 keys and values"):
+            document(body, most=10)
+    for text in (",[{" * 1000, '",[{' * 1000, "\\" * 999, '\\"' * 999, "é,[\ud800" * 100):
+        assert document(json.dumps({text: [text]}).encode(), most=5) == {text: [text]}
 
 
 def test_whether_there_are_too_many_values_is_told_in_one_pass() -> None:
-    n = 1_000_000
+    n = 200_000
     unended = [b" " * n + b'"' + b'\\"' * n, b'"' * n, b'"' + b"\\" * n, b'"\\"' * n, b'\\"' * n]
-    began = time.perf_counter()
+    began = time.process_time()
     for rest in unended:
         with pytest.raises(NoDocument, match="no JSON"):
             document(b"," * 10 + rest + b",[", most=20)
@@ -64,41 +58,32 @@ def test_numbers_that_no_computer_holds_are_none_and_what_is_no_number_is_no_jso
             document(wrong, most=100)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
-def test_json_in_another_encoding_than_utf_8_is_not_read(encoding: str) -> None:
-    with pytest.raises(NoDocument, match="no JSON"):
-        document('{"tweet": "é"}'.encode(encoding), most=100)
-
-
-def test_of_a_key_that_is_there_twice_the_last_one_counts() -> None:
-    assert document(b'{"a": 1, "a": 2}', most=9) == document(
-        b'{"a": 1, "\\ud800": 0, "a": 2}'.replace(b'"\\ud800": 0, ', b""), most=9
-    )
+def test_json_in_another_encoding_than_utf_8_is_not_read_and_of_a_key_that_is_there_twice_the_last_one_counts() -> None:
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"):
+        with pytest.raises(NoDocument, match="no JSON"):
+            document('{"tweet": "é"}'.encode(encoding), most=100)
+    for body in (b'{"a": 1, "a": 2}', b'{"a": 1, "\\ud800": 0, "a": 2}'):  # the second is for another parser
+        assert document(body, most=9)["a"] == 2
 
 
 LONG = "x" * (parsing.LONGEST_TEXT + 1)
 NAME = "n" * (parsing.LONGEST_NAME + 1)
 FLAT = {**post(0), "author": user()}
 IDS = [str(1000 + number) for number in range(parsing.MOST_VERSIONS + 1)]
+LONG_TEXT, LONG_NAME = "the text is longer than 130000 characters", "is longer than 1000 characters"
 LARGE = {"entities": {"urls": ["u" * 2**20]}}
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (page(post(0, LONG)), "the text is longer than 130000 characters"),
-        (page(post(0, note_tweet={"text": LONG})), "the text is longer than 130000 characters"),
-        (own_row(0, LONG), "the text is longer than 130000 characters"),
-        (page(post(0, lang=NAME)), "lang is longer than 1000 characters"),
-        ({**FLAT, "geo": {"country": NAME}}, "country is longer than 1000 characters"),
-        (own_row(0, country_code=NAME), "country_code is longer than 1000 characters"),
-        (own_row(0, author=NAME), "author is longer than 1000 characters"),
-        (own_row(0, username=NAME), "username is longer than 1000 characters"),
-        (page(post(0, edit_history_tweet_ids=IDS)), "more than 1000 versions"),
-        (own_row(0, versions=IDS), "more than 1000 versions"),
+        *((body, LONG_TEXT) for body in (page(post(0, LONG)), page(post(0, note_tweet={"text": LONG})), own_row(0, LONG))),
+        (page(post(0, lang=NAME)), f"lang {LONG_NAME}"),
+        ({**FLAT, "geo": {"country": NAME}}, f"country {LONG_NAME}"),
+        *((own_row(0, **{name: NAME}), f"{name} {LONG_NAME}") for name in ("country_code", "author", "username")),
+        *((body, "more than 1000 versions") for body in (page(post(0, edit_history_tweet_ids=IDS)), own_row(0, versions=IDS))),
         (own_row(0, tags=["#sre"] * 1001), "more than 1000 tags"),
-        (page(post(0, entities=LARGE["entities"])), "more than 1 MB is given of it"),
-        ({**FLAT, **LARGE}, "more than 1 MB is given of it"),
+        *((body, "more than 1 MB is given of it") for body in (page(post(0, entities=LARGE["entities"])), {**FLAT, **LARGE})),
         (own_row(0, rash=MARKS), "is not accepted, expected a hashtag"),
     ],
 )
@@ -132,28 +117,19 @@ def test_the_reasons_of_a_line_are_said_to_a_hundred_and_then_counted() -> None:
     assert len(record(json.dumps(page(*nothing, post(0))).encode()).tweets) == 1
 
 
-@pytest.mark.parametrize("filling", [b"\n", b" ", b"0", b"[],"])
-def test_a_packed_file_of_next_to_nothing_is_not_read_to_its_end(
-    tmp_path: Path, filling: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(records, "LONGEST_LINE", 2**20)
-    bomb = tmp_path / "bomb.gz"
-    bomb.write_bytes(gzip.compress(filling * (50 * 2**20 // len(filling))))
-    began = time.process_time()
-    refused = {reason for line in lines(bomb) for reason in line.record.refused}
-    assert "the file unpacks to more than 500 times its size" in refused
-    assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
+def test_a_packed_file_of_next_to_nothing_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LONGEST_LINE", 2**18)
+    for filling in (b"\n", b" ", b"0", b"[],"):
+        bomb = tmp_path / "bomb.gz"
+        bomb.write_bytes(gzip.compress(filling * (2**21 // len(filling))))
+        refused = {reason for line in lines(bomb) for reason in line.record.refused}
+        assert "the file unpacks to more than 500 times its size" in refused
 
 
 def test_a_packed_file_of_the_most_alike_tweets_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "LONGEST_LINE", 2**20)
-    alike = tmp_path / "alike.gz"
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
-        for number in range(5000):
-            file.write(json.dumps(own_row(number)).encode() + b"\n")
-    alike.write_bytes(packed.getvalue())
-    assert sum(len(line.record.tweets) for line in lines(alike)) == 5000
+    monkeypatch.setattr(records, "LONGEST_LINE", 2**18)
+    alike = json_lines(tmp_path / "alike.gz", *(own_row(number) for number in range(2000)))
+    assert sum(len(line.record.tweets) for line in lines(alike)) == 2000
 
 
 @pytest.mark.parametrize(
@@ -161,7 +137,7 @@ def test_a_packed_file_of_the_most_alike_tweets_is_no_bomb(tmp_path: Path, monke
     [indexed, hashtags.hashtags, hashtags.key, lambda text: refused(own_row(0, tags=[text])), lambda text: _refuses(text)],
 )
 def test_a_letter_with_ever_so_many_marks_is_read_at_once(read: Any) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     read(MARKS)
     read(f"#{MARKS}")
     assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
@@ -188,24 +164,15 @@ def test_what_is_remembered_of_long_values_is_nothing() -> None:
     assert [cache.cache_info().currsize for cache in remembered[:2]] == [0, 0]
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ({"data": [{}] * 6}, "more than 5 tweets"),
-        ({"tweets": [{}] * 6}, "more than 5 tweets"),
-        ({"data": [], "includes": {"users": [{}] * 6}}, "more than 5 users"),
-    ],
-)
-def test_a_page_of_more_than_any_of_x_s_is_refused(body: Json, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_of_more_than_any_of_x_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "MOST_OBJECTS", 5)
-    assert refused(body) == (reason,)
+    assert [refused({key: [{}] * 6}) for key in ("data", "tweets")] == [("more than 5 tweets",)] * 2
+    assert refused({"data": [], "includes": {"users": [{}] * 6}}) == ("more than 5 users",)
 
 
 def test_the_largest_page_that_x_gives_is_read() -> None:
     """Five hundred tweets, each with what X says of thirty words and links in it, and as many that they refer to."""
-    spoken = [
-        {"start": n, "end": n + 5, "probability": 0.98, "type": "Other", "normalized_text": f"word{n}"} for n in range(20)
-    ]
+    spoken = [{"start": n, "end": n + 5, "probability": 0.98, "normalized_text": f"word{n}"} for n in range(20)]
     links = [{"start": n, "end": n + 23, "url": "https://t.co/x", "display_url": "x.example"} for n in range(10)]
     rich: Json = {"entities": {"annotations": spoken, "urls": links}, "public_metrics": dict.fromkeys("abcdef", 7)}
     posts = [post(number, **rich, author=number) for number in range(500)]
@@ -234,7 +201,7 @@ before = peak()
 reasons = {reason for line in lines(Path(sys.argv[1])) for reason in line.record.refused}
 print(peak() - before, *reasons, sep="|")
 """
-TOO_LARGE = "more than 1 MB is given of it (id 2000000000000)"
+TOO_LARGE = "more than 1 MB is given of it"
 TOO_MANY = "more than 1000000 keys and values"
 FULL = 2**24 - 1
 ROCKET = "\U0001f680".encode()
@@ -260,17 +227,11 @@ BOMBS = {
     "half a nest": (b"[" * 900_000, "values are nested too deeply"),
     "a text of rockets": (filled(b'{"tweet":"' + ROCKET, b"x", b'"}', FULL), "no id"),
     "a text of rockets and half a sign": (filled(b'{"tweet":"\\ud83c' + ROCKET, b"x", b'"}', FULL), "more than 32 MB of text"),
-    "half a sign": (
-        filled(b'{"id":"2000000000000","text":"x","":"\\ud83c', "é".encode(), b'"}', FULL),
-        "more than 1 MB is given of it",
-    ),
+    "half a sign": (filled(b'{"id":"2000000000000","text":"x","":"\\ud83c', "é".encode(), b'"}', FULL), TOO_LARGE),
     "as many objects as may be": (filled(b"[", b'{"":1},', b"{}]", 2_300_000), "no JSON object"),
     "as many keys as may be": (b"{%s}" % b",".join(b'"%d":1' % key for key in range(499_000)), "no id"),
     "as many texts as may be": (filled(b'["', ROCKET + b'","', b'"]', 6_900_000), "no JSON object"),
-    "as many tweets as may be": (
-        b'{"data":[%s]}' % b",".join(b'{"id":"%d","text":"x"}' % (10**11 + n) for n in range(50_000)),
-        "",
-    ),
+    "as many tweets as may be": (tweets(50_000), ""),
     "one tweet more": (tweets(50_001), "more than 50000 tweets"),
 }
 

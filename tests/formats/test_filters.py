@@ -43,8 +43,7 @@ def test_the_vocabulary_is_that_of_the_filters() -> None:
     ],
 )
 def test_a_good_value_is_read(name: str, value: str, read: Any) -> None:
-    expected = {"since": NOON.replace(microsecond=500_000)} if name == "since" and ".5" in value else {name: read}
-    assert filters({name: [value]}) == Filters(**expected)
+    assert filters({name: [value]}) == Filters(**{name: read})
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,7 @@ def test_tags_are_compared_by_their_key_and_each_counts_once() -> None:
     assert filters({"tag": ["SRE", "#sre", "#Ärger"]}).tags == ("#sre", "#ärger")
 
 
+CJK = "".join(map(chr, range(0x4E00, 0x4F00)))
 BAD = {
     "tag": ["", "#", "##sre", "a b", "123", "#sre OR #devops", "a" * 101],
     "lang": ["", "e", "english", "en_US", "ſr", "en\n"],
@@ -72,33 +72,22 @@ BAD = {
     "since": ["", "yesterday", "2026-02-30", "2026-11-17T12:00:00", "2026-11-17T12:00:00 01:00", "20261117", "٢026-11-17"],
     "until": ["", "0000-01-01", "2026-11-17T25:00:00Z", "0001-01-01T00:00:00+23:59", "2026-W01-1", "2026-11-17\n"],
     "min_followers": ["", "-1", "+1", "1.5", "1_000", "٣", " 1", "1000000001", "9" * 30],
-    "q": [
-        "",
-        " ",
-        "#",
-        "🚀",
-        "\u0301",
-        '"*"',
-        "a" * 201,
-        " ".join(f"w{number}" for number in range(51)),
-        "".join(map(chr, range(0x4E00, 0x4E00 + 52))),
-    ],
+    "q": ["", " ", "#", "🚀", "\u0301", '"*"', "a" * 201, " ".join(CJK[:51]), CJK[:52]],
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
-def test_a_bad_value_is_refused_with_what_is_expected(name: str, value: str) -> None:
-    with pytest.raises(FiltersRefused) as refused:
-        filters({name: [value]})
-    assert [(fault.parameter, fault.detail) for fault in refused.value.faults] == [
-        (name, f"expected {PARAMETERS[name].expected}")
-    ]
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_is_refused_with_what_is_expected(name: str) -> None:
+    for value in BAD[name]:
+        with pytest.raises(FiltersRefused) as refused:
+            filters({name: [value]})
+        assert [tuple(fault) for fault in refused.value.faults] == [(name, f"expected {PARAMETERS[name].expected}")], value
 
 
-@pytest.mark.parametrize("name", sorted(set(PARAMETERS) - {"tag"}))
-def test_what_is_given_twice_is_refused(name: str) -> None:
-    with pytest.raises(FiltersRefused, match=f"{name}: is given more than once"):
-        filters({name: ["1", "2"]})
+def test_what_is_given_twice_is_refused() -> None:
+    for name in set(PARAMETERS) - {"tag"}:
+        with pytest.raises(FiltersRefused, match=f"{name}: is given more than once"):
+            filters({name: ["1", "2"]})
 
 
 def test_since_may_be_until_but_not_after_it() -> None:

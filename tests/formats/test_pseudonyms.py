@@ -100,13 +100,13 @@ def test_a_tweet_with_pseudonyms_can_be_imported(view: TweetView) -> None:
     assert (tweet.author_id, tags) == (shown.author_id, shown.tags)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("a" * 50_000, "a." * 25_000, "a@" * 25_000, "x@y" + ".y" * 25_000, "http:/" * 10_000, "+" * 50_000),
-        *("a://" + "!" * 50_000, "a.aa?" * 10_000, "\u200d" * 50_000, "@\u200d" * 25_000, "@a." * 16_000, "@a.aa" * 10_000),
-        *("@www." * 10_000, "@www." + "!" * 50_000, "t.co/a" * 8_000, "@a://" * 10_000, "." * 50_000, "www." + "!w" * 20_000),
-    ],
-)
-def test_no_text_takes_long(names: Pseudonyms, text: str) -> None:
-    names.text(text)
+SLOW = ["a" * 50_000, "a." * 25_000, "a@" * 25_000, "x@y" + ".y" * 25_000, "http:/" * 10_000, "+" * 50_000, "." * 50_000]
+SLOW += ["a://" + "!" * 50_000, "a.aa?" * 10_000, "\u200d" * 50_000, "@\u200d" * 25_000, "@a." * 16_000, "@a.aa" * 10_000]
+SLOW += ["@www." * 10_000, "@www." + "!" * 50_000, "t.co/a" * 8_000, "@a://" * 10_000, "www." + "!w" * 20_000]
+
+
+@pytest.mark.parametrize("texts", [SLOW[:9], SLOW[9:]])
+def test_no_text_takes_long(names: Pseudonyms, texts: list[str]) -> None:
+    """A pattern that tries again from every sign would be busy for minutes, so that nobody could miss it."""
+    for text in texts:
+        names.text(text)

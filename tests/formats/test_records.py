@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.payloads import unpacked
@@ -19,6 +19,7 @@ from collector.values import AuthorSeen, TweetSeen
 from formats import records
 from formats.records import Record, lines, record
 from tests.fixtures.archives import FIXTURES, MORNING, Json, edited, json_lines, own_row, page, post, user
+from tests.formats.views import MANY, USERNAMES
 
 RETRIEVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADA = AuthorSeen(7001, "ada_muster", "Ada Muster", 120, RETRIEVED)
@@ -70,17 +71,13 @@ def test_pages_in_both_vocabularies_and_flattened_tweets_give_the_same_tweets(na
     assert 7003 not in authors
 
 
-def test_a_page_s_referenced_tweets_are_not_read() -> None:
+def test_a_page_s_referenced_tweets_are_not_read_and_a_page_may_have_one_tweet_or_none() -> None:
     stranger = post(90, "a stranger's #sre")
     body = page(post(0), users=(user(),), tweets=[stranger], posts=[stranger])
     assert [archived.tweet.id for archived in read(body).tweets] == [int(post(0)["id"])]
-
-
-def test_a_page_with_one_tweet_an_empty_page_and_one_without_data_are_read() -> None:
     assert len(read({"data": post(0)}).tweets) == 1
-    assert read({"meta": {"result_count": 0}}) == Record((), ())
-    assert read({"data": None, "errors": [{"title": "Not Found Error"}]}) == Record((), ())
-    assert read({"data": []}) == Record((), ())
+    empty: list[Json] = [{"meta": {"result_count": 0}}, {"data": None, "errors": [{"title": "Not Found Error"}]}, {"data": []}]
+    assert [read(body) for body in empty] == [Record((), ())] * 3
 
 
 def test_one_object_that_cannot_be_stored_costs_no_other() -> None:
@@ -103,17 +100,12 @@ def test_a_place_without_an_id_is_the_place_of_no_tweet() -> None:
 
 
 def test_a_page_is_observed_when_it_was_retrieved_and_else_when_its_newest_tweet_was_made() -> None:
-    assert read(page(post(0), users=(user(),), retrieved=RETRIEVED)).authors == (ADA,)
     newest = datetime(2026, 3, 2, 8, 35, tzinfo=UTC)
-    assert read(page(post(5), post(0), users=(user(),))).authors == (ADA._replace(observed=newest),)
-
-
-def test_what_is_kept_of_a_page_was_retrieved_when_the_page_was() -> None:
-    def retrieved(*posts: Json, **more: Any) -> set[datetime | None]:
-        return {one.tweet.retrieved for one in record(json.dumps(page(*posts, **more)).encode()).tweets}
-
-    assert retrieved(post(5), post(0), retrieved=RETRIEVED) == {RETRIEVED}
-    assert retrieved(post(5), post(0)) == {datetime(2026, 3, 2, 8, 35, tzinfo=UTC)}
+    for retrieved, observed in ((RETRIEVED, RETRIEVED), (None, newest)):
+        body = page(post(5), post(0), users=(user(),), retrieved=retrieved)
+        assert read(body).authors == (ADA._replace(observed=observed),)
+        kept = record(json.dumps(body).encode()).tweets
+        assert {one.tweet.retrieved for one in kept} == {observed}
 
 
 def test_a_flattened_tweet_brings_its_author_also_where_the_tweet_itself_does_not_name_them() -> None:
@@ -187,15 +179,12 @@ def test_the_id_of_an_edited_tweet_is_its_first_version_s_and_so_is_its_time() -
     assert (tweet.created, tweet.text) == (MORNING, "third #sre")
 
 
-@pytest.mark.parametrize("created", [None, "", "yesterday", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 12])
-def test_a_tweet_without_a_possible_time_gets_that_of_its_id(created: object) -> None:
-    assert only(read(page(post(0, created_at=created)))).created == MORNING
-
-
-@pytest.mark.parametrize("created", [None, "0001-01-01T00:00:00Z", "2006-03-20T23:59:59Z", "9999-12-31T23:59:59Z"])
-def test_a_tweet_from_before_snowflakes_without_a_possible_time_is_refused(created: str | None) -> None:
-    old = {"id": "20", "text": "just setting up", "created_at": created, "edit_history_tweet_ids": ["20"]}
-    assert read(page(old)).refused == ("no created_at (id 20)",)
+def test_a_tweet_without_a_possible_time_gets_that_of_its_id_or_is_refused() -> None:
+    for created in (None, "", "yesterday", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 12):
+        assert only(read(page(post(0, created_at=created)))).created == MORNING
+    old = {"id": "20", "text": "just setting up", "edit_history_tweet_ids": ["20"]}  # from before snowflakes
+    for created in (None, "0001-01-01T00:00:00Z", "2006-03-20T23:59:59Z", "9999-12-31T23:59:59Z"):
+        assert read(page({**old, "created_at": created})).refused == ("no created_at (id 20)",)
     assert only(read(page({**old, "created_at": "2006-03-21T20:50:14.000Z"}))).created.year == 2006
 
 
@@ -227,7 +216,6 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 HOSTILE = st.sampled_from(
     ["\x01\x1f\x7f", "\u202eabc\u2066", "\u2028\u2029\ufeff", "\U0010ffff", '"\\\n\r\t', "x" * 999, "é" * 1000]
 )
-USERNAMES = st.from_regex("[A-Za-z0-9_]{1,50}", fullmatch=True)
 IDS = st.integers(2**35, 2**63 - 1)
 TAG_NAMES = st.from_regex(r"#[a-zßéж設]{1,9}_?", fullmatch=True).map(lambda name: unicodedata.normalize("NFC", name))
 SECONDS = st.datetimes(datetime(2006, 3, 22), datetime(2070, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (aware by timezones)
@@ -286,7 +274,7 @@ def written_again(one: Record) -> Json:
     }
 
 
-@settings(deadline=None, max_examples=200)
+@MANY
 @given(rows(), st.booleans())
 def test_a_row_that_is_written_and_read_is_the_same(row: Json, escaped: bool) -> None:
     line = json.dumps(row).encode() if escaped else orjson.dumps(row)
@@ -301,13 +289,10 @@ def test_a_row_with_half_a_surrogate_pair_or_deep_values_beside_its_own_is_read(
     assert only(read(row)).text == "a \ufffd b"
 
 
-def test_an_author_without_an_id_is_the_same_in_every_row_and_letter_case() -> None:
+def test_the_author_of_our_own_row_has_an_id_or_the_same_one_in_every_row_and_letter_case() -> None:
     one, other = read(own_row(0)).authors[0], read(own_row(1, username="ADA_Muster")).authors[0]
     assert one.id == other.id
     assert read(own_row(2, username="bo_primer")).authors[0].id != one.id
-
-
-def test_our_own_row_with_further_keys_keeps_the_author_s_id_and_observation() -> None:
     row = own_row(0, author_id="7001", observed="2026-03-02T12:00:00Z", some_later_key={"x": 1})
     assert read(row).authors == (ADA,)
     assert only(read(row)).author_id == 7001
@@ -334,81 +319,46 @@ def test_the_whole_answer_of_get_tweets_is_read_as_its_rows_are() -> None:
     assert read({"tweets": [rows[0], 5, {}]}).refused == ("no id", "no id")
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"id": None}, "no id"),
-        ({"id": "-5"}, "no id"),
-        ({"id": "1e5"}, "no id"),
-        ({"id": str(2**63)}, "no id"),
-        ({"id": 5.0}, "no id"),
-        ({"id": True}, "no id"),
-        ({"id": "١٢٣"}, "no id"),
-        ({"tweet": ""}, "no text"),
-        ({"id": "20", "created": None}, "no created_at"),
-        ({"tags": "#sre"}, "tags is no list"),
-        ({"tags": {"#sre": 1}}, "tags is no list"),
-        ({"tags": [None]}, "a hashtag that is no text"),
-        ({"tags": ["#sre", 5]}, "a hashtag that is no text"),
-        ({"tags": [["#sre"]]}, "a hashtag that is no text"),
-        ({"rash": 5}, "a hashtag that is no text"),
-    ],
-)
-def test_our_own_row_that_cannot_be_stored_is_refused_with_the_reason(changes: Json, reason: str) -> None:
-    assert read(own_row(0, **changes)) == Record((), (), (reason,))
+ODD_ROWS: dict[str, list[Json]] = {
+    "no id": [{"id": one} for one in (None, "-5", "1e5", str(2**63), 5.0, True, "١٢٣")],
+    "no text": [{"tweet": ""}],
+    "no created_at": [{"id": "20", "created": None}],
+    "tags is no list": [{"tags": "#sre"}, {"tags": {"#sre": 1}}],
+    "a hashtag that is no text": [*({"tags": tags} for tags in ([None], ["#sre", 5], [["#sre"]])), {"rash": 5}],
+}
 
 
-@pytest.mark.parametrize(
-    "tag",
-    [
-        "#a b",
-        "#sre OR #devops",
-        "#12",
-        "",
-        "#" + "x" * 101,
-        "#" + "\x7f" * 101,
-        "#" + "\U0010ffff" * 101,
-        "#\ud800",
-        "from:me",
-        "#\n",
-    ],
-)
-def test_a_tag_that_is_no_hashtag_is_refused_in_one_line(tag: str) -> None:
-    for changes in ({"tags": [tag]}, {"rash": tag}):
-        (reason,) = read(own_row(0, **changes)).refused
-        assert "is not accepted, expected a hashtag of 1 to 100 letters" in reason
-        assert reason.isprintable()
-        assert len(reason) < 400
+@pytest.mark.parametrize("reason", ODD_ROWS)
+def test_our_own_row_that_cannot_be_stored_is_refused_with_the_reason(reason: str) -> None:
+    for changes in ODD_ROWS[reason]:
+        assert read(own_row(0, **changes)) == Record((), (), (reason,)), changes
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (b"not json\n", "no JSON"),
-        (b'{"data": [\n', "no JSON"),
-        (b"\x80\x81\xff", "no JSON"),
-        (b'{"tweet": "\xff"}', "no JSON"),
-        (b"[" * 100_000, "values are nested too deeply"),
-        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "values are nested too deeply"),
-        (b"1" * 5_000, "no JSON object"),
-        (b"1e400", "no JSON object"),
-        (b"[]\n", "no JSON object"),
-        (b'[{"id": "1"}]', "no JSON object"),
-        (b"null", "no JSON object"),
-        (b'"text"', "no JSON object"),
-        (b"5", "no JSON object"),
-        (b"NaN", "no JSON"),
-        (b'{"id": "20", "text": "x", "score": -Infinity}', "no JSON"),
-        (b"{}", "no id"),
-        (b'{"data": "text"}', "data is neither a list nor an object"),
-        (b'{"data": 5, "meta": {}}', "data is neither a list nor an object"),
-        (b'{"tweets": {"tweet": "x"}}', "no id"),
-        (b'{"title": "Unauthorized", "status": 401, "type": "about:blank"}', "no id"),
-        (b'{"id": "1", "text": 5}', "no text"),
-    ],
-)
-def test_a_line_that_holds_no_tweet_is_refused_with_the_reason(line: bytes, reason: str) -> None:
-    assert record(line).refused == (reason,)
+def test_a_tag_that_is_no_hashtag_is_refused_in_one_line() -> None:
+    long = ["#" + sign * 101 for sign in ("x", "\x7f", "\U0010ffff")]
+    for tag in ("#a b", "#sre OR #devops", "#12", "", *long, "#\ud800", "from:me", "#\n"):
+        for changes in ({"tags": [tag]}, {"rash": tag}):
+            (reason,) = read(own_row(0, **changes)).refused
+            assert "is not accepted, expected a hashtag of 1 to 100 letters" in reason
+            assert reason.isprintable()
+            assert len(reason) < 400
+
+
+DEEP = b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+ODD_LINES = {
+    "no JSON": (b"not json\n", b'{"data": [\n', b"\x80\x81\xff", b'{"tweet": "\xff"}', b"NaN", b'{"id": -Infinity}'),
+    "values are nested too deeply": DEEP,
+    "no JSON object": (b"1" * 5_000, b"1e400", b"[]\n", b'[{"id": "1"}]', b"null", b'"text"', b"5"),
+    "no id": (b"{}", b'{"tweets": {"tweet": "x"}}', b'{"title": "Unauthorized", "status": 401, "type": "about:blank"}'),
+    "data is neither a list nor an object": (b'{"data": "text"}', b'{"data": 5, "meta": {}}'),
+    "no text": (b'{"id": "1", "text": 5}',),
+}
+
+
+@pytest.mark.parametrize("reason", ODD_LINES)
+def test_a_line_that_holds_no_tweet_is_refused_with_the_reason(reason: str) -> None:
+    for line in ODD_LINES[reason]:
+        assert record(line).refused == (reason,), line[:100]
 
 
 @pytest.mark.parametrize("depth", [300, 900, 1005, 1015])
@@ -459,27 +409,24 @@ def test_a_packed_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Pat
         assert [line.record for line in lines(tmp_path / name)] == expected
 
 
-@pytest.mark.parametrize("cut", [3, 15, 60, -9, -1])
-def test_a_packed_file_that_is_cut_gives_what_can_be_read_and_then_says_so(tmp_path: Path, cut: int) -> None:
+def test_a_packed_file_that_is_cut_damaged_or_longer_gives_what_can_be_read_and_then_says_so(tmp_path: Path) -> None:
+    """What that is exactly is in test_unpacking.py."""
     whole = json_lines(tmp_path / "archive.gz", *(page(post(number)) for number in range(50))).read_bytes()
-    (tmp_path / "cut.gz").write_bytes(whole[:cut])
-    read_lines = list(lines(tmp_path / "cut.gz"))
-    assert read_lines[-1].record.refused == ("the file can't be read any further",)
-    assert not any(line.record.refused for line in read_lines[:-1])
-    assert [line.number for line in read_lines] == list(range(1, len(read_lines) + 1))
+    odd = whole[:200] + b"\xff" * 50 + whole[250:], whole + b"garbage"
+    for content in (*(whole[:cut] for cut in (3, 15, 60, -9, -1)), *odd):
+        (tmp_path / "odd.gz").write_bytes(content)
+        *good, last = lines(tmp_path / "odd.gz")
+        assert last.record.refused == ("the file can't be read any further",)
+        assert not any(line.record.refused for line in good[:-1])
+        assert [line.number for line in good] == list(range(1, len(good) + 1))
 
 
-def test_a_packed_file_with_damage_or_garbage_behind_it_says_so(tmp_path: Path) -> None:
-    whole = json_lines(tmp_path / "archive.gz", *(page(post(number)) for number in range(50))).read_bytes()
-    for name, content in {"damaged": whole[:200] + b"\xff" * 50 + whole[250:], "tail": whole + b"garbage"}.items():
-        (tmp_path / name).write_bytes(content)
-        assert list(lines(tmp_path / name))[-1].record.refused == ("the file can't be read any further",)
-
-
-def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_lines_and_one_that_cannot_be_opened_raises(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "empty.gz").write_bytes(gzip.compress(b""))
     assert list(lines(tmp_path / "empty")) == list(lines(tmp_path / "empty.gz")) == []
+    with pytest.raises(FileNotFoundError):
+        next(lines(tmp_path / "missing"))
 
 
 def test_a_line_that_is_too_long_is_refused_once_and_the_next_keeps_its_number(
@@ -489,20 +436,8 @@ def test_a_line_that_is_too_long_is_refused_once_and_the_next_keeps_its_number(
     file = tmp_path / "archive.jsonl"
     good = json.dumps(page(post(0))).encode()
     exact = good + b" " * (999 - len(good))
-    file.write_bytes(
-        b"x" * 5000 + b"\n" + good + b"\n" + exact + b"\n" + b"y" * 1000 + b"\n" + b"z" * 999 + b"\n" + b"x" * 2500
-    )
-    refused = "the line is longer than 1000 bytes"
-    assert [(line.number, len(line.record.tweets), line.record.refused) for line in lines(file)] == [
-        (1, 0, (refused,)),
-        (2, 1, ()),
-        (3, 1, ()),
-        (4, 0, (refused,)),
-        (5, 0, ("no JSON",)),
-        (6, 0, (refused,)),
-    ]
-
-
-def test_a_file_that_cannot_be_opened_raises(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        next(lines(tmp_path / "missing"))
+    file.write_bytes(b"\n".join((b"x" * 5000, good, exact, b"y" * 1000, b"z" * 999, b"x" * 2500)))
+    refused = ("the line is longer than 1000 bytes",)
+    expected = [(0, refused), (1, ()), (1, ()), (0, refused), (0, ("no JSON",)), (0, refused)]
+    found = [(line.number, len(line.record.tweets), line.record.refused) for line in lines(file)]
+    assert found == [(number, *one) for number, one in enumerate(expected, 1)]

@@ -1,4 +1,4 @@
-"""Answers of queries in the shapes of the API."""
+"""Answers of queries in the shapes of the API, as JSON, NDJSON and ids; what is written is read back as the same tweets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from formats import rows
+from formats.records import record
 from queries.authors import AuthorRank
 from queries.collections import CollectionView, TagOutcome
 from queries.gaps import Gap
 from queries.hours import HourCount
 from queries.tags import TagCount
 from queries.tweets import TweetView
+from tests.formats.views import MANY, views
 
 NOON = datetime(2026, 11, 17, 12, 34, 56, tzinfo=UTC)
 FULL = TweetView(
@@ -57,13 +61,9 @@ def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
     }
 
 
-def test_what_x_did_not_give_is_null_and_the_tags_are_an_empty_list() -> None:
-    shown = rows.tweet(BARE)
-    given = {name: value for name, value in shown.items() if value is not None}
+def test_what_x_did_not_give_is_null_and_a_stand_in_for_an_author_s_id_is_not_shown() -> None:
+    given = {name: value for name, value in rows.tweet(BARE).items() if value is not None}
     assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "tags": (), "version": "1", "versions": ("1",)}
-
-
-def test_a_stand_in_for_an_unknown_author_s_id_is_not_shown() -> None:
     assert rows.tweet(FULL._replace(author_id=-5))["author_id"] is None
 
 
@@ -102,3 +102,27 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
         "gaps": [{"tag": "#sre", "since_id": "10", "until_id": "20", "expired": False}],
         "error": None,
     }
+
+
+@MANY
+@given(st.lists(views(), max_size=4))
+def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView]) -> None:
+    lines = b"".join(rows.lines([[rows.encoded(view) for view in batch], []])).splitlines()
+    assert len(lines) == len(batch)
+    for line, view in zip(lines, batch, strict=True):
+        read = record(line)
+        assert not read.refused
+        ((tweet, tags, rash),) = read.tweets
+        assert (tweet.id, tweet.version, tweet.versions) == (view.id, view.version, view.versions)
+        assert (tweet.text, tweet.created, tweet.lang) == (view.text, view.created, view.lang)
+        assert (tweet.country, tweet.country_code, tweet.author_id) == (view.country, view.country_code, view.author_id)
+        assert (tags, rash) == (view.tags, view.rash)
+        assert [author[:5] for author in read.authors] == (
+            [(view.author_id, view.username, view.author, view.followers, view.observed)] if view.author_id else []
+        )
+
+
+@MANY
+@given(st.lists(st.lists(st.integers(0, 2**63 - 1), max_size=2), max_size=2))
+def test_ids_are_one_a_line(batches: list[list[int]]) -> None:
+    assert b"".join(rows.ids(batches)).decode().split() == [str(own) for batch in batches for own in batch]

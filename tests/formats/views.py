@@ -13,7 +13,7 @@ from queries.tweets import TweetView
 MANY = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIRST = datetime(2010, 11, 5, tzinfo=UTC)
 PLAIN = st.characters(codec="utf-8", exclude_characters="\0")
-ODD_STARTS = ["=1+1", "+1", "-1", "@ada", "\t=1", "\r=1", "\n=1", "'", "''=1", "＝1", '"', '"=1",', ",", ";", " =1", "1e5", "0" * 20]
+ODD_STARTS = ["=1+1", "+1", "-1", "@ada", "\t=1", "\r=1", "\n=1", "'", "''=1", "＝1", '"', '"=1",', ",", ";", " =1", "000"]
 TEXTS = st.text(PLAIN, min_size=1, max_size=60) | st.builds(
     str.__add__, st.sampled_from(ODD_STARTS), st.text(PLAIN, max_size=20)
 )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.tags import TagRefused, hashtag
+from tests.formats.views import MANY
 from text.hashtags import hashtags, key
 
 LONGEST = "y" * 100
@@ -48,101 +49,42 @@ def test_a_hashtag_is_found_where_x_sees_one(text: str, found: list[str]) -> Non
     assert list(hashtags(text)) == [key(tag) for tag in found]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["sre", "Straße", "café", "हिन्दी", "設計", "_", "ㅤ", "a\u0345", "5G", "1", "a b", "a-b", "²", "Ⅳ", "", "y" * 101],
-)
-def test_what_is_found_in_a_text_is_what_can_be_tracked(name: str) -> None:
-    found = key(name) in hashtags(f"on call #{name}")
-    try:
-        hashtag(name)
-    except TagRefused:
-        assert not found
-    else:
-        assert found
+def test_what_is_found_in_a_text_is_what_can_be_tracked() -> None:
+    tracked = ["sre", "Straße", "café", "हिन्दी", "設計", "5G"]
+    for name in (*tracked, "_", "ㅤ", "a\u0345", "1", "a b", "a-b", "²", "Ⅳ", "", "y" * 101):
+        found = key(name) in hashtags(f"on call #{name}")
+        assert found is (name in tracked), name
+        if not found:
+            with pytest.raises(TagRefused):
+                hashtag(name)
 
 
-HONEST = [
-    "DevOps_2026",
-    "5G",
-    "ÆØÅ",
-    "Straße",
-    "İstanbul",
-    "naïve",
-    "Việt_Nam",
-    "ʻOkina",
-    "ª",
-    "ᾳ",
-    "Ελλάδα",
-    "Київ",
-    "Қазақстан",
-    "Հայաստան",
-    "საქართველო",
-    "עברית",
-    "שָׁלוֹם",
-    "العربية",
-    "مُحَمَّد",
-    "فارسی",
-    "اردو",
-    "हिन्दी",
-    "বাংলা",
-    "ਪੰਜਾਬੀ",
-    "ગુજરાતી",
-    "தமிழ்",
-    "తెలుగు",
-    "ಕನ್ನಡ",
-    "മലയാളം",
-    "සිංහල",
-    "ภาษาไทย",
-    "น้ำ",
-    "ລາວ",
-    "བོད",
-    "མြန်မာ",
-    "ខ្មែរ",
-    "አማርኛ",
-    "ᏣᎳᎩ",
-    "ⵜⴰⵎⴰⵣⵉⵖⵜ",
-    "ߒߞߏ",
-    "ꦗꦮ",
-    "𞤀𞤣𞤤𞤢𞤥",
-    "日本語",
-    "カタカナ",
-    "ｶﾀｶﾅ",
-    "ﾊﾟﾘ",
-    "ひらがな",
-    "々",
-    "ー",
-    "中文",
-    "繁體",
-    "𠮷野家",
-    "한국어",
-    "각",
-]
+HONEST = """DevOps_2026 5G ÆØÅ Straße İstanbul naïve Việt_Nam ʻOkina ª ᾳ Ελλάδα Київ Қазақстан Հայաստան საქართველო עברית שָׁלוֹם
+    العربية مُحَمَّد فارسی اردو हिन्दी বাংলা ਪੰਜਾਬੀ ગુજરાતી தமிழ் తెలుగు ಕನ್ನಡ മലയാളം සිංහල ภาษาไทย น้ำ ລາວ བོད မြန်မာ ខ្មែរ አማርኛ
+    ᏣᎳᎩ ⵜⴰⵎⴰⵣⵉⵖⵜ ߒߞߏ ꦗꦮ 𞤀𞤣𞤤𞤢𞤥 日本語 カタカナ ｶﾀｶﾅ ﾊﾟﾘ ひらがな 々 ー 中文 繁體 𠮷野家 한국어 각"""
 
 
-@pytest.mark.parametrize("name", HONEST)
-def test_honest_tags_of_all_scripts_are_tracked_and_found_in_texts_however_they_are_composed(name: str) -> None:
-    for written in (name, unicodedata.normalize("NFD", name)):
-        assert hashtag(written) == hashtag(name)
-        assert list(hashtags(f"on call #{written} again")) == [key(f"#{name}")]
+def test_honest_tags_of_all_scripts_are_tracked_and_found_in_texts_however_they_are_composed() -> None:
+    for name in HONEST.split():
+        for written in (name, unicodedata.normalize("NFD", name)):
+            assert hashtag(written) == hashtag(name)
+            assert list(hashtags(f"on call #{written} again")) == [key(f"#{name}")]
 
 
 UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\ufe00\ufe0f\uffa0\U000e0100\U000e01ef\u200b\u2060\xad"
 
 
-@pytest.mark.parametrize("name", ["_", "__", "_1", "1_", "\u0301", "a\u0345", "\u0345"])
-def test_what_has_no_letter_or_one_that_only_folding_makes_is_refused(name: str) -> None:
-    with pytest.raises(TagRefused, match="digits and underscores, one a letter"):
-        hashtag(name)
-
-
-@pytest.mark.parametrize("sign", UNSEEN, ids=ascii)
-def test_what_is_not_seen_is_refused_alone_and_within_a_name(sign: str) -> None:
-    for name in (sign, f"sre{sign}", f"{sign}sre", f"s{sign}re", f"설{sign}계"):
-        with pytest.raises(TagRefused, match="nothing unseen"):
+def test_what_has_no_letter_or_what_is_not_seen_is_refused() -> None:
+    for name in ("_", "__", "_1", "1_", "\u0301", "a\u0345", "\u0345"):
+        with pytest.raises(TagRefused, match="digits and underscores, one a letter"):
             hashtag(name)
+    for sign in UNSEEN:
+        for name in (sign, f"sre{sign}", f"{sign}sre", f"s{sign}re", f"설{sign}계"):
+            with pytest.raises(TagRefused, match="nothing unseen"):
+                hashtag(name)
 
 
+@MANY
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from("#＃_&a1é\u0301\ufe0f。"), max_size=60))
 def test_every_hashtag_of_any_text_can_be_tracked(text: str) -> None:
     for found, tag in hashtags(text).items():
@@ -151,7 +93,7 @@ def test_every_hashtag_of_any_text_can_be_tracked(text: str) -> None:
 
 
 def test_every_letter_of_unicode_makes_a_hashtag_as_tracking_has_it() -> None:
-    letters = [chr(code) for code in range(0x80, sys.maxunicode + 1, 7) if unicodedata.category(chr(code))[0] == "L"]
+    letters = [chr(code) for code in range(0x80, sys.maxunicode + 1, 23) if unicodedata.category(chr(code))[0] == "L"]
     letters = [letter for letter in letters if letter not in UNSEEN]
-    assert len(letters) > 10_000
+    assert len(letters) > 3_000
     assert [letter for letter in letters if not hashtags(f" #{letter}1")] == []
