@@ -1,4 +1,4 @@
-"""newman runs the collection with its scripts against the real server."""
+"""newman runs the collection with its scripts against the service."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import pytest
 
+from collector.collection import Collection
 from emulator import Emulator
 from tests.fixtures.environment import environment
-from tests.fixtures.processes import Server, serving
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.service import listening
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.postman.collection import COLLECTION, calls, document
 
 NEWMAN = shutil.which("newman")
-LONGEST_RUN_S = 60
+LONGEST_RUN_S = 120
 
-pytestmark = pytest.mark.skipif(NEWMAN is None, reason="newman is missing: npm install -g newman")
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(NEWMAN is None, reason="newman is missing: npm install -g newman"),
+]
 
 
 class Sent(NamedTuple):
@@ -79,29 +84,34 @@ def newman(url: str, folder: Path, *more: str) -> Iterator[Newman]:
             process.kill()
 
 
-def test_every_test_of_the_collection_runs_and_passes(server: Server, tmp_path: Path) -> None:
-    with newman(server.url, tmp_path) as run:
+def test_every_test_of_the_collection_runs_and_passes(tmp_path: Path, emulator: Emulator) -> None:
+    with listening(tmp_path, **environment(tmp_path, emulator)) as service, newman(service.url, tmp_path) as run:
         assert run.code() == 0, run.printed()
     sent, expected = run.sent(), calls(document())
     assert [request.name for request in sent] == [call.name for call in expected]
     assert [call.tests - request.tests.keys() for call, request in zip(expected, sent, strict=True)] == [set()] * len(sent)
-    assert {request.host for request in sent} == {server.url}
+    assert {request.host for request in sent} == {service.url}
     assert {request.authorization for request in sent} == {None}
-    assert server.get("/tweets").json()["tweets"]
 
 
-def test_a_run_waits_for_the_first_collection_and_sends_the_token(tmp_path: Path, emulator: Emulator) -> None:
-    emulator.latency = 0.5
-    long = {"COLLECT_ON_START": "1", "TAGS": "#devops", "TW_NUMBER": "1000"}
-    variables = environment(tmp_path, emulator) | long | {"API_TOKEN": "let-me-in"}
+def test_a_run_waits_for_the_first_collection_and_sends_the_token(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readied, collect = Event(), Collection.run
+
+    def held(*collection: Any, **more: Any) -> None:
+        readied.wait(LONGEST_WAIT_S)
+        collect(*collection, **more)
+
+    monkeypatch.setattr(Collection, "run", held)
+    settings = environment(tmp_path, emulator) | {"API_TOKEN": "let-me-in"}
     folders = ("--folder", "Service", "--folder", "Database", "--folder", "Collections")
-    with (
-        serving(tmp_path, **variables) as server,
-        newman(server.url, tmp_path, "--env-var", "token=let-me-in", *folders) as run,
-    ):
-        wait_until(lambda: '"/readyz"' in server.log.read_text())
-        emulator.latency = 0
-        assert run.code() == 0, run.printed()
+    with listening(tmp_path, **settings) as service:
+        service.collector.start_first()
+        with newman(service.url, tmp_path, "--env-var", "token=let-me-in", *folders) as run:
+            wait_until(lambda: '"/readyz"' in service.log.read_text())
+            readied.set()
+            assert run.code() == 0, run.printed()
     sent = run.sent()
     assert [request.name for request in sent].count("Ready") > 1
     assert {request.authorization for request in sent} == {"Bearer let-me-in"}
