@@ -27,20 +27,12 @@ def service() -> Service:
     return services()["twitterapi"]
 
 
-def seconds(duration: str) -> int:
-    match = re.fullmatch(r"(\d+)(s|m)", duration)
-    assert match, duration
-    return int(match[1]) * {"s": 1, "m": 60}[match[2]]
-
-
-def test_it_publishes_the_port_that_the_service_listens_on(service: Service) -> None:
-    assert [port.rpartition(":")[2] for port in service["ports"]] == values(FINAL, "EXPOSE") == [service["environment"]["PORT"]]
-    assert service["environment"]["HOST"] == variables(FINAL)["HOST"]
-
-
-def test_it_builds_the_image_and_leaves_its_user_and_command_alone(service: Service) -> None:
+def test_it_is_the_image_with_its_user_command_port_and_address(service: Service) -> None:
     assert service["build"] == "."
     assert not {"user", "command", "entrypoint", "privileged", "cap_add", "devices", "pid", "ipc"} & set(service)
+    assert [port.rpartition(":")[2] for port in service["ports"]] == values(FINAL, "EXPOSE") == [service["environment"]["PORT"]]
+    assert service["environment"]["HOST"] == variables(FINAL)["HOST"]
+    assert service["environment"]["ALLOWED_HOSTS"].split(",") == [service["container_name"], "${ALLOWED_HOSTS:-}"]
 
 
 def test_the_volume_lies_where_the_service_keeps_its_database(service: Service, tmp_path: Path) -> None:
@@ -112,13 +104,6 @@ def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None
     assert "of-env-and-long-enough" in str(settings.api_token)
 
 
-def test_a_token_file_of_the_user_counts_before_env(service: Service, tmp_path: Path) -> None:
-    empty_files(service, tmp_path)
-    (tmp_path / ".env").write_text("API_TOKEN=of-env\n")
-    (tmp_path / "api-token").write_text("of-the-file\n")
-    assert "of-the-file" in str(load(inside(service, tmp_path), folder=tmp_path).api_token)
-
-
 def given_away(service: Service) -> set[str]:
     """Return the secrets that stand in the container's variables, or may: nobody knows what a file of variables holds."""
     secret = {name for name, facts in declared() if facts["secret"]} | {"ELASTIC_PASSWORD"}
@@ -133,14 +118,7 @@ def test_no_secret_stands_in_what_docker_inspect_shows(service: Service) -> None
     assert not [value for value in service["environment"].values() if re.search(r"\$\{?\w*(TOKEN|SECRET|PASSWORD|KEY)", value)]
 
 
-def test_prometheus_may_ask_for_it_by_the_name_that_it_has_there(service: Service) -> None:
-    assert service["environment"]["ALLOWED_HOSTS"].split(",") == [service["container_name"], "${ALLOWED_HOSTS:-}"]
-
-
-def test_it_may_stop_for_as_long_as_requests_in_flight_need(service: Service) -> None:
-    assert GRACE_S + 5 <= seconds(service["stop_grace_period"]) <= 2 * GRACE_S
-
-
-def test_it_is_given_no_more_than_it_needs_and_an_init_ends_it_even_before_it_listens(service: Service) -> None:
+def test_it_is_given_no_more_than_it_needs_and_time_to_end_even_before_it_listens(service: Service) -> None:
     assert (service["init"], service["read_only"]) == (True, True)
     assert [place.partition(":")[0] for place in service["tmpfs"]] == ["/tmp"]
+    assert GRACE_S + 5 <= int(service["stop_grace_period"].removesuffix("s")) <= 2 * GRACE_S

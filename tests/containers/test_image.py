@@ -25,22 +25,14 @@ KEPT_OUT = [
     ".env",
     ".env.local",
     "grafana/.env",
-    "web/.env",
     "collector/.env.local",
     "secrets/api-token",
     "data/tweets.db",
-    "data/emulated.db-wal",
     ".git/config",
-    ".venv/bin/python",
     "tests/conftest.py",
-    "tests/containers/test_image.py",
-    "docs/operations.md",
-    "benchmarks/served.py",
     "scripts/container-test",
-    "evidences/page.png",
     "node_modules/newman/index.js",
     "requirements-dev.txt",
-    "docker-compose.yml",
     "web/__pycache__/__init__.cpython-313.pyc",
     "notes.txt",
 ]
@@ -62,13 +54,10 @@ def unpinned(root: Path, requirements: str) -> set[str]:
 
 def test_the_image_has_every_file_that_the_service_is_made_of() -> None:
     assert {"app.py", "web/templates/overview.html", "migrations/env.py", "emulator/__init__.py"} <= needed()
+    assert [str(migrating.MIGRATIONS.relative_to(ROOT))] == list(LOADED_BY_PATH)
     assert missing(ROOT, DOCKERIGNORE) == set()
     assert "." in [value.split()[0] for value in values(BUILD, "COPY")]
     assert "--from=build /app /app" in values(FINAL, "COPY")
-
-
-def test_what_is_loaded_by_path_is_counted_among_those_files() -> None:
-    assert [str(migrating.MIGRATIONS.relative_to(ROOT))] == list(LOADED_BY_PATH)
 
 
 def test_a_room_that_is_forgotten_is_noticed_and_a_folder_of_configuration_is_none(tmp_path: Path) -> None:
@@ -128,30 +117,18 @@ def test_what_the_service_imports_is_in_those_requirements() -> None:
     assert unpinned(ROOT, requirements.replace("\nsqlalchemy==", "\n# sqlalchemy==")) == {"sqlalchemy"}
 
 
-def test_a_package_for_development_that_the_service_imports_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("import os\nimport api\nimport pytest\n")
-    (tmp_path / "api.py").write_text("from flask import Flask\n")
-    assert unpinned(tmp_path, "flask==3.1.3\n") == {"pytest"}
-
-
-def test_it_runs_as_a_fixed_user_that_is_not_root() -> None:
+def test_it_runs_as_a_fixed_user_that_is_not_root_and_no_shell_stands_before_a_sigterm() -> None:
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", values(FINAL, "USER")[-1])
-
-
-def test_sigterm_reaches_the_service_because_no_shell_stands_between() -> None:
     assert json.loads(values(FINAL, "CMD")[-1]) == ["python", "app.py"]
     assert values(FINAL, "ENTRYPOINT") == []
 
 
-def test_its_own_settings_alone_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="API_TOKEN"):
-        check_listening(load(variables(FINAL), folder=tmp_path))
-
-
-def test_it_declares_the_port_that_it_listens_on(tmp_path: Path) -> None:
+def test_it_listens_on_the_port_that_it_declares_and_not_without_a_token(tmp_path: Path) -> None:
     settings = load(variables(FINAL), folder=tmp_path)
     assert settings.host == "0.0.0.0"
     assert values(FINAL, "EXPOSE") == [str(settings.port)]
+    with pytest.raises(SettingError, match="API_TOKEN"):
+        check_listening(settings)
 
 
 def test_no_secret_is_part_of_it() -> None:

@@ -19,7 +19,7 @@ FOLDER = ROOT / "logstash/elasticsearch"
 ELASTIC = "elasticsearch/elastic-password"
 OBJECTS = [json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text().splitlines()]
 
-stack = pytest.mark.stack
+pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
@@ -55,7 +55,6 @@ def is_well(done: Done) -> bool:
     return (done.returncode, done.stderr) == (0, "")
 
 
-@stack
 def test_elasticsearch_gets_users_template_and_data_stream(secrets: Secrets, elasticsearch: Elasticsearch) -> None:
     elasticsearch.unready = 3
     done, made = set_up(secrets, elasticsearch), secrets.made()
@@ -78,14 +77,12 @@ def test_elasticsearch_gets_users_template_and_data_stream(secrets: Secrets, ela
     assert (elasticsearch.retention, elasticsearch.rollovers) == ("7d", 0)
 
 
-@stack
 def test_a_new_version_of_the_template_begins_a_new_index(secrets: Secrets, elasticsearch: Elasticsearch) -> None:
     elasticsearch.template, elasticsearch.streams = {"version": 0}, {STREAM}
     assert is_well(set_up(secrets, elasticsearch))
     assert elasticsearch.rollovers == 1
 
 
-@stack
 def test_it_gives_up_in_time_and_tells_an_outage_from_data_of_another_age_than_the_secrets(
     secrets: Secrets, elasticsearch: Elasticsearch
 ) -> None:
@@ -99,7 +96,6 @@ def test_it_gives_up_in_time_and_tells_an_outage_from_data_of_another_age_than_t
     assert "Passwords" in (ROOT / "docs/operations.md").read_text()
 
 
-@stack
 @pytest.mark.parametrize("chosen", ["chosen-later", r'quotes"and\slashes'])
 def test_a_password_that_the_user_chose_later_takes_effect(secrets: Secrets, elasticsearch: Elasticsearch, chosen: str) -> None:
     for _ in range(2):
@@ -110,7 +106,6 @@ def test_a_password_that_the_user_chose_later_takes_effect(secrets: Secrets, ela
     assert elasticsearch.paths("POST").count("/_security/user/elastic/_password") == 1
 
 
-@stack
 def test_a_change_of_password_that_was_cut_short_is_finished(secrets: Secrets) -> None:
     secrets.run()
     secrets.run("chosen-later")
@@ -118,7 +113,6 @@ def test_a_change_of_password_that_was_cut_short_is_finished(secrets: Secrets) -
     assert secrets.made()[ELASTIC] == "chosen-later"
 
 
-@stack
 def test_what_elasticsearch_refuses_stops_it_with_elasticsearch_s_own_words(
     secrets: Secrets, elasticsearch: Elasticsearch
 ) -> None:
@@ -130,7 +124,6 @@ def test_what_elasticsearch_refuses_stops_it_with_elasticsearch_s_own_words(
         assert "unknown field [x]" in done.stderr
 
 
-@stack
 def test_kibana_gets_data_view_searches_and_dashboard(secrets: Secrets, kibana: Kibana) -> None:
     kibana.unready = 2
     for _ in range(2):
@@ -143,7 +136,6 @@ def test_kibana_gets_data_view_searches_and_dashboard(secrets: Secrets, kibana: 
     assert kibana.default == "the-users-own"
 
 
-@stack
 def test_an_import_that_fails_within_an_answer_of_200_is_noticed(secrets: Secrets, kibana: Kibana, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ROOT / "kibana", tmp_path / "kibana"))
     objects = folder / "objects.ndjson"
@@ -153,15 +145,8 @@ def test_an_import_that_fails_within_an_answer_of_200_is_noticed(secrets: Secret
     assert '"gone"' in done.stderr
 
 
-@stack
 def test_a_kibana_that_never_gets_ready_stops_it_in_time(secrets: Secrets, kibana: Kibana) -> None:
     kibana.unready = 99
     done = set_up(secrets, kibana)
     assert done.returncode == 1
     assert "/api/status: 503" in done.stderr
-
-
-def test_only_public_apis_are_asked() -> None:
-    asked = "".join((ROOT / name).read_text() for name in ("kibana/setup.sh", "scripts/stack-test.py"))
-    assert "/internal/" not in asked
-    assert "elastic-api-version" not in asked
