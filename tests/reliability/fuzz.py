@@ -30,6 +30,7 @@ WARM_UP = 0.2
 VARIANTS = 20
 STORED_EACH = 80
 EXAMPLES = 100
+ENDLESS = settings(database=None, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 IN_MEMORY = Path("/dev/shm")
 LEAN = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
@@ -67,12 +68,8 @@ class Import:
     """The process that imports; it is begun anew after it has failed."""
 
     def __init__(self, folder: Path, planted: str | None) -> None:
-        self._command = [
-            sys.executable,
-            str(ROOT / "tests/reliability/fuzzed.py"),
-            str(folder),
-            *([planted] if planted else []),
-        ]
+        script = str(ROOT / "tests/reliability/fuzzed.py")
+        self._command = [sys.executable, script, str(folder), *([planted] if planted else [])]
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, kind: bytes, file: bytes) -> dict[str, Any]:
@@ -156,13 +153,7 @@ class Fuzzer:
         """Try some hundred files."""
 
         @seed(number)
-        @settings(
-            max_examples=EXAMPLES,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        )
+        @settings(ENDLESS, max_examples=EXAMPLES)
         @given(files(), st.integers(0, 2**32))
         def read(file: bytes, number: int) -> None:
             random = Random(number)
@@ -199,10 +190,8 @@ class Fuzzer:
 
     def _warm(self) -> int:
         """Return how much memory was used at the end of warming up: the least of the last few measurements."""
-        early = [megabytes for when, megabytes in self._memory if when <= WARM_UP * self._seconds] or [
-            megabytes for _, megabytes in self._memory[:1]
-        ]
-        return max(early[-5:], default=0)
+        early = [megabytes for when, megabytes in self._memory if when <= WARM_UP * self._seconds]
+        return max((early or [megabytes for _, megabytes in self._memory[:1]])[-5:], default=0)
 
     def _lately(self) -> int:
         """Return the least of the last measurements: a large file takes memory for a moment."""

@@ -123,18 +123,8 @@ def rows() -> Iterator[tuple[str, Json]]:
 
 
 def _tweets() -> Iterator[tuple[str, Json]]:
-    for name in (
-        "id",
-        "text",
-        "created_at",
-        "lang",
-        "author_id",
-        "edit_history_tweet_ids",
-        "entities",
-        "geo",
-        "note_tweet",
-        MARK,
-    ):
+    names = "id text created_at lang author_id edit_history_tweet_ids entities geo note_tweet"
+    for name in (*names.split(), MARK):
         yield name, {**post(0), name: MARK}
     yield "a version", {**post(0), "edit_history_tweet_ids": [MARK]}
     yield "a hashtag", {**post(0), "entities": {"hashtags": [{"tag": MARK}, {"tag": "sre"}]}}

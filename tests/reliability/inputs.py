@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import getitem
 from random import Random
 from typing import Any
 
@@ -57,50 +59,40 @@ def lines(draw: st.DrawFn) -> bytes:
     return text.encode("utf-8", "surrogatepass" if draw(RARELY) == 0 else "replace")
 
 
+def part_at(line: Any, path: Iterable[Any]) -> Any:
+    return reduce(getitem, path, line)
+
+
 def _another(draw: st.DrawFn, line: Any, path: Path, marks: list[str]) -> Any:
     marks.append(draw(st.sampled_from(sorted(LONG.values())) if draw(RARELY) == 0 else FRAGMENT))
     return changed(line, path, f"{MARK}{len(marks) - 1}") if path else line
 
 
 def _moved(draw: st.DrawFn, line: Any, path: Path, _marks: list[str]) -> Any:
-    other, from_there = draw(st.sampled_from(PLACES))
-    value = other
-    for key in from_there:
-        value = value[key]
-    return changed(line, path, value) if path else line
+    return changed(line, path, part_at(*draw(st.sampled_from(PLACES)))) if path else line
 
 
 def _gone(_draw: st.DrawFn, line: Any, path: Path, _marks: list[str]) -> Any:
     if not path:
         return line
     *above, last = path
-    holder = line
-    for key in above:
-        holder = holder[key]
-    left = (
-        {key: part for key, part in holder.items() if key != last}
-        if isinstance(holder, dict)
-        else holder[:last] + holder[last + 1 :]
-    )
-    return changed(line, tuple(above), left)
+    holder = part_at(line, above)
+    if isinstance(holder, dict):
+        return changed(line, tuple(above), {key: part for key, part in holder.items() if key != last})
+    return changed(line, tuple(above), holder[:last] + holder[last + 1 :])
 
 
 def _renamed(draw: st.DrawFn, line: Any, path: Path, marks: list[str]) -> Any:
     *above, last = path or ("",)
     if not isinstance(last, str) or not path:
         return _another(draw, line, path, marks)
-    holder = line
-    for key in above:
-        holder = holder[key]
+    holder = part_at(line, above)
     name = draw(st.sampled_from(NAMES.split()) | st.text(max_size=5))
     return changed(line, tuple(above), {name if key == last else key: part for key, part in holder.items()})
 
 
 def _repeated(draw: st.DrawFn, line: Any, path: Path, _marks: list[str]) -> Any:
-    value = line
-    for key in path:
-        value = value[key]
-    return changed(line, path, [value] * draw(st.integers(0, 30))) if path else line
+    return changed(line, path, [part_at(line, path)] * draw(st.integers(0, 30))) if path else line
 
 
 CHANGES: list[Callable[[st.DrawFn, Any, Path, list[str]], Any]] = [_another, _another, _moved, _gone, _renamed, _repeated]
@@ -116,9 +108,8 @@ def files(draw: st.DrawFn) -> bytes:
     if draw(st.integers(0, 3)) == 0:
         body = _damaged(draw, body)
     if draw(st.integers(0, 3)) == 0:
-        body = gzip.compress(body, 1, mtime=0) + draw(
-            st.sampled_from([b"", b"", gzip.compress(body[:500], 1, mtime=0), b"\0" * 9, b"tail"])
-        )
+        behind = [b"", b"", gzip.compress(body[:500], 1, mtime=0), b"\0" * 9, b"tail"]
+        body = gzip.compress(body, 1, mtime=0) + draw(st.sampled_from(behind))
         if draw(st.integers(0, 2)) == 0:
             body = _damaged(draw, body)
     return body
@@ -132,25 +123,7 @@ def _damaged(draw: st.DrawFn, body: bytes) -> bytes:
 
 
 TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\d+(?:\.\d+)?|true|false|null|[{}\[\],:]')
-BITS = [
-    b"\\u0000",
-    b"\\ud800",
-    b"\\udc00",
-    b'"',
-    b"\\",
-    b",",
-    b"[",
-    b"]",
-    b"{",
-    b"}",
-    b":",
-    b"\n",
-    b"\0",
-    b"\xff",
-    b"1e999",
-    b"-",
-    b"#",
-]
+BITS = [*rb'\u0000 \ud800 \udc00 " \ , [ ] { } : 1e999 - #'.split(), b"\n", b"\0", b"\xff"]
 PIECES = [fragment.encode("utf-8", "replace") for fragment in SHORT.values() if len(fragment) < 200]
 
 

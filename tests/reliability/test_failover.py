@@ -15,10 +15,10 @@ from tests.reliability.losses import Losses
 from tests.reliability.places import in_namespaces, namespaces_possible, on_loopback
 from tests.reliability.replication import servers
 
+pytestmark = [pytest.mark.reliability, pytest.mark.postgresql]
 ROUNDS = int(os.environ.get("FAILOVER_ROUNDS", "12"))
 
 
-@pytest.mark.postgresql
 def test_a_primary_that_is_killed_or_paused_takes_nothing_along(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,13 +9,15 @@ import pytest
 from tests.reliability import fuzz
 from tests.reliability.fuzz import Fuzzer
 
+pytestmark = pytest.mark.reliability
 SEED = 20261127
 
 
-def test_a_few_seconds_of_any_files(tmp_path: Path) -> None:
-    report = Fuzzer(5, number=SEED, kept=tmp_path / "kept", least=100).run()
+def test_a_few_hundred_files_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "LONGEST_S", 120.0)
+    report = Fuzzer(0, number=SEED, kept=tmp_path / "kept", least=240).run()
     assert report.fault is None
-    assert report.files >= 100
+    assert report.files >= 240
     assert report.stored > 0
 
 

@@ -10,6 +10,7 @@ from emulator import Emulator
 from tests.reliability.failover import failing_over
 from tests.reliability.patroni import kept
 
+pytestmark = pytest.mark.reliability
 KILLS = 2
 
 

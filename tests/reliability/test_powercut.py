@@ -24,14 +24,13 @@ CUTS = 60
 MANY_CUTS = 300
 SEED = int(os.environ.get("POWERCUT_SEED", "20261124"))
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace")
+STRACED = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace")
+pytestmark = [pytest.mark.reliability, STRACED]
 
 
 def trace(folder: Path, emulator: Emulator, *arguments: str, tw_number: int = 200) -> tuple[bytes, list[Event]]:
     """Return a fresh database, and the events of a collection into it."""
     settings = environment(folder, emulator) | {"TW_NUMBER": str(tw_number), "MONTHLY_BUDGET_USD": "off"}
-    with closing(Database(settings["DATABASE_URL"])) as database:
-        database.upgrade()
     before = (folder / "tweets.db").read_bytes()
     return before, recorded(folder, {"PATH": os.environ["PATH"], **settings}, *arguments)
 

@@ -11,6 +11,7 @@ from emulator import Emulator
 from tests.reliability.judge import Judge
 from tests.reliability.torture import Torture
 
+pytestmark = pytest.mark.reliability
 SEED = int(os.environ.get("TORTURE_SEED", "20261124"))
 RUNS = int(os.environ.get("TORTURE_RUNS", "200"))
 
@@ -40,6 +41,7 @@ def test_a_long_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator:
     torture(tmp_path, emulator, judge, seed=SEED, runs=RUNS)
 
 
+@pytest.mark.slow
 def test_without_checkpoints_posts_are_sold_twice(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
     """The judge must be able to find what it looks for."""
     tortured = Torture(tmp_path, emulator, judge, SEED, "--without-checkpoints")

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -112,20 +113,10 @@ class Torture:
     def _step(self) -> None:
         if self._dice.random() < 0.4:
             for kind in self._dice.sample(FAULTS, self._dice.choice([1, 1, 2])):
-                self._emulator.plan(
-                    kind, times=self._dice.choice([1, 1, 2, 5]), after_pages=self._dice.choice([0, 0, 1, 3]), seconds=1
-                )
+                times, after = self._dice.choice([1, 1, 2, 5]), self._dice.choice([0, 0, 1, 3])
+                self._emulator.plan(kind, times=times, after_pages=after, seconds=1)
                 self._note(f"fault {kind}")
-        steps = [
-            self._one,
-            self._at_a_point,
-            self._at_a_point,
-            self._at_random,
-            self._two,
-            self._usurped,
-            self._ended,
-            self._server,
-        ]
+        steps = [self._one, *[self._at_a_point] * 2, self._at_random, self._two, self._usurped, self._ended, self._server]
         self._dice.choice(steps)()
         self._emulator.clear_faults()
         self._emulator.reset_limits()
@@ -147,13 +138,8 @@ class Torture:
             self._note(f"kill -9: {point}")
 
     def _at_random(self) -> None:
-        self._emulator.latency = 0.03
-        process = self._victim("-", 1)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.6 + self._dice.random() * 0.9)
-        process.kill()
-        process.wait(30)
-        self._emulator.latency = 0
+        with self._slowly() as process:
+            process.kill()
         self._note("kill -9: at random")
 
     def _two(self) -> None:
@@ -163,32 +149,34 @@ class Torture:
 
     def _usurped(self) -> None:
         """Let a second collector take the lease from one that only looks dead."""
-        self._emulator.latency = 0.03
-        first = self._victim("-", 1)
-        with suppress(subprocess.TimeoutExpired):
-            first.wait(0.7 + self._dice.random() * 0.6)
-        second = self._victim("-", 1)
-        assert {first.wait(120), second.wait(120)} <= {0, 1}, self._log()
-        self._emulator.latency = 0
+        with self._slowly() as first:
+            second = self._victim("-", 1)
+            assert {first.wait(120), second.wait(120)} <= {0, 1}, self._log()
         self._note("lease taken from a living collector")
 
     def _ended(self) -> None:
+        with self._slowly() as process:
+            process.terminate()
+            assert process.wait(120) in (0, 1, -signal.SIGTERM), self._log()
+        self._note("SIGTERM")
+
+    @contextmanager
+    def _slowly(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a collector, to which X is slow, and go on at a random moment; wait for its end."""
         self._emulator.latency = 0.03
         process = self._victim("-", 1)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(0.8 + self._dice.random() * 0.5)
-        process.terminate()
-        assert process.wait(60) in (0, 1, -signal.SIGTERM), self._log()
+            process.wait(0.6 + self._dice.random() * 0.9)
+        yield process
+        process.wait(120)
         self._emulator.latency = 0
-        self._note("SIGTERM")
 
     def _server(self) -> None:
         port = free_port()
         environment = {**self._environment, "PORT": str(port), "COLLECT_EVERY": "1s", "WORKERS": self._dice.choice(["1", "2"])}
         with (self._folder / "server.log").open("a") as log:
-            process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            command = [sys.executable, "app.py"]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: _answers(f"{url}/livez"))
         with suppress(requests.RequestException):

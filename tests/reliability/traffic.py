@@ -30,13 +30,8 @@ class Traffic:
         self._dice, self._turn, self._numbers = random.Random(seed), count(), count(FIRST_NUMBER)
         self._going, self._over = threading.Event(), threading.Event()
         self._reads = (self._all, self._languages, self._one, self._per_tag, self._tags, self._number)
-        steps = (
-            (self._collect, 0.5),
-            (self._set_number, 0.3),
-            (self._delete, 1.5),
-            (self._track, 2.0),
-            *[(self._read, 0.2)] * 3,
-        )
+        changes = ((self._collect, 0.5), (self._set_number, 0.3), (self._delete, 1.5), (self._track, 2.0))
+        steps = (*changes, *[(self._read, 0.2)] * 3)
         self._locks = [threading.Lock() for _ in steps]
         self._threads = [
             threading.Thread(target=self._repeat, args=(step, pause, lock), name=step.__name__, daemon=True)

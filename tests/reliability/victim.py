@@ -64,18 +64,24 @@ def without_checkpoints() -> None:
     runs.begin = forgetful
 
 
+def synchronous_off() -> None:
+    pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite_engine.PRAGMAS)
+    sqlite_engine.PRAGMAS = pragmas
+
+
+def unpaced() -> None:
+    transport.ARCHIVE_EVERY_S = 0.0
+
+
+OPTIONS = {"--without-checkpoints": without_checkpoints, "--synchronous-off": synchronous_off, "--unpaced": unpaced}
+
+
 def main() -> int:
     point, count, *arguments = sys.argv[1:]
-    if "--without-checkpoints" in arguments:
-        arguments.remove("--without-checkpoints")
-        without_checkpoints()
-    if "--synchronous-off" in arguments:
-        arguments.remove("--synchronous-off")
-        pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite_engine.PRAGMAS)
-        sqlite_engine.PRAGMAS = pragmas
-    if "--unpaced" in arguments:
-        arguments.remove("--unpaced")
-        transport.ARCHIVE_EVERY_S = 0.0
+    for option, take in OPTIONS.items():
+        if option in arguments:
+            arguments.remove(option)
+            take()
     if point != "-":
         killed_after(*POINTS[point], int(count))
     return api.main(arguments)
