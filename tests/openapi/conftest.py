@@ -8,22 +8,22 @@ import pytest
 
 from emulator import Emulator
 from tests.fixtures.environment import environment
-from tests.fixtures.processes import Server, serving
+from tests.fixtures.service import Service, in_process
 from tests.openapi.contract import Contract
 from tests.resources.conftest import QUIET
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service after one collection."""
     folder = tmp_path_factory.mktemp("service")
     with Emulator() as emulator:
         emulator.clock.hold(QUIET)
-        with serving(folder, **environment(folder, emulator)) as server:
-            assert server.get("/database").status_code == 200
-            yield server
+        with in_process(folder, **environment(folder, emulator)) as running:
+            assert running.get("/database").status_code == 200
+            yield running
 
 
 @pytest.fixture(scope="module")
-def contract(service: Server) -> Contract:
+def contract(service: Service) -> Contract:
     return Contract(service.get("/openapi.json").json())

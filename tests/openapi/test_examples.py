@@ -1,4 +1,4 @@
-"""The document's examples, sent to a running service, answer as the document says."""
+"""The document's examples, sent to the service, answer as the document says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import requests
 
 from formats.filters import PARAMETERS
-from tests.fixtures.processes import Server
+from tests.fixtures.service import Service
 from tests.openapi.contract import Call, Contract
 
 COLLECTS = ("/database", "/collections")
@@ -19,23 +19,23 @@ def order(call: Call) -> tuple[bool, bool, str]:
     return changes, call.method == "delete" and call.template == "/database", {"delete": "z"}.get(call.method, call.method)
 
 
-def sent(server: Server, calls: Iterable[Call]) -> dict[str, tuple[Call, requests.Response]]:
+def sent(service: Service, calls: Iterable[Call]) -> dict[str, tuple[Call, requests.Response]]:
     """Send the requests, none while a collection runs, and return the answers by label."""
     answers = {}
     for call in sorted(calls, key=order):
-        server.until(lambda: not any(one["state"] == "running" for one in server.get("/collections").json()["collections"]))
-        answers[call.label] = (call, server.request(call.method.upper(), call.path, params=call.query, json=call.body))
+        service.until(lambda: not any(one["state"] == "running" for one in service.get("/collections").json()["collections"]))
+        answers[call.label] = (call, service.request(call.method.upper(), call.path, params=call.query, json=call.body))
     return answers
 
 
-def test_tweets_are_whole_unless_fields_are_named(service: Server, contract: Contract) -> None:
+def test_tweets_are_whole_unless_fields_are_named(service: Service, contract: Contract) -> None:
     whole, authors = service.get("/tweets").json(), service.get("/tweets?order_by_followers_desc=5").json()
     assert contract.invalid({"$ref": "#/components/schemas/Tweets"}, whole) == []
     assert contract.invalid({"$ref": "#/components/schemas/Authors"}, authors) == []
     assert contract.invalid({"$ref": "#/components/schemas/Tweets"}, authors)
 
 
-def test_the_example_of_each_filter_leaves_some_tweets(service: Server, contract: Contract) -> None:
+def test_the_example_of_each_filter_leaves_some_tweets(service: Service, contract: Contract) -> None:
     found = len(service.get("/tweets").json()["tweets"])
     for one in contract.document["paths"]["/tweets"]["get"]["parameters"]:
         if one["name"] in PARAMETERS:
@@ -43,7 +43,7 @@ def test_the_example_of_each_filter_leaves_some_tweets(service: Server, contract
             assert 0 < len(left) < found, one["name"]
 
 
-def test_each_example_answers_as_declared(service: Server, contract: Contract) -> None:
+def test_each_example_answers_as_declared(service: Service, contract: Contract) -> None:
     answers = sent(service, contract.calls())
     assert len(answers) > 25
     refused = {label: answer.text for label, (_, answer) in answers.items() if not answer.ok}
@@ -52,7 +52,7 @@ def test_each_example_answers_as_declared(service: Server, contract: Contract) -
     assert {label: found for label, found in complaints.items() if found} == {}
 
 
-def test_errors_answer_as_declared(service: Server, contract: Contract) -> None:
+def test_errors_answer_as_declared(service: Service, contract: Contract) -> None:
     wrong = [
         ("get", "/tweets", "/tweets?nothing=1", 400),
         ("get", "/tweets", "/tweets", 406),
@@ -65,14 +65,6 @@ def test_errors_answer_as_declared(service: Server, contract: Contract) -> None:
         answer = service.request(method.upper(), path, headers=accepted)
         assert answer.status_code == status
         assert contract.complaints(method, template, answer) == []
-
-
-def test_an_answer_that_is_not_as_declared_is_noticed(service: Server, contract: Contract) -> None:
-    answer = service.get("/tags/sre")
+    answer = service.get("/tags/sre")  # and what is not as declared is noticed
     assert contract.complaints("get", "/tweets/{tweet_id}", answer)
     assert contract.complaints("get", "/metrics", answer) == ["media type application/json is not declared"]
-    answer.status_code = 418
-    assert contract.complaints("get", "/tags/{tag}", answer) == ["status 418 is not declared"]
-    answer.status_code = 200
-    del answer.headers["X-Request-Id"]
-    assert contract.complaints("get", "/tags/{tag}", answer) == ["header X-Request-Id is missing"]
