@@ -46,11 +46,6 @@ def test_another_seed_gives_another_world_and_the_same_one_the_same(reader: Clie
         assert Client(same.port).search("#devops", **USUAL).body == here.body
 
 
-def test_an_id_carries_the_time_at_which_the_tweet_was_created(devops: list[Json]) -> None:
-    assert all(made(int(tweet["id"])) == datetime.fromisoformat(tweet["created_at"]) for tweet in devops)
-    assert len({tweet["id"] for tweet in devops}) == len(devops)
-
-
 @pytest.mark.parametrize("days", [0, 2.4, 5])
 def test_every_default_tag_has_well_over_a_hundred_tweets_at_any_moment(
     emulator: Emulator, client: Client, days: float
@@ -88,25 +83,21 @@ def test_the_tweets_look_like_life(devops: list[Json]) -> None:
     assert any(len(tweet["entities"]["hashtags"]) > 3 for tweet in devops if "entities" in tweet)
 
 
-def test_long_tweets_are_cut_in_text_and_whole_in_the_note(devops: list[Json]) -> None:
-    long = [tweet for tweet in devops if "note_tweet" in tweet]
-    assert long
-    assert all(len(tweet["text"]) <= 280 < len(tweet["note_tweet"]["text"]) for tweet in long)
-    assert all(tweet["note_tweet"]["text"].startswith(tweet["text"].rsplit("…", 1)[0]) for tweet in long)
-
-
-def test_entities_point_at_what_they_name(devops: list[Json]) -> None:
+def test_ids_carry_times_entities_point_at_what_they_name_and_long_texts_are_cut(devops: list[Json]) -> None:
+    assert len({tweet["id"] for tweet in devops}) == len(devops)
     for tweet in devops:
-        for tag in tweet.get("entities", {}).get("hashtags", []):
-            assert tweet["text"][tag["start"] : tag["end"]] == f"#{tag['tag']}"
-        for link in tweet.get("entities", {}).get("urls", []):
-            assert tweet["text"][link["start"] : link["end"]] == link["url"]
-
-
-def test_every_tweet_found_carries_the_tag_exactly(devops: list[Json]) -> None:
-    for tweet in devops:
-        carrier = tweet.get("note_tweet", tweet)
+        assert made(int(tweet["id"])) == datetime.fromisoformat(tweet["created_at"])
+        carrier, text = tweet.get("note_tweet", tweet), tweet["text"]
         assert "devops" in [tag["tag"].casefold() for tag in carrier["entities"]["hashtags"]]
+        assert len(text) <= 280
+        if carrier is not tweet:
+            assert len(carrier["text"]) > 280
+            assert carrier["text"].startswith(text.rsplit("…", 1)[0])
+        for tag in tweet.get("entities", {}).get("hashtags", []):
+            assert text[tag["start"] : tag["end"]] == f"#{tag['tag']}"
+        for link in tweet.get("entities", {}).get("urls", []):
+            assert text[link["start"] : link["end"]] == link["url"]
+    assert any("note_tweet" in tweet for tweet in devops)
 
 
 def test_a_day_has_a_rhythm(reader: Client) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collector.payloads import unpacked
 from collector.values import AuthorSeen, TweetSeen
 from formats import records
 from formats.records import Record, lines, record
 from tests.fixtures.archives import FIXTURES, MORNING, Json, edited, json_lines, own_row, page, post, user
-from tests.formats.views import MANY, USERNAMES
 
 RETRIEVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADA = AuthorSeen(7001, "ada_muster", "Ada Muster", 120, RETRIEVED)
@@ -210,75 +205,6 @@ def test_our_own_row_names_the_version_that_is_shown_and_all_that_are_known() ->
     for older in (own_row(0), own_row(0, version=None, versions=None), own_row(0, version=str(first), versions=[])):
         assert (only(read(older)).version, only(read(older)).versions) == (first, (first,))
     assert read(own_row(0, versions="20")).refused == ("versions is no list",)
-
-
-TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
-HOSTILE = st.sampled_from(
-    ["\x01\x1f\x7f", "\u202eabc\u2066", "\u2028\u2029\ufeff", "\U0010ffff", '"\\\n\r\t', "x" * 999, "é" * 1000]
-)
-IDS = st.integers(2**35, 2**63 - 1)
-TAG_NAMES = st.from_regex(r"#[a-zßéж設]{1,9}_?", fullmatch=True).map(lambda name: unicodedata.normalize("NFC", name))
-SECONDS = st.datetimes(datetime(2006, 3, 22), datetime(2070, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (aware by timezones)
-
-
-@st.composite
-def rows(draw: st.DrawFn) -> Json:
-    """Draw a tweet as an export writes it."""
-    first, later = draw(IDS), draw(st.lists(IDS, max_size=3))
-    versions = sorted({first, *later})
-    username, observed = draw(st.none() | USERNAMES), draw(st.none() | SECONDS.map(written))
-    known = username is not None and observed is not None
-    return {
-        "tweet": draw(TEXTS | HOSTILE),
-        "author": draw(st.none() | TEXTS | HOSTILE) if known else None,
-        "followers": draw(st.none() | st.integers(0, 2**63 - 1)) if known else None,
-        "created": draw(SECONDS.map(written)),
-        "lang": draw(st.none() | TEXTS),
-        "country": draw(st.none() | TEXTS),
-        "rash": draw(st.none() | TAG_NAMES),
-        "id": str(versions[0]),
-        "username": username if known else None,
-        "tags": draw(st.lists(TAG_NAMES, max_size=3, unique=True)),
-        "country_code": draw(st.none() | TEXTS),
-        "author_id": str(draw(IDS)) if draw(st.booleans()) else None,
-        "observed": observed if known else None,
-        "version": str(draw(st.sampled_from(versions))),
-        "versions": list(map(str, versions)),
-    }
-
-
-def written(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def written_again(one: Record) -> Json:
-    """Return a row as an export would write what was read."""
-    (archived,) = one.tweets
-    tweet, author = archived.tweet, one.authors[0] if one.authors else None
-    return {
-        "tweet": tweet.text,
-        "author": author and author.name,
-        "followers": author and author.followers,
-        "created": written(tweet.created),
-        "lang": tweet.lang,
-        "country": tweet.country,
-        "rash": archived.rash,
-        "id": str(tweet.id),
-        "username": author and author.username,
-        "tags": list(archived.tags or ()),
-        "country_code": tweet.country_code,
-        "author_id": str(tweet.author_id) if tweet.author_id and tweet.author_id > 0 else None,
-        "observed": author and written(author.observed),
-        "version": str(tweet.version),
-        "versions": list(map(str, tweet.versions)),
-    }
-
-
-@MANY
-@given(rows(), st.booleans())
-def test_a_row_that_is_written_and_read_is_the_same(row: Json, escaped: bool) -> None:
-    line = json.dumps(row).encode() if escaped else orjson.dumps(row)
-    assert written_again(record(line)) == row
 
 
 def test_a_row_with_half_a_surrogate_pair_or_deep_values_beside_its_own_is_read() -> None:

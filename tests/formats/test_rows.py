@@ -105,12 +105,12 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
 
 
 @MANY
-@given(st.lists(views(), max_size=4))
-def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView]) -> None:
+@given(st.lists(views(), max_size=4), st.booleans())
+def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView], escaped: bool) -> None:
     lines = b"".join(rows.lines([[rows.encoded(view) for view in batch], []])).splitlines()
     assert len(lines) == len(batch)
     for line, view in zip(lines, batch, strict=True):
-        read = record(line)
+        read = record(json.dumps(json.loads(line)).encode() if escaped else line)
         assert not read.refused
         ((tweet, tags, rash),) = read.tweets
         assert (tweet.id, tweet.version, tweet.versions) == (view.id, view.version, view.versions)

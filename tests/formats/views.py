@@ -14,8 +14,11 @@ MANY = settings(max_examples=40, derandomize=True, deadline=None, suppress_healt
 FIRST = datetime(2010, 11, 5, tzinfo=UTC)
 PLAIN = st.characters(codec="utf-8", exclude_characters="\0")
 ODD_STARTS = ["=1+1", "+1", "-1", "@ada", "\t=1", "\r=1", "\n=1", "'", "''=1", "＝1", '"', '"=1",', ",", ";", " =1", "000"]
-TEXTS = st.text(PLAIN, min_size=1, max_size=60) | st.builds(
-    str.__add__, st.sampled_from(ODD_STARTS), st.text(PLAIN, max_size=20)
+HOSTILE = ["\x01\x1f\x7f", "\u202eabc\u2066", "\u2028\u2029\ufeff", "\U0010ffff", '"\\\n\r\t', "x" * 999, "é" * 1000]
+TEXTS = (
+    st.text(PLAIN, min_size=1, max_size=60)
+    | st.builds(str.__add__, st.sampled_from(ODD_STARTS), st.text(PLAIN, max_size=20))
+    | st.sampled_from(HOSTILE)
 )
 USERNAMES = st.from_regex("[A-Za-z0-9_]{1,50}", fullmatch=True)
 TAGS = st.sampled_from(["#devops", "#sre", "#Ärger", "#日本語", "#x1"])

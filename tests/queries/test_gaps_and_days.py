@@ -1,9 +1,10 @@
-"""Gaps as times: those of some tags, and whether one reaches into a time."""
+"""Gaps as times, those of some tags, and whether one reaches into a time; and what each day cost."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,17 @@ from sqlalchemy import delete
 
 from alchemy import Database
 from collector.tags import ensure
-from models import Listing, Run
+from models import Listing, Run, Spend
 from queries.gaps import Stretch, any_within, stretches
 from queries.snowflakes import TWITTER_EPOCH, first_id, snowflake_time
+from queries.spend import by_day, spent
 from tests.fixtures.archives import MORNING
 from tests.formats.views import MANY
 from tests.queries.invented import imported
 
 pytestmark = pytest.mark.dialects
+FIRST, RUNS = date(2026, 2, 26), (1, 2, 3)
+BOUGHT = st.dictionaries(st.tuples(st.integers(0, 9), st.sampled_from(RUNS)), st.integers(1, 10**13), max_size=12)
 MILLISECOND = timedelta(milliseconds=1)
 TAGS = ("#sre", "#devops")
 Left = tuple[str, int | None, int, bool]
@@ -32,7 +36,7 @@ LEFT = st.lists(
 def database(database_backend: str) -> Iterator[Database]:
     with imported() as ready:
         with ready.writing() as session:
-            session.add(Run(kind="collection", state="done", started=MORNING, token=1))
+            session.add_all(Run(kind="collection", state="done", started=MORNING, token=1) for _ in RUNS)
         yield ready
 
 
@@ -80,3 +84,21 @@ def test_a_stretch_ends_after_the_last_id_that_may_be_missing(database: Database
         (found,) = stretches(session)
     last = first_id(MORNING + timedelta(seconds=15)) - 1
     assert snowflake_time(last) < found.end <= snowflake_time(last) + MILLISECOND
+
+
+@MANY
+@given(BOUGHT, st.integers(-3, 12), st.integers(-1, 12))
+def test_every_day_has_what_it_cost(database: Database, bought: dict[tuple[int, int], int], first: int, length: int) -> None:
+    costs = Counter[date]()
+    with database.writing() as session:
+        session.execute(delete(Spend))
+        for (number, run_id), ceiling in bought.items():
+            day = FIRST + timedelta(days=number)
+            session.add(Spend(day=day.isoformat(), run_id=run_id, ceiling=ceiling))
+            costs[day] += ceiling
+    days = [FIRST + timedelta(days=day) for day in range(first, first + length)]
+    start, end = FIRST + timedelta(days=first), FIRST + timedelta(days=first + length)
+    with database.reading() as session:
+        found = by_day(session, start=start, end=end)
+        assert sum(day.ceiling for day in found) == spent(session, start=start, end=end).ceiling
+    assert found == [(day, costs[day]) for day in days]
