@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import repeat
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -19,7 +22,7 @@ import pytest
 from sqlalchemy import select, update
 
 from alchemy import DatabaseUnavailable
-from api import get_tweets
+from api import collector_for, get_tweets
 from collector.collector import Collector
 from collector.compliance import records, redactions, rounds
 from collector.compliance.jobs import Complied, Waiting, X, comply
@@ -35,9 +38,10 @@ from collector.x.transport import Access
 from collector.x.tries import Patience
 from emulator import Emulator
 from models import ComplianceJob, Lease, Payload, Tweet, Version
-from tests.fixtures.environment import ROOT
+from settings import load
+from tests.collector.conftest import NOON, MakeCollector, standing
+from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.waiting import wait_until
-from tests.resources.conftest import QUIET
 
 T = TypeVar("T")
 AT_ONCE = Waiting(first=0.01, longest=0.05, most=30)
@@ -49,10 +53,24 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Path:
+    """The file of a database with the tweets of one collection, several of them edited; there is none on a server."""
+    folder = tmp_path_factory.mktemp("filled")
+    if database_backend == "sqlite":
+        with standing() as emulator, closing(collector_for(load(environment(folder, emulator), folder=folder))) as ready:
+            ready.prepare()
+            get_tweets(ready)
+    return folder / "tweets.db"
+
+
 @pytest.fixture
-def filled(collector: Collector, emulator: Emulator) -> Collector:
-    """A collector with the tweets of one collection, several of them edited."""
-    emulator.clock.hold(QUIET)
+def filled(snapshot: Path, tmp_path: Path, make_collector: MakeCollector) -> Collector:
+    """A collector over a database of the test's own with those tweets."""
+    if snapshot.exists():
+        shutil.copyfile(snapshot, tmp_path / "tweets.db")
+        return make_collector()
+    collector = make_collector()
     get_tweets(collector)
     return collector
 
@@ -87,11 +105,11 @@ def adds_up(collector: Collector) -> bool:
 
 
 def removed(collector: Collector, emulator: Emulator) -> list[int]:
-    """Let X remove some tweets, for every reason, and return the ids of those that remain."""
+    """Let X remove a tweet for each reason, and return the ids of those that remain."""
     stored = ids(collector)
-    gone = stored[5:205:10]
-    for number, one in enumerate(gone):
-        emulator.remove(one, reason=WHOLE[number % len(WHOLE)])
+    gone = stored[5:205:40]
+    for one, reason in zip(gone, WHOLE, strict=True):
+        emulator.remove(one, reason=reason)
     return [one for one in stored if one not in gone]
 
 
@@ -99,10 +117,11 @@ def calls(emulator: Emulator) -> list[str]:
     return [request.path for request in emulator.requests if "compliance" in request.path]
 
 
+@pytest.mark.dialects
 def test_each_reason_removes_the_tweet(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
     left = removed(filled, emulator)
     every = versions(filled)
-    assert complied(filled, x) == Complied(1, len(every), 20, 0)
+    assert complied(filled, x) == Complied(1, len(every), 5, 0)
     assert ids(filled) == left
     assert list(emulator.jobs[0].ids) == every
     assert states(filled) == ["done"]
@@ -112,9 +131,11 @@ def test_each_reason_removes_the_tweet(filled: Collector, x: AppOnly, emulator: 
     assert set(ids(filled)) & set(every) == set(left)
 
 
+@pytest.mark.dialects
 def test_a_withdrawn_location_takes_the_location_only(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
     with filled.database.reading() as session:
-        one, other = session.scalars(select(Tweet.id).where(Tweet.country.is_not(None), Tweet.country_code.is_not(None))).all()
+        located = select(Tweet.id).where(Tweet.country.is_not(None), Tweet.country_code.is_not(None))
+        one, other, *_ = session.scalars(located)
     emulator.remove(one, reason="scrub_geo")
     before = ids(filled)
     assert complied(filled, x)[2:4] == (0, 1)
@@ -137,23 +158,19 @@ def test_an_edited_tweet_goes_whichever_of_its_versions_x_names(filled: Collecto
     assert first not in ids(filled)
 
 
-def test_what_was_removed_is_gone_from_the_file(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+@pytest.mark.parametrize("small", [erasure.SMALL, 1000])
+def test_what_was_removed_is_gone_from_a_small_file_and_a_large_one(
+    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(erasure, "SMALL", small)
     one = ids(filled)[30]
     with filled.database.reading() as session:
         (text,) = session.scalars(select(Tweet.text).where(Tweet.id == one))
         assert session.scalars(select(Tweet.id).where(Tweet.text == text)).all() == [one]
     emulator.remove(one)
-    complied(filled, x)
+    assert complied(filled, x).removed == 1
     folder = filled.database.file.parent
     assert not [file.name for file in folder.iterdir() if text.encode() in file.read_bytes()]
-
-
-def test_what_was_removed_is_gone_from_a_large_file_as_well(
-    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(erasure, "SMALL", 1000)
-    emulator.remove(ids(filled)[30])
-    assert complied(filled, x).removed == 1
     with filled.database.reading() as session:
         assert erasure.owed(session) == 0
 
@@ -209,11 +226,11 @@ class Cut:
 def test_killed_at_a_call_it_goes_on_with_the_same_job(
     filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, call: str, before: bool, jobs: int
 ) -> None:
-    monkeypatch.setattr(redactions, "BATCH", 3)
+    monkeypatch.setattr(redactions, "BATCH", 2)
     left, every = removed(filled, emulator), versions(filled)
     with pytest.raises(Killed):
-        complied(filled, Cut(x, call, before=before, after_lines=8))
-    assert complied(filled, x) == Complied(1, len(every), 20, 0)
+        complied(filled, Cut(x, call, before=before, after_lines=3))
+    assert complied(filled, x) == Complied(1, len(every), 5, 0)
     assert ids(filled) == left
     assert len(emulator.jobs) == jobs
     assert states(filled) == ["done"]
@@ -240,11 +257,14 @@ def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
         complied(filled, x)
     monkeypatch.setattr(Records, "move", move)
     ended = state == "done" and not before
-    assert complied(filled, x)[2:] == (0 if ended else 20, 0, False)
+    assert complied(filled, x)[2:] == (0 if ended else 5, 0, False)
     assert ids(filled) == left
     assert len(emulator.jobs) == 1 + ended
 
 
+@pytest.mark.process
+@pytest.mark.reliability
+@pytest.mark.dialects
 def test_killed_for_real_while_x_is_at_work_it_goes_on(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
     emulator.compliance_seconds = 60
     left = removed(filled, emulator)
@@ -263,7 +283,7 @@ def test_killed_for_real_while_x_is_at_work_it_goes_on(filled: Collector, x: App
     with filled.database.writing() as session:
         session.execute(update(Lease).where(Lease.name == records.LEASE).values(expires=0))  # a minute later
     emulator.clock.advance(61)
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert ids(filled) == left
     assert len(emulator.jobs) == 1
 
@@ -287,7 +307,7 @@ def test_where_x_takes_too_long_the_next_call_goes_on(filled: Collector, x: AppO
     left = removed(filled, emulator)
     assert complied(filled, x, waiting=Waiting(0.01, 0.01, 0.02)) == Complied(waiting=True)
     emulator.clock.advance(7201)
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert (ids(filled), len(emulator.jobs)) == (left, 1)
 
 
@@ -306,7 +326,7 @@ def test_a_fault_of_x_is_got_over_with_the_same_job(
 ) -> None:
     left = removed(filled, emulator)
     emulator.plan(fault, endpoint=endpoint)
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert (ids(filled), len(emulator.jobs)) == (left, 1)
 
 
@@ -319,7 +339,7 @@ def test_where_x_stays_unwell_it_is_said_and_the_next_call_goes_on(
     with pytest.raises(XFailure, match="X is unwell"):
         complied(filled, x)
     emulator.clear_faults()
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert (ids(filled), len(emulator.jobs)) == (left, 1)
 
 
@@ -330,7 +350,7 @@ def test_a_job_that_x_gives_up_is_made_anew_three_times_at_most(filled: Collecto
         complied(filled, x)
     assert states(filled) == ["failed"] * 3
     emulator.clear_faults()
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert ids(filled) == left
 
 
@@ -339,7 +359,7 @@ def test_a_job_whose_upload_ran_out_is_made_anew(filled: Collector, x: AppOnly, 
     with pytest.raises(Killed):
         complied(filled, Cut(x, "upload", before=True))
     emulator.clock.advance(16 * 60)
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert (ids(filled), states(filled)) == (left, ["failed", "done"])
 
 
@@ -348,21 +368,19 @@ def test_a_job_whose_answer_x_does_not_keep_any_more_is_made_anew(filled: Collec
     with pytest.raises(Killed):
         complied(filled, Cut(x, "download", before=True))
     with filled.database.writing() as session:
-        session.execute(update(ComplianceJob).values(created=QUIET))
+        session.execute(update(ComplianceJob).values(created=NOON - timedelta(days=300)))
     emulator.clock.advance(8 * 86400)
-    assert complied(filled, x).removed == 20
+    assert complied(filled, x).removed == 5
     assert (ids(filled), states(filled)) == (left, ["failed", "done"])
 
 
-def test_refused_credentials_are_said(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+def test_refused_credentials_and_a_rate_limit_fail_no_job(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
     emulator.plan("unauthorized", times=None, endpoint="compliance")
     with pytest.raises(XFailure, match="credentials") as failure:
         complied(filled, x)
     assert failure.value.kind == "unauthorized"
     assert states(filled) == []
-
-
-def test_a_rate_limit_fails_no_job(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
+    emulator.clear_faults()
     emulator.plan("rate_limit", times=None, endpoint="compliance", after_pages=1)
     with pytest.raises(XFailure, match="rate limit"):
         complied(filled, x)
@@ -429,18 +447,14 @@ def test_lines_that_can_not_be_read_cost_no_other(filled: Collector, caplog: pyt
     one, two, three, four, *_ = before = ids(filled)
     bad = (b"", b"  ", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"id":"x","action":"delete"}', b'{"id":"1"}')
     unknown = (line(four, action="archive", reason="mystery"), line(four, action=None))
-    lines = [*bad, line(one), *unknown, line(two, reason="a reason of next year"), line(three, reason=None), line(one), *bad]
+    scrub = line(four, action="scrub_geo", reason="scrub_geo")  # about the location, and not about the tweet
+    others = (line(two, reason="a reason of next year"), line(three, reason=None))
+    lines = [*bad, line(one), scrub, *unknown, *others, line(one), *bad]
     assert complied(filled, Answering(*lines)).removed == 3
     assert ids(filled) == before[3:]
     facts = [vars(record) for record in caplog.records if record.getMessage() == "compliance lines skipped"]
     said = {record["unreadable"]: record["lines"] for record in facts}
     assert said == {"line": 15, "action": 1}
-
-
-def test_an_action_that_names_the_location_is_about_the_location(filled: Collector) -> None:
-    one, *_ = before = ids(filled)
-    complied(filled, Answering(line(one, action="scrub_geo", reason="scrub_geo")))
-    assert ids(filled) == before
 
 
 def test_what_came_before_an_answer_was_cut_is_applied(filled: Collector) -> None:
@@ -508,19 +522,17 @@ def downloaded(url: str) -> list[bytes]:
 LONG = b"9" * (app_only.LONGEST_LINE * 3 // 2)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize(
-    ("parts", "lines"),
-    [
-        ((b"one\ntwo\n", b"three"), [b"one", b"two", b"three"]),
-        ((b"one\n", LONG, LONG, b"9\ntwo\n"), [b"one", app_only.TOO_LONG, b"two"]),
-        ((b"one\n", LONG), [b"one", app_only.TOO_LONG]),
-        ((), []),
-    ],
-)
-def test_a_line_that_is_too_long_costs_no_other(parts: tuple[bytes, ...], lines: list[bytes], whole: bool) -> None:
-    with answering(*parts, declared=sum(map(len, parts)) if whole else None) as url:
-        assert downloaded(url) == lines
+def test_a_line_that_is_too_long_costs_no_other() -> None:
+    table: dict[tuple[bytes, ...], list[bytes]] = {
+        (b"one\ntwo\n", b"three"): [b"one", b"two", b"three"],
+        (b"one\n", LONG, LONG, b"9\ntwo\n"): [b"one", app_only.TOO_LONG, b"two"],
+        (b"one\n", LONG): [b"one", app_only.TOO_LONG],
+        (): [],
+    }
+    for parts, lines in table.items():
+        for declared in (sum(map(len, parts)), None):
+            with answering(*parts, declared=declared) as url:
+                assert downloaded(url) == lines
 
 
 @pytest.mark.parametrize("declared", [None, 10_000])

