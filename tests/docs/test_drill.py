@@ -16,7 +16,10 @@ from collector.collector import Collector
 from collector.copies.rotation import keep_scheduled
 from emulator import Emulator
 from tests.fixtures.environment import ROOT, environment
-from tests.fixtures.processes import free_port, serving
+from tests.fixtures.processes import free_port
+from tests.fixtures.service import listening
+
+pytestmark = [pytest.mark.process, pytest.mark.stack]
 
 GUIDE = ROOT / "docs" / "operations.md"
 FIRST_LINE = "live=http://127.0.0.1:5000 database=data/tweets.db port=5055\n"
@@ -58,7 +61,7 @@ def test_the_newest_copy_is_restored_and_served_and_the_service_is_left_alone(
     drill: Drill, collector: Collector, emulator: Emulator, tmp_path: Path
 ) -> None:
     older, copy = (keep_scheduled(collector.database, kept=2) for _ in range(2))
-    with serving(tmp_path, **environment(tmp_path, emulator) | {"API_TOKEN": TOKEN}) as live:
+    with listening(tmp_path, **environment(tmp_path, emulator) | {"API_TOKEN": TOKEN}) as live:
         headers, sold = {"Authorization": f"Bearer {TOKEN}"}, len(emulator.requests)
         before = live.get("/tweets", headers=headers)
         ran = drill(block(), live=live.url)
@@ -84,9 +87,3 @@ def test_a_copy_that_is_damaged_does_not_pass(drill: Drill, collector: Collector
     assert ran.returncode != 0
     assert f"Error: {copy.name}" in ran.stderr
     assert "drill passed" not in ran.stdout
-
-
-def test_a_wrong_command_in_the_drill_does_not_pass(drill: Drill) -> None:
-    ran = drill(block().replace("database backup", "database bakcup"))
-    assert ran.returncode != 0
-    assert "No such command 'bakcup'" in ran.stderr

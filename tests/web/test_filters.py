@@ -109,26 +109,31 @@ def on_page(page: Element) -> dict[str, Any]:
     }
 
 
-def shown(service: Service, path: str, **values: str) -> tuple[str, Element]:
+@pytest.fixture(scope="module")
+def overview(service: Service) -> Element:
+    return opened(service, "/")
+
+
+def shown(service: Service, page: Element, **values: str) -> tuple[str, Element]:
     """Fill in the form of a page; return the URL that it leads to, and the page there."""
-    answer = sent(service, opened(service, path).one(role="search"), **values)
+    answer = sent(service, page.one(role="search"), **values)
     assert answer.status_code == 200
     return answer.url, read(answer.text)
 
 
 @pytest.mark.parametrize(("typed", "changed"), FORM.values(), ids=FORM)
 def test_what_is_filled_in_is_in_the_url_and_shown(
-    service: Service, typed: dict[str, str], changed: dict[str, list[str]]
+    service: Service, overview: Element, typed: dict[str, str], changed: dict[str, list[str]]
 ) -> None:
-    url, page = shown(service, "/", **typed)
+    url, page = shown(service, overview, **typed)
     assert asked(url) == {"period": ["7d"], **{name: [value] for name, value in typed.items()}, **changed}
     assert on_page(page) == answers(service, asked(url))
-    assert said(opened(service, url.removeprefix("http://localhost"))) == said(page)
 
 
 def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Service) -> None:
-    alone = on_page(opened(service, "/?tag=sre&lang=en&period=all"))["tweets"]
-    url, page = shown(service, "/?tag=sre&lang=en&period=all", tag="devops")
+    before = opened(service, "/?tag=sre&lang=en&period=all")
+    alone = on_page(before)["tweets"]
+    url, page = shown(service, before, tag="devops")
     assert asked(url) == {"tag": ["sre", "devops"], "lang": ["en"], "period": ["all"]}
     both = on_page(page)
     assert both == answers(service, asked(url))
@@ -136,10 +141,11 @@ def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Se
     without = page.one("a", aria_label="Without tag devops")["href"]
     assert asked(without) == {"tag": ["sre"], "lang": ["en"], "period": ["all"]}
     assert on_page(opened(service, f"/{without}"))["tweets"] == alone
+    assert said(opened(service, url.removeprefix("http://localhost"))) == said(page)
 
 
-def test_the_period_is_seven_days_unless_said(service: Service) -> None:
-    unsaid = said(opened(service, "/"))
+def test_the_period_is_seven_days_unless_said(service: Service, overview: Element) -> None:
+    unsaid = said(overview)
     assert said(opened(service, "/?period=7d")) == unsaid
     everything = opened(service, "/?period=all")
     assert number(total(everything, "Tweets")) == len(service.get("/tweets").json()["tweets"]) == 70
@@ -158,7 +164,7 @@ def test_what_x_counted_is_what_the_api_says(service: Service) -> None:
 
 def test_dates_are_by_the_clock_of_the_zone_and_go_into_the_url_as_times(service: Service) -> None:
     local = {name: f"{when + timedelta(hours=9):%Y-%m-%dT%H:%M}" for name, when in (("since", SINCE), ("until", UNTIL))}
-    url, page = shown(service, "/?tz=Asia%2FTokyo", period="", **local)
+    url, page = shown(service, opened(service, "/?tz=Asia%2FTokyo"), period="", **local)
     times = {name: [f"{when:%Y-%m-%dT%H:%M:%SZ}"] for name, when in (("since", SINCE), ("until", UNTIL))}
     assert asked(url) == {**times, "tz": ["Asia/Tokyo"]}
     assert on_page(page) == answers(service, asked(url))

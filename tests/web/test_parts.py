@@ -86,14 +86,13 @@ def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make
     assert "does not pay for the smallest request" in found.stands
 
 
-@pytest.mark.parametrize(
-    ("shipped", "level"),
-    [
-        (QUIET, Level.WELL),
-        (Shipping(enabled=True, sent=5, dropped=0, queued=1), Level.WELL),
-        (Shipping(enabled=True, sent=0, dropped=0, queued=9), Level.LOOK),
-        (Shipping(enabled=True, sent=5, dropped=2, queued=0), Level.LOOK),
-    ],
-)
-def test_records_that_do_not_reach_logstash_want_a_look(make: Make, shipped: Shipping, level: Level) -> None:
-    assert parts(make(), shipped)["Logs"].level is level
+def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
+    collector = make()
+    for sent, dropped, queued, level, said in (
+        (5, 0, 1, Level.WELL, "1 waiting"),
+        (0, 0, 9, Level.LOOK, "9 wait"),
+        (5, 2, 0, Level.LOOK, "2 records dropped"),
+    ):
+        found = parts(collector, Shipping(enabled=True, sent=sent, dropped=dropped, queued=queued))["Logs"]
+        assert (found.level, said in found.stands) == (level, True)
+    assert parts(collector)["Logs"].level is Level.WELL
