@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from threading import Event
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
@@ -17,11 +19,12 @@ from flask import Flask
 from tqdm import tqdm
 
 from app import create_app
-from collector.collector import Collector
+from collector.collector import Collector, Started
 from settings import load
 from tests.fixtures import databases
 from tests.fixtures.archives import FIXTURES, Archive, Json
 from tests.fixtures.environment import ROOT
+from tests.fixtures.waiting import LONGEST_WAIT_S
 
 TAGS = "#devops,#sre,#Observability"
 NOBODY = "http://127.0.0.1:9"
@@ -40,10 +43,9 @@ class Ended(NamedTuple):
 class Program:
     """The program over a database file of its own."""
 
-    def __init__(self, folder: Path, *, empty: bool = False, **settings: str) -> None:
-        """Wire it over the folder's database, which is migrated, or with `empty` not there yet if it is SQLite's."""
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.file = folder / "tweets.db"
-        self.url = databases.url_of(folder, empty=empty)
+        self.url = databases.url_of(folder)
         self.environment = {
             "DATABASE_URL": self.url,
             "DATA_FOLDER": str(folder),
@@ -103,20 +105,18 @@ def _said(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if not line.startswith('{"@timestamp"')]
 
 
-class MakeProgram(Protocol):
-    """Makes programs in folders of their own, with more settings by name."""
-
-    def __call__(self, name: str = ..., *, empty: bool = ..., **settings: str) -> Program: ...
+MakeProgram = Callable[..., Program]
 
 
 @pytest.fixture
 def make_program(tmp_path: Path, database_backend: str) -> Iterator[MakeProgram]:
+    """Make programs in folders of their own, with more settings by name."""
     made: list[Program] = []
 
-    def make(name: str = "program", *, empty: bool = False, **settings: str) -> Program:
+    def make(name: str = "program", **settings: str) -> Program:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        made.append(Program(folder, empty=empty, **settings))
+        made.append(Program(folder, **settings))
         return made[-1]
 
     yield make
@@ -130,9 +130,10 @@ def program(make_program: MakeProgram) -> Program:
 
 
 @pytest.fixture
-def nothing(make_program: MakeProgram) -> Program:
-    """A program whose database is not there yet."""
-    return make_program(empty=True)
+def nothing(program: Program) -> Program:
+    """A program whose SQLite file is not there yet."""
+    program.file.unlink()
+    return program
 
 
 @pytest.fixture
@@ -145,6 +146,28 @@ def filled(program: Program) -> Program:
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path)
+
+
+@contextmanager
+def paused(collector: Collector) -> Iterator[Started]:
+    """Let a collection stand still once it has stored a page until the block ends, and then go on to its end."""
+    stored, go_on = Event(), Event()
+
+    def wait(_said: logging.LogRecord) -> bool:
+        stored.set()
+        return go_on.wait(LONGEST_WAIT_S)
+
+    reading = logging.getLogger("collector.reading")
+    reading.addFilter(wait)
+    try:
+        started = collector.start()
+        assert stored.wait(LONGEST_WAIT_S)
+        yield started
+        assert not started.over.done()
+    finally:
+        go_on.set()
+        started.over.result(LONGEST_WAIT_S)
+        reading.removeFilter(wait)
 
 
 def asked(file: Path, statement: str) -> list[tuple[Any, ...]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from collector.imports import Import
@@ -17,56 +15,16 @@ from collector.x.parsing import tweet
 from emulator import Emulator
 from engines.migrating import known_revisions
 from models import Lease
-from tests.commands.conftest import MakeProgram, Program
-from tests.fixtures.archives import FIXTURES, json_lines, page, post
+from tests.commands.conftest import MakeProgram, Program, asked, damage, paused
+from tests.fixtures.archives import FIXTURES, Archive, page, post
 from tests.fixtures.waiting import wait_until
 
 RUNS = "Error: another collection runs"
 
 
-@pytest.fixture
-def filled(program: Program) -> Program:
-    """The program with three tweets."""
-    program.imported(FIXTURES / "twarc-pages.jsonl")
-    return program
-
-
-def asked(file: Path, statement: str) -> list[tuple[object, ...]]:
-    """Ask a database file with SQLite itself."""
-    with closing(sqlite.connect(file)) as connection:
-        rows: list[tuple[object, ...]] = connection.execute(statement).fetchall()
-        connection.commit()
-        return rows
-
-
 def counted(file: Path) -> int:
     ((count,),) = asked(file, "SELECT count(*) FROM tweets")
-    return int(str(count))
-
-
-@contextmanager
-def collecting(program: Program, emulator: Emulator) -> Iterator[None]:
-    """Let a collection run until the block ends."""
-    program.collector.prepare()
-    emulator.plan("hang", times=None, seconds=30)
-    started = program.collector.start()
-    wait_until(lambda: emulator.requests)
-    yield
-    program.collector.stop()
-    emulator.stop()
-    started.over.result(30)
-
-
-def test_the_commands_migrate_back_up_and_restore_while_the_database_is_open(filled: Program, tmp_path: Path) -> None:
-    before, copy = filled.tweets(), tmp_path / "copy.db"
-    assert filled.process("database", "upgrade") == (0, [], ["tweets.db is at the newest revision"])
-    assert filled.process("database", "backup", copy) == (0, [], [])
-    filled.imported(json_lines(tmp_path / "more.jsonl", page(post(50), post(51))))
-    assert len(filled.tweets()) == 5
-    assert filled.process("database", "restore", copy) == (0, [], [])
-    assert filled.tweets() == before
-    filled.imported(json_lines(tmp_path / "later.jsonl", page(post(60))))
-    assert len(filled.tweets()) == 4
+    return int(count)
 
 
 def test_upgrade_makes_the_folder_and_the_database_and_a_second_time_changes_nothing(
@@ -83,17 +41,15 @@ def test_upgrade_makes_the_folder_and_the_database_and_a_second_time_changes_not
     assert {revision for (revision,) in asked(file, "SELECT version_num FROM alembic_version")} <= known_revisions()
 
 
-@pytest.mark.parametrize("command", ["upgrade", "backup", "restore"])
-def test_a_database_of_a_newer_program_is_left_alone(filled: Program, tmp_path: Path, command: str) -> None:
-    copy = tmp_path / "copy.db"
+def test_a_database_of_a_newer_program_is_left_alone(filled: Program, tmp_path: Path) -> None:
+    copy, other = tmp_path / "copy.db", tmp_path / "other.db"
     assert filled.run("database", "backup", copy).code == 0
     asked(filled.file, "UPDATE alembic_version SET version_num = '9999'")
-    arguments = {"upgrade": [], "backup": [tmp_path / "other.db"], "restore": [copy]}[command]
-    ended = filled.run("database", command, *arguments)
     expected = "Error: the database was written by a newer version of this program: upgrade the program"
-    assert ended == (1, [], [expected])
-    assert asked(filled.file, "SELECT count(*) FROM tweets") == [(3,)]
-    assert not (tmp_path / "other.db").exists()
+    for arguments in (["upgrade"], ["backup", other], ["restore", copy]):
+        assert filled.run("database", *arguments) == (1, [], [expected])
+    assert counted(filled.file) == 3
+    assert not other.exists()
 
 
 def test_a_backup_is_a_whole_database_in_one_file(filled: Program, tmp_path: Path) -> None:
@@ -106,43 +62,32 @@ def test_a_backup_is_a_whole_database_in_one_file(filled: Program, tmp_path: Pat
     assert asked(copy, "PRAGMA journal_mode") == [("delete",)]
 
 
-@pytest.mark.parametrize("kind", ["a file", "a backup", "a link to nothing"])
-def test_a_backup_is_never_written_over_what_exists(filled: Program, tmp_path: Path, kind: str) -> None:
-    target = tmp_path / "target.db"
-    if kind == "a file":
-        target.write_bytes(b"precious")
-    elif kind == "a backup":
-        assert filled.run("database", "backup", target).code == 0
-        filled.imported(json_lines(tmp_path / "more.jsonl", page(post(50))))
-    else:
-        target.symlink_to(tmp_path / "nothing.db")
-    before = target.read_bytes() if target.exists() else None
-    assert filled.run("database", "backup", target) == (1, [], ["Error: target.db exists already"])
-    assert (target.read_bytes() if target.exists() else None) == before
+def test_a_backup_is_never_written_over_what_exists(filled: Program, archive: Archive, tmp_path: Path) -> None:
+    precious, older, link, nothing = (tmp_path / name for name in ("precious.db", "older.db", "link.db", "nothing.db"))
+    precious.write_bytes(b"precious")
+    assert filled.run("database", "backup", older).code == 0
+    filled.imported(archive(page(post(50))))
+    link.symlink_to(nothing)
+    before = precious.read_bytes(), older.read_bytes()
+    for target in (precious, older, link):
+        assert filled.run("database", "backup", target) == (1, [], [f"Error: {target.name} exists already"])
+    assert (precious.read_bytes(), older.read_bytes()) == before
     assert not list(tmp_path.glob(".*partial"))
-    assert not (tmp_path / "nothing.db").exists()
+    assert not nothing.exists()
 
 
-def test_a_backup_where_nothing_can_be_written_is_said_in_one_line(filled: Program, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    ended = filled.run("database", "backup", tmp_path / "file" / "copy.db")
-    assert (ended.code, len(ended.err)) == (1, 1)
-    assert "the folder of copy.db can't be made" in ended.err[0]
-
-
-@pytest.mark.parametrize("command", ["upgrade", "backup", "restore"])
-def test_a_database_where_no_folder_can_be_made_is_said_in_one_line(
-    make_program: MakeProgram, filled: Program, tmp_path: Path, command: str
-) -> None:
-    copy = tmp_path / "copy.db"
+def test_where_nothing_can_be_written_is_said_in_one_line(make_program: MakeProgram, filled: Program, tmp_path: Path) -> None:
+    copy, other = tmp_path / "copy.db", tmp_path / "other.db"
     assert filled.run("database", "backup", copy).code == 0
+    ended = filled.run("database", "backup", copy / "below.db")
+    assert ended == (1, [], ["Error: the folder of below.db can't be made: File exists"])
     nowhere = make_program(DATABASE_URL=f"sqlite:///{copy}/below/tweets.db")
-    arguments = {"upgrade": [], "backup": [tmp_path / "other.db"], "restore": [copy]}[command]
-    assert nowhere.run("database", command, *arguments) == (
-        1,
-        [],
-        ["Error: the folder of the database can't be made: Not a directory"],
-    )
+    for arguments in (["upgrade"], ["backup", other], ["restore", copy]):
+        said = "Error: the folder of the database can't be made: Not a directory"
+        assert nowhere.run("database", *arguments) == (1, [], [said])
+    for command in ("backup", "restore"):
+        ended = filled.run("database", command, tmp_path)
+        assert (ended.code, ended.err[-1]) == (2, f"Error: Invalid value for 'FILE': File '{tmp_path}' is a directory.")
 
 
 def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(program: Program, tmp_path: Path) -> None:
@@ -162,7 +107,7 @@ def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(progra
     writing.start()
     counts = [0]
     try:
-        for number in range(4):
+        for number in range(3):
             copy = tmp_path / f"copy-{number}.db"
             wait_until(lambda: counted(program.file) > counts[-1])
             assert program.run("database", "backup", copy) == (0, [], [])
@@ -176,25 +121,20 @@ def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(progra
     assert counts == sorted(set(counts))
 
 
+@pytest.mark.dialects
 def test_a_backup_and_a_restore_beside_a_running_collection(
     make_program: MakeProgram, emulator: Emulator, tmp_path: Path
 ) -> None:
-    program, copy = make_program(TWITTER_API_URL=emulator.url), tmp_path / "copy.db"
+    program, copy = make_program(TWITTER_API_URL=emulator.url, TAGS="#sre", TW_NUMBER="150"), tmp_path / "copy.db"
     program.imported(FIXTURES / "twarc-pages.jsonl")
-    before = program.tweets()
-    with collecting(program, emulator):
+    with paused(program.collector):
+        before = program.tweets()
         assert program.run("database", "backup", copy) == (0, [], [])
         assert program.run("database", "restore", copy) == (1, [], [RUNS])
         assert program.tweets() == before
+    assert len(program.tweets()) > len(before) > 3
     assert program.run("database", "restore", copy) == (0, [], [])
     assert program.tweets() == before
-
-
-def damaged(copy: Path) -> None:
-    content = bytearray(copy.read_bytes())
-    for offset in range(4096, len(content), 4096):
-        content[offset : offset + 512] = b"\xff" * 512
-    copy.write_bytes(content)
 
 
 def cut(copy: Path) -> None:
@@ -228,39 +168,37 @@ def missing(copy: Path) -> None:
     copy.unlink()
 
 
-@pytest.mark.parametrize(
-    ("spoil", "reasons"),
-    [
-        (damaged, ["is damaged", "can't be read as a database: database disk image is malformed"]),
-        (cut, ["is damaged", "can't be read as a database: database disk image is malformed"]),
-        (emptied, ["is no copy of this program's database"]),
-        (text, ["can't be read as a database: file is not a database"]),
-        (strange, ["is no copy of this program's database"]),
-        (alike, ["can't be read as a database: no such column: version_num"]),
-        (newer, ["was written by a newer version of this program"]),
-        (missing, ["can't be read as a database: unable to open database file"]),
-    ],
-)
-def test_a_copy_that_is_none_is_refused_in_one_line_and_the_data_stay(
-    filled: Program, tmp_path: Path, spoil: object, reasons: list[str]
-) -> None:
-    assert callable(spoil)
-    before, copy = filled.tweets(), tmp_path / "copy.db"
-    assert filled.run("database", "backup", copy).code == 0
-    spoil(copy)
-    ended = filled.run("database", "restore", copy)
-    assert (ended.code, len(ended.err)) == (1, 1)
-    assert ended.err[0] in [f"Error: copy.db {reason}" for reason in reasons]
-    assert filled.tweets() == before
+SPOILT: list[tuple[Callable[[Path], None], list[str]]] = [
+    (damage, ["is damaged", "can't be read as a database: database disk image is malformed"]),
+    (cut, ["is damaged", "can't be read as a database: database disk image is malformed"]),
+    (emptied, ["is no copy of this program's database"]),
+    (text, ["can't be read as a database: file is not a database"]),
+    (strange, ["is no copy of this program's database"]),
+    (alike, ["can't be read as a database: no such column: version_num"]),
+    (newer, ["was written by a newer version of this program"]),
+    (missing, ["can't be read as a database: unable to open database file"]),
+]
+
+
+def test_a_copy_that_is_none_is_refused_in_one_line_and_the_data_stay(filled: Program, tmp_path: Path) -> None:
+    before = filled.tweets()
+    for number, (spoil, reasons) in enumerate(SPOILT):
+        copy = tmp_path / f"copy-{number}.db"
+        assert filled.run("database", "backup", copy).code == 0
+        spoil(copy)
+        ended = filled.run("database", "restore", copy)
+        assert (ended.code, len(ended.err)) == (1, 1)
+        assert ended.err[0] in [f"Error: {copy.name} {reason}" for reason in reasons]
+        assert filled.tweets() == before
 
 
 def test_a_restore_brings_everything_back_and_takes_away_what_came_later(
-    make_program: MakeProgram, filled: Program, tmp_path: Path
+    make_program: MakeProgram, filled: Program, archive: Archive, tmp_path: Path
 ) -> None:
     copy, paths = tmp_path / "copy.db", ["/tweets", "/tweets_per_tag", "/tweets_per_hour", "/tweets?order_by_followers_desc=9"]
     before = [filled.get(path) for path in paths]
     assert filled.run("database", "backup", copy).code == 0
-    filled.imported("--tag", "#later", json_lines(tmp_path / "more.jsonl", page(*(post(number) for number in range(400)))))
+    filled.imported("--tag", "#later", archive(page(*(post(number) for number in range(400)))))
     assert filled.run("database", "restore", copy) == (0, [], [])
     assert [filled.get(path) for path in paths] == before
     assert asked(filled.file, "SELECT tag FROM tags WHERE tag = '#later'") == []
@@ -280,6 +218,7 @@ def test_a_plain_copy_of_a_closed_database_is_restored_too(filled: Program, tmp_
     assert filled.tweets() == before
 
 
+@pytest.mark.dialects
 def test_the_lease_of_a_collector_from_before_a_restore_is_not_given_out_again(
     make_program: MakeProgram, emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -299,10 +238,10 @@ def test_the_lease_of_a_collector_from_before_a_restore_is_not_given_out_again(
     assert first < second < token()
 
 
-def test_dropping_keeps_the_last_three_copies_and_each_comes_back_by_its_name(program: Program, tmp_path: Path) -> None:
+def test_dropping_keeps_the_last_three_copies_and_each_comes_back_by_its_name(program: Program, archive: Archive) -> None:
     kept = []
     for number in range(5):
-        program.imported(json_lines(tmp_path / f"{number}.jsonl", page(post(number), post(number + 50))))
+        program.imported(archive(page(post(number), post(number + 50))))
         rows = program.tweets()
         kept.append((program.drop(), rows))
         assert program.tweets() == []
@@ -318,25 +257,15 @@ def test_dropping_keeps_the_last_three_copies_and_each_comes_back_by_its_name(pr
     assert program.tweets() == rows
 
 
+@pytest.mark.dialects
 def test_after_a_drop_reads_give_empty_lists_and_the_tags_stay_tracked(filled: Program) -> None:
     filled.drop()
     assert filled.get("/tweets") == {"tweets": []}
     assert filled.get("/tweets_per_tag") == {"tweets_per_tags": []}
     assert filled.get("/tweets?order_by_followers_desc=5") == {"authors": []}
     assert {hour["tweets"] for hour in filled.get("/tweets_per_hour")["tweets_per_hour"]} == {0}
-    assert asked(filled.file, "SELECT tag FROM tags WHERE tracked ORDER BY key") == [
-        ("#devops",),
-        ("#Observability",),
-        ("#sre",),
-    ]
+    assert [tag["tag"] for tag in filled.get("/tags")["tags"]] == ["#devops", "#Observability", "#sre"]
     assert filled.imported(FIXTURES / "twarc-pages.jsonl") == "3 tweets read, 3 added, 0 refused"
-
-
-@pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_folder_is_no_file(filled: Program, tmp_path: Path, command: str) -> None:
-    ended = filled.run("database", command, tmp_path)
-    assert ended.code == 2
-    assert ended.err[-1] == f"Error: Invalid value for 'FILE': File '{tmp_path}' is a directory."
 
 
 def test_a_copy_is_put_back_over_a_database_that_is_damaged(filled: Program, tmp_path: Path) -> None:

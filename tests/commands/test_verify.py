@@ -2,62 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
 from sqlalchemy import func, select
 
 from api import get_tweets
+from collector.copies import backups
 from collector.tweets.deletions import bury
 from emulator import Emulator
 from models import TWEET_WORDS, Spend, Tweet
-from tests.commands.conftest import Program
+from tests.commands.conftest import PAGE, Ended, MakeProgram, Program, asked
 from tests.fixtures.archives import FIXTURES
 from tests.fixtures.loggers import logging_restored
 from text.words import indexed
 
-MakeProgram = Callable[..., Program]
 DAY = 86_400
+ADDS_UP = Ended(0, [], ["everything adds up"])
 
 
-def live(folder: Path, emulator: Emulator) -> Program:
-    """Return the program after two collections with edits and a gap between them, an import and a deletion."""
-    program = Program(folder, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
-    program.collector.prepare()
-    get_tweets(program.collector)
-    program.collector.clock.tell(emulator.clock.now())
-    emulator.clock.advance(2 * DAY)
-    program.collector.close()
-    program = Program(folder, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
-    get_tweets(program.collector)
-    program.imported(FIXTURES / "twarc-pages.jsonl")
-    victim = int(program.tweets()[0]["id"])
-    with program.collector.database.writing() as session:
-        bury(session, victim)
-    return program
+class Past(NamedTuple):
+    """The file of a database with a past, and what was spent in it (micro-dollars, at most)."""
+
+    file: bytes
+    spent: int
+
+
+def spent(emulator: Emulator) -> int:
+    return sum(day.ceiling for day in emulator.ledger.days().values()) * 1000
+
+
+def settings(emulator: Emulator, **more: str) -> dict[str, str]:
+    usual = {"MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "30", "X_RETRY_WAIT": "0s"}
+    return {"TWITTER_API_URL": emulator.url, **usual, **more}
 
 
 @pytest.fixture(scope="module")
-def past(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file of a database with such a past."""
+def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """Two collections with edits and a gap between them, an import and a deletion."""
+    folder = tmp_path_factory.mktemp("past")
     with logging_restored(), Emulator() as emulator:
-        program = live(tmp_path_factory.mktemp("past"), emulator)
-        program.collector.close()
-    return program.file.read_bytes()
+        with closing((program := Program(folder, **settings(emulator))).collector) as collector:
+            collector.prepare()
+            get_tweets(collector)
+            collector.clock.tell(emulator.clock.now())
+            emulator.clock.advance(2 * DAY)
+        with closing((program := Program(folder, **settings(emulator))).collector) as collector:
+            get_tweets(collector)
+            program.imported(FIXTURES / "twarc-pages.jsonl")
+            victim = int(program.tweets()[0]["id"])
+            with collector.database.writing() as session:
+                bury(session, victim)
+        emptied(program)
+        return Past(program.file.read_bytes(), spent(emulator))
 
 
 @pytest.fixture
-def lived(tmp_path: Path, emulator: Emulator, past: bytes) -> Iterator[Program]:
+def lived(tmp_path: Path, emulator: Emulator, past: Past, make_program: MakeProgram) -> Program:
     """The program over a copy of that database."""
     emulator.clock.advance(2 * DAY)
-    (tmp_path / "tweets.db").write_bytes(past)
-    program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
-    yield program
-    program.collector.close()
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "tweets.db").write_bytes(past.file)
+    return make_program(**settings(emulator))
+
+
+def emptied(program: Program) -> None:
+    """Close the database, and let its file hold all of it."""
+    program.collector.database.close()
+    asked(program.file, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def overwrite(file: Path, content: bytes, *, page: int = 0) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(page * PAGE)
+        opened.write(content)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, after: bool = False) -> None:
+    """Let something happen while a restore gets the copy ready, or once it has."""
+    get_ready = backups._get_ready
+
+    def both(*arguments: Any) -> None:
+        if not after:
+            act()
+        get_ready(*arguments)
+        if after:
+            act()
+
+    monkeypatch.setattr(backups, "_get_ready", both)
 
 
 def spoil(program: Program, statement: str) -> None:
@@ -66,7 +102,7 @@ def spoil(program: Program, statement: str) -> None:
 
 
 def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None:
-    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    assert lived.run("database", "verify") == ADDS_UP
 
 
 @pytest.mark.parametrize(
@@ -142,12 +178,8 @@ def test_words_that_are_not_indexed_are_found(lived: Program, lost: slice) -> No
 
 
 def test_a_damaged_file_is_said(lived: Program) -> None:
-    lived.collector.database.close()
-    with closing(sqlite.connect(lived.file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with lived.file.open("r+b") as file:
-        file.seek(8 * 4096)
-        file.write(b"\xff" * 4096 * 30)
+    emptied(lived)
+    overwrite(lived.file, b"\xff" * PAGE * 30, page=8)
     ended = lived.run("database", "verify")
     assert ended.code == 1
     assert "damaged" in " ".join(ended.err)
@@ -161,171 +193,142 @@ def test_a_restore_keeps_what_was_spent_and_what_was_deleted(lived: Program, tmp
         bury(session, victim)
     emulator.clock.advance(3_600)
     get_tweets(lived.collector)
-    spent = lived.get("/spend")
+    before = lived.get("/spend")
     assert lived.run("database", "restore", copy).code == 0
-    assert lived.get("/spend") == spent
+    assert lived.get("/spend") == before
     assert str(victim) not in {tweet["id"] for tweet in lived.tweets()}
-    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    assert lived.run("database", "verify") == ADDS_UP
     assert len(lived.get("/collections")["collections"]) == 3
 
 
-def test_a_restore_of_another_databases_copy_adds_up_too(lived: Program, tmp_path: Path, emulator: Emulator) -> None:
-    other_folder = tmp_path / "other"
-    other_folder.mkdir()
-    other = Program(other_folder, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off")
+def test_a_restore_of_another_databases_copy_adds_up_too(
+    lived: Program, make_program: MakeProgram, tmp_path: Path, emulator: Emulator
+) -> None:
+    other, copy = make_program("other", **settings(emulator)), tmp_path / "copy.db"
     other.collector.prepare()
     get_tweets(other.collector)
     spoil(other, "UPDATE runs SET started = '2026-11-01T00:00:00Z'")
-    copy = tmp_path / "copy.db"
     assert other.run("database", "backup", copy).code == 0
-    spent = lived.get("/spend")["month"]["posts"]
+    posts = lived.get("/spend")["month"]["posts"]
     assert lived.run("database", "restore", copy).code == 0
-    assert lived.get("/spend")["month"]["posts"] >= spent
-    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    assert lived.get("/spend")["month"]["posts"] >= posts
+    assert lived.run("database", "verify") == ADDS_UP
 
 
-def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(tmp_path: Path, emulator: Emulator) -> None:
+def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(
+    make_program: MakeProgram, tmp_path: Path, emulator: Emulator
+) -> None:
     """Listings get the same ids again in the copy; what was reserved for one isn't settled by another."""
-    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "0", "TAGS": "#devops,#sre"}
-    program, copy = Program(tmp_path, **settings), tmp_path / "copy.db"
+    own, copy = settings(emulator, X_RETRIES="0", TAGS="#devops,#sre"), tmp_path / "copy.db"
+    program = make_program(**own)
     program.collector.prepare()
     get_tweets(program.collector)
     assert program.run("database", "backup", copy).code == 0
     emulator.clock.advance(7_200)
-    program = Program(tmp_path, **settings)
+    program = make_program(**own)
     emulator.plan("cut", times=2)
     get_tweets(program.collector)
     assert program.run("database", "restore", copy).code == 0
     emulator.clock.advance(7_200)
-    program = Program(tmp_path, **settings)
+    program = make_program(**own)
     get_tweets(program.collector)
     month = program.get("/spend")["month"]
     assert emulator.ledger.total().ceiling / 1_000 <= month["ceiling_usd"] + month["unsettled_usd"] + 1e-9
 
 
 @pytest.mark.parametrize("table", ["purchases", "tombstones", "spends", "runs", "leases", "tweets"])
-def test_a_restore_mends_a_database_of_which_a_table_is_damaged(tmp_path: Path, emulator: Emulator, table: str) -> None:
-    lived = live(tmp_path, emulator)
-    copy = tmp_path / "tweets.db.bak"
+def test_a_restore_mends_a_database_of_which_a_table_is_damaged(
+    lived: Program, past: Past, emulator: Emulator, table: str
+) -> None:
+    copy = lived.file.with_name("tweets.db.bak")
     assert lived.run("database", "backup", copy).code == 0
-    emulator.clock.advance(3_600)
+    emulator.clock.advance(DAY)  # this emulator doesn't know what the other sold today
     get_tweets(lived.collector)
     get_tweets(lived.collector)
-    lived.collector.database.close()
-    with closing(sqlite.connect(lived.file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchall()
-    with lived.file.open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xff" * 4096)
-    spent = sum(day.ceiling for day in emulator.ledger.days().values()) / 1_000
+    emptied(lived)
+    ((page,),) = asked(lived.file, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")
+    overwrite(lived.file, b"\xff" * PAGE, page=page - 1)
     assert lived.run("database", "restore", copy).code == 0
     assert copy.exists()
-    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    assert lived.run("database", "verify") == ADDS_UP
     with lived.collector.database.reading() as session:
-        assert session.scalar(select(func.sum(Spend.ceiling))) == pytest.approx(spent * 1_000_000)
+        assert session.scalar(select(func.sum(Spend.ceiling))) == past.spent + spent(emulator) > past.spent
 
 
-def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program, tmp_path: Path) -> None:
-    copy = tmp_path / "tweets.db.bak"
+def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program) -> None:
+    copy = lived.file.with_name("tweets.db.bak")
     assert lived.run("database", "backup", copy).code == 0
-    lived.collector.database.close()
-    with closing(sqlite.connect(lived.file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with lived.file.open("r+b") as file:
-        file.write(bytes(200))
+    emptied(lived)
+    overwrite(lived.file, bytes(200))
     assert lived.run("database", "restore", copy).code == 0
     assert copy.exists()
-    assert lived.run("database", "verify") == (0, [], ["everything adds up"])
+    assert lived.run("database", "verify") == ADDS_UP
 
 
-def test_an_older_copy_and_then_a_newer_one_book_each_purchase_once(tmp_path: Path, emulator: Emulator) -> None:
-    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "0"}
+def test_an_older_copy_and_then_a_newer_one_book_each_purchase_once(
+    make_program: MakeProgram, tmp_path: Path, emulator: Emulator
+) -> None:
+    own = settings(emulator, X_RETRIES="0")
     older, newer = tmp_path / "older.db", tmp_path / "newer.db"
-    program = Program(tmp_path, **settings)
+    program = make_program(**own)
     program.collector.prepare()
     get_tweets(program.collector)
     assert program.run("database", "backup", older).code == 0
     emulator.plan("server_500", times=3)
     get_tweets(program.collector)
     emulator.clock.advance(7_200)
-    program = Program(tmp_path, **settings)
+    program = make_program(**own)
     get_tweets(program.collector)
     assert program.run("database", "backup", newer).code == 0
     for copy in (older, newer):
         assert program.run("database", "restore", copy).code == 0
-        month = program.get("/spend")["month"]
-        assert month["posts"] == emulator.ledger.total().posts_billed
-        assert program.run("database", "verify") == (0, [], ["everything adds up"])
+        assert program.get("/spend")["month"]["posts"] == emulator.ledger.total().posts_billed
+        assert program.run("database", "verify") == ADDS_UP
 
 
-def test_another_billing_day_is_no_fault(lived: Program, tmp_path: Path, emulator: Emulator) -> None:
-    for day in ("15", "1", "28", "1"):
-        program = Program(tmp_path, TWITTER_API_URL=emulator.url, MONTHLY_BUDGET_USD="off", BILLING_DAY=day)
+def test_another_billing_day_is_no_fault(lived: Program, make_program: MakeProgram, emulator: Emulator) -> None:
+    for day in ("15", "1", "28"):
+        program = make_program(**settings(emulator, BILLING_DAY=day))
         emulator.clock.advance(3_600)
         get_tweets(program.collector)
-        assert program.run("database", "verify") == (0, [], ["everything adds up"])
+        assert program.run("database", "verify") == ADDS_UP
 
 
 def test_what_is_written_while_a_copy_is_put_back_is_refused(
     lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deletion that was answered must hold."""
-    from collector.copies import backups
-
-    copy, answers = tmp_path / "copy.db", []
+    """A deletion that was answered must hold, and nothing is bought."""
+    copy, answers, client = tmp_path / "copy.db", list[Any](), lived.app.test_client()
     assert lived.run("database", "backup", copy).code == 0
-    victim, get_ready = lived.tweets()[3]["id"], backups._get_ready
+    victim = lived.tweets()[3]["id"]
 
-    def meanwhile(*arguments: Any) -> None:
-        client = lived.app.test_client()
-        answers.append(client.delete(f"/tweets/{victim}"))
-        answers.append(client.put("/tags/rust"))
-        answers.append(client.delete("/tags/devops"))
-        get_ready(*arguments)
+    def write() -> None:
+        for method, path in (("DELETE", f"/tweets/{victim}"), ("PUT", "/tags/rust"), ("DELETE", "/tags/devops")):
+            answers.append(client.open(path, method=method))
+        answers.append(client.post("/collections"))
 
-    monkeypatch.setattr(backups, "_get_ready", meanwhile)
+    meanwhile(monkeypatch, write)
     assert lived.run("database", "restore", copy).code == 0
-    assert [answer.status_code for answer in answers] == [503] * 3
+    assert [answer.status_code for answer in answers] == [503, 503, 503, 409]
     assert "being put back" in answers[0].get_json()["detail"]
-    assert lived.app.test_client().delete(f"/tweets/{victim}").status_code == 204
-
-
-def test_nothing_is_collected_while_a_copy_is_put_back(lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from collector.copies import backups
-
-    copy, answers = tmp_path / "copy.db", []
-    assert lived.run("database", "backup", copy).code == 0
-    get_ready = backups._get_ready
-
-    def meanwhile(*arguments: Any) -> None:
-        answers.append(lived.app.test_client().post("/collections").status_code)
-        get_ready(*arguments)
-
-    monkeypatch.setattr(backups, "_get_ready", meanwhile)
-    assert lived.run("database", "restore", copy).code == 0
-    assert answers == [409]
     assert list(lived.file.parent.glob(".tweets.db.*")) == []
-    assert lived.app.test_client().post("/collections").status_code == 202
-    lived.collector.close()
+    assert client.delete(f"/tweets/{victim}").status_code == 204
+    assert client.post("/collections").status_code == 202
 
 
 def test_a_restore_that_lost_its_lease_replaces_nothing(
     lived: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine was suspended, and another collector bought meanwhile."""
-    from collector.copies import backups
-
-    copy, get_ready = tmp_path / "copy.db", backups._get_ready
+    copy = tmp_path / "copy.db"
     assert lived.run("database", "backup", copy).code == 0
     get_tweets(lived.collector)
 
-    def suspended(*arguments: Any) -> None:
-        get_ready(*arguments)
+    def collect() -> None:
         spoil(lived, "UPDATE leases SET expires = 0")
         get_tweets(lived.collector)
 
-    monkeypatch.setattr(backups, "_get_ready", suspended)
+    meanwhile(monkeypatch, collect, after=True)
     before = len(lived.get("/collections")["collections"])
     assert lived.run("database", "restore", copy).err == ["Error: it took so long that another collection began: try again"]
     assert len(lived.get("/collections")["collections"]) == before + 1
