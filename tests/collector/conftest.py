@@ -24,6 +24,9 @@ NOON = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
 MODULES: tuple[ModuleType, ...] = (api, clock, collection)
 """Where this machine's time is asked for as X's is not known yet."""
 
+PATIENT = {"X_TIMEOUT": "20s"}
+"""No machine is so slow that the emulator answers later."""
+
 MakeCollector = Callable[..., Collector]
 
 
@@ -60,7 +63,7 @@ def make_collector(make_settings: MakeSettings) -> Iterator[MakeCollector]:
     with ExitStack() as made:
 
         def make(**more: str) -> Collector:
-            one = api.collector_for(make_settings(**more))
+            one = api.collector_for(make_settings(**PATIENT | more))
             made.callback(one.close)
             one.prepare()
             return one
@@ -89,7 +92,7 @@ def run_api(tmp_path: Path, emulator: Emulator, database_backend: str, monkeypat
     """Run `python api.py` in this process, with settings by name, and return its exit code."""
 
     def run(*arguments: str, **more: str) -> int:
-        for name, value in (environment(tmp_path, emulator) | more).items():
+        for name, value in (environment(tmp_path, emulator) | PATIENT | more).items():
             monkeypatch.setenv(name, value)
         return api.main(arguments)
 

@@ -143,7 +143,7 @@ def test_where_x_refuses_everything_the_rest_is_not_asked(collected: Collected, 
 
 @pytest.mark.parametrize("fault", ["cut", "reset", "broken_json", "hang"])
 def test_a_lost_answer_stays_reserved_for_x_may_have_charged_it(collected: Collected, emulator: Emulator, fault: str) -> None:
-    collector, upkeep = collected(X_TIMEOUT="1s" if fault == "hang" else "20s")
+    collector, upkeep = collected(**{"X_TIMEOUT": "1s"} if fault == "hang" else {})
     emulator.plan(fault, tag="#sre", endpoint="counts")
     upkeep.round()
     assert reserved(collector) == [(5000, False)]

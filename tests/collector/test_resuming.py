@@ -277,7 +277,7 @@ def test_a_slow_answer_does_not_lower_what_was_read(
     collect(opened)
     emulator.clock.advance(HOUR)
     emulator.plan("slow", times=1, after_pages=1, seconds=0.5)
-    collect(opened, X_TIMEOUT="20s")
+    collect(opened)
     assert read_up_to(opened()) == int(searches(emulator)[-1]["until_id"]) - 1
 
 

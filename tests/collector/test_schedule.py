@@ -14,22 +14,38 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
+import api
 from api import collector_for, get_tweets
-from collector import figures
+from collector import figures, schedule
 from collector.collector import Collector, NotDue
 from collector.schedule import Schedule, forget_schedules
 from emulator import Emulator
 from models import Figure, Run
 from queries.collections import INTERRUPTED, CollectionView, collections
-from queries.figures import COMMAND, SCHEDULE, SERVICE, schedule
+from queries.figures import COMMAND, SCHEDULE, SERVICE
+from queries.figures import schedule as shown_schedule
 from settings import load
+from tests.collector.conftest import PATIENT, MakeCollector
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.processes import serving
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.service import in_process
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
-SOON = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+SOON = timedelta(seconds=0.1)
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@pytest.fixture
+def collector(make_collector: MakeCollector) -> Collector:
+    return make_collector(TW_NUMBER="10")
+
+
+@pytest.fixture(autouse=True)
+def _prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "SHORTEST_WAIT_S", 0.05)
 
 
 def all_collections(collector: Collector) -> list[CollectionView]:
@@ -38,61 +54,71 @@ def all_collections(collector: Collector) -> list[CollectionView]:
 
 
 @contextmanager
-def kept(collector: Collector, every: timedelta, *, at_once: bool = True) -> Iterator[Schedule]:
+def kept(collector: Collector, every: timedelta, *, at_once: bool = True) -> Iterator[None]:
     running = Schedule(collector, every, at_once=at_once)
     running.start()
     try:
-        yield running
+        yield
     finally:
-        running.close()
+        running.close(seconds=LONGEST_WAIT_S)
+
+
+def shown(collector: Collector) -> tuple[int, bool, datetime]:
+    """Return how often operators see collections, whether somebody keeps to that, and when the next is due."""
+    with collector.database.reading() as session:
+        found = shown_schedule(session)
+        return (found.every, found.kept, found.due) if found else (0, False, NEVER)
+
+
+def wait_until_planned(collector: Collector) -> datetime:
+    wait_until(lambda: shown(collector)[2] > datetime.now(UTC))
+    return shown(collector)[2]
+
+
+def age(collector: Collector, by: timedelta) -> None:
+    with collector.database.writing() as session:
+        session.execute(update(Run).values(started=datetime.now(UTC) - by))
 
 
 def test_collections_follow_each_other_without_overlap(collector: Collector, emulator: Emulator) -> None:
     with kept(collector, SOON):
         wait_until(lambda: len(all_collections(collector)) >= 3)
-    views = [view for view in reversed(all_collections(collector)) if view.ended]
-    for earlier, later in pairwise(views):
+    for earlier, later in pairwise(view for view in reversed(all_collections(collector)) if view.ended):
         assert earlier.ended
         assert earlier.ended <= later.started
     assert emulator.ledger.twice() == {}
 
 
-def test_a_restart_neither_forgets_nor_repeats_a_collection(collector: Collector, emulator: Emulator) -> None:
+@pytest.mark.dialects
+def test_a_restart_neither_forgets_nor_repeats_a_collection(collector: Collector) -> None:
     get_tweets(collector)
-    with kept(collector, timedelta(hours=1)):
-        wait_until(lambda: _due(collector) > datetime.now(UTC))
-        due = _due(collector)
-        assert timedelta(minutes=55) < due - datetime.now(UTC) <= timedelta(minutes=67)
+    with kept(collector, HOUR):
+        due = wait_until_planned(collector)
+        assert timedelta(minutes=50) < due - datetime.now(UTC) <= timedelta(minutes=67)
     assert len(all_collections(collector)) == 1
-    with collector.database.writing() as session:
-        session.execute(update(Run).values(started=datetime.now(UTC) - timedelta(hours=2)))
-    with kept(collector, timedelta(hours=1)):
+    age(collector, 2 * HOUR)
+    with kept(collector, HOUR):
         wait_until(lambda: len(all_collections(collector)) == 2)
 
 
-def _due(collector: Collector) -> datetime:
-    with collector.database.reading() as session:
-        found = schedule(session)
-        return found.due if found else datetime.min.replace(tzinfo=UTC)
-
-
 def test_a_database_without_a_collection_waits_unless_it_is_asked_at_once(collector: Collector) -> None:
-    with kept(collector, timedelta(hours=1), at_once=False):
-        wait_until(lambda: _due(collector) > datetime.now(UTC))
+    with kept(collector, HOUR, at_once=False):
+        wait_until_planned(collector)
         assert all_collections(collector) == []
+    assert shown(collector) == (0, False, NEVER)  # a schedule that ends is not shown any more
 
 
-def test_two_that_keep_the_same_schedule_take_turns(collector: Collector, make_settings: object) -> None:
+@pytest.mark.dialects
+def test_two_that_keep_the_same_schedule_take_turns(collector: Collector) -> None:
     get_tweets(collector)
     with pytest.raises(NotDue):
-        collector.start(due_since=datetime.now(UTC) - timedelta(minutes=5))
+        collector.start(due_since=datetime.now(UTC) - HOUR)
     assert len(all_collections(collector)) == 1
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_schedule(collector: Collector) -> None:
     get_tweets(collector)
-    with collector.database.writing() as session:
-        session.execute(update(Run).values(started=datetime.now(UTC) + timedelta(days=30)))
+    age(collector, timedelta(days=-30))
     with kept(collector, SOON):
         wait_until(lambda: len(all_collections(collector)) >= 2)
 
@@ -108,58 +134,67 @@ def test_a_spending_cap_is_left_alone_until_the_day_that_x_named(
     assert emulator.requests == []
 
 
-def test_a_schedule_that_ends_is_not_shown_any_more(collector: Collector) -> None:
-    with kept(collector, timedelta(hours=1)):
-        wait_until(lambda: _due(collector) > datetime.now(UTC))
-    with collector.database.reading() as session:
-        assert schedule(session) is None
+def test_the_service_shows_the_schedule_that_it_keeps(tmp_path: Path, emulator: Emulator, database_backend: str) -> None:
+    with in_process(tmp_path, **environment(tmp_path, emulator) | {"COLLECT_EVERY": "1h"}) as service:
+        assert service.get("/readyz").json()["schedule"] is None
+        keeping: Schedule = service.app.extensions["schedule"]
+        keeping.start()
+        try:
+            wait_until_planned(service.collector)
+            seen, metrics = service.get("/readyz").json()["schedule"], service.get("/metrics").text
+        finally:
+            keeping.close(seconds=LONGEST_WAIT_S)
+        assert service.get("/readyz").json()["schedule"] is None
+    assert seen["every_seconds"] == 3600
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", seen["next"])
+    assert "twitterapi_collection_interval_seconds 3600.0" in metrics
+    assert re.search(r"twitterapi_collection_next_timestamp_seconds \d", metrics)
 
 
-def test_the_service_keeps_a_schedule_and_shows_it(tmp_path: Path, emulator: Emulator) -> None:
-    settings = environment(tmp_path, emulator) | {"COLLECT_EVERY": "1s", "WORKERS": "2"}
-    with serving(tmp_path, **settings) as server:
-        wait_until(lambda: len(server.get("/collections").json()["collections"]) >= 2)
-        shown = server.get("/readyz").json()["schedule"]
-        assert shown["every_seconds"] == 1
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown["next"])
-        metrics = server.get("/metrics").text
-        assert "twitterapi_collection_interval_seconds 1.0" in metrics
-        assert re.search(r"twitterapi_collection_next_timestamp_seconds \d", metrics)
-        states = {view["state"] for view in server.get("/collections").json()["collections"]}
-        assert states <= {"done", "running"}
-        assert server.stop() == 0
-    with serving(tmp_path, **settings | {"COLLECT_EVERY": "off"}) as server:
-        assert server.get("/readyz").json()["schedule"] is None
+@pytest.mark.process
+def test_the_workers_of_the_service_keep_one_schedule(tmp_path: Path) -> None:
+    with Emulator() as emulator:
+        settings = environment(tmp_path, emulator) | {"COLLECT_EVERY": "1s", "WORKERS": "2", "TW_NUMBER": "10"} | PATIENT
+        with serving(tmp_path, **settings) as server:
+            wait_until(lambda: len(server.get("/collections").json()["collections"]) >= 3)
+            newest, *earlier = (view["state"] for view in server.get("/collections").json()["collections"])
+            assert newest in {"done", "running"}
+            assert set(earlier) == {"done"}
+            assert server.stop() == 0
+        with serving(tmp_path, **settings | {"COLLECT_EVERY": "off"}) as server:
+            assert server.get("/readyz").json()["schedule"] is None
+        assert emulator.ledger.twice() == {}
 
 
+@pytest.mark.process
 def test_sigterm_ends_a_scheduled_collection_at_its_next_page(tmp_path: Path, emulator: Emulator) -> None:
     emulator.latency = 0.3
-    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "5000", "MONTHLY_BUDGET_USD": "off"}
+    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "5000", "MONTHLY_BUDGET_USD": "off"} | PATIENT
     command = [sys.executable, "api.py", "--every", "15m"]
     with (tmp_path / "log").open("w") as log:
         variables = {"PATH": os.environ["PATH"], **settings}
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
-    wait_until(lambda: len(emulator.requests) >= 4)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    try:
+        wait_until(lambda: len(emulator.requests) >= 4)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        ended = process.wait(LONGEST_WAIT_S)
+    assert ended == 0
     with closing(collector_for(load(settings, folder=tmp_path))) as collector:
         (view,) = all_collections(collector)
-        assert view.error == INTERRUPTED
+        assert (view.state, view.error) == ("failed", INTERRUPTED)
         assert view.posts == emulator.ledger.total().posts_billed == view.tweets_added > 0
-        with collector.database.reading() as session:
-            assert session.scalars(select(Run.state)).all() == ["failed"]
 
 
-@pytest.mark.parametrize("every", ["15", "0s", "500d", "ever", "-1m"])
-def test_an_interval_that_is_none_is_refused(tmp_path: Path, every: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "api.py", f"--every={every}"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
-    )
-    assert ended.returncode == 2
-    assert "expected a number followed by s, m, h or d" in ended.stderr
+def test_an_interval_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for every in ("15", "0s", "500d", "ever", "-1m"):
+        with pytest.raises(SystemExit) as stopped:
+            api.main([f"--every={every}"])
+        assert stopped.value.code == 2
+        assert "expected a number followed by s, m, h or d" in capsys.readouterr().err
 
 
-def killed(collector: Collector, keeper: str) -> None:
+def leave_killed(collector: Collector, keeper: str) -> None:
     """Leave a schedule as a process that was killed five minutes ago."""
     with collector.database.writing() as session:
         figures.scheduled(session, keeper, every=3600, due=0)
@@ -168,27 +203,20 @@ def killed(collector: Collector, keeper: str) -> None:
 
 
 def test_a_schedule_whose_keeper_was_killed_is_told_from_one_that_is_kept(collector: Collector) -> None:
-    killed(collector, COMMAND)
-    with collector.database.reading() as session:
-        found = schedule(session)
-        assert found
-        assert (found.every, found.kept) == (3600, False)
+    leave_killed(collector, COMMAND)
+    assert shown(collector)[:2] == (3600, False)
     get_tweets(collector)
-    with kept(collector, timedelta(hours=2)):
-        wait_until(lambda: _due(collector) > datetime.now(UTC))
-        with collector.database.reading() as session:
-            found = schedule(session)
-            assert found
-            assert (found.every, found.kept) == (7200, True)
+    with kept(collector, 2 * HOUR):
+        wait_until_planned(collector)
+        assert shown(collector)[:2] == (7200, True)
 
 
 def test_a_start_of_the_service_forgets_schedules_that_nobody_keeps(collector: Collector) -> None:
-    killed(collector, COMMAND)
-    killed(collector, SERVICE)
+    leave_killed(collector, COMMAND)
+    leave_killed(collector, SERVICE)
     with collector.database.writing() as session:
         forget_schedules(session)
-    with collector.database.reading() as session:
-        assert schedule(session) is None
+    assert shown(collector) == (0, False, NEVER)
 
 
 def test_an_error_that_nobody_expected_does_not_end_the_schedule(

@@ -18,7 +18,7 @@ from emulator import Emulator
 from models import Chore, Tweet
 from queries.chores import BROKEN_OFF, ChoreView, chores
 from queries.reconciliations import newest
-from tests.collector.conftest import RunApi
+from tests.collector.conftest import PATIENT, RunApi
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.processes import serving
 from tests.fixtures.service import in_process
@@ -180,7 +180,7 @@ PLANNED = {"COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d", "TWEET_RETENTION": "1h", 
 @pytest.mark.process
 def test_the_service_sees_to_all_chores_by_itself_and_its_processes_do_each_once(tmp_path: Path) -> None:
     with Emulator() as emulator:
-        settings = environment(tmp_path, emulator) | PLANNED | {"COLLECT_ON_START": "1", "WORKERS": "2"}
+        settings = environment(tmp_path, emulator) | PLANNED | PATIENT | {"COLLECT_ON_START": "1", "WORKERS": "2"}
         with serving(tmp_path, **settings) as server:
             done = wait_until(lambda: all_done(server.get("/readyz").json()["chores"]))
             tweets = server.get("/tweets").json()["tweets"]

@@ -1,0 +1,121 @@
+"""Words and hashtags are indexed by the rules of the program that runs, whichever program wrote the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text, update
+
+from alchemy import Database
+from collector.collector import Collector
+from collector.tweets import hashtags, index_check, words
+from models import TWEET_WORDS, Figure, Hashtag, Tag, TweetHashtag
+from tests.commands.conftest import Program
+from tests.fixtures import databases
+from tests.fixtures.archives import json_lines, own_row, post
+from text.hashtags import RULES as HASHTAG_RULES
+from text.words import RULES as WORD_RULES
+
+OLD = "0, Unicode 1.1"
+
+
+@pytest.fixture
+def program(tmp_path: Path, database_backend: str) -> Iterator[Program]:
+    """A program with two tweets and two hashtags."""
+    made = Program(tmp_path)
+    with closing(made.collector):
+        made.imported(json_lines(tmp_path / "in.jsonl", own_row(0, "#_ again #sre"), own_row(1, "#sre #Ops")))
+        yield made
+
+
+def index_by_old_rules(collector: Collector) -> None:
+    """Let the words and the hashtags be as another program would have left them."""
+    one = int(post(0)["id"])
+    with collector.database.writing() as session:
+        TWEET_WORDS.clear(session)
+        TWEET_WORDS.add(session, [(one, ("eno",))])
+        session.execute(insert(Hashtag).values(id=99, key="#_", tag="#_", tweets=1))
+        session.execute(insert(TweetHashtag).values(tweet_id=one, hashtag_id=99))
+        session.execute(update(Figure).where(Figure.name.in_((words.FIGURE, hashtags.FIGURE))).values(label=OLD))
+
+
+def is_right(database: Database, *counts: tuple[str, int]) -> bool:
+    """Tell whether the words, and the hashtags with their counts, are those of today's rules."""
+    with database.reading() as session:
+        figures = select(Figure.name, Figure.label).where(Figure.name.in_((words.FIGURE, hashtags.FIGURE)))
+        rules = {row.name: row.label for row in session.execute(figures)}
+        counted = [(row.tag, row.tweets) for row in session.execute(select(Hashtag.tag, Hashtag.tweets).order_by(Hashtag.key))]
+        of_today = rules == {words.FIGURE: WORD_RULES, hashtags.FIGURE: HASHTAG_RULES}
+        return of_today and counted == list(counts) and list(index_check.faults(session)) == []
+
+
+def is_whole(program: Program) -> bool:
+    verified = program.run("database", "verify")
+    right = is_right(program.collector.database, ("#Ops", 1), ("#sre", 2))
+    return right and (verified.code, verified.out, verified.err) == (0, [], ["everything adds up"])
+
+
+@pytest.mark.dialects
+@pytest.mark.parametrize("at_once", [hashtags._TEXTS, hashtags._TEXTS.limit(1)], ids=["all", "in turns"])
+def test_what_other_rules_indexed_is_indexed_anew_at_the_start(
+    program: Program, monkeypatch: pytest.MonkeyPatch, at_once: object
+) -> None:
+    monkeypatch.setattr(hashtags, "_TEXTS", at_once)
+    index_by_old_rules(program.collector)
+    assert not is_whole(program)
+    program.collector.prepare()
+    assert is_whole(program)
+
+
+@pytest.mark.dialects
+def test_a_copy_that_other_rules_indexed_is_indexed_anew_when_it_is_put_back(program: Program, tmp_path: Path) -> None:
+    index_by_old_rules(program.collector)
+    assert program.run("database", "backup", tmp_path / "copy.db").code == 0
+    program.collector.prepare()
+    assert program.run("database", "restore", tmp_path / "copy.db").code == 0
+    assert is_whole(program)
+
+
+def test_what_the_same_rules_indexed_is_left_alone(program: Program) -> None:
+    with program.collector.database.writing() as session:
+        TWEET_WORDS.add(session, [(int(post(0)["id"]), ("planted",))])
+    program.collector.prepare()
+    assert not is_whole(program)
+
+
+@pytest.mark.dialects
+def test_a_fresh_database_has_todays_rules_without_a_word(collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        collector.prepare()
+    assert caplog.messages == []
+    assert is_right(collector.database)
+
+
+def test_what_is_no_hashtag_any_more_and_is_tracked_still_is_seen_and_can_be_untracked(program: Program) -> None:
+    with program.collector.database.writing() as session:
+        session.add(Tag(key="#_", tag="#_", tracked=True, since=datetime.now(UTC)))
+    client = program.app.test_client()
+    assert client.get("/tags/_").json["tag"] == "#_"  # type: ignore[index]
+    assert client.put("/tags/_").status_code == 400
+    assert client.delete("/tags/_").status_code == 204
+    assert client.delete("/tags/_").status_code == 400
+
+
+def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path) -> None:
+    url = databases.url_of(tmp_path)
+    with closing(Database(url)) as one, closing(Database(url)) as other:
+        for database, change in (
+            (one, TWEET_WORDS.write_anew),
+            (other, TWEET_WORDS.write_anew),
+            (one, TWEET_WORDS.clear),
+            (other, TWEET_WORDS.write_anew),
+        ):
+            with database.writing() as session:
+                change(session)
+        with closing(Database(url)) as third, third.reading() as session:
+            assert session.scalar(text("PRAGMA integrity_check")) == "ok"
