@@ -58,8 +58,8 @@ def start(tmp_path: Path, emulator: Emulator, database_backend: str) -> Start:
 
 @pytest.fixture
 def fresh(start: Start) -> Iterator[Service]:
-    """A service that a test has to itself."""
-    with start() as running:
+    """A service that a test has to itself, which collects few tweets."""
+    with start(TW_NUMBER="30") as running:
         yield running
 
 

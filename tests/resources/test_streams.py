@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,7 @@ from alchemy import Database, QueryTooLong
 from emulator import Emulator
 from queries import lists
 from resources import Snapshots
-from resources.streams import MOST_STREAMS, Streams, TooManyStreams
+from resources.streams import MOST_STREAMS
 from tests.fixtures.archives import own_row
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
@@ -117,27 +116,6 @@ def test_only_so_many_long_answers_are_sent_at_once(service: Service) -> None:
         assert service.get("/tweets?limit=1000").status_code == 200
         assert service.get("/tweets_per_hour").status_code == 200
     assert service.get("/tweets?format=ids").status_code == 200  # who has gone holds nothing
-
-
-def test_a_stream_that_is_closed_stops_its_work_and_makes_room() -> None:
-    streams, stopped = Streams(most=1), threading.Event()
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"more"
-        finally:
-            stopped.set()
-
-    stream = streams.begin(pieces())
-    assert next(iter(stream)) == b"more"
-    with pytest.raises(TooManyStreams):
-        streams.begin(pieces())
-    for _ in range(2):
-        stream.close()
-    assert stopped.is_set()
-    streams.begin(pieces()).close()
-    streams.begin(pieces()).close()
 
 
 def endless(database: Database, **options: Any) -> None:
