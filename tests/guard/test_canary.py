@@ -105,9 +105,9 @@ def echo_x() -> Iterator[str]:
 
 def headers_of(method: str) -> Iterable[dict[str, str]]:
     """Every token, right and wrong, in the right place and in wrong ones."""
-    yield from map(bearer, [TOKENS["API_TOKEN"]] if method != "GET" else [*TOKENS.values(), TYPED])
+    yield bearer(TOKENS["API_TOKEN"])
     if method == "GET":
-        yield {}
+        yield from ({}, bearer(TOKENS["METRICS_TOKEN"]), bearer(TYPED))
         yield {"Authorization": f"Basic {base64.b64encode(f'user:{TYPED}'.encode()).decode()}"}
         yield {"Authorization": f"Token {TOKENS['API_TOKEN']}"}
         yield {"Cookie": f"hashtag_monitor_session={TYPED}; other={TOKENS['API_TOKEN']}"}
@@ -180,7 +180,7 @@ def test_no_answer_no_line_no_command_and_no_file_shows_a_secret(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with echo_x() as url:
-        settings = environment(tmp_path, emulator) | SECRETS | {"TWITTER_API_URL": url, "LOG_LEVEL": "DEBUG"}
+        settings = environment(tmp_path, emulator) | SECRETS | {"TWITTER_API_URL": url, "LOG_LEVEL": "DEBUG", "X_RETRIES": "1"}
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         with in_process(tmp_path, **settings) as service, Served(service.app) as served:
