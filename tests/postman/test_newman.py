@@ -118,6 +118,7 @@ def test_a_run_waits_for_the_first_collection_and_sends_the_token(
     assert sent[-1].path == "/collections/2"
 
 
+@pytest.mark.slow
 def test_a_service_that_answers_otherwise_fails_the_run(tmp_path: Path, emulator: Emulator) -> None:
     with newman(emulator.url, tmp_path, "--folder", "Service") as run:
         assert run.code() == 1
