@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import load
 from benchmarks.load import Refused, each_ms, p99, steady_ms, throughput
 from tests.benchmarks.stalling import stalling
 from tests.fixtures.environment import ROOT
@@ -20,9 +19,10 @@ MEASURED = ("unchanged",)
 LONGER = ("process", "tweets", "aggregates", "cold", "dumps", "searches", "pages")
 STALL_S, RATE = 0.3, 100
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, PACKAGES)), reason=f"needs the packages {', '.join(PACKAGES.values())}"
-)
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(not all(map(shutil.which, PACKAGES)), reason=f"needs the packages {', '.join(PACKAGES.values())}"),
+]
 
 
 def quick(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
@@ -58,13 +58,6 @@ def test_a_constant_rate_does_not_hide_a_stall(latencies: Callable[[str], list[f
     with stalling(STALL_S) as server:
         slow = [latency for latency in latencies(server + "/") if latency > STALL_S * 1000 / 2]
     assert len(slow) >= RATE * STALL_S / 2 * 0.8
-
-
-def test_one_client_alone_would_hide_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "PERIOD_S", 1 / RATE)
-    with stalling(STALL_S) as server:
-        slow = [latency for latency in steady_ms(server + "/", RATE, 1) if latency > STALL_S * 1000 / 2]
-    assert len(slow) <= 2
 
 
 @pytest.mark.parametrize("measure", MEASURES)
