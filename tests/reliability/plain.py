@@ -219,7 +219,7 @@ class Plain:
             if key != tag.lower()
         }
 
-    def authors(self, asked: Asked) -> Json:
+    def authors(self, asked: Asked) -> list[Json]:
         """Return who wrote what is wanted, whoever X did not name included, most followed first."""
         written = Counter(tweet.author for tweet in self.tweets.values())
         rows: list[tuple[Any, Json]] = []
@@ -228,7 +228,7 @@ class Plain:
             name, username, followers = person[:3] if person else (None, None, None)
             row = {"author": name, "followers": followers, "username": username, "tweets": written[own]}
             rows.append(((followers is None, -(followers or 0), username or "", own), row))
-        return {"authors": [row for _, row in sorted(rows, key=itemgetter(0))], "next": None}
+        return [row for _, row in sorted(rows, key=itemgetter(0))]
 
     def timeline(self, asked: Asked, bucket: timedelta, zone: tzinfo, now: datetime) -> list[Json]:
         """Return the buckets from `since` to `until`, which must both be there."""

@@ -42,13 +42,14 @@ BEARER = {"Authorization": "Bearer any"}
 BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
 ORDERS = ("id", "-id", "created", "-created", "followers", "-followers")
 PEOPLE = 4
+EDGES = (-120, 0, 28 * 60, 15, -105)  # minutes from a change of clocks, in which buckets and periods begin and end
 T = TypeVar("T")
 TEXTS = ("On call #sre #ops", "nothing new", "Café closed, on call again #Ops #go", "#devops for all: #go #sre", "AND now #GO")
 PLACES = (("Peru", "PE"), (None, "CL"), ("Brazil", "BR"), (None, None))
 
 numbers, indexes = st.integers(0, 39), st.integers(0, 999)
 changes = st.sampled_from(sorted(CHANGES))
-offsets = st.integers(-30 * 3600, 30 * 3600)
+offsets = st.integers(-30 * 3600, 30 * 3600) | st.integers(-120, 120).map(lambda quarters: 900 * quarters)
 
 
 class Row(Tweet):
@@ -56,11 +57,12 @@ class Row(Tweet):
 
     @classmethod
     def of(cls, number: int) -> Row:
-        """Return it: around a day on which the clocks of some zone change, a few hours from it."""
+        """Return it: hours from a change of the clocks of some zone, and every other one where a quarter of an hour begins."""
         zone = sorted(CHANGES)[number % len(CHANGES)]
-        created = datetime.fromisoformat(CHANGES[zone]) + timedelta(
-            minutes=(number * 397) % (60 * 60) - 30 * 60, seconds=number
-        )
+        away = (number * 397) % 3600 - 1800 + number / 60 if number % 2 else EDGES[number // 2 % len(EDGES)]
+        created = datetime.fromisoformat(CHANGES[zone]) + timedelta(minutes=away)
+        if not number % 2:
+            created = created.replace(minute=created.minute // 15 * 15)
         own = tweet_id(created, number)
         tags = [TAGS[:1], TAGS[1:2], TAGS[:2], (), TAGS[1:]][number % 5]
         country, code = PLACES[number % 4]
@@ -95,7 +97,7 @@ def filters_of(draw: st.DrawFn) -> Asked:
         "q": st.sampled_from(["on CALL", "café", "go", "the", "and 4", "nothing"]),
         "since": moment,
         "until": moment,
-        "min_followers": st.sampled_from([0, 20, 1000]),
+        "min_followers": st.sampled_from([0, 20, 70, 1000]),
     }
     asked = Asked()
     for name in draw(st.lists(st.sampled_from(sorted(ways)), max_size=3, unique=True)):
@@ -133,6 +135,14 @@ class Service(RuleBasedStateMachine):
         answer = self.client.get(f"{path}?{urlencode(pairs)}" if pairs else path)
         assert answer.status_code == 200, (path, pairs, answer.text)
         return orjson.loads(answer.data)
+
+    def walked(self, what: str, *pairs: tuple[str, str]) -> list[Json]:
+        """Return a list page by page."""
+        rows, path = list[Json](), f"/{what}?{urlencode(pairs)}"
+        while path:
+            body = self.got(path)
+            rows, path = rows + body[what], body["next"]
+        return rows
 
     @initialize()
     def some(self) -> None:
@@ -243,12 +253,10 @@ class Service(RuleBasedStateMachine):
     def lists(self, asked: Asked, order: str) -> None:
         expected = [self.plain.shown(tweet) for tweet in self.plain.sorted(asked, order)]
         assert self.got("/tweets", *asked.query(), ("sort", order)) == {"tweets": expected}
-        paged, path = list[Json](), f"/tweets?{urlencode([*asked.query(), ('sort', order), ('limit', '7')])}"
-        while path:
-            body = self.got(path)
-            paged, path = paged + body["tweets"], body["next"]
-        assert paged == expected
-        assert self.got("/authors", *asked.query(), ("limit", "1000")) == self.plain.authors(asked)
+        assert self.walked("tweets", *asked.query(), ("sort", order), ("limit", "7")) == expected
+        authors = self.plain.authors(asked)
+        assert self.got("/authors", *asked.query(), ("limit", "1000")) == {"authors": authors, "next": None}
+        assert self.walked("authors", *asked.query(), ("limit", "3")) == authors
 
     @rule(asked=filters, zone=changes)
     def counts(self, asked: Asked, zone: str) -> None:
@@ -298,13 +306,15 @@ def test_many_more_of_these() -> None:
     run_state_machine_as_test(Service, settings=settings(LEAST, max_examples=60, stateful_step_count=40))
 
 
+CHANGED = datetime.fromisoformat(CHANGES["Europe/Berlin"])
 ASKED = (
     Asked(),
+    Asked(since=CHANGED - timedelta(hours=2, minutes=15), until=CHANGED + timedelta(minutes=15)),
     Asked(tag=("#SRE", "#devops")),
     Asked(lang="PT", q="on CALL"),
     Asked(country="pe"),
     Asked(country="Brazil", author="USER_2"),
-    Asked(min_followers=20, since=datetime.fromisoformat(CHANGES[sorted(CHANGES)[0]])),
+    Asked(min_followers=70, since=CHANGED),
 )
 
 
@@ -323,11 +333,12 @@ def test_a_history_of_everything_once() -> None:
         service.archive(some=list(range(0, 40, 3)))
         service.walk_on(pages=99)
         service.what_is_kept_is_what_is_there()
-        for number, (asked, order) in enumerate(zip(ASKED, ORDERS, strict=True)):
+        for number, asked in enumerate(ASKED):
             zone = sorted(CHANGES)[number % len(CHANGES)]
-            service.lists(asked=asked, order=order)
+            service.lists(asked=asked, order=ORDERS[number % len(ORDERS)])
             service.counts(asked=asked, zone=zone)
-            service.time(asked=asked, zone=zone, around=zone, bucket=sorted(BUCKETS)[number % 3], offset=-7200, hours=30)
+            for bucket in BUCKETS:
+                service.time(asked=asked, zone=zone, around="Europe/Berlin", bucket=bucket, offset=-7200, hours=30)
         service.drop(really=0)
         service.lists(asked=Asked(), order="id")
         service.what_is_kept_is_what_is_there()
