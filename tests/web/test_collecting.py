@@ -105,6 +105,17 @@ def test_a_second_collection_leads_to_the_one_that_runs(service: Service, gate: 
     assert opened(service, running).all("progress", "noscript") == []
 
 
+def test_where_nothing_is_tracked_a_person_is_led_to_what_to_do(service: Service) -> None:
+    own = opened(service, f"{PATH}/new").one("form", action=PATH)
+    tags = [one["tag"][1:] for one in service.get("/tags").json()["tags"]]
+    assert {service.request("DELETE", f"/tags/{tag}").status_code for tag in tags} == {204}
+    answer = sent(service, own)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{PATH}/new")
+    assert service.request("POST", PATH).headers["Content-Type"] == "application/problem+json"
+    assert opened(service, f"{PATH}/new").one("main").one("a", href="/view/tags#track")
+    assert {service.request("PUT", f"/tags/{tag}").status_code for tag in tags} == {201}
+
+
 @pytest.mark.parametrize("kind", ["unauthorized", "not_enrolled", "credits_depleted", "server_503"])
 def test_a_collection_that_fails_says_why_and_what_to_do_until_one_goes_well(
     service: Service, pretend_x: Emulator, kind: str

@@ -12,12 +12,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from emulator import Emulator
-from tests.fixtures.archives import Json, own_row, tweet_id
+from tests.fixtures import databases
+from tests.fixtures.archives import Json, tweet_id
 from tests.fixtures.browser import document, tab, untidy
-from tests.fixtures.databases import asked
 from tests.fixtures.documents import Element, opened
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, listening
+from tests.fixtures.service import Service
 from tests.fixtures.views import (
     NOW,
     caption,
@@ -25,12 +24,12 @@ from tests.fixtures.views import (
     csv_path,
     figure,
     figures,
-    imported,
+    holding,
     number,
     rows,
-    set_clock,
     starts,
     total,
+    written,
 )
 from web import words
 
@@ -47,8 +46,7 @@ def row(at: int, created: datetime) -> Json:
     who: Json = {"username": f"ada_{at % 13}", "author": f"Ada {at % 13}", "followers": 1_234 * (at % 13)}
     more: Json = {"lang": ("en", "en", "pt")[at % 3], "country": "Peru" if at % 4 == 0 else None, "tags": tags, "rash": tags[0]}
     more["country_code"] = "PE" if more["country"] else None
-    when: Json = {"id": str(tweet_id(created, at)), "created": f"{created:%Y-%m-%dT%H:%M:%SZ}"}
-    return own_row(text=f"number {at} #sre #rarely{at % 6}", **when, **who, **more)
+    return written(created, at, f"number {at} #sre #rarely{at % 6}", **who, **more)
 
 
 def planted() -> list[Json]:
@@ -63,14 +61,11 @@ def planted() -> list[Json]:
 def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
     """The service with what was planted, and a gap of #devops."""
     folder = tmp_path_factory.mktemp("figures")
-    settings = environment(folder, pretend_x)
-    with listening(folder, **settings) as running:
-        imported(running, *planted())
-        set_clock(running)
+    with holding(folder, pretend_x, *planted()) as running:
         gap = [tweet_id(when) for when in GAP]
         listing = "INSERT INTO listings (tag_id, run_id, gap, expired, since_id, until_id, before, query, pages)"
         values = "SELECT id, 1, 1, 0, ?, ?, ?, '', 0 FROM tags WHERE tag = '#devops'"
-        asked(settings["DATABASE_URL"], f"{listing} {values}", gap[0], gap[1], gap[1])
+        databases.asked(databases.url_of(folder), f"{listing} {values}", gap[0], gap[1], gap[1])
         yield running
 
 
@@ -86,12 +81,12 @@ def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def written(value: str) -> set[str]:
+def ways(value: str) -> set[str]:
     """Return how a page may write a value of a file."""
-    ways = {value or words.UNKNOWN, value, value.lstrip("'")}
+    found = {value or words.UNKNOWN, value, value.lstrip("'")}
     with suppress(ValueError):
-        ways |= {words.number(float(value)), words.share(float(value)), words.times(float(value))}
-    return ways
+        found |= {words.number(float(value)), words.share(float(value)), words.times(float(value))}
+    return found
 
 
 def differing(service: Service, page: Element, name: str) -> list[str]:
@@ -102,7 +97,7 @@ def differing(service: Service, page: Element, name: str) -> list[str]:
     known = [(at, key) for at, key in known if key != "From"]
     assert len(known) >= 2, header
     compared = [(row[at], one[key]) for row, one in zip(table, filed_rows, strict=False) for at, key in known]
-    return [f"{shown} is not {value}" for shown, value in compared if not {shown, shown.partition(" ")[0]} & written(value)]
+    return [f"{shown} is not {value}" for shown, value in compared if not {shown, shown.partition(" ")[0]} & ways(value)]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -12,12 +12,11 @@ from playwright.sync_api import Browser, Locator, Page
 
 from emulator import Emulator
 from tests.fixtures import databases
-from tests.fixtures.archives import Json, own_row, tweet_id
+from tests.fixtures.archives import Json
 from tests.fixtures.browser import document, tab, untidy
 from tests.fixtures.documents import Element, opened, read, sent
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, listening
-from tests.fixtures.views import NOW, column, imported, number, said, set_clock, starts, total
+from tests.fixtures.service import Service
+from tests.fixtures.views import NOW, column, holding, number, said, starts, total, written
 
 DAY, HOUR_S = timedelta(days=1), 3600
 TAGS, LANGS = (["#sre"], ["#devops"], ["#devops", "#sre"]), ("en", "pt", None)
@@ -43,25 +42,22 @@ def row(at: int) -> Json:
     """Return a tweet of the last fifteen days, an hour from no full day of them."""
     created = NOW - timedelta(hours=5 * at + 2 if (5 * at + 2) % 24 else 5 * at + 3)
     (country, code), tags = COUNTRIES[at % 3], TAGS[at // 2 % 3]
-    more: Json = {"id": str(tweet_id(created, at)), "created": f"{created:%Y-%m-%dT%H:%M:%SZ}", "lang": LANGS[at // 3 % 3]}
     author: Json = {"username": f"user_{at % 7}", "author": f"User {at % 7}", "followers": 10 * (at % 7)}
     place: Json = {"country": country, "country_code": code, "rash": tags[0], "tags": tags}
-    return own_row(text=f"{'incident' if at % 2 else 'quiet'} again, number {at}", **more, **author, **place)
+    text = f"{'incident' if at % 2 else 'quiet'} again, number {at}"
+    return written(created, at, text, lang=LANGS[at // 3 % 3], **author, **place)
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
     """The service with tweets of fifteen days, and X's own counts of some hours of one tag."""
     folder = tmp_path_factory.mktemp("filters")
-    settings = environment(folder, pretend_x)
-    with listening(folder, **settings) as running:
-        imported(running, *(row(at) for at in range(70)))
-        set_clock(running)
+    with holding(folder, pretend_x, *(row(at) for at in range(70))) as running:
         hour = int(NOW.timestamp()) // HOUR_S * HOUR_S
         for back in range(10, 60):
             values = (hour - back * HOUR_S, back % 4, f"{NOW:%Y-%m-%d %H:%M:%S.%f}")
             counted = "INSERT INTO counts SELECT id, '/', ?, ?, ? FROM tags WHERE tag = '#sre'"
-            databases.asked(settings["DATABASE_URL"], counted, *values)
+            databases.asked(databases.url_of(folder), counted, *values)
         yield running
 
 

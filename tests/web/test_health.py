@@ -6,15 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser
 
 from emulator import Emulator
 from telemetry.logs import LogMetrics
 from telemetry.metrics import HttpMetrics
-from tests.fixtures.browser import accessibility, tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, in_process, listening
+from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import total
 from web.parts import Level
 from web.shipping import Shipping, shipping
@@ -30,7 +28,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service as it is without credentials, once it has collected: its own emulator stands in. It has tokens."""
     folder = tmp_path_factory.mktemp("emulated")
     database = {"DATABASE_URL": f"sqlite:///{folder / 'emulated.db'}", "DATA_FOLDER": str(folder)}
-    with listening(folder, **database, COLLECT_ON_START="0", TAGS="#devops", TW_NUMBER="10", API_TOKEN=TOKEN) as running:
+    with in_process(folder, **database, COLLECT_ON_START="0", TAGS="#devops", TW_NUMBER="10", API_TOKEN=TOKEN) as running:
         yield running
 
 
@@ -89,15 +87,3 @@ def test_the_parts_the_state_of_the_database_and_the_version_are_said(plain: Ser
     assert "LOGSTASH_HOST" in part(page, "Logs")
     assert {Level.WELL.word in part(page, name) for name in ("Logs", "Collection", "X")} == {True}
     assert part(page, "Budget")
-
-
-@pytest.mark.browser
-def test_the_banner_is_tidy_on_a_telephone(emulated: Service, chromium: Browser) -> None:
-    with tab(chromium, viewport={"width": 360, "height": 800}) as page:
-        page.goto(f"{emulated.url}/sign-in")
-        assert accessibility(page) == []
-        page.get_by_label("Token").fill(TOKEN)
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{emulated.url}/")
-        assert page.get_by_role("complementary").filter(has_text=BANNER).is_visible()
-        assert (accessibility(page), untidy(page)) == ([], [])

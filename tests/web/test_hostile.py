@@ -12,12 +12,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from emulator import Emulator
-from tests.fixtures.archives import Json, own_row, tweet_id
+from tests.fixtures.archives import Json
 from tests.fixtures.browser import accessibility, tab, untidy
 from tests.fixtures.documents import opened
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, listening
-from tests.fixtures.views import NOW, against_the_policy, imported, set_clock
+from tests.fixtures.service import Service
+from tests.fixtures.views import NOW, against_the_policy, holding, written
 
 RUN = "window.ran = 1"
 TEXTS = (
@@ -40,19 +39,15 @@ PATHS = ("/", "/view/tweets?limit=200", "/view/tags/sre", "/view/authors/evil_0"
 
 
 def row(at: int, text: str) -> Json:
-    created = NOW - timedelta(minutes=at + 5)
     who: Json = {"username": f"evil_{at % len(NAMES)}", "author": NAMES[at % len(NAMES)], "followers": at}
     place: Json = {"country": f"<b onclick='{RUN}'>", "country_code": None, "lang": '"><script>'}
-    when: Json = {"id": str(tweet_id(created, at)), "created": f"{created:%Y-%m-%dT%H:%M:%SZ}"}
-    return own_row(text=text, **when, **who, **place)
+    return written(NOW - timedelta(minutes=at + 5), at, text, **who, **place)
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("hostile")
-    with listening(folder, **environment(folder, pretend_x)) as running:
-        imported(running, *(row(at, text) for at, text in enumerate(TEXTS)))
-        set_clock(running)
+    with holding(folder, pretend_x, *(row(at, text) for at, text in enumerate(TEXTS))) as running:
         yield running
 
 

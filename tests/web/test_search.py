@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.fixtures.archives import Json, own_row, tweet_id
+from tests.fixtures.archives import Json
 from tests.fixtures.documents import Element, opened
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, in_process
-from tests.fixtures.views import NOW, imported, set_clock
+from tests.fixtures.service import Service
+from tests.fixtures.views import NOW, holding, imported, set_clock, written
 
 ALL = 130
 SORTS: dict[str, Callable[[Json], Any]] = {
@@ -33,16 +32,13 @@ def row(at: int, *, before: timedelta | None = None) -> Json:
     """Return a tweet of the last days; four of them are of the same second, which only their ids tell apart."""
     created = NOW - (before or timedelta(minutes=40 * (at // 4) + 60))
     who: Json = {"username": f"user_{at % 5}", "author": f"User {at % 5}", "followers": at % 5 * 10}
-    when: Json = {"id": str(tweet_id(created, at)), "created": f"{created:%Y-%m-%dT%H:%M:%SZ}"}
-    return own_row(text=f"{'odd' if at % 2 else 'even'} tweet {at} #sre", **when, **who)
+    return written(created, at, f"{'odd' if at % 2 else 'even'} tweet {at} #sre", **who)
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("search")
-    with in_process(folder, **environment(folder, pretend_x)) as running:
-        imported(running, *(row(at) for at in range(ALL)))
-        set_clock(running)
+    with holding(folder, pretend_x, *(row(at) for at in range(ALL))) as running:
         yield running
 
 

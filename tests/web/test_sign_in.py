@@ -18,6 +18,7 @@ TOKEN = "write-7c1f0ad24b9e58d3"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service with a token, and without credentials of X: its emulator stands in."""
     folder = tmp_path_factory.mktemp("sign-in")
     settings = {"DATABASE_URL": f"sqlite:///{folder / 'tweets.db'}", "COLLECT_ON_START": "0", "API_TOKEN": TOKEN}
     settings |= {"ALLOWED_HOSTS": NAME}
@@ -54,7 +55,9 @@ def test_a_person_signs_in_reads_and_signs_out(service: Service, chromium: Brows
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_everybody_can_read_and_use_the_form(service: Service, chromium: Browser, width: int, scheme: str) -> None:
+def test_everybody_can_read_and_use_the_form_and_what_it_leads_to(
+    service: Service, chromium: Browser, width: int, scheme: str
+) -> None:
     with tab(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
         page.goto(f"{service.url}/sign-in")
         assert accessibility(page) == []
@@ -63,3 +66,7 @@ def test_everybody_can_read_and_use_the_form(service: Service, chromium: Browser
         page.get_by_role("alert").wait_for()
         assert accessibility(page) == []
         assert untidy(page) == ["complains: Failed to load resource: the server responded with a status of 401 (UNAUTHORIZED)"]
+        type_in(page, TOKEN)
+        page.wait_for_url(f"{service.url}/")
+        expect(page.get_by_role("complementary")).to_contain_text("These tweets are invented")
+        assert accessibility(page) == []

@@ -1,7 +1,8 @@
-"""Every page: whole, of its own files only, its errors in words; and in a browser tidy, and usable by everybody."""
+"""Every page: whole, light, of its own files only, its errors in words; and in a browser tidy, and usable by everybody."""
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 
@@ -31,6 +32,8 @@ PATHS = (
 PROBLEMS = {
     "/view/collections/999": 404,
     "/view/nothing": 404,
+    "/view/tags/devops/untrack": 405,
+    "/view/tags/two%20words": 404,
     "/?since=9999-12-31T23:59:59Z&tz=Pacific/Kiritimati": 400,
     "/view/tweets?since=0001-01-01T00:00:00Z&tz=America/New_York": 400,
     "/?" + "&".join(f"tag=t{number}" for number in range(11)): 400,
@@ -55,6 +58,8 @@ FAULTS = (
 )
 NOT_ASKED = {"/view/tags/sre": "tag", "/view/authors/{author}": "author"}
 REFUSED = re.compile(r"complains: Failed to load resource: the server responded with a status of 4\d\d")
+MOST_BYTES = 120_000
+PACKED, PLAIN = {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "identity"}
 WAYS = ((360, "dark"), (1280, "light"), (360, "light"), (1280, "dark"))
 """With the number of a page and with scripts or without, any two of width, scheme and scripts meet."""
 
@@ -119,6 +124,49 @@ def test_a_bad_value_is_a_page_that_names_the_field(service: Service, author: st
 @pytest.mark.parametrize("path", ["/nothing", "/tweets?colour=red"])
 def test_what_is_no_page_answers_browsers_with_a_problem_too(service: Service, path: str) -> None:
     assert service.get(path, headers=BROWSER).headers["Content-Type"] == "application/problem+json"
+
+
+def files(service: Service, path: str) -> set[str]:
+    """Return the paths of the files that a page loads."""
+    return loaded(opened(service, path), path)
+
+
+def weight(service: Service, paths: list[str], headers: dict[str, str]) -> int:
+    """Return how many bytes come over the wire for the bodies."""
+    answers = [service.get(path, headers=headers, stream=True) for path in paths]
+    assert {answer.status_code for answer in answers} == {200}
+    return sum(len(answer.raw.read(decode_content=False)) for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/", "/view/tweets", "/view/tags/devops", "/view/collections/new", "/view/health"])
+def test_all_that_a_page_loads_is_within_the_budget(service: Service, path: str) -> None:
+    own = files(service, path)
+    assert any(file.endswith(".css") for file in own)
+    assert weight(service, [path, *own], PACKED) <= MOST_BYTES
+
+
+def test_without_compression_it_would_not_be(service: Service) -> None:
+    paths = ["/", *files(service, "/")]
+    assert MOST_BYTES < weight(service, paths, PLAIN) > 3 * weight(service, paths, PACKED)
+
+
+def test_what_pages_load_is_packed_and_kept(service: Service) -> None:
+    for path in files(service, "/"):
+        packed, plain = (service.get(path, headers=headers, stream=True) for headers in (PACKED, PLAIN))
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.raw.read(decode_content=False)) == plain.content
+        assert "Accept-Encoding" in packed.headers["Vary"]
+        assert packed.headers["Cache-Control"].startswith("public")
+        again = service.get(path, headers=PACKED | {"If-None-Match": packed.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(service: Service) -> None:
+    first = service.get("/view/tags", headers=PACKED)
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    assert service.get("/view/tags", headers=PACKED | {"If-None-Match": first.headers["ETag"]}).status_code == 304
+    service.request("PUT", "/tags/new")
+    assert service.get("/view/tags", headers=PACKED | {"If-None-Match": first.headers["ETag"]}).status_code == 200
 
 
 @pytest.mark.browser
