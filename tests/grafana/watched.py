@@ -71,12 +71,11 @@ class Watched(NamedTuple):
 @contextmanager
 def watching(folder: Path) -> Iterator[Watched]:
     """Serve, with three collections that end in three ways, and requests of every kind."""
-    (folder / "prometheus").mkdir()
     with Emulator() as emulator, ExitStack() as stack:
         more = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(stack.enter_context(logstash()))}
         settings = environment(folder, emulator) | DAILY | more | {"COLLECT_EVERY": f"{EVERY_S}s"}
         service = stack.enter_context(listening(folder, **settings))
-        running = stack.enter_context(prometheus(folder / "prometheus", target=service.url.removeprefix("http://")))
+        running = stack.enter_context(prometheus(folder, target=service.url))
         schedule = service.app.extensions["schedule"]
         stack.callback(schedule.close)
         schedule.start()

@@ -97,8 +97,12 @@ class Prometheus:
 def prometheus(
     folder: Path, *, target: str, alertmanager: str = "alertmanager:9093", token: str = "none-is-asked-for"
 ) -> Iterator[Prometheus]:
-    """Run Prometheus with our configuration, its addresses, token and intervals changed, over our rules, whose `for` is 2 s."""
-    port = free_port()
+    """Run Prometheus in a folder `prometheus`, to scrape a URL and tell an Alertmanager by its address.
+
+    Of our configuration the addresses, the token and the intervals are changed; rules wait 2 s.
+    """
+    folder, port = folder / "prometheus", free_port()
+    folder.mkdir()
     address = f"127.0.0.1:{port}"
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     config["global"] |= {
@@ -107,7 +111,7 @@ def prometheus(
         "evaluation_interval": EVALUATED_EVERY,
     }
     for job in config["scrape_configs"]:
-        job["static_configs"][0]["targets"] = [target if job["job_name"] == "twitterapi" else address]
+        job["static_configs"][0]["targets"] = [target.removeprefix("http://") if job["job_name"] == "twitterapi" else address]
         if "authorization" in job:
             job["authorization"]["credentials_file"] = "metrics-token"
             (folder / "metrics-token").write_text(token)
@@ -134,8 +138,9 @@ def _hurried(document: Any) -> Any:
 
 @contextmanager
 def alertmanager(folder: Path, **settings: str) -> Iterator[str]:
-    """Run Alertmanager by our entry point and give its address; its routes are ours, but for their waiting."""
-    port = free_port()
+    """Run Alertmanager in a folder of its own by our entry point, and give its address; its routes wait for nothing."""
+    folder, port = folder / "alertmanager", free_port()
+    folder.mkdir()
     entrypoint = shutil.copy(PROMETHEUS / "alertmanager-entrypoint.sh", folder)
     config = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())
     for route in (config["route"], *config["route"]["routes"]):

@@ -37,10 +37,6 @@ class Web(Standin):
     def answer(self, asked: Asked) -> Answer:
         return 200, "".join(f"{series} {value}\n" for series, value in list(self.metrics.items()))
 
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
     def shown(self) -> set[str]:
         """Return the credentials that came with the requests."""
         return {asked.headers.get("authorization", "") for asked in list(self.asked)}

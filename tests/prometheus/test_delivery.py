@@ -39,15 +39,13 @@ def post(manager: str, *alerts: dict[str, str]) -> None:
 
 def test_an_alert_fires_reaches_the_webhook_and_clears_and_a_new_token_is_shown(tmp_path: Path) -> None:
     here = tmp_path / "prometheus"
-    for folder in (here, tmp_path / "alertmanager"):
-        folder.mkdir()
     web, service = Web(), Web()
     service.metrics = {"twitterapi_collection_interval_seconds": INTERVAL_S, LAST_SUCCESS: time.time() - 4 * INTERVAL_S}
     with web.serving(), ExitStack() as up:
         up.enter_context(service.serving())
         with (
-            alertmanager(tmp_path / "alertmanager", **webhooks(web)) as manager,
-            prometheus(here, target=service.address, alertmanager=manager, token="1st") as running,
+            alertmanager(tmp_path, **webhooks(web)) as manager,
+            prometheus(tmp_path, target=service.url, alertmanager=manager, token="1st") as running,
         ):
             wait_until(lambda: ("CollectionStale", "firing") in web.names(PEOPLE))
             assert running.firing() == {"CollectionStale", "Watchdog"}

@@ -60,10 +60,9 @@ def test_a_metric_label_or_value_that_is_not_exported_is_noticed(exported: Expor
 @pytest.mark.stack
 @with_programs
 def test_prometheus_counts_with_our_rules_what_the_traffic_was(tmp_path: Path) -> None:
-    (tmp_path / "prometheus").mkdir()
     with Emulator() as emulator, listening(tmp_path, **environment(tmp_path, emulator)) as service:
         assert service.get("/database").status_code == 200
-        with prometheus(tmp_path / "prometheus", target=service.url.removeprefix("http://")) as running:
+        with prometheus(tmp_path, target=service.url) as running:
             wait_until(lambda: running.query('up{job="twitterapi"} == 1'))
             before = answered(running)
             statuses = [service.get("/tweets_per_hour").status_code for _ in range(REQUESTS)]

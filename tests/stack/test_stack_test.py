@@ -5,7 +5,6 @@ Against stand-ins, and once as a command against the service, a real Prometheus,
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -15,8 +14,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -122,8 +123,7 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-@dataclass
-class Seen:
+class Seen(NamedTuple):
     """What the script found missing, by its last line, and all that it said."""
 
     missing: list[str]
@@ -136,12 +136,11 @@ Look = Callable[..., Seen]
 @pytest.fixture
 def script(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script as a module that reads the checkout, without the developer's environment."""
-    spec = importlib.util.spec_from_file_location("stack_test", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "stack_test", module)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader("stack_test", str(SCRIPT))
+    module = ModuleType(loader.name)
+    monkeypatch.setitem(sys.modules, loader.name, module)
+    module.__file__ = str(SCRIPT)
+    loader.exec_module(module)
     for name in ("ELASTIC_PASSWORD", "GF_SECURITY_ADMIN_USER", "GF_SECURITY_ADMIN_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module, "ROOT", checkout)
@@ -155,11 +154,14 @@ def look(script: Any, standins: Standins, capsys: pytest.CaptureFixture[str]) ->
     """Run the script over the stand-ins, or other addresses."""
 
     def run(urls: dict[str, str] | None = None, *, wait: float = 0) -> Seen:
-        options = [part for name, url in (urls or standins.urls()).items() for part in (f"--{name}", url)]
-        code, said = script.main(["--wait", str(wait), *options]), capsys.readouterr().out
+        code, said = script.main(["--wait", str(wait), *options(urls or standins.urls())]), capsys.readouterr().out
         return Seen(missing(said, code), said)
 
     return run
+
+
+def options(urls: dict[str, str]) -> list[str]:
+    return [part for name, url in urls.items() for part in (f"--{name}", url)]
 
 
 def missing(said: str, code: int) -> list[str]:
@@ -302,44 +304,35 @@ esac
 """
 
 
-@pytest.fixture
-def command(checkout: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(checkout: Path, urls: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the script as a command, where a `docker` knows the containers' passwords and no file does."""
-    (checkout / "scripts").mkdir()
     for name in ("scripts/stack-test.py", "settings.py"):
+        (checkout / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, checkout / name)
     (checkout / ".env").write_text("ELASTIC_PASSWORD=<elastic-password>\n")
     (checkout / "grafana/.env").write_text("GF_SECURITY_ADMIN_PASSWORD=<admin-password>\n")
-    docker = tmp_path / "bin/docker"
-    docker.parent.mkdir()
-    docker.write_text(DOCKER)
-    docker.chmod(0o755)
-
-    def run(urls: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
-        options = [part for name, url in urls.items() for part in (f"--{name}", url)]
-        env = {"PATH": f"{docker.parent}:{os.environ['PATH']}", **variables}
-        line = [sys.executable, str(checkout / "scripts/stack-test.py"), "--wait", "30", *options]
-        return subprocess.run(line, env=env, cwd=checkout, capture_output=True, text=True, timeout=LONGEST_S, check=False)
-
-    return run
+    (checkout / "docker").write_text(DOCKER)
+    (checkout / "docker").chmod(0o755)
+    line = [sys.executable, str(checkout / "scripts/stack-test.py"), "--wait", "30", *options(urls)]
+    env = {"PATH": f"{checkout}:{os.environ['PATH']}", **variables}
+    return subprocess.run(line, env=env, cwd=checkout, capture_output=True, text=True, timeout=LONGEST_S, check=False)
 
 
 @pytest.mark.stack
 @with_programs
 def test_a_request_to_the_service_is_found_on_every_way(
-    command: Callable[..., subprocess.CompletedProcess[str]], standins: Standins, elasticsearch: str, tmp_path: Path
+    checkout: Path, standins: Standins, elasticsearch: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "prometheus").mkdir()
     with Emulator() as emulator, logstash(elasticsearch, STREAM) as port:
         shipped = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(port)}
         with listening(tmp_path, **environment(tmp_path, emulator), **shipped) as service:
-            with prometheus(tmp_path / "prometheus", target=service.url.removeprefix("http://")) as running:
+            with prometheus(tmp_path, target=service.url) as running:
                 urls = {"api": service.url, "elasticsearch": elasticsearch, "prometheus": running.url}
-                done = command(standins.urls() | urls)
+                done = command(checkout, standins.urls() | urls)
                 assert missing(done.stdout, done.returncode) == [], done.stdout
                 assert done.stderr == ""
             said = service.get("/metrics").text
             for name in ("log_shipping_enabled", "log_records_dropped_total", "log_queue_records"):
                 assert f"\ntwitterapi_{name}" in said, "what is asked for when a record is missing"
-    refused = command(urls, PORT="none")
+    refused = command(checkout, urls, PORT="none")
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
