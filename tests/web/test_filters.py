@@ -54,10 +54,9 @@ def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> It
     folder = tmp_path_factory.mktemp("filters")
     with holding(folder, pretend_x, *(row(at) for at in range(70))) as running:
         hour = int(NOW.timestamp()) // HOUR_S * HOUR_S
-        for back in range(10, 60):
-            values = (hour - back * HOUR_S, back % 4, f"{NOW:%Y-%m-%d %H:%M:%S.%f}")
-            counted = "INSERT INTO counts SELECT id, '/', ?, ?, ? FROM tags WHERE tag = '#sre'"
-            databases.asked(databases.url_of(folder), counted, *values)
+        hours = "WITH RECURSIVE hours(back) AS (SELECT 10 UNION ALL SELECT back + 1 FROM hours WHERE back < 59)"
+        values = f"SELECT id, '/', ? - back * {HOUR_S}, back % 4, ? FROM tags, hours WHERE tag = '#sre'"
+        databases.asked(databases.url_of(folder), f"{hours} INSERT INTO counts {values}", hour, f"{NOW:%Y-%m-%d %H:%M:%S.%f}")
         yield running
 
 

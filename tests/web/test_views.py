@@ -82,7 +82,8 @@ def author(service: Service) -> str:
 def test_each_page_is_whole_and_loads_its_own_files_only(service: Service, author: str) -> None:
     files: set[str] = set()
     for path in (path.format(author=author) for path in PATHS):
-        page, policy = opened(service, path), service.get(path).headers["Content-Security-Policy"]
+        answer = service.get(path, headers=BROWSER)
+        page, policy = read(answer.text), answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'")
         assert not re.search(r"unsafe|https?:|\*", policy)
         assert against_the_policy(page) == [], path
