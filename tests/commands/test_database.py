@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from collector.imports import Import
-from collector.values import Archived
-from collector.x.parsing import tweet
 from emulator import Emulator
 from engines.migrating import known_revisions
 from models import Lease
 from tests.commands.conftest import MakeProgram, Program, asked, damage, paused
 from tests.fixtures.archives import FIXTURES, Archive, page, post
-from tests.fixtures.waiting import wait_until
 
 RUNS = "Error: another collection runs"
 
@@ -88,37 +83,6 @@ def test_where_nothing_can_be_written_is_said_in_one_line(make_program: MakeProg
     for command in ("backup", "restore"):
         ended = filled.run("database", command, tmp_path)
         assert (ended.code, ended.err[-1]) == (2, f"Error: Invalid value for 'FILE': File '{tmp_path}' is a directory.")
-
-
-def test_a_backup_taken_while_tweets_are_written_holds_whole_transactions(program: Program, tmp_path: Path) -> None:
-    program.collector.prepare()
-    database, over = program.collector.database, threading.Event()
-    batch = 7
-
-    def write() -> None:
-        number = 0
-        while not over.is_set():
-            archive = Import(database)
-            archive.add([Archived(tweet(post(number + offset))) for offset in range(batch)], [])
-            archive.end()
-            number += batch
-
-    writing = threading.Thread(target=write)
-    writing.start()
-    counts = [0]
-    try:
-        for number in range(3):
-            copy = tmp_path / f"copy-{number}.db"
-            wait_until(lambda: counted(program.file) > counts[-1])
-            assert program.run("database", "backup", copy) == (0, [], [])
-            assert asked(copy, "PRAGMA integrity_check") == [("ok",)]
-            assert asked(copy, "PRAGMA foreign_key_check") == []
-            counts.append(counted(copy))
-    finally:
-        over.set()
-        writing.join()
-    assert all(count % batch == 0 for count in counts)
-    assert counts == sorted(set(counts))
 
 
 @pytest.mark.dialects

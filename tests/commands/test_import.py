@@ -158,22 +158,6 @@ def test_what_an_archive_holds_cannot_forge_a_line_on_stderr(program: Program, t
     assert all(line.isprintable() for line in ended.err)
 
 
-def test_more_tweets_than_a_batch_are_stored_once_each(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(imports, "BATCH", 50)
-    pages = [page(*(post(minute) for minute in range(start, start + 10))) for start in range(0, 107, 9)]
-    file = json_lines(tmp_path / "archive.jsonl", *pages)
-    distinct = len({one["id"] for each in pages for one in each["data"]})
-    read = sum(len(each["data"]) for each in pages)
-    assert program.imported(file) == f"{read} tweets read, {distinct} added, 0 refused"
-    assert len(ids(program)) == distinct
-    rows = program.tweets()
-    answer = json_lines(tmp_path / "answer.json", {"tweets": rows})
-    assert program.imported(answer) == f"{distinct} tweets read, 0 added, 0 refused"
-    assert program.tweets() == rows
-
-
 def test_a_whole_answer_of_authors_without_ids_keeps_them_beyond_a_batch(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

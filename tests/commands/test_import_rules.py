@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from itertools import permutations
 
 import pytest
 from sqlalchemy import select
 
 from collector import imports
-from collector.tags import tracked
 from collector.tweets.deletions import bury, bury_author
 from emulator import Emulator
 from formats.records import record
 from models import Author
 from queries.authors import most_followed
-from queries.snowflakes import snowflake_time
 from tests.commands.conftest import MakeProgram, Program
 from tests.fixtures.archives import Archive, Json, edited, own_row, page, post, tweet_id, user
-
-ORDERS = list(permutations(range(3)))
 
 
 def tags_of(row: Json) -> tuple[str | None, list[str]]:
@@ -55,24 +50,17 @@ def test_a_tweet_without_a_tracked_tag_counts_everywhere_but_per_tag(program: Pr
     assert program.get("/tweets?order_by_followers_desc=5")["authors"][0]["tweets"] == 1
 
 
-@pytest.mark.parametrize("given", ["#Launch", " Launch "])
-def test_the_option_tag_is_linked_to_every_tweet_and_is_not_tracked_by_that(
-    program: Program, archive: Archive, given: str
-) -> None:
+def test_the_option_tag_is_linked_to_every_tweet_and_is_not_tracked_by_that(program: Program, archive: Archive) -> None:
     file = archive(page(post(0, "none"), post(1, "#sre")), own_row(2, rash="#devops", tags=["#devops"]))
-    program.imported("--tag", given, file)
+    program.imported("--tag", " Launch ", file)
+    program.imported("--tag", "observability", archive(page(post(3, "in the spelling that is known"))))
     assert list(map(tags_of, program.tweets())) == [
         ("#Launch", ["#Launch"]),
         ("#Launch", ["#Launch", "#sre"]),
         ("#devops", ["#devops", "#Launch"]),
+        ("#Observability", ["#Observability"]),
     ]
-    with program.collector.database.reading() as session:
-        assert [tag.tag for tag in tracked(session)] == ["#devops", "#Observability", "#sre"]
-
-
-def test_the_option_tag_takes_the_spelling_that_is_known(program: Program, archive: Archive) -> None:
-    program.imported("--tag", "observability", archive(page(post(0, "none"))))
-    assert tags_of(program.tweet()) == ("#Observability", ["#Observability"])
+    assert [tag["tag"] for tag in program.get("/tags")["tags"]] == ["#devops", "#Observability", "#sre"]
 
 
 def test_an_option_tag_that_is_no_hashtag_ends_the_command(nothing: Program, archive: Archive) -> None:
@@ -85,21 +73,14 @@ def test_an_option_tag_that_is_no_hashtag_ends_the_command(nothing: Program, arc
 
 
 @pytest.mark.dialects
-def test_rash_is_the_tag_of_the_earliest_import_that_found_the_tweet(program: Program, archive: Archive) -> None:
-    file = archive(page(post(0, "#sre")))
-    program.imported(file)
-    program.imported("--tag", "#aaa", file)
+def test_rash_is_the_tag_of_the_earliest_import_that_found_the_tweet_under_one(program: Program, archive: Archive) -> None:
+    found, untagged = archive(page(post(0, "#sre"))), archive(page(post(1, "no tag")))
+    program.imported(found, untagged)
+    assert list(map(tags_of, program.tweets())) == [("#sre", ["#sre"]), (None, [])]
+    program.imported("--tag", "#sre", untagged)
+    program.imported("--tag", "#aaa", found, untagged)
     program.imported(archive(own_row(0, rash="#abc", tags=["#abc"])))
-    assert tags_of(program.tweet()) == ("#sre", ["#aaa", "#abc", "#sre"])
-
-
-def test_an_import_that_found_it_under_no_tag_leaves_rash_to_the_first_that_does(program: Program, archive: Archive) -> None:
-    file = archive(page(post(0, "no tag")))
-    program.imported(file)
-    assert tags_of(program.tweet()) == (None, [])
-    program.imported("--tag", "#sre", file)
-    program.imported("--tag", "#aaa", file)
-    assert tags_of(program.tweet()) == ("#sre", ["#aaa", "#sre"])
+    assert list(map(tags_of, program.tweets())) == [("#sre", ["#aaa", "#abc", "#sre"]), ("#sre", ["#aaa", "#sre"])]
 
 
 @pytest.mark.parametrize("batch", [1, 500])
@@ -137,64 +118,40 @@ def test_a_collection_after_an_import_adds_its_tag_and_leaves_rash(
     assert [tags_of(row) for row in rows] == [("#zeta", ["#sre", "#zeta"])] * 5 + [("#sre", ["#sre"])] * 5
 
 
-def created(tweet: str) -> str:
-    """Return the time of an id as the API writes it."""
-    return f"{snowflake_time(int(tweet)):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def versions(first: int) -> list[Json]:
-    """Return the three versions of a tweet, oldest first."""
-    return [
-        edited(first, text="first #sre", lang="en", geo={"country": "Peru", "country_code": "PE"}),
-        edited(first, first + 10, text="second #sre", lang="it"),
-        edited(first, first + 10, first + 20, text="third #sre", lang="es", geo={"country": "Chile", "country_code": "CL"}),
-    ]
-
-
 @pytest.mark.dialects
-def test_an_edited_tweet_is_one_tweet_in_whatever_order_its_versions_come(program: Program, archive: Archive) -> None:
-    def lines(start: int, *steps: int) -> list[Json]:
-        return [page(versions(start + 100 * case)[order[step]]) for case, order in enumerate(ORDERS) for step in steps]
-
-    assert program.imported(archive(*lines(0, 0, 1, 2))) == "18 tweets read, 6 added, 0 refused"
-    for step, added in enumerate((6, 0, 0)):
-        assert program.imported(archive(*lines(1000, step))) == f"6 tweets read, {added} added, 0 refused"
-        rows = program.tweets()
-        assert all(row["created"] == created(row["id"]) for row in rows)  # the first version's, whichever are at hand
-    assert [row["id"] for row in rows] == [post(first)["id"] for start in (0, 1000) for first in range(start, start + 600, 100)]
-    for row in rows:
-        assert (row["tweet"], row["lang"], row["country"], row["country_code"]) == ("third #sre", "es", "Chile", "CL")
-    for first in (0, 1500):
-        for minute in (first, first + 10, first + 20):
-            assert program.get(f"/tweets/{post(minute)['id']}")["id"] == post(first)["id"]
-
-
-def observed(followers: int, hour: int, name: str = "Ada Muster", number: int = 0, author: int = 7001) -> Json:
-    """Return a page of a tweet whose author was called so at this hour, with the hour in the username."""
-    when = datetime(2026, 5, 1, hour, tzinfo=UTC)
-    return page(post(number, author=author), users=(user(author, name, f"ada{author}_{hour}", followers),), retrieved=when)
-
-
-@pytest.mark.dialects
-def test_an_author_is_shown_as_observed_last_in_whatever_order_the_observations_come(
+def test_an_edited_tweet_has_the_id_and_time_of_its_first_version_and_the_words_of_its_newest(
     program: Program, archive: Archive
 ) -> None:
-    def lines(start: int, *steps: int) -> list[Json]:
-        cases = [(start + case, (9, 12, 15)[order[step]]) for case, order in enumerate(ORDERS) for step in steps]
-        return [observed(hour * 100 + who, hour, f"Ada at {hour}", who * 100 + hour, who) for who, hour in cases]
+    """In whatever order they come: test_import_orders tries many."""
+    for versions, text, added in (((0, 10, 20), "third", 1), ((0,), "first", 0), ((0, 10), "second", 0)):
+        where = {"country": "Chile", "country_code": "CL"} if text == "third" else {"country": "Peru", "country_code": "PE"}
+        line = page(edited(*versions, text=f"{text} #sre", lang={"third": "es"}.get(text, "en"), geo=where))
+        assert program.imported(archive(line)) == f"1 tweets read, {added} added, 0 refused"
+        row = program.tweet()
+        assert (row["id"], row["created"]) == (post(0)["id"], "2026-03-02T08:30:00Z")
+        assert (row["tweet"], row["lang"], row["country"], row["country_code"]) == ("third #sre", "es", "Chile", "CL")
+    assert [program.get(f"/tweets/{post(minute)['id']}")["id"] for minute in (0, 10, 20)] == [post(0)["id"]] * 3
 
-    program.imported(archive(*lines(1, 0, 1, 2)))
-    for step in range(3):
-        program.imported(archive(*lines(11, step)))
-    people = [*range(1, 7), *range(11, 17)]
-    rows = program.tweets()
-    assert [int(row["author_id"]) for row in rows] == [who for who in people for _ in range(3)]
-    for row in rows:
-        who = int(row["author_id"])
-        assert (row["author"], row["username"], row["followers"]) == ("Ada at 15", f"ada{who}_15", 1500 + who)
+
+def observed(hour: int, number: int) -> Json:
+    """Return a page of a tweet whose author was observed at this hour, which their name, username and followers tell."""
+    author = user(7001, f"Ada at {hour}", f"ada_{hour}", 100 * hour)
+    return page(post(number), users=(author,), retrieved=datetime(2026, 5, 1, hour, tzinfo=UTC))
+
+
+@pytest.mark.dialects
+def test_an_author_is_shown_as_observed_last_whenever_that_came(program: Program, archive: Archive) -> None:
+    program.imported(archive(observed(12, 0), observed(15, 1)))
+    program.imported(archive(observed(9, 2)))
+    for row in program.tweets():
+        assert (row["author"], row["username"], row["followers"]) == ("Ada at 15", "ada_15", 1500)
         assert row["observed"] == "2026-05-01T15:00:00Z"
-    ranked = program.get("/tweets?order_by_followers_desc=50")["authors"]
-    assert [(one["username"], one["tweets"]) for one in ranked] == [(f"ada{who}_15", 3) for who in reversed(people)]
+    assert program.get("/tweets?order_by_followers_desc=5")["authors"] == [
+        {"author": "Ada at 15", "followers": 1500, "username": "ada_15", "tweets": 3}
+    ]
+    silent = {"id": "7001", "username": "ada_15", "name": "Ada later"}
+    program.imported(archive(page(post(3), users=(silent,), retrieved=datetime(2026, 5, 2, tzinfo=UTC))))
+    assert {(row["author"], row["followers"]) for row in program.tweets()} == {("Ada later", 1500)}
 
 
 def test_an_old_archive_imported_over_a_collection_does_not_overwrite_its_authors(
@@ -278,13 +235,11 @@ def test_an_author_known_by_name_only_and_the_same_by_id_are_one(program: Progra
 
 
 def test_an_author_known_under_two_names_and_then_by_id_is_one(program: Program, archive: Archive) -> None:
-    program.imported(
-        archive(own_row(0, username="ada7001_9"), own_row(1, username="ada7001_12"), own_row(2, username="ada7001_12"))
-    )
-    program.imported(archive(observed(120, 9, number=3), observed(130, 12, number=4)))
+    program.imported(archive(*(own_row(number, username=f"ada_{hour}") for number, hour in enumerate((9, 12, 12)))))
+    program.imported(archive(observed(9, 3), observed(12, 4)))
     with program.collector.database.reading() as session:
         ranked = most_followed(session, limit=10)
-    assert [(author.username, author.followers, author.tweets) for author in ranked] == [("ada7001_12", 130, 5)]
+    assert [(author.username, author.followers, author.tweets) for author in ranked] == [("ada_12", 1200, 5)]
     assert program.run("database", "verify").code == 0
 
 
@@ -294,9 +249,8 @@ def test_an_author_who_goes_while_an_import_runs_is_known_again_by_their_next_tw
     monkeypatch.setattr(imports, "BATCH", 1)
     program.collector.prepare()
     database = program.collector.database
-    rows = [
-        record(json.dumps(own_row(number, author_id="7001", observed="2026-05-01T00:00:00Z")).encode()) for number in (0, 1)
-    ]
+    known = {"author_id": "7001", "observed": "2026-05-01T00:00:00Z"}
+    rows = [record(json.dumps(own_row(number, **known)).encode()) for number in (0, 1)]
     archive = imports.Import(database)
     archive.add(rows[0].tweets, rows[0].authors)
     with database.writing() as session:
@@ -305,24 +259,6 @@ def test_an_author_who_goes_while_an_import_runs_is_known_again_by_their_next_tw
     archive.add(rows[1].tweets, rows[1].authors)
     archive.end()
     assert (program.tweet()["author"], program.tweet()["username"]) == ("Ada Muster", "ada_muster")
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_a_version_that_came_without_its_history_is_the_same_tweet(program: Program, archive: Archive, together: bool) -> None:
-    orders = ("lone whole", "whole lone", "whole lone whole")
-    for case, order in enumerate(orders):
-        lone = post(10 * case + 5, "second wording #sre")
-        whole = {**lone, "edit_history_tweet_ids": [post(10 * case)["id"], lone["id"]]}
-        lines = [lone if word == "lone" else whole for word in order.split()]
-        for objects in [lines] if together else [[line] for line in lines]:
-            program.imported(archive(*objects))
-        assert program.get(f"/tweets/{lone['id']}")["id"] == post(10 * case)["id"]
-    assert list(map(tags_of, program.tweets())) == [("#sre", ["#sre"])] * len(orders)
-
-
-def deleted(program: Program, number: int) -> None:
-    with program.collector.database.writing() as session:
-        assert bury(session, int(post(number)["id"]))
 
 
 def texts(program: Program) -> list[str]:
@@ -335,7 +271,8 @@ def texts(program: Program) -> list[str]:
 def test_no_version_of_a_deleted_tweet_comes_back(program: Program, archive: Archive) -> None:
     program.imported(archive(page(*(post(number, "one") for number in (1, 11, 21)), post(9, "another"))))
     for first, order in ((1, "alone known"), (11, "known alone"), (21, "known")):
-        deleted(program, first)
+        with program.collector.database.writing() as session:
+            assert bury(session, int(post(first)["id"]))
         given = {"alone": edited(first + 1, text="two"), "known": edited(first, first + 1, text="two")}
         for name in order.split():
             program.imported(archive(page(given[name])))
@@ -385,10 +322,3 @@ def test_who_has_a_deleted_username_now_goes_with_all_their_tweets(without_bob: 
     assert texts(without_bob) == []
     without_bob.imported(archive(page(post(4, "as robert", author=5), users=(ROBERT,), retrieved=NOW)))
     assert texts(without_bob) == []
-
-
-def test_what_a_newer_observation_does_not_say_is_kept(program: Program, archive: Archive) -> None:
-    program.imported(archive(page(post(0), users=(user(followers=5),), retrieved=datetime(2026, 11, 20, tzinfo=UTC))))
-    silent = {"id": "7001", "username": "ada_muster", "name": "Ada Muster"}
-    program.imported(archive(page(post(1), users=(silent,), retrieved=datetime(2026, 11, 21, tzinfo=UTC))))
-    assert {tweet["followers"] for tweet in program.tweets()} == {5}
