@@ -44,9 +44,9 @@ def test_who_sends_too_slowly_gets_to_read_408_however_steadily_it_drips(
         client.sendall(begun)
         channels(served, 1, begun=True)
         for _ in range(2):
-            clock.forward(LONG / 2 - 1)
+            clock.forward(LONG / 3)
             client.sendall(b"x")
-        clock.forward(3)
+        clock.forward(LONG / 3)
         answer = everything(client)
     head, _, body = answer[answer.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")

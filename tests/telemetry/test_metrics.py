@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import get_tweets
@@ -50,15 +50,18 @@ def one(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iter
 
 
 def test_the_file_of_a_worker_that_has_just_begun_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = tmp_path / "counter_1.db"
+    fresh, real = tmp_path / "counter_1.db", MultiProcessCollector.collect
     fresh.touch()
+
+    def collected_and_then_begun(collector: MultiProcessCollector) -> object:
+        try:
+            return real(collector)  # type: ignore[no-untyped-call]
+        finally:
+            fresh.write_bytes(bytes(4096))
+
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    begun = threading.Timer(0.1, fresh.write_bytes, [bytes(4096)])
-    begun.start()
-    try:
-        assert generate_latest(scraped(CollectorRegistry(), [])) == b""
-    finally:
-        begun.join()
+    monkeypatch.setattr(MultiProcessCollector, "collect", collected_and_then_begun)
+    assert generate_latest(scraped(CollectorRegistry(), [])) == b""
 
 
 @pytest.mark.process
