@@ -133,6 +133,8 @@ def test_a_name_that_is_not_this_machine_is_refused(reader: Client) -> None:
 def test_unknown_faults_and_reasons_are_refused(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="unknown fault"):
         emulator.plan("earthquake")
+    with pytest.raises(ValueError, match="unknown endpoint"):
+        emulator.plan("html", endpoint="moon")
     with pytest.raises(ValueError, match="endpoint compliance"):
         emulator.plan("job_failed")
     with pytest.raises(ValueError, match="unknown reason"):

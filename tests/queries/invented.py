@@ -98,7 +98,8 @@ OTHERS = st.builds(
     min_followers=st.sampled_from([None, None, 0, 50]),
     words=st.sampled_from(["", "", "again", "incident nothing"]).map(asked),
 )
-FILTERS = st.just(ALL) | PERIODS | OTHERS
+TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))
+FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS
 
 
 def wanted(database: Database, filters: Filters) -> list[TweetView]:

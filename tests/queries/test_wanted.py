@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alchemy import Database
@@ -26,7 +26,7 @@ from queries.texts import Hashtags, hashtags
 from queries.tweets import TweetView, found
 from tests.fixtures import databases
 from tests.formats.views import MANY
-from tests.queries.invented import FILTERS, MIDDLE, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
+from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
 from text import hashtags as rules
 
 pytestmark = pytest.mark.dialects
@@ -102,8 +102,9 @@ def counted(periods: Sequence[Period], views: Sequence[TweetView]) -> list[int]:
     return [counts[number] for number in range(len(periods))]
 
 
+@example(Filters(since=MIDDLE + timedelta(seconds=1)), "UTC", -7200, 36 * 3600, True)  # within a quarter
 @MANY
-@given(FILTERS, st.sampled_from(ZONES), SECONDS, LENGTHS, st.booleans())
+@given(PERIODS | FILTERS, st.sampled_from(ZONES), SECONDS, LENGTHS, st.booleans())
 def test_the_counts_by_period_are_those_of_the_wanted_tweets(
     database: Database, filters: Filters, zone: str, second: int, length: int, after: bool
 ) -> None:
