@@ -170,6 +170,28 @@ def paused(collector: Collector) -> Iterator[Started]:
         reading.removeFilter(wait)
 
 
+QUERIES = {
+    "tweets": """SELECT t.id, version, text, created, t.lang, country, country_code, author_id, key
+        FROM tweets t LEFT JOIN tags ON tags.id = rash_id""",
+    "tweet_tags": "SELECT tweet_id, key FROM tweet_tags JOIN tags ON tags.id = tag_id",
+    "versions": "SELECT id, tweet_id FROM versions",
+    "authors": "SELECT id, username, name, followers, observed, tweets FROM authors",
+    "payloads": "SELECT id, tweet_id, retrieved, body FROM payloads",
+    "author_payloads": "SELECT author_id, retrieved, body FROM author_payloads",
+    "quarters": "SELECT start, tweets FROM quarters",
+    "presences": "SELECT start, quarters, authors FROM presences",
+    "tag_langs": "SELECT key, tag_langs.lang, tweets FROM tag_langs JOIN tags ON tags.id = tag_id",
+    "tag_hours": "SELECT key, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
+    "facet_hours": "SELECT facet, start, value, tweets FROM facet_hours",
+}
+Contents = dict[str, list[tuple[Any, ...]]]
+
+
+def contents(program: Program) -> Contents:
+    """Return what is stored, table by table; runs and times of runs are left out, and tags are named."""
+    return {table: sorted(databases.asked(program.url, query), key=repr) for table, query in QUERIES.items()}
+
+
 def asked(file: Path, statement: str) -> list[tuple[Any, ...]]:
     """Ask a SQLite file without the program."""
     return databases.asked(f"sqlite:///{file}", statement)

@@ -7,38 +7,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from collector import imports
 from collector.tweets.deletions import bury
-from tests.commands.conftest import Program
-from tests.fixtures import databases
+from tests.commands.conftest import Contents, Program, contents
 from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, user
 from tests.fixtures.loggers import logging_restored
 
-QUERIES = {
-    "tweets": """SELECT t.id, version, text, created, t.lang, country, country_code, author_id, key
-        FROM tweets t LEFT JOIN tags ON tags.id = rash_id""",
-    "tweet_tags": "SELECT tweet_id, key FROM tweet_tags JOIN tags ON tags.id = tag_id",
-    "versions": "SELECT id, tweet_id FROM versions",
-    "authors": "SELECT id, username, name, followers, observed, tweets FROM authors",
-    "payloads": "SELECT id, tweet_id, retrieved, body FROM payloads",
-    "author_payloads": "SELECT author_id, retrieved, body FROM author_payloads",
-    "quarters": "SELECT start, tweets FROM quarters",
-    "presences": "SELECT start, quarters, authors FROM presences",
-    "tag_langs": "SELECT key, tag_langs.lang, tweets FROM tag_langs JOIN tags ON tags.id = tag_id",
-    "tag_hours": "SELECT key, start, tweets FROM tag_hours JOIN tags ON tags.id = tag_id",
-    "facet_hours": "SELECT facet, start, value, tweets FROM facet_hours",
-}
 BURIED = 95
-Contents = dict[str, list[Any]]
-
-
-def contents(program: Program) -> Contents:
-    """Return what is stored, table by table; runs and times of runs are left out, and tags are named."""
-    return {table: sorted(databases.asked(program.url, query), key=repr) for table, query in QUERIES.items()}
 
 
 def archive() -> list[Json]:

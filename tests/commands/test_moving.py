@@ -69,14 +69,3 @@ def test_by_a_copy(three: list[Program], tmp_path: Path) -> None:
         assert three[number].run("database", "restore", copy).code == 0
         assert exported(three[number], tmp_path / f"{number}.ndjson") == first
         assert three[number].run("database", "verify").code == 0
-
-
-def test_what_is_dropped_comes_back_from_its_copy(three: list[Program], tmp_path: Path) -> None:
-    program = three[1]
-    filled(program, tmp_path)
-    first = exported(program, tmp_path / "before.ndjson")
-    name = program.drop()
-    assert program.get("/tweets") == {"tweets": []}
-    assert program.run("database", "restore", name).code == 0
-    assert exported(program, tmp_path / "after.ndjson") == first
-    assert program.run("database", "verify").code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from tests.fixtures.loggers import logging_restored
 from text.words import indexed
 
 DAY = 86_400
+NOON, DAYS = datetime(2026, 11, 16, 12, tzinfo=UTC), timedelta(days=1)
 ADDS_UP = Ended(0, [], ["everything adds up"])
 
 
@@ -36,9 +38,18 @@ def spent(emulator: Emulator) -> int:
     return sum(day.ceiling for day in emulator.ledger.days().values()) * 1000
 
 
-def settings(emulator: Emulator, **more: str) -> dict[str, str]:
+def opened(make: Callable[..., Program], emulator: Emulator, *where: Any, **more: str) -> Program:
+    """Return a program that goes by the emulator's clock, which stands in the middle of a month."""
     usual = {"MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "30", "X_RETRY_WAIT": "0s"}
-    return {"TWITTER_API_URL": emulator.url, **usual, **more}
+    program = make(*where, TWITTER_API_URL=emulator.url, **usual, **more)
+    program.collector.clock.tell(emulator.clock.now())
+    return program
+
+
+@pytest.fixture
+def emulator(emulator: Emulator) -> Emulator:
+    emulator.clock.hold(NOON + 2 * DAYS)
+    return emulator
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +57,15 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
     """Two collections with edits and a gap between them, an import and a deletion."""
     folder = tmp_path_factory.mktemp("past")
     with logging_restored(), Emulator() as emulator:
-        with closing((program := Program(folder, **settings(emulator))).collector) as collector:
+        emulator.clock.hold(NOON)
+        with closing((program := opened(Program, emulator, folder)).collector) as collector:
             collector.prepare()
             get_tweets(collector)
-            collector.clock.tell(emulator.clock.now())
             emulator.clock.advance(2 * DAY)
-        with closing((program := Program(folder, **settings(emulator))).collector) as collector:
+        with closing((program := opened(Program, emulator, folder)).collector) as collector:
             get_tweets(collector)
             program.imported(FIXTURES / "twarc-pages.jsonl")
-            victim = int(program.tweets()[0]["id"])
+            victim = int(program.tweets()[1]["id"])
             with collector.database.writing() as session:
                 bury(session, victim)
         emptied(program)
@@ -64,10 +75,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
 @pytest.fixture
 def lived(tmp_path: Path, emulator: Emulator, past: Past, make_program: MakeProgram) -> Program:
     """The program over a copy of that database."""
-    emulator.clock.advance(2 * DAY)
     (tmp_path / "program").mkdir()
     (tmp_path / "program" / "tweets.db").write_bytes(past.file)
-    return make_program(**settings(emulator))
+    return opened(make_program, emulator)
 
 
 def emptied(program: Program) -> None:
@@ -105,50 +115,52 @@ def test_what_was_collected_imported_and_deleted_adds_up(lived: Program) -> None
     assert lived.run("database", "verify") == ADDS_UP
 
 
-FAULTS = {
-    "quarter of an hour": "UPDATE quarters SET tweets = tweets + 1 WHERE start = (SELECT min(start) FROM quarters)",
-    "quarter of an hour, ": "DELETE FROM quarters WHERE start = (SELECT max(start) FROM quarters)",
-    "authors per quarter of an hour": "INSERT INTO presences SELECT max(start), 108, 1 FROM presences",
-    "per tag and language": "UPDATE tag_langs SET tweets = tweets - 1 WHERE lang = 'en'",
-    "per tag and hour": "UPDATE tag_hours SET tweets = tweets + 1 WHERE start = (SELECT max(start) FROM tag_hours)",
-    "per facet": "UPDATE facet_counts SET value = 'Elbonia' WHERE facet = 'country' AND value = ''",
-    "per facet,": "INSERT INTO facet_counts SELECT 'tag', 'no tag', 1",
-    "per facet and hour": "UPDATE facet_hours SET start = start - 1 WHERE facet = 'country' AND value = ''",
-    "per facet and hour,": "DELETE FROM facet_hours WHERE facet = 'lang' AND value = 'en'",
-    "per hashtag": "UPDATE hashtags SET tweets = tweets + 1 WHERE id = 1",
-    "per hashtag,": "DELETE FROM hashtags WHERE id = 1",
-    "under their name": "UPDATE hashtags SET tag = tag || 'z' WHERE id = 1",
-    "per tag and hashtag": "UPDATE tag_hashtags SET tweets = tweets - 1 WHERE hashtag_id = 1",
-    "the hashtags of their text": "DELETE FROM tweet_hashtags WHERE hashtag_id = 1",
-    "hashtags of their text": "INSERT OR IGNORE INTO tweet_hashtags SELECT id, 999999 FROM tweets",
-    "per author": "UPDATE authors SET tweets = 7 WHERE id = (SELECT max(id) FROM authors)",
-    "spend per collection": "UPDATE spends SET posts = posts + 1 WHERE run_id = 1",
-    "spend per collection,": "UPDATE runs SET ceiling = ceiling + 1 WHERE id = 2",
-    "remembered": "INSERT INTO purchases SELECT max(day), 'post', 5 FROM purchases",
-    "in the ledger": "UPDATE budgets SET spent = spent - 1",
-    "in reservations": "UPDATE budgets SET reserved = 5",
-    "by its tags": "UPDATE run_tags SET added = added + 1 WHERE run_id = 1 AND tag_id = 1",
-    "stored that were deleted": "INSERT INTO tombstones SELECT max(id), '2026-11-24T00:00:00Z', 0 FROM tweets",
-    "whose author was deleted": "INSERT INTO author_tombstones SELECT max(author_id), '2026-11-24T00:00:00Z' FROM tweets",
-    "have a country that was deleted": "INSERT INTO tombstones SELECT min(id), '2026-11-24T00:00:00Z', 1 FROM tweets "
-    "WHERE country IS NOT NULL",
-    "later version": "INSERT INTO versions SELECT max(id), min(id) FROM tweets",
-    "makes no sense": "UPDATE listings SET before = since_id",
-    "by which first": "UPDATE tweets SET rash_id = NULL WHERE id = (SELECT tweet_id FROM tweet_tags LIMIT 1)",
-    "not given out yet": "UPDATE tags SET since_id = since_id * 2 WHERE id = 1",
-    "0 of its text are not indexed, 1": "INSERT INTO tweet_words (rowid, words) SELECT max(id), 'planted' FROM tweets",
-    "not indexed, 2 are that it lacks": "INSERT INTO tweet_words (rowid, words) SELECT max(id) + 1, 'a b' FROM tweets",
-    "words of more tweets": "INSERT INTO tweet_words (rowid, words) SELECT id + 1, 'planted' FROM tweets",
-    "1 of its text are not indexed": "UPDATE tweets SET text = 'planted' WHERE id = (SELECT max(id) FROM tweets)",
-    "damaged": "UPDATE tweet_words_data SET block = zeroblob(length(block)) WHERE id > 10",
-    "not there": "DELETE FROM authors WHERE id = (SELECT author_id FROM tweets LIMIT 1)",
-}
+FAULTS = [
+    ("quarter of an hour", "UPDATE quarters SET tweets = tweets + 1 WHERE start = (SELECT min(start) FROM quarters)"),
+    ("quarter of an hour", "DELETE FROM quarters WHERE start = (SELECT max(start) FROM quarters)"),
+    ("authors per quarter of an hour", "INSERT INTO presences SELECT max(start), 108, 1 FROM presences"),
+    ("per tag and language", "UPDATE tag_langs SET tweets = tweets - 1 WHERE lang = 'en'"),
+    ("per tag and hour", "UPDATE tag_hours SET tweets = tweets + 1 WHERE start = (SELECT max(start) FROM tag_hours)"),
+    ("per facet", "UPDATE facet_counts SET value = 'Elbonia' WHERE facet = 'country' AND value = ''"),
+    ("per facet", "INSERT INTO facet_counts SELECT 'tag', 'no tag', 1"),
+    ("per facet and hour", "UPDATE facet_hours SET start = start - 1 WHERE facet = 'country' AND value = ''"),
+    ("per facet and hour", "DELETE FROM facet_hours WHERE facet = 'lang' AND value = 'en'"),
+    ("per hashtag", "UPDATE hashtags SET tweets = tweets + 1 WHERE id = 1"),
+    ("per hashtag", "DELETE FROM hashtags WHERE id = 1"),
+    ("under their name", "UPDATE hashtags SET tag = tag || 'z' WHERE id = 1"),
+    ("per tag and hashtag", "UPDATE tag_hashtags SET tweets = tweets - 1 WHERE hashtag_id = 1"),
+    ("hashtags of their text", "DELETE FROM tweet_hashtags WHERE hashtag_id = 1"),
+    ("hashtags of their text", "INSERT OR IGNORE INTO tweet_hashtags SELECT id, 999999 FROM tweets"),
+    ("per author", "UPDATE authors SET tweets = 7 WHERE id = (SELECT max(id) FROM authors)"),
+    ("spend per collection", "UPDATE spends SET posts = posts + 1 WHERE run_id = 1"),
+    ("spend per collection", "UPDATE runs SET ceiling = ceiling + 1 WHERE id = 2"),
+    ("remembered", "INSERT INTO purchases SELECT max(day), 'post', 5 FROM purchases"),
+    ("in the ledger", "UPDATE budgets SET spent = spent - 1"),
+    ("in reservations", "UPDATE budgets SET reserved = 5"),
+    ("by its tags", "UPDATE run_tags SET added = added + 1 WHERE run_id = 1 AND tag_id = 1"),
+    ("stored that were deleted", "INSERT INTO tombstones SELECT max(id), '2026-11-24T00:00:00Z', 0 FROM tweets"),
+    ("whose author was deleted", "INSERT INTO author_tombstones SELECT max(author_id), '2026-11-24T00:00:00Z' FROM tweets"),
+    (
+        "have a country that was deleted",
+        "INSERT INTO tombstones SELECT id, '2026-11-24T00:00:00Z', 1 FROM tweets WHERE country > 'C'",
+    ),
+    ("later version", "INSERT INTO versions SELECT max(id), min(id) FROM tweets"),
+    ("makes no sense", "UPDATE listings SET before = since_id"),
+    ("by which first", "UPDATE tweets SET rash_id = NULL WHERE id = (SELECT tweet_id FROM tweet_tags LIMIT 1)"),
+    ("not given out yet", "UPDATE tags SET since_id = since_id * 2 WHERE id = 1"),
+    ("0 of its text are not indexed, 1", "INSERT INTO tweet_words (rowid, words) SELECT max(id), 'planted' FROM tweets"),
+    ("not indexed, 2 are that it lacks", "INSERT INTO tweet_words (rowid, words) SELECT max(id) + 1, 'a b' FROM tweets"),
+    ("words of more tweets", "INSERT INTO tweet_words (rowid, words) SELECT id + 1, 'planted' FROM tweets"),
+    ("1 of its text are not indexed", "UPDATE tweets SET text = 'planted' WHERE id = (SELECT max(id) FROM tweets)"),
+    ("damaged", "UPDATE tweet_words_data SET block = zeroblob(length(block)) WHERE id > 10"),
+    ("not there", "DELETE FROM authors WHERE id = (SELECT author_id FROM tweets LIMIT 1)"),
+]
 """What verify says, and what is planted."""
 
 
-@pytest.mark.parametrize("words", FAULTS)
-def test_a_planted_fault_is_found(lived: Program, words: str) -> None:
-    spoil(lived, FAULTS[words])
+@pytest.mark.parametrize(("words", "statement"), FAULTS)
+def test_a_planted_fault_is_found(lived: Program, words: str, statement: str) -> None:
+    spoil(lived, statement)
     ended = lived.run("database", "verify")
     assert ended.code == 1
     assert words in " ".join(ended.err)
@@ -192,7 +204,7 @@ def test_a_restore_keeps_what_was_spent_and_what_was_deleted(lived: Program, tmp
 def test_a_restore_of_another_databases_copy_adds_up_too(
     lived: Program, make_program: MakeProgram, tmp_path: Path, emulator: Emulator
 ) -> None:
-    other, copy = make_program("other", **settings(emulator)), tmp_path / "copy.db"
+    other, copy = opened(make_program, emulator, "other"), tmp_path / "copy.db"
     other.collector.prepare()
     get_tweets(other.collector)
     spoil(other, "UPDATE runs SET started = '2026-11-01T00:00:00Z'")
@@ -207,18 +219,18 @@ def test_a_lost_page_of_the_replaced_database_stays_reserved_after_a_restore(
     make_program: MakeProgram, tmp_path: Path, emulator: Emulator
 ) -> None:
     """Listings get the same ids again in the copy; what was reserved for one isn't settled by another."""
-    own, copy = settings(emulator, X_RETRIES="0", TAGS="#devops,#sre"), tmp_path / "copy.db"
-    program = make_program(**own)
+    own, copy = {"X_RETRIES": "0", "TAGS": "#devops,#sre"}, tmp_path / "copy.db"
+    program = opened(make_program, emulator, **own)
     program.collector.prepare()
     get_tweets(program.collector)
     assert program.run("database", "backup", copy).code == 0
     emulator.clock.advance(7_200)
-    program = make_program(**own)
+    program = opened(make_program, emulator, **own)
     emulator.plan("cut", times=2)
     get_tweets(program.collector)
     assert program.run("database", "restore", copy).code == 0
     emulator.clock.advance(7_200)
-    program = make_program(**own)
+    program = opened(make_program, emulator, **own)
     get_tweets(program.collector)
     month = program.get("/spend")["month"]
     assert emulator.ledger.total().ceiling / 1_000 <= month["ceiling_usd"] + month["unsettled_usd"] + 1e-9
@@ -256,16 +268,15 @@ def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program)
 def test_an_older_copy_and_then_a_newer_one_book_each_purchase_once(
     make_program: MakeProgram, tmp_path: Path, emulator: Emulator
 ) -> None:
-    own = settings(emulator, X_RETRIES="0")
     older, newer = tmp_path / "older.db", tmp_path / "newer.db"
-    program = make_program(**own)
+    program = opened(make_program, emulator, X_RETRIES="0")
     program.collector.prepare()
     get_tweets(program.collector)
     assert program.run("database", "backup", older).code == 0
     emulator.plan("server_500", times=3)
     get_tweets(program.collector)
     emulator.clock.advance(7_200)
-    program = make_program(**own)
+    program = opened(make_program, emulator, X_RETRIES="0")
     get_tweets(program.collector)
     assert program.run("database", "backup", newer).code == 0
     for copy in (older, newer):
@@ -276,7 +287,7 @@ def test_an_older_copy_and_then_a_newer_one_book_each_purchase_once(
 
 def test_another_billing_day_is_no_fault(lived: Program, make_program: MakeProgram, emulator: Emulator) -> None:
     for day in ("15", "1", "28"):
-        program = make_program(**settings(emulator, BILLING_DAY=day))
+        program = opened(make_program, emulator, BILLING_DAY=day)
         emulator.clock.advance(3_600)
         get_tweets(program.collector)
         assert program.run("database", "verify") == ADDS_UP
