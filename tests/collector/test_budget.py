@@ -12,6 +12,7 @@ from sqlalchemy import select
 import api
 from alchemy import Database
 from api import get_tweets
+from collector import lease
 from collector.collector import Collector
 from collector.money.prices import Billing, Prices
 from collector.tags import track, untrack
@@ -252,12 +253,13 @@ def test_a_page_that_may_have_been_sold_in_either_month_counts_in_both(one_page:
 @pytest.mark.reliability
 @pytest.mark.dialects
 def test_a_request_whose_failure_cant_be_recorded_does_not_hold_up_the_others(
-    make_collector: MakeCollector, emulator: Emulator, caplog: pytest.LogCaptureFixture
+    make_collector: MakeCollector, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The file is locked while X refuses: thirteen tags wait for a budget that is reserved by nobody any more.
 
     A server's lock is waited for as long as the lease lasts.
     """
+    monkeypatch.setattr(lease, "LASTS_S", 5)
     collector = make_collector(TAGS=f"{ALL},#a,#b,#c", MONTHLY_BUDGET_USD="2.5", X_RETRIES="0")
     emulator.latency = 1
     emulator.plan("server_503", times=1)
