@@ -20,6 +20,7 @@ from emulator import Emulator
 from telemetry.metrics import scraped
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.processes import Server, serving
+from tests.fixtures.reception import Served
 from tests.fixtures.service import Service, in_process
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -99,6 +100,12 @@ def test_what_a_client_sends_makes_no_new_labels(one: Service) -> None:
     assert methods <= {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"}
     assert "unknown" in routes
     assert not any("nowhere" in route for route in routes)
+
+
+def test_a_request_that_never_reaches_the_app_is_counted_by_its_status(service: Service) -> None:
+    with Served(service.app, refused=service.app.extensions["metrics"].refused) as served:
+        assert served.answer(b"nonsense\r\n\r\n").status == 400
+    assert value(scrape(service), "flask_http_request_total", method="other", status="400") == 1
 
 
 def test_the_collector_is_counted_whoever_collects(service: Service, emulator: Emulator, collector: Collector) -> None:
