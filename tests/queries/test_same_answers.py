@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from emulator import Emulator
 from tests.fixtures import databases
@@ -48,29 +44,7 @@ WORDS = [
     "\u2028",
     "<&>",
 ]
-TEXTS = st.lists(st.sampled_from(WORDS + TAGS) | st.text(max_size=4), min_size=1, max_size=6).map(" ".join)
-NUMBERS, AUTHORS = st.integers(0, 12), st.integers(1, 6)
-FOLLOWERS = st.sampled_from([None, 0, 5, 5, 900, 2**31])
-PEOPLE = st.dictionaries(AUTHORS, st.tuples(st.sampled_from(NAMES), st.sampled_from(USERNAMES), FOLLOWERS))
-POSTS = st.tuples(NUMBERS, TEXTS, AUTHORS | st.none(), st.sampled_from(LANGUAGES))
-
-
-def _row(number: int, text: str, country: tuple[Any, Any], tags: list[str], **more: Any) -> tuple[int, str, dict[str, Any]]:
-    return number, text, {**more, "country": country[0], "country_code": country[1], "tags": sorted(set(tags))}
-
-
-ROWS = st.builds(
-    _row,
-    number=NUMBERS,
-    text=TEXTS,
-    country=st.sampled_from(COUNTRIES),
-    tags=st.lists(st.sampled_from(TAGS), max_size=3),
-    username=st.sampled_from([*USERNAMES, None]),
-    author=st.sampled_from([*NAMES, None]),
-    followers=FOLLOWERS,
-    lang=st.sampled_from(LANGUAGES),
-)
-
+FOLLOWERS = [None, 0, 5, 5, 900, 2**31]
 SORTS = [f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-")]
 AUTHOR_SORTS = ["-followers", "-tweets"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
@@ -103,12 +77,9 @@ OTHERS = [
 ]
 PAGED = [f"/tweets?limit=2&sort={sort}" for sort in SORTS] + [f"/authors?limit=2&sort={sort}" for sort in AUTHOR_SORTS]
 PATHS = [*LISTS, *COUNTS, *OTHERS, *PAGED]
-SOME_PATHS = [*LISTS, *COUNTS[::3], *OTHERS, *PAGED]
-"""Each filter with some of the eight, by turns."""
 
 
 NOW = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-SOME = 10
 
 
 class Sides:
@@ -168,63 +139,64 @@ def _same(answers: Sequence[object], of: object = None) -> None:
     assert answers[0] == answers[1], of
 
 
-class Both(RuleBasedStateMachine):
-    """What may happen to tweets, on both."""
+class Life:
+    """What may happen to tweets, on both, drawn by chance."""
 
-    x: ClassVar[Emulator]
-    asked: ClassVar[Sequence[str]] = PATHS
-    """What is asked at the end."""
+    def __init__(self, sides: Sides, chance: Random) -> None:
+        self.sides, self._chance = sides, chance
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder, self.steps = tempfile.TemporaryDirectory(), 0
-        self.sides = Sides(Path(self.folder.name), self.x)
+    def _one(self, values: Sequence[Any]) -> Any:
+        return self._chance.choice(values)
 
-    def teardown(self) -> None:
-        try:
-            self.sides.compare(self.asked)
-        finally:
-            self.sides.close()
-            self.folder.cleanup()
+    def _text(self) -> str:
+        return " ".join(self._chance.choices(WORDS + TAGS, k=self._chance.randint(1, 6)))
 
-    @rule(given=st.lists(POSTS, min_size=1, max_size=8), people=PEOPLE)
-    def import_a_page(self, given: list[Any], people: dict[int, Any]) -> None:
-        posts = [post(number, text, author=author, lang=lang) for number, text, author, lang in given]
-        users = tuple(user(number, *facts) for number, facts in people.items())
-        self.sides.imported(objects=[page(*posts, users=users)])
+    def _numbers(self) -> list[int]:
+        return self._chance.sample(range(13), 8)
 
-    @rule(given=st.lists(ROWS, min_size=1, max_size=8))
-    def import_rows(self, given: list[tuple[int, str, dict[str, Any]]]) -> None:
-        self.sides.imported(objects=[own_row(number, text, **more) for number, text, more in given])
+    def import_a_page(self) -> None:
+        posts = [
+            post(number, self._text(), author=self._one([None, *range(1, 7)]), lang=self._one(LANGUAGES))
+            for number in self._numbers()
+        ]
+        people = [user(number, self._one(NAMES), self._one(USERNAMES), self._one(FOLLOWERS)) for number in range(1, 6)]
+        self.sides.imported(objects=[page(*posts, users=tuple(people))])
 
-    @rule(number=NUMBERS, text=TEXTS, tag=st.sampled_from(TAGS))
-    def import_an_edit(self, number: int, text: str, tag: str) -> None:
-        self.sides.imported("--tag", tag, objects=[page(edited(number, number + 20, text=text))])
+    def import_rows(self) -> None:
+        self.sides.imported(objects=[self._row(number) for number in self._numbers()])
 
-    @rule(number=NUMBERS)
-    def delete_a_tweet(self, number: int) -> None:
-        self.sides.request("DELETE", f"/tweets/{post(number)['id']}")
+    def _row(self, number: int) -> Json:
+        country, code = self._one(COUNTRIES)
+        named = {
+            "username": self._one([*USERNAMES, None]),
+            "author": self._one([*NAMES, None]),
+            "followers": self._one(FOLLOWERS),
+        }
+        tags = sorted(self._chance.sample(TAGS, self._chance.randint(0, 3)))
+        return own_row(number, self._text(), **named, country=country, country_code=code, tags=tags, lang=self._one(LANGUAGES))
 
-    @rule(name=st.sampled_from(USERNAMES))
-    def delete_an_author(self, name: str) -> None:
-        self.sides.request("DELETE", f"/authors/{name}")
+    def import_an_edit(self) -> None:
+        number = self._one(range(13))
+        self.sides.imported("--tag", self._one(TAGS), objects=[page(edited(number, number + 20, text=self._text()))])
 
-    @rule(tag=st.sampled_from(TAGS), method=st.sampled_from(["PUT", "DELETE"]))
-    def track_or_untrack(self, tag: str, method: str) -> None:
-        self.sides.request(method, f"/tags/{quote(tag.removeprefix('#'))}")
+    def delete_a_tweet(self) -> None:
+        self.sides.request("DELETE", f"/tweets/{post(self._one(range(13)))['id']}")
 
-    @rule()
+    def delete_an_author(self) -> None:
+        self.sides.request("DELETE", f"/authors/{self._one(USERNAMES)}")
+
+    def track_or_untrack(self) -> None:
+        self.sides.request(self._one(["PUT", "DELETE"]), f"/tags/{quote(self._one(TAGS).removeprefix('#'))}")
+
     def collect(self) -> None:
         self.sides.request("POST", "/database")
 
-    @rule()
     def drop(self) -> None:
         self.sides.request("DELETE", "/database")
 
-    @invariant()
-    def both_answer_the_same(self) -> None:
-        self.steps += 1
-        self.sides.compare(PATHS[self.steps * 7 % SOME :: SOME])
+
+LIFE = [Life.import_a_page, Life.import_rows, Life.import_an_edit, Life.delete_a_tweet, Life.delete_an_author]
+LIFE += [Life.track_or_untrack, Life.collect]
 
 
 @pytest.fixture(scope="module")
@@ -236,38 +208,27 @@ def emulated() -> Iterator[Emulator]:
         yield running
 
 
-def test_both_answer_the_same_after_everything_that_may_happen_to_tweets(emulated: Emulator) -> None:
-    chance, Both.x, Both.asked = Random(1), emulated, SOME_PATHS
-    both = Both()
-
-    def texts(number: int) -> list[str]:
-        return [" ".join(chance.choices(WORDS + TAGS, k=4)) for _ in range(number)]
-
-    def drawn(values: Sequence[Any]) -> Any:
-        return chance.choice(values)
-
-    page = [(number, text, drawn([None, *range(1, 7)]), drawn(LANGUAGES)) for number, text in enumerate(texts(8))]
-    people = {number: (NAMES[number], USERNAMES[number], drawn([None, 0, 5, 5, 900, 2**31])) for number in range(1, 6)}
-    both.import_a_page(given=page, people=people)
-    rows = [
-        _row(number, text, drawn(COUNTRIES), chance.sample(TAGS, 2), username=drawn(USERNAMES), author=drawn(NAMES), lang="en")
-        for number, text in enumerate(texts(8), 5)
-    ]
-    both.import_rows(given=rows)
-    both.import_an_edit(number=1, text="Café at #z_1", tag=TAGS[2])
-    both.delete_a_tweet(number=2)
-    both.delete_an_author(name=USERNAMES[3])
-    both.track_or_untrack(tag=TAGS[3], method="PUT")
-    both.track_or_untrack(tag=TAGS[0], method="DELETE")
-    both.collect()
-    both.teardown()
+def test_both_answer_the_same_after_everything_that_may_happen_to_tweets(emulated: Emulator, tmp_path: Path) -> None:
+    with closing(Sides(tmp_path, emulated)) as sides:
+        life = Life(sides, Random(1))
+        for happen in LIFE:
+            happen(life)
+        sides.compare([*LISTS, *COUNTS[::3], *OTHERS, *PAGED])  # each filter with some of the eight, by turns
+        life.drop()
+        life.import_rows()
+        sides.compare(PAGED)
 
 
 @pytest.mark.slow
-def test_both_answer_the_same_whatever_happened(emulated: Emulator) -> None:
-    Both.x, Both.asked, slow = emulated, PATHS, [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    some = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=slow)
-    run_state_machine_as_test(Both, settings=some)
+@pytest.mark.parametrize("seed", range(60))
+def test_both_answer_the_same_whatever_happened(emulated: Emulator, tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)
+    with closing(Sides(tmp_path, emulated)) as sides:
+        life = Life(sides, chance)
+        for step in range(30):
+            chance.choice([*LIFE, Life.drop])(life)
+            sides.compare(PATHS[step * 7 % 10 :: 10])
+        sides.compare()
 
 
 def test_a_difference_is_noticed(tmp_path: Path, emulated: Emulator) -> None:
