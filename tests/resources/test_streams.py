@@ -21,7 +21,7 @@ from alchemy import Database, QueryTooLong
 from emulator import Emulator
 from queries import lists
 from resources import Snapshots
-from resources.streams import MOST_STREAMS
+from resources.streams import MOST_STREAMS, Streams, TooManyStreams
 from tests.fixtures.archives import own_row
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
@@ -116,6 +116,16 @@ def test_only_so_many_long_answers_are_sent_at_once(service: Service) -> None:
         assert service.get("/tweets?limit=1000").status_code == 200
         assert service.get("/tweets_per_hour").status_code == 200
     assert service.get("/tweets?format=ids").status_code == 200  # who has gone holds nothing
+
+
+def test_a_stream_that_is_closed_twice_makes_room_once() -> None:
+    streams = Streams(most=1)
+    for _ in range(2):
+        stream = streams.begin(iter([b"more"]))
+        with pytest.raises(TooManyStreams):
+            streams.begin(iter([]))
+        stream.close()
+        stream.close()
 
 
 def endless(database: Database, **options: Any) -> None:
