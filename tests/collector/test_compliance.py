@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -41,7 +40,7 @@ from models import ComplianceJob, Lease, Payload, Tweet, Version
 from settings import load
 from tests.collector.conftest import NOON, MakeCollector, standing
 from tests.fixtures.environment import ROOT, environment
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 T = TypeVar("T")
 AT_ONCE = Waiting(first=0.01, longest=0.05, most=30)
@@ -64,128 +63,119 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory, database_backend: str) ->
     return folder / "tweets.db"
 
 
+class Round:
+    """A collector with these tweets, and what it takes to ask X about them."""
+
+    def __init__(self, collector: Collector, x: AppOnly, emulator: Emulator) -> None:
+        self.collector, self.x, self.emulator = collector, x, emulator
+        self.every = sorted({*self._all(Tweet.id), *self._all(Version.id)})
+        self.left = self.ids()
+
+    def remove(self) -> None:
+        """Let X remove a tweet for each reason; `left` are the others."""
+        gone = self.left[5:205:40]
+        for one, reason in zip(gone, WHOLE, strict=True):
+            self.emulator.remove(one, reason=reason)
+        self.left = [one for one in self.left if one not in gone]
+
+    def comply(self, x: X | None = None, *, waiting: Waiting = AT_ONCE, stop: Event | None = None) -> Complied:
+        settings: dict[str, Any] = {"patience": PATIENCE, "waiting": waiting, "stop": stop or Event()}
+        return comply(self.collector.database, x or self.x, **settings)
+
+    def finish(self, *states: str, jobs: int | None = None) -> None:
+        """Comply, and see that what must go went, by jobs that ended like this."""
+        assert self.comply() == Complied(1, len(self.every), len(WHOLE), 0)
+        assert (self.ids(), self.states()) == (self.left, list(states))
+        assert len(self.emulator.jobs) == (jobs or len(states))
+        assert faults(self.collector.database, self.collector.order.billing) == []
+
+    def ids(self) -> list[int]:
+        return self._all(Tweet.id)
+
+    def states(self) -> list[str]:
+        with self.collector.database.reading() as session:
+            return list(session.scalars(select(ComplianceJob.state).order_by(ComplianceJob.id)))
+
+    def _all(self, column: Any) -> list[int]:
+        with self.collector.database.reading() as session:
+            return list(session.scalars(select(column).order_by(column)))
+
+
 @pytest.fixture
-def filled(snapshot: Path, tmp_path: Path, make_collector: MakeCollector) -> Collector:
-    """A collector over a database of the test's own with those tweets."""
+def asking(snapshot: Path, tmp_path: Path, make_collector: MakeCollector, emulator: Emulator) -> Iterator[Round]:
+    """A round over a database of the test's own."""
     if snapshot.exists():
         shutil.copyfile(snapshot, tmp_path / "tweets.db")
-        return make_collector()
     collector = make_collector()
-    get_tweets(collector)
-    return collector
-
-
-@pytest.fixture
-def x(filled: Collector) -> Iterator[AppOnly]:
-    with closing(AppOnly(filled.source.reach(), XClock())) as asked:
-        yield asked
-
-
-def complied(collector: Collector, x: X, *, waiting: Waiting = AT_ONCE, stop: Event | None = None) -> Complied:
-    return comply(collector.database, x, stop=stop or Event(), patience=PATIENCE, waiting=waiting)
-
-
-def ids(collector: Collector) -> list[int]:
-    with collector.database.reading() as session:
-        return list(session.scalars(select(Tweet.id).order_by(Tweet.id)))
-
-
-def versions(collector: Collector) -> list[int]:
-    with collector.database.reading() as session:
-        return sorted({*session.scalars(select(Tweet.id)), *session.scalars(select(Version.id))})
-
-
-def states(collector: Collector) -> list[str]:
-    with collector.database.reading() as session:
-        return list(session.scalars(select(ComplianceJob.state).order_by(ComplianceJob.id)))
-
-
-def adds_up(collector: Collector) -> bool:
-    return faults(collector.database, collector.order.billing) == []
-
-
-def removed(collector: Collector, emulator: Emulator) -> list[int]:
-    """Let X remove a tweet for each reason, and return the ids of those that remain."""
-    stored = ids(collector)
-    gone = stored[5:205:40]
-    for one, reason in zip(gone, WHOLE, strict=True):
-        emulator.remove(one, reason=reason)
-    return [one for one in stored if one not in gone]
-
-
-def calls(emulator: Emulator) -> list[str]:
-    return [request.path for request in emulator.requests if "compliance" in request.path]
+    if not snapshot.exists():
+        get_tweets(collector)
+    with closing(AppOnly(collector.source.reach(), XClock())) as x:
+        yield Round(collector, x, emulator)
 
 
 @pytest.mark.dialects
-def test_each_reason_removes_the_tweet(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    left = removed(filled, emulator)
-    every = versions(filled)
-    assert complied(filled, x) == Complied(1, len(every), 5, 0)
-    assert ids(filled) == left
-    assert list(emulator.jobs[0].ids) == every
-    assert states(filled) == ["done"]
-    assert adds_up(filled)
-    emulator.reinstate()
-    get_tweets(filled)
-    assert set(ids(filled)) & set(every) == set(left)
+def test_each_reason_removes_the_tweet(asking: Round) -> None:
+    asking.remove()
+    asking.finish("done")
+    assert list(asking.emulator.jobs[0].ids) == asking.every
+    asking.emulator.reinstate()
+    get_tweets(asking.collector)
+    assert set(asking.ids()) & set(asking.every) == set(asking.left)
 
 
 @pytest.mark.dialects
-def test_a_withdrawn_location_takes_the_location_only(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    with filled.database.reading() as session:
-        located = select(Tweet.id).where(Tweet.country.is_not(None), Tweet.country_code.is_not(None))
-        one, other, *_ = session.scalars(located)
-    emulator.remove(one, reason="scrub_geo")
-    before = ids(filled)
-    assert complied(filled, x)[2:4] == (0, 1)
-    assert ids(filled) == before
-    with filled.database.reading() as session:
-        rows = session.execute(select(Tweet.id, Tweet.country, Tweet.country_code).where(Tweet.id.in_((one, other)))).all()
+def test_a_withdrawn_location_takes_the_location_only(asking: Round) -> None:
+    places = select(Tweet.id, Tweet.country, Tweet.country_code)
+    with asking.collector.database.reading() as session:
+        one, other, *_ = session.scalars(places.where(Tweet.country.is_not(None), Tweet.country_code.is_not(None)))
+    asking.emulator.remove(one, reason="scrub_geo")
+    assert asking.comply()[2:4] == (0, 1)
+    assert asking.ids() == asking.left
+    with asking.collector.database.reading() as session:
+        rows = session.execute(places.where(Tweet.id.in_((one, other)))).all()
         bodies = {row.id: unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
     assert {row.id: row.country is None and row.country_code is None for row in rows} == {one: True, other: False}
     assert "geo" not in bodies[one]["data"]
     assert "includes" not in bodies[one]
     assert bodies[other]["includes"]["places"]
-    assert adds_up(filled)
+    assert faults(asking.collector.database, asking.collector.order.billing) == []
 
 
-def test_an_edited_tweet_goes_whichever_of_its_versions_x_names(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    with filled.database.reading() as session:
+def test_an_edited_tweet_goes_whichever_of_its_versions_x_names(asking: Round) -> None:
+    with asking.collector.database.reading() as session:
         last, first = session.execute(select(Version.id, Version.tweet_id).order_by(Version.id.desc())).first() or (0, 0)
-    emulator.remove(last)
-    assert complied(filled, x).removed == 1
-    assert first not in ids(filled)
+    asking.emulator.remove(last)
+    assert asking.comply().removed == 1
+    assert first not in asking.ids()
 
 
 @pytest.mark.parametrize("small", [erasure.SMALL, 1000])
 def test_what_was_removed_is_gone_from_a_small_file_and_a_large_one(
-    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, small: int
+    asking: Round, monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
     monkeypatch.setattr(erasure, "SMALL", small)
-    one = ids(filled)[30]
-    with filled.database.reading() as session:
+    one, database = asking.left[30], asking.collector.database
+    with database.reading() as session:
         (text,) = session.scalars(select(Tweet.text).where(Tweet.id == one))
         assert session.scalars(select(Tweet.id).where(Tweet.text == text)).all() == [one]
-    emulator.remove(one)
-    assert complied(filled, x).removed == 1
-    folder = filled.database.file.parent
-    assert not [file.name for file in folder.iterdir() if text.encode() in file.read_bytes()]
-    with filled.database.reading() as session:
+    asking.emulator.remove(one)
+    assert asking.comply().removed == 1
+    assert not [file.name for file in database.file.parent.iterdir() if text.encode() in file.read_bytes()]
+    with database.reading() as session:
         assert erasure.owed(session) == 0
 
 
 def test_nothing_is_asked_where_nothing_is_stored(collector: Collector, emulator: Emulator) -> None:
     with closing(AppOnly(collector.source.reach())) as x:
-        assert complied(collector, x) == Complied()
-    assert calls(emulator) == []
+        assert Round(collector, x, emulator).comply() == Complied()
+    assert emulator.requests == []
 
 
 class Cut:
     """X, until a call at which the process is killed: before X hears of it, or after X has done it."""
 
-    def __init__(self, x: AppOnly, call: str, *, before: bool, after_lines: int = 0) -> None:
-        self._x, self._call, self._before, self._lines = x, call, before, after_lines
+    def __init__(self, x: AppOnly, call: str, *, before: bool) -> None:
+        self._x, self._call, self._before = x, call, before
         self.clock = x.clock
 
     def create_job(self, name: str) -> Job:
@@ -199,7 +189,7 @@ class Cut:
 
     def download(self, url: str) -> Iterator[bytes]:
         for number, line in enumerate(self._x.download(url)):
-            if self._call == "download" and number == self._lines:
+            if self._call == "download" and number == (0 if self._before else 3):
                 raise Killed
             yield line
 
@@ -220,29 +210,26 @@ class Cut:
         ("job", True, 1),
         ("upload", True, 1),
         ("upload", False, 1),
-        ("download", True, 1),
+        ("download", False, 1),
     ],
 )
 def test_killed_at_a_call_it_goes_on_with_the_same_job(
-    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, call: str, before: bool, jobs: int
+    asking: Round, monkeypatch: pytest.MonkeyPatch, call: str, before: bool, jobs: int
 ) -> None:
     monkeypatch.setattr(redactions, "BATCH", 2)
-    left, every = removed(filled, emulator), versions(filled)
+    asking.remove()
     with pytest.raises(Killed):
-        complied(filled, Cut(x, call, before=before, after_lines=3))
-    assert complied(filled, x) == Complied(1, len(every), 5, 0)
-    assert ids(filled) == left
-    assert len(emulator.jobs) == jobs
-    assert states(filled) == ["done"]
-    assert adds_up(filled)
+        asking.comply(Cut(asking.x, call, before=before))
+    asking.finish("done", jobs=jobs)
 
 
 @pytest.mark.parametrize("state", ["uploaded", "complete", "done"])
 @pytest.mark.parametrize("before", [True, False])
 def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
-    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, state: str, before: bool
+    asking: Round, monkeypatch: pytest.MonkeyPatch, state: str, before: bool
 ) -> None:
-    left, move = removed(filled, emulator), Records.move
+    asking.remove()
+    move = Records.move
 
     def cut(records: Records, record: Any, to: str) -> bool:
         if to == state and before:
@@ -254,61 +241,61 @@ def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
 
     monkeypatch.setattr(Records, "move", cut)
     with pytest.raises(Killed):
-        complied(filled, x)
+        asking.comply()
     monkeypatch.setattr(Records, "move", move)
     ended = state == "done" and not before
-    assert complied(filled, x)[2:] == (0 if ended else 5, 0, False)
-    assert ids(filled) == left
-    assert len(emulator.jobs) == 1 + ended
+    assert asking.comply()[2:] == (0 if ended else len(WHOLE), 0, False)
+    assert asking.ids() == asking.left
+    assert len(asking.emulator.jobs) == 1 + ended
 
 
 @pytest.mark.process
 @pytest.mark.reliability
 @pytest.mark.dialects
-def test_killed_for_real_while_x_is_at_work_it_goes_on(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    emulator.compliance_seconds = 60
-    left = removed(filled, emulator)
+def test_killed_for_real_while_x_is_at_work_it_goes_on(asking: Round) -> None:
+    asking.emulator.compliance_seconds = 60
+    asking.remove()
     program = (
         "import sys, threading; from alchemy import Database; from collector.compliance.jobs import comply, Waiting;"
         "from collector.x.app_only import AppOnly; from collector.x.transport import Access;"
         "comply(Database(sys.argv[1]), AppOnly(Access(sys.argv[2], 'x')), stop=threading.Event(), waiting=Waiting(0.05, 0.05))"
     )
-    url = str(filled.database.url)
-    process = subprocess.Popen([sys.executable, "-c", program, url, emulator.url], cwd=ROOT, env={"PATH": os.environ["PATH"]})
-    wait_until(lambda: states(filled) == ["uploaded"])
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    database = asking.collector.database
+    command = [sys.executable, "-c", program, str(database.url), asking.emulator.url]
+    process = subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"]})
+    try:
+        wait_until(lambda: asking.states() == ["uploaded"])
+    finally:
+        process.kill()
+        process.wait(10)
     with pytest.raises(DatabaseUnavailable, match="another process sees to compliance"):
-        complied(filled, x)
-    with filled.database.writing() as session:
+        asking.comply()
+    with database.writing() as session:
         session.execute(update(Lease).where(Lease.name == records.LEASE).values(expires=0))  # a minute later
-    emulator.clock.advance(61)
-    assert complied(filled, x).removed == 5
-    assert ids(filled) == left
-    assert len(emulator.jobs) == 1
+    asking.emulator.clock.advance(61)
+    asking.finish("done")
 
 
-def test_only_one_at_a_time(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    emulator.compliance_seconds, stop = 60, Event()
-    first = Thread(target=complied, args=(filled, x), kwargs={"stop": stop})
+def test_only_one_at_a_time(asking: Round) -> None:
+    asking.emulator.compliance_seconds, stop = 60, Event()
+    first = Thread(target=asking.comply, kwargs={"stop": stop})
     first.start()
-    wait_until(lambda: states(filled) == ["uploaded"])
+    wait_until(lambda: asking.states() == ["uploaded"])
     with pytest.raises(DatabaseUnavailable, match="another process"):
-        complied(filled, x)
+        asking.comply()
     stop.set()
-    first.join(10)
-    assert states(filled) == ["uploaded"]
-    emulator.clock.advance(61)
-    assert complied(filled, x).jobs == 1
+    first.join(LONGEST_WAIT_S)
+    assert asking.states() == ["uploaded"]
+    asking.emulator.clock.advance(61)
+    assert asking.comply().jobs == 1
 
 
-def test_where_x_takes_too_long_the_next_call_goes_on(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    emulator.compliance_seconds = 7200
-    left = removed(filled, emulator)
-    assert complied(filled, x, waiting=Waiting(0.01, 0.01, 0.02)) == Complied(waiting=True)
-    emulator.clock.advance(7201)
-    assert complied(filled, x).removed == 5
-    assert (ids(filled), len(emulator.jobs)) == (left, 1)
+def test_where_x_takes_too_long_the_next_call_goes_on(asking: Round) -> None:
+    asking.emulator.compliance_seconds = 7200
+    asking.remove()
+    assert asking.comply(waiting=Waiting(0.01, 0.01, 0.02)) == Complied(waiting=True)
+    asking.emulator.clock.advance(7201)
+    asking.finish("done")
 
 
 @pytest.mark.parametrize(
@@ -321,102 +308,83 @@ def test_where_x_takes_too_long_the_next_call_goes_on(filled: Collector, x: AppO
         ("job_in_progress", "compliance"),
     ],
 )
-def test_a_fault_of_x_is_got_over_with_the_same_job(
-    filled: Collector, x: AppOnly, emulator: Emulator, fault: str, endpoint: str
-) -> None:
-    left = removed(filled, emulator)
-    emulator.plan(fault, endpoint=endpoint)
-    assert complied(filled, x).removed == 5
-    assert (ids(filled), len(emulator.jobs)) == (left, 1)
+def test_a_fault_of_x_is_got_over_with_the_same_job(asking: Round, fault: str, endpoint: str) -> None:
+    asking.remove()
+    asking.emulator.plan(fault, endpoint=endpoint)
+    asking.finish("done")
 
 
 @pytest.mark.parametrize("endpoint", ["compliance", "upload", "download"])
-def test_where_x_stays_unwell_it_is_said_and_the_next_call_goes_on(
-    filled: Collector, x: AppOnly, emulator: Emulator, endpoint: str
-) -> None:
-    left = removed(filled, emulator)
-    emulator.plan("reset", times=None, endpoint=endpoint, after_pages=1 if endpoint == "compliance" else 0)
+def test_where_x_stays_unwell_it_is_said_and_the_next_call_goes_on(asking: Round, endpoint: str) -> None:
+    asking.remove()
+    asking.emulator.plan("reset", times=None, endpoint=endpoint, after_pages=1 if endpoint == "compliance" else 0)
     with pytest.raises(XFailure, match="X is unwell"):
-        complied(filled, x)
-    emulator.clear_faults()
-    assert complied(filled, x).removed == 5
-    assert (ids(filled), len(emulator.jobs)) == (left, 1)
+        asking.comply()
+    asking.emulator.clear_faults()
+    asking.finish("done")
 
 
-def test_a_job_that_x_gives_up_is_made_anew_three_times_at_most(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    left = removed(filled, emulator)
-    emulator.plan("job_failed", times=None, endpoint="compliance")
+def test_a_job_that_x_gives_up_is_made_anew_three_times_at_most(asking: Round) -> None:
+    asking.remove()
+    asking.emulator.plan("job_failed", times=None, endpoint="compliance")
     with pytest.raises(XFailure, match="3 compliance jobs failed"):
-        complied(filled, x)
-    assert states(filled) == ["failed"] * 3
-    emulator.clear_faults()
-    assert complied(filled, x).removed == 5
-    assert ids(filled) == left
+        asking.comply()
+    assert asking.states() == ["failed"] * 3
+    asking.emulator.clear_faults()
+    asking.finish(*["failed"] * 3, "done")
 
 
-def test_a_job_whose_upload_ran_out_is_made_anew(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    left = removed(filled, emulator)
+@pytest.mark.parametrize(("call", "seconds"), [("upload", 16 * 60), ("download", 8 * 86_400)])
+def test_a_job_whose_upload_ran_out_or_whose_answer_is_not_kept_any_more_is_made_anew(
+    asking: Round, call: str, seconds: int
+) -> None:
+    asking.remove()
     with pytest.raises(Killed):
-        complied(filled, Cut(x, "upload", before=True))
-    emulator.clock.advance(16 * 60)
-    assert complied(filled, x).removed == 5
-    assert (ids(filled), states(filled)) == (left, ["failed", "done"])
+        asking.comply(Cut(asking.x, call, before=True))
+    if call == "download":
+        with asking.collector.database.writing() as session:
+            session.execute(update(ComplianceJob).values(created=NOON - timedelta(days=300)))
+    asking.emulator.clock.advance(seconds)
+    asking.finish("failed", "done")
 
 
-def test_a_job_whose_answer_x_does_not_keep_any_more_is_made_anew(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    left = removed(filled, emulator)
-    with pytest.raises(Killed):
-        complied(filled, Cut(x, "download", before=True))
-    with filled.database.writing() as session:
-        session.execute(update(ComplianceJob).values(created=NOON - timedelta(days=300)))
-    emulator.clock.advance(8 * 86400)
-    assert complied(filled, x).removed == 5
-    assert (ids(filled), states(filled)) == (left, ["failed", "done"])
-
-
-def test_refused_credentials_and_a_rate_limit_fail_no_job(filled: Collector, x: AppOnly, emulator: Emulator) -> None:
-    emulator.plan("unauthorized", times=None, endpoint="compliance")
-    with pytest.raises(XFailure, match="credentials") as failure:
-        complied(filled, x)
-    assert failure.value.kind == "unauthorized"
-    assert states(filled) == []
-    emulator.clear_faults()
-    emulator.plan("rate_limit", times=None, endpoint="compliance", after_pages=1)
-    with pytest.raises(XFailure, match="rate limit"):
-        complied(filled, x)
-    emulator.clear_faults()
-    assert complied(filled, x).jobs == 1
-    assert len(emulator.jobs) == 1
+def test_refused_credentials_and_a_rate_limit_fail_no_job(asking: Round) -> None:
+    for fault, words, kind in (("unauthorized", "credentials", "unauthorized"), ("rate_limit", "rate limit", "rate-limit")):
+        asking.emulator.plan(fault, times=None, endpoint="compliance", after_pages=int(fault == "rate_limit"))
+        with pytest.raises(XFailure, match=words) as failure:
+            asking.comply()
+        assert failure.value.kind == kind
+        asking.emulator.clear_faults()
+    assert asking.comply().jobs == 1
+    assert len(asking.emulator.jobs) == 1
 
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_more_ids_than_a_job_holds_are_asked_about_in_several(
-    filled: Collector, x: AppOnly, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, killed: bool
+    asking: Round, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
     monkeypatch.setattr(rounds, "MOST_IDS", 100)
     monkeypatch.setattr(rounds, "CHUNK", 37)
-    left, every = removed(filled, emulator), versions(filled)
-    count = -(-len(every) // 100)
+    asking.remove()
+    count, whole = -(-len(asking.every) // 100), asking.x.upload
+
+    def cut(url: str, given: Iterable[bytes]) -> None:
+        if len(asking.emulator.jobs) == 2:
+            raise Killed
+        whole(url, given)
+
     if killed:
-        whole = x.upload
-
-        def cut(url: str, given: Iterable[bytes]) -> None:
-            if len(emulator.jobs) == 2:
-                raise Killed
-            whole(url, given)
-
-        monkeypatch.setattr(x, "upload", cut)
+        monkeypatch.setattr(asking.x, "upload", cut)
         with pytest.raises(Killed):
-            complied(filled, x)
-        monkeypatch.setattr(x, "upload", whole)
-    sums = complied(filled, x)
-    assert sums.jobs == count - killed
-    assert ids(filled) == left
-    jobs = [job.ids for job in emulator.jobs]
+            asking.comply()
+        monkeypatch.setattr(asking.x, "upload", whole)
+    assert asking.comply().jobs == count - killed
+    assert asking.ids() == asking.left
+    jobs = [job.ids for job in asking.emulator.jobs]
     assert all(len(job) == 100 for job in jobs[:-1])
     if not killed:
-        assert [one for job in jobs for one in job] == every
-        assert complied(filled, x).jobs == -(-len(versions(filled)) // 100)
+        assert [one for job in jobs for one in job] == asking.every
+        assert asking.comply().jobs == -(-(len(asking.every) - len(WHOLE)) // 100)
 
 
 class Answering:
@@ -443,33 +411,31 @@ def line(one: int, **more: object) -> bytes:
     return json.dumps({"id": str(one), "action": "delete", "reason": "deleted", **more}).encode()
 
 
-def test_lines_that_can_not_be_read_cost_no_other(filled: Collector, caplog: pytest.LogCaptureFixture) -> None:
-    one, two, three, four, *_ = before = ids(filled)
+def test_lines_that_can_not_be_read_cost_no_other(asking: Round, caplog: pytest.LogCaptureFixture) -> None:
+    one, two, three, four, *_ = asking.left
     bad = (b"", b"  ", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"id":"x","action":"delete"}', b'{"id":"1"}')
     unknown = (line(four, action="archive", reason="mystery"), line(four, action=None))
     scrub = line(four, action="scrub_geo", reason="scrub_geo")  # about the location, and not about the tweet
     others = (line(two, reason="a reason of next year"), line(three, reason=None))
-    lines = [*bad, line(one), scrub, *unknown, *others, line(one), *bad]
-    assert complied(filled, Answering(*lines)).removed == 3
-    assert ids(filled) == before[3:]
+    assert asking.comply(Answering(*bad, line(one), scrub, *unknown, *others, line(one), *bad)).removed == 3
+    assert asking.ids() == asking.left[3:]
     facts = [vars(record) for record in caplog.records if record.getMessage() == "compliance lines skipped"]
     said = {record["unreadable"]: record["lines"] for record in facts}
     assert said == {"line": 15, "action": 1}
 
 
-def test_what_came_before_an_answer_was_cut_is_applied(filled: Collector) -> None:
+def test_what_came_before_an_answer_was_cut_is_applied(asking: Round) -> None:
     class Broken(Answering):
         def download(self, url: str) -> Iterator[bytes]:
             yield from self.lines
             raise unwell("an answer that was cut")
 
-    one, two, *_ = before = ids(filled)
     with pytest.raises(XFailure, match="was cut"):
-        complied(filled, Broken(line(one), line(two)))
-    assert ids(filled) == before[2:]
+        asking.comply(Broken(line(asking.left[0]), line(asking.left[1])))
+    assert asking.ids() == asking.left[2:]
 
 
-def test_it_stops_while_an_answer_comes(filled: Collector) -> None:
+def test_it_stops_while_an_answer_comes(asking: Round) -> None:
     stop = Event()
 
     class Endless(Answering):
@@ -478,9 +444,8 @@ def test_it_stops_while_an_answer_comes(filled: Collector) -> None:
             stop.set()
             yield from repeat(b"")
 
-    one, *left = ids(filled)
-    assert complied(filled, Endless(line(one)), stop=stop) == Complied()
-    assert (ids(filled), states(filled)) == (left, ["complete"])
+    assert asking.comply(Endless(line(asking.left[0])), stop=stop) == Complied()
+    assert (asking.ids(), asking.states()) == (asking.left[1:], ["complete"])
 
 
 @contextmanager
