@@ -26,24 +26,8 @@ NAMES = ["Ada", "ada", "Édith", "Zoë", "東京", "🚀", "ß", "_", " ", "Ä",
 LANGUAGES = ["en", "EN", "pt", "und", "zxx", "qme", "in", None]
 COUNTRIES = [("Colombia", "CO"), ("Côte d’Ivoire", "CI"), ("Österreich", "AT"), ("Australia", "AU"), (None, None)]
 TAGS = ["#sre", "#devops", "#Café", "#日本語", "#Observability", "#z_1"]
-WORDS = [
-    "on call",
-    "Café",
-    "cafe",
-    "STRASSE",
-    "ß",
-    "東京へ",
-    "ที่นี่",
-    "मौसम",
-    '"',
-    "'; --",
-    "🚀",
-    "%_\\",
-    "İ",
-    "ı",
-    "\u2028",
-    "<&>",
-]
+WORDS = ["on call", "Café", "cafe", "STRASSE", "ß", "東京へ", "ที่นี่", "मौसम", "İ", "ı", "\u2028"]
+WORDS += ['"', "'; --", "🚀", "%_\\", "<&>"]
 FOLLOWERS = [None, 0, 5, 5, 900, 2**31]
 SORTS = [f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-")]
 AUTHOR_SORTS = ["-followers", "-tweets"]
@@ -220,7 +204,7 @@ def test_both_answer_the_same_after_everything_that_may_happen_to_tweets(emulate
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_both_answer_the_same_whatever_happened(emulated: Emulator, tmp_path: Path, seed: int) -> None:
     chance = Random(seed)
     with closing(Sides(tmp_path, emulated)) as sides:
