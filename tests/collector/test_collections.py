@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from contextlib import closing
 
 import pytest
 from sqlalchemy import func, select
 
-import logstash
 from api import collector_for, get_tweets
 from collector.buying import page_size
 from collector.collector import CollectionRunning, Collector, NothingTracked
@@ -246,14 +244,3 @@ def test_invented_and_real_tweets_never_mix(collector: Collector) -> None:
     with pytest.raises(SourceRefused, match="invented"):
         collector.start()
     assert count(collector, TweetTag) == 0
-
-
-def test_secrets_never_reach_the_log(make_collector: MakeCollector, emulator: Emulator) -> None:
-    output = io.StringIO()
-    logstash.configure("DEBUG", stream=output)
-    emulator.plan("unauthorized", times=1, tag="#sre")
-    names = ("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")
-    get_tweets(make_collector(**{f"TWITTER_{name}": f"marked-{name.lower()}" for name in names}))
-    assert {request.status for request in emulator.requests} == {200, 401}
-    assert "tag failed" in output.getvalue()
-    assert "marked" not in output.getvalue()
