@@ -307,9 +307,10 @@ def test_many_more_of_these() -> None:
 
 
 CHANGED = datetime.fromisoformat(CHANGES["Europe/Berlin"])
+WRITTEN = Row.of(13).created
 ASKED = (
     Asked(),
-    Asked(since=CHANGED - timedelta(hours=2, minutes=15), until=CHANGED + timedelta(minutes=15)),
+    Asked(since=WRITTEN + timedelta(seconds=1), until=WRITTEN + timedelta(days=1)),
     Asked(tag=("#SRE", "#devops")),
     Asked(lang="PT", q="on CALL"),
     Asked(country="pe"),
