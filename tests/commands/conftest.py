@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from app import create_app
 from collector.collector import Collector, Started
+from emulator import Emulator
 from settings import load
 from tests.fixtures import databases
 from tests.fixtures.archives import FIXTURES, Archive, Json
@@ -29,6 +31,8 @@ from tests.fixtures.waiting import LONGEST_WAIT_S
 TAGS = "#devops,#sre,#Observability"
 NOBODY = "http://127.0.0.1:9"
 PAGE = 4096
+NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)
+"""An instant in the middle of a month, and later than the tweets of the fixtures."""
 tqdm.monitor_interval = 0  # the thread that watches progress bars would outlive its test
 
 
@@ -103,6 +107,13 @@ class Program:
 
 def _said(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if not line.startswith('{"@timestamp"')]
+
+
+@pytest.fixture
+def emulator(emulator: Emulator) -> Emulator:
+    """A pretend X whose clock stands, so that its tweets are the same whenever a test runs."""
+    emulator.clock.hold(NOON)
+    return emulator
 
 
 MakeProgram = Callable[..., Program]

@@ -215,13 +215,3 @@ def test_after_a_drop_reads_give_empty_lists_and_the_tags_stay_tracked(filled: P
     assert {hour["tweets"] for hour in filled.get("/tweets_per_hour")["tweets_per_hour"]} == {0}
     assert [tag["tag"] for tag in filled.get("/tags")["tags"]] == ["#devops", "#Observability", "#sre"]
     assert filled.imported(FIXTURES / "twarc-pages.jsonl") == "3 tweets read, 3 added, 0 refused"
-
-
-def test_a_copy_is_put_back_over_a_database_that_is_damaged(filled: Program, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.db"
-    assert filled.run("database", "backup", copy).code == 0
-    filled.collector.database.close()
-    filled.file.write_bytes(b"no database at all" * 1000)
-    assert filled.run("database", "restore", copy) == (0, [], [])
-    assert list(filled.file.parent.glob("damaged-*"))
-    assert filled.run("database", "backup", tmp_path / "again.db").code == 0

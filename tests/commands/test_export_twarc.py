@@ -16,7 +16,7 @@ import pytest
 
 from api import get_tweets
 from emulator import Emulator
-from tests.commands.conftest import MakeProgram, Program
+from tests.commands.conftest import NOON, MakeProgram, Program
 from tests.fixtures.archives import FIXTURES, Json, edited, json_lines, own_row, page, post, user
 from tests.fixtures.loggers import logging_restored
 
@@ -46,6 +46,7 @@ def twarc2(folder: Path, url: str, *arguments: str | Path) -> None:
 @pytest.fixture(scope="module")
 def x() -> Iterator[Emulator]:
     with Emulator() as running:
+        running.clock.hold(NOON)
         yield running
 
 

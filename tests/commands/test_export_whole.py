@@ -36,7 +36,7 @@ OF_X = ("payloads", "author_payloads")
 @pytest.fixture
 def lived(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> Program:
     """A program that has collected twice, imported every shape, met edits and hostile texts, and deleted some."""
-    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "40"}
+    settings = {"TWITTER_API_URL": emulator.url, "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "80"}
     program = make_program(**settings)
     program.collector.prepare()
     emulator.clock.advance(-2 * DAY)
@@ -76,7 +76,7 @@ def test_an_export_gives_the_same_database_and_the_same_export(
     first, second = tmp_path / "first.ndjson", tmp_path / "second.ndjson"
     assert lived.run("tweets", "export", "-o", first) == (0, [], [])
     count = len(lived.tweets())
-    assert count > 120
+    assert count > 250
     copy = make_program("copy")
     assert copy.imported(first) == f"{count} tweets read, {count} added, 0 refused"
     assert copy.run("tweets", "export", "-o", second) == (0, [], [])

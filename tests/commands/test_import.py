@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
-import random
-import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from collector import imports
+from commands import tweets
 from emulator import Emulator
 from tests.commands.conftest import MakeProgram, Program, paused
 from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
@@ -114,37 +115,14 @@ def test_a_row_s_versions_all_find_the_tweet_and_a_later_import_of_one_of_them_a
     assert program.tweet()["tweet"] == "the third"
 
 
-def test_an_empty_file_is_no_fault(program: Program, tmp_path: Path) -> None:
-    contents = {"empty.jsonl": b"", "empty.jsonl.gz": gzip.compress(b""), "blank.jsonl": b"\n\n  \n"}
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-        assert program.imported(tmp_path / name) == "0 tweets read, 0 added, 0 refused"
-
-
-def test_of_a_packed_file_that_is_cut_all_that_can_be_read_is_stored(program: Program, tmp_path: Path) -> None:
-    whole = json_lines(tmp_path / "whole.gz", *(page(post(number)) for number in range(300)))
-    cut = tmp_path / "cut.gz"
-    cut.write_bytes(whole.read_bytes()[:-200])
-    ended = program.run("tweets", "import", cut, ALL[0])
-    stored = len(ids(program))
-    assert ended.code == 1
-    assert 3 < stored < 300
-    assert ended.err == [
-        f"{cut}:{stored + 1}: the file can't be read any further",
-        f"{stored + 3} tweets read, {stored} added, 1 refused",
-    ]
-
-
-def test_binary_garbage_is_refused_line_by_line(program: Program, tmp_path: Path) -> None:
-    file = tmp_path / "garbage"
-    for head in (b"", b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"PK\x03\x04", b"SQLite format 3\0", b"{"):
-        file.write_bytes(head + random.Random(1).randbytes(20_000))
-        ended = program.run("tweets", "import", file, ALL[0])
-        refused = len(ended.err) - 1
-        assert (ended.code, len(ids(program))) == (1, 3)
-        assert re.fullmatch(f"3 tweets read, [03] added, {refused} refused", ended.err[-1])
-        assert refused >= 1
-        assert all(line.startswith(f"{file}:") and line.isprintable() for line in ended.err[:-1])
+def test_while_lines_are_read_the_garbage_collector_looks_at_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    for name in ("freeze", "unfreeze"):
+        monkeypatch.setattr(gc, name, partial(said.append, name))
+    before = gc.get_threshold()
+    with tweets._program_kept():
+        assert (said, gc.get_threshold()[0]) == (["freeze"], tweets.GARBAGE)
+    assert (said, gc.get_threshold()) == (["freeze", "unfreeze"], before)
 
 
 def test_what_an_archive_holds_cannot_forge_a_line_on_stderr(program: Program, tmp_path: Path) -> None:

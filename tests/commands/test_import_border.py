@@ -78,11 +78,6 @@ def test_a_time_of_ours_that_cannot_be_is_refused_and_not_made_up(program: Progr
     assert program.tweet()["id"] == own_row(1)["id"]
 
 
-def test_a_tweet_of_ours_without_a_time_has_that_of_its_id(program: Program, archive: Archive) -> None:
-    program.imported(archive(own_row(0, created=None)))
-    assert program.tweet()["created"] == own_row(0)["created"]
-
-
 def test_what_nobody_can_ask_for_is_no_username_and_its_bearer_keeps_their_id(program: Program, archive: Archive) -> None:
     lines: list[Json] = []
     for case, username in enumerate(NO_USERNAMES):

@@ -105,7 +105,6 @@ def test_our_own_row_is_linked_to_its_tags_not_its_hashtags_and_keeps_the_rash_i
 def test_a_collection_after_an_import_adds_its_tag_and_leaves_rash(
     make_program: MakeProgram, emulator: Emulator, archive: Archive
 ) -> None:
-    emulator.clock.hold()
     settings = {"TWITTER_API_URL": emulator.url, "TAGS": "#sre", "TW_NUMBER": "10"}
     elsewhere, program = make_program("elsewhere", **settings), make_program("program", **settings)
     elsewhere.collector.prepare()

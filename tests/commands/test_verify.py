@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +17,12 @@ from collector.copies import backups
 from collector.tweets.deletions import bury
 from emulator import Emulator
 from models import TWEET_WORDS, Spend, Tweet
-from tests.commands.conftest import PAGE, Ended, MakeProgram, Program, asked
+from tests.commands.conftest import NOON, PAGE, Ended, MakeProgram, Program, asked
 from tests.fixtures.archives import FIXTURES
 from tests.fixtures.loggers import logging_restored
 from text.words import indexed
 
 DAY = 86_400
-NOON, DAYS = datetime(2026, 11, 16, 12, tzinfo=UTC), timedelta(days=1)
 ADDS_UP = Ended(0, [], ["everything adds up"])
 
 
@@ -46,18 +45,12 @@ def opened(make: Callable[..., Program], emulator: Emulator, *where: Any, **more
     return program
 
 
-@pytest.fixture
-def emulator(emulator: Emulator) -> Emulator:
-    emulator.clock.hold(NOON + 2 * DAYS)
-    return emulator
-
-
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
     """Two collections with edits and a gap between them, an import and a deletion."""
     folder = tmp_path_factory.mktemp("past")
     with logging_restored(), Emulator() as emulator:
-        emulator.clock.hold(NOON)
+        emulator.clock.hold(NOON - timedelta(days=2))
         with closing((program := opened(Program, emulator, folder)).collector) as collector:
             collector.prepare()
             get_tweets(collector)
@@ -261,6 +254,7 @@ def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program)
     emptied(lived)
     overwrite(lived.file, bytes(200))
     assert lived.run("database", "restore", copy).code == 0
+    assert list(lived.file.parent.glob("damaged-*"))
     assert copy.exists()
     assert lived.run("database", "verify") == ADDS_UP
 
