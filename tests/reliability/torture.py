@@ -41,7 +41,7 @@ class Torture:
         self._dice = random.Random(seed)
         self._folder = folder
         settings = {"TAGS": ",".join(TAGS), "TW_NUMBER": "250", "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "1"}
-        self._environment = {"PATH": os.environ["PATH"], **environment(folder, emulator), **settings}
+        self._environment = {"PATH": os.environ["PATH"], **environment(folder, emulator), "X_TIMEOUT": "2s", **settings}
         self.seen: Counter[str] = Counter()
         self.history: list[str] = []
         self._disturbed = False
