@@ -41,11 +41,8 @@ def routes(app: Flask) -> list[Route]:
     found: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         found.setdefault(rule.rule, set()).update(rule.methods or ())
-    return [Route(rule, _filled(rule), frozenset(methods)) for rule, methods in found.items()]
-
-
-def _filled(rule: str) -> str:
-    return re.sub(r"<[^>]+>", "x", re.sub(r"<int[^>]*>", "1", rule))
+    filled = {rule: re.sub(r"<[^>]+>", "x", re.sub(r"<int[^>]*>", "1", rule)) for rule in found}
+    return [Route(rule, filled[rule], frozenset(methods)) for rule, methods in found.items()]
 
 
 def client(app: Flask) -> FlaskClient:

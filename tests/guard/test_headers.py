@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from http.client import HTTPMessage
 
-import pytest
-
 from tests.fixtures.reception import Served
 from tests.fixtures.service import Service
 from tests.guard.conftest import METHODS, TOKEN, MakeApp, bearer, client, hollow, routes
@@ -41,8 +39,7 @@ def assert_secured(headers: HTTPMessage) -> None:
     (policy,) = headers.get_all("Content-Security-Policy", [])
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "base-uri 'none'" in policy
+    assert {"frame-ancestors 'none'", "base-uri 'none'"} <= set(policy.split("; "))
     assert headers["X-Request-Id"]
     assert headers["Server"] is None
     assert not [name for name in headers if name.lower().startswith("access-control-")]
@@ -92,9 +89,3 @@ def test_a_listed_origin_may_change_nothing_and_one_that_looks_like_it_may_not_r
         answer = made.get("/tweets", headers={"Origin": origin})
         assert "Access-Control-Allow-Origin" not in answer.headers
         assert "Origin" in answer.headers["Vary"]
-
-
-def test_what_is_no_origin_is_refused_at_the_start(make_app: MakeApp) -> None:
-    for origins in ("dashboard.example", "https://dashboard.example/", "https://a.example/b", "*", "null"):
-        with pytest.raises(Exception, match="CORS_ORIGINS"):
-            make_app(CORS_ORIGINS=origins)

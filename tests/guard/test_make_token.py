@@ -18,18 +18,7 @@ from tests.fixtures.environment import ROOT
 NAMES = ("api-token", "api-read-token")
 
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def main() -> Callable[[list[str]], int]:
-    found: Callable[[list[str]], int] = runpy.run_path(str(ROOT / "scripts/make-token.py"))["main"]
-    return found
-
-
-@pytest.fixture
-def make(main: Callable[[list[str]], int], folder: Path) -> Callable[..., int]:
-    """Run the script for the folder."""
-    return lambda *options: main([*options, str(folder)])
+Make = Callable[..., int]
 
 
 @pytest.fixture
@@ -37,13 +26,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "secrets"
 
 
+@pytest.fixture
+def make(folder: Path) -> Make:
+    """Run the script for the folder."""
+    main = runpy.run_path(str(ROOT / "scripts/make-token.py"))["main"]
+    return lambda *options: int(main([*options, str(folder)]))
+
+
 def lines(folder: Path, name: str = "api-token") -> list[str]:
     return (folder / name).read_text().splitlines()
 
 
-def test_it_makes_a_token_of_each_kind_that_only_its_owner_can_read(
-    make: Callable[..., int], folder: Path, capsys: Output
-) -> None:
+def test_it_makes_a_token_of_each_kind_that_only_its_owner_can_read(make: Make, folder: Path, capsys: Output) -> None:
     assert make() == 0
     said = "".join(capsys.readouterr())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -57,7 +51,7 @@ def test_it_makes_a_token_of_each_kind_that_only_its_owner_can_read(
 
 
 def test_a_new_token_stands_above_the_old_one_until_that_is_retired_and_the_service_takes_both(
-    make: Callable[..., int], folder: Path, tmp_path: Path
+    make: Make, folder: Path, tmp_path: Path
 ) -> None:
     make()
     (old,) = lines(folder)
@@ -74,7 +68,7 @@ def test_a_new_token_stands_above_the_old_one_until_that_is_retired_and_the_serv
         assert lines(folder) == [new]
 
 
-def test_where_there_are_no_tokens_none_is_retired(make: Callable[..., int], folder: Path, capsys: Output) -> None:
+def test_where_there_are_no_tokens_none_is_retired(make: Make, folder: Path, capsys: Output) -> None:
     assert make("--retire") == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -82,7 +76,7 @@ def test_where_there_are_no_tokens_none_is_retired(make: Callable[..., int], fol
     assert not folder.exists()
 
 
-def test_a_file_of_the_users_own_keeps_its_token(make: Callable[..., int], folder: Path) -> None:
+def test_a_file_of_the_users_own_keeps_its_token(make: Make, folder: Path) -> None:
     folder.mkdir()
     (folder / "api-token").write_text("my-own-token")
     make()
