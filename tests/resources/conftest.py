@@ -44,9 +44,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> P
 
 
 @pytest.fixture(scope="module")
-def service(folder: Path, x: Emulator) -> Iterator[Service]:
+def shared(folder: Path, x: Emulator) -> Start:
+    """Start the service that a module's tests share, with more settings by name."""
+    return lambda **more: in_process(folder, **environment(folder, x) | more)
+
+
+@pytest.fixture(scope="module")
+def service(shared: Start) -> Iterator[Service]:
     """The service that a module's tests share, empty unless the module fills it."""
-    with in_process(folder, **environment(folder, x)) as running:
+    with shared() as running:
         yield running
 
 
@@ -75,6 +81,13 @@ def gate(fresh: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.
     monkeypatch.setattr(Collection, "run", held)
     yield opened
     opened.set()
+
+
+def given(service: Service, path: str, **parameters: Any) -> Any:
+    """Return the body of an answer that is 200."""
+    answer = service.get(path, params=parameters)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def problem(answer: requests.Response, status: int) -> Json:

@@ -4,69 +4,55 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from emulator import Emulator
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, in_process
-from tests.resources.conftest import QUIET, Json, Start, problem
+from tests.fixtures.service import Service
+from tests.resources.conftest import QUIET, Json, Start, given, problem
 
 KEYS = ["id", "state", "started", "ended", "tweets_added", "tags", "spend", "gaps", "error"]
 COUNT = 4
 
 
 @pytest.fixture(scope="module")
-def service(folder: Path, x: Emulator) -> Iterator[Service]:
+def service(shared: Start, x: Emulator) -> Iterator[Service]:
     """The service with four collections, which is all that there will be."""
-    with in_process(folder, **environment(folder, x) | {"TW_NUMBER": "10"}) as running:
+    with shared(TW_NUMBER="10") as running:
         x.plan("server_500", times=None, tag="#sre")
         for _ in range(COUNT):
-            assert running.get("/database").status_code == 200
+            given(running, "/database")
             x.clear_faults()
         yield running
 
 
 def listed(service: Service, path: str = "/collections") -> list[int]:
-    return [collection["id"] for collection in service.get(path).json()["collections"]]
-
-
-def pages(service: Service, path: str | None) -> Iterator[list[int]]:
-    """Give the ids of each page by following next."""
-    while path:
-        body = service.get(path).json()
-        yield [collection["id"] for collection in body["collections"]]
-        path = body["next"]
+    return [collection["id"] for collection in given(service, path)["collections"]]
 
 
 def ended(service: Service, location: str) -> Json:
     """Return a collection when it is over."""
-    service.until(lambda: service.get(location).json()["state"] != "running")
-    shown: Json = service.get(location).json()
+    service.until(lambda: given(service, location)["state"] != "running")
+    shown: Json = given(service, location)
     return shown
 
 
 def test_all_collections_are_listed_newest_first_as_each_is_shown_alone(service: Service) -> None:
     answer = service.get("/collections")
-    assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json().keys() == {"collections", "next"}
-    assert answer.json()["next"] is None
+    assert (answer.json().keys(), answer.json()["next"]) == ({"collections", "next"}, None)
     assert listed(service) == list(range(COUNT, 0, -1))
     for collection in answer.json()["collections"]:
         assert list(collection) == KEYS
-        assert collection == service.get(f"/collections/{collection['id']}").json()
+        assert collection == given(service, f"/collections/{collection['id']}")
 
 
 def test_a_collection_says_how_each_tag_went_and_what_it_cost(service: Service) -> None:
-    first, second = service.get("/collections/1").json(), service.get("/collections/2").json()
+    first, second = given(service, "/collections/1"), given(service, "/collections/2")
     assert (first["state"], second["state"]) == ("partial", "done")
     assert [tag["tag"] for tag in first["tags"]] == ["#devops", "#Observability", "#sre"]
     assert all(list(tag) == ["tag", "state", "added", "reason"] for tag in first["tags"])
-    assert [tag["state"] for tag in first["tags"]] == ["done", "done", "failed"]
-    assert [bool(tag["reason"]) for tag in first["tags"]] == [False, False, True]
+    assert [(tag["state"], bool(tag["reason"])) for tag in first["tags"]] == [("done", False)] * 2 + [("failed", True)]
     assert [tag["reason"] for tag in second["tags"]] == [None] * 3
     assert first["tweets_added"] == sum(tag["added"] for tag in first["tags"]) > 0
     assert list(first["spend"]) == ["posts", "users", "floor_usd", "ceiling_usd"]
@@ -74,39 +60,29 @@ def test_a_collection_says_how_each_tag_went_and_what_it_cost(service: Service) 
     assert first["started"] <= first["ended"]
 
 
-def test_paging_by_next_gives_each_collection_once(service: Service) -> None:
+def test_paging_by_next_gives_each_collection_once_and_its_cursor_goes_on_with_any_limit(service: Service) -> None:
     for limit in range(1, COUNT + 2):
-        read = list(pages(service, f"/collections?limit={limit}"))
-        assert [one for page in read for one in page] == list(range(COUNT, 0, -1))
-        assert all(len(page) == limit for page in read[:-1])
-        assert 0 < len(read[-1]) <= limit
-
-
-def test_next_is_a_path_with_the_same_limit_whose_cursor_goes_on_with_any(service: Service) -> None:
-    shown = service.get("/collections?limit=2").json()["next"]
-    assert shown.startswith("/collections?limit=2&cursor=")
-    assert listed(service, f"/collections?{shown.partition('&')[2]}") == [2, 1]
-    assert listed(service, f"/collections?limit=1&{shown.partition('&')[2]}") == [2]
-    assert service.get("/collections?limit=1000").json()["next"] is None
+        pages, path = list[list[int]](), f"/collections?limit={limit}"
+        while path:
+            pages.append(listed(service, path))
+            path = given(service, path)["next"]
+        assert pages == [list(range(last, max(last - limit, 0), -1)) for last in range(COUNT, 0, -limit)]
+    following = given(service, "/collections?limit=2")["next"]
+    assert following.startswith("/collections?limit=2&cursor=")
+    assert listed(service, following.replace("limit=2", "limit=1")) == [2]
 
 
 def test_a_new_collection_does_not_shift_the_pages_and_a_drop_keeps_them(fresh: Service, emulator: Emulator) -> None:
     emulator.clock.hold(QUIET)
-    assert fresh.get("/collections").json() == {"collections": [], "next": None}
+    assert given(fresh, "/collections") == {"collections": [], "next": None}
     for _ in range(2):
-        assert fresh.get("/database").status_code == 200
-    shown = fresh.get("/collections?limit=1").json()["next"]
-    assert fresh.get("/database").status_code == 200
-    assert listed(fresh, shown) == [1]
-    assert listed(fresh, "/collections?limit=1") == [3]
-    before = fresh.get("/collections").json()
+        given(fresh, "/database")
+    following = given(fresh, "/collections?limit=1")["next"]
+    given(fresh, "/database")
+    assert listed(fresh, following) == [1]
+    before = given(fresh, "/collections")
     assert fresh.request("DELETE", "/database").status_code == 200
-    assert fresh.get("/collections").json() == before
-
-
-def test_head_starts_nothing(service: Service) -> None:
-    assert service.request("HEAD", "/collections").status_code == 200
-    assert listed(service)[0] == COUNT
+    assert given(fresh, "/collections") == before
 
 
 @pytest.mark.dialects
@@ -122,13 +98,12 @@ def test_post_starts_a_collection_and_a_second_one_is_409_with_its_location(fres
         refused = fresh.request(method, path)
         assert problem(refused, 409)["detail"] == "another collection runs"
         assert refused.headers["Location"] == location
-    (running,) = fresh.get("/collections").json()["collections"]
-    assert (running["id"], running["state"]) == (started.json()["id"], "running")
-    assert fresh.get("/tweets").status_code == 200
+    assert listed(fresh) == [started.json()["id"]]
+    given(fresh, "/tweets")
     gate.set()
     done = ended(fresh, location)
     assert (done["state"], done["tweets_added"] > 0) == ("done", True)
-    assert len(fresh.get("/tweets").json()["tweets"]) == done["tweets_added"]
+    assert len(given(fresh, "/tweets")["tweets"]) == done["tweets_added"]
     again = fresh.request("POST", "/collections", json={"tags": ["#ignored"]})
     assert again.status_code == 202
     assert again.headers["Location"] != location
@@ -137,8 +112,7 @@ def test_post_starts_a_collection_and_a_second_one_is_409_with_its_location(fres
 
 
 def test_a_collection_that_x_refuses_is_202_at_first_and_failed_in_the_end(fresh: Service, emulator: Emulator) -> None:
-    ready = fresh.get("/readyz").json()
-    assert (ready["schedule"], ready["refused_by_x"]) == (None, None)
+    assert given(fresh, "/readyz")["refused_by_x"] is None
     emulator.plan("unauthorized", times=None)
     started = fresh.request("POST", "/collections")
     assert started.status_code == 202
@@ -146,9 +120,7 @@ def test_a_collection_that_x_refuses_is_202_at_first_and_failed_in_the_end(fresh
     assert failed["state"] == "failed"
     assert "TWITTER_BEARER_TOKEN" in failed["error"]
     assert all(tag["state"] == "failed" and tag["reason"] for tag in failed["tags"])
-    ready = fresh.get("/readyz")
-    assert ready.status_code == 200
-    assert ready.json()["refused_by_x"]
+    assert given(fresh, "/readyz")["refused_by_x"]
 
 
 def test_where_nothing_is_tracked_nothing_starts(fresh: Service) -> None:
@@ -157,13 +129,3 @@ def test_where_nothing_is_tracked_nothing_starts(fresh: Service) -> None:
     refused = problem(fresh.request("POST", "/collections"), 503)
     assert refused["detail"].startswith("no tag is tracked")
     assert listed(fresh) == []
-
-
-def test_a_schedule_is_told_by_readyz(start: Start) -> None:
-    with start(COLLECT_EVERY="1h") as service:
-        schedule = service.app.extensions["schedule"]
-        with closing(schedule):
-            schedule.start()
-            kept = service.until(lambda: service.get("/readyz").json()["schedule"])
-    assert kept.keys() == {"every_seconds", "next", "kept"}
-    assert (kept["every_seconds"], kept["kept"]) == (3600, True)

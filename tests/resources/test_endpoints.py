@@ -12,28 +12,26 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from emulator import Emulator
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, in_process
-from tests.resources.conftest import QUIET, Json, problem
+from tests.fixtures.service import Service
+from tests.resources.conftest import QUIET, Json, Start, given, problem
 
 ORIGINAL = ["tweet", "author", "followers", "created", "lang", "country", "rash"]
 FURTHER = {"id", "username", "tags", "country_code"}
-ZONES = [None, "UTC", "America/Sao_Paulo", "Asia/Kathmandu", "Australia/Lord_Howe"]
 
 pytestmark = pytest.mark.dialects
 
 
 @pytest.fixture(scope="module")
-def service(folder: Path, x: Emulator) -> Iterator[Service]:
+def service(shared: Start) -> Iterator[Service]:
     """The service with the tweets of one collection."""
-    with in_process(folder, **environment(folder, x) | {"TW_NUMBER": "60"}) as running:
-        assert running.get("/database").status_code == 200
+    with shared(TW_NUMBER="60") as running:
+        given(running, "/database")
         yield running
 
 
 @pytest.fixture(scope="module")
 def stored(service: Service) -> list[Json]:
-    tweets: list[Json] = service.get("/tweets").json()["tweets"]
+    tweets: list[Json] = given(service, "/tweets")["tweets"]
     assert len(tweets) > 100
     return tweets
 
@@ -51,26 +49,25 @@ def test_tweets_have_the_original_keys_first_and_come_oldest_id_first_as_x_sent_
 
 
 def test_followers_give_distinct_authors_most_followed_first(service: Service, stored: list[Json]) -> None:
-    named = {tweet["username"]: (tweet["author"], tweet["followers"]) for tweet in stored if tweet["author"]}
-    ranked = sorted(named, key=lambda username: (-named[username][1], username))
+    people = {tweet["username"]: (tweet["author"], tweet["followers"]) for tweet in stored if tweet["author"]}
     counts = Counter(tweet["username"] for tweet in stored)
     expected = [
-        {"author": named[name][0], "followers": named[name][1], "username": name, "tweets": counts[name]} for name in ranked
+        {"author": people[name][0], "followers": people[name][1], "username": name, "tweets": counts[name]}
+        for name in sorted(people, key=lambda name: (-people[name][1], name))
     ]
     for most in (5, 1000):
-        assert service.get(f"/tweets?order_by_followers_desc={most}").json()["authors"] == expected[:most]
+        assert given(service, f"/tweets?order_by_followers_desc={most}") == {"authors": expected[:most]}
 
 
 def test_hours_are_24_rows_that_sum_to_the_tweets(service: Service, stored: list[Json]) -> None:
-    for zone in ZONES:
-        rows = service.get("/tweets_per_hour" + (f"?tz={zone}" if zone else "")).json()["tweets_per_hour"]
-        local = [datetime.fromisoformat(tweet["created"]).astimezone(ZoneInfo(zone or "UTC")) for tweet in stored]
-        counts = Counter(moment.hour for moment in local)
-        assert rows == [{"at_hour": f"{hour:02d}:00", "tweets": counts[hour]} for hour in range(24)], zone
+    for query, zone in (("", "UTC"), ("?tz=America/Sao_Paulo", "America/Sao_Paulo"), ("?tz=Asia/Kathmandu", "Asia/Kathmandu")):
+        counts = Counter(datetime.fromisoformat(tweet["created"]).astimezone(ZoneInfo(zone)).hour for tweet in stored)
+        rows = [{"at_hour": f"{hour:02d}:00", "tweets": counts[hour]} for hour in range(24)]
+        assert given(service, f"/tweets_per_hour{query}") == {"tweets_per_hour": rows}, zone
 
 
 def test_tags_equal_a_recount(service: Service, stored: list[Json]) -> None:
-    lists = service.get("/tweets_per_tag").json()["tweets_per_tags"]
+    lists = given(service, "/tweets_per_tag")["tweets_per_tags"]
     counts = Counter((tag, tweet["lang"]) for tweet in stored for tag in tweet["tags"])
     assert {(row["rash"], row["lang"]): row["tweets"] for rows in lists for row in rows} == counts
     assert [rows[0]["rash"] for rows in lists] == sorted({tag for tag, _ in counts}, key=str.casefold)
@@ -80,38 +77,35 @@ def test_tags_equal_a_recount(service: Service, stored: list[Json]) -> None:
 
 
 def test_a_second_collection_adds_nothing_when_x_has_nothing_new(service: Service, stored: list[Json]) -> None:
-    answer = service.get("/database").json()
+    answer = given(service, "/database")
     assert answer["message"] == "database has been restored"
     assert answer["collection"]["tweets_added"] == 0
-    assert service.get(f"/collections/{answer['collection']['id']}").json() == answer["collection"]
-    assert service.get("/tweets").json()["tweets"] == stored
+    assert given(service, f"/collections/{answer['collection']['id']}") == answer["collection"]
+    assert given(service, "/tweets")["tweets"] == stored
 
 
 def test_dropping_and_restoring(fresh: Service, emulator: Emulator, tmp_path: Path) -> None:
     emulator.clock.hold(QUIET)
-    assert fresh.get("/database").status_code == 200
-    before = fresh.get("/tweets").json()
+    given(fresh, "/database")
+    before = given(fresh, "/tweets")
     answer = fresh.request("DELETE", "/database")
     assert answer.json()["message"] == "database has been dropped"
-    assert '"message":"database has been dropped"' in fresh.log.read_text()
     assert '"monitor":{"status":"success","code":200,' in fresh.log.read_text()
     assert (tmp_path / "backups" / answer.json()["backup"]).exists()
-    assert fresh.get("/tweets").json() == {"tweets": []}
-    assert fresh.get("/tweets?order_by_followers_desc=5").json() == {"authors": []}
-    assert fresh.get("/tweets_per_tag").json() == {"tweets_per_tags": []}
-    assert {row["tweets"] for row in fresh.get("/tweets_per_hour").json()["tweets_per_hour"]} == {0}
+    assert given(fresh, "/tweets") == {"tweets": []}
+    assert given(fresh, "/tweets?order_by_followers_desc=5") == {"authors": []}
+    assert given(fresh, "/tweets_per_tag") == {"tweets_per_tags": []}
+    assert [row["tweets"] for row in given(fresh, "/tweets_per_hour")["tweets_per_hour"]] == [0] * 24
     assert fresh.request("POST", "/database").status_code == 200
-    assert fresh.get("/tweets").json() == before
+    assert given(fresh, "/tweets") == before
 
 
 def test_a_failed_collection_is_503_with_the_collection_and_a_partial_one_is_200(fresh: Service, emulator: Emulator) -> None:
     emulator.plan("unauthorized", times=None)
-    answer = fresh.get("/database")
-    body = problem(answer, 503)
+    body = problem(fresh.get("/database"), 503)
     assert body["collection"]["state"] == "failed"
     assert "TWITTER_BEARER_TOKEN" in body["detail"]
-    assert fresh.get("/readyz").json()["last_collection"]["error"] == body["collection"]["error"]
+    assert given(fresh, "/readyz")["last_collection"]["error"] == body["collection"]["error"]
     emulator.clear_faults()
     emulator.plan("server_500", times=None, tag="#sre")
-    answer = fresh.get("/database")
-    assert (answer.status_code, answer.json()["collection"]["state"]) == (200, "partial")
+    assert given(fresh, "/database")["collection"]["state"] == "partial"
