@@ -11,8 +11,6 @@ from emulator import Emulator
 from tests.emulator.client import NOON, Client, Json
 from tests.fixtures import leaks
 
-WIDE = 1_000_000
-
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
@@ -28,14 +26,8 @@ def client(emulator: Emulator) -> Client:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Emulator]:
     """One for tests that only read; its limits are wide and its clock stands still."""
-    wide: dict[str, Any] = {
-        "bearer_limit": WIDE,
-        "counts_limit": WIDE,
-        "archive_limit": WIDE,
-        "usage_limit": WIDE,
-        "compliance_limit": WIDE,
-    }
-    with Emulator(seed=1, now=NOON, archive_pace=0, **wide) as running:
+    limits: dict[str, Any] = {f"{of}_limit": 10**6 for of in ("bearer", "counts", "archive", "usage", "compliance")}
+    with Emulator(seed=1, now=NOON, archive_pace=0, **limits) as running:
         leaks.keep()
         yield running
 

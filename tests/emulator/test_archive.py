@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,22 +14,15 @@ FROM, TO = datetime(2019, 3, 1, tzinfo=UTC), datetime(2019, 3, 3, tzinfo=UTC)
 OLD: dict[str, Any] = {"start_time": "2019-03-01T00:00:00Z", "end_time": "2019-03-03T00:00:00Z"}
 
 
-@pytest.fixture
-def paced() -> Iterator[Emulator]:
-    with Emulator(seed=1, now=NOON, archive_limit=3) as running:
-        yield running
-
-
 def all_ids(reader: Client, query: str, **bounds: Any) -> list[int]:
     pages = reader.listed(SEARCH_ALL, query=query, max_results=500, **bounds)
     return [one for page in pages for one in page.ids]
 
 
-@pytest.mark.parametrize("query", ["#remediation", "#zebrafish", "#sre lang:en"])
-def test_the_archive_agrees_with_recent_search_about_the_last_days(reader: Client, query: str) -> None:
-    bounds = {"start_time": "2026-11-18T00:00:00Z", "end_time": "2026-11-23T00:00:00Z"}
-    found = [page.body.get("data", []) for page in reader.listed(SEARCH_ALL, query=query, max_results=500, **bounds, **USUAL)]
-    assert [tweet for page in found for tweet in page] == reader.every(query, **bounds)
+def test_the_archive_agrees_with_recent_search_about_the_last_days(reader: Client) -> None:
+    asked = {"query": "#sre lang:en", "start_time": "2026-11-18T00:00:00Z", "end_time": "2026-11-23T00:00:00Z"}
+    found = [page.body.get("data", []) for page in reader.listed(SEARCH_ALL, max_results=500, **asked, **USUAL)]
+    assert [tweet for page in found for tweet in page] == reader.every(**asked)
 
 
 def test_a_listing_of_an_old_stretch_holds_all_its_posts_newest_first(shared: Emulator, reader: Client) -> None:
@@ -39,12 +31,7 @@ def test_a_listing_of_an_old_stretch_holds_all_its_posts_newest_first(shared: Em
     assert FROM <= made(ids[-1]) < made(ids[0]) < TO
     assert len(ids) == shared.count("#devops", FROM, TO) > 500
     assert reader.get(SEARCH_ALL, query="#devops", max_results=500, **OLD).ids == ids[:500]
-
-
-def test_ids_bound_it_as_times_do(reader: Client) -> None:
-    ids = reader.get(SEARCH_ALL, query="#devops", max_results=500, **OLD).ids
     assert reader.get(SEARCH_ALL, query="#devops", max_results=500, since_id=ids[9], until_id=ids[0]).ids == ids[1:9]
-    assert reader.get(SEARCH_ALL, query="#devops", since_id=1, until_id=ids[0]).ids == ids[1:11]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +61,6 @@ def test_the_world_begins_with_the_ids_that_carry_their_time(reader: Client) -> 
 def test_a_query_may_have_1024_characters_where_recent_search_takes_512(reader: Client) -> None:
     query = "#devops OR " + "a" * 1013
     assert [reader.get(path, query=query).status for path in (SEARCH_ALL, SEARCH)] == [200, 400]
-    assert len(reader.get(SEARCH_ALL, query="#devops").ids) == 10
 
 
 def test_a_token_is_good_at_its_own_endpoint_only(reader: Client) -> None:
@@ -92,26 +78,16 @@ def test_its_posts_are_sold_like_those_of_recent_search(emulator: Emulator, clie
     assert emulator.ledger.posts() == frozenset(page.ids)
 
 
-def test_it_takes_one_request_a_second_and_has_a_limit_for_fifteen_minutes(paced: Emulator) -> None:
-    client = Client(paced.port)
-    replies = [client.get(SEARCH_ALL, query="#devops") for _ in range(2)]
-    assert [reply.status for reply in replies] == [200, 429]
-    assert int(replies[1].headers["x-rate-limit-reset"]) == paced.clock.now().timestamp() + 1
-    assert (replies[1].headers["x-rate-limit-limit"], replies[1].headers["x-rate-limit-remaining"]) == ("1", "0")
-    assert [client.get(path, query="#devops").status for path in (COUNTS_ALL, SEARCH)] == [200, 200]
-    paced.clock.advance(1)
-    assert client.get(SEARCH_ALL, query="#devops").headers["x-rate-limit-remaining"] == "1"
-    for status in (200, 429):
+def test_it_takes_one_request_a_second_and_has_a_limit_for_fifteen_minutes() -> None:
+    with Emulator(seed=1, now=NOON, archive_limit=3) as paced:
+        client = Client(paced.port)
+        replies = [client.get(SEARCH_ALL, query="#devops") for _ in range(2)]
+        assert [reply.status for reply in replies] == [200, 429]
+        assert int(replies[1].headers["x-rate-limit-reset"]) == paced.clock.now().timestamp() + 1
+        assert (replies[1].headers["x-rate-limit-limit"], replies[1].headers["x-rate-limit-remaining"]) == ("1", "0")
+        assert [client.get(path, query="#devops").status for path in (COUNTS_ALL, COUNTS_ALL, SEARCH)] == [200, 429, 200]
         paced.clock.advance(1)
-        assert client.get(SEARCH_ALL, query="#devops").status == status
-    paced.clock.advance(900)
-    assert client.get(SEARCH_ALL, query="#devops").status == 200
-
-
-def test_what_is_removed_is_gone_from_it_and_its_pages_may_be_spoilt(emulator: Emulator, client: Client) -> None:
-    ids = client.get(SEARCH_ALL, query="#devops", **OLD).ids
-    emulator.remove(ids[0])
-    emulator.reset_limits()
-    emulator.plan("duplicate_post", endpoint="search_all")
-    after = client.get(SEARCH_ALL, query="#devops", **OLD).ids
-    assert (after[:9], after[10:]) == (ids[1:], ids[1:2])
+        assert client.get(SEARCH_ALL, query="#devops").headers["x-rate-limit-remaining"] == "1"
+        for seconds, status in ((1, 200), (1, 429), (900, 200)):
+            paced.clock.advance(seconds)
+            assert client.get(SEARCH_ALL, query="#devops").status == status

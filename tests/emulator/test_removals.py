@@ -10,8 +10,8 @@ from emulator import Emulator
 from tests.emulator.client import NOON, Client
 
 
-@pytest.mark.parametrize("query", ["#remediation", "#zebrafish"])
-def test_a_removed_post_is_neither_found_nor_counted(emulator: Emulator, client: Client, query: str) -> None:
+def test_a_removed_post_is_neither_found_nor_counted(emulator: Emulator, client: Client) -> None:
+    query = "#zebrafish"
     before, counted = client.search(query).ids, client.total(query)
     emulator.remove(before[0], before[2])
     after = client.search(query).ids
@@ -58,12 +58,10 @@ def test_a_removed_post_is_not_included_where_another_refers_to_it(emulator: Emu
 def test_removals_are_set_added_shown_and_cleared_over_http(client: Client) -> None:
     first, second, third = client.search("#devops").ids[:3]
     client.control("PUT", "/removals", {"ids": [str(first)]})
-    assert client.control("POST", "/removals", {"ids": [second], "reason": "protected"}).body == {
-        "removals": [
-            {"id": str(first), "reason": "deleted", "redacted_at": "2026-11-24T12:00:00.000Z"},
-            {"id": str(second), "reason": "protected", "redacted_at": "2026-11-24T12:00:00.000Z"},
-        ]
-    }
+    removals = client.control("POST", "/removals", {"ids": [second], "reason": "protected"}).body["removals"]
+    at = "2026-11-24T12:00:00.000Z"
+    reasons = {str(first): "deleted", str(second): "protected"}
+    assert removals == [{"id": one, "reason": reason, "redacted_at": at} for one, reason in reasons.items()]
     assert client.search("#devops").ids[0] == third
     assert [one["id"] for one in client.control("PUT", "/removals", {"ids": [str(third)]}).body["removals"]] == [str(third)]
     assert client.search("#devops").ids[:2] == [first, second]

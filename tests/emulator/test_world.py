@@ -12,12 +12,10 @@ import pytest
 
 from emulator import Emulator
 from emulator.authors import Authors
-from tests.emulator.client import BEARER, COUNTS, NOON, SEARCH, USUAL, Client, Json, made, snowflake
+from tests.emulator.client import BEARER, NOON, SEARCH, USUAL, Client, Json, made, snowflake
 
-DEFAULT_TAGS = (
-    "openbanking", "remediation", "devops", "sre", "microservices", "observability", "oauth", "metrics",
-    "logmonitoring", "opentracing",
-)  # fmt: skip
+DEFAULT_TAGS = ["openbanking", "remediation", "devops", "sre", "microservices", "observability", "oauth", "metrics"]
+DEFAULT_TAGS += ["logmonitoring", "opentracing"]
 ANOTHER_PROCESS = """
 import json, sys, urllib.request
 from datetime import datetime
@@ -46,14 +44,12 @@ def test_another_seed_gives_another_world_and_the_same_one_the_same(reader: Clie
         assert Client(same.port).search("#devops", **USUAL).body == here.body
 
 
-@pytest.mark.parametrize("days", [0, 2.4, 5])
-def test_every_default_tag_has_well_over_a_hundred_tweets_at_any_moment(
-    emulator: Emulator, client: Client, days: float
-) -> None:
-    emulator.clock.advance(days * 86_400)
-    totals = {tag: client.total(f"#{tag}") for tag in DEFAULT_TAGS}
-    assert min(totals.values()) > 200
-    assert totals["devops"] > 5 * totals["remediation"]
+def test_every_default_tag_has_well_over_a_hundred_tweets_at_any_moment(emulator: Emulator, client: Client) -> None:
+    for _ in range(2):
+        totals = {tag: client.total(f"#{tag}") for tag in DEFAULT_TAGS}
+        assert min(totals.values()) > 200
+        assert totals["devops"] > 5 * totals["remediation"]
+        emulator.clock.advance(2.4 * 86_400)
 
 
 def test_as_time_passes_new_tweets_appear_and_old_ones_stay_as_they_were(emulator: Emulator, client: Client) -> None:
@@ -63,13 +59,6 @@ def test_as_time_passes_new_tweets_appear_and_old_ones_stay_as_they_were(emulato
     edited_since = {version for tweet in after.values() for version in tweet["edit_history_tweet_ids"][:-1]}
     assert after.keys() - before.keys()
     assert all(after[one] == before[one] for one in before if one not in edited_since)
-
-
-def test_the_seven_days_move_with_the_clock(emulator: Emulator, client: Client) -> None:
-    emulator.clock.set(NOON + timedelta(days=30))
-    tweets = client.every("#remediation")
-    oldest = NOON + timedelta(days=23)
-    assert oldest <= datetime.fromisoformat(tweets[-1]["created_at"]) < oldest + timedelta(hours=6)
 
 
 def test_the_tweets_look_like_life(devops: list[Json]) -> None:
@@ -100,33 +89,12 @@ def test_ids_carry_times_entities_point_at_what_they_name_and_long_texts_are_cut
     assert any("note_tweet" in tweet for tweet in devops)
 
 
-def test_a_day_has_a_rhythm(reader: Client) -> None:
-    hours: Counter[str] = Counter()
-    for bucket in reader.get(COUNTS, query="#devops", granularity="hour").body["data"]:
-        hours[bucket["start"][11:13]] += bucket["tweet_count"]
-    assert sum(hours[f"{hour:02}"] for hour in (13, 14, 15)) > 2 * sum(hours[f"{hour:02}"] for hour in (1, 2, 3))
-
-
 def test_a_tag_outside_the_vocabulary_has_a_thin_stream_of_its_own(reader: Client) -> None:
     tweets = reader.every("#zebrafish")
     assert 0 < len(tweets) < 80
     carriers = [tweet.get("note_tweet", tweet) for tweet in tweets]
     assert {tag["tag"].casefold() for one in carriers for tag in one["entities"]["hashtags"]} == {"zebrafish"}
     assert reader.search("#ZebraFish").ids == reader.search("#zebrafish").ids
-
-
-def test_followers_have_a_heavy_tail_and_drift_slowly(emulator: Emulator, client: Client) -> None:
-    def followers() -> dict[str, int]:
-        users = client.search("#devops", **USUAL, until_id=until).body["includes"]["users"]
-        return {user["id"]: user["public_metrics"]["followers_count"] for user in users}
-
-    until = client.search("#devops").ids[0]
-    today = followers()
-    emulator.clock.advance(2 * 86_400)
-    later = followers()
-    assert max(today.values()) > 20 * sorted(today.values())[len(today) // 2]
-    assert today != later
-    assert all(abs(later[one] - today[one]) <= 5 + today[one] * 0.02 for one in today)
 
 
 def test_people_share_display_names_but_not_usernames_or_ids() -> None:
