@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -132,36 +131,23 @@ def test_a_packed_file_of_the_most_alike_tweets_is_no_bomb(tmp_path: Path, monke
     assert sum(len(line.record.tweets) for line in lines(alike)) == 2000
 
 
-@pytest.mark.parametrize(
-    "read",
-    [indexed, hashtags.hashtags, hashtags.key, lambda text: refused(own_row(0, tags=[text])), lambda text: _refuses(text)],
-)
-def test_a_letter_with_ever_so_many_marks_is_read_at_once(read: Any) -> None:
+def test_a_letter_with_ever_so_many_marks_is_read_at_once() -> None:
     began = time.process_time()
-    read(MARKS)
-    read(f"#{MARKS}")
+    for text in (MARKS, f"#{MARKS}"):
+        assert indexed(f"before {text} after")[0] == "before"
+        assert hashtags.hashtags(text) == {}
+        assert hashtags.key(text)
+        assert refused(own_row(0, tags=[text]))
+        with pytest.raises(TagRefused):
+            hashtag(text)
     assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
 
 
-def _refuses(text: str) -> None:
-    with pytest.raises(TagRefused):
-        hashtag(text)
-
-
-def test_texts_are_found_by_their_words_whatever_marks_are_on_them() -> None:
-    assert set(indexed(f"before {MARKS} after")) >= {"before", "after"}
-    assert indexed("e\u0301" * 20) == indexed("é" * 20)
-
-
 def test_what_is_remembered_of_long_values_is_nothing() -> None:
-    remembered = (ours._known_hashtags, ours._known_moment, hashtags._name)
-    for cache in remembered:
+    for cache in (ours._known_hashtags, ours._known_moment):
         cache.cache_clear()
-    record(
-        json.dumps(own_row(0, f"#{'x' * 100_000}", tags=[" " * 100_000 + "#sre"], rash=None, observed="2" * 100_000)).encode()
-    )
-    hashtags.hashtags(f"#{'é' * 100_000}")
-    assert [cache.cache_info().currsize for cache in remembered[:2]] == [0, 0]
+        record(json.dumps(own_row(0, tags=[" " * 100_000 + "#sre"], rash=None, observed="2" * 100_000)).encode())
+        assert cache.cache_info().currsize == 0
 
 
 def test_a_page_of_more_than_any_of_x_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,17 +205,13 @@ def tweets(number: int) -> bytes:
 BOMBS = {
     "a line without end": (b"x" * 150_000_000, "the line is longer than 16777216 bytes"),
     "lists": (filled(b'{"data":[', b"[],", b"[]]}", FULL), TOO_MANY),
-    "rows": (filled(b'{"tweets":[', b"1,", b"1]}", FULL), TOO_MANY),
     "users": (filled(b'{"data":[],"includes":{"users":[', b"{},", b"{}]}}", FULL), TOO_MANY),
     "versions": (filled(b'{"id":"20","text":"x","edit_history_tweet_ids":[', b"1,", b"1]}", FULL), TOO_MANY),
-    "objects": (filled(b"[", b'{"":1},', b"{}]", FULL), TOO_MANY),
     "nested": (b"[" * FULL, TOO_MANY),
     "half a nest": (b"[" * 900_000, "values are nested too deeply"),
-    "a text of rockets": (filled(b'{"tweet":"' + ROCKET, b"x", b'"}', FULL), "no id"),
     "a text of rockets and half a sign": (filled(b'{"tweet":"\\ud83c' + ROCKET, b"x", b'"}', FULL), "more than 32 MB of text"),
     "half a sign": (filled(b'{"id":"2000000000000","text":"x","":"\\ud83c', "é".encode(), b'"}', FULL), TOO_LARGE),
     "as many objects as may be": (filled(b"[", b'{"":1},', b"{}]", 2_300_000), "no JSON object"),
-    "as many keys as may be": (b"{%s}" % b",".join(b'"%d":1' % key for key in range(499_000)), "no id"),
     "as many texts as may be": (filled(b'["', ROCKET + b'","', b'"]', 6_900_000), "no JSON object"),
     "as many tweets as may be": (tweets(50_000), ""),
     "one tweet more": (tweets(50_001), "more than 50000 tweets"),

@@ -106,20 +106,6 @@ def test_any_bytes_are_read_or_refused(line: bytes) -> None:
     assert_can_be_stored(record(line))
 
 
-@MANY
-@given(ANY)
-def test_any_json_is_read_or_refused(value: object) -> None:
-    read = record(line_of(value))
-    assert_can_be_stored(read)
-    assert isinstance(value, dict) or read.refused
-
-
-@MANY
-@given(OBJECT)
-def test_any_object_with_our_keys_in_the_wrong_places_is_read_or_refused(value: object) -> None:
-    assert_can_be_stored(record(line_of(value)))
-
-
 NOTE = {"text": "long #sre", "entities": {}}
 GOOD = [
     page(
@@ -135,6 +121,7 @@ GOOD = [
 
 
 PARTS = [(good, path) for good in GOOD for path in parts(good)]
+WHOLE: list[tuple[object, Path]] = [(None, ())]
 
 
 @pytest.mark.parametrize("good", GOOD, ids=["page", "flattened", "row", "answer"])
@@ -144,7 +131,7 @@ def test_an_odd_value_in_any_place_of_a_good_line_is_read_or_refused(good: objec
 
 
 @MANY
-@given(st.sampled_from(PARTS), ANY | OBJECT)
+@given(st.sampled_from(PARTS) | st.sampled_from(WHOLE), ANY | OBJECT)
 def test_anything_in_any_place_of_a_good_line_is_read_or_refused(part: tuple[object, Path], wrong: object) -> None:
     good, path = part
     assert_can_be_stored(record(line_of(changed(good, path, wrong))))

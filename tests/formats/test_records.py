@@ -79,13 +79,8 @@ def test_one_object_that_cannot_be_stored_costs_no_other() -> None:
     broken: list[Any] = [{**post(1), "id": None}, {**post(2), "text": ""}, "a text", None, {**post(3), "id": "x\n1:2: y"}]
     read_page = read(page(post(0), *broken, post(4)))
     assert [archived.tweet.id for archived in read_page.tweets] == [int(post(0)["id"]), int(post(4)["id"])]
-    assert read_page.refused == (
-        "no id (id None)",
-        f"no text (id {post(2)['id']})",
-        "no id (id None)",
-        "no id (id None)",
-        "no id (id x1:2: y)",
-    )
+    assert read_page.refused[:2] == ("no id (id None)", f"no text (id {post(2)['id']})")
+    assert read_page.refused[2:] == ("no id (id None)", "no id (id None)", "no id (id x1:2: y)")
 
 
 def test_a_place_without_an_id_is_the_place_of_no_tweet() -> None:
@@ -207,14 +202,6 @@ def test_our_own_row_names_the_version_that_is_shown_and_all_that_are_known() ->
     assert read(own_row(0, versions="20")).refused == ("versions is no list",)
 
 
-def test_a_row_with_half_a_surrogate_pair_or_deep_values_beside_its_own_is_read() -> None:
-    deep: object = None
-    for _ in range(500):
-        deep = [deep]
-    row = own_row(0, "a \ud83c b", version=own_row(0)["id"], versions=[own_row(0)["id"]], later_key=deep, huge=10**400)
-    assert only(read(row)).text == "a \ufffd b"
-
-
 def test_the_author_of_our_own_row_has_an_id_or_the_same_one_in_every_row_and_letter_case() -> None:
     one, other = read(own_row(0)).authors[0], read(own_row(1, username="ADA_Muster")).authors[0]
     assert one.id == other.id
@@ -222,13 +209,6 @@ def test_the_author_of_our_own_row_has_an_id_or_the_same_one_in_every_row_and_le
     row = own_row(0, author_id="7001", observed="2026-03-02T12:00:00Z", some_later_key={"x": 1})
     assert read(row).authors == (ADA,)
     assert only(read(row)).author_id == 7001
-
-
-def test_our_own_row_of_a_tweet_without_author_and_tags_is_read() -> None:
-    row = own_row(0, author=None, followers=None, username=None, rash=None, tags=[], lang=None)
-    archived = read(row).tweets[0]
-    assert (archived.tags, archived.rash, archived.tweet.author_id) == ((), None, None)
-    assert read(row).authors == ()
 
 
 def test_our_own_row_of_an_author_who_was_never_observed_is_no_observation() -> None:
@@ -261,8 +241,7 @@ def test_our_own_row_that_cannot_be_stored_is_refused_with_the_reason(reason: st
 
 
 def test_a_tag_that_is_no_hashtag_is_refused_in_one_line() -> None:
-    long = ["#" + sign * 101 for sign in ("x", "\x7f", "\U0010ffff")]
-    for tag in ("#a b", "#sre OR #devops", "#12", "", *long, "#\ud800", "from:me", "#\n"):
+    for tag in ("#a b", "", "#" + "\U0010ffff" * 101, "#\ud800", "#\n"):
         for changes in ({"tags": [tag]}, {"rash": tag}):
             (reason,) = read(own_row(0, **changes)).refused
             assert "is not accepted, expected a hashtag of 1 to 100 letters" in reason
@@ -287,7 +266,7 @@ def test_a_line_that_holds_no_tweet_is_refused_with_the_reason(reason: str) -> N
         assert record(line).refused == (reason,), line[:100]
 
 
-@pytest.mark.parametrize("depth", [300, 900, 1005, 1015])
+@pytest.mark.parametrize("depth", [300, 1005])
 def test_values_nested_as_deeply_as_the_parser_allows_are_refused_too(depth: int) -> None:
     deep = "[" * depth + "]" * depth
     for text in (
@@ -316,11 +295,8 @@ def test_lines_are_numbered_as_they_lie_in_the_file_and_empty_ones_are_passed_ov
     first, second = (json.dumps(page(post(number))).encode() for number in (0, 1))
     file.write_bytes(b"\xef\xbb\xbf" + first + b"\r\n\n  \t\r\nnot json\n" + second)
     read_lines = list(lines(file))
-    assert [(line.number, len(line.record.tweets), line.record.refused) for line in read_lines] == [
-        (1, 1, ()),
-        (4, 0, ("no JSON",)),
-        (5, 1, ()),
-    ]
+    told = [(line.number, len(line.record.tweets), line.record.refused) for line in read_lines]
+    assert told == [(1, 1, ()), (4, 0, ("no JSON",)), (5, 1, ())]
     assert read_lines[-1].position == file.stat().st_size
 
 
@@ -333,18 +309,6 @@ def test_a_packed_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Pat
     expected = [line.record for line in lines(plain)]
     for name in ("archive.jsonl.gz", "archive.jsonl", "two-members.gz"):
         assert [line.record for line in lines(tmp_path / name)] == expected
-
-
-def test_a_packed_file_that_is_cut_damaged_or_longer_gives_what_can_be_read_and_then_says_so(tmp_path: Path) -> None:
-    """What that is exactly is in test_unpacking.py."""
-    whole = json_lines(tmp_path / "archive.gz", *(page(post(number)) for number in range(50))).read_bytes()
-    odd = whole[:200] + b"\xff" * 50 + whole[250:], whole + b"garbage"
-    for content in (*(whole[:cut] for cut in (3, 15, 60, -9, -1)), *odd):
-        (tmp_path / "odd.gz").write_bytes(content)
-        *good, last = lines(tmp_path / "odd.gz")
-        assert last.record.refused == ("the file can't be read any further",)
-        assert not any(line.record.refused for line in good[:-1])
-        assert [line.number for line in good] == list(range(1, len(good) + 1))
 
 
 def test_an_empty_file_has_no_lines_and_one_that_cannot_be_opened_raises(tmp_path: Path) -> None:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta, timezone
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collector.x.parsing import moment
 from formats.times import rfc3339
-from tests.formats.views import MANY
-
-FIRST, LAST = datetime.fromisoformat("0001-01-02"), datetime.fromisoformat("9999-12-30")  # any zone fits around them
-AWARE = st.datetimes(FIRST, LAST, timezones=st.timezones())
 
 
 def test_a_time_is_written_in_utc_to_the_second() -> None:
@@ -23,15 +15,6 @@ def test_a_time_is_written_in_utc_to_the_second() -> None:
     assert rfc3339(datetime(2026, 1, 1, 1, tzinfo=west)) == "2026-01-01T04:30:00Z"
     assert rfc3339(datetime(3, 4, 5, tzinfo=UTC)) == "0003-04-05T00:00:00Z"
     assert rfc3339(None) is None
-
-
-@MANY
-@given(AWARE)
-def test_what_is_written_is_read_again_to_the_second(when: datetime) -> None:
-    written = rfc3339(when)
-    assert written is not None
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written)
-    assert moment(written) == when.astimezone(UTC).replace(microsecond=0)
 
 
 def test_a_time_is_read_with_and_without_fraction_and_offset_and_what_is_none_is_not() -> None:
