@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
 from emulator import Emulator
-from tests.fixtures.environment import environment
-from tests.fixtures.service import Service, in_process
-from tests.resources.conftest import QUIET, Json, Start
+from tests.fixtures.service import Service
+from tests.resources.conftest import QUIET, Json, Start, given, problem
 
-CONTRACTED = ["posts", "users", "floor_usd", "ceiling_usd"]
+CONTRACTED = {"posts": int, "users": int, "floor_usd": float, "ceiling_usd": float}
 NEW_YEARS_EVE = datetime(2025, 12, 31, 22, 0, tzinfo=UTC)
 TREND_DAYS = 7
 
 
-@pytest.fixture(scope="module")
-def service(folder: Path, x: Emulator) -> Iterator[Service]:
-    """The service after one collection."""
-    with in_process(folder, **environment(folder, x)) as running:
-        assert running.get("/database").status_code == 200
-        yield running
-
-
 def spend(service: Service) -> Json:
-    answer = service.get("/spend")
-    assert answer.status_code == 200
-    shown: Json = answer.json()
+    shown: Json = given(service, "/spend")
     return shown
 
 
@@ -44,19 +31,15 @@ def sold(emulator: Emulator, day: str) -> list[float]:
 
 
 def test_spend_has_the_contracted_keys_and_is_what_x_sold_and_the_collection_says(service: Service, x: Emulator) -> None:
-    answer = service.get("/spend")
-    assert answer.headers["Content-Type"] == "application/json"
-    assert list(answer.json()) == ["today", "month", "budget_usd", "forecast_usd", "by_x"]
+    collection = given(service, "/database")["collection"]
+    shown = spend(service)
+    assert list(shown) == ["today", "month", "budget_usd", "forecast_usd", "by_x"]
     for part in ("today", "month"):
-        assert answer.json()[part].keys() >= set(CONTRACTED)
-        assert all(type(answer.json()[part][name]) is int for name in ("posts", "users"))
-        assert all(type(answer.json()[part][name]) is float for name in ("floor_usd", "ceiling_usd"))
-    shown = answer.json()
+        assert {name: type(shown[part][name]) for name in CONTRACTED} == CONTRACTED
     (day,) = x.ledger.days()
     today = shown["today"]
     assert today["date"] == day
-    assert sums(today) == sums(shown["month"]) == pytest.approx(sold(x, day))
-    assert sums(service.get("/collections/1").json()["spend"]) == sums(today)
+    assert sums(today) == sums(shown["month"]) == sums(collection["spend"]) == pytest.approx(sold(x, day))
     assert today["posts"] > 0
     assert today["floor_usd"] == pytest.approx(today["posts"] * 0.005)
     assert today["ceiling_usd"] == pytest.approx(today["posts"] * 0.005 + today["users"] * 0.010)
@@ -65,7 +48,7 @@ def test_spend_has_the_contracted_keys_and_is_what_x_sold_and_the_collection_say
 def test_the_forecast_goes_on_as_in_the_last_seven_days(start: Start, emulator: Emulator) -> None:
     emulator.clock.hold(NEW_YEARS_EVE.replace(day=11))
     with start(TW_NUMBER="10") as service:
-        assert service.get("/database").status_code == 200
+        given(service, "/database")
         shown = spend(service)
     left = (date(2026, 1, 1) - date(2025, 12, 11)).days - 1
     ceiling = shown["month"]["ceiling_usd"]
@@ -78,11 +61,11 @@ def test_what_was_bought_today_costs_nothing_again_and_dropping_forgets_no_spend
     nothing = spend(fresh)
     assert sums(nothing["today"]) == sums(nothing["month"]) == [0, 0, 0, 0]
     assert (nothing["budget_usd"], nothing["forecast_usd"]) == (20, 0)
-    assert fresh.get("/database").status_code == 200
+    given(fresh, "/database")
     before = spend(fresh)
     assert fresh.request("DELETE", "/database").status_code == 200
     assert spend(fresh) == before
-    again = fresh.get("/database").json()["collection"]
+    again = given(fresh, "/database")["collection"]
     assert again["tweets_added"] > 0
     assert sums(again["spend"]) == [0, 0, 0, 0]
     assert spend(fresh) == before
@@ -93,14 +76,14 @@ def test_what_was_bought_today_costs_nothing_again_and_dropping_forgets_no_spend
 @pytest.mark.dialects
 def test_days_and_months_are_those_of_xs_clock_in_utc(fresh: Service, emulator: Emulator) -> None:
     emulator.clock.hold(NEW_YEARS_EVE)
-    assert fresh.get("/database").status_code == 200
+    given(fresh, "/database")
     old = spend(fresh)
     assert (old["today"]["date"], old["month"]["start"], old["month"]["end"]) == ("2025-12-31", "2025-12-01", "2026-01-01")
     assert sums(old["today"]) == pytest.approx(sold(emulator, "2025-12-31"))
     assert old["forecast_usd"] == old["month"]["ceiling_usd"]
     emulator.clock.advance(12 * 3600)
     for _ in range(2):  # the first one learns X's time
-        assert fresh.get("/database").status_code == 200
+        given(fresh, "/database")
     new = spend(fresh)
     assert (new["today"]["date"], new["month"]["start"], new["month"]["end"]) == ("2026-01-01", "2026-01-01", "2026-02-01")
     assert sums(new["today"]) == sums(new["month"]) == pytest.approx(sold(emulator, "2026-01-01"))
@@ -110,7 +93,7 @@ def test_days_and_months_are_those_of_xs_clock_in_utc(fresh: Service, emulator: 
 def test_the_month_begins_on_the_billing_day(start: Start, emulator: Emulator) -> None:
     emulator.clock.hold(NEW_YEARS_EVE)
     with start(BILLING_DAY="15", MONTHLY_BUDGET_USD="off", TW_NUMBER="10") as service:
-        assert service.get("/database").status_code == 200
+        given(service, "/database")
         shown = spend(service)
     assert (shown["month"]["start"], shown["month"]["end"]) == ("2025-12-15", "2026-01-15")
     assert shown["budget_usd"] is None
@@ -118,7 +101,7 @@ def test_the_month_begins_on_the_billing_day(start: Start, emulator: Emulator) -
 
 def test_the_budget_is_never_exceeded(start: Start, emulator: Emulator) -> None:
     with start(MONTHLY_BUDGET_USD="1.5") as service:
-        collection = service.get("/database").json()["collection"]
+        collection = given(service, "/database")["collection"]
         assert "MONTHLY_BUDGET_USD" in collection["error"]
         assert any(tag["state"] == "failed" and "budget" in tag["reason"] for tag in collection["tags"])
         shown = spend(service)
@@ -130,7 +113,7 @@ def test_the_budget_is_never_exceeded(start: Start, emulator: Emulator) -> None:
 def test_a_page_whose_answer_never_came_counts_against_the_budget_and_is_told(start: Start, emulator: Emulator) -> None:
     emulator.plan("cut", times=None, tag="#sre")
     with start(TAGS="#sre", TW_NUMBER="10") as service:
-        assert service.get("/database").status_code == 503
+        problem(service.get("/database"), 503)
         shown = spend(service)
     assert sums(shown["month"]) == [0, 0, 0, 0]
     assert shown["month"]["unsettled_usd"] == pytest.approx(10 * 0.015)
