@@ -46,23 +46,15 @@ def test_sigterm_finishes_a_stream_that_is_under_way(tmp_path: Path, server: Ser
     assert whole.count(b'"tweet":') == 20_000
 
 
-def test_sigterm_ends_a_long_collection_at_the_next_page_and_answers_who_waits_for_it(
-    tmp_path: Path, emulator: Emulator
-) -> None:
-    emulator.latency = 0.3
-    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "5000"}
+@pytest.mark.parametrize("x", ["slow", "silent"])
+def test_sigterm_ends_a_long_collection_and_answers_who_waits_for_it(tmp_path: Path, emulator: Emulator, x: str) -> None:
+    if x == "slow":
+        emulator.latency = 0.3
+    else:
+        emulator.plan("hang", times=None, seconds=120)
+    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "5000", "X_TIMEOUT": "90s"}
     with serving(tmp_path, **settings) as server, server.in_background("/database") as answer:
-        server.until(lambda: "page stored" in server.log.read_text())
-        assert server.stop() == 0
-        assert answer.result().status_code == 503
-    assert states(tmp_path) == ["failed"]
-
-
-def test_sigterm_closes_a_collection_though_x_never_answers(tmp_path: Path, emulator: Emulator) -> None:
-    emulator.plan("hang", times=None, seconds=120)
-    settings = environment(tmp_path, emulator) | {"X_TIMEOUT": "90s"}
-    with serving(tmp_path, **settings) as server, server.in_background("/database") as answer:
-        server.until(lambda: states(tmp_path))
+        server.until(lambda: states(tmp_path) and (x == "silent" or "page stored" in server.log.read_text()))
         assert server.stop() == 0
         assert answer.result().status_code == 503
     assert states(tmp_path) == ["failed"]
@@ -72,16 +64,16 @@ def test_a_worker_whose_parent_dies_exits(server: Server) -> None:
     workers = server.workers()
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
-    wait_until(lambda: not any(_runs(pid) for pid in workers))
+
+    def runs(pid: int) -> bool:
+        try:
+            return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return False
+
+    wait_until(lambda: not any(runs(pid) for pid in workers))
     with pytest.raises(requests.ConnectionError):
         server.get("/livez")
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
 
 
 def test_a_port_in_use_stops_it_with_one_line(tmp_path: Path, emulator: Emulator) -> None:
@@ -97,5 +89,4 @@ def test_a_database_of_a_newer_version_is_refused_with_one_line(tmp_path: Path, 
     for door in ("app.py", "api.py"):
         ended = run(tmp_path, door, PORT=str(free_port()), **environment(tmp_path, emulator))
         assert ended.returncode in (1, 2)
-        assert "newer version" in ended.stderr
-        assert len(ended.stderr.splitlines()) == 1
+        assert ["newer version" in line for line in ended.stderr.splitlines()] == [True]

@@ -153,8 +153,8 @@ def said_by_commands(service: Service, folder: Path) -> str:
     with logging_restored():
         for arguments in ([], ["--comply"], ["--since", "2026-11-01", "--yes"]):
             api.main(arguments)
-        commands = (["database", "verify"], ["database", "backup", str(folder / "backup.db")])
-        commands += (["tweets", "export", "--format", "twarc"], ["tweets", "import", str(folder / "server.log")])
+        commands = [["database", "verify"], ["database", "backup", str(folder / "backup.db")]]
+        commands += [["tweets", "export", "--format", "twarc"], ["tweets", "import", str(folder / "server.log")]]
         ended = [service.app.test_cli_runner().invoke(args=command) for command in commands]
     return "".join(f"{one.output}{one.exception!r}" for one in ended)
 

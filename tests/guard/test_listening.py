@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app import create_app
 from emulator import Emulator
 from guard.listening import check_listening
 from settings import SettingError, load
@@ -50,6 +51,8 @@ def test_tokens_that_guard_nothing_or_are_the_same_are_refused_and_not_shown(tmp
     assert TOKEN not in str(refused.value)
     with pytest.raises(SettingError, match="API_READ_TOKEN: guards nothing by itself"):
         checked(tmp_path, API_READ_TOKEN=READ_TOKEN)
+    with pytest.raises(SystemExit):
+        create_app(load({"API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))
 
 
 def test_a_short_token_an_empty_token_file_and_names_of_others_are_warned_of(tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
-from app import create_app
 from emulator import Emulator
 from guard import tokens
 from guard.scopes import Scope
@@ -76,25 +74,24 @@ def test_an_unfit_file_opens_nothing_and_locks_nobody_out(file: Path, caplog: py
 
 def test_a_file_that_is_gone_opens_nothing(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     known = loaded(file)
-    assert scope(known, TOKEN) == Scope.WRITE
     file.unlink()
-    assert scope(known, TOKEN) == Scope.WRITE
-    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["token file not taken"]
-    for _ in range(5):
-        assert scope(known, TOKEN) == Scope.WRITE
-    assert len(caplog.records) == 1
+    assert [scope(known, TOKEN) for _ in range(5)] == [Scope.WRITE] * 5
+    assert caplog.messages == ["token file not taken"]
 
 
-def test_a_file_that_is_empty_at_the_start_asks_for_a_token_once_it_has_one(file: Path) -> None:
+def test_a_file_that_is_empty_at_the_start_asks_for_a_token_once_it_has_one_and_warns_of_a_short_one(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file.write_text("")
     known = loaded(file)
     assert not known.required
-    file.write_text(NEW)
-    assert scope(known, NEW) == Scope.WRITE
+    file.write_text("tiny")
+    assert scope(known, "tiny") == Scope.WRITE
+    assert caplog.messages[-1].startswith("API_TOKEN: shorter than")
 
 
 @pytest.mark.process
-def test_all_workers_take_a_new_token_without_a_restart_hide_it_and_so_does_the_one_that_replaces_another(
+def test_all_workers_take_a_new_token_without_a_restart_and_so_does_the_one_that_replaces_another(
     file: Path, tmp_path: Path, emulator: Emulator
 ) -> None:
     settings = environment(tmp_path, emulator) | {"API_TOKEN_FILE": str(file), "WORKERS": "2"}
@@ -115,9 +112,6 @@ def test_all_workers_take_a_new_token_without_a_restart_hide_it_and_so_does_the_
         wait_until(lambda: len(server.workers()) == 2 and workers[0] not in server.workers())
         assert all_say(server, NEW, 200)
         assert all_say(server, TOKEN, 401)
-        assert server.get(f"/nothing/{NEW}", headers=bearer(NEW) | {"X-Request-Id": NEW}).status_code == 404
-    assert '"path":"/nothing/[hidden]"' in server.log.read_text()
-    assert NEW not in server.log.read_text()
 
 
 @pytest.mark.parametrize("content", ["", "two words"])
@@ -138,17 +132,7 @@ def test_a_file_that_holds_the_token_of_another_scope_is_not_taken(file: Path, c
     assert "token file not taken" in caplog.messages
 
 
-def test_a_short_token_in_a_file_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    known = loaded(file)
-    file.write_text("tiny")
-    assert scope(known, "tiny") == Scope.WRITE
-    assert [message for message in caplog.messages if message.startswith("API_TOKEN: shorter than")]
-
-
 def test_a_file_of_many_lines_or_without_end_is_read_or_refused_at_once(file: Path, tmp_path: Path) -> None:
-    file.write_text(f"{'a' * 20}\n\n" * 1000 + "# old ones")
-    with pytest.raises(SettingError, match="API_TOKEN"):
-        loaded(file)
     file.write_text(f"{TOKEN}\n\n\n" + f"{'a' * 20}\n\n \n" * 1000)
     assert scope(loaded(file), TOKEN) == Scope.WRITE
     file.write_text("a" * 100_000)
@@ -166,29 +150,17 @@ def test_a_token_that_came_with_a_file_is_hidden_in_the_log_as_well(file: Path, 
     assert NEW not in log
 
 
-def test_a_file_counts_only_where_no_layer_above_it_says_the_token(file: Path) -> None:
+def test_a_file_counts_only_where_the_layers_above_it_say_no_token(file: Path) -> None:
     (file.parent / ".env").write_text(f"API_TOKEN_FILE={file}\n")
     known = Tokens(load({"API_TOKEN": NEW}, folder=file.parent))
-    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
     file.write_text(f"{TOKEN}x\n")
-    assert (scope(known, NEW), scope(known, f"{TOKEN}x")) == (Scope.WRITE, Scope.NOTHING)
-
-
-def test_while_the_file_of_a_layer_is_empty_that_of_the_next_counts_and_is_looked_at_as_well(file: Path) -> None:
+    assert [scope(known, one) for one in (NEW, TOKEN, f"{TOKEN}x")] == [Scope.WRITE, Scope.NOTHING, Scope.NOTHING]
+    file.write_text(TOKEN)
     upper = file.with_name("upper")
     upper.write_text("")
-    (file.parent / ".env").write_text(f"API_TOKEN_FILE={file}\n")
     known = Tokens(load({"API_TOKEN_FILE": str(upper)}, folder=file.parent))
     assert scope(known, TOKEN) == Scope.WRITE
     file.write_text(NEW)
     assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
     upper.write_text(TOKEN)
     assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.NOTHING, Scope.WRITE)
-
-
-def test_every_door_refuses_a_read_token_that_guards_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = load({"API_READ_TOKEN": READ_TOKEN, "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}, folder=tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        create_app(settings)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("API_READ_TOKEN: guards nothing by itself")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from server.channels import Channel
-from server.service import Application
 from tests.fixtures.reception import Served
 from tests.fixtures.waiting import wait_until
 
@@ -31,11 +30,11 @@ class Clock:
     def forward_until(self, condition: Callable[[], Any], *, seconds: float) -> None:
         """Put it forward again and again, until the condition is true."""
 
-        def true() -> Any:
+        def ahead() -> Any:
             self.forward(seconds)
             return condition()
 
-        wait_until(true)
+        wait_until(ahead)
 
     def _later(self, real: Callable[[], float]) -> Callable[[], float]:
         return lambda: real() + self._ahead
@@ -50,11 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def serve() -> Iterator[Serve]:
     """Serve an app until the test ends."""
     with ExitStack() as stack:
-
-        def start(app: Application, room: int | None = None) -> Served:
-            return stack.enter_context(Served(app, room=room))
-
-        yield start
+        yield lambda app, room=None: stack.enter_context(Served(app, room=room))
 
 
 def channels(served: Served, count: int, *, begun: bool = False) -> list[Channel]:
