@@ -1,13 +1,14 @@
-"""The six original endpoints over HTTP, as contracted."""
+"""The original endpoints over HTTP, as contracted: tweets, counts per tag, collecting and dropping.
+
+test_lists.py has the most followed authors, test_timeline.py the hours of the day.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -46,24 +47,6 @@ def test_tweets_have_the_original_keys_first_and_come_oldest_id_first_as_x_sent_
         assert isinstance(tweet["id"], str)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", tweet["created"])
         assert tweet["rash"] in tweet["tags"]
-
-
-def test_followers_give_distinct_authors_most_followed_first(service: Service, stored: list[Json]) -> None:
-    people = {tweet["username"]: (tweet["author"], tweet["followers"]) for tweet in stored if tweet["author"]}
-    counts = Counter(tweet["username"] for tweet in stored)
-    expected = [
-        {"author": people[name][0], "followers": people[name][1], "username": name, "tweets": counts[name]}
-        for name in sorted(people, key=lambda name: (-people[name][1], name))
-    ]
-    for most in (5, 1000):
-        assert given(service, f"/tweets?order_by_followers_desc={most}") == {"authors": expected[:most]}
-
-
-def test_hours_are_24_rows_that_sum_to_the_tweets(service: Service, stored: list[Json]) -> None:
-    for query, zone in (("", "UTC"), ("?tz=America/Sao_Paulo", "America/Sao_Paulo"), ("?tz=Asia/Kathmandu", "Asia/Kathmandu")):
-        counts = Counter(datetime.fromisoformat(tweet["created"]).astimezone(ZoneInfo(zone)).hour for tweet in stored)
-        rows = [{"at_hour": f"{hour:02d}:00", "tweets": counts[hour]} for hour in range(24)]
-        assert given(service, f"/tweets_per_hour{query}") == {"tweets_per_hour": rows}, zone
 
 
 def test_tags_equal_a_recount(service: Service, stored: list[Json]) -> None:
