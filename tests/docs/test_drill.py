@@ -23,18 +23,12 @@ pytestmark = [pytest.mark.process, pytest.mark.stack]
 
 GUIDE = ROOT / "docs" / "operations.md"
 FIRST_LINE = "live=http://127.0.0.1:5000 database=data/tweets.db port=5055\n"
-TOKEN = "opensesame"
-NOBODY = "http://127.0.0.1:9"
+SECTION = GUIDE.read_text().split("\n### Restore drill\n")[1].split("\n### ")[0]
+[BLOCK] = re.findall(r"^```sh\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+TOKEN, NOBODY = "opensesame", "http://127.0.0.1:9"
 
 Ran = subprocess.CompletedProcess[str]
 Drill = Callable[..., Ran]
-
-
-def block() -> str:
-    """Return the shell of the section "Restore drill"."""
-    section = GUIDE.read_text().split("\n### Restore drill\n")[1].split("\n### ")[0]
-    (shell,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return str(shell)
 
 
 @pytest.fixture
@@ -49,8 +43,9 @@ def drill(collector: Collector, tmp_path: Path) -> Drill:
         assert shell.count(FIRST_LINE) == 1
         ours = f"live={live} database={collector.database.file} port={free_port()}\n"
         shell = shell.replace(FIRST_LINE, ours).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
-        command = ["bash", "-eu", "-c", shell]
-        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=90, check=False)
+        ran = subprocess.run(
+            ["bash", "-eu", "-c", shell], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=90, check=False
+        )
         assert list(scratch.iterdir()) == []
         return ran
 
@@ -64,7 +59,7 @@ def test_the_newest_copy_is_restored_and_served_and_the_service_is_left_alone(
     with listening(tmp_path, **environment(tmp_path, emulator) | {"API_TOKEN": TOKEN}) as live:
         headers, sold = {"Authorization": f"Bearer {TOKEN}"}, len(emulator.requests)
         before = live.get("/tweets", headers=headers)
-        ran = drill(block(), live=live.url)
+        ran = drill(BLOCK, live=live.url)
         assert ran.returncode == 0, ran.stderr
         count = len(before.json()["tweets"])
         assert count > 100
@@ -75,7 +70,7 @@ def test_the_newest_copy_is_restored_and_served_and_the_service_is_left_alone(
 
 
 def test_without_a_scheduled_copy_the_drill_makes_one(drill: Drill, tmp_path: Path) -> None:
-    ran = drill(block().split("\nexport ")[0] + '\nwc -c < "$copy"\n)\n')
+    ran = drill(BLOCK.split("\nexport ")[0] + '\nwc -c < "$copy"\n)\n')
     assert (ran.returncode, int(ran.stdout) > 100_000) == (0, True), ran.stderr
     assert not (tmp_path / "backups").exists()
 
@@ -83,7 +78,7 @@ def test_without_a_scheduled_copy_the_drill_makes_one(drill: Drill, tmp_path: Pa
 def test_a_copy_that_is_damaged_does_not_pass(drill: Drill, collector: Collector, tmp_path: Path) -> None:
     copy = tmp_path / "backups" / keep_scheduled(collector.database, kept=1)
     copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
-    ran = drill(block())
+    ran = drill(BLOCK)
     assert ran.returncode != 0
     assert f"Error: {copy.name}" in ran.stderr
     assert "drill passed" not in ran.stdout

@@ -10,19 +10,10 @@ PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def threats() -> list[list[str]]:
-    """Return the rows of the table of threats: who, how, what stops it, test."""
-    rows = [line.strip("|").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in row] for row in rows[1:]]
-
-
 def missing(cell: str) -> list[str]:
     """Return what a list of tests names that isn't there; a name without a folder is in the folder of the one before it."""
-    absent, folder = [], ""
-    for name in re.findall(r"tests/[\w./-]+|test_\w+\.py|`make [a-z-]+`", cell):
-        if name.startswith("`make"):
-            absent += [name] * (name.strip("`").split()[1] not in TARGETS)
-            continue
+    absent, folder = [name for name in re.findall(r"`make ([a-z-]+)`", cell) if name not in TARGETS], ""
+    for name in re.findall(r"tests/[\w./-]+|test_\w+\.py", cell):
         path = name if name.startswith("tests/") else f"{folder}/{name}"
         folder = path.rpartition("/")[0]
         absent += [path] * (not (ROOT / path).exists())
@@ -30,10 +21,9 @@ def missing(cell: str) -> list[str]:
 
 
 def test_each_threat_has_an_answer_and_tests_that_are_there() -> None:
-    assert len(threats()) > 15
-    for who, how, answer, test in threats():
-        assert who
-        assert how
-        assert len(answer) > 20
+    rows = [line.strip("|").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
+    assert len(rows) > 16
+    for who, how, answer, test in rows[1:]:
+        assert all((who.strip(), how.strip(), len(answer) > 20))
         assert re.search(r"tests/|`make ", test), who
         assert missing(test) == []
