@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,7 @@ from engines import watch
 PAUSED, WELL = ("127.0.0.1", 1), ("127.0.0.1", 2)
 
 
-def held(stack: ExitStack, server: tuple[str, int]) -> Any:
+def held(stack: ExitStack, server: tuple[str, int]) -> tuple[Any, socket.socket]:
     """Return a connection to a server that has been in use for a while, and the other end of its socket."""
     own, other = socket.socketpair()
     stack.enter_context(own)
@@ -28,28 +28,24 @@ def held(stack: ExitStack, server: tuple[str, int]) -> Any:
 
 
 def cut(other: socket.socket) -> bool:
-    try:
+    with suppress(BlockingIOError):
         return other.recv(1) == b""
-    except BlockingIOError:
-        return False
+    return False
 
 
 def test_a_silent_server_is_asked_once_for_all_its_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked, silent = list[tuple[str, int]](), Counter[tuple[str, int]]()
 
-    def answers(host: str, port: int) -> bool:
-        asked.append((host, port))
-        return (host, port) == WELL
+    def answers(*server: Any) -> bool:
+        asked.append(server)
+        return server == WELL
 
     monkeypatch.setattr(watch, "answers", answers)
-    silent = Counter[tuple[str, int]]()
     with ExitStack() as stack:
-        paused, well = [held(stack, PAUSED) for _ in range(5)], held(stack, WELL)
-        everything = [one for one, _ in (*paused, well)]
-        watch._look_after(everything, silent)
+        held_ones, ends = zip(*(held(stack, server) for server in (*[PAUSED] * 5, WELL)), strict=True)
+        watch._look_after(held_ones, silent)
         assert sorted(asked) == [PAUSED, WELL]
-        assert not any(cut(other) for _, other in (*paused, well))
-        watch._look_after(everything, silent)
+        assert not any(map(cut, ends))
+        watch._look_after(held_ones, silent)
         assert sorted(asked) == [PAUSED, PAUSED, WELL]
-        assert all(cut(other) for _, other in paused)
-        assert not cut(well[1])
+        assert [cut(other) for other in ends] == [True] * 5 + [False]

@@ -18,19 +18,13 @@ class Said(NamedTuple):
 
 
 class Enemy:
-    """The server; it gives its answers in turn, and the last of them for ever."""
+    """The server, which gives the same answer until it is told another."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.answers: list[Said] = []
-        self.asked: list[str] = []
+        self.url, self.said = url, Said(b"")
 
-    def says(self, *answers: Said) -> None:
-        self.answers = list(answers)
-
-    def next(self, path: str) -> Said:
-        self.asked.append(path)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+    def says(self, said: Said) -> None:
+        self.said = said
 
 
 @contextmanager
@@ -39,7 +33,7 @@ def enemy() -> Iterator[Enemy]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            said = one.next(self.path)
+            said = one.said
             self.send_response_only(said.status)
             for name, value in {"Date": self.date_time_string(), "Content-Length": str(len(said.body)), **said.headers}.items():
                 self.send_header(name, value)

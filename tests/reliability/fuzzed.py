@@ -1,22 +1,20 @@
 """The import as a fuzzer drives it: a process that is given files on stdin and says on stdout how each was read,
 after it has said that it is ready.
 
-`fuzzed.py FOLDER [PLANTED]`: a file comes as one letter, its length in eight bytes, and itself. It is read as `tweets import`
-reads it; after an `i` it is also stored, exported, imported into a second database, and both are verified. PLANTED is a fault
-that a fuzzer must notice.
+`fuzzed.py FOLDER [loss]`: a file comes as one letter, its length in eight bytes, and itself. It is read as `tweets import`
+reads it; after an `i` it is also stored, exported, imported into a second database, and both are verified. With `loss` the
+reader loses tweets after a while, which a fuzzer must notice.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sys
 import traceback
-from collections.abc import Callable
+from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -105,46 +103,28 @@ def _read(file: Path) -> dict[str, int]:
     return read
 
 
-def _plant(fault: str) -> None:
-    """Put a fault into the reader of lines that shows after a while."""
-    genuine, calls, kept = records.record, [0], list[bytearray]()
-    nothing = dict[str, int]()
-    faults: dict[str, Callable[[], object]] = {
-        "exception": lambda: nothing["missing"],
-        "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
-        "hang": signal.pause,
-        "leak": lambda: kept.append(bytearray(os.urandom(1) * 200_000)),
-        "loss": lambda: None,
-    }
+def _plant_a_loss() -> None:
+    genuine, calls = records.record, count()
 
     def faulty(line: bytes, **bounds: Any) -> Any:
-        calls[0] += 1
         read = genuine(line, **bounds)
-        if calls[0] > PLANTED_AT:
-            faults[fault]()
-            if fault == "loss" and read.tweets and b'"versions":' in line:
-                return read._replace(tweets=())
-        return read
+        lost = next(calls) >= PLANTED_AT and read.tweets and b'"versions":' in line
+        return read._replace(tweets=()) if lost else read
 
     records.record = faulty
 
 
-def _asked(source: BinaryIO) -> tuple[bytes, bytes] | None:
-    kind = source.read(1)
-    return (kind, source.read(int.from_bytes(source.read(8), "big"))) if kind else None
-
-
-def main(folder: Path, planted: str | None) -> None:
+def main(folder: Path, *planted: str) -> None:
     """Read files until there are no more."""
-    imported, file = Imported(folder), folder / "given"
+    imported, file, given = Imported(folder), folder / "given", sys.stdin.buffer
     if planted:
-        _plant(planted)
+        _plant_a_loss()
     _tell({})
-    while asked := _asked(sys.stdin.buffer):
-        file.write_bytes(asked[1])
+    while kind := given.read(1):
+        file.write_bytes(given.read(int.from_bytes(given.read(8), "big")))
         try:
             told: dict[str, Any] = dict(_read(file))
-            if asked[0] == b"i":
+            if kind == b"i":
                 imported.take(file)
         except Exception:  # noqa: BLE001 (none is expected: the fuzzer is told of any)
             told = {"fault": traceback.format_exc()}
@@ -157,4 +137,4 @@ def _tell(what: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+    main(Path(sys.argv[1]), *sys.argv[2:])

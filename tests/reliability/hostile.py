@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.fixtures.archives import Json, own_row, page, post, user
 
@@ -15,7 +15,6 @@ TEXTS = {
     "a forged line": 'x\n/srv/other.jsonl:1: forged\r{"@timestamp":"now"}\n',
     "controls": "".join(map(chr, range(1, 32))) + "\x7f" + "".join(map(chr, range(0x80, 0xA0))),
     "NUL": "a\0b\0",
-    "only NUL": "\0",
     "turned around": "\u202efdp.exe\u2066\u2067\u2068\u2069\u200e\u200f\u061c",
     "unseen": "\u200b\u200c\u200d\u2060\ufeff\xad\u034f\U000e0041",
     "half a pair": "\ud800",
@@ -28,12 +27,10 @@ TEXTS = {
     "formula behind signs": '\t+1;-2\n@SUM(1)\r"=1+1',
     "wide formula": "＝1+1",
     "quotes for sheets": "'';\"=1\";'@x",
-    "template": "{{7*7}}{% raw %}${7*7}#{7*7}<%= 7 %>",
     "SQL": "x'); DROP TABLE tweets; --\" OR 1=1 /*",
     "patterns": "%s%n%d%(x)s {0} {x!r} \\x1b \\u0000 \\",
     "LIKE": "%_\\%[a-z]*?",
     "JSON": '{"tweet": "x", "id": "1"}\\"',
-    "a link": "javascript:alert(1) https://user:pass@x.example/?token=secret data:text/html,x",
     "a secret": "Authorization: Bearer AAAA password=hunter2",
     "metric": 'x"} 1\n# HELP forged x\nforged{tag="y',
     "space": " \t\u00a0\u3000 ",
@@ -41,7 +38,6 @@ TEXTS = {
     "a hashtag": "#sre",
     "hashtags": "#ѕre #ＳＲＥ ＃x #1 #_ ##a #a#b #\U0001d5ba",
     "a path": "../../etc/passwd\0.db",
-    "digits": "١٢٣",
     "a sign": "-5",
     "too great": str(2**63),
     "far too great": "9" * 400,
@@ -54,8 +50,6 @@ TEXTS = {
 }
 LITERALS = {
     "null": "null",
-    "true": "true",
-    "zero": "-0",
     "no number": "NaN",
     "endless": "-Infinity",
     "1e400": "1e400",
@@ -65,7 +59,6 @@ LITERALS = {
     "5000 digits": "1" * 5000,
     "list": "[]",
     "object": "{}",
-    "lists": "[[[null]], [1], {}]",
     "a text in an object": '{"text": "x", "id": "1", "": [null]}',
     "twice": '{"id": "1", "id": "2", "\\u0000": 1, "\\u0000": 2, "\\ud800": 3}',
     "deep": "[" * 500 + "]" * 500,
@@ -76,7 +69,6 @@ LITERALS = {
 }
 FRAGMENTS = {name: json.dumps(text) for name, text in TEXTS.items()} | LITERALS
 MARK = "@@here@@"
-Here = dict[str, Any]
 
 
 class Case(NamedTuple):

@@ -121,7 +121,7 @@ class Plain:
 
     def _wanted(self, tweet: Tweet, asked: Asked) -> bool:
         person = self.people.get(tweet.author or 0)
-        followers = person.followers if person else None
+        followers = self._followers(tweet)
         words = set(WORD.findall(tweet.text.casefold()))
         by_code = asked.country is not None and len(asked.country) == 2
         return all(
@@ -159,19 +159,19 @@ class Plain:
             "versions": list(map(str, tweet.versions)),
         }
 
+    def _followers(self, tweet: Tweet) -> int | None:
+        person = self.people.get(tweet.author or 0)
+        return person.followers if person else None
+
     def sorted(self, asked: Asked, order: str) -> list[Tweet]:
         found, name = self.wanted(asked), order.removeprefix("-")
         if name == "followers":
             known = [tweet for tweet in found if self._followers(tweet) is not None]
             unknown = [tweet for tweet in found if self._followers(tweet) is None]
-            ways = [(known, lambda tweet: (self._followers(tweet), tweet.id)), (unknown, lambda tweet: tweet.id)]
-            return [tweet for part, by in ways for tweet in sorted(part, key=by, reverse=order[0] == "-")]
+            known.sort(key=lambda tweet: (self._followers(tweet), tweet.id), reverse=order[0] == "-")
+            return known + sorted(unknown, key=lambda tweet: tweet.id, reverse=order[0] == "-")
         key: Callable[[Tweet], Any] = (lambda tweet: (tweet.created, tweet.id)) if name == "created" else lambda tweet: tweet.id
         return sorted(found, key=key, reverse=order[0] == "-")
-
-    def _followers(self, tweet: Tweet) -> int | None:
-        person = self.people.get(tweet.author or 0)
-        return person.followers if person else None
 
     def hours(self, asked: Asked, zone: tzinfo) -> Json:
         counts = Counter(tweet.created.astimezone(zone).hour for tweet in self.wanted(asked))
@@ -200,12 +200,8 @@ class Plain:
         if by == "tag":
             return tweet.tags
         person = self.people.get(tweet.author or 0)
-        one = {
-            "lang": (tweet.lang or "").lower(),
-            "country": tweet.country or tweet.code,
-            "author": person.username if person else None,
-        }
-        return {value} if (value := one[by]) else set()
+        author = person.username if person else None
+        return {{"lang": (tweet.lang or "").lower(), "country": tweet.country or tweet.code, "author": author}[by] or ""} - {""}
 
     def related(self, asked: Asked, tag: str) -> dict[str, tuple[int, float, float]]:
         """Return number, share and lift by hashtag, in lower case."""

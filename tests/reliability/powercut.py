@@ -20,6 +20,8 @@ from tests.reliability.torture import VICTIM
 
 SECTOR = 512
 TRACED = "trace=openat,write,pwrite64,ftruncate,fsync,fdatasync,unlink,unlinkat"
+AT_ONCE = ("write", "pwrite64", "ftruncate")
+SYNCS = ("fsync", "fdatasync")
 LINE = re.compile(r"^(?P<pid>\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>(?P<rest>.*)|(?P<call>\w+)\((?P<arguments>.*))$")
 RESULT = re.compile(r"= (?P<result>-?\d+)(?:<[^>]*>)?(?: [A-Z]+ \(.*\))?$")
 
@@ -52,54 +54,44 @@ def _events(trace: Path, folder: Path) -> Iterator[Event]:
         if not line:
             continue
         if line["resumed"]:
-            call, rest = begun.pop(line["pid"], ""), line["rest"]
-            if call and (line["resumed"] in ("fsync", "fdatasync", "openat", "unlink", "unlinkat")):
-                yield from _event(line["resumed"], f"{call} {rest}", folder)
+            call, arguments = line["resumed"], f"{begun.pop(line['pid'], '')} {line['rest']}"
+            if call not in AT_ONCE:
+                yield from _event(call, arguments, folder)
             continue
         call, arguments = line["call"], line["arguments"]
-        if arguments.endswith("<unfinished ...>"):
-            begun[line["pid"]] = arguments.removesuffix("<unfinished ...>")
-            if call in ("write", "pwrite64", "ftruncate"):
-                yield from _event(call, f"{begun[line['pid']]}) = 0", folder)
-        else:
+        if not arguments.endswith("<unfinished ...>"):
             yield from _event(call, arguments, folder)
+            continue
+        begun[line["pid"]] = arguments.removesuffix("<unfinished ...>")
+        if call in AT_ONCE:
+            yield from _event(call, f"{begun[line['pid']]}) = 0", folder)
 
 
 def _event(call: str, arguments: str, folder: Path) -> Iterator[Event]:
-    result = RESULT.search(arguments)
+    result, text = RESULT.search(arguments), re.search(r'"([^"]*)"', arguments)
+    descriptor = re.match(r"\d+<([^>]*)>", arguments)
     if result and int(result["result"]) < 0:
         return
-    if call in ("openat", "unlink", "unlinkat"):
-        path = _decoded(re.search(r'"([^"]*)"', arguments))
-        name = Path(path.decode()).name if path else ""
-        if name.startswith("tweets.db") and not name.endswith("-shm"):
-            if call != "openat":
-                yield Event("remove", name)
-            elif "O_CREAT" in arguments:
-                yield Event("create", name)
-        return
-    descriptor = re.match(r"(\d+)<([^>]*)>", arguments)
-    if not descriptor:
-        return
-    path_text = _path(descriptor[2])
-    if call == "write" and path_text.endswith("powercut.log"):
-        yield from _acknowledged(_decoded(re.search(r'"([^"]*)"', arguments)) or b"")
-    elif path_text == str(folder):
+    data = _decoded(text[1]) if text else b""
+    path = Path((_decoded(descriptor[1]) if descriptor else data).decode())
+    if call == "write" and path.name == "powercut.log":
+        yield from _acknowledged(data)
+    elif call in SYNCS and path == folder:
         yield Event("sync folder")
-    elif Path(path_text).parent == folder and Path(path_text).name.startswith("tweets.db") and not path_text.endswith("-shm"):
-        yield from _of_file(call, Path(path_text).name, arguments)
-
-
-def _of_file(call: str, name: str, arguments: str) -> Iterator[Event]:
-    if call in ("fsync", "fdatasync"):
-        yield Event("sync", name)
+    elif not path.name.startswith("tweets.db") or path.name.endswith("-shm"):
+        return
+    elif call in SYNCS:
+        yield Event("sync", path.name)
+    elif call in ("unlink", "unlinkat"):
+        yield Event("remove", path.name)
+    elif call == "openat" and "O_CREAT" in arguments:
+        yield Event("create", path.name)
     elif call == "ftruncate":
-        yield Event("truncate", name, int(re.findall(r", (\d+)", arguments)[0]))
+        yield Event("truncate", path.name, int(re.findall(r", (\d+)", arguments)[0]))
     elif call == "pwrite64":
-        data = _decoded(re.search(r'"([^"]*)"', arguments)) or b""
         length, offset = map(int, re.findall(r'", (\d+), (\d+)', arguments)[0])
         assert len(data) == length, arguments[-80:]
-        yield Event("write", name, offset, data)
+        yield Event("write", path.name, offset, data)
 
 
 def _acknowledged(written: bytes) -> Iterator[Event]:
@@ -109,12 +101,8 @@ def _acknowledged(written: bytes) -> Iterator[Event]:
             yield Event("acknowledged", added=record["monitor"]["added"])
 
 
-def _decoded(match: re.Match[str] | None) -> bytes | None:
-    return bytes.fromhex(match[1].replace("\\x", "")) if match else None
-
-
-def _path(text: str) -> str:
-    return bytes.fromhex(text.replace("\\x", "")).decode() if text.startswith("\\x") else text
+def _decoded(text: str) -> bytes:
+    return bytes.fromhex(text.replace("\\x", "")) if text.startswith("\\x") else text.encode()
 
 
 class Disk:
@@ -124,7 +112,6 @@ class Disk:
         self._certain = {name: bytearray(data) for name, data in files.items()}
         self._pending: dict[str, list[Event]] = {}
         self._new: set[str] = set()
-        self._removed: set[str] = set()
 
     def take(self, event: Event) -> None:
         """Let an event happen."""
@@ -132,7 +119,6 @@ class Disk:
             if event.name not in self._certain:
                 self._certain[event.name] = bytearray()
                 self._new.add(event.name)
-            self._removed.discard(event.name)
         elif event.kind == "remove":
             self._certain.pop(event.name, None)
             self._pending.pop(event.name, None)

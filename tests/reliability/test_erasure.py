@@ -19,7 +19,7 @@ from tests.fixtures import databases
 from tests.fixtures.archives import edited, json_lines, page, post
 from tests.fixtures.environment import environment
 from tests.fixtures.service import in_process
-from tests.reliability.marked import ALL, COUNTRY, MARK, NAME, WORD, archive, found, given
+from tests.reliability.conftest import ALL, COUNTRY, MARK, NAME, WORD, archive, found, given
 
 
 def delete_tweet(program: Program) -> None:

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +30,8 @@ from tests.commands.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import post
 from tests.fixtures.waiting import LONGEST_WAIT_S
+from tests.reliability.conftest import ALL, MARK, WORD, found
 from tests.reliability.judge import BILLING
-from tests.reliability.marked import ALL, MARK, WORD, found
 
 pytestmark = pytest.mark.reliability
 MANY = 4000
@@ -168,13 +169,9 @@ def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, m
         together.wait(LONGEST_WAIT_S)  # both know by now what is owed
         return empty(opened)
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
         patched.setattr(Database, "empty_log", met)
-        both = [threading.Thread(target=erasure.settle, args=(database,)) for _ in range(2)]
-        for one in both:
-            one.start()
-        for one in both:
-            one.join(LONGEST_WAIT_S)
+        list(pool.map(erasure.settle, [database] * 2))
     assert owed(database) == 0
     bury(database, 11)
     assert owed(database) == 1
@@ -182,32 +179,27 @@ def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, m
     assert owed(database) == 0
 
 
-def is_due(database: Database) -> bool:
-    with database.reading() as session:
-        return sweeping.due(database, session)
+def test_the_sweep_removes_what_a_killed_restore_sweep_or_deletion_of_everything_left(program: Program) -> None:
+    def swept() -> bool:
+        """Sweep, and return whether that was due, as the schedule asks."""
+        with program.collector.database.reading() as session:
+            due = sweeping.due(program.collector.database, session)
+        assert sweep(program.collector.database)
+        return due
 
-
-def test_the_sweep_removes_what_a_killed_restore_or_sweep_left(program: Program) -> None:
-    database = program.collector.database
     for left in ("ready", "ready-draft", "anew"):
         for kind in ("", "-wal"):
             program.file.with_name(f".tweets.db.{left}{kind}").write_text(MARK)
-        assert is_due(database)
-        assert sweep(database)
+        assert swept()
         assert list(program.file.parent.glob(".tweets*")) == []
-        assert not is_due(database)
-
-
-def test_the_sweep_removes_what_a_deletion_of_everything_left_that_was_killed(program: Program) -> None:
-    database, folder = program.collector.database, program.file.parent / "backups"
-    folder.mkdir()
+        assert not swept()
+    (folder := program.file.parent / "backups").mkdir()
     half = folder / ".tweets-20261101T000000000000Z.db.4711.partial"
-    for age, left in ((23, [half]), (25, [])):
+    for hours, old in ((23, False), (25, True)):
         half.write_text(MARK)
-        os.utime(half, (time.time() - age * 3600,) * 2)
-        assert is_due(database) == (not left)
-        assert sweep(database)
-        assert list(folder.iterdir()) == left
+        os.utime(half, (time.time() - hours * 3600,) * 2)
+        assert swept() == old
+        assert half.exists() != old
 
 
 def test_a_reader_holds_it_up_but_nobody_waits_for_them_and_the_sweep_does_it(program: Program) -> None:

@@ -18,27 +18,18 @@ RUNS = int(os.environ.get("TORTURE_RUNS", "200"))
 
 @pytest.fixture
 def judge(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
-    return Judge(emulator, tmp_path / "tweets.db", monkeypatch)
+    return Judge(emulator, f"sqlite:///{tmp_path / 'tweets.db'}", monkeypatch)
 
 
-def torture(tmp_path: Path, emulator: Emulator, judge: Judge, *, seed: int, runs: int) -> Torture:
-    print(f"\nseed {seed}, {runs} runs: TORTURE_SEED and TORTURE_RUNS choose others")
-    tortured = Torture(tmp_path, emulator, judge, seed)
+@pytest.mark.parametrize("runs", [12, pytest.param(RUNS, marks=pytest.mark.slow)], ids=["short", "long"])
+def test_a_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emulator, judge: Judge, runs: int) -> None:
+    print(f"\nseed {SEED}, {runs} runs: TORTURE_SEED and TORTURE_RUNS choose others")
+    tortured = Torture(tmp_path, emulator, judge, SEED)
     tortured.run(runs)
     assert tortured.missing() == []
     excused = {day: len(posts) for day, posts in judge.excused.items() if posts}
     print(f"sold {len(emulator.ledger.posts())} posts on {len(judge.posts)} days; in flight at a midnight: {excused}")
     print(", ".join(f"{what} {count}" for what, count in sorted(tortured.seen.items())))
-    return tortured
-
-
-def test_a_short_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
-    torture(tmp_path, emulator, judge, seed=SEED, runs=12)
-
-
-@pytest.mark.slow
-def test_a_long_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
-    torture(tmp_path, emulator, judge, seed=SEED, runs=RUNS)
 
 
 @pytest.mark.slow

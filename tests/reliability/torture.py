@@ -57,7 +57,7 @@ class Torture:
         self._emulator.clear_faults()
         for _ in range(40):
             self.quietly()
-            if not self._unread():
+            if self._judge.rows("SELECT count(*) FROM listings WHERE NOT expired") == [(0,)]:
                 break
         self.check()
 
@@ -85,11 +85,7 @@ class Torture:
             assert self._disturbed or judge.lost(judge.today) == set(), lately
 
     def missing(self) -> list[int]:
-        return [post for tag in TAGS for post in self._judge.missing(tag, first=self._judge.first(tag))]
-
-    def _unread(self) -> int:
-        rows = self._judge._rows("SELECT count(*) FROM listings WHERE NOT expired")
-        return int(rows[0][0])
+        return [post for tag in TAGS for post in self._judge.missing(tag)]
 
     def _pass_time(self) -> None:
         clock = self._emulator.clock
@@ -178,33 +174,26 @@ class Torture:
             command = [sys.executable, "app.py"]
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answers(f"{url}/livez"))
-        with suppress(requests.RequestException):
-            requests.post(f"{url}/collections", timeout=5)
+        wait_until(lambda: _sent("GET", f"{url}/livez"))
+        _sent("POST", f"{url}/collections")
         time.sleep(self._dice.random())  # the moment of the kill is meant to be random
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
         self._note("kill -9: server")
 
     def _victim(self, point: str, count: int, *, dead: bool = True) -> subprocess.Popen[bytes]:
-        """Start a collector; what held the lease is `dead`."""
-        if dead:
-            self._free_the_lease()
+        """Start a collector; what held the lease is `dead`, so it runs out now instead of in a minute."""
+        if dead and (self._folder / "tweets.db").exists():
+            self._judge.rows("UPDATE leases SET expires = 0")
         with (self._folder / "victim.log").open("ab") as log:
             command = [sys.executable, str(VICTIM), point, str(count), *self._arguments]
             return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
-
-    def _free_the_lease(self) -> None:
-        """Let a dead holder's lease run out now instead of in a minute."""
-        if (self._folder / "tweets.db").exists():
-            self._judge.execute("UPDATE leases SET expires = 0")
 
     def _log(self) -> str:
         return (self._folder / "victim.log").read_text()[-3000:]
 
 
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
+def _sent(method: str, url: str) -> bool:
+    with suppress(requests.RequestException):
+        return requests.request(method, url, timeout=5).ok
+    return False

@@ -1,41 +1,100 @@
-"""The users of a service, some requests a second: they collect, track, delete and read, and say what they were told."""
+"""The users of a service, who collect, delete and read: whatever they were told has to be so ever after."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
-from typing import Any
+from itertools import count, pairwise
+from typing import Any, NamedTuple
 
 import requests
 
 from emulator import Emulator
-from tests.reliability.outside import LONGEST_ANSWER_S, Known, Ledger
 
-NUMBERED = "failover"
-FIRST_NUMBER = 10
 FURTHER_S = 1_200  # X's time from one collection to the next: about forty posts of all tags
-LONGEST_COLLECTION_S = 120
-ALL, PER_TAG, LANGUAGES, TAGS = "/tweets?fields=id&format=ndjson", "/tweets_per_tag", "/facets?by=lang", "/tags"
+LONGEST_ANSWER_S, LONGEST_COLLECTION_S = 30, 120
+ALL = "/tweets?fields=id&format=ndjson"
+
+
+class Known(NamedTuple):
+    """What had been said when a request was sent: tweets, and those that are gone."""
+
+    shown: frozenset[int]
+    gone: frozenset[int]
+
+
+class Ledger:
+    """Told of every request and answer by all threads, outside of the service; `wrong` is what can't be."""
+
+    def __init__(self) -> None:
+        self._change = threading.Lock()
+        self._shown, self._gone, self._deleting = set[int](), set[int](), set[int]()
+        self.wrong: list[str] = []
+        self.seen: Counter[str] = Counter()
+        self.times: dict[str, list[float]] = {"writes": [], "reads": []}  # of answers, in monotonic seconds
+
+    def known(self) -> Known:
+        with self._change:
+            return Known(frozenset(self._shown), frozenset(self._gone))
+
+    def some_shown(self) -> list[int]:
+        """Return the tweets that nobody has begun to delete."""
+        with self._change:
+            return sorted(self._shown - self._deleting)
+
+    def say(self, fault: str) -> None:
+        with self._change:
+            self.wrong.append(f"{time.strftime('%H:%M:%S')} {fault}")
+
+    def saw_all(self, before: Known, ids: Iterable[int], where: str) -> None:
+        """Judge an answer that gives every tweet, and remember it."""
+        listed = list(ids)
+        found = set(listed)
+        if len(listed) != len(found):
+            self.say(f"{where}: {len(listed) - len(found)} tweets twice")
+        if back := found & before.gone:
+            self.say(f"{where}: {len(back)} deleted tweets are back, such as {min(back)}")
+        with self._change:
+            lost = before.shown - found - self._deleting
+            self._shown |= found
+            self._gone |= (before.shown - found) & self._deleting
+        if lost:
+            self.say(f"{where}: {len(lost)} tweets lost that were shown, such as {min(lost)}")
+
+    def saw_one(self, before: Known, tweet: int, *, there: bool) -> None:
+        with self._change:
+            deleting = tweet in self._deleting
+        if there and tweet in before.gone:
+            self.say(f"a deleted tweet is back: {tweet}")
+        elif not there and not deleting and tweet in before.shown:
+            self.say(f"a tweet is lost that was shown: {tweet}")
+
+    def deletes(self, tweet: int, *, done: bool) -> None:
+        with self._change:
+            (self._gone if done else self._deleting).add(tweet)
+
+    def gap(self, kind: str, since: float, until: float) -> float:
+        """Return the longest time without an answer between two times, in seconds."""
+        times = [since, *(at for at in sorted(self.times[kind]) if since < at < until), until]
+        return max(later - earlier for earlier, later in pairwise(times))
 
 
 class Traffic:
     """Threads that ask instances of the service in turn, between `start` and `stop`; `quiet` holds them for a while."""
 
-    def __init__(self, urls: Sequence[str], emulator: Emulator, ledger: Ledger, *, seed: int = 1) -> None:
+    def __init__(self, urls: Sequence[str], emulator: Emulator, ledger: Ledger) -> None:
         self._urls, self._emulator, self._ledger = urls, emulator, ledger
-        self._dice, self._turn, self._numbers = random.Random(seed), count(), count(FIRST_NUMBER)
+        self._dice, self._turn = random.Random(1), count()
         self._going, self._over = threading.Event(), threading.Event()
-        self._reads = (self._all, self._languages, self._one, self._per_tag, self._tags, self._number)
-        changes = ((self._collect, 0.5), (self._set_number, 0.3), (self._delete, 1.5), (self._track, 2.0))
-        steps = (*changes, *[(self._read, 0.2)] * 3)
+        steps = ((self._collect, 0.5), (self._delete, 0.4), (self._read_all, 0.2), (self._read_one, 0.1), (self._read_one, 0.1))
         self._locks = [threading.Lock() for _ in steps]
         self._threads = [
-            threading.Thread(target=self._repeat, args=(step, pause, lock), name=step.__name__, daemon=True)
-            for (step, pause), lock in zip(steps, self._locks, strict=True)
+            threading.Thread(target=self._repeat, args=(*step, lock), daemon=True)
+            for step, lock in zip(steps, self._locks, strict=True)
         ]
 
     def start(self) -> None:
@@ -53,60 +112,47 @@ class Traffic:
     def quiet(self) -> Iterator[None]:
         """Let what was begun be answered, and nothing more be asked until the block ends."""
         self._going.clear()
-        held = [lock.acquire(timeout=LONGEST_COLLECTION_S) for lock in self._locks]
+        held = [lock for lock in self._locks if lock.acquire(timeout=LONGEST_COLLECTION_S)]
         try:
-            assert all(held), "a request or a collection does not come to an end"
+            assert held == self._locks, "a request or a collection does not come to an end"
             yield
         finally:
-            for lock, had in zip(self._locks, held, strict=True):
-                if had:
-                    lock.release()
+            for lock in held:
+                lock.release()
             self._going.set()
 
     def _repeat(self, step: Callable[[], None], pause: float, lock: threading.Lock) -> None:
-        while not self._over.is_set():
+        while not self._over.wait(pause):
             self._going.wait()
             with lock:
-                if not self._going.is_set():
-                    continue
                 try:
-                    step()
-                except TimeoutError:
-                    return
+                    if self._going.is_set():
+                        step()
                 except Exception as error:  # noqa: BLE001 (a thread's outermost loop: the ledger has it)
                     self._ledger.say(f"{step.__name__}: {type(error).__name__}: {error}")
-            self._over.wait(pause)
 
     def ask(self, method: str, path: str, **more: Any) -> requests.Response | None:
         """Return an answer that was given; None where the service said that it can't now, or broke a stream off."""
-        url, began = self._urls[next(self._turn) % len(self._urls)], time.monotonic()
+        url, began, seen = self._urls[next(self._turn) % len(self._urls)], time.monotonic(), self._ledger.seen
         try:
             answer = requests.request(method, url + path, timeout=2 * LONGEST_ANSWER_S, **more)
         except requests.exceptions.ChunkedEncodingError:
-            self._ledger.seen["streams broken off"] += 1
+            seen["streams broken off"] += 1
             return None
         except requests.RequestException as error:
             self._ledger.say(f"{method} {path}: no answer: {error}")
             return None
-        took = time.monotonic() - began
-        if took > LONGEST_ANSWER_S:
+        if (took := time.monotonic() - began) > LONGEST_ANSWER_S:
             self._ledger.say(f"{method} {path}: took {took:.1f} s")
         if answer.status_code == 503 and "Retry-After" in answer.headers:
-            self._ledger.seen[f"503 to {method}"] += 1
+            seen[f"503 to {method}"] += 1
             return None
         if answer.status_code >= 500:
             self._ledger.say(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
             return None
-        self._ledger.seen[method] += 1
-        (self._ledger.reads if method == "GET" else self._ledger.writes).add()
+        seen[method] += 1
+        self._ledger.times["reads" if method == "GET" else "writes"].append(time.monotonic())
         return answer
-
-    def _answered(self, method: str, path: str) -> requests.Response:
-        """Ask until there is an answer; what is asked for may be done twice."""
-        while not self._over.wait(0.2):
-            if (answer := self.ask(method, path)) is not None:
-                return answer
-        raise TimeoutError("the end")
 
     def _collect(self) -> None:
         self._emulator.clock.advance(FURTHER_S)
@@ -118,70 +164,30 @@ class Traffic:
         while state == "running":
             assert time.monotonic() < began + LONGEST_COLLECTION_S, "a collection does not end"
             time.sleep(0.3)
-            answer = self.ask("GET", path)
-            if answer is not None:
-                state = answer.json()["state"] if answer.ok else "lost"
+            if (answer := self.ask("GET", path)) is not None:
+                assert answer.ok, f"{path} is lost"
+                state = answer.json()["state"]
         self._ledger.seen[f"collections {state}"] += 1
-        if state == "lost":
-            self._ledger.say(f"{path} is lost")
-
-    def _set_number(self) -> None:
-        number, before = next(self._numbers), self._ledger.known()
-        self._ledger.tries(number)
-        answer = self.ask("PUT", f"/tags/{NUMBERED}", json={"tw_number": number})
-        if answer is not None:
-            assert answer.ok, answer.text
-            self._ledger.saw_number(before, answer.json()["terms"]["tw_number"], "PUT")
-
-    def _track(self) -> None:
-        """Track a tag for a moment."""
-        tag = f"#failover{next(self._numbers)}"
-        for method, ends in (("PUT", True), ("DELETE", False)):
-            self._ledger.tracked(tag, is_so=None)
-            answer = self._answered(method, f"/tags/{tag[1:]}")
-            if not answer.ok and not (method == "DELETE" and answer.status_code == 404):
-                self._ledger.say(f"{method} {tag}: {answer.status_code} {answer.text}")
-            self._ledger.tracked(tag, is_so=ends)
 
     def _delete(self) -> None:
+        """Delete a tweet, and ask until there is an answer: that may be done twice."""
         if tweets := self._ledger.some_shown():
-            tweet = self._dice.choice(tweets)
-            self._ledger.deletes(tweet)
-            answer = self._answered("DELETE", f"/tweets/{tweet}")
+            tweet, answer = self._dice.choice(tweets), None
+            self._ledger.deletes(tweet, done=False)
+            while (answer := self.ask("DELETE", f"/tweets/{tweet}")) is None:
+                if self._over.wait(0.2):
+                    return
             assert answer.status_code == 204, answer.text
-            self._ledger.deleted(tweet)
+            self._ledger.deletes(tweet, done=True)
 
-    def _read(self) -> None:
-        self._reads[self._dice.randrange(len(self._reads))](self._ledger.known())
-
-    def _all(self, before: Known) -> None:
+    def _read_all(self) -> None:
+        before = self._ledger.known()
         if (answer := self.ask("GET", ALL)) is not None:
             self._ledger.saw_all(before, [int(line.split(b'"')[3]) for line in answer.content.splitlines()], ALL)
 
-    def _one(self, before: Known) -> None:
+    def _read_one(self) -> None:
+        before = self._ledger.known()
         if wanted := sorted(before.shown | before.gone):
             tweet = self._dice.choice(wanted)
-            answer = self.ask("GET", f"/tweets/{tweet}")
-            if answer is not None:
+            if (answer := self.ask("GET", f"/tweets/{tweet}")) is not None:
                 self._ledger.saw_one(before, tweet, there=answer.status_code == 200)
-
-    def _languages(self, before: Known) -> None:
-        if answer := self.ask("GET", LANGUAGES):
-            found = answer.json()
-            known = sum(facet["tweets"] for facet in found["facets"])
-            self._ledger.counted(before, known / (1 - (found["unknown_share"] or 0)), LANGUAGES)
-
-    def _per_tag(self, before: Known) -> None:
-        if answer := self.ask("GET", PER_TAG):
-            lists = answer.json()["tweets_per_tags"]
-            self._ledger.counted(before, sum(row["tweets"] for rows in lists for row in rows), PER_TAG)
-
-    def _tags(self, before: Known) -> None:
-        if answer := self.ask("GET", TAGS):
-            self._ledger.saw_tags(before, [tag["tag"] for tag in answer.json()["tags"]], TAGS)
-
-    def _number(self, before: Known) -> None:
-        answer = self.ask("GET", f"/tags/{NUMBERED}")
-        if answer is not None and (answer.ok or before.number):
-            number = answer.json()["terms"]["tw_number"] if answer.ok else 0
-            self._ledger.saw_number(before, number, "GET")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from sqlalchemy import delete, update  # noqa: E402
+
 import api  # noqa: E402 (found through the line above)
 from collector import listings, runs  # noqa: E402
 from collector.buying import Buyer  # noqa: E402
@@ -23,6 +26,7 @@ from collector.reading import TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
 from engines import sqlite as sqlite_engine  # noqa: E402
+from models import Listing, Tag  # noqa: E402
 
 POINTS: dict[str, tuple[Any, str]] = {
     "reserved": (Buyer, "reserved"),  # on record, and not yet asked
@@ -36,12 +40,11 @@ POINTS: dict[str, tuple[Any, str]] = {
 def killed_after(owner: Any, name: str, count: int) -> None:
     """Let the process kill itself when the function has returned for the `count`th time."""
     work: Callable[..., Any] = getattr(owner, name)
-    left = [count]
+    calls = itertools.count(1)
 
     def doomed(*args: Any, **kwargs: Any) -> Any:
         result = work(*args, **kwargs)
-        left[0] -= 1
-        if left[0] <= 0:
+        if next(calls) >= count:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
@@ -50,10 +53,6 @@ def killed_after(owner: Any, name: str, count: int) -> None:
 
 def without_checkpoints() -> None:
     """Forget since_id and listings before each collection."""
-    from sqlalchemy import delete, update
-
-    from models import Listing, Tag
-
     begin = runs.begin
 
     def forgetful(session: Any, *args: Any, **kwargs: Any) -> int:
@@ -73,13 +72,10 @@ def unpaced() -> None:
     transport.ARCHIVE_EVERY_S = 0.0
 
 
-OPTIONS = {"--without-checkpoints": without_checkpoints, "--synchronous-off": synchronous_off, "--unpaced": unpaced}
-
-
 def main() -> int:
     point, count, *arguments = sys.argv[1:]
-    for option, take in OPTIONS.items():
-        if option in arguments:
+    for take in (without_checkpoints, synchronous_off, unpaced):
+        if (option := f"--{take.__name__.replace('_', '-')}") in arguments:
             arguments.remove(option)
             take()
     if point != "-":
