@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -39,15 +39,8 @@ class Checkout(NamedTuple):
     def run(self, *arguments: str, **environment: str) -> Ended:
         """Run Python in the folder with these variables and no others."""
         variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **environment}
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        how: dict[str, Any] = {"cwd": self.folder, "env": variables, "capture_output": True, "text": True, "timeout": 60}
+        done = subprocess.run([sys.executable, *arguments], check=False, **how)
         return Ended(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
 
 

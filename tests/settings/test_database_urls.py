@@ -12,20 +12,12 @@ from settings import SettingError, load
 SERVER = "postgresql+psycopg://app:s%40cret@db.example:5432/tweets"
 
 
-@pytest.mark.parametrize(
-    ("given", "taken"),
-    [
-        (SERVER, SERVER),
-        ("postgresql://app@/tweets", "postgresql+psycopg://app@/tweets"),
-        ("postgresql+psycopg:///tweets", "postgresql+psycopg:///tweets"),
-        (
-            "postgresql+psycopg://app@/tweets?host=h1:5432&host=h2:5432&target_session_attrs=read-write&connect_timeout=2",
-            "postgresql+psycopg://app@/tweets?host=h1:5432&host=h2:5432&target_session_attrs=read-write&connect_timeout=2",
-        ),
-    ],
-)
-def test_urls_of_one_server_and_of_several_are_taken(given: str, taken: str) -> None:
-    settings = load({"DATABASE_URL": given, "DATABASE_REPLICA_URL": given})
+SEVERAL = "postgresql+psycopg://app@/tweets?host=h1:5432&host=h2:5432&target_session_attrs=read-write&connect_timeout=2"
+
+
+@pytest.mark.parametrize("given", [SERVER, SEVERAL, "postgresql://app@/tweets", "postgresql+psycopg:///tweets"])
+def test_urls_of_one_server_and_of_several_are_taken(given: str) -> None:
+    settings, taken = load({"DATABASE_URL": given, "DATABASE_REPLICA_URL": given}), given.replace("ql:", "ql+psycopg:")
     assert (settings.database_url, settings.database_replica_url) == (taken, taken)
     with closing(collector_for(settings)) as collector:
         assert not collector.database.on_file
@@ -48,25 +40,16 @@ def test_others_are_refused_without_being_shown() -> None:
             assert "app@" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        (
-            "postgresql+psycopg://app:secret@db.example/tweets?conect_timeout=2",
-            'libpq says: invalid connection option "conect_timeout"',
-        ),
-        ("postgresql+psycopg://app:secret@/tweets?host=h1:1&host=h2:2&host=h3&port=5", "Can't mix"),
-        ("postgresql+psycopg://app:secret@db.example:port/tweets", "it can't be read as a URL"),
-    ],
-)
-def test_what_libpq_would_not_take_stops_the_start(wrong: str, said: str) -> None:
-    with pytest.raises(SettingError) as refused:
-        collector_for(load({"DATABASE_URL": wrong}))
-    assert str(refused.value).startswith(f"DATABASE_URL: its value is not accepted, {said}")
-    assert "secret" not in str(refused.value)
-
-
-def test_replicas_are_of_postgresql_only() -> None:
+def test_what_libpq_would_not_take_and_replicas_of_sqlite_stop_the_start() -> None:
+    for wrong, said in {
+        "db.example/tweets?conect_timeout=2": 'libpq says: invalid connection option "conect_timeout"',
+        "/tweets?host=h1:1&host=h2:2&host=h3&port=5": "Can't mix",
+        "db.example:port/tweets": "it can't be read as a URL",
+    }.items():
+        with pytest.raises(SettingError) as refused:
+            collector_for(load({"DATABASE_URL": f"postgresql+psycopg://app:secret@{wrong}"}))
+        assert str(refused.value).startswith(f"DATABASE_URL: its value is not accepted, {said}")
+        assert "secret" not in str(refused.value)
     with pytest.raises(SettingError, match="DATABASE_REPLICA_URL: is set without a DATABASE_URL of PostgreSQL's"):
         collector_for(load({"DATABASE_REPLICA_URL": SERVER}))
 

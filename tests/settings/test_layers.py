@@ -9,15 +9,6 @@ import pytest
 from settings import SettingError, load
 from tests.settings.conftest import Load
 
-FLASK = {"FLASK_RUN_FROM_CLI": "true"}
-
-
-def test_without_layers_every_setting_has_its_default(tmp_path: Path) -> None:
-    settings = load({}, folder=tmp_path)
-    assert (settings.host, settings.port, settings.collect_on_start) == ("127.0.0.1", 5000, True)
-    assert settings.twitter_bearer_token is None
-    assert settings.tags is None
-
 
 def test_the_environment_comes_before_env_local_and_env_local_before_env(load_from: Load) -> None:
     files = {"local": "PORT=2002\nWORKERS=2\n", "env": "PORT=3003\nWORKERS=3\nTW_NUMBER=30\n"}
@@ -34,12 +25,6 @@ def test_an_empty_value_or_a_placeholder_asks_the_next_layer_and_what_only_holds
         assert load_from({"TWITTER_BEARER_TOKEN": value}, env="TWITTER_BEARER_TOKEN=other").twitter_bearer_token == value
 
 
-def test_the_files_may_quote_export_and_comment(load_from: Load) -> None:
-    local = "# a comment\nexport PORT='2002'\nTAGS=\"#sre, #devops\"  # and another\nHOST\n"
-    settings = load_from(local=local)
-    assert (settings.port, settings.tags, settings.host) == (2002, ("#sre", "#devops"), "127.0.0.1")
-
-
 def test_a_file_that_is_no_text_or_a_folder_is_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     with pytest.raises(SettingError, match=r"\A\.env: can't be read: IsADirectoryError\Z"):
@@ -49,15 +34,13 @@ def test_a_file_that_is_no_text_or_a_folder_is_named_in_one_line(tmp_path: Path)
         load({}, folder=tmp_path)
 
 
-@pytest.mark.parametrize("name", [".env.local", ".env"])
 def test_a_line_that_is_no_setting_stops_the_start_and_is_not_passed_over(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+    load_from: Load, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for line in ("API_TOKEN='geheim", 'API_TOKEN="geheim', "= geheim", "API_TOKEN='geh'eim", "geheim: yes", "<<<<<<< geheim"):
-        (tmp_path / name).write_text(f"# first\nPORT=2002\n\n{line}\n")
         with pytest.raises(SettingError) as refused:
-            load({}, folder=tmp_path)
-        assert str(refused.value) == f"{name}: line 4 can't be read, expected NAME=value"
+            load_from(env=f"# first\nPORT=2002\n\n{line}\n")
+        assert str(refused.value) == ".env: line 4 can't be read, expected NAME=value"
     assert capfd.readouterr() == ("", "")
 
 
@@ -67,24 +50,22 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) 
     assert (settings.port, settings.workers) == (2002, 2)
 
 
-def test_unless_flask_put_it_there_the_environment_wins_also_with_env_s_value(load_from: Load) -> None:
-    assert load_from({"PORT": "3003"}, local="PORT=2002", env="PORT=3003").port == 3003
+FLASK = {"FLASK_RUN_FROM_CLI": "true"}
 
 
-def test_what_flask_copied_from_env_into_the_environment_does_not_beat_env_local(load_from: Load) -> None:
-    copied = {**FLASK, "PORT": "3003", "WORKERS": "3"}
-    settings = load_from(copied, local="PORT=2002", env="PORT=3003\nWORKERS=3")
-    assert (settings.port, settings.workers) == (2002, 3)
-
-
-def test_under_flask_the_user_s_own_variable_still_wins(load_from: Load) -> None:
-    assert load_from({**FLASK, "PORT": "1001"}, local="PORT=2002", env="PORT=3003").port == 1001
-
-
-def test_under_flask_a_placeholder_in_env_hides_nothing(load_from: Load) -> None:
-    copied = {**FLASK, "TWITTER_BEARER_TOKEN": "<bearer-token>"}
-    settings = load_from(copied, local="TWITTER_BEARER_TOKEN=mine", env="TWITTER_BEARER_TOKEN=<bearer-token>")
-    assert settings.twitter_bearer_token == "mine"
+@pytest.mark.parametrize(
+    ("environment", "port"),
+    [
+        ({"PORT": "3003"}, 3003),  # the user's own, though it is .env's value
+        (FLASK | {"PORT": "3003"}, 2002),  # what flask has copied from .env
+        (FLASK | {"PORT": "1001"}, 1001),  # the user's own
+    ],
+)
+def test_what_flask_copied_from_env_into_the_environment_does_not_beat_env_local(
+    load_from: Load, environment: dict[str, str], port: int
+) -> None:
+    assert load_from(environment, local="PORT=2002", env="PORT=3003").port == port
+    assert load_from(environment | {"WORKERS": "<number>"}, local="WORKERS=2", env="WORKERS=<number>").workers == 2
 
 
 def test_a_relative_sqlite_url_means_the_same_file_from_every_folder(load_from: Load) -> None:

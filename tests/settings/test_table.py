@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ def script() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "scripts/settings-table.py"))
 
 
-@pytest.fixture
-def main(script: dict[str, Any]) -> Callable[[list[str]], int]:
-    found: Callable[[list[str]], int] = script["main"]
-    return found
-
-
 def test_readme_has_the_table_that_the_script_would_write_with_a_row_for_every_setting(script: dict[str, Any]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert script["with_table"](text) == text, "run: python scripts/settings-table.py"
@@ -35,26 +28,17 @@ def test_readme_has_the_table_that_the_script_would_write_with_a_row_for_every_s
         assert cells == [f"`{name}`", default, facts["meaning"], "yes" if facts["secret"] else "", facts["reader"].expected]
 
 
-def test_the_script_writes_between_the_markers_and_nothing_else(main: Callable[[list[str]], int], tmp_path: Path) -> None:
-    file = tmp_path / "page.md"
-    file.write_text(f"# Before\n{BEGIN}\nold | table\n{END}\nafter\n")
-    assert main([str(file)]) == 0
-    once = file.read_text()
-    assert once.startswith(f"# Before\n{BEGIN}\n\n| Setting |")
-    assert once.endswith(f" |\n\n{END}\nafter\n")
-    assert "outdated" not in once
-    assert main([str(file)]) == 0
-    assert file.read_text() == once
-
-
-def test_without_the_markers_or_the_file_the_script_writes_nothing_and_says_so(
-    main: Callable[[list[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_script_writes_between_the_markers_and_without_them_or_the_file_it_says_so(
+    script: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "page.md"
+    main, file = script["main"], tmp_path / "page.md"
     assert main([str(file)]) == 1
     assert not file.exists()
+    file.write_text(f"# Before\n{BEGIN}\nold | table\n{END}\nafter\n")
+    assert main([str(file)]) == 0
+    assert file.read_text() == f"# Before\n{BEGIN}\n\n{script['table']()}\n\n{END}\nafter\n"
     capsys.readouterr()
-    for text in ("", "# no markers\n", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}"):
+    for text in ("# no markers\n", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}"):
         file.write_text(text)
         assert main([str(file)]) == 1
         assert file.read_text() == text
