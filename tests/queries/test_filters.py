@@ -17,9 +17,6 @@ from queries.filters import ALL, Filters
 from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
 from tests.queries.invented import imported
 
-Wanted = dict[str, list[str]]
-
-
 pytestmark = pytest.mark.dialects
 
 
@@ -55,14 +52,11 @@ def found(database: Database, wanted: Filters, *, most: int = 2) -> list[int]:
         ({}, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
         ({"tag": ["SRE"]}, [0, 2, 3, 4]),
         ({"tag": ["#sre", "#DevOps"]}, [0]),
-        ({"tag": ["#unknown"]}, []),
         ({"lang": ["pt"]}, [1]),
         ({"lang": ["EN"]}, [0, 3, 4, 5, 6, 7, 8]),
         ({"country": ["co"]}, [2]),
-        ({"country": ["Colombia"]}, [2]),
         ({"country": ["Peru"]}, []),
         ({"author": ["@bo_primer"]}, [5, 6]),
-        ({"author": ["EVE"]}, [3]),
         ({"since": ["2026-03-02T08:35:00Z"]}, [5, 6, 7, 8]),
         ({"since": ["2026-03-02T08:35:00.1Z"]}, [6, 7, 8]),
         ({"until": ["2026-03-02T08:31:00Z"]}, [0]),
@@ -70,14 +64,13 @@ def found(database: Database, wanted: Filters, *, most: int = 2) -> list[int]:
         ({"since": ["2026-03-02"], "until": ["2026-03-02"]}, []),
         ({"min_followers": ["91"]}, [0, 1, 2]),
         ({"q": ["AGAIN, #sre"]}, [0, 1, 2, 3, 4, 6, 7, 8]),
-        ({"q": ["third"]}, [5]),
         ({"q": ["third again"]}, []),
         ({"q": ["on call"], "author": ["bo_primer"]}, [6]),
         ({"min_followers": ["90"]}, [0, 1, 2, 5, 6]),
         ({"tag": ["devops"], "min_followers": ["1"], "lang": ["en"], "until": ["2026-03-03"]}, [0]),
     ],
 )
-def test_a_filter_lets_through_what_it_names(database: Database, wanted: Wanted, minutes: list[int]) -> None:
+def test_a_filter_lets_through_what_it_names(database: Database, wanted: dict[str, list[str]], minutes: list[int]) -> None:
     assert found(database, filters(wanted)) == minutes
 
 
@@ -92,14 +85,10 @@ def test_what_is_filtered_is_shown_as_it_is_without_a_filter(database: Database)
 
 def test_the_versions_of_an_edited_tweet_are_shown_oldest_first(database: Database) -> None:
     versions = tuple(int(post(minute)["id"]) for minute in (5, 10, 11))
-    (batch,) = tweets.in_batches(
-        database, filters=filters({"since": ["2026-03-02T08:35:00Z"], "until": ["2026-03-02T08:36:00Z"]})
-    )
-    assert [(view.id, view.text, view.version, view.versions) for view in batch] == [
-        (versions[0], "third", versions[2], versions)
-    ]
+    ((view,),) = tweets.in_batches(database, filters=filters({"q": ["third"]}))
+    assert (view.id, view.text, view.version, view.versions) == (versions[0], "third", versions[2], versions)
     with database.reading() as session:
-        assert tweets.tweet(session, versions[1]) == batch[0]
+        assert tweets.tweet(session, versions[1]) == view
         plain = tweets.tweet(session, int(post(6)["id"]))
     assert plain
     assert (plain.version, plain.versions) == (plain.id, (plain.id,))
@@ -109,11 +98,6 @@ def test_the_payloads_are_those_of_the_same_tweets(database: Database) -> None:
     for wanted in (ALL, filters({"tag": ["sre"]}), filters({"author": ["bo_primer"]})):
         shown = [view.id for batch in tweets.in_batches(database, filters=wanted) for view in batch]
         assert [one.id for batch in payloads.in_batches(database, filters=wanted, most=2) for one in batch] == shown
-
-
-def test_the_number_of_tweets_is_known(database: Database) -> None:
-    with database.reading() as session:
-        assert tweets.stored(session) == 9
 
 
 def test_what_is_deleted_meanwhile_is_left_out_and_what_was_replaced_is_not_read_on(database_backend: str) -> None:

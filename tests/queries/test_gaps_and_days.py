@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -40,6 +40,10 @@ def database(database_backend: str) -> Iterator[Database]:
         yield ready
 
 
+def after(second: int | None, otherwise: datetime = MORNING) -> datetime:
+    return otherwise if second is None else MORNING + timedelta(seconds=second)
+
+
 def leave(database: Database, left: list[Left]) -> None:
     """Leave gaps from one second of the morning, exclusive, to another; from the beginning where there is none."""
     with database.writing() as session:
@@ -56,16 +60,8 @@ def leave(database: Database, left: list[Left]) -> None:
 @given(LEFT, st.integers(-100, 10_000), st.integers(1, 3000))
 def test_a_stretch_is_the_time_of_a_gaps_ids(database: Database, left: list[Left], first: int, length: int) -> None:
     leave(database, left)
-    begin, end = (MORNING + timedelta(seconds=second) for second in (first, first + length))
-    expected = [
-        Stretch(
-            tag,
-            TWITTER_EPOCH if since is None else MORNING + timedelta(seconds=since),
-            MORNING + timedelta(seconds=(since or 0) + lasts),
-            expired,
-        )
-        for tag, since, lasts, expired in left
-    ]
+    begin, end = after(first), after(first + length)
+    expected = [Stretch(tag, after(since, TWITTER_EPOCH), after((since or 0) + lasts), old) for tag, since, lasts, old in left]
     with database.reading() as session:
         assert sorted(stretches(session)) == sorted(expected)
         for tag in TAGS:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Select
+from sqlalchemy import event
 from sqlalchemy import text as sql
 
 from alchemy import Database
@@ -25,8 +25,7 @@ from models import TWEET_WORDS
 from queries import tweets
 from queries.filters import Filters
 from queries.lists import Wanted, page
-from queries.orders import BY_ID, Order, Position, ordered
-from queries.sources import source
+from queries.orders import BY_ID, Order, Position
 from tests.fixtures.archives import Json, edited, post
 from tests.queries.invented import imported
 from text.words import asked, indexed
@@ -54,9 +53,7 @@ class Searched(RuleBasedStateMachine):
         super().__init__()
         self.open = ExitStack()
         self.database = self.open.enter_context(imported())
-        self.texts: dict[int, str] = {}
-        self.edits: dict[int, int] = {}
-        self.gone: set[int] = set()
+        self.texts, self.edits, self.gone = dict[int, str](), dict[int, int](), set[int]()
 
     def teardown(self) -> None:
         self.open.close()
@@ -148,11 +145,13 @@ def test_a_list_by_id_is_read_from_the_index_and_from_any_place_on(database: Dat
 
 def test_a_list_by_id_gathers_and_sorts_nothing(database: Database) -> None:
     for descending, sign, number in ((False, ">", 64), (True, "<", 192)):
-        order = Order("id", descending=descending)
         with database.reading() as session:
-            query, columns = source(session, Filters(words=("half",)), order)
-        (part,) = ordered(query, order, Position(None, 5), columns)
-        assert plan(database, part.limit(3)) == [f"SCAN tweet_words VIRTUAL TABLE INDEX {number}:M1{sign}"]
+            connection, asked_for = session.connection(), list[tuple[str, Any]]()
+            event.listen(connection, "before_cursor_execute", lambda *given, to=asked_for: to.append(given[2:4]))
+            page(session, Wanted(Filters(words=("half",)), Order("id", descending=descending)), after=Position(None, 5), most=3)
+            statement, values = asked_for[0]
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+        assert [step.detail for step in steps] == [f"SCAN tweet_words VIRTUAL TABLE INDEX {number}:M1{sign}"]
 
 
 @pytest.mark.dialects
@@ -160,16 +159,3 @@ def test_nothing_of_a_query_is_an_operator(database: Database) -> None:
     none = ["always OR absent", "zymurgy AND half", "half NOT always", "alw* ^half", "tweet_words:zymurgy"]
     for query, minutes in {**{one: [] for one in none}, '"half always" -zymurgy': [7], "ZYMURGY + (half)": [7]}.items():
         assert matching(database, *filters({"q": [query]}).words) == [int(post(minute)["id"]) for minute in minutes], query
-
-
-def plan(database: Database, asked_for: Select[Any]) -> list[str]:
-    """Return the steps by which SQLite answers a question."""
-    with database.reading() as session:
-        dialect = session.get_bind().dialect
-        statement: Any = asked_for.compile(dialect=dialect)
-        kinds = {name: bound.type.bind_processor(dialect) for name, bound in statement.binds.items()}
-        given = {name: kinds[name](value) if kinds[name] else value for name, value in statement.params.items()}
-        rows = session.connection().exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {statement}", tuple(given[name] for name in statement.positiontup)
-        )
-        return [row.detail for row in rows]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.copies.backups import drop
 from collector.tags import ensure
 from collector.tweets.deletions import bury, bury_author
 from collector.tweets.presence import PRESENCES
-from models import Listing, Presence, Run, Tag, Tweet
+from models import Listing, Presence, Run, Tag
 from queries import periods
 from queries.filters import ALL, Filters
 from queries.hours import per_hour
@@ -28,40 +28,25 @@ from queries.snowflakes import first_id
 from queries.timeline import MOST_BUCKETS, Slot, TooManyBuckets, timeline
 from queries.zones import DAY, HOUR, QUARTER
 from tests.fixtures.archives import Json, tweet_id, user
+from tests.formats.views import MANY
 from tests.queries.clocks import naive
 from tests.queries.invented import add, imported, wanted
 
 pytestmark = pytest.mark.dialects
 CHANGES = {
-    "Europe/Berlin": "2025-03-30T01:00:00Z",
-    "America/New_York": "2025-11-02T06:00:00Z",
-    "America/Sao_Paulo": "2018-02-18T02:00:00Z",
-    "Australia/Lord_Howe": "2025-04-05T15:00:00Z",
-    "Asia/Kathmandu": "2025-04-05T15:00:00Z",
-    "America/St_Johns": "2010-11-07T02:31:00Z",
-    "Antarctica/Casey": "2023-03-08T16:00:00Z",
-    "Pacific/Apia": "2011-12-30T10:00:00Z",
-    "UTC": "2025-06-01T00:00:00Z",
+    **{"Europe/Berlin": "2025-03-30T01:00:00Z", "America/New_York": "2025-11-02T06:00:00Z", "UTC": "2025-06-01T00:00:00Z"},
+    **{"America/Sao_Paulo": "2018-02-18T02:00:00Z", "America/St_Johns": "2010-11-07T02:31:00Z"},
+    **{"Australia/Lord_Howe": "2025-04-05T15:00:00Z", "Asia/Kathmandu": "2025-04-05T15:00:00Z"},
+    **{"Antarctica/Casey": "2023-03-08T16:00:00Z", "Pacific/Apia": "2011-12-30T10:00:00Z"},
 }
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
 NEAR_S = 40 * 3600
 Written = tuple[datetime, int | None]
 
 
-def when(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
 def shown(database: Database, filters: Filters = ALL) -> list[Written]:
     """Return the wanted tweets as lists of them show them."""
     return [(view.created, view.author_id) for view in wanted(database, filters)]
-
-
-def check(database: Database) -> None:
-    """Compare what is kept with a recount."""
-    with database.reading() as session:
-        kept = session.execute(select(Presence.start, Presence.quarters, Presence.authors)).all()
-        assert sorted(map(tuple, kept)) == sorted(map(tuple, session.execute(PRESENCES).all()))
 
 
 def slots(database: Database, *, bucket: timedelta, zone: str = "UTC", filters: Filters = ALL) -> list[Slot]:
@@ -84,84 +69,49 @@ def row_of(created: datetime, username: str) -> Json:
     return {"tweet": "invented", "id": own, "created": at, "username": username, "rash": None, "tags": [], "lang": "pt"}
 
 
-@dataclass(frozen=True)
-class Step:
-    """Something that happens: at a second from the middle of an example, to an author or the tweet of a number."""
-
-    kind: str
-    second: int
-    author: int
-
-
-kinds = st.sampled_from(["post"] * 6 + ["many", "many", "row", "row", "nobody", "edit", "bury", "name", "author", "drop"])
-steps = st.lists(st.builds(Step, kinds, st.integers(-NEAR_S, NEAR_S), st.integers(1, 4)), min_size=4, max_size=20)
-
-
-def happen(database: Database, step: Step, middle: datetime) -> None:
-    at = middle + timedelta(seconds=step.second)
-    with database.reading() as session:
-        ids = list(session.scalars(select(Tweet.id).order_by(Tweet.id)))
-    if step.kind in ("post", "name"):
-        add(database, page(at, step.author, username=f"user_{step.author}" if step.kind == "name" else None))
-    elif step.kind == "many":
-        add(database, *(page(at + timedelta(minutes=9 * n), 1 + (step.author + n) % 4) for n in range(12)))
-    elif step.kind == "row":
-        add(database, row_of(at, f"user_{step.author}"))
-    elif step.kind == "nobody":
-        add(database, page(at, None))
-    elif step.kind == "author" and step.author == 4:
-        bury_author(database, "user_4")
-    elif step.kind == "drop" and step.author == 1:
-        drop(database)
-    elif ids and step.kind == "edit":
-        first = ids[step.second % len(ids)]
-        add(database, page(at, step.author, first, first + (60_000 << 22)))
-    elif ids and step.kind == "bury":
-        with database.writing() as session:
-            bury(session, ids[step.second % len(ids)])
-
-
-def expected(written: Sequence[Written], zone: str, bucket: timedelta, asked: Filters) -> list[Slot]:
+def expected(written: Sequence[Written], zone: str, bucket: timedelta, since: datetime, until: datetime) -> list[Slot]:
     """Count tweets and authors bucket by bucket."""
-    begin, stop = asked.since or EARLIEST, asked.until or LATEST
-    mine = sorted(((created, author or 0) for created, author in written if begin <= created < stop))
-    if not mine and not (asked.since and asked.until):
-        return []
-    first, end = asked.since or mine[0][0], asked.until or mine[-1][0] + timedelta(seconds=1)
-    found = []
-    for start, until in naive(ZoneInfo(zone), bucket, (int(first.timestamp()), int(end.timestamp()))) if first < end else ():
-        low, high = (datetime.fromtimestamp(second, UTC) for second in (start, until))
+    mine, found = [(created, author or 0) for created, author in written if since <= created < until], list[Slot]()
+    period = int(since.timestamp()), int(until.timestamp())
+    for start, end in naive(ZoneInfo(zone), bucket, period) if since < until else ():
+        low, high = (datetime.fromtimestamp(second, UTC) for second in (start, end))
         within = [author for created, author in mine if low <= created < high]
-        found.append(Slot(low, high, len(within), len({*within} - {0}), low < begin or high > stop))
+        found.append(Slot(low, high, len(within), len({*within} - {0}), low < since or high > until))
     return found
 
 
-def compare(data: st.DataObject, zone: str, happened: list[Step]) -> None:
-    middle = when(CHANGES[zone])
-    with imported() as database:
-        for step in happened:
-            happen(database, step, middle)
-            check(database)
-        edges = st.none() | st.integers(-NEAR_S, NEAR_S) | st.integers(-160, 160).map(lambda quarter: quarter * 900)
-        for bucket in (QUARTER, HOUR, DAY):
-            since, until = sorted((data.draw(edges), data.draw(edges)), key=lambda edge: edge or 0)
-            asked = Filters(since=_after(middle, since), until=_after(middle, until))
-            for lang in (None, "en"):
-                mine = expected(shown(database, Filters(lang=lang)), zone, bucket, asked)
-                assert slots(database, bucket=bucket, zone=zone, filters=asked._replace(lang=lang)) == mine
+@pytest.fixture(scope="module")
+def lived(database_backend: str) -> Iterator[Database]:
+    """Tweets around changes of clocks, of four authors or nobody; some are edited or deleted, and one author is erased."""
+    chance = Random(1)
+    with imported() as ready:
+        for change in map(datetime.fromisoformat, CHANGES.values()):
+            times = [change + timedelta(seconds=chance.randint(-NEAR_S, NEAR_S)) for _ in range(12)]
+            for at in (*times, *(change + timedelta(minutes=9 * n) for n in range(12))):
+                author = chance.choice([None, 1, 2, 3, 4])
+                add(ready, page(at, author, username=None if author is None else f"user_{author}"))
+            add(ready, row_of(times[0], "user_1"), page(times[1], 2, tweet_id(times[1]), tweet_id(times[1]) + (60_000 << 22)))
+            with ready.writing() as session:
+                bury(session, tweet_id(times[2]))
+        bury_author(ready, "user_4")
+        with ready.reading() as session:
+            kept = session.execute(select(Presence.start, Presence.quarters, Presence.authors)).all()
+            assert sorted(map(tuple, kept)) == sorted(map(tuple, session.execute(PRESENCES).all()))
+        yield ready
 
 
-@pytest.mark.parametrize("examples", [5, pytest.param(80, marks=pytest.mark.slow)])
-def test_the_timeline_is_a_plain_count_whatever_happened(database_backend: str, examples: int) -> None:
-    some = settings(deadline=None, max_examples=examples, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-    some(given(st.data(), st.sampled_from(sorted(CHANGES)), steps)(compare))()
+EDGES = st.integers(-NEAR_S, NEAR_S) | st.integers(-160, 160).map(lambda quarter: quarter * 900)
 
 
-def _after(middle: datetime, second: int | None) -> datetime | None:
-    return None if second is None else middle + timedelta(seconds=second)
+@MANY
+@given(st.sampled_from(sorted(CHANGES)), EDGES, EDGES, st.sampled_from([QUARTER, HOUR, DAY]), st.sampled_from([None, "en"]))
+def test_the_timeline_is_a_plain_count(lived: Database, zone: str, one: int, other: int, bucket: timedelta, lang: str) -> None:
+    since, until = (datetime.fromisoformat(CHANGES[zone]) + timedelta(seconds=edge) for edge in sorted((one, other)))
+    mine = expected(shown(lived, Filters(lang=lang)), zone, bucket, since, until)
+    assert slots(lived, bucket=bucket, zone=zone, filters=Filters(since=since, until=until, lang=lang)) == mine
 
 
-MIDDAY = when("2025-06-01T12:00:00Z")
+MIDDAY = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
 MINUTES = ((0, 1), (1, 2), (22, 1), (82, None))
@@ -194,13 +144,6 @@ def test_a_bucket_that_is_cut_counts_what_is_within_and_is_partial(small: Databa
     assert counts(small, HOUR, since=MIDDAY, until=MIDDAY + HOUR) == [(3, 2, False)]
     assert counts(small, HOUR, since=MIDDAY - timedelta(seconds=0.5), until=MIDDAY + HOUR) == [(3, 2, False)]
     assert counts(small, HOUR, since=MIDDAY, until=MIDDAY + timedelta(seconds=0.5)) == [(1, 1, True)]
-
-
-def test_a_period_without_tweets_is_filled_with_nothing(small: Database) -> None:
-    long_ago = MIDDAY - timedelta(days=900)
-    assert counts(small, HOUR, since=long_ago, until=long_ago + 3 * HOUR) == [(0, 0, False)] * 3
-    assert counts(small, HOUR, since=long_ago, until=long_ago) == []
-    assert counts(small, HOUR, until=long_ago) == counts(small, HOUR, since=MIDDAY + DAY) == []
 
 
 def test_a_filter_decides_where_the_timeline_begins_and_ends(database_backend: str) -> None:
@@ -239,13 +182,9 @@ def test_too_many_buckets_are_refused_before_anything_is_counted(small: Database
 
 
 def test_the_ends_of_the_calendar_are_no_error(small: Database) -> None:
-    for zone in ("America/Sao_Paulo", "Asia/Tokyo"):
-        for asked in (
-            Filters(since=EARLIEST, until=EARLIEST + DAY),
-            Filters(since=LATEST - DAY, until=LATEST),
-            Filters(since=LATEST),
-        ):
-            assert slots(small, bucket=DAY, zone=zone, filters=asked) == []
+    ends = Filters(since=EARLIEST, until=EARLIEST + DAY), Filters(since=LATEST - DAY, until=LATEST), Filters(since=LATEST)
+    for zone, asked in product(("America/Sao_Paulo", "Asia/Tokyo"), ends):
+        assert slots(small, bucket=DAY, zone=zone, filters=asked) == []
 
 
 def test_a_gap_in_the_time_and_tags_that_are_asked_makes_a_timeline_incomplete(database_backend: str) -> None:

@@ -118,13 +118,6 @@ def test_the_counts_by_period_are_those_of_the_wanted_tweets(
         ]
 
 
-def test_every_tweet_is_in_one_of_the_periods_of_all_time(database: Database) -> None:
-    periods = axis(ZoneInfo("Asia/Kathmandu"), BEGIN - SPREAD_S, BEGIN + SPREAD_S + 1).periods
-    with database.reading() as session:
-        assert sum(totals(session, periods, ALL)) == TWEETS
-        assert sum(totals(session, periods, Filters(min_followers=0))) == len(wanted(database, Filters(min_followers=0)))
-
-
 def test_an_untracked_tag_is_there_where_it_found_tweets(database_backend: str) -> None:
     with invented(5) as database:
         url = database.url.render_as_string(hide_password=False)
