@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from tests.formats.views import MANY
 from text.words import LONGEST, RULES, asked, indexed
 
-UNSPACED = ("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
-OF_THEM = {"HENTAIGANA", "HALFWIDTH", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "HANGZHOU", "VERTICAL", "MASU", "OLD"}
-MANY_ALIKE = ("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HANGUL SYLLABLE", "TANGUT", "EGYPTIAN", "CUNEIFORM", "YI SYLLABLE")
 SIGNS = [chr(sign) for sign in [*range(0x20000), *range(0x20000, 0x110000, 97)]]
-ALL_LETTERS = [sign for sign in SIGNS if unicodedata.category(sign)[0] in "LN"]
-EVERY_LETTER = [sign for sign in ALL_LETTERS if ord(sign) % 61 == 0 or not unicodedata.name(sign, "").startswith(MANY_ALIKE)]
+LETTERS = [sign for sign in SIGNS[::7] if unicodedata.category(sign)[0] in "LN"]
 WRITTEN = st.text(st.characters(codec="utf-8") | st.sampled_from("aÉßİΣи東京ひーガ食ที่ខ្មែमि한️‍_ 1②\u0301"))
 
 
@@ -56,24 +52,15 @@ def test_scripts_without_spaces_are_cut_into_pairs(text: str, found_by: tuple[st
     assert (indexed(text), asked(text)) == (found_by, asks_for)
 
 
-def test_the_scripts_that_are_cut_are_those_that_are_named_so() -> None:
-    cut = {sign for sign in EVERY_LETTER if len(asked(sign * 3)[0]) == 2}
-    assert {sign for sign in EVERY_LETTER if unicodedata.name(sign, "").startswith(UNSPACED)} <= cut
-    assert {unicodedata.name(sign).split()[0] for sign in cut} <= {name.split()[0] for name in UNSPACED} | OF_THEM
-
-
 def test_a_long_word_is_cut_the_same_in_text_and_question() -> None:
     assert indexed("é" * (LONGEST + 1)) == asked("É" * (LONGEST + 50)) == ("é" * LONGEST,)
+    assert unicodedata.unidata_version in RULES  # of another one, all texts are indexed anew
 
 
 def test_every_letter_and_number_is_a_word_and_nothing_else_is() -> None:
-    assert all(len(asked(sign)) == 1 for sign in EVERY_LETTER)
+    assert all(len(asked(sign)) == 1 for sign in LETTERS)
     rest = "".join(sign for sign in SIGNS if unicodedata.category(sign)[0] not in "LNM" and sign != "_")
     assert indexed(rest) == ()
-
-
-def test_the_rules_name_the_unicode_data() -> None:
-    assert unicodedata.unidata_version in RULES
 
 
 @MANY
@@ -93,13 +80,3 @@ def test_equal_texts_have_the_same_words_however_they_are_written(text: str) -> 
     plain = text.replace("\u0345", "")
     assert indexed(unicodedata.normalize("NFD", text)) == indexed(text)
     assert asked(plain.casefold()) == asked(plain)
-
-
-@MANY
-@given(WRITTEN)
-def test_words_need_no_quotes_and_ask_for_themselves(text: str) -> None:
-    for word in indexed(text):
-        assert " " not in word
-        assert '"' not in word
-        assert word.casefold() == word or unicodedata.normalize("NFC", word.casefold()) == word
-        assert not word[0].isalnum() or asked(word) == (word,)
