@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 
 
 def test_a_good_value_is_read() -> None:
-    for name, value, read in (
+    values: list[tuple[str, str, Any]] = [
         ("lang", "PT-BR", "pt-br"),
         ("country", "co", "CO"),
         ("country", "Côte d’Ivoire", "Côte d’Ivoire"),
@@ -26,7 +27,8 @@ def test_a_good_value_is_read() -> None:
         ("until", "2026-11-17", NOON.replace(hour=0)),
         ("min_followers", "0", 0),
         ("min_followers", "1000000000", 10**9),
-    ):
+    ]
+    for name, value, read in values:
         assert filters({name: [value]}) == Filters(**{name: read})
     assert filters({"tag": ["SRE", "#sre", "#Ärger"]}).tags == ("#sre", "#ärger")  # each counts once, by its key
     assert filters({}) == ALL
@@ -35,11 +37,8 @@ def test_a_good_value_is_read() -> None:
 def test_a_search_is_read_as_words_and_has_no_operators() -> None:
     operators = '"on call" -again NEAR(x, 2)'
     assert filters({"q": [operators]}) == Filters(words=("on", "call", "again", "near", "x", "2"))
-    for value, words in (
-        ("Café  OR night_shift", ("café", "or", "night_shift")),
-        ("東京 京", ("東京", "京")),
-        ("a" * 200, ("a" * 100,)),
-    ):
+    words = {"Café  OR night_shift": ("café", "or", "night_shift"), "東京 京": ("東京", "京"), "a" * 200: ("a" * 100,)}
+    for value, read in words.items():
         assert filters({"q": [value]}).words == read
 
 

@@ -135,11 +135,3 @@ def test_an_odd_value_in_any_place_of_a_good_line_is_read_or_refused(good: objec
 def test_anything_in_any_place_of_a_good_line_is_read_or_refused(part: tuple[object, Path], wrong: object) -> None:
     good, path = part
     assert_can_be_stored(record(line_of(changed(good, path, wrong))))
-
-
-@MANY
-@given(st.sampled_from(GOOD), st.integers(1, 2000))
-def test_a_good_line_that_is_cut_is_refused(good: object, end: int) -> None:
-    line = line_of(good)
-    if end < len(line):
-        assert record(line[:end]) == Record((), (), ("no JSON",))

@@ -17,8 +17,7 @@ PLACE = {"id": "p1", "country": "Colombia"}
 
 def kept(tweet: Json, *, place: Json | None = None, after: int = 0, author: Json | None = None, **more: Any) -> TweetPayload:
     """Return what is kept of a tweet that was retrieved so many hours after noon, and its author an hour later."""
-    when = NOON + timedelta(hours=after)
-    body = packed_tweet(tweet, place)
+    when, body = NOON + timedelta(hours=after), packed_tweet(tweet, place)
     if author is None:
         return TweetPayload(int(tweet["id"]), body, when, None, None, None)._replace(**more)
     return TweetPayload(int(tweet["id"]), body, when, int(author["id"]), packed(author), when + timedelta(hours=1))

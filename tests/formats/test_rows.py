@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.x.parsing import LARGEST_ID
 from formats import rows
 from formats.records import record
 from queries.authors import AuthorRank
@@ -20,22 +20,9 @@ from queries.tweets import TweetView
 from tests.formats.views import MANY, views
 
 NOON = datetime(2026, 11, 17, 12, 34, 56, tzinfo=UTC)
+ID, TEXT, AUTHOR = LARGEST_ID, "<b>&amp; \u2028 “ünïcödé” 🦉", (2**53 + 1, "Ada Muster", "ada_muster", 120, NOON)
 FULL = TweetView(
-    id=2**63 - 1,
-    text="<b>&amp; \u2028 “ünïcödé” 🦉",
-    created=NOON,
-    lang="en",
-    country="Colombia",
-    country_code="CO",
-    author_id=2**53 + 1,
-    author="Ada Muster",
-    username="ada_muster",
-    followers=120,
-    observed=NOON,
-    rash="#sre",
-    tags=("#devops", "#sre"),
-    version=2**63 - 1,
-    versions=(2**63 - 1,),
+    LARGEST_ID, TEXT, NOON, "en", "Colombia", "CO", *AUTHOR, "#sre", ("#devops", "#sre"), LARGEST_ID, (LARGEST_ID,)
 )
 BARE = TweetView(1, "x", NOON, None, None, None, None, None, None, None, None, None, (), 1, (1,))
 
@@ -43,7 +30,7 @@ BARE = TweetView(1, "x", NOON, None, None, None, None, None, None, None, None, N
 def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
     assert list(rows.tweet(FULL))[:7] == ["tweet", "author", "followers", "created", "lang", "country", "rash"]
     assert rows.tweet(FULL) == {
-        "tweet": "<b>&amp; \u2028 “ünïcödé” 🦉",
+        "tweet": TEXT,
         "author": "Ada Muster",
         "followers": 120,
         "created": "2026-11-17T12:34:56Z",
@@ -67,12 +54,14 @@ def test_what_x_did_not_give_is_null_and_a_stand_in_for_an_author_s_id_is_not_sh
     assert rows.tweet(FULL._replace(author_id=-5))["author_id"] is None
 
 
-@pytest.mark.parametrize("batches", [[], [[FULL]], [[FULL, BARE], [BARE]], [[FULL], [FULL], [FULL]]])
-def test_the_pieces_of_all_tweets_are_one_json_document(batches: list[list[TweetView]]) -> None:
-    pieces = list(rows.tweets([rows.encoded(view) for view in batch] for batch in batches))
-    written = json.loads(b"".join(pieces))
-    assert written == {"tweets": [json.loads(json.dumps(rows.tweet(view))) for batch in batches for view in batch]}
-    assert len(pieces) == len(batches) + 2
+def test_the_pieces_of_all_tweets_are_one_json_document() -> None:
+    many: list[list[list[TweetView]]] = [[], [[FULL]], [[FULL, BARE], [BARE]]]
+    for batches in many:
+        pieces = list(rows.tweets([rows.encoded(view) for view in batch] for batch in batches))
+        views = [json.loads(json.dumps(rows.tweet(view))) for batch in batches for view in batch]
+        assert json.loads(b"".join(pieces)) == {"tweets": views}
+        assert len(pieces) == len(batches) + 2
+    assert list(rows.ids([[1, 2], [], [3]])) == [b"1\n2\n", b"", b"3\n"]
 
 
 def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
@@ -120,9 +109,3 @@ def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView
         assert [author[:5] for author in read.authors] == (
             [(view.author_id, view.username, view.author, view.followers, view.observed)] if view.author_id else []
         )
-
-
-@MANY
-@given(st.lists(st.lists(st.integers(0, 2**63 - 1), max_size=2), max_size=2))
-def test_ids_are_one_a_line(batches: list[list[int]]) -> None:
-    assert b"".join(rows.ids(batches)).decode().split() == [str(own) for batch in batches for own in batch]
