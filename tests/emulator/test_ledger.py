@@ -10,21 +10,16 @@ from datetime import UTC, datetime
 import pytest
 
 from emulator import Emulator
-from tests.emulator.client import USUAL, Client, Json
+from tests.emulator.client import USUAL, Client
 from tests.fixtures.waiting import wait_until
-
-
-def sheet(client: Client) -> Json:
-    body: Json = client.control("GET", "/ledger").body
-    return body
 
 
 def test_a_post_is_billed_once_a_utc_day_and_served_every_time(emulator: Emulator, client: Client) -> None:
     for _ in range(3):
         client.search("#devops")
-    day = sheet(client)["days"]["2026-11-24"]
+    day = client.control("GET", "/ledger").body["days"]["2026-11-24"]
     assert (day["posts_billed"], day["posts_served"], day["requests"]) == (100, 300, 3)
-    assert sheet(client)["twice"] == []
+    assert client.control("GET", "/ledger").body["twice"] == []
     assert emulator.ledger.total().floor == 500
 
 
@@ -33,7 +28,7 @@ def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator: Emulat
     before = client.search("#devops").ids
     emulator.clock.advance(2)
     after = client.search("#devops").ids
-    ledger = sheet(client)
+    ledger = client.control("GET", "/ledger").body
     bought_twice = sorted(set(before) & set(after))
     assert ledger["twice"] == [{"id": str(one), "days": ["2026-11-24", "2026-11-25"]} for one in bought_twice]
     assert ledger["total"]["posts_billed"] == 200
@@ -44,12 +39,12 @@ def test_a_page_read_again_after_a_utc_midnight_is_bought_twice(emulator: Emulat
 
 def test_included_users_are_counted_apart_and_strangers_are_bought(client: Client) -> None:
     page = client.search("#devops", **USUAL)
-    total = sheet(client)["total"]
+    total = client.control("GET", "/ledger").body["total"]
     assert total["users_billed"] == len(page.body["includes"]["users"])
     assert total["floor_usd"] == "0.500"
     assert total["ceiling_usd"] == f"{0.5 + total['users_billed'] / 100:.3f}"
     more = client.search("#devops", expansions="referenced_tweets.id").body
-    assert sheet(client)["total"]["posts_billed"] == 100 + len(more["includes"]["tweets"])
+    assert client.control("GET", "/ledger").body["total"]["posts_billed"] == 100 + len(more["includes"]["tweets"])
 
 
 def test_an_empty_page_and_a_failed_call_are_free(emulator: Emulator, client: Client) -> None:
@@ -60,7 +55,7 @@ def test_an_empty_page_and_a_failed_call_are_free(emulator: Emulator, client: Cl
     client.search("#devops", headers={})
     emulator.plan("server_503")
     client.search("#devops")
-    assert sheet(client)["total"]["posts_billed"] == 0
+    assert client.control("GET", "/ledger").body["total"]["posts_billed"] == 0
 
 
 def test_the_ledger_can_be_reset_and_asked_for_a_post(emulator: Emulator, client: Client) -> None:

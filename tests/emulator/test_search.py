@@ -92,13 +92,6 @@ def test_the_post_vocabulary_renames_keys(reader: Client) -> None:
     assert "repost_count" in tweets[0]["public_metrics"]
 
 
-def test_expansions_of_references_bring_strangers(reader: Client) -> None:
-    plain = {user["id"] for user in reader.search("#devops", expansions="author_id").body["includes"]["users"]}
-    wide = reader.search("#devops", expansions="author_id,referenced_tweets.id,referenced_tweets.id.author_id").body["includes"]
-    assert plain < {user["id"] for user in wide["users"]}
-    assert wide["tweets"]
-
-
 def test_a_stale_since_id_says_so_in_x_words(reader: Client) -> None:
     stale = snowflake(NOON - timedelta(days=7, minutes=1))
     message = reader.search("#devops", since_id=stale).body["errors"][0]["message"]

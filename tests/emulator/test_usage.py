@@ -58,21 +58,15 @@ def test_the_days_are_told_on_request(midmonth: Emulator) -> None:
 
 def test_it_may_drift_from_what_was_sold(emulator: Emulator, client: Client) -> None:
     client.search("#devops")
-    emulator.drift(25)
+    assert client.control("PUT", "/usage", {"drift": 25}).body == client.control("GET", "/usage").body == {"drift": 25}
     data = usage(client, **{"usage.fields": EVERYTHING})
     assert (data["project_usage"], data["daily_project_usage"]["usage"][0]["usage"]) == ("125", "125")
     assert emulator.ledger.total().posts_billed == 100
-    emulator.drift(-30)
-    assert usage(client)["project_usage"] == "70"
-    emulator.drift(-300)
-    assert usage(client)["project_usage"] == "0"
-
-
-def test_the_drift_is_set_shown_and_ended_over_http(client: Client) -> None:
-    assert client.control("PUT", "/usage", {"drift": 25}).body == client.control("GET", "/usage").body == {"drift": 25}
-    assert usage(client)["project_usage"] == "25"
+    for drift, told in ((-30, "70"), (-300, "0")):
+        emulator.drift(drift)
+        assert usage(client)["project_usage"] == told
     assert client.control("DELETE", "/usage").body == {"drift": 0}
-    assert usage(client)["project_usage"] == "0"
+    assert usage(client)["project_usage"] == "100"
 
 
 def test_it_has_a_limit_of_50_and_costs_nothing(client: Client, emulator: Emulator) -> None:

@@ -65,9 +65,7 @@ def test_the_tweets_look_like_life(devops: list[Json]) -> None:
     texts = [tweet["text"] for tweet in devops]
     langs = Counter(tweet["lang"] for tweet in devops)
     assert {"en", "pt", "es", "ja", "de", "fr", "ar", "iw", "hi", "ko", "tr", "und", "qme"} <= langs.keys()
-    assert any("&amp;" in text for text in texts)
-    assert any("\u200d" in text for text in texts)
-    assert any("\u0600" <= character <= "\u06ff" for text in texts for character in text)
+    assert all(any(part in text for text in texts) for part in ("&amp;", "\u200d", "\u0627"))
     assert 0.003 < sum("geo" in tweet for tweet in devops) / len(devops) < 0.03
     assert any(len(tweet["entities"]["hashtags"]) > 3 for tweet in devops if "entities" in tweet)
 
@@ -106,25 +104,17 @@ def test_people_share_display_names_but_not_usernames_or_ids() -> None:
     assert all(len(person.username) <= 15 and person.username.isascii() for person in people)
 
 
-def test_the_volume_can_be_scaled() -> None:
-    with Emulator(seed=1, now=NOON, tweets=200_000) as big:
-        client = Client(big.port)
-        assert 3_000 < client.total("#remediation") < 12_000
-        assert len(client.search("#remediation").ids) == 100
-
-
 def test_an_author_x_no_longer_shows_is_an_error_beside_the_data(reader: Client) -> None:
-    pages = reader.pages("#sre", **USUAL)
+    pages = [page.body for page in reader.pages("#sre", **USUAL)]
     for page in pages:
-        shown = {user["id"] for user in page.body["includes"]["users"]}
-        absent = {error["resource_id"]: error for error in page.body.get("errors", [])}
-        assert {tweet["author_id"] for tweet in page.body["data"]} == shown | absent.keys()
-        assert not shown & absent.keys()
-        for error in absent.values():
+        shown, absent = {user["id"] for user in page["includes"]["users"]}, page.get("errors", [])
+        assert {tweet["author_id"] for tweet in page["data"]} == shown | {error["resource_id"] for error in absent}
+        assert not shown & {error["resource_id"] for error in absent}
+        for error in absent:
             assert error["parameter"] == "author_id"
             assert error["type"].endswith("/resource-not-found")
             assert {"value", "detail", "title", "resource_type"} <= error.keys()
-    assert any("errors" in page.body for page in pages)
+    assert any("errors" in page for page in pages)
 
 
 def test_an_edited_tweet_is_found_as_its_newest_version_only(emulator: Emulator, client: Client, devops: list[Json]) -> None:
@@ -145,16 +135,14 @@ def test_an_edited_tweet_is_found_as_its_newest_version_only(emulator: Emulator,
 
 
 def test_a_tweet_may_become_searchable_after_a_newer_one_was_seen() -> None:
+    query, late = "#devops OR #ai OR #python", set[int]()
     with Emulator(seed=1, now=NOON, tweets=1_000_000) as busy:
         client = Client(busy.port)
-        query = "#devops OR #ai OR #python"
-        late = set()
         for _ in range(20):
             since = client.search(query).ids[0]
             seen = client.search(query, since_id=since).ids
             busy.clock.advance(30)
-            later = [one for page in client.pages(query, since_id=since) for one in page.ids]
-            late |= {one for one in later if one < seen[0]} - set(seen)
+            late |= {one for page in client.pages(query, since_id=since) for one in page.ids if one < seen[0]} - set(seen)
     assert late
 
 
