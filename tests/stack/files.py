@@ -1,15 +1,20 @@
-"""The stack's files as values: the services of docker-compose.yml, the addresses that files name, and where they disagree."""
+"""The stack's files as values: the services of docker-compose.yml, and what docker-compose makes of it."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tests.fixtures.environment import ROOT
+from tests.stack.shells import LONGEST_S, found
 
 PORTS = {
     "twitterapi": 5000,
@@ -22,37 +27,16 @@ PORTS = {
 }
 ONCE = {"secrets", "elasticsearch-setup", "kibana-setup"}
 STREAM = "logs-twitterapi-default"
-
 COMPOSE = "docker-compose.yml"
 PIPELINE = "logstash/pipeline/twitterapi.conf"
-MOUNTED = (
-    "prometheus/prometheus.yml",
-    "grafana/provisioning/datasources/*.yml",
-    "grafana/start.sh",
-    "kibana/kibana.yml",
-    "kibana/setup.sh",
-    PIPELINE,
-    "logstash/elasticsearch/setup.sh",
-)
-READ_BY_PEOPLE = ("README.md", "docs/operations.md", "scripts/stack-secrets", "scripts/stack-test.py")
-ADDRESS = re.compile(r"(?<![\w.-])([a-z][a-z-]*|127\.0\.0\.1)[:/](\d{4,5})\b")
-LOCAL = ("localhost", "127.0.0.1")
 
 Service = dict[str, Any]
 
 
-class Address(NamedTuple):
-    """Where a file says that something listens."""
-
-    file: str
-    host: str
-    port: int
-
-
 @cache
-def services() -> dict[str, Service]:
-    """Return the services of docker-compose.yml, its anchors resolved."""
-    found: dict[str, Service] = yaml.safe_load((ROOT / COMPOSE).read_text(encoding="utf-8"))["services"]
+def services(file: str = COMPOSE) -> dict[str, Service]:
+    """Return the services of a compose file, its anchors resolved."""
+    found: dict[str, Service] = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["services"]
     return found
 
 
@@ -68,27 +52,16 @@ def mounts(service: Service) -> Iterator[tuple[str, str, bool]]:
         yield source, target, options == ["ro"]
 
 
-def addresses(patterns: tuple[str, ...]) -> list[Address]:
-    """Return every host and port in the files of these patterns, comments included."""
-    return [
-        Address(str(path.relative_to(ROOT)), host, int(port))
-        for pattern in patterns
-        for path in sorted(ROOT.glob(pattern))
-        for host, port in ADDRESS.findall(path.read_text(encoding="utf-8"))
-    ]
-
-
-def disagreements() -> list[str]:
-    """Return in words every address that nobody listens on, and every port that isn't published where people look for it."""
-    found = []
-    for address in addresses((*MOUNTED, *READ_BY_PEOPLE)):
-        if address.port != PORTS.get(address.host) and not (address.host in LOCAL and address.port in PORTS.values()):
-            found.append(f"{address.file}: {address.host}:{address.port}")
-    for name, port in PORTS.items():
-        service = services()[name]
-        if service["container_name"] != name or service["ports"] != [f"127.0.0.1:{port}:{port}"]:
-            found.append(f"{COMPOSE}: {name} publishes {service['ports']} as {service['container_name']}")
-        asked = {int(asked) for host, asked in ADDRESS.findall(str(service["healthcheck"])) if host in LOCAL}
-        if not asked <= {port}:
-            found.append(f"{COMPOSE}: the health check of {name} asks on {asked}")
-    return found
+def config(folder: Path, *files: str, env: str = "", **variables: str) -> dict[str, Service]:
+    """Return the services that docker-compose makes of our files, beside an .env that begins with a placeholder."""
+    (folder / "grafana").mkdir(exist_ok=True)
+    for file in files:
+        shutil.copy(ROOT / file, folder)
+    (folder / ".env").write_text(f"TWITTER_BEARER_TOKEN=<bearer-token>\n{env}")
+    (folder / "grafana/.env").write_text("GF_SECURITY_ADMIN_PASSWORD=<admin-password>\n")
+    command = [found("docker-compose"), *(f"--file={file}" for file in files), "--profile=alerting", "config"]
+    given = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+    assert done.returncode == 0, done.stderr
+    made: dict[str, Service] = yaml.safe_load(done.stdout)["services"]
+    return made

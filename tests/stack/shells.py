@@ -18,8 +18,6 @@ SERVICE = "twitterapi/"
 ALWAYS = {"api-token", "api-read-token", "metrics-token"}
 APPLETS = ("cat", "chmod", "chown", "cmp", "cut", "grep", "head", "id", "mkdir", "mv", "readlink", "rm", "sed", "tr")
 
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to others")
-
 Done = subprocess.CompletedProcess[str]
 
 
@@ -61,12 +59,11 @@ class Secrets:
         self.shell, self.root, self.given = shell, folder / "secrets", folder / "given"
         self.service = self.root / SERVICE
         (self.given / "secrets").mkdir(parents=True)
-        (self.given / ".env").write_text("TWITTER_BEARER_TOKEN=<bearer-token>\n")
+        self.give(".env", "TWITTER_BEARER_TOKEN=<bearer-token>\n")
 
-    def give(self, **files: str) -> None:
-        """Write files of the user's folder `secrets`; in their names, _ stands for -."""
-        for name, text in files.items():
-            (self.given / "secrets" / name.replace("_", "-")).write_text(text)
+    def give(self, name: str, text: str | bytes) -> None:
+        """Write a file of the user's."""
+        (self.given / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
     def attempt(self, password: str | None = None, env_local: str = ".env.local") -> Done:
         """Run the script, given ELASTIC_PASSWORD where there is one."""

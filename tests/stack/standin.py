@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
-TIMEOUT_S = 10
-
 Answer = tuple[int, Any]
 
 
@@ -34,7 +32,7 @@ class Standin:
         self.passwords = passwords
         self.asked: list[Asked] = []
         self.unready = 0
-        self.refuses: dict[str, Answer] = {}
+        self.refuses = ""
         self.port = 0
 
     def answer(self, asked: Asked) -> Answer:
@@ -57,13 +55,34 @@ class Standin:
         if self.passwords and self.passwords.get(user) != password:
             return 401, {"error": "missing authentication credentials"}
         self.asked.append(asked)
-        refusal = next((answer for path, answer in self.refuses.items() if asked.path.startswith(path)), None)
-        return refusal or self.answer(asked)
+        is_refused = self.refuses and asked.path.startswith(self.refuses)
+        return (400, {"error": "unknown field [x]"}) if is_refused else self.answer(asked)
 
     @contextmanager
     def serving(self) -> Iterator[Self]:
         """Serve until the block ends; the port stays this one's, also when it serves again."""
-        with ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self)) as server:
+        standin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                status, found = standin.handled(Asked(self.command, self.path, body, headers))
+                is_text = isinstance(found, str)
+                data = (found if is_text else json.dumps(found)).encode()
+                self.send_response(status)
+                self.send_header("content-type", "text/plain; version=0.0.4" if is_text else "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.send_header("x-request-id", headers.get("x-request-id", "none"))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = do_DELETE = _answer
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                """Keep the test's output clean."""
+
+        with ThreadingHTTPServer(("127.0.0.1", self.port), Handler) as server:
             server.daemon_threads = True
             self.port = server.server_address[1]
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -73,26 +92,3 @@ class Standin:
             finally:
                 server.shutdown()
                 thread.join()
-
-
-def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, found = standin.handled(Asked(self.command, self.path, body, headers))
-            is_text = isinstance(found, str)
-            data = (found if is_text else json.dumps(found)).encode()
-            self.send_response(status)
-            self.send_header("content-type", "text/plain; version=0.0.4" if is_text else "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.send_header("x-request-id", headers.get("x-request-id", "none"))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_PUT = do_DELETE = _answer
-
-        def log_message(self, format: str, *arguments: Any) -> None:
-            """Keep the test's output clean."""
-
-    return Handler

@@ -9,25 +9,32 @@ from pathlib import Path
 import yaml
 
 from tests.fixtures.environment import ROOT
-from tests.stack.files import MOUNTED, PIPELINE, PORTS, STREAM, addresses, disagreements, services
+from tests.stack.files import PIPELINE, PORTS, STREAM, services
 
-SOURCE = yaml.safe_load((ROOT / "grafana/provisioning/datasources/elasticsearch.yml").read_text())["datasources"][0]
-ROLES = [
-    json.loads((ROOT / f"logstash/elasticsearch/{name}.json").read_text()) for name in ("logstash-writer", "grafana-reader")
+NAMING = [
+    *("prometheus/prometheus.yml", "grafana/provisioning/datasources/*.yml", "grafana/start.sh", "kibana/*.*", PIPELINE),
+    *("logstash/elasticsearch/setup.sh", "README.md", "docs/operations.md", "scripts/stack-secrets", "scripts/stack-test.py"),
 ]
+ADDRESS = re.compile(r"(?<![\w.-])([a-z][a-z-]*|127\.0\.0\.1)[:/](\d{4,5})\b")
+LOCAL = ("localhost", "127.0.0.1")
+SOURCE = yaml.safe_load((ROOT / "grafana/provisioning/datasources/elasticsearch.yml").read_text())["datasources"][0]
+SETUP = (ROOT / "logstash/elasticsearch/setup.sh").read_text()
+WRITER, READER = (
+    json.loads((ROOT / f"logstash/elasticsearch/{name}.json").read_text()) for name in ("logstash-writer", "grafana-reader")
+)
 
 
-def test_every_address_is_one_that_is_listened_on() -> None:
-    assert disagreements() == []
-    found = {(address.file, address.host) for address in addresses(MOUNTED)}
-    assert {
-        ("prometheus/prometheus.yml", "twitterapi"),
-        ("prometheus/prometheus.yml", "alertmanager"),
-        ("grafana/provisioning/datasources/prometheus.yml", "prometheus"),
-        ("grafana/provisioning/datasources/elasticsearch.yml", "elasticsearch"),
-        ("kibana/kibana.yml", "elasticsearch"),
-        (PIPELINE, "elasticsearch"),
-    } <= found
+def test_every_address_is_one_that_is_listened_on_and_published_where_people_look_for_it() -> None:
+    hosts = set()
+    for path in (path for pattern in NAMING for path in ROOT.glob(pattern)):
+        for host, port in ADDRESS.findall(path.read_text(encoding="utf-8")):
+            assert int(port) == PORTS.get(host) or (host in LOCAL and int(port) in PORTS.values()), (path, host, port)
+            hosts.add(host)
+    assert {"twitterapi", "alertmanager", "prometheus", "elasticsearch"} <= hosts
+    for name, number in PORTS.items():
+        service = services()[name]
+        assert (service["container_name"], service["ports"]) == (name, [f"127.0.0.1:{number}:{number}"])
+        assert {port for host, port in ADDRESS.findall(str(service["healthcheck"])) if host in LOCAL} <= {str(number)}, name
 
 
 def test_the_service_ships_its_log_to_the_port_that_logstash_listens_on() -> None:
@@ -42,21 +49,19 @@ def test_everything_means_the_same_data_stream() -> None:
     view = json.loads((ROOT / "kibana/data-view.json").read_text())["data_view"]
     assert f"{pipeline['type']}-{pipeline['dataset']}-{pipeline['namespace']}" == STREAM
     assert template["index_patterns"] == [STREAM]
-    assert [index["names"] for role in ROLES for index in role["indices"]] == [[STREAM], [STREAM]]
+    assert [index["names"] for role in (WRITER, READER) for index in role["indices"]] == [[STREAM], [STREAM]]
     assert SOURCE["jsonData"]["index"] == view["title"] == STREAM
     assert SOURCE["jsonData"]["timeField"] == view["timeFieldName"] == "@timestamp"
-    assert f"stream={STREAM}\n" in (ROOT / "logstash/elasticsearch/setup.sh").read_text()
+    assert f"stream={STREAM}\n" in SETUP
 
 
 def test_users_of_elasticsearch_are_those_that_setup_makes_and_may_do_what_they_need() -> None:
-    setup = (ROOT / "logstash/elasticsearch/setup.sh").read_text()
     grafana = services()["grafana"]["environment"]["ELASTICSEARCH_USER"]
     writer = re.findall(r"user => \"(\w+)\"", (ROOT / PIPELINE).read_text())
     assert SOURCE["basicAuthUser"] == "${ELASTICSEARCH_USER}"
     assert [*writer, grafana] == ["logstash_writer", "grafana_reader"]
-    assert all(f"role {user} {user.replace('_', '-')}.json " in setup for user in (*writer, grafana))
-    assert "/_security/user/kibana_system/_password" in setup
-    for role, privileges in zip(ROLES, (["auto_configure", "create_doc"], ["read", "view_index_metadata"]), strict=True):
+    assert all(f"role {user} {user.replace('_', '-')}.json " in SETUP for user in (*writer, grafana))
+    for role, privileges in ((WRITER, ["auto_configure", "create_doc"]), (READER, ["read", "view_index_metadata"])):
         assert role["cluster"] == ["monitor"]
         assert [index["privileges"] for index in role["indices"]] == [privileges]
         assert set(role) <= {"cluster", "indices", "metadata"}

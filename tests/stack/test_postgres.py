@@ -11,9 +11,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,24 +26,18 @@ from tests.fixtures.databases import MISSING, programs
 from tests.fixtures.environment import ROOT
 from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import wait_until
-from tests.stack.composing import Linter, config
-from tests.stack.files import COMPOSE, Service, mounts
+from tests.stack.files import COMPOSE, config, mounts, services
 from tests.stack.shells import LONGEST_S, Shell
 
 OVERRIDE = "docker-compose.postgres.yml"
 NODES = ("postgres-1", "postgres-2", "postgres-3")
-SECRETS_SCRIPT = ROOT / "scripts/stack-postgres-secrets"
-
-
-def composed() -> dict[str, Service]:
-    found: dict[str, Service] = yaml.safe_load((ROOT / OVERRIDE).read_text())["services"]
-    return found
+SERVICES = services(OVERRIDE)
 
 
 @pytest.mark.stack
 def test_docker_compose_takes_both_files_together(tmp_path: Path) -> None:
     found = config(tmp_path, COMPOSE, OVERRIDE)
-    assert set(composed()) <= set(found)
+    assert set(SERVICES) <= set(found)
     service = found["twitterapi"]
     assert {"secrets", "postgres-secrets"} == set(service["depends_on"])
     assert service["environment"]["DATABASE_URL_FILE"] == "/app/database/url"
@@ -51,14 +45,14 @@ def test_docker_compose_takes_both_files_together(tmp_path: Path) -> None:
     assert {"twitterapi-data:/app/data:rw", "secrets-database:/app/database:ro"} <= set(service["volumes"])
 
 
-def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(linter: Linter) -> None:
+def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(lint: Callable[[str, Path], None]) -> None:
     alone = yaml.safe_load((ROOT / OVERRIDE).read_text())
     del alone["services"]["twitterapi"]  # what is added to another file's service is no whole one
-    linter.hold(yaml.safe_dump(alone), Path(__file__).with_name("compose-lint-postgres.yml"))
+    lint(yaml.safe_dump(alone), Path(__file__).with_name("compose-lint-postgres.yml"))
 
 
 def test_nothing_is_published_and_no_secret_is_a_variable() -> None:
-    for name, service in composed().items():
+    for name, service in SERVICES.items():
         assert "ports" not in service, name
         assert not {"privileged", "devices", "pid", "ipc"} & set(service)
         for variable, value in service.get("environment", {}).items():
@@ -67,17 +61,14 @@ def test_nothing_is_published_and_no_secret_is_a_variable() -> None:
 
 def test_a_server_is_pinned_watched_limited_and_keeps_its_data() -> None:
     for name in NODES:
-        service = composed()[name]
+        service = SERVICES[name]
         assert service["image"].startswith("docker.io/library/postgres:15.")
         assert (service["container_name"], service["command"]) == (name, [name])
         assert (service["restart"], service["read_only"], service["cap_drop"]) == ("unless-stopped", True, ["ALL"])
         assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
         assert {"mem_limit", "pids_limit"} <= set(service)
-        assert {(source, read_only) for source, _, read_only in mounts(service)} == {
-            ("./postgres", True),
-            ("secrets-postgres", True),
-            (f"{name}-data", False),
-        }
+        seen = {source: read_only for source, _, read_only in mounts(service)}
+        assert seen == {"./postgres": True, "secrets-postgres": True, f"{name}-data": False}
         assert ",".join(NODES) == service["environment"]["HOSTS"]
 
 
@@ -100,36 +91,33 @@ def test_secrets_are_made_once_each_for_its_reader(shell: Shell, tmp_path: Path)
 
 
 def _secrets(folder: Path, shell: Shell) -> dict[str, str]:
-    done = shell.run(SECRETS_SCRIPT, folder)
+    done = shell.run(ROOT / "scripts/stack-postgres-secrets", folder)
     assert (done.returncode, done.stderr) == (0, "")
     files = [path for part in ("postgres", "database") for path in (folder / part).iterdir()]
     return {str(path.relative_to(folder)): path.read_text() for path in files}
 
 
+def as_postgres(*command: str | Path) -> list[str]:
+    """Return a command that the servers' user runs, whoever runs the tests."""
+    become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    return [*become, *map(str, command)]
+
+
 class Stack:
     """The three servers, as their containers run them, each on a port of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        found = programs()
-        if found is None:
-            pytest.skip(MISSING)
-        self.folder, self.programs = folder, found
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder, self.programs = folder, programs
         self.ports = {node: free_port() for node in NODES}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        made = _secrets(folder / "secrets", Shell.named("sh", folder))
-        self.password = made["postgres/app-password"].strip()
-        for part in ("run", "config", *NODES):
+        self.password = _secrets(folder / "secrets", Shell.named("sh", folder))["postgres/app-password"].strip()
+        for part in ("run", *NODES):
             (folder / part).mkdir()
-        for file in (ROOT / "postgres").iterdir():
-            shutil.copy(file, folder / "config")
-        self._own()
-
-    def _own(self) -> None:
-        """Give what the servers need to the user whom they run as: they refuse to run as root."""
-        self.folder.chmod(0o755)
-        if os.geteuid() == 0:
+        shutil.copytree(ROOT / "postgres", folder / "config")
+        folder.chmod(0o755)
+        if os.geteuid() == 0:  # the servers refuse to run as root
             account = pwd.getpwnam("postgres")
-            for path in (self.folder, *self.folder.rglob("*")):
+            for path in (folder, *folder.rglob("*")):
                 os.chown(path, account.pw_uid, account.pw_gid)
 
     def start(self, node: str, primary: str = NODES[0]) -> subprocess.Popen[bytes]:
@@ -144,9 +132,7 @@ class Stack:
             "SECRETS": str(self.folder / "secrets/postgres"),
             "SOCKETS": str(self.folder / "run"),
         }
-        command = ["sh", str(self.folder / "config/start.sh"), node]
-        if os.geteuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+        command = as_postgres("sh", self.folder / "config/start.sh", node)
         with (self.folder / f"{node}.log").open("ab") as log:
             self._running[node] = subprocess.Popen(command, env=variables, cwd="/", stdout=log, stderr=log)
         return self._running[node]
@@ -160,29 +146,24 @@ class Stack:
     def log(self, node: str) -> str:
         return (self.folder / f"{node}.log").read_text()
 
-    def asked(self, node: str, question: str, **options: Any) -> Any:
+    def asked(self, node: str, question: str) -> Any:
         """Return the first value of a question of the service's; None while the server doesn't answer, or lacks the table."""
-        with (
-            suppress(psycopg.OperationalError, psycopg.errors.UndefinedTable),
-            self.connected(str(self.ports[node]), **options) as connection,
-        ):
+        with suppress(psycopg.OperationalError, psycopg.errors.UndefinedTable), self._connected([node]) as connection:
             row = connection.execute(question).fetchone()
             return row[0] if row else None
         return None
 
-    @contextmanager
-    def connected(self, ports: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
-        hosts = ",".join(["127.0.0.1"] * len(ports.split(",")))
-        with psycopg.connect(
-            host=hosts, port=ports, user="app", password=self.password, dbname="tweets", autocommit=True, **options
-        ) as connection:
-            yield connection
-
-    def write(self, ports: str, *statements: str) -> None:
+    def write(self, *statements: str) -> None:
         """Do it on whichever server is the primary, as the service finds it."""
-        with self.connected(ports, target_session_attrs="read-write") as connection:
+        with self._connected(NODES, target_session_attrs="read-write") as connection:
             for statement in statements:
                 connection.execute(statement)
+
+    def _connected(self, nodes: Sequence[str], **options: Any) -> psycopg.Connection[Any]:
+        hosts, ports = ",".join(["127.0.0.1"] * len(nodes)), ",".join(str(self.ports[node]) for node in nodes)
+        return psycopg.connect(
+            host=hosts, port=ports, user="app", password=self.password, dbname="tweets", autocommit=True, **options
+        )
 
     def standbys(self, primary: str) -> int:
         """Return how many standbys stream from a server."""
@@ -197,8 +178,11 @@ class Stack:
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
+    found = programs()
+    if found is None:
+        pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a short path, for sockets lie in it
-    stack = Stack(folder)
+    stack = Stack(folder, found)
     try:
         yield stack
     finally:
@@ -207,7 +191,6 @@ def stack() -> Iterator[Stack]:
 
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-SYNC = "SELECT current_setting('synchronous_standby_names')"
 
 
 @pytest.mark.stack
@@ -216,10 +199,9 @@ def test_three_servers_make_themselves_and_follow_another_primary(stack: Stack) 
     for node in reversed(NODES):  # whichever comes first
         stack.start(node)
     wait_until(lambda: stack.standbys(NODES[0]) == 2, seconds=LONGEST_S)
-    assert stack.asked(NODES[0], SYNC) == 'ANY 1 ("postgres-1", "postgres-2", "postgres-3")'
+    assert stack.asked(NODES[0], "SHOW synchronous_standby_names") == 'ANY 1 ("postgres-1", "postgres-2", "postgres-3")'
     assert stack.asked(NODES[0], "SELECT count(*) FROM pg_roles WHERE rolname = 'app' AND rolsuper") == 0
-    everyone = ",".join(map(str, stack.ports.values()))
-    stack.write(everyone, "CREATE TABLE kept (number int)", "INSERT INTO kept VALUES (1)")
+    stack.write("CREATE TABLE kept (number int)", "INSERT INTO kept VALUES (1)")
     for node in NODES[1:]:
         wait_until(partial(stack.asked, node, "SELECT number FROM kept"))
 
@@ -227,20 +209,20 @@ def test_three_servers_make_themselves_and_follow_another_primary(stack: Stack) 
     stack.stop(NODES[1])
     stack.stop(NODES[2])
     with ThreadPoolExecutor(1) as pool:
-        written = pool.submit(stack.write, everyone, "INSERT INTO kept VALUES (2)")
+        written = pool.submit(stack.write, "INSERT INTO kept VALUES (2)")
         wait_until(lambda: stack.asked(NODES[0], WAITING) == 1)
         stack.start(NODES[1])
         written.result(LONGEST_S)
-    stack.write(everyone, "INSERT INTO kept VALUES (3)")
+    stack.write("INSERT INTO kept VALUES (3)")
 
     # The primary is lost; an operator promotes the standby that has it all, and the other one follows that.
     stack.stop(NODES[0])
     stack.start(NODES[2], NODES[1])
     wait_until(lambda: stack.asked(NODES[2], "SELECT 1"), seconds=LONGEST_S)
-    promote = [str(stack.programs / "pg_ctl"), "-D", str(stack.folder / NODES[1] / "pgdata"), "-w", "-s", "promote"]
-    subprocess.run(_as_postgres(promote), check=True, cwd="/", timeout=LONGEST_S)
+    promote = as_postgres(stack.programs / "pg_ctl", "-D", stack.folder / NODES[1] / "pgdata", "-w", "-s", "promote")
+    subprocess.run(promote, check=True, cwd="/", timeout=LONGEST_S)
     wait_until(lambda: stack.standbys(NODES[1]) == 1, seconds=LONGEST_S)
-    stack.write(everyone, "INSERT INTO kept VALUES (4)")
+    stack.write("INSERT INTO kept VALUES (4)")
     assert stack.asked(NODES[1], "SELECT array_agg(number ORDER BY number) FROM kept") == [1, 2, 3, 4]
 
     # The old primary must not come back as one; with an empty volume it becomes a standby.
@@ -252,7 +234,3 @@ def test_three_servers_make_themselves_and_follow_another_primary(stack: Stack) 
     stack.start(NODES[0], NODES[1])
     wait_until(lambda: stack.standbys(NODES[1]) == 2, seconds=LONGEST_S)
     assert stack.password not in "".join(map(stack.log, NODES))
-
-
-def _as_postgres(command: list[str]) -> list[str]:
-    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
