@@ -13,14 +13,13 @@ Json = dict[str, Any]
 
 
 class Call(NamedTuple):
-    """A request of an operation as its examples have it; `label` says which of them."""
+    """A request of an operation as its examples have it."""
 
     method: str
     template: str
     path: str
     query: Json
     body: Json | None
-    label: str
 
 
 def sent(parameter: Json) -> Any:
@@ -54,8 +53,7 @@ class Contract:
             others = [{one["name"]: sent(one)} for one in asked if not one["required"]]
             for query in [needed, *(needed | other for other in others)]:
                 for body in bodies:
-                    label = f"{method} {path} {' '.join(query)}{' with a body' if body else ''}".strip()
-                    yield Call(method, path, filled, query, body, label)
+                    yield Call(method, path, filled, query, body)
 
     def complaints(self, method: str, path: str, answer: requests.Response) -> list[str]:
         """Return what is wrong with an answer: its status, media type, body or headers."""

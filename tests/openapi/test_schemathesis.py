@@ -29,25 +29,12 @@ REFUSALS = "checks.negative_data_rejection.expected-statuses = [400, 401, 403, 4
 
 @contextmanager
 def listened(folder: Path, **more: str) -> Iterator[Service]:
-    """The service with a few tweets of each tag, over an emulator that answers at once."""
+    """The service, open or asking for a token, with a few tweets of each tag, over an emulator that answers at once."""
     with Emulator() as emulator:
         emulator.clock.hold(QUIET)
         with listening(folder, **environment(folder, emulator) | {"TW_NUMBER": "20"} | more) as running:
             assert running.get("/database", headers=SIGNED).status_code == 200
             yield running
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Iterator[Service]:
-    with listened(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Service]:
-    """The service that asks for a token."""
-    with listened(tmp_path, API_TOKEN=TOKEN) as running:
-        yield running
 
 
 def unsure(document: dict[str, Any]) -> list[str]:
@@ -58,66 +45,38 @@ def unsure(document: dict[str, Any]) -> list[str]:
     return [one["operationId"] for one, *why in zip(operations, opaque, crossed, strict=True) if any(why)]
 
 
-def run(
-    service: Service, folder: Path, document: dict[str, Any], *more: str, headers: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run Schemathesis against the service; what it is told not to check is acceptance, for operations that are unsure."""
+def assert_finds_nothing(service: Service, folder: Path, examples: int) -> Contract:
+    """Run Schemathesis against the service; all that it is told not to check is acceptance, of operations that are unsure."""
+    document = service.get("/openapi.json", headers=SIGNED).json()
     (folder / "document.json").write_text(json.dumps(document))
-    rules = [
-        f'[[operations]]\ninclude-operation-id = "{one}"\nchecks.positive_data_acceptance.enabled = false\n'
-        for one in unsure(document)
-    ]
-    (folder / "schemathesis.toml").write_text("\n".join([REFUSALS, *rules]))
+    unchecked = '[[operations]]\ninclude-operation-id = "{}"\nchecks.positive_data_acceptance.enabled = false\n'
+    (folder / "schemathesis.toml").write_text("\n".join([REFUSALS, *map(unchecked.format, unsure(document))]))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "document.json"]
-    command += ["--url", service.url, "--generation-database", "none", "--seed", SEED, "--no-color", "--workers", "2", *more]
-    command += [f"--header={name}: {value}" for name, value in (headers or {}).items()]
-    hooks = {
-        "SCHEMATHESIS_HOOKS": str(ROOT / "tests" / "openapi" / "hooks.py"),
-        "SCHEMATHESIS_HEADERS": json.dumps(headers or {}),
-    }
-    variables = os.environ | hooks
-    return subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST_RUN_S, check=False
+    command += ["--url", service.url, "--generation-database", "none", "--seed", SEED, "--no-color", "--workers", "2"]
+    command += ["--phases", PHASES, "--max-examples", str(examples)]
+    command += [f"--header={name}: {value}" for name, value in SIGNED.items()]
+    hooks = str(ROOT / "tests" / "openapi" / "hooks.py")
+    own = {"SCHEMATHESIS_HOOKS": hooks, "SCHEMATHESIS_HEADERS": json.dumps(SIGNED)}
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | own, capture_output=True, text=True, timeout=LONGEST_RUN_S, check=False
     )
-
-
-@pytest.mark.stack
-def test_it_finds_nothing_and_no_operation_that_forgets_to_ask_for_a_token(guarded: Service, tmp_path: Path) -> None:
-    document = guarded.get("/openapi.json", headers=SIGNED).json()
-    asking = [operation for _, _, operation in Contract(document).operations() if operation["security"] == [{"token": []}]]
-    assert len(asking) > 20
-    done = run(guarded, tmp_path, document, "--phases", PHASES, "--max-examples", "1", headers=SIGNED)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Stateful" in done.stdout
+    return Contract(document)
+
+
+@pytest.mark.stack
+def test_it_finds_nothing_and_no_operation_that_forgets_to_ask_for_a_token(tmp_path: Path) -> None:
+    with listened(tmp_path, API_TOKEN=TOKEN) as guarded:
+        contract = assert_finds_nothing(guarded, tmp_path, examples=1)
+    assert len([path for path, _, operation in contract.operations() if operation["security"] == [{"token": []}]]) > 20
 
 
 @pytest.mark.slow
 @pytest.mark.stack
-def test_it_finds_nothing_in_a_long_run(plain: Service, tmp_path: Path) -> None:
-    document = plain.get("/openapi.json").json()
-    done = run(plain, tmp_path, document, "--phases", PHASES, "--max-examples", "1000")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.stack
-def test_an_operation_that_forgets_to_ask_for_a_token_is_noticed(plain: Service, tmp_path: Path) -> None:
-    document = plain.get("/openapi.json").json()
-    document["paths"]["/tags"]["get"]["security"] = [{"token": []}]  # as if this service, which has none, asked for one
-    only = ("--include-path", "/tags", "--include-method", "GET")
-    done = run(plain, tmp_path, document, "--phases", "fuzzing", "--max-examples", "1", *only, headers=SIGNED)
-    assert done.returncode == 1
-    assert "uthentication" in done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.stack
-def test_an_answer_that_lacks_a_key_is_noticed(plain: Service, tmp_path: Path) -> None:
-    document = plain.get("/openapi.json").json()
-    document["components"]["schemas"]["Alive"]["required"].append("nothing")
-    done = run(plain, tmp_path, document, "--phases", "fuzzing", "--max-examples", "1", "--include-path", "/livez")
-    assert done.returncode == 1
-    assert "nothing" in done.stdout
+def test_it_finds_nothing_in_a_long_run(tmp_path: Path) -> None:
+    with listened(tmp_path) as plain:
+        assert_finds_nothing(plain, tmp_path, examples=1000)
 
 
 def test_it_leaves_out_nothing_but_what_is_opaque_or_crosses(contract: Contract) -> None:

@@ -57,28 +57,27 @@ def document() -> dict[str, Any]:
 
 
 def items(group: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return the items of a collection or folder that are requests, in the order in which they run."""
+    """Give the items of a collection or folder that are requests, in the order in which they run."""
     for item in group["item"]:
-        if "item" in item:
-            yield from items(item)
-        else:
-            yield item
+        yield from items(item) if "item" in item else [item]
 
 
-def script(item: Mapping[str, Any], listen: str = "test") -> str:
-    """Return a script of an item, folder or collection; empty if it has none."""
-    return "\n".join(line for event in item.get("event", []) if event["listen"] == listen for line in event["script"]["exec"])
+def calls() -> list[Call]:
+    """Return the requests of the collection in the order in which they run."""
+    return [
+        Call(
+            item["name"],
+            item["request"]["method"],
+            item["request"]["url"]["raw"],
+            "\n".join(line for event in item["event"] if event["listen"] == "test" for line in event["script"]["exec"]),
+        )
+        for item in items(document())
+    ]
 
 
-def calls(collection: Mapping[str, Any]) -> list[Call]:
-    """Return the requests of a collection in the order in which they run."""
-    sent = [(item["name"], item["request"], script(item)) for item in items(collection)]
-    return [Call(name, request["method"], request["url"]["raw"], tests) for name, request, tests in sent]
-
-
-def variables(collection: Mapping[str, Any]) -> Variables:
+def variables() -> Variables:
     """Return the collection's own variables."""
-    return {variable["key"]: variable["value"] for variable in collection["variable"]}
+    return {variable["key"]: variable["value"] for variable in document()["variable"]}
 
 
 def resolved(text: str, known: Variables) -> str:

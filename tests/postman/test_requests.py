@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from tests.fixtures.service import Service
-from tests.postman.collection import Call, calls, document, resolved, variables
+from tests.postman.collection import Call, calls, resolved, variables
 
 NOT_COUNTED = {"HEAD", "OPTIONS"}
 VIEWS = "/view/"
@@ -31,7 +31,7 @@ def routes(app: Flask) -> set[Route]:
 
 def route(app: Flask, call: Call) -> Route | None:
     """Return the route that answers a request, or None if there is none."""
-    path = urlsplit(resolved(call.url, variables(document()))).path
+    path = urlsplit(resolved(call.url, variables())).path
     try:
         rule, _ = app.url_map.bind("").match(path, call.method, return_rule=True)
     except HTTPException:
@@ -40,14 +40,14 @@ def route(app: Flask, call: Call) -> Route | None:
 
 
 def test_every_route_has_a_request_that_succeeds_and_every_request_a_route(service: Service) -> None:
-    sent = calls(document())
+    sent = calls()
     assert {route(service.app, call) for call in sent if call.status < 400} == routes(service.app)
     assert [call.name for call in sent if route(service.app, call) is None and call.status not in NO_ROUTE] == []
 
 
 def test_a_run_from_top_to_bottom_answers_as_expected_and_leaves_tweets(service: Service) -> None:
-    known = {**variables(document()), "baseUrl": "", "collectionId": "404404"}  # until GET /database tells a real one
-    for call in calls(document()):
+    known = {**variables(), "baseUrl": "", "collectionId": "404404"}  # until GET /database tells a real one
+    for call in calls():
         answer = service.request(call.method, resolved(call.url, known))
         assert answer.status_code == call.status, call.name
         known |= call.captured(answer)
