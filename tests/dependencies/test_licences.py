@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import scripts.licences
-from scripts.licences import allowed, home, licence
+from scripts.licences import allowed
 from scripts.pins import RUNTIME, pins
-from scripts.sbom import Entry
 from tests.fixtures.environment import ROOT
-
-LISTED = (ROOT / "docs/licences.md").read_text(encoding="utf-8")
 
 BESIDE = {"sqlite", "swagger-ui-dist", "uplot"}
 
 
-def rows(text: str) -> dict[str, list[str]]:
+def listed() -> dict[str, list[str]]:
     """Return version, licence and home of each listed package, by name."""
-    table = text.split("\n\n")[2].splitlines()[2:]
+    table = (ROOT / "docs/licences.md").read_text(encoding="utf-8").split("\n\n")[2].splitlines()[2:]
     return {name: rest for name, *rest in ([cell.strip() for cell in line.strip("|").split("|")] for line in table)}
 
 
-def entry(name: str, stated: str) -> Entry:
-    return {"name": name, "version": "1", "licenses": [{"expression": stated}]}
-
-
 def test_every_pinned_package_is_listed_with_its_version_and_a_licence_that_is_let_in() -> None:
-    listed = rows(LISTED)
     pinned = {pin.name: pin.version for pin in pins(RUNTIME.read_text(encoding="utf-8"))}
-    assert {name: row[0] for name, row in listed.items() if name not in BESIDE} == pinned
-    assert [name for name, row in listed.items() if not allowed(row[1])] == []
-    assert [name for name, row in listed.items() if not row[2].startswith("https://")] == []
+    assert {name: row[0] for name, row in listed().items() if name not in BESIDE} == pinned
+    assert [name for name, row in listed().items() if not allowed(row[1])] == []
+    assert [name for name, row in listed().items() if not row[2].startswith("https://")] == []
 
 
 def test_what_is_vendored_is_listed_too() -> None:
     versions = {folder.parent.name: folder.name for folder in (ROOT / "web/static/vendor").glob("*/*")}
-    assert rows(LISTED)["swagger-ui-dist"][:2] == [versions.pop("swagger-ui"), "Apache-2.0"]
-    assert rows(LISTED)["uplot"][:2] == [versions.pop("uplot"), "MIT"]
+    assert listed()["swagger-ui-dist"][:2] == [versions.pop("swagger-ui"), "Apache-2.0"]
+    assert listed()["uplot"][:2] == [versions.pop("uplot"), "MIT"]
     assert versions == {}
 
 
@@ -53,27 +44,9 @@ def test_a_licence_that_was_not_decided_on_stops_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for stated, code in (("MIT", 0), ("LGPL-2.1-only", 1)):
-        monkeypatch.setattr(scripts.licences, "bill", lambda stated=stated: {"components": [entry("planted", stated)]})
+        planted = {"name": "planted", "version": "1", "licenses": [{"expression": stated}]}
+        monkeypatch.setattr(scripts.licences, "bill", lambda planted=planted: {"components": [planted]})
         file = tmp_path / f"{code}.md"
         assert scripts.licences.main([str(file)]) == code
         assert file.exists() is (code == 0)
     assert capsys.readouterr().err == "planted: LGPL-2.1-only was not decided on\n"
-
-
-def test_a_home_is_the_source_or_else_the_page() -> None:
-    page_, source = (
-        {"type": kind, "url": kind, "comment": comment}
-        for kind, comment in (("website", ""), ("other", "Project-URL: Source Code"))
-    )
-    assert (home({"externalReferences": [page_, source]}), home({"externalReferences": [page_]}), home({})) == (
-        "other",
-        "website",
-        "",
-    )
-    assert licence({"licenses": [{"license": {"id": "MIT"}}]}) == "MIT"
-
-
-@pytest.mark.stack
-def test_make_evidences_writes_it() -> None:
-    shown = subprocess.run(["make", "--dry-run", "evidences"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "licences" in shown
