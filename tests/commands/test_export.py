@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import Any, cast
 import pytest
 
 from commands import exports
-from emulator import Emulator
 from formats import rows
 from formats.forms import FORMS, Form
 from queries.lists import batches
-from tests.commands.conftest import MakeProgram, Program, paused
+from tests.commands.conftest import MakeProgram, Program
 from tests.fixtures.archives import FIXTURES, json_lines, own_row, page, post, user
 
 
@@ -38,19 +36,20 @@ def test_json_is_what_the_api_answers_and_a_file_is_its_owner_s_alone(filled: Pr
 
 def test_csv_has_a_header_and_a_line_for_each_tweet(filled: Program, tmp_path: Path) -> None:
     assert filled.run("tweets", "export", "--format", "csv", "-o", tmp_path / "out.csv").code == 0
-    written = (tmp_path / "out.csv").read_bytes()
-    assert written.startswith('\ufeff"tweet",'.encode())
+    assert (tmp_path / "out.csv").read_bytes().startswith('\ufeff"tweet",'.encode())
     assert filled.run("tweets", "export", "--format", "csv").out[0].startswith('"tweet",')
-    table = list(csv.DictReader(io.StringIO(written.decode("utf-8-sig"), newline="")))
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file))
     assert [row["tweet"] for row in table[:3]] == [f"'=1+1 ünï\n@bo_primer https://t.co/x{number}" for number in range(3)]
-    assert [row["id"] for row in table] == [row["id"] for row in filled.tweets()]
-    assert [row["followers"] for row in table] == ["120", "120", "120", "7", ""]
+    assert [(row["id"], row["followers"]) for row in table] == [
+        (row["id"], str(row["followers"] or "")) for row in filled.tweets()
+    ]
 
 
 def test_an_empty_database_gives_an_empty_export(program: Program) -> None:
     for form in (*FORMS, exports.TWARC):
-        ended = program.run("tweets", "export", "--format", form)
-        assert (ended.code, len(ended.out), ended.err) == (0, 1 if form in ("json", "csv") else 0, [])
+        code, out, err = program.run("tweets", "export", "--format", form)
+        assert (code, len(out), err) == (0, 1 if form in ("json", "csv") else 0, [])
 
 
 @pytest.mark.dialects
@@ -62,7 +61,6 @@ def test_the_filters_choose_the_tweets(filled: Program) -> None:
         ("--lang PT", [4]),
         ("--author @BO_primer", [3]),
         ("--q ÜNÏ\u00a0co", [0, 1, 2]),
-        ("--q uni", []),
         ("--min-followers 8", [0, 1, 2]),
         ("--since 2026-03-02T08:32:00Z --until 2026-03-02T08:34:00+00:00", [2, 3]),
         ("--until 2026-03-02", []),
@@ -77,14 +75,8 @@ def test_the_filters_choose_the_tweets(filled: Program) -> None:
 def test_a_bad_value_is_said_in_one_line(nothing: Program) -> None:
     for reason, *options in (
         ("Invalid value for --tag: expected a hashtag of 1 to 100 letters", "--tag", "a b"),
-        ("Invalid value for --lang: expected a language code", "--lang", "english"),
-        ("Invalid value for --since: expected a time such as", "--since", "yesterday"),
-        ("Invalid value for --until: expected a time that is not", "--since", "2026-03-03", "--until", "2026-03-02"),
         ("Invalid value for --author: is given more than once", "--author", "a", "--author", "b"),
         ("Invalid value for --min-followers: expected a whole number", "--min-followers", "-1"),
-        ("Invalid value for --q: expected a word of letters and digits", "--q", "?!"),
-        ("Invalid value for --country: expected the name of a country", "--country", ""),
-        ("Invalid value for '--format': 'xml' is not one of", "--format", "xml"),
         ("--key-file is for --pseudonymise", "--key-file", "key"),
         ("--pseudonymise is not for --format twarc: ", "--format", "twarc", "--pseudonymise"),
     ):
@@ -94,13 +86,10 @@ def test_a_bad_value_is_said_in_one_line(nothing: Program) -> None:
     assert not nothing.file.exists()
 
 
-def test_a_file_is_packed_where_its_name_says_so_and_can_be_imported(
-    filled: Program, make_program: MakeProgram, tmp_path: Path
-) -> None:
-    packed, plain = tmp_path / "out.ndjson.gz", tmp_path / "out.ndjson"
-    for file in (packed, plain):
-        assert filled.run("tweets", "export", "--output", file) == (0, [], [])
-    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+def test_a_file_is_packed_where_its_name_says_so(filled: Program, make_program: MakeProgram, tmp_path: Path) -> None:
+    packed = tmp_path / "out.ndjson.gz"
+    assert filled.run("tweets", "export", "--output", packed) == (0, [], [])
+    assert gzip.decompress(packed.read_bytes()).decode().splitlines() == filled.run("tweets", "export").out
     assert make_program("copy").imported(packed) == "5 tweets read, 5 added, 0 refused"
 
 
@@ -112,6 +101,10 @@ def test_a_file_that_exists_stays_as_it_is_and_a_folder_that_is_missing_is_said(
     assert file.read_text() == "mine"
 
 
+def write_with(monkeypatch: pytest.MonkeyPatch, writer: Any) -> None:
+    monkeypatch.setitem(cast(dict[str, Form], FORMS), "ndjson", FORMS["ndjson"]._replace(writer=writer))
+
+
 def test_a_file_that_appears_meanwhile_stays_as_it_is(filled: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "out" / "out.ndjson"
     file.parent.mkdir()
@@ -120,12 +113,12 @@ def test_a_file_that_appears_meanwhile_stays_as_it_is(filled: Program, tmp_path:
         file.write_text("mine")
         yield b"ours"
 
-    monkeypatch.setitem(cast(dict[str, Form], FORMS), "ndjson", FORMS["ndjson"]._replace(writer=meanwhile))
+    write_with(monkeypatch, meanwhile)
     assert filled.run("tweets", "export", "-o", file) == (1, [], [f"{file}: File exists"])
     assert [(each.name, each.read_text()) for each in file.parent.iterdir()] == [("out.ndjson", "mine")]
 
 
-def test_tweets_that_are_dropped_meanwhile_leave_no_half_a_file(
+def test_tweets_dropped_meanwhile_leave_no_half_a_file(
     filled: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "out"
@@ -136,7 +129,7 @@ def test_tweets_that_are_dropped_meanwhile_leave_no_half_a_file(
             yield piece
             filled.drop()
 
-    monkeypatch.setitem(cast(dict[str, Form], FORMS), "ndjson", FORMS["ndjson"]._replace(writer=dropping))
+    write_with(monkeypatch, dropping)
     monkeypatch.setattr("commands.exports.batches", partial(batches, most=2))
     ended = filled.run("tweets", "export", "-o", folder / "out.ndjson")
     assert ended == (1, [], ["the tweets were dropped or restored while they were read"])
@@ -149,19 +142,7 @@ def test_a_database_that_is_none_is_said_in_one_line(nothing: Program) -> None:
         assert nothing.run("tweets", *command) == (1, [], ["the database's file is no database"])
 
 
-@pytest.mark.dialects
-def test_it_works_while_a_collection_runs(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> None:
-    program = make_program(TWITTER_API_URL=emulator.url, TW_NUMBER="10")
-    program.collector.prepare()
-    with paused(program.collector):
-        assert program.run("tweets", "export", "-o", tmp_path / "out.ndjson") == (0, [], [])
-    lines = (tmp_path / "out.ndjson").read_text().splitlines()
-    assert 0 < len(lines) <= len(program.tweets())
-
-
-def test_pseudonyms_of_one_key_file_are_the_same_and_others_are_not(
-    filled: Program, make_program: MakeProgram, tmp_path: Path
-) -> None:
+def test_pseudonyms_of_one_key_file_are_the_same(filled: Program, make_program: MakeProgram, tmp_path: Path) -> None:
     key, before = tmp_path / "key", filled.tweets()
     options = ("tweets", "export", "--pseudonymise")
     one, two = filled.run(*options, "--key-file", key), filled.run(*options, "--key-file", key)
@@ -190,7 +171,7 @@ def test_every_format_but_x_s_own_has_pseudonyms(filled: Program) -> None:
 def test_a_file_without_a_key_is_refused_and_stays_as_it_is(filled: Program, tmp_path: Path) -> None:
     key, missing = tmp_path / "key", tmp_path / "missing" / "key"
     export = ("tweets", "export", "--pseudonymise", "--key-file")
-    for content in ("", "abc", "00" * 31, "zz" * 32, "ключ"):
+    for content in ("", "00" * 31, "zz" * 32, "ключ"):
         key.write_text(content)
         assert filled.run(*export, key) == (2, [], [f"{key}: expected a key of 64 hexadecimal digits"])
         assert key.read_text() == content

@@ -22,15 +22,9 @@ from tests.fixtures.loggers import logging_restored
 
 TWARC = FIXTURES / "real_twarc.py"
 RETRIEVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
-NEWER_COLUMNS = ",".join(
-    [
-        "author.public_metrics.like_count",
-        "author.public_metrics.media_count",
-        "note_tweet.text",
-        "note_tweet.entities.hashtags",
-        "note_tweet.entities.mentions",
-        "note_tweet.entities.urls",
-    ]
+NEWER_COLUMNS = (
+    "author.public_metrics.like_count,author.public_metrics.media_count,"
+    "note_tweet.text,note_tweet.entities.hashtags,note_tweet.entities.mentions,note_tweet.entities.urls"
 )
 """What X gives and twarc-csv 0.7.2 does not know of: it refuses pages with unknown columns, its own twarc2's as well."""
 PLACE = {"id": "p1", "full_name": "Medellín", "country": "Colombia", "country_code": "CO", "place_type": "city"}
@@ -94,38 +88,19 @@ def test_the_real_twarc2_makes_a_table_of_the_pages(lived: Program, x: Emulator,
     exported(lived, tmp_path / "pages.jsonl")
     twarc2(tmp_path, x.url, "csv", "--extra-input-columns", NEWER_COLUMNS, "pages.jsonl", "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
-        table = {row["id"]: row for row in csv.DictReader(file)}
-    rows = {row["version"]: row for row in lived.tweets()}
-    assert table.keys() == rows.keys()
-    for version, row in rows.items():
-        shown = table[version]
-        assert (shown["note_tweet.text"] or shown["text"]) == row["tweet"].replace("\r", "").replace("\n", "\\n")
-        assert (shown["author.name"], shown["author.username"]) == (row["author"] or "", row["username"] or "")
+        table = {row["id"]: row["note_tweet.text"] or row["text"] for row in csv.DictReader(file)}
+    assert table == {row["version"]: row["tweet"].replace("\r", "").replace("\n", "\\n") for row in lived.tweets()}
 
 
 @pytest.mark.stack
 def test_what_the_real_twarc2_collects_is_imported_whole(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> None:
     twarc2(tmp_path, emulator.url, "search", "--limit", "200", "--max-results", "100", "#devops", "found.jsonl")
     pages = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
-    found = {tweet["edit_history_tweet_ids"][0]: tweet for page in pages for tweet in page["data"]}
+    found = {tweet["edit_history_tweet_ids"][0]: tweet["id"] for page in pages for tweet in page["data"]}
     assert len(found) >= 190
     program = make_program()
     program.imported(tmp_path / "found.jsonl")
-    rows = {row["id"]: row for row in program.tweets()}
-    assert rows.keys() == found.keys()
-    assert all(row["version"] == found[first]["id"] for first, row in rows.items())
-
-
-def test_a_page_is_what_x_gave_of_a_hundred_tweets_at_most(lived: Program, tmp_path: Path) -> None:
-    pages = exported(lived, tmp_path / "pages.jsonl")
-    assert [page["meta"]["result_count"] for page in pages[:-1]] == [100] * (len(pages) - 1)
-    for each in pages:
-        ids = [int(tweet["id"]) for tweet in each["data"]]
-        assert each["meta"] == {"newest_id": str(max(ids)), "oldest_id": str(min(ids)), "result_count": len(ids)}
-        writers = [person["id"] for person in each["includes"]["users"]]
-        assert len(writers) == len(set(writers))
-        assert set(writers) <= {tweet["author_id"] for tweet in each["data"]}
-        assert each["__twarc"]["retrieved_at"].endswith("Z")
+    assert {row["id"]: row["version"] for row in program.tweets()} == found
 
 
 def test_tweets_without_a_payload_are_left_out_and_counted(program: Program, tmp_path: Path) -> None:
@@ -150,7 +125,8 @@ def test_an_imported_page_comes_back_with_its_place_and_its_newest_version(progr
 
 
 def test_the_pages_are_imported_as_the_same_tweets(lived: Program, make_program: MakeProgram, tmp_path: Path) -> None:
-    exported(lived, tmp_path / "pages.jsonl")
+    pages = exported(lived, tmp_path / "pages.jsonl")
+    assert {page["meta"]["result_count"] for page in pages[:-1]} == {100}
     copy = make_program("copy")
     copy.imported(tmp_path / "pages.jsonl")
     names = ("id", "tweet", "created", "lang", "country", "country_code", "author_id", "author", "username", "followers")

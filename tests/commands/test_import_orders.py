@@ -91,7 +91,7 @@ LONG = [pytest.param(batch, seed, marks=pytest.mark.reliability) for batch in (1
 
 @pytest.mark.dialects
 @pytest.mark.parametrize(("batch", "seed"), [*QUICK, *LONG])
-def test_neither_the_size_of_a_batch_nor_the_order_of_lines_leaves_a_trace(
+def test_neither_batches_nor_the_order_of_lines_leave_a_trace(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Contents, batch: int, seed: int | None
 ) -> None:
     lines = archive()

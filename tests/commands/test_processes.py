@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import gzip
 import json
 import os
 import pty
@@ -28,9 +27,7 @@ def ended(program: Program, *arguments: str | Path, **more: Any) -> tuple[int, s
     return done.returncode, done.stderr
 
 
-def test_the_commands_migrate_back_up_and_restore_while_the_database_is_open(
-    filled: Program, archive: Archive, tmp_path: Path
-) -> None:
+def test_the_commands_migrate_back_up_and_restore_an_open_database(filled: Program, archive: Archive, tmp_path: Path) -> None:
     before, copy = filled.tweets(), tmp_path / "copy.db"
     assert filled.process("database", "upgrade") == (0, [], ["tweets.db is at the newest revision"])
     assert filled.process("database", "backup", copy) == (0, [], [])
@@ -39,27 +36,16 @@ def test_the_commands_migrate_back_up_and_restore_while_the_database_is_open(
     assert filled.process("database", "restore", copy) == (0, [], [])
     assert filled.tweets() == before
     assert filled.process("database", "verify") == (0, [], ["everything adds up"])
-    filled.imported(archive(page(post(60))))
-    assert len(filled.tweets()) == 4
 
 
 def test_an_import_says_each_refused_line_and_the_counts_and_a_missing_file_ends_it(nothing: Program, tmp_path: Path) -> None:
-    packed, odd = tmp_path / "pages.jsonl.gz", tmp_path / "odd.jsonl"
-    packed.write_bytes(gzip.compress(ALL[0].read_bytes()))
+    odd, missing = tmp_path / "odd.jsonl", tmp_path / "missing.jsonl"
     odd.write_text("not json\n")
-    missing = tmp_path / "missing.jsonl"
-    assert nothing.process("tweets", "import", packed, missing) == (2, [], [f"{missing}: No such file or directory"])
+    assert nothing.process("tweets", "import", *ALL, missing) == (2, [], [f"{missing}: No such file or directory"])
     assert not nothing.file.exists()
     said = [f"{odd}:1: no JSON", "9 tweets read, 3 added, 1 refused"]
-    assert nothing.process("tweets", "import", odd, packed, *ALL[1:]) == (1, [], said)
-    assert nothing.process("tweets", "import", *ALL) == (0, [], ["9 tweets read, 0 added, 0 refused"])
+    assert nothing.process("tweets", "import", odd, *ALL) == (1, [], said)
     assert [row["id"] for row in nothing.tweets()] == [post(number)["id"] for number in range(3)]
-
-
-def test_an_export_is_ndjson_on_stdout(filled: Program) -> None:
-    done = filled.process("tweets", "export")
-    assert (done.code, done.err) == (0, [])
-    assert [json.loads(line) for line in done.out] == filled.tweets()
 
 
 def test_a_reader_who_stops_ends_it_quietly(program: Program, tmp_path: Path) -> None:
