@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import count
 from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
@@ -16,7 +17,6 @@ from sqlalchemy.exc import IntegrityError
 
 from alchemy import Database, DatabaseUnavailable
 from models import Author, Run, Tweet
-from sql.statements import upsert
 from tests.fixtures import databases
 
 NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
@@ -28,12 +28,12 @@ def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
         yield ready
 
 
-def add_tweets(database: Database, first: int, count: int) -> None:
+def add_tweets(database: Database, first: int, many: int) -> None:
     with database.writing() as session:
         run = Run(kind="import", state="done", started=NOON)
         session.add(run)
         session.flush()
-        numbers = range(first, first + count)
+        numbers = range(first, first + many)
         session.add_all(Tweet(id=n, version=n, text=f"invented {n}", created=NOON, run_id=run.id) for n in numbers)
 
 
@@ -43,23 +43,18 @@ def test_sqlite_is_told_to_be_safe(database: Database) -> None:
         assert {pragma: session.scalar(text(f"PRAGMA {pragma}")) for pragma in told} == told
 
 
-def test_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    with closing(Database(f"sqlite:///{tmp_path / 'new' / 'tweets.db'}")) as made:
+def test_its_files_are_for_their_owner_alone_and_one_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    folder, there = tmp_path / "new", tmp_path / "tweets.db"
+    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as made:
         made.upgrade()
         with made.writing() as session:
             session.execute(text("UPDATE marks SET value = value"))
-            files = list((tmp_path / "new").iterdir())
-            assert len(files) == 3
-            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
-
-
-def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
-    file = tmp_path / "tweets.db"
-    file.touch(mode=0o640)
-    with closing(Database(f"sqlite:///{file}")) as found:
+            assert [stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()] == [0o600] * 3
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    there.touch(mode=0o640)
+    with closing(Database(f"sqlite:///{there}")) as found:
         found.upgrade()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert stat.S_IMODE(there.stat().st_mode) == 0o640
 
 
 @pytest.mark.dialects
@@ -101,13 +96,13 @@ def test_writers_of_a_process_have_their_turn_in_the_order_of_asking(database: D
     """One that writes without a pause keeps nobody waiting."""
     over = threading.Event()
 
-    def without_a_pause() -> None:
-        number = 1
-        while not over.is_set():
+    def write_on() -> None:
+        for number in count(1):
+            if over.is_set():
+                return
             add_tweets(database, number, 1)
-            number += 1
 
-    busy = threading.Thread(target=without_a_pause)
+    busy = threading.Thread(target=write_on)
     busy.start()
     try:
         for number in range(20):
@@ -119,32 +114,14 @@ def test_writers_of_a_process_have_their_turn_in_the_order_of_asking(database: D
         assert session.scalar(select(func.count()).select_from(Tweet).where(Tweet.id >= 10**9)) == 20
 
 
-def test_times_are_aware_utc_whatever_zone_they_came_in(database: Database) -> None:
-    offset = timezone(timedelta(hours=5, minutes=45))
-    with database.writing() as session:
-        session.add(Run(kind="import", state="done", started=NOON.astimezone(offset)))
+def test_times_are_aware_utc_whatever_zone_they_came_in_and_naive_ones_are_refused(database: Database) -> None:
+    def add(started: datetime) -> None:
+        with database.writing() as session:
+            session.add(Run(kind="import", state="done", started=started))
+
+    add(NOON.astimezone(timezone(timedelta(hours=5, minutes=45))))
     with database.reading() as session:
         assert session.scalars(select(Run.started)).one() == NOON
         assert session.scalar(text("SELECT started FROM runs")) == "2026-11-17T12:00:00Z"
-
-
-@pytest.mark.dialects
-def test_a_naive_time_is_refused(database: Database) -> None:
-    with pytest.raises(Exception, match="time zone"), database.writing() as session:
-        session.add(Run(kind="import", state="done", started=datetime(2026, 11, 17)))  # noqa: DTZ001 (what is tested)
-
-
-@pytest.mark.dialects
-def test_only_a_newer_observation_replaces_an_older_one(database: Database) -> None:
-    def observe(name: str, observed: datetime) -> None:
-        with database.writing() as session:
-            row = {"id": 1, "username": "invented", "name": name, "followers": 1, "observed": observed}
-            upsert(session, Author, [row], update=("name", "observed"), newest="observed")
-
-    observe("first", NOON)
-    observe("older", NOON - timedelta(days=1))
-    with database.reading() as session:
-        assert session.scalars(select(Author.name)).one() == "first"
-    observe("newer", NOON + timedelta(days=1))
-    with database.reading() as session:
-        assert session.scalars(select(Author.name)).one() == "newer"
+    with pytest.raises(Exception, match="time zone"):
+        add(NOON.replace(tzinfo=None))
