@@ -74,15 +74,6 @@ def test_a_filter_lets_through_what_it_names(database: Database, wanted: dict[st
     assert found(database, filters(wanted)) == minutes
 
 
-def test_what_is_filtered_is_shown_as_it_is_without_a_filter(database: Database) -> None:
-    every = {view.id: view for batch in tweets.in_batches(database) for view in batch}
-    for wanted in ({"tag": ["sre"]}, {"author": ["bo_primer"]}, {"lang": ["pt"]}):
-        some = [view for batch in tweets.in_batches(database, filters=filters(wanted), most=1) for view in batch]
-        assert some
-        assert all(view == every[view.id] for view in some)
-    assert every[int(post(0)["id"])].tags == ("#devops", "#sre")
-
-
 def test_the_versions_of_an_edited_tweet_are_shown_oldest_first(database: Database) -> None:
     versions = tuple(int(post(minute)["id"]) for minute in (5, 10, 11))
     ((view,),) = tweets.in_batches(database, filters=filters({"q": ["third"]}))

@@ -15,7 +15,7 @@ from alchemy import Database
 from collector.tags import ensure
 from models import Listing, Run, Spend
 from queries.gaps import Stretch, any_within, stretches
-from queries.snowflakes import TWITTER_EPOCH, first_id, snowflake_time
+from queries.snowflakes import TWITTER_EPOCH, first_id
 from queries.spend import by_day, spent
 from tests.fixtures.archives import MORNING
 from tests.formats.views import MANY
@@ -72,14 +72,6 @@ def test_a_stretch_is_the_time_of_a_gaps_ids(database: Database, left: list[Left
             bounds = {"first": int(begin.timestamp()), "end": int(end.timestamp())}
             reached = any(one.first < end and one.end - MILLISECOND >= begin for one in mine)
             assert any_within(session, keys=[tag], **bounds) is reached
-
-
-def test_a_stretch_ends_after_the_last_id_that_may_be_missing(database: Database) -> None:
-    leave(database, [("#sre", 10, 5, False)])
-    with database.reading() as session:
-        (found,) = stretches(session)
-    last = first_id(MORNING + timedelta(seconds=15)) - 1
-    assert snowflake_time(last) < found.end <= snowflake_time(last) + MILLISECOND
 
 
 @MANY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -22,7 +21,6 @@ from collector.tweets.presence import PRESENCES
 from models import Listing, Presence, Run, Tag
 from queries import periods
 from queries.filters import ALL, Filters
-from queries.hours import per_hour
 from queries.periods import rolled_up
 from queries.snowflakes import first_id
 from queries.timeline import MOST_BUCKETS, Slot, TooManyBuckets, timeline
@@ -151,11 +149,6 @@ def test_a_filter_decides_where_the_timeline_begins_and_ends(database_backend: s
         assert counts(database, HOUR, lang="pt") == [(1, 1, False), (0, 0, False), (1, 1, False)]
         assert counts(database, HOUR, author="eve", until=MIDDAY + timedelta(hours=5)) == [(1, 1, False), (0, 0, False)]
         assert counts(database, HOUR, author="nobody") == []
-        for asked in (Filters(lang="pt"), Filters(since=_minute(1)), Filters(until=_minute(22)), Filters(min_followers=9)):
-            hours = Counter(created.astimezone(ZoneInfo("Asia/Kathmandu")).hour for created, _ in shown(database, asked))
-            with database.reading() as session:
-                found = per_hour(session, zone=ZoneInfo("Asia/Kathmandu"), filters=asked)
-            assert found == [(hour, hours[hour]) for hour in range(24)]
 
 
 def test_the_bucket_that_still_runs_is_partial(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
