@@ -7,16 +7,6 @@ from tests.emulator.client import NOON, Client
 from tests.fixtures.waiting import wait_until
 
 
-def test_it_says_what_it_is_and_how_slow_it_is_can_be_set(emulator: Emulator, client: Client) -> None:
-    about = client.control("GET", "").body
-    assert about["seed"] == 1
-    assert about["clock"] == {"now": "2026-11-24T12:00:00.000Z", "held": True}
-    assert about["settings"]["bearer_limit"] == 450
-    assert client.control("PUT", "/latency", {"seconds": 0.01}).body == {"seconds": 0.01}
-    assert emulator.latency == 0.01
-    assert client.search("#devops").status == 200
-
-
 def test_the_clock_is_held_set_advanced_and_released(client: Client) -> None:
     december = {"now": "2026-12-01T00:00:00.000Z", "held": True}
     assert client.control("PUT", "/clock", {"now": "2026-12-01T00:00:00Z"}).body == december

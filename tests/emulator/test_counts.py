@@ -43,11 +43,6 @@ def test_bounds_are_those_of_search(reader: Client) -> None:
     assert body["meta"]["total_tweet_count"] == len(reader.every("#devops", **bounds))
 
 
-def test_a_tag_without_tweets_counts_zero(reader: Client) -> None:
-    newest = reader.search("#zebrafish").ids[0]
-    assert reader.get(COUNTS, query="#zebrafish", since_id=newest).body["meta"] == {"total_tweet_count": 0}
-
-
 @pytest.mark.parametrize("granularity", ["hour", "day"])
 def test_pages_of_all_hold_31_days_at_most_the_newest_first_and_leave_nothing_out(
     shared: Emulator, reader: Client, granularity: str

@@ -59,9 +59,8 @@ def test_removals_are_set_added_shown_and_cleared_over_http(client: Client) -> N
     first, second, third = client.search("#devops").ids[:3]
     client.control("PUT", "/removals", {"ids": [str(first)]})
     removals = client.control("POST", "/removals", {"ids": [second], "reason": "protected"}).body["removals"]
-    at = "2026-11-24T12:00:00.000Z"
-    reasons = {str(first): "deleted", str(second): "protected"}
-    assert removals == [{"id": one, "reason": reason, "redacted_at": at} for one, reason in reasons.items()]
+    told, at = ((first, "deleted"), (second, "protected")), "2026-11-24T12:00:00.000Z"
+    assert removals == [{"id": str(one), "reason": reason, "redacted_at": at} for one, reason in told]
     assert client.search("#devops").ids[0] == third
     assert [one["id"] for one in client.control("PUT", "/removals", {"ids": [str(third)]}).body["removals"]] == [str(third)]
     assert client.search("#devops").ids[:2] == [first, second]

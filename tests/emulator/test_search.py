@@ -34,12 +34,7 @@ def test_the_same_token_gives_the_same_page_days_later(emulator: Emulator, clien
     emulator.clock.advance(3 * 86_400)
     assert client.search("#devops", next_token=token).ids == page.ids
     assert client.search("#devops", pagination_token=token).ids == page.ids
-
-
-def test_a_token_of_another_query_is_refused(reader: Client) -> None:
-    token = reader.search("#devops").body["meta"]["next_token"]
-    assert reader.search("#sre", next_token=token).status == 400
-    assert reader.search("#devops", next_token="nonsense").status == 400
+    assert client.search("#sre", next_token=token).status == 400
 
 
 def test_ids_are_exclusive_and_start_time_is_inclusive(reader: Client, devops: list[Json]) -> None:
@@ -76,9 +71,8 @@ def test_without_fields_tweets_people_and_places_have_their_default_ones(reader:
 
 def test_the_usual_fields_are_all_there(reader: Client, devops: list[Json]) -> None:
     assert {"created_at", "lang", "author_id", "public_metrics"} <= set.intersection(*map(set, devops))
-    assert set(devops[0]["public_metrics"]) == {
-        f"{name}_count" for name in ("retweet", "reply", "like", "quote", "bookmark", "impression")
-    }
+    metrics = {f"{name}_count" for name in ("retweet", "reply", "like", "quote", "bookmark", "impression")}
+    assert devops[0]["public_metrics"].keys() == metrics
     place = reader.search("#devops has:geo", **USUAL).body["includes"]["places"][0]
     assert set(place) == {"id", "full_name", "country", "country_code", "place_type"}
 
