@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +13,7 @@ from tests.fixtures.environment import ROOT
 
 DOORS = ("app", "api")
 LOADED_BY_PATH = ("migrations",)
+IMPORTED = re.compile(r"^ *(?:import (\w+)|from (\w+)[\w.]* import )", re.MULTILINE)
 
 
 class Instruction(NamedTuple):
@@ -64,9 +63,8 @@ def let_in(path: str, ignore: str) -> bool:
 
 
 def _fits(path: str, pattern: str) -> bool:
-    tokens = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.strip("/"))
-    wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    expression = "".join(wild.get(token, re.escape(token)) for token in tokens)
+    tokens = re.split(r"(\*\*/|\*)", pattern.strip("/"))
+    expression = "".join({"**/": "(?:.*/)?", "*": "[^/]*"}.get(token, re.escape(token)) for token in tokens)
     return re.fullmatch(f"{expression}(?:/.*)?", path) is not None
 
 
@@ -84,33 +82,12 @@ def needed(root: Path = ROOT) -> set[str]:
 
 def imported(files: Iterable[Path]) -> set[str]:
     """Return the top-level names that Python files import, also inside functions."""
-    return set().union(*(_imported(file) for file in files if file.suffix == ".py"))
+    texts = [file.read_text(encoding="utf-8") for file in files if file.suffix == ".py"]
+    return {of or name for text in texts for name, of in IMPORTED.findall(text)}
 
 
 def _files(root: Path, room: str) -> Iterator[Path]:
     """Give the files of a room; beside a module, a folder of the same name is configuration."""
-    if (root / f"{room}.py").is_file():
-        yield root / f"{room}.py"
-        return
-    for file in (root / room).rglob("*"):
-        if file.is_file() and "__pycache__" not in file.parts:
-            yield file
-
-
-@cache
-def _imported(file: Path) -> frozenset[str]:
-    found: list[str] = []
-    for node in _statements(ast.parse(file.read_text(encoding="utf-8")).body):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.append(node.module)
-    return frozenset(name.partition(".")[0] for name in found)
-
-
-def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Give all statements, however deep; what they are made of beside statements imports nothing."""
-    for node in nodes:
-        yield node
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            yield from _statements(getattr(node, part, ()))
+    module = root / f"{room}.py"
+    found = [module] if module.is_file() else (root / room).rglob("*")
+    yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)

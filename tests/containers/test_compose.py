@@ -12,7 +12,7 @@ import yaml
 from api import collector_for
 from guard.listening import check_listening
 from server.worker import GRACE_S
-from settings import LAYER_FILES, declared, load
+from settings import LAYER_FILES, Settings, declared, load
 from tests.containers.recipe import stages, values, variables
 from tests.fixtures.environment import ROOT
 from tests.stack.files import Service, services
@@ -43,21 +43,10 @@ def test_the_volume_lies_where_the_service_keeps_its_database(service: Service, 
     assert {"twitterapi-data", "secrets-twitterapi"} <= set(yaml.safe_load(COMPOSE)["volumes"])
 
 
-def test_settings_and_secrets_lie_where_the_service_looks_for_them(service: Service) -> None:
-    home = values(FINAL, "WORKDIR")[-1]
-    assert any(f"mkdir {home}/secrets" in value for value in values(FINAL, "RUN"))
-    assert any(
-        f"ln -s {' '.join(f'secrets/{name}' for name in LAYER_FILES[::-1])} {home}/" in value for value in values(FINAL, "RUN")
-    )
-    for name, path in service["environment"].items():
-        if name.endswith("_FILE"):
-            assert path.startswith(f"{home}/secrets/"), name
-
-
-def test_a_link_that_leads_nowhere_is_no_file(tmp_path: Path) -> None:
-    for name in LAYER_FILES:
-        (tmp_path / name).symlink_to(f"secrets/{name}")
-    assert load({}, folder=tmp_path) == load({}, folder=tmp_path / "secrets")
+def test_settings_lie_where_the_service_looks_for_them() -> None:
+    home, made = values(FINAL, "WORKDIR")[-1], " ".join(values(FINAL, "RUN"))
+    assert f"mkdir {home}/secrets" in made
+    assert f"ln -s {' '.join(f'secrets/{name}' for name in LAYER_FILES[::-1])} {home}/" in made
 
 
 def test_its_health_check_is_the_images(service: Service) -> None:
@@ -68,26 +57,25 @@ def test_its_health_check_is_the_images(service: Service) -> None:
     assert shlex.split(check["test"].replace("$$", "$")) == shlex.split(command)
 
 
-def inside(service: Service, folder: Path) -> dict[str, str]:
-    """Return the container's variables for a service that runs here, its secrets in that folder, nothing of the user's set."""
-    place = f"{values(FINAL, 'WORKDIR')[-1]}/secrets/"
+def inside(service: Service, folder: Path) -> Settings:
+    """Return what a service loads here with the container's variables, its secrets in that folder, none of them set."""
+    home = f"{values(FINAL, 'WORKDIR')[-1]}/secrets/"
     texts = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in service["environment"].items()}
-    return {name: value.replace(place, f"{folder}/") for name, value in texts.items()}
-
-
-def empty_files(service: Service, folder: Path) -> None:
-    """Make the files that the service `secrets` makes where the user has none."""
-    for name, path in service["environment"].items():
+    for name, path in texts.items():
         if name.endswith("_FILE"):
-            (folder / Path(path).name).write_text("")
+            assert path.startswith(home), name
+            (folder / Path(path).name).touch()
+    for name in LAYER_FILES:  # as in the image; a link that leads nowhere is no file
+        (folder / "app").mkdir(exist_ok=True)
+        (folder / "app" / name).symlink_to(folder / name)
+    return load({name: value.replace(home, f"{folder}/") for name, value in texts.items()}, folder=folder / "app")
 
 
 def test_it_starts_without_credentials_and_without_a_token(service: Service, tmp_path: Path) -> None:
     names = re.findall(r"^(\w+)=", (ROOT / ".env").read_text(encoding="utf-8"), re.MULTILINE)
     assert "TWITTER_BEARER_TOKEN" in names
     (tmp_path / ".env").write_text("".join(f"{name}=<value>\n" for name in names))
-    empty_files(service, tmp_path)
-    settings = load(inside(service, tmp_path), folder=tmp_path)
+    settings = inside(service, tmp_path)
     assert "ALLOW_OPEN=1" in str(check_listening(settings))
     assert settings.twitter_bearer_token is None
 
@@ -96,26 +84,21 @@ def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None
     own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT"}
     own |= {"GRAFANA_URL", "KIBANA_URL", "PROMETHEUS_URL"}
     assert set(service["environment"]) == own | {"API_TOKEN_FILE", "API_READ_TOKEN_FILE", "METRICS_TOKEN_FILE"}
-    empty_files(service, tmp_path)
     (tmp_path / ".env").write_text("API_TOKEN=of-env-and-long-enough\nTW_NUMBER=50\n")
     (tmp_path / ".env.local").write_text("TW_NUMBER=60\n")
-    settings = load(inside(service, tmp_path), folder=tmp_path)
+    settings = inside(service, tmp_path)
     assert (settings.tw_number, check_listening(settings)) == (60, None)
     assert "of-env-and-long-enough" in str(settings.api_token)
 
 
-def given_away(service: Service) -> set[str]:
-    """Return the secrets that stand in the container's variables, or may: nobody knows what a file of variables holds."""
-    secret = {name for name, facts in declared() if facts["secret"]} | {"ELASTIC_PASSWORD"}
-    shaped = {name for name in service.get("environment", {}) if re.search("TOKEN|SECRET|PASSWORD|KEY", name)}
-    named = {name for name in secret | shaped if name in service.get("environment", {}) and not name.endswith("_FILE")}
-    return named | ({"env_file"} if "env_file" in service else set())
-
-
 def test_no_secret_stands_in_what_docker_inspect_shows(service: Service) -> None:
-    assert given_away(service) == set()
-    assert given_away({"environment": {"DATABASE_URL": "sqlite:///x.db", "API_TOKEN_FILE": "/x"}}) == {"DATABASE_URL"}
-    assert not [value for value in service["environment"].values() if re.search(r"\$\{?\w*(TOKEN|SECRET|PASSWORD|KEY)", value)]
+    secret = {name for name, facts in declared() if facts["secret"]} | {"ELASTIC_PASSWORD"}
+    assert {"DATABASE_URL", "API_TOKEN"} <= secret
+    shaped = re.compile(r"TOKEN|SECRET|PASSWORD|KEY")
+    given = service["environment"]
+    assert [name for name in given if (name in secret or shaped.search(name)) and not name.endswith("_FILE")] == []
+    assert [value for value in given.values() if re.search(rf"\$\{{?\w*({shaped.pattern})", value)] == []
+    assert "env_file" not in service, "nobody knows what it holds"
 
 
 def test_it_is_given_no_more_than_it_needs_and_time_to_end_even_before_it_listens(service: Service) -> None:
