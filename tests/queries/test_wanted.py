@@ -41,15 +41,6 @@ def database(database_backend: str) -> Iterator[Database]:
         yield ready
 
 
-@pytest.fixture(scope="module")
-def empty(database_backend: str) -> Iterator[Database]:
-    """A database without tweets, in which a tag is tracked."""
-    with imported() as ready:
-        with ready.writing() as session:
-            track(session, "#sre", None)
-        yield ready
-
-
 @MANY
 @given(FILTERS, st.integers(1, TWEETS + 50))
 def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters, most: int) -> None:
@@ -131,15 +122,15 @@ def test_an_untracked_tag_is_there_where_it_found_tweets(database_backend: str) 
         assert told == {**dict.fromkeys(tracked, 0), **theirs}
 
 
-def test_of_no_tweets_nothing_is_told(database: Database, empty: Database) -> None:
-    for one, filters in ((empty, ALL), (empty, Filters(lang="en")), (database, Filters(lang="xx"))):
-        with one.reading() as session:
-            assert activity(session, filters, most=3) == Activity(0, 0, ())
-            assert counted_activity(session, filters) == (0, 0)
-            assert hashtags(session, filters, most=3) == Hashtags((), 0, True)
-            assert totals(session, [(0, 900), (900, 1800)], filters) == [0, 0]
-            assert totals(session, [], filters) == []
-    with empty.reading() as session:
+def test_of_no_tweets_nothing_is_told(database_backend: str) -> None:
+    with imported() as empty:
+        with empty.writing() as session:
+            track(session, "#sre", None)
         for filters in (ALL, Filters(lang="en")):
-            assert per_tag(session, [(0, 900), (900, 1800)], filters) == [TagSeries("#sre", (0, 0))]
-            assert per_tag(session, [], filters) == [TagSeries("#sre", ())]
+            with empty.reading() as session:
+                assert activity(session, filters, most=3) == Activity(0, 0, ())
+                assert counted_activity(session, filters) == (0, 0)
+                assert hashtags(session, filters, most=3) == Hashtags((), 0, True)
+                for periods, counts in (([(0, 900), (900, 1800)], (0, 0)), ([], ())):
+                    assert totals(session, periods, filters) == list(counts)
+                    assert per_tag(session, periods, filters) == [TagSeries("#sre", counts)]
