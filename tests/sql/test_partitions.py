@@ -39,16 +39,12 @@ def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
 def stored(database: Database, *times: datetime, ids: tuple[int, ...] = ()) -> None:
     """Store a tweet of each of these times, and of each of these ids."""
     own = [(first_id(when), when) for when in times] + [(one, NOW) for one in ids]
-    finds = [Find(_tweet(number, when), ()) for number, when in own]
+    finds = [Find(TweetSeen(one, (one,), "on call #sre", when, "en", None, None, 7, ()), ()) for one, when in own]
 
     def add(session: Session) -> None:
         store(session, finds, [AuthorSeen(7, "ada", "Ada", 3, NOW)], run_id=runs.begin_import(session))
 
     database.write(add)
-
-
-def _tweet(number: int, when: datetime) -> TweetSeen:
-    return TweetSeen(number, (number,), "on call #sre", when, "en", None, None, 7, ())
 
 
 def where(database: Database) -> dict[str, int]:
@@ -61,6 +57,10 @@ def where(database: Database) -> dict[str, int]:
 def parts(database: Database) -> list[range]:
     with database.reading() as session:
         return list(partitions.parts(session))
+
+
+def adds_up(database: Database) -> bool:
+    return faults(database, Billing(Prices.of(load({})))) == []
 
 
 def test_recent_tweets_have_parts_and_the_next_one_is_made_ahead(database: Database) -> None:
@@ -77,7 +77,7 @@ def test_what_is_very_old_or_of_the_future_makes_no_part(database: Database) -> 
     stored(database, *years, ids=(1, 2**63 - 1))
     assert where(database) == {"tweets_rest": 11}
     assert parts(database) == []
-    assert faults(database, Billing(Prices.of(load({})))) == []
+    assert adds_up(database)
 
 
 def test_a_reader_that_holds_a_part_up_is_not_waited_for(database: Database, tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_retention_removes_what_is_old_and_drops_the_part_that_is_empty(database
     assert expire(database, tweets=100 * DAY, payloads=None, stop=Event()).tweets == 40
     assert sum(where(database).values()) == 1
     assert len(parts(database)) < len(before)
-    assert faults(database, Billing(Prices.of(load({})))) == []
+    assert adds_up(database)
