@@ -29,8 +29,8 @@ def fill(folder: Path, count: int) -> None:
         databases.asked(url, sql)
 
 
-def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of Python's to its end."""
+def run(folder: Path, *arguments: str, cwd: str | Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of Python's to its end, with these variables and no others."""
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), **settings}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=90, check=False)

@@ -61,22 +61,21 @@ def test_a_token_that_is_put_in_the_file_counts_and_one_that_is_taken_out_does_n
     assert scope(known, READ_TOKEN) == Scope.READ
 
 
-def test_an_unfit_file_opens_nothing_and_locks_nobody_out(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    known = loaded(file)
-    for content in (b"", b"\n", b"<api-token>", b"two words", b"\xff\xfe", "tökèn".encode()):
+def test_a_file_that_is_unfit_or_gone_opens_nothing_and_locks_nobody_out(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    known = loaded(file, API_READ_TOKEN=READ_TOKEN)
+    for content in (b"", b"\n", b"<api-token>", b"two words", b"\xff\xfe", "tökèn".encode(), READ_TOKEN.encode()):
         file.write_bytes(content)
         assert scope(known, TOKEN) == Scope.WRITE
-        assert scope(known, content.decode("latin-1")) == scope(known, "words") == Scope.NOTHING
+        assert scope(known, content.decode("latin-1")) == (Scope.READ if content == READ_TOKEN.encode() else Scope.NOTHING)
+        assert scope(known, "words") == Scope.NOTHING
+    assert caplog.messages[-1] == "token file not taken"
     assert "two words" not in caplog.text
-    file.write_text(NEW)
-    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
-
-
-def test_a_file_that_is_gone_opens_nothing(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    known = loaded(file)
+    caplog.clear()
     file.unlink()
     assert [scope(known, TOKEN) for _ in range(5)] == [Scope.WRITE] * 5
     assert caplog.messages == ["token file not taken"]
+    file.write_text(NEW)
+    assert (scope(known, NEW), scope(known, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
 
 
 def test_a_file_that_is_empty_at_the_start_asks_for_a_token_once_it_has_one_and_warns_of_a_short_one(
@@ -123,13 +122,6 @@ def test_a_process_that_begins_with_an_unfit_file_lets_nobody_in_with_a_token_of
     assert scope(late, TOKEN) == scope(late, "") == scope(late, "two") == Scope.NOTHING
     file.write_text(NEW)
     assert (scope(late, NEW), scope(late, TOKEN)) == (Scope.WRITE, Scope.NOTHING)
-
-
-def test_a_file_that_holds_the_token_of_another_scope_is_not_taken(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    known = loaded(file, API_READ_TOKEN=READ_TOKEN)
-    file.write_text(READ_TOKEN)
-    assert (scope(known, READ_TOKEN), scope(known, TOKEN)) == (Scope.READ, Scope.WRITE)
-    assert "token file not taken" in caplog.messages
 
 
 def test_a_file_of_many_lines_or_without_end_is_read_or_refused_at_once(file: Path, tmp_path: Path) -> None:

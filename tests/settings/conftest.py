@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from settings import Settings, load
+from tests.app.conftest import run
 from tests.fixtures.environment import ROOT
 
 Load = Callable[..., Settings]
@@ -38,9 +36,7 @@ class Checkout(NamedTuple):
 
     def run(self, *arguments: str, **environment: str) -> Ended:
         """Run Python in the folder with these variables and no others."""
-        variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **environment}
-        how: dict[str, Any] = {"cwd": self.folder, "env": variables, "capture_output": True, "text": True, "timeout": 60}
-        done = subprocess.run([sys.executable, *arguments], check=False, **how)
+        done = run(self.folder, *arguments, cwd=self.folder, **environment)
         return Ended(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
 
 

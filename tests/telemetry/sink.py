@@ -39,7 +39,7 @@ class Sink:
         self.port = bound.getsockname()[1]
         return bound
 
-    def refuse(self) -> None:
+    def stop(self) -> None:
         """Stop listening; open connections are told so, and read to their end: nothing is lost in the kernel."""
         if self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -51,19 +51,13 @@ class Sink:
                 connection.shutdown(socket.SHUT_WR)
         self._connections.clear()
 
-    def stop(self) -> None:
-        """Stop listening, and wait until all connections have been closed by who sends."""
-        self.refuse()
+    def close(self) -> None:
+        """Stop, wait until all connections have been closed by who sends, and give the port back."""
+        self.stop()
         for thread in self._threads:
             thread.join(LONGEST_WAIT_S)
-        self._threads.clear()
-
-    def close(self) -> None:
-        """Stop, and give the port back."""
-        self.stop()
         if self._held:
             self._held.close()
-            self._held = None
 
     def numbers(self) -> list[int]:
         """Return the numbers of the test's own records, in order of arrival."""
