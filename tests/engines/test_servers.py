@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from alchemy import Database, DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable, QueryTooLong
+from alchemy import Database, DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable
 from collector.copies.tables import counts
 from models import Chore, Mark
-from settings import load
 from tests.fixtures import databases
 
 pytestmark = pytest.mark.postgresql
@@ -62,15 +61,6 @@ def test_what_is_not_migrated_is_said(tmp_path: Path, database_backend: str) -> 
     url = databases.url_of(tmp_path / "new", empty=True)
     with closing(Database(url)) as database, pytest.raises(DatabaseNotMigrated), database.reading() as session:
         session.scalar(select(Mark.value))
-
-
-def test_a_question_that_takes_too_long_is_ended(url: str) -> None:
-    within = load({}).query_timeout / 100
-    with closing(Database(url)) as database:
-        with pytest.raises(QueryTooLong), database.reading(within=within) as session:
-            session.execute(text("SELECT pg_sleep(30)"))
-        with database.reading() as session:
-            assert session.scalar(text("SELECT 1")) == 1
 
 
 def test_who_writes_or_asks_waits_for_another_only_so_long(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -21,32 +22,23 @@ from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import wait_until
 
 DATABASE = "tweets"
+MAKE_DATABASE = f"CREATE DATABASE {DATABASE} LOCALE 'C.UTF-8' TEMPLATE template0"
 NAMES = ("one", "two", "three")
 QUORUM = f"ANY 1 ({', '.join(NAMES)})"
 """By name: with `*` a pg_basebackup that happens to run is a standby, too, which confirms what it may throw away."""
 SETTINGS = {
-    **{
-        "fsync": "off",
-        "synchronous_commit": "on",
-        "max_connections": "100",
-        "shared_buffers": "32MB",
-        "wal_keep_size": "256MB",
-    },
-    **{
-        "wal_keep_size": "256MB",
-        "wal_retrieve_retry_interval": "200ms",
-        "autovacuum_naptime": "5min",
-        "unix_socket_directories": "",
-    },
+    **{"fsync": "off", "synchronous_commit": "on", "max_connections": "100", "shared_buffers": "32MB"},
+    **{"wal_keep_size": "256MB", "wal_retrieve_retry_interval": "200ms", "autovacuum_naptime": "5min"},
+    "unix_socket_directories": "",
 }
 
 
 class Place(NamedTuple):
-    """An address, the start of a command that is to run there, and the link to it, if it can be cut."""
+    """An address, the network namespace that has it, and the link to that, which can be cut; both are empty on loopback."""
 
     host: str
     port: int
-    command: Sequence[str] = ()
+    space: str = ""
     link: str = ""
 
 
@@ -60,19 +52,17 @@ def in_namespaces() -> Iterator[list[Place]]:
     if os.geteuid() or shutil.which("ip") is None:
         pytest.skip("network namespaces need root and iproute2: apt-get install iproute2")
     own, subnet = f"hm{os.getpid() % 1_000_000}", f"10.213.{os.getpid() % 250}"
-    numbers, places = range(len(NAMES)), list[Place]()
+    places = [Place(f"{subnet}.{number + 11}", 5432, f"{own}n{number}", f"{own}v{number}") for number in range(3)]
     try:
         _ip(f"link add {own} type bridge", f"addr add {subnet}.1/24 dev {own}", f"link set {own} up")
-        for number in numbers:
-            space, link, inner, host = f"{own}n{number}", f"{own}v{number}", f"{own}i{number}", f"{subnet}.{number + 11}"
-            _ip(f"netns add {space}", f"link add {link} type veth peer name {inner}", f"link set {inner} netns {space}")
-            _ip(f"link set {link} master {own} up", f"-n {space} addr add {host}/24 dev {inner}")
-            _ip(f"-n {space} link set {inner} up", f"-n {space} link set lo up")
-            places.append(Place(host, 5432, ("ip", "netns", "exec", space), link))
+        for host, _, space, link in places:
+            _ip(f"netns add {space}", f"link add {link} type veth peer name eth0 netns {space}")
+            _ip(f"link set {link} master {own} up", f"-n {space} addr add {host}/24 dev eth0")
+            _ip(f"-n {space} link set eth0 up", f"-n {space} link set lo up")
         yield places
     finally:
-        _ip(*(f"link del {own}v{number}" for number in numbers), f"link del {own}", check=False)
-        _ip(*(f"netns del {own}n{number}" for number in numbers), check=False)
+        _ip(*(f"link del {name}" for name in (own, *(place.link for place in places))), check=False)
+        _ip(*(f"netns del {place.space}" for place in places), check=False)
 
 
 def _ip(*commands: str, check: bool = True) -> None:
@@ -96,7 +86,8 @@ class Node:
     def run(self, program: str, *arguments: Any) -> None:
         """Run one of PostgreSQL's programs where the server is: not as root, which it refuses."""
         user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        command = [*self.place.command, *user, str(self._programs / program), *map(str, arguments)]
+        where = f"ip netns exec {self.place.space}".split() if self.place.space else []
+        command = [*where, *user, str(self._programs / program), *map(str, arguments)]
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
@@ -112,7 +103,7 @@ class Node:
             cursor = connection.execute(sql, values)
             return [] if cursor.description is None else cursor.fetchall()
 
-    def set(self, change: str) -> None:
+    def configure(self, change: str) -> None:
         self.asked(f"ALTER SYSTEM {change}")
         self.asked("SELECT pg_reload_conf()")
 
@@ -124,17 +115,19 @@ class Node:
             return [first, *map(int, children.split())]
         return []
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to all processes of the server: to the first one first, so that it starts no more."""
-        for pid in (*self.pids(), *self.pids()):
+    def send(self, number: signal.Signals) -> set[int]:
+        """Send a signal to all processes of the server, the first one first, so that it starts no more; returns their ids."""
+        sent = set[int]()
+        for pid in itertools.chain.from_iterable(self.pids() for _ in range(2)):
+            sent.add(pid)
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return sent
 
     def kill(self) -> None:
         """End all processes of the server at once, also while they are stopped."""
-        pids = self.pids()
-        self.send(signal.SIGKILL)
-        wait_until(lambda: not any(_lives(pid) for pid in pids))
+        pids = self.send(signal.SIGKILL)
+        wait_until(lambda: not any(map(_lives, pids)))
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # or its number may soon be another's
 
     def cut(self) -> None:
@@ -203,14 +196,11 @@ class Servers:
         with (first.data / "pg_hba.conf").open("a") as file:
             file.writelines(f"host {what} all 0.0.0.0/0 trust\n" for what in ("all", "replication"))
         first.start()
-        self.make_database()
+        first.asked(MAKE_DATABASE, database="postgres")
         for node in self.standbys():
             self.build(node)
-        first.set(f"SET synchronous_standby_names = '{QUORUM}'")
+        first.configure(f"SET synchronous_standby_names = '{QUORUM}'")
         wait_until(self.all_follow)
-
-    def make_database(self) -> None:
-        self.primary.asked(f"CREATE DATABASE {DATABASE} LOCALE 'C.UTF-8' TEMPLATE template0", database="postgres")
 
     def build(self, node: Node) -> None:
         """Make a standby of a node that doesn't run; whatever it had is gone."""
@@ -230,7 +220,7 @@ class Servers:
     def farthest(self) -> Node:
         """Let the standbys receive and confirm nothing more, and return who has received most."""
         for node in self.standbys():
-            node.set("SET primary_conninfo = ''")
+            node.configure("SET primary_conninfo = ''")
             wait_until(lambda node=node: not node.asked("SELECT FROM pg_stat_wal_receiver"))  # type: ignore[misc]
         received = "SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'"
         return max(self.standbys(), key=lambda node: node.asked(received)[0][0])
@@ -242,7 +232,7 @@ class Servers:
         assert done, f"{node.name} was not promoted"
         self.primary = node
         for other in others:
-            other.set(f"SET primary_conninfo = '{self._source(other)}'")
+            other.configure(f"SET primary_conninfo = '{self._source(other)}'")
         return old
 
     def _source(self, node: Node) -> str:

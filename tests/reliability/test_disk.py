@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from tests.fixtures.environment import ROOT, MakeSettings, environment, let_leas
 from tests.fixtures.processes import serving
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.reliability.judge import BILLING
-from tests.reliability.torture import VICTIM
+from tests.reliability.victim import VICTIM
 
 pytestmark = pytest.mark.reliability
 SMALL = 8 * 1024 * 1024
@@ -44,9 +44,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(folder)], capture_output=True, check=False
-    )
+    mounted = subprocess.run(f"mount -t tmpfs -o size={SMALL} tmpfs {folder}".split(), capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("mounting a tmpfs needs root")
     try:
@@ -88,31 +86,27 @@ def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulato
     assert emulator.ledger.twice() == {}
 
 
-@pytest.fixture(scope="module")
-def large_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of a database of more than a megabyte."""
-    folder = tmp_path_factory.mktemp("large")
-    program = Program(folder)
-    with closing(program.collector):
-        posts = [post(number, "many words " * 40) for number in range(1500)]
-        program.imported(json_lines(folder / "archive.jsonl", page(*posts)))
-        assert program.run("database", "backup", folder / "copy.db").code == 0
-    return folder / "copy.db"
-
-
-def fill(folder: Path, *, but: int = 0) -> None:
-    (folder / "filler").write_bytes(bytes(shutil.disk_usage(folder).free - but))
-
-
 @pytest.mark.parametrize("step", ["copied", "written anew", "put back"])
 def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
-    small_disk: Path, large_copy: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    size, ready = large_copy.stat().st_size, backups._get_ready
+    (large_folder := tmp_path / "large").mkdir()
+    large, copy, posts = (
+        Program(large_folder),
+        tmp_path / "copy.db",
+        [post(number, "many words " * 40) for number in range(1500)],
+    )
+    with closing(large.collector):
+        large.imported(json_lines(tmp_path / "many.jsonl", page(*posts)))
+        assert large.run("database", "backup", copy).code == 0
+    size, ready, filler = copy.stat().st_size, backups._get_ready, small_disk / "filler"
+
+    def fill(*, but: int) -> None:
+        filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - but))
 
     def filled(*given: Any) -> None:
         ready(*given)
-        fill(small_disk, but=size // 2)
+        fill(but=size // 2)
 
     program = Program(small_disk)
     with closing(program.collector), monkeypatch.context() as patched:
@@ -121,15 +115,15 @@ def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
         if step == "put back":
             patched.setattr(backups, "_get_ready", filled)
         else:
-            fill(small_disk, but=size // 2 if step == "copied" else size * 3 // 2)
-        ended = program.run("database", "restore", large_copy)
+            fill(but=size // 2 if step == "copied" else size * 3 // 2)
+        ended = program.run("database", "restore", copy)
         assert (ended.code, len(ended.err)) == (1, 1)
         assert ended.err[0].endswith("full")
-        (small_disk / "filler").unlink()
+        filler.unlink()
         assert program.tweets() == before
         assert list(small_disk.glob(".*")) == []
         patched.undo()
-        assert program.run("database", "restore", large_copy).code == 0
+        assert program.run("database", "restore", copy).code == 0
         assert len(program.tweets()) == 1500
 
 
@@ -137,11 +131,9 @@ def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
 @pytest.mark.parametrize("when", [6, 9])  # syncs of commits: where one fails in a checkpoint, the log keeps what it was to move
 def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_path: Path, emulator: Emulator, when: int) -> None:
     settings = environment(tmp_path, emulator) | {"TW_NUMBER": "500", "MONTHLY_BUDGET_USD": "off"}
-    log = tmp_path / "log"
-    options = f"-f -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when={when}"
-    command = ["strace", *options.split(), sys.executable, str(VICTIM), "-", "1"]
-    with log.open("w") as output:
-        variables = {"PATH": os.environ["PATH"], **settings}
+    faulty = f"strace -f -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when={when}"
+    command, variables = [*faulty.split(), sys.executable, str(VICTIM), "-", "1"], {"PATH": os.environ["PATH"], **settings}
+    with (log := tmp_path / "log").open("w") as output:
         ended = subprocess.run(command, cwd=ROOT, env=variables, stdout=output, stderr=output, timeout=300, check=False)
     said = log.read_text()
     assert ended.returncode == 1
@@ -172,13 +164,6 @@ def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified
     assert "database verified after a failed write" in caplog.text
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    with closing(sqlite.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-
-
 def test_a_database_that_is_locked_while_pages_arrive_loses_none(
     make_settings: MakeSettings, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,7 +173,8 @@ def test_a_database_that_is_locked_while_pages_arrive_loses_none(
         emulator.latency = 1
         started = collector.start()
         wait_until(lambda: emulator.requests)
-        with locked(collector.database.file):
+        with closing(sqlite.connect(collector.database.file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
             emulator.latency = 0
             wait_until(lambda: "tag failed" in caplog.text)
         started.over.result(LONGEST_WAIT_S)

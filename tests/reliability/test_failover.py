@@ -44,9 +44,8 @@ class Failover:
         self.wait_for_writes()
         time.sleep(3)
         until, ledger = time.monotonic(), self.ledger
-        print(
-            f"{what}: longest gaps:", *(f"{kind} {ledger.gap(kind, began, until):.1f} s" for kind in ledger.times), flush=True
-        )
+        gaps = ", ".join(f"{kind} {ledger.gap(kind, began, until):.1f} s" for kind in ledger.times)
+        print(f"{what}: longest gaps: {gaps}", flush=True)
         with self.traffic.quiet():
             self.check()
         assert not ledger.wrong, "\n".join(ledger.wrong)
@@ -77,7 +76,8 @@ class Failover:
 
     def _see(self, node: Node) -> None:
         """Judge what one server has, read past the service."""
-        self.ledger.saw_all(self.ledger.known(), (row[0] for row in node.asked("SELECT id FROM tweets")), node.name)
+        before, ids = self.ledger.known(), [row[0] for row in node.asked("SELECT id FROM tweets")]
+        self.ledger.saw(before, before.shown, ids, node.name)
         ((again,),) = node.asked("SELECT count(*) - count(DISTINCT version) FROM tweets")
         if again:
             self.ledger.say(f"{node.name}: {again} tweets are stored twice")
@@ -161,7 +161,7 @@ def test_a_primary_that_is_killed_or_paused_takes_nothing_along(
         with failover.traffic.quiet():  # the judge must be able to find what it looks for
             failover.traffic.ask("DELETE", f"/tweets/{failover.ledger.some_shown()[0]}")
             failover.check()
-        assert sum("1 tweets lost that were shown" in fault for fault in failover.ledger.wrong) == 3
+            assert sum("1 tweets lost that were shown" in fault for fault in failover.ledger.wrong) == 3
 
 
 @pytest.mark.slow

@@ -109,18 +109,6 @@ def assert_whole_records(log: io.StringIO) -> None:
     log.truncate()
 
 
-REASONS = re.compile(
-    r"no (JSON|JSON object|id|text|created_at)"
-    r"|(created|observed) is no time (such as 2026-11-17T12:34:56Z|at which there were tweets)"
-    r"|(created|retrieved_at|the time of version \d+,) \S+ lies in the future"
-    r"|a hashtag that is no text|(tags|versions) is no list|data is neither a list nor an object"
-    r"|the text is longer than 130000 characters|more than 1 MB is given of it"
-    r"|too much is nested in it|values are nested too deeply"
-    r"|(lang|country|country_code|author|name|username) is longer than 1000 characters"
-    r"|.+ is not accepted, expected a hashtag of 1 to 100 letters, digits and underscores, one a letter, and nothing unseen"
-)
-
-
 def test_each_line_is_stored_or_refused_for_what_it_is_on_one_line(filled: Filled) -> None:
     """A terminal shows it: neither a value nor a file's name moves the cursor."""
     numbers = {shape: len(list(cases(shape))) for shape in SHAPES}
@@ -135,7 +123,6 @@ def test_each_line_is_stored_or_refused_for_what_it_is_on_one_line(filled: Fille
             assert found, line
             assert 1 <= int(found[2]) <= numbers[found[1]]
             reasons.add(re.sub(r" \((id|author) .*\)$", "", found[3]))
-    assert [reason for reason in reasons if not REASONS.fullmatch(reason)] == []
     assert reasons >= {"no JSON", "no id", "no text", "more than 1 MB is given of it", "too much is nested in it"}
 
 

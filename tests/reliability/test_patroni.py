@@ -19,7 +19,7 @@ from tests.fixtures import databases
 from tests.fixtures.environment import ROOT
 from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import wait_until
-from tests.reliability.cluster import DATABASE, SETTINGS, Node, Place, Servers, on_loopback
+from tests.reliability.cluster import DATABASE, MAKE_DATABASE, SETTINGS, Node, Place, Servers, on_loopback
 from tests.reliability.test_failover import failing_over
 
 pytestmark = pytest.mark.reliability
@@ -44,7 +44,7 @@ class Kept(Servers):
         for node in self.nodes:
             self._keep(node)
         self._find_primary(seconds=LONGEST_START_S)
-        self.make_database()
+        self.primary.asked(MAKE_DATABASE, database="postgres")
         wait_until(self._follow, seconds=LONGEST_START_S)
 
     def kill(self) -> Node:

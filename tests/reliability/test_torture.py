@@ -1,19 +1,204 @@
-"""Nothing is paid for twice and nothing is lost, whatever kills the collector."""
+"""Collections that are killed, cut, doubled and carried over midnights buy nothing twice, and lose nothing."""
 
 from __future__ import annotations
 
 import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import requests
 
-from emulator import Emulator
+from emulator import Emulator, snowflake
+from tests.fixtures.environment import ROOT, environment
+from tests.fixtures.processes import free_port
+from tests.fixtures.waiting import wait_until
 from tests.reliability.judge import Judge
-from tests.reliability.torture import Torture
+from tests.reliability.victim import POINTS, VICTIM
 
 pytestmark = pytest.mark.reliability
 SEED = int(os.environ.get("TORTURE_SEED", "20261124"))
 RUNS = int(os.environ.get("TORTURE_RUNS", "200"))
+TAGS = ("#devops", "#sre", "#Observability")
+FAULTS = (
+    "rate_limit", "rate_limit_no_header", "rate_limit_code_88", "usage_cap", "credits_depleted", "spend_cap", "not_enrolled",
+    "unauthorized", "invalid_request", "stale_since_id", "server_500", "server_503", "html", "html_200", "empty_body",
+    "list_body", "list_200", "hang", "reset", "slow", "cut", "broken_json", "no_data_key", "partial_errors", "missing_users",
+    "odd_created_at", "duplicate_post",
+)  # fmt: skip
+MIDNIGHTS = (20, 300, 3_600, 6 * 3_600, 11 * 3_600)
+
+
+class Torture:
+    """The runs of one seed. `seen` counts what happened, so that a report can say it."""
+
+    def __init__(self, folder: Path, emulator: Emulator, judge: Judge, seed: int) -> None:
+        self._emulator, self._judge = emulator, judge
+        self._dice = random.Random(seed)
+        self._folder = folder
+        settings = {"TAGS": ",".join(TAGS), "TW_NUMBER": "250", "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "1"}
+        self._environment = {"PATH": os.environ["PATH"], **environment(folder, emulator), "X_TIMEOUT": "2s", **settings}
+        self.seen: Counter[str] = Counter()
+        self.history: list[str] = []
+        self._disturbed = False
+        self._day = judge.today
+
+    def run(self, count: int) -> None:
+        """Make so many runs; raises AssertionError at the first that breaks a promise."""
+        self.quietly()
+        for _ in range(count):
+            self._pass_time()
+            self._step()
+            self.check()
+        self._emulator.clear_faults()
+        for _ in range(40):
+            self.quietly()
+            if self._judge.rows("SELECT count(*) FROM listings WHERE NOT expired") == [(0,)]:
+                break
+        self.check()
+
+    def quietly(self) -> None:
+        """Collect once without a fault; what was sold today has arrived when it is over."""
+        day = self._judge.today
+        ended = self._victim("-", 1).wait(120)
+        assert ended == 0, self._log()
+        if self._judge.today == day:
+            assert self._judge.lost(day) == set()
+            self._disturbed = False
+
+    def check(self) -> None:
+        """Assert what holds whenever nothing runs."""
+        self._turn()
+        judge, lately = self._judge, self.history[-12:]
+        assert judge.faults() == [], lately
+        for day in list(judge.posts)[-2:]:
+            differences = judge.differences(day)
+            assert differences == [], (differences, lately)
+        assert judge.overrun() == [], (judge.overrun(), lately)
+        twice = judge.sold_twice()
+        assert twice == [], (twice[:3], [judge.days[sold] for sold in twice[:3]], lately)
+        assert self._disturbed or judge.lost(judge.today) == set(), lately
+
+    def missing(self) -> list[int]:
+        return [post for tag in TAGS for post in self._judge.missing(tag)]
+
+    def _pass_time(self) -> None:
+        clock = self._emulator.clock
+        if self._dice.random() < 0.15:
+            left = 86_400 - (clock.now_ms() // 1000) % 86_400
+            clock.advance(max(0, left - self._dice.choice([0.3, 0.8])))
+            self._note("midnight soon", disturbs=False)
+        else:
+            clock.advance(self._dice.choice(MIDNIGHTS))
+        self._turn()
+
+    def _turn(self) -> None:
+        """Notice that days have ended since the last look, within a run or after it."""
+        today = self._judge.today
+        if today != self._day:
+            self._note("midnight", disturbs=False)
+            for day in [day for day in self._judge.posts if self._day <= day < today]:
+                self._judge.end_of(day)
+            self._day = today
+
+    def _step(self) -> None:
+        if self._dice.random() < 0.4:
+            for kind in self._dice.sample(FAULTS, self._dice.choice([1, 1, 2])):
+                times, after = self._dice.choice([1, 1, 2, 5]), self._dice.choice([0, 0, 1, 3])
+                self._emulator.plan(kind, times=times, after_pages=after, seconds=1)
+                self._note(f"fault {kind}")
+        steps = [self._one, *[self._at_a_point] * 2, self._at_random, self._two, self._usurped, self._ended, self._server]
+        self._dice.choice(steps)()
+        self._emulator.clear_faults()
+        self._emulator.reset_limits()
+        self._turn()
+
+    def _note(self, what: str, *, disturbs: bool = True) -> None:
+        self.seen[what] += 1
+        self.history.append(f"{snowflake.rfc3339(self._emulator.clock.now_ms())} {what}")
+        self._disturbed = self._disturbed or disturbs
+
+    def _one(self) -> None:
+        self._note("run", disturbs=False)
+        self._victim("-", 1).wait(120)
+
+    def _at_a_point(self) -> None:
+        point = self._dice.choice(sorted(POINTS))
+        process = self._victim(point, self._dice.choice([1, 1, 2, 3, 5]))
+        if process.wait(120) == -signal.SIGKILL:
+            self._note(f"kill -9: {point}")
+
+    def _at_random(self) -> None:
+        with self._slowly() as process:
+            process.kill()
+        self._note("kill -9: at random")
+
+    def _two(self) -> None:
+        self._note("two at once", disturbs=False)
+        processes = [self._victim("-", 1), self._victim("-", 1, dead=False)]
+        assert sorted(process.wait(120) for process in processes)[-1] in (0, 1), self._log()
+
+    def _usurped(self) -> None:
+        """Let a second collector take the lease from one that only looks dead."""
+        with self._slowly() as first:
+            second = self._victim("-", 1)
+            assert {first.wait(120), second.wait(120)} <= {0, 1}, self._log()
+        self._note("lease taken from a living collector")
+
+    def _ended(self) -> None:
+        with self._slowly() as process:
+            process.terminate()
+            assert process.wait(120) in (0, 1, -signal.SIGTERM), self._log()
+        self._note("SIGTERM")
+
+    @contextmanager
+    def _slowly(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a collector, to which X is slow, and go on at a random moment; wait for its end."""
+        self._emulator.latency = 0.03
+        process = self._victim("-", 1)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.6 + self._dice.random() * 0.9)
+        yield process
+        process.wait(120)
+        self._emulator.latency = 0
+
+    def _server(self) -> None:
+        port = free_port()
+        environment = {**self._environment, "PORT": str(port), "COLLECT_EVERY": "1s", "WORKERS": self._dice.choice(["1", "2"])}
+        with (self._folder / "server.log").open("a") as log:
+            command = [sys.executable, "app.py"]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _sent("GET", f"{url}/livez"))
+        _sent("POST", f"{url}/collections")
+        time.sleep(self._dice.random())  # the moment of the kill is meant to be random
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        self._note("kill -9: server")
+
+    def _victim(self, point: str, count: int, *, dead: bool = True) -> subprocess.Popen[bytes]:
+        """Start a collector; what held the lease is `dead`, so it runs out now instead of in a minute."""
+        if dead and (self._folder / "tweets.db").exists():
+            self._judge.rows("UPDATE leases SET expires = 0")
+        with (self._folder / "victim.log").open("ab") as log:
+            command = [sys.executable, str(VICTIM), point, str(count)]
+            return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+
+    def _log(self) -> str:
+        return (self._folder / "victim.log").read_text()[-3000:]
+
+
+def _sent(method: str, url: str) -> bool:
+    with suppress(requests.RequestException):
+        return requests.request(method, url, timeout=5).ok
+    return False
 
 
 @pytest.fixture
@@ -35,9 +220,10 @@ def test_a_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emul
 @pytest.mark.slow
 def test_without_checkpoints_posts_are_sold_twice(tmp_path: Path, emulator: Emulator, judge: Judge) -> None:
     """The judge must be able to find what it looks for."""
-    tortured = Torture(tmp_path, emulator, judge, SEED, "--without-checkpoints")
-    for _ in range(2):
+    tortured = Torture(tmp_path, emulator, judge, SEED)
+    for _ in range(3):
         tortured.quietly()
         emulator.clock.advance(86_400)
-    tortured.quietly()
+        judge.rows("DELETE FROM listings")
+        judge.rows("UPDATE tags SET since_id = NULL")
     assert len(judge.sold_twice()) > 100

@@ -50,8 +50,8 @@ class Ledger:
         with self._change:
             self.wrong.append(f"{time.strftime('%H:%M:%S')} {fault}")
 
-    def saw_all(self, before: Known, ids: Iterable[int], where: str) -> None:
-        """Judge an answer that gives every tweet, and remember it."""
+    def saw(self, before: Known, asked: frozenset[int], ids: Iterable[int], where: str) -> None:
+        """Judge which of the tweets that were asked for an answer has, and remember it."""
         listed = list(ids)
         found = set(listed)
         if len(listed) != len(found):
@@ -59,19 +59,12 @@ class Ledger:
         if back := found & before.gone:
             self.say(f"{where}: {len(back)} deleted tweets are back, such as {min(back)}")
         with self._change:
-            lost = before.shown - found - self._deleting
+            missing = before.shown & asked - found
             self._shown |= found
-            self._gone |= (before.shown - found) & self._deleting
+            self._gone |= missing & self._deleting
+            lost = missing - self._deleting
         if lost:
             self.say(f"{where}: {len(lost)} tweets lost that were shown, such as {min(lost)}")
-
-    def saw_one(self, before: Known, tweet: int, *, there: bool) -> None:
-        with self._change:
-            deleting = tweet in self._deleting
-        if there and tweet in before.gone:
-            self.say(f"a deleted tweet is back: {tweet}")
-        elif not there and not deleting and tweet in before.shown:
-            self.say(f"a tweet is lost that was shown: {tweet}")
 
     def deletes(self, tweet: int, *, done: bool) -> None:
         with self._change:
@@ -104,7 +97,6 @@ class Traffic:
 
     def stop(self) -> None:
         self._over.set()
-        self._going.set()
         for thread in self._threads:
             thread.join(LONGEST_COLLECTION_S)
 
@@ -136,19 +128,19 @@ class Traffic:
         url, began, seen = self._urls[next(self._turn) % len(self._urls)], time.monotonic(), self._ledger.seen
         try:
             answer = requests.request(method, url + path, timeout=2 * LONGEST_ANSWER_S, **more)
-        except requests.exceptions.ChunkedEncodingError:
-            seen["streams broken off"] += 1
-            return None
         except requests.RequestException as error:
-            self._ledger.say(f"{method} {path}: no answer: {error}")
+            if isinstance(error, requests.exceptions.ChunkedEncodingError):
+                seen["streams broken off"] += 1
+            else:
+                self._ledger.say(f"{method} {path}: no answer: {error}")
             return None
         if (took := time.monotonic() - began) > LONGEST_ANSWER_S:
             self._ledger.say(f"{method} {path}: took {took:.1f} s")
-        if answer.status_code == 503 and "Retry-After" in answer.headers:
-            seen[f"503 to {method}"] += 1
-            return None
         if answer.status_code >= 500:
-            self._ledger.say(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
+            if answer.status_code == 503 and "Retry-After" in answer.headers:
+                seen[f"503 to {method}"] += 1
+            else:
+                self._ledger.say(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
             return None
         seen[method] += 1
         self._ledger.times["reads" if method == "GET" else "writes"].append(time.monotonic())
@@ -183,11 +175,12 @@ class Traffic:
     def _read_all(self) -> None:
         before = self._ledger.known()
         if (answer := self.ask("GET", ALL)) is not None:
-            self._ledger.saw_all(before, [int(line.split(b'"')[3]) for line in answer.content.splitlines()], ALL)
+            ids = [int(line.split(b'"')[3]) for line in answer.content.splitlines()]
+            self._ledger.saw(before, before.shown, ids, ALL)
 
     def _read_one(self) -> None:
         before = self._ledger.known()
         if wanted := sorted(before.shown | before.gone):
             tweet = self._dice.choice(wanted)
             if (answer := self.ask("GET", f"/tweets/{tweet}")) is not None:
-                self._ledger.saw_one(before, tweet, there=answer.status_code == 200)
+                self._ledger.saw(before, frozenset([tweet]), [tweet] if answer.ok else [], "GET /tweets/<id>")

@@ -1,6 +1,5 @@
 """`python api.py`, killed at a named point: `victim.py POINT COUNT ARGUMENTS…`. `-` names no point.
 
-`--without-checkpoints` first forgets how far each tag was read, as a collector without checkpoints would have;
 `--synchronous-off` syncs nothing to the disk; `--unpaced` asks the full archive as fast as it answers.
 """
 
@@ -17,8 +16,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from sqlalchemy import delete, update  # noqa: E402
-
 import api  # noqa: E402 (found through the line above)
 from collector import listings, runs  # noqa: E402
 from collector.buying import Buyer  # noqa: E402
@@ -26,8 +23,8 @@ from collector.reading import TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
 from engines import sqlite as sqlite_engine  # noqa: E402
-from models import Listing, Tag  # noqa: E402
 
+VICTIM = Path(__file__)
 POINTS: dict[str, tuple[Any, str]] = {
     "reserved": (Buyer, "reserved"),  # on record, and not yet asked
     "sold": (X, "search"),  # answered, and not yet stored
@@ -51,18 +48,6 @@ def killed_after(owner: Any, name: str, count: int) -> None:
     setattr(owner, name, doomed)
 
 
-def without_checkpoints() -> None:
-    """Forget since_id and listings before each collection."""
-    begin = runs.begin
-
-    def forgetful(session: Any, *args: Any, **kwargs: Any) -> int:
-        session.execute(delete(Listing))
-        session.execute(update(Tag).values(since_id=None))
-        return begin(session, *args, **kwargs)
-
-    runs.begin = forgetful
-
-
 def synchronous_off() -> None:
     pragmas: Any = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite_engine.PRAGMAS)
     sqlite_engine.PRAGMAS = pragmas
@@ -74,7 +59,7 @@ def unpaced() -> None:
 
 def main() -> int:
     point, count, *arguments = sys.argv[1:]
-    for take in (without_checkpoints, synchronous_off, unpaced):
+    for take in (synchronous_off, unpaced):
         if (option := f"--{take.__name__.replace('_', '-')}") in arguments:
             arguments.remove(option)
             take()
