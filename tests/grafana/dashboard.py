@@ -25,9 +25,6 @@ class Asked(NamedTuple):
     legend: str
     query: str
 
-    def __str__(self) -> str:
-        return f"{self.panel}: {self.legend}"
-
 
 def panels() -> list[Json]:
     """Return the panels without the titles of the rows."""
@@ -66,13 +63,10 @@ def explored(address: str) -> Json:
 
 
 def data_sources(variables: Mapping[str, str] | None = None) -> dict[str, Json]:
-    """Return the provisioned data sources by uid, as Grafana reads them with these variables."""
+    """Return the provisioned data sources by uid, as Grafana reads them: what is not among the variables is nothing."""
     files = sorted((ROOT / "grafana/provisioning/datasources").glob("*.yml"))
-    texts = [filled_in(file.read_text(encoding="utf-8"), variables or {}) for file in files]
+    texts = [
+        re.sub(r"\$(\$)|\$\{?(\w+)\}?", lambda found: found[1] or (variables or {}).get(found[2], ""), file.read_text())
+        for file in files
+    ]
     return {source["uid"]: source for text in texts for source in yaml.safe_load(text)["datasources"]}
-
-
-def filled_in(text: str, variables: Mapping[str, str]) -> str:
-    """Fill in variables as Grafana does: $$ stands for one dollar sign, and what is not set is nothing."""
-    parts = [re.sub(r"\$\{?(\w+)\}?", lambda found: variables.get(found[1], ""), part) for part in text.split("$$")]
-    return "$".join(parts)

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from itertools import product
 
 import yaml
 
 from scripts.dashboards import ELASTICSEARCH, PAGE_WIDTH, ROOT, TARGET, text
-from tests.grafana.dashboard import DASHBOARD, Json, asked, data_sources, explored, links, panel, panels
+from tests.grafana.dashboard import DASHBOARD, asked, data_sources, explored, links, panel, panels
 from tests.prometheus.rulebook import selectors
 
 UNITS = {"short", "none", "s", "reqps", "percentunit", "bytes", "currencyUSD"}
-COLOURS = {"text", "transparent", "green", "yellow", "orange", "red"}
 CHARACTERS_A_COLUMN = 7
-
-
-def overlapping(drawn: Iterable[Json]) -> list[tuple[int, int]]:
-    """Return the cells of the page that more than one panel covers."""
-    places = [shown["gridPos"] for shown in drawn]
-    cells = Counter(
-        (x, y)
-        for place in places
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
-    )
-    return [cell for cell, covered in cells.items() if covered > 1]
 
 
 def chosen(query: str) -> set[frozenset[tuple[str, str, str]]]:
@@ -40,12 +25,6 @@ def chosen(query: str) -> set[frozenset[tuple[str, str, str]]]:
 
 def test_the_committed_dashboard_is_what_the_script_writes() -> None:
     assert text() == TARGET.read_text(encoding="utf-8"), "run python scripts/dashboards.py"
-
-
-def test_it_is_a_classic_dashboard_with_a_fixed_uid() -> None:
-    assert DASHBOARD["schemaVersion"] == 42
-    assert (DASHBOARD["uid"], DASHBOARD["title"]) == ("twitter-api", "twitter-api")
-    assert DASHBOARD.keys().isdisjoint({"apiVersion", "kind", "metadata", "spec", "elements", "layout", "id", "__inputs"})
 
 
 def test_the_first_row_is_the_originals_three_panels() -> None:
@@ -64,14 +43,14 @@ def test_the_first_row_is_the_originals_three_panels() -> None:
     ]
 
 
-def test_ids_and_titles_are_unique() -> None:
+def test_panels_are_told_apart_stay_on_the_page_and_do_not_overlap() -> None:
     assert len({shown["id"] for shown in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
     assert len({shown["title"] for shown in panels()}) == len(panels())
-
-
-def test_panels_stay_on_the_page_and_do_not_overlap() -> None:
-    assert all(shown["gridPos"]["x"] + shown["gridPos"]["w"] <= PAGE_WIDTH for shown in DASHBOARD["panels"])
-    assert overlapping(DASHBOARD["panels"]) == []
+    covered: list[tuple[int, int]] = []
+    for place in (shown["gridPos"] for shown in DASHBOARD["panels"]):
+        assert place["x"] + place["w"] <= PAGE_WIDTH
+        covered += product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
+    assert len(covered) == len(set(covered))
 
 
 def test_each_panel_says_what_it_tells_and_what_to_do() -> None:
@@ -82,14 +61,8 @@ def test_each_panel_says_what_it_tells_and_what_to_do() -> None:
         assert shown["description"].endswith("."), shown["title"]
         assert defaults["unit"] in UNITS, shown["title"]
         assert defaults["noValue"], shown["title"]
-
-
-def test_the_thresholds_of_each_panel_rise_from_a_first_one_without_value() -> None:
-    for shown in panels():
-        first, *more = shown["fieldConfig"]["defaults"]["thresholds"]["steps"]
-        assert first["value"] is None, shown["title"]
-        assert [step["value"] for step in more] == sorted({step["value"] for step in more}), shown["title"]
-        assert {step["color"] for step in (first, *more)} <= COLOURS, shown["title"]
+        first, *more = [step["value"] for step in defaults["thresholds"]["steps"]]
+        assert (first, more) == (None, sorted(set(more))), shown["title"]
 
 
 def test_no_series_is_known_by_its_colour_alone() -> None:
@@ -113,11 +86,6 @@ def test_each_panel_asks_a_data_source_that_is_provisioned_and_metrics_in_promql
         for source in (shown["datasource"], *(target["datasource"] for target in shown["targets"])):
             assert sources[source["uid"]]["type"] == source["type"], shown["title"]
     assert all(selectors(query.query) for query in asked("prometheus"))
-
-
-def test_only_what_may_lie_below_0_is_drawn_below_it() -> None:
-    charts = [shown for shown in panels() if shown["type"] == "timeseries"]
-    assert [shown["title"] for shown in charts if "min" not in shown["fieldConfig"]["defaults"]] == ["Drift from X's count"]
 
 
 def test_a_click_on_a_series_opens_its_requests_in_the_log() -> None:
@@ -145,10 +113,3 @@ def test_the_objectives_are_those_of_the_alerts() -> None:
     reads = chosen(panel("Within 250 ms (99 %)")["targets"][0]["expr"])
     everything = chosen(panel("Requests in 30 days")["targets"][0]["expr"])
     assert reads | everything <= alerts
-
-
-def test_every_word_of_the_table_of_panels_is_put_in() -> None:
-    words: list[Any] = re.findall(
-        r"\b(?:ASKED|READS|ERRORS|AVAILABLE|FAST|WINDOW|X_AWAY)\b", TARGET.read_text(encoding="utf-8")
-    )
-    assert words == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 
 import pytest
@@ -14,11 +13,8 @@ from tests.prometheus.programs import with_programs
 pytestmark = [pytest.mark.stack, with_programs]
 
 PROBES = 'flask_http_request_duration_seconds_count{method="GET",url_rule=~"/livez|/readyz|/metrics"}'
-BUCKETS = [0, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, float("inf")]
 DAY_S = 86_400
 LONGEST_S = 600  # between traffic and the moment that is looked at, on the slowest machine
-SHARE_OFF = 0.02  # requests that came before the first scrape are in the log only
-SENT_S = 0.5  # the log times a request until its answer is sent, the metric until it is made
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,8 @@ def answer_of(title: str, number: int = 0) -> str:
     return query
 
 
-def test_each_panel_shows_something(watched: Watched) -> None:
+def test_each_panel_shows_something_and_each_rule_can_be_evaluated(watched: Watched) -> None:
+    assert watched.prometheus.unhealthy_rules() == []
     assert [str(query) for query in asked("prometheus") if not watched.samples(query.query)] == []
 
 
@@ -45,22 +42,13 @@ def test_total_requests_and_errors_are_those_that_were_sent_and_answered(watched
     assert watched.by("status", answer_of("API errors")) == expected
 
 
-def test_latency_lies_in_the_bucket_of_the_requests_percentile(watched: Watched) -> None:
-    times = watched.durations()
-    for number, share in enumerate((0.5, 0.95, 0.99)):
-        shown = watched.value(answer_of("Latency, last 5 minutes", number))
-        low, high = (times[min(round(len(times) * at), len(times) - 1)] for at in (share - SHARE_OFF, share + SHARE_OFF))
-        lowest = BUCKETS[max(bisect_left(BUCKETS, low - SENT_S) - 1, 0)]
-        assert lowest <= shown <= BUCKETS[bisect_left(BUCKETS, high)]
-    assert watched.value(answer_of("Latency, last 5 minutes", 2)) > 0.25, "the slow collections"
-
-
 def test_the_routes_are_those_that_were_asked(watched: Watched) -> None:
     asked_for = {"/tweets", "/tweets_per_hour", "/tweets_per_tag", "/database", "unknown"}
     assert watched.by("url_rule", answer_of("Rate by route")).keys() == asked_for
     slow = watched.by("url_rule", answer_of("Latency by route, p95"))
     assert slow.keys() == asked_for
     assert slow["/database"] > 0.25
+    assert watched.value(answer_of("Latency, last 5 minutes", 2)) > 0.25, "the slow collections"
 
 
 def test_the_collector_shows_how_its_three_collections_ended(watched: Watched) -> None:
@@ -112,13 +100,10 @@ def test_the_coverage_is_what_tags_says_and_the_drift_what_x_counts_more(watched
     assert watched.value(answer_of("Drift from X's count")) == DRIFT
 
 
-def test_an_x_that_refuses_is_no_error_of_the_service(watched: Watched) -> None:
+def test_an_x_that_refuses_is_no_error_of_the_service_and_the_log_is_shipped(watched: Watched) -> None:
     assert watched.statuses[503] == 1
     assert watched.value(answer_of("Availability (99.5 %)")) == pytest.approx(1)
     assert watched.value(answer_of("Left for errors")) == pytest.approx(1)
-
-
-def test_the_shipped_log_shows(watched: Watched) -> None:
     assert watched.value(answer_of("Log shipping")) == 1
     assert watched.value(answer_of("Log records a second")) > 0
     assert watched.value(answer_of("Records lost, 24 hours")) == 0

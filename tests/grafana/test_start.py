@@ -52,16 +52,7 @@ def grafana(tmp_path: Path) -> Grafana:
     return Grafana(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        PLACEHOLDERS,
-        {},
-        {"GF_SECURITY_ADMIN_USER": "", "GF_SECURITY_ADMIN_PASSWORD": ""},
-        {"GRAFANA_ENV_FILE": str(ROOT / "grafana/.env")},
-        {"GRAFANA_ENV_FILE": "/nowhere/env"},
-    ],
-)
+@pytest.mark.parametrize("given", [PLACEHOLDERS, {}, {"GRAFANA_ENV_FILE": str(ROOT / "grafana/.env")}])
 def test_a_password_that_nobody_set_is_made_once_and_said_where_to_read(
     grafana: Grafana, tmp_path: Path, given: dict[str, str]
 ) -> None:
@@ -88,26 +79,18 @@ def test_what_is_filled_in_counts(grafana: Grafana) -> None:
     assert all(SECRET not in file.read_text() for file in grafana.data.iterdir())
 
 
-def test_a_password_that_is_filled_in_later_is_handed_to_grafana_once(grafana: Grafana) -> None:
-    grafana.start(**PLACEHOLDERS)
-    grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)
-    grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)
-    assert grafana.told.read_text().splitlines() == [
-        "cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin",
-        SECRET,
-    ]
-    assert not grafana.password_file.exists()
-
-
-def test_a_password_that_grafana_did_not_take_is_said_and_tried_again(grafana: Grafana) -> None:
+def test_a_password_that_is_filled_in_later_is_handed_to_grafana_until_it_has_taken_it(grafana: Grafana) -> None:
     grafana.start(**PLACEHOLDERS)
     grafana.changes_password(False)
     environment, said = grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)
     assert environment["GF_SECURITY_ADMIN_PASSWORD"] == SECRET
     assert "keeps the old password" in said
     grafana.changes_password(True)
-    assert "keeps the old password" not in grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)[1]
-    assert grafana.told.read_text().splitlines().count(SECRET) == 2
+    for _ in range(2):
+        assert "keeps the old password" not in grafana.start(GF_SECURITY_ADMIN_PASSWORD=SECRET)[1]
+    command = "cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin"
+    assert grafana.told.read_text().splitlines() == [command, SECRET] * 2
+    assert not grafana.password_file.exists()
 
 
 def test_grafana_reads_the_log_as_a_user_of_its_own_or_starts_all_the_same(grafana: Grafana, tmp_path: Path) -> None:
@@ -126,7 +109,6 @@ def test_a_request_of_the_log_leads_to_kibana(grafana: Grafana) -> None:
     for given, base in (
         ({"KIBANA_URL": "https://kibana.example"}, "https://kibana.example"),
         ({"KIBANA_URL": "<kibana-url>"}, "http://127.0.0.1:5601"),
-        ({}, "http://127.0.0.1:5601"),
     ):
         environment, _ = grafana.start(**given)
         addresses = [link["url"] for link in data_sources(environment)["elasticsearch"]["jsonData"]["dataLinks"]]
@@ -140,12 +122,9 @@ def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_p
         "# GF_A=no\n"
         "GF_SECURITY_ADMIN_USER=ana\r\n"
         f"export GF_SECURITY_ADMIN_PASSWORD = '{SECRET}'\n"
-        'GF_QUOTED="two # words"\n'
-        'GF_REMARK="two words" # a comment\n'
-        "GF_BARE=one=two # a comment\n"
-        "GF_HASH=a#b\n"
+        'GF_QUOTED="two # words" # a comment\n'
+        "GF_BARE=one=a#b # a comment\n"
         "GF_EMPTY=\n"
-        "GF_NOTHING= # a comment\n"
         "GF_SHELL=$(touch pwned)`touch pwned`\\n;$HOME\n"
         "GF-DASH=no\n"
         "x;touch pwned;GF_Y=no\n"
@@ -160,11 +139,8 @@ def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_p
         "GF_SECURITY_ADMIN_USER": "ana",
         "GF_SECURITY_ADMIN_PASSWORD": SECRET,
         "GF_QUOTED": "two # words",
-        "GF_REMARK": "two words",
-        "GF_BARE": "one=two",
-        "GF_HASH": "a#b",
+        "GF_BARE": "one=a#b",
         "GF_EMPTY": "",
-        "GF_NOTHING": "",
         "GF_SHELL": "$(touch pwned)`touch pwned`\\n;$HOME",
         "GF_SET": "of compose",
         "GF_LAST": "without a line break",

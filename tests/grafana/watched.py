@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
-import socketserver
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from emulator import Emulator
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, listening
 from tests.fixtures.waiting import wait_until
 from tests.prometheus.programs import Prometheus, Sample, prometheus
+from tests.stack.standins import logstash
 
 SETTLED_S = 2  # after so many seconds a scrape, of which there is one a second, is over
 EVERY_S = 3600  # a schedule that is kept, and not due before the traffic has passed
 CHORES = ("count", "reconcile", "comply", "backup")
-DAILY = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
 DRIFT = -7  # posts that X counts beyond the ledger's
 TRAFFIC = [
     ("GET", "/tweets_per_hour", 12),
     ("GET", "/tweets_per_tag", 5),
     ("GET", "/tweets", 3),
     ("HEAD", "/tweets_per_hour", 2),
-    ("GET", "/tweets?order_by_followers_desc=5", 4),
     ("GET", "/tweets?no-such=parameter", 2),
     ("GET", "/no-such-path", 3),
     ("PUT", "/tweets", 1),
@@ -61,20 +57,14 @@ class Watched(NamedTuple):
         """Return the only value that a query finds, or 0."""
         return sum(sample.value for sample in self.samples(query))
 
-    def durations(self) -> list[float]:
-        """Return the seconds that requests took, as the log has them, shortest first."""
-        records: list[dict[str, Any]] = [json.loads(line) for line in self.service.log.read_text().splitlines()]
-        events = [record.get("event", {}) for record in records]
-        return sorted(event["duration"] / 1e9 for event in events if "duration" in event)
-
 
 @contextmanager
 def watching(folder: Path) -> Iterator[Watched]:
     """Serve, with three collections that end in three ways, and requests of every kind."""
     with Emulator() as emulator, ExitStack() as stack:
-        more = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(stack.enter_context(logstash()))}
-        settings = environment(folder, emulator) | DAILY | more | {"COLLECT_EVERY": f"{EVERY_S}s"}
-        service = stack.enter_context(listening(folder, **settings))
+        every = {f"{chore.upper()}_EVERY": "1d" for chore in CHORES} | {"COLLECT_EVERY": f"{EVERY_S}s"}
+        shipped = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(stack.enter_context(logstash([])))}
+        service = stack.enter_context(listening(folder, **environment(folder, emulator) | every | shipped))
         running = stack.enter_context(prometheus(folder, target=service.url))
         schedule = service.app.extensions["schedule"]
         stack.callback(schedule.close)
@@ -82,9 +72,8 @@ def watching(folder: Path) -> Iterator[Watched]:
         wait_until(lambda: running.query('up{job="twitterapi"} == 1 and on () twitterapi_collection_interval_seconds > 0'))
         answers = [(method, service.request(method, path).status_code) for method, path in plan(service, emulator)]
         for rounds in (1, 2):  # what is counted for the first time has no rate yet
-            answers += [
-                (method, service.request(method, path).status_code) for method, path, times in TRAFFIC for _ in range(times)
-            ]
+            for method, path, times in TRAFFIC:
+                answers += [(method, service.request(method, path).status_code) for _ in range(times)]
             at = wait_until(partial(settled, running, rounds))
         methods, statuses = Counter(method for method, _ in answers), Counter(status for _, status in answers)
         yield Watched(service, methods, statuses, running, at)
@@ -109,20 +98,3 @@ def settled(running: Prometheus, rounds: int) -> float | None:
     """Return a moment before which all of so many rounds had arrived, and no scrape was under way, once there is one."""
     at = time.time() - SETTLED_S
     return at if running.samples(ARRIVED % rounds, time=str(at)) else None
-
-
-@contextmanager
-def logstash() -> Iterator[int]:
-    """Take whatever is sent to a port of loopback, as Logstash would."""
-
-    class Reader(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while self.rfile.read(1):
-                pass
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Reader) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
