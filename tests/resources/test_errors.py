@@ -17,7 +17,7 @@ from tests.resources.conftest import Start, given, problem
 
 READ = "GET, HEAD, OPTIONS"
 UNKNOWN = ["/nope", "/tweets/", "/tweets/x/y", "/collections/999", "/collections/x", "/collections/9223372036854775808"]
-UNKNOWN += ["/%ff", "/..%2f", "/tags/nobody_knows"]
+UNKNOWN += ["/%ff", "/..%2f", "/tags/nobody_knows", "/tags/nobody_knows/related"]
 OTHER_METHODS = [
     ("PUT", "/database", "GET, POST, DELETE, OPTIONS"),
     ("HEAD", "/database", "GET, POST, DELETE, OPTIONS"),  # which would collect and pay

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures.archives import own_row
 from tests.fixtures.service import Service
-from tests.resources.conftest import Start, given, imported, problem
+from tests.resources.conftest import Start, given, imported
 
 BY = ("lang", "country", "tag", "author")
 Row = tuple[Any, ...]
@@ -99,11 +99,3 @@ def test_tweets_per_tag_take_the_filters(service: Service) -> None:
     for query, lists in PER_TAG.items():
         expected = {"tweets_per_tags": [rows("rash lang tweets", *one) for one in lists]}
         assert given(service, f"/tweets_per_tag{query}") == expected, query
-
-
-def test_an_untracked_tag_is_not_found_until_it_is_tracked_again(service: Service) -> None:
-    before = given(service, "/tags/devops/related")
-    assert service.request("DELETE", "/tags/devops").status_code == 204
-    assert problem(service.get("/tags/devops/related"), 404)["detail"] == "this tag is not tracked"
-    assert service.request("PUT", "/tags/devops").status_code == 201
-    assert given(service, "/tags/devops/related") == before != {"related": []}

@@ -90,23 +90,15 @@ def test_days_and_months_are_those_of_xs_clock_in_utc(fresh: Service, emulator: 
     assert new["today"]["posts"] > 0
 
 
-def test_the_month_begins_on_the_billing_day(start: Start, emulator: Emulator) -> None:
+def test_the_budget_is_never_exceeded_in_a_month_that_begins_on_the_billing_day(start: Start, emulator: Emulator) -> None:
     emulator.clock.hold(NEW_YEARS_EVE)
-    with start(BILLING_DAY="15", MONTHLY_BUDGET_USD="off", TW_NUMBER="10") as service:
-        given(service, "/database")
-        shown = spend(service)
-    assert (shown["month"]["start"], shown["month"]["end"]) == ("2025-12-15", "2026-01-15")
-    assert shown["budget_usd"] is None
-
-
-def test_the_budget_is_never_exceeded(start: Start, emulator: Emulator) -> None:
-    with start(MONTHLY_BUDGET_USD="1.5") as service:
+    with start(BILLING_DAY="15", MONTHLY_BUDGET_USD="1.5") as service:
         collection = given(service, "/database")["collection"]
-        assert "MONTHLY_BUDGET_USD" in collection["error"]
-        assert any(tag["state"] == "failed" and "budget" in tag["reason"] for tag in collection["tags"])
         shown = spend(service)
-    assert shown["budget_usd"] == 1.5
-    assert 0 < shown["month"]["ceiling_usd"] <= 1.5
+    assert "MONTHLY_BUDGET_USD" in collection["error"]
+    assert any(tag["state"] == "failed" and "budget" in tag["reason"] for tag in collection["tags"])
+    assert (shown["month"]["start"], shown["month"]["end"]) == ("2025-12-15", "2026-01-15")
+    assert 0 < shown["month"]["ceiling_usd"] <= shown["budget_usd"] == 1.5
     assert emulator.ledger.total().ceiling <= 1500
 
 

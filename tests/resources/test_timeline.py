@@ -27,9 +27,9 @@ def service(shared: Start) -> Iterator[Service]:
         yield running
 
 
-def bucket(start: str, end: str, tweets: int, authors: int, *, partial: bool = False) -> dict[str, Any]:
+def bucket(start: str, end: str, tweets: int, authors: int) -> dict[str, Any]:
     times = {"start": f"2026-03-02T{start}:00Z", "end": f"2026-03-02T{end}:00Z"}
-    return {**times, "tweets": tweets, "authors": authors, "partial": partial}
+    return {**times, "tweets": tweets, "authors": authors, "partial": False}
 
 
 def test_the_timeline_goes_from_the_first_tweet_to_the_last_in_hours_of_utc(service: Service) -> None:
@@ -48,12 +48,6 @@ def test_a_zone_cuts_the_buckets_and_times_stay_in_utc(service: Service) -> None
     assert given(service, "/timeline?tz=America/Sao_Paulo&bucket=day")["timeline"] == [day]
 
 
-def test_a_bucket_that_since_or_until_cuts_is_partial(service: Service) -> None:
-    found = given(service, "/timeline?bucket=15m&since=2026-03-02T08:31:00Z&until=2026-03-02T09:01:30Z")
-    rows = [("08:30", "08:45", 1, 1), ("08:45", "09:00", 0, 0), ("09:00", "09:15", 1, 1)]
-    assert found["timeline"] == [bucket(*row, partial=partial) for row, partial in zip(rows, (True, False, True), strict=True)]
-
-
 def test_filters_decide_which_tweets_count(service: Service) -> None:
     first, *empty = ("08:00", "09:00", 1, 1), ("09:00", "10:00", 0, 0), ("10:00", "11:00", 0, 0)
     wanted = {"lang=pt&until=2026-03-02T11:00:00Z": [first, *empty], "tag=sre&author=BO": [first], "tag=devops": []}
@@ -64,8 +58,6 @@ def test_filters_decide_which_tweets_count(service: Service) -> None:
 def test_a_database_without_tweets_has_an_empty_timeline(fresh: Service) -> None:
     assert given(fresh, "/timeline") == {"timeline": [], "timezone": "UTC", "complete": True}
     assert given(fresh, "/timeline?since=2026-03-02T08:31:00Z&tag=sre")["timeline"] == []
-    filled = given(fresh, "/timeline?bucket=day&since=2026-03-02T00:00:00Z&until=2026-03-04T00:00:00Z")["timeline"]
-    assert [row["tweets"] for row in filled] == [0, 0]
 
 
 def test_the_hours_of_the_day_take_the_filters(service: Service) -> None:
