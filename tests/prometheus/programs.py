@@ -21,7 +21,7 @@ from tests.prometheus.rulebook import PROMETHEUS
 PROMETHEUS_PROGRAM = shutil.which("prometheus")
 ALERTMANAGER_PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 LONGEST_ANSWER_S = 10
-SCRAPED_EVERY, EVALUATED_EVERY, WAIT = "1s", "200ms", "2s"
+WAIT = "2s"
 
 with_programs = pytest.mark.skipif(
     not (PROMETHEUS_PROGRAM and ALERTMANAGER_PROGRAM),
@@ -105,11 +105,7 @@ def prometheus(
     folder.mkdir()
     address = f"127.0.0.1:{port}"
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    config["global"] |= {
-        "scrape_interval": SCRAPED_EVERY,
-        "scrape_timeout": SCRAPED_EVERY,
-        "evaluation_interval": EVALUATED_EVERY,
-    }
+    config["global"] |= {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "200ms"}
     for job in config["scrape_configs"]:
         job["static_configs"][0]["targets"] = [target.removeprefix("http://") if job["job_name"] == "twitterapi" else address]
         if "authorization" in job:

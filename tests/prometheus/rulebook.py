@@ -14,8 +14,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "prometheus"
 OPERATIONS = ROOT / "docs" / "operations.md"
-RUNBOOK = "docs/operations.md#"
-PARTS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 OF_PROMETHEUS = {"up", "prometheus_notifications_errors_total"}
 OF_SCRAPES = {"job", "instance"}
 GROWING = {"status", "url_rule"}
@@ -104,29 +102,13 @@ def _any(pattern: str, values: Iterable[str]) -> bool:
     return any(re.fullmatch(pattern, value) for value in values)
 
 
-def ill_told(alert: Rule, guide: Path = OPERATIONS) -> list[str]:
-    """Return what an alert lacks for the person who receives it."""
-    lacks = [] if alert.labels.get("severity") in ("page", "ticket", "none") else ["severity"]
-    lacks += [key for key in ("summary", "description") if not alert.annotations.get(key)]
-    runbook = alert.annotations.get("runbook_url", "")
-    if runbook != RUNBOOK + alert.name.lower():
-        return [*lacks, "runbook_url"]
-    section = sections(guide.read_text()).get(runbook.removeprefix(RUNBOOK))
-    if section is None:
-        return [*lacks, "runbook"]
-    return lacks + [part for part in PARTS if f"**{part}.**" not in section]
-
-
-def queries(guide: Path = OPERATIONS) -> list[Rule]:
+def queries() -> list[Rule]:
     """Return what the guide's runbooks ask Prometheus, each query as a rule without a name."""
-    return [question(asked) for asked in re.findall(r"^ask '(.+)'$", guide.read_text(), re.MULTILINE)]
+    return [question(asked) for asked in re.findall(r"^ask '(.+)'$", OPERATIONS.read_text(), re.MULTILINE)]
 
 
 def sections(markdown: str) -> dict[str, str]:
     """Return the text below each heading by the heading's anchor, as GitHub makes it."""
     parts = re.split(r"^#{1,6} (.+)$", markdown, flags=re.MULTILINE)
-    return {anchor(heading): text for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def anchor(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+    anchors = [re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in parts[1::2]]
+    return dict(zip(anchors, parts[2::2], strict=True))

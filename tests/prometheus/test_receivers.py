@@ -107,6 +107,8 @@ def test_what_is_written_is_valid_and_alertmanager_starts_with_it(write: Write) 
             assert written.receiver("people") == {"name": "people"}
         else:
             assert written.said == "", name
+        for email in written.receiver("people").get("email_configs", ()):
+            assert email.get("require_tls", True) is (name != "email without TLS")
 
 
 def test_values_arrive_as_they_were_given(write: Write, tmp_path: Path) -> None:
@@ -132,15 +134,11 @@ def test_values_arrive_as_they_were_given(write: Write, tmp_path: Path) -> None:
 
 REFUSED = [
     ({"ALERT_WEBHOOK_URL": "ftp://secret"}, "ALERT_WEBHOOK_URL: its value is not accepted, expected an http"),
-    ({"ALERT_WEBHOOK_URL": "https://"}, "ALERT_WEBHOOK_URL: its value"),
-    ({"ALERT_WEBHOOK_URL": "https://h/ secret"}, "ALERT_WEBHOOK_URL: its value"),
     ({"ALERT_WEBHOOK_URL": "https://h/secret\n  - name: x"}, "ALERT_WEBHOOK_URL: its value"),
     ({"ALERT_WEBHOOK_URL": "https://h/{{ secret }}"}, "ALERT_WEBHOOK_URL: its value"),
-    ({"ALERT_WEBHOOK_URL": "https://h/secret%zz"}, "ALERT_WEBHOOK_URL: its value"),
     ({"ALERT_WEBHOOK_URL": "https://h:port/secret"}, "ALERT_WEBHOOK_URL: its value"),
     ({"ALERT_WATCHDOG_URL": "secret"}, "ALERT_WATCHDOG_URL: its value is not accepted"),
     (EMAIL | {"ALERT_EMAIL_TO": "ops"}, "ALERT_EMAIL_TO: 'ops' is not accepted, expected addresses"),
-    (EMAIL | {"ALERT_EMAIL_TO": "a@b.org; c@d.org"}, "ALERT_EMAIL_TO: 'a@b.org; c@d.org' is not accepted"),
     (EMAIL | {"ALERT_EMAIL_TO": "a@b.org\nc@d.org"}, "ALERT_EMAIL_TO: 'a@b.org?c@d.org' is not accepted"),
     (EMAIL | {"ALERT_SMTP_HOST": "smtp.example.org"}, "ALERT_SMTP_HOST: 'smtp.example.org' is not accepted"),
     (EMAIL | {"ALERT_SMTP_FROM": "x y@z"}, "ALERT_SMTP_FROM: 'x y@z' is not accepted"),
@@ -152,7 +150,6 @@ REFUSED = [
     (EMAIL | ACCOUNT | {"ALERT_SMTP_USER": "ü"}, "ALERT_SMTP_USER: '??' is not accepted"),
     (EMAIL | {"ALERT_SMTP_PASSWORD_FILE": "PASSWORD"}, "ALERT_SMTP_PASSWORD_FILE: is set without ALERT_SMTP_USER"),
     (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "/nope"}, "ALERT_SMTP_PASSWORD_FILE: '/nope' can't be read"),
-    (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "/dev/null"}, "ALERT_SMTP_PASSWORD_FILE: '/dev/null' can't be read"),
     (EMAIL | ACCOUNT | {"ALERT_SMTP_PASSWORD_FILE": "x"}, "ALERT_SMTP_PASSWORD_FILE: 'x' is not accepted"),
 ]
 
