@@ -68,16 +68,15 @@ class EchoX(BaseHTTPRequestHandler):
     answers = 0
 
     def do_GET(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        quoted = f"{self.path} {dict(self.headers)} {self.rfile.read(length).decode()}"
-        authorization = self.headers.get("Authorization", "")
-        quoted = f"{authorization} {base64.b64encode(authorization.encode()).decode()} {quote(authorization)} {quoted}"
+        said = self.headers.get("Authorization", "")
+        quoted = f"{said} {base64.b64encode(said.encode()).decode()} {quote(said)} {self.path} {dict(self.headers)} "
+        quoted += self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         type(self).answers += 1
         statuses = (400, 401, 403, 404, 429, 500, 503, 200)
         status = statuses[self.answers % len(statuses)]
         problem = {"title": quoted, "detail": quoted[:250], "type": "about:blank", "status": status}
-        errors = [{"message": quoted[:250]}, {"message": authorization}]
-        body = json.dumps(problem | {"errors": errors} if self.answers % 2 else problem | {"data": quoted})
+        more = {"errors": [{"message": quoted[:250]}, {"message": said}]} if self.answers % 2 else {"data": quoted}
+        body = json.dumps(problem | more)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -19,19 +19,11 @@ OPEN = ("/livez", "/readyz", "/sign-in", "/sign-out", "/static/<path:filename>")
 PAGES = ("/", "/docs", "/view/")
 """Pages, and where all paths are pages."""
 CHANGES = {
-    ("GET", "/database"),
-    ("POST", "/database"),
-    ("DELETE", "/database"),
-    ("POST", "/collections"),
-    ("PUT", "/tags/<tag>"),
-    ("DELETE", "/tags/<tag>"),
-    ("DELETE", "/tweets/<tweet_id>"),
-    ("DELETE", "/authors/<username>"),
-    ("POST", "/view/collections"),
-    ("POST", "/view/tags"),
-    ("POST", "/view/tags/<tag>/untrack"),
-    ("POST", "/sign-in"),
-    ("POST", "/sign-out"),
+    *((method, "/database") for method in ("GET", "POST", "DELETE")),
+    *((method, "/tags/<tag>") for method in ("PUT", "DELETE")),
+    *(("DELETE", path) for path in ("/tweets/<tweet_id>", "/authors/<username>")),
+    *(("POST", path) for path in ("/collections", "/view/collections", "/view/tags", "/view/tags/<tag>/untrack")),
+    *(("POST", path) for path in ("/sign-in", "/sign-out")),
 }
 SAMPLES = ("/", "/tweets", "/metrics", "/livez", "/view/<path:path>", "/static/<path:filename>")
 """A page, an answer of the API, and what has rules of its own."""
@@ -117,10 +109,8 @@ def cases(app: Flask, *, guarded: bool) -> list[Case]:
 
 def answered(made: FlaskClient, case: Case) -> int | str:
     """Send the case's request; REACHED if a view has answered."""
-    headers = dict(CLIENTS[case.client])
     authorization = CREDENTIALS[case.credential]
-    if authorization:
-        headers["Authorization"] = authorization
+    headers = CLIENTS[case.client] | ({"Authorization": authorization} if authorization else {})
     place = {"REMOTE_ADDR": ADDRESSES[case.address]}
     response = made.open(case.route.path, method=case.method, headers=headers, environ_overrides=place)
     reached = response.status_code == 200 and (case.method == "HEAD" or response.text == REACHED)

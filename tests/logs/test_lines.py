@@ -154,19 +154,15 @@ def test_no_character_forges_a_line_or_steers_a_terminal(logged: Stream) -> None
             assert not any(char in shown for char in "\r\x1b\x9b\x7f\0\u2028\u2029\x85")
 
 
-def test_an_exception_s_type_message_and_trace_are_fields(logged: Stream) -> None:
+def test_an_exception_s_type_message_and_trace_are_fields_and_what_is_very_long_is_cut(logged: Stream) -> None:
     try:
         raise KeyError("missing")
     except KeyError:
-        log.exception("it failed")
+        log.exception("it failed" + "x" * 1_000_000, extra={"fact": "y" * 1_000_000})
     error = logged.record()["error"]
     assert (error["type"], error["message"]) == ("KeyError", "'missing'")
     assert error["stack_trace"].startswith("Traceback (most recent call last):\n")
     assert "test_lines.py" in error["stack_trace"]
-
-
-def test_what_is_very_long_is_cut(logged: Stream) -> None:
-    log.info("x" * 1_000_000, extra={"fact": "y" * 1_000_000})
     assert len(logged.lines()[0]) < 25_000
 
 
@@ -270,19 +266,15 @@ class Slow(Stream):
 
 def test_who_logs_while_another_writes_does_not_wait_and_no_record_is_lost() -> None:
     slow = Slow()
-    with logging_restored():
+    with logging_restored(), ThreadPoolExecutor(2) as pool:
         configure("INFO", stream=slow)
-        writer = threading.Thread(target=log.info, args=("first",))
-        writer.start()
+        pool.submit(log.info, "first")
         assert slow.writing.wait(LONGEST_WAIT_S)
         for number in range(MOST_LINES):
             log.info("number %s", number)
-        one_too_many = threading.Thread(target=log.info, args=("last",))
-        one_too_many.start()
+        pool.submit(log.info, "last")  # one too many: it waits
         assert slow.getvalue() == ""
         slow.let.set()
-        writer.join()
-        one_too_many.join()
     said = [record["message"] for record in slow.records()]
     assert said == ["first", *(f"number {number}" for number in range(MOST_LINES)), "last"]
 

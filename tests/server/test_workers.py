@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,8 @@ def three(tmp_path: Path, emulator: Emulator) -> Iterator[Server]:
 
 def who_answers(server: Server) -> set[int]:
     """Send a few requests at once, and return the process ids of the workers that have answered any so far."""
-    several = [threading.Thread(target=server.get, args=("/livez",)) for _ in range(8)]
-    for thread in several:
-        thread.start()
-    for thread in several:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(server.get, ["/livez"] * 8))
     records = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     return {record["process"]["pid"] for record in records if record["log"]["logger"] == "access"}
 
@@ -53,22 +51,17 @@ def test_workers_answer_on_one_socket_and_are_replaced_while_others_answer(three
     three.until(lambda: set(three.workers()) <= who_answers(three))
     assert set(others) <= set(three.workers())
 
-    old, over, failed = set(three.workers()), threading.Event(), []
+    old, over = set(three.workers()), threading.Event()
 
-    def ask() -> None:
-        while not over.is_set():
-            try:
-                requests.get(three.url + "/livez", timeout=LONGEST_WAIT_S).raise_for_status()
-            except requests.RequestException as error:
-                failed.append(error)
+    def statuses() -> set[int]:
+        return {requests.get(three.url + "/livez", timeout=LONGEST_WAIT_S).status_code for _ in iter(over.is_set, True)}
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    three.process.send_signal(signal.SIGHUP)
-    three.until(lambda: not old & set(three.workers()))
-    over.set()
-    asking.join()
-    assert failed == []
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(statuses)
+        three.process.send_signal(signal.SIGHUP)
+        three.until(lambda: not old & set(three.workers()))
+        over.set()
+        assert asking.result() == {200}
 
 
 @pytest.mark.slow
