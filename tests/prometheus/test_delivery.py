@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from tests.fixtures.waiting import wait_until
 from tests.prometheus.programs import LONGEST_ANSWER_S, alertmanager, prometheus, with_programs
-from tests.prometheus.sinks import Web
+from tests.stack.standin import Answer, Asked, Standin
 
 pytestmark = [pytest.mark.stack, with_programs]
 
@@ -25,8 +26,34 @@ LAST_SUCCESS = "twitterapi_collection_last_success_timestamp_seconds"
 PEOPLE, DEAD_MANS_SWITCH = "/people", "/dead-mans-switch"
 
 
-def webhooks(web: Web) -> dict[str, str]:
-    return {"ALERT_WEBHOOK_URL": web.url + PEOPLE, "ALERT_WATCHDOG_URL": web.url + DEAD_MANS_SWITCH}
+class Web(Standin):
+    """Serves `metrics` at /metrics, and takes the alerts that are posted to any other path."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metrics: dict[str, float] = {}
+
+    def answer(self, asked: Asked) -> Answer:
+        return 200, "".join(f"{series} {value}\n" for series, value in list(self.metrics.items()))
+
+    def shown(self) -> set[str]:
+        """Return the credentials that came with the requests."""
+        return {asked.headers.get("authorization", "") for asked in list(self.asked)}
+
+    def told(self, path: str) -> list[dict[str, Any]]:
+        """Return the alerts that were posted to the path, in order of arrival."""
+        posts = [asked for asked in list(self.asked) if (asked.method, asked.path) == ("POST", path)]
+        return [alert for post in posts for alert in post.json()["alerts"]]
+
+    def names(self, path: str) -> set[tuple[str, str]]:
+        return {(told["labels"]["alertname"], told["status"]) for told in self.told(path)}
+
+    def labels(self) -> set[frozenset[tuple[str, str]]]:
+        """Return the labels of each alert that people were told of."""
+        return {frozenset(told["labels"].items()) for told in self.told(PEOPLE)}
+
+    def webhooks(self) -> dict[str, str]:
+        return {"ALERT_WEBHOOK_URL": self.url + PEOPLE, "ALERT_WATCHDOG_URL": self.url + DEAD_MANS_SWITCH}
 
 
 def post(manager: str, *alerts: dict[str, str]) -> None:
@@ -44,7 +71,7 @@ def test_an_alert_fires_reaches_the_webhook_and_clears_and_a_new_token_is_shown(
     with web.serving(), ExitStack() as up:
         up.enter_context(service.serving())
         with (
-            alertmanager(tmp_path, **webhooks(web)) as manager,
+            alertmanager(tmp_path, **web.webhooks()) as manager,
             prometheus(tmp_path, target=service.url, alertmanager=manager, token="1st") as running,
         ):
             wait_until(lambda: ("CollectionStale", "firing") in web.names(PEOPLE))
@@ -61,12 +88,12 @@ def test_an_alert_fires_reaches_the_webhook_and_clears_and_a_new_token_is_shown(
             wait_until(lambda: ("TwitterApiDown", "firing") in web.names(PEOPLE))
             with service.serving():
                 wait_until(lambda: ("TwitterApiDown", "resolved") in web.names(PEOPLE))
-    stale = next(told for told in web.told(PEOPLE) if told.name == "CollectionStale")
-    assert stale.annotations["summary"] == "No collection has succeeded for three intervals"
-    assert stale.annotations["description"].startswith("The last collection that stored what it asked for ended 1h ")
-    assert stale.annotations["runbook_url"] == "docs/operations.md#collectionstale"
+    stale = next(told["annotations"] for told in web.told(PEOPLE) if told["labels"]["alertname"] == "CollectionStale")
+    assert stale["summary"] == "No collection has succeeded for three intervals"
+    assert stale["description"].startswith("The last collection that stored what it asked for ended 1h ")
+    assert stale["runbook_url"] == "docs/operations.md#collectionstale"
     assert web.names(DEAD_MANS_SWITCH) == {("Watchdog", "firing")}
-    assert "Watchdog" not in {told.name for told in web.told(PEOPLE)}
+    assert "Watchdog" not in {name for name, _ in web.names(PEOPLE)}
 
 
 CHORES = {f"ChoreStale chore={name}" for name in ("count", "reconcile", "comply", "retain", "backup")}
@@ -101,9 +128,9 @@ def labelled(alerts: Iterable[str], job: str) -> set[frozenset[tuple[str, str]]]
 
 def test_nobody_is_told_what_another_alert_explains(tmp_path: Path) -> None:
     web = Web()
-    with web.serving(), alertmanager(tmp_path, **webhooks(web)) as manager:
+    with web.serving(), alertmanager(tmp_path, **web.webhooks()) as manager:
         post(manager, *(labels(cause, job) for job, (cause, _, _) in EXPLAINED.items()))
-        wait_until(lambda: {told.labels["job"] for told in web.told(PEOPLE)} == EXPLAINED.keys())
+        wait_until(lambda: {told["labels"]["job"] for told in web.told(PEOPLE)} == EXPLAINED.keys())
         more = [(job, alert) for job, (_, explained, told) in EXPLAINED.items() for alert in explained | told]
         post(manager, labels("DatabaseGrowsFast", "another"), labels("Watchdog severity=none", "any"))
         post(manager, *(labels(alert, job) for job, alert in more))
@@ -111,9 +138,9 @@ def test_nobody_is_told_what_another_alert_explains(tmp_path: Path) -> None:
         heard = set().union(*(labelled({cause, *told}, job) for job, (cause, _, told) in EXPLAINED.items()))
         heard |= labelled({"DatabaseGrowsFast"}, "another")
         wait_until(lambda: inhibited(manager) == silent)
-        wait_until(lambda: {frozenset(told.labels.items()) for told in web.told(PEOPLE)} >= heard)
+        wait_until(lambda: web.labels() >= heard)
         wait_until(lambda: ("Watchdog", "firing") in web.names(DEAD_MANS_SWITCH))
-        assert {frozenset(told.labels.items()) for told in web.told(PEOPLE)} == heard
+        assert web.labels() == heard
 
 
 def inhibited(manager: str) -> set[frozenset[tuple[str, str]]]:
