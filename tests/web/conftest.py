@@ -1,16 +1,20 @@
-"""What the tests of pages share: a browser, and a pretend X."""
+"""What the tests of pages share: a browser, a pretend X, and services over it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser
 
 from emulator import Emulator
-from tests.fixtures import leaks
+from tests.fixtures import databases, leaks
+from tests.fixtures.archives import Json, tweet_id
 from tests.fixtures.browser import CHROMIUM, MISSING, browser
-from tests.fixtures.views import NOW
+from tests.fixtures.environment import environment
+from tests.fixtures.service import Service, listening
+from tests.fixtures.views import GAP, NOW, Serve, imported, planted, set_clock
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +32,42 @@ def pretend_x() -> Iterator[Emulator]:
     """A small pretend X for all tests of a module, whose clock stands."""
     with Emulator(tweets=2_000, now=NOW) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Serve]:
+    """Start services for the tests of a module, with these tweets imported (then X's clock is at NOW) and these settings."""
+    with ExitStack() as running:
+
+        def start(*tweets: Json, **settings: str) -> Service:
+            folder = tmp_path_factory.mktemp("service")
+            service = running.enter_context(listening(folder, **environment(folder, pretend_x) | settings))
+            if tweets:
+                imported(service, *tweets)
+                set_clock(service)
+            return service
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def service(serve: Serve) -> Service:
+    return serve()
+
+
+@pytest.fixture(scope="module")
+def filled(serve: Serve) -> Service:
+    """The service, once it has collected."""
+    running = serve()
+    assert running.request("POST", "/database").status_code == 200
+    return running
+
+
+@pytest.fixture(scope="module")
+def planted_service(serve: Serve) -> Service:
+    """The service with the tweets of two weeks, and a gap of #devops."""
+    service, (begin, end) = serve(*planted()), map(tweet_id, GAP)
+    listing = "INSERT INTO listings (tag_id, run_id, gap, expired, since_id, until_id, before, query, pages)"
+    values = "SELECT id, 1, 1, 0, ?, ?, ?, '', 0 FROM tags WHERE tag = '#devops'"
+    databases.asked(databases.url_of(service.log.parent), f"{listing} {values}", begin, end, end)
+    return service

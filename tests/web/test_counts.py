@@ -19,7 +19,7 @@ from queries.snowflakes import snowflake_time
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.environment import TAGS
-from tests.fixtures.service import Service, in_process
+from tests.fixtures.service import in_process
 from tests.fixtures.views import imported
 from web.asked import Asked, asked
 from web.figures import counts, tags, volume
@@ -28,21 +28,15 @@ from web.tables import Figure
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
 ALL_TAGS = 12
-NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """The service over a database with a tweet of #sre an hour, of 47 hours up to an hour before now; X is never asked."""
-    settings = {"TWITTER_API_URL": NOBODY, "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    """A collector with a tweet of #sre an hour, of 47 hours up to an hour before now; X is never asked."""
+    settings = {"TWITTER_API_URL": "http://127.0.0.1:9", "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
     with in_process(tmp_path, DATABASE_URL=databases.url_of(tmp_path), **settings) as running:
         imported(running, *(own_row(60 * hour) for hour in range(47)))
-        yield running
-
-
-@pytest.fixture
-def collector(service: Service) -> Collector:
-    return service.collector
+        yield running.collector
 
 
 def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
@@ -52,8 +46,7 @@ def collected(collector: Collector, begin: datetime, end: datetime, *, key: str 
 
 
 def shown(collector: Collector, query: str = "period=24h", *, now: datetime = NOW) -> tuple[counts.Volume, Figure, Asked]:
-    pairs = MultiDict(parse_qsl(query))
-    wanted = asked(pairs, now=now)
+    wanted = asked(MultiDict(parse_qsl(query)), now=now)
     with collector.database.reading() as session:
         found = counts.volume(session, wanted)
     return found, volume.over_time(found, wanted, ALL_TAGS), wanted
@@ -72,9 +65,8 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
     found, figure, _ = shown(collector)
     assert found.before is None
     assert volume.NO_BEFORE in figure.finding
-    assert [(mark.what, mark.end) for mark in found.marks] == [
-        ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
-    ]
+    [mark] = found.marks
+    assert (mark.what, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
     assert not found.spikes
 
 
@@ -84,8 +76,7 @@ def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(colle
     assert sum(found.counts) == 17
     assert found.total_before == 18
     assert [mark.what for mark in found.marks] == ["not collected yet"]
-    last = figure.table.rows[-1]
-    assert last[1:3] == (None, None)
+    assert figure.table.rows[-1][1:3] == (None, None)
     assert figure.curve
     assert len(figure.table.rows) - 1 in figure.curve.unfinished
 
@@ -96,9 +87,8 @@ def test_what_was_bought_from_the_archive_belongs_to_the_history_that_it_reaches
 
     def buy(session: Session) -> None:
         own = session.scalars(select(Tag.id).where(Tag.key == "#sre")).one()
-        session.add_all(
-            [Span(tag_id=own, since_id=begin, until_id=end + 1), Span(tag_id=own, since_id=apart - 9, until_id=apart)]
-        )
+        for since, until in ((begin, end + 1), (apart - 9, apart)):
+            session.add(Span(tag_id=own, since_id=since, until_id=until))
 
     collector.database.write(buy)
     found, _, _ = shown(collector)
@@ -116,6 +106,7 @@ def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
 
 def test_what_was_imported_alone_is_known_from_its_first_tweet_on(collector: Collector) -> None:
     assert shown(collector)[0].total_before is None
+    assert shown(collector, "until=2016-01-01T00:00:00Z")[1].finding == volume.NOTHING
     assert shown(collector, "period=12h")[0].total_before == 12
     assert shown(collector, "period=12h")[0].marks == ()
 
@@ -129,10 +120,3 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     changes = {row[0].text: row[-2:] for row in tags.by_tag(found, wanted, ALL_TAGS).table.rows}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")
-
-
-def test_an_empty_database_is_compared_with_nothing(service: Service) -> None:
-    assert service.request("DELETE", "/database").status_code == 200
-    found, figure, _ = shown(service.collector)
-    assert found.total_before is None
-    assert figure.finding == volume.NOTHING

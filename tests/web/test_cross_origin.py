@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import pytest
 from flask import Flask, Response, request, request_finished
@@ -13,9 +11,8 @@ from playwright.sync_api import Browser, Page
 
 from emulator import Emulator
 from tests.fixtures.browser import tab
-from tests.fixtures.environment import environment
-from tests.fixtures.pages import hosted
-from tests.fixtures.service import Service, listening
+from tests.fixtures.service import Service, hosted
+from tests.fixtures.views import Serve
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -44,20 +41,9 @@ window.done = (async () => ({{
 </script>"""
 
 
-@contextmanager
-def evil(target: str) -> Iterator[int]:
+def evil(target: str) -> AbstractContextManager[int]:
     """Serve the page that attacks the target, and give its port."""
-    with hosted(EVIL.format(target=target)) as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
-    """The service with tweets that an attacker might want."""
-    folder = tmp_path_factory.mktemp("filled")
-    with listening(folder, **environment(folder, pretend_x)) as server:
-        assert server.get("/database").status_code == 200
-        yield server
+    return hosted(Response(EVIL.format(target=target), content_type="text/html"))
 
 
 def state(server: Service) -> tuple[int, int]:
@@ -65,26 +51,18 @@ def state(server: Service) -> tuple[int, int]:
     return len(server.get("/tweets").json()["tweets"]), len(server.get("/collections").json()["collections"])
 
 
-@contextmanager
-def noted(server: Service) -> Iterator[Counter[tuple[str, int]]]:
-    """Count how often /database is asked for meanwhile, by method and status."""
-    found: Counter[tuple[str, int]] = Counter()
+def attacked(server: Service, page: Page, url: str, *, refusals: set[int]) -> dict[str, str]:
+    """Open the page that attacks, and return what its scripts got, once the service has refused all that it sends."""
+    answers: Counter[tuple[str, int]] = Counter()
 
     def note(_app: Flask, response: Response, **_more: object) -> None:
         if request.path == "/database":
-            found[request.method, response.status_code] += 1
+            answers[request.method, response.status_code] += 1
+
+    def refused(method: str) -> int:
+        return sum(answers[method, status] for status in refusals)
 
     with request_finished.connected_to(note, server.app):
-        yield found
-
-
-def attacked(server: Service, page: Page, url: str, *, refusals: set[int]) -> dict[str, str]:
-    """Open the page that attacks, and return what its scripts got, once the service has refused all that it sends."""
-    with noted(server) as answers:
-
-        def refused(method: str) -> int:
-            return sum(answers[method, status] for status in refusals)
-
         page.goto(url)
         outcomes: dict[str, str] = page.evaluate("window.done")
         wait_until(lambda: refused("GET") >= 7 and refused("POST") >= 3)
@@ -130,10 +108,10 @@ def test_the_services_own_page_and_the_address_bar_may_collect(filled: Service, 
     assert state(filled)[1] == count + 2
 
 
-def test_a_session_is_of_no_use_to_another_origin(tmp_path: Path, emulator: Emulator, chromium: Browser) -> None:
-    token = "write-7c1f0ad24b9e58d3"
-    settings = environment(tmp_path, emulator) | {"API_TOKEN": token}
-    with listening(tmp_path, **settings) as server, evil(server.url) as port, tab(chromium) as page:
+def test_a_session_is_of_no_use_to_another_origin(serve: Serve, pretend_x: Emulator, chromium: Browser) -> None:
+    token, sold = "write-7c1f0ad24b9e58d3", len(pretend_x.requests)
+    server = serve(API_TOKEN=token)
+    with evil(server.url) as port, tab(chromium) as page:
         page.goto(f"{server.url}/sign-in")
         page.get_by_label("Token").fill(token)
         page.get_by_role("button").click()
@@ -143,4 +121,4 @@ def test_a_session_is_of_no_use_to_another_origin(tmp_path: Path, emulator: Emul
         assert page.evaluate("fetch('/tags').then(answer => answer.status)") == 200
         for host in ("127.0.0.1", "localhost"):
             attacked(server, page, f"http://{host}:{port}/", refusals={401, 403})
-        assert not emulator.requests
+    assert len(pretend_x.requests) == sold

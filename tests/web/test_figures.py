@@ -4,69 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from emulator import Emulator
-from tests.fixtures import databases
-from tests.fixtures.archives import Json, tweet_id
+from tests.fixtures import views
 from tests.fixtures.browser import document, tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.service import Service
-from tests.fixtures.views import (
-    NOW,
-    caption,
-    column,
-    csv_path,
-    figure,
-    figures,
-    holding,
-    number,
-    rows,
-    starts,
-    total,
-    written,
-)
+from tests.fixtures.views import HOUR, WEEK, caption, column, figure, figures, number, rows, starts, total
 from web import words
 
-HOUR_NOW = NOW.replace(minute=0)
-WEEK, HOUR = timedelta(days=7), timedelta(hours=1)
-BURST, BURST_SIZE = HOUR_NOW - 50 * HOUR, 40
-GAP = (HOUR_NOW - 30 * HOUR, HOUR_NOW - 26 * HOUR)
-PATHS = ("/", "/view/tags/sre", "/view/authors/ada_3", "/?lang=pt&period=30d&tz=Asia%2FTokyo")
-
-
-def row(at: int, created: datetime) -> Json:
-    """Return a tweet of a time; every fifth is of #devops as well."""
-    tags = ["#devops", "#sre"] if at % 5 == 0 else ["#sre"]
-    who: Json = {"username": f"ada_{at % 13}", "author": f"Ada {at % 13}", "followers": 1_234 * (at % 13)}
-    more: Json = {"lang": ("en", "en", "pt")[at % 3], "country": "Peru" if at % 4 == 0 else None, "tags": tags, "rash": tags[0]}
-    more["country_code"] = "PE" if more["country"] else None
-    return written(created, at, f"number {at} #sre #rarely{at % 6}", **who, **more)
-
-
-def planted() -> list[Json]:
-    """Return a tweet an hour of this week and every other hour of the week before, and a burst."""
-    usual = [HOUR_NOW - at * HOUR + HOUR / 6 for at in range(3, 150)]
-    before = [HOUR_NOW - WEEK - at * HOUR + HOUR / 6 for at in range(4, 170, 2)]
-    burst = [BURST + timedelta(seconds=at) for at in range(BURST_SIZE)]
-    return [row(at, when) for at, when in enumerate([*usual, *before, *burst])]
+PATHS = ("/", "/view/authors/ada_3", "/?lang=pt&period=30d&tz=Asia%2FTokyo")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
-    """The service with what was planted, and a gap of #devops."""
-    folder = tmp_path_factory.mktemp("figures")
-    with holding(folder, pretend_x, *planted()) as running:
-        gap = [tweet_id(when) for when in GAP]
-        listing = "INSERT INTO listings (tag_id, run_id, gap, expired, since_id, until_id, before, query, pages)"
-        values = "SELECT id, 1, 1, 0, ?, ?, ?, '', 0 FROM tags WHERE tag = '#devops'"
-        databases.asked(databases.url_of(folder), f"{listing} {values}", gap[0], gap[1], gap[1])
-        yield running
+def service(planted_service: Service) -> Service:
+    return planted_service
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +31,9 @@ def overview(service: Service) -> Element:
 
 
 def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
-    """Return the rows of a figure's CSV."""
-    answer = service.get(csv_path(page, name))
+    """Return the rows of a figure's CSV, to which it links."""
+    [path] = [one["href"] for one in figure(page, name).all("a", href=True) if one["href"].startswith("/view/figures/")]
+    answer = service.get(path)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(io.StringIO(answer.text)))
 
@@ -122,10 +79,10 @@ def test_captions_say_what_leads(service: Service, overview: Element) -> None:
 
 def test_a_planted_burst_and_a_planted_gap_are_marked(service: Service, overview: Element) -> None:
     notes = dict(zip(starts(overview, "volume"), column(overview, "volume", "Note"), strict=True))
-    assert [start for start, note in notes.items() if "spike" in note] == [f"{BURST:%Y-%m-%dT%H:%M:%SZ}"]
-    gaps = [f"{GAP[0] + at * HOUR:%Y-%m-%dT%H:%M:%SZ}" for at in range(4)]
+    assert [start for start, note in notes.items() if "spike" in note] == [f"{views.BURST:%Y-%m-%dT%H:%M:%SZ}"]
+    gaps = [f"{views.GAP[0] + at * HOUR:%Y-%m-%dT%H:%M:%SZ}" for at in range(4)]
     assert [start for start, note in notes.items() if "gap in #devops" in note] == gaps
-    assert f"{BURST_SIZE + 1}" in caption(overview, "volume")
+    assert f"{views.BURST_SIZE + 1}" in caption(overview, "volume")
     of = {tag: column(opened(service, f"/view/tags/{tag}"), "volume", "Note") for tag in ("sre", "devops")}
     assert {tag: sum("gap" in note for note in notes) for tag, notes in of.items()} == {"sre": 0, "devops": 4}
 
@@ -136,7 +93,7 @@ def test_the_still_picture_draws_the_counts(overview: Element) -> None:
     heights = [float(point.split(",")[1]) for point in now["points"].split()]
     counts = [number(one) for one in column(overview, "volume", "Tweets")]
     assert len(heights) == len(counts) - len(own.all("tr", class_="open"))
-    assert heights.index(min(heights)) == counts.index(BURST_SIZE + 1)
+    assert heights.index(min(heights)) == counts.index(views.BURST_SIZE + 1)
 
 
 def test_the_week_before_stands_beside_each_hour(service: Service, overview: Element) -> None:

@@ -1,66 +1,50 @@
-"""Health at a glance, and what every page says of where its tweets come from."""
+"""Health at a glance, part by part, and what every page says of where its tweets come from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from api import collector_for
+from collector.collector import Collector
 from emulator import Emulator
+from formats.parameters import UTC
 from telemetry.logs import LogMetrics
 from telemetry.metrics import HttpMetrics
-from tests.fixtures.documents import Element, opened
-from tests.fixtures.environment import environment
+from tests.fixtures.documents import opened
+from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
-from tests.fixtures.views import total
-from web.parts import Level
+from tests.fixtures.views import Serve, total
+from web.parts import Level, Part
+from web.parts import parts as parts_of
 from web.shipping import Shipping, shipping
 
+Make = Callable[..., Collector]
 TOKEN = "write-7c1f0ad24b9e58d3"
 PAGES = ("/", "/view/tweets", "/view/tags", "/view/tags/devops", "/view/collections", "/view/collections/new", "/view/health")
+QUIET = Shipping(enabled=False, sent=0, dropped=0, queued=0)
 BANNER = "These tweets are invented."
 LINKS = {"Grafana": "http://127.0.0.1:3000", "Kibana": "http://127.0.0.1:5601", "Prometheus": "http://127.0.0.1:9090"}
 
 
-@pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service as it is without credentials, once it has collected: its own emulator stands in. It has tokens."""
-    folder = tmp_path_factory.mktemp("emulated")
-    database = {"DATABASE_URL": f"sqlite:///{folder / 'emulated.db'}", "DATA_FOLDER": str(folder)}
-    with in_process(folder, **database, COLLECT_ON_START="0", TAGS="#devops", TW_NUMBER="10", API_TOKEN=TOKEN) as running:
-        yield running
+def test_every_page_says_that_the_tweets_are_invented_and_none_where_they_are_not(filled: Service, tmp_path: Path) -> None:
+    bearer, database = {"Authorization": f"Bearer {TOKEN}"}, f"sqlite:///{tmp_path / 'emulated.db'}"
+    with in_process(tmp_path, DATABASE_URL=database, COLLECT_ON_START="0", TAGS="#devops", API_TOKEN=TOKEN) as emulated:
+        assert emulated.request("POST", "/database", headers=bearer).status_code == 200
+        for path in ("/sign-in", *PAGES, "/view/collections/1", "/view/nothing", "/docs"):
+            page = opened(emulated, path, bearer, status=404 if path == "/view/nothing" else 200)
+            assert page.one("aside").words.startswith(BANNER), path
+    assert not [path for path in (*PAGES[::3], "/docs") if BANNER in opened(filled, path).text]
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Service]:
-    """The service alone, over an X that is not its own, once it has collected."""
-    folder = tmp_path_factory.mktemp("plain")
-    with in_process(folder, **environment(folder, pretend_x)) as running:
-        assert running.request("POST", "/database").status_code == 200
-        yield running
-
-
-def part(page: Element, name: str) -> str:
-    """Return what the page says of a part."""
-    [found] = [one.words for one in page.one("ul", class_="parts").all("li") if one.one("h2").words.startswith(name)]
-    return found
-
-
-def test_every_page_says_that_the_tweets_are_invented_and_none_where_they_are_not(emulated: Service, plain: Service) -> None:
-    bearer = {"Authorization": f"Bearer {TOKEN}"}
-    assert emulated.request("POST", "/database", headers=bearer).status_code == 200
-    for path in ("/sign-in", *PAGES, "/view/collections/1", "/view/nothing", "/docs"):
-        status = 404 if path == "/view/nothing" else 200
-        assert opened(emulated, path, bearer, status=status).one("aside").words.startswith(BANNER), path
-    assert not [path for path in (*PAGES[::3], "/docs") if BANNER in opened(plain, path).text]
-
-
-def test_other_programs_are_linked_where_they_are_configured(plain: Service, pretend_x: Emulator) -> None:
-    folder = plain.log.parent
-    settings = environment(folder, pretend_x) | {f"{name.upper()}_URL": url for name, url in LINKS.items()}
-    with in_process(folder, **settings) as running:
-        beside, alone = (opened(service, "/view/health").one("main").all("a") for service in (running, plain))
+def test_other_programs_are_linked_where_they_are_configured(filled: Service, serve: Serve) -> None:
+    linked = serve(**{f"{name.upper()}_URL": url for name, url in LINKS.items()})
+    beside, alone = (opened(service, "/view/health").one("main").all("a") for service in (linked, filled))
     assert {one.words: one["href"] for one in beside if one.words in LINKS} == LINKS
     assert not [one for one in alone if one.words in LINKS]
     assert "/docs" in [one["href"] for one in alone]
@@ -69,7 +53,7 @@ def test_other_programs_are_linked_where_they_are_configured(plain: Service, pre
 def test_how_records_fare_on_their_way_is_read_from_the_metrics() -> None:
     metrics = HttpMetrics(Flask(__name__))
     logs = LogMetrics(metrics.registry)
-    assert shipping(metrics) == Shipping(enabled=False, sent=0, dropped=0, queued=0)
+    assert shipping(metrics) == QUIET
     logs.enabled(True)
     logs.delivery.sent(5)
     logs.delivery.dropped("queue-full", 2)
@@ -78,12 +62,73 @@ def test_how_records_fare_on_their_way_is_read_from_the_metrics() -> None:
     assert shipping(metrics) == Shipping(enabled=True, sent=5, dropped=3, queued=7)
 
 
-def test_the_parts_the_state_of_the_database_and_the_version_are_said(plain: Service) -> None:
-    page = opened(plain, "/view/health")
+def test_the_parts_the_state_of_the_database_and_the_version_are_said(filled: Service) -> None:
+    page = opened(filled, "/view/health")
     assert total(page, "Database") == "SQLite"
-    assert total(page, "Version") == plain.get("/openapi.json").json()["info"]["version"]
-    assert int(total(page, "Tweets stored").replace(",", "")) == len(plain.get("/tweets").json()["tweets"]) > 0
+    assert total(page, "Version") == filled.get("/openapi.json").json()["info"]["version"]
+    assert int(total(page, "Tweets stored").replace(",", "")) == len(filled.get("/tweets").json()["tweets"]) > 0
     assert total(page, "Size").split()[1] in ("kB", "MB")
-    assert "LOGSTASH_HOST" in part(page, "Logs")
-    assert {Level.WELL.word in part(page, name) for name in ("Logs", "Collection", "X")} == {True}
-    assert part(page, "Budget")
+    parts = {one.one("h2").words.split()[0]: one.words for one in page.one("ul", class_="parts").all("li")}
+    assert "LOGSTASH_HOST" in parts["Logs"]
+    assert [name for name in ("Logs", "Collection", "X") if Level.WELL.word not in parts[name]] == []
+    assert parts["Budget"]
+
+
+@pytest.fixture
+def make(make_settings: MakeSettings) -> Iterator[Make]:
+    """Make a collector with these settings, its database migrated."""
+    with ExitStack() as made:
+
+        def one(**settings: str) -> Collector:
+            collector = made.enter_context(closing(collector_for(make_settings(X_RETRIES="0", **settings))))
+            collector.prepare()
+            return collector
+
+        yield one
+
+
+def parts(collector: Collector, shipped: Shipping = QUIET) -> dict[str, Part]:
+    with collector.database.reading() as session:
+        return {part.name: part for part in parts_of(session, collector, shipped, UTC)}
+
+
+def collect(collector: Collector) -> Any:
+    return collector.outcome(collector.start())
+
+
+def test_a_new_service_says_that_nothing_has_been_collected_and_then_all_is_well(make: Make) -> None:
+    collector = make(MONTHLY_BUDGET_USD="1000")
+    found = parts(collector)
+    assert (found["Collection"].level, found["Budget"].level) == (Level.LOOK, Level.WELL)
+    assert "Nothing has been collected" in found["Collection"].stands
+    collect(collector)
+    assert {part.level for part in parts(collector).values()} == {Level.WELL}
+
+
+def test_an_x_that_holds_things_up_wants_a_look_until_it_answers_again(make: Make, emulator: Emulator) -> None:
+    collector = make()
+    emulator.plan("rate_limit", times=None)
+    collect(collector)
+    found = parts(collector)["X"]
+    assert (found.level, "rate limit" in found.stands, bool(found.advice)) == (Level.LOOK, True, True)
+    emulator.clear_faults()
+    collect(collector)
+    assert parts(collector)["X"].level is Level.WELL
+
+
+def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make) -> None:
+    found = parts(make(MONTHLY_BUDGET_USD="0.01"))["Budget"]
+    assert found.level is Level.BROKEN
+    assert "does not pay for the smallest request" in found.stands
+
+
+def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
+    collector = make()
+    for sent, dropped, queued, level, said in (
+        (5, 0, 1, Level.WELL, "1 waiting"),
+        (0, 0, 9, Level.LOOK, "9 wait"),
+        (5, 2, 0, Level.LOOK, "2 records dropped"),
+    ):
+        found = parts(collector, Shipping(enabled=True, sent=sent, dropped=dropped, queued=queued))["Logs"]
+        assert (found.level, said in found.stands) == (level, True)
+    assert parts(collector)["Logs"].level is Level.WELL

@@ -33,7 +33,7 @@ COMPARED = {(5, None): "", (5, 0): "none in May", (0, 0): "", (4, 4): "as many a
         (words.dollars, MONEY),
         (lambda pair: words.compared(*pair, than="May"), COMPARED),
     ],
-    ids=["what is not all is never 100 %", "a change", "the largest unit of which there are several", "money", "against"],
+    ids=["share", "change", "length", "dollars", "compared"],
 )
 def test_it_is_said_so(say: Callable[[object], str], said: dict[object, str]) -> None:
     assert {value: say(value) for value in said} == said
