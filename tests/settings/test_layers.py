@@ -25,7 +25,7 @@ def test_an_empty_value_or_a_placeholder_asks_the_next_layer_and_what_only_holds
         assert load_from({"TWITTER_BEARER_TOKEN": value}, env="TWITTER_BEARER_TOKEN=other").twitter_bearer_token == value
 
 
-def test_a_file_that_is_no_text_or_a_folder_is_named_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_a_folder_or_no_text_is_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     with pytest.raises(SettingError, match=r"\A\.env: can't be read: IsADirectoryError\Z"):
         load({}, folder=tmp_path)
@@ -53,19 +53,15 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) 
 FLASK = {"FLASK_RUN_FROM_CLI": "true"}
 
 
-@pytest.mark.parametrize(
-    ("environment", "port"),
-    [
+def test_what_flask_copied_from_env_into_the_environment_does_not_beat_env_local(load_from: Load) -> None:
+    for environment, port in (
         ({"PORT": "3003"}, 3003),  # the user's own, though it is .env's value
         (FLASK | {"PORT": "3003"}, 2002),  # what flask has copied from .env
         (FLASK | {"PORT": "1001"}, 1001),  # the user's own
-    ],
-)
-def test_what_flask_copied_from_env_into_the_environment_does_not_beat_env_local(
-    load_from: Load, environment: dict[str, str], port: int
-) -> None:
-    assert load_from(environment, local="PORT=2002", env="PORT=3003").port == port
-    assert load_from(environment | {"WORKERS": "<number>"}, local="WORKERS=2", env="WORKERS=<number>").workers == 2
+    ):
+        assert load_from(environment, local="PORT=2002", env="PORT=3003").port == port
+    copied = FLASK | {"WORKERS": "<number>"}
+    assert load_from(copied, local="WORKERS=2", env="WORKERS=<number>").workers == 2
 
 
 def test_a_relative_sqlite_url_means_the_same_file_from_every_folder(load_from: Load) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from alchemy import Database
 from api import collector_for, get_tweets
 from app import create_app
 from collector import sources
-from collector.collector import Collector
 from collector.copies.backups import drop
 from collector.imports import Import
 from collector.sources import SourceRefused, choose
@@ -33,8 +31,6 @@ HOST = {"TWITTER_API_URL": "http://127.0.0.1:9"}
 NO_CREDENTIALS = f"the stored tweets are real and no credentials are set: set {CREDENTIALS}"
 INVENTED = "the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first"
 
-MakeCollector = Callable[[Settings], Collector]
-
 
 @pytest.fixture
 def real_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -42,21 +38,6 @@ def real_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sources, "REAL_FILE", tmp_path / "data/tweets.db")
     monkeypatch.setattr(sources, "EMULATED_FILE", tmp_path / "data/emulated.db")
     return tmp_path / "data/tweets.db"
-
-
-@pytest.fixture
-def collector_of(real_file: Path) -> Iterator[MakeCollector]:
-    """Make prepared collectors, and close them in the end."""
-    made: list[Collector] = []
-
-    def make(settings: Settings) -> Collector:
-        made.append(collector_for(settings))
-        made[-1].prepare()
-        return made[-1]
-
-    yield make
-    for collector in made:
-        collector.close()
 
 
 def chosen(settings: Settings) -> tuple[str, str]:
@@ -77,10 +58,7 @@ def test_without_stored_tweets_credentials_decide(load_from: Load) -> None:
     mine = {"DATABASE_URL": "sqlite:////srv/mine.db"}
     for environment, expected in (
         ({}, ("emulated.db", "emulator")),
-        (BEARER, ("tweets.db", "x")),
-        (OAUTH, ("tweets.db", "x")),
-        (HOST, ("tweets.db", "x")),
-        (BEARER | HOST, ("tweets.db", "x")),
+        *((given, ("tweets.db", "x")) for given in (BEARER, OAUTH, HOST, BEARER | HOST)),
         (mine, ("mine.db", "emulator")),
         (BEARER | mine, ("mine.db", "x")),
         (HOST | mine, ("mine.db", "x")),
@@ -132,21 +110,20 @@ def test_real_tweets_without_credentials_are_served_and_a_collection_says_what_t
     assert "an emulator of X stands in" not in caplog.text
 
 
-def test_real_tweets_do_not_come_into_a_database_of_invented_ones(
-    load_from: Load, tmp_path: Path, emulator: Emulator, collector_of: MakeCollector
-) -> None:
+def test_real_tweets_do_not_come_into_a_database_of_invented_ones(load_from: Load, tmp_path: Path, emulator: Emulator) -> None:
     file = {"DATABASE_URL": f"sqlite:///{tmp_path}/mine.db"}
-    invented = collector_of(load_from(FEW | file))
-    assert get_tweets(invented).state == "done"
-    real = collector_of(load_from(FEW | file | {"TWITTER_API_URL": emulator.url}))
-    with pytest.raises(SourceRefused) as refused:
-        real.start()
-    assert str(refused.value) == INVENTED
-    with pytest.raises(SourceRefused):
-        Import(real.database)
-    assert emulator.requests == []
-    assert sum(map(len, in_batches(real.database))) == 10
-    drop(real.database)
-    assert get_tweets(real).state == "done"
-    with pytest.raises(SourceRefused):
-        invented.start()
+    settings = load_from(FEW | file), load_from(FEW | file | {"TWITTER_API_URL": emulator.url})
+    with closing(collector_for(settings[0])) as invented, closing(collector_for(settings[1])) as real:
+        invented.prepare()
+        assert get_tweets(invented).state == "done"
+        with pytest.raises(SourceRefused) as refused:
+            real.start()
+        assert str(refused.value) == INVENTED
+        with pytest.raises(SourceRefused):
+            Import(real.database)
+        assert emulator.requests == []
+        assert sum(map(len, in_batches(real.database))) == 10
+        drop(real.database)
+        assert get_tweets(real).state == "done"
+        with pytest.raises(SourceRefused):
+            invented.start()

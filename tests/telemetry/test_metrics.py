@@ -129,6 +129,7 @@ def test_the_collector_is_counted_whoever_collects(service: Service, emulator: E
 
 def test_a_streamed_response_is_timed_to_its_end(make_settings: MakeSettings) -> None:
     app = create_app(make_settings())
+    app.extensions["collector"].prepare()
 
     @app.get("/slow")
     def slow() -> Iterator[bytes]:
@@ -136,14 +137,13 @@ def test_a_streamed_response_is_timed_to_its_end(make_settings: MakeSettings) ->
         time.sleep(0.1)  # what is measured
         yield b"last"
 
-    app.extensions["collector"].prepare()
-    client = app.test_client()
-    assert client.get("/slow", buffered=True).data == b"firstlast"
-    found = samples(client.get("/metrics").text)
+    with closing(app.extensions["collector"]):
+        client = app.test_client()
+        assert client.get("/slow", buffered=True).data == b"firstlast"
+        found = samples(client.get("/metrics").text)
     labels = {"method": "GET", "url_rule": "/slow", "status": "200"}
     assert (value(found, SECONDS + "sum", **labels) or 0) >= 0.1
     assert value(found, SECONDS + "count", **labels) == 1
-    app.extensions["collector"].close()
 
 
 def test_two_apps_in_one_process_do_not_share_figures(make_settings: MakeSettings) -> None:
