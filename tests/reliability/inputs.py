@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import reduce
 from operator import getitem
 from random import Random
@@ -47,9 +47,11 @@ def lines(draw: st.DrawFn) -> bytes:
     line, path = draw(st.sampled_from(PLACES))
     marks: list[str] = []
     for _ in range(draw(st.integers(0, 4))):
-        line = draw(st.sampled_from(CHANGES))(draw, line, path, marks)
+        line = _another(draw, line, path, marks)
         left = [way for way in parts(line) if way]
-        path = draw(st.sampled_from(left)) if left else ()
+        if not left:
+            break
+        path = draw(st.sampled_from(left))
     text = json.dumps(line, ensure_ascii=draw(st.booleans()))
     for number, fragment in enumerate(marks):
         text = text.replace(json.dumps(f"{MARK}{number}"), fragment)
@@ -61,29 +63,20 @@ def part_at(line: Any, path: Iterable[Any]) -> Any:
 
 
 def _another(draw: st.DrawFn, line: Any, path: Path, marks: list[str]) -> Any:
-    marks.append(draw(st.sampled_from(sorted(LONG.values())) if draw(RARELY) == 0 else FRAGMENT))
-    return changed(line, path, f"{MARK}{len(marks) - 1}") if path else line
-
-
-def _moved(draw: st.DrawFn, line: Any, path: Path, _marks: list[str]) -> Any:
-    return changed(line, path, part_at(*draw(st.sampled_from(PLACES)))) if path else line
-
-
-def _gone(_draw: st.DrawFn, line: Any, path: Path, _marks: list[str]) -> Any:
-    if not path:
-        return line
+    """Let a part be another value or one from elsewhere, come several times, or go."""
+    kind = draw(st.integers(0, 4))
+    if kind < 2:
+        marks.append(draw(st.sampled_from(sorted(LONG.values())) if draw(RARELY) == 0 else FRAGMENT))
+        return changed(line, path, f"{MARK}{len(marks) - 1}")
+    if kind == 2:
+        return changed(line, path, part_at(*draw(st.sampled_from(PLACES))))
+    if kind == 3:
+        return changed(line, path, [part_at(line, path)] * draw(st.integers(0, 30)))
     *above, last = path
     holder = part_at(line, above)
     rest = {**holder} if isinstance(holder, dict) else [*holder]
     del rest[last]
     return changed(line, tuple(above), rest)
-
-
-def _repeated(draw: st.DrawFn, line: Any, path: Path, _marks: list[str]) -> Any:
-    return changed(line, path, [part_at(line, path)] * draw(st.integers(0, 30))) if path else line
-
-
-CHANGES: list[Callable[[st.DrawFn, Any, Path, list[str]], Any]] = [_another, _another, _moved, _gone, _repeated]
 
 
 @st.composite

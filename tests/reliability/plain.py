@@ -60,9 +60,8 @@ class Asked(NamedTuple):
     def query(self) -> list[tuple[str, str]]:
         """Return the parameters of a request."""
         pairs = [("tag", tag) for tag in self.tag]
-        for name in ("lang", "country", "author", "q", "since", "until", "min_followers"):
-            value = getattr(self, name)
-            if value is not None:
+        for name, value in self._asdict().items():
+            if name != "tag" and value is not None:
                 pairs.append((name, shown(value) or "" if isinstance(value, datetime) else str(value)))
         return pairs
 
