@@ -124,15 +124,15 @@ def test_what_is_ignored_passes_with_its_reason_and_fails_without_a_reason_or_a_
 
 def test_requirements_that_are_not_pinned_with_sums_fail(tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
-    for text in ("jinja2>=3\n", "jinja2==3.1.6\n"):
-        file.write_text(text)
-        assert main([str(file)]) == 1
+    file.write_text("jinja2==3.1.6\n")
+    assert main([str(file)]) == 1
 
 
-@pytest.mark.stack
-def test_a_failure_of_the_program_is_not_taken_for_one_of_the_network(tmp_path: Path) -> None:
+def test_a_failure_of_the_program_is_not_taken_for_one_of_the_network(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr="No such file or directory")
+    monkeypatch.setattr("scripts.audit._run", lambda *_arguments: failed)
     with pytest.raises(Broken):
-        answer([tmp_path / "missing.txt"], SERVICES["OSV"], ["jinja2"])
+        answer([old], SERVICES["OSV"], ["jinja2"])
 
 
 @pytest.mark.stack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,7 @@ import pytest
 import yaml
 
 from tests.prometheus.rulebook import PROMETHEUS, alerts
-from tests.stack.shells import LONGEST_S, found
-
-APPLETS = ("sh", "sed", "grep", "tr", "cat", "id", "dirname")
+from tests.stack.shells import LONGEST_S, Shell, found
 
 pytestmark = pytest.mark.stack
 
@@ -60,23 +57,17 @@ Write = Callable[..., Written]
 @pytest.fixture(params=["sh", "busybox"])
 def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
     """Run the entry point by the system's shell, or with nothing but busybox, with a stand-in for Alertmanager."""
-    programs, password, shell = tmp_path / "bin", tmp_path / "pass word's", found(request.param)
+    programs, password, shell = tmp_path / "bin", tmp_path / "pass word's", Shell.named(request.param, tmp_path)
     programs.mkdir()
     password.write_text("secret\n")
-    stand_in = programs / "alertmanager"
-    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    stand_in.chmod(0o755)
-    path = f"{programs}:{os.environ['PATH']}"
-    if request.param == "busybox":
-        path, shell = str(programs), str(programs / "sh")
-        for applet in APPLETS:
-            (programs / applet).symlink_to(found("busybox"))
+    (programs / "alertmanager").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (programs / "alertmanager").chmod(0o755)
 
     def run(**settings: str) -> Written:
-        env = {name: str(password) if value == "PASSWORD" else value for name, value in settings.items()}
-        command = [shell, str(PROMETHEUS / "alertmanager-entrypoint.sh"), "--storage.path=/alertmanager"]
-        variables = {"PATH": path, "TMPDIR": str(tmp_path), **env}
-        ran = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=LONGEST_S)
+        given = {name: str(password) if value == "PASSWORD" else value for name, value in settings.items()}
+        script = PROMETHEUS / "alertmanager-entrypoint.sh"
+        with_ours = Shell(shell.command, f"{programs}:{shell.tools}")
+        ran = with_ours.run(script, "--storage.path=/alertmanager", TMPDIR=str(tmp_path), **given)
         return Written(ran.returncode, ran.stderr, ran.stdout.splitlines(), tmp_path / "alertmanager.yml")
 
     return run

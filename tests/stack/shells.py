@@ -16,7 +16,7 @@ LONGEST_S = 60
 SCRIPT = ROOT / "scripts/stack-secrets"
 SERVICE = "twitterapi/"
 ALWAYS = {"api-token", "api-read-token", "metrics-token"}
-APPLETS = ("cat", "chmod", "chown", "cmp", "cut", "grep", "head", "id", "mkdir", "mv", "readlink", "rm", "sed", "tr")
+APPLETS = "cat chmod chown cmp cut dirname grep head id mkdir mv readlink rm sed sh tr"
 
 Done = subprocess.CompletedProcess[str]
 
@@ -41,7 +41,7 @@ class Shell(NamedTuple):
         if name != "busybox":
             return cls([program], os.environ["PATH"])
         (folder / "tools").mkdir()
-        for applet in APPLETS:
+        for applet in APPLETS.split():
             (folder / "tools" / applet).symlink_to(program)
         return cls([program, "sh"], str(folder / "tools"))
 

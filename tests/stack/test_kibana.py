@@ -11,7 +11,6 @@ import re
 import yaml
 
 from tests.fixtures.environment import ROOT
-from tests.stack.files import services
 from tests.stack.records import KNOWN_FIELDS, Json
 
 SETTINGS = {"server.name", "server.host", "server.publicBaseUrl", "uiSettings.overrides"}
@@ -75,9 +74,3 @@ def test_secrets_come_from_the_start_script_and_become_no_arguments() -> None:
     [exported] = re.findall(r"^export (.+)$", (ROOT / "kibana/start.sh").read_text(), re.MULTILINE)
     assert wanted == set(exported.split())
     assert all(name.startswith("SECRET_") for name in wanted), "the image makes arguments of names that are settings"
-
-
-def test_kibana_setup_finds_its_files_where_they_are_mounted() -> None:
-    service = services()["kibana-setup"]
-    assert "./kibana:/setup:ro" in service["volumes"]
-    assert service["entrypoint"] == ["/bin/sh", "/setup/setup.sh"]

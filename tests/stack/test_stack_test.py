@@ -84,19 +84,20 @@ def series(value: int) -> Any:
     return {"data": {"result": [{"value": [0, str(value)]}]}}
 
 
-def hits(events: list[Any]) -> Any:
-    return {"hits": {"hits": [{"_source": event} for event in events]}}
+def search(find: Callable[[str], list[Any]]) -> Callable[[Asked], Any]:
+    """Return how Elasticsearch answers that finds these events for the id of a request."""
 
+    def answer(asked: Asked) -> Any:
+        events = find(asked.json()["query"]["term"]["http.request.id"])
+        return {"hits": {"hits": [{"_source": event} for event in events]}}
 
-def wanted(asked: Asked) -> str:
-    """Return the id of the request that a search is for; its last letter is the request's number."""
-    return str(asked.json()["query"]["term"]["http.request.id"])
+    return answer
 
 
 def statuses(*found: int) -> Callable[[Asked], Any]:
     """Return how Elasticsearch answers that has the access events of so many requests, with these statuses."""
     events = [{"event": {"duration": 1}, "http": {"response": {"status_code": status}}} for status in found]
-    return lambda asked: hits(events[int(wanted(asked)[-1]) - 1 :][:1])
+    return search(lambda wanted: events[int(wanted[-1]) - 1 :][:1])  # its last letter is the request's number
 
 
 @pytest.fixture
@@ -288,8 +289,8 @@ def command(checkout: Path, urls: dict[str, str], **variables: str) -> subproces
 @with_programs
 def test_a_request_to_the_service_is_found_on_every_way(checkout: Path, standins: Standins, tmp_path: Path) -> None:
     records: list[Any] = []
-    standins.elasticsearch.answers["/logs"] = lambda asked: hits(
-        [record for record in records if record.get("http", {}).get("request", {}).get("id") == wanted(asked)]
+    standins.elasticsearch.answers["/logs"] = search(
+        lambda wanted: [record for record in records if record.get("http", {}).get("request", {}).get("id") == wanted]
     )
     with Emulator() as emulator, logstash(records) as port:
         shipped = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(port)}
