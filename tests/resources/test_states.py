@@ -17,20 +17,11 @@ from tests.fixtures.service import Service
 from tests.fixtures.waiting import wait_until
 from tests.resources.conftest import Start, imported
 
-PATHS = (
-    "/tweets",
-    "/tweets?sort=-followers&limit=50",
-    "/tweets?tag=sre&format=ids",
-    "/tweets?order_by_followers_desc=5",
-    "/tweets_per_hour",
-    "/tweets_per_hour?lang=en",
-    "/tweets_per_tag",
-    "/authors",
-    "/facets?by=lang",
-    "/facets?by=tag&lang=en",
-    "/timeline?bucket=15m",
-    "/tags/sre/related",
-)
+PATHS = [
+    *("/tweets", "/tweets?sort=-followers&limit=50", "/tweets?tag=sre&format=ids", "/tweets?order_by_followers_desc=5"),
+    *("/tweets_per_hour", "/tweets_per_hour?lang=en", "/tweets_per_tag", "/authors", "/facets?by=lang"),
+    *("/facets?by=tag&lang=en", "/timeline?bucket=15m", "/tags/sre/related"),
+]
 FIRST = 60
 
 pytestmark = pytest.mark.dialects
