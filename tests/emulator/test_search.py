@@ -67,6 +67,9 @@ def test_without_fields_tweets_people_and_places_have_their_default_ones(reader:
     page = reader.search("#devops has:geo", expansions="author_id,geo.place_id").body["includes"]
     assert {key for user in page["users"] for key in user} == {"id", "name", "username"}
     assert {key for place in page["places"] for key in place} == {"id", "full_name"}
+    wide = reader.search("#devops has:geo", expansions="author_id,referenced_tweets.id.author_id").body["includes"]
+    assert {user["id"] for user in page["users"]} < {user["id"] for user in wide["users"]}
+    assert wide["tweets"]
 
 
 def test_the_usual_fields_are_all_there(reader: Client, devops: list[Json]) -> None:
