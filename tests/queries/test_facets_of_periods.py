@@ -15,13 +15,12 @@ from alchemy import Database
 from collector.tweets.deletions import remove
 from collector.tweets.rollups import ROLLUPS
 from models import FacetHour
-from queries import tweets
 from queries.facets import Facets, facets
 from queries.filters import ALL, LAST_SECOND, Filters
 from queries.tweets import TweetView
 from queries.whole_hours import whole_hours
 from tests.fixtures.archives import Json, own_row, tweet_id
-from tests.queries.invented import imported
+from tests.queries.invented import imported, wanted
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -42,10 +41,6 @@ def tweet(second: int, number: int, lang: str | None, place: tuple[Any, Any], ta
 def asked(database: Database, by: str, since: datetime | None = None, until: datetime | None = None) -> Facets:
     with database.reading() as session:
         return facets(session, by, Filters(since=since, until=until))
-
-
-def shown(database: Database) -> list[TweetView]:
-    return [view for batch in tweets.in_batches(database) for view in batch]
 
 
 def values(view: TweetView, by: str) -> Iterable[str]:
@@ -91,9 +86,17 @@ PERIODS = [
 
 @pytest.mark.dialects
 def test_bounds_at_and_beside_hours_are_kept_to_the_second(database: Database) -> None:
-    views = shown(database)
+    views = wanted(database, ALL)
     for by, (since, until) in product(BY, PERIODS):
         assert asked(database, by, since, until) == expected(views, by, since, until), (by, since, until)
+
+
+@pytest.mark.dialects
+def test_facets_of_the_wanted_tweets_are_a_plain_count_of_a_list_of_them(database: Database) -> None:
+    others = Filters(lang="en"), Filters(tags=("#ops",)), Filters(author="user_1"), Filters(country="PE", since=NOON)
+    for by, filters in product(BY, (ALL, *others)):
+        with database.reading() as session:
+            assert facets(session, by, filters) == expected(wanted(database, filters), by, None, None), (by, filters)
 
 
 def test_a_period_is_cut_into_whole_hours_and_two_edges_at_most() -> None:
