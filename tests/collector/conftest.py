@@ -102,3 +102,9 @@ def run_api(tmp_path: Path, emulator: Emulator, database_backend: str, monkeypat
 def asked(emulator: Emulator, path: str | None = None) -> list[dict[str, Any]]:
     """Return the parameters of what X was asked, at one path or at all."""
     return [dict(request.params) for request in emulator.requests if path in (None, request.path)]
+
+
+def rows(database: Database, query: Any) -> list[Any]:
+    """Return the rows that a query finds."""
+    with database.reading() as session:
+        return list(session.execute(query))

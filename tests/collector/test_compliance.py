@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, TypeVar
@@ -23,10 +20,9 @@ from sqlalchemy import select, update
 from alchemy import DatabaseUnavailable
 from api import collector_for, get_tweets
 from collector.collector import Collector
-from collector.compliance import records, redactions, rounds
+from collector.compliance import redactions, rounds
 from collector.compliance.jobs import Complied, Waiting, X, comply
 from collector.compliance.records import Records
-from collector.payloads import unpacked
 from collector.tweets import erasure
 from collector.verification import faults
 from collector.x import app_only
@@ -36,10 +32,10 @@ from collector.x.failures import XFailure, unwell
 from collector.x.transport import Access
 from collector.x.tries import Patience
 from emulator import Emulator
-from models import ComplianceJob, Lease, Payload, Tweet, Version
+from models import ComplianceJob, Tweet, Version
 from settings import load
-from tests.collector.conftest import NOON, MakeCollector, standing
-from tests.fixtures.environment import ROOT, environment
+from tests.collector.conftest import NOON, MakeCollector, rows, standing
+from tests.fixtures.environment import environment
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 T = TypeVar("T")
@@ -68,7 +64,7 @@ class Round:
 
     def __init__(self, collector: Collector, x: AppOnly, emulator: Emulator) -> None:
         self.collector, self.x, self.emulator = collector, x, emulator
-        self.every = sorted({*self._all(Tweet.id), *self._all(Version.id)})
+        self.every = self.known()
         self.left = self.ids()
 
     def remove(self) -> None:
@@ -82,6 +78,25 @@ class Round:
         settings: dict[str, Any] = {"patience": PATIENCE, "waiting": waiting, "stop": stop or Event()}
         return comply(self.collector.database, x or self.x, **settings)
 
+    def killed(self, call: str, *, before: bool) -> None:
+        """Comply until the process is killed at a call to X: before X hears of it, or after X has done it."""
+        whole = getattr(self.x, call)
+
+        def interrupted(lines: Iterable[bytes]) -> Iterator[bytes]:
+            yield from islice(lines, 3)
+            raise Killed
+
+        def cut(*given: Any) -> Iterator[bytes]:
+            answer = () if before else whole(*given)
+            if call == "download":
+                return interrupted(answer)
+            raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.x, call, cut)
+            with pytest.raises(Killed):
+                self.comply()
+
     def finish(self, *states: str, jobs: int | None = None) -> None:
         """Comply, and see that what must go went, by jobs that ended like this."""
         assert self.comply() == Complied(1, len(self.every), len(WHOLE), 0)
@@ -89,16 +104,17 @@ class Round:
         assert len(self.emulator.jobs) == (jobs or len(states))
         assert faults(self.collector.database, self.collector.order.billing) == []
 
+    def known(self) -> list[int]:
+        return sorted({*self._all(Tweet.id), *self._all(Version.id)})
+
     def ids(self) -> list[int]:
         return self._all(Tweet.id)
 
     def states(self) -> list[str]:
-        with self.collector.database.reading() as session:
-            return list(session.scalars(select(ComplianceJob.state).order_by(ComplianceJob.id)))
+        return self._all(ComplianceJob.state, ComplianceJob.id)
 
-    def _all(self, column: Any) -> list[int]:
-        with self.collector.database.reading() as session:
-            return list(session.scalars(select(column).order_by(column)))
+    def _all(self, column: Any, order: Any = None) -> list[Any]:
+        return [row[0] for row in rows(self.collector.database, select(column).order_by(column if order is None else order))]
 
 
 @pytest.fixture
@@ -125,34 +141,24 @@ def test_each_reason_removes_the_tweet(asking: Round) -> None:
 
 @pytest.mark.dialects
 def test_a_withdrawn_location_takes_the_location_only(asking: Round) -> None:
-    places = select(Tweet.id, Tweet.country, Tweet.country_code)
-    with asking.collector.database.reading() as session:
-        one, other, *_ = session.scalars(places.where(Tweet.country.is_not(None), Tweet.country_code.is_not(None)))
+    located = select(Tweet.id).where(Tweet.country.is_not(None)).order_by(Tweet.id)
+    (one, *_), *others = rows(asking.collector.database, located)
     asking.emulator.remove(one, reason="scrub_geo")
     assert asking.comply()[2:4] == (0, 1)
     assert asking.ids() == asking.left
-    with asking.collector.database.reading() as session:
-        rows = session.execute(places.where(Tweet.id.in_((one, other)))).all()
-        bodies = {row.id: unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
-    assert {row.id: row.country is None and row.country_code is None for row in rows} == {one: True, other: False}
-    assert "geo" not in bodies[one]["data"]
-    assert "includes" not in bodies[one]
-    assert bodies[other]["includes"]["places"]
+    assert rows(asking.collector.database, located) == others
     assert faults(asking.collector.database, asking.collector.order.billing) == []
 
 
 def test_an_edited_tweet_goes_whichever_of_its_versions_x_names(asking: Round) -> None:
-    with asking.collector.database.reading() as session:
-        last, first = session.execute(select(Version.id, Version.tweet_id).order_by(Version.id.desc())).first() or (0, 0)
+    last, first = rows(asking.collector.database, select(Version.id, Version.tweet_id).order_by(Version.id.desc()))[0]
     asking.emulator.remove(last)
     assert asking.comply().removed == 1
     assert first not in asking.ids()
 
 
 @pytest.mark.parametrize("small", [erasure.SMALL, 1000])
-def test_what_was_removed_is_gone_from_a_small_file_and_a_large_one(
-    asking: Round, monkeypatch: pytest.MonkeyPatch, small: int
-) -> None:
+def test_what_was_removed_is_in_no_file(asking: Round, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
     monkeypatch.setattr(erasure, "SMALL", small)
     one, database = asking.left[30], asking.collector.database
     with database.reading() as session:
@@ -171,56 +177,15 @@ def test_nothing_is_asked_where_nothing_is_stored(collector: Collector, emulator
     assert emulator.requests == []
 
 
-class Cut:
-    """X, until a call at which the process is killed: before X hears of it, or after X has done it."""
-
-    def __init__(self, x: AppOnly, call: str, *, before: bool) -> None:
-        self._x, self._call, self._before = x, call, before
-        self.clock = x.clock
-
-    def create_job(self, name: str) -> Job:
-        return self._cut("create_job", lambda: self._x.create_job(name))
-
-    def job(self, job_id: str) -> Job:
-        return self._cut("job", lambda: self._x.job(job_id))
-
-    def upload(self, url: str, ids: Iterable[bytes]) -> None:
-        return self._cut("upload", lambda: self._x.upload(url, ids))
-
-    def download(self, url: str) -> Iterator[bytes]:
-        for number, line in enumerate(self._x.download(url)):
-            if self._call == "download" and number == (0 if self._before else 3):
-                raise Killed
-            yield line
-
-    def _cut(self, call: str, ask: Callable[[], T]) -> T:
-        if call == self._call and self._before:
-            raise Killed
-        answer = ask()
-        if call == self._call:
-            raise Killed
-        return answer
+CALLS = [("create_job", True), ("create_job", False), ("job", True), ("upload", True), ("upload", False), ("download", False)]
 
 
-@pytest.mark.parametrize(
-    ("call", "before", "jobs"),
-    [
-        ("create_job", True, 1),
-        ("create_job", False, 2),  # nobody knows of the first
-        ("job", True, 1),
-        ("upload", True, 1),
-        ("upload", False, 1),
-        ("download", False, 1),
-    ],
-)
-def test_killed_at_a_call_it_goes_on_with_the_same_job(
-    asking: Round, monkeypatch: pytest.MonkeyPatch, call: str, before: bool, jobs: int
-) -> None:
+@pytest.mark.parametrize(("call", "before"), CALLS)
+def test_killed_at_a_call_it_goes_on(asking: Round, monkeypatch: pytest.MonkeyPatch, call: str, before: bool) -> None:
     monkeypatch.setattr(redactions, "BATCH", 2)
     asking.remove()
-    with pytest.raises(Killed):
-        asking.comply(Cut(asking.x, call, before=before))
-    asking.finish("done", jobs=jobs)
+    asking.killed(call, before=before)
+    asking.finish("done", jobs=2 if (call, before) == ("create_job", False) else 1)  # nobody knows of the first
 
 
 @pytest.mark.parametrize("state", ["uploaded", "complete", "done"])
@@ -249,33 +214,6 @@ def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
     assert len(asking.emulator.jobs) == 1 + ended
 
 
-@pytest.mark.process
-@pytest.mark.reliability
-@pytest.mark.dialects
-def test_killed_for_real_while_x_is_at_work_it_goes_on(asking: Round) -> None:
-    asking.emulator.compliance_seconds = 60
-    asking.remove()
-    program = (
-        "import sys, threading; from alchemy import Database; from collector.compliance.jobs import comply, Waiting;"
-        "from collector.x.app_only import AppOnly; from collector.x.transport import Access;"
-        "comply(Database(sys.argv[1]), AppOnly(Access(sys.argv[2], 'x')), stop=threading.Event(), waiting=Waiting(0.05, 0.05))"
-    )
-    database = asking.collector.database
-    command = [sys.executable, "-c", program, str(database.url), asking.emulator.url]
-    process = subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"]})
-    try:
-        wait_until(lambda: asking.states() == ["uploaded"])
-    finally:
-        process.kill()
-        process.wait(10)
-    with pytest.raises(DatabaseUnavailable, match="another process sees to compliance"):
-        asking.comply()
-    with database.writing() as session:
-        session.execute(update(Lease).where(Lease.name == records.LEASE).values(expires=0))  # a minute later
-    asking.emulator.clock.advance(61)
-    asking.finish("done")
-
-
 def test_only_one_at_a_time(asking: Round) -> None:
     asking.emulator.compliance_seconds, stop = 60, Event()
     first = Thread(target=asking.comply, kwargs={"stop": stop})
@@ -298,16 +236,10 @@ def test_where_x_takes_too_long_the_next_call_goes_on(asking: Round) -> None:
     asking.finish("done")
 
 
-@pytest.mark.parametrize(
-    ("fault", "endpoint"),
-    [
-        ("cut", "download"),
-        ("reset", "download"),
-        ("reset", "upload"),
-        ("server_503", "compliance"),
-        ("job_in_progress", "compliance"),
-    ],
-)
+SHORT_FAULTS = [("cut", "download"), ("reset", "upload"), ("server_503", "compliance"), ("job_in_progress", "compliance")]
+
+
+@pytest.mark.parametrize(("fault", "endpoint"), SHORT_FAULTS)
 def test_a_fault_of_x_is_got_over_with_the_same_job(asking: Round, fault: str, endpoint: str) -> None:
     asking.remove()
     asking.emulator.plan(fault, endpoint=endpoint)
@@ -335,12 +267,9 @@ def test_a_job_that_x_gives_up_is_made_anew_three_times_at_most(asking: Round) -
 
 
 @pytest.mark.parametrize(("call", "seconds"), [("upload", 16 * 60), ("download", 8 * 86_400)])
-def test_a_job_whose_upload_ran_out_or_whose_answer_is_not_kept_any_more_is_made_anew(
-    asking: Round, call: str, seconds: int
-) -> None:
+def test_a_job_whose_upload_or_answer_ran_out_is_made_anew(asking: Round, call: str, seconds: int) -> None:
     asking.remove()
-    with pytest.raises(Killed):
-        asking.comply(Cut(asking.x, call, before=True))
+    asking.killed(call, before=True)
     if call == "download":
         with asking.collector.database.writing() as session:
             session.execute(update(ComplianceJob).values(created=NOON - timedelta(days=300)))
@@ -359,10 +288,7 @@ def test_refused_credentials_and_a_rate_limit_fail_no_job(asking: Round) -> None
     assert len(asking.emulator.jobs) == 1
 
 
-@pytest.mark.parametrize("killed", [False, True])
-def test_more_ids_than_a_job_holds_are_asked_about_in_several(
-    asking: Round, monkeypatch: pytest.MonkeyPatch, killed: bool
-) -> None:
+def test_more_ids_than_a_job_holds_are_asked_about_in_several(asking: Round, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "MOST_IDS", 100)
     monkeypatch.setattr(rounds, "CHUNK", 37)
     asking.remove()
@@ -373,26 +299,24 @@ def test_more_ids_than_a_job_holds_are_asked_about_in_several(
             raise Killed
         whole(url, given)
 
-    if killed:
-        monkeypatch.setattr(asking.x, "upload", cut)
-        with pytest.raises(Killed):
-            asking.comply()
-        monkeypatch.setattr(asking.x, "upload", whole)
-    assert asking.comply().jobs == count - killed
+    monkeypatch.setattr(asking.x, "upload", cut)
+    with pytest.raises(Killed):
+        asking.comply()
+    monkeypatch.setattr(asking.x, "upload", whole)
+    assert asking.comply().jobs == count - 1
     assert asking.ids() == asking.left
-    jobs = [job.ids for job in asking.emulator.jobs]
-    assert all(len(job) == 100 for job in jobs[:-1])
-    if not killed:
-        assert [one for job in jobs for one in job] == asking.every
-        assert asking.comply().jobs == -(-(len(asking.every) - len(WHOLE)) // 100)
+    asked = [job.ids for job in asking.emulator.jobs]
+    assert {len(job) for job in asked[:-1]} == {100}
+    known = asking.known()
+    assert asking.comply().jobs == -(-len(known) // 100)
+    assert [one for job in asking.emulator.jobs[len(asked) :] for one in job.ids] == known
 
 
 class Answering:
     """An X that is done at once and answers these lines."""
 
-    def __init__(self, *lines: bytes) -> None:
-        self.clock, self.lines = XClock(), lines
-        self.uploaded = False
+    def __init__(self, lines: Callable[[], Iterable[bytes]]) -> None:
+        self.clock, self.lines, self.uploaded = XClock(), lines, False
 
     def create_job(self, name: str) -> Job:
         return self.job("1")
@@ -404,7 +328,7 @@ class Answering:
         self.uploaded = bool(list(ids))
 
     def download(self, url: str) -> Iterator[bytes]:
-        yield from self.lines
+        yield from self.lines()
 
 
 def line(one: int, **more: object) -> bytes:
@@ -417,7 +341,8 @@ def test_lines_that_can_not_be_read_cost_no_other(asking: Round, caplog: pytest.
     unknown = (line(four, action="archive", reason="mystery"), line(four, action=None))
     scrub = line(four, action="scrub_geo", reason="scrub_geo")  # about the location, and not about the tweet
     others = (line(two, reason="a reason of next year"), line(three, reason=None))
-    assert asking.comply(Answering(*bad, line(one), scrub, *unknown, *others, line(one), *bad)).removed == 3
+    given = [*bad, line(one), scrub, *unknown, *others, line(one), *bad]
+    assert asking.comply(Answering(lambda: given)).removed == 3
     assert asking.ids() == asking.left[3:]
     facts = [vars(record) for record in caplog.records if record.getMessage() == "compliance lines skipped"]
     said = {record["unreadable"]: record["lines"] for record in facts}
@@ -425,32 +350,30 @@ def test_lines_that_can_not_be_read_cost_no_other(asking: Round, caplog: pytest.
 
 
 def test_what_came_before_an_answer_was_cut_is_applied(asking: Round) -> None:
-    class Broken(Answering):
-        def download(self, url: str) -> Iterator[bytes]:
-            yield from self.lines
-            raise unwell("an answer that was cut")
+    def lines() -> Iterator[bytes]:
+        yield from map(line, asking.left[:2])
+        raise unwell("an answer that was cut")
 
     with pytest.raises(XFailure, match="was cut"):
-        asking.comply(Broken(line(asking.left[0]), line(asking.left[1])))
+        asking.comply(Answering(lines))
     assert asking.ids() == asking.left[2:]
 
 
 def test_it_stops_while_an_answer_comes(asking: Round) -> None:
     stop = Event()
 
-    class Endless(Answering):
-        def download(self, url: str) -> Iterator[bytes]:
-            yield from self.lines
-            stop.set()
-            yield from repeat(b"")
+    def lines() -> Iterator[bytes]:
+        yield line(asking.left[0])
+        stop.set()
+        yield from repeat(b"")
 
-    assert asking.comply(Endless(line(asking.left[0])), stop=stop) == Complied()
+    assert asking.comply(Answering(lines), stop=stop) == Complied()
     assert (asking.ids(), asking.states()) == (asking.left[1:], ["complete"])
 
 
 @contextmanager
 def answering(*parts: bytes, declared: int | None = None, ended: bool = True) -> Iterator[str]:
-    """Serve parts of an answer, a twentieth of a second apart, chunked unless its length is declared, and give the URL."""
+    """Serve parts of an answer slowly, in chunks unless its length is declared."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -466,8 +389,7 @@ def answering(*parts: bytes, declared: int | None = None, ended: bool = True) ->
                 self.wfile.write(b"0\r\n\r\n" if declared is None and ended else b"")
             self.close_connection = True
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+        def log_message(self, *_: object) -> None: ...
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))
@@ -501,13 +423,10 @@ def test_a_line_that_is_too_long_costs_no_other() -> None:
 
 
 @pytest.mark.parametrize("declared", [None, 10_000])
-def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, declared: int | None) -> None:
+@pytest.mark.parametrize(("parts", "said"), [([b"\n"] * 40, "too slowly"), ([b"one\n"], "was cut")])
+def test_an_answer_that_drips_or_lacks_its_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, declared: int | None, parts: list[bytes], said: str
+) -> None:
     monkeypatch.setattr(app_only, "GRACE_S", 0.2)
-    with answering(*repeat(b"\n", 40), declared=declared) as url, pytest.raises(XFailure, match="too slowly"):
-        downloaded(url)
-
-
-@pytest.mark.parametrize("declared", [None, 10_000])
-def test_an_answer_without_its_end_was_cut(declared: int | None) -> None:
-    with answering(b"one\n", declared=declared, ended=False) as url, pytest.raises(XFailure, match="was cut"):
+    with answering(*parts, declared=declared, ended=False) as url, pytest.raises(XFailure, match=said):
         downloaded(url)

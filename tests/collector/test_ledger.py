@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from alchemy import Database
 from collector.money import ledger
@@ -17,6 +17,7 @@ from collector.money.ledger import Asked, Bought, BudgetSpent, Hold
 from collector.money.prices import Billing, Month, Prices
 from collector.verification import faults
 from models import Budget, Purchase, Reservation, Run, Spend
+from tests.collector.conftest import rows
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, TOMORROW = NOON.date(), NOON.date() + timedelta(days=1)
@@ -61,9 +62,8 @@ class Books:
 
     def month(self, start: str = "2026-11-01") -> tuple[int, int]:
         """Return what is spent and what is reserved in a billing month."""
-        with self.database.reading() as session:
-            row = session.execute(select(Budget.spent, Budget.reserved).where(Budget.month == start)).one()
-            return row[0], row[1]
+        ((spent, reserved),) = rows(self.database, select(Budget.spent, Budget.reserved).where(Budget.month == start))
+        return spent, reserved
 
 
 @pytest.fixture
@@ -124,11 +124,8 @@ def test_an_object_counts_once_a_day_and_again_on_the_next(books: OpenBooks) -> 
     assert book.settle(first, users=60).posts == 100
     assert book.settle(second, users=70) == Bought(0, 10, 0, 100_000)
     assert book.settle(third, users=60, day=TOMORROW).posts == 100
-    with book.database.reading() as session:
-        assert session.execute(select(Spend.day, Spend.posts, Spend.users).order_by(Spend.day)).all() == [
-            ("2026-11-24", 100, 70),
-            ("2026-11-25", 100, 60),
-        ]
+    booked = rows(book.database, select(Spend.day, Spend.posts, Spend.users).order_by(Spend.day))
+    assert booked == [("2026-11-24", 100, 70), ("2026-11-25", 100, 60)]
     assert faults(book.database, book.billing) == []
 
 
@@ -176,10 +173,8 @@ def test_what_only_a_lost_answer_may_have_held_stays_reserved(books: OpenBooks) 
     book = books()
     book.settle(book.hold()._replace(again=True), users=0)
     assert book.month() == (500_000, PAGE - 500_000 + PAGE // 10)
-    with book.database.reading() as session:
-        assert session.execute(select(Reservation.in_flight, Reservation.day, Reservation.last)).all() == [
-            (False, "2026-11-24", "2026-11-24")
-        ]
+    left = rows(book.database, select(Reservation.in_flight, Reservation.day, Reservation.last))
+    assert left == [(False, "2026-11-24", "2026-11-24")]
 
 
 def test_what_came_after_midnight_leaves_the_day_before_reserved(books: OpenBooks) -> None:
@@ -251,21 +246,17 @@ def test_another_billing_day_counts_what_was_bought_and_what_was_lost_anew(books
     assert faults(third.database, third.billing) == []
 
 
-@pytest.mark.parametrize(
-    ("billing_day", "day", "month"),
-    [
-        (1, date(2026, 11, 30), Month(date(2026, 11, 1), date(2026, 12, 1))),
-        (1, date(2026, 12, 31), Month(date(2026, 12, 1), date(2027, 1, 1))),
-        (15, date(2026, 11, 14), Month(date(2026, 10, 15), date(2026, 11, 15))),
-        (15, date(2026, 11, 15), Month(date(2026, 11, 15), date(2026, 12, 15))),
-        (31, date(2026, 2, 27), Month(date(2026, 1, 31), date(2026, 2, 28))),
-        (31, date(2026, 2, 28), Month(date(2026, 2, 28), date(2026, 3, 31))),
-        (31, date(2028, 2, 29), Month(date(2028, 2, 29), date(2028, 3, 31))),
-        (30, date(2026, 1, 3), Month(date(2025, 12, 30), date(2026, 1, 30))),
-    ],
-)
-def test_a_billing_month_begins_on_its_day_or_on_a_short_months_last(billing_day: int, day: date, month: Month) -> None:
-    assert Billing(PRICES, day=billing_day).month(day) == month
+def test_a_billing_month_begins_on_its_day_or_on_a_short_months_last() -> None:
+    for billing_day, day, start, end in (
+        (1, "2026-12-31", "2026-12-01", "2027-01-01"),
+        (15, "2026-11-14", "2026-10-15", "2026-11-15"),
+        (15, "2026-11-15", "2026-11-15", "2026-12-15"),
+        (31, "2026-02-27", "2026-01-31", "2026-02-28"),
+        (31, "2028-02-29", "2028-02-29", "2028-03-31"),
+        (30, "2026-01-03", "2025-12-30", "2026-01-30"),
+    ):
+        month = Month(date.fromisoformat(start), date.fromisoformat(end))
+        assert Billing(PRICES, day=billing_day).month(date.fromisoformat(day)) == month
 
 
 def test_billing_months_follow_each_other_without_a_hole() -> None:
@@ -284,7 +275,6 @@ def test_objects_of_days_that_are_long_over_are_forgotten(books: OpenBooks) -> N
     for days in range(5):
         at = NOON + timedelta(days=days)
         book.settle(book.hold(days, now=at), posts=10, users=10, day=at.date())
-    with book.database.reading() as session:
-        assert session.scalar(select(func.count(Purchase.day.distinct()))) == 3
-        assert session.scalar(select(func.count()).select_from(Reservation)) == 0
+    assert len({row.day for row in rows(book.database, select(Purchase.day))}) == 3
+    assert rows(book.database, select(Reservation.id)) == []
     assert faults(book.database, book.billing) == []

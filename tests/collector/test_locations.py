@@ -18,6 +18,7 @@ from collector.tweets.store import store
 from collector.values import Find
 from collector.x import parsing
 from models import Payload, Tombstone, Tweet, Version
+from tests.collector.conftest import rows
 from tests.fixtures.archives import edited, page, post, user
 
 PLACE = {"id": "p1", "full_name": "Springfield", "country": "Elbonia", "country_code": "EB"}
@@ -35,31 +36,26 @@ def stored(database: Database, *posts: dict[str, Any]) -> None:
         store(session, [Find(tweet, ()) for tweet in found.tweets], found.authors, run_id=runs.begin_import(session))
 
 
+def number(minute: int) -> int:
+    return int(post(minute)["id"])
+
+
 def scrubbed(database: Database, minute: int) -> bool:
     with database.writing() as session:
         return scrub_location(session, number(minute))
 
 
-def number(minute: int) -> int:
-    return int(post(minute)["id"])
-
-
 def countries(database: Database) -> dict[int, tuple[str | None, str | None]]:
-    with database.reading() as session:
-        return {
-            row.id: (row.country, row.country_code)
-            for row in session.execute(select(Tweet.id, Tweet.country, Tweet.country_code))
-        }
+    found = rows(database, select(Tweet.id, Tweet.country, Tweet.country_code))
+    return {one: (country, code) for one, country, code in found}
 
 
 def given(database: Database) -> dict[int, dict[str, Any]]:
-    with database.reading() as session:
-        return {row.id: unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
+    return {row.id: unpacked(row.body) for row in rows(database, select(Payload.id, Payload.body))}
 
 
 def tombstones(database: Database) -> dict[int, bool]:
-    with database.reading() as session:
-        return {row.id: row.geo_only for row in session.execute(select(Tombstone.id, Tombstone.geo_only))}
+    return {row.id: row.geo_only for row in rows(database, select(Tombstone.id, Tombstone.geo_only))}
 
 
 def test_the_location_goes_and_the_tweet_stays(database: Database) -> None:
@@ -79,8 +75,7 @@ def test_every_version_loses_it_whichever_is_named(database: Database, asked: in
     assert countries(database) == {number(1): (None, None)}
     assert [body.get("includes") or body["data"].get("geo") for body in given(database).values()] == [None] * 3
     assert tombstones(database) == {number(minute): True for minute in (1, 2, 3)}
-    with database.reading() as session:
-        assert session.scalars(select(Version.id).order_by(Version.id)).all() == [number(2), number(3)]
+    assert {row.id for row in rows(database, select(Version.id))} == {number(2), number(3)}
 
 
 def test_neither_the_same_nor_a_further_version_brings_it_back(database: Database) -> None:
@@ -90,8 +85,7 @@ def test_neither_the_same_nor_a_further_version_brings_it_back(database: Databas
         stored(database, again)
         assert countries(database) == {number(1): (None, None)}
         assert "Elbonia" not in str(given(database))
-    with database.reading() as session:
-        assert session.scalar(select(Tweet.text)) == "three"
+    assert [row.text for row in rows(database, select(Tweet.text))] == ["three"]
 
 
 def test_a_tweet_that_is_not_stored_yet_comes_without_it(database: Database) -> None:
@@ -102,9 +96,7 @@ def test_a_tweet_that_is_not_stored_yet_comes_without_it(database: Database) -> 
 
 
 @pytest.mark.parametrize("with_history", [edited(1, 2, text="two"), edited(1, 2, 3, text="three")])
-def test_a_version_that_was_stored_apart_does_not_bring_it_back_when_it_is_known_for_one(
-    database: Database, with_history: dict[str, Any]
-) -> None:
+def test_a_version_that_was_stored_apart_does_not_bring_it_back(database: Database, with_history: dict[str, Any]) -> None:
     stored(database, post(1), edited(2, text="two"))
     scrubbed(database, 1)
     stored(database, with_history)

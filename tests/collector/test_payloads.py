@@ -19,17 +19,12 @@ from collector.x import parsing
 from collector.x.client import FIELDS
 from emulator import Emulator
 from models import AuthorPayload, Payload
-from tests.collector.conftest import MakeCollector
+from tests.collector.conftest import MakeCollector, rows
 from tests.fixtures.archives import MORNING, page, post, user
 
 KEYS = st.text(max_size=10)
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.text(max_size=30)
-    | st.floats(allow_nan=False, allow_infinity=False)
-)
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+LEAVES = st.none() | st.booleans() | NUMBERS | st.text(max_size=30)
 PARTS = st.recursive(LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(KEYS, part, max_size=3), max_leaves=8)
 OBJECTS = st.dictionaries(KEYS, PARTS, max_size=4)
 
@@ -49,11 +44,9 @@ def nested(depth: int, inmost: object = "") -> dict[str, Any]:
 
 @pytest.mark.parametrize("half", ["", "\ud83d"])
 def test_what_is_nested_too_deeply_is_refused_and_anything_less_comes_back(half: str) -> None:
-    for depth in (10, 190):
-        assert unpacked(packed(nested(depth, half))) == nested(depth, half)
-    for depth in (300, 1_000, 50_000):
-        with pytest.raises(Unpackable):
-            packed(nested(depth, half))
+    assert unpacked(packed(nested(190, half))) == nested(190, half)
+    with pytest.raises(Unpackable):
+        packed(nested(300, half))
 
 
 @pytest.mark.parametrize("depth", [300, 50_000])
@@ -80,14 +73,11 @@ def sold(emulator: Emulator) -> dict[str, dict[str, Any]]:
 
 
 def kept(collector: Collector) -> dict[str, dict[str, Any]]:
-    with collector.database.reading() as session:
-        return {str(row.id): unpacked(row.body) for row in session.execute(select(Payload.id, Payload.body))}
+    return {str(row.id): unpacked(row.body) for row in rows(collector.database, select(Payload.id, Payload.body))}
 
 
 @pytest.mark.dialects
-def test_each_tweet_is_kept_as_x_gave_it_and_goes_with_its_author_where_it_is_deleted(
-    make_collector: MakeCollector, emulator: Emulator
-) -> None:
+def test_each_tweet_is_kept_as_x_gave_it_and_goes_with_a_deletion(make_collector: MakeCollector, emulator: Emulator) -> None:
     collector = make_collector(TAGS="#devops", TW_NUMBER="20")
     get_tweets(collector)
     found, given_by_x = kept(collector), sold(emulator)
@@ -97,5 +87,4 @@ def test_each_tweet_is_kept_as_x_gave_it_and_goes_with_its_author_where_it_is_de
     for tweet_id in found:
         with collector.database.writing() as session:
             bury(session, int(tweet_id))
-    with collector.database.reading() as session:
-        assert (session.scalars(select(Payload.id)).all(), session.scalars(select(AuthorPayload.author_id)).all()) == ([], [])
+    assert [rows(collector.database, select(column)) for column in (Payload.id, AuthorPayload.author_id)] == [[], []]
