@@ -45,16 +45,6 @@ def test_a_database_of_a_newer_program_is_left_alone(filled: Program, tmp_path: 
     assert not other.exists()
 
 
-def test_a_backup_is_a_whole_database_in_one_file(filled: Program, tmp_path: Path) -> None:
-    copy = tmp_path / "copies" / "copy.db"
-    assert filled.run("database", "backup", copy) == (0, [], [])
-    assert [file.name for file in copy.parent.iterdir()] == ["copy.db"]
-    assert asked(copy, "PRAGMA integrity_check") == [("ok",)]
-    for table in ("tweets", "authors", "tags", "tweet_tags", "runs", "marks", "alembic_version"):
-        assert asked(copy, f"SELECT * FROM {table}") == asked(filled.file, f"SELECT * FROM {table}")
-    assert asked(copy, "PRAGMA journal_mode") == [("delete",)]
-
-
 def test_a_backup_is_never_written_over_what_exists(filled: Program, archive: Archive, tmp_path: Path) -> None:
     precious, older, link, nothing = (tmp_path / name for name in ("precious.db", "older.db", "link.db", "nothing.db"))
     precious.write_bytes(b"precious")
@@ -69,12 +59,12 @@ def test_a_backup_is_never_written_over_what_exists(filled: Program, archive: Ar
 
 
 def test_where_nothing_can_be_written_is_said_in_one_line(make_program: MakeProgram, filled: Program, tmp_path: Path) -> None:
-    copy, other = tmp_path / "copy.db", tmp_path / "other.db"
+    copy = tmp_path / "copy.db"
     assert filled.run("database", "backup", copy).code == 0
     ended = filled.run("database", "backup", copy / "below.db")
     assert ended == (1, [], ["Error: the folder of below.db can't be made: File exists"])
     nowhere = make_program(DATABASE_URL=f"sqlite:///{copy}/below/tweets.db")
-    for arguments in (["upgrade"], ["backup", other], ["restore", copy]):
+    for arguments in (["upgrade"], ["backup", tmp_path / "other.db"], ["restore", copy]):
         said = "Error: the folder of the database can't be made: Not a directory"
         assert nowhere.run("database", *arguments) == (1, [], [said])
 
@@ -151,9 +141,7 @@ def test_a_plain_copy_of_a_closed_database_is_restored_too(filled: Program, tmp_
 
 
 @pytest.mark.dialects
-def test_a_lease_from_before_a_restore_is_not_given_out_again(
-    make_program: MakeProgram, emulator: Emulator, tmp_path: Path
-) -> None:
+def test_no_lease_of_before_a_restore_is_given_out_again(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> None:
     program, copy = make_program(TWITTER_API_URL=emulator.url, TW_NUMBER="10"), tmp_path / "copy.db"
     program.collector.prepare()
 

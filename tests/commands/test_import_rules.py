@@ -63,9 +63,7 @@ def test_rash_is_the_tag_of_the_earliest_import_that_found_the_tweet_under_one(p
 
 
 @pytest.mark.parametrize("batch", [1, 500])
-def test_within_an_import_rash_is_the_first_tag(
-    program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
+def test_rash_is_an_imports_first_tag(program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(imports, "BATCH", batch)
     first, second = archive(page(edited(0, text="#sre"))), archive(page(edited(0, 1, text="#observability #devops")))
     program.imported(first, second)
@@ -93,10 +91,8 @@ def test_a_collection_after_an_import_leaves_rash(make_program: MakeProgram, emu
 
 
 @pytest.mark.dialects
-def test_an_edited_tweet_has_the_id_of_its_first_version_and_the_words_of_its_newest(
-    program: Program, archive: Archive
-) -> None:
-    """In whatever order they come: test_import_orders tries many."""
+def test_an_edited_tweet_has_its_first_id_and_its_newest_words(program: Program, archive: Archive) -> None:
+    """In whatever order they come: test_import tries many."""
     for versions, text, lang, where in (
         ((0, 10, 20), "third", "es", {"country": "Chile", "country_code": "CL"}),
         ((0,), "first", "en", {"country": "Peru", "country_code": "PE"}),
@@ -159,9 +155,7 @@ def test_an_author_known_under_two_names_and_then_by_id_is_one(program: Program,
     assert program.run("database", "verify").code == 0
 
 
-def test_an_author_who_goes_meanwhile_is_known_again_by_their_next_tweet(
-    program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_author_who_goes_meanwhile_is_known_by_their_next_tweet(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "BATCH", 1)
     program.collector.prepare()
     database = program.collector.database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,25 +47,25 @@ def exported(program: Program, file: Path) -> bytes:
     return file.read_bytes()
 
 
-def test_by_export_and_import(three: list[Program], tmp_path: Path) -> None:
+def by_import(_before: Program, after: Program, archive: Path) -> None:
+    after.collector.prepare()
+    after.imported(archive)
+
+
+def by_a_copy(before: Program, after: Program, archive: Path) -> None:
+    copy = archive.with_suffix(".db")
+    assert before.run("database", "backup", copy).code == 0
+    assert after.run("database", "restore", copy).code == 0
+
+
+@pytest.mark.parametrize("move", [by_import, by_a_copy])
+def test_it_is_the_same(three: list[Program], tmp_path: Path, move: Callable[[Program, Program, Path], None]) -> None:
     filled(three[0], tmp_path)
     first = exported(three[0], tmp_path / "0.ndjson")
     for number in (1, 2):
-        three[number].collector.prepare()
-        three[number].imported(tmp_path / f"{number - 1}.ndjson")
+        move(three[number - 1], three[number], tmp_path / f"{number - 1}.ndjson")
         assert exported(three[number], tmp_path / f"{number}.ndjson") == first
         assert three[number].run("database", "verify").code == 0
     for path in ("/tweets", "/tweets_per_tag", "/tweets_per_hour", "/authors", "/facets?by=country", "/timeline?bucket=hour"):
         answers = [one.app.test_client().get(path).data for one in three]
         assert answers[0] == answers[1] == answers[2], path
-
-
-def test_by_a_copy(three: list[Program], tmp_path: Path) -> None:
-    filled(three[0], tmp_path)
-    first = exported(three[0], tmp_path / "0.ndjson")
-    for number in (1, 2):
-        copy = tmp_path / f"{number}.db"
-        assert three[number - 1].run("database", "backup", copy).code == 0
-        assert three[number].run("database", "restore", copy).code == 0
-        assert exported(three[number], tmp_path / f"{number}.ndjson") == first
-        assert three[number].run("database", "verify").code == 0

@@ -184,9 +184,7 @@ def test_a_restore_keeps_what_was_spent_and_what_was_deleted(lived: Program, cop
     assert len(lived.get("/collections")["collections"]) == 3
 
 
-def test_a_restore_of_anothers_copy_adds_up(
-    lived: Program, make_program: MakeProgram, tmp_path: Path, emulator: Emulator
-) -> None:
+def test_a_foreign_copy_adds_up_too(lived: Program, make_program: MakeProgram, tmp_path: Path, emulator: Emulator) -> None:
     other, copy = opened(make_program, emulator, "other"), tmp_path / "copy.db"
     other.collector.prepare()
     get_tweets(other.collector)
@@ -241,9 +239,7 @@ def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program,
     assert lived.run("database", "verify") == ADDS_UP
 
 
-def test_an_older_and_a_newer_copy_book_each_purchase_once(
-    make_program: MakeProgram, tmp_path: Path, emulator: Emulator
-) -> None:
+def test_two_copies_book_each_purchase_once(make_program: MakeProgram, tmp_path: Path, emulator: Emulator) -> None:
     older, newer = tmp_path / "older.db", tmp_path / "newer.db"
     program = opened(make_program, emulator, X_RETRIES="0")
     program.collector.prepare()
