@@ -30,6 +30,7 @@ PROBLEMS = {
     "/view/collections/999": 404,
     "/view/nothing": 404,
     "/view/tags/devops/untrack": 405,
+    "/view/tags/two%20words": 404,
     "/?since=9999-12-31T23:59:59Z&tz=Pacific/Kiritimati": 400,
     "/view/tweets?since=0001-01-01T00:00:00Z&tz=America/New_York": 400,
     "/?" + "&".join(f"tag=t{number}" for number in range(11)): 400,
@@ -120,6 +121,8 @@ def test_what_pages_load_is_packed_and_kept(filled: Service) -> None:
 def test_a_page_that_has_not_changed_is_not_sent_again(filled: Service) -> None:
     first = filled.get("/view/tags", headers=PACKED)
     assert first.headers["Cache-Control"] == "private, no-cache"
+    plain = filled.get("/view/tags", headers=PLAIN)
+    assert ("Content-Encoding" in plain.headers, plain.text) == (False, first.text)
     assert filled.get("/view/tags", headers=PACKED | {"If-None-Match": first.headers["ETag"]}).status_code == 304
     filled.request("PUT", "/tags/new")
     assert filled.get("/view/tags", headers=PACKED | {"If-None-Match": first.headers["ETag"]}).status_code == 200
