@@ -22,7 +22,7 @@ def test_who_says_nothing_is_closed_on_a_new_connection_and_on_a_kept_one(serve:
     with served.connect() as new, served.connect(KEPT) as kept:
         assert kept.recv(12) == b"HTTP/1.1 200"
         channels(served, 2)
-        clock.forward(LONG)
+        clock.forward_until(lambda: not served.reception._channels(), seconds=LONG)
         assert everything(new) == b""
         everything(kept)
 
