@@ -27,12 +27,12 @@ MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
 WITH_FLASK = {"app", "resources", "web", "commands", "guard", "telemetry"}
 TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}
 CONFIGURATION = ("grafana", "kibana", "logstash", "postgres", "prometheus")
-NOT_OURS = ("node_modules", "__pycache__", "data")
+NOT_OURS = ("node_modules", "__pycache__", "data", "build")
 OUTSIDE = ("tests", "benchmarks", "scripts", "docs")
 
 
 def python_files() -> list[Path]:
-    """Return the Python files below the top, relative to it; hidden folders and what npm installs are none of ours."""
+    """Return the Python files below the top, relative to it; hidden folders and what is installed or built are none of ours."""
     found = []
     for folder, below, names in os.walk(ROOT):
         below[:] = [name for name in below if not name.startswith(".") and name not in NOT_OURS]
