@@ -16,6 +16,7 @@ from collector import buying
 from collector.collector import Collector
 from collector.copies.backups import drop
 from collector.listings import REACH
+from collector.x import clock
 from emulator import Emulator
 from models import Tag, TweetTag
 from queries.collections import CollectionView
@@ -248,6 +249,18 @@ def test_this_machines_clock_may_be_wrong(opened: MakeCollector, emulator: Emula
         emulator.clock.advance(HOUR)
     assert emulator.ledger.twice() == {}
     assert statuses(emulator) == {200}
+
+
+def test_a_slow_answer_does_not_lower_what_was_read(
+    opened: MakeCollector, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X takes longer to answer than clocks may differ."""
+    monkeypatch.setattr(clock, "UNSURE", timedelta(seconds=0.1))
+    collect(opened)
+    emulator.clock.advance(HOUR)
+    emulator.plan("slow", times=1, after_pages=1, seconds=0.5)
+    collect(opened)
+    assert read_up_to(opened()) == int(searches(emulator)[-1]["until_id"]) - 1
 
 
 def test_dropping_the_tweets_forgets_how_far_they_were_read(opened: MakeCollector) -> None:
