@@ -17,16 +17,20 @@ from collector.terms import Terms
 from collector.upkeep import Upkeep
 from collector.verification import faults
 from emulator import Emulator
-from models import Budget, Chore, Count, Reservation
+from models import Budget, Chore, Count, Reservation, Tag
 from queries.chores import ChoreView, chores
+from queries.snowflakes import first_id
 from queries.spend import spent
 from queries.tags import tracked_coverage
-from tests.collector.conftest import NOON, MakeCollector, asked, rows
+from tests.collector.conftest import NOON, MakeCollector, RunApi, asked, rows
 from tests.fixtures.environment import MakeSettings
 
 DAY = timedelta(days=1)
 HOUR_S = 3600
 COUNTS = "/2/tweets/counts/recent"
+FOUR_SECRETS = {
+    f"TWITTER_{name}": "invented" for name in ("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")
+}
 SMALL = {"TAGS": "#devops", "TW_NUMBER": "10"}
 Collected = Callable[..., tuple[Collector, Upkeep]]
 
@@ -142,11 +146,32 @@ def test_no_count_goes_beyond_the_budget(collected: Collected, emulator: Emulato
 
 
 def test_a_token_is_minted_from_the_consumer_key_where_there_is_none(collected: Collected, emulator: Emulator) -> None:
-    names = ("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")
-    collector, upkeep = collected(**{f"TWITTER_{name}": "invented" for name in names})
+    collector, upkeep = collected(**FOUR_SECRETS)
     upkeep.round()
     assert len(counted(collector)) > 3 * 160
     assert len(asked(emulator, "/oauth2/token")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("unauthorized", "X refuses the credentials"), ("invalid_request", "X gives no Bearer token for the app")],
+)
+def test_why_no_token_is_minted_is_said(collected: Collected, emulator: Emulator, fault: str, said: str) -> None:
+    collector, upkeep = collected(**FOUR_SECRETS)
+    emulator.plan(fault, times=None, endpoint="token")
+    upkeep.round()
+    assert said in str(done(collector).error)
+    assert counted(collector) == {}
+    assert reserved(collector) == []
+
+
+def test_the_estimate_goes_by_what_x_counted(collected: Collected, run_api: RunApi, capsys: pytest.CaptureFixture[str]) -> None:
+    collector, upkeep = collected(**SMALL)
+    upkeep.round()
+    with collector.database.writing() as session:  # as if it had been read a day ago
+        session.execute(update(Tag).values(since_id=first_id(NOON - DAY)))
+    assert run_api("--estimate", **SMALL) == 0
+    assert "by X's own counts it is about 10 tweets of 1 tags: $0.05 to $0.15" in capsys.readouterr().err
 
 
 @pytest.mark.dialects

@@ -122,6 +122,16 @@ def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make
     assert "does not pay for the smallest request" in found.stands
 
 
+def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_says_so(make: Make, emulator: Emulator) -> None:
+    collector = make(MONTHLY_BUDGET_USD="off")
+    for fault, said in (("credits_depleted", "X sells nothing now (credits)"), ("unauthorized", "X refuses every request")):
+        emulator.plan(fault, times=1)
+        collect(collector)
+        found = parts(collector)["X"]
+        assert (found.level, said in found.stands, bool(found.advice)) == (Level.BROKEN, True, True)
+    assert "without a budget" in parts(collector)["Budget"].stands
+
+
 def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
     collector = make()
     for sent, dropped, queued, level, said in (
