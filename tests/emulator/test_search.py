@@ -37,6 +37,12 @@ def test_the_same_token_gives_the_same_page_days_later(emulator: Emulator, clien
     assert client.search("#sre", next_token=token).status == 400
 
 
+def test_a_full_page_after_which_nothing_comes_is_the_last(reader: Client, devops: list[Json]) -> None:
+    page = reader.search("#devops", max_results=10, until_id=devops[9]["id"], since_id=devops[20]["id"])
+    assert len(page.ids) == 10
+    assert "next_token" not in page.body["meta"]
+
+
 def test_ids_are_exclusive_and_start_time_is_inclusive(reader: Client, devops: list[Json]) -> None:
     ids = [int(tweet["id"]) for tweet in devops]
     assert reader.search("#devops", since_id=ids[30], until_id=ids[10]).ids == ids[11:30]

@@ -63,7 +63,7 @@ def test_a_collection_says_how_each_tag_went_and_what_it_cost(service: Service) 
 def test_paging_by_next_gives_each_collection_once_and_its_cursor_goes_on_with_any_limit(service: Service) -> None:
     for limit in range(1, COUNT + 2):
         pages, path = list[list[int]](), f"/collections?limit={limit}"
-        while path:
+        while path and len(pages) <= COUNT:
             pages.append(listed(service, path))
             path = given(service, path)["next"]
         assert pages == [list(range(last, max(last - limit, 0), -1)) for last in range(COUNT, 0, -limit)]

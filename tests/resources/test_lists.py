@@ -75,6 +75,7 @@ def walked(service: Service, path: str, kind: str = "tweets") -> list[Tweet]:
     found: list[Tweet] = []
     following: str | None = path
     while following:
+        assert len(found) < 10_000, "the list has no end"
         answer = service.get(following)
         body = answer.json()
         assert list(body) == [kind, "next"], body
