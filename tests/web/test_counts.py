@@ -81,6 +81,11 @@ def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(colle
     assert len(figure.table.rows) - 1 in figure.curve.unfinished
 
 
+def test_tweets_of_a_time_that_no_collection_has_reached_are_shown_and_no_zeros(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW - 6 * HOUR)
+    assert {row[1] for row in shown(collector)[1].table.rows if row[0] > NOW - 6 * HOUR} == {1, None}
+
+
 def test_what_was_bought_from_the_archive_belongs_to_the_history_that_it_reaches_up_to(collector: Collector) -> None:
     collected(collector, NOW - 12 * HOUR, NOW)
     begin, end, apart = (tweet_id(NOW - hours * HOUR) for hours in (60, 12, 70))
