@@ -28,7 +28,7 @@ run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect a
 
 test: $(STAMP) ## Run the quick suite: three minutes on two cores, and nothing but Python
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not ($(BEYOND))"
-	@echo "make test-all adds what is marked $(BEYOND)"
+	@echo "make test-all adds what needs PostgreSQL, Chromium, real processes, the stack's programs or faults: -m '$(BEYOND)'"
 
 test-all: test ## Run everything but the torture tests: PostgreSQL, browser, processes, stack, reliability
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=20 -m "$(BEYOND)"
