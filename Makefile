@@ -33,7 +33,7 @@ test: $(STAMP) ## Run the quick suite: three minutes on two cores, and nothing b
 test-all: test ## Run everything but the torture tests: PostgreSQL, browser, processes, stack, reliability
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --durations=20 -m "$(BEYOND)"
 
-torture: $(STAMP) ## Run the long tests that make test leaves out
+torture: $(STAMP) ## Run the long tests that make test-all leaves out
 	@$(BIN)/python -m pytest -q -m slow -s
 
 torture-ha: $(STAMP) ## Kill leaders of a cluster that Patroni keeps (root on Debian: installs etcd-server)

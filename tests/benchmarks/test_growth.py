@@ -14,7 +14,11 @@ from benchmarks.cluster import PROGRAMS, running
 from tests.fixtures.databases import MISSING
 from tests.fixtures.environment import ROOT
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.skipif(not (PROGRAMS / "postgres").exists(), reason=MISSING)]
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.process,
+    pytest.mark.skipif(not (PROGRAMS / "postgres").exists(), reason=MISSING),
+]
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.slow)])

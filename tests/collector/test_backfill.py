@@ -233,6 +233,25 @@ def test_a_price_is_confirmed(run: RunApi, emulator: Emulator, monkeypatch: pyte
     assert f"{known} tweets added" in capsys.readouterr().err
 
 
+def test_ctrl_c_while_x_counts_buys_nothing_and_says_so(
+    run: RunApi, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    def interrupted(*_asked: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AppOnly, "count", interrupted)
+    assert run(*ONE_DAY, "--yes") == 1
+    assert "nothing was bought" in capsys.readouterr().err
+    assert asked(emulator, ARCHIVE) == []
+
+
+def test_what_is_newer_than_the_last_collection_is_left_to_the_next(run: RunApi, emulator: Emulator, capsys: Said) -> None:
+    assert run() == 0
+    emulator.clock.advance(DAY.total_seconds())
+    assert run("--since", "2026-11-24", "--yes") == 0
+    assert "what is newer than 2026-11-24 12:" in capsys.readouterr().err
+
+
 def test_what_the_budget_does_not_pay_for_is_said_beforehand(run: RunApi, emulator: Emulator, capsys: Said) -> None:
     assert run("--since", "2026-11-01", "--yes", MONTHLY_BUDGET_USD="0.5") == 1
     assert "the month's budget leaves $0.4" in capsys.readouterr().err

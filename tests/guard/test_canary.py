@@ -167,6 +167,13 @@ def broken(*_args: object, **_more: object) -> None:
     raise RuntimeError(repr(SECRETS) + TOKENS["API_TOKEN"])
 
 
+def test_a_secret_that_is_shown_is_noticed_in_each_form() -> None:
+    token = TOKENS["API_TOKEN"]
+    assert len(forms(token)) > 3
+    for form in forms(token):
+        assert seen(b"before" + form + b"after", TOKENS), form
+
+
 def test_no_answer_no_line_no_command_and_no_file_shows_a_secret(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
