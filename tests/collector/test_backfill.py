@@ -233,6 +233,12 @@ def test_a_price_is_confirmed(run: RunApi, emulator: Emulator, monkeypatch: pyte
     assert f"{known} tweets added" in capsys.readouterr().err
 
 
+def test_an_unwell_x_is_asked_again_for_a_count_which_is_paid_once(run: RunApi, emulator: Emulator) -> None:
+    emulator.plan("server_503", times=2, endpoint="counts_all")
+    assert run(*ONE_DAY, "--yes") == 0
+    assert emulator.ledger.total().counts_all_calls == 1
+
+
 def test_ctrl_c_while_x_counts_buys_nothing_and_says_so(
     run: RunApi, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: Said
 ) -> None:

@@ -131,6 +131,20 @@ def test_the_estimate_says_what_a_run_costs(run_api: RunApi, emulator: Emulator,
     assert emulator.requests == []
 
 
+def test_what_was_edited_between_a_lost_answer_and_the_next_stays_reserved(
+    make_collector: MakeCollector, emulator: Emulator
+) -> None:
+    collector = make_collector(TAGS="#devops,#sre,#metrics", X_RETRIES="0", MONTHLY_BUDGET_USD="off")
+    for _ in range(2):
+        emulator.plan("cut", times=3)
+        get_tweets(collector)
+        emulator.clear_faults()
+        emulator.clock.advance(1_900)
+        get_tweets(collector)
+        assert bill(emulator) <= accounted(collector)
+        emulator.clock.advance(1_900)
+
+
 @pytest.mark.dialects
 def test_a_lost_page_and_then_another_query_are_two_purchases(one_page: MakeCollector, emulator: Emulator) -> None:
     """What was sold for the first is not settled by the second."""
