@@ -59,6 +59,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_backend", chosen, indirect=True, scope="module")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let `databases.current` be the backend of the test that begins, SQLite where it names none."""
+    chosen = getattr(item, "callspec", None)
+    databases.current = chosen.params.get("database_backend", "sqlite") if chosen else "sqlite"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tell where the processes of this run find what they share, and which one started them."""
@@ -89,13 +96,11 @@ def _watched(request: pytest.FixtureRequest, _causes: dict[str, str]) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def database_backend(request: pytest.FixtureRequest) -> Iterator[str]:
+def database_backend(request: pytest.FixtureRequest) -> str:
     """The backend that this test's databases are of; `databases.url_of` and `environment` go by it."""
     if request.param == "postgresql":
         databases.cluster()
-    databases.current = request.param
-    yield databases.current
-    databases.current = "sqlite"
+    return str(request.param)
 
 
 @pytest.fixture

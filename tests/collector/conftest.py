@@ -3,51 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 import api
 from alchemy import Database
-from collector import collection
 from collector.collector import Collector
-from collector.x import clock
 from emulator import Emulator
 from tests.fixtures import databases
+from tests.fixtures.clocks import standing
 from tests.fixtures.environment import MakeSettings, environment
-
-NOON = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
-MODULES: tuple[ModuleType, ...] = (api, clock, collection)
-"""Where this machine's time is asked for as X's is not known yet."""
 
 PATIENT = {"X_TIMEOUT": "20s"}
 """No machine is so slow that the emulator answers later."""
 
 MakeCollector = Callable[..., Collector]
-
-
-def set_machine(patch: pytest.MonkeyPatch, now: Callable[[], datetime]) -> None:
-    """Let this machine's clock say what `now` returns."""
-
-    class Now(datetime):
-        @classmethod
-        def now(cls, _tz: object = None) -> datetime:  # type: ignore[override]
-            return now()
-
-    for module in MODULES:
-        patch.setattr(module, "datetime", Now)
-
-
-@contextmanager
-def standing(*, tweets: int = 20_000) -> Iterator[Emulator]:
-    """Hold X's clock, and this machine's beside it, at noon: the emulator's world is a function of the time."""
-    with Emulator(tweets=tweets, now=NOON, archive_pace=0) as running, pytest.MonkeyPatch.context() as patch:
-        set_machine(patch, running.clock.now)
-        yield running
 
 
 @pytest.fixture

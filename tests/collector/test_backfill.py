@@ -29,7 +29,8 @@ from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import Gap, gaps
 from queries.snowflakes import snowflake_time
-from tests.collector.conftest import NOON, MakeCollector, RunApi, asked, rows, standing
+from tests.collector.conftest import MakeCollector, RunApi, asked, rows
+from tests.fixtures.clocks import NOON, standing
 from tests.fixtures.environment import ROOT, environment, let_lease_run_out
 
 DAY = timedelta(days=1)

@@ -25,7 +25,8 @@ from models import Reservation
 from queries.collections import CollectionView, collections
 from queries.figures import refused
 from queries.spend import spent, unsettled
-from tests.collector.conftest import MakeCollector, RunApi, rows, set_machine
+from tests.collector.conftest import MakeCollector, RunApi, rows
+from tests.fixtures.clocks import set_machine
 from tests.fixtures.waiting import wait_until
 
 ALL = ",".join(api.tags)

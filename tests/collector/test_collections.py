@@ -20,7 +20,8 @@ from models import Author, Lease, Run, Tweet, TweetTag
 from queries import tweets
 from queries.collections import INTERRUPTED
 from queries.leases import live_token
-from tests.collector.conftest import NOON, MakeCollector, rows
+from tests.collector.conftest import MakeCollector, rows
+from tests.fixtures.clocks import NOON
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.waiting import wait_until
 

@@ -34,7 +34,8 @@ from collector.x.tries import Patience
 from emulator import Emulator
 from models import ComplianceJob, Tweet, Version
 from settings import load
-from tests.collector.conftest import NOON, MakeCollector, rows, standing
+from tests.collector.conftest import MakeCollector, rows
+from tests.fixtures.clocks import NOON, standing
 from tests.fixtures.environment import environment
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 

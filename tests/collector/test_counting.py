@@ -22,7 +22,8 @@ from queries.chores import ChoreView, chores
 from queries.snowflakes import first_id
 from queries.spend import spent
 from queries.tags import tracked_coverage
-from tests.collector.conftest import NOON, MakeCollector, RunApi, asked, rows
+from tests.collector.conftest import MakeCollector, RunApi, asked, rows
+from tests.fixtures.clocks import NOON
 from tests.fixtures.environment import MakeSettings
 
 DAY = timedelta(days=1)

@@ -22,8 +22,9 @@ from models import Tag, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import Gap, gaps
 from queries.snowflakes import first_id, snowflake_time
-from tests.collector.conftest import NOON, MakeCollector, asked, rows, set_machine, standing
+from tests.collector.conftest import MakeCollector, asked, rows
 from tests.fixtures import databases
+from tests.fixtures.clocks import NOON, set_machine, standing
 from tests.fixtures.waiting import wait_until
 
 HOUR, DAY = 3_600, 86_400

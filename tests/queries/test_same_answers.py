@@ -17,6 +17,7 @@ import pytest
 from emulator import Emulator
 from tests.fixtures import databases
 from tests.fixtures.archives import Json, edited, json_lines, own_row, page, post, user
+from tests.fixtures.clocks import standing
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
 
@@ -182,10 +183,9 @@ LIFE += [Life.track_or_untrack, Life.collect]
 
 @pytest.fixture(scope="module")
 def emulated() -> Iterator[Emulator]:
-    """An emulator whose clock stands still, so that both are told the same."""
+    """An emulator beside which all clocks stand still, so that both are told the same."""
     databases.cluster()
-    with Emulator() as running:
-        running.clock.hold()
+    with standing() as running:
         yield running
 
 
