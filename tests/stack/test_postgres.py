@@ -172,8 +172,12 @@ class Stack:
     def end(self) -> None:
         for process in self._running.values():
             process.send_signal(signal.SIGQUIT)
-        for process in self._running.values():
-            process.wait(LONGEST_S)
+        for node, process in self._running.items():
+            try:
+                process.wait(LONGEST_S)
+            except subprocess.TimeoutExpired as error:
+                error.add_note(self.log(node))
+                raise
 
 
 @pytest.fixture
