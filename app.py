@@ -5,11 +5,13 @@ Each worker can collect; the lease lets one do it at a time.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
 from contextlib import closing
+from importlib import import_module
 
 from flask import Flask
 
@@ -19,19 +21,19 @@ from api import collector_for, upkeep_for
 from collector.collector import Collector
 from collector.figures import begin_epoch
 from collector.schedule import Schedule, forget_schedules
-from guard.door import guard
+from collector.work import Work
+from guard.door import guard, proxied
 from guard.listening import check_listening
 from guard.scopes import hold_scopes
 from guard.tokens import texts_of, weak
-from server.channels import Patience
-from server.figures import shared_figures
+from middleware.answers import Answers
+from middleware.capacity import bound
+from queries.newest import Newest
 from server.listening import listen
-from server.parsing import LARGEST_BODY
-from server.reception import USUAL
-from server.service import Service
-from server.supervisor import Supervisor
+from server.serving import serve
 from settings import SettingError, Settings, load
-from telemetry.requests import context, observe
+from telemetry import processes
+from telemetry.requests import Observer, context, note_routes
 from text.secrets import Secrets
 
 log = logging.getLogger(__name__)
@@ -50,9 +52,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _wired(settings: Settings, collector: Collector) -> Flask:
-    """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share figures."""
+    """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share metrics."""
     import commands.registration
-    import resources.limits
+    import resources
     import web
     from telemetry.logs import LogMetrics
     from telemetry.metrics import HttpMetrics
@@ -64,38 +66,40 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     app.extensions["collector"] = collector
     app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
     upkeep = app.extensions["upkeep"] = upkeep_for(collector, settings)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    observe(app)
-    metrics = app.extensions["metrics"] = HttpMetrics(app)
+    metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
     logs.enabled(settings.logstash_host is not None)
     if settings.logstash_host:
         from telemetry.shipping import ship
 
         ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=secrets.hidden)
-    resources.limits.limit_queries(app)
+    note_routes(app)
     hold_scopes(app)
+    bound(app)
+    app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
+    app.wsgi_app = app.extensions["answers"]  # type: ignore[method-assign]
     door = guard(app, settings, secrets.learn)
-    snapshots = app.extensions["snapshots"] = resources.Snapshots(
-        collector.database, cache_mb=settings.cache_mb, within=settings.query_timeout
-    )
+    app.wsgi_app = proxied(Observer(door, metrics), settings)  # type: ignore[method-assign]
+    newest = Newest(collector.database)
+    snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, upkeep, metrics, snapshots)
-    web.register(app, collector, door, metrics, settings)
+    web.register(app, collector, newest, door, metrics, settings)
     commands.registration.register(app, collector)
-    metrics.start_at_zero(app)
     return app
 
 
-def _service(settings: Settings) -> Service:
-    """Return what a worker serves."""
+def _worker(settings: Settings) -> tuple[Flask, Work]:
+    """Return what a worker serves, and what it does beside that."""
+    if processes.is_shared():
+        processes.join()
     app = create_app(settings)
     parts = app.extensions
-    return Service(app, parts["collector"], parts["schedule"], parts["upkeep"], parts["metrics"].refused)
+    return app, Work(parts["collector"], parts["schedule"], parts["upkeep"])
 
 
-def main(*, patience: Patience = USUAL) -> int:
+def main() -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before gunicorn's
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before Granian's
     try:
         settings = load()
         logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hidden)
@@ -105,6 +109,8 @@ def main(*, patience: Patience = USUAL) -> int:
             collector.prepare()
             collector.database.write(begin_epoch)
             collector.database.write(forget_schedules)
+        if settings.workers > 1:
+            processes.share(settings.data_folder / f"metrics-{settings.port}", settings.workers)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
     except DatabaseUnavailable as error:
@@ -114,9 +120,20 @@ def main(*, patience: Patience = USUAL) -> int:
     if warning:
         log.warning(warning)
     log.info("listening", extra={"url": f"http://{settings.host}:{settings.port}"})
-    with shared_figures():
-        Supervisor(settings, listener, lambda: _service(settings), patience=patience).run()
+    _import_parts()
+    try:
+        serve(settings, listener, lambda: _worker(settings))
+    finally:
+        processes.leave()
     return 0
+
+
+def _import_parts() -> None:
+    """Import what a service is made of, so that workers begin at once and share its memory."""
+    for name in ("commands.registration", "resources", "web", "telemetry.logs", "telemetry.metrics"):
+        import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def _refuse(reason: str, code: int) -> int:

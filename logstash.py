@@ -21,8 +21,10 @@ import orjson
 
 SERVICE = "twitterapi"
 ECS_VERSION = "8.17.0"
-QUIET = ("tweepy", "urllib3", "requests_oauthlib", "oauthlib", "alembic", "gunicorn.access", "waitress")
+QUIET = ("tweepy", "urllib3", "requests_oauthlib", "oauthlib", "alembic")
 LINE = "ecs_line"
+CLEAN = "ecs_clean"
+"""The attribute of a record with all its ECS fields, already cleaned: it takes nothing from the context."""
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", LINE}
 SECRET_NAME = re.compile(r"(?i)oauth_\w+|\w*(?:token|secret|password|consumer_key|api_key)|authorization")
 HIDDEN = "[hidden]"
@@ -68,22 +70,26 @@ class EcsFormatter(logging.Formatter):
 
     def document(self, record: logging.LogRecord) -> dict[str, Any]:
         """Return the record as nested objects, never with dotted keys, and without credentials and query strings."""
+        fields: dict[str, Any] | None = getattr(record, CLEAN, None)
+        return {
+            "@timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "message": clean(_message(record)),
+            "ecs": {"version": ECS_VERSION},
+            "log": {"level": record.levelname.lower(), "logger": clean(str(record.name))},
+            "service": {"name": SERVICE},
+            "host": {"name": self._host},
+            "process": {"pid": record.process},
+            **(self._fields(record) if fields is None else fields),
+        }
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
         given = {**self._context(), **extra.pop("ecs_fields", {})}
         if extra:
             given["monitor"] = {**given.get("monitor", {}), **extra}
         if record.exc_info and record.exc_info[0]:
             given["error"] = _error(*record.exc_info[:2])
-        return {
-            "@timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "message": _clean(_message(record)),
-            "ecs": {"version": ECS_VERSION},
-            "log": {"level": record.levelname.lower(), "logger": _clean(str(record.name))},
-            "service": {"name": SERVICE},
-            "host": {"name": self._host},
-            "process": {"pid": record.process},
-            **{_key(name): _plain(value) for name, value in given.items()},
-        }
+        return {_key(name): _plain(value) for name, value in given.items()}
 
 
 class EcsHandler(logging.StreamHandler[TextIO]):
@@ -129,7 +135,6 @@ def configure(level: str, context: Context = dict, *, hide: Hide = str, stream: 
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("gunicorn.error").setLevel(max(logging.INFO, root.level))
 
 
 def _error(kind: type[BaseException], error: BaseException | None) -> dict[str, str]:
@@ -148,14 +153,14 @@ def _message(record: logging.LogRecord) -> str:
 def _plain(value: object, depth: int = 0) -> object:
     """Return a value that JSON can hold, its texts cleaned; what is nested too deeply is left out."""
     if isinstance(value, str):
-        return _clean(value)
+        return clean(value)
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else f"{value:#x}"[:LONGEST_TEXT]
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         return _nested(value, depth + 1) if depth < DEEPEST else "[nested too deeply]"
-    return value.isoformat() if isinstance(value, datetime) else _clean(str(value))
+    return value.isoformat() if isinstance(value, datetime) else clean(str(value))
 
 
 def _nested(value: Any, depth: int) -> object:
@@ -166,7 +171,7 @@ def _nested(value: Any, depth: int) -> object:
 
 @lru_cache(maxsize=1024)
 def _key(name: object) -> str:
-    return _clean(str(name)).replace(".", "_")
+    return clean(str(name)).replace(".", "_")
 
 
 def _is_secret(name: object, value: object) -> bool:
@@ -178,7 +183,7 @@ def _names_secret(name: str) -> bool:
     return SECRET_NAME.fullmatch(name) is not None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Return a text without credentials, query strings and control characters, of bounded length."""
     if HARMLESS.fullmatch(text):
         return text[:LONGEST_TEXT]

@@ -10,9 +10,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from server.listening import listen  # noqa: E402 (found through the line above)
-from server.service import Service  # noqa: E402
-from server.supervisor import Supervisor  # noqa: E402
+from collector.work import Work  # noqa: E402 (found through the line above)
+from server.listening import listen  # noqa: E402
+from server.serving import serve  # noqa: E402
 from settings import load  # noqa: E402
 
 
@@ -34,11 +34,11 @@ def main(app: str, port: str) -> int:
     module, _, factory = app.partition(":")
     beside: Any = Nothing()
 
-    def hosted() -> Service:
-        return Service(getattr(importlib.import_module(module), factory)(), beside, None, beside, lambda _status: None)
+    def hosted() -> tuple[Any, Work]:
+        return getattr(importlib.import_module(module), factory)(), Work(beside, None, beside)
 
     settings = load({"PORT": port, "COLLECT_ON_START": "0"})
-    Supervisor(settings, listen(settings), hosted).run()
+    serve(settings, listen(settings), hosted)
     return 0
 
 

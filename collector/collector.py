@@ -45,6 +45,9 @@ class CollectionRunning(Exception):
         self.run_id = run_id
 
 
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
 class NotDue(Exception):
     """A collection began after the time given, so another isn't due yet."""
 
@@ -121,8 +124,8 @@ class Collector:
         with self.database.reading() as session:
             first = sources.source_of(session) is None and runs.none_yet(session)
         try:
-            return self.start() if first else None
-        except CollectionRunning:
+            return self.start(due_since=EVER) if first else None
+        except (CollectionRunning, NotDue):  # another process was first, and may be done already
             return None
 
     def start(

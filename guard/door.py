@@ -22,6 +22,7 @@ from guard.scopes import SCOPE, SIGN_IN, Scope, is_open
 from guard.sessions import COOKIE, Forged, Sessions
 from guard.tokens import Learn, Tokens
 from settings import Settings
+from telemetry.requests import note_route
 
 log = logging.getLogger(__name__)
 
@@ -91,17 +92,20 @@ class Door:
     def _answered(self, answer: Callable[[], Any], environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer as the app answers, with its log event and its figures, and without any view."""
         with self._app.request_context({**environ, "HTTP_HOST": "localhost"}):
+            note_route(environ, request.url_rule)
             return self._app.finalize_request(answer())(environ, start)
 
 
 def guard(app: Flask, settings: Settings, learn: Learn) -> Door:
-    """Put the door before an app. Behind trusted proxies, the client's address, its scheme and the Host are what they say."""
-    door = app.extensions["door"] = Door(app, settings, learn)
-    app.wsgi_app = door  # type: ignore[method-assign]
-    count = settings.trusted_proxies
-    if count:
-        app.wsgi_app = ProxyFix(door, x_for=count, x_proto=count, x_host=count, x_port=count)  # type: ignore[method-assign]
+    """Return a door before an app, which is let know of it."""
+    door: Door = app.extensions.setdefault("door", Door(app, settings, learn))
     return door
+
+
+def proxied(app: Callable[..., Iterable[bytes]], settings: Settings) -> Callable[..., Iterable[bytes]]:
+    """Return an app to which, behind trusted proxies, the client's address, its scheme and the Host are what they say."""
+    count = settings.trusted_proxies
+    return ProxyFix(app, x_for=count, x_proto=count, x_host=count, x_port=count) if count else app
 
 
 def _unauthorized(detail: str, **fault: str | None) -> NoReturn:

@@ -11,8 +11,9 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-HOLD = "server.hold"  # in the WSGI environment: holds the answer back without a thread that waits
-FIRST_S, LONGEST_S = 0.05, 0.7  # the server looks at what it holds back every quarter of a second
+HOLD = "guard.hold"  # in the WSGI environment: what is called instead of time.sleep
+FIRST_S, LONGEST_S = 0.05, 0.7
+MOST_WAITING = 8  # each holds a thread; a guesser with more connections than that has nothing to gain, tokens are too long
 FORGOTTEN_S = 300.0
 MOST_CLIENTS = 10_000  # a bound to memory, of about 2 MB
 
@@ -23,6 +24,7 @@ class Failures:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
         self._clients: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
 
     def slow_down(self, environ: dict[str, Any]) -> None:
         """Note a failure of the request's client, and hold its answer back: twice as long each time."""
@@ -30,7 +32,9 @@ class Failures:
         count = self._noted(client)
         if count & (count - 1) == 0:
             log.warning("wrong token", extra={"failures": count, "ecs_fields": {"client": {"ip": client}}})
-        environ.get(HOLD, time.sleep)(min(LONGEST_S, FIRST_S * 2 ** min(count - 1, 10)))
+        if self._waiting.acquire(blocking=False):
+            environ.get(HOLD, time.sleep)(min(LONGEST_S, FIRST_S * 2 ** min(count - 1, 10)))
+            self._waiting.release()
 
     def _noted(self, client: str) -> int:
         now = self._clock()

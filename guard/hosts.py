@@ -30,7 +30,7 @@ class Hosts:
         """
         host = environ.get("HTTP_HOST")
         if not host:
-            if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" and host is None:
+            if environ.get("SERVER_PROTOCOL") in ("HTTP/1", "HTTP/1.0"):
                 return
             raise BadRequest("the header Host is missing")
         match = HOST.fullmatch(host)

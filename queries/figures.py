@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
-from alchemy import Database
 from models import Figure, Listing, Run, Tag, TagLang
 from queries.gaps import unread
 from queries.leases import live_token
@@ -67,15 +66,11 @@ class Stamp(NamedTuple):
 
 def stamp(session: Session) -> Stamp:
     """Return the stamp of what this session sees."""
-    return _stamp(session.execute(_STAMP))
+    return stamp_of(session.execute(_STAMP))
 
 
-def stamp_now(database: Database) -> Stamp:
-    """Return the stamp of what a session would see that began now."""
-    return _stamp(database.glance(_STAMP_SQL))
-
-
-def _stamp(rows: Iterable[Any]) -> Stamp:
+def stamp_of(rows: Iterable[Any]) -> Stamp:
+    """Return the stamp that rows of names and values tell, as those of NEWEST."""
     figures = {name: value for name, value in rows}  # noqa: C416 (of rows)
     return Stamp(figures.get(EPOCH, 0), figures.get(SEQUENCE, 0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -31,6 +32,7 @@ from settings import VERSION
 from telemetry.metrics import HttpMetrics, scraped
 
 PREFIX = "twitterapi"
+LEVEL = 5
 
 
 class MetricsResource(MonitorResource):
@@ -47,7 +49,11 @@ class MetricsResource(MonitorResource):
         """Give the metrics of this service, for Prometheus."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(scraped(self._http.registry, [self._figures]))
-        return Response(body, content_type=content_type, headers={"Cache-Control": "no-store"})
+        response = Response(body, content_type=content_type, headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"})
+        if request.accept_encodings.quality("gzip") > 0:
+            response.set_data(gzip.compress(body, LEVEL, mtime=0))
+            response.headers["Content-Encoding"] = "gzip"
+        return response
 
 
 class DatabaseFigures:

@@ -1,31 +1,31 @@
-"""Answers from one state of the database: their ETag, 304, the cache, compression, and streams where an answer is long.
+"""Answers from one state of the database: their ETag, 304, compression, and streams where an answer is long.
 
-An ETag is made of the stamp of the state, the build, and what was asked, so it costs one read of an index. A stream is read
-in many states, which may not be the same. So its tag is its own, and good for a 304 only once all of it turned out to be of
-one state.
+An ETag is made of the stamp of the state, the build, and what was asked, so it costs one read of an index. What is not streamed
+is kept by middleware/ and given again until the state is another one. A stream is read in many states, which may not be the
+same. So its tag is its own, and good for a 304 only once all of it turned out to be of one state.
 """
 
 from __future__ import annotations
 
 import gzip
 import secrets
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 from flask import Response, current_app, request
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseAway
-from queries.figures import NEWEST, Stamp, stamp, stamp_now
+from middleware.answer import REPEAT, Repeat
+from queries.figures import NEWEST, Stamp, stamp
+from queries.newest import Newest
 from resources.api import MonitorResource, no_content
-from resources.cache import Answer, Cache, Headers, State
 from resources.streams import LEVEL, Streams, packed
 from settings import VERSION
-from sql.changes import Changes
 
 SMALL = 1000  # bytes: less is not worth compressing
 JSON = "application/json"
@@ -43,30 +43,25 @@ class Body(NamedTuple):
 
     content: bytes
     media_type: str = JSON
-    headers: Headers = ()
+    headers: Sequence[tuple[str, str]] = ()
+
+
+class State(NamedTuple):
+    """The state that an answer is of: the database's stamp, and what else the answer depends on."""
+
+    stamp: Stamp
+    more: Hashable = None
 
 
 class Snapshots:
     """What the answers of a worker share."""
 
-    def __init__(self, database: Database, *, cache_mb: int, within: timedelta) -> None:
-        self.database, self.cache, self.streams, self._within = database, Cache(cache_mb), Streams(), within
-        self._changes = Changes(database)
-        self._seen: tuple[bytes, Stamp] | None = None
+    def __init__(self, database: Database, newest: Newest, *, within: timedelta) -> None:
+        self.database, self.newest, self.streams, self._within = database, newest, Streams(), within
 
     def reading(self) -> AbstractContextManager[Session]:
         """Give a session that sees one state of the database, as long as a request may."""
         return self.database.reading(within=self._within, as_of=NEWEST)
-
-    def stamp(self) -> Stamp:
-        """Return the stamp of the newest state. It is asked for again only after a commit."""
-        mark, seen = self._changes.mark(), self._seen
-        if mark and seen and seen[0] == mark:
-            return seen[1]
-        stamp = stamp_now(self.database)
-        if mark and mark == self._changes.mark():
-            self._seen = mark, stamp
-        return stamp
 
 
 class Asked(NamedTuple):
@@ -87,6 +82,9 @@ class SnapshotResource(MonitorResource):
     """A resource whose GET is `read` from one state of the database."""
 
     late = True
+    by_minute: ClassVar[bool] = False
+    """Whether the answer depends on the time, or on what the sequence doesn't count: it is given again for a minute at most."""
+
     read: Callable[..., Any]
     """Takes the session and the parameters; returns a JSON value, a Body, or a Long."""
 
@@ -109,32 +107,30 @@ class SnapshotResource(MonitorResource):
             return self._answer(path)
 
     def _answer(self, path: Mapping[str, Any]) -> Response:
-        shared, asked = self._snapshots, _asked(self.form())
-        on_stamp_alone = type(self).depends is SnapshotResource.depends
-        if on_stamp_alone and (kept := self._kept(asked, State(shared.stamp()))):
-            return kept
-        with shared.reading() as session:
+        asked, newest = _asked(self.form()), self._snapshots.newest
+        if request.if_none_match and not self.by_minute and (known := self._known(asked, State(newest.stamp()))):
+            return known
+        began = newest.this_minute() if self.by_minute else None
+        with self._snapshots.reading() as session:
             state = State(stamp(session), self.depends(session))
-            return self._kept(asked, state) or self._made(session, asked, state, path)
+            if known := self._known(asked, state):
+                return known
+            request.environ[REPEAT] = Repeat(began, newest.this_minute) if began else Repeat(state.stamp, newest.stamp)
+            return self._made(session, asked, state, path)
 
-    def _kept(self, asked: Asked, state: State) -> Response | None:
-        """Return what is known of the answer already: that the client has it, or the answer that is kept."""
-        tag = asked.tag(state)
-        if known := _known(tag, state.stamp, self._snapshots.streams):
-            return _headed(no_content(304), known)
-        answer = None if request.if_none_match.star_tag else self._snapshots.cache.get(asked, state)
-        return _headed(current_app.response_class(answer.body, headers=list(answer.headers)), tag) if answer else None
+    def _known(self, asked: Asked, state: State) -> Response | None:
+        """Return 304 if the client has the answer already."""
+        known = _known(asked.tag(state), state.stamp, self._snapshots.streams)
+        return _headed(no_content(304), known) if known else None
 
     def _made(self, session: Session, asked: Asked, state: State, path: Mapping[str, Any]) -> Response:
         """Make the answer. `If-None-Match: *` is for whatever there is, so what there is not has been refused by now."""
         content, tag = self.read(session, **path, **self.parsed()), asked.tag(state)
         if isinstance(content, Long):
             return self._streamed(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
-        answer = _answer(content, asked)
-        self._snapshots.cache.keep(asked, state, answer)
         if request.if_none_match.star_tag:
             return _headed(no_content(304), tag)
-        return _headed(current_app.response_class(answer.body, headers=list(answer.headers)), tag)
+        return _headed(_answer(content, asked), tag)
 
     def _streamed(self, content: Long, asked: Asked, tag: str, began: Stamp) -> Response:
         pieces = packed(content.pieces) if asked.gzip else content.pieces
@@ -167,12 +163,13 @@ def _known(tag: str, now: Stamp, streams: Streams) -> str | None:
     return next((one for one in had if one.startswith(f"{tag}.") and streams.showed(one, now)), None)
 
 
-def _answer(content: Any, asked: Asked) -> Answer:
+def _answer(content: Any, asked: Asked) -> Response:
     body = content if isinstance(content, Body) else Body(orjson.dumps(content))
-    headers = (("Content-Type", _content_type(body.media_type)), *body.headers)
+    headers = [("Content-Type", _content_type(body.media_type)), *body.headers]
     if asked.gzip and len(body.content) > SMALL:
-        return Answer(gzip.compress(body.content, LEVEL, mtime=0), (*headers, ("Content-Encoding", "gzip")))
-    return Answer(body.content, headers)
+        packed_headers = [*headers, ("Content-Encoding", "gzip")]
+        return current_app.response_class(gzip.compress(body.content, LEVEL, mtime=0), headers=packed_headers)
+    return current_app.response_class(body.content, headers=headers)
 
 
 def _content_type(media_type: str) -> str:

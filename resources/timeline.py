@@ -29,6 +29,7 @@ class TimelineResource(SnapshotResource):
 
     arguments = TimelineArguments
     answers = answered(get=reads(TIMELINE, "The buckets"))
+    by_minute = True
 
     def depends(self, session: Session) -> Hashable:
         """Return what decides which buckets are over, and what is not known of the time."""

@@ -43,7 +43,6 @@ READ = {
     "pysqlite3": "Zlib",
     "swagger-ui-dist": "Apache-2.0",
     "uplot": "MIT",
-    "waitress": "ZPL-2.1",
 }
 HOMES = {"swagger-ui-dist": "https://github.com/swagger-api/swagger-ui", "uplot": "https://github.com/leeoniya/uPlot"}
 

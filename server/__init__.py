@@ -1,1 +1,1 @@
-"""Serving: gunicorn supervises the workers, waitress does their input and output."""
+"""Serving: Granian reads and writes, and keeps its workers."""

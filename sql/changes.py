@@ -24,6 +24,7 @@ class Changes:
     def __init__(self, database: Database) -> None:
         self._database, self._opening = database, threading.Lock()
         self._index: mmap.mmap | None = None
+        self.can_tell = database.engine.dialect.name == "sqlite"
 
     def mark(self) -> bytes | None:
         """Return the mark of the newest state; None where it can't be told, as in the middle of a commit."""
@@ -34,7 +35,7 @@ class Changes:
         return first if first == second else None
 
     def _opened(self) -> mmap.mmap | None:
-        if self._database.engine.dialect.name != "sqlite":
+        if not self.can_tell:
             return None
         with self._opening, suppress(OSError, sqlite.Error):
             self._index = self._index or self._open()

@@ -1,4 +1,4 @@
-"""Request ids, trace ids, and the access event of each request."""
+"""Request ids, trace ids, and what each request leaves behind: its access event and its metrics."""
 
 from __future__ import annotations
 
@@ -6,98 +6,156 @@ import logging
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, request
+from werkzeug.routing import Rule
+
+from logstash import CLEAN, clean
+
+if TYPE_CHECKING:
+    from telemetry.metrics import HttpMetrics  # imported late: it fixes whether processes share metrics
 
 log = logging.getLogger("access")
 
 SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+REQUEST_ID = "monitor.request_id"  # in the WSGI environment
+ROUTE = "monitor.route"  # in the WSGI environment, once it is known: the URL rule that the request matched
+LONGEST_PATH = 1000
+
+Environ = dict[str, Any]
+_current: ContextVar[Environ | None] = ContextVar("request", default=None)
 
 
-def observe(app: Flask) -> None:
-    """Give each request of the app an id, answer with it, and log one access event when its response is closed."""
-    app.before_request(_begin)
-    app.after_request(_answer)
+class Observer:
+    """A WSGI middleware that gives each request an id, answers with it, and records it once its answer is at its end."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], metrics: HttpMetrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request. An answer that is a list is whole; another one ends when it is closed."""
+        seen = _Seen(environ, start_response, self._metrics)
+        try:
+            answer = self._app(environ, seen.start)
+        except Exception:
+            log.exception("unexpected error")
+            seen.end(0)
+            raise
+        if isinstance(answer, list):
+            seen.end(sum(map(len, answer)))
+            return answer
+        return _Stream(answer, seen)
+
+
+class _Seen:
+    """A request that is being answered."""
+
+    __slots__ = ("_began", "_environ", "_metrics", "_start", "_status")
+
+    def __init__(self, environ: Environ, start_response: Callable[..., Any], metrics: HttpMetrics) -> None:
+        self._began = time.perf_counter_ns()
+        self._environ, self._start, self._metrics, self._status = environ, start_response, metrics, 500
+        given = environ.get("HTTP_X_REQUEST_ID")
+        environ[REQUEST_ID] = given if given and SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+        _current.set(environ)
+
+    def start(self, status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        """Begin the answer, with the request's id."""
+        self._status = int(status[:3])
+        return self._start(status, [*headers, ("X-Request-Id", self._environ[REQUEST_ID])], *rest)
+
+    def end(self, size: int) -> None:
+        """Record the request, whose answer had so many bytes."""
+        environ, took = self._environ, time.perf_counter_ns() - self._began
+        self._metrics.observe(environ["REQUEST_METHOD"], environ.get(ROUTE), self._status, took / 1e9)
+        if log.isEnabledFor(logging.INFO):
+            record = logging.LogRecord(log.name, logging.INFO, "", 0, "request", None, None)
+            setattr(record, CLEAN, _event(environ, self._status, size, took))
+            log.handle(record)
+        _current.set(None)
+
+
+class _Stream:
+    """An answer in parts, whose bytes are counted. What breaks it off breaks the connection too."""
+
+    def __init__(self, parts: Iterable[bytes], seen: _Seen) -> None:
+        self._parts, self._iterator, self._seen, self._size, self._open = parts, iter(parts), seen, 0, True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = next(self._iterator)
+        except StopIteration:
+            raise
+        except Exception:
+            log.exception("an answer broke off")
+            raise
+        self._size += len(part)
+        return part
+
+    def close(self) -> None:
+        """Let go of what gives the parts, and record the request. A second call does nothing."""
+        if self._open:
+            self._open = False
+            try:
+                close = getattr(self._parts, "close", None)
+                if close:
+                    close()
+            finally:
+                self._seen.end(self._size)
+
+
+def note_routes(app: Flask) -> None:
+    """Let the app note in each request's environment which of its routes answers."""
+    app.before_request(lambda: note_route(request.environ, request.url_rule))
+
+
+def note_route(environ: Environ, rule: Rule | None) -> None:
+    """Note which route a request matched."""
+    environ[ROUTE] = rule.rule if rule else None
 
 
 def request_id() -> str:
     """Return the id of the request that is being served: the client's, or one that nobody needs to be unable to guess."""
-    if "request_id" not in g:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
-    return str(g.request_id)
+    return str(request.environ.get(REQUEST_ID, ""))
 
 
 def context() -> Mapping[str, Any]:
-    """Return the ECS fields of the request that is being served, or none outside of one."""
-    if not has_request_context():
-        return {}
-    return {"http": {"request": {"id": request_id()}}, **_trace()}
+    """Return the ECS fields of the request that this thread serves, or none outside of one."""
+    environ = _current.get()
+    return {"http": {"request": {"id": environ[REQUEST_ID]}}, **_trace(environ)} if environ else {}
 
 
-def _trace() -> dict[str, Any]:
-    given = request.headers.get("traceparent")
+def _trace(environ: Environ) -> dict[str, Any]:
+    given = environ.get("HTTP_TRACEPARENT")
     match = TRACEPARENT.fullmatch(given) if given else None
     return {"trace": {"id": match[1]}} if match else {}
 
 
-def _begin() -> None:
-    g.started = time.perf_counter_ns()
-
-
-def _answer(response: Response) -> Response:
-    own = response.headers["X-Request-Id"] = request_id()
-    event = _event(response, own)
-    given, counted = response.response, _Counted(response.iter_encoded())
-    started = g.get("started") or time.perf_counter_ns()
-
-    def closed() -> None:
-        event["event"]["duration"] = time.perf_counter_ns() - started
-        event["http"]["response"]["body"] = {"bytes": counted.size}
-        log.info("request", extra={"ecs_fields": event})
-
-    response.response, response.direct_passthrough = counted, False  # what is passed through is never closed: a file, for one
-    for close in filter(None, (getattr(given, "close", None), closed)):
-        response.call_on_close(close)
-    return response
-
-
-def _event(response: Response, own: str) -> dict[str, Any]:
-    """Return the request of this id as ECS fields. The query string stays out: it can carry tokens."""
+def _event(environ: Environ, status: int, size: int, took: int) -> dict[str, Any]:
+    """Return the request as ECS fields. The query string stays out: it can carry tokens."""
     return {
-        **_trace(),
-        "event": {"kind": "event", "category": ["web"], "dataset": "twitterapi.access"},
+        **_trace(environ),
+        "event": {"kind": "event", "category": ["web"], "dataset": "twitterapi.access", "duration": took},
         "http": {
-            "request": {"id": own, "method": request.method},
-            "response": {"status_code": response.status_code},
+            "request": {"id": environ[REQUEST_ID], "method": clean(environ["REQUEST_METHOD"])},
+            "response": {"status_code": status, "body": {"bytes": size}},
         },
-        "url": {"path": _path()},
-        "client": {"ip": request.remote_addr},
-        "monitor": {"route": request.url_rule.rule if request.url_rule else None},
+        "url": {"path": _path(environ)},
+        "client": {"ip": environ.get("REMOTE_ADDR")},
+        "monitor": {"route": environ.get(ROUTE)},
     }
 
 
-def _path() -> str:
+def _path(environ: Environ) -> str:
     """Return the path, but for a username the route: the request that erases somebody must not write their name down."""
-    rule = request.url_rule
-    return rule.rule if rule and "username" in rule.arguments else request.path[:1000]
-
-
-class _Counted:
-    """An iterable of bytes that counts what it has given, and closes what it counts."""
-
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts, self.size = parts, 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self._parts:
-            self.size += len(part)
-            yield part
-
-    def close(self) -> None:
-        close = getattr(self._parts, "close", None)
-        if close:
-            close()
+    route, path = environ.get(ROUTE), environ["PATH_INFO"]
+    if route and "<username>" in route:
+        return str(route)
+    return clean(path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace"))[:LONGEST_PATH]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -22,7 +22,9 @@ from formats.given import given
 from formats.parameters import UTC, zone_named
 from guard.door import Door
 from guard.scopes import SCOPE, Scope
+from middleware.answer import REPEAT, Repeat
 from queries.figures import NEWEST, x_now
+from queries.newest import Newest
 from queries.tweets import stored
 from telemetry.metrics import HttpMetrics
 from web import asked as asking
@@ -52,9 +54,10 @@ class Outside(NamedTuple):
 
 
 class Site(NamedTuple):
-    """What pages are made from: what collects, who is let in, the metrics, other programs, and how long a page may take."""
+    """What pages are made from: tweets and their state, who is let in, metrics, other programs, the longest a page takes."""
 
     collector: Collector
+    newest: Newest
     door: Door
     metrics: HttpMetrics
     outside: tuple[Outside, ...]
@@ -62,9 +65,13 @@ class Site(NamedTuple):
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Give a session that sees one state of the database."""
+        """Give a session that sees one state of the database. What is made of it alone may be given again for a minute."""
+        request.environ[REPEAT] = Repeat(self._state(), self._state)
         with self.collector.database.reading(within=self.within, as_of=NEWEST) as session:
             yield session
+
+    def _state(self) -> Hashable:
+        return self.newest.this_minute(), self.door.tokens.required
 
     def invented(self) -> bool:
         """Tell whether the tweets are invented; False where nobody can tell now."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
-from flask import Flask, Response, request, send_from_directory
+from flask import Flask, Response, request
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
+
+from middleware.answer import ALWAYS, REPEAT
 
 FOLDER = Path(__file__).parent / "static"
 SWAGGER_UI = "vendor/swagger-ui/5.35.0"
@@ -16,25 +20,29 @@ FOREVER = "public, max-age=31536000, immutable"
 CHECKED = "public, no-cache"
 
 
-@lru_cache(32)
-def _packed(filename: str, _version: str) -> bytes:
-    """Return a file compressed; its version, by its ETag, tells whether that was done already."""
-    return gzip.compress((FOLDER / filename).read_bytes(), 9, mtime=0)
-
-
 def register(app: Flask) -> None:
-    """Serve the files under /static/."""
+    """Serve the files under /static/, each read once by a process."""
 
     def static(filename: str) -> Response:
-        response = send_from_directory(FOLDER, filename, mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
+        body, response = _read(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
         response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
         response.vary.add("Accept-Encoding")
-        response.set_etag(response.get_etag()[0] or "", weak=True)
-        if response.status_code == 200 and request.accept_encodings.quality("gzip") > 0:
-            response.close()  # the file, which is not sent
-            response.direct_passthrough = False
-            response.set_data(_packed(filename, response.headers.get("ETag", "")))
+        response.set_etag(blake2b(body, digest_size=12).hexdigest(), weak=True)
+        if request.accept_encodings.quality("gzip") > 0:
+            body = gzip.compress(body, 9, mtime=0)
             response.headers["Content-Encoding"] = "gzip"
+        response.set_data(body)
+        if not request.query_string:
+            request.environ[REPEAT] = ALWAYS
+        response.make_conditional(request)
         return response
 
     app.add_url_rule("/static/<path:filename>", "static", static)
+
+
+def _read(filename: str) -> bytes:
+    path = safe_join(str(FOLDER), filename)
+    try:
+        return Path(path or "").read_bytes()
+    except (OSError, ValueError) as error:
+        raise NotFound from error

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
 import api
+from alchemy import DatabaseUnavailable
 from app import create_app
 from collector.collector import Collector
+from collector.work import Work
 from emulator import Emulator
-from server.service import Service as Work
+from queries.batches import TweetsReplaced
 from tests.app.conftest import fill, states
 from tests.fixtures import databases
 from tests.fixtures.environment import MakeSettings, environment
-from tests.fixtures.reception import Served
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.waiting import wait_until
 
@@ -30,7 +32,7 @@ def started(folder: Path, emulator: Emulator) -> Iterator[Service]:
     """The service, and what a worker does beside the requests."""
     with in_process(folder, **environment(folder, emulator)) as service:
         parts = service.app.extensions
-        with closing(Work(service.app, parts["collector"], parts["schedule"], parts["upkeep"], lambda _status: None)) as work:
+        with closing(Work(parts["collector"], parts["schedule"], parts["upkeep"])) as work:
             work.start(collect=True)
             yield service
 
@@ -54,21 +56,19 @@ def test_at_first_start_it_collects_beside_the_requests_and_says_before_what_tha
 
 @pytest.mark.parametrize("dropped", ["by the API", "under its feet"])
 def test_a_stream_whose_tweets_go_away_does_not_look_whole(tmp_path: Path, service: Service, dropped: str) -> None:
-    """Over a connection that takes little at a time, of more tweets than all that is buffered on their way."""
+    """The answer raises in the middle, whereupon the server breaks the connection (tests/server)."""
     fill(tmp_path, 6_000)
-    ask = b"GET /tweets HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with Served(service.app, room=32768) as served, served.connect(ask, window=32768) as client:
-        answer = HTTPResponse(client)
-        answer.begin()
-        assert answer.status == 200
-        assert answer.read(1024)
+    asked = EnvironBuilder("/tweets", environ_base={"REMOTE_ADDR": "127.0.0.1"}).get_environ()
+    with closing(cast(Any, service.app.wsgi_app(asked, lambda *_: bytes))) as parts:
+        assert next(parts)
         if dropped == "by the API":
             assert service.request("DELETE", "/database").status_code == 200
         else:
             for table in ("tweet_tags", "versions", "tweets"):
                 databases.asked(databases.url_of(tmp_path), f"DROP TABLE {table}")
-        with pytest.raises(IncompleteRead):
-            answer.read()
+        with pytest.raises((DatabaseUnavailable, TweetsReplaced)):
+            list(parts)
+    assert "an answer broke off" in service.log.read_text()
 
 
 def test_after_a_start_no_state_is_taken_for_one_of_before(tmp_path: Path, emulator: Emulator) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from api import collector_for
 from guard.listening import check_listening
-from server.worker import GRACE_S
+from server.serving import DRAIN_S
 from settings import LAYER_FILES, Settings, declared, load
 from tests.containers.recipe import stages, values, variables
 from tests.fixtures.environment import ROOT
@@ -104,4 +104,4 @@ def test_no_secret_stands_in_what_docker_inspect_shows(service: Service) -> None
 def test_it_is_given_no_more_than_it_needs_and_time_to_end_even_before_it_listens(service: Service) -> None:
     assert (service["init"], service["read_only"]) == (True, True)
     assert [place.partition(":")[0] for place in service["tmpfs"]] == ["/tmp"]
-    assert GRACE_S + 5 <= int(service["stop_grace_period"].removesuffix("s")) <= 2 * GRACE_S
+    assert DRAIN_S + 5 <= int(service["stop_grace_period"].removesuffix("s")) <= 2 * DRAIN_S

@@ -51,7 +51,7 @@ def test_our_own_pages_and_who_is_no_browser_may(make_app: MakeApp) -> None:
 def test_a_browser_that_does_not_say_where_it_comes_from_collects_only_with_a_token(make_app: MakeApp) -> None:
     """So it is on http:// beyond loopback, where browsers send neither Sec-Fetch-Site nor, with a GET, Origin."""
     app, unguarded = hollow(make_app(API_TOKEN=TOKEN)), client(hollow(make_app(ALLOW_OPEN="1")))
-    session = app.wsgi_app.sessions.begun(TOKEN)  # type: ignore[attr-defined]
+    session = app.extensions["door"].sessions.begun(TOKEN)
     signed_in = {"Cookie": f"hashtag_monitor_session={session}"}
     assert client(app).get("/database", headers=OLD | signed_in).status_code == 403
     assert client(app).get("/database", headers=OLD | bearer(TOKEN)).text == REACHED

@@ -10,7 +10,7 @@ from flask import Flask, request
 from tests.guard.conftest import TOKEN, MakeApp, client
 
 
-def told(app: Flask, path: str = "/livez", **headers: str) -> tuple[int, Any]:
+def told(app: Flask, path: str = "/readyz", **headers: str) -> tuple[int, Any]:
     """Return the status of an answer, and the client, scheme and Host that the app was told of."""
     seen: list[Any] = []
 

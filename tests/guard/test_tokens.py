@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from werkzeug.test import TestResponse
 
-from tests.fixtures.reception import Served
+from emulator import Emulator
+from tests.fixtures.environment import environment
+from tests.fixtures.processes import serving
 from tests.guard.conftest import METHODS, REACHED, TOKEN, MakeApp, client, hollow
 
 CHALLENGE = 'Bearer realm="hashtag monitor"'
@@ -37,11 +42,20 @@ def assert_is_a_401(answer: TestResponse, challenge: str) -> None:
         assert problem["request_id"] == answer.headers["X-Request-Id"]
 
 
-def test_paths_that_are_unknown_or_look_like_open_ones_answer_401_to_every_method(make_app: MakeApp) -> None:
-    with Served(hollow(make_app(API_TOKEN=TOKEN))) as served:
+@pytest.mark.process
+def test_paths_that_look_like_open_ones_and_two_tokens_answer_401_as_the_server_reads_them(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    with serving(tmp_path, **environment(tmp_path, emulator), API_TOKEN=TOKEN) as server:
         for path in LIKE_OPEN:
-            answer = served.answer(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            answer = server.raw(f"GET {path} HTTP/1.1")
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, CHALLENGE), path
+        for first, second in ((TOKEN, "wrong"), ("wrong", TOKEN), (TOKEN, TOKEN)):
+            both = f"Authorization: Bearer {first}\r\nAuthorization: Bearer {second}"
+            assert server.raw(f"GET /tweets HTTP/1.1\r\n{both}").status == 401
+
+
+def test_unknown_paths_answer_401_to_every_method(make_app: MakeApp) -> None:
     made = client(make_app(API_TOKEN=TOKEN))
     for method in METHODS:
         unknown = made.open("/nothing/here", method=method)
@@ -55,13 +69,6 @@ def test_another_scheme_a_malformed_header_and_a_wrong_token_answer_401(make_app
         answer = made.get("/tweets", headers={"Authorization": given})
         assert_is_a_401(answer, CHALLENGE if given in NO_TOKEN else WRONG)
         assert TOKEN not in answer.text
-
-
-def test_two_authorization_headers_are_no_token_even_if_one_is_right(make_app: MakeApp) -> None:
-    with Served(hollow(make_app(API_TOKEN=TOKEN))) as served:
-        for first, second in ((TOKEN, "wrong"), ("wrong", TOKEN), (TOKEN, TOKEN)):
-            both = f"Authorization: Bearer {first}\r\nAuthorization: Bearer {second}\r\n"
-            assert served.answer(f"GET /tweets HTTP/1.1\r\nHost: localhost\r\n{both}\r\n".encode()).status == 401
 
 
 def test_the_right_token_passes_whatever_the_scheme_s_letter_case(make_app: MakeApp) -> None:

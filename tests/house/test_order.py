@@ -12,6 +12,7 @@ FLOORS = [
     {"api"},
     {"server"},
     {"resources", "web", "commands"},
+    {"middleware"},
     {"formats", "guard"},
     {"collector"},
     {"queries"},
@@ -24,7 +25,7 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "sql", "models", "text"}}
 MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
-WITH_FLASK = {"app", "resources", "web", "commands", "guard", "telemetry"}
+WITH_FLASK = {"app", "resources", "web", "commands", "middleware", "guard", "telemetry"}
 TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}
 CONFIGURATION = ("grafana", "kibana", "logstash", "postgres", "prometheus")
 NOT_OURS = ("node_modules", "__pycache__", "data", "build")

@@ -12,7 +12,7 @@ from emulator import Emulator
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
 
-OURS = {"__main__", "access", "api", "app", "collector", "gunicorn", "resources", "server", "telemetry"}
+OURS = {"__main__", "access", "api", "app", "collector", "resources", "server", "telemetry"}
 BEARER = "bearer-AAAA%2Fgeheim"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -11,7 +11,7 @@ from tests.fixtures.service import in_process
 from tests.grafana.dashboard import asked
 from tests.prometheus.rulebook import Exported, queries, question, rules, unexported
 
-CHORES = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
+CHORES = {"X_RETRIES": "0", "COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("exported")
     with Emulator() as emulator, in_process(folder, **environment(folder, emulator) | CHORES) as service:
         assert service.get("/database").status_code == 200
+        emulator.plan("server_500", times=3)
+        assert service.get("/database").status_code == 503
         service.app.extensions["upkeep"].round()
         answer = service.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -10,7 +10,7 @@ import pytest
 
 import engines.sqlite
 from alchemy import Database
-from resources.limits import QUERY_LENGTH
+from middleware.capacity import QUERY_LENGTH
 from tests.fixtures import databases
 from tests.fixtures.service import Service
 from tests.resources.conftest import Start, given, problem

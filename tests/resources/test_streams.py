@@ -17,6 +17,7 @@ import engines.sqlite
 import resources.tweets
 from alchemy import QueryTooLong
 from queries import lists
+from queries.newest import Newest
 from resources import Snapshots
 from resources.streams import MOST_STREAMS, Streams, TooManyStreams
 from tests.fixtures.archives import own_row
@@ -134,7 +135,7 @@ def test_a_question_that_takes_too_long_is_broken_off_and_the_connection_goes_on
         session.execute(endless).all()
     with database.reading() as session:
         assert session.scalar(text("SELECT count(*) FROM tweets")) > AT_ONCE
-    shared = Snapshots(database, cache_mb=0, within=timedelta(microseconds=1))
+    shared = Snapshots(database, Newest(database), within=timedelta(microseconds=1))
     with pytest.raises(QueryTooLong), shared.reading() as session:
         session.execute(text("SELECT count(*), sum(length(a.text)) FROM tweets a, tweets b, tweets c")).all()
 

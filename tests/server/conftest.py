@@ -1,62 +1,60 @@
-"""What tests of the server share: an app of the test's own, served by a reception in a thread, and a clock to put forward."""
+"""What tests of the server share: whether it is alive while others keep it busy, and small apps that it serves."""
 
 from __future__ import annotations
 
+import resource
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 
-from server.channels import Channel
-from tests.fixtures.reception import Served
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.processes import Server
 
-Serve = Callable[..., Served]
+HEALTH_CHECK_S = 4.0
+"""How long the container's health check waits for /livez."""
 
 
-class Clock:
-    """What `time` says in this process, which a test can put forward."""
+@dataclass
+class Watch:
+    """How long each /livez took, in seconds."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._ahead = 0.0
-        for name in ("time", "monotonic"):
-            monkeypatch.setattr(time, name, self._later(getattr(time, name)))
+    took: list[float] = field(default_factory=list)
 
-    def forward(self, seconds: float) -> None:
-        self._ahead += seconds
+    def assert_alive(self, asked: int = 10) -> None:
+        """Hold that it was asked so often at least, and was answered before the health check would have given up."""
+        assert len(self.took) >= asked
+        assert max(self.took) < HEALTH_CHECK_S
 
-    def forward_until(self, condition: Callable[[], Any], *, seconds: float) -> None:
-        """Put it forward again and again, until the condition is true."""
 
-        def ahead() -> Any:
-            self.forward(seconds)
-            return condition()
+@contextmanager
+def watched(server: Server, *, at_least: int = 10) -> Iterator[Watch]:
+    """Ask /livez again and again, over a connection each, beside the block, and `at_least` so often."""
+    watch, over = Watch(), threading.Event()
 
-        wait_until(ahead)
+    def ask() -> None:
+        while not over.is_set() or len(watch.took) < at_least:
+            began = time.monotonic()
+            assert server.raw("GET /livez HTTP/1.1").status == 200
+            watch.took.append(time.monotonic() - began)
+            over.wait(0.02)
 
-    def _later(self, real: Callable[[], float]) -> Callable[[], float]:
-        return lambda: real() + self._ahead
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        thread.join()
+    watch.assert_alive(at_least)
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve an app until the test ends."""
-    with ExitStack() as stack:
-        yield lambda app, room=None: stack.enter_context(Served(app, room=room))
-
-
-def channels(served: Served, count: int, *, begun: bool = False) -> list[Channel]:
-    """Return the server's sides of so many connections, once they are there (and, if so asked, have begun a request)."""
-
-    def found() -> list[Channel]:
-        return [channel for channel in served.reception._channels() if channel.request or not begun]
-
-    wait_until(lambda: len(found()) == count)
-    return found()
+def many_files() -> Iterator[None]:
+    """Let this process have thousands of connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from alchemy import Database
 from collector.figures import changed
-from queries.figures import sequence, stamp_now
+from queries.figures import NEWEST, sequence
 from sql.changes import Changes
 from tests.fixtures import databases
 
@@ -36,7 +36,7 @@ def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_
     changes, seen = Changes(database), set[bytes | None]()
     for _ in range(20):
         mark = changes.mark()
-        stamp_now(database)
+        database.glance(NEWEST)
         with database.writing() as session:
             changed(session)
             session.flush()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from api import collector_for
 from collector.collector import Collector
@@ -51,7 +50,7 @@ def test_other_programs_are_linked_where_they_are_configured(filled: Service, se
 
 
 def test_how_records_fare_on_their_way_is_read_from_the_metrics() -> None:
-    metrics = HttpMetrics(Flask(__name__))
+    metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
     assert shipping(metrics) == QUIET
     logs.enabled(True)

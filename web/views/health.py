@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from collector.copies.rotation import newest as newest_copy
 from guard.pages import page
+from middleware.answer import REPEAT
 from queries.tweets import stored
 from settings import VERSION
 from web import parts as service_parts
@@ -35,6 +36,7 @@ def register(app: Flask, site: Site) -> None:
                 "backup": copy,
                 "version": VERSION,
             }
+            del request.environ[REPEAT]  # how log records fare is told by the metrics
             return site.page("health.html", session, zone, parts=parts, facts=facts, outside=site.outside)
 
     page(app, "/view/health", health_at_a_glance)

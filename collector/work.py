@@ -1,10 +1,9 @@
-"""What a worker serves, and what it does beside the requests."""
+"""What a process of the service does beside its requests: it collects, keeps the schedule, and does the chores."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from alchemy import DatabaseUnavailable
 from collector.collector import Collector, NothingTracked
@@ -14,21 +13,13 @@ from collector.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
-Application = Callable[..., Iterable[bytes]]
 
+class Work(NamedTuple):
+    """The work of a process; the lease lets one of several processes do each part at a time."""
 
-class Service(NamedTuple):
-    """The WSGI app, the work that goes on beside it, and who counts the requests that never reach it, by their status."""
-
-    app: Application
     collector: Collector
     schedule: Schedule | None
     upkeep: Upkeep
-    refused: Callable[[int], None]
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a request. gunicorn loads nothing that can't be called."""
-        return self.app(environ, start_response)
 
     def start(self, *, collect: bool) -> None:
         """Collect at first start if so asked, and then on schedule, beside the requests."""

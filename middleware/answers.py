@@ -1,0 +1,108 @@
+"""Answers that were given before, given again where nothing has changed, without asking the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, cast
+
+from werkzeug.exceptions import ServiceUnavailable
+
+from formats.problems import MEDIA_TYPE, problem
+from guard.scopes import SCOPE
+from middleware.answer import REPEAT, Answer, Headers
+from middleware.cache import Cache
+from middleware.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
+from telemetry.requests import REQUEST_ID, ROUTE
+
+READS = ("GET", "HEAD")
+EMPTY = ("204", "304")
+LARGE, PIECE = 256 * 1024, 64 * 1024
+
+Environ = dict[str, Any]
+Start = Callable[..., Any]
+
+
+class Answers:
+    """A WSGI middleware behind the guard. What a view has marked by REPEAT is kept by what was asked, and by whose scope.
+
+    An answer of known length is given as a list, which costs no thread while the client reads it. A large one would cost memory
+    instead: it is given in pieces, to so many clients at once.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], *, cache_mb: int) -> None:
+        self._app, self._cache = app, Cache(cache_mb)
+        self._large = Capacity(32, waiting=16, seconds=2)
+
+    def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
+        """Answer a request, or let the app answer it."""
+        request = _request(environ)
+        kept = self._cache.get(request) if request else None
+        if kept is None or not kept.repeat.holds():
+            return self._asked(request, environ, start_response)
+        environ[ROUTE] = kept.route
+        return self._given(environ, start_response, *kept.to(environ.get("HTTP_IF_NONE_MATCH")))
+
+    def _asked(self, request: Hashable, environ: Environ, start_response: Start) -> Iterable[bytes]:
+        begun: list[Any] = []
+        parts = cast(Any, self._app(environ, lambda *beginning: begun.extend(beginning)))
+        status, headers, *_ = begun
+        named = {name: value for name, value in headers if name in ("Content-Length", "ETag", "Cache-Control")}
+        if "Content-Length" not in named and status[:3] not in EMPTY:
+            start_response(status, headers)
+            return cast(Iterable[bytes], parts)
+        body = b"".join(parts)
+        parts.close()
+        stores = status[:3] == "200" and environ["REQUEST_METHOD"] == "GET" and named.get("Cache-Control") != "no-store"
+        if request and stores and (repeat := environ.get(REPEAT)):
+            self._cache.keep(request, Answer(environ.get(ROUTE), repeat, headers, body, named.get("ETag")))
+        return self._given(environ, start_response, status, headers, body)
+
+    def _given(self, environ: Environ, start_response: Start, status: str, headers: Headers, body: bytes) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            body = b""
+        if len(body) <= LARGE:
+            start_response(status, headers)
+            return [body]
+        try:
+            self._large.take()
+        except ServiceUnavailable:
+            start_response(*_too_much(refused := _problem(environ)))
+            return [refused]
+        start_response(status, headers)
+        return _Pieces(body, self._large.give_back)
+
+
+class _Pieces:
+    """A large body, a piece at a time, and what is done when it is over."""
+
+    def __init__(self, body: bytes, over: Callable[[], None]) -> None:
+        self._pieces, self._over = (body[at : at + PIECE] for at in range(0, len(body), PIECE)), over
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        self._over()
+
+
+def _problem(environ: Environ) -> bytes:
+    return problem(503, TOO_MUCH, instance=environ["PATH_INFO"], request_id=environ[REQUEST_ID])
+
+
+def _too_much(body: bytes) -> tuple[str, Headers]:
+    more = [("Retry-After", str(RETRY_AFTER_S)), ("Cache-Control", "no-store")]
+    return "503 SERVICE UNAVAILABLE", [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), *more]
+
+
+def _request(environ: Environ) -> Hashable:
+    """Return what decides the answer to a request; None where more than that may."""
+    wanted = environ.get("HTTP_IF_NONE_MATCH", "")
+    if environ["REQUEST_METHOD"] not in READS or environ.get("CONTENT_LENGTH") or "," in wanted or "*" in wanted:
+        return None
+    return (
+        environ["PATH_INFO"],
+        environ["QUERY_STRING"],
+        environ.get("HTTP_ACCEPT"),
+        environ.get("HTTP_ACCEPT_ENCODING"),
+        environ[SCOPE],
+    )

@@ -1,0 +1,120 @@
+"""How much is done at once. What is more than that waits a moment, and is then told to come again."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestURITooLarge, ServiceUnavailable
+
+from guard.scopes import changing
+
+QUERY_LENGTH = 8 * 1024
+LARGEST_BODY = 1024 * 1024
+RETRY_AFTER_S = 2
+TOO_MUCH = "too much is asked at once: try again in a moment"
+UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>")
+
+
+class Capacity:
+    """So many at once, and so many who wait for so long."""
+
+    def __init__(self, most: int, *, waiting: int, seconds: float) -> None:
+        self._free, self._lock = threading.BoundedSemaphore(most), threading.Lock()
+        self._waiting, self._most_waiting, self._seconds = 0, waiting, seconds
+
+    def take(self) -> None:
+        """Take one of the places, which must be given back; raises ServiceUnavailable where none gets free."""
+        if not self._free.acquire(blocking=False) and not self._waited():
+            raise ServiceUnavailable(TOO_MUCH, retry_after=RETRY_AFTER_S)
+
+    def give_back(self) -> None:
+        """Let the next one in."""
+        self._free.release()
+
+    def _waited(self) -> bool:
+        with self._lock:
+            if self._waiting >= self._most_waiting:
+                return False
+            self._waiting += 1
+        try:
+            return self._free.acquire(timeout=self._seconds)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+
+class Capacities:
+    """What each kind of request of an app has to itself, so that none keeps another from being answered."""
+
+    def __init__(self) -> None:
+        self._reads, self._changes = Capacity(8, waiting=16, seconds=2), Capacity(8, waiting=8, seconds=5)
+        self._own = {path: Capacity(2, waiting=4, seconds=2) for path in ("/readyz", "/metrics")}
+        self._bodies = Capacity(8, waiting=8, seconds=1)
+
+    def of_request(self) -> Capacity | None:
+        """Return the one from which the request that is being served takes, None for what needs no database."""
+        rule = request.url_rule.rule if request.url_rule else UNBOUNDED[0]
+        if rule in UNBOUNDED:
+            return None
+        view = current_app.view_functions[request.endpoint or ""]
+        return self._own.get(rule) or (self._changes if request.method in changing(view) else self._reads)
+
+    def body(self, stream: Any, length: int | None) -> Body:
+        """Return the body of a request, which takes a place only when it is read."""
+        return Body(stream, length, self._bodies)
+
+
+class Body(io.RawIOBase):
+    """A request's body, read whole when it is first asked for. A client that is slow to send it holds a place meanwhile."""
+
+    def __init__(self, stream: Any, length: int | None, capacity: Capacity) -> None:
+        super().__init__()
+        self._stream, self._length, self._capacity = stream, length, capacity
+        self._whole: io.BytesIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read, at most one byte more than a body may have; raises ClientDisconnected where it ends too early."""
+        self._whole = self._whole or io.BytesIO(self._read())
+        return self._whole.readinto(buffer)
+
+    def _read(self) -> bytes:
+        self._capacity.take()
+        try:
+            read: bytes = self._stream.read(LARGEST_BODY + 1)
+        finally:
+            self._capacity.give_back()
+        if self._length and len(read) < min(self._length, LARGEST_BODY):
+            raise ClientDisconnected("the body ends too early")
+        return read
+
+
+def bound(app: Flask) -> None:
+    """Bound what an app does at once, and what a request may be, on every path."""
+    capacities = app.extensions["capacities"] = Capacities()
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+
+    def check() -> None:
+        if len(request.query_string) > QUERY_LENGTH:
+            raise RequestURITooLarge(f"the query string is longer than {QUERY_LENGTH // 1024} KB")
+        if (request.content_length or 0) > LARGEST_BODY:
+            raise RequestEntityTooLarge("the body is too large")
+        request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], request.content_length)
+        capacity = capacities.of_request()
+        if capacity:
+            capacity.take()
+            g.give_back = capacity.give_back
+
+    def leave(_error: BaseException | None) -> None:
+        give_back: Callable[[], None] | None = g.pop("give_back", None)
+        if give_back:
+            give_back()
+
+    app.before_request(check)
+    app.teardown_request(leave)

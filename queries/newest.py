@@ -1,0 +1,83 @@
+"""The newest state of a database, told without a question where nothing was committed, else with one for all who wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+
+from alchemy import Database, DatabaseUnavailable
+from queries.figures import NEWEST, Stamp, stamp_of
+from sql.changes import Changes
+
+Rows = tuple[tuple[str, int], ...]
+
+
+class Newest:
+    """Knows it. Safe to use from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._changes, self._question = Changes(database), SharedQuestion(lambda: tuple(map(tuple, database.glance(NEWEST))))
+        self._seen: tuple[bytes, Stamp] | None = None
+
+    def stamp(self) -> Stamp:
+        """Return the stamp of the newest state. Raises DatabaseUnavailable."""
+        mark, seen = self._changes.mark(), self._seen
+        if mark and seen and seen[0] == mark:
+            return seen[1]
+        stamp = stamp_of(self._question.answer())
+        if mark and mark == self._changes.mark():
+            self._seen = mark, stamp
+        return stamp
+
+    def state(self) -> Hashable:
+        """Return what differs after every commit, or after every change of what is shown where the database is on a server."""
+        if self._changes.can_tell:
+            return self._changes.mark() or object()
+        return self._question.answer()
+
+    def this_minute(self) -> Hashable:
+        """Return the state and the minute: until the next one, what depends on the time as well may be told again."""
+        return self.state(), int(time.time()) // 60
+
+
+class SharedQuestion:
+    """A question that threads ask at the same time, and is put once for all of them.
+
+    A thread takes an answer only of a question that was begun after the thread asked: no change that it may know of is missing.
+    """
+
+    def __init__(self, ask: Callable[[], Rows]) -> None:
+        self._ask, self._changed = ask, threading.Condition()
+        self._begun = self._answered = 0
+        self._asking = False
+        self._answer: Rows | DatabaseUnavailable = ()
+
+    def answer(self) -> Rows:
+        """Return the answer; raises DatabaseUnavailable, which all get who wait for the same."""
+        with self._changed:
+            wanted = self._begun + 1
+            while self._asking and self._answered < wanted:
+                self._changed.wait()
+            if self._answered >= wanted:
+                return _given(self._answer)
+            self._asking, self._begun = True, self._begun + 1
+            number = self._begun
+        found: Rows | DatabaseUnavailable | None = None
+        try:
+            found = self._ask()
+        except DatabaseUnavailable as error:
+            found = error
+        finally:
+            with self._changed:
+                self._asking = False
+                if found is not None:
+                    self._answered, self._answer = number, found
+                self._changed.notify_all()
+        return _given(found)
+
+
+def _given(answer: Rows | DatabaseUnavailable) -> Rows:
+    if isinstance(answer, DatabaseUnavailable):
+        raise answer
+    return answer
