@@ -50,7 +50,7 @@ class Encoded(NamedTuple):
     def rows(self, session: Session, ids: Sequence[int]) -> list[bytes]:
         """Return the tweets with these ids, in this order; what is gone is left out."""
         asked = _statement(self.fields).where(among(Tweet.id, ids))
-        found = {own: body.encode() for own, body in session.execute(asked)}
+        found = {own: body.encode() for own, body in session.execute(asked).all()}
         return [found[own] for own in ids if own in found]
 
     def run(self, session: Session, *, after: int, most: int) -> tuple[list[bytes], int | None]:

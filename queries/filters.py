@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, select
 from sqlalchemy.orm import aliased
@@ -35,6 +35,14 @@ class Filters(NamedTuple):
 
 
 ALL = Filters()
+
+
+def without(filters: Filters, others: Filters) -> Filters:
+    """Return the filters but for those that the others have as well."""
+    nothing: dict[str, Any] = {
+        name: none for (name, none), other in zip(ALL._asdict().items(), others, strict=True) if other != none
+    }
+    return filters._replace(**nothing | {"tags": tuple(tag for tag in filters.tags if tag not in others.tags)})
 
 
 def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[bool]]:

@@ -98,11 +98,9 @@ def batches(
 def page(session: Session, wanted: Wanted, *, after: Position | None, most: int) -> list[Position]:
     """Return where at most `most` tweets of a list stand, which come after a position."""
     found: list[Position] = []
-    query, columns = source(session, wanted.filters, wanted.order)
-    if wanted.since_id is not None:
-        query = query.where(columns.id > wanted.since_id)
+    query, columns = source(session, wanted.filters, wanted.order, after=after, since_id=wanted.since_id)
     for part in ordered(query, wanted.order, after, columns):
         if len(found) < most:
-            rows = session.execute(part.limit(most - len(found)))
+            rows = session.execute(part.limit(most - len(found))).all()
             found += [Position(None if wanted.order.column == "id" else value, own) for own, value in rows]
     return found

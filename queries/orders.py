@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, or_
 
 from models import Tweet
+from queries.zones import HOUR_S
 
 Value = datetime | int | None
 
@@ -33,33 +34,46 @@ BY_ID = Order("id")
 
 
 class Columns(NamedTuple):
-    """The columns of a source of tweets that lists are sorted by: an index is over columns of one table."""
+    """The columns of a source of tweets that lists are sorted by: an index is over columns of one table.
+
+    `hour` is that of `created`, where the source is read hour by hour.
+    """
 
     id: Any = Tweet.id
     created: Any = Tweet.created
     followers: Any = Tweet.followers
+    hour: Any = None
 
 
 def ordered(query: Select[Any], order: Order, after: Position | None, columns: Columns) -> list[Select[Any]]:
-    """Return the query sorted, as parts of which each is asked after the one before has given all it has."""
-    keys = [columns.id] if order.column == "id" else [getattr(columns, order.column), columns.id]
-    if order.column != "followers":
-        return [_sorted(query, order, after, keys)]
+    """Return the query sorted, as parts of which each is asked after the one before has given all it has.
+
+    By id, it has only what comes after the position already.
+    """
+    if order.column == "id":
+        return [_sorted(query, order, (columns.id,), None)]
+    keys = (getattr(columns, order.column), columns.id)
+    if order.column == "created":
+        hour = () if columns.hour is None else (columns.hour,)
+        return [_sorted(query, order, (*hour, *keys), after and (*(_hour(after.value) for _ in hour), *after))]
     known, unknown = keys[0].is_not(None), keys[0].is_(None)
-    last = _sorted(query.where(unknown), order, after if after and after.value is None else None, keys[1:])
     if after and after.value is None:
-        return [last]
-    return [_sorted(query.where(known), order, after, keys), last]
+        return [_sorted(query.where(unknown), order, keys[1:], after[1:])]
+    return [_sorted(query.where(known), order, keys, after), _sorted(query.where(unknown), order, keys[1:], None)]
 
 
-def _sorted(query: Select[Any], order: Order, after: Position | None, keys: list[Any]) -> Select[Any]:
+def _hour(when: Any) -> int:
+    return int(when.timestamp()) // HOUR_S * HOUR_S
+
+
+def _sorted(query: Select[Any], order: Order, keys: tuple[Any, ...], after: tuple[Any, ...] | None) -> Select[Any]:
     if after:
-        values = (after.id,) if len(keys) == 1 else (after.value, after.id)
-        query = query.where(_beyond(keys, values, descending=order.descending))
-    return query.order_by(*(key.desc() if order.descending else key for key in keys))
+        query = query.where(_beyond(keys, after, descending=order.descending))
+    sorted_by = [key for key in keys if not isinstance(key, BindParameter)]  # else SQLite would sort by a constant
+    return query.order_by(*(key.desc() if order.descending else key for key in sorted_by))
 
 
-def _beyond(keys: list[Any], values: tuple[Any, ...], *, descending: bool) -> ColumnElement[bool]:
+def _beyond(keys: tuple[Any, ...], values: tuple[Any, ...], *, descending: bool) -> ColumnElement[bool]:
     """Return the condition of what comes after these values; the first column bounds an index by itself."""
     first, value = keys[0], values[0]
     if len(keys) == 1:

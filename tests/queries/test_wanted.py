@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from alchemy import Database
 from collector.tags import track
-from queries import sources, texts
+from queries import access_paths, sources, texts
 from queries.activity import Activity, activity
 from queries.activity import counted as counted_activity
 from queries.authors import AuthorRank
 from queries.axes import axis
 from queries.filters import ALL, Filters
+from queries.lists import Wanted, page
+from queries.orders import Order
 from queries.periods import Period
 from queries.series import TagSeries, per_tag, totals
 from queries.texts import Hashtags, hashtags
@@ -41,15 +43,42 @@ def database(database_backend: str) -> Iterator[Database]:
         yield ready
 
 
+@pytest.fixture(params=[{}, {"FEW": 20, "SORTED": 20}, {"FEW": 5, "SORTED": 0, "LISTED": 60, "LISTED_WORDS": 60}])
+def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few tweets be many, so that they are read through every access path."""
+    for name, value in request.param.items():
+        for module in (access_paths, sources):
+            monkeypatch.setattr(module, name, value, raising=hasattr(module, name))
+
+
+@pytest.mark.usefixtures("limits")
 @MANY
 @given(FILTERS, st.integers(1, TWEETS + 50))
 def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters, most: int) -> None:
-    """With 20 for few, all ways to the tweets are gone."""
-    expected = min(len(wanted(database, filters)), most)
-    for few in (sources.FEW, 20):
-        with pytest.MonkeyPatch.context() as patch, database.reading() as session:
-            patch.setattr(sources, "FEW", few)
-            assert found(session, filters, most=most) == expected
+    with database.reading() as session:
+        assert found(session, filters, most=most) == min(len(wanted(database, filters)), most)
+
+
+@pytest.mark.usefixtures("limits")
+@MANY
+@given(FILTERS, st.sampled_from(["id", "created", "followers"]), st.booleans(), st.integers(1, 30), st.integers(0, TWEETS))
+def test_a_list_in_pages_is_that_of_the_wanted_tweets(
+    database: Database, filters: Filters, column: str, descending: bool, most: int, at: int
+) -> None:
+    views = wanted(database, filters)
+    since_id = views[at].id if at < len(views) else None
+    own = [view for view in views if since_id is None or view.id > since_id]
+    known = sorted(
+        (view for view in own if getattr(view, column) is not None),
+        key=lambda view: (getattr(view, column), view.id),
+        reverse=descending,
+    )
+    unknown = sorted((view.id for view in own if getattr(view, column) is None), reverse=descending)
+    given, after = list[int](), None
+    with database.reading() as session:
+        while places := page(session, Wanted(filters, Order(column, descending), since_id), after=after, most=most):
+            given, after = given + [place.id for place in places], places[-1]
+    assert given == [*(view.id for view in known), *unknown]
 
 
 @MANY
