@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Dialect,
+    LargeBinary,
     TableValuedAlias,
     Text,
     bindparam,
@@ -111,6 +112,40 @@ def _json_text_sqlite(element: json_text, compiler: Any, **kw: Any) -> str:
 @compiles(json_text, "postgresql")
 def _json_text_postgresql(element: json_text, compiler: Any, **kw: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **kw)} AS json)"
+
+
+class json_array(FunctionElement[str]):
+    """A JSON list of one value."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_array, "sqlite")
+def _json_array_sqlite(element: json_array, compiler: Any, **kw: Any) -> str:
+    return f"json_array({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(json_array, "postgresql")
+def _json_array_postgresql(element: json_array, compiler: Any, **kw: Any) -> str:
+    return f"json_build_array({compiler.process(element.clauses, **kw)})"
+
+
+class utf8(FunctionElement[bytes]):
+    """The bytes of a text in UTF-8: as they are stored, not decoded for Python, which would encode them again."""
+
+    type = LargeBinary()
+    inherit_cache = True
+
+
+@compiles(utf8, "sqlite")
+def _utf8_sqlite(element: utf8, compiler: Any, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS BLOB)"
+
+
+@compiles(utf8, "postgresql")
+def _utf8_postgresql(element: utf8, compiler: Any, **kw: Any) -> str:
+    return f"convert_to({compiler.process(element.clauses, **kw)}, 'UTF8')"
 
 
 class shown_time(FunctionElement[str]):
