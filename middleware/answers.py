@@ -16,7 +16,7 @@ from telemetry.requests import REQUEST_ID, ROUTE
 
 READS = ("GET", "HEAD")
 EMPTY = ("204", "304")
-LARGE, PIECE = 256 * 1024, 64 * 1024
+LARGE = PIECE = 256 * 1024
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
