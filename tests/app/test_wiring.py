@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from werkzeug.test import EnvironBuilder
@@ -55,20 +56,23 @@ def test_at_first_start_it_collects_beside_the_requests_and_says_before_what_tha
 
 
 @pytest.mark.parametrize("dropped", ["by the API", "under its feet"])
-def test_a_stream_whose_tweets_go_away_does_not_look_whole(tmp_path: Path, service: Service, dropped: str) -> None:
-    """The answer raises in the middle, whereupon the server breaks the connection (tests/server)."""
+def test_streams_whose_tweets_go_away_do_not_look_whole(tmp_path: Path, service: Service, dropped: str) -> None:
+    """Each format raises in the middle, compressed or not, whereupon the server breaks the connection (tests/server)."""
     fill(tmp_path, 6_000)
-    asked = EnvironBuilder("/tweets", environ_base={"REMOTE_ADDR": "127.0.0.1"}).get_environ()
-    with closing(cast(Any, service.app.wsgi_app(asked, lambda *_: bytes))) as parts:
-        assert next(parts)
-        if dropped == "by the API":
-            assert service.request("DELETE", "/database").status_code == 200
-        else:
-            for table in ("tweet_tags", "versions", "tweets"):
-                databases.asked(databases.url_of(tmp_path), f"DROP TABLE {table}")
-        with pytest.raises((DatabaseUnavailable, TweetsReplaced)):
-            list(parts)
-    assert "an answer broke off" in service.log.read_text()
+    streams = list[Any]()
+    for form, packed in product(("json", "ndjson", "csv", "ids"), ({}, {"HTTP_ACCEPT_ENCODING": "gzip"})):
+        environ = EnvironBuilder(f"/tweets?format={form}", environ_base={"REMOTE_ADDR": "127.0.0.1"} | packed).get_environ()
+        streams.append(service.app.wsgi_app(environ, lambda *_: bytes))
+        assert next(streams[-1])
+    if dropped == "by the API":
+        assert service.request("DELETE", "/database").status_code == 200
+    else:
+        for table in ("tweet_tags", "versions", "tweets"):
+            databases.asked(databases.url_of(tmp_path), f"DROP TABLE {table}")
+    for stream in streams:
+        with closing(stream), pytest.raises((DatabaseUnavailable, TweetsReplaced)):
+            list(stream)
+    assert service.log.read_text().count("an answer broke off") == len(streams)
 
 
 def test_after_a_start_no_state_is_taken_for_one_of_before(tmp_path: Path, emulator: Emulator) -> None:

@@ -31,10 +31,10 @@ FORM = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, database_backend: str) -> Iterator[Server]:
-    """The service with a token, and 20,000 tweets."""
+    """The service with a token, and 80,000 tweets."""
     folder = tmp_path_factory.mktemp("attacked")
     with Emulator() as emulator:
-        fill(folder, 20_000)
+        fill(folder, 80_000)
         with serving(folder, **environment(folder, emulator), API_TOKEN=TOKEN) as running:
             yield running
 
@@ -95,7 +95,7 @@ def test_a_hundred_costly_questions_at_once(server: Server) -> None:
     """Some are answered, the others are told to come again in a moment."""
 
     def ask(number: int) -> tuple[int, bool]:
-        path = f"/tweets_per_hour?q=invented%20{number}"
+        path = f"/timeline?bucket=15m&min_followers=0&since=2026-01-01T00:{number % 60:02}:{number // 60:02}Z"
         answer = requests.get(server.url + path, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
         return answer.status_code, "Retry-After" in answer.headers
 
