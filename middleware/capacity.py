@@ -87,7 +87,8 @@ class Body(io.RawIOBase):
     def _read(self) -> bytes:
         self._capacity.take()
         try:
-            read: bytes = self._stream.read(LARGEST_BODY + 1)
+            most = LARGEST_BODY + 1
+            read: bytes = self._stream.read(most if self._length is None else min(self._length, most))
         finally:
             self._capacity.give_back()
         if self._length and len(read) < min(self._length, LARGEST_BODY):

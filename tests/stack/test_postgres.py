@@ -166,8 +166,9 @@ class Stack:
         )
 
     def standbys(self, primary: str) -> int:
-        """Return how many standbys stream from a server."""
-        return int(self.asked(primary, "SELECT count(*) FROM pg_stat_replication") or 0)
+        """Return how many standbys stream from a server; what still copies it does so under no node's name."""
+        streams = "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'postgres-%'"
+        return int(self.asked(primary, streams) or 0)
 
     def end(self) -> None:
         for process in self._running.values():
