@@ -13,7 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, Reque
 from guard.scopes import changing
 
 QUERY_LENGTH = 8 * 1024
-LARGEST_BODY = 1024 * 1024
+LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
 RETRY_AFTER_S = 2
 TOO_MUCH = "too much is asked at once: try again in a moment"
 UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>")
@@ -106,6 +106,8 @@ def bound(app: Flask) -> None:
             raise RequestURITooLarge(f"the query string is longer than {QUERY_LENGTH // 1024} KB")
         if (request.content_length or 0) > LARGEST_BODY:
             raise RequestEntityTooLarge("the body is too large")
+        if request.mimetype == "multipart/form-data":
+            request.max_content_length = LARGEST_UPLOAD  # Werkzeug would write a large one to a file
         request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], request.content_length)
         capacity = capacities.of_request()
         if capacity:

@@ -127,6 +127,7 @@ def test_what_can_not_be_given_is_406_before_anything_is_done(service: Service) 
 
 def test_what_is_too_large_is_413_and_too_long_414_on_every_path(service: Service) -> None:
     problem(service.request("POST", "/database", data=b"x" * (1024 * 1024 + 1)), 413)
+    problem(service.request("POST", "/sign-in", files={"token": b"x" * 100_000}), 413)
     for path in ("/tweets", "/livez", "/nothing/here"):
         problem(service.get(f"{path}?q={'x' * QUERY_LENGTH}"), 414)
     assert service.get(f"/tweets?{'x' * QUERY_LENGTH}").status_code == 400
