@@ -10,13 +10,13 @@ from typing import Any
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestURITooLarge, ServiceUnavailable
 
-from guard.scopes import changing
+from guard.scopes import SIGN_IN, SIGN_OUT, changing
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
 RETRY_AFTER_S = 2
 TOO_MUCH = "too much is asked at once: try again in a moment"
-UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>")
+UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>", SIGN_IN, SIGN_OUT)  # who signs in may be slow to send it
 
 
 class Capacity:
