@@ -110,7 +110,7 @@ def main() -> int:
             collector.database.write(begin_epoch)
             collector.database.write(forget_schedules)
         if settings.workers > 1:
-            processes.share(settings.data_folder / f"metrics-{settings.port}", settings.workers)
+            _share_metrics(settings)
     except (SettingError, DatabaseRevision) as error:
         return _refuse(str(error), 2)
     except DatabaseUnavailable as error:
@@ -120,12 +120,21 @@ def main() -> int:
     if warning:
         log.warning(warning)
     log.info("listening", extra={"url": f"http://{settings.host}:{settings.port}"})
-    _import_parts()
     try:
+        _import_parts()
         serve(settings, listener, lambda: _worker(settings))
     finally:
         processes.leave()
     return 0
+
+
+def _share_metrics(settings: Settings) -> None:
+    """Let workers share their metrics; raises OSError with one line that names the folder and its setting."""
+    folder = settings.data_folder / f"metrics-{settings.port}"
+    try:
+        processes.share(folder, settings.workers)
+    except OSError as error:
+        raise OSError(f"DATA_FOLDER: {folder} can't hold the metrics of several workers: {error.strerror}") from error
 
 
 def _import_parts() -> None:

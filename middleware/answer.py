@@ -9,6 +9,7 @@ from alchemy import DatabaseUnavailable
 
 REPEAT = "monitor.repeat"  # in the WSGI environment: a view's word that its answer may be given again
 NOT_MODIFIED = "304 NOT MODIFIED"
+OF_BODY = ("Content-Type", "Content-Length", "Content-Encoding")
 
 Headers = list[tuple[str, str]]
 
@@ -42,5 +43,5 @@ class Answer(NamedTuple):
     def to(self, wanted: str | None) -> tuple[str, Headers, bytes]:
         """Return status, headers and body; 304 where `wanted`, the request's If-None-Match, names the answer."""
         if wanted is not None and self.tag is not None and wanted.removeprefix("W/") == self.tag.removeprefix("W/"):
-            return NOT_MODIFIED, [pair for pair in self.headers if not pair[0].startswith("Content-")], b""
+            return NOT_MODIFIED, [pair for pair in self.headers if pair[0] not in OF_BODY], b""
         return "200 OK", self.headers, self.body

@@ -8,7 +8,7 @@ from typing import Any, cast
 from werkzeug.exceptions import ServiceUnavailable
 
 from formats.problems import MEDIA_TYPE, problem
-from guard.scopes import SCOPE
+from guard.scopes import SCOPE, STATIC
 from middleware.answer import REPEAT, Answer, Headers
 from middleware.cache import Cache
 from middleware.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
@@ -31,7 +31,7 @@ class Answers:
 
     def __init__(self, app: Callable[..., Iterable[bytes]], *, cache_mb: int) -> None:
         self._app, self._cache = app, Cache(cache_mb)
-        self._large = Capacity(32, waiting=16, seconds=2)
+        self._large, self._files = Capacity(32, waiting=16, seconds=2), Capacity(16, waiting=8, seconds=2)
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         """Answer a request, or let the app answer it."""
@@ -45,7 +45,7 @@ class Answers:
     def _asked(self, request: Hashable, environ: Environ, start_response: Start) -> Iterable[bytes]:
         begun: list[Any] = []
         parts = cast(Any, self._app(environ, lambda *beginning: begun.extend(beginning)))
-        status, headers, *_ = begun
+        status, headers = begun[0], [pair for pair in begun[1] if pair[0] != "Date"]  # the server tells when it is given
         named = {name: value for name, value in headers if name in ("Content-Length", "ETag", "Cache-Control")}
         if "Content-Length" not in named and status[:3] not in EMPTY:
             start_response(status, headers)
@@ -63,13 +63,14 @@ class Answers:
         if len(body) <= LARGE:
             start_response(status, headers)
             return [body]
+        capacity = self._files if environ["PATH_INFO"].startswith(STATIC) else self._large
         try:
-            self._large.take()
+            capacity.take()
         except ServiceUnavailable:
             start_response(*_too_much(refused := _problem(environ)))
             return [refused]
         start_response(status, headers)
-        return _Pieces(body, self._large.give_back)
+        return _Pieces(body, capacity.give_back)
 
 
 class _Pieces:

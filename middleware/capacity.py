@@ -8,13 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, current_app, g, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestURITooLarge, ServiceUnavailable
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    LengthRequired,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    RequestURITooLarge,
+    ServiceUnavailable,
+)
 
 from guard.scopes import SIGN_IN, SIGN_OUT, changing
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
-RETRY_AFTER_S = 2
+RETRY_AFTER_S, BODY_S = 2, 10
 TOO_MUCH = "too much is asked at once: try again in a moment"
 UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>", SIGN_IN, SIGN_OUT)  # who signs in may be slow to send it
 
@@ -52,8 +59,8 @@ class Capacities:
 
     def __init__(self) -> None:
         self._reads, self._changes = Capacity(8, waiting=16, seconds=2), Capacity(8, waiting=8, seconds=5)
-        self._own = {path: Capacity(2, waiting=4, seconds=2) for path in ("/readyz", "/metrics")}
-        self._bodies = Capacity(8, waiting=8, seconds=1)
+        self._own = {path: Capacity(4, waiting=32, seconds=2) for path in ("/readyz", "/metrics")}
+        self._bodies = Capacity(32, waiting=16, seconds=5)
 
     def of_request(self) -> Capacity | None:
         """Return the one from which the request that is being served takes, None for what needs no database."""
@@ -63,7 +70,7 @@ class Capacities:
         view = current_app.view_functions[request.endpoint or ""]
         return self._own.get(rule) or (self._changes if request.method in changing(view) else self._reads)
 
-    def body(self, stream: Any, length: int | None) -> Body:
+    def body(self, stream: Any, length: int) -> Body:
         """Return the body of a request, which takes a place only when it is read."""
         return Body(stream, length, self._bodies)
 
@@ -71,7 +78,7 @@ class Capacities:
 class Body(io.RawIOBase):
     """A request's body, read whole when it is first asked for. A client that is slow to send it holds a place meanwhile."""
 
-    def __init__(self, stream: Any, length: int | None, capacity: Capacity) -> None:
+    def __init__(self, stream: Any, length: int, capacity: Capacity) -> None:
         super().__init__()
         self._stream, self._length, self._capacity = stream, length, capacity
         self._whole: io.BytesIO | None = None
@@ -80,20 +87,28 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read, at most one byte more than a body may have; raises ClientDisconnected where it ends too early."""
+        """Read; raises ServiceUnavailable, RequestTimeout, and ClientDisconnected where it ends too early."""
         self._whole = self._whole or io.BytesIO(self._read())
         return self._whole.readinto(buffer)
 
     def _read(self) -> bytes:
+        read = list[bytes]()
+
+        def wait() -> None:
+            try:
+                read.append(self._stream.read(self._length))
+            finally:
+                self._capacity.give_back()
+
         self._capacity.take()
-        try:
-            most = LARGEST_BODY + 1
-            read: bytes = self._stream.read(most if self._length is None else min(self._length, most))
-        finally:
-            self._capacity.give_back()
-        if self._length and len(read) < min(self._length, LARGEST_BODY):
+        reader = threading.Thread(target=wait, daemon=True)  # ends when the server closes the connection of who is too slow
+        reader.start()
+        reader.join(BODY_S)
+        if not read:
+            raise RequestTimeout(f"the body took longer than {BODY_S} s")
+        if len(read[0]) < self._length:
             raise ClientDisconnected("the body ends too early")
-        return read
+        return read[0]
 
 
 def bound(app: Flask) -> None:
@@ -104,11 +119,14 @@ def bound(app: Flask) -> None:
     def check() -> None:
         if len(request.query_string) > QUERY_LENGTH:
             raise RequestURITooLarge(f"the query string is longer than {QUERY_LENGTH // 1024} KB")
-        if (request.content_length or 0) > LARGEST_BODY:
+        length = request.content_length or 0
+        if "HTTP_TRANSFER_ENCODING" in request.environ:  # nobody could tell whether one in chunks is whole
+            raise LengthRequired("a body is taken with its Content-Length, and not in chunks")
+        if length > LARGEST_BODY:
             raise RequestEntityTooLarge("the body is too large")
         if request.mimetype == "multipart/form-data":
             request.max_content_length = LARGEST_UPLOAD  # Werkzeug would write a large one to a file
-        request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], request.content_length)
+        request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], length)
         capacity = capacities.of_request()
         if capacity:
             capacity.take()

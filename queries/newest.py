@@ -10,6 +10,9 @@ from alchemy import Database, DatabaseUnavailable
 from queries.figures import NEWEST, Stamp, stamp_of
 from sql.changes import Changes
 
+LONGEST_S, MOST_WAITING = 1.0, 64
+SILENT = "the database doesn't answer"
+
 Rows = tuple[tuple[str, int], ...]
 
 
@@ -45,11 +48,13 @@ class SharedQuestion:
     """A question that threads ask at the same time, and is put once for all of them.
 
     A thread takes an answer only of a question that was begun after the thread asked: no change that it may know of is missing.
+    None waits longer than LONGEST_S for others' questions, and none at all for one that takes as long already.
     """
 
     def __init__(self, ask: Callable[[], Rows]) -> None:
         self._ask, self._changed = ask, threading.Condition()
-        self._begun = self._answered = 0
+        self._begun = self._answered = self._waiting = 0
+        self._since = 0.0
         self._asking = False
         self._answer: Rows | DatabaseUnavailable = ()
 
@@ -57,11 +62,17 @@ class SharedQuestion:
         """Return the answer; raises DatabaseUnavailable, which all get who wait for the same."""
         with self._changed:
             wanted = self._begun + 1
-            while self._asking and self._answered < wanted:
-                self._changed.wait()
+            if self._asking and (self._waiting >= MOST_WAITING or time.monotonic() - self._since > LONGEST_S):
+                raise DatabaseUnavailable(SILENT)
+            self._waiting += 1
+            try:
+                if not self._changed.wait_for(lambda: not self._asking or self._answered >= wanted, LONGEST_S):
+                    raise DatabaseUnavailable(SILENT)
+            finally:
+                self._waiting -= 1
             if self._answered >= wanted:
                 return _given(self._answer)
-            self._asking, self._begun = True, self._begun + 1
+            self._asking, self._begun, self._since = True, self._begun + 1, time.monotonic()
             number = self._begun
         found: Rows | DatabaseUnavailable | None = None
         try:

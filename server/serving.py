@@ -28,10 +28,10 @@ from settings import Settings
 
 log = logging.getLogger(__name__)
 
-THREADS = 128  # more than middleware/, the streams and the waits for wrong tokens can hold together
-CONNECTIONS, OTHER_FILES = 2048, 256
+THREADS = 192  # more than middleware/, the streams and the waits for wrong tokens can hold together
+CONNECTIONS, OTHER_FILES = 4096, 256
 DRAIN_S, CLOSING_S, PARENT_S = 30, 5, 1.0
-SILENT_MS, LARGEST_HEADERS = 30_000, 64 * 1024
+SILENT_MS, LARGEST_HEADERS = 10_000, 64 * 1024
 ENDS = (signal.SIGTERM, signal.SIGINT)
 LOGGING = {"handlers": {}, "formatters": {}, "loggers": {"_granian": {"propagate": True}}}
 

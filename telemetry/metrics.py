@@ -19,6 +19,7 @@ from telemetry.processes import SharedMetrics, is_shared
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER, UNKNOWN = "other", "unknown"
+MOST_LABELS = 200  # of one process; what has more is asked for nothing that anybody looks at
 COMMON_STATUSES = ("200", "400", "401", "404", "500", "503")
 
 Labels = tuple[str, str | None, int]
@@ -43,7 +44,7 @@ class HttpMetrics:
         found = self._children.get(labels)
         if found is None:
             method = method if method in METHODS else OTHER
-            labels = method, route, status
+            labels = (method, route, status) if len(self._children) < MOST_LABELS else (OTHER, None, status)
             found = self._children.get(labels) or self._children.setdefault(labels, self._born(*labels))
         duration, total = found
         duration.observe(seconds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -19,7 +20,7 @@ from typing import Any
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 KB = 1024
 SIZES = {"histogram": 1024 * KB, **dict.fromkeys(("counter", "gauge_livesum", "gauge_livemax", "gauge_max"), 64 * KB)}
-"""The files of a process, in bytes: 300 histograms, which is more than there are routes with several statuses each."""
+"""The files of a process, in bytes: more than MOST_LABELS of telemetry/metrics.py need."""
 ADDED_UP = ("counter", "histogram")
 ENDED, SPARE = "ended", ".spare"
 
@@ -95,6 +96,10 @@ def _add_up_ended(folder: Path) -> None:
             if _is_alive(int(path.stem.rpartition("_")[2])):
                 continue
             if kind in ADDED_UP:
+                try:
+                    _allocate(folder / f"{kind}_{ENDED}.db", _used(folder / f"{kind}_{ENDED}.db") + _used(path))
+                except OSError:
+                    continue  # it stays where it is, and counts there
                 total = MmapedDict(str(folder / f"{kind}_{ENDED}.db"))  # type: ignore[no-untyped-call]
                 for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
                     total.write_value(key, total.read_value(key)[0] + value, 0)  # type: ignore[no-untyped-call]
@@ -102,8 +107,14 @@ def _add_up_ended(folder: Path) -> None:
             _empty(path)
 
 
+def _used(path: Path) -> int:
+    """Return how many bytes of a file are used: it begins with that (prometheus_client/mmap_dict.py)."""
+    with path.open("rb") as file:
+        return int(struct.unpack("i", file.read(4))[0])
+
+
 def _empty(path: Path) -> None:
-    """Make a file a spare one. It begins with how much of it is used (prometheus_client/mmap_dict.py)."""
+    """Make a file a spare one."""
     with path.open("r+b") as file:
         file.write(bytes(8))
     path.rename(next(spare for number in count() if not (spare := path.with_suffix(f".{number}{SPARE}")).exists()))

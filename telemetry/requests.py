@@ -25,6 +25,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]
 REQUEST_ID = "monitor.request_id"  # in the WSGI environment
 ROUTE = "monitor.route"  # in the WSGI environment, once it is known: the URL rule that the request matched
 LONGEST_PATH = 1000
+AUTHOR = re.compile(r"/authors/[^/]+")
 
 Environ = dict[str, Any]
 _current: ContextVar[Environ | None] = ContextVar("request", default=None)
@@ -158,4 +159,6 @@ def _path(environ: Environ) -> str:
     route, path = environ.get(ROUTE), environ["PATH_INFO"]
     if route and "<username>" in route:
         return str(route)
+    if "/authors/" in path:
+        path = AUTHOR.sub("/authors/<username>", path)  # also where no route of this method has it
     return clean(path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace"))[:LONGEST_PATH]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +30,7 @@ def register(app: Flask) -> None:
         response.vary.add("Accept-Encoding")
         response.set_etag(blake2b(body, digest_size=12).hexdigest(), weak=True)
         if request.accept_encodings.quality("gzip") > 0:
-            body = gzip.compress(body, 9, mtime=0)
+            body = _packed(filename)
             response.headers["Content-Encoding"] = "gzip"
         response.set_data(body)
         if not request.query_string:
@@ -40,6 +41,12 @@ def register(app: Flask) -> None:
     app.add_url_rule("/static/<path:filename>", "static", static)
 
 
+@lru_cache(64)
+def _packed(filename: str) -> bytes:
+    return gzip.compress(_read(filename), 9, mtime=0)
+
+
+@lru_cache(64)
 def _read(filename: str) -> bytes:
     path = safe_join(str(FOLDER), filename)
     try:

@@ -46,10 +46,14 @@ def test_a_repeated_answer_is_the_same_asks_nothing_and_is_recorded_like_the_fir
     assert questions(filled, path) == (200, [])
     tag = first.headers["ETag"]
     assert questions(filled, path, headers={"If-None-Match": tag}) == (304, [])
+    unchanged = filled.get(path, headers={"If-None-Match": tag}).headers
+    policy = "Content-Security-Policy"  # a browser takes over what a 304 says
+    assert (unchanged["ETag"], unchanged[policy]) == (tag, first.headers[policy])
+    assert not {"Date", "Content-Type", "Content-Length"} & unchanged.keys()
     events = [record for record in map(json.loads, filled.log.read_text().splitlines()) if record["message"] == "request"]
-    fresh, repeated = ({**one["monitor"], **one["http"]["response"], **one["url"]} for one in events[-4:-2])
+    fresh, repeated = ({**one["monitor"], **one["http"]["response"], **one["url"]} for one in events[-5:-3])
     assert fresh == repeated
-    counted = f'flask_http_request_duration_seconds_count{{method="GET",status="304",url_rule="{repeated["route"]}"}} 1.0'
+    counted = f'flask_http_request_duration_seconds_count{{method="GET",status="304",url_rule="{repeated["route"]}"}} 2.0'
     assert counted in filled.get("/metrics").text
 
 

@@ -7,37 +7,37 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from werkzeug.exceptions import ClientDisconnected, ServiceUnavailable
+from werkzeug.exceptions import ClientDisconnected, RequestTimeout, ServiceUnavailable
 
-from middleware import answers
-from middleware.capacity import LARGEST_BODY, Body, Capacity
+from middleware import answers, capacity
+from middleware.capacity import Body, Capacity
 from tests.fixtures.service import Service
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.resources.conftest import problem
 
 
 def test_who_waits_gets_a_place_that_is_given_back_and_who_is_too_many_none() -> None:
-    capacity, waited = Capacity(1, waiting=1, seconds=60), threading.Event()
-    capacity.take()
+    places, waited = Capacity(1, waiting=1, seconds=60), threading.Event()
+    places.take()
     with ThreadPoolExecutor(1) as pool:
-        next_one = pool.submit(capacity.take)
+        next_one = pool.submit(places.take)
         next_one.add_done_callback(lambda _: waited.set())
-        wait_until(lambda: capacity._waiting == 1)
+        wait_until(lambda: places._waiting == 1)
         with pytest.raises(ServiceUnavailable):
-            capacity.take()
+            places.take()
         assert not waited.is_set()
-        capacity.give_back()
+        places.give_back()
         next_one.result()
-    capacity.give_back()
-    capacity.take()
+    places.give_back()
+    places.take()
 
 
 def test_who_waits_too_long_gets_none() -> None:
-    capacity = Capacity(1, waiting=1, seconds=0.01)
-    capacity.take()
+    places = Capacity(1, waiting=1, seconds=0.01)
+    places.take()
     with pytest.raises(ServiceUnavailable):
-        capacity.take()
-    assert capacity._waiting == 0
+        places.take()
+    assert places._waiting == 0
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_places_are_given_back_whatever_the_answer(service: Service) -> None:
         service.get("/tweets?format=ndjson")
     assert service.get("/tweets").status_code == 200
     capacities = service.app.extensions["capacities"]
-    assert [one._free._value for one in (capacities._reads, capacities._changes, capacities._bodies)] == [8, 8, 8]
+    assert [one._free._value for one in (capacities._reads, capacities._changes, capacities._bodies)] == [8, 8, 32]
 
 
 def test_a_large_answer_is_whole_in_pieces_and_one_too_many_comes_again(
@@ -90,7 +90,21 @@ def test_a_large_answer_is_whole_in_pieces_and_one_too_many_comes_again(
     assert full._free._value == 32
 
 
-def test_a_body_is_read_when_it_is_asked_for_and_one_that_ends_too_early_is_refused() -> None:
+class Dripping(io.BytesIO):
+    """A body that doesn't come until the connection is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closing = threading.Event()
+
+    def read(self, _size: int | None = -1) -> bytes:
+        self.closing.wait(LONGEST_WAIT_S)
+        return b""
+
+
+def test_a_body_is_read_when_it_is_asked_for_and_one_that_ends_too_early_or_is_too_slow_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     places = Capacity(1, waiting=0, seconds=0)
     places.take()
     body = Body(io.BytesIO(b"whole"), 5, places)
@@ -100,5 +114,21 @@ def test_a_body_is_read_when_it_is_asked_for_and_one_that_ends_too_early_is_refu
     assert body.read() == b"whole"
     with pytest.raises(ClientDisconnected):
         Body(io.BytesIO(b"half"), 5, places).read()
-    assert len(Body(io.BytesIO(bytes(2 * LARGEST_BODY)), None, places).read()) == LARGEST_BODY + 1
+    monkeypatch.setattr(capacity, "BODY_S", 0.01)
+    slow = Dripping()
+    with pytest.raises(RequestTimeout):
+        Body(slow, 5, places).read()
+    with pytest.raises(ServiceUnavailable):
+        places.take()  # it is held until the connection is closed
+    slow.closing.set()
+    wait_until(lambda: places._free._value == 1)
     places.take()
+
+
+def test_a_body_in_chunks_is_refused_for_nobody_could_tell_whether_it_is_whole(service: Service) -> None:
+    for path in ("/collections", "/tags/sre", "/nothing"):
+        answer = service.request(
+            "PUT" if "tags" in path else "POST", path, data=b"{}", headers={"Transfer-Encoding": "chunked"}
+        )
+        assert problem(answer, 411)["detail"].startswith("a body is taken with its Content-Length")
+    assert service.get("/collections").json()["collections"] == []

@@ -9,12 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import get_tweets
 from app import create_app
 from collector.collector import Collector
 from emulator import Emulator
+from telemetry.metrics import MOST_LABELS, HttpMetrics
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.processes import Server, serving
 from tests.fixtures.service import Service, in_process
@@ -131,3 +133,12 @@ def test_metrics_are_there_though_the_database_is_gone(tmp_path: Path, service: 
         if not file.name.endswith("-shm"):  # it is mapped: cutting it off would kill whoever reads it
             file.write_bytes(b"")
     assert value(scrape(service), "flask_http_request_total", method="GET", status="200") is not None
+
+
+def test_labels_of_a_process_are_bounded_whatever_is_asked() -> None:
+    metrics = HttpMetrics()
+    for number in range(3 * MOST_LABELS):
+        metrics.observe("GET", f"/route/{number}", 200, 0.001)
+    found = samples(generate_latest(metrics.registry).decode())
+    assert value(found, SECONDS + "count", method="other", url_rule="unknown", status="200") == 2 * MOST_LABELS
+    assert len([1 for name, _ in found if name == SECONDS + "count"]) == MOST_LABELS + 1
