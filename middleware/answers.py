@@ -100,9 +100,10 @@ def _request(environ: Environ) -> Hashable:
     wanted = environ.get("HTTP_IF_NONE_MATCH", "")
     if environ["REQUEST_METHOD"] not in READS or environ.get("CONTENT_LENGTH") or "," in wanted or "*" in wanted:
         return None
+    path = environ["PATH_INFO"]
     return (
-        environ["PATH_INFO"],
-        environ["QUERY_STRING"],
+        path,
+        "" if path.startswith(STATIC) else environ["QUERY_STRING"],  # a file is the same whatever is asked of it
         environ.get("HTTP_ACCEPT"),
         environ.get("HTTP_ACCEPT_ENCODING"),
         environ[SCOPE],

@@ -33,8 +33,7 @@ def register(app: Flask) -> None:
             body = _packed(filename)
             response.headers["Content-Encoding"] = "gzip"
         response.set_data(body)
-        if not request.query_string:
-            request.environ[REPEAT] = ALWAYS
+        request.environ[REPEAT] = ALWAYS
         response.make_conditional(request)
         return response
 
