@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 OWN = ("same-origin", "none")
 PORTS = {"http": 80, "https": 443}
+SESSION = "hashtag_monitor_session"  # the cookie of guard/sessions.py
 AHEAD = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 
 
@@ -32,6 +33,17 @@ def objection(environ: Mapping[str, Any], *, tokened: bool) -> str | None:
     if browser and environ["REQUEST_METHOD"] == "GET" and not tokened:
         return "the browser doesn't say which page this comes from: use POST, or a client that is no browser"
     return None
+
+
+def by_hand(environ: Mapping[str, Any]) -> bool:
+    """Tell whether a person opens an address, or a browser ahead of one: it navigates, or has a session and no token.
+
+    What another site's page asks for is not taken for that: it is refused.
+    """
+    if environ.get("HTTP_SEC_FETCH_SITE", OWN[0]).strip().lower() not in OWN:
+        return False
+    navigates = environ.get("HTTP_SEC_FETCH_MODE") == "navigate" or "HTTP_SEC_PURPOSE" in environ
+    return navigates or (SESSION in environ.get("HTTP_COOKIE", "") and "HTTP_AUTHORIZATION" not in environ)
 
 
 def _foreign() -> str:

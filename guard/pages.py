@@ -9,6 +9,8 @@ from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
 PAGES = "pages"
+NO_PAGE = "no_page"
+"""The endpoint of what no page is at, which says so to people."""
 
 
 def page(app: Flask, rule: str, view: Any, **more: Any) -> None:
@@ -23,9 +25,15 @@ def is_page(app: Flask) -> bool:
 
 
 def is_page_at(app: Flask, path: str) -> bool:
-    """Tell whether a page is opened at a path, which may have a query."""
+    """Tell whether a page is opened at a path, which may have a query.
+
+    A browser goes up at `..` before it asks (https://url.spec.whatwg.org/#path-state), so a path with such a segment is none,
+    however it is written.
+    """
     try:
-        endpoint, _ = app.url_map.bind("localhost").match(unquote(urlsplit(path).path), method="GET")
+        named = unquote(urlsplit(path).path)
+        endpoint, _ = app.url_map.bind("localhost").match(named, method="GET")
     except (HTTPException, ValueError):
         return False
-    return endpoint in app.extensions.get(PAGES, ())
+    odd = "\\" in named or "//" in named or "%" in named or not {".", ".."}.isdisjoint(named.split("/"))
+    return not odd and endpoint in app.extensions.get(PAGES, ()) and endpoint != NO_PAGE

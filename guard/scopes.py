@@ -6,10 +6,11 @@ from collections.abc import Set
 from enum import IntEnum
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, redirect, request
+from werkzeug import Response
 from werkzeug.exceptions import Forbidden
 
-from guard.browsers import objection
+from guard.browsers import by_hand, objection
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
@@ -27,7 +28,7 @@ class Scope(IntEnum):
     WRITE = 3
 
 
-SCRAPED = "/metrics"
+SCRAPED, PRICE = "/metrics", "/view/collections/new"
 
 
 def is_open(path: str) -> bool:
@@ -38,23 +39,25 @@ def is_open(path: str) -> bool:
 def hold_scopes(app: Flask) -> None:
     """Refuse, before each view, what the request's scope doesn't allow, and what another site's page makes a browser ask for.
 
-    A resource whose GET changes state says so: `changes` are its methods that do.
+    A resource whose GET changes state says so: `changes` are its methods that do. A person who opens it is led to the page that
+    says what it costs, for a link or a session must buy nothing.
     """
 
-    def check() -> None:
+    def check() -> Response | None:
         view = app.view_functions.get(request.endpoint or "")
         if view is None:
-            return
+            return None
         changes = request.method in changing(view)
         scope: Scope = request.environ[SCOPE]  # without the door there is none, and nobody is let in
+        if not is_open(request.path) and scope < _needed(request.path, changes=changes):
+            raise Forbidden(_REFUSED[scope])
+        if changes and request.method == "GET" and by_hand(request.environ):
+            return redirect(PRICE, 303)
         if changes:
             refused = objection(request.environ, tokened="HTTP_AUTHORIZATION" in request.environ and scope == Scope.WRITE)
             if refused:
                 raise Forbidden(refused)
-        if is_open(request.path):
-            return
-        if scope < _needed(request.path, changes=changes):
-            raise Forbidden(_REFUSED[scope])
+        return None
 
     app.before_request(check)
 

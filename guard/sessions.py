@@ -11,10 +11,11 @@ import hashlib
 from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 from werkzeug.http import parse_cookie
 
+from guard.browsers import SESSION
 from guard.scopes import Scope
 from guard.tokens import Tokens
 
-COOKIE = "hashtag_monitor_session"
+COOKIE = SESSION
 LONGEST_S = 8 * 3600
 WHAT = b"session"
 LONGEST_COOKIE = 200  # ours have 60 characters; what is longer is cut, and so signed by nobody

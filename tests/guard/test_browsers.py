@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guard.scopes import PRICE
 from tests.guard.conftest import REACHED, TOKEN, MakeApp, bearer, client, hollow
 
 OLD = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
@@ -36,9 +37,30 @@ def test_another_sites_page_and_a_browser_that_asks_ahead_may_read_and_change_no
     for headers in FOREIGN + AHEAD:
         for method, path in CHANGES:
             answer = made.open(path, method=method, headers=headers | bearer(TOKEN))
+            if method == "GET" and "Sec-Purpose" in headers:
+                assert (answer.status_code, answer.headers["Location"]) == (303, PRICE)
+                continue
             assert (answer.status_code, answer.content_type) == (403, "application/problem+json"), (headers, method, path)
         assert made.get("/tweets", headers=headers | bearer(TOKEN)).text == REACHED
         assert made.head("/tweets", headers=headers | bearer(TOKEN)).status_code == 200
+
+
+def test_who_opens_the_address_is_led_to_the_price_with_or_without_tokens(make_app: MakeApp) -> None:
+    """A link that somebody sends, the sign-in that leads on, the address bar: none of them buys anything."""
+    opened = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", **OLD}
+    guarded, unguarded = hollow(make_app(API_TOKEN=TOKEN)), hollow(make_app())
+    session = {"Cookie": f"hashtag_monitor_session={guarded.extensions['door'].sessions.begun(TOKEN)}"}
+    for app, headers in (
+        (unguarded, opened),
+        (guarded, opened | session),
+        (guarded, session),
+        (guarded, opened | bearer(TOKEN)),
+    ):
+        answer = client(app).get("/database", headers=headers)
+        assert (answer.status_code, answer.headers["Location"]) == (303, PRICE)
+    assert client(unguarded).get("/database", headers=opened | {"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client(guarded).get("/database", headers=bearer(TOKEN) | session).text == REACHED
+    assert client(guarded).post("/database", headers=session).text == REACHED
 
 
 def test_our_own_pages_and_who_is_no_browser_may(make_app: MakeApp) -> None:
@@ -53,7 +75,7 @@ def test_a_browser_that_does_not_say_where_it_comes_from_collects_only_with_a_to
     app, unguarded = hollow(make_app(API_TOKEN=TOKEN)), client(hollow(make_app(ALLOW_OPEN="1")))
     session = app.extensions["door"].sessions.begun(TOKEN)
     signed_in = {"Cookie": f"hashtag_monitor_session={session}"}
-    assert client(app).get("/database", headers=OLD | signed_in).status_code == 403
+    assert client(app).get("/database", headers=OLD | signed_in).headers["Location"] == PRICE
     assert client(app).get("/database", headers=OLD | bearer(TOKEN)).text == REACHED
     assert client(app).post("/database", headers=OLD | signed_in).text == REACHED
     assert client(app).get("/tweets", headers=OLD | signed_in).text == REACHED

@@ -21,7 +21,9 @@ OURS = {"Sec-Fetch-Site": "same-origin"}
 ELSEWHERE = [
     *("https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example/", "/\telsewhere.example", "elsewhere", ""),
     *("/\r\nSet-Cookie: a=b", "javascript:alert(1)", '/"><script>alert(1)</script>\n', "/\u202egpj"),
-    *("/database", "/%64atabase?x=1", "/tweets", "/nothing"),
+    *("/database", "/%64atabase?x=1", "/tweets", "/nothing", "/view/nothing", "/view/..%2fdatabase", "/view/%5c../database"),
+    *("/view/../database", "/view/%2e%2e/database", "/view/.%2E/database", "/view/%252e%252e/database", "/view//database"),
+    *("/./view/tags", "/view/tags/..", "/view/tags/../../database", "/view/tags%2f..%2f..%2fdatabase"),
 ]
 
 
