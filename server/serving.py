@@ -99,7 +99,9 @@ def _watch(work: Work, heard: int, told: Callable[[], bool], ours: Any, parent: 
     while signal.getsignal(signal.SIGTERM) is ours:
         time.sleep(PARENT_S / 10)
     os.kill(os.getpid(), signal.SIGTERM)  # so that Granian hears of it, or once more
-    time.sleep(DRAIN_S)  # where the worker ends before, this thread is cut off
+    for _ in range(DRAIN_S):  # where the worker ends before, this thread is cut off
+        time.sleep(1)
+        work.stop()  # what a request under way has begun since
     log.warning("answers cut off", extra={"reason": f"not over {DRAIN_S} s after the signal"})
     work.close()
     logging.shutdown()

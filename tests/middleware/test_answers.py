@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,7 +67,7 @@ def test_a_change_is_seen_at_once_and_a_page_is_made_anew_each_minute(filled: Se
     assert number not in filled.get("/tweets").text
     for path in ("/", "/timeline"):
         assert questions(filled, path)[1] != []
-        monkeypatch.setattr("queries.newest.time", SimpleNamespace(time=lambda: 0.0))
+        monkeypatch.setattr("queries.newest.time", SimpleNamespace(time=lambda: 0.0, monotonic=time.monotonic))
         assert questions(filled, path)[1] != []
         monkeypatch.undo()
 
