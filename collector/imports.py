@@ -16,6 +16,7 @@ from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
 from models import Author
 from queries.figures import sequence
+from sql.functions import among
 from sql.statements import widen_cache
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
@@ -24,6 +25,8 @@ LARGEST_BATCH = 32 * 1024 * 1024
 CACHE_MB = 32
 NAMES = 10_000
 REMEMBERED = 200_000
+MOST_WAITING = 20_000
+LARGEST_WAITING = 1000
 PATIENCE_S = 60
 
 
@@ -38,6 +41,7 @@ class Import:
         self._known: dict[str, TagRef] = {}
         self._same: dict[int, int] = {}
         self._stored: dict[int, int] = {}
+        self._waiting: dict[int, AuthorSeen] = {}
         self._sequence = -1
         self.seen = self.added = 0
 
@@ -60,42 +64,68 @@ class Import:
 
     def end(self) -> None:
         """Store the rest and close the run, and leave nothing in the file of what turned out to be deleted."""
-        self._flush()
+        self._flush(last=True)
         self._database.write(lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=PATIENCE_S)
         erasure.settle(self._database, rewrite=write_anew)
 
-    def _flush(self) -> None:
-        if not self._tweets and not self._authors:
+    def _flush(self, *, last: bool = False) -> None:
+        if not self._tweets and not self._authors and not self._waiting:
             return
-        known = dict(self._known)
+        known, waiting = dict(self._known), dict(self._waiting)
 
         def keep(session: Session) -> int:
-            self._known = dict(known)  # tags of a transaction that was lost are none
+            self._known, self._waiting = dict(known), dict(waiting)  # nothing of a lost transaction counts
             widen_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
             sources.claim(session, sources.REAL)
+            if self._may_differ(session) or last:
+                self._stored.clear()
+            if not self._stored or len(self._waiting) > MOST_WAITING:
+                self._store_waiting(session)
             self._same |= _known_by_username(session, self._authors)
-            added = store(session, self._finds(session), self._news(session), run_id=self._run_id)
+            added = store(session, self._finds(session), self._news(), run_id=self._run_id)
             figures.changed(session)
             return added
 
         self.added += self._database.write(keep, patience_s=PATIENCE_S)
         self._tweets, self._authors, self._size = [], [], 0
 
-    def _news(self, session: Session) -> list[AuthorSeen]:
-        """Return the observations but those that this import has stored: an export repeats an author with each of their tweets.
+    def _may_differ(self, session: Session) -> bool:
+        """Tell whether what was stored of authors may be another than this import remembers, or is too much to remember.
 
-        What was stored is there still while nobody else has changed anything; only stand-ins may have been replaced. Where
-        authors were deleted, each observation counts, for it may be of a username that was.
+        It is there still while nobody else has changed anything; only stand-ins may have been replaced. Where authors were
+        deleted, each observation counts, for it may be of a username that was.
         """
-        same, stored = self._same, self._stored
-        people = [author._replace(id=same[author.id]) if author.id in same else author for author in self._authors]
-        now, nameless = sequence(session), any(author.id < 0 for author in people)
-        if nameless or now != self._sequence or len(stored) > REMEMBERED or tombstones.any_author(session):
+        now, nameless = sequence(session), any(author.id < 0 for author in self._authors)
+        alone, self._sequence = now == self._sequence, now + 1
+        return nameless or not alone or len(self._stored) > REMEMBERED or tombstones.any_author(session)
+
+    def _store_waiting(self, session: Session) -> None:
+        """Store the observations that wait, of those authors who have not been removed meanwhile."""
+        left = set(session.scalars(select(Author.id).where(among(Author.id, self._waiting))))
+        store(session, [], [author for author in self._waiting.values() if author.id in left], run_id=self._run_id)
+        self._waiting = {}
+
+    def _news(self) -> list[AuthorSeen]:
+        """Return the observations but those that are stored (an export repeats an author with each tweet) and those that wait.
+
+        Each page observes its authors anew, and where followers change all tweets of the author are rewritten. So the newest
+        observation of an author who is stored waits for the end, or until many do.
+        """
+        people = [author._replace(id=self._same[author.id]) if author.id in self._same else author for author in self._authors]
+        stored, waiting, news = self._stored, self._waiting, list[AuthorSeen]()
+        may_wait = bool(stored)
+        for author in people:
+            if stored.get(author.id) == hash(author):
+                continue
+            if may_wait and author.id in stored and _replaces_older(author):
+                if author.id not in waiting or author.observed >= waiting[author.id].observed:
+                    waiting[author.id] = author
+            else:
+                news += [waiting.pop(author.id), author] if author.id in waiting else [author]
+            stored[author.id] = hash(author)
+        if any(author.id < 0 for author in people):
             stored.clear()
-        self._sequence = now + 1
-        news = [author for author in people if stored.get(author.id) != hash(author)]
-        stored |= {author.id: hash(author) for author in news if not nameless}
         return news
 
     def _finds(self, session: Session) -> list[Find]:
@@ -131,6 +161,13 @@ def _size(archived: Archived) -> int:
     tweet = archived.tweet
     lists = len(tweet.versions) + len(tweet.hashtags) + len(archived.tags or ())
     return 4 * len(tweet.text) + len(tweet.payload or b"") + 100 * lists
+
+
+def _replaces_older(author: AuthorSeen) -> bool:
+    """Tell whether nothing is left of any older observation (what one lacks, an older one tells), and this one is short."""
+    if author.username is None or author.name is None or author.followers is None or author.payload is None:
+        return False
+    return 4 * len(author.name) + len(author.payload) <= LARGEST_WAITING
 
 
 def _by_name(tag: TagRef) -> str:

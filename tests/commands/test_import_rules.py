@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from collector import imports
+from collector.payloads import unpacked
 from collector.tweets.deletions import bury, bury_author
 from emulator import Emulator
 from formats.records import record
-from models import Author
+from models import Author, AuthorPayload
 from queries.authors import most_followed
 from tests.commands.conftest import MakeProgram, Program
 from tests.fixtures.archives import Archive, Json, edited, own_row, page, post, tweet_id, user
@@ -122,6 +123,66 @@ def test_an_author_is_shown_as_observed_last_whenever_that_came(program: Program
     silent = {"id": "7001", "username": "ada_15", "name": "Ada later"}
     program.imported(archive(page(post(3), users=(silent,), retrieved=datetime(2026, 5, 2, tzinfo=UTC))))
     assert {(row["author"], row["followers"]) for row in program.tweets()} == {("Ada later", 1500)}
+
+
+OTHERS = [page(post(60 + number, author=number), users=(user(number, username=f"bo_{number}"),)) for number in (1, 2, 1, 2)]
+
+
+@pytest.mark.dialects
+@pytest.mark.parametrize("most", [0, 1, 100])
+@pytest.mark.parametrize(("hours", "newest"), [((9, 12, 15, 12), 15), ((15, 12, 9), 15), ((9, 15, 15, 12, 18), 18)])
+def test_an_author_whose_observations_wait_is_shown_as_observed_last(
+    program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch, most: int, hours: tuple[int, ...], newest: int
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    monkeypatch.setattr(imports, "MOST_WAITING", most)
+    lines = [observed(hour, number) for number, hour in enumerate(hours)]
+    program.imported(archive(*lines[:2], *OTHERS, *lines[2:]))
+    for row in program.tweets()[: len(hours)]:
+        assert (row["author"], row["username"], row["followers"]) == (f"Ada at {newest}", f"ada_{newest}", 100 * newest)
+        assert row["observed"] == f"2026-05-01T{newest}:00:00Z"
+    with program.collector.database.reading() as session:
+        payload = session.scalars(select(AuthorPayload.body).where(AuthorPayload.author_id == 7001)).one()
+    assert unpacked(payload)["username"] == f"ada_{newest}"
+    assert program.run("database", "verify").code == 0
+
+
+def test_what_an_observation_lacks_is_told_by_the_one_that_waited(
+    program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    silent = page(post(2), users=({"id": "7001", "name": "Ada later"},), retrieved=datetime(2026, 5, 2, tzinfo=UTC))
+    program.imported(archive(observed(9, 0), observed(12, 1), silent, *OTHERS))
+    for row in program.tweets()[:3]:
+        assert (row["author"], row["username"], row["followers"]) == ("Ada later", "ada_12", 1200)
+
+
+def test_a_row_that_names_its_author_only_is_of_who_bears_the_name_by_what_was_read_before(
+    program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    by_name = [own_row(number, username=f"ada_{hour}", author_id=None) for number, hour in ((5, 9), (6, 12))]
+    program.imported(archive(observed(9, 0), observed(10, 1), observed(12, 2), *by_name))
+    assert [row["author_id"] for row in program.tweets()] == ["7001"] * 3 + [None, "7001"]
+
+
+def test_an_author_who_goes_while_their_observation_waits_stays_away(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    program.collector.prepare()
+    database = program.collector.database
+    other = page(post(9, author=7002), users=(user(7002, username="bo"),))
+    lines = [record(json.dumps(line).encode()) for line in (other, observed(9, 0), observed(10, 1))]
+    archive = imports.Import(database)
+    for line in lines:
+        archive.add(line.tweets, line.authors)
+    with database.writing() as session:
+        assert session.scalars(select(Author.followers).where(Author.id == 7001)).one() == 900  # the newer one waits
+        for line in lines[1:]:
+            bury(session, line.tweets[0].tweet.id)
+    archive.end()
+    with database.reading() as session:
+        assert session.scalars(select(Author.username)).all() == ["bo"]
+        assert session.scalars(select(AuthorPayload.author_id)).all() == [7002]
 
 
 def test_a_tweet_without_an_author_is_stored_and_who_wrote_nothing_is_not(program: Program, archive: Archive) -> None:
