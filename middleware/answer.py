@@ -31,7 +31,7 @@ class Repeat(NamedTuple):
 ALWAYS = Repeat(None, lambda: None)
 
 
-class Answer(NamedTuple):
+class CachedAnswer(NamedTuple):
     """A successful answer: which route gave it, its headers and its body; the ETag if it has one."""
 
     route: str | None

@@ -9,7 +9,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from formats.problems import MEDIA_TYPE, problem
 from guard.scopes import SCOPE, STATIC
-from middleware.answer import REPEAT, Answer, Headers
+from middleware.answer import REPEAT, CachedAnswer, Headers
 from middleware.cache import Cache
 from middleware.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
 from telemetry.requests import REQUEST_ID, ROUTE
@@ -54,7 +54,7 @@ class Answers:
         parts.close()
         stores = status[:3] == "200" and environ["REQUEST_METHOD"] == "GET" and named.get("Cache-Control") != "no-store"
         if request and stores and (repeat := environ.get(REPEAT)):
-            self._cache.keep(request, Answer(environ.get(ROUTE), repeat, headers, body, named.get("ETag")))
+            self._cache.keep(request, CachedAnswer(environ.get(ROUTE), repeat, headers, body, named.get("ETag")))
         return self._given(environ, start_response, status, headers, body)
 
     def _given(self, environ: Environ, start_response: Start, status: str, headers: Headers, body: bytes) -> Iterable[bytes]:

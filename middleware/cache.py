@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from middleware.answer import Answer
+from middleware.answer import CachedAnswer
 
 MB = 1024 * 1024
 PART = 4  # an answer may take up to this part of the memory
@@ -19,9 +19,9 @@ class Cache:
     def __init__(self, megabytes: int) -> None:
         self._bound, self._size = megabytes * MB, 0
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[Answer, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[CachedAnswer, int]] = OrderedDict()
 
-    def get(self, request: Hashable) -> Answer | None:
+    def get(self, request: Hashable) -> CachedAnswer | None:
         """Return the answer that is kept for a request."""
         with self._lock:
             found = self._kept.get(request)
@@ -30,7 +30,7 @@ class Cache:
             self._kept.move_to_end(request)
             return found[0]
 
-    def keep(self, request: Hashable, answer: Answer) -> None:
+    def keep(self, request: Hashable, answer: CachedAnswer) -> None:
         """Keep an answer in the place of an earlier one, and let go of those that were not asked for longest."""
         size = len(answer.body) + len(repr(request)) + ENTRY
         if size * PART > self._bound:

@@ -70,12 +70,12 @@ class Capacities:
         view = current_app.view_functions[request.endpoint or ""]
         return self._own.get(rule) or (self._changes if request.method in changing(view) else self._reads)
 
-    def body(self, stream: Any, length: int) -> Body:
+    def body(self, stream: Any, length: int) -> RequestBody:
         """Return the body of a request, which takes a place only when it is read."""
-        return Body(stream, length, self._bodies)
+        return RequestBody(stream, length, self._bodies)
 
 
-class Body(io.RawIOBase):
+class RequestBody(io.RawIOBase):
     """A request's body, read whole when it is first asked for. A client that is slow to send it holds a place meanwhile."""
 
     def __init__(self, stream: Any, length: int, capacity: Capacity) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from middleware.answer import ALWAYS, Answer
+from middleware.answer import ALWAYS, CachedAnswer
 from middleware.cache import Cache
 
 
-def answer(body: bytes) -> Answer:
-    return Answer("/tweets", ALWAYS, [], body, None)
+def answer(body: bytes) -> CachedAnswer:
+    return CachedAnswer("/tweets", ALWAYS, [], body, None)
 
 
 def kept(cache: Cache, requests: list[str]) -> int:

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.exceptions import ClientDisconnected, RequestTimeout, ServiceUnavailable
 
 from middleware import answers, capacity
-from middleware.capacity import Body, Capacity
+from middleware.capacity import Capacity, RequestBody
 from tests.fixtures.service import Service
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.resources.conftest import problem
@@ -107,17 +107,17 @@ def test_a_body_is_read_when_it_is_asked_for_and_one_that_ends_too_early_or_is_t
 ) -> None:
     places = Capacity(1, waiting=0, seconds=0)
     places.take()
-    body = Body(io.BytesIO(b"whole"), 5, places)
+    body = RequestBody(io.BytesIO(b"whole"), 5, places)
     with pytest.raises(ServiceUnavailable):
         body.read()
     places.give_back()
     assert body.read() == b"whole"
     with pytest.raises(ClientDisconnected):
-        Body(io.BytesIO(b"half"), 5, places).read()
+        RequestBody(io.BytesIO(b"half"), 5, places).read()
     monkeypatch.setattr(capacity, "BODY_S", 0.01)
     slow = Dripping()
     with pytest.raises(RequestTimeout):
-        Body(slow, 5, places).read()
+        RequestBody(slow, 5, places).read()
     with pytest.raises(ServiceUnavailable):
         places.take()  # it is held until the connection is closed
     slow.closing.set()
