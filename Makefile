@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
+STRICT := --strict
+RUNTIME := $(shell sed -n 's/==.*//p' requirements.txt)
 KEY := secrets/.digest-key
 BEYOND := postgresql or browser or process or stack or reliability
 KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-16
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && echo "$$file" && cat "$$file" ;; esac; done | $(KEYED)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test container-test evidences requirements audit sbom fuzz
+.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test container-test evidences requirements audit licences sbom fuzz
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,11 +47,18 @@ fuzz: $(STAMP) ## Fuzz the import for FUZZ_SECONDS (600)
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .
 
-audit: $(STAMP) ## Look for known vulnerabilities in what is pinned, and compare it with what is installed
-	@$(BIN)/python scripts/audit.py
+audit: $(STAMP) ## Look up known vulnerabilities of the pinned packages; STRICT= accepts packages that PyPI tells nothing of
+	@$(BIN)/pip check
+	@$(BIN)/pip-audit $(STRICT) --disable-pip --progress-spinner=off --requirement requirements-dev.txt
 
-sbom: $(STAMP) ## Write what runs, with licences and sums, to build/sbom.cdx.json (CycloneDX)
-	@$(BIN)/python scripts/sbom.py
+licences: $(STAMP) ## Write the table of docs/licences.md; a licence that pyproject.toml doesn't allow stops it
+	@mkdir -p build && $(BIN)/pip-licenses --ignore-packages pysqlite3 --packages $(RUNTIME) >build/table.md
+	@sed '/^| Name /,$$d' docs/licences.md | cat - build/table.md >build/licences.md && mv build/licences.md docs/licences.md
+
+sbom: $(STAMP) ## Write the packages that run, with licences, to build/sbom.cdx.json (CycloneDX)
+	@$(PYTHON) -m venv --clear --without-pip build/runtime
+	@$(BIN)/pip --python build/runtime/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json build/runtime
 
 bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3)
 	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done

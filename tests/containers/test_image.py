@@ -10,12 +10,13 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from engines import migrating
 from guard.listening import check_listening
-from scripts.pins import normal, pins
 from settings import SettingError, load
 from tests.containers.recipe import LOADED_BY_PATH, imported, instructions, let_in, needed, stages, values, variables
+from tests.dependencies.pins import RUNTIME, pins
 from tests.fixtures.environment import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -77,9 +78,9 @@ def test_what_the_service_imports_is_in_those_requirements() -> None:
     files, brought = needed(), packages_distributions()
     rooms = {Path(file).parts[0].removesuffix(".py") for file in files}
     foreign = imported(ROOT / file for file in files) - rooms - sys.stdlib_module_names
-    pinned = {pin.name for pin in pins((ROOT / "requirements.txt").read_text(encoding="utf-8"))}
+    pinned = pins(RUNTIME).keys()
     assert {"sqlalchemy", "flask", "tweepy"} <= foreign
-    assert {name for name in foreign if not pinned & {normal(by) for by in brought.get(name, [])}} == set()
+    assert {name for name in foreign if not pinned & {canonicalize_name(by) for by in brought.get(name, [])}} == set()
 
 
 def test_it_runs_as_a_fixed_user_that_is_not_root_and_no_shell_stands_before_a_sigterm() -> None:
