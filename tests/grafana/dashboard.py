@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from scripts.dashboards import ROOT, TARGET
+from tests.fixtures.environment import ROOT
 
 Json = dict[str, Any]
 
-DASHBOARD: Json = json.loads(TARGET.read_text(encoding="utf-8"))
+DASHBOARD: Json = json.loads((ROOT / "grafana/dashboards/twitter-api.json").read_text(encoding="utf-8"))
 FIELD = re.compile(r"([\w@.]+):")
 
 

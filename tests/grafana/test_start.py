@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.dashboards import ROOT
+from tests.fixtures.environment import ROOT
 from tests.grafana.dashboard import data_sources
 
 pytestmark = pytest.mark.stack

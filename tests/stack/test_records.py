@@ -18,11 +18,10 @@ from osmem_server import resolve_binary  # type: ignore[import-untyped]
 
 from emulator import Emulator
 from logstash import EcsFormatter
-from scripts.dashboards import REQUEST_COLUMNS
 from tests.containers.recipe import needed
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.service import in_process
-from tests.grafana.dashboard import asked, data_sources, explored, links, lucene_fields, panels
+from tests.grafana.dashboard import asked, data_sources, explored, links, lucene_fields, panel, panels
 from tests.stack.records import KNOWN_FIELDS, MONITOR, TEMPLATE, Json, fields, mappings
 
 TIMEOUT_S = 10
@@ -111,7 +110,8 @@ def test_panels_of_the_log_name_fields_and_levels_that_records_have(records: lis
     assert {"event.duration", "log.level", "http.response.status_code", "monitor.route"} <= named
     counted = [bucket["field"] for shown in panels() for target in shown["targets"] for bucket in target.get("bucketAggs", [])]
     assert set(counted) == {"log.level", "@timestamp"}
-    assert {*named, *counted, *REQUEST_COLUMNS} <= known
+    columns = panel("All requests")["transformations"][0]["options"]["include"]["names"]
+    assert {*named, *counted, *columns} <= known
     source = data_sources()["elasticsearch"]["jsonData"]
     assert {source["timeField"], source["logMessageField"], source["logLevelField"]} <= known
     for link in source["dataLinks"]:
