@@ -78,7 +78,7 @@ container-test: ## Build the image and run the container for real (root on Debia
 	@scripts/container-test
 
 evidences: $(STAMP) ## Write the pictures and tables that scripts make
-	@for script in architecture settings-table licences screenshots; do $(BIN)/python scripts/$$script.py || exit 1; done
+	@for script in settings-table licences screenshots; do $(BIN)/python scripts/$$script.py || exit 1; done
 
 requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements*.txt
 	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml

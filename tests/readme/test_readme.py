@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from emulator import Emulator
-from scripts.architecture import drawing
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.service import in_process
 
@@ -58,7 +57,3 @@ def test_links_within_the_repository_lead_somewhere() -> None:
         targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
         own = [target for target in targets if not target.startswith("http")]
         assert [target for target in own if not (document.parent / target).exists()] == [], document.name
-
-
-def test_the_architecture_is_what_its_script_draws() -> None:
-    assert (ROOT / "docs/architecture.svg").read_text() == drawing()
