@@ -64,7 +64,7 @@ bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3
 	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 token: ## Make tokens for the API in secrets/; RETIRE=1 leaves the newest only
-	@$(PYTHON) scripts/make-token.py $(if $(RETIRE),--retire)
+	@scripts/make-token $(if $(RETIRE),--retire)
 
 stack: ## Bring up the containers: the service, logs, metrics, dashboards
 	@test -s $(KEY) || (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >$(KEY))
@@ -77,8 +77,8 @@ stack-test: $(STAMP) ## Find a known request in every part of the running stack
 container-test: ## Build the image and run the container for real (root on Debian, podman)
 	@scripts/container-test
 
-evidences: $(STAMP) ## Write the pictures and tables that scripts make
-	@for script in settings-table licences screenshots; do $(BIN)/python scripts/$$script.py || exit 1; done
+evidences: $(STAMP) ## Take the pictures of evidences/, and write the table of settings
+	@for script in settings-table pictures; do $(BIN)/python scripts/$$script.py || exit 1; done
 
 requirements: $(STAMP) ## Pin the dependencies of pyproject.toml in requirements*.txt
 	@$(BIN)/pip-compile $(COMPILE) --output-file requirements.txt pyproject.toml

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from tests.fixtures.environment import ROOT
 
 NAMES = ("api-token", "api-read-token")
 
-Output = pytest.CaptureFixture[str]
-Make = Callable[..., int]
+Make = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -29,23 +28,27 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def make(folder: Path) -> Make:
     """Run the script for the folder."""
-    main = runpy.run_path(str(ROOT / "scripts/make-token.py"))["main"]
-    return lambda *options: int(main([*options, str(folder)]))
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [str(ROOT / "scripts/make-token"), *options, str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
 
 
 def lines(folder: Path, name: str = "api-token") -> list[str]:
     return (folder / name).read_text().splitlines()
 
 
-def test_it_makes_a_token_of_each_kind_that_only_its_owner_can_read(make: Make, folder: Path, capsys: Output) -> None:
-    assert make() == 0
-    said = "".join(capsys.readouterr())
+def test_it_makes_a_token_of_each_kind_that_only_its_owner_can_read(make: Make, folder: Path) -> None:
+    made = make()
+    assert (made.returncode, made.stderr) == (0, "")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert sorted(file.name for file in folder.iterdir()) == sorted(NAMES)
     for name in NAMES:
         (token,) = lines(folder, name)
         assert len(token) >= 43
-        assert token not in said
+        assert token not in made.stdout
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     assert lines(folder) != lines(folder, "api-read-token")
 
@@ -64,15 +67,14 @@ def test_a_new_token_stands_above_the_old_one_until_that_is_retired_and_the_serv
     assert [known.scope(token) for token in lines(folder)] == [Scope.WRITE] * 2
     assert [known.scope(token) for token in lines(folder, "api-read-token")] == [Scope.READ] * 2
     for _ in range(2):
-        assert make("--retire") == 0
+        assert make("--retire").returncode == 0
         assert lines(folder) == [new]
 
 
-def test_where_there_are_no_tokens_none_is_retired(make: Make, folder: Path, capsys: Output) -> None:
-    assert make("--retire") == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "make token makes some" in err
+def test_where_there_are_no_tokens_none_is_retired(make: Make, folder: Path) -> None:
+    refused = make("--retire")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "make token makes some" in refused.stderr
     assert not folder.exists()
 
 

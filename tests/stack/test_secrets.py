@@ -111,7 +111,12 @@ def test_a_start_script_hands_its_secrets_to_what_it_becomes_or_stops(secrets: S
 
 
 def test_shellcheck_has_nothing_to_say_of_the_scripts() -> None:
-    scripts = [SCRIPT, ROOT / "scripts/stack-postgres-secrets", ROOT / "prometheus/alertmanager-entrypoint.sh"]
+    scripts = [
+        SCRIPT,
+        ROOT / "scripts/make-token",
+        ROOT / "scripts/stack-postgres-secrets",
+        ROOT / "prometheus/alertmanager-entrypoint.sh",
+    ]
     scripts += [path for folder in ("grafana", "kibana", "logstash", "postgres") for path in (ROOT / folder).rglob("*.sh")]
     command = [found("shellcheck"), "--shell=sh", *map(str, scripts)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
