@@ -1,13 +1,10 @@
-"""Send requests to the running stack, and look for them in every part of it: `make stack-test`, after `make stack`.
+"""Send two requests to the running stack and look for them in every part of it: `make stack-test`, after `make stack`.
 
-    python scripts/stack-test.py [--wait SECONDS] [--api URL] [--elasticsearch URL] [--prometheus URL] [--grafana URL]
-        [--kibana URL]
+    python scripts/stack-test.py [--wait SECONDS] [--twitterapi URL] [--elasticsearch URL] [--prometheus URL] …
 
-Each line says what was found, or what is missing and what to look at. Exit code 0 if all was found, 1 if not.
-
-Passwords come from the environment (ELASTIC_PASSWORD, GF_SECURITY_ADMIN_USER, GF_SECURITY_ADMIN_PASSWORD), else from .env and
-grafana/.env, else from the containers by `docker exec`. The service's token comes from secrets/api-token,
-else as the service reads API_TOKEN.
+Prints a line for each check, and where to look if it failed. The exit code is 0 if everything was found, else 1. Passwords come
+from the environment, else from .env and grafana/.env, else from the containers by `docker exec`; the token from
+secrets/api-token, else from the service's settings.
 """
 
 from __future__ import annotations
@@ -21,10 +18,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from dotenv import dotenv_values
@@ -32,310 +28,179 @@ from dotenv import dotenv_values
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from settings import PLACEHOLDER, SettingError, load  # noqa: E402 (the script's own folder comes first in the path)
+from settings import PLACEHOLDER, SettingError, load  # noqa: E402 (needs the path above)
 
-PORTS = {"api": 5000, "elasticsearch": 9200, "prometheus": 9090, "grafana": 3000, "kibana": 5601}
-STREAM = "logs-twitterapi-default"
-REQUESTS = (("GET", "/tweets_per_hour", 200), ("DELETE", "/stack-test", 404))
-COUNT = 'sum(flask_http_request_total{job="twitterapi",method="DELETE",status="404"})'
-PASSWORDS = {
-    "twitterapi": "secrets/api-token; API_TOKEN in the environment, .env.local or .env",
-    "elasticsearch": "docker exec elasticsearch cat /secrets/elastic-password; docs/operations.md, Passwords",
-    "kibana": "docker exec elasticsearch cat /secrets/elastic-password; docs/operations.md, Passwords",
-    "grafana": "grafana/.env; docker exec grafana cat /var/lib/grafana/admin-password",
-    "prometheus": "what listens on its port: Prometheus has no password in this stack",
+PORTS = {"twitterapi": 5000, "elasticsearch": 9200, "prometheus": 9090, "grafana": 3000, "kibana": 5601}
+SENT = (("GET", "/tweets_per_hour", 200), ("DELETE", "/stack-test", 404))
+COUNTER = 'sum(flask_http_request_total{job="twitterapi",method="DELETE",status="404"})'
+PASSWORD_OF_ELASTIC = "docker exec elasticsearch cat /secrets/elastic-password"
+LOOK = {
+    "twitterapi": "docker logs twitterapi; its token: secrets/api-token, API_TOKEN",
+    "elasticsearch": f"docker logs logstash; docker compose logs elasticsearch-setup; {PASSWORD_OF_ELASTIC}",
+    "prometheus": "docker logs prometheus; http://127.0.0.1:9090/targets",
+    "grafana": "docker logs grafana; docker exec grafana cat /var/lib/grafana/admin-password",
+    "kibana": f"docker logs kibana; docker compose logs kibana-setup; {PASSWORD_OF_ELASTIC}",
 }
-PAUSE_S = 1.0
-TIMEOUT_S = 20
+PAUSE_S, TIMEOUT_S = 1.0, 20
 
-Json = dict[str, Any]
-
-
-class Missing(Exception):
-    """Something that should be there, and what to look at."""
-
-    def __init__(self, what: str, *, look: str) -> None:
-        super().__init__(what)
-        self.look = look
+Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of the stack that is asked over HTTP."""
+class Failed(Exception):
+    """A part of the stack does not answer, or refuses the credentials."""
 
-    name: str
+
+class Part(NamedTuple):
+    """A part of the stack, reached over HTTP."""
+
     url: str
-    user: tuple[str, str] | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    auth: Auth | None = None
 
-    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        """Return what it answers; raises Missing where nothing answers or the credentials are refused."""
-        headers = self.headers | more.pop("headers", {})
+    def send(self, method: str, path: str, **more: Any) -> requests.Response:
         try:
-            answer = requests.request(method, self.url + path, auth=self.user, headers=headers, timeout=TIMEOUT_S, **more)
+            answer = requests.request(method, self.url + path, auth=self.auth, timeout=TIMEOUT_S, **more)
         except requests.RequestException as error:
-            look = f"docker ps --all --filter name={self.name}; docker logs {self.name} (exit code 137: too little memory)"
-            raise Missing(f"{self.url} doesn't answer: {type(error).__name__}", look=look) from error
+            raise Failed(f"{self.url} doesn't answer: {type(error).__name__}") from error
         if answer.status_code in (401, 403):
-            raise Missing(f"{self.url} refuses the credentials ({answer.status_code})", look=PASSWORDS[self.name])
+            raise Failed(f"{self.url} refuses the credentials ({answer.status_code})")
         return answer
 
-    def get(self, path: str, **more: Any) -> Json:
-        """Return the object it answers with, empty where it answers with anything else or an error."""
-        answer = self.ask("GET", path, **more)
-        try:
-            found = answer.json()
-        except ValueError:
-            return {}
-        return found if answer.ok and isinstance(found, dict) else {}
+    def get(self, path: str, **more: Any) -> Any:
+        """Return the JSON of an answer, empty for an error."""
+        answer = self.send("GET", path, **more)
+        return answer.json() if answer.ok else {}
 
 
-@dataclass(frozen=True)
-class Stack:
-    """The parts, and until when (monotonic) to wait for what takes a while."""
+class Check(NamedTuple):
+    """Something that must become true of a part."""
 
-    api: Part
-    elasticsearch: Part
-    prometheus: Part
-    grafana: Part
-    kibana: Part
-    deadline: float
-
-    def until(self, condition: Callable[[], Any]) -> Any:
-        """Return the condition's value as soon as it is true, or None when the time is over; it is asked at least once."""
-        while True:
-            try:
-                if value := condition():
-                    return value
-            except Missing:
-                if time.monotonic() > self.deadline:
-                    raise
-            if time.monotonic() > self.deadline:
-                return None
-            time.sleep(PAUSE_S)
+    part: str
+    what: str
+    holds: Callable[[], Any]
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A request that was sent, and the status it was answered with."""
-
-    id: str
-    status: int
-
-
-def main(arguments: list[str]) -> int:
-    """Look everywhere, say what was found, and return the exit code."""
-    stack = _stack(_options(arguments))
-    sent: list[Sent] = []
-    try:
-        before = _counted(stack)
-    except Missing:
-        before = 0.0
-    checks: dict[str, Callable[[], Iterator[str]]] = {
-        "twitterapi": lambda: requests_sent(stack, sent),
-        "elasticsearch": lambda: records_found(stack, sent),
-        "prometheus": lambda: requests_counted(stack, sent, before),
-        "grafana": lambda: grafana_ready(stack),
-        "kibana": lambda: kibana_ready(stack),
-    }
-    missing = [name for name, check in checks.items() if not _said(name, check)]
-    print(f"missing: {', '.join(missing)}" if missing else "all there")
-    return 1 if missing else 0
+def checks(parts: dict[str, Part], run: str, before: float) -> Iterator[Check]:
+    """Every check in its order; `before` is the counter's value before the requests."""
+    service, elasticsearch, prometheus, grafana, kibana = parts.values()
+    for number, (method, path, status) in enumerate(SENT, 1):
+        sent = partial(is_answered, service, f"{run}-{number}", method, path, status)
+        yield Check("twitterapi", f"answers {method} {path} with {status}", sent)
+    yield Check("elasticsearch", "has the index template", partial(elasticsearch.get, "/_index_template/twitterapi"))
+    for number, (method, path, status) in enumerate(SENT, 1):
+        found = partial(is_recorded, elasticsearch, f"{run}-{number}", status)
+        yield Check("elasticsearch", f"has the access event of {method} {path}, {run}-{number}, once", found)
+    yield Check("prometheus", "has rules", lambda: prometheus.get("/api/v1/rules").get("data", {}).get("groups"))
+    yield Check("prometheus", "scrapes the service", lambda: query(prometheus, 'sum(up{job="twitterapi"})') > 0)
+    yield Check("prometheus", f"counts: {COUNTER} grew", lambda: query(prometheus, COUNTER) > before)
+    for uid in re.findall(r"^ *uid: *(\S+)", texts("grafana/provisioning/datasources/*.yml"), re.MULTILINE):
+        yield Check("grafana", f"has the data source {uid}, which works", partial(is_working, grafana, uid))
+    for uid in re.findall(r'^  "uid": "(\S+)"', texts("grafana/dashboards/*.json"), re.MULTILINE):
+        yield Check("grafana", f"has the dashboard {uid}", partial(grafana.get, f"/api/dashboards/uid/{uid}"))
+    view = json.loads(texts("kibana/data-view.json"))["data_view"]["id"]
+    yield Check("kibana", f"has the data view {view}", partial(kibana.get, f"/api/data_views/data_view/{view}"))
+    for saved in map(json.loads, texts("kibana/objects.ndjson").splitlines()):
+        yield Check("kibana", f"has the {saved['type']} {saved['id']}", partial(is_exported, kibana, saved))
 
 
-def _said(name: str, check: Callable[[], Iterator[str]]) -> bool:
-    try:
-        for found in check():
-            print(f"ok       {name}: {found}", flush=True)
-    except Missing as error:
-        print(f"MISSING  {name}: {error}\n         look at: {error.look}", flush=True)
-        return False
-    return True
+def texts(pattern: str) -> str:
+    return "".join(file.read_text() for file in sorted(ROOT.glob(pattern)))
 
 
-def requests_sent(stack: Stack, sent: list[Sent]) -> Iterator[str]:
-    """Send a request that succeeds and one that doesn't, under ids that nobody else uses."""
-    run = f"stack-test-{secrets.token_hex(6)}"
-    for number, (method, path, expected) in enumerate(REQUESTS, 1):
-        id_ = f"{run}-{number}"
-        status, returned = stack.until(partial(_answered, stack, method, path, id_))
-        if (status, returned) != (expected, id_):
-            look = "docker logs twitterapi; does something else listen on its port?"
-            raise Missing(f"{method} {path} answered {status} under {returned}, not {expected} under {id_}", look=look)
-        sent.append(Sent(id_, status))
-        yield f"answered {method} {path} with {status} under {id_}"
+def is_answered(service: Part, id_: str, method: str, path: str, status: int) -> bool:
+    answer = service.send(method, path, headers={"X-Request-Id": id_})
+    return (answer.status_code, answer.headers.get("X-Request-Id")) == (status, id_)
 
 
-def _answered(stack: Stack, method: str, path: str, id_: str) -> tuple[int, str | None]:
-    answer = stack.api.ask(method, path, headers={"X-Request-Id": id_})
-    return answer.status_code, answer.headers.get("X-Request-Id")
+def is_recorded(elasticsearch: Part, id_: str, status: int) -> bool:
+    """Whether there is one access event of a request, with its status."""
+    wanted = {"query": {"term": {"http.request.id": id_}}, "size": 10}
+    hits = elasticsearch.get("/logs-twitterapi-default/_search", json=wanted).get("hits", {}).get("hits", [])
+    events = [hit["_source"] for hit in hits if "duration" in hit["_source"].get("event", {})]
+    return [event["http"]["response"]["status_code"] for event in events] == [status]
 
 
-def records_found(stack: Stack, sent: list[Sent]) -> Iterator[str]:
-    """Find the access event of each request once, by http.request.id."""
-    _require(sent)
-    if not stack.until(partial(stack.elasticsearch.get, "/_index_template/twitterapi")):
-        raise Missing("the index template twitterapi", look="docker-compose logs elasticsearch-setup")
-    yield "has the index template"
-    for one in sent:
-        events = stack.until(partial(_events, stack, one.id))
-        if not events:
-            raise Missing(f"no record with http.request.id {one.id}", look=_why_no_record(stack))
-        statuses = [event["http"]["response"]["status_code"] for event in events]
-        if statuses != [one.status]:
-            what = f"access events of {one.id} with status {statuses}, not one with {one.status}"
-            raise Missing(what, look=f"the documents in {STREAM}; docker logs logstash")
-        yield f"has the access event of {one.id}, once"
-
-
-def _events(stack: Stack, id_: str) -> list[Json]:
-    query = {"query": {"term": {"http.request.id": id_}}, "size": 10}
-    hits = stack.elasticsearch.get(f"/{STREAM}/_search", json=query).get("hits", {}).get("hits", [])
-    return [hit["_source"] for hit in hits if "duration" in hit["_source"].get("event", {})]
-
-
-def _why_no_record(stack: Stack) -> str:
-    """Return where to look first, asked along the way from the service to Elasticsearch."""
-    metrics = stack.api.ask("GET", "/metrics").text
-    if _metric(metrics, "twitterapi_log_shipping_enabled") == 0:
-        return "LOGSTASH_HOST of twitterapi: it ships no records"
-    if dropped := _metric(metrics, "twitterapi_log_records_dropped_total"):
-        return f"docker logs logstash: the service dropped {dropped:.0f} records on the way there"
-    if _metric(metrics, "twitterapi_log_queue_records"):
-        return "docker logs logstash: records wait in the service"
-    if not stack.elasticsearch.get(f"/_data_stream/{STREAM}"):
-        return f"docker-compose logs elasticsearch-setup: the data stream {STREAM} isn't there"
-    refused = stack.elasticsearch.get(f"/{STREAM}::failures/_count").get("count")
-    return f"{STREAM}::failures, where documents are that Elasticsearch refused" if refused else "docker logs logstash"
-
-
-def _metric(text: str, name: str) -> float | None:
-    values = [float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.MULTILINE)]
-    return sum(values) if values else None
-
-
-def requests_counted(stack: Stack, sent: list[Sent], before: float) -> Iterator[str]:
-    """See that Prometheus has rules, scrapes the service, and counts the requests that were sent."""
-    groups = stack.until(lambda: stack.prometheus.get("/api/v1/rules").get("data", {}).get("groups"))
-    if not groups:
-        raise Missing("no rules", look="prometheus/rules; docker logs prometheus")
-    yield f"has {sum(len(group['rules']) for group in groups)} rules"
-    if not stack.until(lambda: any(target["health"] == "up" for target in _targets(stack))):
-        found = [f"{target['health']}, {target['lastError']}" for target in _targets(stack)] or ["there is none"]
-        raise Missing(f"no target of the job twitterapi is up: {'; '.join(found)}", look=f"{stack.prometheus.url}/targets")
-    yield "scrapes twitterapi"
-    _require(sent)
-    if not stack.until(lambda: _counted(stack) > before):
-        raise Missing(f"{COUNT} did not grow", look=f"{stack.api.url}/metrics, where it should have grown")
-    yield f"counts: {COUNT} grew"
-
-
-def _counted(stack: Stack) -> float:
-    found = stack.prometheus.get("/api/v1/query", params={"query": COUNT}).get("data", {}).get("result", [])
+def query(prometheus: Part, text: str) -> float:
+    found = prometheus.get("/api/v1/query", params={"query": text}).get("data", {}).get("result", [])
     return float(found[0]["value"][1]) if found else 0.0
 
 
-def _targets(stack: Stack) -> list[Json]:
-    active = stack.prometheus.get("/api/v1/targets", params={"state": "active"}).get("data", {}).get("activeTargets", [])
-    return [target for target in active if target["labels"]["job"] == "twitterapi"]
+def is_working(grafana: Part, uid: str) -> bool:
+    return bool(grafana.get(f"/api/datasources/uid/{uid}/health").get("status") == "OK")
 
 
-def grafana_ready(stack: Stack) -> Iterator[str]:
-    """See that Grafana has its data sources, that they work, and its dashboards."""
-    if not stack.until(lambda: stack.grafana.get("/api/health").get("database") == "ok"):
-        raise Missing("its database is not ok", look="docker logs grafana")
-    for path in sorted((ROOT / "grafana/provisioning/datasources").glob("*.yml")):
-        for uid in re.findall(r"^ *uid: *(\S+)", path.read_text(), re.MULTILINE):
-            if not stack.grafana.get(f"/api/datasources/uid/{uid}"):
-                raise Missing(f"the data source {uid}", look=f"{path.relative_to(ROOT)}; docker logs grafana")
-            if not stack.until(partial(_works, stack, uid)):
-                raise Missing(f"the data source {uid} doesn't work", look=f"docker logs grafana; docker logs {uid}")
-            yield f"has the data source {uid}, which works"
-    for path in sorted((ROOT / "grafana/dashboards").glob("*.json")):
-        uid = json.loads(path.read_text())["uid"]
-        if not stack.until(partial(stack.grafana.get, f"/api/dashboards/uid/{uid}")):
-            raise Missing(f"the dashboard {uid}", look="grafana/provisioning/dashboards; docker logs grafana")
-        yield f"has the dashboard {uid}: {stack.grafana.url}/d/{uid}"
-
-
-def _works(stack: Stack, uid: str) -> bool:
-    return bool(stack.grafana.get(f"/api/datasources/uid/{uid}/health").get("status") == "OK")
-
-
-def kibana_ready(stack: Stack) -> Iterator[str]:
-    """See that Kibana has its data view and saved objects."""
-    if not stack.until(
-        lambda: stack.kibana.get("/api/status").get("status", {}).get("overall", {}).get("level") == "available"
-    ):
-        raise Missing("its status is not available", look="docker logs kibana")
-    view = json.loads((ROOT / "kibana/data-view.json").read_text())["data_view"]["id"]
-    if not stack.until(partial(stack.kibana.get, f"/api/data_views/data_view/{view}")):
-        raise Missing(f"the data view {view}", look="docker-compose logs kibana-setup")
-    yield f"has the data view {view}"
-    for line in (ROOT / "kibana/objects.ndjson").read_text().splitlines():
-        saved = json.loads(line)
-        if not stack.until(partial(_exported, stack, saved)):
-            raise Missing(f"the {saved['type']} {saved['id']}", look="docker-compose logs kibana-setup")
-        yield f"has the {saved['type']} {saved['attributes']['title']!r}"
-
-
-def _exported(stack: Stack, saved: Json) -> bool:
+def is_exported(kibana: Part, saved: dict[str, Any]) -> bool:
     wanted = {"objects": [{"type": saved["type"], "id": saved["id"]}], "excludeExportDetails": True}
-    return stack.kibana.ask("POST", "/api/saved_objects/_export", json=wanted, headers={"kbn-xsrf": "true"}).ok
+    return kibana.send("POST", "/api/saved_objects/_export", json=wanted, headers={"kbn-xsrf": "true"}).ok
 
 
-def _require(sent: list[Sent]) -> None:
-    if len(sent) < len(REQUESTS):
-        raise Missing("the requests could not be sent, so they can't be found", look="twitterapi, above")
+def passes(check: Check, deadline: float) -> bool:
+    """Repeat a check until it holds or the time is over, and print how it ended."""
+    while True:
+        reason = ""
+        try:
+            if check.holds():
+                print(f"ok       {check.part}: {check.what}", flush=True)
+                return True
+        except Failed as error:
+            reason = f" ({error})"
+        if time.monotonic() > deadline:
+            print(f"MISSING  {check.part}: {check.what}{reason}\n         look at: {LOOK[check.part]}", flush=True)
+            return False
+        time.sleep(PAUSE_S)
 
 
-def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--wait", metavar="SECONDS", type=float, default=120.0, help="in all, for what takes a while (%(default)s)"
-    )
-    for name, port in PORTS.items():
-        parser.add_argument(f"--{name}", metavar="URL", default=f"http://127.0.0.1:{port}", help="%(default)s unless given")
-    return parser.parse_args(arguments)
-
-
-def _stack(options: argparse.Namespace) -> Stack:
-    token = _api_token()
-    elastic = ("elastic", _password("ELASTIC_PASSWORD", ".env", "elasticsearch", "/secrets/elastic-password"))
-    admin = _given("GF_SECURITY_ADMIN_USER", "grafana/.env") or "admin"
-    secret = _password("GF_SECURITY_ADMIN_PASSWORD", "grafana/.env", "grafana", "/var/lib/grafana/admin-password")
-    return Stack(
-        api=Part("twitterapi", options.api, headers={"Authorization": f"Bearer {token}"} if token else {}),
-        elasticsearch=Part("elasticsearch", options.elasticsearch, elastic),
-        prometheus=Part("prometheus", options.prometheus),
-        grafana=Part("grafana", options.grafana, (admin, secret)),
-        kibana=Part("kibana", options.kibana, elastic),
-        deadline=time.monotonic() + options.wait,
-    )
-
-
-def _api_token() -> str | None:
-    """Return the newest of secrets/api-token, which counts in the stack without being named, else what the settings say."""
-    file = ROOT / "secrets/api-token"
-    tokens = file.read_text(encoding="utf-8-sig").split() if file.is_file() else []
-    return tokens[0] if tokens else load().api_token
-
-
-def _given(name: str, file: str) -> str | None:
+def own_value(name: str, file: str) -> str | None:
     """Return what the environment or the file says, unless that is a placeholder."""
-    layers = (os.environ.get(name), dotenv_values(ROOT / file).get(name))
-    return next((value for value in layers if value and not PLACEHOLDER.fullmatch(value)), None)
+    values = (os.environ.get(name), dotenv_values(ROOT / file).get(name))
+    return next((value for value in values if value and not PLACEHOLDER.fullmatch(value)), None)
 
 
-def _password(name: str, file: str, container: str, path: str) -> str:
-    """Return what the user has set, else what the container has; empty where neither can be had."""
-    if given := _given(name, file):
-        return given
+def container_value(container: str, path: str) -> str:
+    """Return a file of a container, empty where it can't be had."""
+    command = ["docker", "exec", container, "cat", path]
     try:
-        done = subprocess.run(["docker", "exec", container, "cat", path], capture_output=True, text=True, timeout=TIMEOUT_S)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip()
+
+
+def add_token(token: str, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request
+
+
+def credentials() -> dict[str, Auth]:
+    """Return what is sent to each part."""
+    elastic = own_value("ELASTIC_PASSWORD", ".env") or container_value("elasticsearch", "/secrets/elastic-password")
+    admin = own_value("GF_SECURITY_ADMIN_USER", "grafana/.env") or "admin"
+    password = own_value("GF_SECURITY_ADMIN_PASSWORD", "grafana/.env")
+    password = password or container_value("grafana", "/var/lib/grafana/admin-password")
+    file = ROOT / "secrets/api-token"
+    tokens = file.read_text(encoding="utf-8-sig").split() if file.is_file() else []
+    token = tokens[0] if tokens else load().api_token
+    basic = requests.auth.HTTPBasicAuth
+    found: dict[str, Auth] = {name: basic("elastic", elastic) for name in ("elasticsearch", "kibana")}
+    found["grafana"] = basic(admin, password)
+    return found | ({"twitterapi": partial(add_token, token)} if token else {})
+
+
+def main(arguments: list[str]) -> int:
+    """Run every check, and return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--wait", metavar="SECONDS", type=float, default=120.0, help="in all (%(default)s)")
+    for name, port in PORTS.items():
+        parser.add_argument(f"--{name}", metavar="URL", default=f"http://127.0.0.1:{port}", help="%(default)s unless given")
+    options = vars(parser.parse_args(arguments))
+    known = credentials()
+    parts = {name: Part(options[name], known.get(name)) for name in PORTS}
+    try:
+        before = query(parts["prometheus"], COUNTER)
+    except Failed:
+        before = 0.0
+    deadline = time.monotonic() + options["wait"]
+    done = [passes(check, deadline) for check in checks(parts, f"stack-test-{secrets.token_hex(6)}", before)]
+    print(f"{sum(done)} passed, {len(done) - sum(done)} failed")
+    return 0 if all(done) else 1
 
 
 if __name__ == "__main__":
