@@ -206,7 +206,7 @@ def test_wrong_passwords_are_told_apart_from_an_outage(look: Look, monkeypatch: 
     monkeypatch.setenv("GF_SECURITY_ADMIN_PASSWORD", "wrong")
     seen = look()
     assert seen.missing == ["elasticsearch", "grafana", "kibana"]
-    assert "refuses the credentials (401)" in seen.said
+    assert "401 Client Error" in seen.said
     assert "docker exec elasticsearch cat /secrets/elastic-password" in seen.said
 
 
