@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 STRICT := --strict
-RUNTIME := $(shell sed -n 's/==.*//p' requirements.txt)
+RUNTIME = $(shell sed -n 's/==.*//p' requirements.txt)
 KEY := secrets/.digest-key
 BEYOND := postgresql or browser or process or stack or reliability
 KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-16
