@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 STRICT := --strict
+PATRONI := build/patroni/bin/patroni
 RUNTIME = $(shell sed -n 's/==.*//p' requirements.txt)
 KEY := secrets/.digest-key
 BEYOND := postgresql or browser or process or stack or reliability
@@ -38,8 +39,13 @@ test-all: test ## Run everything but the torture tests: PostgreSQL, browser, pro
 torture: $(STAMP) ## Run the long tests that make test-all leaves out
 	@$(BIN)/python -m pytest -q -m slow -s
 
-torture-ha: $(STAMP) ## Kill leaders of a cluster that Patroni keeps (root on Debian: installs etcd-server)
-	@scripts/ha-programs && $(BIN)/python -m pytest -q -s -m ha tests/reliability
+torture-ha: $(STAMP) $(PATRONI) ## Kill leaders of a cluster that Patroni keeps (root on Debian, with etcd-server)
+	@command -v etcd >/dev/null || { echo "etcd is missing: apt-get install etcd-server" >&2; exit 1; }
+	@$(BIN)/python -m pytest -q -s -m ha tests/reliability
+
+$(PATRONI): | $(STAMP) # with the system's Python, for the user postgres may not be able to run one below /root
+	@/usr/bin/python3 -m venv --clear --without-pip build/patroni
+	@$(BIN)/pip --python build/patroni/bin/python install --quiet --disable-pip-version-check "patroni[etcd3,psycopg3]==4.1.5"
 
 fuzz: $(STAMP) ## Fuzz the import for FUZZ_SECONDS (600)
 	@$(BIN)/python -m tests.reliability.fuzz

@@ -128,7 +128,7 @@ class Kept(Servers):
 
 
 @pytest.mark.ha
-@pytest.mark.skipif(not PATRONI.exists() or shutil.which("etcd") is None, reason="make torture-ha gets Patroni and etcd")
+@pytest.mark.skipif(not PATRONI.exists() or shutil.which("etcd") is None, reason="needs Patroni and etcd-server")
 def test_two_leaders_are_killed(tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     with Kept.running(on_loopback()) as cluster, failing_over(cluster, emulator, tmp_path, monkeypatch) as failover:
 
