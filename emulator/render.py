@@ -33,7 +33,7 @@ class Renderer(NamedTuple):
     def tweet(self, tweet: Tweet) -> Json:
         """Return a tweet."""
         wanted = self.tweet_fields | DEFAULT_TWEET
-        everything = {**_core(tweet), **self._people(tweet, wanted), **_extras(tweet, wanted)}
+        everything = {**_core(tweet), **self._people(tweet, wanted), **_references(tweet), **_extras(tweet, wanted)}
         chosen = {name: value for name, value in everything.items() if name in wanted and value is not None}
         return _renamed(chosen) if self.post_vocabulary else chosen
 
@@ -126,16 +126,23 @@ def _core(tweet: Tweet) -> Json:
     }
 
 
+def _references(tweet: Tweet) -> Json:
+    """Return what a tweet answers, quotes and shows."""
+    pairs = (("replied_to", tweet.traits.parent), ("quoted", tweet.traits.quoted))
+    return {
+        "referenced_tweets": [{"type": kind, "id": str(other)} for kind, other in pairs if other] or None,
+        "attachments": {"media_keys": list(tweet.media)} if tweet.media else None,
+    }
+
+
 def _extras(tweet: Tweet, wanted: frozenset[str]) -> Json:
     """Return the fields that are seldom asked for."""
     if wanted <= _COMMON:
         return {}
     post, known = tweet.post, tweet.traits
-    pairs = (("replied_to", known.parent), ("quoted", known.quoted))
     until = snowflake.milliseconds(post.root) + _EDITABLE_MS
     return {
         "conversation_id": str(known.parent or post.root),
-        "referenced_tweets": [{"type": kind, "id": str(other)} for kind, other in pairs if other] or None,
         "display_text_range": [0, len(tweet.writing.text)],
         "possibly_sensitive": False,
         "reply_settings": "everyone",
@@ -148,7 +155,10 @@ def _extras(tweet: Tweet, wanted: frozenset[str]) -> Json:
     }
 
 
-_COMMON = DEFAULT_TWEET | {"created_at", "lang", "author_id", "public_metrics", "geo", "entities", "note_tweet"}
+_COMMON = DEFAULT_TWEET | {
+    "created_at", "lang", "author_id", "public_metrics", "geo", "entities", "note_tweet",
+    "attachments", "referenced_tweets", "in_reply_to_user_id",
+}  # fmt: skip
 
 
 def _span(span: Sequence[object], **facts: object) -> Json:

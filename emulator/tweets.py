@@ -50,11 +50,12 @@ class Traits(NamedTuple):
 
 
 class Tweet(NamedTuple):
-    """A whole tweet; the counts are those X calls public metrics."""
+    """A whole tweet; media are the keys of its pictures and videos, the counts those X calls public metrics."""
 
     post: Post
     traits: Traits
     writing: Writing
+    media: tuple[str, ...]
     reposts: int
     replies: int
     likes: int
@@ -95,6 +96,7 @@ def tweet(key: str, post: Post, known: Traits, authors: Authors) -> Tweet:
         post=post,
         traits=known,
         writing=writing,
+        media=media_keys(key, post.root),
         reposts=int(likes * dice.share() / 3),
         replies=int(likes * dice.share() / 5),
         likes=likes,
@@ -102,6 +104,15 @@ def tweet(key: str, post: Post, known: Traits, authors: Authors) -> Tweet:
         bookmarks=int(likes * dice.share() / 4),
         impressions=seen,
     )
+
+
+def media_keys(key: str, root: int) -> tuple[str, ...]:
+    """Return the media of a tweet, as X names them by kind and id: none of most, one to four pictures, or a video."""
+    dice = Dice(f"{key} media")
+    kind = dice.roll(100)
+    if kind < 2:
+        return (f"7_{root}",)
+    return tuple(f"3_{root + nth}" for nth in range(1 + dice.roll(4))) if kind < 14 else ()
 
 
 @cache

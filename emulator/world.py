@@ -19,7 +19,7 @@ from emulator.dice import Dice
 from emulator.query import Node, Term, hashtags, judge, words
 from emulator.removals import Removals
 from emulator.slots import Slot, Stream
-from emulator.tweets import Post, Traits, Tweet, traits, tweet
+from emulator.tweets import Post, Traits, Tweet, media_keys, traits, tweet
 from emulator.vocabulary import Combination, combinations, known_tags
 
 LATEST_MS = 30_000
@@ -166,6 +166,7 @@ class World:
             "hashtags": bool(post.tags),
             "links": known.link or known.lang == "qme",
             "mentions": known.answered is not None,
+            "media": bool(media_keys(f"{self.seed} {post.root}", post.root)),
         }.get(flag, False)
 
     def _names(self, who: int) -> tuple[str, str]:

@@ -15,7 +15,8 @@ from collector.x.parsing import Object, excess, mapping, number, text
 from collector.x.transport import ARCHIVE_PACE, Access, Clients, body_of, failures_named, observed
 
 FIELDS: Mapping[str, str] = {
-    "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids",
+    "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids,"
+    "attachments,referenced_tweets,in_reply_to_user_id",
     "expansions": "author_id,geo.place_id",
     "user_fields": "username,name,public_metrics,location,verified",
     "place_fields": "full_name,country,country_code,place_type",

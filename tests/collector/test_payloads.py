@@ -84,6 +84,8 @@ def test_each_tweet_is_kept_as_x_gave_it_and_goes_with_a_deletion(make_collector
     same = given_by_x.keys() & found.keys()
     assert len(same) > 10
     assert all(json.dumps(found[one]["data"]) == json.dumps(given_by_x[one]) for one in same)
+    named = {name for one in found.values() for name in one["data"]}
+    assert {"attachments", "referenced_tweets", "in_reply_to_user_id"} <= named
     for tweet_id in found:
         with collector.database.writing() as session:
             bury(session, int(tweet_id))

@@ -46,6 +46,8 @@ def test_language_flags_and_authors_narrow(reader: Client, devops: list[Json]) -
     assert all("referenced_tweets" not in tweet for tweet in reader.every("#sre -is:reply -is:quote", **fields))
     assert all(tweet["referenced_tweets"][0]["type"] == "replied_to" for tweet in reader.every("#sre is:reply", **fields))
     assert all("geo" in tweet for tweet in reader.every("#devops has:geo", **fields))
+    shown = [tweet for tweet in reader.every("#sre", **{"tweet.fields": "attachments"}) if "attachments" in tweet]
+    assert ids(reader.every("#sre has:media")) == ids(shown) != []
     assert reader.total("#devops -is:retweet") == len(devops)
     user = reader.search("#devops", **USUAL).body["includes"]["users"][0]
     for who in (user["username"], user["username"].upper(), user["id"]):

@@ -147,3 +147,20 @@ def test_until_the_id_of_thirty_seconds_ago_nothing_comes_late(emulator: Emulato
     emulator.clock.advance(60)
     after = client.search("#devops", since_id=since, until_id=horizon).body
     assert {tweet["id"] for tweet in after["data"]} <= {tweet["id"] for tweet in before["data"]}
+
+
+def test_replies_quotes_and_media_are_told_where_they_are_asked_for_and_else_left_out(reader: Client) -> None:
+    names = ("attachments", "referenced_tweets", "in_reply_to_user_id")
+    told = reader.every("#devops", **{"tweet.fields": ",".join(names)})
+    kinds = Counter(other["type"] for tweet in told for other in tweet.get("referenced_tweets", []))
+    assert kinds["replied_to"] > kinds["quoted"] > 0
+    for tweet in told:
+        replied = [other["id"] for other in tweet.get("referenced_tweets", []) if other["type"] == "replied_to"]
+        assert bool(replied) == ("in_reply_to_user_id" in tweet)
+        assert all(int(other) < int(tweet["id"]) for other in replied)
+    keys = [key for tweet in told for key in tweet.get("attachments", {}).get("media_keys", [])]
+    assert {key[:2] for key in keys} == {"3_", "7_"}
+    assert 0.05 < sum("attachments" in tweet for tweet in told) / len(told) < 0.25
+    assert not any(name in tweet for tweet in reader.every("#devops") for name in names)
+    renamed = reader.get(SEARCH, query="#devops", max_results=100, **{"post.fields": "referenced_posts"}).body["data"]
+    assert [tweet.get("referenced_posts") for tweet in renamed] == [tweet.get("referenced_tweets") for tweet in told[:100]]
