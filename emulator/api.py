@@ -8,6 +8,7 @@ from emulator.blemishes import delivered
 from emulator.clock import Clock
 from emulator.compliance import Compliance
 from emulator.credentials import Caller, bearer_token, caller
+from emulator.credits import Credits
 from emulator.failures import failure
 from emulator.faults import Faults
 from emulator.grammar import Malformed, parse
@@ -37,12 +38,14 @@ class Api:
         self.limits = Limits()
         self.faults = Faults()
         self.usage = Usage(self.ledger, settings.billing_day)
+        self.credits = Credits(self.ledger, settings)
         self.jobs = Jobs(settings.compliance_seconds)
         self._routes = (
             *Selling(self.world, self.ledger).routes(settings),
             *Compliance(self.jobs).routes(settings),
             *Storage(self.jobs, self.world, self.removals).routes(),
             *self.usage.routes(settings),
+            *self.credits.routes(settings),
             Route("POST", "/oauth2/token", "token", None, lambda asked: bearer_token(asked.call)),
         )
 

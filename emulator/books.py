@@ -1,19 +1,21 @@
-"""The controls of money: the ledger, and how far X's own count is from it."""
+"""The controls of money: the ledger, how far X's own count is from it, and what moves the account's balance."""
 
 from __future__ import annotations
 
 from emulator.answer import Call
+from emulator.credits import Credits
 from emulator.ledger import Day, Ledger, dollars
 from emulator.orders import ROOT, Body, Controls, number, object_body
 from emulator.usage import Usage
 
 
 class Books:
-    """Shows and resets the ledger, shows and sets the drift."""
+    """Shows and resets the ledger, shows and sets the drift and what moves the balance."""
 
-    def __init__(self, ledger: Ledger, usage: Usage) -> None:
+    def __init__(self, ledger: Ledger, usage: Usage, credits: Credits) -> None:
         self._ledger = ledger
         self._usage = usage
+        self._credits = credits
 
     def routes(self) -> Controls:
         """Return the controls; a post's sales have an address of their own each."""
@@ -23,6 +25,8 @@ class Books:
             ("GET", f"{ROOT}/usage"): self._drift,
             ("PUT", f"{ROOT}/usage"): self._set_drift,
             ("DELETE", f"{ROOT}/usage"): self._end_drift,
+            ("GET", f"{ROOT}/credits"): self._account,
+            ("PUT", f"{ROOT}/credits"): self._set_account,
         }
 
     def sales(self, call: Call) -> object:
@@ -57,6 +61,19 @@ class Books:
     def _end_drift(self, call: Call) -> object:
         self._usage.drift = 0
         return self._drift(call)
+
+    def _account(self, call: Call) -> object:
+        return {"moved_usd": self._credits.moved / 1000, "charge_authors": self._credits.charge_authors}
+
+    def _set_account(self, call: Call) -> object:
+        body = object_body(call, {"moved_usd", "charge_authors"})
+        moved, charged = number(body, "moved_usd"), body.get("charge_authors", self._credits.charge_authors)
+        if not isinstance(charged, bool):
+            raise ValueError("charge_authors must be true or false")
+        self._credits.charge_authors = charged
+        if moved is not None:
+            self._credits.moved = round(moved * 1000)
+        return self._account(call)
 
 
 def _day(sales: Day) -> Body:

@@ -21,7 +21,7 @@ class Control:
         self._api = api
         self._requests = requests
         self._timing = Timing(api)
-        self._books = Books(api.ledger, api.usage)
+        self._books = Books(api.ledger, api.usage, api.credits)
         self._routes: Controls = {
             ("GET", ROOT): self._about,
             ("DELETE", f"{ROOT}/limits"): self._reset_limits,

@@ -48,7 +48,7 @@ def _behind(fault: Fault, allowance: Allowance, now: int) -> Headers:
     return rate_headers(allowance.limit, 0, now - int(60 if fault.seconds is None else fault.seconds))
 
 
-def _server(status: int, title: str) -> Answer:
+def _plainly(status: int, title: str) -> Answer:
     return as_json(problems.plain(status, title), status=status)
 
 
@@ -60,10 +60,11 @@ _LIMITED: dict[str, Limited] = {
     "rate_limit_code_88": _limited(_ahead, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]}),
 }
 _PLAIN: dict[str, Answer] = {
-    "server_500": _server(500, "Internal Server Error"),
-    "server_502": _server(502, "Bad Gateway"),
-    "server_503": _server(503, "Service Unavailable"),
-    "server_504": _server(504, "Gateway Timeout"),
+    "server_500": _plainly(500, "Internal Server Error"),
+    "server_502": _plainly(502, "Bad Gateway"),
+    "server_503": _plainly(503, "Service Unavailable"),
+    "server_504": _plainly(504, "Gateway Timeout"),
+    "not_found": _plainly(404, "Not Found"),
     "html": Answer(503, _PAGE, content_type=HTML),
     "html_200": Answer(200, _PAGE, content_type=HTML),
     "empty_body": Answer(503, b""),

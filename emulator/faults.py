@@ -10,7 +10,7 @@ FAILURES = (
     "rate_limit", "rate_limit_no_header", "rate_limit_past_reset", "rate_limit_code_88", "usage_cap",
     "credits_depleted", "spend_cap", "not_enrolled", "unauthorized", "invalid_request", "stale_since_id",
     "server_500", "server_502", "server_503", "server_504", "html", "html_200", "empty_body", "list_body",
-    "list_200", "hang", "reset",
+    "list_200", "hang", "reset", "not_found",
 )  # fmt: skip
 BLEMISHES = (
     "slow", "cut", "broken_json", "no_data_key", "partial_errors", "missing_users", "odd_created_at",
@@ -19,7 +19,8 @@ BLEMISHES = (
 JOB_KINDS = ("job_in_progress", "job_failed")  # what a poll says of a compliance job
 KINDS = FAILURES + BLEMISHES + JOB_KINDS
 ENDPOINTS = (
-    "search", "counts", "token", "search_all", "counts_all", "usage", "compliance", "upload", "download",
+    "search", "counts", "token", "search_all", "counts_all", "usage", "credits", "compliance", "upload",
+    "download",
 )  # fmt: skip
 
 

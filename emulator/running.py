@@ -15,6 +15,7 @@ from emulator.answer import Answer, Call
 from emulator.api import Api
 from emulator.clock import Clock
 from emulator.control import Control
+from emulator.credits import Grant
 from emulator.faults import Fault
 from emulator.grammar import parse
 from emulator.handler import Handler, Service
@@ -53,6 +54,8 @@ class Emulator:
         compliance_seconds: float = 0,
         usage_limit: int = 50,
         billing_day: int = 1,
+        balance: int = 1000,
+        charge_authors: bool = True,
     ) -> None:
         self.settings = Settings(
             host=host,
@@ -69,6 +72,8 @@ class Emulator:
             compliance_seconds=compliance_seconds,
             usage_limit=usage_limit,
             billing_day=billing_day,
+            balance=balance,
+            charge_authors=charge_authors,
             now=now,
         )
         self.clock = Clock(now)
@@ -175,6 +180,18 @@ class Emulator:
     def drift(self, posts: int) -> None:
         """Let X's usage of today count so many posts more than were sold, fewer if negative; 0 ends it."""
         self._api.usage.drift = posts
+
+    def charge_authors(self, charged: bool) -> None:
+        """Let the account's bill hold authors, or not."""
+        self._api.credits.charge_authors = charged
+
+    def move_balance(self, dollars: float) -> None:
+        """Put so many dollars into the account, or take them out, as other apps do."""
+        self._api.credits.moved += round(dollars * 1000)
+
+    def grant(self, dollars: float, expires: datetime) -> None:
+        """Give the account so many dollars for free, until an instant."""
+        self._api.credits.grants += (Grant(round(dollars * 1000), snowflake.to_ms(expires)),)
 
     def count(self, tag: str, start: datetime, end: datetime) -> int:
         """Return how many posts of a tag a search would show now, from start up to end, exclusive. It costs nothing."""

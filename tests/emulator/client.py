@@ -18,7 +18,7 @@ OAUTH1 = {
 }
 SEARCH, SEARCH_ALL = "/2/tweets/search/recent", "/2/tweets/search/all"
 COUNTS, COUNTS_ALL = "/2/tweets/counts/recent", "/2/tweets/counts/all"
-USAGE, JOBS = "/2/usage/tweets", "/2/compliance/jobs"
+USAGE, CREDITS, JOBS = "/2/usage/tweets", "/2/usage/credits", "/2/compliance/jobs"
 USUAL: dict[str, Any] = {
     "tweet.fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids",
     "expansions": "author_id,geo.place_id",

@@ -11,7 +11,7 @@ import pytest
 
 from emulator import Emulator, faults
 from emulator.faults import BLEMISHES
-from tests.emulator.client import COUNTS, COUNTS_ALL, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
+from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 # status, title, last segment of the type, whether the rate-limit headers are sent
@@ -130,6 +130,7 @@ ENDPOINTS = {
     "counts": ("GET", f"{COUNTS}?query=%23oauth"),
     "counts_all": ("GET", f"{COUNTS_ALL}?query=%23zebrafish"),
     "usage": ("GET", USAGE),
+    "credits": ("GET", CREDITS),
     "compliance": ("GET", f"{JOBS}?type=tweets"),
     "token": ("POST", "/oauth2/token?grant_type=client_credentials"),
 }

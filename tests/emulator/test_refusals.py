@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.emulator.client import BEARER, COUNTS, COUNTS_ALL, JOBS, OAUTH1, SEARCH, SEARCH_ALL, USAGE, Client
+from tests.emulator.client import BEARER, COUNTS, COUNTS_ALL, CREDITS, JOBS, OAUTH1, SEARCH, SEARCH_ALL, USAGE, Client
 
 LAST_HOUR = {"start_time": "2026-11-24T11:00:00Z", "end_time": "2026-11-24T11:00:00Z"}
 WRONG: dict[str, list[dict[str, Any]]] = {
@@ -45,7 +45,7 @@ def test_a_wrong_parameter_is_an_invalid_request_that_names_it(reader: Client, p
         assert "x-rate-limit-reset" in reply.headers
 
 
-@pytest.mark.parametrize("path", [SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, JOBS, f"{JOBS}/1"])
+@pytest.mark.parametrize("path", [SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, JOBS, f"{JOBS}/1"])
 def test_credentials_are_wanted_and_a_bearer_token_by_all_but_recent_search(reader: Client, path: str) -> None:
     params = USUALLY.get(path.removesuffix("/1"), {"query": "#devops"})
     for headers in ({}, {"Authorization": "OAuth oauth_token=x"}):
