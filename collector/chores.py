@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from alchemy import DatabaseUnavailable
-from collector import counting, reconciling, sources
+from collector import balances, counting, reconciling, sources
 from collector.collector import Collector
 from collector.compliance.jobs import Complied, Waiting, comply
 from collector.copies import rotation
@@ -90,9 +90,11 @@ class Chores:
             counting.count(desk, wanted)
 
     def reconcile(self, _stop: threading.Event) -> None:
-        """Compare the ledger with X's own count."""
+        """Compare the ledger with X's own count, and with the account's balance, which only X itself can tell."""
         with self._asking() as x:
             reconciling.reconcile(self._database, x, self._billing)
+            if self._collector.source.name == sources.REAL:
+                balances.read_balance(self._database, x)
 
     def comply(self, stop: threading.Event, waiting: Waiting | None = None) -> Complied:
         """Ask X which stored tweets must go, and remove them; wait for X as long as `waiting` says."""

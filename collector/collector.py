@@ -27,6 +27,7 @@ from collector.x.clock import XClock
 from collector.x.transport import Access
 from collector.x.tries import Patience
 from queries import collections
+from queries.balances import Authors, authors
 from queries.figures import refused, x_now
 from queries.spend import Outlook, outlook
 
@@ -138,9 +139,10 @@ class Collector:
         """
         with self.database.reading() as session:
             sources.require(session, self.source.name)
+            known = authors(session)
         x = X(self.source.reach(), self.clock)
         begun = self._begin(due_since, period)
-        self._announce(begun)
+        self._announce(begun, known)
         collection = Collection(
             self.database,
             x,
@@ -216,12 +218,13 @@ class Collector:
 
         return self.database.write(begin)
 
-    def _announce(self, begun: Begun) -> None:
+    def _announce(self, begun: Begun, known: Authors | None) -> None:
         shown = [order.tag.tag for order in begun.orders]
         facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
         if self.source.name == sources.REAL and begun.ids is None:
             most = self.most(begun.orders)
-            facts |= {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
+            both = {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
+            facts |= {"usd_at_most": known.price(*most) / 1e6} if known else both
         log.info("collection started", extra=facts)
 
     def _run(self, collection: Collection, begun: Begun, over: Future[str | None]) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from collector.collector import Collector
 from collector.estimates import estimate
-from collector.money.prices import Cost
+from collector.money.prices import Cost, dollars
+from queries.balances import Authors
 from queries.figures import x_now
 from queries.spend import spent, unsettled
 
@@ -33,6 +34,13 @@ class Price(NamedTuple):
     def counted(self) -> list[int]:
         """The likely numbers of tweets that are known."""
         return [tag.likely for tag in self.tags if tag.likely is not None]
+
+
+def in_words(cost: Cost, authors: Authors | None) -> str:
+    """Return a price for people: one where it is known whether X charges for authors, else both."""
+    if authors:
+        return dollars(authors.price(*cost))
+    return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"
 
 
 class Left(NamedTuple):

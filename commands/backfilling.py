@@ -17,7 +17,7 @@ from collector.collector import NONE_TRACKED, CollectionRunning, Collector, Noth
 from collector.counting import Due, calls
 from collector.money.calls import open_desk
 from collector.money.prices import dollars
-from collector.pricing import left_of_budget
+from collector.pricing import in_words, left_of_budget
 from collector.quotes import Quote
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
@@ -26,6 +26,7 @@ from collector.x.tries import Stopped
 from commands.collecting import collect
 from commands.saying import say
 from formats.times import instant
+from queries.balances import authors
 from queries.leases import live_token
 
 FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)  # from here on ids tell their time, by which posts are asked for
@@ -115,13 +116,12 @@ def _tell(collector: Collector, found: Sequence[Quote]) -> None:
         say(f"{quote.tag}: {quote.posts} tweets{rest}")
     prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
     cost = prices.cost(posts=total, users=total)
-    both = f"{dollars(cost.floor)}, at most {dollars(cost.ceiling)} if X charges for their authors too"
-    say(f"{total} tweets to buy, by X's own counts: {both}")
+    with collector.database.reading() as session:
+        known, left = authors(session), left_of_budget(collector, session)
+    say(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
     if collector.source.name == EMULATOR:
         say("nothing is charged: no credentials are set, so the emulator stands in for X")
         return
-    with collector.database.reading() as session:
-        left = left_of_budget(collector, session)
     if left and left.micro < cost.ceiling:
         say(f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later")
 

@@ -16,12 +16,13 @@ from collector.buying import Progress
 from collector.collector import NONE_TRACKED, Collector, NothingTracked, Started
 from collector.copies.sweeping import write_anew
 from collector.money.prices import dollars
-from collector.pricing import left_of_budget, price
+from collector.pricing import in_words, left_of_budget, price
 from collector.schedule import Schedule
 from collector.sources import EMULATOR
 from collector.tweets.erasure import settle
 from collector.upkeep import Upkeep
 from commands.saying import say
+from queries.balances import authors
 from queries.collections import CollectionView
 from queries.figures import COMMAND
 from settings import EVERY
@@ -84,7 +85,7 @@ def _told(view: CollectionView) -> bool:
 def tell_estimate(collector: Collector) -> int:
     """Say what a collection would cost. Return the exit code."""
     with collector.database.reading() as session:
-        priced, left = price(collector, session), left_of_budget(collector, session)
+        priced, left, known = price(collector, session), left_of_budget(collector, session), authors(session)
     if not priced.tags:
         raise NothingTracked(NONE_TRACKED)
     if collector.source.name == EMULATOR:
@@ -93,10 +94,11 @@ def tell_estimate(collector: Collector) -> int:
     numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
     tags_of = f"{len(priced.tags)} tags x {posts} tweets"
-    say(f"{tags_of}: at most {dollars(most.floor)} for the tweets, {dollars(most.ceiling)} if X charges for their authors too")
+    say(f"{tags_of}: at most {in_words(most, known)}")
     if counted:
-        words = f"about {sum(counted)} tweets of {len(counted)} tags: {dollars(likely.floor)} to {dollars(likely.ceiling)}"
-        say(f"by X's own counts it is {words}")
+        say(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {in_words(likely, known)}")
+    if known:
+        say(known.said)
     if left and collector.source.name != EMULATOR:
         amounts = f"{dollars(left.micro)} of the month's budget of {dollars(left.budget)}"
         say(f"{amounts} are left until {left.until}; it is never exceeded")

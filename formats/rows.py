@@ -9,6 +9,7 @@ import orjson
 
 from formats.times import rfc3339
 from queries.authors import AuthorRank
+from queries.balances import Authors, Told
 from queries.collections import CollectionView
 from queries.facets import Facets
 from queries.gaps import Gap
@@ -153,7 +154,9 @@ def timeline(found: Timeline, *, zone: str) -> Json:
     return {"timeline": [row(slot) for slot in found.slots], "timezone": zone, "complete": found.complete}
 
 
-def spend(view: Outlook, *, budget: int | None, compared: Compared | None) -> Json:
+def spend(
+    view: Outlook, *, budget: int | None, compared: Compared | None, authors: Authors | None, balance: Told | None
+) -> Json:
     """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
     ends = {"start": view.start.isoformat(), "end": view.end.isoformat()}
     return {
@@ -162,7 +165,16 @@ def spend(view: Outlook, *, budget: int | None, compared: Compared | None) -> Js
         "budget_usd": None if budget is None else budget / MICRO,
         "forecast_usd": view.forecast / MICRO,
         "by_x": _compared(compared) if compared else None,
+        "authors": ("charged" if authors.charged else "free") if authors else None,
+        "authors_by": _explained(authors) if authors else None,
+        "balance": {"asked": rfc3339(balance.asked), "usd": balance.balance / MICRO} if balance else None,
     }
+
+
+def _explained(known: Authors) -> Json:
+    """Return the fall of the balance that tells whether X charges for authors."""
+    times = {"since": rfc3339(known.by.since), "until": rfc3339(known.by.until)}
+    return {**times, "fell_usd": known.by.fell / MICRO, "explained_usd": known.explained / MICRO, "said": known.said}
 
 
 def _compared(found: Compared) -> Json:

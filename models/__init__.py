@@ -1,6 +1,7 @@
 """Tables, one file a noun."""
 
 from models.author import Author
+from models.balance import Balance
 from models.chore import Chore
 from models.compliance import ComplianceJob
 from models.count import Count
@@ -26,6 +27,7 @@ __all__ = [
     "Author",
     "AuthorPayload",
     "AuthorTombstone",
+    "Balance",
     "Budget",
     "Chore",
     "ComplianceJob",

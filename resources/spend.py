@@ -8,12 +8,15 @@ from collector.collector import Collector
 from formats import rows
 from formats.openapi.answers import answered, reads
 from formats.shapes.service import SPEND
-from queries.reconciliations import newest
+from queries import balances, reconciliations
 from resources.api import MonitorResource
 
 
 class SpendResource(MonitorResource):
-    """The budget holds for the ceiling and what is not settled; null is without bound. `by_x` is X's own count beside ours."""
+    """The budget holds for the ceiling and what is not settled; null is without bound. `by_x` is X's own count beside ours.
+
+    `authors` is settled where the account's balance twice fell by the floor, or by the ceiling.
+    """
 
     answers = answered(get=reads(SPEND, "The spend"))
 
@@ -23,5 +26,7 @@ class SpendResource(MonitorResource):
     def get(self) -> Any:
         """Tell what X sold today and in this billing month."""
         with self._collector.database.reading() as session:
-            view, compared = self._collector.outlook(session), newest(session)
-        return rows.spend(view, budget=self._collector.order.billing.budget, compared=compared)
+            view, compared = self._collector.outlook(session), reconciliations.newest(session)
+            known, told = balances.authors(session), balances.newest(session)
+        budget = self._collector.order.billing.budget
+        return rows.spend(view, budget=budget, compared=compared, authors=known, balance=told)

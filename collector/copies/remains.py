@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from alchemy import Base
 from collector.tweets.deletions import bury_again
 from collector.tweets.locations import scrub_again
-from models import AuthorTombstone, Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone
+from models import AuthorTombstone, Balance, Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone
 from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 from sql.statements import upsert
 
@@ -35,6 +35,7 @@ class Remains(NamedTuple):
     tombstones: Rows
     authors: Rows
     figures: Rows | None
+    balances: Rows
     last_run: int
 
     @property
@@ -58,6 +59,7 @@ def remains(session: Session) -> Remains:
         _rows(session, Tombstone) or [],
         _rows(session, AuthorTombstone) or [],
         _rows(session, Figure),
+        _rows(session, Balance) or [],
         max((row["id"] for row in runs), default=0),
     )
 
@@ -84,6 +86,7 @@ def take_over(session: Session, left: Remains) -> None:
     if left.figures is not None:
         session.execute(delete(Figure).where(Figure.name.in_(SAID_LAST)))
         upsert(session, Figure, [row for row in left.figures if row["name"] in SAID_LAST])
+    _read_on(session, left.balances)
     if left.reservations is not None:
         _replace_reservations(session, left.reservations, ids)
     upsert(session, Tombstone, [row for row in left.tombstones if row["geo_only"]])
@@ -121,6 +124,13 @@ def _stand_ins(left: Remains) -> Rows:
                 run |= {name: run[name] + row[name] for name in MONEY}
                 found[row["run_id"]] = run
     return list(found.values())
+
+
+def _read_on(session: Session, balances: Rows) -> None:
+    """Let the copy's readings of the balance be followed by those that were made since."""
+    known = set(session.scalars(select(Balance.asked)))
+    later = [row | {"id": None} for row in sorted(balances, key=lambda row: row["id"]) if row["asked"] not in known]
+    session.add_all(Balance(**row) for row in later)
 
 
 def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) -> None:

@@ -10,7 +10,7 @@ from settings import Settings
 
 
 class Cost(NamedTuple):
-    """Micro-dollars. X's text does not say whether the authors that come with posts are charged, so there are two figures."""
+    """Micro-dollars, without the authors that come with posts and with them: X probably charges for them, but does not say."""
 
     floor: int
     ceiling: int

@@ -1,4 +1,4 @@
-"""What X tells only an app, by its Bearer token: counts, its own count of what it sold, and compliance jobs.
+"""What X tells only an app, by its Bearer token: counts, what it sold, the account's balance, and compliance jobs.
 
 Sources: X's documentation of tweet counts, usage and batch compliance. A count is charged by the call.
 """
@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from collector.x.clock import XClock
 from collector.x.failures import unwell
-from collector.x.parsing import Object, items, mapping, moment, number, text
+from collector.x.parsing import Object, items, mapping, micro_dollars, moment, number, text
 from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, body_of, failures_named, observed
 
 LONGEST_LINE = 1024 * 1024
@@ -55,6 +55,14 @@ class Usage(NamedTuple):
 
     posts: int
     observed: datetime
+
+
+class Credits(NamedTuple):
+    """The account's balance in micro-dollars, when the first of its free grants expires, and the Date of the answer (UTC)."""
+
+    balance: int
+    expires: datetime | None
+    asked: datetime
 
 
 class Job(NamedTuple):
@@ -96,6 +104,12 @@ class AppOnly:
             raise unwell("a usage without project_usage")
         return Usage(posts, observed(response, otherwise=lambda: datetime.now(UTC)))
 
+    def credits(self) -> Credits:
+        """Return what the account has left, which is free to ask; many accounts are refused it."""
+        with failures_named():
+            response = self._clients.app_only().request("GET", "/2/usage/credits")
+        return _credits(body_of(response), asked=observed(response, otherwise=lambda: datetime.now(UTC)))
+
     def create_job(self, name: str) -> Job:
         """Create a compliance job over tweets."""
         with failures_named():
@@ -136,6 +150,15 @@ class AppOnly:
         if given.scheme != "https" and (given.scheme, given.netloc) != (own.scheme, own.netloc):
             raise unwell("a job with an odd URL")
         return url
+
+
+def _credits(body: Object, *, asked: datetime) -> Credits:
+    data = mapping(body.get("data"))
+    balance = micro_dollars(data.get("total_balance"))
+    if balance is None:
+        raise unwell("a balance that is no amount")
+    grants = (moment(mapping(grant).get("expires_at")) for grant in items(data.get("free_grants")))
+    return Credits(balance, min((expires for expires in grants if expires and expires > asked), default=None), asked)
 
 
 def _counted(response: requests.Response) -> Counted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from collector.payloads import Unpackable, packed, packed_tweet
@@ -23,6 +24,7 @@ LONGEST_TEXT = 130_000
 """Characters of a text: X takes 25,000, of which each can be an entity of five. Python's csv reads cells of 131,072."""
 LONGEST_NAME = 1_000
 """Characters of any other text: X takes 50 for a name."""
+LONGEST_AMOUNT, RICHEST = 30, 10**9
 MOST_VERSIONS = 1_000
 MOST_OBJECTS = 50_000
 """Tweets or users of a page: X gives 500, an answer of ours that is read as a page some ten thousands."""
@@ -174,6 +176,15 @@ def number(value: object) -> int | None:
     if isinstance(value, str) and len(value) <= 19 and value.isascii() and value.isdigit():
         value = int(value)
     return value if type(value) is int and 0 <= value <= LARGEST_ID else None
+
+
+def micro_dollars(value: object) -> int | None:
+    """Read an amount of dollars, as a number or a text, in micro-dollars; None for one that no account can have."""
+    try:
+        dollars = Decimal(str(value)) if isinstance(value, int | float | str) and len(str(value)) <= LONGEST_AMOUNT else None
+    except InvalidOperation:
+        return None
+    return round(dollars * 1_000_000) if dollars is not None and dollars.is_finite() and 0 <= dollars < RICHEST else None
 
 
 def text(value: object) -> str | None:

@@ -29,7 +29,7 @@ PRICE = record(
         "posts": count("Tweets"),
         "users": count("Authors"),
         "floor_usd": number("The price of the tweets", minimum=0),
-        "ceiling_usd": number("The price if X charges for authors too", minimum=0),
+        "ceiling_usd": number("The price with authors, for whom X probably charges", minimum=0),
     },
 )
 STATE = word("How it stands", "running", "done", "partial", "failed")

@@ -10,7 +10,7 @@ SPENT = {
     "users": count("Authors"),
     "calls": count("Priced calls"),
     "floor_usd": number("The price without authors", minimum=0),
-    "ceiling_usd": number("The price if X charges for authors too", minimum=0),
+    "ceiling_usd": number("The price with authors, for whom X probably charges", minimum=0),
 }
 COMPARED = record(
     "Compared",
@@ -21,6 +21,22 @@ COMPARED = record(
         "ledger_posts": count("Ours at that time"),
         "drift": {"type": "integer", "description": "By how many X's is greater"},
     },
+)
+EXPLAINED = record(
+    "Explained",
+    "The newest fall of the account's balance that says whether X charges for authors.",
+    {
+        "since": time("When X told the balance from which it fell, UTC"),
+        "until": time("When X told the one to which it fell, UTC"),
+        "fell_usd": number("By how much it fell", minimum=0),
+        "explained_usd": number("How much of that the ledger explains", minimum=0),
+        "said": text("The same in words"),
+    },
+)
+BALANCE = record(
+    "Balance",
+    "What the account has left, where X tells it.",
+    {"asked": time("When X was asked last, UTC"), "usd": number("The balance", minimum=0)},
 )
 SPEND = record(
     "Spend",
@@ -40,6 +56,12 @@ SPEND = record(
         "budget_usd": nullable(number("What X may charge in a billing month at most; null is without bound", minimum=0)),
         "forecast_usd": number("The month's ceiling if it goes on as in the last seven days", minimum=0),
         "by_x": nullable(COMPARED),
+        "authors": {
+            "enum": ["charged", "free", None],
+            "description": "Whether X charges for authors, by the account's balance; null where that is not settled",
+        },
+        "authors_by": nullable(EXPLAINED),
+        "balance": nullable(BALANCE),
     },
 )
 

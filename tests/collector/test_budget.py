@@ -127,7 +127,7 @@ def test_a_refusal_of_everything_stops_the_run(make_collector: MakeCollector, em
 def test_the_estimate_says_what_a_run_costs(run_api: RunApi, emulator: Emulator, capsys: Said) -> None:
     assert run_api("--estimate", MONTHLY_BUDGET_USD="20") == 0
     said = capsys.readouterr().err
-    assert "3 tags x 100 tweets: at most $1.50 for the tweets, $4.50 if X charges for their authors too" in said
+    assert "3 tags x 100 tweets: at most $1.50 for the tweets, $4.50 with their authors, for whom X probably charges" in said
     assert "$20.00 of the month's budget of $20.00 are left until 20" in said
     assert emulator.requests == []
 

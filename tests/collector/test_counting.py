@@ -172,7 +172,10 @@ def test_the_estimate_goes_by_what_x_counted(collected: Collected, run_api: RunA
     with collector.database.writing() as session:  # as if it had been read a day ago
         session.execute(update(Tag).values(since_id=first_id(NOON - DAY)))
     assert run_api("--estimate", **SMALL) == 0
-    assert "by X's own counts it is about 10 tweets of 1 tags: $0.05 to $0.15" in capsys.readouterr().err
+    assert (
+        "by X's own counts it is about 10 tweets of 1 tags: $0.05 for the tweets, $0.15 with their authors"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.dialects

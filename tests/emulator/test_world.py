@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -162,5 +163,6 @@ def test_replies_quotes_and_media_are_told_where_they_are_asked_for_and_else_lef
     assert {key[:2] for key in keys} == {"3_", "7_"}
     assert 0.05 < sum("attachments" in tweet for tweet in told) / len(told) < 0.25
     assert not any(name in tweet for tweet in reader.every("#devops") for name in names)
-    renamed = reader.get(SEARCH, query="#devops", max_results=100, **{"post.fields": "referenced_posts"}).body["data"]
+    asked: dict[str, Any] = {"query": "#devops", "max_results": 100, "post.fields": "referenced_posts"}
+    renamed = reader.get(SEARCH, **asked).body["data"]
     assert [tweet.get("referenced_posts") for tweet in renamed] == [tweet.get("referenced_tweets") for tweet in told[:100]]

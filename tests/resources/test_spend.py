@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from emulator import Emulator
+from tests.fixtures.readings import settle_authors
 from tests.fixtures.service import Service
 from tests.resources.conftest import QUIET, Json, Start, given, problem
 
@@ -33,7 +34,8 @@ def sold(emulator: Emulator, day: str) -> list[float]:
 def test_spend_has_the_contracted_keys_and_is_what_x_sold_and_the_collection_says(service: Service, x: Emulator) -> None:
     collection = given(service, "/database")["collection"]
     shown = spend(service)
-    assert list(shown) == ["today", "month", "budget_usd", "forecast_usd", "by_x"]
+    assert list(shown) == ["today", "month", "budget_usd", "forecast_usd", "by_x", "authors", "authors_by", "balance"]
+    assert (shown["authors"], shown["authors_by"], shown["balance"]) == (None, None, None)
     for part in ("today", "month"):
         assert {name: type(shown[part][name]) for name in CONTRACTED} == CONTRACTED
     (day,) = x.ledger.days()
@@ -43,6 +45,18 @@ def test_spend_has_the_contracted_keys_and_is_what_x_sold_and_the_collection_say
     assert today["posts"] > 0
     assert today["floor_usd"] == pytest.approx(today["posts"] * 0.005)
     assert today["ceiling_usd"] == pytest.approx(today["posts"] * 0.005 + today["users"] * 0.010)
+
+
+@pytest.mark.parametrize("charged", [True, False])
+def test_it_tells_whether_x_charges_for_authors_and_by_which_fall_of_the_balance(fresh: Service, charged: bool) -> None:
+    settle_authors(fresh.collector.database, charged=charged)
+    shown = spend(fresh)
+    words = "X charged for authors: $7.35 of $7.41 explained", "X did not charge for authors: $2.45 of $2.46 explained"
+    fell, explained, said = (7.41, 7.35, words[0]) if charged else (2.46, 2.45, words[1])
+    times = {"since": "2026-11-21T06:00:00Z", "until": "2026-11-22T06:00:00Z"}
+    assert shown["authors"] == ("charged" if charged else "free")
+    assert shown["authors_by"] == {**times, "fell_usd": fell, "explained_usd": explained, "said": said}
+    assert shown["balance"] == {"asked": times["until"], "usd": pytest.approx(92.59 - 2 * fell)}
 
 
 def test_the_forecast_goes_on_as_in_the_last_seven_days(start: Start, emulator: Emulator) -> None:

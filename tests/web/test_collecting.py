@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from collector import runs
 from emulator import Emulator
 from tests.fixtures.archives import Json
 from tests.fixtures.browser import accessibility, tab, untidy
 from tests.fixtures.documents import opened, sent
+from tests.fixtures.readings import settle_authors
 from tests.fixtures.service import Service
 from tests.fixtures.views import Serve
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
@@ -77,6 +79,23 @@ def test_the_price_is_shown_before_anything_is_bought(service: Service, pretend_
     assert ended(service)["state"] == "done"
     assert count(service) == before + 1
     assert 0 < pretend_x.ledger.total().ceiling - bought <= float(price[0][1:]) * 1_000_000
+
+
+def test_pages_say_one_price_once_it_is_known_whether_x_charges_for_authors(serve: Serve) -> None:
+    one = serve(TW_NUMBER="10")
+    assert "probably" in opened(one, PATH).one("figure", id="spend").words
+    assert "probably for its author too" in opened(one, f"{PATH}/new").one("main").words
+    settle_authors(one.collector.database, charged=False)
+    with one.collector.database.writing() as session:
+        runs.begin(session, [], token=1)
+    said = opened(one, PATH).one("figure", id="spend").words
+    assert "X did not charge for authors: $2.45 of $2.46 explained" in said
+    assert "probably" not in said
+    assert "$0.00 to" not in said
+    page = opened(one, f"{PATH}/new")
+    assert "not for its author" in page.one("main").words
+    assert "at most $0.15" in page.one("form", action=PATH).one("button").words
+    assert " to $" not in opened(one, f"{PATH}/1").one("dl").words
 
 
 def test_a_second_collection_leads_to_the_one_that_runs(service: Service, gate: Semaphore) -> None:

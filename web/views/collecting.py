@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Response
 
 from collector.collector import CollectionRunning, NothingTracked
 from collector.pricing import left_of_budget, price
 from guard.pages import page
+from queries.balances import authors
 from queries.collections import latest
 from web.problems import a_person
 from web.site import Site, seen
@@ -24,7 +27,10 @@ def register(app: Flask, site: Site) -> None:
             newest = latest(session)
             running = newest if newest and newest.state == "running" else None
             priced, left = price(collector, session), left_of_budget(collector, session)
-            return site.page("collect.html", session, zone, price=priced, left=left, running=running, free=site.free)
+            known = authors(session)
+            values: dict[str, Any] = {"price": priced, "left": left, "running": running, "free": site.free, "authors": known}
+            most = known.price(*priced.most) if known else priced.most.ceiling
+            return site.page("collect.html", session, zone, most=most, **values)
 
     def collect() -> Response:
         try:

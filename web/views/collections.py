@@ -15,8 +15,8 @@ from formats.arguments import HistoryArguments
 from formats.cursors import began, following_cursor
 from formats.given import given
 from guard.pages import page
+from queries import balances, reconciliations
 from queries.collections import collection, collections
-from queries.reconciliations import newest
 from queries.spend import by_day
 from web.asked import link
 from web.parts import stuck
@@ -52,7 +52,8 @@ def register(app: Flask, site: Site) -> None:
             view = collection(session, collection_id)
             if view is None:
                 raise NotFound("there is no collection with this number")
-            return site.page("collection.html", session, zone, view=view, stuck=stuck(session, zone))
+            known = balances.authors(session)
+            return site.page("collection.html", session, zone, view=view, stuck=stuck(session, zone), authors=known)
 
     page(app, PATH, history)
     page(app, f"{PATH}/<int(max={LARGEST_ID}):collection_id>", one_collection)
@@ -69,6 +70,8 @@ def _money(site: Site, session: Session) -> dict[str, Any]:
         "days": by_day(session, start=view.start, end=view.end),
         "ends": budget is not None and budget - used < site.collector.order.billing.prices.most(SMALLEST_PAGE),
         "most": max(budget or 0, used, view.forecast, 1),
-        "by_x": newest(session),
+        "by_x": reconciliations.newest(session),
+        "authors": balances.authors(session),
+        "balance": balances.newest(session),
         "free": site.free,
     }
