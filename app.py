@@ -28,6 +28,7 @@ from guard.scopes import hold_scopes
 from guard.tokens import texts_of, weak
 from middleware.answers import Answers
 from middleware.capacity import bound
+from middleware.time_limit import TimeLimit
 from queries.newest import Newest
 from server.listening import listen
 from server.serving import serve
@@ -77,7 +78,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     hold_scopes(app)
     bound(app)
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
-    app.wsgi_app = app.extensions["answers"]  # type: ignore[method-assign]
+    app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
     door = guard(app, settings, secrets.learn)
     app.wsgi_app = proxied(Observer(door, metrics), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)

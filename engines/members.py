@@ -8,12 +8,9 @@ paused and knows nothing yet. A promotion begins a new timeline (https://www.pos
 from __future__ import annotations
 
 import math
-import socket
-import struct
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import psycopg
@@ -24,11 +21,13 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import ArgumentError
 
 from engines.errors import DatabaseUnavailable
+from engines.limits import left
+from engines.linked import Linked
+from engines.watch import Watch
 
 CONNECT_TIMEOUT_S = 2
 RESTED_S = 0.5
 APPLICATION = "hashtag-monitor"
-SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 LONGEST_ANSWER_MS = 10_000
 """Of a single question, which is outside of a transaction; those have their own limits."""
 _SETTINGS = f"""
@@ -58,17 +57,11 @@ class _Whole(Loader):
         return int(number) if number.lstrip(b"-").isdigit() else float(number)
 
 
-class Linked(psycopg.Connection[Any]):
-    """A connection that knows on which timeline its server was, if that was the primary, and when it was used (monotonic)."""
-
-    timeline = 0
-    used = -math.inf
-
-
 class Members:
     """The servers that a URL names, in its order, and the primary among them."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, watch: Watch | None = None) -> None:
+        self.watch = watch or Watch()
         dialect: Any = PGDialect_psycopg
         try:
             given: dict[str, Any] = dict(dialect().create_connect_args(url)[1])
@@ -88,15 +81,25 @@ class Members:
             psycopg.conninfo.make_conninfo("", **self._options)  # type: ignore[arg-type]
         except psycopg.ProgrammingError as error:
             raise ValueError(f"libpq says: {error}".splitlines()[0]) from error
-        self._first, self._connecting = 0, threading.Lock()
+        self._first, self._change = 0, threading.Lock()
         self.timeline = 0
         self._away = (-math.inf, "")
 
     def connection(self, member: Member, **more: Any) -> Linked:
-        """Connect to one member, outside of any transaction; raises psycopg.OperationalError."""
-        connection = Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
+        """Connect to one member, outside of any transaction; raises psycopg.OperationalError, at once for one that rests."""
+        _require_time()
+        address = member.host, int(member.port or 5432)
+        if not self.watch.may_try(address):
+            raise psycopg.OperationalError(f"{member.host} let somebody wait for too long and is left alone for a moment")
+        try:
+            connection = Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
+        except psycopg.errors.ConnectionTimeout:
+            self.watch.rest(address)
+            raise
         connection.adapters.register_loader("numeric", _Whole)
         _agree(connection)
+        connection.watch, connection.address = self.watch, address
+        self.watch.trust(address)
         return connection
 
     def primary(self) -> Linked:
@@ -104,10 +107,7 @@ class Members:
 
         Where there was none a moment ago, nobody is asked again: each member that is silent takes CONNECT_TIMEOUT_S.
         """
-        with self._connecting:
-            return self._primary()
-
-    def _primary(self) -> Linked:
+        _require_time()
         when, why = self._away
         if time.monotonic() < when + RESTED_S:
             raise psycopg.OperationalError(why)
@@ -116,13 +116,18 @@ class Members:
             number = (self._first + place) % len(self.all)
             try:
                 connection = self.connection(self.all[number], target_session_attrs=self.wanted)
-                connection.timeline = _timeline(connection)
+                connection.timeline = _timeline(connection) if len(self.all) > 1 else 0
             except psycopg.OperationalError as error:
                 failures.append(str(error))
                 continue
             found[number] = connection
             if 0 < self.timeline <= connection.timeline:
                 break  # the first time, all are asked: an old primary may live on
+        with self._change:
+            return self._chosen(found, failures)
+
+    def _chosen(self, found: Mapping[int, Linked], failures: list[str]) -> Linked:
+        """Return the connection to the newest primary and close the others; raises psycopg.OperationalError without one."""
         number = max(found, key=lambda one: found[one].timeline, default=-1)
         for other, connection in found.items():
             if other != number or connection.timeline < self.timeline:
@@ -133,6 +138,12 @@ class Members:
             raise psycopg.OperationalError("; ".join(failures))
         self._first, self.timeline = number, found[number].timeline
         return found[number]
+
+
+def _require_time() -> None:
+    """Raise psycopg.OperationalError for a request that could not wait for a connection any more."""
+    if left() < CONNECT_TIMEOUT_S / 2:
+        raise psycopg.OperationalError("no time is left for a connection")
 
 
 def _timeline(connection: Linked) -> int:
@@ -147,17 +158,3 @@ def _agree(connection: Linked) -> None:
         connection.close()
         raise DatabaseUnavailable(f"the database's encoding is {encoding}: make it with ENCODING 'UTF8'")
     connection.execute(_SETTINGS)
-
-
-def answers(host: str, port: int, *, seconds: float = CONNECT_TIMEOUT_S) -> bool:
-    """Tell whether a server is there: not paused, not cut off. It answers before any password and takes no connection of it."""
-    folder = host.startswith("/")
-    try:
-        with socket.socket(socket.AF_UNIX) if folder else socket.create_connection((host, port), seconds) as probe:
-            probe.settimeout(seconds)
-            if folder:
-                probe.connect(str(PurePosixPath(host) / f".s.PGSQL.{port}"))
-            probe.sendall(SSL_REQUEST)
-            return probe.recv(1) in (b"S", b"N", b"E")
-    except OSError:
-        return False

@@ -8,6 +8,7 @@ committed last: a replica answers only where it has come as far as the primary.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -15,27 +16,32 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, text
 from sqlalchemy.orm import Session
 
 from engines.errors import DatabaseAway, DatabaseBusy, DatabaseUnavailable
 from engines.failures import AWAY, UNCONFIRMED
+from engines.limits import LATE_S, SHORT_S, left
 from engines.members import Members
 from engines.migrating import migrate
 from engines.replicas import Replicas
-from engines.server import TRIED_AGAIN_S, UNSYNCED, Server
+from engines.server import LONGEST_ANSWER_S, TRIED_AGAIN_S, UNSYNCED, Server, linked
 from engines.turns import BUSY_TIMEOUT_S, Turns
-from engines.watch import Watch
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 WRITERS_LOCK = int.from_bytes(b"hashtags", "big")
 LONGEST_MIGRATION_S = 600
-READ_PATIENCE_S = 2.0
+READ_PATIENCE_S = 5.0
+LONGEST_WRITE_S = 600.0
+TIMES_PATIENCE = 4
+"""So many times as long as a change is tried may each of its questions take."""
 
-_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {milliseconds}"
+_LIMITS = "SET LOCAL statement_timeout = {longest}; SET LOCAL lock_timeout = {milliseconds}"
 _WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; {_LIMITS}"
 _LOCK = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
 _MARKED = """
@@ -48,11 +54,11 @@ class PostgreSQL:
     """A database on a server or a cluster. Opening it connects to nothing."""
 
     def __init__(self, url: URL, replica_url: URL | None, folder: Path) -> None:
-        members, watch = Members(url), Watch()
-        self._primary = Server(url, members.primary, watch, members)
+        members = Members(url)
+        self._primary = Server(url, members.primary, members)
         self.engine = self._primary.engine
         self.name, self.folder = f"postgresql-{url.database or url.username or 'postgres'}", folder
-        self._replicas = Replicas(self._primary, replica_url, watch, members) if replica_url else None
+        self._replicas = Replicas(self._primary, replica_url, members) if replica_url else None
         self._turns, self._writer = Turns(), secrets.token_hex(8)
 
     @property
@@ -70,18 +76,25 @@ class PostgreSQL:
         """
         with ExitStack() as stack:
             session = self._replicas.newest(stack, within, as_of) if self._replicas and as_of else None
-            yield session or self._reading(stack, within)
+            yield session or self._tried(lambda server: stack.enter_context(server.reading(within)))
 
-    def _reading(self, stack: ExitStack, within: timedelta | None) -> Session:
-        """Return a session of the primary, or of who stands in for it; waits for either."""
-        deadline = time.monotonic() + READ_PATIENCE_S
+    def glance(self, question: str) -> list[Any]:
+        """Return the rows of one question to the primary, or, while there is none, to whoever knows as much for sure."""
+        limit_s = SHORT_S if self._replicas else LONGEST_ANSWER_S
+        return self._tried(lambda server: server.asked(question, limit_s=limit_s))
+
+    def _tried(self, attempt: Callable[[Server], T]) -> T:
+        """Return what the primary gives, or who stands in for it; waits for either. Raises DatabaseAway."""
+        deadline = time.monotonic() + left(READ_PATIENCE_S)
         while True:
+            try:
+                return attempt(self._primary)
+            except DatabaseAway as error:
+                away = error
             with suppress(DatabaseAway):
-                return stack.enter_context(self._primary.reading(within))
-            with suppress(DatabaseAway):
-                return stack.enter_context(self._stand_in().reading(within))
+                return attempt(self._stand_in())
             if time.monotonic() + TRIED_AGAIN_S > deadline:
-                raise DatabaseAway(AWAY)
+                raise away
             time.sleep(TRIED_AGAIN_S)
 
     def _stand_in(self) -> Server:
@@ -90,23 +103,17 @@ class PostgreSQL:
             raise DatabaseAway(AWAY)
         return self._replicas.farthest()
 
-    def glance(self, question: str) -> list[Any]:
-        """Return the rows of one question to the primary, or, while there is none, to whoever knows as much for sure."""
-        with suppress(DatabaseAway):
-            return self._primary.asked(question)
-        with suppress(DatabaseAway):
-            return self._stand_in().asked(question)
-        return self._primary.asked(question, patience_s=READ_PATIENCE_S)
-
     @contextmanager
-    def writing(self, *, patience_s: float = BUSY_TIMEOUT_S) -> Iterator[Session]:
+    def writing(self, *, patience_s: float = BUSY_TIMEOUT_S, longest_s: float = LONGEST_WRITE_S) -> Iterator[Session]:
         """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable.
 
-        Where DatabaseAway is raised, they may have been committed: `write` finds out.
+        Each of its questions may take so long. Where DatabaseAway is raised, they may have been committed: `write` finds out.
         """
-        begin = _WRITE.format(milliseconds=BUSY_TIMEOUT_S * 1000)
-        with self._turns.one(patience_s), self._primary.session(begin, patience_s=patience_s) as session:
-            session.execute(text(_LOCK))
+        begin = _WRITE.format(milliseconds=BUSY_TIMEOUT_S * 1000, longest=round(longest_s * 1000))
+        limits = {"limit_s": longest_s + LATE_S, "patience_s": patience_s}
+        with self._turns.one(left(patience_s)), self._primary.session(begin, **limits) as session:
+            with linked(session).limited(BUSY_TIMEOUT_S + LATE_S):
+                session.execute(text(_LOCK))
             facts = session.connection().info
             facts.pop(UNSYNCED, None)
             yield session
@@ -121,9 +128,11 @@ class PostgreSQL:
         It is confirmed only by the end of a transaction that everything before has reached the standbys with.
         """
         mark, deadline, given = secrets.token_hex(16), time.monotonic() + patience_s, list[Any]()
+        longest_s = TIMES_PATIENCE * patience_s
         while True:
             try:
-                with self.writing(patience_s=max(TRIED_AGAIN_S, deadline - time.monotonic())) as session:
+                patience_s = max(TRIED_AGAIN_S, deadline - time.monotonic())
+                with self.writing(patience_s=patience_s, longest_s=longest_s) as session:
                     if not (given and self._left(session, mark)):
                         given[:] = [change(session)]
                     self._leave(session, mark)
@@ -145,8 +154,9 @@ class PostgreSQL:
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; of several processes at once, one does it."""
-        begin = _WRITE.format(milliseconds=LONGEST_MIGRATION_S * 1000)
-        with self._turns.one(LONGEST_MIGRATION_S), self._primary.session(begin, patience_s=BUSY_TIMEOUT_S) as session:
+        begin = _WRITE.format(milliseconds=LONGEST_MIGRATION_S * 1000, longest=0)
+        limits = {"limit_s": math.inf, "patience_s": BUSY_TIMEOUT_S}
+        with self._turns.one(LONGEST_MIGRATION_S), self._primary.session(begin, **limits) as session:
             session.execute(text(_LOCK))
             migrate(session.connection())
             session.execute(text("DELETE FROM writers WHERE at < now() - interval '1 day'"))

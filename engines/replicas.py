@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from engines.errors import DatabaseAway, DatabaseUnavailable
 from engines.failures import AWAY
+from engines.limits import SHORT_S, left
 from engines.members import Members
-from engines.server import Server
-from engines.watch import Watch
+from engines.server import Server, linked
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +33,18 @@ _SHOWN = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() EL
 class Replicas:
     """The replicas that a URL names, read in turns."""
 
-    def __init__(self, primary: Server, url: URL, watch: Watch, members: Members) -> None:
-        own = Members(url)
+    def __init__(self, primary: Server, url: URL, members: Members) -> None:
+        own = Members(url, members.watch)
         connects = [partial(own.connection, member, target_session_attrs="any") for member in own.all]
         self._primary, self._count = primary, itertools.count()
-        self._servers = [Server(url, connect, watch, members) for connect in connects]
+        self._servers = [Server(url, connect, members) for connect in connects]
         self._members = len({*members.all, *own.all})
         self._rested_until = dict.fromkeys(range(len(own.all)), -math.inf)
 
     def newest(self, stack: ExitStack, within: timedelta | None, as_of: str) -> Session | None:
         """Return a session of a replica that has the primary's state of now, None where there is no such replica."""
         try:
-            newest = self._primary.asked(as_of)
+            newest = self._primary.asked(as_of, limit_s=SHORT_S)
         except DatabaseAway:
             return None
         first = next(self._count)
@@ -62,7 +62,9 @@ class Replicas:
         try:
             with ExitStack() as tried:
                 session = tried.enter_context(self._servers[number].reading(within))
-                if [tuple(row) for row in session.connection().exec_driver_sql(as_of)] == newest:
+                with linked(session).limited(SHORT_S, blames=True):
+                    shown = [tuple(row) for row in session.connection().exec_driver_sql(as_of)]
+                if shown == newest:
                     stack.push(tried.pop_all())
                     return session
         except DatabaseUnavailable as error:
@@ -83,8 +85,8 @@ class Replicas:
         if not positions or self._members - len(positions) > 1:
             raise DatabaseAway(AWAY)
         number = max(positions, key=lambda one: positions[one])
-        deadline = time.monotonic() + PATIENCE_S
-        while self._servers[number].asked(_SHOWN)[0][0] < positions[number]:
+        deadline = time.monotonic() + left(PATIENCE_S)
+        while self._servers[number].asked(_SHOWN, limit_s=SHORT_S)[0][0] < positions[number]:
             if time.monotonic() > deadline:
                 raise DatabaseAway(AWAY)
             time.sleep(0.01)
@@ -95,7 +97,7 @@ class Replicas:
         if time.monotonic() < self._rested_until[number]:
             return None
         try:
-            return next((int(position) for (position,) in self._servers[number].asked(_RECEIVED)), None)
+            return next((int(position) for (position,) in self._servers[number].asked(_RECEIVED, limit_s=SHORT_S)), None)
         except DatabaseUnavailable:
             self._rested_until[number] = time.monotonic() + RESTED_S
             return None

@@ -1,102 +1,86 @@
-"""A watch over connections: one to a server that has gone silent is broken, for a driver waits for an answer for ever.
+"""A watch over servers: which are silent, and which rest for a moment because they let somebody wait for too long.
 
-A server that is paused, or a network that drops everything, closes no connection. So who holds one for long has the server
-asked for a sign of life, beside the connection.
+A server that is paused, or a network that drops everything, closes no connection. So who waits for an answer asks for a sign of
+life beside the connection. It comes from the server's first process: the others may hang all the same, as their disk does. That
+is told only by a question that takes longer than it may.
 """
 
 from __future__ import annotations
 
-import os
+import math
 import socket
+import struct
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections import defaultdict
+from pathlib import PurePosixPath
 
-import psycopg
+TRUSTED_S, SIGN_S, SILENT_TWICE = 0.8, 1.2, 2
+FORGOTTEN_S, RESTED_S = 5.0, 1.0
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
-from engines.members import answers
-
-LOOKED_EVERY_S = 0.5
-TRUSTED_S = 2.0
-SILENT_TWICE = 2
-LONGEST_COMMIT_S = 10.0
-"""A commit that no standby confirms waits for one without end; what becomes of it is found out afterwards."""
-COMMITTING = "committing"
-
-Server = tuple[str, int]
+Address = tuple[str, int]
 
 
 class Watch:
-    """Watches the connections that are in use. Its thread runs only while there are any."""
+    """What the connections of a process learn about servers. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._change = threading.Lock()
-        self._held: dict[int, _Held] = {}
-        self._thread: threading.Thread | None = None
+        self._signs: dict[Address, _Signs] = defaultdict(_Signs)
+        self._rested_until: dict[Address, float] = {}
 
-    def hold(self, connection: psycopg.Connection[Any], facts: dict[str, Any]) -> None:
-        """Watch a connection; `facts` say since when (monotonic) it has been committing, if it is."""
+    def rest(self, server: Address) -> None:
+        """Let nobody ask this server for a moment, and then one who tries a new connection."""
         with self._change:
-            self._held[id(connection)] = _Held(connection, facts)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._look, name="database-watch", daemon=True)
-                self._thread.start()
+            self._rested_until[server] = time.monotonic() + RESTED_S
 
-    def release(self, connection: psycopg.Connection[Any] | None) -> None:
-        """Watch it no longer."""
+    def trust(self, server: Address) -> None:
+        """Let everybody ask this server, for it took a connection."""
         with self._change:
-            self._held.pop(id(connection), None)
+            self._rested_until.pop(server, None)
 
-    def _look(self) -> None:
-        idle, silent = 0, Counter[Server]()
-        while idle < TRUSTED_S / LOOKED_EVERY_S:
-            time.sleep(LOOKED_EVERY_S)
-            with self._change:
-                held = list(self._held.values())
-                idle = 0 if held else idle + 1
-            _look_after(held, silent)
+    def rests(self, server: Address) -> bool:
+        """Tell whether the server is left alone until somebody's try succeeds."""
+        return server in self._rested_until
 
+    def may_try(self, server: Address) -> bool:
+        """Tell whether one may connect to a server: of one that has rested, one at a time."""
+        with self._change:
+            now = time.monotonic()
+            if now < self._rested_until.get(server, -math.inf):
+                return False
+            if server in self._rested_until:
+                self._rested_until[server] = now + RESTED_S
+            return True
 
-def _look_after(held: Iterable[_Held], silent: Counter[Server]) -> None:
-    """Break those whose commit takes too long, or whose server was silent twice; a server is asked once for all of them."""
-    now = time.monotonic()
-    waiting = defaultdict[Server, list[_Held]](list)
-    for one in held:
-        if one.committing_for(now) > LONGEST_COMMIT_S:
-            one.cut()
-        elif now - one.since > TRUSTED_S and (server := one.server):
-            waiting[server].append(one)
-    for server, connections in waiting.items():
-        silent[server] = 0 if answers(*server) else silent[server] + 1
-        for one in connections:
-            if silent[server] >= SILENT_TWICE:
-                one.cut()
-            elif not silent[server]:
-                one.since = now
+    def is_silent(self, server: Address) -> bool:
+        """Tell whether the server gave no sign of life twice; it is asked once for all who wait for it."""
+        signs, now = self._signs[server], time.monotonic()
+        with self._change:
+            if now < signs.asked + SIGN_S:
+                return signs.missing >= SILENT_TWICE
+            signs.missing = 0 if now > signs.asked + FORGOTTEN_S else signs.missing
+            signs.asked = now
+        signs.missing = 0 if answers(*server) else signs.missing + 1
+        return signs.missing >= SILENT_TWICE
 
 
-class _Held:
-    """A connection in use, whose server gave a sign of life `since` (monotonic seconds)."""
+class _Signs:
+    """When a server was asked last (monotonic), and how many signs of life are missing since the last one."""
 
-    def __init__(self, connection: psycopg.Connection[Any], facts: Mapping[str, Any]) -> None:
-        self._connection, self._facts = connection, facts
-        self.since = time.monotonic()
+    asked, missing = -math.inf, 0
 
-    @property
-    def server(self) -> Server | None:
-        """Its host and port; None of a connection that was closed meanwhile."""
-        with suppress(psycopg.Error):
-            return self._connection.info.host, self._connection.info.port
-        return None
 
-    def committing_for(self, now: float) -> float:
-        """Return for how many seconds it has been committing, 0 where it isn't."""
-        return now - float(self._facts.get(COMMITTING, now))
-
-    def cut(self) -> None:
-        """Break it: whoever waits for an answer has an error."""
-        with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as own:
-            own.shutdown(socket.SHUT_RDWR)
+def answers(host: str, port: int, *, seconds: float = SIGN_S) -> bool:
+    """Tell whether a server is there: not paused, not cut off. It answers before any password and takes no connection of it."""
+    folder = host.startswith("/")
+    try:
+        with socket.socket(socket.AF_UNIX) if folder else socket.create_connection((host, port), seconds) as probe:
+            probe.settimeout(seconds)
+            if folder:
+                probe.connect(str(PurePosixPath(host) / f".s.PGSQL.{port}"))
+            probe.sendall(SSL_REQUEST)
+            return probe.recv(1) in (b"S", b"N", b"E")
+    except OSError:
+        return False

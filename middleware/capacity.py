@@ -17,11 +17,13 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
+from engines.limits import limit_questions
 from guard.scopes import SIGN_IN, SIGN_OUT, changing
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
 RETRY_AFTER_S, BODY_S = 2, 10
+LONGEST_QUESTION_S = 60.0  # within a change, which as a whole may take as long as a copy does
 TOO_MUCH = "too much is asked at once: try again in a moment"
 UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>", SIGN_IN, SIGN_OUT)  # who signs in may be slow to send it
 
@@ -127,6 +129,8 @@ def bound(app: Flask) -> None:
         if request.mimetype == "multipart/form-data":
             request.max_content_length = LARGEST_UPLOAD  # Werkzeug would write a large one to a file
         request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], length)
+        if request.url_rule and request.method in changing(current_app.view_functions[request.endpoint or ""]):
+            limit_questions(LONGEST_QUESTION_S)
         capacity = capacities.of_request()
         if capacity:
             capacity.take()

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Hashable
 
 from alchemy import Database, DatabaseUnavailable
+from engines.limits import left
 from queries.figures import NEWEST, Stamp, stamp_of
 from sql.changes import Changes
 
-LONGEST_S, MOST_WAITING = 1.0, 64
+LONGEST_S, MOST_WAITING = 5.0, 64
 SILENT = "the database doesn't answer"
 
 Rows = tuple[tuple[str, int], ...]
@@ -66,7 +67,7 @@ class SharedQuestion:
                 raise DatabaseUnavailable(SILENT)
             self._waiting += 1
             try:
-                if not self._changed.wait_for(lambda: not self._asking or self._answered >= wanted, LONGEST_S):
+                if not self._changed.wait_for(lambda: not self._asking or self._answered >= wanted, left(LONGEST_S)):
                     raise DatabaseUnavailable(SILENT)
             finally:
                 self._waiting -= 1

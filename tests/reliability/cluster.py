@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -123,6 +124,30 @@ class Node:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         return sent
+
+    def stall(self) -> None:
+        """Stop all its processes but the first, as where a disk hangs: it goes on taking connections."""
+        for pid in self.pids()[1:]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Stop all its processes but the first until the block ends, also those that it begins."""
+        over = threading.Event()
+
+        def stop() -> None:
+            while not over.wait(0.005):
+                self.stall()
+
+        thread = threading.Thread(target=stop)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.send(signal.SIGCONT)
 
     def kill(self) -> None:
         """End all processes of the server at once, also while they are stopped."""

@@ -1,0 +1,41 @@
+"""A request waits for the database only so long in all; a change, and what follows a first piece, does not count as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+
+from engines.limits import MARGIN_S, left, question_limit
+from middleware.capacity import LONGEST_QUESTION_S, bound
+from middleware.time_limit import TimeLimit
+
+
+def test_a_request_has_its_time_until_it_begins_to_answer() -> None:
+    seen = list[float]()
+
+    def app(_environ: dict[str, Any], _start: Any) -> Iterable[bytes]:
+        seen.append(left())
+
+        def pieces() -> Iterator[bytes]:
+            seen.append(left())
+            yield b""
+
+        return pieces()
+
+    list(TimeLimit(app, timedelta(seconds=3))({}, lambda *_: None))
+    assert 2 < seen[0] <= 3 + MARGIN_S
+    assert seen[1] == math.inf
+
+
+def test_a_change_may_take_longer_but_none_of_its_questions() -> None:
+    app = Flask(__name__)
+    bound(app)
+    app.add_url_rule("/", view_func=lambda: [left() < 60, question_limit(None) < 3], methods=["GET", "POST"])
+    app.wsgi_app = TimeLimit(app.wsgi_app, timedelta(seconds=2))  # type: ignore[method-assign]
+    assert app.test_client().get("/").json == [True, True]
+    assert app.test_client().post("/").json == [False, False]
+    assert LONGEST_QUESTION_S >= 60
