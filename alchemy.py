@@ -204,6 +204,13 @@ class Database:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
         self._program.upgrade()
 
+    def check_schema(self) -> None:
+        """Raise DatabaseNotMigrated unless the schema is the newest, DatabaseUnavailable where nobody answers."""
+        from engines.migrating import newest_revision
+
+        if self.glance("SELECT version_num FROM alembic_version") != [(newest_revision(),)]:
+            raise DatabaseNotMigrated("the database is of another version, and no primary is there to migrate it")
+
     def empty_log(self) -> bool:
         """Leave nothing of what was deleted in a log; False where others hold that up."""
         return self._program.empty_log()

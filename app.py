@@ -19,8 +19,8 @@ import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for, upkeep_for
 from collector.collector import Collector
-from collector.figures import begin_epoch
-from collector.schedule import Schedule, forget_schedules
+from collector.preparing import Preparation, prepare
+from collector.schedule import Schedule
 from collector.work import Work
 from guard.door import guard, proxied
 from guard.listening import check_listening
@@ -89,13 +89,14 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     return app
 
 
-def _worker(settings: Settings) -> tuple[Flask, Work]:
-    """Return what a worker serves, and what it does beside that."""
+def _worker(settings: Settings, *, prepared: bool) -> tuple[Flask, Work]:
+    """Return what a worker serves, and what it does beside that, as soon as the database is prepared."""
     if processes.is_shared():
         processes.join()
     app = create_app(settings)
     parts = app.extensions
-    return app, Work(parts["collector"], parts["schedule"], parts["upkeep"])
+    preparation = None if prepared else Preparation(parts["collector"])
+    return app, Work(parts["collector"], parts["schedule"], parts["upkeep"], preparation)
 
 
 def main() -> int:
@@ -107,9 +108,7 @@ def main() -> int:
         warning = check_listening(settings)
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)
-            collector.prepare()
-            collector.database.write(begin_epoch)
-            collector.database.write(forget_schedules)
+            prepared = prepare(collector)
         if settings.workers > 1:
             _share_metrics(settings)
     except (SettingError, DatabaseRevision) as error:
@@ -123,7 +122,7 @@ def main() -> int:
     log.info("listening", extra={"url": f"http://{settings.host}:{settings.port}"})
     try:
         _import_parts()
-        serve(settings, listener, lambda: _worker(settings))
+        serve(settings, listener, lambda: _worker(settings, prepared=prepared))
     finally:
         processes.leave()
     return 0

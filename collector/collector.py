@@ -102,11 +102,11 @@ class Begun(NamedTuple):
 
 
 class Collector:
-    """Collects into `database` from `source`, one collection at a time."""
+    """Collects into `database` from `source`, one collection at a time. `read_only` says that no primary was there yet."""
 
     def __init__(self, database: Database, source: XSource, order: Order) -> None:
         self.database, self.source, self.order = database, source, order
-        self.clock = XClock()
+        self.clock, self.read_only = XClock(), False
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import NamedTuple
 
 from alchemy import DatabaseUnavailable
 from collector.collector import Collector, NothingTracked
+from collector.preparing import Preparation
 from collector.schedule import Schedule
 from collector.sources import SourceRefused
 from collector.upkeep import Upkeep
@@ -15,14 +17,25 @@ log = logging.getLogger(__name__)
 
 
 class Work(NamedTuple):
-    """The work of a process; the lease lets one of several processes do each part at a time."""
+    """The work of a process; the lease lets one of several processes do each part at a time.
+
+    With a `preparation` it begins once that is done.
+    """
 
     collector: Collector
     schedule: Schedule | None
     upkeep: Upkeep
+    preparation: Preparation | None = None
 
     def start(self, *, collect: bool) -> None:
         """Collect at first start if so asked, and then on schedule, beside the requests."""
+        begin = partial(self._begin, collect=collect)
+        if self.preparation:
+            self.preparation.start(begin)
+        else:
+            begin()
+
+    def _begin(self, *, collect: bool) -> None:
         if collect:
             try:
                 self.collector.start_first()
@@ -34,6 +47,8 @@ class Work(NamedTuple):
 
     def stop(self) -> None:
         """Let a collection end at its next page, and start nothing more; returns at once."""
+        if self.preparation:
+            self.preparation.stop()
         if self.schedule:
             self.schedule.stop()
         self.upkeep.stop()
@@ -42,6 +57,8 @@ class Work(NamedTuple):
     def close(self) -> None:
         """Stop, wait until nothing runs, and let go of the database."""
         self.stop()
+        if self.preparation:
+            self.preparation.close()
         if self.schedule:
             self.schedule.close()
         self.upkeep.close()

@@ -48,6 +48,7 @@ class ReadyzResource(MonitorResource):
             kept, refusals, done = schedule(session), refused(session), chores(session)
         return {
             "status": "ready",
+            "read_only": self._collector.read_only,
             "x": self._x(source),
             "tweets": WORDS.get(source or ""),
             "last_collection": _shown(last),

@@ -54,6 +54,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
     """Return all parts, those that concern people most first."""
     figures = service_figures(session)
     return [
+        *_database(collector),
         summary(session, zone),
         _schedule(figures, zone),
         _x(session, figures, collector, zone),
@@ -61,6 +62,12 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
         *_chores(session, zone),
         _logs(shipped),
     ]
+
+
+def _database(collector: Collector) -> Iterator[Part]:
+    if collector.read_only:
+        said = "No primary of the database has answered since the start: what is stored can be read, and nothing is collected."
+        yield Part("Database", Level.BROKEN, said, "It goes on by itself once there is a primary.")
 
 
 def _collections(view: CollectionView | None, zone: ZoneInfo) -> Part:

@@ -95,6 +95,7 @@ READY = record(
     "The database is migrated and reads answer.",
     {
         "status": word("That it is", "ready"),
+        "read_only": {"type": "boolean", "description": "Whether it has waited since its start for a primary of the database"},
         "x": word("Whom a collection would ask", "X", "emulator", "nobody"),
         "tweets": {"enum": ["real", "invented", None], "description": "What the stored tweets are; null where there are none"},
         "last_collection": nullable(LATEST),
