@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,14 @@ from marshmallow.fields import List
 from werkzeug.datastructures import MultiDict
 
 from formats.problems import BadInput, Fault
+
+NOTHING = re.compile(rb"\s*(\{\s*\})?\s*")
+
+
+def refuse_body(body: bytes) -> None:
+    """Raise BadInput for a body that says something: whoever sent it would think that it counts."""
+    if not NOTHING.fullmatch(body):
+        raise BadInput([Fault("body", "is not taken here, expected none, or {}")])
 
 
 def given(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]:

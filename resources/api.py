@@ -17,7 +17,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from formats.arguments import NoArguments
-from formats.given import given
+from formats.given import given, refuse_body
 from formats.openapi.answers import Answers, Body, answered
 from guard.scopes import CHANGING
 
@@ -41,7 +41,7 @@ class ProblemApi(Api):
 class MonitorResource(Resource):
     """A resource whose GET gets the parameters that `arguments` declares, for who accepts one of `accepts`.
 
-    A body is read only by a method that takes one: nobody waits for what changes nothing.
+    A body is read only by a method that changes something, and refused by one that takes none.
     """
 
     arguments: type[Schema] = NoArguments
@@ -58,6 +58,7 @@ class MonitorResource(Resource):
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
             if not _accepted(resource.accepts):
                 raise NotAcceptable(f"this resource is given as {', '.join(resource.gives)}")
+            resource.check_body()
             parameters = {} if resource.late and request.method in READS else resource.parsed()
             return method(*args, **kwargs, **parameters)
 
@@ -67,6 +68,11 @@ class MonitorResource(Resource):
         """Return the request's parameters; raises BadInput."""
         schema = self.arguments if request.method in READS else NoArguments
         return given(schema(), request.args)
+
+    def check_body(self) -> None:
+        """Raise BadInput for a body that a method that changes something takes none of."""
+        if request.method in self.changes and request.method.lower() not in self.bodies:
+            refuse_body(request.get_data())
 
     method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepared]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from formats.openapi.answers import Answer
 
 COMMON = {
-    "BadRequest": Answer(400, "A parameter is unknown, or a value is not accepted: `errors` names each"),
+    "BadRequest": Answer(400, "An unknown parameter, a value that is not accepted, or an unexpected body: `errors` names each"),
     "Forbidden": Answer(403, "The token may not do this, or a page of another site has asked for it"),
     "NotAcceptable": Answer(406, "None of the media types that the header Accept names is given"),
     "TooSlow": Answer(408, "The request took too long to come whole"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 
@@ -104,11 +105,25 @@ def test_post_starts_a_collection_and_a_second_one_is_409_with_its_location(fres
     done = ended(fresh, location)
     assert (done["state"], done["tweets_added"] > 0) == ("done", True)
     assert len(given(fresh, "/tweets")["tweets"]) == done["tweets_added"]
-    again = fresh.request("POST", "/collections", json={"tags": ["#ignored"]})
-    assert again.status_code == 202
-    assert again.headers["Location"] != location
-    assert {tag["tag"] for tag in again.json()["tags"]} == {"#devops", "#Observability", "#sre"}
-    ended(fresh, again.headers["Location"])
+
+
+BODIES = ('{"tags": ["#sre"]}', "[]", "null", "0", '""', "{", "{}{}", '{"": null}', "tags=sre", "\0", "\ufeff{}")
+KINDS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/plain", "nonsense")
+
+
+def test_a_body_that_says_something_is_400_and_buys_nothing(fresh: Service, emulator: Emulator) -> None:
+    emulator.clock.hold(QUIET)
+    paths = [("POST", "/collections"), ("POST", "/database"), ("GET", "/database"), ("DELETE", "/database")]
+    for method, path in [*paths, ("DELETE", "/tweets/1"), ("DELETE", "/authors/a"), ("DELETE", "/tags/sre")]:
+        for kind, body in [*((kind, BODIES[0]) for kind in KINDS), *((KINDS[0], body) for body in BODIES)]:
+            refused = fresh.request(method, path, data=body.encode(), headers={"Content-Type": kind})
+            shown = problem(refused, 400)
+            assert shown["errors"] == [{"parameter": "body", "detail": "is not taken here, expected none, or {}"}]
+    assert (listed(fresh), emulator.requests) == ([], [])
+    for path, body in itertools.product(("/collections", "/database"), ("", "{}", " { } \r\n")):
+        started = fresh.request("POST", path, data=body, headers={"Content-Type": KINDS[1]})
+        assert started.status_code == (202 if path == "/collections" else 200)
+        fresh.until(lambda: given(fresh, "/collections")["collections"][0]["state"] != "running")
 
 
 def test_a_collection_that_x_refuses_is_202_at_first_and_failed_in_the_end(fresh: Service, emulator: Emulator) -> None:

@@ -98,6 +98,14 @@ def test_pages_say_one_price_once_it_is_known_whether_x_charges_for_authors(serv
     assert " to $" not in opened(one, f"{PATH}/1").one("dl").words
 
 
+def test_what_the_button_does_not_send_buys_nothing(service: Service) -> None:
+    before = count(service)
+    for path, body in ((PATH, "tags=sre"), (f"{PATH}?tags=sre", "")):
+        refused = service.request("POST", path, data=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert refused.status_code == 400
+    assert count(service) == before
+
+
 def test_a_second_collection_leads_to_the_one_that_runs(service: Service, gate: Semaphore) -> None:
     page, before = opened(service, f"{PATH}/new"), count(service)
     running = collected(service)

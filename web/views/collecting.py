@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from collector.collector import CollectionRunning, NothingTracked
 from collector.pricing import left_of_budget, price
+from formats.arguments import NoArguments
+from formats.given import given, refuse_body
 from guard.pages import page
 from queries.balances import authors
 from queries.collections import latest
@@ -33,6 +35,8 @@ def register(app: Flask, site: Site) -> None:
             return site.page("collect.html", session, zone, most=most, **values)
 
     def collect() -> Response:
+        given(NoArguments(), request.args)
+        refuse_body(request.get_data())
         try:
             return seen(f"{PATH}/{site.collector.start().run_id}")
         except NothingTracked:
