@@ -36,7 +36,7 @@ from commands.collecting import collect, interval, keep_collecting, tell_estimat
 from commands.complying import see_to_compliance
 from commands.saying import say
 from queries.collections import CollectionView
-from settings import SettingError, Settings, load
+from settings import SettingError, Settings, check_partners, load
 from text.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class RealX(NamedTuple):
 
 def collector_for(settings: Settings) -> Collector:
     """Return the collector that the settings ask for; raises SettingError. Nothing is opened yet."""
+    check_partners(settings)
     choice = choose(settings)
     try:
         followed = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))

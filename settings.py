@@ -30,6 +30,9 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_SPAN = timedelta(days=366)
 LONGEST_RETENTION = timedelta(days=36_500)
 LONGEST_SECRET = 64 * 1024
+OAUTH = ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET")
+PARTNERS = {**dict.fromkeys(OAUTH, OAUTH), "API_READ_TOKEN": ("API_TOKEN",)}
+"""Credentials that are worth nothing alone, and what must be set beside them."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -301,6 +304,14 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
         name for name, paths in files_of.items() if any(_given(_secret_file(name, str(path))) for path in paths)
     )
     return Settings(**values, secret_files=files_of, from_files=from_files)
+
+
+def check_partners(settings: Settings) -> None:
+    """Raise SettingError for credentials that are set without their partners."""
+    is_set = {name: bool(getattr(settings, name.lower())) for name, _ in declared()}
+    missing = dict.fromkeys(other for name, others in PARTNERS.items() if is_set[name] for other in others if not is_set[other])
+    if missing:
+        raise SettingError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
 
 
 def secret(name: str, paths: Iterable[Path]) -> Any:

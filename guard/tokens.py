@@ -104,7 +104,7 @@ def weak(texts: Mapping[str, str | None]) -> str | None:
     """Return what is weak about the tokens of each setting, or None; raises SettingError where one token has two scopes."""
     tokens = {name: set((texts[name] or "").split()) for name in SCOPES}
     if tokens["API_READ_TOKEN"] and not tokens["API_TOKEN"]:
-        raise SettingError("API_READ_TOKEN: guards nothing by itself, expected API_TOKEN set as well")
+        raise SettingError("API_TOKEN is missing: API_READ_TOKEN guards nothing by itself")
     if tokens["API_TOKEN"] and len(set().union(*tokens.values())) < sum(map(len, tokens.values())):
         raise SettingError(f"{', '.join(SCOPES)}: two of them are the same, expected different tokens")
     short = ", ".join(name for name, found in tokens.items() if any(len(token) < SHORTEST for token in found))

@@ -49,7 +49,7 @@ def test_tokens_that_guard_nothing_or_are_the_same_are_refused_and_not_shown(tmp
     with pytest.raises(SettingError, match="two of them are the same") as refused:
         checked(tmp_path, API_TOKEN=TOKEN, METRICS_TOKEN=TOKEN)
     assert TOKEN not in str(refused.value)
-    with pytest.raises(SettingError, match="API_READ_TOKEN: guards nothing by itself"):
+    with pytest.raises(SettingError, match="API_TOKEN is missing: API_READ_TOKEN guards nothing by itself"):
         checked(tmp_path, API_READ_TOKEN=READ_TOKEN)
     with pytest.raises(SystemExit):
         create_app(load({"API_READ_TOKEN": READ_TOKEN}, folder=tmp_path))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 import api
 from app import create_app
 from collector.x.failures import CREDENTIALS
 from emulator import Emulator
+from settings import OAUTH, SettingError
 from tests.settings.conftest import FEW, Checkout, Load
 
 NOWHERE = "sqlite:////nowhere/x.db"
@@ -45,6 +48,39 @@ def test_the_command_chooses_by_itself(checkout: Checkout) -> None:
     ended = checkout.run("api.py", **FEW)
     assert (ended.code, ended.err[-1]) == (2, NO_CREDENTIALS)
     assert not any(INVENTED in said for said in ended.out)
+
+
+PARTIAL = [
+    *((set(OAUTH) - {missing}, f"{missing} is missing") for missing in OAUTH),
+    ({OAUTH[0]}, f"{', '.join(OAUTH[1:])} are missing"),
+    ({"API_READ_TOKEN"}, "API_TOKEN is missing"),
+]
+
+
+@pytest.mark.parametrize(("names", "said"), PARTIAL)
+@pytest.mark.parametrize("more", [{}, {"TWITTER_BEARER_TOKEN": "bearer"}, {"TWITTER_API_URL": "http://127.0.0.1:9"}])
+def test_credentials_without_their_partners_stop_the_start(
+    names: set[str], said: str, more: dict[str, str], load_from: Load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = dict.fromkeys(names, "a-credential") | more
+    placeholders = dict.fromkeys(set(OAUTH) - names, "<placeholder>")
+    with pytest.raises(SettingError) as refused:
+        api.collector_for(load_from(given | placeholders))
+    assert str(refused.value) == said
+    with pytest.raises(SystemExit, match="2"):
+        create_app(load_from(placeholders, env="\n".join(f"{name}={value}" for name, value in given.items())))
+    assert capsys.readouterr().err.splitlines()[0].startswith(said)
+    with closing(api.collector_for(load_from(given, env="\n".join(f"{name}=other" for name in (*OAUTH, "API_TOKEN"))))):
+        pass
+
+
+@pytest.mark.process
+def test_each_door_says_which_credential_is_missing(checkout: Checkout) -> None:
+    checkout.write(".env", *(f"{name}=<value>" for name in OAUTH))
+    checkout.write(".env.local", *(f"{name}=value" for name in OAUTH[:3]))
+    for door in (("app.py",), ("api.py",), ("api.py", "--estimate"), FLASK):
+        assert checkout.run(*door) == (2, [], [f"{OAUTH[3]} is missing"])
+        assert not (checkout.folder / "data").exists()
 
 
 def test_a_tag_that_is_no_hashtag_is_said_once_by_the_collector_and_by_the_app(

@@ -63,7 +63,6 @@ def test_without_stored_tweets_credentials_decide(load_from: Load) -> None:
         (BEARER | mine, ("mine.db", "x")),
         (HOST | mine, ("mine.db", "x")),
         ({name: f"<{name}>" for name in BEARER | OAUTH | HOST}, ("emulated.db", "emulator")),
-        *(({name: OAUTH[name] for name in OAUTH if name != missing}, ("emulated.db", "emulator")) for missing in OAUTH),
     ):
         assert chosen(load_from(environment)) == expected, environment
 
