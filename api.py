@@ -144,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load()
         hide = Secrets(settings.secrets()).hidden
         logstash.configure(settings.log_level, hide=hide)
+        for doubt in settings.misspelt:
+            log.warning(doubt)
         if settings.logstash_host:
             from telemetry.shipping import ship
 

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the service as a WSGI app. Without settings they are loaded, and a wrong one ends the process with one line."""
+    given = settings
     try:
         settings = settings or load()
         weak(texts_of(settings))
@@ -49,7 +50,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
-    return _wired(settings, collector)
+    app = _wired(settings, collector)
+    for doubt in () if given else settings.misspelt:  # whoever gives settings has said so, once for all workers
+        log.warning(doubt)
+    return app
 
 
 def _wired(settings: Settings, collector: Collector) -> Flask:
@@ -105,6 +109,8 @@ def main() -> int:
     try:
         settings = load()
         logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hidden)
+        for doubt in settings.misspelt:
+            log.warning(doubt)
         warning = check_listening(settings)
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)

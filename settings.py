@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_SPAN = timedelta(days=366)
 LONGEST_RETENTION = timedelta(days=36_500)
 LONGEST_SECRET = 64 * 1024
+RESEMBLES = 0.82  # of difflib: one letter or two in a name; GRAFANA_URL and KIBANA_URL are farther apart
 OAUTH = ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET")
 PARTNERS = {**dict.fromkeys(OAUTH, OAUTH), "API_READ_TOKEN": ("API_TOKEN",)}
 """Credentials that are worth nothing alone, and what must be set beside them."""
@@ -269,6 +271,7 @@ class Settings:
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
     secret_files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, repr=False)
     from_files: frozenset[str] = frozenset()
+    misspelt: tuple[str, ...] = ()
 
     def secrets(self) -> set[str]:
         """Return the values of all secrets that are set."""
@@ -303,7 +306,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
     from_files = frozenset(
         name for name, paths in files_of.items() if any(_given(_secret_file(name, str(path))) for path in paths)
     )
-    return Settings(**values, secret_files=files_of, from_files=from_files)
+    return Settings(**values, secret_files=files_of, from_files=from_files, misspelt=_misspelt(files))
 
 
 def check_partners(settings: Settings) -> None:
@@ -328,6 +331,14 @@ def _secret_files(layers: list[dict[str, str]]) -> dict[str, tuple[Path, ...]]:
             above = takewhile(lambda layer: not _given(layer.get(name)), layers)  # noqa: B023 (used up at once)
             found[name] = tuple(ROOT / path for layer in above if (path := _given(layer.get(f"{name}_FILE"))))
     return {name: paths for name, paths in found.items() if paths}
+
+
+def _misspelt(files: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Say of each name in the files that is no setting's, but resembles one's, which that is. Other programs' stay unsaid."""
+    known = [name for name, _ in declared()] + [f"{name}_FILE" for name, facts in declared() if facts["secret"]]
+    unknown = dict.fromkeys(name for file in files for name in file if name not in known)
+    meant = {name: get_close_matches(name.upper(), known, 1, RESEMBLES) for name in unknown}
+    return tuple(f"{name}: did you mean {found[0]}?" for name, found in meant.items() if found)
 
 
 def _file(path: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from app import create_app
 from collector.x.failures import CREDENTIALS
 from emulator import Emulator
 from settings import OAUTH, SettingError
+from tests.fixtures.processes import serving
 from tests.settings.conftest import FEW, Checkout, Load
 
 NOWHERE = "sqlite:////nowhere/x.db"
@@ -81,6 +82,19 @@ def test_each_door_says_which_credential_is_missing(checkout: Checkout) -> None:
     for door in (("app.py",), ("api.py",), ("api.py", "--estimate"), FLASK):
         assert checkout.run(*door) == (2, [], [f"{OAUTH[3]} is missing"])
         assert not (checkout.folder / "data").exists()
+
+
+@pytest.mark.process
+def test_each_door_doubts_a_misspelt_setting_once(checkout: Checkout) -> None:
+    checkout.write(".env", "COLLECT_EVRY=geheim", "COLLECT_EVERY=1h")
+    for door in (("api.py", "--estimate"), FLASK):
+        ended = checkout.run(*door)
+        assert ended.code == 0
+        assert [("COLLECT_EVRY: did you mean COLLECT_EVERY?" in line) for line in ended.out + ended.err].count(True) == 1
+        assert "geheim" not in "".join(ended.out + ended.err)
+    with serving(checkout.folder, command=(str(checkout.folder / "app.py"),), WORKERS="2", COLLECT_ON_START="0") as server:
+        server.until(lambda: server.get("/readyz").ok)
+    assert server.log.read_text().count("COLLECT_EVRY: did you mean COLLECT_EVERY?") == 1
 
 
 def test_a_tag_that_is_no_hashtag_is_said_once_by_the_collector_and_by_the_app(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from settings import SettingError, load
+from settings import SettingError, declared, load
+from tests.fixtures.environment import ROOT
 from tests.settings.conftest import Load
 
 
@@ -69,3 +71,23 @@ def test_a_relative_sqlite_url_means_the_same_file_from_every_folder(load_from: 
     for url in ("sqlite:///data/x.db", "sqlite+pysqlite:///data/x.db"):
         assert load_from({"DATABASE_URL": url}).database_url == f"sqlite:///{project}/data/x.db"
     assert load_from({"DATABASE_URL": "sqlite:////srv/x y.db"}).database_url == "sqlite:////srv/x y.db"
+
+
+def test_a_name_in_the_files_that_resembles_a_setting_is_doubted_and_no_value_shown(load_from: Load) -> None:
+    local = "COLLECT_EVRY=1h\nport=secret\nexport API_TOKN='secret'\nCOLLECT_EVERY_FILE=secret\nWITHOUT_VALUE\nCOLLECT_EVERY=2h"
+    settings = load_from(
+        {"WORKRES": "2"}, local=local, env="COLLECT_EVRY=secret\nDATABASE_URI=secret\nTZ=UTC\nAPI_READ_TOKEN_FILE="
+    )
+    meant = {"COLLECT_EVRY": "COLLECT_EVERY", "port": "PORT", "API_TOKN": "API_TOKEN", "COLLECT_EVERY_FILE": "COLLECT_EVERY"}
+    meant["DATABASE_URI"] = "DATABASE_URL"
+    assert settings.misspelt == tuple(f"{name}: did you mean {right}?" for name, right in meant.items())
+
+
+def test_each_setting_and_what_the_stack_and_grafana_read_is_not_doubted(load_from: Load) -> None:
+    files = [*ROOT.glob("docker-compose*.yml"), *ROOT.glob("grafana/*.sh"), ROOT / "grafana/.env", ROOT / ".env"]
+    text = "\n".join(file.read_text() for file in files)
+    names = set(re.findall(r"\$\{([A-Z_]+)|^([A-Z][A-Z_]+)=", text, re.MULTILINE))
+    given = {name for pair in names for name in pair if name} | {"COMPOSE_FILE", "COMPOSE_PROFILES", "FLASK_APP"}
+    assert {"ALERT_WEBHOOK_URL", "ELASTIC_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD"} <= given
+    settings = [name for name, _ in declared()] + [f"{name}_FILE" for name, facts in declared() if facts["secret"]]
+    assert load_from(env="\n".join(f"{name}=" for name in [*sorted(given), *settings])).misspelt == ()
