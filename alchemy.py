@@ -24,7 +24,7 @@ from engines.errors import (
     QueryTooLong,
 )
 from engines.turns import BUSY_TIMEOUT_S
-from settings import ROOT
+from settings import DATA
 
 __all__ = [
     "Base",
@@ -126,7 +126,7 @@ class Database:
     database on a server is kept in `data_folder`, what belongs to a file beside it.
     """
 
-    def __init__(self, url: str, replica_url: str | None = None, *, data_folder: Path = ROOT / "data") -> None:
+    def __init__(self, url: str, replica_url: str | None = None, *, data_folder: Path = DATA) -> None:
         self.url: URL = make_url(url)
         self._program = _program(self.url, make_url(replica_url) if replica_url else None, data_folder)
         self.engine = self._program.engine

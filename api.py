@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ from commands.collecting import collect, interval, keep_collecting, tell_estimat
 from commands.complying import see_to_compliance
 from commands.saying import say
 from queries.collections import CollectionView
-from settings import SettingError, Settings, check_partners, load
+from settings import DATA, SettingError, Settings, check_partners, load
 from text.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -123,7 +124,10 @@ def _database(choice: Choice) -> Database:
             Database.check(url or choice.database_url)
         except ValueError as error:
             raise SettingError(f"{name}: its value is not accepted, {error}") from None
-    return Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
+    database = Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
+    if database.on_file and database.folder != DATA and not os.path.isdir(database.folder):  # noqa: PTH112 (Path's raises)
+        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be made, expected a file in a folder that is there")
+    return database
 
 
 def upkeep_for(collector: Collector, settings: Settings) -> Upkeep:

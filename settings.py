@@ -24,6 +24,7 @@ from dotenv.parser import parse_stream
 
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
+DATA = ROOT / "data"
 LAYER_FILES = (".env.local", ".env")
 PLACEHOLDER = re.compile(r"<[^<>]*>")
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -166,6 +167,12 @@ def _postgresql(value: str) -> str:
     return f"postgresql+psycopg{match[1]}" if match else _refuse(value)
 
 
+def _folder(value: str) -> Path:
+    """Accept a folder that is there: a new one would hide that another was meant. Only the default one is made."""
+    folder = ROOT / _text(value)
+    return folder if folder == DATA or os.path.isdir(folder) else _refuse(value)  # noqa: PTH112 (Path's raises OSError)
+
+
 def _refuse(value: str) -> Any:
     raise ValueError(value)
 
@@ -182,7 +189,7 @@ LINK = Reader("an http:// or https:// URL without user", _link)
 USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 DATABASE = Reader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
 REPLICAS = Reader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
-FOLDER = Reader("the path of a folder", lambda value: ROOT / _text(value))
+FOLDER = Reader("the path of a folder that is there", _folder)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
 TAG_LIST = Reader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
@@ -382,6 +389,8 @@ def _given(value: str | None) -> str | None:
 
 def _secret_file(name: str, path: str) -> str:
     try:
+        if (ROOT / path).is_fifo():  # nobody may ever write to it
+            raise ValueError(path)
         with (ROOT / path).open(encoding="utf-8-sig") as file:
             found = file.read(LONGEST_SECRET + 1)
         return found if len(found) <= LONGEST_SECRET else _refuse(found)

@@ -12,10 +12,10 @@ from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
 from collector.x.failures import CREDENTIALS
 from collector.x.transport import TWEEPY_HOST, Access
 from models import Mark, Tweet
-from settings import ROOT, Settings
+from settings import DATA, Settings
 
 REAL, EMULATOR = "x", "emulator"
-REAL_FILE, EMULATED_FILE = ROOT / "data/tweets.db", ROOT / "data/emulated.db"
+REAL_FILE, EMULATED_FILE = DATA / "tweets.db", DATA / "emulated.db"
 MARK = "source"
 
 
@@ -29,7 +29,7 @@ class Choice(NamedTuple):
     database_url: str
     access: Access | None
     replica_url: str | None = None
-    data_folder: Path = ROOT / "data"
+    data_folder: Path = DATA
 
     @property
     def source(self) -> str:

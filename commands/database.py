@@ -14,8 +14,9 @@ from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector import verification
 from collector.collector import CollectionRunning, Collector
 from collector.copies import backups
-from commands.saying import say, shown
+from commands.saying import say, shown, stop
 
+UNUSABLE = 2
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -44,7 +45,9 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def backup(file: Path) -> None:
-        """Copy the database to FILE while it is used; never over a file that exists."""
+        """Copy the database to FILE while it is used; never over a file that exists, and in a folder that does."""
+        if not file.parent.is_dir():
+            stop(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
         with _failures_said():
             collector.database.upgrade()
             backups.backup(collector.database, file)

@@ -116,8 +116,10 @@ def _run(database: Database, export: Export) -> None:
     except BrokenPipeError:
         _forget_stdout()
         sys.exit(PIPE_CLOSED)
-    except (DatabaseUnavailable, DatabaseRevision, TweetsReplaced) as error:
-        stop(str(error), FAILED)
+    except DatabaseUnavailable as error:
+        stop(error.in_full, FAILED)
+    except (DatabaseRevision, TweetsReplaced) as error:
+        stop(error, FAILED)
     except OSError as error:
         if export.output is None:
             _forget_stdout()

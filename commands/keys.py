@@ -17,6 +17,8 @@ def kept_key(file: Path) -> bytes:
     try:
         if not file.exists():
             _make(file)
+        if not file.is_file():
+            raise KeyRefused(f"{file}: is no regular file")
         key = bytes.fromhex(file.read_text("ascii"))
     except OSError as error:
         raise KeyRefused(f"{file}: {error.strerror}") from error

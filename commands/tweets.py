@@ -60,8 +60,10 @@ def tweets_commands(collector: Collector) -> AppGroup:
             stop(str(error), UNUSABLE)
         except OSError as error:
             stop(f"{error.filename}: {error.strerror}", UNUSABLE)
-        except (DatabaseUnavailable, DatabaseRevision) as error:
-            stop(str(error), REFUSED)
+        except DatabaseUnavailable as error:
+            stop(error.in_full, REFUSED)
+        except DatabaseRevision as error:
+            stop(error, REFUSED)
         say(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
         sys.exit(REFUSED if refusals.count else 0)
 

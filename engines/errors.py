@@ -6,7 +6,7 @@ from __future__ import annotations
 class DatabaseUnavailable(Exception):
     """The database is busy, full, away or damaged; its text says which, without SQL and paths.
 
-    `why` is what the server or the driver said, for the operator only: it may name hosts and users.
+    `why` is what the server or the driver said, or which file it is, for the operator only: it may name hosts, users and paths.
     """
 
     why: str = ""

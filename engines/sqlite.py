@@ -29,10 +29,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from engines.errors import DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, DiskFailed, QueryTooLong
 from engines.migrating import migrate
 from engines.turns import BUSY_TIMEOUT_S, Turns
+from settings import DATA
 
 log = logging.getLogger(__name__)
 
 WAL_SAFE_SQLITE = (3, 51, 3)
+DAMAGED = "the database is damaged: restore a backup"
 DEADLINE = "deadline"
 STEPS = 50_000  # of SQLite's virtual machine, about a millisecond
 EMPTYING_TRIES = 8
@@ -78,7 +80,7 @@ class SQLite:
     @contextmanager
     def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> Iterator[Session]:
         """Give a session that sees one state, for so long; raises QueryTooLong, DatabaseUnavailable."""
-        with _failures_named(), Session(self.engine) as session:
+        with self._failures_named(), Session(self.engine) as session:
             if within is None:
                 yield session
                 return
@@ -91,7 +93,7 @@ class SQLite:
 
     def glance(self, question: str) -> list[Any]:
         """Return the rows of one question, without a transaction; raises DatabaseUnavailable."""
-        with _failures_named():
+        with self._failures_named():
             connection = self.engine.raw_connection()
             try:
                 rows: list[Any] = connection.cursor().execute(question).fetchall()
@@ -109,7 +111,7 @@ class SQLite:
             if self._suspect:
                 self._verify()
             try:
-                with _failures_named(), Session(self._writer) as session, session.begin():
+                with self._failures_named(), Session(self._writer) as session, session.begin():
                     yield session
             except DiskFailed:
                 self._suspect = True
@@ -122,16 +124,29 @@ class SQLite:
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseUnavailable(f"the folder of the database can't be made: {error.strerror}") from error
-        with suppress(OSError):  # one that is there stays as it is; where none can be made, SQLite says why
+        with suppress(OSError):  # what is there stays as it is; where nothing can be made, SQLite can't open the file
+            if self.folder == DATA:
+                self.folder.mkdir(mode=0o700, exist_ok=True)
             self.file.touch(mode=0o600, exist_ok=False)  # SQLite's files beside it get its mode
-        with self._turns.one(), _failures_named(), self._migrating() as connection:
+        with self._turns.one(), self._failures_named(), self._migrating() as connection:
             migrate(connection)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise DatabaseDamaged("the database is damaged: restore a backup")
+                raise DatabaseDamaged(DAMAGED)
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        """Say what is wrong outside our own code, and for the operator with which file."""
+        try:
+            yield
+        except (DBAPIError, pysqlite3.dbapi2.Error) as error:
+            failure = _failure(error)
+            if failure is None:
+                raise
+            failure.why = "" if isinstance(failure, QueryTooLong) else str(self.file)
+            raise failure from error
+        except DatabaseDamaged as damaged:
+            damaged.why = str(self.file)
+            raise
 
     @contextmanager
     def _migrating(self) -> Iterator[Connection]:
@@ -163,7 +178,7 @@ class SQLite:
     def _bare(self, patience_ms: int) -> Iterator[sqlite3.Connection]:
         """Give the driver's connection, outside a transaction, which waits so long for others."""
         try:
-            with _failures_named(), self.engine.connect() as pooled:
+            with self._failures_named(), self.engine.connect() as pooled:
                 connection: Any = pooled.connection.driver_connection
                 connection.execute(f"PRAGMA busy_timeout={patience_ms}").close()
                 try:
@@ -194,9 +209,8 @@ class SQLite:
             for descriptor in _uncached(file):
                 self.keep_open(partial(os.close, descriptor))
         with self.reading() as session:
-            findings = [finding for (finding,) in session.execute(text("PRAGMA integrity_check"))]
-        if findings != ["ok"]:
-            raise DatabaseDamaged("the database is damaged: restore a backup")
+            if list(session.scalars(text("PRAGMA integrity_check"))) != ["ok"]:
+                raise DatabaseDamaged(DAMAGED)
         self._suspect = False
         log.warning("database verified after a failed write", extra={"status": "success"})
 
@@ -253,17 +267,6 @@ def _uncached(file: Path) -> list[int]:
     descriptor = os.open(file, os.O_RDONLY)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     return [descriptor]
-
-
-@contextmanager
-def _failures_named() -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, pysqlite3.dbapi2.Error) as error:
-        failure = _failure(error)
-        if failure is None:
-            raise
-        raise failure from error
 
 
 def _failure(error: Exception) -> DatabaseUnavailable | None:

@@ -71,7 +71,9 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unavailable(error: Exception) -> Response:
-    log.warning("database unavailable", extra={"reason": str(error)})
+    log.warning(
+        "database unavailable", extra={"reason": error.in_full if isinstance(error, DatabaseUnavailable) else str(error)}
+    )
     return problem_response(503, str(error), headers=RETRY_AFTER)
 
 

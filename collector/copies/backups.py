@@ -61,10 +61,6 @@ def backup(database: Database, target: Path, *, checked: bool = False) -> None:
     """
     if target.exists():
         raise BackupRefused(f"{target.name} exists already")
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise BackupRefused(f"the folder of {target.name} can't be made: {os.strerror(error.errno or 0)}") from error
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _make_private(partial)
@@ -116,7 +112,7 @@ def restore(database: Database, source: Path) -> None:
     _check(source)
     ready = beside(database, "ready")
     if not database.on_file:
-        ready.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a server's database needs none but for this
+        _make_folder(database.folder)  # a server's database needs none but for this
     with _leased(database) as token:
         try:
             _get_ready(source, ready, token, _salvaged(database))
@@ -235,6 +231,18 @@ def backups(database: Database) -> Path:
     return database.folder / "backups"
 
 
+def make_backups(database: Database) -> Path:
+    """Make the folder of copies where it isn't there, and return it; raises OSError."""
+    _make_folder(database.folder)
+    _make_folder(backups(database))
+    return backups(database)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, in one that is there; raises OSError."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def _copy(database: Database, partial: Path, *, count: bool) -> list[int]:
     """Copy one state of the database, and return how many rows it has if asked to count.
 
@@ -289,7 +297,11 @@ def _counts(connection: Any) -> list[int]:
 
 
 def _keep_copy(database: Database) -> str:
-    target = backups(database) / f"{database.name}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
+    try:
+        folder = make_backups(database)
+    except OSError as error:
+        raise BackupRefused(f"the folder of copies can't be made: {os.strerror(error.errno or 0)}") from error
+    target = folder / f"{database.name}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
     backup(database, target)
     return target.name
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alchemy import Database
-from collector.copies.backups import BackupRefused, backup, backups
+from collector.copies.backups import BackupRefused, backup, backups, make_backups
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 MARGIN = 64 * 1024 * 1024
@@ -35,6 +35,7 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
     """
     folder = backups(database)
     try:
+        make_backups(database)
         forget_abandoned(database)
         _refuse_without_room(database, folder)
         target = folder / f"{database.name}-{datetime.now(UTC).strftime(STAMP)}-scheduled.db"

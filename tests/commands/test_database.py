@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -23,8 +24,8 @@ def counted(file: Path) -> int:
     return int(count)
 
 
-def test_upgrade_makes_the_folder_and_the_database_and_that_once(make_program: MakeProgram, tmp_path: Path) -> None:
-    file, shapes = tmp_path / "new" / "folder" / "x.db", []
+def test_upgrade_makes_the_database_and_that_once(make_program: MakeProgram, tmp_path: Path) -> None:
+    file, shapes = tmp_path / "x.db", []
     program = make_program(DATABASE_URL=f"sqlite:///{file}")
     for _ in range(2):
         assert program.run("database", "upgrade") == (0, [], ["x.db is at the newest revision"])
@@ -58,15 +59,12 @@ def test_a_backup_is_never_written_over_what_exists(filled: Program, archive: Ar
     assert not list(tmp_path.glob(".*partial"))
 
 
-def test_where_nothing_can_be_written_is_said_in_one_line(make_program: MakeProgram, filled: Program, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.db"
-    assert filled.run("database", "backup", copy).code == 0
-    ended = filled.run("database", "backup", copy / "below.db")
-    assert ended == (1, [], ["Error: the folder of below.db can't be made: File exists"])
-    nowhere = make_program(DATABASE_URL=f"sqlite:///{copy}/below/tweets.db")
-    for arguments in (["upgrade"], ["backup", tmp_path / "other.db"], ["restore", copy]):
-        said = "Error: the folder of the database can't be made: Not a directory"
-        assert nowhere.run("database", *arguments) == (1, [], [said])
+def test_no_folder_is_made_and_the_path_is_said(filled: Program, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "new", tmp_path / "new" / "folder", tmp_path / "file"):
+        ended = filled.run("database", "backup", folder / "x.db")
+        assert ended == (2, [], [f"Error: {folder}/x.db can't be written: {folder} is no folder that is there"])
+    assert {path.name for path in tmp_path.iterdir()} == {"program", "file"}
 
 
 @pytest.mark.dialects
@@ -112,6 +110,27 @@ def test_a_copy_that_is_none_is_refused_in_one_line_and_the_data_stay(filled: Pr
         assert (ended.code, len(ended.err)) == (1, 1)
         assert re.fullmatch(f"Error: copy.db {reason}", ended.err[0])
     assert filled.tweets() == before
+
+
+def test_what_is_no_database_is_named_to_the_operator_and_to_no_client(
+    filled: Program, tmp_path: Path, archive: Archive
+) -> None:
+    lines, copy = archive(page(post())), tmp_path / "copy.db"
+    for make, said in (
+        (lambda file: file.write_bytes(b"a diary\n" * 500), "the database's file is no database"),
+        (Path.mkdir, "the database can't be opened"),
+    ):
+        filled.collector.database.close()
+        filled.file.unlink()
+        make(filled.file)
+        in_full = f"{said} ({filled.file})"
+        for arguments in (["database", "upgrade"], ["database", "verify"], ["database", "backup", copy]):
+            assert filled.run(*arguments) == (1, [], [f"Error: {in_full}"])
+        for arguments in (["tweets", "import", lines], ["tweets", "export"]):
+            assert filled.run(*arguments) == (1, [], [in_full])
+        answer = filled.app.test_client().get("/tweets_per_hour")
+        assert (answer.status_code, json.loads(answer.data)["detail"]) == (503, said)
+        assert str(tmp_path) not in answer.text
 
 
 def test_a_restore_brings_everything_back_and_takes_away_what_came_later(

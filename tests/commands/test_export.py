@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import random
 from functools import partial
 from pathlib import Path
@@ -139,7 +140,7 @@ def test_tweets_dropped_meanwhile_leave_no_half_file(filled: Program, tmp_path: 
 def test_a_database_that_is_none_is_said_in_one_line(nothing: Program) -> None:
     nothing.file.write_bytes(b"this is no database, whatever its name says" * 100)
     for command in (["export"], ["import", FIXTURES / "twarc-pages.jsonl"]):
-        assert nothing.run("tweets", *command) == (1, [], ["the database's file is no database"])
+        assert nothing.run("tweets", *command) == (1, [], [f"the database's file is no database ({nothing.file})"])
 
 
 def test_pseudonyms_of_one_key_file_are_the_same(filled: Program, make_program: MakeProgram, tmp_path: Path) -> None:
@@ -176,6 +177,8 @@ def test_a_file_without_a_key_is_refused_and_stays_as_it_is(filled: Program, tmp
         assert filled.run(*export, key) == (2, [], [f"{key}: expected a key of 64 hexadecimal digits"])
         assert key.read_text() == content
     assert filled.run(*export, missing) == (2, [], [f"{missing}: No such file or directory"])
+    os.mkfifo(tmp_path / "pipe")
+    assert filled.run(*export, tmp_path / "pipe") == (2, [], [f"{tmp_path}/pipe: is no regular file"])
 
 
 DAY = 86_400

@@ -96,11 +96,11 @@ def test_copies_and_their_folder_are_their_owners_alone(filled: Program, tmp_pat
     before = os.umask(0)
     try:
         names = [keep_scheduled(filled.collector.database, kept=1), filled.drop()]
-        assert filled.run("database", "backup", tmp_path / "made" / "copy.db").code == 0
+        assert filled.run("database", "backup", tmp_path / "copy.db").code == 0
     finally:
         os.umask(before)
     folder = filled.file.parent / "backups"
-    for file in (*(folder / name for name in names), tmp_path / "made" / "copy.db"):
+    for file in (*(folder / name for name in names), tmp_path / "copy.db"):
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
 

@@ -43,8 +43,17 @@ def test_sqlite_is_told_to_be_safe(database: Database) -> None:
         assert {pragma: session.scalar(text(f"PRAGMA {pragma}")) for pragma in told} == told
 
 
-def test_its_files_are_for_their_owner_alone_and_one_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+def test_its_files_are_for_their_owner_alone_and_one_that_is_there_keeps_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, there = tmp_path / "new", tmp_path / "tweets.db"
+    with (
+        closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as nowhere,
+        pytest.raises(DatabaseUnavailable, match="be opened"),
+    ):
+        nowhere.upgrade()
+    assert not folder.exists()
+    monkeypatch.setattr("engines.sqlite.DATA", folder)
     with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as made:
         made.upgrade()
         with made.writing() as session:

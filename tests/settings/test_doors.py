@@ -29,6 +29,7 @@ def test_each_door_says_a_wrong_value_once_and_reads_the_same_files(checkout: Ch
         ended = checkout.run(*door, PORT="http", WORKERS="4")
         assert ended == (2, [], ["PORT: 'http' is not accepted, expected a whole number from 1 to 65535"])
         assert not (checkout.folder / "data").exists()
+    (checkout.folder / "chosen").mkdir()
     checkout.write(".env", "DATABASE_URL=sqlite:///chosen/by-env.db")
     checkout.write(".env.local", "DATABASE_URL=sqlite:///chosen/by-env-local.db")
     assert checkout.run(*FLASK).code == 0
@@ -82,6 +83,18 @@ def test_each_door_says_which_credential_is_missing(checkout: Checkout) -> None:
     for door in (("app.py",), ("api.py",), ("api.py", "--estimate"), FLASK):
         assert checkout.run(*door) == (2, [], [f"{OAUTH[3]} is missing"])
         assert not (checkout.folder / "data").exists()
+
+
+@pytest.mark.process
+def test_a_folder_that_is_not_there_is_named_with_its_setting_and_not_made(checkout: Checkout) -> None:
+    url, file = f"sqlite:///{checkout.folder}/new/folder/x.db", f"{checkout.folder}/new/folder/x.db"
+    for door in (("app.py",), ("api.py",), FLASK):
+        said = f"DATABASE_URL: {file!r} can't be made, expected a file in a folder that is there"
+        assert checkout.run(*door, DATABASE_URL=url) == (2, [], [said])
+        said = "DATA_FOLDER: 'new/folder' is not accepted, expected the path of a folder that is there"
+        assert checkout.run(*door, DATA_FOLDER="new/folder", WORKERS="2") == (2, [], [said])
+    assert not (checkout.folder / "new").exists()
+    assert checkout.run(*FLASK, DATABASE_URL="sqlite:///data/x.db").code == 0
 
 
 @pytest.mark.process

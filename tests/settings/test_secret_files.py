@@ -65,8 +65,14 @@ def test_a_secret_and_its_file_in_one_layer_are_refused(load_from: Load, secret:
         assert str(refused.value) == "API_TOKEN: is set together with API_TOKEN_FILE, expected one of them"
 
 
-def test_a_file_that_cannot_be_read_is_named_in_one_short_line(load_from: Load) -> None:
-    reasons = {"/nowhere/at-all": "FileNotFoundError", "/a\0b": "ValueError", f"/{'a' * 8000}": "OSError"}
+def test_a_file_that_cannot_be_read_is_named_in_one_short_line(load_from: Load, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reasons = {
+        str(tmp_path / "pipe"): "ValueError",
+        "/nowhere/at-all": "FileNotFoundError",
+        "/a\0b": "ValueError",
+        f"/{'a' * 8000}": "OSError",
+    }
     for path, reason in reasons.items():
         with pytest.raises(SettingError) as refused:
             load_from({"API_TOKEN_FILE": path})
