@@ -17,7 +17,7 @@ from collector.copies import backups
 from commands.saying import say, shown, stop
 
 UNUSABLE = 2
-FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = click.Path(path_type=Path)
 
 
 def database_commands(collector: Collector) -> AppGroup:
@@ -68,6 +68,8 @@ def _failures_said() -> Iterator[None]:
         yield
     except DatabaseUnavailable as error:
         raise click.ClickException(shown(error.in_full)) from error
+    except backups.CopyRefused as error:
+        stop(f"Error: {error}", UNUSABLE)
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(shown(error)) from error
     except OSError as error:

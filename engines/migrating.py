@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
-from engines.errors import DatabaseRevision
+from engines.errors import DatabaseDamaged, DatabaseRevision
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -22,15 +22,20 @@ def newest_revision() -> str:
 
 
 def migrate(connection: Connection) -> None:
-    """Migrate to the newest revision within the connection's transaction; raises DatabaseRevision."""
+    """Migrate to the newest revision within the connection's transaction; raises DatabaseRevision, DatabaseDamaged."""
     if _revision(connection) != newest_revision():
         _migrate(connection)
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    """Return the revision of the schema, None where there is no schema yet; raises DatabaseDamaged."""
+    tables = inspect(connection)
+    if not tables.has_table("alembic_version"):
         return None
-    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if revision is None and tables.has_table("tweets"):
+        raise DatabaseDamaged("the database is damaged, it doesn't tell its revision: restore a backup")
+    return revision
 
 
 def _migrate(connection: Connection) -> None:

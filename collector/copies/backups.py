@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -47,11 +49,17 @@ from sql.statements import upsert
 log = logging.getLogger(__name__)
 
 KEPT_AT_DROP = 3
+HEADER = 100  # bytes of a SQLite file, by which it is known
+LOCK_FIRST, LOCK_BYTES = 0x40000000, 512  # where SQLite locks a file: https://sqlite.org/fileformat.html#the_lock_byte_page
 COUNTED = (Tweet, TweetTag, Author, Payload, Run, Spend, Tombstone)
 
 
 class BackupRefused(Exception):
     """A copy can't be made or put back; the text says why, and the database is as it was."""
+
+
+class CopyRefused(BackupRefused):
+    """The file that is to be put back is no copy that could be."""
 
 
 def backup(database: Database, target: Path, *, checked: bool = False) -> None:
@@ -105,7 +113,9 @@ def restore(database: Database, source: Path) -> None:
 
     It holds the collector's lease, and gets everything ready in a file beside, so that one step replaces the database. The
     lease's token goes on growing, so that a collector from before can't store under it; so does the sequence of changes.
-    What was spent stays spent, and what was deleted stays deleted, as far as a damaged database can still tell.
+    Others may use the database meanwhile, and see all of the copy or nothing of it; but not a damaged one, for they would go on
+    with a file that has lost its name. What was spent stays spent, and what was deleted stays deleted, as far as a damaged
+    database can still tell.
     """
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
@@ -118,12 +128,14 @@ def restore(database: Database, source: Path) -> None:
             _get_ready(source, ready, token, _salvaged(database))
             if token:
                 _check_lease(database, token)
+                _put_back(database, ready)
             else:
-                _put_aside(database)
-            _put_back(database, ready)
+                _replace_damaged(database, ready)
             erasure.empty_log(database)
         except sqlite.Error as error:
             raise BackupRefused(f"{source.name} can't be put back: {error}") from error
+        except OSError as error:
+            raise BackupRefused(f"{source.name} can't be put back: {os.strerror(error.errno or 0)}") from error
         finally:
             for file in _files(ready):
                 file.unlink(missing_ok=True)
@@ -150,6 +162,9 @@ def _leased(database: Database) -> Iterator[int]:
     except DatabaseDamaged:
         if not database.on_file:
             raise
+        database.close()
+        with _alone(database.file):
+            pass
         yield 0
         return
     try:
@@ -186,6 +201,7 @@ def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> 
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
                 session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
                 figures.replaced(session, by=(left.sequence if left else 0) + 1)
+                figures.begin_epoch(session)
                 if left:
                     take_over(session, left)
                 words.follow_rules(session)
@@ -209,11 +225,44 @@ def _salvaged(database: Database) -> Remains | None:
         return None
 
 
-def _put_aside(database: Database) -> None:
+def _replace_damaged(database: Database, ready: Path) -> None:
+    """Put the file that is ready in the place of a damaged one, which is kept beside it; raises BackupRefused, OSError.
+
+    First the old one is made unreadable: whoever is killed then leaves a database that nobody can open, and no empty one or an
+    older state, without its write-ahead log.
+    """
     database.close()
+    name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-"
     for file in _files(database.file):
         if file.exists():
-            file.rename(file.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file.name}"))
+            shutil.copy2(file, file.with_name(name + file.name))
+    shutil.copymode(database.file, ready)
+    with ready.open("rb") as made:
+        os.fsync(made.fileno())
+    with _alone(database.file) as descriptor:
+        os.pwrite(descriptor, bytes(HEADER), 0)
+        os.fsync(descriptor)
+        for file in _files(database.file)[1:]:
+            file.unlink(missing_ok=True)
+        ready.replace(database.file)
+        sync_folder(database.folder)
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[int]:
+    """Give a descriptor of a SQLite file that no process has open, and let none open it meanwhile; raises BackupRefused.
+
+    A connection to a WAL database holds a lock on these bytes as long as it is open (SQLite's os_unix.c, "shared lock").
+    """
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_FIRST)
+        except (BlockingIOError, PermissionError) as error:
+            raise BackupRefused(f"{file.name} is damaged, and a process has it open: stop the service first") from error
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _files(file: Path) -> list[Path]:
@@ -318,20 +367,23 @@ def _refuse_while_collecting(session: Session) -> None:
 
 
 def _check(source: Path) -> None:
+    """Raise CopyRefused for what is no sound copy of a database of ours."""
+    if source.exists() and not source.is_file():
+        raise CopyRefused(f"{source.name} is no regular file")
     try:
         with closing(_open(source)) as copy:
             healthy = copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             ours = {"alembic_version", "tweets"} <= tables
-            revisions = {name for (name,) in copy.execute("SELECT version_num FROM alembic_version")} if ours else set()
+            revisions = [name for (name,) in copy.execute("SELECT version_num FROM alembic_version")] if ours else []
     except sqlite.Error as error:
-        raise BackupRefused(f"{source.name} can't be read as a database: {error}") from error
+        raise CopyRefused(f"{source.name} can't be read as a database: {error}") from error
     if not healthy:
-        raise BackupRefused(f"{source.name} is damaged")
-    if not ours:
-        raise BackupRefused(f"{source.name} is no copy of this program's database")
-    if not revisions <= known_revisions():
-        raise BackupRefused(f"{source.name} was written by a newer version of this program")
+        raise CopyRefused(f"{source.name} is damaged")
+    if len(revisions) != 1:
+        raise CopyRefused(f"{source.name} is no copy of this program's database")
+    if not known_revisions().issuperset(revisions):
+        raise CopyRefused(f"{source.name} was written by a newer version of this program")
 
 
 def _open(source: Path) -> sqlite.Connection:

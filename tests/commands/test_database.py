@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,11 +87,32 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
+def replace_by(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def spoil(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return spoil
+
+
+def listen(file: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(file))
+
+
+NO_COPY, NO_FILE = "is no copy of this program's database", "is no regular file"
 BAD_COPIES: list[tuple[Callable[[Path], object], str]] = [
     (Path.unlink, "can't be read as a database: unable to open database file"),
-    (lambda file: file.write_bytes(b""), "is no copy of this program's database"),
+    (replace_by(Path.mkdir), NO_FILE),
+    (replace_by(os.mkfifo), NO_FILE),
+    (replace_by(listen), NO_FILE),
+    (replace_by(lambda file: file.symlink_to("/dev/zero")), NO_FILE),
+    (replace_by(lambda file: file.symlink_to(file)), ".*"),
+    (lambda file: file.write_bytes(b""), NO_COPY),
     (lambda file: file.write_bytes(b"a diary\n" * 500), "can't be read as a database: file is not a database"),
-    (lambda file: asked(file, "DROP TABLE alembic_version"), "is no copy of this program's database"),
+    (lambda file: asked(file, "DROP TABLE alembic_version"), NO_COPY),
+    (lambda file: asked(file, "DELETE FROM alembic_version"), NO_COPY),
+    (lambda file: asked(file, "INSERT INTO alembic_version VALUES ('0001')"), NO_COPY),
     (
         lambda file: asked(file, "ALTER TABLE alembic_version RENAME version_num TO other"),
         "can't be read as a database: no such column: version_num",
@@ -101,15 +124,17 @@ BAD_COPIES: list[tuple[Callable[[Path], object], str]] = [
 
 
 def test_a_copy_that_is_none_is_refused_in_one_line_and_the_data_stay(filled: Program, tmp_path: Path) -> None:
-    before, good, copy = filled.tweets(), tmp_path / "good.db", tmp_path / "copy.db"
+    before, good, copy = filled.tweets(), tmp_path / "good.db", tmp_path / "c.db"
     assert filled.run("database", "backup", good).code == 0
     for spoil, reason in BAD_COPIES:
         shutil.copy(good, copy)
         spoil(copy)
         ended = filled.run("database", "restore", copy)
-        assert (ended.code, len(ended.err)) == (1, 1)
-        assert re.fullmatch(f"Error: copy.db {reason}", ended.err[0])
+        assert (ended.code, len(ended.err)) == (2, 1)
+        assert re.fullmatch(f"Error: c.db {reason}", ended.err[0])
+        shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
     assert filled.tweets() == before
+    assert not list(filled.file.parent.glob("damaged-*"))
 
 
 def test_what_is_no_database_is_named_to_the_operator_and_to_no_client(
@@ -131,6 +156,18 @@ def test_what_is_no_database_is_named_to_the_operator_and_to_no_client(
         answer = filled.app.test_client().get("/tweets_per_hour")
         assert (answer.status_code, json.loads(answer.data)["detail"]) == (503, said)
         assert str(tmp_path) not in answer.text
+
+
+def test_a_database_without_its_revision_is_named_and_a_restore_mends_it(filled: Program, tmp_path: Path) -> None:
+    before, copy = filled.tweets(), tmp_path / "copy.db"
+    assert filled.run("database", "backup", copy).code == 0
+    asked(filled.file, "DELETE FROM alembic_version")
+    ended = filled.run("database", "upgrade")
+    assert (ended.code, len(ended.err)) == (1, 1)
+    said = "Error: the database is damaged, it doesn't tell its revision: restore a backup"
+    assert ended.err == [f"{said} ({filled.file})"]
+    assert filled.run("database", "restore", copy) == (0, [], [])
+    assert filled.tweets() == before
 
 
 def test_a_restore_brings_everything_back_and_takes_away_what_came_later(

@@ -239,6 +239,38 @@ def test_a_restore_over_what_is_no_database_puts_only_that_aside(lived: Program,
     assert lived.run("database", "verify") == ADDS_UP
 
 
+def test_a_restore_takes_nothing_from_the_log_of_what_is_damaged(lived: Program, copy: Path) -> None:
+    emptied(lived)
+    log = lived.file.with_name("tweets.db-wal")
+    with closing(sqlite.connect(lived.file, isolation_level=None)) as other:
+        other.execute("UPDATE tweets SET text = 'of before'")
+        written = log.read_bytes()
+    log.write_bytes(written)
+    overwrite(lived.file, bytes(200))
+    assert lived.run("database", "restore", copy).code == 0
+    assert asked(lived.file, "SELECT count(*) FROM tweets WHERE text = 'of before'") == [(0,)]
+    assert lived.run("database", "verify") == ADDS_UP
+
+
+@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "collector.copies.backups.sync_folder"])
+def test_a_restore_that_is_killed_leaves_no_older_or_empty_database(
+    step: str, lived: Program, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied(lived)
+    overwrite(lived.file, bytes(200))
+
+    def killed(*_args: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, killed)
+        assert lived.run("database", "restore", copy).code == 9
+    replaced = step.endswith("sync_folder")
+    assert lived.run("database", "upgrade").code == (0 if replaced else 1)
+    assert replaced or lived.run("database", "restore", copy).code == 0
+    assert lived.run("database", "verify") == ADDS_UP
+
+
 def test_two_copies_book_each_purchase_once(make_program: MakeProgram, tmp_path: Path, emulator: Emulator) -> None:
     older, newer = tmp_path / "older.db", tmp_path / "newer.db"
     program = opened(make_program, emulator, X_RETRIES="0")
