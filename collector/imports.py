@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database
+from alchemy import Database, DatabaseUnavailable
 from collector import figures, lease, runs, sources, tags
 from collector.copies.sweeping import write_anew
 from collector.tweets import erasure, tombstones
 from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
-from models import Author
+from models import Author, Run
 from queries.figures import sequence
 from sql.functions import among
 from sql.statements import widen_cache
@@ -77,6 +77,8 @@ class Import:
             self._known, self._waiting = dict(known), dict(waiting)  # nothing of a lost transaction counts
             widen_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
+            if session.get(Run, self._run_id) is None:
+                raise DatabaseUnavailable("a copy of the database was put back meanwhile: import again")
             sources.claim(session, sources.REAL)
             if self._may_differ(session) or last:
                 self._stored.clear()

@@ -14,10 +14,12 @@ from sqlalchemy import func, select
 
 from api import get_tweets
 from collector.copies import backups
+from collector.values import Archived
+from collector.x import parsing
 from emulator import Emulator
 from models import TWEET_WORDS, Spend, Tweet
 from tests.commands.conftest import NOON, PAGE, Ended, MakeProgram, Program, asked
-from tests.fixtures.archives import FIXTURES
+from tests.fixtures.archives import FIXTURES, post
 from tests.fixtures.loggers import logging_restored
 from text.words import indexed
 
@@ -287,6 +289,22 @@ def test_two_copies_book_each_purchase_once(make_program: MakeProgram, tmp_path:
         assert program.run("database", "restore", copy).code == 0
         assert program.get("/spend")["month"]["posts"] == emulator.ledger.total().posts_billed
         assert program.run("database", "verify") == ADDS_UP
+
+
+@pytest.mark.dialects
+def test_an_import_ends_in_one_line_when_a_copy_is_put_back_meanwhile(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, pages = tmp_path / "copy.db", FIXTURES / "twarc-pages.jsonl"
+    assert program.run("database", "backup", copy).code == 0
+    monkeypatch.setattr("commands.tweets._read", lambda *_: backups.restore(program.collector.database, copy))
+    monkeypatch.setattr(
+        "collector.imports.Import.end", lambda run: (run.add([Archived(parsing.tweet(post()))], []), run._flush())
+    )
+    said = "a copy of the database was put back meanwhile: import again"
+    ended = program.run("tweets", "import", pages)
+    assert (ended.code, ended.err) == (1, [said])
+    assert program.tweets() == []
 
 
 def test_what_is_written_during_a_restore_is_refused(lived: Program, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
