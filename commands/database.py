@@ -45,7 +45,7 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def backup(file: Path) -> None:
-        """Copy the database to FILE while it is used; never over a file that exists, and in a folder that does."""
+        """Copy the database to FILE, its SHA-256 to FILE.sha256; never over a file that exists, and in a folder that does."""
         if not file.parent.is_dir():
             stop(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
         with _failures_said():
@@ -55,7 +55,10 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def restore(file: Path) -> None:
-        """Put the copy FILE back over the database; the name of a copy in the folder backups will do."""
+        """Put the copy FILE back over the database, unless FILE.sha256 says that it is damaged.
+
+        The name of a copy in the folder backups will do.
+        """
         with _failures_said():
             backups.restore(collector.database, file)
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseDamaged, DatabaseUnavailable
 from collector import figures, lease, runs
 from collector.collector import CollectionRunning
-from collector.copies import tables
+from collector.copies import sums, tables
 from collector.copies.remains import Remains, remains, take_over
 from collector.sources import MARK
 from collector.tweets import derived, erasure, hashtags, words
@@ -63,12 +63,14 @@ class CopyRefused(BackupRefused):
 
 
 def backup(database: Database, target: Path, *, checked: bool = False) -> None:
-    """Copy the database to a file of its own while it is used; never over a file that exists. Only its owner may read it.
+    """Copy the database to a file of its own while it is used, with its sum beside it; never over a file that exists.
 
-    With `checked` it gets its name only once it was read through, and has as many rows as what was copied.
+    Only its owner may read them. With `checked` they get their names only once the copy was read through, and has as many
+    rows as what was copied.
     """
-    if target.exists():
-        raise BackupRefused(f"{target.name} exists already")
+    for file in (target, sums.beside(target)):
+        if file.exists():
+            raise BackupRefused(f"{file.name} exists already")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _make_private(partial)
@@ -76,10 +78,10 @@ def backup(database: Database, target: Path, *, checked: bool = False) -> None:
         if checked:
             _check(partial)
             _check_counts(partial, counted)
-        os.link(partial, target)
+        sums.name_both(partial, target)
         sync_folder(target.parent)
     except FileExistsError as error:
-        raise BackupRefused(f"{target.name} exists already") from error
+        raise BackupRefused(f"{Path(error.filename2 or target).name} exists already") from error
     except (OSError, sqlite.Error) as error:
         reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
         raise BackupRefused(f"{target.name} can't be written: {reason}") from error
@@ -119,6 +121,8 @@ def restore(database: Database, source: Path) -> None:
     """
     if not source.exists() and (backups(database) / source.name).exists():
         source = backups(database) / source.name
+    if source.is_file():
+        _check_sum(source)
     _check(source)
     ready = beside(database, "ready")
     if not database.on_file:
@@ -330,7 +334,7 @@ def _make_private(partial: Path) -> None:
 
 
 def _remove(partial: Path) -> None:
-    for file in _files(partial):
+    for file in (*_files(partial), sums.draft(partial)):
         file.unlink(missing_ok=True)
 
 
@@ -358,12 +362,20 @@ def _keep_copy(database: Database) -> str:
 def _forget_older_copies(database: Database) -> None:
     copy = re.compile(re.escape(database.name) + r"-\d{8}T\d{12}Z\.db")
     for old in sorted(file for file in backups(database).iterdir() if copy.fullmatch(file.name))[:-KEPT_AT_DROP]:
-        old.unlink()
+        sums.forget(old)
 
 
 def _refuse_while_collecting(session: Session) -> None:
     if live_token(session) is not None:
         raise CollectionRunning(runs.running(session))
+
+
+def _check_sum(source: Path) -> None:
+    try:
+        if not sums.check(source):
+            log.warning("the copy has no SHA-256 beside it", extra={"backup": source.name})
+    except sums.SumRefused as error:
+        raise CopyRefused(str(error)) from error
 
 
 def _check(source: Path) -> None:

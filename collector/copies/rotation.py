@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alchemy import Database
+from collector.copies import sums
 from collector.copies.backups import BackupRefused, backup, backups, make_backups
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -42,7 +43,7 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
         backup(database, target, checked=True)
         others = [copy for copy in _copies(database) if copy.name != target.name]
         for old in others[: max(0, len(others) + 1 - kept)]:
-            (folder / old.name).unlink(missing_ok=True)
+            sums.forget(folder / old.name)
     except OSError as error:
         raise BackupRefused(f"the folder {folder.name} can't be used: {os.strerror(error.errno or 0)}") from error
     return target.name
@@ -54,12 +55,15 @@ def newest(database: Database) -> Copy | None:
 
 
 def abandoned(database: Database) -> list[Path]:
-    """Return what copies left that were killed more than a day ago."""
-    name = re.compile(r"\." + re.escape(database.name) + r"-\d{8}T\d{12}Z(-scheduled)?\.db\.\d+\.partial(-\w+)?", re.ASCII)
+    """Return what copies left that were killed, or were removed without their sum, more than a day ago."""
+    copy = re.escape(database.name) + r"-\d{8}T\d{12}Z(-scheduled)?\.db"
+    partial = re.compile(rf"\.{copy}\.\d+\.partial(-\w+)?", re.ASCII)
+    alone = re.compile(copy + re.escape(sums.ENDING), re.ASCII)
     found = []
-    for file in backups(database).glob(".*"):
+    for file in backups(database).glob("*"):
+        left = partial.fullmatch(file.name) or (alone.fullmatch(file.name) and not file.with_suffix("").exists())
         with suppress(FileNotFoundError):
-            if name.fullmatch(file.name) and time.time() - file.stat().st_mtime > ABANDONED_S:
+            if left and time.time() - file.stat().st_mtime > ABANDONED_S:
                 found.append(file)
     return found
 

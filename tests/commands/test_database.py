@@ -223,7 +223,7 @@ def test_dropping_keeps_the_last_three_copies_and_each_comes_back_by_its_name(pr
         kept.append((program.drop(), rows))
         assert program.tweets() == []
     folder = program.file.parent / "backups"
-    assert sorted(file.name for file in folder.iterdir()) == [name for name, _ in kept[-3:]]
+    assert sorted(file.name for file in folder.glob("*.db")) == [name for name, _ in kept[-3:]]
     for name, rows in reversed(kept[-3:]):
         assert program.run("database", "restore", name) == (0, [], [])
         assert program.tweets() == rows

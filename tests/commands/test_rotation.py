@@ -38,9 +38,10 @@ keep_scheduled(Database(sys.argv[1]), kept=1)
 
 
 def kept(program: Program) -> list[str]:
-    """Return the names in the folder of copies, sorted."""
+    """Return the names in the folder of copies but those of their sums, sorted."""
     folder = program.file.parent / "backups"
-    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+    names = (file.name for file in folder.iterdir()) if folder.exists() else ()
+    return sorted(name for name in names if not name.endswith("sha256"))
 
 
 def refusal(program: Program) -> str:
@@ -101,7 +102,7 @@ def test_copies_and_their_folder_are_their_owners_alone(filled: Program, tmp_pat
         os.umask(before)
     folder = filled.file.parent / "backups"
     for file in (*(folder / name for name in names), tmp_path / "copy.db"):
-        assert file.stat().st_mode & 0o777 == 0o600
+        assert [each.stat().st_mode & 0o777 for each in (file, file.with_name(f"{file.name}.sha256"))] == [0o600] * 2
         assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -177,11 +178,14 @@ def test_a_copy_that_is_killed_leaves_the_older_ones_and_no_half_file_under_a_na
     assert kept(filled) == [half, again]
     journal = folder / f"{half}-journal"
     journal.touch()
+    alone = folder / "tweets-20251231T000000000000Z-scheduled.db.sha256"
+    alone.touch()
     for age, left in ((23, [half, journal.name]), (25, [])):
-        for file in (folder / half, journal):
+        for file in (*folder.glob(".*"), alone):
             os.utime(file, (time.time() - age * 3600,) * 2)
         again = keep_scheduled(database, kept=1)
-        assert kept(filled) == [*left, again]
+        assert (kept(filled), alone.exists()) == ([*left, again], bool(left))
+    assert sorted(file.name for file in folder.iterdir()) == [again, f"{again}.sha256"]
 
 
 def test_a_busy_database_is_copied_and_its_writers_go_on(filled: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_the_newest_copy_is_restored_and_served_and_the_service_is_left_alone(
         assert ran.stdout.splitlines() == [f"drill passed: {count} tweets in {copy}, {count} in the service now"]
         assert live.get("/tweets", headers=headers).content == before.content
     assert len(emulator.requests) == sold
-    assert sorted(file.name for file in (tmp_path / "backups").iterdir()) == [older, copy]
+    assert sorted(file.name for file in (tmp_path / "backups").glob("*.db")) == [older, copy]
 
 
 def test_without_a_scheduled_copy_the_drill_makes_one(drill: Drill, tmp_path: Path) -> None:
