@@ -34,13 +34,12 @@ def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
     A removed tweet's links go with it.
     """
     with recounted(session, ROLLUPS, ids):
-        before = _versions(session, ids)
+        before = _texts(session, ids)
         yield
         session.flush()
-        changed = [own for own, version in _versions(session, ids).items() if before.get(own) != version]
+        changed = {own: text for own, text in _texts(session, ids).items() if before.get(own) != text}
         session.execute(delete(TweetHashtag).where(among(TweetHashtag.tweet_id, changed)))
-        texts = select(Tweet.id, Tweet.text).where(among(Tweet.id, changed))
-        _link(session, ((row.id, row.text) for row in session.execute(texts)))
+        _link(session, changed.items())
 
 
 def follow_rules(session: Session) -> None:
@@ -94,9 +93,8 @@ def misnamed(session: Session) -> int:
     return sum(hashtags.key(tag) != key for tag, key in session.execute(select(Hashtag.tag, Hashtag.key)))
 
 
-def _versions(session: Session, ids: Collection[int]) -> dict[int, int]:
-    """Return which versions of the tweets with these ids are shown: a version has one text."""
-    return {row.id: row.version for row in session.execute(select(Tweet.id, Tweet.version).where(among(Tweet.id, ids)))}
+def _texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+    return {row.id: row.text for row in session.execute(select(Tweet.id, Tweet.text).where(among(Tweet.id, ids)))}
 
 
 def _link(session: Session, texts: Iterable[tuple[int, str]]) -> Links:

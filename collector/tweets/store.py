@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ def store(session: Session, finds: Iterable[Find], authors: Iterable[AuthorSeen]
     known = [find for find in merged if not met.isdisjoint(find.tweet.versions)] if met else []
     added = len(new) + (_renew_all(session, known, run_id) if known else 0)
     payloads.keep(session, versions, {find.tweet.id for find in merged}, observed)
-    _replace_stand_ins(session, observed)
+    payloads.show(session, _again(versions, known) | _replace_stand_ins(session, observed), versions)
     bury_found(session, buried, people)
     for tweet_id in scrubbed:
         scrub_location(session, tweet_id)
@@ -57,6 +58,12 @@ def _met(session: Session, merged: Sequence[Find]) -> set[int]:
     """Return those ids of versions under which a tweet is stored."""
     ids = [version for find in merged for version in find.tweet.versions]
     return set(session.scalars(select(Tweet.id).where(among(Tweet.id, ids))))
+
+
+def _again(finds: Sequence[Find], known: Sequence[Find]) -> set[int]:
+    """Return the tweets that were found before, or more than once."""
+    times = Counter(find.tweet.id for find in (*finds, *known))
+    return {tweet_id for tweet_id, count in times.items() if count > 1}
 
 
 def _add(session: Session, finds: Sequence[Find], run_id: int) -> None:
@@ -141,10 +148,10 @@ def _observe(session: Session, authors: Sequence[AuthorSeen]) -> None:
         show_followers(session, before)
 
 
-def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
-    """Give the tweets of an author who was known by username only to the author whose id is known now."""
+def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> set[int]:
+    """Give the tweets of an author who was known by username only to the author whose id is known now; return which."""
     if session.scalar(_ANY_STAND_IN) is None:
-        return
+        return set()
     real = {stand_in_id(author.username): author.id for author in authors if author.username and author.id >= 0}
     gone = session.execute(select(*(getattr(Author, name) for name in OBSERVED)).where(among(Author.id, real))).all()
     _observe(session, [AuthorSeen(real[stand_in], *seen) for stand_in, *seen in gone])
@@ -154,6 +161,7 @@ def _replace_stand_ins(session: Session, authors: Sequence[AuthorSeen]) -> None:
         execute_many(session, _ANOTHER_AUTHOR, {"key": stand_ins, "author_id": [real[stand_in] for stand_in in stand_ins]})
         align(session, theirs)
     session.execute(delete(Author).where(among(Author.id, stand_ins)))
+    return set(theirs)
 
 
 def _rash(find: Find) -> TagRef | None:
