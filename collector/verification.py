@@ -1,4 +1,4 @@
-"""`database verify`: recounts every aggregate against the rows, and the ledger against the collections."""
+"""`database verify`: recounts aggregates against rows and the ledger against collections, and compares rows with payloads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CompoundSelect, and_, exists, func, or_, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.money import ledger
 from collector.money.prices import Billing
-from collector.tweets import hashtags, index_check, presence, repeated, rollups
+from collector.tweets import hashtags, index_check, payload_check, presence, repeated, rollups
 from collector.tweets.counts import Query
 from models import (
     AuthorTombstone,
@@ -40,8 +41,20 @@ MOST_SHOWN = 5
 
 def faults(database: Database, billing: Billing) -> list[str]:
     """Return in words what is wrong, nothing where all is right; reads one state of the database."""
-    with database.reading() as session:
-        return [fault for check in _CHECKS for fault in check(session, billing)]
+    return list(each_fault(database, billing))
+
+
+def each_fault(database: Database, billing: Billing) -> Iterator[str]:
+    """Say what is wrong as it is found; raises DatabaseUnavailable.
+
+    What can't be read at all is wrong as well: a table's column that goes by another name, text in place of a number.
+    """
+    try:
+        with database.reading() as session:
+            for check in _CHECKS:
+                yield from check(session, billing)
+    except (DBAPIError, ValueError, TypeError, LookupError) as error:
+        yield f"the database is damaged: {getattr(error, 'orig', error)!r}"
 
 
 def _file(session: Session, _billing: Billing) -> Iterator[str]:
@@ -155,7 +168,11 @@ def _words(session: Session, _billing: Billing) -> Iterator[str]:
     return index_check.faults(session)
 
 
-_CHECKS = (_file, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
+def _payloads(session: Session, _billing: Billing) -> Iterator[str]:
+    return payload_check.faults(session)
+
+
+_CHECKS = (_file, _payloads, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
 
 
 def _days() -> Query:

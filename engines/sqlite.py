@@ -280,6 +280,7 @@ def _failure(error: Exception) -> DatabaseUnavailable | None:
         "readonly": DatabaseUnavailable("the database is read-only"),
         "disk i/o": DiskFailed("the disk of the database fails"),
         "malformed": DatabaseDamaged("the database is damaged"),
+        "could not decode": DatabaseDamaged("the database is damaged"),
         "not a database": DatabaseDamaged("the database's file is no database"),
         "no such table": DatabaseNotMigrated("the database is not migrated"),
     }

@@ -117,11 +117,20 @@ def authors(users: Iterable[Object], refused: Refusals, *, observed: datetime) -
     seen: dict[int, AuthorSeen] = {}
     for user in users:
         try:
-            if author := _author(user, observed):
-                seen[author.id] = author._replace(payload=_packed(user))
+            if found := author(user, observed):
+                seen[found.id] = found._replace(payload=_packed(user))
         except Unreadable as error:
             refused.add(f"{error} (author {_shown(user.get('id'))})")
     return tuple(seen.values())
+
+
+def author(user: Object, observed: datetime) -> AuthorSeen | None:
+    """Read an author, if they have an id; raises Unreadable for a name that can't be stored."""
+    user_id = number(user.get("id"))
+    if user_id is None:
+        return None
+    followers = number(mapping(user.get("public_metrics")).get("followers_count"))
+    return AuthorSeen(user_id, named(user), name(user, "name"), followers, observed)
 
 
 def _packed(user: Object) -> bytes | None:
@@ -227,14 +236,6 @@ def _ids(objects: Iterable[Object]) -> frozenset[int]:
 def _shown(value: object) -> str:
     """Return an id that could not be read, short and on one line."""
     return "".join(filter(str.isprintable, str(value)[:20])) if isinstance(value, str | int | None) else "that is no text"
-
-
-def _author(user: Object, observed: datetime) -> AuthorSeen | None:
-    user_id = number(user.get("id"))
-    if user_id is None:
-        return None
-    followers = number(mapping(user.get("public_metrics")).get("followers_count"))
-    return AuthorSeen(user_id, named(user), name(user, "name"), followers, observed)
 
 
 def _versions(post: Object, version: int) -> tuple[int, ...]:
