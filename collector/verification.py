@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CompoundSelect, and_, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, or_, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -76,26 +76,23 @@ def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    if count := hashtags.misfiled(session):
-        yield f"{count} tweets are not filed under the hashtags of their text"
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.misfiled(session))
     if count := hashtags.misnamed(session):
         yield f"{count} hashtags are not filed under their name"
 
 
 def _repeated(session: Session) -> Iterator[str]:
     """Look at what tweets and links repeat, and at whether each tweet is within the range of its hour."""
-    others = {
-        "tweets don't show the followers of their author": Tweet.followers.is_distinct_from(repeated.FOLLOWERS),
-        "tweets are outside of the range of their hour": ~exists().where(
-            IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id)
-        ),
-    }
-    for what, condition in others.items():
-        if count := session.scalar(select(func.count()).select_from(Tweet).where(condition)):
-            yield f"{count} {what}"
-    links = select(func.count()).select_from(TweetTag).where(TweetTag.created.is_distinct_from(repeated.CREATED))
-    if count := session.scalar(links):
-        yield f"{count} links of tags don't say when their tweet was created"
+    hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
+    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(repeated.CREATED))
+    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(repeated.FOLLOWERS))
+    yield from _named(session, "is outside of the range of its hour", ~hours)
+    yield from _named(session, "has links of tags that don't say when it was created", Tweet.id.in_(moved))
+
+
+def _named(session: Session, what: str, condition: ColumnElement[bool]) -> Iterator[str]:
+    """Name each tweet of which something is so."""
+    yield from (f"tweet {own}: {what}" for own in session.scalars(select(Tweet.id).where(condition)))
 
 
 def _ledger(session: Session, billing: Billing) -> Iterator[str]:
@@ -132,26 +129,19 @@ def _tweets(session: Session, _billing: Billing) -> Iterator[str]:
     wrong = select(Run.id, Run.tweets_added, added).where(Run.kind == "collection", Run.tweets_added != added)
     for run_id, total, by_tag in session.execute(wrong):
         yield f"collection {run_id}: {total} tweets added, {by_tag} by its tags"
-    twice = select(func.count()).select_from(Version).join(Tweet, Tweet.id == Version.id)
-    if count := session.scalar(twice):
-        yield f"{count} tweets are stored under a later version's id beside their first"
-    nameless = select(func.count()).select_from(Tweet).where(Tweet.rash_id.is_(None), Tweet.id.in_(select(TweetTag.tweet_id)))
-    if count := session.scalar(nameless):
-        yield f"{count} tweets were found by a tag and don't say by which first"
+    yield from _named(session, "is stored under a later version's id beside its first", Tweet.id.in_(select(Version.id)))
+    found = Tweet.id.in_(select(TweetTag.tweet_id))
+    yield from _named(session, "was found by a tag and doesn't say by which first", and_(Tweet.rash_id.is_(None), found))
     yield from _deletions(session)
 
 
 def _deletions(session: Session) -> Iterator[str]:
     whole, geo = (select(Tombstone.id).where(Tombstone.geo_only == kind) for kind in (False, True))
     located = or_(Tweet.country.is_not(None), Tweet.country_code.is_not(None))
-    found = {
-        "tweets are stored that were deleted": or_(Tweet.id.in_(whole), Tweet.version.in_(whole)),
-        "tweets are stored whose author was deleted": Tweet.author_id.in_(select(AuthorTombstone.author_id)),
-        "tweets have a country that was deleted": and_(Tweet.id.in_(geo), located),
-    }
-    for what, condition in found.items():
-        if count := session.scalar(select(func.count()).select_from(Tweet).where(condition)):
-            yield f"{count} {what}"
+    yield from _named(session, "is stored though it was deleted", or_(Tweet.id.in_(whole), Tweet.version.in_(whole)))
+    people = select(AuthorTombstone.author_id)
+    yield from _named(session, "is stored though its author was deleted", Tweet.author_id.in_(people))
+    yield from _named(session, "has a country that was deleted", and_(Tweet.id.in_(geo), located))
 
 
 def _listings(session: Session, _billing: Billing) -> Iterator[str]:

@@ -74,18 +74,17 @@ def clear(session: Session) -> None:
         session.execute(delete(table))
 
 
-def misfiled(session: Session) -> int:
-    """Return how many tweets are not filed under exactly the hashtags of their text."""
+def misfiled(session: Session) -> Iterator[int]:
+    """Give the ids of the tweets that are not filed under exactly the hashtags of their text."""
     names = {number: key for number, key in session.execute(select(Hashtag.id, Hashtag.key))}  # noqa: C416 (a dict of rows)
-    wrong, after = 0, -1
+    after = -1
     while texts := session.execute(_TEXTS.where(Tweet.id > after)).all():
         filed: dict[int, set[str | None]] = {row.id: set() for row in texts}
         links = select(TweetHashtag.tweet_id, TweetHashtag.hashtag_id)
         for own, hashtag in session.execute(links.where(TweetHashtag.tweet_id.between(texts[0].id, texts[-1].id))):
             filed[own].add(names.get(hashtag))
-        wrong += sum(hashtags.hashtags(row.text).keys() != filed[row.id] for row in texts)
+        yield from (row.id for row in texts if hashtags.hashtags(row.text).keys() != filed[row.id])
         after = texts[-1].id
-    return wrong
 
 
 def misnamed(session: Session) -> int:
