@@ -21,7 +21,8 @@ from telemetry.requests import request_id
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER = {"Retry-After": "5"}
+RETRY_AFTER_S, REPAIRED_S = 5, 60
+"""What is busy or away is asked again soon, what somebody has to see to, later."""
 KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After", "Location")
 PLAIN = {
     404: "there is nothing at this path",
@@ -43,6 +44,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(NothingTracked, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(CollectionRunning, _running)
     app.register_error_handler(Exception, _unexpected)
+    app.after_request(_told_when_to_try_again)
 
 
 def problem_response(
@@ -74,7 +76,14 @@ def _unavailable(error: Exception) -> Response:
     log.warning(
         "database unavailable", extra={"reason": error.in_full if isinstance(error, DatabaseUnavailable) else str(error)}
     )
-    return problem_response(503, str(error), headers=RETRY_AFTER)
+    return problem_response(503, str(error), headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _told_when_to_try_again(response: Response) -> Response:
+    """Let every 503 of the app say after how many seconds to try again, whoever made it."""
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers.setdefault("Retry-After", str(REPAIRED_S))
+    return response
 
 
 def _running(error: CollectionRunning) -> Response:
