@@ -25,6 +25,10 @@ class DatabaseAway(DatabaseUnavailable):
     """Nobody answers who may write, or the connection broke: whether the last transaction was committed is not known."""
 
 
+class DatabaseRefused(DatabaseUnavailable):
+    """The database refuses this program as the two are set up: trying again doesn't help before somebody has changed that."""
+
+
 class QueryTooLong(DatabaseUnavailable):
     """A question took longer than it may."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from alchemy import DatabaseRevision, DatabaseUnavailable
+from alchemy import DatabaseDamaged, DatabaseRefused, DatabaseRevision, DatabaseUnavailable
 from collector.collector import CollectionRunning, NothingTracked
 from collector.copies.backups import BackupRefused
 from collector.sources import SourceRefused
@@ -35,7 +35,7 @@ def handle_errors(app: Flask) -> None:
     """Answer every exception as a problem, on every path."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(BadInput, lambda error: problem_response(400, str(error), errors=error.faults))
-    app.register_error_handler(DatabaseUnavailable, _unavailable)
+    app.register_error_handler(DatabaseUnavailable, _database_unavailable)
     app.register_error_handler(DatabaseRevision, _unavailable)
     app.register_error_handler(BackupRefused, _unavailable)
     app.register_error_handler(TweetsReplaced, _unavailable)
@@ -70,6 +70,12 @@ def _http(error: HTTPException) -> Response:
     ours = "description" in vars(error)
     detail = str(error.description) if ours and error.description else PLAIN.get(status, HTTPStatus(status).phrase.lower())
     return problem_response(status, detail, headers={k: v for k, v in response.headers if k in KEPT_HEADERS})
+
+
+def _database_unavailable(error: DatabaseUnavailable) -> Response:
+    log.warning("database unavailable", extra={"reason": error.in_full})
+    lasts = isinstance(error, (DatabaseRefused, DatabaseDamaged))
+    return problem_response(503, str(error), headers={"Retry-After": str(REPAIRED_S if lasts else RETRY_AFTER_S)})
 
 
 def _unavailable(error: Exception) -> Response:
