@@ -29,6 +29,7 @@ from guard.tokens import texts_of, weak
 from middleware.answers import Answers
 from middleware.capacity import bound
 from middleware.time_limit import TimeLimit
+from queries.batches import TweetsReplaced
 from queries.newest import Newest
 from server.listening import listen
 from server.serving import serve
@@ -38,6 +39,8 @@ from telemetry.requests import Observer, context, note_routes
 from text.secrets import Secrets
 
 log = logging.getLogger(__name__)
+
+OUTSIDE = (DatabaseUnavailable, DatabaseRevision, TweetsReplaced)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -84,7 +87,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
     door = guard(app, settings, secrets.learn)
-    app.wsgi_app = proxied(Observer(door, metrics), settings)  # type: ignore[method-assign]
+    app.wsgi_app = proxied(Observer(door, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, upkeep, metrics, snapshots)

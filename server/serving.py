@@ -33,7 +33,8 @@ CONNECTIONS, OTHER_FILES = 4096, 256
 DRAIN_S, CLOSING_S, PARENT_S = 30, 5, 1.0
 SILENT_MS, LARGEST_HEADERS = 10_000, 64 * 1024
 ENDS = (signal.SIGTERM, signal.SIGINT)
-LOGGING = {"handlers": {}, "formatters": {}, "loggers": {"_granian": {"propagate": True}}}
+LOGGERS = {"_granian": {"propagate": True}, "_granian.utils": {"level": "CRITICAL"}}  # the second repeats what the app logs
+LOGGING = {"handlers": {}, "formatters": {}, "loggers": LOGGERS}
 
 Application = Callable[..., Iterable[bytes]]
 Load = Callable[[], tuple[Application, Work]]

@@ -32,10 +32,15 @@ _current: ContextVar[Environ | None] = ContextVar("request", default=None)
 
 
 class Observer:
-    """A WSGI middleware that gives each request an id, answers with it, and records it once its answer is at its end."""
+    """A WSGI middleware that gives each request an id, answers with it, and records it once its answer is at its end.
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], metrics: HttpMetrics) -> None:
-        self._app, self._metrics = app, metrics
+    An answer that breaks off is logged with its stack trace, unless by one of the failures that are `outside` of our own code.
+    """
+
+    def __init__(
+        self, app: Callable[..., Iterable[bytes]], metrics: HttpMetrics, outside: tuple[type[Exception], ...] = ()
+    ) -> None:
+        self._app, self._metrics, self._outside = app, metrics, outside
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request. An answer that is a list is whole; another one ends when it is closed."""
@@ -49,7 +54,7 @@ class Observer:
         if isinstance(answer, list):
             seen.end(sum(map(len, answer)))
             return answer
-        return _Stream(answer, seen)
+        return _Stream(answer, seen, self._outside)
 
 
 class _Seen:
@@ -83,8 +88,9 @@ class _Seen:
 class _Stream:
     """An answer in parts, whose bytes are counted. What breaks it off breaks the connection too."""
 
-    def __init__(self, parts: Iterable[bytes], seen: _Seen) -> None:
+    def __init__(self, parts: Iterable[bytes], seen: _Seen, outside: tuple[type[Exception], ...]) -> None:
         self._parts, self._iterator, self._seen, self._size, self._open = parts, iter(parts), seen, 0, True
+        self._outside = outside
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -94,8 +100,8 @@ class _Stream:
             part = next(self._iterator)
         except StopIteration:
             raise
-        except Exception:
-            log.exception("an answer broke off")
+        except Exception as error:
+            self._note(error)
             raise
         self._size += len(part)
         return part
@@ -108,8 +114,15 @@ class _Stream:
                 close = getattr(self._parts, "close", None)
                 if close:
                     close()
+            except Exception as error:
+                self._note(error)
+                raise
             finally:
                 self._seen.end(self._size)
+
+    def _note(self, error: Exception) -> None:
+        trace = None if isinstance(error, self._outside) else error
+        log.error("an answer broke off", exc_info=trace, extra={"reason": str(error)})
 
 
 def note_routes(app: Flask) -> None:

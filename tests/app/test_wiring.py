@@ -73,6 +73,7 @@ def test_streams_whose_tweets_go_away_do_not_look_whole(tmp_path: Path, service:
         with closing(stream), pytest.raises((DatabaseUnavailable, TweetsReplaced)):
             list(stream)
     assert service.log.read_text().count("an answer broke off") == len(streams)
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_after_a_start_no_state_is_taken_for_one_of_before(tmp_path: Path, emulator: Emulator) -> None:

@@ -126,3 +126,4 @@ def test_a_stream_that_breaks_off_is_noticed_by_its_client(tmp_path: Path, emula
         whole = begun + b"".join(iter(lambda: client.recv(65536), b""))
     assert not whole.endswith(b"0\r\n\r\n")
     assert "an answer broke off" in running.log.read_text()
+    assert "Traceback" not in running.log.read_text()
