@@ -20,14 +20,17 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import ArgumentError
 
-from engines.errors import DatabaseUnavailable
+from engines.errors import DatabaseRefused
+from engines.failures import POOLED
 from engines.limits import left
 from engines.linked import Linked
+from engines.pooler import shares_sessions
 from engines.watch import Watch
 
 CONNECT_TIMEOUT_S = 2
 RESTED_S = 0.5
 APPLICATION = "hashtag-monitor"
+OLDEST_SERVER = 15
 LONGEST_ANSWER_MS = 10_000
 """Of a single question, which is outside of a transaction; those have their own limits."""
 _SETTINGS = f"""
@@ -84,6 +87,7 @@ class Members:
         self._first, self._change = 0, threading.Lock()
         self.timeline = 0
         self._away = (-math.inf, "")
+        self._looked_at = set[Member]()
 
     def connection(self, member: Member, **more: Any) -> Linked:
         """Connect to one member, outside of any transaction; raises psycopg.OperationalError, at once for one that rests."""
@@ -92,15 +96,30 @@ class Members:
         if not self.watch.may_try(address):
             raise psycopg.OperationalError(f"{member.host} let somebody wait for too long and is left alone for a moment")
         try:
-            connection = Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
+            connection = self._connect(member, more)
         except psycopg.errors.ConnectionTimeout:
             self.watch.rest(address)
             raise
         connection.adapters.register_loader("numeric", _Whole)
-        _agree(connection)
+        try:
+            _agree(connection)
+            self._check_pooler(connection, member, more)
+        except BaseException:
+            connection.close()
+            raise
         connection.watch, connection.address = self.watch, address
         self.watch.trust(address)
         return connection
+
+    def _check_pooler(self, connection: Linked, member: Member, more: Mapping[str, Any]) -> None:
+        """Look once whether a pooler gives each connection a session of its own; raises DatabaseRefused."""
+        if member not in self._looked_at:
+            if shares_sessions(connection, lambda: self._connect(member, more)):
+                raise DatabaseRefused(f"the database refuses the service: {POOLED}")
+            self._looked_at.add(member)
+
+    def _connect(self, member: Member, more: Mapping[str, Any]) -> Linked:
+        return Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
 
     def primary(self) -> Linked:
         """Connect to the primary, trying first who was it last; raises psycopg.OperationalError.
@@ -152,9 +171,10 @@ def _timeline(connection: Linked) -> int:
 
 
 def _agree(connection: Linked) -> None:
-    """Let times come as the driver reads them, whatever the server or the user is set to; raises DatabaseUnavailable."""
-    encoding = connection.info.parameter_status("server_encoding")
+    """Let times come as the driver reads them, whatever the server or the user is set to; raises DatabaseRefused."""
+    release, encoding = (connection.info.parameter_status(name) or "" for name in ("server_version", "server_encoding"))
+    if connection.info.server_version // 10_000 < OLDEST_SERVER:
+        raise DatabaseRefused(f"the database's server is PostgreSQL {release.split()[0]}: {OLDEST_SERVER} or newer is needed")
     if encoding != "UTF8":
-        connection.close()
-        raise DatabaseUnavailable(f"the database's encoding is {encoding}: make it with ENCODING 'UTF8'")
+        raise DatabaseRefused(f"the database's encoding is {encoding}: make it with ENCODING 'UTF8'")
     connection.execute(_SETTINGS)

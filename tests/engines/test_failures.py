@@ -74,3 +74,10 @@ def test_what_passes_is_worth_another_try(told: str) -> None:
     assert PASSING[told] in str(failure)
     assert str(failure).endswith(": try again in a few seconds")
     assert not any(secret in str(failure) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("kind", [psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement])
+def test_sessions_that_are_mixed_up_while_the_service_runs_are_told_as_a_poolers_mode(kind: type[psycopg.Error]) -> None:
+    failure = failure_of(kind("prepared statement _pg3_0"))
+    assert isinstance(failure, DatabaseRefused)
+    assert "pool_mode = session" in str(failure)
