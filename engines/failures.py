@@ -89,6 +89,7 @@ _FAILURES: dict[str, tuple[type[DatabaseUnavailable], str]] = {
     "53300": (DatabaseAway, f"the database takes no connection now, too many connections: {AGAIN}"),
     "53": (DatabaseUnavailable, "the database has no more room for work"),
     "58": (DatabaseUnavailable, "the disk of the database fails"),
+    "XX000": (DatabaseUnavailable, "the server of the database failed, or its disk is full: its log says more"),
     "XX": (DatabaseDamaged, "the database is damaged"),
     "42501": (
         DatabaseRefused,
@@ -122,6 +123,7 @@ _REASONS = {
         "too many connections",
     ),
     r"starting up|(yet|system is not) accepting connections": (_Kind.NOT_NOW, "the server is starting up"),
+    r"could not (write|extend|create)|No space left": (_Kind.NOT_NOW, "its disk is full or fails"),
     r"is shutting down": (_Kind.NOT_NOW, "the server is shutting down"),
     r"in recovery mode": (_Kind.NOT_NOW, "the server recovers from a crash"),
     r"session is (not read-write|read-only)|of before a failover": (_Kind.STANDBY, ""),

@@ -40,6 +40,8 @@ READ_PATIENCE_S = 5.0
 LONGEST_WRITE_S = 600.0
 TIMES_PATIENCE = 4
 """So many times as long as a change is tried may each of its questions take."""
+REPAIRED_S = 2.0
+"""How long a change waits before it is tried again where somebody has to see to the server, as to a full disk."""
 
 _LIMITS = "SET LOCAL statement_timeout = {longest}; SET LOCAL lock_timeout = {milliseconds}"
 _WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; {_LIMITS}"
@@ -138,11 +140,12 @@ class PostgreSQL:
                     self._leave(session, mark)
                 return given[0]
             except DatabaseUnavailable as error:
-                again = isinstance(error, (DatabaseAway, DatabaseBusy)) or bool(given)
-                if not again or time.monotonic() + TRIED_AGAIN_S > deadline:
+                passes = isinstance(error, (DatabaseAway, DatabaseBusy))
+                pause = TRIED_AGAIN_S if passes else REPAIRED_S
+                if not (passes or given) or time.monotonic() + pause > deadline:
                     raise
                 log.warning("transaction is tried again", extra={"reason": str(error)})
-                time.sleep(TRIED_AGAIN_S)
+                time.sleep(pause)
 
     def _leave(self, session: Session, mark: str) -> None:
         """Leave a mark of this thread, which does one change at a time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from alchemy import DatabaseAway, DatabaseRefused
+from alchemy import DatabaseAway, DatabaseDamaged, DatabaseRefused
 from engines.failures import AWAY, BROKE, failure_of
 
 AT = 'connection failed: connection to server at "10.9.8.7", port 5432 failed: '
@@ -44,6 +44,7 @@ PASSING = {
     f"{AT}FATAL:  the database system is not yet accepting connections": "starting up",
     f"{AT}FATAL:  the database system is shutting down": "shutting down",
     f"{AT}FATAL:  the database system is in recovery mode": "recovers from a crash",
+    f"{AT}FATAL:  could not write init file": "takes no connection now, its disk is full or fails",
     f"{AT}ВАЖНО:  неизвестно": "takes no connection now, the log has the reason",
     NOBODY: "no primary of the database answers, connection refused",
     "failed to resolve host 'certificate': [Errno -2] Name or service not known": "host name unknown",
@@ -81,3 +82,8 @@ def test_sessions_that_are_mixed_up_while_the_service_runs_are_told_as_a_poolers
     failure = failure_of(kind("prepared statement _pg3_0"))
     assert isinstance(failure, DatabaseRefused)
     assert "pool_mode = session" in str(failure)
+
+
+def test_a_server_that_can_not_write_is_not_called_damaged() -> None:
+    assert "its disk is full" in str(failure_of(psycopg.errors.InternalError_("could not write init file")))
+    assert isinstance(failure_of(psycopg.errors.DataCorrupted("invalid page in block 7")), DatabaseDamaged)
