@@ -16,11 +16,12 @@ from alchemy import Database, DatabaseUnavailable
 from collector import lease, listings, tags
 from collector.listings import Stretch
 from collector.money import ledger
-from collector.money.ledger import SMALLEST_PAGE, Asked, Hold
+from collector.money.ledger import SMALLEST_PAGE, Asked, DayTurned, Hold
 from collector.money.prices import Billing
 from collector.terms import TagOrder
 from collector.values import Page
 from collector.x.client import Answer, Search, X
+from collector.x.clock import Days
 from collector.x.failures import Reach, XFailure
 from collector.x.parsing import page
 from collector.x.tries import Stopped, Tries
@@ -61,6 +62,7 @@ class Job:
     on_progress: OnProgress
     holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
+    renewals: lease.Renewals = field(default_factory=lease.Renewals)
 
     def write(self, change: Callable[[Session], T]) -> T:
         """Commit a change while the lease is this collection's; raises LeaseLost, DatabaseUnavailable.
@@ -72,11 +74,23 @@ class Job:
             lease.renew(session, self.token)
             return change(session)
 
-        return self.database.write(held, patience_s=lease.LASTS_S)
+        return self.renewals.renew(lambda: self.database.write(held, patience_s=lease.LASTS_S))
 
+    def days(self) -> Days:
+        """Return the days on which X may bill a request that is sent now."""
+        return self.x.clock.days(ahead=self.x.longest)
 
-class DayTurned(Exception):
-    """X's day has ended since a page was asked for that X may have sold: asked again, it costs once more."""
+    def look(self, hold: Hold) -> Days:
+        """Return the days on which X may bill a page that is sent for now: the process may have stood still meanwhile.
+
+        Raises LeaseLost, Stopped, DatabaseUnavailable, and DayTurned where some are not reserved.
+        """
+        self.renewals.look(lambda: self.write(lambda _session: None))
+        if self.stop.is_set():
+            raise Stopped
+        if not hold.days.cover(self.days()):
+            raise DayTurned
+        return self.x.clock.days()
 
 
 class Untracked(Exception):
@@ -84,11 +98,12 @@ class Untracked(Exception):
 
 
 class Purchase(NamedTuple):
-    """A page that X sold, its answer, and its reservation; `hold.again` where X may have sold it before, too."""
+    """A page, its answer, its reservation (`hold.again` where X may have sold it before, too), and the days of its sale."""
 
     page: Page
     answer: Answer
     hold: Hold
+    days: Days
 
 
 class Next(NamedTuple):
@@ -127,7 +142,7 @@ class Buyer:
     def _reserve_next(self, stretch: Stretch, left: int, session: Session) -> tuple[Stretch | None, Hold | None]:
         job = self._job
         if not job.holds:
-            ledger.recover(session, job.billing, today=job.x.clock.now().date())  # nobody here will settle them
+            ledger.recover(session, job.billing, days=job.days())  # nobody here will settle them
         return self.reserve(session, stretch, left)
 
     def reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
@@ -142,24 +157,31 @@ class Buyer:
             return None, None
         search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
         asked = Asked(job.run_id, begun.id, str(search), search.max_results)
-        return begun, ledger.reserve(session, job.billing, asked, now=now)
+        return begun, ledger.reserve(session, job.billing, asked, days=job.days())
 
     def buy(self, stretch: Stretch, hold: Hold) -> Purchase:
-        """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one."""
-        search, sold = stretch.search(self.order.query, hold.posts), hold.again
+        """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one.
+
+        A page that X may have sold is asked for again on the same day only, for on another it costs once more.
+        """
+        search, job = stretch.search(self.order.query, hold.posts), self._job
+        sold, sent = hold.again, hold.days
+
+        def look() -> None:
+            nonlocal sold, sent
+            sent = job.look(hold)
+            sold = True  # unless X says that it refused
 
         def ask() -> Purchase:
             nonlocal sold
             before = sold
-            if before:
-                self._stay_in(hold)
-            sold = True  # unless X says that it refused
             try:
-                answer = self._job.x.search(search)
+                answer = job.x.search(search, look)
             except XFailure as failure:
                 sold = before or failure.sold
-                raise
-            return Purchase(self._read(search, answer), answer, hold._replace(again=before))
+                raise (failure if hold.days.sure or not sold else failure.for_good()) from failure.__cause__
+            days = job.x.clock.billed(answer.observed, sent)
+            return Purchase(self._read(search, answer), answer, hold._replace(again=before), days)
 
         with ExitStack() as unless_bought:
             unless_bought.callback(lambda: self.release(hold, sold=sold))
@@ -171,19 +193,10 @@ class Buyer:
             unless_bought.pop_all()
         return purchase
 
-    def _stay_in(self, hold: Hold) -> None:
-        """Let a page that X may have sold be asked for again on the same day only; the last moments of a day are waited out."""
-        clock = self._job.x.clock
-        while (clock.now() + self._job.x.longest).date() != hold.day:
-            if clock.now().date() != hold.day:
-                raise DayTurned
-            if self._job.stop.wait(SETTLED_CHECKED_EVERY_S):
-                raise Stopped
-
     def release(self, hold: Hold, *, sold: bool) -> None:
         """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
-        job, now = self._job, self._job.x.clock.now()
-        days = (now.date(), (now + job.x.longest).date()) if sold else None
+        job = self._job
+        days = job.days() if sold else None
         try:
             job.write(lambda session: ledger.release(session, hold, sold=days))
         except DatabaseUnavailable as error:

@@ -210,9 +210,8 @@ class Collector:
             if token is None:
                 raise CollectionRunning(runs.running(session))
             now = self.clock.now() if self.clock.known else x_now(session)
-            ledger.recover(session, self.order.billing, today=now.date())
-            bought = not ledger.empty(session)
-            ask_first = (bought and not self.clock.known) or bool(refused(session))
+            unsure = self.clock.in_doubt or not (self.clock.known or ledger.empty(session))
+            ask_first = unsure or bool(refused(session))
             run_id = runs.begin(session, orders, token=token)
             return Begun(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
 

@@ -133,4 +133,4 @@ def _bought(desk: Desk, one: Due, asked: Counting, micro: int) -> Counted:
         upsert(session, Count, [row | {"start": start, "counted": posts} for start, posts in hours])
         figures.changed(session)
 
-    return desk.buy(micro, lambda: desk.x.count(asked), keep)
+    return desk.buy(micro, lambda look: desk.x.count(asked, look), keep)

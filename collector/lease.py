@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -20,15 +21,43 @@ from models import Lease
 from queries.leases import COLLECTOR, FARTHEST_S, now_ms
 from sql.statements import upsert
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 LASTS_S = 60
 RENEWED_EVERY_S = 15
+FRESH_S = 1.0
 RESTORING = "(restore)"
 
 
 class LeaseLost(Exception):
     """Another holder has the lease; nothing more may be stored under it."""
+
+
+class Renewals:
+    """When a process last renewed its lease. Whoever is about to spend money looks first whether it is still its own."""
+
+    def __init__(self) -> None:
+        self._last = (time.monotonic(), time.time())
+
+    def renew(self, write: Callable[[], T]) -> T:
+        """Do what renews the lease, and note when."""
+        began = (time.monotonic(), time.time())
+        result = write()
+        self._last = began
+        return result
+
+    def look(self, write: Callable[[], object]) -> None:
+        """Renew the lease, unless that was just done, by both of this machine's clocks: one stands while it sleeps."""
+        limit = FRESH_S
+        while self._age() > limit:
+            self.renew(write)
+            limit = LASTS_S / 2  # a database may take its time
+
+    def _age(self) -> float:
+        monotonic, wall = self._last
+        return max(time.monotonic() - monotonic, time.time() - wall)
 
 
 def take(session: Session, holder: str, *, name: str = COLLECTOR) -> int | None:

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from collector import backfill, figures, listings, runs, sources
 from collector.backfill import Ids
-from collector.buying import Buyer, DayTurned, Job, Next, Progress, Purchase, Untracked
+from collector.buying import Buyer, Job, Next, Progress, Purchase, Untracked
 from collector.listings import Stretch
 from collector.money import ledger
-from collector.money.ledger import SMALLEST_PAGE, Bought, BudgetSpent
+from collector.money.ledger import SMALLEST_PAGE, Bought, BudgetSpent, DayTurned
 from collector.terms import TagOrder
 from collector.tweets.store import store
 from collector.values import Find, Page
@@ -99,13 +99,13 @@ class TagReader:
 
         The next page is reserved in it as well, so that each page takes one transaction.
         """
-        job, tag, (found, answer, hold) = self._job, self._order.tag, purchase
+        job, tag, (found, answer, hold, days) = self._job, self._order.tag, purchase
         left = min(self._left, stretch.wanted or self._left) - len(found.posts)
 
         def keep(session: Session) -> tuple[int, Bought, Next | None]:
             sources.claim(session, job.source)
             added = store(session, [Find(tweet, (tag,)) for tweet in found.tweets], found.authors, run_id=job.run_id)
-            bought = ledger.settle(session, job.billing, hold, day=answer.observed.date(), posts=found.posts, users=found.users)
+            bought = ledger.settle(session, job.billing, hold, days=days, posts=found.posts, users=found.users)
             rest = listings.advanced(
                 session,
                 self._buyer.order,
@@ -117,7 +117,7 @@ class TagReader:
                 capped=left < SMALLEST_PAGE,
             )
             runs.add(session, job.run_id, tag, added=added)
-            figures.page_stored(session, date=answer.observed, remaining=answer.rate_limit.remaining)
+            figures.page_stored(session, date=job.x.clock.now(), remaining=answer.rate_limit.remaining)
             return added, bought, None if rest is None else self._following(session, rest, left, last=last)
 
         added, bought, following = job.write(keep)

@@ -101,6 +101,7 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
     bought = select(Run.id, *(getattr(Run, name) for name in columns)).where(or_(Run.ceiling != 0, Run.posts != 0))
     yield from _compared(session, "spend per collection", bought, booked, width=len(columns))
     remembered = select(Purchase.day, Purchase.kind, func.count()).group_by(Purchase.day, Purchase.kind)
+    remembered = remembered.where(Purchase.kind.in_(["post", "user"]))
     days = {(row[0], kind): row[n] for row in session.execute(_days()) for n, kind in ((1, "post"), (2, "user"))}
     for day, kind, count in session.execute(remembered):
         if days.get((day, kind), 0) < count:

@@ -78,6 +78,8 @@ class Emulator:
         )
         self.clock = Clock(now)
         self._api = Api(self.settings, self.clock)
+        self.date_skew = 0.0
+        """Seconds by which the Date of the API's answers is ahead of the clock, behind it if negative."""
         self._requests = Requests()
         self._control = Control(self._api, self._requests)
         self._listener: Listener | None = None
@@ -214,4 +216,4 @@ class Emulator:
         now_ms = self.clock.now_ms()
         answer = self._api.answer(call, now_ms)
         self._requests.add(Request(snowflake.to_datetime(now_ms), call.method, call.path, call.params, answer.status))
-        return answer._replace(at_ms=now_ms)
+        return answer._replace(at_ms=now_ms + round(self.date_skew * 1000))

@@ -138,7 +138,7 @@ def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) 
     session.execute(delete(Reservation))
     for row in rows:
         if row["run_id"] in ids:
-            last = row["last"] or max(row["day"], today)
+            last = max(row["last"] or row["day"], today if row["in_flight"] else "")
             changed = {"id": None, "run_id": ids[row["run_id"]], "in_flight": False, "last": last, "listing_id": None}
             session.add(Reservation(**row | changed))
     session.flush()

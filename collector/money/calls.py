@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
@@ -18,11 +17,13 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseUnavailable
 from collector import lease, runs
 from collector.money import ledger
-from collector.money.ledger import BudgetSpent, Hold
+from collector.money.ledger import BudgetSpent, DayTurned, Hold
 from collector.money.prices import Billing
 from collector.x.app_only import AppOnly
-from collector.x.failures import Reach, XFailure
+from collector.x.clock import Days
+from collector.x.failures import XFailure
 from collector.x.tries import Patience, Stopped, Tries
+from queries.leases import CALLS
 
 LOOKED_EVERY_S = 0.2
 LONGEST_WAIT_S = 60.0
@@ -36,9 +37,9 @@ class Dated(Protocol):
 
 
 T = TypeVar("T", bound=Dated)
+R = TypeVar("R")
 
 
-LEASE = "calls"
 log = logging.getLogger(__name__)
 
 
@@ -55,25 +56,44 @@ class Desk(NamedTuple):
     run_id: int
     stop: threading.Event
     tries: Tries
+    token: int
+    renewals: lease.Renewals
 
-    def buy(self, micro: int, ask: Callable[[], T], keep: Callable[[Session, T], None]) -> T:
+    def buy(self, micro: int, ask: Callable[[Callable[[], None]], T], keep: Callable[[Session, T], None]) -> T:
         """Buy one call, keep what it brought, and return it; raises XFailure, BudgetSpent, Stopped, DatabaseUnavailable.
 
         One that X failed to answer is free and tried again. One whose answer is lost, or can't be stored, is not, and keeps its
-        reservation, for X may have charged for it.
+        reservation, for X may have charged for it. `ask` is given what it has to call right before the request is sent.
         """
-        hold, sold = self._reserved(micro), True
-        with ExitStack() as unless_kept:
-            unless_kept.callback(lambda: self._release(hold, sold=sold))
+        while True:
+            with suppress(DayTurned):
+                return self._bought(micro, ask, keep)
+
+    def _bought(self, micro: int, ask: Callable[[Callable[[], None]], T], keep: Callable[[Session, T], None]) -> T:
+        hold, sold = self._reserved(micro), False
+        sent = hold.days
+
+        def look() -> None:
+            nonlocal sold, sent
+            sent = self._look(hold)
+            sold = True  # unless X says that it refused
+
+        def ask_once() -> T:
+            nonlocal sold
             try:
-                answer = self.tries.ask(partial(_once, ask))
+                return _once(lambda: ask(look))
             except XFailure as failure:
                 sold = failure.sold
                 raise
 
+        with ExitStack() as unless_kept:
+            unless_kept.callback(lambda: self._release(hold, sold=sold))
+            answer = self.tries.ask(ask_once)
+            days = self.x.clock.billed(answer.observed, sent)
+
             def settle(session: Session) -> None:
                 lease.refuse_while_restoring(session)
-                ledger.settle_call(session, self.billing, hold, day=answer.observed.date(), micro=micro)
+                ledger.settle_call(session, self.billing, hold, days=days, micro=micro)
                 keep(session, answer)
 
             self.database.write(settle, patience_s=lease.LASTS_S)
@@ -86,19 +106,37 @@ class Desk(NamedTuple):
 
         def reserve(session: Session) -> Hold | None:
             lease.refuse_while_restoring(session)
-            return ledger.reserve_call(session, self.billing, self.run_id, micro, now=self.x.clock.now())
+            lease.renew(session, self.token, name=CALLS)
+            days = self.x.clock.days(ahead=self.x.longest)
+            return ledger.reserve_call(session, self.billing, self.run_id, micro, days=days)
 
         while not self.stop.is_set():
-            if hold := self.database.write(reserve):
+            if hold := self._held(reserve):
                 return hold
             if time.monotonic() > deadline:
                 raise BudgetSpent("what others have reserved leaves nothing of the budget: try again later")
             self.stop.wait(LOOKED_EVERY_S)
         raise Stopped
 
+    def _held(self, change: Callable[[Session], R]) -> R:
+        """Commit a change that renews the lease; raises Stopped where another process has it."""
+        try:
+            return self.renewals.renew(lambda: self.database.write(change))
+        except lease.LeaseLost as error:
+            raise Stopped from error
+
+    def _look(self, hold: Hold) -> Days:
+        """Return the days on which X may bill a call that is sent now; raises Stopped, DayTurned, DatabaseUnavailable."""
+        self.renewals.look(lambda: self._held(lambda session: lease.renew(session, self.token, name=CALLS)))
+        if self.stop.is_set():
+            raise Stopped
+        days = self.x.clock.days(ahead=self.x.longest)
+        if not hold.days.cover(days):
+            raise DayTurned
+        return self.x.clock.days()
+
     def _release(self, hold: Hold, *, sold: bool) -> None:
-        now = self.x.clock.now()
-        days = (now.date(), (now + self.x.longest).date()) if sold else None
+        days = self.x.clock.days(ahead=self.x.longest) if sold else None
         self.database.write(lambda session: ledger.release(session, hold, sold=days), patience_s=lease.LASTS_S)
 
 
@@ -107,9 +145,7 @@ def _once(ask: Callable[[], T]) -> T:
     try:
         return ask()
     except XFailure as failure:
-        if failure.sold and failure.reach is Reach.REQUEST:
-            raise XFailure(failure.kind, Reach.TAG, str(failure), sold=True) from failure
-        raise
+        raise (failure.for_good() if failure.sold else failure) from failure.__cause__
 
 
 @contextmanager
@@ -121,19 +157,20 @@ def open_desk(database: Database, x: AppOnly, billing: Billing, patience: Patien
 
     def take(session: Session) -> tuple[int, int]:
         lease.refuse_while_restoring(session)
-        token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
+        token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=CALLS)
         if token is None:
             raise DeskTaken("another process asks X for counts: try again in a minute")
-        ledger.recover_calls(session, today=x.clock.now().date())
+        ledger.recover_calls(session, days=x.clock.days(ahead=x.longest))
         return token, runs.chore(session)
 
+    renewals = lease.Renewals()
     token, run_id = database.write(take)
     try:
-        with lease.beating(database, token, stop.set, name=LEASE):
-            yield Desk(database, x, billing, run_id, stop, Tries(patience, stop, _tell, x.clock))
+        with lease.beating(database, token, stop.set, name=CALLS):
+            yield Desk(database, x, billing, run_id, stop, Tries(patience, stop, _tell, x.clock), token, renewals)
     finally:
         with suppress(DatabaseUnavailable):
-            database.write(lambda session: lease.give_back(session, token, name=LEASE))
+            database.write(lambda session: lease.give_back(session, token, name=CALLS))
 
 
 def _tell(failure: XFailure) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -81,11 +81,14 @@ class AppOnly:
         self.clock, self.longest = clock or XClock(), access.longest
         self._access, self._clients = access, Clients(access, self.clock)
 
-    def count(self, asked: Counting) -> Counted:
-        """Return hourly counts: a call that X charges for. Those of the archive come in pages, newest first."""
+    def count(self, asked: Counting, look: Callable[[], None] = lambda: None) -> Counted:
+        """Return hourly counts: a call that X charges for. Those of the archive come in pages, newest first.
+
+        Raises XFailure, and what `look` raises right before the request is sent.
+        """
         client = self._clients.app_only()
         period = {"start_time": _rfc3339(asked.start), "end_time": _rfc3339(asked.end)}
-        with failures_named():
+        with failures_named(), self._clients.before_sending(look):
             if asked.archive:
                 token = {"next_token": asked.next_token} if asked.next_token else {}
                 ARCHIVE_PACE.wait()

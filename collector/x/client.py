@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -74,10 +74,13 @@ class X:
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock)
 
-    def search(self, asked: Search) -> Answer:
-        """Return one page, newest first; raises XFailure. Whatever X answers tells its time."""
+    def search(self, asked: Search, look: Callable[[], None] = lambda: None) -> Answer:
+        """Return one page, newest first; raises XFailure, and what `look` raises right before the request is sent.
+
+        Whatever X answers tells its time.
+        """
         ask = self._search_all if asked.archive else self._search_recent
-        with failures_named():
+        with failures_named(), self._clients.before_sending(look):
             started = time.monotonic()
             response = ask(asked)
         return _answer(response, timedelta(seconds=time.monotonic() - started))

@@ -5,26 +5,76 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from datetime import date as date_
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from collector.x.parsing import FIRST_TWEET, LAST_TWEET
 
 UNSURE = timedelta(seconds=5)
-SET_BACK = timedelta(minutes=1)
+SKEW = timedelta(minutes=11)
+JUMP = timedelta(minutes=1)
+
+
+class Days(NamedTuple):
+    """The UTC days on which X may bill a request: the first, the likeliest and the last of them."""
+
+    first: date_
+    likely: date_
+    last: date_
+
+    @property
+    def sure(self) -> bool:
+        """Whether it can be one day only."""
+        return self.first == self.last
+
+    @property
+    def others(self) -> list[date_]:
+        """The days beside the likeliest."""
+        return sorted({self.first, self.last} - {self.likely})
+
+    def cover(self, days: Days) -> bool:
+        """Tell whether these are all among them."""
+        return self.first <= days.first and days.last <= self.last
+
+    def and_also(self, days: Days) -> Days:
+        """Return them together with others."""
+        return Days(min(self.first, days.first), self.likely, max(self.last, days.last))
+
+
+class Told(NamedTuple):
+    """A Date, and when it was heard by the monotonic clock."""
+
+    date: datetime
+    heard: float
+
+    def now(self) -> datetime:
+        """Return what time it is by this Date."""
+        return self.date + timedelta(seconds=time.monotonic() - self.heard)
 
 
 class XClock:
-    """A lower bound of X's time, from the Date of its answers and the time that has passed since."""
+    """A lower bound of X's time, from the Date of its answers and the time that has passed since.
+
+    A Date may be wrong by up to SKEW. One that differs from what has passed since the last by more than JUMP is believed when
+    a second answer says the same; until then, X may bill by either.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._date: datetime | None = None
-        self._heard = 0.0
+        self._told: Told | None = None
+        self._doubtful: Told | None = None
+        self._ahead = timedelta()
 
     @property
     def known(self) -> bool:
         """Tell whether X has answered this process."""
-        return self._date is not None
+        return self._told is not None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether X's last answer told another time, which no second answer has confirmed."""
+        return self._doubtful is not None
 
     def now(self) -> datetime:
         """Return X's time (UTC), or a little later; before its first answer this machine's, less what that may be wrong by."""
@@ -32,15 +82,39 @@ class XClock:
             return self._now()
 
     def tell(self, date: datetime) -> None:
-        """Take the Date of an answer that came just now; one that is much too early means that X's clock was set back."""
+        """Take the Date of an answer that came just now, whatever X answered."""
         with self._lock:
-            if self._date is None or date > self._now() or date < self._now() - SET_BACK:
-                self._date, self._heard = date, time.monotonic()
+            told = Told(date, time.monotonic())
+            if self._told is None or (self._doubtful and abs(date - self._doubtful.now()) <= JUMP):
+                self._told = told
+            elif abs(date - self._now()) > JUMP:
+                self._doubtful = told
+                return
+            elif date > self._now():
+                self._told = told
+            self._doubtful, self._ahead = None, self._now() - datetime.now(UTC)
+
+    def days(self, *, ahead: timedelta = timedelta()) -> Days:
+        """Return the days on which X may bill what it answers between now and so much later."""
+        with self._lock:
+            return self._days(self._times(), ahead)
+
+    def billed(self, date: datetime, sent: Days) -> Days:
+        """Return the days on which X may have billed an answer with this Date that has come just now, and when it was sent."""
+        with self._lock:
+            days = self._days([*self._times(), date], timedelta())
+        return days._replace(likely=date.date()).and_also(sent)
+
+    def _days(self, times: list[datetime], ahead: timedelta) -> Days:
+        return Days((min(times) - SKEW).date(), self._now().date(), (max(times) + SKEW + ahead).date())
+
+    def _times(self) -> list[datetime]:
+        """Return what time it may be: by the time that has passed, also while the machine slept, and by a Date in doubt."""
+        times = [self._now(), datetime.now(UTC) + self._ahead] if self._told else [self._now()]
+        return [*times, self._doubtful.now()] if self._doubtful else times
 
     def _now(self) -> datetime:
-        if self._date is None:
-            return datetime.now(UTC) - UNSURE
-        return self._date + timedelta(seconds=time.monotonic() - self._heard)
+        return self._told.now() if self._told else datetime.now(UTC) - UNSURE
 
 
 def date(header: str | None) -> datetime | None:

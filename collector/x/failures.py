@@ -39,6 +39,11 @@ class XFailure(Exception):
         super().__init__(message)
         self.kind, self.reach, self.until, self.sold = kind, reach, until, sold
 
+    def for_good(self) -> XFailure:
+        """Return it as one after which the request isn't tried again."""
+        reach = Reach.TAG if self.reach is Reach.REQUEST else self.reach
+        return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold)
+
 
 def unwell(what: str, *, sold: bool = False) -> XFailure:
     """X could not be reached or did not answer properly."""

@@ -66,10 +66,22 @@ class Clients:
             import tweepy  # late, for a service that starts need not wait for it
 
             client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
-            client.session.mount(TWEEPY_HOST, XAdapter(self._access.url, self._access.timeout, self._clock, self._hide))
+            client.session.mount(TWEEPY_HOST, XAdapter(self._access, self._clock, self._hide, self._look))
             self._sessions.append(client.session)
             self._threads.client = client
         return self._threads.client
+
+    @contextmanager
+    def before_sending(self, look: Callable[[], None]) -> Iterator[None]:
+        """Call `look` right before each request that this thread sends while the block runs; what it raises keeps it unsent."""
+        self._threads.look = look
+        try:
+            yield
+        finally:
+            self._threads.look = _nothing
+
+    def _look(self) -> None:
+        getattr(self._threads, "look", _nothing)()
 
     def app_only(self) -> tweepy.Client:
         """Return this thread's client with a Bearer token, which is minted where there is none; raises XFailure."""
@@ -123,15 +135,17 @@ ARCHIVE_PACE = Pace()  # X counts the requests of an app, whoever makes them
 class XAdapter(HTTPAdapter):
     """Sends Tweepy's requests to `url` (the OAuth signature stays that of the original) and reads within bounds."""
 
-    def __init__(self, url: str, timeout: float, clock: XClock, hide: Callable[[str], str] = str) -> None:
+    def __init__(self, access: Access, clock: XClock, hide: Callable[[str], str], look: Callable[[], None]) -> None:
         super().__init__()
-        self._url, self._timeout, self._clock, self._hide = url, timeout, clock, hide
+        self._url, self._timeout, self._clock = access.url, access.timeout, clock
+        self._hide, self._look = hide, look
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
         """Return an answer with status 200, its body read; raises XFailure or a requests exception for any other."""
         request.url = self._url + (request.url or "").removeprefix(TWEEPY_HOST)
-        timeout = (CONNECT_TIMEOUT_S, self._timeout)
-        response = super().send(request, stream=True, timeout=timeout, proxies=get_environ_proxies(request.url))
+        timeout, proxies = (CONNECT_TIMEOUT_S, self._timeout), get_environ_proxies(request.url)
+        self._look()
+        response = super().send(request, stream=True, timeout=timeout, proxies=proxies)
         if said := date(response.headers.get("Date")):
             self._clock.tell(said)
         try:
@@ -167,6 +181,10 @@ def failures_named() -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise unwell(_in_words(error), sold=not _never_sent(error)) from error
+
+
+def _nothing() -> None:
+    """Look at nothing."""
 
 
 def _reread(response: requests.Response, body: bytes) -> requests.Response:

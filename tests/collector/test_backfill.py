@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -315,8 +315,8 @@ def test_endless_counts_cost_two_calls(run: RunApi, emulator: Emulator, monkeypa
     count = AppOnly.count
     tokens = iter(range(1000))
 
-    def endless(x: AppOnly, asked: Counting) -> Counted:
-        return count(x, asked._replace(next_token=None))._replace(next_token=str(next(tokens)))
+    def endless(x: AppOnly, asked: Counting, look: Callable[[], None]) -> Counted:
+        return count(x, asked._replace(next_token=None), look)._replace(next_token=str(next(tokens)))
 
     monkeypatch.setattr(AppOnly, "count", endless)
     assert run(*ONE_DAY, "--yes") == 1
