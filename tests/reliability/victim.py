@@ -1,6 +1,7 @@
 """`python api.py`, killed at a named point: `victim.py POINT COUNT ARGUMENTS…`. `-` names no point.
 
-`--synchronous-off` syncs nothing to the disk; `--unpaced` asks the full archive as fast as it answers.
+`--stopped` stops it there instead, once. `--synchronous-off` syncs nothing to the disk; `--unpaced` asks the full archive as
+fast as it answers.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ POINTS: dict[str, tuple[Any, str]] = {
 }
 
 
-def killed_after(owner: Any, name: str, count: int) -> None:
-    """Let the process kill itself when the function has returned for the `count`th time."""
+def killed_after(owner: Any, name: str, count: int, by: signal.Signals) -> None:
+    """Let the process kill or stop itself when the function has returned for the `count`th time."""
     work: Callable[..., Any] = getattr(owner, name)
     calls = itertools.count(1)
 
     def doomed(*args: Any, **kwargs: Any) -> Any:
         result = work(*args, **kwargs)
-        if next(calls) >= count:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if (number := next(calls)) == count or (number > count and by is signal.SIGKILL):
+            os.kill(os.getpid(), by)
         return result
 
     setattr(owner, name, doomed)
@@ -63,8 +64,12 @@ def main() -> int:
         if (option := f"--{take.__name__.replace('_', '-')}") in arguments:
             arguments.remove(option)
             take()
+    by = signal.SIGKILL
+    if "--stopped" in arguments:
+        arguments.remove("--stopped")
+        by = signal.SIGSTOP
     if point != "-":
-        killed_after(*POINTS[point], int(count))
+        killed_after(*POINTS[point], int(count), by)
     return api.main(arguments)
 
 
