@@ -20,6 +20,7 @@ from collector.copies.backups import backup, restore
 from collector.money import ledger
 from collector.money.prices import dollars
 from collector.x.app_only import AppOnly, Credits
+from collector.x.clock import Days
 from collector.x.parsing import micro_dollars
 from emulator import Emulator
 from models import Balance, Reconciliation
@@ -30,6 +31,9 @@ from tests.fixtures.readings import settle_authors
 
 Said = pytest.CaptureFixture[str]
 REFUSALS = ("unauthorized", "not_enrolled", "not_found", "server_503", "credits_depleted", "html_200", "list_200", "cut")
+
+
+ON_NOON = Days(NOON.date(), NOON.date(), NOON.date())
 
 
 def compare(collector: Collector) -> None:
@@ -126,7 +130,7 @@ def test_a_reading_counts_only_where_nothing_was_being_bought(large: Collector) 
 
     def reserve() -> ledger.Hold | None:
         with large.database.writing() as session:
-            return ledger.reserve(session, large.order.billing, asked, now=NOON)
+            return ledger.reserve(session, large.order.billing, asked, days=ON_NOON)
 
     get_tweets(large)
     ask(large.database, lambda: None)
@@ -138,10 +142,10 @@ def test_a_reading_counts_only_where_nothing_was_being_bought(large: Collector) 
         reserved = reserve()
         assert reserved
         with large.database.writing() as session:
-            ledger.settle(session, large.order.billing, reserved, day=NOON.date(), posts={1}, users={2})
+            ledger.settle(session, large.order.billing, reserved, days=ON_NOON, posts={1}, users={2})
 
     with large.database.writing() as session:
-        ledger.recover(session, large.order.billing, today=NOON.date())
+        ledger.recover(session, large.order.billing, days=ON_NOON)
     ask(large.database, settle)  # bought and booked meanwhile
     ask(large.database, lambda: None)
     assert [one.quiet for one in kept(large)] == [True, False, False, True]

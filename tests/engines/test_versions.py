@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from alchemy import Database, DatabaseRefused
-from engines.members import SSL_REQUEST
+from engines.watch import SSL_REQUEST
 from tests.fixtures.waiting import LONGEST_WAIT_S
 
 SAID = {"server_encoding": "UTF8", "client_encoding": "UTF8", "in_hot_standby": "off", "default_transaction_read_only": "off"}
