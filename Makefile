@@ -66,8 +66,8 @@ sbom: $(STAMP) ## Write the packages that run, with licences, to build/sbom.cdx.
 	@$(BIN)/pip --python build/runtime/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json build/runtime
 
-bench: $(STAMP) ## Run the benchmarks (they need wrk, nghttp2-client and sqlite3)
-	@for name in collection long_collection import observability api; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+bench: $(STAMP) ## Run the benchmarks, or BENCH="reads --quick" (they need curl, nghttp2-client and sqlite3)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 token: ## Make tokens for the API in secrets/; RETIRE=1 leaves the newest only
 	@scripts/make-token $(if $(RETIRE),--retire)

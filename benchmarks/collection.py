@@ -1,84 +1,57 @@
-"""How long a default collection takes while X answers each request after 300 ms. The bar is 1.0 s.
+"""Collections from an emulator that answers each request after 300 ms, beside what X's latency alone takes."""
 
-    .venv/bin/python benchmarks/collection.py [--rounds 7] [--latency 0.3]
-
-Each round is a new database and the ten default tags with 100 tweets each, in this process; the emulator runs in one of its
-own, so that it doesn't share the collector's interpreter. The baseline of the same run asks the same pages one after
-the other, as the original did.
-"""
-
-from __future__ import annotations
-
-import argparse
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from benchmarks.bench import Bench
+from benchmarks.load import answer
+from benchmarks.rows import Row, ratio, row
+from benchmarks.servers import emulator, python, serve
 
-from api import collector_for, get_tweets, tags, tw_number  # noqa: E402 (found through the line above)
-from collector.x.client import Search, X  # noqa: E402
-from collector.x.transport import Access  # noqa: E402
-from settings import load  # noqa: E402
+LATENCY_MS, LONG = 300, 5000
 
-BAR_S = 1.0
+
+def collection(bench: Bench) -> Iterator[Row]:
+    """Measure the default collection, and a long one beside the requests of its longest tag, which follow each other."""
+    rounds, number = bench.effort.rounds, min(LONG, bench.effort.large // 10)
+    with emulator(LATENCY_MS) as url:
+        seconds = [collect_s(url) for _ in range(rounds)]
+        one_by_one = _asked(url).total() * LATENCY_MS / 1000 / rounds
+    yield row("default collection", seconds, "s", at_most=1.0, note=f"; its requests one after the other {one_by_one:.1f} s")
+    with emulator(LATENCY_MS, tweets=number * 200) as url:
+        collect_s(url, TW_NUMBER=str(number))  # the emulator makes its world as it is asked for
+        longest = max(_asked(url).values())
+        seconds = [collect_s(url, TW_NUMBER=str(number)) for _ in range(rounds)]
+    work = f"10 tags × {number:,} tweets beside the {longest} requests of one tag × {LATENCY_MS} ms"
+    yield ratio(work, seconds, [longest * LATENCY_MS / 1000], "s", "≤ 1.15")
+
+
+def collect_s(emulator_url: str, **settings: str) -> float:
+    """Return the seconds of a collection into a new database, by POST /database, which answers when all is stored."""
+    with TemporaryDirectory() as folder:
+        own = {"DATABASE_URL": f"sqlite:///{folder}/new.db", "TWITTER_API_URL": emulator_url} | settings
+        with serve("app.py", **own) as server:
+            begun = time.perf_counter()
+            answer(f"{server.url}/database", method="POST")
+            return time.perf_counter() - begun
 
 
 @contextmanager
-def emulator(latency: float) -> Iterator[str]:
-    """Run the emulator in a process of its own and give its URL."""
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--latency", f"{int(latency * 1000)}ms"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield process.stdout.readline().rpartition(" ")[2].strip()
-        finally:
-            process.terminate()
+def collecting(database_url: str, latency_ms: int) -> Iterator[Callable[[], float]]:
+    """Let `python api.py` store pages in a database; gives how many there were a second from its first request on."""
+    with emulator(latency_ms, tweets=1_000_000) as url:
+        own = {"DATABASE_URL": database_url, "TWITTER_API_URL": url, "TW_NUMBER": "100000"}
+        with python("api.py", **own) as process:
+            while not _asked(url) and process.poll() is None:
+                time.sleep(0.1)
+            begun = time.perf_counter()
+            yield lambda: _asked(url).total() / (time.perf_counter() - begun)
 
 
-def collection(url: str) -> tuple[float, int]:
-    """Return the seconds of a collection into a new database, and the tweets it added."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = load({"DATABASE_URL": f"sqlite:///{folder}/tweets.db", "TWITTER_API_URL": url}, folder=Path(folder))
-        with closing(collector_for(settings)) as collector:
-            collector.prepare()
-            started = time.perf_counter()
-            added = get_tweets(collector).tweets_added
-            return time.perf_counter() - started, added
-
-
-def one_after_the_other(url: str) -> float:
-    """Return the seconds of the same requests, one after the other, with nothing stored."""
-    x = X(Access(url, bearer_token="benchmark"))
-    started = time.perf_counter()
-    for tag in tags:
-        x.search(Search(tag, tw_number))
-    x.close()
-    return time.perf_counter() - started
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--latency", type=float, default=0.3)
-    asked = parser.parse_args()
-    with emulator(asked.latency) as url:
-        baseline = one_after_the_other(url)
-        rounds = [collection(url) for _ in range(asked.rounds)]
-    seconds = [taken for taken, _ in rounds]
-    median = statistics.median(seconds)
-    spread = f"{min(seconds):.2f} to {max(seconds):.2f} s in {len(seconds)} rounds"
-    print(f"one after the other, nothing stored: {baseline:.2f} s")
-    print(f"collection of {rounds[0][1]} tweets: median {median:.2f} s, {spread}")
-    print(f"bar {BAR_S:.1f} s: {'met' if median <= BAR_S else 'MISSED'}; {baseline / median:.1f} times the baseline's speed")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _asked(emulator_url: str) -> Counter[str]:
+    """Return how often the emulator was asked for each query."""
+    asked = answer(f"{emulator_url}/emulator/requests").json()["requests"]
+    return Counter(one["params"]["query"] for one in asked if "query" in one["params"])

@@ -14,7 +14,7 @@ import pytest
 from tests.fixtures.processes import Server
 
 LONGEST_S = 30.0
-"""Less than anybody is kept who reads nothing. benchmarks/alive.py measures how soon /livez is answered."""
+"""Less than anybody is kept who reads nothing. benchmarks/livez.py measures how soon /livez is answered."""
 
 
 @dataclass

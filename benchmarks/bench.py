@@ -1,0 +1,94 @@
+"""What a run measures with: its sizes, its databases, and servers that stand until it ends.
+
+Databases are made by the product's own import and kept outside of the repository, so that a rerun is quick. The name of a kept
+file has a digest of the migrations and of what is invented.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, TypeVar
+
+import orjson
+import psycopg
+
+from benchmarks.servers import ROOT, Server, flask, serve
+from benchmarks.tweets import tweets
+
+T = TypeVar("T")
+KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hashtag-monitor"
+MADE_OF = [*sorted((ROOT / "migrations/versions").glob("*.py")), ROOT / "benchmarks/tweets.py"]
+GRANIAN = ("-m", "granian", "--port=PORT", "--interface=wsgi", "--factory", "--blocking-threads=192")  # as server/ has it
+UNCACHED = {"CACHE_MB": "0"}
+
+
+class Effort(NamedTuple):
+    """Tweets of the small and the large database, rounds, and seconds of load in each."""
+
+    small: int = 1000
+    large: int = 1_000_000
+    rounds: int = 5
+    seconds: int = 3
+
+
+class Bench:
+    """A run. With `postgresql` the service's databases are on the server that PGHOST names."""
+
+    def __init__(self, effort: Effort, stack: ExitStack, folder: Path, *, postgresql: bool) -> None:
+        self.effort, self.folder, self.postgresql = effort, folder, postgresql
+        self._stack, self._urls, self._servers = stack, dict[str, str](), dict[str, Server]()
+
+    def url(self, count: int, name: str = "read") -> str:
+        """Return the URL of the service's database of this name and so many tweets, which it may write to."""
+        name, file = f"{name}-{count}", kept_file(count)
+        if name not in self._urls:
+            self._urls[name] = restore(file, name) if self.postgresql else f"sqlite:///{shutil.copy(file, self.folder / name)}"
+        return self._urls[name]
+
+    def service(self, count: int, name: str = "read", **settings: str) -> Server:
+        """Return the service on so many tweets: one worker, logs and metrics on."""
+        url = self.url(count, name)
+        return self._standing(f"{url} {settings}", lambda: serve("app.py", DATABASE_URL=url, **settings))
+
+    def baseline(self, name: str) -> Server:
+        """Return an app of benchmarks/baselines.py on the small database, under the service's own server."""
+        own = {"SERVICE_URL": self.service(self.effort.small).url, "NAIVE_DATABASE": str(kept_file(self.effort.small))}
+        return self._standing(name, lambda: serve(*GRANIAN, f"benchmarks.baselines:{name}", **own))
+
+    def in_turn(self, **measures: Callable[[], T]) -> dict[str, list[T]]:
+        """Take all measures in turn, round after round, so that what else the machine does falls on all of them."""
+        rounds = [{name: measure() for name, measure in measures.items()} for _ in range(self.effort.rounds)]
+        return {name: [each[name] for each in rounds] for name in measures}
+
+    def _standing(self, name: str, start: Callable[[], AbstractContextManager[Server]]) -> Server:
+        if name not in self._servers:
+            self._servers[name] = self._stack.enter_context(start())
+        return self._servers[name]
+
+
+def kept_file(count: int) -> Path:
+    """Return a SQLite database of so many invented tweets, which nobody may write to."""
+    digest = blake2b(b"".join(file.read_bytes() for file in MADE_OF), digest_size=4).hexdigest()
+    if not (file := KEPT / f"{count}-tweets-{digest}.db").exists():
+        with TemporaryDirectory(dir=KEPT) as folder:
+            source, url = Path(folder, "tweets.ndjson"), f"sqlite:///{folder}/made.db"
+            source.write_bytes(b"\n".join(map(orjson.dumps, tweets(count))))
+            flask(url, "tweets", "import", str(source))
+            flask(url, "database", "backup", f"{folder}/whole.db")
+            Path(folder, "whole.db").rename(file)
+    return file
+
+
+def restore(file: Path, name: str) -> str:
+    """Return the URL of a new PostgreSQL database with what a file has."""
+    server = "{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}".format_map(os.environ)
+    with psycopg.connect(f"postgresql://{server}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    flask(f"postgresql+psycopg://{server}/{name}", "database", "restore", str(file))
+    with psycopg.connect(f"postgresql://{server}/{name}", autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    return f"postgresql+psycopg://{server}/{name}"

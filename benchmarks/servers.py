@@ -1,0 +1,90 @@
+"""Processes of the product and beside it, each server on a free port of loopback."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+JOBS = ("COUNT_EVERY", "RECONCILE_EVERY", "COMPLY_EVERY", "BACKUP_EVERY")
+OWN = dict.fromkeys((*JOBS, "MONTHLY_BUDGET_USD"), "off") | {"TWITTER_API_URL": "http://127.0.0.1:9", "COLLECT_ON_START": "0"}
+LONGEST_START_S, POLL_S = 60, 0.005
+
+
+class Server(NamedTuple):
+    """A server that answers, and the process id of its parent."""
+
+    url: str
+    parent: int
+
+    @property
+    def worker(self) -> int:
+        """The process id of its first worker."""
+        return int(Path(f"/proc/{self.parent}/task/{self.parent}/children").read_text().split()[0])
+
+
+@contextmanager
+def serve(*command: str, **variables: str) -> Iterator[Server]:
+    """Run a server by a command of Python's, in which PORT is its port, from its first answer to /livez on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    url = f"http://127.0.0.1:{port}"
+    with python(*(part.replace("PORT", port) for part in command), PORT=port, **variables) as process:
+        while not _answers(f"{url}/livez"):
+            if process.poll() is not None:
+                raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+            time.sleep(POLL_S)
+        yield Server(url, process.pid)
+
+
+def _answers(url: str) -> bool:
+    """Tell whether a server answers, whatever it does."""
+    try:
+        return requests.get(url, timeout=LONGEST_START_S) is not None
+    except requests.ConnectionError:
+        return False
+
+
+@contextmanager
+def emulator(latency_ms: int, tweets: int = 20_000) -> Iterator[str]:
+    """Run an emulator of X with about so many tweets in seven days, and give its URL."""
+    limits = (f"--latency={latency_ms}ms", f"--tweets={tweets}", "--bearer-limit=1000000")
+    with serve("-m", "emulator", "--port=PORT", *limits) as server:
+        yield server.url
+
+
+@contextmanager
+def python(*command: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of Python's, and stop it at the end."""
+    own, null = os.environ | OWN | variables, subprocess.DEVNULL
+    with subprocess.Popen([sys.executable, *command], cwd=ROOT, env=own, stdout=null, stderr=null) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def flask(database_url: str, *command: str) -> None:
+    """Run `flask --app app …` on a database to its end; raises CalledProcessError."""
+    run("-m", "flask", "--app", "app", *command, DATABASE_URL=database_url)
+
+
+def run(*command: str, **variables: str) -> None:
+    """Run a command of Python's to its end; raises CalledProcessError."""
+    with python(*command, **variables) as process:
+        if process.wait():
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+
+def memory_mb(pid: int, field: str) -> float:
+    """Return what a process has of memory: Pss (proportional), Rss, or the highest so far (VmHWM)."""
+    files = (Path(f"/proc/{pid}/{name}").read_text() for name in ("status", "smaps_rollup"))
+    return int(dict(re.findall(r"^(\w+):\s+(\d+) kB$", "".join(files), re.MULTILINE))[field]) / 1024
