@@ -1,7 +1,7 @@
 """How fast the product is, beside its limits and its baselines: rows as docs/benchmarks.md has them.
 
 Databases are made by the import, which takes minutes for a million tweets, and kept. `--quick` is small and short: it shows
-that all rows still run, and its numbers mean nothing. For `--postgresql` wrap the command in Debian's `pg_virtualenv -o ssl=off`.
+that all rows still run, and its numbers mean nothing. For `--postgresql` wrap it in Debian's `pg_virtualenv -o ssl=off`.
 Ends with 1 where something could not be measured; a missed bar is no error.
 """
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import requests
 
-CONNECTIONS, RATE, CLIENTS, LONGEST_S = 16, 100, 50, 600
+CONNECTIONS, RATE, CLIENTS, LONGEST_S, LONGEST_LOAD_S = 16, 100, 50, 600, 120
 
 
 class Refused(Exception):
@@ -72,4 +72,9 @@ def answer(url: str, *, method: str = "GET", expected: int = 200, **headers: str
 
 
 def _h2load(*arguments: str) -> str:
-    return subprocess.run(["h2load", "--h1", *arguments], capture_output=True, text=True, check=True).stdout
+    """Return what h2load prints; raises Refused where it doesn't end, as with a client that could not connect."""
+    command = ["h2load", "--h1", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=LONGEST_LOAD_S).stdout
+    except subprocess.TimeoutExpired as error:
+        raise Refused("h2load did not end") from error

@@ -48,6 +48,14 @@ def test_the_median_meets_a_bar() -> None:
     ]
 
 
+class Listener(ThreadingHTTPServer):
+    """A server at which all clients of a load can wait, and which says nothing of those that leave."""
+
+    request_queue_size = 64
+
+    def handle_error(self, *_args: object) -> None: ...
+
+
 @contextmanager
 def stalling(seconds: float) -> Iterator[str]:
     """Serve on a free port, and stand still once, for a given time, after twenty answers. /missing is 404, /cut ends early."""
@@ -68,7 +76,7 @@ def stalling(seconds: float) -> Iterator[str]:
 
         def log_message(self, *_args: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Listener(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
