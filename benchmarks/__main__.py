@@ -49,6 +49,7 @@ def _print_rows(family: str, effort: Effort, *, postgresql: bool) -> int:
                 print(row, flush=True)
         except (Refused, CalledProcessError) as error:
             print(Row(family, "", f"**not measured**: {error}"), flush=True)
+            print(getattr(error, "stderr", ""), file=sys.stderr)
             return 1
     return 0
 

@@ -80,7 +80,7 @@ def flask(database_url: str, *command: str) -> None:
 def run(*command: str, **variables: str) -> None:
     """Run a command of Python's to its end; raises CalledProcessError."""
     own = os.environ | OWN | {"LOG_LEVEL": "error"} | variables
-    subprocess.run([sys.executable, *command], cwd=ROOT, env=own, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
 
 
 def memory_mb(pid: int, field: str) -> float:
