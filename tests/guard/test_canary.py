@@ -20,7 +20,6 @@ import pytest
 from werkzeug import Response
 
 import api
-import resources.spend
 from emulator import Emulator
 from tests.fixtures.environment import environment
 from tests.fixtures.loggers import logging_restored
@@ -176,7 +175,7 @@ def test_a_secret_that_is_shown_is_noticed_in_each_form() -> None:
 def test_no_answer_no_line_no_command_and_no_file_shows_a_secret(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(resources.spend.reconciliations, "newest", broken)
+    monkeypatch.setattr("queries.reconciliations.newest", broken)
     with echo_x() as url:
         settings = environment(tmp_path, emulator) | SECRETS | {"TWITTER_API_URL": url, "LOG_LEVEL": "DEBUG", "X_RETRIES": "1"}
         for name, value in settings.items():
