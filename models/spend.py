@@ -26,7 +26,11 @@ class Spend(Base):
 
 
 class Purchase(Base):
-    """An object that was bought on a day, so that it isn't counted twice; forgotten when the day is long over."""
+    """An object that was bought on a day, so that it isn't counted twice; forgotten when the day is long over.
+
+    Beside `post` and `user`, a kind says `in doubt` of what X may have billed on a day next to this one instead, and
+    `elsewhere` of what counts on this day by a reservation, as it was booked on another.
+    """
 
     __tablename__ = "purchases"
 
