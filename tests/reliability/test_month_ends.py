@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -20,7 +21,6 @@ from collector.x import clock
 from collector.x.clock import Days
 from emulator import Emulator
 from models import Reservation
-from tests.fixtures import databases
 from tests.fixtures.environment import environment, let_lease_run_out
 from tests.fixtures.waiting import wait_until
 from tests.reliability.month_ends import simulated
@@ -97,7 +97,7 @@ class Ends:
             emulator.clock.advance(dice.choice([0, 0, 700, 1500]))
             try:
                 self._started("-", 1).wait(60)
-            except databases.sqlite.OperationalError:
+            except sqlite.OperationalError:
                 pass  # it stands still in the middle of a change: nobody can take over
             finally:
                 first.send_signal(signal.SIGCONT)
