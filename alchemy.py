@@ -1,19 +1,13 @@
-"""The database: sessions to read and to write with, the base of all tables, and the types that databases keep differently."""
+"""SQLAlchemy: the base of all tables, and the names by which the rest of the code knows the database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
 
-from sqlalchemy import URL, DateTime, Dialect, Engine, MetaData, String, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.types import BigInteger, Integer, TypeDecorator
-
-from engines.errors import (
+from database.backend import Database
+from database.columns import Id, UTCDateTime
+from database.errors import (
     DatabaseAway,
     DatabaseBusy,
     DatabaseDamaged,
@@ -24,8 +18,6 @@ from engines.errors import (
     DiskFailed,
     QueryTooLong,
 )
-from engines.turns import BUSY_TIMEOUT_S
-from settings import DATA
 
 __all__ = [
     "Base",
@@ -43,8 +35,6 @@ __all__ = [
     "UTCDateTime",
 ]
 
-T = TypeVar("T")
-
 
 class Base(DeclarativeBase):
     """The base of all tables; constraint names are fixed so that migrations can name them on every database."""
@@ -58,183 +48,3 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC, to the second. SQLite keeps it as text that sorts as time does: 2026-11-17T12:34:56Z."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(String(20) if dialect.name == "sqlite" else DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a datetime without time zone")
-        if dialect.name == "sqlite":
-            return f"{(value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:19]}Z"
-        return value.astimezone(UTC).replace(microsecond=0)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
-
-
-Id = BigInteger().with_variant(Integer(), "sqlite")
-"""An id of 64 bits. Only as INTEGER is a primary key SQLite's own row number, which every index then ends with."""
-
-
-class Program(Protocol):
-    """A database program, as engines/ has them; what its parts promise stands at Database."""
-
-    engine: Engine
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def size(self) -> int: ...
-
-    def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> AbstractContextManager[Session]: ...
-
-    def writing(self) -> AbstractContextManager[Session]: ...
-
-    def write(self, change: Callable[[Session], Any], *, patience_s: float) -> Any: ...
-
-    def glance(self, question: str) -> list[Any]: ...
-
-    def upgrade(self) -> None: ...
-
-    def empty_log(self) -> bool: ...
-
-    def write_anew(self) -> None: ...
-
-    def keep_open(self, close: Callable[[], object]) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Database:
-    """One database: sessions to read and to write with. Opening it connects to nothing.
-
-    With a `replica_url`, PostgreSQL's replicas answer readers that say what the newest state is told by. What belongs to a
-    database on a server is kept in `data_folder`, what belongs to a file beside it.
-    """
-
-    def __init__(self, url: str, replica_url: str | None = None, *, data_folder: Path = DATA) -> None:
-        self.url: URL = make_url(url)
-        self._program = _program(self.url, make_url(replica_url) if replica_url else None, data_folder)
-        self.engine = self._program.engine
-
-    @staticmethod
-    def check(url: str) -> None:
-        """Raise ValueError, with a reason in words, for a URL that no driver takes."""
-        try:
-            made = make_url(url)
-        except (ValueError, ArgumentError):
-            raise ValueError("it can't be read as a URL") from None
-        if made.get_backend_name() != "sqlite":
-            from engines.members import Members
-
-            Members(made)
-
-    @property
-    def on_file(self) -> bool:
-        """Whether it is a SQLite file of this machine."""
-        return self.engine.dialect.name == "sqlite"
-
-    @property
-    def file(self) -> Path:
-        """The SQLite file."""
-        return self.folder / Path(self.url.database or "").name
-
-    @property
-    def name(self) -> str:
-        """What its copies are called by."""
-        return self._program.name
-
-    @property
-    def label(self) -> str:
-        """The file's name, or the database's on its server."""
-        return self.file.name if self.on_file else self.name
-
-    @property
-    def folder(self) -> Path:
-        """Where what belongs to it is kept on this machine, such as its copies."""
-        return self._program.folder
-
-    @property
-    def size(self) -> int:
-        """The bytes that it takes, a SQLite file's write-ahead log included; raises DatabaseUnavailable."""
-        return self._program.size
-
-    def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> AbstractContextManager[Session]:
-        """Give a session that sees one state of the database, for so long; raises QueryTooLong, DatabaseUnavailable.
-
-        The state is the newest. With `as_of`, a question to which every state that differs for the reader has another answer,
-        a replica may give it.
-        """
-        return self._program.reading(within=within, as_of=as_of)
-
-    def glance(self, question: str) -> list[Any]:
-        """Return the rows of one question that is answered at once, without a transaction; raises DatabaseUnavailable."""
-        return self._program.glance(question)
-
-    def writing(self) -> AbstractContextManager[Session]:
-        """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable.
-
-        Where it raises DatabaseAway, they may have been committed.
-        """
-        return self._program.writing()
-
-    def write(self, change: Callable[[Session], T], *, patience_s: float = BUSY_TIMEOUT_S) -> T:
-        """Commit what `change` does with a session, once, and return what it returns; raises DatabaseUnavailable.
-
-        Where a server goes away in the middle it is called again, with what the next primary has, for so long.
-        """
-        result: T = self._program.write(change, patience_s=patience_s)
-        return result
-
-    def upgrade(self) -> None:
-        """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
-        self._program.upgrade()
-
-    def check_schema(self) -> None:
-        """Raise DatabaseNotMigrated unless the schema is the newest, DatabaseUnavailable where nobody answers."""
-        from engines.migrating import newest_revision
-
-        if self.glance("SELECT version_num FROM alembic_version") != [(newest_revision(),)]:
-            raise DatabaseNotMigrated("the database is of another version, and no primary is there to migrate it")
-
-    def empty_log(self) -> bool:
-        """Leave nothing of what was deleted in a log; False where others hold that up."""
-        return self._program.empty_log()
-
-    def write_anew(self) -> None:
-        """Write it anew, without what was deleted; raises DatabaseUnavailable."""
-        self._program.write_anew()
-
-    def close(self) -> None:
-        self._program.close()
-
-    def keep_open(self, close: Callable[[], object]) -> None:
-        """Let what must stay open as long as this is used be closed at the end, what was opened last first."""
-        self._program.keep_open(close)
-
-
-def _program(url: URL, replica_url: URL | None, data_folder: Path) -> Program:
-    """Return the program that the URL names; only what is used is imported."""
-    if url.get_backend_name() == "sqlite":
-        from engines.sqlite import SQLite
-
-        return SQLite(url)
-    from engines.postgresql import PostgreSQL
-
-    return PostgreSQL(url, replica_url, data_folder)

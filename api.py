@@ -19,6 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from cli.backfilling import Declined, NobodyToAsk, backfill, date
+from cli.collecting import collect, interval, keep_collecting, tell_estimate
+from cli.complying import see_to_compliance
+from cli.saying import say
 from collector.backfill import Interrupted, Period
 from collector.buying import OnProgress
 from collector.chores import Chores, Plan
@@ -32,10 +36,6 @@ from collector.upkeep import Upkeep
 from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import Patience
-from commands.backfilling import Declined, NobodyToAsk, backfill, date
-from commands.collecting import collect, interval, keep_collecting, tell_estimate
-from commands.complying import see_to_compliance
-from commands.saying import say
 from queries.collections import CollectionView
 from settings import DATA, SettingError, Settings, check_partners, load
 from text.secrets import Secrets

@@ -22,15 +22,15 @@ from collector.collector import Collector
 from collector.preparing import Preparation, prepare
 from collector.schedule import Schedule
 from collector.work import Work
-from guard.door import guard, proxied
-from guard.listening import check_listening
-from guard.scopes import hold_scopes
-from guard.tokens import texts_of, weak
 from middleware.answers import Answers
 from middleware.capacity import bound
 from middleware.time_limit import TimeLimit
 from queries.batches import TweetsReplaced
 from queries.newest import Newest
+from security.door import guard, proxied
+from security.listening import check_listening
+from security.scopes import hold_scopes
+from security.tokens import texts_of, weak
 from server.listening import listen
 from server.serving import serve
 from settings import SettingError, Settings, load
@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _wired(settings: Settings, collector: Collector) -> Flask:
     """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share metrics."""
-    import commands.registration
+    import cli.registration
     import resources
     import web
     from telemetry.logs import LogMetrics
@@ -92,7 +92,7 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, upkeep, metrics, snapshots)
     web.register(app, collector, newest, door, metrics, settings)
-    commands.registration.register(app, collector)
+    cli.registration.register(app, collector)
     return app
 
 
@@ -148,7 +148,7 @@ def _share_metrics(settings: Settings) -> None:
 
 def _import_parts() -> None:
     """Import what a service is made of, so that workers begin at once and share its memory."""
-    for name in ("commands.registration", "resources", "web", "telemetry.logs", "telemetry.metrics"):
+    for name in ("cli.registration", "resources", "web", "telemetry.logs", "telemetry.metrics"):
         import_module(name)
     gc.collect()
     gc.freeze()

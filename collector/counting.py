@@ -19,8 +19,8 @@ from collector.money.calls import Desk
 from collector.terms import TagOrder, Terms
 from collector.x.app_only import Counted, Counting
 from collector.x.failures import Reach, XFailure, unwell
+from database.statements import upsert
 from models import Count, Tag
-from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from collector.x.failures import OK, XFailure
+from database.statements import add_up, upsert
 from models import Figure
 from queries.figures import (
     EPOCH,
@@ -23,7 +24,6 @@ from queries.figures import (
     X_REQUESTS,
 )
 from queries.leases import now_ms
-from sql.statements import add_up, upsert
 
 
 def changed(session: Session, *, by: int = 1) -> None:

@@ -14,10 +14,10 @@ from collector.copies.sweeping import write_anew
 from collector.tweets import erasure, tombstones
 from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
+from database.functions import among
+from database.statements import widen_cache
 from models import Author, Run
 from queries.figures import sequence
-from sql.functions import among
-from sql.statements import widen_cache
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000

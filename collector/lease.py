@@ -17,9 +17,9 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
+from database.statements import upsert
 from models import Lease
 from queries.leases import COLLECTOR, FARTHEST_S, now_ms
-from sql.statements import upsert
 
 T = TypeVar("T")
 

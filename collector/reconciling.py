@@ -14,9 +14,9 @@ from alchemy import Database
 from collector import lease
 from collector.money.prices import Billing
 from collector.x.app_only import AppOnly
+from database.statements import upsert
 from models import Reconciliation
 from queries.spend import spent
-from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

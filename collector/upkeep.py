@@ -26,9 +26,9 @@ from collector.money.ledger import BudgetSpent
 from collector.sources import SourceRefused
 from collector.x.failures import XFailure
 from collector.x.tries import Stopped
+from database.statements import upsert
 from models import Chore
 from queries.chores import BROKEN_OFF
-from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from collector.money import ledger
 from collector.money.prices import Billing
 from collector.tweets import hashtags, index_check, payload_check, presence, repeated, rollups
 from collector.tweets.counts import Query
+from database.functions import whole_hour
 from models import (
     AuthorTombstone,
     Budget,
@@ -33,7 +34,6 @@ from models import (
 )
 from queries.figures import x_now
 from queries.snowflakes import first_id
-from sql.functions import whole_hour
 
 Recount = Query | CompoundSelect[*tuple[Any, ...]]
 MOST_SHOWN = 5

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from werkzeug.exceptions import ServiceUnavailable
 
-from formats.problems import MEDIA_TYPE, problem
-from guard.scopes import SCOPE, STATIC
 from middleware.answer import REPEAT, CachedAnswer, Headers
 from middleware.cache import Cache
 from middleware.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
+from schemas.problems import MEDIA_TYPE, problem
+from security.scopes import SCOPE, STATIC
 from telemetry.requests import REQUEST_ID, ROUTE
 
 READS = ("GET", "HEAD")

@@ -17,8 +17,8 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from engines.limits import limit_questions
-from guard.scopes import SIGN_IN, SIGN_OUT, changing
+from database.limits import limit_questions
+from security.scopes import SIGN_IN, SIGN_OUT, changing
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024

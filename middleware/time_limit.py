@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from engines.limits import MARGIN_S, limited
+from database.limits import MARGIN_S, limited
 
 
 class TimeLimit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sql.words import WordIndex
+from database.words import WordIndex
 
 TWEET_WORDS = WordIndex("tweet_words")
 """The words of each tweet's text, as `text.words.indexed` finds them, by the tweet's id."""

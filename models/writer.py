@@ -11,7 +11,7 @@ from alchemy import Base, UTCDateTime
 
 
 class Writer(Base):
-    """A thread of a process that writes, and the mark of its newest change; engines/postgresql.py leaves and reads it."""
+    """A thread of a process that writes, and the mark of its newest change; database/postgresql.py leaves and reads it."""
 
     __tablename__ = "writers"
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from database.planning import by_bitmaps
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
 from queries.filters import CODE, Filters, conditions
 from queries.orders import Columns, Order
-from sql.planning import by_bitmaps
 
 ON_TWEETS = Columns()
 ON_LINKS = Columns(TweetTag.tweet_id, TweetTag.created, None)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, Text, bindparam, case, cast, func, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
+from database.functions import among, json_array, json_list, json_object, json_text, shown_time, utf8
 from models import Author, Tag, Tweet, TweetTag, Version
-from sql.functions import among, json_array, json_list, json_object, json_text, shown_time, utf8
 
 _rash = aliased(Tag)
 _found_by = (

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
+from database.planning import part_by_part
 from models import Author, FacetCount, FacetHour, Quarter, Tag, TagHour, TagLang, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions
 from queries.whole_hours import WholeHours, whole_hours
-from sql.planning import part_by_part
 
 UNKNOWN = ""
 LANG = func.lower(func.coalesce(Tweet.lang, UNKNOWN)).label("shown")

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 
+from database.functions import instant
 from models import Quarter, Tweet
 from queries.filters import ALL, Filters, conditions
 from queries.periods import filled
 from queries.zones import DAY_S, HOUR_S, QUARTER_S, Stretch, stretches
-from sql.functions import instant
 
 
 class HourCount(NamedTuple):

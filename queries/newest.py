@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Hashable
 
 from alchemy import Database, DatabaseUnavailable
-from engines.limits import left
+from database.changes import Changes
+from database.limits import left
 from queries.figures import NEWEST, Stamp, stamp_of
-from sql.changes import Changes
 
 LONGEST_S, MOST_WAITING = 5.0, 64
 SILENT = "the database doesn't answer"

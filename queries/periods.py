@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import CTE, BigInteger, ColumnElement, case, distinct, exists, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from database.functions import instant, pairs, quarter_hour
 from models import LONGEST_DAY, Presence, Quarter, Tweet
-from sql.functions import instant, pairs, quarter_hour
 
 QUARTER_S = quarter_hour.seconds
 HALF = 2**32  # two numbers in one, so that rows are read once

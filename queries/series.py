@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from database.functions import among, quarter_hour, whole_hour
+from database.planning import part_by_part
 from models import Quarter, Tag, TagHour, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions, next_second
 from queries.periods import Period, listed
-from sql.functions import among, quarter_hour, whole_hour
-from sql.planning import part_by_part
 
 Of = tuple[int, ...]
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
 from sqlalchemy.orm import Session
 
+from database.functions import whole_hour
 from models import Author, IdRange, Tweet
 from queries.access_paths import FEW, ON_TWEETS, AccessPath, access_paths, estimates, guesses, number
 from queries.filters import ALL, Filters, conditions, within, without
 from queries.orders import BY_ID, Columns, Order, Position
-from sql.functions import whole_hour
 
 SORTED = 3000  # what SQLite gathers: of more, enough are soon met in an order
 SECOND = timedelta(seconds=1)

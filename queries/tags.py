@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from database.functions import among
 from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
 from queries.collections import INTERRUPTED
 from queries.figures import x_now
@@ -17,7 +18,6 @@ from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
 from queries.leases import live_token
 from queries.volume import LATELY, Share, shares
-from sql.functions import among
 
 
 class TagCount(NamedTuple):

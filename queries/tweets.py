@@ -10,12 +10,12 @@ from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from alchemy import Database
+from database.functions import among
 from models import Author, Quarter, Tag, Tweet, TweetTag, Version
 from queries.filters import ALL, Filters
 from queries.lists import Wanted, batches
 from queries.orders import Order
 from queries.sources import source
-from sql.functions import among
 
 BY_TIME = Order("created", descending=True)
 """The order in which a period's tweets are read without the others."""

@@ -16,10 +16,10 @@ from flask_restful import Api, Resource
 from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
-from formats.arguments import NoArguments
-from formats.given import given, refuse_body
-from formats.openapi.answers import Answers, Body, answered
-from guard.scopes import CHANGING
+from schemas.arguments import NoArguments
+from schemas.given import given, refuse_body
+from schemas.openapi.answers import Answers, Body, answered
+from security.scopes import CHANGING
 
 READS = ("GET", "HEAD")
 MEANS_JSON = ("application/json", "text/html", "application/problem+json")

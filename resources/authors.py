@@ -12,16 +12,16 @@ from werkzeug.exceptions import NotFound
 from collector.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury_author
-from formats import rows
-from formats.arguments import AuthorArguments
-from formats.cursors import began
-from formats.openapi.answers import Answer, answered, reads
-from formats.shapes.tweets import AUTHORS, DELETED
 from queries.authors import FOLLOWERS, AuthorPlace, author_page
 from queries.filters import Filters
 from resources.api import MonitorResource
 from resources.pages import following, link
 from resources.snapshots import Body, SnapshotResource
+from schemas import rows
+from schemas.arguments import AuthorArguments
+from schemas.cursors import began
+from schemas.openapi.answers import Answer, answered, reads
+from schemas.shapes.tweets import AUTHORS, DELETED
 from text import usernames
 
 log = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from typing import Any
 from werkzeug.exceptions import NotFound
 
 from collector.collector import Collector
-from formats import rows
-from formats.arguments import CollectionArguments
-from formats.cursors import began
-from formats.openapi.answers import Answer, answered, reads
-from formats.shapes import collections as shapes
 from queries.collections import collection, collections
 from resources.api import MonitorResource
 from resources.pages import following, link
+from schemas import rows
+from schemas.arguments import CollectionArguments
+from schemas.cursors import began
+from schemas.openapi.answers import Answer, answered, reads
+from schemas.shapes import collections as shapes
 
 PAGE = 100
 

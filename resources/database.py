@@ -7,13 +7,13 @@ from typing import Any
 
 from collector.collector import Collector
 from collector.copies.backups import drop
-from formats import rows
-from formats.openapi.answers import Answer, answered
-from formats.shapes import collections as shapes
-from guard.scopes import CHANGING
 from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
+from schemas import rows
+from schemas.openapi.answers import Answer, answered
+from schemas.shapes import collections as shapes
+from security.scopes import CHANGING
 
 log = logging.getLogger(__name__)
 

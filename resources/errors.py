@@ -14,9 +14,9 @@ from alchemy import DatabaseDamaged, DatabaseRefused, DatabaseRevision, Database
 from collector.collector import CollectionRunning, NothingTracked
 from collector.copies.backups import BackupRefused
 from collector.sources import SourceRefused
-from formats.problems import MEDIA_TYPE, BadInput, Fault, problem
 from queries.batches import TweetsReplaced
 from resources.streams import TooManyStreams
+from schemas.problems import MEDIA_TYPE, BadInput, Fault, problem
 from telemetry.requests import request_id
 
 log = logging.getLogger(__name__)

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from formats import rows
-from formats.arguments import FacetArguments
-from formats.openapi.answers import answered, reads
-from formats.shapes.tweets import FACETS
 from queries.facets import facets
 from queries.filters import Filters
 from resources.snapshots import SnapshotResource
+from schemas import rows
+from schemas.arguments import FacetArguments
+from schemas.openapi.answers import answered, reads
+from schemas.shapes.tweets import FACETS
 
 
 class FacetsResource(SnapshotResource):

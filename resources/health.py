@@ -8,15 +8,15 @@ from flask import request
 
 from collector.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
-from formats.openapi.answers import answered, reads
-from formats.shapes.service import ALIVE, READY
-from formats.times import rfc3339
 from middleware.answer import ALWAYS, REPEAT
 from queries.chores import ChoreView, chores
 from queries.collections import CollectionView, latest
 from queries.figures import Schedule, refused, schedule
 from queries.tweets import Views
 from resources.api import MonitorResource
+from schemas.openapi.answers import answered, reads
+from schemas.shapes.service import ALIVE, READY
+from schemas.times import rfc3339
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
 

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from formats import rows
-from formats.arguments import HourArguments
-from formats.openapi.answers import answered, reads
-from formats.shapes import tweets as shapes
 from queries.filters import Filters
 from queries.hours import per_hour
 from resources.snapshots import SnapshotResource
+from schemas import rows
+from schemas.arguments import HourArguments
+from schemas.openapi.answers import answered, reads
+from schemas.shapes import tweets as shapes
 
 
 class HoursResource(SnapshotResource):

@@ -19,15 +19,15 @@ from collector.collector import Collector
 from collector.copies.rotation import newest as newest_copy
 from collector.upkeep import Upkeep
 from collector.x.failures import BLOCKING, KINDS
-from formats.openapi.answers import Answer, answered
-from formats.rows import MICRO
-from formats.shapes.service import PLAIN
 from queries.chores import ChoreView, chores
 from queries.figures import ServiceFigures, service_figures
 from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
+from schemas.openapi.answers import Answer, answered
+from schemas.rows import MICRO
+from schemas.shapes.service import PLAIN
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scraped
 

@@ -12,16 +12,16 @@ from flask import Flask, Response, current_app, request
 from werkzeug.routing import Rule
 from werkzeug.routing.converters import NumberConverter
 
-from formats.arguments import NoArguments
-from formats.openapi.answers import answered, reads
-from formats.openapi.document import document
-from formats.openapi.operations import Operation
-from formats.shapes.parts import Schema
-from formats.shapes.service import DOCUMENT
-from guard.door import Door
-from guard.scopes import is_open
 from middleware.answer import REPEAT, Repeat
 from resources.api import MonitorResource, tagged
+from schemas.arguments import NoArguments
+from schemas.openapi.answers import answered, reads
+from schemas.openapi.document import document
+from schemas.openapi.operations import Operation
+from schemas.shapes.parts import Schema
+from schemas.shapes.service import DOCUMENT
+from security.door import Door
+from security.scopes import is_open
 from settings import VERSION
 
 PLACE = re.compile(r"<(?:[^<>]*:)?(\w+)>")

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import request
 from sqlalchemy.orm import Session
 
-from formats.cursors import following_cursor
+from schemas.cursors import following_cursor
 
 
 def following(session: Session, of: str, last: Sequence[Any]) -> str:

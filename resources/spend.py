@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from collector.collector import Collector
-from formats import rows
-from formats.openapi.answers import answered, reads
-from formats.shapes.service import SPEND
 from queries import balances, reconciliations
 from resources.api import MonitorResource
+from schemas import rows
+from schemas.openapi.answers import answered, reads
+from schemas.shapes.service import SPEND
 
 
 class SpendResource(MonitorResource):

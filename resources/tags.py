@@ -12,19 +12,19 @@ from werkzeug.exceptions import NotFound
 from collector import tags, tracking
 from collector.collector import Collector
 from collector.tags import TagRefused
-from formats import rows
-from formats.arguments import FilterArguments, RelatedArguments
-from formats.openapi.answers import Answer, Body, answered, reads
-from formats.problems import BadInput, Fault
-from formats.shapes import tags as shapes
-from formats.shapes.tweets import RELATED as RELATED_TAGS
-from formats.shapes.tweets import TAG_COUNTS
-from formats.terms import TermsRefused, terms
 from queries.filters import Filters
 from queries.related import related
 from queries.tags import per_tag, tracked_id, tracked_tags
 from resources.api import MonitorResource, no_content
 from resources.snapshots import SnapshotResource
+from schemas import rows
+from schemas.arguments import FilterArguments, RelatedArguments
+from schemas.openapi.answers import Answer, Body, answered, reads
+from schemas.problems import BadInput, Fault
+from schemas.shapes import tags as shapes
+from schemas.shapes.tweets import RELATED as RELATED_TAGS
+from schemas.shapes.tweets import TAG_COUNTS
+from schemas.terms import TermsRefused, terms
 
 RELATED = 100
 TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}

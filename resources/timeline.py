@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from formats import rows
-from formats.arguments import TimelineArguments
-from formats.openapi.answers import answered, reads
-from formats.problems import BadInput, Fault
-from formats.shapes.tweets import TIMELINE
+from database.functions import quarter_hour
 from queries.figures import x_now
 from queries.filters import Filters
 from queries.gaps import gaps
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
 from resources.snapshots import SnapshotResource
-from sql.functions import quarter_hour
+from schemas import rows
+from schemas.arguments import TimelineArguments
+from schemas.openapi.answers import answered, reads
+from schemas.problems import BadInput, Fault
+from schemas.shapes.tweets import TIMELINE
 
 TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: ask for longer ones, or for less time by since and until"
 

@@ -14,13 +14,6 @@ from collector import lease
 from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
-from formats import rows
-from formats.arguments import TweetArguments
-from formats.cursors import began, moment
-from formats.forms import FIELDS, FORMS, Form
-from formats.openapi.answers import Answer, answered, either, reads
-from formats.problems import BadInput, Fault
-from formats.shapes import tweets as shapes
 from queries import authors, lists, tweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
@@ -29,6 +22,13 @@ from queries.orders import BY_ID, Order, Position
 from resources.api import no_content
 from resources.pages import following, link
 from resources.snapshots import Body, Long, SnapshotResource, Snapshots
+from schemas import rows
+from schemas.arguments import TweetArguments
+from schemas.cursors import began, moment
+from schemas.forms import FIELDS, FORMS, Form
+from schemas.openapi.answers import Answer, answered, either, reads
+from schemas.problems import BadInput, Fault
+from schemas.shapes import tweets as shapes
 
 log = logging.getLogger(__name__)
 

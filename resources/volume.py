@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collector.collector import Collector
-from formats import rows
-from formats.arguments import VolumeArguments
-from formats.openapi.answers import answered, reads
-from formats.problems import BadInput, Fault
-from formats.shapes.tags import VOLUME
 from queries.figures import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume, whole
 from resources.api import MonitorResource
+from schemas import rows
+from schemas.arguments import VolumeArguments
+from schemas.openapi.answers import answered, reads
+from schemas.problems import BadInput, Fault
+from schemas.shapes.tags import VOLUME
 
 MOST_BUCKETS = 10_000
 HOUR = timedelta(hours=1)

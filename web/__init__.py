@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Flask
 
 from collector.collector import Collector
-from guard.door import Door
 from queries.newest import Newest
+from security.door import Door
 from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import docs, drawing, problems, sign_in, static_files

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
 
-from formats.arguments import ViewArguments
-from formats.filters import PARAMETERS
-from formats.given import given
-from formats.times import rfc3339
 from queries.filters import Filters, next_second
 from queries.orders import Order
 from queries.periods import Period
+from schemas.arguments import ViewArguments
+from schemas.filters import PARAMETERS
+from schemas.given import given
+from schemas.times import rfc3339
 
 LOCAL = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")

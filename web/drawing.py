@@ -11,8 +11,8 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from formats.times import rfc3339
 from queries.snowflakes import snowflake_time
+from schemas.times import rfc3339
 from web import words
 from web.advice import advice
 from web.static_files import UPLOT

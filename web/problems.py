@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit
 from flask import Flask, Response, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from formats.problems import MEDIA_TYPE
-from guard.pages import PAGES
+from schemas.problems import MEDIA_TYPE
+from security.pages import PAGES
 from web.asked import link
 from web.policy import PAGE
 from web.site import Site

@@ -6,10 +6,10 @@ import re
 
 from flask import Flask, Response, make_response, render_template, request
 
-from guard.door import CHALLENGE
-from guard.pages import is_page_at
-from guard.scopes import SIGN_IN, SIGN_OUT, Scope
-from guard.sessions import COOKIE, LONGEST_S
+from security.door import CHALLENGE
+from security.pages import is_page_at
+from security.scopes import SIGN_IN, SIGN_OUT, Scope
+from security.sessions import COOKIE, LONGEST_S
 from web.policy import PAGE
 from web.site import Site, seen
 

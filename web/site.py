@@ -17,15 +17,15 @@ from werkzeug.datastructures import MultiDict
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.collector import Collector
 from collector.sources import EMULATOR, shown_source
-from formats.arguments import HistoryArguments, ViewArguments
-from formats.given import given
-from formats.parameters import UTC, zone_named
-from guard.door import Door
-from guard.scopes import SCOPE, Scope
 from middleware.answer import REPEAT, Repeat
 from queries.figures import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import stored
+from schemas.arguments import HistoryArguments, ViewArguments
+from schemas.given import given
+from schemas.parameters import UTC, zone_named
+from security.door import Door
+from security.scopes import SCOPE, Scope
 from telemetry.metrics import HttpMetrics
 from web import asked as asking
 from web.asked import Asked, Pairs

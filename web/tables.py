@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from formats.sheets import table as sheet
-from formats.times import rfc3339
 from queries.periods import Period
+from schemas.sheets import table as sheet
+from schemas.times import rfc3339
 
 Kind = Literal["text", "number", "share", "lift", "change", "time", "heat", "line", "file"]
 UNITS = {"share": " (share of 1)"}

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
+from database.statements import upsert
 from models import Figure, Tweet, Version
-from sql.statements import upsert
 
 MOST_IDS = 1_000_000
 CHUNK = 10_000

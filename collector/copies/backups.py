@@ -25,7 +25,8 @@ from collector.copies import sums, tables
 from collector.copies.remains import Remains, remains, take_over
 from collector.sources import MARK
 from collector.tweets import derived, erasure, hashtags, words
-from engines.migrating import known_revisions
+from database.migrating import known_revisions
+from database.statements import upsert
 from models import (
     TWEET_WORDS,
     Author,
@@ -44,7 +45,6 @@ from models import (
     Version,
 )
 from queries.leases import COLLECTOR, live_token
-from sql.statements import upsert
 
 log = logging.getLogger(__name__)
 

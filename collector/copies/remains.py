@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from alchemy import Base
 from collector.tweets.deletions import bury_again
 from collector.tweets.locations import scrub_again
+from database.statements import upsert
 from models import AuthorTombstone, Balance, Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone
 from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
-from sql.statements import upsert
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")

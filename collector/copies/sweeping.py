@@ -21,7 +21,7 @@ from collector import lease
 from collector.copies import rotation
 from collector.copies.backups import beside
 from collector.tweets import deletions, erasure
-from engines.turns import BUSY_TIMEOUT_S
+from database.turns import BUSY_TIMEOUT_S
 from models import TWEET_WORDS
 
 log = logging.getLogger(__name__)

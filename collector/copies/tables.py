@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from alchemy import Base
 from collector.tweets import words
+from database import partitions
 from models import Writer
-from sql import partitions
 
 BATCH = 5_000
 _GO_ON = """

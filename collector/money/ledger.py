@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session
 
 from collector.money.prices import Billing, Month, dollars
 from collector.x.clock import Days
+from database.statements import add_up, upsert
 from models import Budget, Purchase, Reservation, Run, Spend
 from queries.leases import CALLS, is_live
-from sql.statements import add_up, upsert
 
 SMALLEST_PAGE = 10
 REMEMBERED = timedelta(days=2)

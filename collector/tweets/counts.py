@@ -14,9 +14,9 @@ from sqlalchemy import Select, bindparam, delete, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from collector.values import Find
+from database.functions import among
+from database.statements import add_up_many, execute_many
 from models import Tweet
-from sql.functions import among
-from sql.statements import add_up_many, execute_many
 
 Key = tuple[Any, ...]
 Counts = Counter[Key]

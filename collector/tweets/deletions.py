@@ -11,8 +11,8 @@ from alchemy import Database
 from collector import figures, lease
 from collector.tweets import derived, erasure, tombstones
 from collector.values import stand_in_id
+from database.functions import among
 from models import Author, AuthorPayload, AuthorTombstone, Payload, Tombstone, Tweet, TweetTag, Version
-from sql.functions import among
 
 BATCH = 500
 

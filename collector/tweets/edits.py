@@ -8,9 +8,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.values import Find
+from database.functions import among
+from database.statements import upsert
 from models import Payload, Tag, Tweet, TweetTag, Version
-from sql.functions import among
-from sql.statements import upsert
 
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
 

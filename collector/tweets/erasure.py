@@ -18,9 +18,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
+from database.statements import add_up, upsert
 from models import TWEET_WORDS, Figure
 from queries.figures import ERASURES_OWED
-from sql.statements import add_up, upsert
 
 log = logging.getLogger(__name__)
 

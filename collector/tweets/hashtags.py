@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from collector.tweets.counts import Rollup, recounted
 from collector.values import Find
+from database.functions import among
+from database.statements import upsert_many
 from models import Figure, Hashtag, TagHashtag, Tweet, TweetHashtag, TweetTag
-from sql.functions import among
-from sql.statements import upsert_many
 from text import hashtags
 
 MOST_NAMES = 10_000

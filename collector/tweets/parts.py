@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from collector import figures
 from collector.tweets import derived, erasure
 from collector.tweets.deletions import remove_idle
+from database import partitions
+from database.functions import among
 from models import TWEET_WORDS, Payload, Tweet, TweetHashtag, TweetTag, Version
 from queries.snowflakes import first_id
-from sql import partitions
-from sql.functions import among
 
 STRETCH = 2_000
 """Tweets that go in one transaction, for as long as which every other writer waits: some seconds."""

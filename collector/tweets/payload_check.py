@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from collector.payloads import unpacked
 from collector.tweets.payloads import given
 from collector.x.parsing import author
+from database.functions import shown_time, utf8
 from models import Author, AuthorPayload, Payload, Tweet
-from sql.functions import shown_time, utf8
 
 BATCH = 1_000
 Row = Any

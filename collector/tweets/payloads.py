@@ -15,9 +15,9 @@ from collector.tweets.deletions import remove_idle
 from collector.tweets.repeated import align
 from collector.values import AuthorSeen, Find, TweetSeen
 from collector.x import parsing
+from database.functions import among
+from database.statements import execute_many, upsert, upsert_many
 from models import Author, AuthorPayload, AuthorTombstone, Payload, Tweet
-from sql.functions import among
-from sql.statements import execute_many, upsert, upsert_many
 
 SHOWN = ("text", "created", "lang", "author_id")
 

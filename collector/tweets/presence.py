@@ -17,9 +17,9 @@ from sqlalchemy import bindparam, delete, func, literal_column, select, union_al
 from sqlalchemy.orm import Session
 
 from collector.values import Find
+from database.functions import among, instant, pairs, quarter_hour
+from database.statements import add_up_many, execute_many
 from models import LONGEST_DAY, Presence, Tweet
-from sql.functions import among, instant, pairs, quarter_hour
-from sql.statements import add_up_many, execute_many
 
 QUARTER = quarter_hour.seconds
 Written = Counter[tuple[int | None, int]]  # how many tweets authors have in quarters of an hour

@@ -13,9 +13,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from collector.values import Find
+from database.functions import among, whole_hour
+from database.statements import widen
 from models import IdRange, Tweet
-from sql.functions import among, whole_hour
-from sql.statements import widen
 
 _hour = whole_hour(Tweet.created).label("hour")
 RANGES = select(_hour, func.min(Tweet.id), func.max(Tweet.id)).group_by(_hour)

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from database.functions import among
+from database.statements import execute_many
 from models import Author, Tweet, TweetTag
-from sql.functions import among
-from sql.statements import execute_many
 
 _tweets: Any = Tweet.__table__
 _links: Any = TweetTag.__table__

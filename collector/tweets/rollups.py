@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from collector.tweets.counts import Key, Query, Rollup, recounted
 from collector.values import Find
+from database.functions import quarter_hour, whole_hour
 from models import Author, FacetCount, FacetHour, Quarter, TagHour, TagLang, Tweet, TweetTag
 from queries.facets import COUNTRY, LANG
-from sql.functions import quarter_hour, whole_hour
 
 ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 

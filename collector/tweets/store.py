@@ -17,10 +17,10 @@ from collector.tweets.locations import scrub_location
 from collector.tweets.repeated import align, followers_of, show_followers
 from collector.tweets.tombstones import without_buried, without_locations
 from collector.values import AuthorSeen, Find, TagRef, TweetSeen, stand_in_id
+from database import partitions
+from database.functions import among
+from database.statements import execute_many, upsert_many
 from models import Author, Tag, Tweet, TweetTag, Version
-from sql import partitions
-from sql.functions import among
-from sql.statements import execute_many, upsert_many
 
 OBSERVED = ("id", "username", "name", "followers", "observed")
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from collector.tweets.places import unlocated
 from collector.values import AuthorSeen, Find, TweetSeen, stand_in_id
+from database.functions import among
+from database.statements import upsert
 from models import Author, AuthorTombstone, Tombstone
-from sql.functions import among
-from sql.statements import upsert
 
 
 def lay(session: Session, ids: Iterable[int], *, geo_only: bool = False) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from collector.values import Find
+from database.functions import among
+from database.statements import upsert
 from models import TWEET_WORDS, Figure, Tweet
-from sql.functions import among
-from sql.statements import upsert
 from text.words import RULES, indexed
 
 BATCH = 10_000

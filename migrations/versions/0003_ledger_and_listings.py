@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from alchemy import UTCDateTime
-from sql.functions import quarter_hour
+from database.functions import quarter_hour
 
 revision = "0003"
 down_revision = "0002"

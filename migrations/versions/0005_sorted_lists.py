@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from alchemy import Id, UTCDateTime
-from sql.functions import whole_hour
+from database.functions import whole_hour
 
 revision = "0005"
 down_revision = "0004"

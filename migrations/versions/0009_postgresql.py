@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from alchemy import UTCDateTime
-from sql import partitions
+from database import partitions
 from text.words import RULES
 
 revision = "0009"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from alchemy import UTCDateTime
-from sql.functions import whole_hour
+from database.functions import whole_hour
 
 revision = "0010"
 down_revision = "0009"

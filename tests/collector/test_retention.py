@@ -17,8 +17,8 @@ from collector.tweets import erasure, retention
 from collector.tweets.deletions import remove
 from collector.tweets.retention import Expired, expire
 from models import Author, AuthorPayload, Payload, Tombstone
+from tests.cli.conftest import Program
 from tests.collector.conftest import rows
-from tests.commands.conftest import Program
 from tests.fixtures.archives import json_lines, page, post, user, x_time
 
 OLD, YOUNG = timedelta(days=400), timedelta(days=20)

@@ -14,7 +14,7 @@ from alchemy import Database
 from collector.collector import Collector
 from collector.tweets import hashtags, words
 from models import TWEET_WORDS, Figure, Hashtag, Tag, TweetHashtag
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row, post
 from text.hashtags import RULES as HASHTAG_RULES

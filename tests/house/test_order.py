@@ -11,21 +11,20 @@ FLOORS = [
     {"app"},
     {"api"},
     {"server"},
-    {"resources", "web", "commands"},
+    {"resources", "web", "cli"},
     {"middleware"},
-    {"formats", "guard"},
+    {"schemas", "security"},
     {"collector"},
     {"queries"},
     {"models"},
-    {"sql"},
     {"alchemy", "telemetry"},
-    {"engines"},
+    {"database"},
     {"logstash", "settings", "text"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "sql", "models", "text"}}
+BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "database", "models", "text"}}
 MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
-WITH_FLASK = {"app", "resources", "web", "commands", "middleware", "guard", "telemetry"}
+WITH_FLASK = {"app", "resources", "web", "cli", "middleware", "security", "telemetry"}
 TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}
 CONFIGURATION = ("grafana", "kibana", "logstash", "postgres", "prometheus")
 NOT_OURS = ("node_modules", "__pycache__", "data", "build")

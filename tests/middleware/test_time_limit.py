@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from engines.limits import MARGIN_S, left, question_limit
+from database.limits import MARGIN_S, left, question_limit
 from middleware.capacity import LONGEST_QUESTION_S, bound
 from middleware.time_limit import TimeLimit
 

@@ -53,7 +53,7 @@ def test_its_files_are_for_their_owner_alone_and_one_that_is_there_keeps_its_mod
     ):
         nowhere.upgrade()
     assert not folder.exists()
-    monkeypatch.setattr("engines.sqlite.DATA", folder)
+    monkeypatch.setattr("database.sqlite.DATA", folder)
     with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as made:
         made.upgrade()
         with made.writing() as session:

@@ -24,7 +24,7 @@ from alchemy import Base, Database
 from collector.money.prices import Billing, Prices
 from collector.tweets.rollups import ROLLUPS
 from collector.verification import faults
-from engines.migrating import MIGRATIONS, known_revisions, newest_revision
+from database.migrating import MIGRATIONS, known_revisions, newest_revision
 from models import TWEET_WORDS, FacetHour, Hashtag
 from queries.facets import facets
 from queries.hours import per_hour

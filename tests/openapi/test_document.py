@@ -13,12 +13,12 @@ from marshmallow import Schema, ValidationError, fields
 import resources.api
 import settings
 from app import create_app
-from formats.arguments import FilterArguments, HourArguments, VolumeArguments
-from formats.openapi.fields import Undescribed, schema_of
-from formats.openapi.parameters import query
-from formats.parameters import whole
 from resources.api import MonitorResource
 from resources.openapi import described, operations
+from schemas.arguments import FilterArguments, HourArguments, VolumeArguments
+from schemas.openapi.fields import Undescribed, schema_of
+from schemas.openapi.parameters import query
+from schemas.parameters import whole
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service
 from tests.openapi.contract import Contract

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from alchemy import Database
 from collector.imports import Import
 from collector.tags import track
-from formats.records import record
 from queries import tweets
 from queries.filters import ALL, Filters
 from queries.tweets import TweetView
+from schemas.records import record
 from tests.fixtures import databases
 from tests.fixtures.archives import own_row, tweet_id
 from text.words import asked

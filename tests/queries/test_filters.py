@@ -11,9 +11,9 @@ import pytest
 from alchemy import Database
 from collector.copies.backups import drop
 from collector.tweets.deletions import bury
-from formats.filters import filters
 from queries import batches, payloads, tweets
 from queries.filters import ALL, Filters
+from schemas.filters import filters
 from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
 from tests.queries.invented import imported
 

@@ -18,8 +18,8 @@ from queries.gaps import Stretch, any_within, stretches
 from queries.snowflakes import TWITTER_EPOCH, first_id
 from queries.spend import by_day, spent
 from tests.fixtures.archives import MORNING
-from tests.formats.views import MANY
 from tests.queries.invented import imported
+from tests.schemas.views import MANY
 
 pytestmark = pytest.mark.dialects
 FIRST, RUNS = date(2026, 2, 26), (1, 2, 3)

@@ -20,12 +20,12 @@ from collector.tweets import deletions, index_check
 from collector.tweets.store import store
 from collector.values import Find
 from collector.x import parsing
-from formats.filters import filters
 from models import TWEET_WORDS
 from queries import tweets
 from queries.filters import Filters
 from queries.lists import Wanted, page
 from queries.orders import BY_ID, Order, Position
+from schemas.filters import filters
 from tests.fixtures.archives import Json, edited, post
 from tests.queries.invented import imported
 from text.words import asked, indexed

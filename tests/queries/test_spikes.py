@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queries.spikes import spikes
-from tests.formats.views import MANY
+from tests.schemas.views import MANY
 
 VALUES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9) | st.integers(0, 200)), max_size=60)
 

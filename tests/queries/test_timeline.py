@@ -26,9 +26,9 @@ from queries.snowflakes import first_id
 from queries.timeline import MOST_BUCKETS, Slot, TooManyBuckets, timeline
 from queries.zones import DAY, HOUR, QUARTER
 from tests.fixtures.archives import Json, tweet_id, user
-from tests.formats.views import MANY
 from tests.queries.clocks import naive
 from tests.queries.invented import add, imported, wanted
+from tests.schemas.views import MANY
 
 pytestmark = pytest.mark.dialects
 CHANGES = {

@@ -27,8 +27,8 @@ from queries.series import TagSeries, per_tag, totals
 from queries.texts import Hashtags, hashtags
 from queries.tweets import TweetView, found
 from tests.fixtures import databases
-from tests.formats.views import MANY
 from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
+from tests.schemas.views import MANY
 from text import hashtags as rules
 
 pytestmark = pytest.mark.dialects

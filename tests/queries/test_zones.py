@@ -20,9 +20,9 @@ from queries import zones
 from queries.axes import Axis, axis
 from queries.hours import per_hour
 from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER
-from tests.formats.views import MANY
 from tests.queries.clocks import Period, naive
 from tests.queries.invented import ZONES, imported
+from tests.schemas.views import MANY
 
 NAMES = sorted(available_timezones() - {"localtime"})
 ODD = ("Australia/Lord_Howe", "Antarctica/Casey", "Africa/Casablanca", "Asia/Gaza")

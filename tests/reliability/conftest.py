@@ -13,7 +13,7 @@ from sqlalchemy import select
 from alchemy import Database
 from collector.payloads import unpacked
 from models import AuthorPayload, Payload
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.fixtures.archives import edited, json_lines, page, post, user
 
 MARK, NAME, COUNTRY = "quixotic-zymurgy", "Zebulon Quagmire", "Upper Elbonia"

@@ -20,15 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from alchemy import Database  # noqa: E402 (found through the line above)
+from cli.exports import Export, _write  # noqa: E402
 from collector import verification  # noqa: E402
 from collector.imports import Import  # noqa: E402
 from collector.money.prices import Billing  # noqa: E402
-from commands.exports import Export, _write  # noqa: E402
-from formats import records  # noqa: E402
-from formats.records import lines  # noqa: E402
 from queries.filters import ALL  # noqa: E402
+from schemas import records  # noqa: E402
+from schemas.records import lines  # noqa: E402
 from settings import load  # noqa: E402
-from tests.formats.test_hostile import assert_can_be_stored  # noqa: E402
+from tests.schemas.test_hostile import assert_can_be_stored  # noqa: E402
 
 ROUNDS = 20
 PLANTED_AT = 300

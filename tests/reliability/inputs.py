@@ -13,10 +13,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from formats.unpacking import GZIP_MAGIC
+from schemas.unpacking import GZIP_MAGIC
 from tests.fixtures.archives import FIXTURES, edited, own_row, page, post, user
-from tests.formats.test_hostile import ANY, OBJECT, Path, changed, parts
 from tests.reliability.hostile import FRAGMENTS, MARK
+from tests.schemas.test_hostile import ANY, OBJECT, Path, changed, parts
 
 NAMES = ("twarc-pages.jsonl", "pages-post-fields.jsonl", "twarc-flattened.jsonl")
 REAL = [json.loads(line) for name in NAMES for line in (FIXTURES / name).read_text().splitlines()]

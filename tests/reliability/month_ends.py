@@ -37,9 +37,9 @@ from collector.x.client import Answer, RateLimit, Search
 from collector.x.clock import XClock
 from collector.x.failures import Reach, XFailure, unwell
 from collector.x.tries import Patience, Stopped, Tries
+from database import sqlite
 from emulator.ledger import Ledger
 from emulator.usage import month_start
-from engines import sqlite
 from models import Budget, Lease, Purchase, Reservation, Run, Spend
 from queries import leases
 

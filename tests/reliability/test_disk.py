@@ -24,10 +24,10 @@ from collector.collector import Collector
 from collector.copies import backups
 from collector.verification import faults
 from collector.x import clock
+from database import sqlite as sqlite_engine
 from emulator import Emulator
-from engines import sqlite as sqlite_engine
 from models import Run, RunTag, Tweet
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.fixtures.archives import json_lines, page, post
 from tests.fixtures.environment import ROOT, MakeSettings, environment, let_lease_run_out
 from tests.fixtures.processes import serving

@@ -14,7 +14,7 @@ from collector.tweets import deletions, erasure, locations
 from collector.values import Archived
 from collector.x import parsing
 from emulator import Emulator
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import edited, json_lines, page, post
 from tests.fixtures.environment import environment

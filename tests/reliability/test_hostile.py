@@ -20,9 +20,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 
 import logstash
-from formats.sheets import UNSAFE
+from schemas.sheets import UNSAFE
 from telemetry.requests import context
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.reliability.hostile import FRAGMENTS, SHAPES, TEXTS, cases
 
 NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -14,7 +14,7 @@ import pytest
 from collector.x.client import Search, X
 from collector.x.failures import XFailure
 from collector.x.transport import Access
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.reliability.enemy import Enemy, Said, enemy
 from tests.reliability.hostile import FRAGMENTS, TEXTS, cases
 from tests.reliability.test_hostile import assert_fit_for_anybody, assert_whole_records, logged

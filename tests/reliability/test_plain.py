@@ -26,9 +26,9 @@ from app import create_app
 from collector.imports import Import
 from collector.verification import faults
 from emulator import Emulator
-from formats.records import record
 from models import Tweet as StoredTweet
 from queries.zones import DAY, HOUR, QUARTER
+from schemas.records import record
 from settings import load
 from tests.fixtures.archives import tweet_id
 from tests.fixtures.environment import environment

@@ -26,7 +26,7 @@ from collector.values import Archived
 from collector.verification import faults
 from collector.x import parsing
 from models import Tweet
-from tests.commands.conftest import Program
+from tests.cli.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import post
 from tests.fixtures.waiting import LONGEST_WAIT_S

@@ -23,7 +23,7 @@ from collector.buying import Buyer  # noqa: E402
 from collector.reading import TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
-from engines import sqlite as sqlite_engine  # noqa: E402
+from database import sqlite as sqlite_engine  # noqa: E402
 
 VICTIM = Path(__file__)
 POINTS: dict[str, tuple[Any, str]] = {

@@ -17,7 +17,7 @@ from alchemy import Database
 from collector.collection import Collection
 from collector.imports import Import
 from emulator import Emulator
-from formats.records import record
+from schemas.records import record
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.waiting import LONGEST_WAIT_S

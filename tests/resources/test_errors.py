@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import engines.sqlite
+import database.sqlite
 from alchemy import Database
 from middleware.capacity import QUERY_LENGTH
 from tests.fixtures import databases
@@ -35,7 +35,7 @@ def cursor(text: str) -> str:
 
 A_TIME, EMPTY, TWICE, WHOLE = "2026-11-17T12:34:56Z", "is empty", "more than once", "whole number from 1 to 1000"
 FOR_AUTHORS, NO_PARAMETER = "is not for order_by_followers_desc", "is not a parameter of this resource"
-PARAMETERS = [  # of filters, tests/formats/test_filters.py tries many more values
+PARAMETERS = [  # of filters, tests/schemas/test_filters.py tries many more values
     ("/tweets?limt=5", "limt", f"{NO_PARAMETER}, which takes: author, country, cursor"),
     *((f"/tweets?order_by_followers_desc={one}", "order_by_followers_desc", WHOLE) for one in (0, 1001, -5, "5.0", "%D9%A5")),
     ("/tweets?order_by_followers_desc=", "order_by_followers_desc", EMPTY),
@@ -135,7 +135,7 @@ def test_what_is_too_large_is_413_and_too_long_414_on_every_path(service: Servic
 
 @pytest.mark.dialects
 def test_a_locked_database_is_503_with_retry_after(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines.sqlite, "PRAGMAS", (*engines.sqlite.PRAGMAS, "busy_timeout=20"))
+    monkeypatch.setattr(database.sqlite, "PRAGMAS", (*database.sqlite.PRAGMAS, "busy_timeout=20"))
     url = databases.url_of(tmp_path)
     with start() as service, closing(Database(url)) as other, other.writing() as session:
         session.connection()

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from werkzeug import Response
 
-import engines.sqlite
+import database.sqlite
 import resources.tweets
 from alchemy import QueryTooLong
 from queries import lists
@@ -35,7 +35,7 @@ def _long_already() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resources.tweets, "AT_ONCE", AT_ONCE)
         patch.setattr(lists, "batches", partial(lists.batches, most=AT_ONCE))
-        patch.setattr(engines.sqlite, "STEPS", 500)
+        patch.setattr(database.sqlite, "STEPS", 500)
         yield
 
 

@@ -35,7 +35,7 @@ INVENTED = "the stored tweets are invented: set DATABASE_URL to another file, or
 @pytest.fixture
 def real_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """data/tweets.db, in a folder of the test's own; data/emulated.db is beside it."""
-    monkeypatch.setattr("engines.sqlite.DATA", tmp_path / "data")
+    monkeypatch.setattr("database.sqlite.DATA", tmp_path / "data")
     monkeypatch.setattr(sources, "REAL_FILE", tmp_path / "data/tweets.db")
     monkeypatch.setattr(sources, "EMULATED_FILE", tmp_path / "data/emulated.db")
     return tmp_path / "data/tweets.db"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.tags import TagRefused, hashtag
-from tests.formats.views import MANY
+from tests.schemas.views import MANY
 from text.hashtags import hashtags, key
 
 LONGEST = "y" * 100

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import logstash
-from tests.formats.views import MANY
+from tests.schemas.views import MANY
 from text.secrets import HIDDEN, SHORTEST, Secrets
 
 TOKEN = 'k3y+/="\\<&~ü 9Zq'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.formats.views import MANY
+from tests.schemas.views import MANY
 from text.words import LONGEST, RULES, asked, indexed
 
 SIGNS = [chr(sign) for sign in [*range(0x20000), *range(0x20000, 0x110000, 97)]]

@@ -1,4 +1,4 @@
-"""What pages change: tags and their terms, and by whom; that no other site and no reader does, tests/guard holds."""
+"""What pages change: tags and their terms, and by whom; that no other site and no reader does, tests/security holds."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 from api import collector_for
 from collector.collector import Collector
 from emulator import Emulator
-from formats.parameters import UTC
+from schemas.parameters import UTC
 from telemetry.logs import LogMetrics
 from telemetry.metrics import HttpMetrics
 from tests.fixtures.documents import opened

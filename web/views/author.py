@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
-from guard.pages import page
 from queries.activity import activity
 from queries.authors import named
+from security.pages import page
 from text import usernames
 from web.figures import counts, facets, tags, texts, volume, week
 from web.figures.catalogue import TOP, TOP_TAGS

@@ -8,11 +8,11 @@ from flask import Flask, Response, request
 
 from collector.collector import CollectionRunning, NothingTracked
 from collector.pricing import left_of_budget, price
-from formats.arguments import NoArguments
-from formats.given import given, refuse_body
-from guard.pages import page
 from queries.balances import authors
 from queries.collections import latest
+from schemas.arguments import NoArguments
+from schemas.given import given, refuse_body
+from security.pages import page
 from web.problems import a_person
 from web.site import Site, seen
 from web.views.collections import PATH

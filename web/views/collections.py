@@ -11,13 +11,13 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from collector.money.ledger import SMALLEST_PAGE
-from formats.arguments import HistoryArguments
-from formats.cursors import began, following_cursor
-from formats.given import given
-from guard.pages import page
 from queries import balances, reconciliations
 from queries.collections import collection, collections
 from queries.spend import by_day
+from schemas.arguments import HistoryArguments
+from schemas.cursors import began, following_cursor
+from schemas.given import given
+from security.pages import page
 from web.asked import link
 from web.parts import stuck
 from web.site import Site, tidied

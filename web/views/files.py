@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, make_response
 from werkzeug.exceptions import NotFound
 
-from guard.pages import page
+from security.pages import page
 from web.figures.catalogue import FIGURES
 from web.site import Site
 

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Flask, Response, request
 
 from collector.copies.rotation import newest as newest_copy
-from guard.pages import page
 from middleware.answer import REPEAT
 from queries.tweets import stored
+from security.pages import page
 from settings import VERSION
 from web import parts as service_parts
 from web.shipping import shipping

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector import tags
-from guard.pages import page
 from queries import lists
 from queries.activity import Activity, activity
 from queries.gaps import stretches
@@ -17,6 +16,7 @@ from queries.lists import Wanted
 from queries.orders import Order
 from queries.tags import known_tag, tracked_names, tracked_tags
 from queries.tweets import TweetView, Views
+from security.pages import page
 from web.asked import Asked
 from web.figures import counts, coverage, facets, people, texts, volume, week
 from web.figures import tags as of_tags

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 from flask import Flask, Response
 from sqlalchemy.orm import Session
 
-from formats.arguments import SearchArguments
-from formats.cursors import began, following_cursor, moment
-from formats.parameters import Sort
-from formats.times import rfc3339
-from guard.pages import page
 from queries import lists
 from queries.lists import Wanted
 from queries.orders import Order, Position
 from queries.tags import tracked_names
 from queries.tweets import TweetView, Views, found
+from schemas.arguments import SearchArguments
+from schemas.cursors import began, following_cursor, moment
+from schemas.parameters import Sort
+from schemas.times import rfc3339
+from security.pages import page
 from web.asked import Asked
 from web.site import Site, tidied
 

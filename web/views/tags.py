@@ -12,11 +12,11 @@ from werkzeug.exceptions import NotFound
 
 from collector import tags, tracking
 from collector.tags import TagRefused
-from formats.parameters import UTC
-from formats.problems import BadInput, Fault
-from formats.terms import TermsRefused, terms
-from guard.pages import page
 from queries.tags import tracked_tags
+from schemas.parameters import UTC
+from schemas.problems import BadInput, Fault
+from schemas.terms import TermsRefused, terms
+from security.pages import page
 from web.problems import a_person
 from web.site import Site, seen, tidied
 

@@ -1,0 +1,135 @@
+"""`python api.py --since`: a backfill from the full archive, after its price was shown."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+from cli.collecting import collect
+from cli.saying import say
+from collector import quotes, runs, sources
+from collector.backfill import Period
+from collector.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
+from collector.counting import Due, calls
+from collector.money.calls import open_desk
+from collector.money.prices import dollars
+from collector.pricing import in_words, left_of_budget
+from collector.quotes import Quote
+from collector.sources import EMULATOR
+from collector.x.app_only import AppOnly
+from collector.x.failures import Reach, XFailure
+from collector.x.tries import Stopped
+from queries.balances import authors
+from queries.leases import live_token
+from schemas.times import instant
+
+FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)  # from here on ids tell their time, by which posts are asked for
+ASKED_ABOVE = 1_000_000
+EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2010-11-05 on"
+
+
+class Declined(Exception):
+    """Whoever was asked did not say yes."""
+
+
+class NobodyToAsk(Exception):
+    """There is no terminal to ask on."""
+
+
+def date(text: str) -> datetime:
+    """Read a date, which is its first moment in UTC, or a time."""
+    try:
+        when = instant(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}") from error
+    if when < FIRST_TIMED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}")
+    return when
+
+
+def backfill(collector: Collector, period: Period, *, sure: bool) -> int:
+    """Say what a backfill costs, buy it when that is confirmed, and return the exit code.
+
+    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, DeskTaken, Declined, NobodyToAsk.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        total = _agreed(collector, period, sure=sure)
+    except (KeyboardInterrupt, Stopped) as error:
+        raise Declined("broken off: nothing was bought but what X counted") from error
+    return collect(collector, period=period, total=total)
+
+
+def _agreed(collector: Collector, period: Period, *, sure: bool) -> int:
+    """Return how many tweets are to be bought, once that is agreed to."""
+    with collector.database.reading() as session:
+        sources.require(session, collector.source.name)
+        orders = collector.orders(session)
+        if live_token(session) is not None:
+            raise CollectionRunning(runs.running(session))
+    if not orders:
+        raise NothingTracked(NONE_TRACKED)
+    with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
+        _learn_time(x)
+        with collector.database.reading() as session:
+            wanted = quotes.to_count(session, orders, period, collector.clock)
+        _count(collector, x, wanted, sure=sure)
+    with collector.database.reading() as session:
+        found = quotes.quotes(session, orders, period, collector.clock)
+    _tell(collector, found)
+    if not sure:
+        _confirm("buy them?")
+    return sum(quote.posts for quote in found)
+
+
+def _learn_time(x: AppOnly) -> None:
+    """Ask X something that is free, which tells its time; raises XFailure where X refuses everything."""
+    try:
+        x.usage()
+    except XFailure as failure:
+        if failure.reach is Reach.RUN:
+            raise
+
+
+def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: bool) -> None:
+    """Have X count what it was never asked for; that alone may cost something worth asking about."""
+    if not wanted:
+        return
+    price = calls(wanted) * collector.order.billing.prices.archive_count
+    say(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
+    if price > ASKED_ABOVE and not sure:
+        _confirm("ask X?")
+    order = collector.order
+    with open_desk(collector.database, x, order.billing, order.patience, threading.Event()) as desk:
+        quotes.count(desk, wanted)
+
+
+def _tell(collector: Collector, found: Sequence[Quote]) -> None:
+    for quote in found:
+        rest = f"; what is newer than {quote.until:%Y-%m-%d %H:%M} UTC is left to the next collection" if quote.until else ""
+        say(f"{quote.tag}: {quote.posts} tweets{rest}")
+    prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
+    cost = prices.cost(posts=total, users=total)
+    with collector.database.reading() as session:
+        known, left = authors(session), left_of_budget(collector, session)
+    say(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
+    if collector.source.name == EMULATOR:
+        say("nothing is charged: no credentials are set, so the emulator stands in for X")
+        return
+    if left and left.micro < cost.ceiling:
+        say(f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later")
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise NobodyToAsk("nothing was bought: there is no terminal to confirm on; --yes confirms beforehand")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
+        raise Declined("nothing was bought")

@@ -1,0 +1,184 @@
+"""`flask --app app tweets export`: tweets out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+from tqdm import tqdm
+
+from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from cli.keys import KeyRefused, kept_key
+from cli.saying import say, stop
+from collector.collector import Collector
+from queries import payloads, tweets
+from queries.batches import TweetsReplaced
+from queries.filters import ALL, Filters
+from queries.lists import Wanted, batches
+from schemas import files
+from schemas.filters import PARAMETERS, FiltersRefused, filters
+from schemas.forms import FORMS
+from schemas.pages import pages
+from schemas.pseudonyms import Pseudonyms, new_key
+from schemas.sheets import COLUMNS, marked
+
+FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
+TWARC = "twarc"
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+HELP = {
+    "tag": "Only tweets that this hashtag found; several: that all of them found.",
+    "lang": "Only tweets in this language, such as en.",
+    "country": "Only tweets from this country, by its name or its code.",
+    "author": "Only tweets of the author with this username.",
+    "since": "Only tweets from this time (RFC 3339) or day (UTC) on.",
+    "until": "Only tweets before this time or day.",
+    "min_followers": "Only tweets of authors with at least so many followers.",
+    "q": "Only tweets in whose text all of these words occur.",
+}
+
+T = TypeVar("T")
+
+
+class Export(NamedTuple):
+    """What is written, how, and where to, on stdout if there is no `output`. `names` are the pseudonyms, if any are wanted."""
+
+    form: str
+    wanted: Filters
+    output: Path | None
+    names: Pseudonyms | None
+
+
+def export_command(collector: Collector) -> click.Command:
+    """Return the command that writes the collector's tweets."""
+
+    @click.command()
+    @click.option("--format", "form", type=click.Choice([*FORMS, TWARC]), default="ndjson", show_default=True)
+    @click.option("--pseudonymise", is_flag=True, help="Put pseudonyms for ids, authors' names, mentions and URLs.")
+    @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
+    @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
+    @_filtered
+    def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **given: Sequence[str]) -> None:
+        """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
+
+        ndjson is a tweet a line, json what GET /tweets answers, csv for spreadsheets, ids an id a line, and twarc X's own
+        objects in pages, as twarc2 writes them. Pseudonyms don't change what else a text says, and that can be searched for.
+        """
+        if form == TWARC and pseudonymise:
+            raise click.UsageError("--pseudonymise is not for --format twarc: X's objects name people in too many places")
+        if key_file and not pseudonymise:
+            raise click.UsageError("--key-file is for --pseudonymise")
+        wanted = _filters(given)
+        if output and output.exists():
+            stop(f"{output}: exists already", UNUSABLE)
+        if output is None and sys.stdout is None:
+            stop("stdout: closed, name a file with -o", FAILED)
+        _run(collector.database, Export(form, wanted, output, _names(key_file) if pseudonymise else None))
+
+    return export
+
+
+def _filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the filters as options."""
+    for name in reversed(PARAMETERS):
+        command = click.option(_option(name), name, multiple=True, help=HELP[name])(command)
+    return command
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _filters(given: Mapping[str, Sequence[str]]) -> Filters:
+    try:
+        return filters({name: values for name, values in given.items() if values})
+    except FiltersRefused as error:
+        fault = error.faults[0]
+        raise click.BadParameter(fault.detail, param_hint=_option(fault.parameter)) from error
+
+
+def _names(key_file: Path | None) -> Pseudonyms:
+    try:
+        return Pseudonyms(kept_key(key_file) if key_file else new_key())
+    except KeyRefused as error:
+        stop(str(error), UNUSABLE)
+
+
+def _run(database: Database, export: Export) -> None:
+    try:
+        database.upgrade()
+        left_out = _write(database, export)
+    except BrokenPipeError:
+        _forget_stdout()
+        sys.exit(PIPE_CLOSED)
+    except DatabaseUnavailable as error:
+        stop(error.in_full, FAILED)
+    except (DatabaseRevision, TweetsReplaced) as error:
+        stop(error, FAILED)
+    except OSError as error:
+        if export.output is None:
+            _forget_stdout()
+        stop(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
+    if left_out:
+        say(f"{left_out} tweets have no payload and were left out")
+
+
+def _write(database: Database, export: Export) -> int:
+    """Write all pieces, and return how many tweets were left out because they have no payload."""
+    left_out: list[int] = []
+    with _out(export.output) as out, _bar(database, export) as bar:
+        for piece in _twarc(database, export, bar, left_out) if export.form == TWARC else _rows(database, export, bar):
+            out.write(piece)
+        out.flush()
+    return sum(left_out)
+
+
+def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
+    form, names = FORMS[export.form], export.names
+    if names:
+        views = _counted(tweets.in_batches(database, filters=export.wanted), bar)
+        pieces = form.pieces([form.of_view(names.tweet(view)) for view in batch] for batch in views)
+    else:
+        pieces = form.pieces(_counted(batches(database, Wanted(export.wanted), form.reader(COLUMNS)), bar))
+    return marked(pieces) if export.output and export.form == "csv" else pieces
+
+
+def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:
+    """Return the pages; what a page leaves out is counted in `left_out`."""
+
+    def noted(batch: list[payloads.TweetPayload]) -> list[payloads.TweetPayload]:
+        left_out.append(sum(one.body is None for one in batch))
+        return batch
+
+    batches = _counted(payloads.in_batches(database, filters=export.wanted), bar)
+    return pages(noted(batch) for batch in batches)
+
+
+def _counted(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[T]]:
+    for batch in batches:
+        yield batch
+        bar.update(len(batch))
+
+
+def _out(output: Path | None) -> AbstractContextManager[files.Stream]:
+    if output:
+        return files.written(output)
+    return nullcontext(sys.stdout.buffer)
+
+
+def _bar(database: Database, export: Export) -> tqdm[Any]:
+    """Return a progress bar, which is shown on a terminal that does not show the tweets themselves."""
+    with database.reading() as session:
+        total = tweets.stored(session) if export.wanted == ALL else None
+    hidden = True if export.output is None and sys.stdout.isatty() else None
+    return tqdm(total=total, unit=" tweets", disable=hidden, file=sys.stderr)
+
+
+def _forget_stdout() -> None:
+    """Let what is still to be written go nowhere, so that the interpreter's end doesn't fail of it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

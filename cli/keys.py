@@ -1,0 +1,36 @@
+"""Files with the key of pseudonyms."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from schemas.pseudonyms import KEY_BYTES, new_key
+
+
+class KeyRefused(Exception):
+    """A file that holds no key and can't be given one; its text says why."""
+
+
+def kept_key(file: Path) -> bytes:
+    """Return the key in a file, which is made for its owner alone to read where there is none; raises KeyRefused."""
+    try:
+        if not file.exists():
+            _make(file)
+        if not file.is_file():
+            raise KeyRefused(f"{file}: is no regular file")
+        key = bytes.fromhex(file.read_text("ascii"))
+    except OSError as error:
+        raise KeyRefused(f"{file}: {error.strerror}") from error
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeyRefused(f"{file}: expected a key of {2 * KEY_BYTES} hexadecimal digits")
+    return key
+
+
+def _make(file: Path) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+        new.write(f"{new_key().hex()}\n")
+        new.flush()
+        os.fsync(new.fileno())

@@ -1,0 +1,111 @@
+"""`flask --app app tweets …`: archives in, and tweets out."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+from tqdm import tqdm
+
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from cli.exports import export_command
+from cli.saying import say, shown, stop
+from collector.collector import Collector
+from collector.imports import Import
+from collector.sources import SourceRefused
+from collector.tags import TagRefused, hashtag
+from schemas.records import lines
+
+REFUSED, UNUSABLE = 1, 2
+GARBAGE = 100_000
+
+
+class Refusals:
+    """The lines that were refused: said on stderr as FILE:LINE: reason, and counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def say(self, path: Path, number: int, reason: str) -> None:
+        self.count += 1
+        with tqdm.external_write_mode(file=sys.stderr):
+            say(f"{path}:{number}: {reason}")
+
+
+def tweets_commands(collector: Collector) -> AppGroup:
+    """Return the commands on the stored tweets."""
+    group = AppGroup("tweets", help="Import and export tweets.")
+    group.add_command(export_command(collector))
+
+    @group.command("import")
+    @click.option("--tag", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
+    @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+    def import_(tag: str | None, files: tuple[Path, ...]) -> None:
+        """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
+        _open_all(files)
+        try:
+            collector.prepare()
+            run, refusals = Import(collector.database, tag=tag), Refusals()
+            with _program_kept():
+                for path in files:
+                    _read(path, run, refusals)
+            run.end()
+        except SourceRefused as error:
+            stop(str(error), UNUSABLE)
+        except OSError as error:
+            stop(f"{error.filename}: {error.strerror}", UNUSABLE)
+        except DatabaseUnavailable as error:
+            stop(error.in_full, REFUSED)
+        except DatabaseRevision as error:
+            stop(error, REFUSED)
+        say(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
+        sys.exit(REFUSED if refusals.count else 0)
+
+    return group
+
+
+def _open_all(files: tuple[Path, ...]) -> None:
+    """Stop before anything is stored if a file can't be opened, or is a pipe or a device, which can't be read twice."""
+    for path in files:
+        try:
+            if path.exists() and not path.is_file():
+                stop(f"{path}: is no regular file", UNUSABLE)
+            path.open("rb").close()
+        except OSError as error:
+            stop(f"{path}: {error.strerror}", UNUSABLE)
+
+
+@contextmanager
+def _program_kept() -> Iterator[None]:
+    """Let the garbage collector look at what a batch leaves behind, and not at the whole program with every few tweets."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+def _read(path: Path, run: Import, refusals: Refusals) -> None:
+    size = path.stat().st_size
+    with tqdm(total=size, unit="B", unit_scale=True, desc=shown(path.name), disable=None, file=sys.stderr) as bar:
+        for line in lines(path, now=datetime.now(UTC)):
+            for reason in line.record.refused:
+                refusals.say(path, line.number, reason)
+            run.add(line.record.tweets, line.record.authors)
+            bar.update(line.position - bar.n)
+
+
+def _hashtag(value: str) -> str:
+    try:
+        return hashtag(value)
+    except TagRefused as error:
+        raise click.BadParameter(str(error)) from error

@@ -1,0 +1,53 @@
+"""Migrating: which revisions of the schema there are, and how a database gets to the newest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect
+
+from database.errors import DatabaseDamaged, DatabaseRevision
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def known_revisions() -> set[str]:
+    """Return the revisions of the schema that this program can read or upgrade."""
+    return {file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
+
+
+def newest_revision() -> str:
+    """Return the revision of the schema that this program needs."""
+    return max(known_revisions())
+
+
+def migrate(connection: Connection) -> None:
+    """Migrate to the newest revision within the connection's transaction; raises DatabaseRevision, DatabaseDamaged."""
+    if _revision(connection) != newest_revision():
+        _migrate(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the revision of the schema, None where there is no schema yet; raises DatabaseDamaged."""
+    tables = inspect(connection)
+    if not tables.has_table("alembic_version"):
+        return None
+    revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if revision is None and tables.has_table("tweets"):
+        raise DatabaseDamaged("the database is damaged, it doesn't tell its revision: restore a backup")
+    return revision
+
+
+def _migrate(connection: Connection) -> None:
+    """Migrate. Alembic takes long to import, and most starts find nothing to migrate."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseRevision("the database was written by a newer version of this program: upgrade the program") from error

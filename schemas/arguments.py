@@ -1,0 +1,173 @@
+"""Which parameters each resource takes, and what of them makes sense together."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from queries.authors import FOLLOWERS, TWEETS
+from queries.facets import FACETS
+from queries.orders import Order
+from queries.zones import FIRST, HOUR, LAST
+from schemas.filters import PARAMETERS, together
+from schemas.forms import FORMS
+from schemas.parameters import (
+    BUCKETS,
+    UTC,
+    Bucket,
+    Cursor,
+    Fields,
+    Filter,
+    Instant,
+    Sort,
+    Span,
+    TagName,
+    TweetId,
+    Zone,
+    one_of,
+    whole,
+)
+
+MOST_AUTHORS = 1000
+MOST_ROWS = 1000
+MOST_SHOWN = 200
+MOST_TAGS = 10
+EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LAST))
+_ONE_FACET = f"expected one of {', '.join(FACETS)}"
+
+
+class NoArguments(Schema):
+    """No parameter is accepted."""
+
+
+class CollectionArguments(Schema):
+    """Parameters of GET /collections."""
+
+    limit = whole(1, MOST_ROWS)
+    cursor = Cursor()
+
+
+class Period(Schema):
+    """A stretch of time, half-open."""
+
+    since = Instant()
+    until = Instant()
+
+    @validates_schema
+    def _in_order(self, data: dict[str, Any], **_kw: object) -> None:
+        if "since" in data and "until" in data and data["since"] > data["until"]:
+            raise ValidationError("is after until", "since")
+
+
+class FilterArguments(Period):
+    """The filters, which a resource gets as one: `filters`."""
+
+    tag = fields.List(Filter("tag"))
+    lang = Filter("lang")
+    country = Filter("country")
+    author = Filter("author")
+    min_followers = Filter("min_followers")
+    q = Filter("q")
+
+    @post_load
+    def _together(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
+        given = {name: data.pop(name) for name in PARAMETERS if name in data}
+        return data | {"filters": together(given)}
+
+
+class FacetArguments(FilterArguments):
+    """Parameters of GET /facets."""
+
+    by = fields.String(
+        required=True,
+        validate=validate.OneOf(FACETS, error=_ONE_FACET),
+        error_messages={"required": f"is missing: {_ONE_FACET}"},
+    )
+
+
+class RelatedArguments(FilterArguments):
+    """Parameters of GET /tags/{tag}/related."""
+
+    limit = whole(1, MOST_ROWS)
+
+
+class HourArguments(FilterArguments):
+    """Parameters of GET /tweets_per_hour."""
+
+    tz = Zone(load_default=UTC)
+
+
+class TimelineArguments(FilterArguments):
+    """Parameters of GET /timeline."""
+
+    bucket = Bucket(*BUCKETS, load_default=HOUR)
+    tz = Zone(load_default=UTC)
+
+
+class VolumeArguments(Period):
+    """Parameters of GET /volume."""
+
+    tag = fields.List(TagName())
+    bucket = Bucket("hour", "day")
+
+
+class TweetArguments(FilterArguments):
+    """Parameters of GET /tweets."""
+
+    since_id = TweetId()
+    sort = Sort()
+    shown = Fields(data_key="fields")
+    limit = whole(1, MOST_ROWS)
+    cursor = Cursor()
+    format = one_of(*FORMS)
+    order_by_followers_desc = whole(1, MOST_AUTHORS)
+
+    @validates_schema
+    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
+        if "order_by_followers_desc" in data:
+            for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
+                if name in data:
+                    key = self.fields[name].data_key or name
+                    raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
+        if "shown" in data and not FORMS[data.get("format", "json")].has_fields:
+            raise ValidationError(f"is not for format {data['format']}", "fields")
+
+
+class AuthorArguments(FilterArguments):
+    """Parameters of GET /authors."""
+
+    sort = one_of(FOLLOWERS, TWEETS)
+    limit = whole(1, MOST_ROWS)
+    cursor = Cursor()
+
+
+class ViewArguments(FilterArguments):
+    """Parameters of a page: the filters, or a period that ends now, and the time zone in which times are shown."""
+
+    period = Span(load_default=timedelta(days=7))
+    tz = Zone(load_default=UTC)
+
+    @validates_schema
+    def _can_be_shown(self, data: dict[str, Any], **_kw: object) -> None:
+        for name in ("since", "until"):
+            if name in data and not EARLIEST <= data[name] <= LATEST:
+                raise ValidationError("expected a time of the years 2 to 9998, which calendars of all zones have", name)
+        if len(data.get("tag", ())) > MOST_TAGS:
+            raise ValidationError(f"expected at most {MOST_TAGS} tags", "tag")
+
+
+class SearchArguments(ViewArguments):
+    """Parameters of the page that lists tweets."""
+
+    sort = Sort(load_default=Order("created", descending=True))
+    limit = whole(1, MOST_SHOWN)
+    cursor = Cursor()
+
+
+class HistoryArguments(Schema):
+    """Parameters of the page that lists collections."""
+
+    tz = Zone(load_default=UTC)
+    cursor = Cursor()

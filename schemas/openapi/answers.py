@@ -1,0 +1,48 @@
+"""What a resource says of its answers and of the bodies that it takes, beside the methods that give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from schemas.shapes.parts import Schema, Shape
+
+Given = Schema | Shape
+
+
+class Answer(NamedTuple):
+    """An answer: its status, when it is given, its body's shape (None for an empty one or a problem), and its own headers."""
+
+    status: int
+    meaning: str
+    shape: Given | None = None
+    headers: tuple[str, ...] = ()
+
+
+class Body(NamedTuple):
+    """A body that may be sent, in words, its shape, and an example that is accepted."""
+
+    meaning: str
+    shape: Given
+    example: Mapping[str, Any]
+
+
+Answers = Mapping[str, Sequence[Answer]]
+
+
+def answered(**methods: Sequence[Answer]) -> Answers:
+    """Return the answers of each method of a resource."""
+    return methods
+
+
+def reads(shape: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[Answer, ...]:
+    """Return the answers of a read: the body with its ETag, or that it has not changed."""
+    return (
+        Answer(200, meaning, shape, ("ETag", *headers)),
+        Answer(304, "It has not changed since the answer whose ETag If-None-Match names", None, ("ETag",)),
+    )
+
+
+def either(*shapes: Given) -> Schema:
+    """Return the schema of an answer of one of these shapes."""
+    return {"anyOf": list(shapes)}

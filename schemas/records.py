@@ -1,0 +1,185 @@
+"""Lines of archives: pages of the X API v2 and flattened tweets as twarc2 writes them, and our own NDJSON."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from collector.payloads import Unpackable, packed_tweet
+from collector.tags import TagRefused
+from collector.values import Archived, AuthorSeen
+from collector.x import parsing
+from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
+from collector.x.parsing import FIRST_TWEET, Object, Refusals, Unreadable, mapping, moment
+from schemas import flattened
+from schemas.ahead import ahead, latest, told
+from schemas.ours import own
+from schemas.unpacking import GZIP_MAGIC, NO_FURTHER, PART, Unpacked
+
+LONGEST_LINE = LARGEST_BODY
+CHUNK = 1024 * 1024
+
+
+class Record(NamedTuple):
+    """What a line holds; `refused` says for each object in it that can't be stored why."""
+
+    tweets: tuple[Archived, ...]
+    authors: tuple[AuthorSeen, ...]
+    refused: tuple[str, ...] = ()
+
+
+class Line(NamedTuple):
+    """A line of a file, numbered from 1, and how many bytes of the file (as it lies on disk) have been read."""
+
+    number: int
+    record: Record
+    position: int
+
+
+def lines(path: Path, *, now: datetime | None = None) -> Iterator[Line]:
+    """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened.
+
+    What says that it is from later than `now`, by more than clocks differ, is refused.
+    """
+    with path.open("rb") as raw:
+        packed = Unpacked(raw, least=LONGEST_LINE) if raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
+        raw.seek(0)
+        stream: BinaryIO = io.BufferedReader(packed, PART) if packed else raw
+        position = 0
+        for number in itertools.count(1):
+            line, size, fault = _next(stream)
+            position += size
+            if line.isspace() and line.endswith(b"\n"):
+                continue
+            at, fault = raw.tell() if packed else position, fault or (packed.fault if packed else None)
+            read = record(line, now=now) if line.strip() else None
+            if fault and not line.endswith(b"\n") and (read is None or read.refused):
+                yield Line(number, _refused(fault), at)
+                return
+            if read:
+                yield Line(number, read, at)
+            if not line:
+                return
+
+
+def _next(stream: BinaryIO) -> tuple[bytes, int, str | None]:
+    """Return a line, nothing at the end, how many bytes it has, which are more where it is too long, and why there is none."""
+    try:
+        line = stream.readline(LONGEST_LINE)
+        return line, len(line) + (_rest(stream) if len(line) == LONGEST_LINE and not line.endswith(b"\n") else 0), None
+    except OSError:
+        return b"", 0, NO_FURTHER
+
+
+def _rest(stream: BinaryIO) -> int:
+    """Read on to the end of a line that is too long, so that the next one is numbered rightly, and return its bytes."""
+    size, part = 0, stream.readline(CHUNK)
+    while len(part) == CHUNK and not part.endswith(b"\n"):
+        size, part = size + len(part), stream.readline(CHUNK)
+    return size + len(part)
+
+
+def record(line: bytes, *, now: datetime | None = None) -> Record:
+    """Read one line; what can't be stored is in `refused`."""
+    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        return _refused(f"the line is longer than {LONGEST_LINE} bytes")
+    try:
+        body = document(line, most=MOST_VALUES)
+    except NoDocument as error:
+        return _refused(str(error))
+    if not isinstance(body, dict):
+        return _refused("no JSON object")
+    try:
+        return _read(body, latest(now))
+    except RecursionError:
+        return _refused("values are nested too deeply")
+    except (Unpackable, Unreadable, TagRefused) as error:
+        return _refused(str(error))
+
+
+def _read(body: Object, last: datetime) -> Record:
+    if isinstance(body.get("tweets"), list):
+        return _answer(body["tweets"], last)
+    if isinstance(body.get("tweet"), str):
+        return _own(body, last)
+    if "data" in body or "meta" in body:
+        return _page(body, last)
+    return _flattened(body, last)
+
+
+def _refused(reason: str) -> Record:
+    return Record((), (), (reason,))
+
+
+def _answer(rows: list[object], last: datetime) -> Record:
+    """Read what GET /tweets answers."""
+    if too_many := parsing.excess({"data": rows}):
+        raise Unreadable(too_many)
+    tweets, authors, refused = list[Archived](), list[AuthorSeen](), Refusals()
+    for row in rows:
+        try:
+            found = _own(mapping(row), last)
+        except (Unreadable, TagRefused) as error:
+            refused.add(str(error))
+            continue
+        tweets += found.tweets
+        authors += found.authors
+        for reason in found.refused:
+            refused.add(reason)
+    return Record(tuple(tweets), tuple(authors), refused.said())
+
+
+def _page(body: Object, last: datetime) -> Record:
+    """Read a page, which was retrieved when it says so, else no earlier than when its newest tweet was made."""
+    data = body.get("data")
+    if not isinstance(data, list | dict | None):
+        raise Unreadable("data is neither a list nor an object")
+    body = {**body, "data": [data] if isinstance(data, dict) else data}
+    if too_many := parsing.excess(body):
+        raise Unreadable(too_many)
+    retrieved = _retrieved(body, last)
+    page = parsing.page(body, observed=FIRST_TWEET)
+    too_early = [reason for tweet in page.tweets if (reason := ahead(tweet, last))]
+    kept = [tweet for tweet in page.tweets if not ahead(tweet, last)] if too_early else page.tweets
+    observed = retrieved or max((tweet.created for tweet in kept), default=FIRST_TWEET)
+    writers = {tweet.author_id for tweet in kept}
+    tweets = tuple(Archived(tweet._replace(retrieved=observed)) for tweet in kept)
+    authors = tuple(author._replace(observed=observed) for author in page.authors if author.id in writers)
+    return Record(tweets, authors, page.refused + tuple(too_early))
+
+
+def _flattened(body: Object, last: datetime) -> Record:
+    """Read a tweet on its own; what X gave is known of it where its id is a text, as in the API v2."""
+    tweet = parsing.tweet(body)
+    if reason := ahead(tweet, last):
+        raise Unreadable(reason)
+    observed = _retrieved(body, last) or tweet.created
+    refused = Refusals()
+    authors = parsing.authors([mapping(body.get("author"))], refused, observed=observed)
+    if authors and tweet.author_id is None:
+        tweet = tweet._replace(author_id=authors[0].id)
+    if isinstance(body["id"], str):
+        tweet = tweet._replace(payload=packed_tweet(*flattened.given(body)), retrieved=observed)
+    return Record((Archived(tweet),), authors, refused.said())
+
+
+def _own(row: Object, last: datetime) -> Record:
+    """Read a tweet of ours. An observation of the future costs the author's name and followers, and not the tweet."""
+    archived, author = own(row)
+    if reason := ahead(archived.tweet, last):
+        raise Unreadable(reason)
+    if author and (reason := told("observed", author.observed, last)):
+        return Record((archived,), (), (reason,))
+    return Record((archived,), (author,) if author else ())
+
+
+def _retrieved(body: Object, last: datetime) -> datetime | None:
+    """Return when a line was retrieved, if it says so; raises Unreadable for the future."""
+    given = moment(mapping(body.get("__twarc")).get("retrieved_at"))
+    if reason := told("retrieved_at", given, last):
+        raise Unreadable(reason)
+    return given

@@ -1,0 +1,195 @@
+"""Answers of queries as JSON values: the shapes of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from queries.authors import AuthorRank
+from queries.balances import Authors, Told
+from queries.collections import CollectionView
+from queries.facets import Facets
+from queries.gaps import Gap
+from queries.hours import HourCount
+from queries.reconciliations import Compared
+from queries.related import Related
+from queries.spend import Outlook, Spent
+from queries.tags import TagCount, TrackedTag
+from queries.timeline import Slot, Timeline
+from queries.tweets import TweetView
+from queries.volume import Bucket
+from schemas.times import rfc3339
+
+Json = dict[str, Any]
+MICRO = 1_000_000
+
+
+def tweet(view: TweetView) -> Json:
+    """Return a tweet; the seven keys of the original API come first. Ids are strings, for JavaScript cuts them."""
+    own = str(view.id)
+    return {
+        "tweet": view.text,
+        "author": view.author,
+        "followers": view.followers,
+        "created": rfc3339(view.created),
+        "lang": view.lang,
+        "country": view.country,
+        "rash": view.rash,
+        "id": own,
+        "username": view.username,
+        "tags": view.tags,
+        "country_code": view.country_code,
+        "author_id": str(view.author_id) if view.author_id is not None and view.author_id >= 0 else None,
+        "observed": rfc3339(view.observed),
+        "version": own if view.version == view.id else str(view.version),
+        "versions": (own,) if len(view.versions) == 1 else tuple(map(str, view.versions)),
+    }
+
+
+def encoded(view: TweetView) -> bytes:
+    """Return a tweet as JSON."""
+    return orjson.dumps(tweet(view))
+
+
+def tweets(batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """Return {"tweets":[…]} in pieces, one a batch of encoded tweets, so that only one batch is in memory."""
+    yield b'{"tweets":['
+    separator = b""
+    for batch in batches:
+        yield separator + b",".join(batch)
+        separator = b","
+    yield b"]}"
+
+
+def page(tweets: Sequence[bytes], following: str | None) -> bytes:
+    """Return a page of encoded tweets, and the path of the next one."""
+    return b'{"tweets":[' + b",".join(tweets) + b'],"next":' + orjson.dumps(following) + b"}"
+
+
+def lines(batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """Return one encoded tweet a line (NDJSON) in pieces, one a batch."""
+    for batch in batches:
+        yield b"\n".join([*batch, b""])
+
+
+def ids(batches: Iterable[Sequence[int]]) -> Iterator[bytes]:
+    """Return one id a line, as twarc2 hydrates them, in pieces, one a batch."""
+    for batch in batches:
+        yield b"".join(b"%d\n" % own for own in batch)
+
+
+def authors(ranks: Iterable[AuthorRank]) -> Json:
+    return {"authors": [rank._asdict() for rank in ranks]}
+
+
+def hours(counts: Iterable[HourCount]) -> Json:
+    return {"tweets_per_hour": [{"at_hour": f"{count.hour:02d}:00", "tweets": count.tweets} for count in counts]}
+
+
+def tags(lists: Iterable[Iterable[TagCount]]) -> Json:
+    def row(count: TagCount) -> Json:
+        return {"rash": count.tag, "lang": count.lang, "tweets": count.tweets}
+
+    return {"tweets_per_tags": [[row(count) for count in counts] for counts in lists]}
+
+
+def facets(found: Facets) -> Json:
+    return {"facets": [row._asdict() for row in found.rows], "unknown_share": found.unknown_share}
+
+
+def related(hashtags: Iterable[Related]) -> Json:
+    return {"related": [hashtag._asdict() for hashtag in hashtags]}
+
+
+def collection(view: CollectionView) -> Json:
+    """Return a collection. X may or may not charge for authors, so its spend has a floor and a ceiling."""
+    return {
+        "id": view.id,
+        "state": view.state,
+        "started": rfc3339(view.started),
+        "ended": rfc3339(view.ended),
+        "tweets_added": view.tweets_added,
+        "tags": [outcome._asdict() for outcome in view.tags],
+        "spend": {
+            "posts": view.posts,
+            "users": view.users,
+            "floor_usd": view.floor / MICRO,
+            "ceiling_usd": view.ceiling / MICRO,
+        },
+        "gaps": [{"tag": gap.tag, **_ends(gap)} for gap in view.gaps],
+        "error": view.error,
+    }
+
+
+def tracked_tag(tag: TrackedTag) -> Json:
+    """Return a tracked tag; its coverage is unknown until X's own counts are asked."""
+    last = tag.last_collection
+    return {
+        "tag": tag.tag,
+        "tweets": tag.tweets,
+        "last_collection": last and {**last._asdict(), "started": rfc3339(last.started)},
+        "gaps": [_ends(gap) for gap in tag.gaps],
+        "coverage": tag.coverage,
+        "terms": {"lang": _words(tag.lang), "exclude": _words(tag.exclude), "tw_number": tag.tw_number},
+    }
+
+
+def volume(buckets: Iterable[Bucket], *, coverage: float | None) -> Json:
+    """Return what X counted and what is stored, and the share of the counted hours' posts that are."""
+
+    def row(bucket: Bucket) -> Json:
+        return bucket._asdict() | {"start": rfc3339(bucket.start), "end": rfc3339(bucket.end)}
+
+    return {"volume": [row(bucket) for bucket in buckets], "coverage": coverage}
+
+
+def timeline(found: Timeline, *, zone: str) -> Json:
+    """Return a timeline; its times are in UTC, though its buckets are cut by the zone's clock."""
+
+    def row(slot: Slot) -> Json:
+        return slot._asdict() | {"start": rfc3339(slot.start), "end": rfc3339(slot.end)}
+
+    return {"timeline": [row(slot) for slot in found.slots], "timezone": zone, "complete": found.complete}
+
+
+def spend(
+    view: Outlook, *, budget: int | None, compared: Compared | None, authors: Authors | None, balance: Told | None
+) -> Json:
+    """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
+    ends = {"start": view.start.isoformat(), "end": view.end.isoformat()}
+    return {
+        "today": {"date": view.day.isoformat(), **_spent(view.today)},
+        "month": {**ends, **_spent(view.month), "unsettled_usd": view.unsettled / MICRO},
+        "budget_usd": None if budget is None else budget / MICRO,
+        "forecast_usd": view.forecast / MICRO,
+        "by_x": _compared(compared) if compared else None,
+        "authors": ("charged" if authors.charged else "free") if authors else None,
+        "authors_by": _explained(authors) if authors else None,
+        "balance": {"asked": rfc3339(balance.asked), "usd": balance.balance / MICRO} if balance else None,
+    }
+
+
+def _explained(known: Authors) -> Json:
+    """Return the fall of the balance that tells whether X charges for authors."""
+    times = {"since": rfc3339(known.by.since), "until": rfc3339(known.by.until)}
+    return {**times, "fell_usd": known.by.fell / MICRO, "explained_usd": known.explained / MICRO, "said": known.said}
+
+
+def _compared(found: Compared) -> Json:
+    """Return X's own count of a billing month's posts, the ledger's at that time, and by how many the first is greater."""
+    return {"asked": rfc3339(found.asked), "posts": found.x_posts, "ledger_posts": found.our_posts, "drift": found.drift}
+
+
+def _spent(what: Spent) -> Json:
+    counts = {"posts": what.posts, "users": what.users, "calls": what.calls}
+    return {**counts, "floor_usd": what.floor / MICRO, "ceiling_usd": what.ceiling / MICRO}
+
+
+def _ends(gap: Gap) -> Json:
+    return {"since_id": str(gap.since_id), "until_id": str(gap.until_id), "expired": gap.expired}
+
+
+def _words(text: str | None) -> list[str]:
+    return text.split(",") if text else []

@@ -1,0 +1,85 @@
+"""Tweets as CSV (RFC 4180) that spreadsheets open safely.
+
+A spreadsheet takes a cell for a formula if it starts with =, +, -, @, their wide forms, a tab or a line break, also behind
+spaces and what can't be seen (https://owasp.org/www-community/attacks/CSV_Injection). Such a text gets a ' in front, and so
+does one that starts with ', so that reading is exact: where a text starts with ', drop it. Ids stay as they are, for programs
+that join tables by them.
+
+Where the comma divides decimals, a spreadsheet splits lines at ; (or at tabs) instead. Quotes keep the first cell of a line
+whole then, but no other, which no longer stands where a cell starts. In those a ' also follows each ;, tab and line break
+behind which a formula would start, or which a ' follows: drop it there too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from queries.tweets import TweetView
+from schemas import rows
+
+BOM = "\ufeff".encode()
+COLUMNS = (
+    "tweet",
+    "author",
+    "followers",
+    "created",
+    "lang",
+    "country",
+    "rash",
+    "id",
+    "username",
+    "tags",
+    "country_code",
+    "author_id",
+    "observed",
+    "version",
+    "versions",
+)
+UNSEEN = r" \x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+UNSAFE = re.compile(rf"(?=[{UNSEEN}]*[=+\-@＝＋－＠\t\r\n'])")
+UNSAFE_INSIDE = re.compile(rf"(?<=[;\t\r\n])(?=[{UNSEEN}\"]*[=+\-@＝＋－＠'])")
+
+
+def sheet(batches: Iterable[Sequence[TweetView]], *, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
+    """Return the header and these columns of the tweets in pieces, one a batch."""
+    yield _lines([columns]).encode()
+    for batch in batches:
+        yield _lines(_cells(rows.tweet(view), columns) for view in batch).encode()
+
+
+def marked(sheet: Iterable[bytes]) -> Iterator[bytes]:
+    """Return a sheet with a byte order mark, without which Excel reads UTF-8 as the system's old code page."""
+    yield BOM
+    yield from sheet
+
+
+def cell(value: str | int | float | tuple[str, ...] | None) -> str | int | float:
+    """Return a cell: a list is joined by spaces, nothing is empty, NUL, which ends many a reader's line, is U+FFFD."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else value
+    text = (value if isinstance(value, str) else " ".join(value)).replace("\0", "\ufffd")
+    return f"'{text}" if UNSAFE.match(text) else text
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
+    """Return a table as CSV; numbers stay numbers."""
+    return _lines([_line(header), *map(_line, lines)]).encode()
+
+
+def _cells(row: rows.Json, columns: Sequence[str]) -> list[str | int]:
+    return _line([row[name] for name in columns])
+
+
+def _line(values: Sequence[Any]) -> list[Any]:
+    first, *others = map(cell, values)
+    return [first, *(UNSAFE_INSIDE.sub("'", other) if isinstance(other, str) else other for other in others)]
+
+
+def _lines(cells: Iterable[Sequence[str | int]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC).writerows(cells)
+    return written.getvalue()

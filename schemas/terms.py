@@ -1,0 +1,66 @@
+"""The body of PUT /tags/{tag}: a tag's terms, in a closed vocabulary, so that no operator of a query can be smuggled in."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from collector.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Terms
+from collector.x.documents import NoDocument, document
+from collector.x.parsing import UNSTORABLE
+from schemas.problems import Fault
+
+LEAST_NUMBER, MOST_NUMBER = 10, 100_000
+MOST_FAULTS = 10
+MOST_VALUES = 500_000
+"""Keys and values of a body: as many as are in a megabyte of them."""
+EXPECTED = {
+    "lang": f"expected a list of at most {MOST_LANGUAGES} language codes, such as en or pt-br",
+    "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
+    "tw_number": f"expected a whole number from {LEAST_NUMBER} to {MOST_NUMBER}, or null",
+}
+
+
+class TermsRefused(ValueError):
+    """A body that gives no terms; `faults` names what is wrong."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
+def terms(body: bytes) -> Terms | None:
+    """Return the terms of a JSON body, None where there is no body; raises TermsRefused."""
+    if not body.strip():
+        return None
+    try:
+        given = document(body, most=MOST_VALUES, endless=math.inf)
+    except NoDocument as error:
+        raise TermsRefused([Fault("body", f"can't be read: {error}")]) from error
+    if not isinstance(given, dict):
+        raise TermsRefused([Fault("body", f"expected an object with {', '.join(EXPECTED)}")])
+    unknown = [name for name in given if name not in EXPECTED][:MOST_FAULTS]
+    faults = [Fault(UNSTORABLE.sub("\ufffd", name[:80]), f"is none of {', '.join(EXPECTED)}") for name in unknown]
+    faults += [Fault(name, EXPECTED[name]) for name in EXPECTED if not _accepted(name, given.get(name))]
+    if faults:
+        raise TermsRefused(faults)
+    lang = tuple(sorted({code.lower() for code in given.get("lang") or ()}))
+    number = given.get("tw_number")
+    return Terms(lang, tuple(sorted(set(given.get("exclude") or ()))), None if number is None else int(number))
+
+
+def _accepted(name: str, value: Any) -> bool:
+    if value is None:
+        return True
+    if name == "tw_number":
+        return _is_whole(value) and LEAST_NUMBER <= value <= MOST_NUMBER
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        return False
+    if name == "exclude":
+        return set(value) <= EXCLUSIONS.keys()
+    return len(value) <= MOST_LANGUAGES and all(LANGUAGE.fullmatch(word.lower()) and word.isascii() for word in value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number of JSON, which knows no difference between 50 and 50.0."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())

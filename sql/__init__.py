@@ -1,1 +1,0 @@
-"""SQL that the ORM does not say, or that databases say differently."""

@@ -1,0 +1,88 @@
+"""The vocabulary of filters: what is read, and what is refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queries.filters import ALL, Filters
+from schemas.filters import PARAMETERS, FiltersRefused, filters
+from tests.schemas.views import MANY
+
+NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
+
+
+def test_a_good_value_is_read() -> None:
+    values: list[tuple[str, str, Any]] = [
+        ("lang", "PT-BR", "pt-br"),
+        ("country", "co", "CO"),
+        ("country", "Côte d’Ivoire", "Côte d’Ivoire"),
+        ("author", "@Ada_Muster", "ada_muster"),
+        ("since", "2026-11-17T13:30:00.5+01:30", NOON.replace(microsecond=500_000)),
+        ("until", "2026-11-17", NOON.replace(hour=0)),
+        ("min_followers", "0", 0),
+        ("min_followers", "1000000000", 10**9),
+    ]
+    for name, value, read in values:
+        assert filters({name: [value]}) == Filters(**{name: read})
+    assert filters({"tag": ["SRE", "#sre", "#Ärger"]}).tags == ("#sre", "#ärger")  # each counts once, by its key
+    assert filters({}) == ALL
+
+
+def test_a_search_is_read_as_words_and_has_no_operators() -> None:
+    operators = '"on call" -again NEAR(x, 2)'
+    assert filters({"q": [operators]}) == Filters(words=("on", "call", "again", "near", "x", "2"))
+    words = {"Café  OR night_shift": ("café", "or", "night_shift"), "東京 京": ("東京", "京"), "a" * 200: ("a" * 100,)}
+    for value, read in words.items():
+        assert filters({"q": [value]}).words == read
+
+
+CJK = "".join(map(chr, range(0x4E00, 0x4F00)))
+BAD = {
+    "tag": ["", "#", "##sre", "a b", "123", "#sre OR #devops", "a" * 101],
+    "lang": ["", "e", "english", "en_US", "ſr", "en\n"],
+    "country": ["", "a\0b", "a\nb", "x" * 101],
+    "author": ["", "@", "@@ada", "ada muster", "бо", "a" * 51, "ada\n"],
+    "since": ["", "yesterday", "2026-02-30", "2026-11-17T12:00:00", "2026-11-17T12:00:00 01:00", "20261117", "٢026-11-17"],
+    "until": ["", "0000-01-01", "2026-11-17T25:00:00Z", "0001-01-01T00:00:00+23:59", "2026-W01-1", "2026-11-17\n"],
+    "min_followers": ["", "-1", "+1", "1.5", "1_000", "٣", " 1", "1000000001", "9" * 30],
+    "q": ["", " ", "#", "🚀", "\u0301", '"*"', "a" * 201, " ".join(CJK[:51]), CJK[:52]],
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_is_refused_with_what_is_expected(name: str) -> None:
+    for value in BAD[name]:
+        with pytest.raises(FiltersRefused) as refused:
+            filters({name: [value]})
+        assert [tuple(fault) for fault in refused.value.faults] == [(name, f"expected {PARAMETERS[name].expected}")], value
+
+
+def test_what_is_given_twice_is_refused() -> None:
+    for name in set(PARAMETERS) - {"tag"}:
+        with pytest.raises(FiltersRefused, match=f"{name}: is given more than once"):
+            filters({name: ["1", "2"]})
+
+
+def test_since_may_be_until_but_not_after_it() -> None:
+    assert filters({"since": ["2026-11-17"], "until": ["2026-11-17"]}).until is not None
+    with pytest.raises(FiltersRefused, match="until: expected a time that is not before since"):
+        filters({"since": ["2026-11-17T00:00:01Z"], "until": ["2026-11-17"]})
+
+
+def test_every_fault_is_named() -> None:
+    with pytest.raises(FiltersRefused) as refused:
+        filters({"lang": ["?"], "author": ["a b"], "since": ["yesterday"]})
+    assert [fault.parameter for fault in refused.value.faults] == ["lang", "author", "since"]
+
+
+@MANY
+@given(st.sampled_from(sorted(PARAMETERS)), st.text() | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"))
+def test_any_text_is_read_or_refused(name: str, value: str) -> None:
+    with suppress(FiltersRefused):
+        assert filters({name: [value]}) != ALL
