@@ -23,16 +23,16 @@ from cli.backfilling import Declined, NobodyToAsk, backfill, date
 from cli.collecting import collect, interval, keep_collecting, tell_estimate
 from cli.complying import see_to_compliance
 from cli.saying import say
-from collector.backfill import Interrupted, Period
-from collector.buying import OnProgress
-from collector.chores import Chores, Plan
-from collector.collector import CollectionRunning, Collector, NothingTracked, Order
-from collector.money.calls import DeskTaken
-from collector.money.ledger import BudgetSpent
-from collector.money.prices import Billing
+from collector.jobs.chores import Chores, Plan
+from collector.jobs.upkeep import Upkeep
+from collector.ledger.calls import DeskTaken
+from collector.ledger.ledger import BudgetSpent
+from collector.ledger.prices import Billing
+from collector.runs.backfill import Interrupted, Period
+from collector.runs.buying import OnProgress
+from collector.runs.collector import CollectionRunning, Collector, NothingTracked, Order
+from collector.runs.tags import TagRefused, hashtag
 from collector.sources import EMULATOR, REAL, Choice, SourceRefused, choose
-from collector.tags import TagRefused, hashtag
-from collector.upkeep import Upkeep
 from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import Patience

@@ -18,10 +18,10 @@ from flask import Flask
 import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for, upkeep_for
-from collector.collector import Collector
+from collector.jobs.schedule import Schedule
+from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
-from collector.schedule import Schedule
-from collector.work import Work
+from collector.runs.collector import Collector
 from middleware.answers import Answers
 from middleware.capacity import bound
 from middleware.time_limit import TimeLimit

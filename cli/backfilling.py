@@ -13,14 +13,16 @@ from datetime import UTC, datetime
 
 from cli.collecting import collect
 from cli.saying import say
-from collector import quotes, runs, sources
-from collector.backfill import Period
-from collector.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
-from collector.counting import Due, calls
-from collector.money.calls import open_desk
-from collector.money.prices import dollars
-from collector.pricing import in_words, left_of_budget
-from collector.quotes import Quote
+from collector import sources
+from collector.jobs.counting import Due, calls
+from collector.ledger import quotes
+from collector.ledger.calls import open_desk
+from collector.ledger.prices import dollars
+from collector.ledger.pricing import in_words, left_of_budget
+from collector.ledger.quotes import Quote
+from collector.runs import runs
+from collector.runs.backfill import Period
+from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
 from collector.x.failures import Reach, XFailure

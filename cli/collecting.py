@@ -12,16 +12,16 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cli.saying import say
-from collector.backfill import Period
-from collector.buying import Progress
-from collector.collector import NONE_TRACKED, Collector, NothingTracked, Started
-from collector.copies.sweeping import write_anew
-from collector.money.prices import dollars
-from collector.pricing import in_words, left_of_budget, price
-from collector.schedule import Schedule
+from collector.backups.sweeping import write_anew
+from collector.jobs.schedule import Schedule
+from collector.jobs.upkeep import Upkeep
+from collector.ledger.prices import dollars
+from collector.ledger.pricing import in_words, left_of_budget, price
+from collector.runs.backfill import Period
+from collector.runs.buying import Progress
+from collector.runs.collector import NONE_TRACKED, Collector, NothingTracked, Started
 from collector.sources import EMULATOR
 from collector.tweets.erasure import settle
-from collector.upkeep import Upkeep
 from queries.balances import authors
 from queries.collections import CollectionView
 from queries.figures import COMMAND

@@ -6,7 +6,7 @@ import signal
 import threading
 
 from cli.saying import say
-from collector.chores import Chores
+from collector.jobs.chores import Chores
 
 
 def see_to_compliance(chores: Chores) -> int:

@@ -13,8 +13,8 @@ from flask.cli import AppGroup
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.saying import say, shown, stop
 from collector import verification
-from collector.collector import CollectionRunning, Collector
-from collector.copies import backups
+from collector.backups import backups
+from collector.runs.collector import CollectionRunning, Collector
 
 UNUSABLE = 2
 FILE = click.Path(path_type=Path)

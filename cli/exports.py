@@ -15,7 +15,7 @@ from tqdm import tqdm
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from cli.keys import KeyRefused, kept_key
 from cli.saying import say, stop
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from queries import payloads, tweets
 from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters

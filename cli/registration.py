@@ -6,7 +6,7 @@ from flask import Flask
 
 from cli.database import database_commands
 from cli.tweets import tweets_commands
-from collector.collector import Collector
+from collector.runs.collector import Collector
 
 
 def register(app: Flask, collector: Collector) -> None:

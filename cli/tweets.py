@@ -16,10 +16,10 @@ from tqdm import tqdm
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.exports import export_command
 from cli.saying import say, shown, stop
-from collector.collector import Collector
 from collector.imports import Import
+from collector.runs.collector import Collector
+from collector.runs.tags import TagRefused, hashtag
 from collector.sources import SourceRefused
-from collector.tags import TagRefused, hashtag
 from schemas.records import lines
 
 REFUSED, UNUSABLE = 1, 2

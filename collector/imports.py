@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector import figures, lease, runs, sources, tags
-from collector.copies.sweeping import write_anew
+from collector import figures, sources
+from collector.backups.sweeping import write_anew
+from collector.runs import lease, runs, tags
 from collector.tweets import erasure, tombstones
 from collector.tweets.store import store
 from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id

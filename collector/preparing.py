@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 
 from alchemy import DatabaseAway, DatabaseUnavailable
-from collector.collector import Collector
 from collector.figures import begin_epoch
-from collector.schedule import forget_schedules
+from collector.jobs.schedule import forget_schedules
+from collector.runs.collector import Collector
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector.money import ledger
-from collector.money.prices import Billing
+from collector.ledger import ledger
+from collector.ledger.prices import Billing
 from collector.tweets import hashtags, index_check, payload_check, presence, repeated, rollups
 from collector.tweets.counts import Query
 from database.functions import whole_hour

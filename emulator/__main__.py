@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 
-from emulator import snowflake
 from emulator.clock import Clock
 from emulator.running import Emulator
+from emulator.world import snowflake
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)?")
 

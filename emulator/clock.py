@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import datetime
 
-from emulator import snowflake
+from emulator.world import snowflake
 
 _FIRST_MS = 1_293_840_000_000  # 2011: X's ids begin in November 2010
 _LAST_MS = 3_471_292_800_000  # 2080: half a year later the ids no longer fit into 63 bits

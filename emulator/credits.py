@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from emulator import snowflake
-from emulator.answer import Answer, as_json
-from emulator.ledger import Ledger
-from emulator.parameters import refuse_unknown
-from emulator.routes import Asked, Quota, Route
+from emulator.billing.ledger import Ledger
+from emulator.endpoints.parameters import refuse_unknown
+from emulator.http.answer import Answer, as_json
+from emulator.http.routes import Asked, Quota, Route
 from emulator.settings import Settings
+from emulator.world import snowflake
 
 
 class Grant(NamedTuple):

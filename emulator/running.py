@@ -10,23 +10,23 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
-from emulator import snowflake
-from emulator.answer import Answer, Call
-from emulator.api import Api
+from emulator.billing.ledger import Ledger
 from emulator.clock import Clock
-from emulator.control import Control
+from emulator.controls.control import Control
+from emulator.controls.orders import ROOT
 from emulator.credits import Grant
-from emulator.faults import Fault
-from emulator.grammar import parse
-from emulator.handler import Handler, Service
-from emulator.jobs import Job
-from emulator.ledger import Ledger
-from emulator.listener import Listener
-from emulator.orders import ROOT
-from emulator.removals import Removal
-from emulator.requested import Request, Requests
+from emulator.endpoints.grammar import parse
+from emulator.endpoints.jobs import Job
+from emulator.faults.faults import Fault
+from emulator.http.answer import Answer, Call
+from emulator.http.api import Api
+from emulator.http.handler import Handler, Service
+from emulator.http.listener import Listener
+from emulator.http.requested import Request, Requests
 from emulator.settings import Settings
-from emulator.world import Span
+from emulator.world import snowflake
+from emulator.world.removals import Removal
+from emulator.world.world import Span
 
 
 class Emulator:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from collector.collector import Collector
-from collector.upkeep import Upkeep
+from collector.jobs.upkeep import Upkeep
+from collector.runs.collector import Collector
 from resources.api import ProblemApi
 from resources.authors import AuthorResource, AuthorsResource
 from resources.collections import CollectionResource, CollectionsResource

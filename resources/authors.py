@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury_author
 from queries.authors import FOLLOWERS, AuthorPlace, author_page

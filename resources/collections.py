@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.exceptions import NotFound
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from queries.collections import collection, collections
 from resources.api import MonitorResource
 from resources.pages import following, link

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from collector.collector import Collector
-from collector.copies.backups import drop
+from collector.backups.backups import drop
+from collector.runs.collector import Collector
 from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response

@@ -11,8 +11,8 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from alchemy import DatabaseDamaged, DatabaseRefused, DatabaseRevision, DatabaseUnavailable
-from collector.collector import CollectionRunning, NothingTracked
-from collector.copies.backups import BackupRefused
+from collector.backups.backups import BackupRefused
+from collector.runs.collector import CollectionRunning, NothingTracked
 from collector.sources import SourceRefused
 from queries.batches import TweetsReplaced
 from resources.streams import TooManyStreams

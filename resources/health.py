@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from middleware.answer import ALWAYS, REPEAT
 from queries.chores import ChoreView, chores

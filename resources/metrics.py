@@ -15,9 +15,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
-from collector.collector import Collector
-from collector.copies.rotation import newest as newest_copy
-from collector.upkeep import Upkeep
+from collector.backups.rotation import newest as newest_copy
+from collector.jobs.upkeep import Upkeep
+from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
 from queries.chores import ChoreView, chores
 from queries.figures import ServiceFigures, service_figures

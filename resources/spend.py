@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from queries import balances, reconciliations
 from resources.api import MonitorResource
 from schemas import rows

@@ -9,9 +9,9 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector import tags, tracking
-from collector.collector import Collector
-from collector.tags import TagRefused
+from collector.runs import tags, tracking
+from collector.runs.collector import Collector
+from collector.runs.tags import TagRefused
 from queries.filters import Filters
 from queries.related import related
 from queries.tags import per_tag, tracked_id, tracked_tags

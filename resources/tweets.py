@@ -10,7 +10,7 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector import lease
+from collector.runs import lease
 from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from queries.figures import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume, whole

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from collector import tags
-from collector.terms import LANGUAGE
+from collector.runs import tags
+from collector.runs.terms import LANGUAGE
 from queries.filters import Filters
 from schemas.problems import Fault
 from text import usernames

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 
-from collector.tags import hashtag
+from collector.runs.tags import hashtag
 from collector.values import Archived, AuthorSeen, TweetSeen, stand_in_id
 from collector.x.parsing import (
     FIRST_TWEET,

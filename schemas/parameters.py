@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import ValidationError, fields, validate
 
-from collector.tags import TagRefused, hashtag, key
+from collector.runs.tags import TagRefused, hashtag, key
 from queries.orders import Order
 from queries.zones import DAY, HOUR, QUARTER
 from schemas.filters import PARAMETERS

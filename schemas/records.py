@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from collector.payloads import Unpackable, packed_tweet
-from collector.tags import TagRefused
+from collector.runs.tags import TagRefused
 from collector.values import Archived, AuthorSeen
 from collector.x import parsing
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collector.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Terms
+from collector.runs.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Terms
 from collector.x.documents import NoDocument, document
 from collector.x.parsing import UNSTORABLE
 from schemas.problems import Fault

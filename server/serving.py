@@ -22,7 +22,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
 
-from collector.work import Work
+from collector.jobs.work import Work
 from server.listening import BACKLOG
 from settings import Settings
 

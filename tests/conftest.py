@@ -13,7 +13,7 @@ import pytest
 from tqdm import tqdm
 
 from api import collector_for
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from emulator import Emulator
 from settings import Settings, load
 from tests.fixtures import databases, leaks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from queries.newest import Newest
 from security.door import Door
 from settings import Settings

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from collector.collector import Collector
-from collector.money.ledger import SMALLEST_PAGE
+from collector.ledger.ledger import SMALLEST_PAGE
+from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
 from queries.chores import chores

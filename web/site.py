@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from collector.sources import EMULATOR, shown_source
 from middleware.answer import REPEAT, Repeat
 from queries.figures import NEWEST, x_now

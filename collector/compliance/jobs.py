@@ -14,10 +14,10 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from alchemy import Database
+from collector.backups.sweeping import write_anew
 from collector.compliance import rounds
 from collector.compliance.records import COMPLETE, CREATED, DONE, FAILED, OPEN, UPLOADED, Record, Records, leased
 from collector.compliance.redactions import apply
-from collector.copies.sweeping import write_anew
 from collector.tweets import erasure
 from collector.x.app_only import Job
 from collector.x.clock import XClock

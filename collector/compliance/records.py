@@ -13,9 +13,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector import lease
 from collector.compliance import rounds
 from collector.compliance.redactions import Applied
+from collector.runs import lease
 from collector.x.app_only import Job
 from models import ComplianceJob
 

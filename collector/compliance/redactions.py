@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import lease
+from collector.runs import lease
 from collector.tweets.deletions import bury
 from collector.tweets.locations import scrub_location
 from collector.x.parsing import mapping, number, text

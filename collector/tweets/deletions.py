@@ -8,7 +8,8 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import figures, lease
+from collector import figures
+from collector.runs import lease
 from collector.tweets import derived, erasure, tombstones
 from collector.values import stand_in_id
 from database.functions import among

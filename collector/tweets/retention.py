@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import lease
+from collector.runs import lease
 from collector.tweets import erasure, parts
 from collector.tweets.deletions import remove
 from models import AuthorPayload, Payload, Tweet

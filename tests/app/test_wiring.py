@@ -15,8 +15,8 @@ from werkzeug.test import EnvironBuilder
 import api
 from alchemy import DatabaseUnavailable
 from app import create_app
-from collector.collector import Collector
-from collector.work import Work
+from collector.jobs.work import Work
+from collector.runs.collector import Collector
 from emulator import Emulator
 from queries.batches import TweetsReplaced
 from tests.app.conftest import fill, states

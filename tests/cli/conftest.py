@@ -20,7 +20,7 @@ from flask import Flask
 from tqdm import tqdm
 
 from app import create_app
-from collector.collector import Collector, Started
+from collector.runs.collector import Collector, Started
 from emulator import Emulator
 from settings import load
 from tests.fixtures import databases
@@ -168,7 +168,7 @@ def paused(collector: Collector) -> Iterator[Started]:
         stored.set()
         return go_on.wait(LONGEST_WAIT_S)
 
-    reading = logging.getLogger("collector.reading")
+    reading = logging.getLogger("collector.runs.reading")
     reading.addFilter(wait)
     try:
         started = collector.start()

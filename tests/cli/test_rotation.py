@@ -16,9 +16,9 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from alchemy import Database
-from collector.copies import backups
-from collector.copies.backups import BackupRefused
-from collector.copies.rotation import keep_scheduled, newest
+from collector.backups import backups
+from collector.backups.backups import BackupRefused
+from collector.backups.rotation import keep_scheduled, newest
 from models import Run
 from tests.cli.conftest import Program, asked, damage
 from tests.fixtures.archives import Archive, page, post
@@ -26,7 +26,7 @@ from tests.fixtures.environment import ROOT
 
 KILLED = """
 import os, signal, sys
-from collector.copies.rotation import keep_scheduled
+from collector.backups.rotation import keep_scheduled
 from alchemy import Database
 
 def die(*_given):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.copies import sums
-from collector.copies.rotation import keep_scheduled
+from collector.backups import sums
+from collector.backups.rotation import keep_scheduled
 from tests.cli.conftest import Ended, Program
 from tests.fixtures.archives import Archive, page, post
 

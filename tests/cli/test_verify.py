@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from api import get_tweets
-from collector.copies import backups
+from collector.backups import backups
 from collector.values import Archived
 from collector.x import parsing
 from emulator import Emulator
@@ -254,7 +254,7 @@ def test_a_restore_takes_nothing_from_the_log_of_what_is_damaged(lived: Program,
     assert lived.run("database", "verify") == ADDS_UP
 
 
-@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "collector.copies.backups.sync_folder"])
+@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "collector.backups.backups.sync_folder"])
 def test_a_restore_that_is_killed_leaves_no_older_or_empty_database(
     step: str, lived: Program, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

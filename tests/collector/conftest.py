@@ -11,7 +11,7 @@ import pytest
 
 import api
 from alchemy import Database
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from emulator import Emulator
 from tests.fixtures import databases
 from tests.fixtures.clocks import standing

@@ -19,8 +19,8 @@ from sqlalchemy import select
 
 import api
 from api import get_tweets
-from collector.backfill import Ids, Period, _without
-from collector.collector import Collector
+from collector.runs.backfill import Ids, Period, _without
+from collector.runs.collector import Collector
 from collector.verification import faults
 from collector.x import transport
 from collector.x.app_only import AppOnly, Counted, Counting

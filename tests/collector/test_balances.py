@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from alchemy import Database
 from api import RealX, get_tweets
-from collector.balances import read_balance
-from collector.chores import Chores, Plan
-from collector.collector import Collector
-from collector.copies.backups import backup, restore
-from collector.money import ledger
-from collector.money.prices import dollars
+from collector.backups.backups import backup, restore
+from collector.jobs.chores import Chores, Plan
+from collector.ledger import ledger
+from collector.ledger.balances import read_balance
+from collector.ledger.prices import dollars
+from collector.runs.collector import Collector
 from collector.x.app_only import AppOnly, Credits
 from collector.x.clock import Days
 from collector.x.parsing import micro_dollars

@@ -12,11 +12,11 @@ from sqlalchemy import select
 import api
 from alchemy import Database
 from api import get_tweets
-from collector import lease
-from collector.collector import Collector
-from collector.money.prices import Billing, Prices
-from collector.tags import track, untrack
-from collector.terms import Terms
+from collector.ledger.prices import Billing, Prices
+from collector.runs import lease
+from collector.runs.collector import Collector
+from collector.runs.tags import track, untrack
+from collector.runs.terms import Terms
 from collector.verification import faults
 from collector.x.failures import XFailure
 from collector.x.tries import Tries

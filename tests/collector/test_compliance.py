@@ -19,10 +19,10 @@ from sqlalchemy import select, update
 
 from alchemy import DatabaseUnavailable
 from api import collector_for, get_tweets
-from collector.collector import Collector
 from collector.compliance import redactions, rounds
 from collector.compliance.jobs import Complied, Waiting, X, comply
 from collector.compliance.records import Records
+from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.verification import faults
 from collector.x import app_only

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select, update
 
 from api import get_tweets, upkeep_for
-from collector.collector import Collector
-from collector.money import calls
-from collector.runs import chore
-from collector.tags import track
-from collector.terms import Terms
-from collector.upkeep import Upkeep
+from collector.jobs.upkeep import Upkeep
+from collector.ledger import calls
+from collector.runs.collector import Collector
+from collector.runs.runs import chore
+from collector.runs.tags import track
+from collector.runs.terms import Terms
 from collector.verification import faults
 from emulator import Emulator
 from models import Budget, Chore, Count, Reservation, Tag

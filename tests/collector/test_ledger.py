@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector import lease
-from collector.money import ledger
-from collector.money.ledger import Asked, Bought, BudgetSpent, Hold
-from collector.money.prices import Billing, Month, Prices
+from collector.ledger import ledger
+from collector.ledger.ledger import Asked, Bought, BudgetSpent, Hold
+from collector.ledger.prices import Billing, Month, Prices
+from collector.runs import lease
 from collector.verification import faults
 from collector.x.clock import Days
 from models import Budget, Purchase, Reservation, Run, Spend

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector import runs
 from collector.payloads import packed, unpacked
+from collector.runs import runs
 from collector.tweets.deletions import bury
 from collector.tweets.locations import scrub_location
 from collector.tweets.places import without_location

@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 
 from alchemy import Database
 from api import get_tweets
-from collector.collector import Started
-from collector.money.calls import open_desk
+from collector.ledger.calls import open_desk
+from collector.runs.collector import Started
 from collector.x import clock
 from collector.x.app_only import AppOnly, Counted, Counting
 from collector.x.client import Answer, Search, X
@@ -110,7 +110,7 @@ def standing_still(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None
 def asleep(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """This machine's clocks go on by X's, also those by which leases are known to be held."""
     clocks = SimpleNamespace(monotonic=lambda: emulator.clock.now_ms() / 1000, time=lambda: emulator.clock.now_ms() / 1000)
-    monkeypatch.setattr("collector.lease.time", clocks)
+    monkeypatch.setattr("collector.runs.lease.time", clocks)
 
 
 @pytest.mark.usefixtures("asleep")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api import get_tweets
-from collector.collector import Collector
 from collector.payloads import Unpackable, packed, unpacked
+from collector.runs.collector import Collector
 from collector.tweets.deletions import bury
 from collector.x import parsing
 from collector.x.client import FIELDS

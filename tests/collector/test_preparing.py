@@ -9,8 +9,8 @@ import pytest
 
 from alchemy import DatabaseAway, DatabaseNotMigrated
 from collector import preparing
-from collector.collector import Collector
 from collector.preparing import Preparation, prepare
+from collector.runs.collector import Collector
 from tests.fixtures.waiting import wait_until
 
 

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from api import get_tweets
-from collector import buying
-from collector.collector import Collector
-from collector.copies.backups import drop
-from collector.listings import REACH
+from collector.backups.backups import drop
+from collector.runs import buying
+from collector.runs.collector import Collector
+from collector.runs.listings import REACH
 from collector.x import clock
 from emulator import Emulator
 from models import Tag, TweetTag

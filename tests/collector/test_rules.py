@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from alchemy import Database
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from collector.tweets import hashtags, words
 from models import TWEET_WORDS, Figure, Hashtag, Tag, TweetHashtag
 from tests.cli.conftest import Program

@@ -17,9 +17,10 @@ import pytest
 from sqlalchemy import update
 
 from api import collector_for, get_tweets
-from collector import figures, schedule
-from collector.collector import Collector, NotDue
-from collector.schedule import Schedule, forget_schedules
+from collector import figures
+from collector.jobs import schedule
+from collector.jobs.schedule import Schedule, forget_schedules
+from collector.runs.collector import Collector, NotDue
 from emulator import Emulator
 from models import Figure, Run
 from queries.collections import INTERRUPTED, CollectionView, collections

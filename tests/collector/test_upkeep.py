@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 
 from alchemy import Database
 from api import get_tweets, upkeep_for
-from collector.collector import Collector
-from collector.upkeep import Task, Upkeep
+from collector.jobs.upkeep import Task, Upkeep
+from collector.runs.collector import Collector
 from collector.x.failures import Reach, XFailure
 from emulator import Emulator
 from models import Chore, Tweet

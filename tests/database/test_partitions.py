@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import runs
-from collector.money.prices import Billing, Prices
+from collector.ledger.prices import Billing, Prices
+from collector.runs import runs
 from collector.tweets.retention import expire
 from collector.tweets.store import store
 from collector.values import AuthorSeen, Find, TweetSeen

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from alchemy import Database, DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable
-from collector.copies.tables import counts
+from collector.backups.tables import counts
 from models import Chore, Mark
 from tests.fixtures import databases
 

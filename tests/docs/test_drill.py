@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from api import get_tweets
-from collector.collector import Collector
-from collector.copies.rotation import keep_scheduled
+from collector.backups.rotation import keep_scheduled
+from collector.runs.collector import Collector
 from emulator import Emulator
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.processes import free_port

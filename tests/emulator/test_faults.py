@@ -9,8 +9,9 @@ from http import HTTPStatus
 
 import pytest
 
-from emulator import Emulator, faults
-from emulator.faults import BLEMISHES
+from emulator import Emulator
+from emulator.faults import faults
+from emulator.faults.faults import BLEMISHES
 from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from emulator.authors import Authors
+from emulator.world.authors import Authors
 from tests.emulator.client import BEARER, NOON, SEARCH, USUAL, Client, Json, made, snowflake
 
 DEFAULT_TAGS = ["openbanking", "remediation", "devops", "sre", "microservices", "observability", "oauth", "metrics"]

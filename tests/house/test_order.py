@@ -83,7 +83,7 @@ def test_an_import_up_or_sideways_is_noticed() -> None:
         ("resources/tweets.py", "from web import page"),
         ("queries/tweets.py", "from collector import store"),
         ("collector/x/client.py", "import emulator"),
-        ("emulator/world.py", "from settings import load"),
+        ("emulator/world/world.py", "from settings import load"),
         ("api.py", "import app"),
     ):
         assert offences(Path(path), source), path

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.pool import NullPool
 
 from alchemy import Base, Database
-from collector.money.prices import Billing, Prices
+from collector.ledger.prices import Billing, Prices
 from collector.tweets.rollups import ROLLUPS
 from collector.verification import faults
 from database.migrating import MIGRATIONS, known_revisions, newest_revision

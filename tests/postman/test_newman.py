@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from collector.collection import Collection
+from collector.runs.collection import Collection
 from emulator import Emulator
 from tests.fixtures.environment import environment
 from tests.fixtures.service import listening

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from alchemy import Database
 from collector.imports import Import
-from collector.tags import track
+from collector.runs.tags import track
 from queries import tweets
 from queries.filters import ALL, Filters
 from queries.tweets import TweetView

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from alchemy import Database
-from collector.tags import ensure
+from collector.runs.tags import ensure
 from models import Listing, Run, Spend
 from queries.gaps import Stretch, any_within, stretches
 from queries.snowflakes import TWITTER_EPOCH, first_id

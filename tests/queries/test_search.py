@@ -14,8 +14,8 @@ from sqlalchemy import event
 from sqlalchemy import text as sql
 
 from alchemy import Database
-from collector import runs
-from collector.copies.backups import drop
+from collector.backups.backups import drop
+from collector.runs import runs
 from collector.tweets import deletions, index_check
 from collector.tweets.store import store
 from collector.values import Find

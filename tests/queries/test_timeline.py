@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.tags import ensure
+from collector.runs.tags import ensure
 from collector.tweets.deletions import bury, bury_author
 from collector.tweets.presence import PRESENCES
 from models import Listing, Presence, Run, Tag

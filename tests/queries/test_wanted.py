@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alchemy import Database
-from collector.tags import track
+from collector.runs.tags import track
 from queries import access_paths, sources, texts
 from queries.activity import Activity, activity
 from queries.activity import counted as counted_activity

@@ -23,7 +23,7 @@ from alchemy import Database  # noqa: E402 (found through the line above)
 from cli.exports import Export, _write  # noqa: E402
 from collector import verification  # noqa: E402
 from collector.imports import Import  # noqa: E402
-from collector.money.prices import Billing  # noqa: E402
+from collector.ledger.prices import Billing  # noqa: E402
 from queries.filters import ALL  # noqa: E402
 from schemas import records  # noqa: E402
 from schemas.records import lines  # noqa: E402

@@ -8,11 +8,12 @@ from contextlib import closing
 from typing import Any
 
 from alchemy import Database
-from collector.money.prices import Billing, Prices
+from collector.ledger.prices import Billing, Prices
 from collector.verification import faults
-from emulator import Emulator, snowflake
-from emulator.grammar import parse
-from emulator.world import Span
+from emulator import Emulator
+from emulator.endpoints.grammar import parse
+from emulator.world import snowflake
+from emulator.world.world import Span
 from tests.fixtures.databases import asked
 
 Sold = tuple[str, int]

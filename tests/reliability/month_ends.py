@@ -21,16 +21,16 @@ import pytest
 from sqlalchemy import delete, update
 
 from alchemy import Database, DatabaseUnavailable
-from collector import lease
-from collector.buying import Buyer, Job, Next
-from collector.buying import Purchase as Bought
-from collector.listings import Stretch
-from collector.money import calls, ledger
-from collector.money.calls import DeskTaken, open_desk
-from collector.money.ledger import Asked, BudgetSpent, Hold
-from collector.money.prices import Billing, Prices
-from collector.reading import TagReader
-from collector.terms import TagOrder
+from collector.ledger import calls, ledger
+from collector.ledger.calls import DeskTaken, open_desk
+from collector.ledger.ledger import Asked, BudgetSpent, Hold
+from collector.ledger.prices import Billing, Prices
+from collector.runs import lease
+from collector.runs.buying import Buyer, Job, Next
+from collector.runs.buying import Purchase as Bought
+from collector.runs.listings import Stretch
+from collector.runs.reading import TagReader
+from collector.runs.terms import TagOrder
 from collector.values import TagRef
 from collector.x import clock, tries
 from collector.x.client import Answer, RateLimit, Search
@@ -38,8 +38,8 @@ from collector.x.clock import XClock
 from collector.x.failures import Reach, XFailure, unwell
 from collector.x.tries import Patience, Stopped, Tries
 from database import sqlite
-from emulator.ledger import Ledger
-from emulator.usage import month_start
+from emulator.billing.ledger import Ledger
+from emulator.endpoints.usage import month_start
 from models import Budget, Lease, Purchase, Reservation, Run, Spend
 from queries import leases
 
@@ -334,7 +334,7 @@ def simulated(folder: Path) -> Iterator[Callable[[int], World]]:
     with pytest.MonkeyPatch.context() as patch:
         unsynced = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite.PRAGMAS)
         patch.setattr(sqlite, "PRAGMAS", unsynced)
-        for name in ("collector.money.calls", "collector.buying"):
+        for name in ("collector.ledger.calls", "collector.runs.buying"):
             patch.setattr(f"{name}.log.disabled", True)
         with closing(Database(f"sqlite:///{folder / 'months.db'}")) as database:
             database.upgrade()

@@ -19,9 +19,9 @@ from sqlalchemy import func, select
 
 from alchemy import Database, DiskFailed
 from api import collector_for, get_tweets
-from collector import collection
-from collector.collector import Collector
-from collector.copies import backups
+from collector.backups import backups
+from collector.runs import collection
+from collector.runs.collector import Collector
 from collector.verification import faults
 from collector.x import clock
 from database import sqlite as sqlite_engine

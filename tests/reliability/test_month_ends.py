@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from collector import lease
-from collector.money import ledger
+from collector.ledger import ledger
+from collector.runs import lease
 from collector.x import clock
 from collector.x.clock import Days
 from emulator import Emulator

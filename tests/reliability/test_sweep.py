@@ -17,10 +17,10 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector import lease
-from collector.copies import sweeping
-from collector.copies.sweeping import sweep
+from collector.backups import sweeping
+from collector.backups.sweeping import sweep
 from collector.imports import Import
+from collector.runs import lease
 from collector.tweets import deletions, erasure
 from collector.values import Archived
 from collector.verification import faults

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from emulator import Emulator, snowflake
+from emulator import Emulator
+from emulator.world import snowflake
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import wait_until

@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import api  # noqa: E402 (found through the line above)
-from collector import listings, runs  # noqa: E402
-from collector.buying import Buyer  # noqa: E402
-from collector.reading import TagReader  # noqa: E402
+from collector.runs import listings, runs  # noqa: E402
+from collector.runs.buying import Buyer  # noqa: E402
+from collector.runs.reading import TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
 from database import sqlite as sqlite_engine  # noqa: E402

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from alchemy import Database
-from collector.collection import Collection
 from collector.imports import Import
+from collector.runs.collection import Collection
 from emulator import Emulator
 from schemas.records import record
 from tests.fixtures.environment import environment

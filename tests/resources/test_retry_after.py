@@ -9,7 +9,7 @@ import pytest
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from alchemy import DatabaseAway, DatabaseUnavailable
-from collector.collector import NothingTracked
+from collector.runs.collector import NothingTracked
 from collector.sources import SourceRefused
 from emulator import Emulator
 from middleware import answers

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.tags import TagRefused, hashtag
+from collector.runs.tags import TagRefused, hashtag
 from collector.x import documents, parsing
 from collector.x.documents import NoDocument, document
 from schemas import ours, records

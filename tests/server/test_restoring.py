@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from api import collector_for
-from collector.copies.backups import backup
+from collector.backups.backups import backup
 from collector.imports import Import
 from collector.values import Archived
 from collector.x import parsing

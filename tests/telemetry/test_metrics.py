@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api import get_tweets
 from app import create_app
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from emulator import Emulator
 from telemetry.metrics import MOST_LABELS, HttpMetrics
 from tests.fixtures.environment import MakeSettings, environment

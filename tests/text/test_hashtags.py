@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.tags import TagRefused, hashtag
+from collector.runs.tags import TagRefused, hashtag
 from tests.schemas.views import MANY
 from text.hashtags import hashtags, key
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from collector import runs
+from collector.runs import runs
 from emulator import Emulator
 from tests.fixtures.archives import Json
 from tests.fixtures.browser import accessibility, tab, untidy

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from models import Span, Tag
 from queries.histories import histories
 from queries.snowflakes import snowflake_time

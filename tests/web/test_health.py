@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api import collector_for
-from collector.collector import Collector
+from collector.runs.collector import Collector
 from emulator import Emulator
 from schemas.parameters import UTC
 from telemetry.logs import LogMetrics

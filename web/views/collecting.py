@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from collector.collector import CollectionRunning, NothingTracked
-from collector.pricing import left_of_budget, price
+from collector.ledger.pricing import left_of_budget, price
+from collector.runs.collector import CollectionRunning, NothingTracked
 from queries.balances import authors
 from queries.collections import latest
 from schemas.arguments import NoArguments

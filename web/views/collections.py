@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
-from collector.money.ledger import SMALLEST_PAGE
+from collector.ledger.ledger import SMALLEST_PAGE
 from queries import balances, reconciliations
 from queries.collections import collection, collections
 from queries.spend import by_day

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from collector.copies.rotation import newest as newest_copy
+from collector.backups.rotation import newest as newest_copy
 from middleware.answer import REPEAT
 from queries.tweets import stored
 from security.pages import page

@@ -8,7 +8,7 @@ from flask import Flask, Response
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector import tags
+from collector.runs import tags
 from queries import lists
 from queries.activity import Activity, activity
 from queries.gaps import stretches

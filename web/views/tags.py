@@ -10,8 +10,8 @@ from flask import Flask, Response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector import tags, tracking
-from collector.tags import TagRefused
+from collector.runs import tags, tracking
+from collector.runs.tags import TagRefused
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
 from schemas.problems import BadInput, Fault

@@ -1,0 +1,1 @@
+"""Backups: copies of the database, taken online, and the way back."""

@@ -1,0 +1,99 @@
+"""Copies by schedule, apart from those of DELETE /database: each is checked before it gets its name, the newest are kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from alchemy import Database
+from collector.backups import sums
+from collector.backups.backups import BackupRefused, backup, backups, make_backups
+
+STAMP = "%Y%m%dT%H%M%S%fZ"
+MARGIN = 64 * 1024 * 1024
+ABANDONED_S = 86_400
+
+
+class Copy(NamedTuple):
+    """A copy by schedule: the name that `database restore` takes, the time (UTC) of the data in it, and its size."""
+
+    name: str
+    when: datetime
+    bytes: int
+
+
+def keep_scheduled(database: Database, *, kept: int) -> str:
+    """Make a copy, forget all but the `kept` newest, and return its name; raises BackupRefused.
+
+    An older copy goes only once the new one was read through. The copy itself never goes, whatever the clock says.
+    """
+    folder = backups(database)
+    try:
+        make_backups(database)
+        forget_abandoned(database)
+        _refuse_without_room(database, folder)
+        target = folder / f"{database.name}-{datetime.now(UTC).strftime(STAMP)}-scheduled.db"
+        backup(database, target, checked=True)
+        others = [copy for copy in _copies(database) if copy.name != target.name]
+        for old in others[: max(0, len(others) + 1 - kept)]:
+            sums.forget(folder / old.name)
+    except OSError as error:
+        raise BackupRefused(f"the folder {folder.name} can't be used: {os.strerror(error.errno or 0)}") from error
+    return target.name
+
+
+def newest(database: Database) -> Copy | None:
+    """Return the newest copy by schedule; one from the future, which a wrong clock made, counts as the oldest."""
+    return next(reversed(_copies(database)), None)
+
+
+def abandoned(database: Database) -> list[Path]:
+    """Return what copies left that were killed, or were removed without their sum, more than a day ago."""
+    copy = re.escape(database.name) + r"-\d{8}T\d{12}Z(-scheduled)?\.db"
+    partial = re.compile(rf"\.{copy}\.\d+\.partial(-\w+)?", re.ASCII)
+    alone = re.compile(copy + re.escape(sums.ENDING), re.ASCII)
+    found = []
+    for file in backups(database).glob("*"):
+        left = partial.fullmatch(file.name) or (alone.fullmatch(file.name) and not file.with_suffix("").exists())
+        with suppress(FileNotFoundError):
+            if left and time.time() - file.stat().st_mtime > ABANDONED_S:
+                found.append(file)
+    return found
+
+
+def forget_abandoned(database: Database) -> None:
+    """Remove what copies left that were killed."""
+    for file in abandoned(database):
+        file.unlink(missing_ok=True)
+
+
+def _copies(database: Database) -> list[Copy]:
+    """Return the copies by schedule, oldest first."""
+    now = datetime.now(UTC)
+    return sorted(_found(database), key=lambda copy: (copy.when <= now, copy.when))
+
+
+def _found(database: Database) -> Iterator[Copy]:
+    name = re.compile(re.escape(database.name) + r"-(\d{8}T\d{12}Z)-scheduled\.db", re.ASCII)
+    for file in backups(database).glob("*.db"):
+        match = name.fullmatch(file.name)
+        with suppress(ValueError, FileNotFoundError):  # no time, or removed meanwhile
+            if match:
+                when = datetime.strptime(match[1], STAMP).replace(tzinfo=UTC)
+                yield Copy(file.name, when, file.stat().st_size)
+
+
+def _refuse_without_room(database: Database, folder: Path) -> None:
+    """Raise BackupRefused where a copy would leave the service less than MARGIN to write."""
+    needed = database.size + MARGIN
+    free = shutil.disk_usage(folder if folder.is_dir() else database.folder).free
+    if free < needed:
+        room = f"{needed // 2**20} MiB are needed, {free // 2**20} are free"
+        raise BackupRefused(f"the disk has no room for another copy: {room}")

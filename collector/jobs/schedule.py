@@ -1,0 +1,152 @@
+"""The schedule: collects so often, without overlap, whichever process keeps it.
+
+When the next collection is due follows from the newest one on record, so a restart neither forgets nor repeats one, and several
+processes that keep the same schedule take turns.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from alchemy import DatabaseUnavailable
+from collector import figures
+from collector.runs import runs
+from collector.runs.collector import CollectionRunning, Collector, NotDue, NothingTracked, Started
+from collector.sources import SourceRefused
+from queries.figures import KEEPERS, SERVICE, keeps, refused
+
+log = logging.getLogger(__name__)
+
+MOST_JITTER = timedelta(minutes=1)
+SHORTEST_WAIT_S = 1.0
+LOOKED_EVERY_S = 60.0
+
+
+class Schedule:
+    """Keeps `collector` collecting every so often; `at_once` says whether a database without a collection gets one now.
+
+    `keeper` is SERVICE or COMMAND: what operators see is one schedule of each.
+    """
+
+    def __init__(self, collector: Collector, every: timedelta, *, keeper: str = SERVICE, at_once: bool = False) -> None:
+        self._collector, self._every, self._keeper, self._at_once = collector, every, keeper, at_once
+        self._began = datetime.now(UTC)
+        self._jitter, self._not_before = self._rolled(), 0.0
+        self._future: datetime | None = None  # when a beginning in the future was first seen
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Keep the schedule in a thread of its own."""
+        self._thread = threading.Thread(target=self.keep, name="schedule", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin no further collection; the one that runs ends at its next page boundary."""
+        self._stop.set()
+        self._collector.stop()
+
+    def close(self, *, seconds: float = 5) -> None:
+        """Stop, and wait for the thread."""
+        self.stop()
+        if self._thread:
+            self._thread.join(seconds)
+
+    def keep(self, collected: Callable[[Started], None] | None = None) -> None:
+        """Collect until `stop`; `collected` hears of each collection that has begun, and may wait for its end.
+
+        It looks at least once a minute what is due, for others may collect, and this machine's clock may jump.
+        """
+        while not self._stop.wait(min(self._noted_wait(), LOOKED_EVERY_S)):
+            if self._wait() <= 0:
+                self._attempt(collected)
+        self._note(0.0, 0.0)
+
+    def _attempt(self, collected: Callable[[Started], None] | None) -> None:
+        """Collect if it is due; what nobody expected is logged, and the schedule goes on."""
+        began, soon = time.monotonic(), False
+        try:
+            soon = self._collect(collected)
+        except Exception:
+            log.exception("scheduled collection failed")
+        self._jitter = self._rolled()
+        self._not_before = max(time.monotonic() + SHORTEST_WAIT_S, 0.0 if soon else began + self._every.total_seconds())
+
+    def _collect(self, collected: Callable[[Started], None] | None) -> bool:
+        """Collect if it is due, and tell whether that may be tried again soon."""
+        try:
+            if reason := self._refusal():
+                log.warning("scheduled collection left out", extra={"reason": reason})
+                return False
+            started = self._collector.start(due_since=datetime.now(UTC) - self._every + timedelta(seconds=1))
+            if self._stop.is_set():
+                self._collector.stop()
+            (collected or _ended)(started)
+        except (NotDue, CollectionRunning):
+            return True
+        except (DatabaseUnavailable, NothingTracked, SourceRefused) as error:
+            log.warning("scheduled collection not started", extra={"reason": str(error)})
+            return isinstance(error, DatabaseUnavailable)
+        return True
+
+    def _refusal(self) -> str | None:
+        """Return why X would refuse everything now, if it said until when."""
+        with self._collector.database.reading() as session:
+            untils = [until for until in refused(session).values() if until]
+        blocked = [until for until in untils if until > self._collector.clock.now()]
+        return f"billing blocked until {max(blocked):%Y-%m-%d}" if blocked else None
+
+    def _noted_wait(self) -> float:
+        wait = self._wait()
+        self._note(self._every.total_seconds(), time.time() + wait)
+        return wait
+
+    def _wait(self) -> float:
+        """Return the seconds until the next collection is due.
+
+        A collection that seems to have begun in the future, for this machine's clock was set back, counts as begun now.
+        """
+        every, now = self._every, datetime.now(UTC)
+        try:
+            with self._collector.database.reading() as session:
+                last = runs.last_started(session)
+        except DatabaseUnavailable:
+            last = now
+        first = self._began if self._at_once else self._began + every
+        due = first if last is None else self._seen_beginning(last, now) + every
+        wait = (due - now).total_seconds() + (self._jitter if last else 0.0)
+        return max(0.0, wait, self._not_before - time.monotonic())
+
+    def _seen_beginning(self, last: datetime, now: datetime) -> datetime:
+        if last <= now:
+            self._future = None
+            return last
+        self._future = self._future or now
+        return min(self._future, now)
+
+    def _rolled(self) -> float:
+        return random.uniform(0, min(self._every / 10, MOST_JITTER).total_seconds())
+
+    def _note(self, every: float, due: float) -> None:
+        try:
+            self._collector.database.write(lambda session: figures.scheduled(session, self._keeper, every=every, due=due))
+        except DatabaseUnavailable as error:
+            log.warning("schedule not noted", extra={"reason": str(error)})
+
+
+def forget_schedules(session: Session) -> None:
+    """Forget the schedule of an earlier start of the service, which may have been killed, and that of a dead command."""
+    for keeper in KEEPERS:
+        if keeper == SERVICE or not keeps(session, keeper):
+            figures.scheduled(session, keeper, every=0, due=0)
+
+
+def _ended(started: Started) -> None:
+    started.over.result()

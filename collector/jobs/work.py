@@ -1,0 +1,65 @@
+"""What a process of the service does beside its requests: it collects, keeps the schedule, and does the chores."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import NamedTuple
+
+from alchemy import DatabaseUnavailable
+from collector.jobs.schedule import Schedule
+from collector.jobs.upkeep import Upkeep
+from collector.preparing import Preparation
+from collector.runs.collector import Collector, NothingTracked
+from collector.sources import SourceRefused
+
+log = logging.getLogger(__name__)
+
+
+class Work(NamedTuple):
+    """The work of a process; the lease lets one of several processes do each part at a time.
+
+    With a `preparation` it begins once that is done.
+    """
+
+    collector: Collector
+    schedule: Schedule | None
+    upkeep: Upkeep
+    preparation: Preparation | None = None
+
+    def start(self, *, collect: bool) -> None:
+        """Collect at first start if so asked, and then on schedule, beside the requests."""
+        begin = partial(self._begin, collect=collect)
+        if self.preparation:
+            self.preparation.start(begin)
+        else:
+            begin()
+
+    def _begin(self, *, collect: bool) -> None:
+        if collect:
+            try:
+                self.collector.start_first()
+            except (DatabaseUnavailable, SourceRefused, NothingTracked) as error:
+                log.error("first collection not started", extra={"reason": str(error)})
+        if self.schedule:
+            self.schedule.start()
+        self.upkeep.start()
+
+    def stop(self) -> None:
+        """Let a collection end at its next page, and start nothing more; returns at once."""
+        if self.preparation:
+            self.preparation.stop()
+        if self.schedule:
+            self.schedule.stop()
+        self.upkeep.stop()
+        self.collector.stop()
+
+    def close(self) -> None:
+        """Stop, wait until nothing runs, and let go of the database."""
+        self.stop()
+        if self.preparation:
+            self.preparation.close()
+        if self.schedule:
+            self.schedule.close()
+        self.upkeep.close()
+        self.collector.close()

@@ -1,0 +1,246 @@
+"""The collector of a process: starts collections, one at a time, and stops the one that runs here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+from sqlalchemy.orm import Session
+
+from alchemy import Database, DatabaseUnavailable
+from collector import sources
+from collector.ledger import ledger
+from collector.ledger.prices import Billing, Cost
+from collector.runs import lease, runs, tags
+from collector.runs.backfill import Ids, Period
+from collector.runs.buying import OnProgress, Progress
+from collector.runs.collection import STOPS_WITHIN_S, Collection
+from collector.runs.terms import TagOrder
+from collector.tweets import hashtags, words
+from collector.x.client import X
+from collector.x.clock import XClock
+from collector.x.transport import Access
+from collector.x.tries import Patience
+from queries import collections
+from queries.balances import Authors, authors
+from queries.figures import refused, x_now
+from queries.spend import Outlook, outlook
+
+log = logging.getLogger(__name__)
+
+
+WITHOUT_BOUND = 10**9
+NONE_TRACKED = "no tag is tracked: PUT /tags/{tag} tracks one; TAGS adds only those that this database has never known"
+
+
+class CollectionRunning(Exception):
+    """Another collection, or a command that must not run beside one, holds the lease."""
+
+    def __init__(self, run_id: int | None) -> None:
+        super().__init__("another collection runs" if run_id else "another command holds the database: try again in a minute")
+        self.run_id = run_id
+
+
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
+class NotDue(Exception):
+    """A collection began after the time given, so another isn't due yet."""
+
+
+class NothingTracked(Exception):
+    """No tag is tracked, so there is nothing to collect."""
+
+
+class Started(NamedTuple):
+    """A collection that runs in this process and buys at most so many posts.
+
+    `over` is set when its record is closed, to None, or to the reason why it could not be.
+    """
+
+    run_id: int
+    most: int
+    over: Future[str | None]
+
+
+class XSource(Protocol):
+    """Where tweets come from: `name` marks the database, `reach` says how to ask."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reach(self) -> Access: ...
+
+    def close(self) -> None: ...
+
+
+class Order(NamedTuple):
+    """What is to be collected: the settings' tags, the number of tweets per tag, how often to ask again, and for how much."""
+
+    tags: Sequence[str]
+    tw_number: int
+    patience: Patience
+    billing: Billing
+
+
+class Begun(NamedTuple):
+    """A collection on record: its id, its lease's token, what it asks for, and whether it has to ask for nothing first.
+
+    A backfill reads the posts with these `ids`.
+    """
+
+    run_id: int
+    token: int
+    orders: Sequence[TagOrder]
+    ask_first: bool
+    ids: Ids | None
+
+
+class Collector:
+    """Collects into `database` from `source`, one collection at a time. `read_only` says that no primary was there yet."""
+
+    def __init__(self, database: Database, source: XSource, order: Order) -> None:
+        self.database, self.source, self.order = database, source, order
+        self.clock, self.read_only = XClock(), False
+        self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
+
+    def prepare(self) -> None:
+        """Migrate the database, index its words and hashtags by this program's rules, and track the tags it has never known."""
+        self.database.upgrade()
+
+        def follow(session: Session) -> None:
+            words.follow_rules(session)
+            hashtags.follow_rules(session)
+            tags.track_new(session, self.order.tags)
+
+        self.database.write(follow)
+
+    def start_first(self) -> Started | None:
+        """Start a collection if the database has neither a tweet nor a collection on record."""
+        with self.database.reading() as session:
+            first = sources.source_of(session) is None and runs.none_yet(session)
+        try:
+            return self.start(due_since=EVER) if first else None
+        except (CollectionRunning, NotDue):  # another process was first, and may be done already
+            return None
+
+    def start(
+        self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None, period: Period | None = None
+    ) -> Started:
+        """Start a collection in a thread of its own; with `due_since`, only if none has begun since then.
+
+        With a `period` it is a backfill, which reads all of it from the full archive, however many posts that are.
+        Raises SourceRefused, NothingTracked, CollectionRunning, NotDue, DatabaseUnavailable.
+        """
+        with self.database.reading() as session:
+            sources.require(session, self.source.name)
+            known = authors(session)
+        x = X(self.source.reach(), self.clock)
+        begun = self._begin(due_since, period)
+        self._announce(begun, known)
+        collection = Collection(
+            self.database,
+            x,
+            run_id=begun.run_id,
+            token=begun.token,
+            source=self.source.name,
+            patience=self.order.patience,
+            billing=self.order.billing,
+            on_progress=on_progress or _quiet,
+            period=begun.ids,
+        )
+        over: Future[str | None] = Future()
+        self._running[begun.run_id] = collection, over
+        threading.Thread(target=self._run, args=(collection, begun, over), name="collection", daemon=True).start()
+        return Started(begun.run_id, sum(order.most for order in begun.orders), over)
+
+    def outcome(self, started: Started, *, seconds: float | None = None) -> collections.CollectionView:
+        """Wait for a collection's end, at most so long, and return how it went; raises TimeoutError, DatabaseUnavailable."""
+        reason = started.over.result(seconds)
+        with self.database.reading() as session:
+            view = collections.collection(session, started.run_id)
+        if view is None:
+            raise DatabaseUnavailable("the collection is not on record any more")
+        return collections.broken_off(view, reason) if reason else view
+
+    def stop(self) -> None:
+        """Let the collections of this process end at their next page boundary."""
+        for running, _ in list(self._running.values()):
+            running.stop.set()
+
+    def close(self, *, seconds: float = STOPS_WITHIN_S + 5) -> None:
+        """Stop, wait for the end, and close the database and the way to X."""
+        self.stop()
+        wait([over for _, over in list(self._running.values())], timeout=seconds)
+        self.source.close()
+        self.database.close()
+
+    def orders(self, session: Session) -> Sequence[TagOrder]:
+        """Return what a collection would ask for."""
+        return tags.orders(session, most=self.order.tw_number)
+
+    def most(self, orders: Sequence[TagOrder]) -> Cost:
+        """Return what a collection of these tags can cost."""
+        posts = sum(order.most for order in orders)
+        return self.order.billing.prices.cost(posts=posts, users=posts)
+
+    def outlook(self, session: Session) -> Outlook:
+        """Return the spend of today and of this billing month, by X's clock."""
+        today = x_now(session).date()
+        start, end = self.order.billing.month(today)
+        return outlook(session, today=today, start=start, end=end)
+
+    def _begin(self, due_since: datetime | None, period: Period | None) -> Begun:
+        def begin(session: Session) -> Begun:
+            sources.require(session, self.source.name)
+            orders = self.orders(session)
+            if period:
+                orders = [order._replace(most=WITHOUT_BOUND) for order in orders]
+            if not orders:
+                raise NothingTracked(NONE_TRACKED)
+            last = runs.last_started(session)
+            if due_since and last and due_since < last <= datetime.now(UTC):
+                raise NotDue
+            token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}")
+            if token is None:
+                raise CollectionRunning(runs.running(session))
+            now = self.clock.now() if self.clock.known else x_now(session)
+            unsure = self.clock.in_doubt or not (self.clock.known or ledger.empty(session))
+            ask_first = unsure or bool(refused(session))
+            run_id = runs.begin(session, orders, token=token)
+            return Begun(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
+
+        return self.database.write(begin)
+
+    def _announce(self, begun: Begun, known: Authors | None) -> None:
+        shown = [order.tag.tag for order in begun.orders]
+        facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
+        if self.source.name == sources.REAL and begun.ids is None:
+            most = self.most(begun.orders)
+            both = {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
+            facts |= {"usd_at_most": known.price(*most) / 1e6} if known else both
+        log.info("collection started", extra=facts)
+
+    def _run(self, collection: Collection, begun: Begun, over: Future[str | None]) -> None:
+        reason: str | None = None
+        try:
+            collection.run(begun.orders, ask_first=begun.ask_first)
+        except (lease.LeaseLost, DatabaseUnavailable) as error:
+            reason = str(error)
+            log.error("collection broken off", extra={"collection": begun.run_id, "reason": str(error)})
+        except Exception:
+            log.exception("collection failed", extra={"collection": begun.run_id})
+        finally:
+            log.info("collection ended", extra={"collection": begun.run_id})
+            self._running.pop(begun.run_id, None)
+            over.set_result(reason)
+
+
+def _quiet(_progress: Progress) -> None:
+    """Report to nobody."""

@@ -1,0 +1,102 @@
+"""The record of a run: how it begins, what each page adds to it, and how it ends, also when its process died."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, case, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from collector.runs.terms import TagOrder
+from collector.values import TagRef
+from models import Run, RunTag
+from queries.collections import INTERRUPTED
+from queries.leases import live_token
+
+
+def begin(session: Session, orders: Sequence[TagOrder], *, token: int) -> int:
+    """Record a collection over these tags and return its id; what an earlier holder left running is closed."""
+    for run_id in session.scalars(select(Run.id).where(Run.state == "running", Run.kind == "collection")).all():
+        end(session, run_id, error=INTERRUPTED)
+    run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
+    session.add(run)
+    session.flush()
+    session.add_all(RunTag(run_id=run.id, tag_id=order.tag.id, state="waiting") for order in orders)
+    return run.id
+
+
+def begin_import(session: Session) -> int:
+    """Record an import and return its run's id."""
+    run = Run(kind="import", state="running", started=datetime.now(UTC))
+    session.add(run)
+    session.flush()
+    return run.id
+
+
+def chore(session: Session) -> int:
+    """Record a chore that buys something, and return its run's id."""
+    now = datetime.now(UTC)
+    run = Run(kind="chore", state="done", started=now, ended=now)
+    session.add(run)
+    session.flush()
+    return run.id
+
+
+def tag_state(session: Session, run_id: int, tag: TagRef, state: str, reason: str | None = None) -> None:
+    """Record how a tag stands."""
+    row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
+    session.execute(row.values(state=state, reason=reason))
+
+
+def add(session: Session, run_id: int, tag: TagRef, *, added: int) -> None:
+    """Count the new tweets of a stored page."""
+    counted = {"run": run_id, "tag": tag.id, "more": added}
+    session.execute(_ADDED, counted)
+    session.execute(_ADDED_BY_TAG, counted)
+
+
+def end(session: Session, run_id: int, *, error: str | None = None, seconds: float | None = None) -> None:
+    """Close a collection: done if all its tags are, failed if none is, else partial. Tags that were not done have failed."""
+    unfinished = update(RunTag).where(RunTag.run_id == run_id, RunTag.state.in_(["waiting", "running"]))
+    session.execute(unfinished.values(state="failed", reason=error or INTERRUPTED))
+    done = exists().where(RunTag.run_id == run_id, RunTag.state == "done")
+    failed = exists().where(RunTag.run_id == run_id, RunTag.state == "failed")
+    state = case((~done, "failed"), (failed, "partial"), else_="done")
+    milliseconds = None if seconds is None else round(seconds * 1000)
+    said = case((done & ~failed, None), else_=error)
+    ended = {"state": state, "ended": datetime.now(UTC), "error": said, "milliseconds": milliseconds}
+    session.execute(update(Run).where(Run.id == run_id).values(**ended))
+
+
+def end_import(session: Session, run_id: int, *, added: int) -> None:
+    """Close an import."""
+    values = {"state": "done", "ended": datetime.now(UTC), "tweets_added": added}
+    session.execute(update(Run).where(Run.id == run_id).values(**values))
+
+
+def last_started(session: Session) -> datetime | None:
+    """Return when the newest collection began (UTC), or None."""
+    return session.scalar(select(Run.started).where(Run.kind == "collection").order_by(Run.id.desc()).limit(1))
+
+
+def none_yet(session: Session) -> bool:
+    """Tell whether no collection is on record."""
+    return not session.scalar(select(func.count()).select_from(Run).where(Run.kind == "collection"))
+
+
+def running(session: Session) -> int | None:
+    """Return the id of the collection that runs, or None."""
+    mine = select(Run.id).where(Run.state == "running", Run.kind == "collection", Run.token == live_token(session))
+    return session.scalar(mine)
+
+
+_runs: Any = Run.__table__
+_tags: Any = RunTag.__table__
+_ADDED = update(_runs).where(_runs.c.id == bindparam("run")).values(tweets_added=_runs.c.tweets_added + bindparam("more"))
+_ADDED_BY_TAG = (
+    update(_tags)
+    .where(_tags.c.run_id == bindparam("run"), _tags.c.tag_id == bindparam("tag"))
+    .values(added=_tags.c.added + bindparam("more"))
+)

@@ -1,0 +1,1 @@
+"""What the emulator sold: the ledger and its controls."""

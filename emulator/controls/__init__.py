@@ -1,0 +1,1 @@
+"""The controls under /emulator/, by which tests set the emulator."""

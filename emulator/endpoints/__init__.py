@@ -1,0 +1,1 @@
+"""The endpoints of X's API: search, counts, usage, compliance."""

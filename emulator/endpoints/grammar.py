@@ -1,0 +1,135 @@
+"""X's query language, read.
+
+X's documentation: a space is AND and binds before OR; "-" negates; some operators narrow a query and cannot
+stand alone.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from emulator.endpoints.query import All, Node, Not, Some, Term
+
+STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
+FLAGS = {
+    "is": frozenset({"retweet", "reply", "quote", "verified", "nullcast"}),
+    "has": frozenset({"geo", "hashtags", "links", "mentions", "media", "images", "videos", "video_link", "cashtags"}),
+}
+_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *FLAGS})
+_TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)')
+
+
+class Malformed(ValueError):
+    """A query that X would refuse; the text says why, position counts characters from 1."""
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(f"{reason} (at position {position})")
+
+
+@lru_cache(512)
+def parse(text: str) -> Node:
+    """Return the meaning of a query. Raises Malformed."""
+    reader = _Reader(_tokens(text))
+    node = reader.alternatives()
+    if reader.kind:
+        raise Malformed(f"extraneous input '{reader.text}'", reader.position)
+    if not _narrows(node):
+        raise Malformed("a query must contain at least one standalone operator", 1)
+    return node
+
+
+def _narrows(node: Node) -> bool:
+    """Return whether a query selects by a standalone operator, in each of its alternatives."""
+    if isinstance(node, Term):
+        return node.operator in STANDALONE
+    if isinstance(node, Not):
+        return False
+    return (all if isinstance(node, Some) else any)(_narrows(part) for part in node.parts)
+
+
+def _tokens(text: str) -> list[tuple[str, str, int]]:
+    """Return kind, text and position of each token, ended by an empty one."""
+    found: list[tuple[str, str, int]] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise Malformed(f"no viable alternative at character '{text[at]}'", at + 1)
+        if match.lastgroup:
+            found.append((match.lastgroup, match[match.lastgroup], at + 1))
+        at = match.end()
+    return [*found, ("", "", len(text) + 1)]
+
+
+class _Reader:
+    """Reads tokens by recursive descent."""
+
+    def __init__(self, tokens: list[tuple[str, str, int]]) -> None:
+        self._rest = iter(tokens)
+        self._advance()
+
+    def _advance(self) -> None:
+        self.kind, self.text, self.position = next(self._rest)
+
+    def alternatives(self) -> Node:
+        parts = [self._conjunction()]
+        while self.kind == "word" and self.text == "OR":
+            self._advance()
+            parts.append(self._conjunction())
+        return parts[0] if len(parts) == 1 else Some(tuple(parts))
+
+    def _conjunction(self) -> Node:
+        parts = [self._unary()]
+        while self.kind not in ("", "close") and self.text != "OR":
+            parts.append(self._unary())
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _unary(self) -> Node:
+        if self.kind in ("", "close") or (self.kind == "word" and self.text == "OR"):
+            raise Malformed(f"missing term before '{self.text or 'the end'}'", self.position)
+        kind, text, position = self.kind, self.text, self.position
+        self._advance()
+        if kind == "not":
+            return Not(self._unary())
+        if kind == "open":
+            return self._group(position)
+        return Term("phrase", text.casefold()) if kind == "phrase" else _term(text, position)
+
+    def _group(self, position: int) -> Node:
+        inner = self.alternatives()
+        if self.kind != "close":
+            raise Malformed("missing ')'", position)
+        self._advance()
+        return inner
+
+
+def _term(text: str, position: int) -> Term:
+    if text[0] in "#\uff03":
+        return Term("hashtag", _tag(text, position))
+    if text[0] == "@" and len(text) > 1:
+        return Term("mention", text[1:].casefold())
+    operator, colon, value = text.partition(":")
+    if not colon:
+        return _keyword(text, position)
+    if operator not in _VALUED or not value:
+        raise Malformed(f"Reference to invalid operator '{operator}'", position)
+    if value.casefold() not in FLAGS.get(operator, (value.casefold(),)):
+        raise Malformed(f"Reference to invalid field '{value}' of '{operator}:'", position)
+    return Term(operator, value.casefold())
+
+
+def _keyword(text: str, position: int) -> Term:
+    if not any(character.isalnum() for character in text):
+        raise Malformed(f"no viable alternative at input '{text}'", position)
+    return Term("phrase", text.casefold())
+
+
+def _tag(text: str, position: int) -> str:
+    """Return a hashtag without its sign, casefolded. X: letters, marks, digits, underscore, not digits alone."""
+    tag = unicodedata.normalize("NFC", text[1:])
+    fits = all(character == "_" or unicodedata.category(character)[0] in "LMN" for character in tag)
+    if not fits or not tag or tag.isdigit():
+        raise Malformed(f"no viable alternative at input '{text}'", position)
+    return tag.casefold()

@@ -1,0 +1,103 @@
+"""Compliance jobs: ids that somebody uploads to learn what became of them.
+
+X's documentation: ids are taken for 15 minutes, results are kept for 7 days.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+from emulator.world import snowflake
+from emulator.world.dice import number
+
+_UPLOAD_MS = 15 * 60_000
+_DOWNLOAD_MS = 7 * 24 * 3600 * 1000
+STATUSES = ("created", "in_progress", "failed", "complete", "expired")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it is at an instant; instants are milliseconds since 1970, None before the upload.
+
+    origin: the emulator's address as its caller knows it. ids: as uploaded, in that order.
+    """
+
+    id: int
+    type: str
+    name: str | None
+    resumable: bool
+    origin: str
+    created_ms: int
+    uploaded_ms: int | None = None
+    complete_ms: int | None = None
+    ids: tuple[int, ...] = ()
+    failed: bool = False
+
+    @property
+    def upload_ends_ms(self) -> int:
+        """When the last upload may come."""
+        return self.created_ms + _UPLOAD_MS
+
+    @property
+    def download_ends_ms(self) -> int:
+        """Until when there are results."""
+        return self.created_ms + _DOWNLOAD_MS
+
+    def status(self, now_ms: int) -> str:
+        """Return one of STATUSES."""
+        if self.complete_ms is None:
+            return "expired" if now_ms >= self.upload_ends_ms else "created"
+        if now_ms < self.complete_ms:
+            return "in_progress"
+        return "failed" if self.failed else "complete"
+
+    def url(self, purpose: str) -> str:
+        """Return the address for upload or download; whoever has it needs no credentials."""
+        return f"{self.origin}/compliance/{purpose}/{self.id}?signature={self.signature(purpose)}"
+
+    def signature(self, purpose: str) -> str:
+        """Return what shows that an address came from us."""
+        return f"{number(f'{purpose} {self.id}') % (1 << 256):064x}"
+
+
+class Jobs:
+    """All jobs. seconds: how long one takes after its upload. Safe to use from several threads."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._lock = threading.Lock()
+        self._known: dict[int, Job] = {}
+
+    def create(self, kind: str, name: str | None, *, resumable: bool, origin: str, now_ms: int) -> Job:
+        """Return a new job of tweets or users."""
+        with self._lock:
+            job = Job(snowflake.first_id(now_ms) + len(self._known), kind, name, resumable, origin, now_ms)
+            self._known[job.id] = job
+            return job
+
+    def upload(self, job_id: int, body: bytes, now_ms: int) -> None:
+        """Give a job its ids, one a line, in place of any it has; what isn't an id makes it fail."""
+        lines = body.split()
+        failed = not all(line.isdigit() and len(line) <= 19 for line in lines)
+        ids = () if failed else tuple(map(int, lines))
+        complete_ms = now_ms + round(self.seconds * 1000)
+        with self._lock:
+            job = self._known[job_id]
+            self._known[job_id] = replace(job, uploaded_ms=now_ms, complete_ms=complete_ms, ids=ids, failed=failed)
+
+    def fail(self, job_id: int) -> None:
+        """Let an uploaded job fail at once and for good."""
+        with self._lock:
+            job = self._known[job_id]
+            if job.uploaded_ms is not None:
+                self._known[job_id] = replace(job, complete_ms=job.uploaded_ms, failed=True)
+
+    def get(self, text: str) -> Job | None:
+        """Return the job with an id as it stands in an address."""
+        return self._known.get(int(text)) if text.isascii() and text.isdigit() else None
+
+    def all(self) -> list[Job]:
+        """Return every job, oldest first."""
+        with self._lock:
+            return list(self._known.values())

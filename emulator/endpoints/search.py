@@ -1,0 +1,153 @@
+"""GET /2/tweets/search/recent and /all: a page of posts, newest first, and what is sold with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from emulator.endpoints import pages
+from emulator.endpoints.fields import SEARCH_PARAMETERS
+from emulator.endpoints.parameters import Listing, Params, choice, invalid, listing, names, refuse_unknown
+from emulator.endpoints.reach import Reach
+from emulator.endpoints.render import Json, Renderer
+from emulator.http import problems
+from emulator.http.answer import Problem
+from emulator.world.places import Place
+from emulator.world.tweets import Post, Traits, Tweet
+from emulator.world.world import World
+
+_LEAST = 10
+
+
+class Page(NamedTuple):
+    """The parts of a 200 answer, data None if its key is absent, and the ids of the objects that are sold with it."""
+
+    meta: Json
+    data: list[Json] | None
+    includes: dict[str, list[Json]]
+    errors: tuple[Json, ...] = ()
+    posts: tuple[int, ...] = ()
+    users: tuple[int, ...] = ()
+
+    @property
+    def body(self) -> Json:
+        """The body; X leaves out what is empty."""
+        parts: Json = {"data": self.data, "includes": self.includes, "errors": self.errors, "meta": self.meta}
+        return {name: part for name, part in parts.items() if part}
+
+
+class _Included(NamedTuple):
+    tweets: list[Post]
+    users: list[tuple[int, str]]
+    places: list[Place]
+
+
+def page(world: World, params: Params, now_ms: int, reach: Reach) -> Page:
+    """Return the page that a request asks for. Raises Problem."""
+    refuse_unknown(params, SEARCH_PARAMETERS)
+    if "post.fields" in params and "tweet.fields" in params:
+        raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
+    asked, order = _size(params, reach.most), choice(params, "sort_order", ("recency", "relevancy"))
+    wanted = listing("search", params, now_ms, reach)
+    size = pages.length(wanted.position, asked)
+    found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
+    if not found:
+        return Page({"result_count": 0}, None, {})
+    meta = _meta(wanted, found[:size], more=len(found) > size)
+    return _filled(world, params, now_ms, _ordered(world, found[:size], order), meta)
+
+
+def _size(params: Params, most: int) -> int:
+    text = params.get("max_results", "10")
+    if not text.isdecimal() or not _LEAST <= int(text) <= most:
+        message = f"The `max_results` query parameter value [{text}] is not between {_LEAST} and {most}"
+        raise Problem(400, problems.invalid_request(message, {"max_results": text}))
+    return int(text)
+
+
+def _meta(wanted: Listing, posts: Sequence[Post], *, more: bool) -> Json:
+    meta: Json = {"newest_id": str(posts[0].id), "oldest_id": str(posts[-1].id), "result_count": len(posts)}
+    if more:
+        meta["next_token"] = pages.token(wanted.name, pages.Position(posts[-1].id, wanted.span.as_of_ms))
+    return meta
+
+
+def _ordered(world: World, posts: Sequence[Post], order: str) -> list[Tweet]:
+    """Return the page's tweets; by relevancy, the most liked of the same page come first."""
+    tweets = [world.tweet(post) for post in posts]
+    return sorted(tweets, key=lambda tweet: -tweet.likes) if order == "relevancy" else tweets
+
+
+def _filled(world: World, params: Params, now_ms: int, tweets: Sequence[Tweet], meta: Json) -> Page:
+    expansions = names(params, "expansions")
+    post_vocabulary = "post.fields" in params
+    renderer = Renderer(
+        world,
+        now_ms,
+        names(params, "post.fields" if post_vocabulary else "tweet.fields"),
+        names(params, "user.fields"),
+        names(params, "place.fields"),
+        post_vocabulary,
+    )
+    included = _included(world, tweets, expansions)
+    includes, errors = _expanded(renderer, included)
+    people = [world.authors.author(who) for who, _ in included.users]
+    return Page(
+        meta,
+        [renderer.tweet(tweet) for tweet in tweets],
+        includes,
+        errors,
+        (*(tweet.post.id for tweet in tweets), *(post.id for post in included.tweets)),
+        tuple(person.id for person in people if person.absence is None),
+    )
+
+
+def _included(world: World, tweets: Sequence[Tweet], expansions: frozenset[str]) -> _Included:
+    """Return what the expansions bring, each once, in the order of the tweets."""
+    people: dict[int, str] = {}
+    strangers: dict[int, Post] = {}
+    places: dict[str, Place] = {}
+    for tweet in tweets:
+        known = tweet.traits
+        if "referenced_tweets.id" in expansions or "referenced_tweets.id.author_id" in expansions:
+            others = [world.alone(other) for other in (known.parent, known.quoted) if other]
+            strangers |= {other.id: other for other in others if other}
+        if "edit_history_tweet_ids" in expansions:
+            strangers |= _versions(tweet.post)
+        if known.place and "geo.place_id" in expansions:
+            places[known.place.id] = known.place
+        for who, parameter in _people(known, expansions):
+            people.setdefault(who, parameter)
+    if "referenced_tweets.id.author_id" in expansions:
+        for post in strangers.values():
+            people.setdefault(world.traits(post.root).author, "referenced_tweets.id.author_id")
+    return _Included(list(strangers.values()), list(people.items()), list(places.values()))
+
+
+def _versions(post: Post) -> dict[int, Post]:
+    earlier = post.history[:-1]
+    return {version: post._replace(id=version, history=post.history[: nth + 1]) for nth, version in enumerate(earlier)}
+
+
+def _people(known: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:
+    if "author_id" in expansions:
+        yield known.author, "author_id"
+    for parameter in ("in_reply_to_user_id", "entities.mentions.username"):
+        if known.answered is not None and parameter in expansions:
+            yield known.answered, parameter
+
+
+def _expanded(renderer: Renderer, included: _Included) -> tuple[dict[str, list[Json]], tuple[Json, ...]]:
+    users: list[Json] = []
+    errors: list[Json] = []
+    for who, parameter in included.users:
+        author = renderer.world.authors.author(who)
+        if author.absence is None:
+            users.append(renderer.user(author))
+        else:
+            errors.append(problems.absent_user(str(author.id), parameter, author.absence))
+    tweets = [renderer.tweet(renderer.world.tweet(post)) for post in included.tweets]
+    places = [renderer.place(place) for place in included.places]
+    found = {"users": users, "posts" if renderer.post_vocabulary else "tweets": tweets, "places": places}
+    return {name: part for name, part in found.items() if part}, tuple(errors)

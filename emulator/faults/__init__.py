@@ -1,0 +1,1 @@
+"""Faults that replace or spoil answers."""

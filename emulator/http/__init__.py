@@ -1,0 +1,1 @@
+"""HTTP: sockets, requests, answers, routes, credentials and rate limits."""
