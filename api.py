@@ -23,19 +23,19 @@ from cli.backfilling import Declined, NobodyToAsk, backfill, date
 from cli.collecting import collect, interval, keep_collecting, tell_estimate
 from cli.complying import see_to_compliance
 from cli.saying import say
-from collector.jobs.chores import Chores, Plan
-from collector.jobs.upkeep import Upkeep
-from collector.ledger.calls import DeskTaken
+from collector.jobs.chores import Plan, ScheduledJobs
+from collector.jobs.upkeep import JobRunner
+from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.ledger.prices import Billing
-from collector.runs.backfill import Interrupted, Period
+from collector.runs.backfill import BackfillPeriod, PollUnfinished
 from collector.runs.buying import OnProgress
-from collector.runs.collector import CollectionRunning, Collector, NothingTracked, Order
-from collector.runs.tags import TagRefused, hashtag
+from collector.runs.collector import CollectionOrder, CollectionRunning, Collector, NothingTracked
+from collector.runs.tags import InvalidTag, hashtag
 from collector.sources import EMULATOR, REAL, Choice, SourceRefused, choose
 from collector.x.failures import XFailure
 from collector.x.transport import Access
-from collector.x.tries import Patience
+from collector.x.tries import RetryPolicy
 from queries.collections import CollectionView
 from settings import DATA, SettingError, Settings, check_partners, load
 from text.secrets import Secrets
@@ -108,10 +108,10 @@ def collector_for(settings: Settings) -> Collector:
     choice = choose(settings)
     try:
         followed = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
-    except TagRefused as error:
+    except InvalidTag as error:
         raise SettingError(f"TAGS: {error}") from error
     source = RealX(choice.access) if choice.access else EmulatedX()
-    order = Order(followed, settings.tw_number or tw_number, Patience.of(settings), Billing.of(settings))
+    order = CollectionOrder(followed, settings.tw_number or tw_number, RetryPolicy.of(settings), Billing.of(settings))
     return Collector(_database(choice), source, order)
 
 
@@ -130,10 +130,10 @@ def _database(choice: Choice) -> Database:
     return database
 
 
-def upkeep_for(collector: Collector, settings: Settings) -> Upkeep:
+def job_runner_for(collector: Collector, settings: Settings) -> JobRunner:
     """Return the upkeep that the settings ask for; nothing is begun yet."""
     plan = Plan.of(settings)
-    return Upkeep(collector.database, Chores(collector, plan).tasks(), plan.intervals)
+    return JobRunner(collector.database, ScheduledJobs(collector, plan).planned_jobs(), plan.intervals)
 
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:
@@ -143,10 +143,10 @@ def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Collect, or do what the arguments say instead, and return the exit code."""
-    asked = _asked(arguments)
+    asked = _parse_arguments(arguments)
     try:
         settings = load()
-        hide = Secrets(settings.secrets()).hidden
+        hide = Secrets(settings.secrets()).hide
         logstash.configure(settings.log_level, hide=hide)
         for doubt in settings.misspelt:
             log.warning(doubt)
@@ -156,10 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ship(settings.logstash_host, settings.logstash_port, hide=hide)
         with closing(collector_for(settings)) as collector:
             collector.prepare()
-            return _done(asked, collector, settings)
+            return _run(asked, collector, settings)
     except (SettingError, SourceRefused, NothingTracked, NobodyToAsk) as error:
         return _refuse(str(error), 2)
-    except (CollectionRunning, DeskTaken, Interrupted, Declined) as error:
+    except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined) as error:
         return _refuse(str(error), 1)
     except DatabaseUnavailable as error:
         return _refuse(error.in_full, 1)
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error), 1)
 
 
-def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--estimate", action="store_true", help="say what a collection would cost, and collect nothing")
@@ -184,15 +184,15 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
-def _done(asked: argparse.Namespace, collector: Collector, settings: Settings) -> int:
+def _run(asked: argparse.Namespace, collector: Collector, settings: Settings) -> int:
     if asked.estimate:
         return tell_estimate(collector)
     if asked.every:
-        return keep_collecting(collector, asked.every, upkeep_for(collector, settings))
+        return keep_collecting(collector, asked.every, job_runner_for(collector, settings))
     if asked.comply:
-        return see_to_compliance(Chores(collector, Plan.of(settings)))
+        return see_to_compliance(ScheduledJobs(collector, Plan.of(settings)))
     if asked.since:
-        return backfill(collector, Period(asked.since, asked.until or datetime.now(UTC)), sure=asked.yes)
+        return backfill(collector, BackfillPeriod(asked.since, asked.until or datetime.now(UTC)), sure=asked.yes)
     return collect(collector)
 
 

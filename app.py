@@ -17,8 +17,8 @@ from flask import Flask
 
 import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from api import collector_for, upkeep_for
-from collector.jobs.schedule import Schedule
+from api import collector_for, job_runner_for
+from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
 from collector.runs.collector import Collector
@@ -27,9 +27,9 @@ from middleware.capacity import bound
 from middleware.time_limit import TimeLimit
 from queries.batches import TweetsReplaced
 from queries.newest import Newest
-from security.door import guard, proxied
+from security.door import behind_proxies, install_guard
 from security.listening import check_listening
-from security.scopes import hold_scopes
+from security.scopes import enforce_scopes
 from security.tokens import texts_of, weak
 from server.listening import listen
 from server.serving import serve
@@ -53,13 +53,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
-    app = _wired(settings, collector)
+    app = _wire(settings, collector)
     for doubt in () if given else settings.misspelt:  # whoever gives settings has said so, once for all workers
         log.warning(doubt)
     return app
 
 
-def _wired(settings: Settings, collector: Collector) -> Flask:
+def _wire(settings: Settings, collector: Collector) -> Flask:
     """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share metrics."""
     import cli.registration
     import resources
@@ -69,25 +69,25 @@ def _wired(settings: Settings, collector: Collector) -> Flask:
 
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
     secrets = Secrets(settings.secrets())
-    logstash.configure(settings.log_level, context, hide=secrets.hidden, stream=sys.stderr if command else sys.stdout)
+    logstash.configure(settings.log_level, context, hide=secrets.hide, stream=sys.stderr if command else sys.stdout)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
-    app.extensions["schedule"] = Schedule(collector, settings.collect_every) if settings.collect_every else None
-    upkeep = app.extensions["upkeep"] = upkeep_for(collector, settings)
+    app.extensions["schedule"] = CollectionSchedule(collector, settings.collect_every) if settings.collect_every else None
+    upkeep = app.extensions["upkeep"] = job_runner_for(collector, settings)
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
-    logs.enabled(settings.logstash_host is not None)
+    logs.set_enabled(settings.logstash_host is not None)
     if settings.logstash_host:
         from telemetry.shipping import ship
 
-        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=secrets.hidden)
+        ship(settings.logstash_host, settings.logstash_port, logs.delivery, context, hide=secrets.hide)
     note_routes(app)
-    hold_scopes(app)
+    enforce_scopes(app)
     bound(app)
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
-    door = guard(app, settings, secrets.learn)
-    app.wsgi_app = proxied(Observer(door, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
+    door = install_guard(app, settings, secrets.learn)
+    app.wsgi_app = behind_proxies(Observer(door, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, upkeep, metrics, snapshots)
@@ -111,7 +111,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before Granian's
     try:
         settings = load()
-        logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hidden)
+        logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hide)
         for doubt in settings.misspelt:
             log.warning(doubt)
         warning = check_listening(settings)

@@ -159,11 +159,11 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else f"{value:#x}"[:LONGEST_TEXT]
     if isinstance(value, (dict, list, tuple, set, frozenset)):
-        return _nested(value, depth + 1) if depth < DEEPEST else "[nested too deeply]"
+        return _nest(value, depth + 1) if depth < DEEPEST else "[nested too deeply]"
     return value.isoformat() if isinstance(value, datetime) else clean(str(value))
 
 
-def _nested(value: Any, depth: int) -> object:
+def _nest(value: Any, depth: int) -> object:
     if isinstance(value, dict):
         return {_key(name): HIDDEN if _is_secret(name, part) else _plain(part, depth) for name, part in value.items()}
     return [_plain(part, depth) for part in value]

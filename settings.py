@@ -43,7 +43,7 @@ class SettingError(Exception):
     """A setting that can't be read; its text is one line for the operator and never shows a secret."""
 
 
-class Reader(NamedTuple):
+class SettingReader(NamedTuple):
     """How a setting's text becomes a value; `read` raises ValueError for what it doesn't accept."""
 
     expected: str
@@ -63,10 +63,10 @@ def _tokens(value: str) -> str:
 def _hosts(value: str) -> tuple[str, ...]:
     """Accept names and addresses between commas, IPv6 in brackets or not; the port of a request doesn't matter."""
     hosts = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
-    return tuple(_bracketed(host) for host in hosts)
+    return tuple(_in_brackets(host) for host in hosts)
 
 
-def _bracketed(host: str) -> str:
+def _in_brackets(host: str) -> str:
     """Return a name as it stands in the header Host; raises ValueError for what can't stand there."""
     if ":" in host:
         return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
@@ -83,36 +83,36 @@ def _origins(value: str) -> tuple[str, ...]:
     return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin) for origin in origins)
 
 
-def _one_of(*words: str) -> Reader:
+def _one_of(*words: str) -> SettingReader:
     def read(value: str) -> str:
         if value.upper() not in words:
             raise ValueError(value)
         return value.upper()
 
-    return Reader("one of " + ", ".join(words), read)
+    return SettingReader("one of " + ", ".join(words), read)
 
 
-def _whole(lowest: int, highest: int) -> Reader:
+def _whole(lowest: int, highest: int) -> SettingReader:
     def read(value: str) -> int:
         if not re.fullmatch(r"\d{1,9}", value, re.ASCII) or not lowest <= int(value) <= highest:
             raise ValueError(value)
         return int(value)
 
-    return Reader(f"a whole number from {lowest} to {highest}", read)
+    return SettingReader(f"a whole number from {lowest} to {highest}", read)
 
 
 def _switch(value: str) -> bool:
     return {"1": True, "0": False}[value] if value in ("0", "1") else _refuse(value)
 
 
-def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> Reader:
+def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> SettingReader:
     def read(value: str) -> timedelta:
         match = DURATION.fullmatch(value)
         span = timedelta(seconds=int(match[1]) * SECONDS[match[2]]) if match else _refuse(value)
         return span if lowest <= span <= longest else _refuse(value)
 
     least = f"at least {lowest.total_seconds():.0f}s and " if lowest else ""
-    return Reader(f"a number followed by s, m, h or d, such as 15m, {least}at most {longest.days}d", read)
+    return SettingReader(f"a number followed by s, m, h or d, such as 15m, {least}at most {longest.days}d", read)
 
 
 def _url(value: str) -> str:
@@ -137,11 +137,11 @@ def _tag_list(value: str) -> tuple[str, ...]:
     return tags if all(tags) else _refuse(value)
 
 
-def _or_off(reader: Reader, off: str = "off") -> Reader:
+def _or_off(reader: SettingReader, off: str = "off") -> SettingReader:
     def read(value: str) -> Any:
         return None if value.casefold() == off else reader.read(value)
 
-    return Reader(f"{reader.expected}, or {off}", read)
+    return SettingReader(f"{reader.expected}, or {off}", read)
 
 
 def _micro_dollars(value: str) -> int:
@@ -177,25 +177,25 @@ def _refuse(value: str) -> Any:
     raise ValueError(value)
 
 
-TEXT = Reader("text without line breaks and control characters", _text)
-TOKENS = Reader("visible ASCII characters without spaces", _tokens)
-HOSTS = Reader("names or addresses separated by commas, without ports", _hosts)
-ORIGINS = Reader("origins separated by commas, such as https://dashboard.example", _origins)
-SWITCH = Reader("1 or 0", _switch)
+TEXT = SettingReader("text without line breaks and control characters", _text)
+TOKENS = SettingReader("visible ASCII characters without spaces", _tokens)
+HOSTS = SettingReader("names or addresses separated by commas, without ports", _hosts)
+ORIGINS = SettingReader("origins separated by commas, such as https://dashboard.example", _origins)
+SWITCH = SettingReader("1 or 0", _switch)
 SPAN = _span(timedelta())
 EVERY = _span(timedelta(seconds=1))
-URL = Reader("an http:// or https:// URL without query and user", _url)
-LINK = Reader("an http:// or https:// URL without user", _link)
-USD = Reader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
-DATABASE = Reader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
-REPLICAS = Reader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
-FOLDER = Reader("the path of a folder that is there", _folder)
+URL = SettingReader("an http:// or https:// URL without query and user", _url)
+LINK = SettingReader("an http:// or https:// URL without user", _link)
+USD = SettingReader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
+DATABASE = SettingReader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
+REPLICAS = SettingReader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
+FOLDER = SettingReader("the path of a folder that is there", _folder)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
-TAG_LIST = Reader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
+TAG_LIST = SettingReader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
 
 
-def _setting(default: str | None, meaning: str, reader: Reader = TEXT, *, secret: bool = False) -> Any:
+def _setting(default: str | None, meaning: str, reader: SettingReader = TEXT, *, secret: bool = False) -> Any:
     facts = {"default": default, "meaning": meaning, "reader": reader, "secret": secret}
     return field(repr=not secret, metadata=facts)
 
@@ -282,7 +282,7 @@ class Settings:
 
     def secrets(self) -> set[str]:
         """Return the values of all secrets that are set."""
-        values = [value for name, facts in declared() if facts["secret"] and (value := getattr(self, name.lower()))]
+        values = [value for name, facts in declared_settings() if facts["secret"] and (value := getattr(self, name.lower()))]
         return {text for value in values for text in (*value.split(), *_password(value)) if text}
 
 
@@ -292,7 +292,7 @@ def _password(value: str) -> tuple[str, ...]:
     return (match[1], unquote(match[1])) if match else ()
 
 
-def declared() -> list[tuple[str, Mapping[str, Any]]]:
+def declared_settings() -> list[tuple[str, Mapping[str, Any]]]:
     """Return each setting's name and its default, meaning, reader and secrecy, in the order of declaration."""
     return [(f.name.upper(), f.metadata) for f in fields(Settings) if f.metadata]
 
@@ -308,17 +308,17 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
     if environ.get("FLASK_RUN_FROM_CLI") == "true":
         outer = {name: value for name, value in outer.items() if files[-1].get(name) != value}
     layers = [outer, *files]
-    values = {name.lower(): _value(name, facts, layers) for name, facts in declared()}
+    values = {name.lower(): _value(name, facts, layers) for name, facts in declared_settings()}
     files_of = _secret_files(layers)
     from_files = frozenset(
-        name for name, paths in files_of.items() if any(_given(_secret_file(name, str(path))) for path in paths)
+        name for name, paths in files_of.items() if any(_real_value(_secret_file(name, str(path))) for path in paths)
     )
     return Settings(**values, secret_files=files_of, from_files=from_files, misspelt=_misspelt(files))
 
 
 def check_partners(settings: Settings) -> None:
     """Raise SettingError for credentials that are set without their partners."""
-    is_set = {name: bool(getattr(settings, name.lower())) for name, _ in declared()}
+    is_set = {name: bool(getattr(settings, name.lower())) for name, _ in declared_settings()}
     missing = dict.fromkeys(other for name, others in PARTNERS.items() if is_set[name] for other in others if not is_set[other])
     if missing:
         raise SettingError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
@@ -326,23 +326,25 @@ def check_partners(settings: Settings) -> None:
 
 def secret(name: str, paths: Iterable[Path]) -> Any:
     """Read a secret anew from its files: the first that isn't empty says it. None if all are; raises SettingError."""
-    found = next(filter(None, (_given(_secret_file(name, str(path))) for path in paths)), None)
-    return found and _read(name, found, dict(declared())[name])
+    found = next(filter(None, (_real_value(_secret_file(name, str(path))) for path in paths)), None)
+    return found and _read(name, found, dict(declared_settings())[name])
 
 
 def _secret_files(layers: list[dict[str, str]]) -> dict[str, tuple[Path, ...]]:
     """Return by setting the files that are asked for it, in their order: those of the layers above the first that says it."""
     found = {}
-    for name, facts in declared():
+    for name, facts in declared_settings():
         if facts["secret"]:
-            above = takewhile(lambda layer: not _given(layer.get(name)), layers)  # noqa: B023 (used up at once)
-            found[name] = tuple(ROOT / path for layer in above if (path := _given(layer.get(f"{name}_FILE"))))
+            above = takewhile(lambda layer: not _real_value(layer.get(name)), layers)  # noqa: B023 (used up at once)
+            found[name] = tuple(ROOT / path for layer in above if (path := _real_value(layer.get(f"{name}_FILE"))))
     return {name: paths for name, paths in found.items() if paths}
 
 
 def _misspelt(files: Iterable[Iterable[str]]) -> tuple[str, ...]:
     """Say of each name in the files that is no setting's, but resembles one's, which that is. Other programs' stay unsaid."""
-    known = [name for name, _ in declared()] + [f"{name}_FILE" for name, facts in declared() if facts["secret"]]
+    known = [name for name, _ in declared_settings()] + [
+        f"{name}_FILE" for name, facts in declared_settings() if facts["secret"]
+    ]
     unknown = dict.fromkeys(name for file in files for name in file if name not in known)
     meant = {name: get_close_matches(name.upper(), known, 1, RESEMBLES) for name in unknown}
     return tuple(f"{name}: did you mean {found[0]}?" for name, found in meant.items() if found)
@@ -367,7 +369,7 @@ def _value(name: str, facts: Mapping[str, Any], layers: list[dict[str, str]]) ->
 
 
 def _read(name: str, found: str, facts: Mapping[str, Any]) -> Any:
-    reader: Reader = facts["reader"]
+    reader: SettingReader = facts["reader"]
     try:
         return reader.read(found)
     except ValueError:
@@ -376,13 +378,13 @@ def _read(name: str, found: str, facts: Mapping[str, Any]) -> Any:
 
 
 def _in_layer(name: str, layer: Mapping[str, str], *, secret: bool) -> str | None:
-    value, path = _given(layer.get(name)), _given(layer.get(f"{name}_FILE")) if secret else None
+    value, path = _real_value(layer.get(name)), _real_value(layer.get(f"{name}_FILE")) if secret else None
     if value and path:
         raise SettingError(f"{name}: is set together with {name}_FILE, expected one of them")
-    return _given(_secret_file(name, path)) if path else value
+    return _real_value(_secret_file(name, path)) if path else value
 
 
-def _given(value: str | None) -> str | None:
+def _real_value(value: str | None) -> str | None:
     value = (value or "").strip()
     return None if not value or PLACEHOLDER.fullmatch(value) else value
 

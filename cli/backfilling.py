@@ -16,23 +16,23 @@ from cli.saying import say
 from collector import sources
 from collector.jobs.counting import Due, calls
 from collector.ledger import quotes
-from collector.ledger.calls import open_desk
+from collector.ledger.calls import call_buyer
 from collector.ledger.prices import dollars
-from collector.ledger.pricing import in_words, left_of_budget
+from collector.ledger.pricing import budget_left, in_words
 from collector.ledger.quotes import Quote
 from collector.runs import runs
-from collector.runs.backfill import Period
+from collector.runs.backfill import BackfillPeriod
 from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
-from collector.x.failures import Reach, XFailure
+from collector.x.failures import Scope, XFailure
 from collector.x.tries import Stopped
 from queries.balances import authors
 from queries.leases import live_token
 from schemas.times import instant
 
 FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)  # from here on ids tell their time, by which posts are asked for
-ASKED_ABOVE = 1_000_000
+CONFIRM_ABOVE = 1_000_000
 EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2010-11-05 on"
 
 
@@ -55,20 +55,20 @@ def date(text: str) -> datetime:
     return when
 
 
-def backfill(collector: Collector, period: Period, *, sure: bool) -> int:
+def backfill(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int:
     """Say what a backfill costs, buy it when that is confirmed, and return the exit code.
 
-    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, DeskTaken, Declined, NobodyToAsk.
+    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, CallsLeaseTaken, Declined, NobodyToAsk.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        total = _agreed(collector, period, sure=sure)
+        total = _agree_on_price(collector, period, sure=sure)
     except (KeyboardInterrupt, Stopped) as error:
         raise Declined("broken off: nothing was bought but what X counted") from error
     return collect(collector, period=period, total=total)
 
 
-def _agreed(collector: Collector, period: Period, *, sure: bool) -> int:
+def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int:
     """Return how many tweets are to be bought, once that is agreed to."""
     with collector.database.reading() as session:
         sources.require(session, collector.source.name)
@@ -95,7 +95,7 @@ def _learn_time(x: AppOnly) -> None:
     try:
         x.usage()
     except XFailure as failure:
-        if failure.reach is Reach.RUN:
+        if failure.reach is Scope.RUN:
             raise
 
 
@@ -105,10 +105,10 @@ def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: boo
         return
     price = calls(wanted) * collector.order.billing.prices.archive_count
     say(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
-    if price > ASKED_ABOVE and not sure:
+    if price > CONFIRM_ABOVE and not sure:
         _confirm("ask X?")
     order = collector.order
-    with open_desk(collector.database, x, order.billing, order.patience, threading.Event()) as desk:
+    with call_buyer(collector.database, x, order.billing, order.retry_policy, threading.Event()) as desk:
         quotes.count(desk, wanted)
 
 
@@ -119,7 +119,7 @@ def _tell(collector: Collector, found: Sequence[Quote]) -> None:
     prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
-        known, left = authors(session), left_of_budget(collector, session)
+        known, left = authors(session), budget_left(collector, session)
     say(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
     if collector.source.name == EMULATOR:
         say("nothing is charged: no credentials are set, so the emulator stands in for X")

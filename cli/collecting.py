@@ -12,14 +12,14 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cli.saying import say
-from collector.backups.sweeping import write_anew
-from collector.jobs.schedule import Schedule
-from collector.jobs.upkeep import Upkeep
+from collector.backups.sweeping import rewrite_file
+from collector.jobs.schedule import CollectionSchedule
+from collector.jobs.upkeep import JobRunner
 from collector.ledger.prices import dollars
-from collector.ledger.pricing import in_words, left_of_budget, price
-from collector.runs.backfill import Period
+from collector.ledger.pricing import budget_left, in_words, price
+from collector.runs.backfill import BackfillPeriod
 from collector.runs.buying import Progress
-from collector.runs.collector import NONE_TRACKED, Collector, NothingTracked, Started
+from collector.runs.collector import NONE_TRACKED, Collector, NothingTracked, RunningCollection
 from collector.sources import EMULATOR
 from collector.tweets.erasure import settle
 from queries.balances import authors
@@ -28,7 +28,7 @@ from queries.figures import COMMAND
 from settings import EVERY
 
 
-def collect(collector: Collector, *, period: Period | None = None, total: int | None = None) -> int:
+def collect(collector: Collector, *, period: BackfillPeriod | None = None, total: int | None = None) -> int:
     """Collect once, or fill in a period of so many tweets, with a progress bar, and return the exit code.
 
     SIGINT and SIGTERM end it at the next page boundary.
@@ -53,19 +53,19 @@ def collect(collector: Collector, *, period: Period | None = None, total: int | 
         for page in iter(pages.get, None):
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
-    told = _told(collector.outcome(started))
-    settle(collector.database, rewrite=write_anew)
+    told = _report(collector.outcome(started))
+    settle(collector.database, rewrite=rewrite_file)
     return 0 if told else 1
 
 
-def keep_collecting(collector: Collector, every: timedelta, upkeep: Upkeep) -> int:
+def keep_collecting(collector: Collector, every: timedelta, upkeep: JobRunner) -> int:
     """Collect so often, and keep up what else is to be done, until SIGINT or SIGTERM. Return the exit code."""
-    schedule = Schedule(collector, every, keeper=COMMAND, at_once=True)
+    schedule = CollectionSchedule(collector, every, keeper=COMMAND, at_once=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: schedule.stop())
 
-    def tell(started: Started) -> None:
-        _told(collector.outcome(started))
+    def tell(started: RunningCollection) -> None:
+        _report(collector.outcome(started))
 
     upkeep.start()
     schedule.keep(tell)
@@ -73,7 +73,7 @@ def keep_collecting(collector: Collector, every: timedelta, upkeep: Upkeep) -> i
     return 0
 
 
-def _told(view: CollectionView) -> bool:
+def _report(view: CollectionView) -> bool:
     """Say how a collection went, and return whether every tag was collected."""
     failed = [tag for tag in view.tags if tag.state != "done"]
     for tag in failed:
@@ -85,12 +85,12 @@ def _told(view: CollectionView) -> bool:
 def tell_estimate(collector: Collector) -> int:
     """Say what a collection would cost. Return the exit code."""
     with collector.database.reading() as session:
-        priced, left, known = price(collector, session), left_of_budget(collector, session), authors(session)
+        priced, left, known = price(collector, session), budget_left(collector, session), authors(session)
     if not priced.tags:
         raise NothingTracked(NONE_TRACKED)
     if collector.source.name == EMULATOR:
         say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
-    most, likely, counted = priced.most, priced.likely, priced.counted
+    most, likely, counted = priced.most, priced.likely, priced.likely_counts
     numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
     tags_of = f"{len(priced.tags)} tags x {posts} tweets"

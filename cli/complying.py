@@ -6,10 +6,10 @@ import signal
 import threading
 
 from cli.saying import say
-from collector.jobs.chores import Chores
+from collector.jobs.chores import ScheduledJobs
 
 
-def see_to_compliance(chores: Chores) -> int:
+def see_to_compliance(chores: ScheduledJobs) -> int:
     """Run X's compliance jobs to their end, or until SIGINT or SIGTERM, and return the exit code.
 
     The next time goes on with what was begun. Raises SourceRefused, XFailure, DatabaseUnavailable.

@@ -11,7 +11,7 @@ import click
 from flask.cli import AppGroup
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from cli.saying import say, shown, stop
+from cli.saying import printable, say, stop
 from collector import verification
 from collector.backups import backups
 from collector.runs.collector import CollectionRunning, Collector
@@ -27,14 +27,14 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     def upgrade() -> None:
         """Bring the schema to the newest revision."""
-        with _failures_said():
+        with _report_failures():
             collector.prepare()
         say(f"{collector.database.label} is at the newest revision")
 
     @group.command()
     def verify() -> None:
         """Recount all aggregates and the ledger, and compare tweets with what X gave; exits with 1 if anything is wrong."""
-        with _failures_said():
+        with _report_failures():
             wrong = False
             for fault in verification.each_fault(collector.database, collector.order.billing):
                 wrong = True
@@ -49,7 +49,7 @@ def database_commands(collector: Collector) -> AppGroup:
         """Copy the database to FILE, its SHA-256 to FILE.sha256; never over a file that exists, and in a folder that does."""
         if not file.parent.is_dir():
             stop(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
-        with _failures_said():
+        with _report_failures():
             collector.database.upgrade()
             backups.backup(collector.database, file)
 
@@ -60,21 +60,21 @@ def database_commands(collector: Collector) -> AppGroup:
 
         The name of a copy in the folder backups will do.
         """
-        with _failures_said():
+        with _report_failures():
             backups.restore(collector.database, file)
 
     return group
 
 
 @contextmanager
-def _failures_said() -> Iterator[None]:
+def _report_failures() -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable as error:
-        raise click.ClickException(shown(error.in_full)) from error
+        raise click.ClickException(printable(error.in_full)) from error
     except backups.CopyRefused as error:
         stop(f"Error: {error}", UNUSABLE)
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
-        raise click.ClickException(shown(error)) from error
+        raise click.ClickException(printable(error)) from error
     except OSError as error:
-        raise click.ClickException(shown(f"{error.filename}: {error.strerror}")) from error
+        raise click.ClickException(printable(f"{error.filename}: {error.strerror}")) from error

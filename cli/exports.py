@@ -13,19 +13,19 @@ import click
 from tqdm import tqdm
 
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
-from cli.keys import KeyRefused, kept_key
+from cli.keys import InvalidKey, load_or_make_key
 from cli.saying import say, stop
 from collector.runs.collector import Collector
 from queries import payloads, tweets
 from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters
-from queries.lists import Wanted, batches
+from queries.lists import TweetList, batches
 from schemas import files
-from schemas.filters import PARAMETERS, FiltersRefused, filters
-from schemas.forms import FORMS
+from schemas.filters import PARAMETERS, InvalidFilters, filters
+from schemas.forms import LIST_FORMATS
 from schemas.pages import pages
 from schemas.pseudonyms import Pseudonyms, new_key
-from schemas.sheets import COLUMNS, marked
+from schemas.sheets import COLUMNS, with_byte_order_mark
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"
@@ -48,7 +48,7 @@ T = TypeVar("T")
 class Export(NamedTuple):
     """What is written, how, and where to, on stdout if there is no `output`. `names` are the pseudonyms, if any are wanted."""
 
-    form: str
+    format_name: str
     wanted: Filters
     output: Path | None
     names: Pseudonyms | None
@@ -58,11 +58,11 @@ def export_command(collector: Collector) -> click.Command:
     """Return the command that writes the collector's tweets."""
 
     @click.command()
-    @click.option("--format", "form", type=click.Choice([*FORMS, TWARC]), default="ndjson", show_default=True)
+    @click.option("--format", "form", type=click.Choice([*LIST_FORMATS, TWARC]), default="ndjson", show_default=True)
     @click.option("--pseudonymise", is_flag=True, help="Put pseudonyms for ids, authors' names, mentions and URLs.")
     @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
     @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
-    @_filtered
+    @_with_filters
     def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **given: Sequence[str]) -> None:
         """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
 
@@ -83,7 +83,7 @@ def export_command(collector: Collector) -> click.Command:
     return export
 
 
-def _filtered(command: Callable[..., None]) -> Callable[..., None]:
+def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the filters as options."""
     for name in reversed(PARAMETERS):
         command = click.option(_option(name), name, multiple=True, help=HELP[name])(command)
@@ -97,15 +97,15 @@ def _option(name: str) -> str:
 def _filters(given: Mapping[str, Sequence[str]]) -> Filters:
     try:
         return filters({name: values for name, values in given.items() if values})
-    except FiltersRefused as error:
+    except InvalidFilters as error:
         fault = error.faults[0]
         raise click.BadParameter(fault.detail, param_hint=_option(fault.parameter)) from error
 
 
 def _names(key_file: Path | None) -> Pseudonyms:
     try:
-        return Pseudonyms(kept_key(key_file) if key_file else new_key())
-    except KeyRefused as error:
+        return Pseudonyms(load_or_make_key(key_file) if key_file else new_key())
+    except InvalidKey as error:
         stop(str(error), UNUSABLE)
 
 
@@ -132,20 +132,22 @@ def _write(database: Database, export: Export) -> int:
     """Write all pieces, and return how many tweets were left out because they have no payload."""
     left_out: list[int] = []
     with _out(export.output) as out, _bar(database, export) as bar:
-        for piece in _twarc(database, export, bar, left_out) if export.form == TWARC else _rows(database, export, bar):
+        for piece in _twarc(database, export, bar, left_out) if export.format_name == TWARC else _rows(database, export, bar):
             out.write(piece)
         out.flush()
     return sum(left_out)
 
 
 def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
-    form, names = FORMS[export.form], export.names
+    format_name, names = LIST_FORMATS[export.format_name], export.names
     if names:
-        views = _counted(tweets.in_batches(database, filters=export.wanted), bar)
-        pieces = form.pieces([form.of_view(names.tweet(view)) for view in batch] for batch in views)
+        views = _with_progress(tweets.in_batches(database, filters=export.wanted), bar)
+        pieces = format_name.pieces([format_name.of_view(names.tweet(view)) for view in batch] for batch in views)
     else:
-        pieces = form.pieces(_counted(batches(database, Wanted(export.wanted), form.reader(COLUMNS)), bar))
-    return marked(pieces) if export.output and export.form == "csv" else pieces
+        pieces = format_name.pieces(
+            _with_progress(batches(database, TweetList(export.wanted), format_name.reader(COLUMNS)), bar)
+        )
+    return with_byte_order_mark(pieces) if export.output and export.format_name == "csv" else pieces
 
 
 def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:
@@ -155,11 +157,11 @@ def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[in
         left_out.append(sum(one.body is None for one in batch))
         return batch
 
-    batches = _counted(payloads.in_batches(database, filters=export.wanted), bar)
+    batches = _with_progress(payloads.in_batches(database, filters=export.wanted), bar)
     return pages(noted(batch) for batch in batches)
 
 
-def _counted(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[T]]:
+def _with_progress(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[T]]:
     for batch in batches:
         yield batch
         bar.update(len(batch))
@@ -167,14 +169,14 @@ def _counted(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[T]]:
 
 def _out(output: Path | None) -> AbstractContextManager[files.Stream]:
     if output:
-        return files.written(output)
+        return files.open_output(output)
     return nullcontext(sys.stdout.buffer)
 
 
 def _bar(database: Database, export: Export) -> tqdm[Any]:
     """Return a progress bar, which is shown on a terminal that does not show the tweets themselves."""
     with database.reading() as session:
-        total = tweets.stored(session) if export.wanted == ALL else None
+        total = tweets.tweet_count(session) if export.wanted == ALL else None
     hidden = True if export.output is None and sys.stdout.isatty() else None
     return tqdm(total=total, unit=" tweets", disable=hidden, file=sys.stderr)
 

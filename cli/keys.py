@@ -8,24 +8,24 @@ from pathlib import Path
 from schemas.pseudonyms import KEY_BYTES, new_key
 
 
-class KeyRefused(Exception):
+class InvalidKey(Exception):
     """A file that holds no key and can't be given one; its text says why."""
 
 
-def kept_key(file: Path) -> bytes:
-    """Return the key in a file, which is made for its owner alone to read where there is none; raises KeyRefused."""
+def load_or_make_key(file: Path) -> bytes:
+    """Return the key in a file, which is made for its owner alone to read where there is none; raises InvalidKey."""
     try:
         if not file.exists():
             _make(file)
         if not file.is_file():
-            raise KeyRefused(f"{file}: is no regular file")
+            raise InvalidKey(f"{file}: is no regular file")
         key = bytes.fromhex(file.read_text("ascii"))
     except OSError as error:
-        raise KeyRefused(f"{file}: {error.strerror}") from error
+        raise InvalidKey(f"{file}: {error.strerror}") from error
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyRefused(f"{file}: expected a key of {2 * KEY_BYTES} hexadecimal digits")
+        raise InvalidKey(f"{file}: expected a key of {2 * KEY_BYTES} hexadecimal digits")
     return key
 
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 
-def shown(text: object) -> str:
+def printable(text: object) -> str:
     """Return a text on one line: what ends lines, moves a cursor, turns letters around or can't be seen, as its escape."""
     words = str(text)
     return words if words.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in words)
@@ -16,7 +16,7 @@ def shown(text: object) -> str:
 
 def say(line: object) -> None:
     """Say a line on stderr."""
-    click.echo(shown(line), err=True)
+    click.echo(printable(line), err=True)
 
 
 def stop(reason: object, code: int) -> NoReturn:

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.exports import export_command
-from cli.saying import say, shown, stop
+from cli.saying import printable, say, stop
 from collector.imports import Import
 from collector.runs.collector import Collector
-from collector.runs.tags import TagRefused, hashtag
+from collector.runs.tags import InvalidTag, hashtag
 from collector.sources import SourceRefused
 from schemas.records import lines
 
@@ -26,7 +26,7 @@ REFUSED, UNUSABLE = 1, 2
 GARBAGE = 100_000
 
 
-class Refusals:
+class LineRefusals:
     """The lines that were refused: said on stderr as FILE:LINE: reason, and counted."""
 
     def __init__(self) -> None:
@@ -51,10 +51,10 @@ def tweets_commands(collector: Collector) -> AppGroup:
         _open_all(files)
         try:
             collector.prepare()
-            run, refusals = Import(collector.database, tag=tag), Refusals()
-            with _program_kept():
+            run, refusals = Import(collector.database, tag=tag), LineRefusals()
+            with _freeze_garbage_collector():
                 for path in files:
-                    _read(path, run, refusals)
+                    _import_file(path, run, refusals)
             run.end()
         except SourceRefused as error:
             stop(str(error), UNUSABLE)
@@ -82,7 +82,7 @@ def _open_all(files: tuple[Path, ...]) -> None:
 
 
 @contextmanager
-def _program_kept() -> Iterator[None]:
+def _freeze_garbage_collector() -> Iterator[None]:
     """Let the garbage collector look at what a batch leaves behind, and not at the whole program with every few tweets."""
     thresholds = gc.get_threshold()
     gc.freeze()
@@ -94,9 +94,9 @@ def _program_kept() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _read(path: Path, run: Import, refusals: Refusals) -> None:
+def _import_file(path: Path, run: Import, refusals: LineRefusals) -> None:
     size = path.stat().st_size
-    with tqdm(total=size, unit="B", unit_scale=True, desc=shown(path.name), disable=None, file=sys.stderr) as bar:
+    with tqdm(total=size, unit="B", unit_scale=True, desc=printable(path.name), disable=None, file=sys.stderr) as bar:
         for line in lines(path, now=datetime.now(UTC)):
             for reason in line.record.refused:
                 refusals.say(path, line.number, reason)
@@ -107,5 +107,5 @@ def _read(path: Path, run: Import, refusals: Refusals) -> None:
 def _hashtag(value: str) -> str:
     try:
         return hashtag(value)
-    except TagRefused as error:
+    except InvalidTag as error:
         raise click.BadParameter(str(error)) from error

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import figures, sources
-from collector.backups.sweeping import write_anew
+from collector.backups.sweeping import rewrite_file
 from collector.runs import lease, runs, tags
 from collector.tweets import erasure, tombstones
 from collector.tweets.store import store
-from collector.values import Archived, AuthorSeen, Find, TagRef, stand_in_id
+from collector.values import ArchivedTweet, ObservedAuthor, TaggedTweet, TagRef, stand_in_id
 from database.functions import among
-from database.statements import widen_cache
+from database.statements import enlarge_cache
 from models import Author, Run
 from queries.figures import sequence
 
@@ -28,7 +28,7 @@ NAMES = 10_000
 REMEMBERED = 200_000
 MOST_WAITING = 20_000
 LARGEST_WAITING = 1000
-PATIENCE_S = 60
+LEASE_TIMEOUT_S = 60
 
 
 class Import:
@@ -36,13 +36,13 @@ class Import:
 
     def __init__(self, database: Database, *, tag: str | None = None) -> None:
         self._database = database
-        self._tweets: list[Archived] = []
+        self._tweets: list[ArchivedTweet] = []
         self._size = 0
-        self._authors: list[AuthorSeen] = []
+        self._authors: list[ObservedAuthor] = []
         self._known: dict[str, TagRef] = {}
         self._same: dict[int, int] = {}
         self._stored: dict[int, int] = {}
-        self._waiting: dict[int, AuthorSeen] = {}
+        self._waiting: dict[int, ObservedAuthor] = {}
         self._sequence = -1
         self.seen = self.added = 0
 
@@ -50,9 +50,9 @@ class Import:
             sources.require(session, sources.REAL)
             return tags.ensure(session, tag) if tag else None, runs.begin_import(session)
 
-        self._tag, self._run_id = database.write(begin, patience_s=PATIENCE_S)
+        self._tag, self._run_id = database.write(begin, patience_s=LEASE_TIMEOUT_S)
 
-    def add(self, tweets: Sequence[Archived], authors: Sequence[AuthorSeen]) -> None:
+    def add(self, tweets: Sequence[ArchivedTweet], authors: Sequence[ObservedAuthor]) -> None:
         """Take what a line holds; it is stored with its batch."""
         self.seen += len(tweets)
         self._authors += authors
@@ -66,8 +66,10 @@ class Import:
     def end(self) -> None:
         """Store the rest and close the run, and leave nothing in the file of what turned out to be deleted."""
         self._flush(last=True)
-        self._database.write(lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=PATIENCE_S)
-        erasure.settle(self._database, rewrite=write_anew)
+        self._database.write(
+            lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=LEASE_TIMEOUT_S
+        )
+        erasure.settle(self._database, rewrite=rewrite_file)
 
     def _flush(self, *, last: bool = False) -> None:
         if not self._tweets and not self._authors and not self._waiting:
@@ -76,7 +78,7 @@ class Import:
 
         def keep(session: Session) -> int:
             self._known, self._waiting = dict(known), dict(waiting)  # nothing of a lost transaction counts
-            widen_cache(session, CACHE_MB)
+            enlarge_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
             if session.get(Run, self._run_id) is None:
                 raise DatabaseUnavailable("a copy of the database was put back meanwhile: import again")
@@ -85,12 +87,12 @@ class Import:
                 self._stored.clear()
             if not self._stored or len(self._waiting) > MOST_WAITING:
                 self._store_waiting(session)
-            self._same |= _known_by_username(session, self._authors)
-            added = store(session, self._finds(session), self._news(), run_id=self._run_id)
-            figures.changed(session)
+            self._same |= _ids_by_username(session, self._authors)
+            added = store(session, self._with_tags(session), self._news(), run_id=self._run_id)
+            figures.bump_sequence(session)
             return added
 
-        self.added += self._database.write(keep, patience_s=PATIENCE_S)
+        self.added += self._database.write(keep, patience_s=LEASE_TIMEOUT_S)
         self._tweets, self._authors, self._size = [], [], 0
 
     def _may_differ(self, session: Session) -> bool:
@@ -109,14 +111,14 @@ class Import:
         store(session, [], [author for author in self._waiting.values() if author.id in left], run_id=self._run_id)
         self._waiting = {}
 
-    def _news(self) -> list[AuthorSeen]:
+    def _news(self) -> list[ObservedAuthor]:
         """Return the observations but those that are stored (an export repeats an author with each tweet) and those that wait.
 
         Each page observes its authors anew, and where followers change all tweets of the author are rewritten. So the newest
         observation of an author who is stored waits for the end, or until many do.
         """
         people = [author._replace(id=self._same[author.id]) if author.id in self._same else author for author in self._authors]
-        stored, waiting, news = self._stored, self._waiting, list[AuthorSeen]()
+        stored, waiting, news = self._stored, self._waiting, list[ObservedAuthor]()
         may_wait = bool(stored)
         for author in people:
             if stored.get(author.id) == hash(author):
@@ -131,9 +133,9 @@ class Import:
             stored.clear()
         return news
 
-    def _finds(self, session: Session) -> list[Find]:
+    def _with_tags(self, session: Session) -> list[TaggedTweet]:
         """Link our own rows to the tags that found them, others to the tracked tags among their hashtags."""
-        tracked = {tag.key: tag for tag in tags.tracked(session)}
+        tracked = {tag.key: tag for tag in tags.tracked_tags(session)}
         linked: dict[tuple[tuple[str, ...], str | None], Links] = {}
         finds = []
         for tweet, named, rash in self._tweets:
@@ -142,31 +144,31 @@ class Import:
             elif (named, rash) in linked:
                 links = linked[named, rash]
             else:
-                found = {self._ensured(session, name) for name in named}
-                links = linked[named, rash] = self._links(found, self._ensured(session, rash) if rash else None)
+                found = {self._ensure_tag(session, name) for name in named}
+                links = linked[named, rash] = self._links(found, self._ensure_tag(session, rash) if rash else None)
             if tweet.author_id in self._same:
                 tweet = tweet._replace(author_id=self._same[tweet.author_id])
-            finds.append(Find(tweet, *links))
+            finds.append(TaggedTweet(tweet, *links))
         return finds
 
     def _links(self, found: set[TagRef], rash: TagRef | None) -> Links:
         """Return the tags by name, with those that are linked in any case, and the one that is the rash whatever its name."""
         return tuple(sorted(found | {tag for tag in (self._tag, rash) if tag}, key=_by_name)), rash
 
-    def _ensured(self, session: Session, name: str) -> TagRef:
+    def _ensure_tag(self, session: Session, name: str) -> TagRef:
         if name not in self._known:
             self._known[name] = tags.ensure(session, name)
         return self._known[name]
 
 
-def _size(archived: Archived) -> int:
+def _size(archived: ArchivedTweet) -> int:
     """Return about how many bytes a tweet takes: of most a few hundred, of those that an enemy wrote a megabyte."""
     tweet = archived.tweet
     lists = len(tweet.versions) + len(tweet.hashtags) + len(archived.tags or ())
     return 4 * len(tweet.text) + len(tweet.payload or b"") + 100 * lists
 
 
-def _replaces_older(author: AuthorSeen) -> bool:
+def _replaces_older(author: ObservedAuthor) -> bool:
     """Tell whether nothing is left of any older observation (what one lacks, an older one tells), and this one is short."""
     if author.username is None or author.name is None or author.followers is None or author.payload is None:
         return False
@@ -177,7 +179,7 @@ def _by_name(tag: TagRef) -> str:
     return tag.key
 
 
-def _known_by_username(session: Session, authors: Sequence[AuthorSeen]) -> dict[int, int]:
+def _ids_by_username(session: Session, authors: Sequence[ObservedAuthor]) -> dict[int, int]:
     """Return the real ids of authors who came with a username only (a negative id) and are known by it, in any case.
 
     Most are known as they are spelt, which an index finds; all authors are read for the others.

@@ -39,7 +39,7 @@ class Unpackable(ValueError):
     """An object that is larger than X's are, or in which so much is nested that it may not be read again."""
 
 
-def packed(given: Object) -> bytes:
+def pack(given: Object) -> bytes:
     """Return an object packed; raises Unpackable."""
     press = zlib.compressobj(LEVEL, zdict=DICTIONARIES[NEWEST])
     body = _json(given)
@@ -48,12 +48,12 @@ def packed(given: Object) -> bytes:
     return bytes([NEWEST]) + press.compress(body) + press.flush()
 
 
-def packed_tweet(tweet: Object, place: Object | None) -> bytes:
+def pack_tweet(tweet: Object, place: Object | None) -> bytes:
     """Return a tweet and its place, if it has one, packed as the part of a page that they are."""
-    return packed({"data": tweet, "includes": {"places": [place]}} if place else {"data": tweet})
+    return pack({"data": tweet, "includes": {"places": [place]}} if place else {"data": tweet})
 
 
-def unpacked(body: bytes) -> dict[str, Any]:
+def unpack(body: bytes) -> dict[str, Any]:
     """Return what was packed; raises ValueError for anything else."""
     try:
         text = zlib.decompressobj(zdict=DICTIONARIES[body[0]]).decompress(body[1:])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
 from collector.x.failures import CREDENTIALS
 from collector.x.transport import TWEEPY_HOST, Access
-from models import Mark, Tweet
+from models import DatabaseMark, Tweet
 from settings import DATA, Settings
 
 REAL, EMULATOR = "x", "emulator"
@@ -41,7 +41,7 @@ def choose(settings: Settings) -> Choice:
     access = _access(settings)
     if settings.database_url:
         return Choice(settings.database_url, access, settings.database_replica_url, settings.data_folder)
-    real = access is not None or _holds_a_tweet(REAL_FILE.as_posix())
+    real = access is not None or _has_tweets(REAL_FILE.as_posix())
     return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access, settings.database_replica_url)
 
 
@@ -60,7 +60,7 @@ def require(session: Session, source: str) -> None:
     raise SourceRefused("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
 
 
-def shown_source(session: Session, source: str) -> str:
+def visible_source(session: Session, source: str) -> str:
     """Return what the tweets are that a reader sees: those stored, or those that a collection would bring."""
     return source_of(session) or source
 
@@ -71,9 +71,9 @@ def claim(session: Session, source: str) -> None:
     if stored == source:
         return
     require(session, source)
-    if session.scalar(select(Mark.value).where(Mark.name == MARK)) != source:
-        session.execute(delete(Mark).where(Mark.name == MARK))
-        session.add(Mark(name=MARK, value=source))
+    if session.scalar(select(DatabaseMark.value).where(DatabaseMark.name == MARK)) != source:
+        session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
+        session.add(DatabaseMark(name=MARK, value=source))
         session.flush()
 
 
@@ -93,7 +93,7 @@ def _access(settings: Settings) -> Access | None:
     return Access(url, bearer, *secrets, timeout=settings.x_timeout.total_seconds())
 
 
-def _holds_a_tweet(file: str) -> bool:
+def _has_tweets(file: str) -> bool:
     database = Database(f"sqlite:///{file}")
     try:
         if not database.file.exists():
@@ -108,4 +108,4 @@ def _holds_a_tweet(file: str) -> bool:
         database.close()
 
 
-_SOURCE = select(Mark.value).where(Mark.name == MARK, exists().select_from(Tweet))
+_SOURCE = select(DatabaseMark.value).where(DatabaseMark.name == MARK, exists().select_from(Tweet))

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 
-class AuthorSeen(NamedTuple):
+class ObservedAuthor(NamedTuple):
     """An author as observed at a time (aware UTC); what was not given is None. `payload` is packed as X gave it."""
 
     id: int
@@ -18,7 +18,7 @@ class AuthorSeen(NamedTuple):
     payload: bytes | None = None
 
 
-class TweetSeen(NamedTuple):
+class TweetVersion(NamedTuple):
     """One version of a tweet. `versions` are the ids of all versions known with it, oldest first.
 
     `payload` is packed as X gave it, `retrieved` (UTC) is when that was.
@@ -42,22 +42,22 @@ class TweetSeen(NamedTuple):
         return self.versions[0]
 
 
-class Archived(NamedTuple):
+class ArchivedTweet(NamedTuple):
     """A tweet of an archive. Our own rows name the tags that found it; for others `tags` is None."""
 
-    tweet: TweetSeen
+    tweet: TweetVersion
     tags: tuple[str, ...] | None = None
     rash: str | None = None
 
 
-class Page(NamedTuple):
+class ResultPage(NamedTuple):
     """One page of a search, newest tweet first. `refused` says for each object that could not be read why.
 
     `posts` and `users` are the ids of all objects that came, which X charges for; `oldest` is the lowest of the posts.
     """
 
-    tweets: tuple[TweetSeen, ...]
-    authors: tuple[AuthorSeen, ...]
+    tweets: tuple[TweetVersion, ...]
+    authors: tuple[ObservedAuthor, ...]
     next_token: str | None
     refused: tuple[str, ...]
     posts: frozenset[int]
@@ -73,10 +73,10 @@ class TagRef(NamedTuple):
     tag: str
 
 
-class Find(NamedTuple):
+class TaggedTweet(NamedTuple):
     """A tweet and the tags that found it; `rash` overrules the first of them by name."""
 
-    tweet: TweetSeen
+    tweet: TweetVersion
     tags: tuple[TagRef, ...]
     rash: TagRef | None = None
 

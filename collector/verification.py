@@ -69,19 +69,19 @@ def _file(session: Session, _billing: Billing) -> Iterator[str]:
 
 def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
     for rollup in (*rollups.ROLLUPS, *hashtags.ROLLUPS):
-        yield from _compared(session, rollup.what, rollup.kept, *rollup.counted)
-    yield from _repeated(session)
+        yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted)
+    yield from _check_repeated(session)
     present = select(Presence.start, Presence.quarters, Presence.authors)
-    yield from _compared(session, "authors per quarter of an hour", present, presence.PRESENCES)
+    yield from _compare(session, "authors per quarter of an hour", present, presence.PRESENCES)
 
 
 def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.misfiled(session))
-    if count := hashtags.misnamed(session):
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.count_misfiled(session))
+    if count := hashtags.count_misnamed(session):
         yield f"{count} hashtags are not filed under their name"
 
 
-def _repeated(session: Session) -> Iterator[str]:
+def _check_repeated(session: Session) -> Iterator[str]:
     """Look at what tweets and links repeat, and at whether each tweet is within the range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
     moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(repeated.CREATED))
@@ -99,7 +99,7 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
     columns = ("posts", "users", "floor", "ceiling")
     booked = select(Spend.run_id, *(func.sum(getattr(Spend, name)) for name in columns)).group_by(Spend.run_id)
     bought = select(Run.id, *(getattr(Run, name) for name in columns)).where(or_(Run.ceiling != 0, Run.posts != 0))
-    yield from _compared(session, "spend per collection", bought, booked, width=len(columns))
+    yield from _compare(session, "spend per collection", bought, booked, width=len(columns))
     remembered = select(Purchase.day, Purchase.kind, func.count()).group_by(Purchase.day, Purchase.kind)
     remembered = remembered.where(Purchase.kind.in_(["post", "user"]))
     days = {(row[0], kind): row[n] for row in session.execute(_days()) for n, kind in ((1, "post"), (2, "user"))}
@@ -170,7 +170,7 @@ def _days() -> Query:
     return select(Spend.day, func.sum(Spend.posts), func.sum(Spend.users)).group_by(Spend.day)
 
 
-def _compared(session: Session, what: str, kept: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
+def _compare(session: Session, what: str, kept: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
     """Compare what is kept with what is counted. The last `width` columns of the queries are numbers, the others their key."""
     left, right = (
         {tuple(row[:-width]): tuple(row[-width:]) for query in queries for row in session.execute(query)}

@@ -15,7 +15,7 @@ from sqlalchemy.types import ARRAY, NullType
 Lists = Mapping[str, Sequence[Any]]
 
 
-def execute(session: Session, statement: Any, rows: Lists) -> None:
+def execute_bulk(session: Session, statement: Any, rows: Lists) -> None:
     """Do with all rows what the statement does with one, as if one came after the other."""
     taken = _of_arrays(statement, tuple(rows))
     for some in _without_repeats(statement, rows):
@@ -43,7 +43,7 @@ def _without_repeats(statement: Any, rows: Lists) -> Iterator[dict[str, list[Any
 def _of_arrays(statement: Any, names: tuple[str, ...]) -> Any:
     """Return a statement whose parameters of these names are arrays."""
     if statement.is_insert:
-        given = _given({name: statement.table.c[name].type for name in names})
+        given = _arrays_table({name: statement.table.c[name].type for name in names})
         return statement.from_select(list(names), select(*given.c))
     types: dict[str, Any] = {}
 
@@ -53,7 +53,7 @@ def _of_arrays(statement: Any, names: tuple[str, ...]) -> Any:
             types[parameter.key] = statement.table.c[parameter.key].type if untyped else parameter.type
 
     visitors.traverse(statement, {}, {"bindparam": found})
-    given = _given({name: types[name] for name in names})
+    given = _arrays_table({name: types[name] for name in names})
 
     def replaced(element: Any, **_kw: Any) -> Any:
         return given.c[element.key] if isinstance(element, BindParameter) and element.key in types else None
@@ -61,7 +61,7 @@ def _of_arrays(statement: Any, names: tuple[str, ...]) -> Any:
     return visitors.replacement_traverse(statement, {}, replaced)
 
 
-def _given(types: Mapping[str, Any]) -> TableValuedAlias:
+def _arrays_table(types: Mapping[str, Any]) -> TableValuedAlias:
     """Return the arrays as a table."""
     arrays = (cast(bindparam(name, type_=ARRAY(kind)), ARRAY(kind)) for name, kind in types.items())
     columns = (column(name, kind) for name, kind in types.items())

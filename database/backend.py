@@ -19,7 +19,7 @@ from settings import DATA
 T = TypeVar("T")
 
 
-class Program(Protocol):
+class Backend(Protocol):
     """A database backend; what its methods promise stands at Database."""
 
     engine: Engine
@@ -43,9 +43,9 @@ class Program(Protocol):
 
     def upgrade(self) -> None: ...
 
-    def empty_log(self) -> bool: ...
+    def checkpoint(self) -> bool: ...
 
-    def write_anew(self) -> None: ...
+    def vacuum(self) -> None: ...
 
     def keep_open(self, close: Callable[[], object]) -> None: ...
 
@@ -61,7 +61,7 @@ class Database:
 
     def __init__(self, url: str, replica_url: str | None = None, *, data_folder: Path = DATA) -> None:
         self.url: URL = make_url(url)
-        self._program = _program(self.url, make_url(replica_url) if replica_url else None, data_folder)
+        self._program = _backend(self.url, make_url(replica_url) if replica_url else None, data_folder)
         self.engine = self._program.engine
 
     @staticmethod
@@ -144,13 +144,13 @@ class Database:
         if self.glance("SELECT version_num FROM alembic_version") != [(newest_revision(),)]:
             raise DatabaseNotMigrated("the database is of another version, and no primary is there to migrate it")
 
-    def empty_log(self) -> bool:
+    def checkpoint(self) -> bool:
         """Leave nothing of what was deleted in a log; False where others hold that up."""
-        return self._program.empty_log()
+        return self._program.checkpoint()
 
-    def write_anew(self) -> None:
+    def vacuum(self) -> None:
         """Write it anew, without what was deleted; raises DatabaseUnavailable."""
-        self._program.write_anew()
+        self._program.vacuum()
 
     def close(self) -> None:
         self._program.close()
@@ -160,7 +160,7 @@ class Database:
         self._program.keep_open(close)
 
 
-def _program(url: URL, replica_url: URL | None, data_folder: Path) -> Program:
+def _backend(url: URL, replica_url: URL | None, data_folder: Path) -> Backend:
     """Return the program that the URL names; only what is used is imported."""
     if url.get_backend_name() == "sqlite":
         from database.sqlite import SQLite

@@ -33,7 +33,7 @@ POOLED = "pgbouncer is in transaction or statement mode, set pool_mode = session
 
 
 @contextmanager
-def failures_named() -> Iterator[None]:
+def translate_failures() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
@@ -42,7 +42,7 @@ def failures_named() -> Iterator[None]:
         failure = failure_of(error)
         if failure is None:
             raise
-        failure.why = _told(error)
+        failure.why = _driver_message(error)
         if isinstance(failure, DatabaseAway):
             log.warning("database away", extra={"reason": failure.why})
         elif not isinstance(failure, (QueryTooLong, DatabaseBusy, DatabaseNotMigrated)):
@@ -63,10 +63,10 @@ def failure_of(error: Exception) -> DatabaseUnavailable | None:
     if known:
         return known[0](known[1])
     broken = isinstance(cause, psycopg.OperationalError) or getattr(error, "connection_invalidated", False)
-    return _why_unreached(str(cause)) if broken else None
+    return _unreached_failure(str(cause)) if broken else None
 
 
-def _told(error: DBAPIError | psycopg.Error) -> str:
+def _driver_message(error: DBAPIError | psycopg.Error) -> str:
     """Return what the server or the driver said, on one line, without the SQL and the values that may stand behind it."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
@@ -140,7 +140,7 @@ _BROKEN = re.compile(
 _NAME = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
-def _why_unreached(told: str) -> DatabaseUnavailable:
+def _unreached_failure(told: str) -> DatabaseUnavailable:
     """Return what it means that nobody was reached; `told` has the driver's words on each member, joined by `; `.
 
     A connection that failed has no codes, so libpq's words are read, and the server's, which are in English by default. What is

@@ -148,20 +148,20 @@ def _utf8_postgresql(element: utf8, compiler: Any, **kw: Any) -> str:
     return f"convert_to({compiler.process(element.clauses, **kw)}, 'UTF8')"
 
 
-class shown_time(FunctionElement[str]):
+class time_text(FunctionElement[str]):
     """A UTCDateTime as text, 2026-11-17T12:34:56Z."""
 
     type = Text()
     inherit_cache = True
 
 
-@compiles(shown_time, "sqlite")
-def _shown_time_sqlite(element: shown_time, compiler: Any, **kw: Any) -> str:
+@compiles(time_text, "sqlite")
+def _shown_time_sqlite(element: time_text, compiler: Any, **kw: Any) -> str:
     return str(compiler.process(element.clauses, **kw))
 
 
-@compiles(shown_time, "postgresql")
-def _shown_time_postgresql(element: shown_time, compiler: Any, **kw: Any) -> str:
+@compiles(time_text, "postgresql")
+def _shown_time_postgresql(element: time_text, compiler: Any, **kw: Any) -> str:
     return f"""to_char({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 

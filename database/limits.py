@@ -29,7 +29,7 @@ _limits: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B0
 
 
 @contextmanager
-def limited(*, seconds: float) -> Iterator[None]:
+def limit_waiting(*, seconds: float) -> Iterator[None]:
     """Let this thread wait for the database so long until the block ends."""
     token = _limits.set(Limits(time.monotonic() + seconds, short_s=min(SHORT_S, seconds * SHARE)))
     try:
@@ -39,11 +39,11 @@ def limited(*, seconds: float) -> Iterator[None]:
 
 
 def limit_questions(seconds: float) -> None:
-    """Let the block of `limited` take as long as it takes, but each of its questions only so long."""
+    """Let the block of `limit_waiting` take as long as it takes, but each of its questions only so long."""
     _limits.set(Limits(question_s=seconds))
 
 
-def left(most: float = math.inf) -> float:
+def seconds_left(most: float = math.inf) -> float:
     """Return for how many seconds one may still wait, `most` at most."""
     return max(0.0, min(most, _limits.get().deadline - time.monotonic()))
 
@@ -56,4 +56,4 @@ def short_s() -> float:
 def question_limit(within_s: float | None) -> float:
     """Return for how many seconds the server may answer a question; infinite where nobody said."""
     most = _limits.get().question_s if within_s is None else within_s
-    return max(0.001, left(most + MARGIN_S) - MARGIN_S)
+    return max(0.001, seconds_left(most + MARGIN_S) - MARGIN_S)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 
-from database.limits import SHORT_S, left, short_s
+from database.limits import SHORT_S, seconds_left, short_s
 from database.watch import TRUSTED_S, Address, Watch
 
 LOOKED_EVERY_S = 0.1
@@ -21,7 +21,7 @@ LONGEST_COMMIT_S = 10.0
 RV = TypeVar("RV")
 
 
-class Linked(psycopg.Connection[Any]):
+class MemberConnection(psycopg.Connection[Any]):
     """A connection of which each question has a limit. One that is not answered in time closes it.
 
     It knows on which timeline its server was, if that was the primary, when it was used (monotonic), whether its limit is one
@@ -41,7 +41,7 @@ class Linked(psycopg.Connection[Any]):
         return self.watch is not None and self.watch.rests(self.address)
 
     @contextmanager
-    def limited(self, seconds: float, *, blames: bool = False) -> Iterator[None]:
+    def limit_answers(self, seconds: float, *, blames: bool = False) -> Iterator[None]:
         """Wait for each answer so long until the block ends; `blames` says whether a lack of it is the server's fault."""
         before = self.limit_s, self.blames
         self.limit_s, self.blames = seconds, blames
@@ -52,19 +52,19 @@ class Linked(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[RV], interval: float = LOOKED_EVERY_S, timeout: float | None = None) -> RV:
         """Wait for an answer; raises psycopg.OperationalError where there is none in time."""
-        return super().wait(self._looked_after(gen), interval, timeout)
+        return super().wait(self._watch_wait(gen), interval, timeout)
 
     def commit(self) -> None:
         """Commit, which may wait for a standby: that is not the fault of this server."""
-        with self.limited(LONGEST_COMMIT_S):
+        with self.limit_answers(LONGEST_COMMIT_S):
             super().commit()
 
     def rollback(self) -> None:
         """Roll back, which waits for nothing."""
-        with self.limited(SHORT_S, blames=True):
+        with self.limit_answers(SHORT_S, blames=True):
             super().rollback()
 
-    def _looked_after(self, gen: PQGen[RV]) -> PQGen[RV]:
+    def _watch_wait(self, gen: PQGen[RV]) -> PQGen[RV]:
         """Go on with a question, and look after its server whenever nothing has come for LOOKED_EVERY_S."""
         began = time.monotonic()
         try:
@@ -84,7 +84,7 @@ class Linked(psycopg.Connection[Any]):
         limit_s = min(self.limit_s, short_s()) if self.blames else self.limit_s
         if waited > limit_s:
             self._give_up(psycopg.OperationalError(f"no answer within {limit_s:.1f} s"), blames=self.blames)
-        if not left():
+        if not seconds_left():
             self._give_up(psycopg.errors.QueryCanceled("the request's time is over"), blames=False)
 
     def _give_up(self, error: psycopg.Error, *, blames: bool) -> None:

@@ -22,8 +22,8 @@ from sqlalchemy.exc import ArgumentError
 
 from database.errors import DatabaseRefused
 from database.failures import POOLED
-from database.limits import left
-from database.linked import Linked
+from database.limits import seconds_left
+from database.linked import MemberConnection
 from database.pooler import shares_sessions
 from database.watch import Watch
 
@@ -89,7 +89,7 @@ class Members:
         self._away = (-math.inf, "")
         self._looked_at = set[Member]()
 
-    def connection(self, member: Member, **more: Any) -> Linked:
+    def connection(self, member: Member, **more: Any) -> MemberConnection:
         """Connect to one member, outside of any transaction; raises psycopg.OperationalError, at once for one that rests."""
         _require_time()
         address = member.host, int(member.port or 5432)
@@ -102,7 +102,7 @@ class Members:
             raise
         connection.adapters.register_loader("numeric", _Whole)
         try:
-            _agree(connection)
+            _set_up_session(connection)
             self._check_pooler(connection, member, more)
         except BaseException:
             connection.close()
@@ -111,17 +111,17 @@ class Members:
         self.watch.trust(address)
         return connection
 
-    def _check_pooler(self, connection: Linked, member: Member, more: Mapping[str, Any]) -> None:
+    def _check_pooler(self, connection: MemberConnection, member: Member, more: Mapping[str, Any]) -> None:
         """Look once whether a pooler gives each connection a session of its own; raises DatabaseRefused."""
         if member not in self._looked_at:
             if shares_sessions(connection, lambda: self._connect(member, more)):
                 raise DatabaseRefused(f"the database refuses the service: {POOLED}")
             self._looked_at.add(member)
 
-    def _connect(self, member: Member, more: Mapping[str, Any]) -> Linked:
-        return Linked.connect(**{**self._options, **member.address, **more}, autocommit=True)
+    def _connect(self, member: Member, more: Mapping[str, Any]) -> MemberConnection:
+        return MemberConnection.connect(**{**self._options, **member.address, **more}, autocommit=True)
 
-    def primary(self) -> Linked:
+    def primary(self) -> MemberConnection:
         """Connect to the primary, trying first who was it last; raises psycopg.OperationalError.
 
         Where there was none a moment ago, nobody is asked again: each member that is silent takes CONNECT_TIMEOUT_S.
@@ -130,7 +130,7 @@ class Members:
         when, why = self._away
         if time.monotonic() < when + RESTED_S:
             raise psycopg.OperationalError(why)
-        failures, found = [], dict[int, Linked]()
+        failures, found = [], dict[int, MemberConnection]()
         for place in range(len(self.all)):
             number = (self._first + place) % len(self.all)
             try:
@@ -143,9 +143,9 @@ class Members:
             if 0 < self.timeline <= connection.timeline:
                 break  # the first time, all are asked: an old primary may live on
         with self._change:
-            return self._chosen(found, failures)
+            return self._choose_primary(found, failures)
 
-    def _chosen(self, found: Mapping[int, Linked], failures: list[str]) -> Linked:
+    def _choose_primary(self, found: Mapping[int, MemberConnection], failures: list[str]) -> MemberConnection:
         """Return the connection to the newest primary and close the others; raises psycopg.OperationalError without one."""
         number = max(found, key=lambda one: found[one].timeline, default=-1)
         for other, connection in found.items():
@@ -161,16 +161,16 @@ class Members:
 
 def _require_time() -> None:
     """Raise psycopg.OperationalError for a request that could not wait for a connection any more."""
-    if left() < CONNECT_TIMEOUT_S / 2:
+    if seconds_left() < CONNECT_TIMEOUT_S / 2:
         raise psycopg.OperationalError("no time is left for a connection")
 
 
-def _timeline(connection: Linked) -> int:
+def _timeline(connection: MemberConnection) -> int:
     row = connection.execute(_TIMELINE).fetchone()
     return int(row[0]) if row else 0
 
 
-def _agree(connection: Linked) -> None:
+def _set_up_session(connection: MemberConnection) -> None:
     """Let times come as the driver reads them, whatever the server or the user is set to; raises DatabaseRefused."""
     release, encoding = (connection.info.parameter_status(name) or "" for name in ("server_version", "server_encoding"))
     if connection.info.server_version // 10_000 < OLDEST_SERVER:

@@ -25,7 +25,7 @@ OLDEST = 5 * 365 * DAY
 AHEAD = WIDTH // 9
 """From so many ids before the end of a part the next one is made, so that it is there when it is needed."""
 EPOCH_MS = 1288834974657
-MAKING_PATIENCE = "200ms"
+LOCK_TIMEOUT = "200ms"
 BUSY = ("55P03", "40P01")
 
 KEYS = {"tweets": "id", "tweet_tags": "tweet_id", "tweet_hashtags": "tweet_id", "payloads": "id", "tweet_words": "rowid"}
@@ -77,7 +77,7 @@ def _try_to_make(session: Session, number: int, ids: range) -> None:
     patience = session.scalar(text("SELECT current_setting('lock_timeout')"))
     try:
         with session.begin_nested():
-            session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": MAKING_PATIENCE})
+            session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": LOCK_TIMEOUT})
             _make(session, number, ids)
             session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": patience})
     except DBAPIError as error:

@@ -23,12 +23,12 @@ from sqlalchemy.orm import Session
 
 from database.errors import DatabaseAway, DatabaseBusy, DatabaseUnavailable
 from database.failures import AWAY, UNCONFIRMED
-from database.limits import LATE_S, SHORT_S, left
+from database.limits import LATE_S, SHORT_S, seconds_left
 from database.members import Members
 from database.migrating import migrate
 from database.replicas import Replicas
-from database.server import LONGEST_ANSWER_S, TRIED_AGAIN_S, UNSYNCED, Server, linked
-from database.turns import BUSY_TIMEOUT_S, Turns
+from database.server import LONGEST_ANSWER_S, TRIED_AGAIN_S, UNSYNCED, DatabaseServer, member_connection
+from database.turns import BUSY_TIMEOUT_S, FairLock
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 WRITERS_LOCK = int.from_bytes(b"hashtags", "big")
 LONGEST_MIGRATION_S = 600
-READ_PATIENCE_S = 5.0
+READ_TIMEOUT_S = 5.0
 LONGEST_WRITE_S = 600.0
 TIMES_PATIENCE = 4
 """So many times as long as a change is tried may each of its questions take."""
@@ -57,11 +57,11 @@ class PostgreSQL:
 
     def __init__(self, url: URL, replica_url: URL | None, folder: Path) -> None:
         members = Members(url)
-        self._primary = Server(url, members.primary, members)
+        self._primary = DatabaseServer(url, members.primary, members)
         self.engine = self._primary.engine
         self.name, self.folder = f"postgresql-{url.database or url.username or 'postgres'}", folder
         self._replicas = Replicas(self._primary, replica_url, members) if replica_url else None
-        self._turns, self._writer = Turns(), secrets.token_hex(8)
+        self._turns, self._writer = FairLock(), secrets.token_hex(8)
 
     @property
     def size(self) -> int:
@@ -78,16 +78,16 @@ class PostgreSQL:
         """
         with ExitStack() as stack:
             session = self._replicas.newest(stack, within, as_of) if self._replicas and as_of else None
-            yield session or self._tried(lambda server: stack.enter_context(server.reading(within)))
+            yield session or self._try_servers(lambda server: stack.enter_context(server.reading(within)))
 
     def glance(self, question: str) -> list[Any]:
         """Return the rows of one question to the primary, or, while there is none, to whoever knows as much for sure."""
         limit_s = SHORT_S if self._replicas else LONGEST_ANSWER_S
-        return self._tried(lambda server: server.asked(question, limit_s=limit_s))
+        return self._try_servers(lambda server: server.query(question, limit_s=limit_s))
 
-    def _tried(self, attempt: Callable[[Server], T]) -> T:
+    def _try_servers(self, attempt: Callable[[DatabaseServer], T]) -> T:
         """Return what the primary gives, or who stands in for it; waits for either. Raises DatabaseAway."""
-        deadline = time.monotonic() + left(READ_PATIENCE_S)
+        deadline = time.monotonic() + seconds_left(READ_TIMEOUT_S)
         while True:
             try:
                 return attempt(self._primary)
@@ -99,7 +99,7 @@ class PostgreSQL:
                 raise away
             time.sleep(TRIED_AGAIN_S)
 
-    def _stand_in(self) -> Server:
+    def _stand_in(self) -> DatabaseServer:
         """Return who knows all that was committed while there is no primary; raises DatabaseAway where that isn't sure."""
         if self._replicas is None:
             raise DatabaseAway(AWAY)
@@ -113,8 +113,8 @@ class PostgreSQL:
         """
         begin = _WRITE.format(milliseconds=BUSY_TIMEOUT_S * 1000, longest=round(longest_s * 1000))
         limits = {"limit_s": longest_s + LATE_S, "patience_s": patience_s}
-        with self._turns.one(left(patience_s)), self._primary.session(begin, **limits) as session:
-            with linked(session).limited(BUSY_TIMEOUT_S + LATE_S):
+        with self._turns.acquire(seconds_left(patience_s)), self._primary.session(begin, **limits) as session:
+            with member_connection(session).limit_answers(BUSY_TIMEOUT_S + LATE_S):
                 session.execute(text(_LOCK))
             facts = session.connection().info
             facts.pop(UNSYNCED, None)
@@ -135,9 +135,9 @@ class PostgreSQL:
             try:
                 patience_s = max(TRIED_AGAIN_S, deadline - time.monotonic())
                 with self.writing(patience_s=patience_s, longest_s=longest_s) as session:
-                    if not (given and self._left(session, mark)):
+                    if not (given and self._has_mark(session, mark)):
                         given[:] = [change(session)]
-                    self._leave(session, mark)
+                    self._set_mark(session, mark)
                 return given[0]
             except DatabaseUnavailable as error:
                 passes = isinstance(error, (DatabaseAway, DatabaseBusy))
@@ -147,31 +147,31 @@ class PostgreSQL:
                 log.warning("transaction is tried again", extra={"reason": str(error)})
                 time.sleep(pause)
 
-    def _leave(self, session: Session, mark: str) -> None:
+    def _set_mark(self, session: Session, mark: str) -> None:
         """Leave a mark of this thread, which does one change at a time."""
         row = {"name": f"{self._writer}-{threading.get_ident()}", "mark": mark}
         session.execute(text(_MARKED), row)
 
-    def _left(self, session: Session, mark: str) -> bool:
+    def _has_mark(self, session: Session, mark: str) -> bool:
         return session.scalar(text("SELECT 1 FROM writers WHERE mark = :mark"), {"mark": mark}) is not None
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision in one transaction; of several processes at once, one does it."""
         begin = _WRITE.format(milliseconds=LONGEST_MIGRATION_S * 1000, longest=0)
         limits = {"limit_s": math.inf, "patience_s": BUSY_TIMEOUT_S}
-        with self._turns.one(LONGEST_MIGRATION_S), self._primary.session(begin, **limits) as session:
+        with self._turns.acquire(LONGEST_MIGRATION_S), self._primary.session(begin, **limits) as session:
             session.execute(text(_LOCK))
             migrate(session.connection())
             session.execute(text("DELETE FROM writers WHERE at < now() - interval '1 day'"))
             session.commit()
 
-    def empty_log(self) -> bool:
+    def checkpoint(self) -> bool:
         """Nothing is left in a log of this program's: a server recycles its own."""
         return True
 
-    def write_anew(self) -> None:
+    def vacuum(self) -> None:
         """Give back the room of what was deleted, with its words; raises DatabaseUnavailable."""
-        self._primary.tidy()
+        self._primary.vacuum()
 
     def keep_open(self, close: Callable[[], object]) -> None:
         """Nothing has to stay open."""

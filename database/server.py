@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from database.errors import DatabaseAway, DatabaseBusy
-from database.failures import failure_of, failures_named
-from database.limits import LATE_S, SHORT_S, left, question_limit
-from database.linked import Linked
+from database.failures import failure_of, translate_failures
+from database.limits import LATE_S, SHORT_S, question_limit, seconds_left
+from database.linked import MemberConnection
 from database.members import LONGEST_ANSWER_MS, Members
 from database.turns import BUSY_TIMEOUT_S
 
@@ -36,10 +36,10 @@ _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_ti
 T = TypeVar("T")
 
 
-class Server:
+class DatabaseServer:
     """A pool of connections that `connect` makes, each with limits while it is in use. Opening it connects to nothing."""
 
-    def __init__(self, url: URL, connect: Callable[[], Linked], members: Members) -> None:
+    def __init__(self, url: URL, connect: Callable[[], MemberConnection], members: Members) -> None:
         self.engine: Engine = create_engine(
             url.set(query={}),
             creator=connect,
@@ -71,29 +71,29 @@ class Server:
 
         Where nobody answers, it is begun again for so long.
         """
-        with failures_named(), self._place(), _patiently(lambda: _begun(self.engine, begin), patience_s) as session:
-            connection = linked(session)
+        with translate_failures(), self._place(), _retry(lambda: _begin_session(self.engine, begin), patience_s) as session:
+            connection = member_connection(session)
             connection.limit_s, connection.blames = limit_s, False
             yield session
 
-    def asked(self, question: str, *, limit_s: float = LONGEST_ANSWER_S) -> list[Any]:
+    def query(self, question: str, *, limit_s: float = LONGEST_ANSWER_S) -> list[Any]:
         """Return the rows of one question, without a transaction; raises DatabaseUnavailable."""
-        with failures_named(), self._place():
-            return _asked(self.engine, question, limit_s)
+        with translate_failures(), self._place():
+            return _query(self.engine, question, limit_s)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
         """Wait for one of the connections to be free; raises DatabaseBusy."""
-        if not self._free.acquire(timeout=left(BUSY_TIMEOUT_S)):
+        if not self._free.acquire(timeout=seconds_left(BUSY_TIMEOUT_S)):
             raise DatabaseBusy("the database is busy")
         try:
             yield
         finally:
             self._free.release()
 
-    def tidy(self) -> None:
+    def vacuum(self) -> None:
         """Free what deleted rows took, however long that takes; raises DatabaseUnavailable."""
-        with failures_named(), self._place(), closing(self.engine.raw_connection()) as connection:
+        with translate_failures(), self._place(), closing(self.engine.raw_connection()) as connection:
             driver: Any = connection.driver_connection
             with driver.limited(math.inf), closing(connection.cursor()) as cursor:
                 cursor.execute("SET statement_timeout TO 0")
@@ -109,20 +109,20 @@ class Server:
         """Ask a connection that has been idle for a while; one that was used a moment ago would only be asked twice."""
         return time.monotonic() - connection.used < FRESH_S or self._ping(connection)
 
-    def _check_out(self, connection: Linked, _record: ConnectionPoolEntry, _proxy: Any) -> None:
+    def _check_out(self, connection: MemberConnection, _record: ConnectionPoolEntry, _proxy: Any) -> None:
         """Let no connection be used that is to a primary of before a failover, or to a server that is left alone."""
         if 0 < connection.timeline < self._members.timeline or connection.rests:
             raise DisconnectionError
 
 
-def linked(session: Session) -> Linked:
+def member_connection(session: Session) -> MemberConnection:
     """Return the connection of a session."""
-    return cast(Linked, session.connection().connection.driver_connection)
+    return cast(MemberConnection, session.connection().connection.driver_connection)
 
 
-def _patiently(attempt: Callable[[], T], patience_s: float) -> T:
+def _retry(attempt: Callable[[], T], patience_s: float) -> T:
     """Return what an attempt returns; where nobody answers it is made again for so long."""
-    deadline = time.monotonic() + left(patience_s)
+    deadline = time.monotonic() + seconds_left(patience_s)
     while True:
         try:
             return attempt()
@@ -132,7 +132,7 @@ def _patiently(attempt: Callable[[], T], patience_s: float) -> T:
         time.sleep(TRIED_AGAIN_S)
 
 
-def _begun(engine: Engine, begin: str) -> Session:
+def _begin_session(engine: Engine, begin: str) -> Session:
     with ExitStack() as unless_begun:
         session = unless_begun.enter_context(Session(engine))
         session.connection(execution_options={"begin": begin})
@@ -140,7 +140,7 @@ def _begun(engine: Engine, begin: str) -> Session:
     return session
 
 
-def _asked(engine: Engine, question: str, limit_s: float) -> list[Any]:
+def _query(engine: Engine, question: str, limit_s: float) -> list[Any]:
     connection = engine.raw_connection()
     driver: Any = connection.driver_connection
     try:
@@ -156,12 +156,12 @@ def _asked(engine: Engine, question: str, limit_s: float) -> list[Any]:
         connection.close()
 
 
-def _check_in(connection: Linked | None, _record: ConnectionPoolEntry) -> None:
+def _check_in(connection: MemberConnection | None, _record: ConnectionPoolEntry) -> None:
     if connection:
         connection.used, connection.limit_s, connection.blames = time.monotonic(), SHORT_S, True
 
 
-def _listen(connection: Linked, record: ConnectionPoolEntry) -> None:
+def _listen(connection: MemberConnection, record: ConnectionPoolEntry) -> None:
     """Hear it when a commit is reported that no standby has confirmed: the server says so in a warning only."""
 
     def heard(notice: psycopg.errors.Diagnostic) -> None:

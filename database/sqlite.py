@@ -28,7 +28,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from database.errors import DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, DiskFailed, QueryTooLong
 from database.migrating import migrate
-from database.turns import BUSY_TIMEOUT_S, Turns
+from database.turns import BUSY_TIMEOUT_S, FairLock
 from settings import DATA
 
 log = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ WAL_SAFE_SQLITE = (3, 51, 3)
 DAMAGED = "the database is damaged: restore a backup"
 DEADLINE = "deadline"
 STEPS = 50_000  # of SQLite's virtual machine, about a millisecond
-EMPTYING_TRIES = 8
-EMPTYING_PATIENCE_MS = 50
-EMPTYING_PAUSE_S = 0.05
-REWRITING_PATIENCE_MS = 1000
+CHECKPOINT_TRIES = 8
+CHECKPOINT_TIMEOUT_MS = 50
+CHECKPOINT_PAUSE_S = 0.05
+VACUUM_TIMEOUT_MS = 1000
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -59,7 +59,7 @@ class SQLite:
         self._writer = self.engine.execution_options(immediate=True)
         self._suspect = False
         self._kept_open: list[Callable[[], object]] = []
-        self._turns = Turns()
+        self._turns = FairLock()
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ class SQLite:
     @contextmanager
     def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> Iterator[Session]:
         """Give a session that sees one state, for so long; raises QueryTooLong, DatabaseUnavailable."""
-        with self._failures_named(), Session(self.engine) as session:
+        with self._translate_failures(), Session(self.engine) as session:
             if within is None:
                 yield session
                 return
@@ -93,7 +93,7 @@ class SQLite:
 
     def glance(self, question: str) -> list[Any]:
         """Return the rows of one question, without a transaction; raises DatabaseUnavailable."""
-        with self._failures_named():
+        with self._translate_failures():
             connection = self.engine.raw_connection()
             try:
                 rows: list[Any] = connection.cursor().execute(question).fetchall()
@@ -107,11 +107,11 @@ class SQLite:
 
         Writers of this process take turns: SQLite's own waiting for the lock sleeps up to a tenth of a second at a time.
         """
-        with self._turns.one():
+        with self._turns.acquire():
             if self._suspect:
                 self._verify()
             try:
-                with self._failures_named(), Session(self._writer) as session, session.begin():
+                with self._translate_failures(), Session(self._writer) as session, session.begin():
                     yield session
             except DiskFailed:
                 self._suspect = True
@@ -128,13 +128,13 @@ class SQLite:
             if self.folder == DATA:
                 self.folder.mkdir(mode=0o700, exist_ok=True)
             self.file.touch(mode=0o600, exist_ok=False)  # SQLite's files beside it get its mode
-        with self._turns.one(), self._failures_named(), self._migrating() as connection:
+        with self._turns.acquire(), self._translate_failures(), self._migrating() as connection:
             migrate(connection)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise DatabaseDamaged(DAMAGED)
 
     @contextmanager
-    def _failures_named(self) -> Iterator[None]:
+    def _translate_failures(self) -> Iterator[None]:
         """Say what is wrong outside our own code, and for the operator with which file."""
         try:
             yield
@@ -150,35 +150,35 @@ class SQLite:
 
     @contextmanager
     def _migrating(self) -> Iterator[Connection]:
-        with self._writer.connect() as connection, _unreferenced(connection), connection.begin():
+        with self._writer.connect() as connection, _without_foreign_keys(connection), connection.begin():
             yield connection
 
-    def empty_log(self) -> bool:
+    def checkpoint(self) -> bool:
         """Move the write-ahead log into the file and cut it to nothing; False where others hold that up.
 
         Others wait for it, so it waits for them only a moment at a time.
         """
-        with self._bare(EMPTYING_PATIENCE_MS) as connection:
-            for attempt in range(EMPTYING_TRIES):
-                time.sleep(EMPTYING_PAUSE_S if attempt else 0)
+        with self._bare(CHECKPOINT_TIMEOUT_MS) as connection:
+            for attempt in range(CHECKPOINT_TRIES):
+                time.sleep(CHECKPOINT_PAUSE_S if attempt else 0)
                 ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 if not busy:
                     return True
         return False
 
-    def write_anew(self) -> None:
+    def vacuum(self) -> None:
         """Write the file anew, without the unused parts of its pages; raises DatabaseUnavailable.
 
         SQLite does it in memory, as large as the database, and writers wait.
         """
-        with self._turns.one(), self._bare(REWRITING_PATIENCE_MS) as connection:
+        with self._turns.acquire(), self._bare(VACUUM_TIMEOUT_MS) as connection:
             connection.execute("VACUUM").close()
 
     @contextmanager
     def _bare(self, patience_ms: int) -> Iterator[sqlite3.Connection]:
         """Give the driver's connection, outside a transaction, which waits so long for others."""
         try:
-            with self._failures_named(), self.engine.connect() as pooled:
+            with self._translate_failures(), self.engine.connect() as pooled:
                 connection: Any = pooled.connection.driver_connection
                 connection.execute(f"PRAGMA busy_timeout={patience_ms}").close()
                 try:
@@ -206,7 +206,7 @@ class SQLite:
         """
         self.engine.dispose()
         for file in (self.file, self.file.with_name(f"{self.file.name}-wal")):
-            for descriptor in _uncached(file):
+            for descriptor in _drop_from_cache(file):
                 self.keep_open(partial(os.close, descriptor))
         with self.reading() as session:
             if list(session.scalars(text("PRAGMA integrity_check"))) != ["ok"]:
@@ -246,7 +246,7 @@ def _begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _unreferenced(connection: Connection) -> Iterator[None]:
+def _without_foreign_keys(connection: Connection) -> Iterator[None]:
     """Let tables be replaced that others refer to: references are looked at at once, and not at all within this block."""
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA foreign_keys=OFF").close()
@@ -256,7 +256,7 @@ def _unreferenced(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys=ON").close()
 
 
-def _uncached(file: Path) -> list[int]:
+def _drop_from_cache(file: Path) -> list[int]:
     """Drop a file from the kernel's cache, and return the descriptor, if there is one.
 
     It must stay open while SQLite has the file: closing any of a process's descriptors gives up all its locks on the file

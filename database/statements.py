@@ -34,48 +34,48 @@ def upsert(
     Return how many rows were inserted or changed. With `newest`, an existing row is updated only by one whose column of that
     name is not older, and that says something new. A null never replaces a value.
     """
-    return _inserted(session, rows, _upsert(table, session.get_bind().dialect.name, tuple(update), newest))
+    return _execute_rows(session, rows, _upsert_statement(table, session.get_bind().dialect.name, tuple(update), newest))
 
 
-def add_up(session: Session, table: type[DeclarativeBase], rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+def increment(session: Session, table: type[DeclarativeBase], rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
     """Insert rows; where the primary key exists, add to its columns instead."""
-    _inserted(session, rows, _add_up(table, session.get_bind().dialect.name, tuple(columns)))
+    _execute_rows(session, rows, _increment_statement(table, session.get_bind().dialect.name, tuple(columns)))
 
 
-def widen(session: Session, table: type[DeclarativeBase], rows: list[dict[str, Any]]) -> None:
+def extend_range(session: Session, table: type[DeclarativeBase], rows: list[dict[str, Any]]) -> None:
     """Insert rows of a key, a lowest and a highest value; where the key exists, let them reach as far as these do."""
-    _inserted(session, rows, _widen(table, session.get_bind().dialect.name))
+    _execute_rows(session, rows, _extend_statement(table, session.get_bind().dialect.name))
 
 
-def add_up_many(session: Session, table: type[DeclarativeBase], columns: Columns, added: Sequence[str]) -> None:
-    """Do what `add_up` does, with thousands of rows."""
-    execute_many(session, _add_up(table, session.get_bind().dialect.name, tuple(added)), columns)
+def bulk_increment(session: Session, table: type[DeclarativeBase], columns: Columns, added: Sequence[str]) -> None:
+    """Do what `increment` does, with thousands of rows."""
+    bulk_execute(session, _increment_statement(table, session.get_bind().dialect.name, tuple(added)), columns)
 
 
-def upsert_many(
+def bulk_upsert(
     session: Session, table: type[DeclarativeBase], columns: Columns, *, update: Sequence[str] = (), newest: str | None = None
 ) -> None:
     """Do what `upsert` does, with thousands of rows."""
-    execute_many(session, _upsert(table, session.get_bind().dialect.name, tuple(update), newest), columns)
+    bulk_execute(session, _upsert_statement(table, session.get_bind().dialect.name, tuple(update), newest), columns)
 
 
-def widen_cache(session: Session, megabytes: int) -> None:
+def enlarge_cache(session: Session, megabytes: int) -> None:
     """Let this session's connection keep so much of the database in memory: for changes all over it. SQLite only."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size=-{megabytes * 1024}")
 
 
-def execute_many(session: Session, statement: Any, columns: Columns) -> None:
+def bulk_execute(session: Session, statement: Any, columns: Columns) -> None:
     """Execute a statement with thousands of rows of its parameters: on SQLite one by one, straight through the driver.
 
     SQLAlchemy's own handling of a row takes as long as SQLite's.
     """
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        at_once.execute(session, statement, {name: list(values) for name, values in columns.items()})
+        at_once.execute_bulk(session, statement, {name: list(values) for name, values in columns.items()})
         return
-    sql, order, processors = _compiled(statement, connection.dialect, tuple(columns))
+    sql, order, processors = _compile(statement, connection.dialect, tuple(columns))
     rows = list(
         zip(*(map(processors[name], columns[name]) if processors[name] else columns[name] for name in order), strict=True)
     )
@@ -84,19 +84,19 @@ def execute_many(session: Session, statement: Any, columns: Columns) -> None:
 
 
 @lru_cache
-def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
+def _compile(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, list[str], dict[str, Any]]:
     """Return the SQL of a statement, the order of its parameters, and what makes each a value of the driver's."""
     compiled: Any = statement.compile(dialect=dialect, column_keys=names)
     return str(compiled), compiled.positiontup, {name: compiled.binds[name].type.bind_processor(dialect) for name in names}
 
 
-def _inserted(session: Session, rows: list[dict[str, Any]], statement: Any) -> int:
+def _execute_rows(session: Session, rows: list[dict[str, Any]], statement: Any) -> int:
     result: Any = session.execute(statement, rows, execution_options={"preserve_rowcount": True}) if rows else None
     return int(result.rowcount) if rows else 0
 
 
 @lru_cache
-def _upsert(table: type[DeclarativeBase], dialect: str, update: tuple[str, ...], newest: str | None) -> Any:
+def _upsert_statement(table: type[DeclarativeBase], dialect: str, update: tuple[str, ...], newest: str | None) -> Any:
     statement, keys, columns = _insert(table, dialect)
     if not update:
         return statement.on_conflict_do_nothing(index_elements=keys)
@@ -108,14 +108,14 @@ def _upsert(table: type[DeclarativeBase], dialect: str, update: tuple[str, ...],
 
 
 @lru_cache
-def _add_up(table: type[DeclarativeBase], dialect: str, names: tuple[str, ...]) -> Any:
+def _increment_statement(table: type[DeclarativeBase], dialect: str, names: tuple[str, ...]) -> Any:
     statement, keys, columns = _insert(table, dialect)
     changes = {name: columns[name] + statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=keys, set_=changes)
 
 
 @lru_cache
-def _widen(table: type[DeclarativeBase], dialect: str) -> Any:
+def _extend_statement(table: type[DeclarativeBase], dialect: str) -> Any:
     statement, keys, columns = _insert(table, dialect)
     low, high = (column.name for column in columns if column.name not in keys)
     given = statement.excluded

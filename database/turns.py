@@ -12,7 +12,7 @@ from database.errors import DatabaseUnavailable
 BUSY_TIMEOUT_S = 5
 
 
-class Turns:
+class FairLock:
     """A lock that is had in the order of asking."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Turns:
         self._queue: deque[object] = deque()
 
     @contextmanager
-    def one(self, patience_s: float = BUSY_TIMEOUT_S) -> Iterator[None]:
+    def acquire(self, patience_s: float = BUSY_TIMEOUT_S) -> Iterator[None]:
         """Wait for one's turn, and have it until the block ends; raises DatabaseUnavailable after so many seconds."""
         mine = object()
         try:

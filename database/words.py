@@ -120,7 +120,7 @@ class WordIndex:
         connection.exec_driver_sql(self._command, ("delete-all",))
         connection.exec_driver_sql(self._set_version, (version,))
 
-    def write_anew(self, session: Session) -> None:
+    def rebuild(self, session: Session) -> None:
         """Leave nothing in it of what was removed. SQLite only.
 
         FTS5's secure-delete leaves some words between its pages, and its optimize rewrites an index of two segments or more

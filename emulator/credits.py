@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from emulator.billing.ledger import Ledger
 from emulator.endpoints.parameters import refuse_unknown
-from emulator.http.answer import Answer, as_json
-from emulator.http.routes import Asked, Quota, Route
-from emulator.settings import Settings
+from emulator.http.answer import EmulatorAnswer, as_json
+from emulator.http.routes import Quota, Route, RoutedCall
+from emulator.settings import EmulatorSettings
 from emulator.world import snowflake
 
 
@@ -26,17 +26,17 @@ class Grant(NamedTuple):
 class Credits:
     """What the account has left. charge_authors: whether the bill holds authors; moved: top-ups, less what other apps took."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+    def __init__(self, ledger: Ledger, settings: EmulatorSettings) -> None:
         self._ledger, self._prepaid = ledger, settings.balance * 1000
         self.charge_authors = settings.charge_authors
         self.moved = 0
         self.grants: tuple[Grant, ...] = ()
 
-    def routes(self, settings: Settings) -> tuple[Route, ...]:
+    def routes(self, settings: EmulatorSettings) -> tuple[Route, ...]:
         """Return the endpoint."""
         return (Route("GET", "/2/usage/credits", "credits", Quota(settings.usage_limit), self._answer),)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: RoutedCall) -> EmulatorAnswer:
         refuse_unknown(asked.call.params, ())
         grants, paid = self._left(asked.now_ms)
         prepaid = self._prepaid + self.moved - (self._bill(asked.now_ms) - paid)

@@ -16,17 +16,17 @@ from emulator.controls.control import Control
 from emulator.controls.orders import ROOT
 from emulator.credits import Grant
 from emulator.endpoints.grammar import parse
-from emulator.endpoints.jobs import Job
-from emulator.faults.faults import Fault
-from emulator.http.answer import Answer, Call
+from emulator.endpoints.jobs import UploadJob
+from emulator.faults.faults import PlannedFault
+from emulator.http.answer import Call, EmulatorAnswer
 from emulator.http.api import Api
 from emulator.http.handler import Handler, Service
 from emulator.http.listener import Listener
 from emulator.http.requested import Request, Requests
-from emulator.settings import Settings
+from emulator.settings import EmulatorSettings
 from emulator.world import snowflake
 from emulator.world.removals import Removal
-from emulator.world.world import Span
+from emulator.world.world import WorldSpan
 
 
 class Emulator:
@@ -57,7 +57,7 @@ class Emulator:
         balance: int = 1000,
         charge_authors: bool = True,
     ) -> None:
-        self.settings = Settings(
+        self.settings = EmulatorSettings(
             host=host,
             port=port,
             seed=seed,
@@ -122,7 +122,7 @@ class Emulator:
         self._api.latency = seconds
 
     @property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[UploadJob]:
         """The compliance jobs, oldest first, with the ids that were uploaded."""
         return self._api.jobs.all()
 
@@ -158,7 +158,7 @@ class Emulator:
         endpoint: str = "search",
     ) -> None:
         """Plan a fault; see emulator.faults for the arguments. Raises ValueError for an unknown kind."""
-        self._api.faults.plan(Fault(kind, times, tag, after_pages, seconds, endpoint))
+        self._api.faults.plan(PlannedFault(kind, times, tag, after_pages, seconds, endpoint))
 
     def clear_faults(self) -> None:
         """Drop every planned fault."""
@@ -198,7 +198,7 @@ class Emulator:
     def count(self, tag: str, start: datetime, end: datetime) -> int:
         """Return how many posts of a tag a search would show now, from start up to end, exclusive. It costs nothing."""
         first, last = (snowflake.first_id(snowflake.to_ms(at)) for at in (start, end))
-        posts = self._api.world.posts(parse(f"#{tag.removeprefix('#')}"), Span(first - 1, last, self.clock.now_ms()))
+        posts = self._api.world.posts(parse(f"#{tag.removeprefix('#')}"), WorldSpan(first - 1, last, self.clock.now_ms()))
         return sum(1 for _ in posts)
 
     def forget_requests(self) -> None:
@@ -208,7 +208,7 @@ class Emulator:
     def _serve(self, connection: socket.socket, address: tuple[str, int], stopping: Event) -> None:
         Handler(connection, address, Service(partial(self._answer, stopping), self.clock.now_ms, stopping.wait))
 
-    def _answer(self, stopping: Event, call: Call) -> Answer:
+    def _answer(self, stopping: Event, call: Call) -> EmulatorAnswer:
         if call.path == ROOT or call.path.startswith(f"{ROOT}/"):
             return self._control.answer(call)
         if self._api.latency and stopping.wait(self._api.latency):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class Settings:
+class EmulatorSettings:
     """port 0 takes a free one. tweets: about how many there are in seven days. latency: seconds before each
     answer of the API. The limits are requests in 15 minutes; archive_limit is that of search/all and of
     counts/all. archive_pace: seconds between two requests to one of them, 0 for none. compliance_seconds: how

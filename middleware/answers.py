@@ -38,11 +38,11 @@ class Answers:
         request = _request(environ)
         kept = self._cache.get(request) if request else None
         if kept is None or not kept.repeat.holds():
-            return self._asked(request, environ, start_response)
+            return self._lookup(request, environ, start_response)
         environ[ROUTE] = kept.route
-        return self._given(environ, start_response, *kept.to(environ.get("HTTP_IF_NONE_MATCH")))
+        return self._replay(environ, start_response, *kept.to(environ.get("HTTP_IF_NONE_MATCH")))
 
-    def _asked(self, request: Hashable, environ: Environ, start_response: Start) -> Iterable[bytes]:
+    def _lookup(self, request: Hashable, environ: Environ, start_response: Start) -> Iterable[bytes]:
         begun: list[Any] = []
         parts = cast(Any, self._app(environ, lambda *beginning: begun.extend(beginning)))
         status, headers = begun[0], [pair for pair in begun[1] if pair[0] != "Date"]  # the server tells when it is given
@@ -55,9 +55,9 @@ class Answers:
         stores = status[:3] == "200" and environ["REQUEST_METHOD"] == "GET" and named.get("Cache-Control") != "no-store"
         if request and stores and (repeat := environ.get(REPEAT)):
             self._cache.keep(request, CachedAnswer(environ.get(ROUTE), repeat, headers, body, named.get("ETag")))
-        return self._given(environ, start_response, status, headers, body)
+        return self._replay(environ, start_response, status, headers, body)
 
-    def _given(self, environ: Environ, start_response: Start, status: str, headers: Headers, body: bytes) -> Iterable[bytes]:
+    def _replay(self, environ: Environ, start_response: Start, status: str, headers: Headers, body: bytes) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "HEAD":
             body = b""
         if len(body) <= LARGE:

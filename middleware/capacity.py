@@ -37,14 +37,14 @@ class Capacity:
 
     def take(self) -> None:
         """Take one of the places, which must be given back; raises ServiceUnavailable where none gets free."""
-        if not self._free.acquire(blocking=False) and not self._waited():
+        if not self._free.acquire(blocking=False) and not self._wait():
             raise ServiceUnavailable(TOO_MUCH, retry_after=RETRY_AFTER_S)
 
     def give_back(self) -> None:
         """Let the next one in."""
         self._free.release()
 
-    def _waited(self) -> bool:
+    def _wait(self) -> bool:
         with self._lock:
             if self._waiting >= self._most_waiting:
                 return False

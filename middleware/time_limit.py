@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from database.limits import MARGIN_S, limited
+from database.limits import MARGIN_S, limit_waiting
 
 
 class TimeLimit:
@@ -20,5 +20,5 @@ class TimeLimit:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, or give up in time."""
-        with limited(seconds=self._seconds):
+        with limit_waiting(seconds=self._seconds):
             return self._app(environ, start_response)

@@ -2,14 +2,14 @@
 
 from models.author import Author
 from models.balance import Balance
-from models.chore import Chore
+from models.chore import JobState
 from models.compliance import ComplianceJob
-from models.count import Count
-from models.figure import Figure
+from models.count import HourlyCount
+from models.figure import StoredCounter
 from models.hashtag import Hashtag, TweetHashtag
 from models.lease import Lease
-from models.listing import Listing, Span
-from models.mark import Mark
+from models.listing import BackfillSpan, Listing
+from models.mark import DatabaseMark
 from models.payload import AuthorPayload, Payload
 from models.reconciliation import Reconciliation
 from models.rollup import LONGEST_DAY, FacetCount, FacetHour, Presence, Quarter, TagHashtag, TagHour, TagLang
@@ -19,7 +19,7 @@ from models.tag import Tag
 from models.tombstone import AuthorTombstone, Tombstone
 from models.tweet import IdRange, Tweet, TweetTag, Version
 from models.word import TWEET_WORDS
-from models.writer import Writer
+from models.writer import WriterMark
 
 __all__ = [
     "LONGEST_DAY",
@@ -27,19 +27,19 @@ __all__ = [
     "Author",
     "AuthorPayload",
     "AuthorTombstone",
+    "BackfillSpan",
     "Balance",
     "Budget",
-    "Chore",
     "ComplianceJob",
-    "Count",
+    "DatabaseMark",
     "FacetCount",
     "FacetHour",
-    "Figure",
     "Hashtag",
+    "HourlyCount",
     "IdRange",
+    "JobState",
     "Lease",
     "Listing",
-    "Mark",
     "Payload",
     "Presence",
     "Purchase",
@@ -48,8 +48,8 @@ __all__ = [
     "Reservation",
     "Run",
     "RunTag",
-    "Span",
     "Spend",
+    "StoredCounter",
     "Tag",
     "TagHashtag",
     "TagHour",
@@ -59,5 +59,5 @@ __all__ = [
     "TweetHashtag",
     "TweetTag",
     "Version",
-    "Writer",
+    "WriterMark",
 ]

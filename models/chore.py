@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alchemy import Base, UTCDateTime
 
 
-class Chore(Base):
+class JobState(Base):
     """When a chore was begun last and when it last succeeded; `error` says why it did not the last time."""
 
     __tablename__ = "chores"

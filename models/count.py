@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alchemy import Base, UTCDateTime
 
 
-class Count(Base):
+class HourlyCount(Base):
     """How many posts of a tag X counted in an hour that was over; `start` is its epoch second.
 
     `terms` are the tag's at that time, as Tag.terms has them: what was counted on others tells nothing of these.

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alchemy import Base
 
 
-class Figure(Base):
+class StoredCounter(Base):
     """A number by name and label, such as the requests to X by outcome. `label` is empty where there is only one."""
 
     __tablename__ = "figures"

@@ -48,7 +48,7 @@ class Listing(Base):
     )
 
 
-class Span(Base):
+class BackfillSpan(Base):
     """A stretch of a tag's posts that a backfill has read, by ids, both exclusive. While it is read it grows downwards."""
 
     __tablename__ = "spans"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alchemy import Base
 
 
-class Mark(Base):
+class DatabaseMark(Base):
     """A named fact, such as the source of the tweets."""
 
     __tablename__ = "marks"

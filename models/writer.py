@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from alchemy import Base, UTCDateTime
 
 
-class Writer(Base):
+class WriterMark(Base):
     """A thread of a process that writes, and the mark of its newest change; database/postgresql.py leaves and reads it."""
 
     __tablename__ = "writers"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from database.planning import by_bitmaps
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
 from queries.filters import CODE, Filters, conditions
-from queries.orders import Columns, Order
+from queries.orders import Columns, SortOrder
 
 ON_TWEETS = Columns()
 ON_LINKS = Columns(TweetTag.tweet_id, TweetTag.created, None)
@@ -37,11 +37,11 @@ class AccessPath(NamedTuple):
     sorts: bool = True
     guessed: bool = False
 
-    def gives(self, order: Order) -> bool:
+    def gives(self, order: SortOrder) -> bool:
         """Whether it gives the tweets in this order."""
         return self.sorts and order.column in self.indexes
 
-    def hint(self, order: Order | None) -> tuple[Any, str, str]:
+    def hint(self, order: SortOrder | None) -> tuple[Any, str, str]:
         """Return what SQLite is told about the index to use."""
         column = order.column if order and self.gives(order) else next(iter(self.indexes))
         index = self.indexes[column]

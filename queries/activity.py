@@ -11,8 +11,8 @@ from database.planning import part_by_part
 from models import Author, Tweet
 from queries.authors import NAME, TWEETS, AuthorRank, author_page
 from queries.filters import ALL, Filters, conditions
-from queries.periods import Count
-from queries.tweets import stored
+from queries.periods import PeriodCount
+from queries.tweets import tweet_count
 
 
 class Activity(NamedTuple):
@@ -30,10 +30,10 @@ def activity(session: Session, filters: Filters, *, most: int) -> Activity:
     """Return who wrote the wanted tweets, and at most `most` of those with the most."""
     if filters == ALL:
         found = author_page(session, ALL, sort=TWEETS, after=None, most=most)
-        return Activity(*counted(session, ALL), tuple(found.authors))
+        return Activity(*tweet_and_author_count(session, ALL), tuple(found.authors))
     part_by_part(session)
     by_author = _by_author(filters)
-    counts, ranked = _sums(by_author), _ranked(by_author, most)
+    counts, ranked = _sums(by_author), _rank(by_author, most)
     rows = session.execute(
         select(counts, ranked).join_from(counts, ranked, true(), isouter=True).order_by(ranked.c.place)
     ).all()
@@ -41,12 +41,12 @@ def activity(session: Session, filters: Filters, *, most: int) -> Activity:
     return Activity(rows[0][0], rows[0][1], people)
 
 
-def counted(session: Session, filters: Filters) -> Count:
+def tweet_and_author_count(session: Session, filters: Filters) -> PeriodCount:
     """Return how many tweets are wanted, and how many authors they have."""
     if filters == ALL:
-        return Count(stored(session), session.scalar(select(func.count()).where(Author.tweets > 0)) or 0)
+        return PeriodCount(tweet_count(session), session.scalar(select(func.count()).where(Author.tweets > 0)) or 0)
     part_by_part(session)
-    return Count._make(session.execute(select(_sums(_by_author(filters)))).one())
+    return PeriodCount._make(session.execute(select(_sums(_by_author(filters)))).one())
 
 
 def _by_author(filters: Filters) -> CTE:
@@ -60,7 +60,7 @@ def _sums(by_author: CTE) -> Subquery:
     return select(tweets.label("all_tweets"), func.count(by_author.c.author_id).label("authors")).subquery("sums")
 
 
-def _ranked(by_author: CTE, most: int) -> Subquery:
+def _rank(by_author: CTE, most: int) -> Subquery:
     """Rank those with the most; names are looked up only of those who have as many as the last of them."""
     tweets: Any = by_author.c.tweets
     known = select(tweets).where(by_author.c.author_id.is_not(None))

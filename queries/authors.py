@@ -41,7 +41,7 @@ def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> li
     return [AuthorRank(*row) for row in session.execute(ranked)]
 
 
-def named(session: Session, username: str) -> AuthorRank | None:
+def author_by_username(session: Session, username: str) -> AuthorRank | None:
     """Return who has tweets stored under a username in lower case: the most followed, where several have borne it."""
     own = (func.lower(Author.username) == username, Author.tweets > 0)
     ranked = select(Author.name, Author.followers, Author.username, Author.tweets).where(*own)
@@ -52,7 +52,7 @@ def named(session: Session, username: str) -> AuthorRank | None:
 FOLLOWERS, TWEETS = "-followers", "-tweets"
 
 
-class AuthorPlace(NamedTuple):
+class AuthorPosition(NamedTuple):
     """Where an author stands in a list: by what it is sorted, the username ("" where there is none) and the id."""
 
     value: int | None
@@ -64,10 +64,10 @@ class AuthorPage(NamedTuple):
     """Some authors of a list, and where the last of them stands; None where the list ends with them."""
 
     authors: list[AuthorRank]
-    last: AuthorPlace | None
+    last: AuthorPosition | None
 
 
-def author_page(session: Session, filters: Filters, *, sort: str, after: AuthorPlace | None, most: int) -> AuthorPage:
+def author_page(session: Session, filters: Filters, *, sort: str, after: AuthorPosition | None, most: int) -> AuthorPage:
     """Return at most `most` authors of tweets that the filters let through, after a place; ties by username, then id.
 
     Most followed first, unknown followers last; or those with the most tweets stored first.
@@ -78,11 +78,11 @@ def author_page(session: Session, filters: Filters, *, sort: str, after: AuthorP
         if len(found) <= most and not (known and after and after.value is None):
             part = _part(column, after, known=known).where(*them)
             found += session.execute(part.limit(most + 1 - len(found))).all()
-    places = [AuthorPlace._make(row[4:]) for row in found]
+    places = [AuthorPosition._make(row[4:]) for row in found]
     return AuthorPage([AuthorRank._make(row[:4]) for row in found[:most]], places[most - 1] if len(found) > most else None)
 
 
-def _part(column: Any, after: AuthorPlace | None, *, known: bool) -> Select[Any]:
+def _part(column: Any, after: AuthorPosition | None, *, known: bool) -> Select[Any]:
     """Return the authors whose sorted value is known, or those of whom it is not."""
     query = select(Author.name, Author.followers, Author.username, Author.tweets, column, NAME, Author.id)
     query = query.with_hint(Author, f"INDEXED BY ix_authors_{column.name}", "sqlite")

@@ -11,14 +11,14 @@ from alchemy import Database
 from queries.figures import generation
 
 
-class Numbered(Protocol):
+class HasId(Protocol):
     """Something with an id."""
 
     @property
     def id(self) -> int: ...
 
 
-T = TypeVar("T", bound=Numbered)
+T = TypeVar("T", bound=HasId)
 
 
 class TweetsReplaced(Exception):

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Chore
+from models import JobState
 
 BROKEN_OFF = "it was broken off"
 
 
-class ChoreView(NamedTuple):
+class JobView(NamedTuple):
     """A chore: when it began last and when it last succeeded (UTC), and why it did not the last time.
 
     While it is done, and where its process died, it counts as broken off.
@@ -25,12 +25,12 @@ class ChoreView(NamedTuple):
     error: str | None
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether it could not be done the last time."""
         return self.error not in (None, BROKEN_OFF)
 
 
-def chores(session: Session) -> list[ChoreView]:
+def job_states(session: Session) -> list[JobView]:
     """Return what was done at least once, by name."""
-    columns = select(Chore.name, Chore.began, Chore.succeeded, Chore.error).order_by(Chore.name)
-    return [ChoreView._make(row) for row in session.execute(columns)]
+    columns = select(JobState.name, JobState.began, JobState.succeeded, JobState.error).order_by(JobState.name)
+    return [JobView._make(row) for row in session.execute(columns)]

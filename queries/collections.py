@@ -60,7 +60,7 @@ def latest(session: Session) -> CollectionView | None:
     return found[0] if found else None
 
 
-def broken_off(view: CollectionView, reason: str) -> CollectionView:
+def as_broken_off(view: CollectionView, reason: str) -> CollectionView:
     """Return a collection that has ended though its record could not be closed."""
     if view.state != "running":
         return view

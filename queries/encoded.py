@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, Text, bindparam, case, cast, func, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
-from database.functions import among, json_array, json_list, json_object, json_text, shown_time, utf8
+from database.functions import among, json_array, json_list, json_object, json_text, time_text, utf8
 from models import Author, Tag, Tweet, TweetTag, Version
 
 _rash = aliased(Tag)
@@ -26,7 +26,7 @@ FIELDS: Mapping[str, Any] = {
     "tweet": Tweet.text,
     "author": Author.name,
     "followers": Tweet.followers,
-    "created": shown_time(Tweet.created),
+    "created": time_text(Tweet.created),
     "lang": Tweet.lang,
     "country": Tweet.country,
     "rash": _rash.tag,
@@ -35,14 +35,14 @@ FIELDS: Mapping[str, Any] = {
     "tags": _found_by,
     "country_code": Tweet.country_code,
     "author_id": case((Tweet.author_id >= 0, cast(Tweet.author_id, Text)), else_=null()),
-    "observed": shown_time(Author.observed),
+    "observed": time_text(Author.observed),
     "version": cast(Tweet.version, Text),
     "versions": case((_edited, _versions), else_=json_array(_own)),
 }
 AUTHORS = frozenset({"author", "username", "observed"})
 
 
-class Encoded(NamedTuple):
+class EncodedTweets(NamedTuple):
     """Tweets as JSON objects of these fields."""
 
     fields: tuple[str, ...] = tuple(FIELDS)
@@ -55,7 +55,7 @@ class Encoded(NamedTuple):
 
     def run(self, session: Session, *, after: int, most: int) -> tuple[list[bytes], int | None]:
         """Return at most `most` of all tweets with ids above `after`, oldest id first, and the id of the last one."""
-        found = _pairs(session, _run(self.fields), {"after": after, "most": most})
+        found = _pairs(session, _batch_statement(self.fields), {"after": after, "most": most})
         return [body for _, body in found], found[-1][0] if found else None
 
 
@@ -77,5 +77,5 @@ def _statement(fields: tuple[str, ...]) -> Select[int, bytes]:
 
 
 @lru_cache
-def _run(fields: tuple[str, ...]) -> Select[int, bytes]:
+def _batch_statement(fields: tuple[str, ...]) -> Select[int, bytes]:
     return _statement(fields).where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))

@@ -48,20 +48,20 @@ def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
     if filters != ALL:
         part_by_part(session)
     counts = Counter[str]()
-    for query in _asked(FACETS[by], filters):
+    for query in _statements(FACETS[by], filters):
         counts.update({value: int(tweets) for value, tweets in session.execute(query)})
     unknown = counts.pop(UNKNOWN, 0)
     tweets = counts.total() + unknown
     if by == "tag":
         unknown, tweets = _unfound(session, filters)
     elif filters == ALL:
-        tweets = _stored(session)
+        tweets = _tweet_count(session)
         unknown = tweets - counts.total()
     rows = sorted((FacetRow(*count) for count in counts.items()), key=lambda row: (-row.tweets, row.value))
     return Facets(rows, unknown / tweets if tweets else None)
 
 
-def _asked(facet: Facet, filters: Filters) -> list[Query]:
+def _statements(facet: Facet, filters: Filters) -> list[Query]:
     """Return the questions whose answers add up: for what is kept where that is enough, else for rows."""
     if filters == ALL:
         return [facet.kept]
@@ -74,7 +74,7 @@ def _asked(facet: Facet, filters: Filters) -> list[Query]:
 def _unfound(session: Session, filters: Filters) -> tuple[int, int]:
     """Return how many of the wanted tweets no tag has found, and how many there are."""
     if filters == ALL:
-        return session.scalar(_kept("tag").with_only_columns(FacetCount.tweets)) or 0, _stored(session)
+        return session.scalar(_rollup_query("tag").with_only_columns(FacetCount.tweets)) or 0, _tweet_count(session)
     hours = whole_hours(filters)
     asked = [_unfound_rows(filters)] if hours is None else [_unfound_hourly(hours), *map(_unfound_rows, hours.edges)]
     found = [session.execute(query).one() for query in asked]
@@ -92,11 +92,11 @@ def _unfound_hourly(hours: WholeHours) -> Query:
     return select(unfound.scalar_subquery(), tweets.scalar_subquery())
 
 
-def _stored(session: Session) -> int:
-    return sum(row.tweets for row in session.execute(_kept("lang")))
+def _tweet_count(session: Session) -> int:
+    return sum(row.tweets for row in session.execute(_rollup_query("lang")))
 
 
-def _kept(facet: str) -> Query:
+def _rollup_query(facet: str) -> Query:
     return select(FacetCount.value, FacetCount.tweets).where(FacetCount.facet == facet)
 
 
@@ -112,8 +112,8 @@ _by_tag = select(Tag.tag, func.count()).select_from(Tweet).join(TweetTag, TweetT
 _tag_langs = select(Tag.tag, func.sum(TagLang.tweets)).join(TagLang, TagLang.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
 _tag_hours = select(Tag.tag, func.sum(TagHour.tweets)).join(TagHour, TagHour.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
 FACETS = {
-    "lang": Facet(_kept("lang"), select(LANG, func.count()).group_by(LANG), _hourly("lang")),
-    "country": Facet(_kept("country"), select(COUNTRY, func.count()).group_by(COUNTRY), _hourly("country")),
+    "lang": Facet(_rollup_query("lang"), select(LANG, func.count()).group_by(LANG), _hourly("lang")),
+    "country": Facet(_rollup_query("country"), select(COUNTRY, func.count()).group_by(COUNTRY), _hourly("country")),
     "tag": Facet(
         _tag_langs,
         _by_tag.join(Tag, Tag.id == TweetTag.tag_id).group_by(Tag.id, Tag.tag),

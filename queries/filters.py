@@ -50,7 +50,7 @@ def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[b
 
     With `whole` they are for queries that go through all wanted tweets, not through the first ones in some order.
     """
-    return [*_conditions(filters), *_found_by(filters, whole=whole), *_saying(filters.words, whole=whole)]
+    return [*_conditions(filters), *_search_conditions(filters, whole=whole), *_saying(filters.words, whole=whole)]
 
 
 def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator[ColumnElement[bool]]:
@@ -61,7 +61,7 @@ def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator
         yield created < next_second(filters.until)
 
 
-def _found_by(filters: Filters, *, whole: bool) -> Iterator[ColumnElement[bool]]:
+def _search_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElement[bool]]:
     for key in filters.tags:
         tag_id = select(Tag.id).where(Tag.key == key).correlate(None).scalar_subquery()
         if whole:

@@ -27,7 +27,7 @@ class Gap(NamedTuple):
     run_id: int
 
 
-class Stretch(NamedTuple):
+class GapTime(NamedTuple):
     """The time of a gap (UTC), half-open; one that reaches back as far as X does begins with the first snowflake."""
 
     tag: str
@@ -51,23 +51,23 @@ def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]
 
 def any_within(session: Session, *, keys: Collection[str], first: int, end: int) -> bool:
     """Tell whether a gap reaches into a stretch of time (epoch seconds, half-open); with `keys`, one of these tags."""
-    found = _stretches(session, keys)
+    found = _gap_times(session, keys)
     return any(gap.first.timestamp() < end and (gap.end - TICK).timestamp() >= first for gap in found)
 
 
-def stretches(session: Session, *, keys: Collection[str] = ()) -> list[Stretch]:
+def gap_times(session: Session, *, keys: Collection[str] = ()) -> list[GapTime]:
     """Return the gaps as times, oldest first, ties by tag; with `keys`, those of these tags."""
-    return sorted(_stretches(session, keys), key=lambda gap: gap.first)
+    return sorted(_gap_times(session, keys), key=lambda gap: gap.first)
 
 
-def _stretches(session: Session, keys: Collection[str]) -> Iterator[Stretch]:
+def _gap_times(session: Session, keys: Collection[str]) -> Iterator[GapTime]:
     """Give the gaps that have a time, by tag."""
     columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired)
     rows = select(*columns).join(Tag, Tag.id == Listing.tag_id).where(unread(session)).order_by(Tag.key, Listing.id)
     for tag, since_id, until_id, expired in session.execute(rows.where(Tag.key.in_(keys)) if keys else rows):
         oldest, newest = snowflake_time((since_id or 0) + 1), snowflake_time(until_id - 1)
         if oldest <= newest:
-            yield Stretch(tag, oldest, newest + TICK, expired)
+            yield GapTime(tag, oldest, newest + TICK, expired)
 
 
 def unread(session: Session) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Span, Tag
+from models import BackfillSpan, Tag
 from queries.snowflakes import snowflake_time
 
 
@@ -31,7 +31,9 @@ def histories(session: Session, *, keys: Collection[str] = ()) -> list[History]:
     columns = select(Tag.id, Tag.tag, Tag.from_id, Tag.since_id, Tag.tracked).order_by(Tag.key)
     rows = columns.where(Tag.from_id.is_not(None), Tag.since_id.is_not(None))
     found = session.execute(rows.where(Tag.key.in_(keys)) if keys else rows).all()
-    bought = session.execute(select(Span.tag_id, Span.since_id, Span.until_id).order_by(Span.until_id.desc())).all()
+    bought = session.execute(
+        select(BackfillSpan.tag_id, BackfillSpan.since_id, BackfillSpan.until_id).order_by(BackfillSpan.until_id.desc())
+    ).all()
     return [
         History(tag, _begin(first or 0, [span for of, *span in bought if of == tag_id]), snowflake_time(last or 0), tracked)
         for tag_id, tag, first, last, tracked in found

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from database.functions import instant
 from models import Quarter, Tweet
 from queries.filters import ALL, Filters, conditions
-from queries.periods import filled
-from queries.zones import DAY_S, HOUR_S, QUARTER_S, Stretch, stretches
+from queries.periods import time_with_tweets
+from queries.zones import DAY_S, HOUR_S, QUARTER_S, OffsetPeriod, offset_periods
 
 
 class HourCount(NamedTuple):
@@ -26,19 +26,19 @@ class HourCount(NamedTuple):
 def per_hour(session: Session, *, zone: tzinfo, filters: Filters = ALL) -> list[HourCount]:
     """Return all 24 hours. Counted by quarter hours in UTC, which is exact for the offsets of every current zone."""
     counts = Counter[int]()
-    for stretch in stretches(zone, *filled(session)):
-        counts.update(_counts(session, stretch, Quarter.tweets if filters == ALL else _wanted(filters)))
+    for stretch in offset_periods(zone, *time_with_tweets(session)):
+        counts.update(_counts(session, stretch, Quarter.tweets if filters == ALL else _matching(filters)))
     return [HourCount(hour, counts[hour]) for hour in range(24)]
 
 
-def _counts(session: Session, stretch: Stretch, tweets: SQLColumnExpression[Any]) -> dict[int, int]:
+def _counts(session: Session, stretch: OffsetPeriod, tweets: SQLColumnExpression[Any]) -> dict[int, int]:
     """Return by the hour of the day how many tweets a stretch has, in which no clock is changed."""
     hour = ((Quarter.start + stretch.offset) % DAY_S // HOUR_S).label("hour")
     rows = select(hour, func.sum(tweets)).where(Quarter.start >= stretch.first, Quarter.start < stretch.end)
     return {found: int(count) for found, count in session.execute(rows.group_by(hour))}
 
 
-def _wanted(filters: Filters) -> SQLColumnExpression[Any]:
+def _matching(filters: Filters) -> SQLColumnExpression[Any]:
     """Return how many of the wanted tweets a quarter has."""
     within = (Tweet.created >= instant(Quarter.start), Tweet.created < instant(Quarter.start + QUARTER_S))
     return select(func.count()).where(*within, *conditions(filters)).scalar_subquery()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from queries.batches import TweetsReplaced
 from queries.figures import generation
 from queries.filters import ALL, Filters
-from queries.orders import BY_ID, Order, Position, ordered
+from queries.orders import BY_ID, PagePosition, SortOrder, sort_parts
 from queries.sources import source
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ BATCH = 1000
 FIRST = -1
 
 
-class Reader(Protocol[T]):
+class BatchReader(Protocol[T]):
     """As what tweets are read."""
 
     def rows(self, session: Session, ids: Sequence[int]) -> list[T]:
@@ -38,11 +38,11 @@ class Readable(Protocol):
     def reading(self) -> AbstractContextManager[Session]: ...
 
 
-class Wanted(NamedTuple):
+class TweetList(NamedTuple):
     """What a list has: tweets with ids above `since_id` that the filters let through, in an order."""
 
     filters: Filters = ALL
-    order: Order = BY_ID
+    order: SortOrder = BY_ID
     since_id: int | None = None
 
     @property
@@ -55,25 +55,25 @@ class Batch(NamedTuple, Generic[T]):
     """Some tweets of a list, and where the last of them stands; None where the list ends with them."""
 
     rows: list[T]
-    last: Position | None
+    last: PagePosition | None
 
 
-def batch(session: Session, wanted: Wanted, reader: Reader[T], *, after: Position | None, most: int) -> Batch[T]:
+def batch(session: Session, wanted: TweetList, reader: BatchReader[T], *, after: PagePosition | None, most: int) -> Batch[T]:
     """Return at most `most` tweets of a list that come after a position."""
     if wanted.whole:
         begin = after.id if after else FIRST if wanted.since_id is None else wanted.since_id
         rows, last = reader.run(session, after=begin, most=most)
-        return Batch(rows, Position(None, last) if last is not None and len(rows) == most else None)
+        return Batch(rows, PagePosition(None, last) if last is not None and len(rows) == most else None)
     found = page(session, wanted, after=after, most=most)
     return Batch(reader.rows(session, [place.id for place in found]), found[-1] if len(found) == most else None)
 
 
 def batches(
     database: Readable,
-    wanted: Wanted,
-    reader: Reader[T],
+    wanted: TweetList,
+    reader: BatchReader[T],
     *,
-    after: Position | None = None,
+    after: PagePosition | None = None,
     most: int = BATCH,
     of: int | None = None,
 ) -> Iterator[list[T]]:
@@ -95,12 +95,12 @@ def batches(
             return
 
 
-def page(session: Session, wanted: Wanted, *, after: Position | None, most: int) -> list[Position]:
+def page(session: Session, wanted: TweetList, *, after: PagePosition | None, most: int) -> list[PagePosition]:
     """Return where at most `most` tweets of a list stand, which come after a position."""
-    found: list[Position] = []
+    found: list[PagePosition] = []
     query, columns = source(session, wanted.filters, wanted.order, after=after, since_id=wanted.since_id)
-    for part in ordered(query, wanted.order, after, columns):
+    for part in sort_parts(query, wanted.order, after, columns):
         if len(found) < most:
             rows = session.execute(part.limit(most - len(found))).all()
-            found += [Position(None if wanted.order.column == "id" else value, own) for own, value in rows]
+            found += [PagePosition(None if wanted.order.column == "id" else value, own) for own, value in rows]
     return found

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 
 from alchemy import Database, DatabaseUnavailable
 from database.changes import Changes
-from database.limits import left
+from database.limits import seconds_left
 from queries.figures import NEWEST, Stamp, stamp_of
 
 LONGEST_S, MOST_WAITING = 5.0, 64
@@ -67,12 +67,12 @@ class SharedQuestion:
                 raise DatabaseUnavailable(SILENT)
             self._waiting += 1
             try:
-                if not self._changed.wait_for(lambda: not self._asking or self._answered >= wanted, left(LONGEST_S)):
+                if not self._changed.wait_for(lambda: not self._asking or self._answered >= wanted, seconds_left(LONGEST_S)):
                     raise DatabaseUnavailable(SILENT)
             finally:
                 self._waiting -= 1
             if self._answered >= wanted:
-                return _given(self._answer)
+                return _unwrap(self._answer)
             self._asking, self._begun, self._since = True, self._begun + 1, time.monotonic()
             number = self._begun
         found: Rows | DatabaseUnavailable | None = None
@@ -86,10 +86,10 @@ class SharedQuestion:
                 if found is not None:
                     self._answered, self._answer = number, found
                 self._changed.notify_all()
-        return _given(found)
+        return _unwrap(found)
 
 
-def _given(answer: Rows | DatabaseUnavailable) -> Rows:
+def _unwrap(answer: Rows | DatabaseUnavailable) -> Rows:
     if isinstance(answer, DatabaseUnavailable):
         raise answer
     return answer

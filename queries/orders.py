@@ -16,21 +16,21 @@ from queries.zones import HOUR_S
 Value = datetime | int | None
 
 
-class Position(NamedTuple):
+class PagePosition(NamedTuple):
     """A place in a sorted list: the last tweet that was given, by its sorted value and its id."""
 
     value: Value
     id: int
 
 
-class Order(NamedTuple):
+class SortOrder(NamedTuple):
     """A column of tweets and a direction."""
 
     column: str
     descending: bool = False
 
 
-BY_ID = Order("id")
+BY_ID = SortOrder("id")
 
 
 class Columns(NamedTuple):
@@ -45,28 +45,28 @@ class Columns(NamedTuple):
     hour: Any = None
 
 
-def ordered(query: Select[Any], order: Order, after: Position | None, columns: Columns) -> list[Select[Any]]:
+def sort_parts(query: Select[Any], order: SortOrder, after: PagePosition | None, columns: Columns) -> list[Select[Any]]:
     """Return the query sorted, as parts of which each is asked after the one before has given all it has.
 
     By id, it has only what comes after the position already.
     """
     if order.column == "id":
-        return [_sorted(query, order, (columns.id,), None)]
+        return [_sort(query, order, (columns.id,), None)]
     keys = (getattr(columns, order.column), columns.id)
     if order.column == "created":
         hour = () if columns.hour is None else (columns.hour,)
-        return [_sorted(query, order, (*hour, *keys), after and (*(_hour(after.value) for _ in hour), *after))]
+        return [_sort(query, order, (*hour, *keys), after and (*(_hour(after.value) for _ in hour), *after))]
     known, unknown = keys[0].is_not(None), keys[0].is_(None)
     if after and after.value is None:
-        return [_sorted(query.where(unknown), order, keys[1:], after[1:])]
-    return [_sorted(query.where(known), order, keys, after), _sorted(query.where(unknown), order, keys[1:], None)]
+        return [_sort(query.where(unknown), order, keys[1:], after[1:])]
+    return [_sort(query.where(known), order, keys, after), _sort(query.where(unknown), order, keys[1:], None)]
 
 
 def _hour(when: Any) -> int:
     return int(when.timestamp()) // HOUR_S * HOUR_S
 
 
-def _sorted(query: Select[Any], order: Order, keys: tuple[Any, ...], after: tuple[Any, ...] | None) -> Select[Any]:
+def _sort(query: Select[Any], order: SortOrder, keys: tuple[Any, ...], after: tuple[Any, ...] | None) -> Select[Any]:
     if after:
         query = query.where(_beyond(keys, after, descending=order.descending))
     sorted_by = [key for key in keys if not isinstance(key, BindParameter)]  # else SQLite would sort by a constant

@@ -19,41 +19,43 @@ _HALF = literal(HALF, BigInteger)  # which PostgreSQL would take for a number of
 Period = tuple[int, int]
 
 
-class Count(NamedTuple):
+class PeriodCount(NamedTuple):
     """How many tweets, and how many authors they have; tweets without an author add none."""
 
     tweets: int
     authors: int
 
 
-NONE = Count(0, 0)
+NONE = PeriodCount(0, 0)
 
 
-def counted(session: Session, periods: Sequence[Period], wanted: Sequence[ColumnElement[bool]]) -> dict[Period, Count]:
+def counts_by_period(
+    session: Session, periods: Sequence[Period], wanted: Sequence[ColumnElement[bool]]
+) -> dict[Period, PeriodCount]:
     """Count the tweets that meet all of these conditions, and their authors, by period."""
-    asked = listed(periods)
+    asked = period_table(periods)
     both = func.count() * _HALF + func.count(distinct(Tweet.author_id))
     within = (Tweet.created >= asked.c.since, Tweet.created < asked.c.until)
     rows = session.execute(select(asked.c.first, asked.c.second, select(both).where(*within, *wanted).scalar_subquery()))
-    return {(first, end): Count(*divmod(found, HALF)) for first, end, found in rows}
+    return {(first, end): PeriodCount(*divmod(found, HALF)) for first, end, found in rows}
 
 
-def rolled_up(session: Session, periods: Sequence[Period]) -> dict[Period, Count]:
+def rollup_counts(session: Session, periods: Sequence[Period]) -> dict[Period, PeriodCount]:
     """Count all tweets and their authors by period, which must not overlap; those that have none may be left out.
 
     It takes as long as there are quarters of an hour, however many tweets; where a period begins or ends within one, rows of
     that quarter are read.
     """
-    first, end = filled(session)
+    first, end = time_with_tweets(session)
     whole = {period: _whole(period) for period in periods if period[0] < end and period[1] > first}
-    counts = _summed(session, [inner for inner in whole.values() if inner[0] < inner[1]])
+    counts = _sum_rollups(session, [inner for inner in whole.values() if inner[0] < inner[1]])
     return {
         period: counts.get(inner, NONE) if inner == period else _with_rest(session, period, inner, counts.get(inner, NONE))
         for period, inner in whole.items()
     }
 
 
-def filled(session: Session) -> Period:
+def time_with_tweets(session: Session) -> Period:
     """Return the time that has tweets, in whole quarters; an empty one where there are none."""
     first, last = (select(end(Quarter.start)).scalar_subquery() for end in (func.min, func.max))
     found = session.execute(select(first, last)).one()
@@ -67,7 +69,7 @@ def _whole(period: Period) -> Period:
     return first, min(max(end, first), first + LONGEST_DAY * QUARTER_S)
 
 
-def _summed(session: Session, periods: Iterable[Period]) -> dict[Period, Count]:
+def _sum_rollups(session: Session, periods: Iterable[Period]) -> dict[Period, PeriodCount]:
     """Add up roll-ups of whole quarters. Each author is counted in the first of a period's quarters that they wrote in."""
     asked = pairs(periods)
     first, end = asked.c.first, asked.c.second
@@ -77,10 +79,10 @@ def _summed(session: Session, periods: Iterable[Period]) -> dict[Period, Count]:
     newly = select(func.sum(signed)).where(*before).correlate(Quarter, asked).scalar_subquery()
     tweets, authors = (select(func.sum(what)).where(*within).scalar_subquery() for what in (Quarter.tweets, newly))
     rows = session.execute(select(first, end, tweets, authors))
-    return {(start, until): Count(found or 0, people or 0) for start, until, found, people in rows}
+    return {(start, until): PeriodCount(found or 0, people or 0) for start, until, found, people in rows}
 
 
-def _with_rest(session: Session, period: Period, inner: Period, count: Count) -> Count:
+def _with_rest(session: Session, period: Period, inner: Period, count: PeriodCount) -> PeriodCount:
     """Add what a period has outside of its inner part; only those authors who have nothing within that."""
     (first, end), (begin, stop) = (tuple(map(_moment, both)) for both in (period, inner))
     rest = or_((Tweet.created >= first) & (Tweet.created < begin), (Tweet.created >= stop) & (Tweet.created < end))
@@ -88,14 +90,14 @@ def _with_rest(session: Session, period: Period, inner: Period, count: Count) ->
     again = exists().where(other.author_id == Tweet.author_id, other.created >= begin, other.created < stop)
     tweets = session.scalar(select(func.count()).select_from(Tweet).where(rest)) or 0
     authors = session.scalar(select(func.count(distinct(Tweet.author_id))).where(rest, ~again)) or 0
-    return Count(count.tweets + tweets, count.authors + authors)
+    return PeriodCount(count.tweets + tweets, count.authors + authors)
 
 
 def _moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
-def listed(periods: Iterable[Period]) -> CTE:
+def period_table(periods: Iterable[Period]) -> CTE:
     """Return a table of periods, with their bounds as times as well."""
     asked = pairs(periods)
     bounds = instant(asked.c.first).label("since"), instant(asked.c.second).label("until")

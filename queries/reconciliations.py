@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from models import Reconciliation
 
 
-class Compared(NamedTuple):
+class UsageComparison(NamedTuple):
     """How many posts of a billing month X and the ledger had counted when X was asked last (UTC)."""
 
     asked: datetime
@@ -24,8 +24,8 @@ class Compared(NamedTuple):
         return self.x_posts - self.our_posts
 
 
-def newest(session: Session) -> Compared | None:
+def newest(session: Session) -> UsageComparison | None:
     """Return the last comparison, or None."""
     columns = select(Reconciliation.asked, Reconciliation.x_posts, Reconciliation.our_posts)
     row = session.execute(columns.order_by(Reconciliation.day.desc()).limit(1)).first()
-    return Compared._make(row) if row else None
+    return UsageComparison._make(row) if row else None

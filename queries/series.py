@@ -20,7 +20,7 @@ from database.functions import among, quarter_hour, whole_hour
 from database.planning import part_by_part
 from models import Quarter, Tag, TagHour, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions, next_second
-from queries.periods import Period, listed
+from queries.periods import Period, period_table
 
 Of = tuple[int, ...]
 
@@ -32,7 +32,7 @@ class TagSeries(NamedTuple):
     counts: tuple[int, ...]
 
 
-class Counted(NamedTuple):
+class CountQuery(NamedTuple):
     """What is counted: by a roll-up of so many seconds, by the rows that it is of, and by these and their tweets.
 
     `of` are the columns that there is a series each of; in the other tables they come by the same name.
@@ -45,8 +45,8 @@ class Counted(NamedTuple):
     of: tuple[str, ...] = ()
 
 
-ALL_TWEETS = Counted(Quarter, quarter_hour.seconds, Tweet, select(Tweet.id))
-BY_TAG = Counted(
+ALL_TWEETS = CountQuery(Quarter, quarter_hour.seconds, Tweet, select(Tweet.id))
+BY_TAG = CountQuery(
     TagHour,
     whole_hour.seconds,
     TweetTag,
@@ -83,7 +83,9 @@ def per_tag(session: Session, periods: Sequence[Period], filters: Filters) -> li
     return [TagSeries(tag, tuple(own.get(first, 0) for first, _ in periods)) for tag, own in counts]
 
 
-def _counts(session: Session, counted: Counted, periods: Sequence[Period], filters: Filters) -> Mapping[Of, Mapping[int, int]]:
+def _counts(
+    session: Session, counted: CountQuery, periods: Sequence[Period], filters: Filters
+) -> Mapping[Of, Mapping[int, int]]:
     """Return how many tweets there are, by what is counted and by when a period begins; what has none is left out."""
     bounds, found = _bounds(periods, filters), dict[Of, Counter[int]]()
     begins = [first for first, _ in periods]
@@ -105,7 +107,7 @@ def _bounds(periods: Sequence[Period], filters: Filters) -> Period:
 
 
 def _questions(
-    session: Session, counted: Counted, periods: Sequence[Period], filters: Filters, bounds: Period
+    session: Session, counted: CountQuery, periods: Sequence[Period], filters: Filters, bounds: Period
 ) -> Iterator[Select[Any]]:
     """Ask for all tweets of this time by the roll-up, but for where edges lie within what that has as one; else by rows."""
     if filters._replace(since=None, until=None) == ALL:
@@ -120,18 +122,18 @@ def _questions(
         yield _by_tweets(counted, periods, filters._replace(since=since, until=until))
 
 
-def _by_rollup(counted: Counted, periods: Sequence[Period], bounds: Period, cut: Sequence[int]) -> Select[Any]:
+def _by_rollup(counted: CountQuery, periods: Sequence[Period], bounds: Period, cut: Sequence[int]) -> Select[Any]:
     table = counted.rollup
-    of, place = [getattr(table, name) for name in counted.of], _place(table.start, periods).label("place")
+    of, place = [getattr(table, name) for name in counted.of], _period_start(table.start, periods).label("place")
     whole = select(*of, place, func.sum(table.tweets)).where(table.start >= bounds[0], table.start < bounds[1])
     for column in of:
         whole = whole.where(column.in_(select(Tag.id)))  # looked up one by one: the key begins with the tag
     return (whole.where(~among(table.start, cut)) if cut else whole).group_by(*of, place)
 
 
-def _by_parts(counted: Counted, parts: Sequence[Period]) -> Select[Any]:
+def _by_parts(counted: CountQuery, parts: Sequence[Period]) -> Select[Any]:
     """Ask for the rows of parts of a period, one part after the other."""
-    table, asked = counted.rows, listed(parts)
+    table, asked = counted.rows, period_table(parts)
     within = (table.created >= asked.c.since, table.created < asked.c.until)
     if not counted.of:
         return select(asked.c.first, select(func.count()).select_from(table).where(*within).scalar_subquery())
@@ -147,14 +149,14 @@ def _parts(seconds: int, edges: Sequence[int], cut: Sequence[int]) -> Iterator[P
         yield from ((one, other) for one, other in pairwise([first, *within, end]) if one < other)
 
 
-def _by_tweets(counted: Counted, periods: Sequence[Period], filters: Filters) -> Select[Any]:
+def _by_tweets(counted: CountQuery, periods: Sequence[Period], filters: Filters) -> Select[Any]:
     of = [getattr(counted.rows, name) for name in counted.of]
-    place = _place(quarter_hour(Tweet.created), periods).label("place")
+    place = _period_start(quarter_hour(Tweet.created), periods).label("place")
     wanted = counted.tweets.with_only_columns(*of, place, func.count())
     return wanted.where(*conditions(filters, whole=True)).group_by(*of, place)
 
 
-def _place(second: ColumnElement[int], periods: Sequence[Period]) -> ColumnElement[int]:
+def _period_start(second: ColumnElement[int], periods: Sequence[Period]) -> ColumnElement[int]:
     """Return when the period begins that a second lies in: many have one length, but where clocks are changed."""
     runs = [list(run) for _, run in groupby(periods, key=lambda period: period[1] - period[0])]
     ends = [(run[0][0], run[-1][1], run[0][1] - run[0][0]) for run in runs]

@@ -19,7 +19,7 @@ from database.functions import whole_hour
 from models import Author, IdRange, Tweet
 from queries.access_paths import FEW, ON_TWEETS, AccessPath, access_paths, estimates, guesses, number
 from queries.filters import ALL, Filters, conditions, within, without
-from queries.orders import BY_ID, Columns, Order, Position
+from queries.orders import BY_ID, Columns, PagePosition, SortOrder
 
 SORTED = 3000  # what SQLite gathers: of more, enough are soon met in an order
 SECOND = timedelta(seconds=1)
@@ -32,7 +32,7 @@ class Source(NamedTuple):
     columns: Columns
 
 
-class Chosen(NamedTuple):
+class ChosenPath(NamedTuple):
     """The access path that a list is read through, None for all tweets in their order; and those whose ids are listed.
 
     `few`: so few are there that they are gathered.
@@ -44,15 +44,15 @@ class Chosen(NamedTuple):
 
 
 def source(
-    session: Session, filters: Filters, order: Order, *, after: Position | None = None, since_id: int | None = None
+    session: Session, filters: Filters, order: SortOrder, *, after: PagePosition | None = None, since_id: int | None = None
 ) -> Source:
     """Return from where the wanted tweets above `since_id` are read in this order, those that come after a position."""
-    filters = _narrowed(filters, order, after)
-    found = _found(session, filters, order)
+    filters = _narrow(filters, order, after)
+    found = _source(session, filters, order)
     return found._replace(query=found.query.where(*_id_bounds(session, filters, order, found.columns.id, after, since_id)))
 
 
-def _narrowed(filters: Filters, order: Order, after: Position | None) -> Filters:
+def _narrow(filters: Filters, order: SortOrder, after: PagePosition | None) -> Filters:
     """Narrow the filter by what the list is sorted by to what comes after a position.
 
     Of two lower bounds of a column SQLite may enter the index by the wrong one, and skip all that lies between them.
@@ -71,7 +71,7 @@ def _narrowed(filters: Filters, order: Order, after: Position | None) -> Filters
 
 
 def _id_bounds(
-    session: Session, filters: Filters, order: Order, own: Any, after: Position | None, since_id: int | None
+    session: Session, filters: Filters, order: SortOrder, own: Any, after: PagePosition | None, since_id: int | None
 ) -> Iterator[ColumnElement[bool]]:
     """Give the conditions between which ids the tweets are; PostgreSQL's tables are in parts by id."""
     lowest = [since_id + 1] if since_id is not None else []
@@ -104,55 +104,55 @@ def _hours(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield IdRange.start < int(filters.until.timestamp()) + 1
 
 
-def _found(session: Session, filters: Filters, order: Order) -> Source:
-    path, listed, few = _chosen(session, list(access_paths(session, filters)), order)
+def _source(session: Session, filters: Filters, order: SortOrder) -> Source:
+    path, listed, few = _choose(session, list(access_paths(session, filters)), order)
     left = filters
     for one in listed:
         left = without(left, one.of)
     if path is None:
         index = "NOT INDEXED" if order.column == "id" else f"INDEXED BY ix_tweets_{order.column}"
-        query = _selected(ON_TWEETS, order).where(*conditions(left), *_among(Tweet.id, listed))
+        query = _select(ON_TWEETS, order).where(*conditions(left), *_among(Tweet.id, listed))
         return Source(query.with_hint(Tweet, index, "sqlite"), ON_TWEETS)
     left = without(left, path.of)
     if path.table is Tweet:
-        query = _selected(path.columns, order).where(*path.own, *conditions(left), *_among(Tweet.id, listed))
+        query = _select(path.columns, order).where(*path.own, *conditions(left), *_among(Tweet.id, listed))
         found = Source(query.with_hint(*path.hint(order)), path.columns)
-        return found if path.gives(order) else _gathered(session, found)
+        return found if path.gives(order) else _materialized_source(session, found)
     if path.gives(order):
-        query = _selected(path.columns, order).where(*path.own, *_among(path.columns.id, listed)).with_hint(*path.hint(order))
+        query = _select(path.columns, order).where(*path.own, *_among(path.columns.id, listed)).with_hint(*path.hint(order))
         if order.column == "created":  # what is older or newer isn't skipped one by one
             query = query.where(*within(path.columns.created, filters))
             left = left._replace(since=None, until=None)
         if left != ALL:
             query = query.where(exists().where(Tweet.id == path.columns.id, *conditions(left)))
         found = Source(query, path.columns)
-        return _gathered(session, found) if few and path.guessed else found
+        return _materialized_source(session, found) if few and path.guessed else found
     if guesses(session):
-        return _looked_up(path, left, order)
+        return _lookup_source(path, left, order)
     if _has_hours(path, order) and not few:
         return _by_hours(path, filters, left, listed)
-    joined = _selected(ON_TWEETS, order).join(path.table, path.columns.id == Tweet.id)
+    joined = _select(ON_TWEETS, order).join(path.table, path.columns.id == Tweet.id)
     joined = joined.where(*path.own, *conditions(left), *_among(Tweet.id, listed)).with_hint(*path.hint(order))
     return Source(joined.with_hint(Tweet, "NOT INDEXED", "sqlite"), ON_TWEETS)
 
 
-def _chosen(session: Session, paths: Sequence[AccessPath], order: Order) -> Chosen:
+def _choose(session: Session, paths: Sequence[AccessPath], order: SortOrder) -> ChosenPath:
     """Choose the path that leads to few, or else one that gives the order, or none."""
     sorting = [path for path in paths if path.gives(order)]
     if len(paths) == 1 and sorting and not (paths[0].guessed and guesses(session)):
-        return Chosen(paths[0])
-    return _guided(session, paths, sorting) if guesses(session) else _hinted(session, paths, order)
+        return ChosenPath(paths[0])
+    return _choose_by_statistics(session, paths, sorting) if guesses(session) else _choose_by_hints(session, paths, order)
 
 
-def _guided(session: Session, paths: Sequence[AccessPath], sorting: Sequence[AccessPath]) -> Chosen:
+def _choose_by_statistics(session: Session, paths: Sequence[AccessPath], sorting: Sequence[AccessPath]) -> ChosenPath:
     """Choose for a database that chooses the indexes by itself: of a list of words it reads all until it meets enough."""
     numbers = [number(session, path) for path in paths]
     if numbers and min(numbers) <= FEW:
-        return Chosen(paths[numbers.index(min(numbers))], few=True)
-    return Chosen(min(sorting, key=lambda path: path.guessed, default=None))
+        return ChosenPath(paths[numbers.index(min(numbers))], few=True)
+    return ChosenPath(min(sorting, key=lambda path: path.guessed, default=None))
 
 
-def _hinted(session: Session, paths: Sequence[AccessPath], order: Order) -> Chosen:
+def _choose_by_hints(session: Session, paths: Sequence[AccessPath], order: SortOrder) -> ChosenPath:
     """Choose for SQLite: words before all, for asking their index about one tweet takes longer than reading the tweet."""
     found = sorted(zip(estimates(session, paths), range(len(paths)), strict=True))
     numbered = [(number, paths[at]) for number, at in found]
@@ -161,16 +161,16 @@ def _hinted(session: Session, paths: Sequence[AccessPath], order: Order) -> Chos
     sorting.sort(key=lambda each: not each[1].guessed)
     few = bool(numbered) and numbered[0][0] <= SORTED
     if not few and not sorting and len(short) < 2:
-        return Chosen(None, [] if order.column == "id" else [path for _, path in short])
+        return ChosenPath(None, [] if order.column == "id" else [path for _, path in short])
     number, chosen = numbered[0] if few else (sorting or short)[0]
-    return Chosen(chosen, [path for other, path in short if path is not chosen and other <= 10 * number], few)
+    return ChosenPath(chosen, [path for other, path in short if path is not chosen and other <= 10 * number], few)
 
 
-def _has_hours(path: AccessPath, order: Order) -> bool:
+def _has_hours(path: AccessPath, order: SortOrder) -> bool:
     return path.guessed and order.column == "created"
 
 
-def _selected(columns: Columns, order: Order) -> Select[Any]:
+def _select(columns: Columns, order: SortOrder) -> Select[Any]:
     return select(columns.id.label("id"), getattr(columns, order.column).label("value"))
 
 
@@ -186,21 +186,21 @@ def _by_hours(path: AccessPath, filters: Filters, left: Filters, listed: Sequenc
     hours come first.
     """
     words, hour = path.columns.id, IdRange.start
-    query = _selected(ON_TWEETS, Order("created")).select_from(IdRange).with_hint(IdRange, "CROSS", "sqlite")
+    query = _select(ON_TWEETS, SortOrder("created")).select_from(IdRange).with_hint(IdRange, "CROSS", "sqlite")
     query = query.join(path.table, words.between(IdRange.first_id, IdRange.last_id)).join(Tweet, Tweet.id == words)
     query = query.where(*_hours(filters), whole_hour(Tweet.created) == hour, *conditions(left), *_among(words, listed))
     return Source(query, ON_TWEETS._replace(hour=hour))
 
 
-def _looked_up(path: AccessPath, left: Filters, order: Order) -> Source:
+def _lookup_source(path: AccessPath, left: Filters, order: SortOrder) -> Source:
     """Return a source of the few tweets that a path leads to, looked up one by one: with an offset they are joined so."""
     few = path.ids.cte("few").prefix_with("MATERIALIZED")
-    theirs = _selected(ON_TWEETS, order).where(Tweet.id == few.c.id, *conditions(left))
+    theirs = _select(ON_TWEETS, order).where(Tweet.id == few.c.id, *conditions(left))
     met = theirs.correlate(few).offset(0).lateral("met")
     return Source(select(met.c.id, met.c.value).select_from(few).join(met, true()), Columns(met.c.id, met.c.value, met.c.value))
 
 
-def _gathered(session: Session, few: Source) -> Source:
+def _materialized_source(session: Session, few: Source) -> Source:
     """Return a source of few tweets, which are sorted once they are there.
 
     PostgreSQL takes no hints, and may find it cheaper to go through all tweets in their order until it has met enough of these.

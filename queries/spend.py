@@ -13,7 +13,7 @@ from models import Reservation, Spend
 TREND_DAYS = 7
 
 
-class Spent(NamedTuple):
+class PeriodSpend(NamedTuple):
     """What was bought: posts, authors, priced calls, and their price. Each object counts once a day, as X bills it."""
 
     posts: int
@@ -29,8 +29,8 @@ class Outlook(NamedTuple):
     day: date
     start: date
     end: date
-    today: Spent
-    month: Spent
+    today: PeriodSpend
+    month: PeriodSpend
     unsettled: int
     forecast: int
 
@@ -40,30 +40,30 @@ class Outlook(NamedTuple):
         return self.month.ceiling + self.unsettled
 
 
-class DaySpent(NamedTuple):
+class DaySpend(NamedTuple):
     """What a UTC day cost at most, in micro-dollars."""
 
     day: date
     ceiling: int
 
 
-def by_day(session: Session, *, start: date, end: date) -> list[DaySpent]:
+def by_day(session: Session, *, start: date, end: date) -> list[DaySpend]:
     """Return all UTC days from `start` to `end`, which is exclusive, oldest first; those on which nothing was bought with 0."""
     days = (Spend.day >= start.isoformat(), Spend.day < end.isoformat())
     rows = session.execute(select(Spend.day, func.sum(Spend.ceiling)).where(*days).group_by(Spend.day))
     found = {day: int(ceiling) for day, ceiling in rows}
     every = (start + timedelta(days=number) for number in range((end - start).days))
-    return [DaySpent(day, found.get(day.isoformat(), 0)) for day in every]
+    return [DaySpend(day, found.get(day.isoformat(), 0)) for day in every]
 
 
-def spent(session: Session, *, start: date, end: date) -> Spent:
+def spend_between(session: Session, *, start: date, end: date) -> PeriodSpend:
     """Return what was bought on the UTC days from `start` to `end`, which is exclusive."""
-    sums = [func.coalesce(func.sum(getattr(Spend, name)), 0) for name in Spent._fields]
+    sums = [func.coalesce(func.sum(getattr(Spend, name)), 0) for name in PeriodSpend._fields]
     days = (Spend.day >= start.isoformat(), Spend.day < end.isoformat())
-    return Spent._make(session.execute(select(*sums).where(*days)).one())
+    return PeriodSpend._make(session.execute(select(*sums).where(*days)).one())
 
 
-def unsettled(session: Session, *, start: date, end: date) -> int:
+def unsettled_ceiling(session: Session, *, start: date, end: date) -> int:
     """Return what requests of these days may have cost at most whose answers never came or are still to come."""
     days = and_(Reservation.day < end.isoformat(), Reservation.last >= start.isoformat())
     return session.scalar(select(func.coalesce(func.sum(Reservation.micro), 0)).where(or_(days, Reservation.in_flight))) or 0
@@ -71,13 +71,13 @@ def unsettled(session: Session, *, start: date, end: date) -> int:
 
 def outlook(session: Session, *, today: date, start: date, end: date) -> Outlook:
     """Return how a billing month stands; `end` is the first day of the next."""
-    day = spent(session, start=today, end=today + timedelta(days=1))
-    month, open_ = spent(session, start=start, end=end), unsettled(session, start=start, end=end)
+    day = spend_between(session, start=today, end=today + timedelta(days=1))
+    month, open_ = spend_between(session, start=start, end=end), unsettled_ceiling(session, start=start, end=end)
     return Outlook(today, start, end, day, month, open_, forecast(session, today=today, start=start, end=end))
 
 
 def forecast(session: Session, *, today: date, start: date, end: date) -> int:
     """Return the ceiling of the month if it goes on as in the last seven days."""
-    lately = spent(session, start=today - timedelta(days=TREND_DAYS - 1), end=today + timedelta(days=1)).ceiling
-    so_far = spent(session, start=start, end=end).ceiling + unsettled(session, start=start, end=end)
+    lately = spend_between(session, start=today - timedelta(days=TREND_DAYS - 1), end=today + timedelta(days=1)).ceiling
+    so_far = spend_between(session, start=start, end=end).ceiling + unsettled_ceiling(session, start=start, end=end)
     return so_far + lately * max(0, (end - today).days - 1) // TREND_DAYS

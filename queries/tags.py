@@ -131,7 +131,7 @@ def tracked_keys(session: Session) -> list[str]:
     return list(session.scalars(select(Tag.key).where(Tag.tracked).order_by(Tag.key)))
 
 
-def known_tag(session: Session, *, key: str) -> str | None:
+def tag_name(session: Session, *, key: str) -> str | None:
     """Return the name of the tag with this key, tracked or not; None for one that this database has never known."""
     return session.scalar(select(Tag.tag).where(Tag.key == key))
 

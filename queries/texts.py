@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from models import Hashtag, TweetHashtag
 from queries.filters import ALL, Filters
-from queries.orders import ordered
+from queries.orders import sort_parts
 from queries.sources import source
-from queries.tweets import BY_TIME, stored
+from queries.tweets import BY_TIME, tweet_count
 
 MOST_LOOKED_AT = 10_000
 
@@ -39,7 +39,7 @@ def hashtags(session: Session, filters: Filters, *, most: int, besides: Sequence
     With filters, the newest 10,000 of these tweets are looked at.
     """
     if filters == ALL:
-        rows, looked_at, whole = _counted(Hashtag.tweets), stored(session), True
+        rows, looked_at, whole = _count_words(Hashtag.tweets), tweet_count(session), True
     else:
         found = session.scalar(select(func.count()).select_from(_newest(session, filters, MOST_LOOKED_AT + 1))) or 0
         looked_at, whole = min(found, MOST_LOOKED_AT), found <= MOST_LOOKED_AT
@@ -52,7 +52,7 @@ def hashtags(session: Session, filters: Filters, *, most: int, besides: Sequence
 def _newest(session: Session, filters: Filters, most: int) -> CTE:
     """Return a table of the ids of at most `most` wanted tweets, the newest."""
     query, columns = source(session, filters, BY_TIME)
-    [by_time] = ordered(query, BY_TIME, None, columns)
+    [by_time] = sort_parts(query, BY_TIME, None, columns)
     return by_time.limit(most).cte("newest").prefix_with("MATERIALIZED")
 
 
@@ -60,8 +60,8 @@ def _of(newest: CTE) -> Select[Any]:
     """Count the tweets of a table by hashtag."""
     counts = select(TweetHashtag.hashtag_id, func.count().label("tweets")).join(newest, newest.c.id == TweetHashtag.tweet_id)
     counted = counts.group_by(TweetHashtag.hashtag_id).subquery()
-    return _counted(counted.c.tweets).join(counted, counted.c.hashtag_id == Hashtag.id)
+    return _count_words(counted.c.tweets).join(counted, counted.c.hashtag_id == Hashtag.id)
 
 
-def _counted(tweets: Any) -> Select[Any]:
+def _count_words(tweets: Any) -> Select[Any]:
     return select(Hashtag.tag, tweets).select_from(Hashtag).order_by(tweets.desc(), Hashtag.key)

@@ -18,7 +18,7 @@ from queries.periods import NONE, Period
 MOST_BUCKETS = 10_000
 
 
-class Slot(NamedTuple):
+class TimelineSlot(NamedTuple):
     """A bucket of time (UTC) and what it has of the wanted tweets; partial where a part of it isn't wanted or not over."""
 
     start: datetime
@@ -31,7 +31,7 @@ class Slot(NamedTuple):
 class Timeline(NamedTuple):
     """All buckets, oldest first; complete where no collection has left a gap in this time."""
 
-    slots: list[Slot]
+    slots: list[TimelineSlot]
     complete: bool
 
 
@@ -44,14 +44,14 @@ def timeline(session: Session, *, bucket: timedelta, zone: tzinfo, filters: Filt
 
     Where these are not given, the first and the last of the wanted tweets take their place.
     """
-    asked = _asked(filters)
+    asked = _requested_period(filters)
     first, end = _period(session, filters, asked)
     found = _buckets(zone, bucket, first, end) if first < end else []
     wanted = [(max(start, asked[0]), min(until, asked[1])) for start, until in found]
     counts = _counts(session, filters, wanted)
     now = x_now(session).timestamp()
     shown = [
-        Slot(_time(whole[0]), _time(whole[1]), *counts.get(part, NONE), part != whole or whole[1] > now)
+        TimelineSlot(_time(whole[0]), _time(whole[1]), *counts.get(part, NONE), part != whole or whole[1] > now)
         for whole, part in zip(found, wanted, strict=True)
     ]
     first, end = (wanted[0][0], wanted[-1][1]) if wanted else asked
@@ -67,7 +67,7 @@ def _buckets(zone: tzinfo, bucket: timedelta, first: int, end: int) -> list[Peri
     return found
 
 
-def _asked(filters: Filters) -> Period:
+def _requested_period(filters: Filters) -> Period:
     """Return the time that is asked for in epoch seconds, as far as calendars and zones go."""
     since = zones.FIRST if filters.since is None else int(next_second(filters.since).timestamp())
     until = zones.LAST if filters.until is None else int(next_second(filters.until).timestamp())
@@ -87,11 +87,11 @@ def _period(session: Session, filters: Filters, asked: Period) -> Period:
     return first, end
 
 
-def _counts(session: Session, filters: Filters, wanted: list[Period]) -> dict[Period, periods.Count]:
+def _counts(session: Session, filters: Filters, wanted: list[Period]) -> dict[Period, periods.PeriodCount]:
     """Count by roll-ups where all tweets of these periods are wanted, else by rows."""
     if filters._replace(since=None, until=None) == ALL:
-        return periods.rolled_up(session, wanted)
-    return periods.counted(session, wanted, conditions(filters))
+        return periods.rollup_counts(session, wanted)
+    return periods.counts_by_period(session, wanted, conditions(filters))
 
 
 def _time(second: int) -> datetime:

@@ -13,11 +13,11 @@ from alchemy import Database
 from database.functions import among
 from models import Author, Quarter, Tag, Tweet, TweetTag, Version
 from queries.filters import ALL, Filters
-from queries.lists import Wanted, batches
-from queries.orders import Order
+from queries.lists import TweetList, batches
+from queries.orders import SortOrder
 from queries.sources import source
 
-BY_TIME = Order("created", descending=True)
+BY_TIME = SortOrder("created", descending=True)
 """The order in which a period's tweets are read without the others."""
 
 
@@ -45,12 +45,12 @@ class TweetView(NamedTuple):
     versions: tuple[int, ...]
 
 
-class Views(NamedTuple):
+class TweetViews(NamedTuple):
     """Tweets as they are shown."""
 
     def rows(self, session: Session, ids: Sequence[int]) -> list[TweetView]:
         """Return the tweets with these ids, in this order; what is gone is left out."""
-        found = session.execute(_shown().where(among(Tweet.id, ids))).all()
+        found = session.execute(_view_columns().where(among(Tweet.id, ids))).all()
         by_id = {view.id: view for view in _with_belongings(session, found, sparse=True)}
         return [by_id[own] for own in ids if own in by_id]
 
@@ -60,7 +60,7 @@ class Views(NamedTuple):
         return _with_belongings(session, found, sparse=False), found[-1].id if found else None
 
 
-class Ids(NamedTuple):
+class TweetIds(NamedTuple):
     """Tweets as their ids alone."""
 
     def rows(self, _session: Session, ids: Sequence[int]) -> list[int]:
@@ -75,18 +75,18 @@ class Ids(NamedTuple):
 
 def in_batches(database: Database, *, filters: Filters = ALL, most: int = 500) -> Iterator[list[TweetView]]:
     """Give the wanted tweets, oldest id first, in batches; raises TweetsReplaced."""
-    return batches(database, Wanted(filters), Views(), most=most)
+    return batches(database, TweetList(filters), TweetViews(), most=most)
 
 
-def stored(session: Session) -> int:
+def tweet_count(session: Session) -> int:
     """Return how many tweets there are."""
     return session.scalar(select(func.coalesce(func.sum(Quarter.tweets), 0))) or 0
 
 
-def found(session: Session, filters: Filters, *, most: int) -> int:
+def matching_count(session: Session, filters: Filters, *, most: int) -> int:
     """Return how many tweets the filters let through; `most` where they are as many or more, for no more are counted."""
     if filters == ALL:
-        return min(stored(session), most)
+        return min(tweet_count(session), most)
     some = source(session, filters, BY_TIME).query.limit(most).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 
@@ -94,7 +94,7 @@ def found(session: Session, filters: Filters, *, most: int) -> int:
 def tweet(session: Session, tweet_id: int) -> TweetView | None:
     """Return the tweet that has a version with this id."""
     first = session.scalar(select(Version.tweet_id).where(Version.id == tweet_id)) or tweet_id
-    return next(iter(Views().rows(session, [first])), None)
+    return next(iter(TweetViews().rows(session, [first])), None)
 
 
 Belonging = dict[int, list[int]]
@@ -137,13 +137,13 @@ def _belonging(tweet_id: InstrumentedAttribute[int], value: InstrumentedAttribut
     return ask
 
 
-def _shown() -> Select[Any]:
+def _view_columns() -> Select[Any]:
     shown = (Tweet.id, Tweet.text, Tweet.created, Tweet.lang, Tweet.country, Tweet.country_code, Tweet.author_id)
     author = (Author.name, Author.username, Tweet.followers, Author.observed)
     columns: list[Any] = [*shown, *author, Tweet.rash_id, Tweet.version]
     return select(*columns).outerjoin(Author, Author.id == Tweet.author_id)
 
 
-_RUN = _shown().where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
+_RUN = _view_columns().where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
 _links = _belonging(TweetTag.tweet_id, TweetTag.tag_id)
 _later = _belonging(Version.tweet_id, Version.id)

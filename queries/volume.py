@@ -9,13 +9,13 @@ from typing import NamedTuple
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
-from models import Count, Tag, TagHour
+from models import HourlyCount, Tag, TagHour
 
 HOUR_S = 3600
 LATELY = timedelta(days=7)
 
 
-class Bucket(NamedTuple):
+class VolumeBucket(NamedTuple):
     """A stretch of time (UTC) of a tag; `counted` is None where X was never asked, `partial` where that holds for a part."""
 
     tag: str
@@ -45,19 +45,21 @@ def whole(since: datetime, until: datetime, bucket: timedelta) -> tuple[datetime
     return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(end, UTC)
 
 
-def volume(session: Session, *, tag_ids: Sequence[int], since: datetime, until: datetime, bucket: timedelta) -> list[Bucket]:
+def volume(
+    session: Session, *, tag_ids: Sequence[int], since: datetime, until: datetime, bucket: timedelta
+) -> list[VolumeBucket]:
     """Return all buckets of these tags that overlap the time from `since` to `until`, tags in the order given, oldest first."""
     seconds = int(bucket.total_seconds())
     first, end = (int(bound.timestamp()) for bound in whole(since, until, bucket))
     names = {row.id: row.tag for row in session.execute(select(Tag.id, Tag.tag).where(Tag.id.in_(tag_ids)))}
     found = []
     for tag_id in tag_ids:
-        counted, stored = _counted(session, tag_id, first, end), _stored(session, tag_id, first, end)
+        counted, stored = _posts_counted(session, tag_id, first, end), _tweets_stored(session, tag_id, first, end)
         for start in range(first, end, seconds):
             hours = range(start, start + seconds, HOUR_S)
             asked = [counted[hour] for hour in hours if hour in counted]
             found.append(
-                Bucket(
+                VolumeBucket(
                     names[tag_id],
                     datetime.fromtimestamp(start, UTC),
                     datetime.fromtimestamp(start + seconds, UTC),
@@ -73,11 +75,11 @@ def shares(session: Session, *, since: datetime, until: datetime) -> dict[int, S
     """Return by tag id what X counted of the hours that begin in this time, and what is stored of these hours."""
     stored = func.coalesce(func.sum(TagHour.tweets), 0)
     rows = (
-        select(Count.tag_id, func.sum(Count.counted), stored)
-        .join(Tag, _ON_ITS_TERMS)
-        .outerjoin(TagHour, (TagHour.tag_id == Count.tag_id) & (TagHour.start == Count.start))
-        .where(Count.start >= int(since.timestamp()), Count.start < int(until.timestamp()))
-        .group_by(Count.tag_id)
+        select(HourlyCount.tag_id, func.sum(HourlyCount.counted), stored)
+        .join(Tag, _BY_CURRENT_RULES)
+        .outerjoin(TagHour, (TagHour.tag_id == HourlyCount.tag_id) & (TagHour.start == HourlyCount.start))
+        .where(HourlyCount.start >= int(since.timestamp()), HourlyCount.start < int(until.timestamp()))
+        .group_by(HourlyCount.tag_id)
     )
     return {tag_id: Share(counted, kept) for tag_id, counted, kept in session.execute(rows)}
 
@@ -101,10 +103,10 @@ def total(found: Mapping[int, Share]) -> Share:
     return Share(sum(one.counted for one in found.values()), sum(one.stored for one in found.values()))
 
 
-def expected(session: Session, tag_id: int, *, since: datetime, until: datetime, usual: float) -> float:
+def expected_posts(session: Session, tag_id: int, *, since: datetime, until: datetime, usual: float) -> float:
     """Return how many posts of a tag there were from `since` to `until`, if hours that X did not count had `usual` many."""
     first = int(since.timestamp()) // HOUR_S * HOUR_S
-    counted, posts = _counted(session, tag_id, first, int(until.timestamp()) + 1), 0.0
+    counted, posts = _posts_counted(session, tag_id, first, int(until.timestamp()) + 1), 0.0
     for start in range(first, int(until.timestamp()) + 1, HOUR_S):
         within = min(start + HOUR_S, until.timestamp()) - max(start, since.timestamp())
         posts += counted.get(start, usual) * max(0.0, within) / HOUR_S
@@ -113,17 +115,17 @@ def expected(session: Session, tag_id: int, *, since: datetime, until: datetime,
 
 def usual(session: Session, tag_id: int, *, since: datetime, until: datetime) -> float | None:
     """Return how many posts of a tag there were an hour, by what X counted of this time; None where it did not."""
-    counted = _counted(session, tag_id, int(since.timestamp()), int(until.timestamp()))
+    counted = _posts_counted(session, tag_id, int(since.timestamp()), int(until.timestamp()))
     return sum(counted.values()) / len(counted) if counted else None
 
 
-def _counted(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
+def _posts_counted(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
     """Return what X counted on the tag's terms in the hours that begin in this time."""
-    rows = select(Count.start, Count.counted).join(Tag, _ON_ITS_TERMS)
-    return _hours(session, rows.where(Count.tag_id == tag_id, Count.start >= first, Count.start < end))
+    rows = select(HourlyCount.start, HourlyCount.counted).join(Tag, _BY_CURRENT_RULES)
+    return _hours(session, rows.where(HourlyCount.tag_id == tag_id, HourlyCount.start >= first, HourlyCount.start < end))
 
 
-def _stored(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
+def _tweets_stored(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
     rows = select(TagHour.start, TagHour.tweets)
     return _hours(session, rows.where(TagHour.tag_id == tag_id, TagHour.start >= first, TagHour.start < end))
 
@@ -132,4 +134,4 @@ def _hours(session: Session, rows: Select[int, int]) -> dict[int, int]:
     return {hour: posts for hour, posts in session.execute(rows)}  # noqa: C416 (a dict of rows)
 
 
-_ON_ITS_TERMS = and_(Tag.id == Count.tag_id, Tag.terms == Count.terms)
+_BY_CURRENT_RULES = and_(Tag.id == HourlyCount.tag_id, Tag.terms == HourlyCount.terms)

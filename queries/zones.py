@@ -19,7 +19,7 @@ FIRST = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())  # calendars and zones en
 LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
 
 
-class Stretch(NamedTuple):
+class OffsetPeriod(NamedTuple):
     """A half-open stretch of time in which a zone keeps one offset from UTC, in seconds."""
 
     first: int
@@ -27,15 +27,15 @@ class Stretch(NamedTuple):
     offset: int
 
 
-def stretches(zone: tzinfo, first: int, end: int) -> Iterator[Stretch]:
+def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]:
     """Give the stretches of one offset between two times, oldest first."""
     begin = first
     for year in range(_year(first), _year(end) + 1):
         for change in _changes(zone, year):
             if begin < change < end:
-                yield Stretch(begin, change, _offset(zone, begin))
+                yield OffsetPeriod(begin, change, _offset(zone, begin))
                 begin = change
-    yield Stretch(begin, end, _offset(zone, begin))
+    yield OffsetPeriod(begin, end, _offset(zone, begin))
 
 
 def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[tuple[int, int]]:
@@ -53,7 +53,7 @@ def _quarters(_zone: tzinfo, first: int, end: int) -> Iterator[int]:
 
 
 def _hours(zone: tzinfo, first: int, end: int) -> Iterator[int]:
-    for stretch in stretches(zone, first, end):
+    for stretch in offset_periods(zone, first, end):
         yield stretch.first
         local = (stretch.first + stretch.offset) // HOUR_S * HOUR_S
         yield from range(local + HOUR_S - stretch.offset, stretch.end, HOUR_S)
@@ -61,7 +61,7 @@ def _hours(zone: tzinfo, first: int, end: int) -> Iterator[int]:
 
 def _days(zone: tzinfo, first: int, end: int) -> Iterator[int]:
     shown = first // DAY_S - 2
-    for stretch in stretches(zone, first, end):
+    for stretch in offset_periods(zone, first, end):
         date, last = ((second + stretch.offset) // DAY_S for second in (stretch.first, stretch.end - 1))
         if date > shown:
             yield stretch.first

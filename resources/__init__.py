@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from collector.jobs.upkeep import Upkeep
+from collector.jobs.upkeep import JobRunner
 from collector.runs.collector import Collector
 from resources.api import ProblemApi
 from resources.authors import AuthorResource, AuthorsResource
@@ -40,7 +40,7 @@ SNAPSHOTS = {
 }
 
 
-def register(app: Flask, collector: Collector, upkeep: Upkeep, metrics: HttpMetrics, snapshots: Snapshots) -> None:
+def register(app: Flask, collector: Collector, upkeep: JobRunner, metrics: HttpMetrics, snapshots: Snapshots) -> None:
     """Give the app all routes of the API."""
     handle_errors(app)
     api = ProblemApi(app)

@@ -17,8 +17,8 @@ from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from schemas.arguments import NoArguments
-from schemas.given import given, refuse_body
-from schemas.openapi.answers import Answers, Body, answered
+from schemas.given import load_arguments, refuse_body
+from schemas.openapi.answers import Answers, DocumentedBody, answers
 from security.scopes import CHANGING
 
 READS = ("GET", "HEAD")
@@ -35,7 +35,7 @@ class ProblemApi(Api):
         response = current_app.response_class(orjson.dumps(data), code, mimetype="application/json")
         response.headers.extend(headers or {})
         response.headers["Cache-Control"] = "private, no-cache"
-        return tagged(response) if code == HTTPStatus.OK and request.method in READS else response
+        return with_etag(response) if code == HTTPStatus.OK and request.method in READS else response
 
 
 class MonitorResource(Resource):
@@ -48,36 +48,36 @@ class MonitorResource(Resource):
     late: ClassVar[bool] = False  # whether GET asks for its parameters itself
     accepts: tuple[str, ...] = MEANS_JSON
     gives: tuple[str, ...] = ("application/json",)
-    answers: Answers = answered()
-    bodies: Mapping[str, Body] = MappingProxyType({})
+    answers: Answers = answers()
+    bodies: Mapping[str, DocumentedBody] = MappingProxyType({})
     changes: ClassVar[Set[str]] = CHANGING  # the methods that change state
 
-    def _prepared(method: Callable[..., Any]) -> Callable[..., Any]:
+    def _prepare(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
-            if not _accepted(resource.accepts):
+            if not _accepts(resource.accepts):
                 raise NotAcceptable(f"this resource is given as {', '.join(resource.gives)}")
             resource.check_body()
-            parameters = {} if resource.late and request.method in READS else resource.parsed()
+            parameters = {} if resource.late and request.method in READS else resource.parse_arguments()
             return method(*args, **kwargs, **parameters)
 
         return call
 
-    def parsed(self) -> dict[str, Any]:
+    def parse_arguments(self) -> dict[str, Any]:
         """Return the request's parameters; raises BadInput."""
         schema = self.arguments if request.method in READS else NoArguments
-        return given(schema(), request.args)
+        return load_arguments(schema(), request.args)
 
     def check_body(self) -> None:
         """Raise BadInput for a body that a method that changes something takes none of."""
         if request.method in self.changes and request.method.lower() not in self.bodies:
             refuse_body(request.get_data())
 
-    method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepared]
+    method_decorators: ClassVar[list[Callable[..., Any]]] = [_prepare]
 
 
-def tagged(response: Response) -> Response:
+def with_etag(response: Response) -> Response:
     """Return a read's answer with an ETag of its body, or 304 where the client has it."""
     response.set_etag(blake2b(response.get_data(), digest_size=12).hexdigest(), weak=True)
     response.make_conditional(request)
@@ -91,7 +91,7 @@ def no_content(status: int = 204) -> Response:
     return response
 
 
-def _accepted(kinds: Sequence[str]) -> bool:
+def _accepts(kinds: Sequence[str]) -> bool:
     """Tell whether the client takes one of these media types; parameters such as a version do not matter."""
     asked = [value.partition(";")[0].strip() for value, quality in request.accept_mimetypes if quality > 0]
     return not request.accept_mimetypes or any(fnmatchcase(kind, pattern) for kind in kinds for pattern in asked)

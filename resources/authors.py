@@ -12,15 +12,15 @@ from werkzeug.exceptions import NotFound
 from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury_author
-from queries.authors import FOLLOWERS, AuthorPlace, author_page
+from queries.authors import FOLLOWERS, AuthorPosition, author_page
 from queries.filters import Filters
 from resources.api import MonitorResource
 from resources.pages import following, link
-from resources.snapshots import Body, SnapshotResource
+from resources.snapshots import SnapshotBody, SnapshotResource
 from schemas import rows
 from schemas.arguments import AuthorArguments
 from schemas.cursors import began
-from schemas.openapi.answers import Answer, answered, reads
+from schemas.openapi.answers import DocumentedAnswer, answers, reads
 from schemas.shapes.tweets import AUTHORS, DELETED
 from text import usernames
 
@@ -34,7 +34,7 @@ class AuthorsResource(SnapshotResource):
     """The authors of the tweets that the filters let through, most followed first, a page at a time."""
 
     arguments = AuthorArguments
-    answers = answered(get=reads(AUTHORS, "A page of authors", headers=("Link",)))
+    answers = answers(get=reads(AUTHORS, "A page of authors", headers=("Link",)))
 
     def read(
         self, session: Session, *, filters: Filters, sort: str = FOLLOWERS, limit: int = PAGE, cursor: str | None = None
@@ -42,16 +42,21 @@ class AuthorsResource(SnapshotResource):
         """List the authors of stored tweets."""
         name = f"authors {sort} {filters}"
         values = began(session, name, cursor)
-        after = AuthorPlace(*values) if values else None
+        after = AuthorPosition(*values) if values else None
         page = author_page(session, filters, sort=sort, after=after, most=limit)
         path = following(session, name, page.last) if page.last else None
-        return Body(orjson.dumps({**rows.authors(page.authors), "next": path}), headers=link(path))
+        return SnapshotBody(orjson.dumps({**rows.authors(page.authors), "next": path}), headers=link(path))
 
 
 class AuthorResource(MonitorResource):
     """Everybody stored under a username. DELETE removes them and all their tweets for good."""
 
-    answers = answered(delete=[Answer(200, "They are gone", DELETED), Answer(409, "A copy of the database is being put back")])
+    answers = answers(
+        delete=[
+            DocumentedAnswer(200, "They are gone", DELETED),
+            DocumentedAnswer(409, "A copy of the database is being put back"),
+        ]
+    )
 
     def __init__(self, collector: Collector) -> None:
         self._database = collector.database

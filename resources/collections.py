@@ -13,7 +13,7 @@ from resources.pages import following, link
 from schemas import rows
 from schemas.arguments import CollectionArguments
 from schemas.cursors import began
-from schemas.openapi.answers import Answer, answered, reads
+from schemas.openapi.answers import DocumentedAnswer, answers, reads
 from schemas.shapes import collections as shapes
 
 PAGE = 100
@@ -32,11 +32,11 @@ class CollectionsResource(MonitorResource):
     """All collections, newest first. POST starts one; it needs no body."""
 
     arguments = CollectionArguments
-    answers = answered(
+    answers = answers(
         get=reads(shapes.COLLECTIONS, "A page of collections", headers=("Link",)),
         post=[
-            Answer(202, "It has begun", shapes.COLLECTION, ("Location",)),
-            Answer(409, "Another collection runs", headers=("Location",)),
+            DocumentedAnswer(202, "It has begun", shapes.COLLECTION, ("Location",)),
+            DocumentedAnswer(409, "Another collection runs", headers=("Location",)),
         ],
     )
 
@@ -63,7 +63,7 @@ class CollectionsResource(MonitorResource):
 class CollectionResource(MonitorResource):
     """One run over the tracked tags, running or over."""
 
-    answers = answered(get=reads(shapes.COLLECTION, "The collection"))
+    answers = answers(get=reads(shapes.COLLECTION, "The collection"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

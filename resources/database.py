@@ -11,19 +11,19 @@ from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
 from schemas import rows
-from schemas.openapi.answers import Answer, answered
+from schemas.openapi.answers import DocumentedAnswer, answers
 from schemas.shapes import collections as shapes
 from security.scopes import CHANGING
 
 log = logging.getLogger(__name__)
 
 LONGEST_ANSWER_S = 60
-RUNNING = Answer(409, "A collection runs", headers=("Location",))
+RUNNING = DocumentedAnswer(409, "A collection runs", headers=("Location",))
 COLLECTED = [
-    Answer(200, "At least one tag was collected", shapes.RESTORED),
-    Answer(202, "The collection goes on", shapes.RESTORED, ("Location",)),
+    DocumentedAnswer(200, "At least one tag was collected", shapes.RESTORED),
+    DocumentedAnswer(202, "The collection goes on", shapes.RESTORED, ("Location",)),
     RUNNING,
-    Answer(503, "No tag was collected, or X can't be asked: `collection` says why", headers=("Retry-After",)),
+    DocumentedAnswer(503, "No tag was collected, or X can't be asked: `collection` says why", headers=("Retry-After",)),
 ]
 
 
@@ -31,7 +31,7 @@ class DatabaseResource(MonitorResource):
     """The stored tweets as a whole."""
 
     changes = CHANGING | {"GET"}
-    answers = answered(get=COLLECTED, post=COLLECTED, delete=[Answer(200, "It is empty", shapes.DROPPED), RUNNING])
+    answers = answers(get=COLLECTED, post=COLLECTED, delete=[DocumentedAnswer(200, "It is empty", shapes.DROPPED), RUNNING])
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -47,7 +47,7 @@ class DatabaseResource(MonitorResource):
         except TimeoutError:
             shown = {"message": "the collection goes on", "collection": collection_json(self._collector, started.run_id)}
             return shown, 202, {"Location": f"/collections/{started.run_id}"}
-        return self._ended(rows.collection(view))
+        return self._answer(rows.collection(view))
 
     post = get
 
@@ -60,7 +60,7 @@ class DatabaseResource(MonitorResource):
         log.info("database has been dropped", extra={"status": "success", "code": 200, "backup": name})
         return {"message": "database has been dropped", "backup": name}
 
-    def _ended(self, collection: dict[str, Any]) -> Any:
+    def _answer(self, collection: dict[str, Any]) -> Any:
         if any(tag["state"] == "done" for tag in collection["tags"]):
             log.info("database has been restored", extra={"status": "success", "code": 200, "collection": collection["id"]})
             return {"message": "database has been restored", "collection": collection}

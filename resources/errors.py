@@ -16,7 +16,7 @@ from collector.runs.collector import CollectionRunning, NothingTracked
 from collector.sources import SourceRefused
 from queries.batches import TweetsReplaced
 from resources.streams import TooManyStreams
-from schemas.problems import MEDIA_TYPE, BadInput, Fault, problem
+from schemas.problems import MEDIA_TYPE, BadInput, ParameterError, problem
 from telemetry.requests import request_id
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(SourceRefused, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(NothingTracked, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(CollectionRunning, _running)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, _internal_error)
     app.after_request(_told_when_to_try_again)
 
 
@@ -52,7 +52,7 @@ def problem_response(
     detail: str,
     *,
     headers: Mapping[str, str] | None = None,
-    errors: Sequence[Fault] = (),
+    errors: Sequence[ParameterError] = (),
     more: dict[str, Any] | None = None,
 ) -> Response:
     """Return an error as application/problem+json."""
@@ -97,6 +97,6 @@ def _running(error: CollectionRunning) -> Response:
     return problem_response(409, str(error), headers=location)
 
 
-def _unexpected(error: Exception) -> Response:
+def _internal_error(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
     return problem_response(500, "an error that nobody expected; the log has it under this request_id")

@@ -11,7 +11,7 @@ from queries.filters import Filters
 from resources.snapshots import SnapshotResource
 from schemas import rows
 from schemas.arguments import FacetArguments
-from schemas.openapi.answers import answered, reads
+from schemas.openapi.answers import answers, reads
 from schemas.shapes.tweets import FACETS
 
 
@@ -19,7 +19,7 @@ class FacetsResource(SnapshotResource):
     """All values of one facet, and the share of the tweets that have none."""
 
     arguments = FacetArguments
-    answers = answered(get=reads(FACETS, "The values"))
+    answers = answers(get=reads(FACETS, "The values"))
 
     def read(self, session: Session, *, by: str, filters: Filters) -> Any:
         """Count tweets by language, country, tag or author."""

@@ -9,12 +9,12 @@ from flask import request
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from middleware.answer import ALWAYS, REPEAT
-from queries.chores import ChoreView, chores
+from queries.chores import JobView, job_states
 from queries.collections import CollectionView, latest
-from queries.figures import Schedule, refused, schedule
-from queries.tweets import Views
+from queries.figures import ScheduleState, current_refusals, schedule
+from queries.tweets import TweetViews
 from resources.api import MonitorResource
-from schemas.openapi.answers import answered, reads
+from schemas.openapi.answers import answers, reads
 from schemas.shapes.service import ALIVE, READY
 from schemas.times import rfc3339
 
@@ -24,7 +24,7 @@ WORDS = {REAL: "real", EMULATOR: "invented"}
 class LivezResource(MonitorResource):
     """200 while the process answers."""
 
-    answers = answered(get=reads(ALIVE, "It is alive"))
+    answers = answers(get=reads(ALIVE, "It is alive"))
 
     def get(self) -> Any:
         """Tell that the process is alive."""
@@ -35,7 +35,7 @@ class LivezResource(MonitorResource):
 class ReadyzResource(MonitorResource):
     """200 once the database is migrated and reads answer, also while X refuses the credentials."""
 
-    answers = answered(get=reads(READY, "It is ready"))
+    answers = answers(get=reads(READY, "It is ready"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -43,16 +43,16 @@ class ReadyzResource(MonitorResource):
     def get(self) -> Any:
         """Tell whether requests can be served."""
         with self._collector.database.reading() as session:
-            Views().run(session, after=-1, most=1)
+            TweetViews().run(session, after=-1, most=1)
             last, source = latest(session), source_of(session)
-            kept, refusals, done = schedule(session), refused(session), chores(session)
+            kept, refusals, done = schedule(session), current_refusals(session), job_states(session)
         return {
             "status": "ready",
             "read_only": self._collector.read_only,
             "x": self._x(source),
             "tweets": WORDS.get(source or ""),
-            "last_collection": _shown(last),
-            "schedule": _kept(kept),
+            "last_collection": _collection_json(last),
+            "schedule": _schedule_json(kept),
             "chores": {chore.name: _done(chore) for chore in done},
             "refused_by_x": sorted(refusals) or None,
         }
@@ -65,15 +65,15 @@ class ReadyzResource(MonitorResource):
         return "emulator" if asked == EMULATOR else "X"
 
 
-def _shown(view: CollectionView | None) -> dict[str, Any] | None:
+def _collection_json(view: CollectionView | None) -> dict[str, Any] | None:
     if view is None:
         return None
     return {"id": view.id, "state": view.state, "started": rfc3339(view.started), "error": view.error}
 
 
-def _done(chore: ChoreView) -> dict[str, Any]:
+def _done(chore: JobView) -> dict[str, Any]:
     return {"began": rfc3339(chore.began), "succeeded": rfc3339(chore.succeeded), "error": chore.error}
 
 
-def _kept(kept: Schedule | None) -> dict[str, Any] | None:
+def _schedule_json(kept: ScheduleState | None) -> dict[str, Any] | None:
     return {"every_seconds": kept.every, "next": rfc3339(kept.due), "kept": kept.kept} if kept else None

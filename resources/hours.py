@@ -12,7 +12,7 @@ from queries.hours import per_hour
 from resources.snapshots import SnapshotResource
 from schemas import rows
 from schemas.arguments import HourArguments
-from schemas.openapi.answers import answered, reads
+from schemas.openapi.answers import answers, reads
 from schemas.shapes import tweets as shapes
 
 
@@ -20,7 +20,7 @@ class HoursResource(SnapshotResource):
     """All 24 hours of the day, in UTC or the zone asked for, of all tweets or those that the filters let through."""
 
     arguments = HourArguments
-    answers = answered(get=reads(shapes.HOURS, "The hours"))
+    answers = answers(get=reads(shapes.HOURS, "The hours"))
 
     def read(self, session: Session, *, filters: Filters, tz: ZoneInfo) -> Any:
         """Count tweets by the hour of the day."""

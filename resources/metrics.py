@@ -16,20 +16,20 @@ from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
 from collector.backups.rotation import newest as newest_copy
-from collector.jobs.upkeep import Upkeep
+from collector.jobs.upkeep import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
-from queries.chores import ChoreView, chores
-from queries.figures import ServiceFigures, service_figures
+from queries.chores import JobView, job_states
+from queries.figures import ServiceMetrics, service_metrics
 from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
-from schemas.openapi.answers import Answer, answered
+from schemas.openapi.answers import DocumentedAnswer, answers
 from schemas.rows import MICRO
 from schemas.shapes.service import PLAIN
 from settings import VERSION
-from telemetry.metrics import HttpMetrics, scraped
+from telemetry.metrics import HttpMetrics, scrape_registry
 
 PREFIX = "twitterapi"
 LEVEL = 5
@@ -40,15 +40,15 @@ class MetricsResource(MonitorResource):
 
     accepts = ("text/plain", "application/openmetrics-text", "text/html")
     gives = ("text/plain", "application/openmetrics-text")
-    answers = answered(get=[Answer(200, "The metrics", PLAIN)])
+    answers = answers(get=[DocumentedAnswer(200, "The metrics", PLAIN)])
 
-    def __init__(self, collector: Collector, upkeep: Upkeep, http: HttpMetrics) -> None:
-        self._figures, self._http = DatabaseFigures(collector, upkeep), http
+    def __init__(self, collector: Collector, upkeep: JobRunner, http: HttpMetrics) -> None:
+        self._figures, self._http = DatabaseCollector(collector, upkeep), http
 
     def get(self) -> Any:
         """Give the metrics of this service, for Prometheus."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        body = encode(scraped(self._http.registry, [self._figures]))
+        body = encode(scrape_registry(self._http.registry, [self._figures]))
         response = Response(body, content_type=content_type, headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"})
         if request.accept_encodings.quality("gzip") > 0:
             response.set_data(gzip.compress(body, LEVEL, mtime=0))
@@ -56,10 +56,10 @@ class MetricsResource(MonitorResource):
         return response
 
 
-class DatabaseFigures:
+class DatabaseCollector:
     """Figures read from the database at scrape, right whichever process collects; none while it can't be read."""
 
-    def __init__(self, collector: Collector, upkeep: Upkeep) -> None:
+    def __init__(self, collector: Collector, upkeep: JobRunner) -> None:
         self._collector, self._upkeep, self._database = collector, upkeep, collector.database
 
     def collect(self) -> Iterator[Metric]:
@@ -70,27 +70,31 @@ class DatabaseFigures:
         yield info
         try:
             with self._database.reading() as session:
-                figures, money = service_figures(session), self._collector.outlook(session)
-                done, compared, covered = chores(session), newest(session), tracked_coverage(session)
-                planned = self._upkeep.planned(session)
+                figures, money = service_metrics(session), self._collector.outlook(session)
+                done, compared, covered = job_states(session), newest(session), tracked_coverage(session)
+                planned_intervals = self._upkeep.planned_intervals(session)
             size = self._database.size
         except DatabaseUnavailable:
             return
-        yield _labelled(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
+        yield _labelled_metric(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", figures.tweets)
         outcomes = dict.fromkeys(KINDS, 0) | dict(figures.x_requests)
-        yield _labelled(CounterMetricFamily, "x_requests", "Requests to X by outcome", "outcome", outcomes)
-        yield _labelled(CounterMetricFamily, "collections", "Collections that have ended", "state", figures.collections)
+        yield _labelled_metric(CounterMetricFamily, "x_requests", "Requests to X by outcome", "outcome", outcomes)
+        yield _labelled_metric(CounterMetricFamily, "collections", "Collections that have ended", "state", figures.collections)
         lost = figures.gaps_expired
-        yield _labelled(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
-        yield _labelled(GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost)
-        yield _labelled(GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered)
-        yield from _chores(done, planned)
+        yield _labelled_metric(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", figures.gaps)
+        yield _labelled_metric(
+            GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost
+        )
+        yield _labelled_metric(
+            GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered
+        )
+        yield from _job_metrics(done, planned_intervals)
         if compared:
             yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
         yield _spend(money)
         yield from self._plain(figures, money, size)
 
-    def _plain(self, figures: ServiceFigures, money: Outlook, size: int) -> Iterator[Metric]:
+    def _plain(self, figures: ServiceMetrics, money: Outlook, size: int) -> Iterator[Metric]:
         success = figures.last_success.timestamp() if figures.last_success else 0
         copy = newest_copy(self._database)
         budget, kept = self._collector.order.billing.budget, figures.schedule
@@ -117,20 +121,20 @@ class DatabaseFigures:
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value=value)
 
 
-def _chores(done: Sequence[ChoreView], planned: Mapping[str, timedelta]) -> Iterator[Metric]:
+def _job_metrics(done: Sequence[JobView], planned: Mapping[str, timedelta]) -> Iterator[Metric]:
     """Give the chores that are planned, with 0 where they were never done, and those that were done."""
     succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
-    failed = {chore.name: float(chore.failed) for chore in done}
+    has_failed = {chore.name: float(chore.has_failed) for chore in done}
     metrics = {
         "chore_interval_seconds": (
             "How often a chore is done",
             {name: every.total_seconds() for name, every in planned.items()},
         ),
         "chore_last_success_timestamp_seconds": ("When a chore was last done", dict.fromkeys(planned, 0.0) | succeeded),
-        "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(planned, 0.0) | failed),
+        "chore_failed": ("Whether a chore could not be done the last time", dict.fromkeys(planned, 0.0) | has_failed),
     }
     for name, (meaning, values) in metrics.items():
-        yield _labelled(GaugeMetricFamily, name, meaning, "chore", values)
+        yield _labelled_metric(GaugeMetricFamily, name, meaning, "chore", values)
 
 
 def _spend(money: Outlook) -> Metric:
@@ -141,7 +145,7 @@ def _spend(money: Outlook) -> Metric:
     return spend
 
 
-def _labelled(family: Any, name: str, meaning: str, label: str, values: Any) -> Metric:
+def _labelled_metric(family: Any, name: str, meaning: str, label: str, values: Any) -> Metric:
     metric: Metric = family(f"{PREFIX}_{name}", meaning, labels=[label])
     for key, value in values.items():
         metric.add_metric([key], value)  # type: ignore[attr-defined]

@@ -13,18 +13,18 @@ from werkzeug.routing import Rule
 from werkzeug.routing.converters import NumberConverter
 
 from middleware.answer import REPEAT, Repeat
-from resources.api import MonitorResource, tagged
+from resources.api import MonitorResource, with_etag
 from schemas.arguments import NoArguments
-from schemas.openapi.answers import answered, reads
+from schemas.openapi.answers import answers, reads
 from schemas.openapi.document import document
 from schemas.openapi.operations import Operation
 from schemas.shapes.parts import Schema
 from schemas.shapes.service import DOCUMENT
-from security.door import Door
+from security.door import Guard
 from security.scopes import is_open
 from settings import VERSION
 
-PLACE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+PATH_PARAMETER = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 TOKEN: dict[str, list[str]] = {"token": []}
 METHODS = ("get", "put", "post", "delete", "patch")
 
@@ -32,27 +32,27 @@ METHODS = ("get", "put", "post", "delete", "patch")
 class OpenApiResource(MonitorResource):
     """What the service takes and answers, from the declarations that validate the requests."""
 
-    answers = answered(get=reads(DOCUMENT, "The document"))
+    answers = answers(get=reads(DOCUMENT, "The document"))
 
     def get(self) -> Any:
         """Describe this API in OpenAPI 3.1."""
         known: dict[bool, bytes] = current_app.extensions.setdefault("openapi", {})
         tokens = current_app.extensions["door"].tokens
-        if tokens.required not in known:
-            known[tokens.required] = orjson.dumps(described(current_app))
-        body = known[tokens.required]
-        request.environ[REPEAT] = Repeat(tokens.required, lambda: tokens.required)
-        return tagged(Response(body, mimetype="application/json", headers={"Cache-Control": "private, no-cache"}))
+        if tokens.are_required not in known:
+            known[tokens.are_required] = orjson.dumps(document_of(current_app))
+        body = known[tokens.are_required]
+        request.environ[REPEAT] = Repeat(tokens.are_required, lambda: tokens.are_required)
+        return with_etag(Response(body, mimetype="application/json", headers={"Cache-Control": "private, no-cache"}))
 
 
-def described(app: Flask) -> dict[str, Any]:
+def document_of(app: Flask) -> dict[str, Any]:
     """Return the document of an app's routes; raises Undescribed for one that nothing describes."""
     return document(operations(app), version=VERSION)
 
 
 def operations(app: Flask) -> Iterator[Operation]:
     """Give the operations of an app's resources, by path."""
-    required = _token_required(app)
+    required = _is_token_required(app)
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         resource = getattr(app.view_functions[rule.endpoint], "view_class", None)
         if resource and issubclass(resource, MonitorResource):
@@ -62,16 +62,16 @@ def operations(app: Flask) -> Iterator[Operation]:
 
 
 def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, required: bool) -> Operation:
-    words, _, more = _said(resource, method).partition("\n")
+    words, _, more = _description(resource, method).partition("\n")
     return Operation(
-        path=PLACE.sub(r"{\1}", rule.rule),
+        path=PATH_PARAMETER.sub(r"{\1}", rule.rule),
         method=method,
         name=method + resource.__name__.removesuffix("Resource"),
         noun=resource.__module__.rpartition(".")[2],
         about=inspect.getdoc(inspect.getmodule(resource)) or "",
         words=words.removesuffix("."),
         more=more.strip() or inspect.getdoc(resource) or "",
-        places={name: _bounds(converter) for name, converter in rule._converters.items()},
+        path_parameters={name: _bounds(converter) for name, converter in rule._converters.items()},
         arguments=resource.arguments if method == "get" else NoArguments,
         gives=resource.gives,
         answers=resource.answers.get(method, ()),
@@ -80,12 +80,12 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
     )
 
 
-def _token_required(app: Flask) -> bool:
-    door: Door = app.extensions["door"]
-    return door.tokens.required
+def _is_token_required(app: Flask) -> bool:
+    door: Guard = app.extensions["door"]
+    return door.tokens.are_required
 
 
-def _said(resource: type[MonitorResource], method: str) -> str:
+def _description(resource: type[MonitorResource], method: str) -> str:
     """Return what is said of a method, at the method itself or, for a GET that is inherited, at what it reads."""
     found = vars(resource).get(method) or (vars(resource).get("read") if method == "get" else None)
     return (found and inspect.getdoc(found)) or ""

@@ -24,7 +24,7 @@ from middleware.answer import REPEAT, Repeat
 from queries.figures import NEWEST, Stamp, stamp
 from queries.newest import Newest
 from resources.api import MonitorResource, no_content
-from resources.streams import LEVEL, Streams, packed
+from resources.streams import LEVEL, Streams, gzip_pieces
 from settings import VERSION
 
 SMALL = 1000  # bytes: less is not worth compressing
@@ -38,7 +38,7 @@ class Long(NamedTuple):
     media_type: str = JSON
 
 
-class Body(NamedTuple):
+class SnapshotBody(NamedTuple):
     """An answer that is made, in its media type, with further headers."""
 
     content: bytes
@@ -64,17 +64,17 @@ class Snapshots:
         return self.database.reading(within=self._within, as_of=NEWEST)
 
 
-class Asked(NamedTuple):
+class Representation(NamedTuple):
     """What is asked for: a path with its query, in a form, compressed or not."""
 
     path: str
     query: bytes
-    form: str
+    format_name: str
     gzip: bool
 
     def tag(self, state: State) -> str:
         """Return the opaque part of the ETag of the answer in a state."""
-        facts = (VERSION, self.path, self.query, self.form, self.gzip, state)
+        facts = (VERSION, self.path, self.query, self.format_name, self.gzip, state)
         return blake2b(repr(facts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
@@ -95,7 +95,7 @@ class SnapshotResource(MonitorResource):
         """Return what the answer depends on besides what the sequence counts."""
         return None
 
-    def form(self) -> str:
+    def format_name(self) -> str:
         """Return in which form the answer is wanted."""
         return "json"
 
@@ -107,41 +107,41 @@ class SnapshotResource(MonitorResource):
             return self._answer(path)
 
     def _answer(self, path: Mapping[str, Any]) -> Response:
-        asked, newest = _asked(self.form()), self._snapshots.newest
-        if request.if_none_match and not self.by_minute and (known := self._known(asked, State(newest.stamp()))):
+        asked, newest = _representation(self.format_name()), self._snapshots.newest
+        if request.if_none_match and not self.by_minute and (known := self._not_modified(asked, State(newest.stamp()))):
             return known
         began = newest.this_minute() if self.by_minute else None
         with self._snapshots.reading() as session:
             state = State(stamp(session), self.depends(session))
-            if known := self._known(asked, state):
+            if known := self._not_modified(asked, state):
                 return known
             request.environ[REPEAT] = Repeat(began, newest.this_minute) if began else Repeat(state.stamp, newest.stamp)
-            return self._made(session, asked, state, path)
+            return self._render(session, asked, state, path)
 
-    def _known(self, asked: Asked, state: State) -> Response | None:
+    def _not_modified(self, asked: Representation, state: State) -> Response | None:
         """Return 304 if the client has the answer already."""
-        known = _known(asked.tag(state), state.stamp, self._snapshots.streams)
-        return _headed(no_content(304), known) if known else None
+        known = _matching_tag(asked.tag(state), state.stamp, self._snapshots.streams)
+        return _add_headers(no_content(304), known) if known else None
 
-    def _made(self, session: Session, asked: Asked, state: State, path: Mapping[str, Any]) -> Response:
+    def _render(self, session: Session, asked: Representation, state: State, path: Mapping[str, Any]) -> Response:
         """Make the answer. `If-None-Match: *` is for whatever there is, so what there is not has been refused by now."""
-        content, tag = self.read(session, **path, **self.parsed()), asked.tag(state)
+        content, tag = self.read(session, **path, **self.parse_arguments()), asked.tag(state)
         if isinstance(content, Long):
-            return self._streamed(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
+            return self._stream(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
         if request.if_none_match.star_tag:
-            return _headed(no_content(304), tag)
-        return _headed(_answer(content, asked), tag)
+            return _add_headers(no_content(304), tag)
+        return _add_headers(_answer(content, asked), tag)
 
-    def _streamed(self, content: Long, asked: Asked, tag: str, began: Stamp) -> Response:
-        pieces = packed(content.pieces) if asked.gzip else content.pieces
-        stream = self._snapshots.streams.begin(self._watched(pieces, tag, began))
+    def _stream(self, content: Long, asked: Representation, tag: str, began: Stamp) -> Response:
+        pieces = gzip_pieces(content.pieces) if asked.gzip else content.pieces
+        stream = self._snapshots.streams.begin(self._watch_pieces(pieces, tag, began))
         response = current_app.response_class(iter(stream), content_type=_content_type(content.media_type))
         response.call_on_close(stream.close)
         if asked.gzip:
             response.headers["Content-Encoding"] = "gzip"
-        return _headed(response, tag)
+        return _add_headers(response, tag)
 
-    def _watched(self, pieces: Iterator[bytes], tag: str, began: Stamp) -> Iterator[bytes]:
+    def _watch_pieces(self, pieces: Iterator[bytes], tag: str, began: Stamp) -> Iterator[bytes]:
         """Give the pieces, and note it if nothing has changed while they were read."""
         yield from pieces
         with self._snapshots.reading() as session:
@@ -149,11 +149,11 @@ class SnapshotResource(MonitorResource):
                 self._snapshots.streams.remember(tag, began)
 
 
-def _asked(form: str) -> Asked:
-    return Asked(request.path, request.query_string, form, request.accept_encodings.quality("gzip") > 0)
+def _representation(form: str) -> Representation:
+    return Representation(request.path, request.query_string, form, request.accept_encodings.quality("gzip") > 0)
 
 
-def _known(tag: str, now: Stamp, streams: Streams) -> str | None:
+def _matching_tag(tag: str, now: Stamp, streams: Streams) -> str | None:
     """Return the tag of what the client has, if that is what it asks for."""
     if not request.if_none_match or request.if_none_match.star_tag:
         return None
@@ -163,8 +163,8 @@ def _known(tag: str, now: Stamp, streams: Streams) -> str | None:
     return next((one for one in had if one.startswith(f"{tag}.") and streams.showed(one, now)), None)
 
 
-def _answer(content: Any, asked: Asked) -> Response:
-    body = content if isinstance(content, Body) else Body(orjson.dumps(content))
+def _answer(content: Any, asked: Representation) -> Response:
+    body = content if isinstance(content, SnapshotBody) else SnapshotBody(orjson.dumps(content))
     headers = [("Content-Type", _content_type(body.media_type)), *body.headers]
     if asked.gzip and len(body.content) > SMALL:
         packed_headers = [*headers, ("Content-Encoding", "gzip")]
@@ -176,7 +176,7 @@ def _content_type(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-def _headed(response: Response, tag: str) -> Response:
+def _add_headers(response: Response, tag: str) -> Response:
     response.headers["ETag"] = f'W/"{tag}"'
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Accept, Accept-Encoding"

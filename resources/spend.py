@@ -8,7 +8,7 @@ from collector.runs.collector import Collector
 from queries import balances, reconciliations
 from resources.api import MonitorResource
 from schemas import rows
-from schemas.openapi.answers import answered, reads
+from schemas.openapi.answers import answers, reads
 from schemas.shapes.service import SPEND
 
 
@@ -18,7 +18,7 @@ class SpendResource(MonitorResource):
     `authors` is settled where the account's balance twice fell by the floor, or by the ceiling.
     """
 
-    answers = answered(get=reads(SPEND, "The spend"))
+    answers = answers(get=reads(SPEND, "The spend"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

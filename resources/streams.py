@@ -27,11 +27,11 @@ class Streams:
         self._lock = threading.Lock()
         self._whole: OrderedDict[str, Stamp] = OrderedDict()
 
-    def begin(self, pieces: Iterator[bytes]) -> Stream:
+    def begin(self, pieces: Iterator[bytes]) -> StreamRecord:
         """Return a stream of these pieces, which must be closed; raises TooManyStreams."""
         if not self._free.acquire(blocking=False):
             raise TooManyStreams("too many long answers are being sent: try again, or ask for pages with limit")
-        return Stream(pieces, self._free)
+        return StreamRecord(pieces, self._free)
 
     def remember(self, tag: str, stamp: Stamp) -> None:
         """Note that all that was sent under this tag is of one state."""
@@ -46,7 +46,7 @@ class Streams:
             return self._whole.get(tag) == stamp
 
 
-class Stream:
+class StreamRecord:
     """Pieces of an answer. Closing it, early or at the end, stops the work and makes room for another."""
 
     def __init__(self, pieces: Iterator[bytes], free: threading.BoundedSemaphore) -> None:
@@ -63,7 +63,7 @@ class Stream:
                 self._pieces.close()
 
 
-def packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def gzip_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Return the pieces in the format of gzip, each flushed, so that none waits for the next."""
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
     for piece in pieces:

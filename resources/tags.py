@@ -11,31 +11,31 @@ from werkzeug.exceptions import NotFound
 
 from collector.runs import tags, tracking
 from collector.runs.collector import Collector
-from collector.runs.tags import TagRefused
+from collector.runs.tags import InvalidTag
 from queries.filters import Filters
-from queries.related import related
+from queries.related import related_hashtags
 from queries.tags import per_tag, tracked_id, tracked_tags
 from resources.api import MonitorResource, no_content
 from resources.snapshots import SnapshotResource
 from schemas import rows
 from schemas.arguments import FilterArguments, RelatedArguments
-from schemas.openapi.answers import Answer, Body, answered, reads
-from schemas.problems import BadInput, Fault
+from schemas.openapi.answers import DocumentedAnswer, DocumentedBody, answers, reads
+from schemas.problems import BadInput, ParameterError
 from schemas.shapes import tags as shapes
 from schemas.shapes.tweets import RELATED as RELATED_TAGS
 from schemas.shapes.tweets import TAG_COUNTS
-from schemas.terms import TermsRefused, terms
+from schemas.terms import InvalidRules, parse_rules
 
 RELATED = 100
-TERMS = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
-RESTORING = Answer(409, "A copy of the database is being put back")
+RULES_EXAMPLE = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
+RESTORING = DocumentedAnswer(409, "A copy of the database is being put back")
 
 
 class TweetsPerTagResource(SnapshotResource):
     """The tweets of each tag by language: one list a tag that has tweets."""
 
     arguments = FilterArguments
-    answers = answered(get=reads(TAG_COUNTS, "The counts"))
+    answers = answers(get=reads(TAG_COUNTS, "The counts"))
 
     def read(self, session: Session, *, filters: Filters) -> Any:
         """Count tweets by tag and language."""
@@ -45,7 +45,7 @@ class TweetsPerTagResource(SnapshotResource):
 class TagsResource(MonitorResource):
     """The tracked tags, by name."""
 
-    answers = answered(get=reads(shapes.TAGS, "The tags"))
+    answers = answers(get=reads(shapes.TAGS, "The tags"))
 
     def __init__(self, collector: Collector) -> None:
         self._database = collector.database
@@ -59,16 +59,18 @@ class TagsResource(MonitorResource):
 class TagResource(MonitorResource):
     """One tag, with or without its #. PUT tracks it and may set its terms; DELETE stops collecting it, its tweets stay."""
 
-    answers = answered(
+    answers = answers(
         get=reads(shapes.TRACKED_TAG, "The tag"),
         put=[
-            Answer(200, "It was tracked before", shapes.TRACKED_TAG),
-            Answer(201, "It is tracked from now on", shapes.TRACKED_TAG),
+            DocumentedAnswer(200, "It was tracked before", shapes.TRACKED_TAG),
+            DocumentedAnswer(201, "It is tracked from now on", shapes.TRACKED_TAG),
             RESTORING,
         ],
-        delete=[Answer(204, "It is not tracked any more"), Answer(404, "It was not tracked"), RESTORING],
+        delete=[DocumentedAnswer(204, "It is not tracked any more"), DocumentedAnswer(404, "It was not tracked"), RESTORING],
     )
-    bodies = MappingProxyType({"put": Body("The tag's terms; without a body they stay", shapes.NEW_TERMS, TERMS)})
+    bodies = MappingProxyType(
+        {"put": DocumentedBody("The tag's terms; without a body they stay", shapes.NEW_RULES, RULES_EXAMPLE)}
+    )
 
     def __init__(self, collector: Collector) -> None:
         self._database = collector.database
@@ -85,8 +87,8 @@ class TagResource(MonitorResource):
         """Track a tag, and set its terms if a body gives them."""
         name = _hashtag(tag)
         try:
-            given = terms(request.get_data())
-        except TermsRefused as error:
+            given = parse_rules(request.get_data())
+        except InvalidRules as error:
             raise BadInput(error.faults) from error
 
         begins, shown = tracking.track(self._database, name, given)
@@ -103,14 +105,14 @@ class RelatedResource(SnapshotResource):
     """The hashtags in the texts of the tweets that a tracked tag has found."""
 
     arguments = RelatedArguments
-    answers = answered(get=(*reads(RELATED_TAGS, "The hashtags"), Answer(404, "The tag is not tracked")))
+    answers = answers(get=(*reads(RELATED_TAGS, "The hashtags"), DocumentedAnswer(404, "The tag is not tracked")))
 
     def read(self, session: Session, *, tag: str, filters: Filters, limit: int = RELATED) -> Any:
         """List the hashtags that occur with a tag."""
         known = tracked_id(session, key=tags.key(_hashtag(tag)))
         if known is None:
             raise NotFound("this tag is not tracked")
-        return rows.related(related(session, known, limit=limit, filters=filters))
+        return rows.related_rows(related_hashtags(session, known, limit=limit, filters=filters))
 
 
 def _unknown(tag: str) -> NotFound:
@@ -122,5 +124,5 @@ def _unknown(tag: str) -> NotFound:
 def _hashtag(tag: str) -> str:
     try:
         return tags.hashtag(tag)
-    except TagRefused as error:
-        raise BadInput([Fault("tag", str(error))]) from error
+    except InvalidTag as error:
+        raise BadInput([ParameterError("tag", str(error))]) from error

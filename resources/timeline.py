@@ -17,8 +17,8 @@ from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
 from resources.snapshots import SnapshotResource
 from schemas import rows
 from schemas.arguments import TimelineArguments
-from schemas.openapi.answers import answered, reads
-from schemas.problems import BadInput, Fault
+from schemas.openapi.answers import answers, reads
+from schemas.problems import BadInput, ParameterError
 from schemas.shapes.tweets import TIMELINE
 
 TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: ask for longer ones, or for less time by since and until"
@@ -28,7 +28,7 @@ class TimelineResource(SnapshotResource):
     """Quarters of an hour, hours or days of a zone, of all tweets or those that the filters let through."""
 
     arguments = TimelineArguments
-    answers = answered(get=reads(TIMELINE, "The buckets"))
+    answers = answers(get=reads(TIMELINE, "The buckets"))
     by_minute = True
 
     def depends(self, session: Session) -> Hashable:
@@ -40,5 +40,5 @@ class TimelineResource(SnapshotResource):
         try:
             found = timeline(session, bucket=bucket, zone=tz, filters=filters)
         except TooManyBuckets as error:
-            raise BadInput([Fault("bucket", TOO_MANY)]) from error
+            raise BadInput([ParameterError("bucket", TOO_MANY)]) from error
         return rows.timeline(found, zone=tz.key)

@@ -17,31 +17,31 @@ from collector.x.parsing import number
 from queries import authors, lists, tweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
-from queries.lists import Reader, Wanted
-from queries.orders import BY_ID, Order, Position
+from queries.lists import BatchReader, TweetList
+from queries.orders import BY_ID, PagePosition, SortOrder
 from resources.api import no_content
 from resources.pages import following, link
-from resources.snapshots import Body, Long, SnapshotResource, Snapshots
+from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
 from schemas import rows
 from schemas.arguments import TweetArguments
 from schemas.cursors import began, moment
-from schemas.forms import FIELDS, FORMS, Form
-from schemas.openapi.answers import Answer, answered, either, reads
-from schemas.problems import BadInput, Fault
+from schemas.forms import FIELDS, LIST_FORMATS, ListFormat
+from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
+from schemas.problems import BadInput, ParameterError
 from schemas.shapes import tweets as shapes
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2000  # tweets of a list without limit that are answered from one state; more are streamed
+BATCH = 2000  # tweets of a list without limit that are answered from one state; more are streamed
 
 
 class TweetsResource(SnapshotResource):
     """The tweets that the filters let through, in the order and form asked for: all of them, or a page."""
 
     arguments = TweetArguments
-    accepts = tuple(media_type for form in FORMS.values() for media_type in form.media_types)
-    gives = tuple(form.media_types[0] for form in FORMS.values())
-    answers = answered(
+    accepts = tuple(media_type for form in LIST_FORMATS.values() for media_type in form.media_types)
+    gives = tuple(form.media_types[0] for form in LIST_FORMATS.values())
+    answers = answers(
         get=reads(either(shapes.TWEETS, shapes.PARTS, shapes.AUTHORS), "The tweets, or the authors", headers=("Link",))
     )
 
@@ -49,7 +49,11 @@ class TweetsResource(SnapshotResource):
         """Return the form that `format` names, else the one that Accept prefers."""
         asked = request.args.get("format")
         preferred = request.accept_mimetypes.best_match(self.accepts, default=self.accepts[0])
-        return str(asked) if asked in FORMS else next(name for name, form in FORMS.items() if preferred in form.media_types)
+        return (
+            str(asked)
+            if asked in LIST_FORMATS
+            else next(name for name, form in LIST_FORMATS.items() if preferred in form.media_types)
+        )
 
     def read(self, session: Session, *, order_by_followers_desc: int | None = None, **given: Any) -> Any:
         """Give tweets, or the most followed authors."""
@@ -62,64 +66,64 @@ class TweetsResource(SnapshotResource):
         self,
         session: Session,
         filters: Filters = ALL,
-        sort: Order = BY_ID,
+        sort: SortOrder = BY_ID,
         since_id: int | None = None,
         shown: tuple[str, ...] = FIELDS,
         limit: int | None = None,
         cursor: str | None = None,
         format: str | None = None,
-    ) -> Body | Long:
-        form = FORMS[self.form()]
+    ) -> SnapshotBody | Long:
+        form = LIST_FORMATS[self.form()]
         if shown != FIELDS and not form.has_fields:
-            raise BadInput([Fault("fields", f"is not for {form.media_types[0]}")])
-        asked = List(Wanted(filters, sort, since_id), form, shown, cursor)
+            raise BadInput([ParameterError("fields", f"is not for {form.media_types[0]}")])
+        asked = List(TweetList(filters, sort, since_id), form, shown, cursor)
         return asked.page(session, limit) if limit else asked.all(session, self._snapshots)
 
 
 class List(NamedTuple):
     """A list that is asked for: what it has, its form, the fields that are shown, and where it begins."""
 
-    wanted: Wanted
-    form: Form
+    wanted: TweetList
+    form: ListFormat
     shown: tuple[str, ...]
     cursor: str | None
 
-    def page(self, session: Session, limit: int) -> Body:
+    def page(self, session: Session, limit: int) -> SnapshotBody:
         """Return a page, and where the list goes on: in JSON as `next`, in every form in a header."""
         places = lists.page(session, self.wanted, after=self._after(session), most=limit + 1)
         found = self._reader.rows(session, [place.id for place in places[:limit]])
         path = following(session, self._name, places[limit - 1]) if len(places) > limit else None
-        in_json = self.form is FORMS["json"]
+        in_json = self.form is LIST_FORMATS["json"]
         content = rows.page(found, path) if in_json else b"".join(self.form.pieces([found], fields=self.shown))
-        return Body(content, self.form.media_types[0], link(path))
+        return SnapshotBody(content, self.form.media_types[0], link(path))
 
-    def all(self, session: Session, snapshots: Snapshots) -> Body | Long:
+    def all(self, session: Session, snapshots: Snapshots) -> SnapshotBody | Long:
         """Return the list to its end: as one body, or, where it is long, as a stream that goes on in further states."""
-        first = lists.batch(session, self.wanted, self._reader, after=self._after(session), most=AT_ONCE)
+        first = lists.batch(session, self.wanted, self._reader, after=self._after(session), most=BATCH)
         if first.last is None:
-            return Body(b"".join(self.form.pieces([first.rows], fields=self.shown)), self.form.media_types[0])
+            return SnapshotBody(b"".join(self.form.pieces([first.rows], fields=self.shown)), self.form.media_types[0])
         rest = lists.batches(snapshots, self.wanted, self._reader, after=first.last, of=generation(session))
         return Long(self.form.pieces(chain([first.rows], rest), fields=self.shown), self.form.media_types[0])
 
     @property
-    def _reader(self) -> Reader[Any]:
+    def _reader(self) -> BatchReader[Any]:
         return self.form.reader(self.shown)
 
     @property
     def _name(self) -> str:
         return f"tweets {self.wanted}"
 
-    def _after(self, session: Session) -> Position | None:
+    def _after(self, session: Session) -> PagePosition | None:
         values = began(session, self._name, self.cursor)
-        return Position(moment(values[0]), values[1]) if values else None
+        return PagePosition(moment(values[0]), values[1]) if values else None
 
 
 class TweetResource(SnapshotResource):
     """One tweet, by the id of any of its versions. DELETE removes it for good: no collection or import brings it back."""
 
-    answers = answered(
+    answers = answers(
         get=reads(shapes.TWEET, "The tweet"),
-        delete=[Answer(204, "It is gone"), Answer(409, "A copy of the database is being put back")],
+        delete=[DocumentedAnswer(204, "It is gone"), DocumentedAnswer(409, "A copy of the database is being put back")],
     )
 
     def read(self, session: Session, *, tweet_id: str) -> Any:

@@ -13,8 +13,8 @@ from queries.volume import LATELY, shares, total, volume, whole
 from resources.api import MonitorResource
 from schemas import rows
 from schemas.arguments import VolumeArguments
-from schemas.openapi.answers import answered, reads
-from schemas.problems import BadInput, Fault
+from schemas.openapi.answers import answers, reads
+from schemas.problems import BadInput, ParameterError
 from schemas.shapes.tags import VOLUME
 
 MOST_BUCKETS = 10_000
@@ -25,7 +25,7 @@ class VolumeResource(MonitorResource):
     """Hours or days of the tracked tags, or of those asked for; the last seven days unless told."""
 
     arguments = VolumeArguments
-    answers = answered(get=reads(VOLUME, "The volume"))
+    answers = answers(get=reads(VOLUME, "The volume"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -43,7 +43,7 @@ class VolumeResource(MonitorResource):
             since = since or until - LATELY
             ids = tag_ids(session, keys=tag)
             if len(ids) * ((until - since) / bucket + 2) > MOST_BUCKETS:
-                raise BadInput([Fault("since", f"gives more than {MOST_BUCKETS} buckets: ask for days, or for less")])
+                raise BadInput([ParameterError("since", f"gives more than {MOST_BUCKETS} buckets: ask for days, or for less")])
             found = volume(session, tag_ids=ids, since=since, until=until, bucket=bucket)
             first, end = whole(since, until, bucket)
             share = total({one: kept for one, kept in shares(session, since=first, until=end).items() if one in ids})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from collector.values import TweetSeen
+from collector.values import TweetVersion
 from collector.x.parsing import LAST_TWEET
 from queries.snowflakes import snowflake_time
 from schemas.times import rfc3339
@@ -21,15 +21,17 @@ def latest(now: datetime | None) -> datetime:
     return min(now + CLOCKS_DIFFER, LAST_TWEET) if now else LAST_TWEET
 
 
-def ahead(tweet: TweetSeen, last: datetime) -> str | None:
+def ahead(tweet: TweetVersion, last: datetime) -> str | None:
     """Return why a tweet can't have been made by then, or None.
 
     Of several versions that of the highest id is shown. An only one's decides nothing, and may be a pseudonym without a time.
     """
     made = snowflake_time(tweet.versions[-1]) if len(tweet.versions) > 1 else None
-    return told(f"the time of version {tweet.versions[-1]},", made, last) or told("created", tweet.created, last)
+    return future_reason(f"the time of version {tweet.versions[-1]},", made, last) or future_reason(
+        "created", tweet.created, last
+    )
 
 
-def told(what: str, when: datetime | None, last: datetime) -> str | None:
+def future_reason(what: str, when: datetime | None, last: datetime) -> str | None:
     """Return why a time can't be that of something that has happened, or None."""
     return f"{what} {rfc3339(when)} lies in the future" if when and when > last else None

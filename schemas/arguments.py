@@ -9,20 +9,20 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from queries.authors import FOLLOWERS, TWEETS
 from queries.facets import FACETS
-from queries.orders import Order
+from queries.orders import SortOrder
 from queries.zones import FIRST, HOUR, LAST
 from schemas.filters import PARAMETERS, together
-from schemas.forms import FORMS
+from schemas.forms import LIST_FORMATS
 from schemas.parameters import (
     BUCKETS,
     UTC,
-    Bucket,
+    BucketField,
     Cursor,
+    DurationField,
     Fields,
     Filter,
     Instant,
     Sort,
-    Span,
     TagName,
     TweetId,
     Zone,
@@ -49,7 +49,7 @@ class CollectionArguments(Schema):
     cursor = Cursor()
 
 
-class Period(Schema):
+class PeriodArguments(Schema):
     """A stretch of time, half-open."""
 
     since = Instant()
@@ -61,7 +61,7 @@ class Period(Schema):
             raise ValidationError("is after until", "since")
 
 
-class FilterArguments(Period):
+class FilterArguments(PeriodArguments):
     """The filters, which a resource gets as one: `filters`."""
 
     tag = fields.List(Filter("tag"))
@@ -102,15 +102,15 @@ class HourArguments(FilterArguments):
 class TimelineArguments(FilterArguments):
     """Parameters of GET /timeline."""
 
-    bucket = Bucket(*BUCKETS, load_default=HOUR)
+    bucket = BucketField(*BUCKETS, load_default=HOUR)
     tz = Zone(load_default=UTC)
 
 
-class VolumeArguments(Period):
+class VolumeArguments(PeriodArguments):
     """Parameters of GET /volume."""
 
     tag = fields.List(TagName())
-    bucket = Bucket("hour", "day")
+    bucket = BucketField("hour", "day")
 
 
 class TweetArguments(FilterArguments):
@@ -121,7 +121,7 @@ class TweetArguments(FilterArguments):
     shown = Fields(data_key="fields")
     limit = whole(1, MOST_ROWS)
     cursor = Cursor()
-    format = one_of(*FORMS)
+    format = one_of(*LIST_FORMATS)
     order_by_followers_desc = whole(1, MOST_AUTHORS)
 
     @validates_schema
@@ -131,7 +131,7 @@ class TweetArguments(FilterArguments):
                 if name in data:
                     key = self.fields[name].data_key or name
                     raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
-        if "shown" in data and not FORMS[data.get("format", "json")].has_fields:
+        if "shown" in data and not LIST_FORMATS[data.get("format", "json")].has_fields:
             raise ValidationError(f"is not for format {data['format']}", "fields")
 
 
@@ -146,11 +146,11 @@ class AuthorArguments(FilterArguments):
 class ViewArguments(FilterArguments):
     """Parameters of a page: the filters, or a period that ends now, and the time zone in which times are shown."""
 
-    period = Span(load_default=timedelta(days=7))
+    period = DurationField(load_default=timedelta(days=7))
     tz = Zone(load_default=UTC)
 
     @validates_schema
-    def _can_be_shown(self, data: dict[str, Any], **_kw: object) -> None:
+    def _validate_shown(self, data: dict[str, Any], **_kw: object) -> None:
         for name in ("since", "until"):
             if name in data and not EARLIEST <= data[name] <= LATEST:
                 raise ValidationError("expected a time of the years 2 to 9998, which calendars of all zones have", name)
@@ -161,7 +161,7 @@ class ViewArguments(FilterArguments):
 class SearchArguments(ViewArguments):
     """Parameters of the page that lists tweets."""
 
-    sort = Sort(load_default=Order("created", descending=True))
+    sort = Sort(load_default=SortOrder("created", descending=True))
     limit = whole(1, MOST_SHOWN)
     cursor = Cursor()
 

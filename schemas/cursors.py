@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from queries.marks import cursor_key
-from schemas.problems import BadInput, Fault
+from schemas.problems import BadInput, ParameterError
 
 VERSION = b"2"
 SIGNATURE = 12
@@ -56,7 +56,7 @@ def began(session: Session, of: str, text: str | None) -> list[Any] | None:
     try:
         return position(cursor_key(session), of, text)
     except NoCursor as error:
-        raise BadInput([Fault("cursor", str(error))]) from error
+        raise BadInput([ParameterError("cursor", str(error))]) from error
 
 
 def following_cursor(session: Session, of: str, last: Sequence[Any]) -> str:

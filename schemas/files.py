@@ -15,7 +15,7 @@ Stream = IO[bytes] | gzip.GzipFile
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Stream]:
+def open_output(path: Path) -> Iterator[Stream]:
     """Give a file to write, packed where its name ends in .gz, which has its name once all is in it and on the disk.
 
     Only its owner may read it. Raises OSError, FileExistsError where there is one of that name already.

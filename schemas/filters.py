@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from collector.runs import tags
 from collector.runs.terms import LANGUAGE
 from queries.filters import Filters
-from schemas.problems import Fault
+from schemas.problems import ParameterError
 from text import usernames
-from text.words import asked
+from text.words import query_words
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -22,26 +22,26 @@ LONGEST_SEARCH = 200
 MOST_WORDS = 50
 
 
-class FiltersRefused(ValueError):
+class InvalidFilters(ValueError):
     """Values that are no filters; `faults` names what is wrong."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
         self.faults = faults
 
 
 def filters(given: Mapping[str, Sequence[str]]) -> Filters:
-    """Return the filters of these values, each parameter with all that it was given; raises FiltersRefused."""
+    """Return the filters of these values, each parameter with all that it was given; raises InvalidFilters."""
     faults, read = [], {}
     for name, values in given.items():
         try:
-            read[name] = _read(name, values)
+            read[name] = _parse(name, values)
         except ValueError as error:
-            faults.append(Fault(name, str(error)))
+            faults.append(ParameterError(name, str(error)))
     if not faults and _after(read.get("since"), read.get("until")):
-        faults.append(Fault("until", "expected a time that is not before since"))
+        faults.append(ParameterError("until", "expected a time that is not before since"))
     if faults:
-        raise FiltersRefused(faults)
+        raise InvalidFilters(faults)
     return together(read)
 
 
@@ -55,7 +55,7 @@ def _after(since: datetime | None, until: datetime | None) -> bool:
     return since is not None and until is not None and since > until
 
 
-def _read(name: str, values: Sequence[str]) -> Any:
+def _parse(name: str, values: Sequence[str]) -> Any:
     parameter = PARAMETERS[name]
     if parameter.repeated:
         return [_value(parameter, value) for value in values]
@@ -74,7 +74,7 @@ def _value(parameter: Parameter, value: str) -> Any:
 def _tag(value: str) -> str | None:
     try:
         return tags.key(tags.hashtag(value))
-    except tags.TagRefused:
+    except tags.InvalidTag:
         return None
 
 
@@ -108,7 +108,7 @@ def _followers(value: str) -> int | None:
 
 
 def _words(value: str) -> tuple[str, ...] | None:
-    words = asked(value) if len(value) <= LONGEST_SEARCH else ()
+    words = query_words(value) if len(value) <= LONGEST_SEARCH else ()
     return words if 0 < len(words) <= MOST_WORDS else None
 
 

@@ -17,22 +17,22 @@ MENTION = frozenset({"start", "end", "username", "id"})
 REFERENCED = frozenset({"type", "id"})
 
 
-def given(flat: Object) -> tuple[dict[str, Any], Object | None]:
+def unflatten(flat: Object) -> tuple[dict[str, Any], Object | None]:
     """Return the tweet, its keys in X's order, and its place if there is one."""
-    tweet = {name: _given(name, value) for name, value in flat.items() if name not in ADDED}
+    tweet = {name: _unflatten_value(name, value) for name, value in flat.items() if name not in ADDED}
     geo = mapping(flat.get("geo"))
     place = {name: value for name, value in geo.items() if name not in GEO} if "place_id" in geo else {}
     return tweet, place if text(place.get("id")) else None
 
 
-def _given(name: str, value: Any) -> Any:
+def _unflatten_value(name: str, value: Any) -> Any:
     if name == "geo" and "place_id" in mapping(value):
         return _only(GEO, value)
     if name == "attachments":
         added = {own for own, by in (("media", "media_keys"), ("poll", "poll_ids")) if by in mapping(value)}
         return {key: part for key, part in value.items() if key not in added} if added else value
     if name in ("entities", "note_tweet", "note_post") and isinstance(value, dict):
-        return {key: _given(key, part) for key, part in value.items()}
+        return {key: _unflatten_value(key, part) for key, part in value.items()}
     if name in ("mentions", "referenced_tweets"):
         return [_only(MENTION if name == "mentions" else REFERENCED, one) for one in items(value)]
     return value

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from queries.encoded import Encoded
-from queries.lists import Reader
-from queries.tweets import Ids, TweetView, Views
+from queries.encoded import EncodedTweets
+from queries.lists import BatchReader
+from queries.tweets import TweetIds, TweetView, TweetViews
 from schemas import rows
-from schemas.sheets import COLUMNS, sheet
+from schemas.sheets import COLUMNS, csv_pieces
 
 Batches = Iterable[Sequence[Any]]
 Fields = tuple[str, ...]
 
 
-class Form(NamedTuple):
+class ListFormat(NamedTuple):
     """A form of lists, its media types, the first of which it is sent as, and how it is made.
 
     `reader` and `writer` are told which fields are shown. `of_view` makes of a view what the reader would give.
     """
 
     media_types: tuple[str, ...]
-    reader: Callable[[Fields], Reader[Any]]
+    reader: Callable[[Fields], BatchReader[Any]]
     writer: Callable[[Batches, Fields], Iterator[bytes]]
     of_view: Callable[[TweetView], Any]
     has_fields: bool = True
@@ -32,12 +32,18 @@ class Form(NamedTuple):
         return self.writer(batches, fields)
 
 
-FORMS: Mapping[str, Form] = {
-    "json": Form(("application/json", "text/html"), Encoded, lambda batches, _: rows.tweets(batches), rows.encoded),
-    "ndjson": Form(
-        ("application/x-ndjson", "application/ndjson"), Encoded, lambda batches, _: rows.lines(batches), rows.encoded
+LIST_FORMATS: Mapping[str, ListFormat] = {
+    "json": ListFormat(
+        ("application/json", "text/html"), EncodedTweets, lambda batches, _: rows.tweets(batches), rows.encode_tweet
     ),
-    "csv": Form(("text/csv",), lambda _: Views(), lambda batches, fields: sheet(batches, columns=fields), lambda view: view),
-    "ids": Form(("text/plain",), lambda _: Ids(), lambda batches, _: rows.ids(batches), lambda view: view.id, has_fields=False),
+    "ndjson": ListFormat(
+        ("application/x-ndjson", "application/ndjson"), EncodedTweets, lambda batches, _: rows.lines(batches), rows.encode_tweet
+    ),
+    "csv": ListFormat(
+        ("text/csv",), lambda _: TweetViews(), lambda batches, fields: csv_pieces(batches, columns=fields), lambda view: view
+    ),
+    "ids": ListFormat(
+        ("text/plain",), lambda _: TweetIds(), lambda batches, _: rows.ids(batches), lambda view: view.id, has_fields=False
+    ),
 }
 FIELDS = COLUMNS

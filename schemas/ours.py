@@ -7,17 +7,17 @@ from datetime import datetime
 from functools import lru_cache
 
 from collector.runs.tags import hashtag
-from collector.values import Archived, AuthorSeen, TweetSeen, stand_in_id
+from collector.values import ArchivedTweet, ObservedAuthor, TweetVersion, stand_in_id
 from collector.x.parsing import (
     FIRST_TWEET,
     LAST_TWEET,
     Object,
     Unreadable,
-    created,
+    creation_time,
     moment,
     name,
-    named,
     number,
+    parse_username,
     text,
     versions,
     words,
@@ -29,23 +29,23 @@ LONGEST_TIME = 40
 MOST_TAGS = 1000
 
 
-def own(row: Object) -> tuple[Archived, AuthorSeen | None]:
-    """Read a tweet and its author, if they were ever observed. Raises Unreadable and TagRefused."""
+def own(row: Object) -> tuple[ArchivedTweet, ObservedAuthor | None]:
+    """Read a tweet and its author, if they were ever observed. Raises Unreadable and InvalidTag."""
     first = number(row.get("id"))
     if first is None:
         raise Unreadable("no id")
     shown = words(text(row.get("tweet")))
     version, known = _versions(row, first)
-    made = created(_created(row), first, known)
-    username = named(row)
+    made = creation_time(_created_at(row), first, known)
+    username = parse_username(row)
     author_id = number(row.get("author_id"))
     if author_id is None and username:
         author_id = stand_in_id(username)
     lang, country, code = (name(row, key) for key in ("lang", "country", "country_code"))
-    tweet = TweetSeen(version, known, shown, made, lang, country, code, author_id, ())
+    tweet = TweetVersion(version, known, shown, made, lang, country, code, author_id, ())
     rash = row.get("rash")
     tags, first_by = _hashtags(*_list(row, "tags")), None if rash is None else _hashtags(rash)[0]
-    return Archived(tweet, tags, first_by), _author(row, author_id, username, made)
+    return ArchivedTweet(tweet, tags, first_by), _author(row, author_id, username, made)
 
 
 def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
@@ -57,12 +57,12 @@ def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
     return version, versions({first, version, *(one for one in known if one is not None)})
 
 
-def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> AuthorSeen | None:
+def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> ObservedAuthor | None:
     """Return the author of a row, unless they have no id or were never observed."""
     observed, author, followers = _time(row, "observed", _known_moment), name(row, "author"), number(row.get("followers"))
     if author_id is None or (observed is None and username is None and author is None and followers is None):
         return None
-    return AuthorSeen(author_id, username, author, followers, observed or created)
+    return ObservedAuthor(author_id, username, author, followers, observed or created)
 
 
 def _list(row: Object, name: str) -> list[object]:
@@ -86,7 +86,7 @@ def _known_hashtags(*names: str) -> tuple[str, ...]:
     return tuple(map(hashtag, names))
 
 
-def _created(row: Object) -> datetime | None:
+def _created_at(row: Object) -> datetime | None:
     """Return when a tweet was made. X's own objects without a possible time get that of their id; ours have one, or none."""
     when = _time(row, "created", moment)
     if when and not FIRST_TWEET <= when <= LAST_TWEET:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from collector.payloads import unpacked
+from collector.payloads import unpack
 from queries.payloads import TweetPayload
 from schemas.times import rfc3339
 from settings import VERSION
@@ -29,12 +29,12 @@ def pages(batches: Iterable[Sequence[TweetPayload]]) -> Iterator[bytes]:
 def _page(kept: Sequence[TweetPayload]) -> dict[str, Any]:
     """Return a page. Its objects were retrieved at several times, of which it names the earliest: then no import takes an
     author on it for newer than they are."""
-    tweets = [unpacked(one.body) for one in kept if one.body]
+    tweets = [unpack(one.body) for one in kept if one.body]
     users = {one.author_id: one.author for one in kept if one.author}
     found = (place for tweet in tweets for place in tweet.get("includes", {}).get("places", ()))
     places = {place["id"]: place for place in found if isinstance(place["id"], str)}
     times = [when for one in kept for when in (one.retrieved, one.author_retrieved) if when]
-    includes: dict[str, Any] = {"users": [unpacked(body) for body in users.values()]}
+    includes: dict[str, Any] = {"users": [unpack(body) for body in users.values()]}
     ids = sorted((tweet["data"]["id"] for tweet in tweets), key=int)
     return {
         "data": [tweet["data"] for tweet in tweets],

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import ValidationError, fields, validate
 
-from collector.runs.tags import TagRefused, hashtag, key
-from queries.orders import Order
+from collector.runs.tags import InvalidTag, hashtag, key
+from queries.orders import SortOrder
 from queries.zones import DAY, HOUR, QUARTER
 from schemas.filters import PARAMETERS
 from schemas.sheets import COLUMNS
@@ -36,13 +36,13 @@ class Zone(fields.Field[ZoneInfo]):
     """The name of a time zone of the IANA database."""
 
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> ZoneInfo:
-        zone = zone_named(value) if isinstance(value, str) else None
+        zone = zone_by_name(value) if isinstance(value, str) else None
         if zone is None:
             raise ValidationError("expected the name of a time zone, such as UTC or America/Sao_Paulo")
         return zone
 
 
-def zone_named(name: str) -> ZoneInfo | None:
+def zone_by_name(name: str) -> ZoneInfo | None:
     """Return the time zone of this name, or None where there is none."""
     return ZoneInfo(name) if name in _zone_names() else None
 
@@ -81,7 +81,7 @@ class TagName(fields.Field[str]):
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> str:
         try:
             return key(hashtag(str(value)))
-        except TagRefused as error:
+        except InvalidTag as error:
             raise ValidationError(str(error)) from error
 
 
@@ -99,7 +99,7 @@ class Filter(fields.Field[Any]):
         return read
 
 
-class Bucket(fields.Field[timedelta]):
+class BucketField(fields.Field[timedelta]):
     """The name of a stretch of time, one of these."""
 
     def __init__(self, *names: str, **options: Any) -> None:
@@ -112,7 +112,7 @@ class Bucket(fields.Field[timedelta]):
         return BUCKETS[str(value)]
 
 
-class Span(fields.Field[timedelta | None]):
+class DurationField(fields.Field[timedelta | None]):
     """A stretch of time that ends now, or None for `all` there is."""
 
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> timedelta | None:
@@ -125,15 +125,15 @@ class Span(fields.Field[timedelta | None]):
         return timedelta(hours=hours)
 
 
-class Sort(fields.Field[Order]):
+class Sort(fields.Field[SortOrder]):
     """The name of a column, descending with a - in front."""
 
     names = tuple(f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-"))
 
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> Order:
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> SortOrder:
         if value not in self.names:
             raise ValidationError(f"expected one of {', '.join(self.names)}")
-        return Order(str(value).removeprefix("-"), descending=str(value).startswith("-"))
+        return SortOrder(str(value).removeprefix("-"), descending=str(value).startswith("-"))
 
 
 class Fields(fields.Field[tuple[str, ...]]):

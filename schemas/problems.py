@@ -11,7 +11,7 @@ import orjson
 MEDIA_TYPE = "application/problem+json"
 
 
-class Fault(NamedTuple):
+class ParameterError(NamedTuple):
     """What is wrong with one parameter."""
 
     parameter: str
@@ -21,7 +21,7 @@ class Fault(NamedTuple):
 class BadInput(Exception):
     """A request's parameters can't be accepted; answered as 400."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
         self.faults = faults
 
@@ -32,7 +32,7 @@ def problem(
     *,
     instance: str,
     request_id: str,
-    errors: Sequence[Fault] = (),
+    errors: Sequence[ParameterError] = (),
     more: dict[str, Any] | None = None,
 ) -> bytes:
     """Return the body of an error; `message` repeats the detail under the original API's key."""

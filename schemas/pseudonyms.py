@@ -44,7 +44,7 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-class Writer(NamedTuple):
+class PseudonymWriter(NamedTuple):
     """What a tweet says of its author."""
 
     author_id: int | None
@@ -65,12 +65,12 @@ class Pseudonyms:
         The ids of edits are left out, as pseudonyms can't tell which came first.
         """
         own = self.number("tweet", view.id)
-        writer = self._of_writer(Writer(view.author_id, view.author, view.username))
+        writer = self._of_writer(PseudonymWriter(view.author_id, view.author, view.username))
         return view._replace(id=own, version=own, versions=(own,), text=self.text(view.text), **writer._asdict())
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms for mentions, URLs and mail addresses; hashtags and all else stay."""
-        return HIDDEN.sub(self._hidden, text)
+        return HIDDEN.sub(self._replace, text)
 
     def username(self, username: str) -> str:
         """Return the pseudonym of a username in any spelling, which is a mention's as well."""
@@ -88,16 +88,16 @@ class Pseudonyms:
             one, other = other, one ^ mixed & mask
         return one << LOW_BITS | other
 
-    def _writer(self, writer: Writer) -> Writer:
+    def _writer(self, writer: PseudonymWriter) -> PseudonymWriter:
         """Return an author's pseudonyms; a stand-in for an unknown id, which is negative, is not shown anyway."""
         own = writer.author_id
-        return Writer(
+        return PseudonymWriter(
             self.number("author", own) if own is not None and own >= 0 else own,
             f"Author {self._word('name', str(own))}" if writer.author is not None else None,
             self.username(writer.username) if writer.username is not None else None,
         )
 
-    def _hidden(self, found: re.Match[str]) -> str:
+    def _replace(self, found: re.Match[str]) -> str:
         if found["mention"]:
             return f"@{self.username(UNSEEN.sub('', found['mention']))}"
         if found["link"]:

@@ -9,26 +9,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from collector.payloads import Unpackable, packed_tweet
-from collector.runs.tags import TagRefused
-from collector.values import Archived, AuthorSeen
+from collector.payloads import Unpackable, pack_tweet
+from collector.runs.tags import InvalidTag
+from collector.values import ArchivedTweet, ObservedAuthor
 from collector.x import parsing
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.parsing import FIRST_TWEET, Object, Refusals, Unreadable, mapping, moment
+from collector.x.parsing import FIRST_TWEET, Object, RefusedObjects, Unreadable, mapping, moment
 from schemas import flattened
-from schemas.ahead import ahead, latest, told
+from schemas.ahead import ahead, future_reason, latest
 from schemas.ours import own
-from schemas.unpacking import GZIP_MAGIC, NO_FURTHER, PART, Unpacked
+from schemas.unpacking import GZIP_MAGIC, NO_FURTHER, PART, GzipReader
 
 LONGEST_LINE = LARGEST_BODY
 CHUNK = 1024 * 1024
 
 
-class Record(NamedTuple):
+class ArchiveRecord(NamedTuple):
     """What a line holds; `refused` says for each object in it that can't be stored why."""
 
-    tweets: tuple[Archived, ...]
-    authors: tuple[AuthorSeen, ...]
+    tweets: tuple[ArchivedTweet, ...]
+    authors: tuple[ObservedAuthor, ...]
     refused: tuple[str, ...] = ()
 
 
@@ -36,7 +36,7 @@ class Line(NamedTuple):
     """A line of a file, numbered from 1, and how many bytes of the file (as it lies on disk) have been read."""
 
     number: int
-    record: Record
+    record: ArchiveRecord
     position: int
 
 
@@ -46,7 +46,7 @@ def lines(path: Path, *, now: datetime | None = None) -> Iterator[Line]:
     What says that it is from later than `now`, by more than clocks differ, is refused.
     """
     with path.open("rb") as raw:
-        packed = Unpacked(raw, least=LONGEST_LINE) if raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
+        packed = GzipReader(raw, least=LONGEST_LINE) if raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
         raw.seek(0)
         stream: BinaryIO = io.BufferedReader(packed, PART) if packed else raw
         position = 0
@@ -58,7 +58,7 @@ def lines(path: Path, *, now: datetime | None = None) -> Iterator[Line]:
             at, fault = raw.tell() if packed else position, fault or (packed.fault if packed else None)
             read = record(line, now=now) if line.strip() else None
             if fault and not line.endswith(b"\n") and (read is None or read.refused):
-                yield Line(number, _refused(fault), at)
+                yield Line(number, _refuse(fault), at)
                 return
             if read:
                 yield Line(number, read, at)
@@ -83,57 +83,57 @@ def _rest(stream: BinaryIO) -> int:
     return size + len(part)
 
 
-def record(line: bytes, *, now: datetime | None = None) -> Record:
+def record(line: bytes, *, now: datetime | None = None) -> ArchiveRecord:
     """Read one line; what can't be stored is in `refused`."""
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        return _refused(f"the line is longer than {LONGEST_LINE} bytes")
+        return _refuse(f"the line is longer than {LONGEST_LINE} bytes")
     try:
         body = document(line, most=MOST_VALUES)
     except NoDocument as error:
-        return _refused(str(error))
+        return _refuse(str(error))
     if not isinstance(body, dict):
-        return _refused("no JSON object")
+        return _refuse("no JSON object")
     try:
-        return _read(body, latest(now))
+        return _parse(body, latest(now))
     except RecursionError:
-        return _refused("values are nested too deeply")
-    except (Unpackable, Unreadable, TagRefused) as error:
-        return _refused(str(error))
+        return _refuse("values are nested too deeply")
+    except (Unpackable, Unreadable, InvalidTag) as error:
+        return _refuse(str(error))
 
 
-def _read(body: Object, last: datetime) -> Record:
+def _parse(body: Object, last: datetime) -> ArchiveRecord:
     if isinstance(body.get("tweets"), list):
         return _answer(body["tweets"], last)
     if isinstance(body.get("tweet"), str):
         return _own(body, last)
     if "data" in body or "meta" in body:
         return _page(body, last)
-    return _flattened(body, last)
+    return _parse_flattened(body, last)
 
 
-def _refused(reason: str) -> Record:
-    return Record((), (), (reason,))
+def _refuse(reason: str) -> ArchiveRecord:
+    return ArchiveRecord((), (), (reason,))
 
 
-def _answer(rows: list[object], last: datetime) -> Record:
+def _answer(rows: list[object], last: datetime) -> ArchiveRecord:
     """Read what GET /tweets answers."""
     if too_many := parsing.excess({"data": rows}):
         raise Unreadable(too_many)
-    tweets, authors, refused = list[Archived](), list[AuthorSeen](), Refusals()
+    tweets, authors, refused = list[ArchivedTweet](), list[ObservedAuthor](), RefusedObjects()
     for row in rows:
         try:
             found = _own(mapping(row), last)
-        except (Unreadable, TagRefused) as error:
+        except (Unreadable, InvalidTag) as error:
             refused.add(str(error))
             continue
         tweets += found.tweets
         authors += found.authors
         for reason in found.refused:
             refused.add(reason)
-    return Record(tuple(tweets), tuple(authors), refused.said())
+    return ArchiveRecord(tuple(tweets), tuple(authors), refused.messages())
 
 
-def _page(body: Object, last: datetime) -> Record:
+def _page(body: Object, last: datetime) -> ArchiveRecord:
     """Read a page, which was retrieved when it says so, else no earlier than when its newest tweet was made."""
     data = body.get("data")
     if not isinstance(data, list | dict | None):
@@ -141,45 +141,45 @@ def _page(body: Object, last: datetime) -> Record:
     body = {**body, "data": [data] if isinstance(data, dict) else data}
     if too_many := parsing.excess(body):
         raise Unreadable(too_many)
-    retrieved = _retrieved(body, last)
+    retrieved = _retrieved_at(body, last)
     page = parsing.page(body, observed=FIRST_TWEET)
     too_early = [reason for tweet in page.tweets if (reason := ahead(tweet, last))]
     kept = [tweet for tweet in page.tweets if not ahead(tweet, last)] if too_early else page.tweets
     observed = retrieved or max((tweet.created for tweet in kept), default=FIRST_TWEET)
     writers = {tweet.author_id for tweet in kept}
-    tweets = tuple(Archived(tweet._replace(retrieved=observed)) for tweet in kept)
+    tweets = tuple(ArchivedTweet(tweet._replace(retrieved=observed)) for tweet in kept)
     authors = tuple(author._replace(observed=observed) for author in page.authors if author.id in writers)
-    return Record(tweets, authors, page.refused + tuple(too_early))
+    return ArchiveRecord(tweets, authors, page.refused + tuple(too_early))
 
 
-def _flattened(body: Object, last: datetime) -> Record:
+def _parse_flattened(body: Object, last: datetime) -> ArchiveRecord:
     """Read a tweet on its own; what X gave is known of it where its id is a text, as in the API v2."""
     tweet = parsing.tweet(body)
     if reason := ahead(tweet, last):
         raise Unreadable(reason)
-    observed = _retrieved(body, last) or tweet.created
-    refused = Refusals()
+    observed = _retrieved_at(body, last) or tweet.created
+    refused = RefusedObjects()
     authors = parsing.authors([mapping(body.get("author"))], refused, observed=observed)
     if authors and tweet.author_id is None:
         tweet = tweet._replace(author_id=authors[0].id)
     if isinstance(body["id"], str):
-        tweet = tweet._replace(payload=packed_tweet(*flattened.given(body)), retrieved=observed)
-    return Record((Archived(tweet),), authors, refused.said())
+        tweet = tweet._replace(payload=pack_tweet(*flattened.unflatten(body)), retrieved=observed)
+    return ArchiveRecord((ArchivedTweet(tweet),), authors, refused.messages())
 
 
-def _own(row: Object, last: datetime) -> Record:
+def _own(row: Object, last: datetime) -> ArchiveRecord:
     """Read a tweet of ours. An observation of the future costs the author's name and followers, and not the tweet."""
     archived, author = own(row)
     if reason := ahead(archived.tweet, last):
         raise Unreadable(reason)
-    if author and (reason := told("observed", author.observed, last)):
-        return Record((archived,), (), (reason,))
-    return Record((archived,), (author,) if author else ())
+    if author and (reason := future_reason("observed", author.observed, last)):
+        return ArchiveRecord((archived,), (), (reason,))
+    return ArchiveRecord((archived,), (author,) if author else ())
 
 
-def _retrieved(body: Object, last: datetime) -> datetime | None:
+def _retrieved_at(body: Object, last: datetime) -> datetime | None:
     """Return when a line was retrieved, if it says so; raises Unreadable for the future."""
     given = moment(mapping(body.get("__twarc")).get("retrieved_at"))
-    if reason := told("retrieved_at", given, last):
+    if reason := future_reason("retrieved_at", given, last):
         raise Unreadable(reason)
     return given

@@ -13,13 +13,13 @@ from queries.collections import CollectionView
 from queries.facets import Facets
 from queries.gaps import Gap
 from queries.hours import HourCount
-from queries.reconciliations import Compared
-from queries.related import Related
-from queries.spend import Outlook, Spent
+from queries.reconciliations import UsageComparison
+from queries.related import RelatedHashtag
+from queries.spend import Outlook, PeriodSpend
 from queries.tags import TagCount, TrackedTag
-from queries.timeline import Slot, Timeline
+from queries.timeline import Timeline, TimelineSlot
 from queries.tweets import TweetView
-from queries.volume import Bucket
+from queries.volume import VolumeBucket
 from schemas.times import rfc3339
 
 Json = dict[str, Any]
@@ -48,7 +48,7 @@ def tweet(view: TweetView) -> Json:
     }
 
 
-def encoded(view: TweetView) -> bytes:
+def encode_tweet(view: TweetView) -> bytes:
     """Return a tweet as JSON."""
     return orjson.dumps(tweet(view))
 
@@ -99,7 +99,7 @@ def facets(found: Facets) -> Json:
     return {"facets": [row._asdict() for row in found.rows], "unknown_share": found.unknown_share}
 
 
-def related(hashtags: Iterable[Related]) -> Json:
+def related_rows(hashtags: Iterable[RelatedHashtag]) -> Json:
     return {"related": [hashtag._asdict() for hashtag in hashtags]}
 
 
@@ -136,10 +136,10 @@ def tracked_tag(tag: TrackedTag) -> Json:
     }
 
 
-def volume(buckets: Iterable[Bucket], *, coverage: float | None) -> Json:
+def volume(buckets: Iterable[VolumeBucket], *, coverage: float | None) -> Json:
     """Return what X counted and what is stored, and the share of the counted hours' posts that are."""
 
-    def row(bucket: Bucket) -> Json:
+    def row(bucket: VolumeBucket) -> Json:
         return bucket._asdict() | {"start": rfc3339(bucket.start), "end": rfc3339(bucket.end)}
 
     return {"volume": [row(bucket) for bucket in buckets], "coverage": coverage}
@@ -148,23 +148,23 @@ def volume(buckets: Iterable[Bucket], *, coverage: float | None) -> Json:
 def timeline(found: Timeline, *, zone: str) -> Json:
     """Return a timeline; its times are in UTC, though its buckets are cut by the zone's clock."""
 
-    def row(slot: Slot) -> Json:
+    def row(slot: TimelineSlot) -> Json:
         return slot._asdict() | {"start": rfc3339(slot.start), "end": rfc3339(slot.end)}
 
     return {"timeline": [row(slot) for slot in found.slots], "timezone": zone, "complete": found.complete}
 
 
 def spend(
-    view: Outlook, *, budget: int | None, compared: Compared | None, authors: Authors | None, balance: Told | None
+    view: Outlook, *, budget: int | None, compared: UsageComparison | None, authors: Authors | None, balance: Told | None
 ) -> Json:
     """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
     ends = {"start": view.start.isoformat(), "end": view.end.isoformat()}
     return {
-        "today": {"date": view.day.isoformat(), **_spent(view.today)},
-        "month": {**ends, **_spent(view.month), "unsettled_usd": view.unsettled / MICRO},
+        "today": {"date": view.day.isoformat(), **_spend(view.today)},
+        "month": {**ends, **_spend(view.month), "unsettled_usd": view.unsettled / MICRO},
         "budget_usd": None if budget is None else budget / MICRO,
         "forecast_usd": view.forecast / MICRO,
-        "by_x": _compared(compared) if compared else None,
+        "by_x": _comparison(compared) if compared else None,
         "authors": ("charged" if authors.charged else "free") if authors else None,
         "authors_by": _explained(authors) if authors else None,
         "balance": {"asked": rfc3339(balance.asked), "usd": balance.balance / MICRO} if balance else None,
@@ -177,12 +177,12 @@ def _explained(known: Authors) -> Json:
     return {**times, "fell_usd": known.by.fell / MICRO, "explained_usd": known.explained / MICRO, "said": known.said}
 
 
-def _compared(found: Compared) -> Json:
+def _comparison(found: UsageComparison) -> Json:
     """Return X's own count of a billing month's posts, the ledger's at that time, and by how many the first is greater."""
     return {"asked": rfc3339(found.asked), "posts": found.x_posts, "ledger_posts": found.our_posts, "drift": found.drift}
 
 
-def _spent(what: Spent) -> Json:
+def _spend(what: PeriodSpend) -> Json:
     counts = {"posts": what.posts, "users": what.users, "calls": what.calls}
     return {**counts, "floor_usd": what.floor / MICRO, "ceiling_usd": what.ceiling / MICRO}
 

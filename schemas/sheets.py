@@ -44,14 +44,14 @@ UNSAFE = re.compile(rf"(?=[{UNSEEN}]*[=+\-@＝＋－＠\t\r\n'])")
 UNSAFE_INSIDE = re.compile(rf"(?<=[;\t\r\n])(?=[{UNSEEN}\"]*[=+\-@＝＋－＠'])")
 
 
-def sheet(batches: Iterable[Sequence[TweetView]], *, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
+def csv_pieces(batches: Iterable[Sequence[TweetView]], *, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
     """Return the header and these columns of the tweets in pieces, one a batch."""
     yield _lines([columns]).encode()
     for batch in batches:
         yield _lines(_cells(rows.tweet(view), columns) for view in batch).encode()
 
 
-def marked(sheet: Iterable[bytes]) -> Iterator[bytes]:
+def with_byte_order_mark(sheet: Iterable[bytes]) -> Iterator[bytes]:
     """Return a sheet with a byte order mark, without which Excel reads UTF-8 as the system's old code page."""
     yield BOM
     yield from sheet

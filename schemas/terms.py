@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collector.runs.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Terms
+from collector.runs.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Rules
 from collector.x.documents import NoDocument, document
 from collector.x.parsing import UNSTORABLE
-from schemas.problems import Fault
+from schemas.problems import ParameterError
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
 MOST_FAULTS = 10
@@ -21,35 +21,35 @@ EXPECTED = {
 }
 
 
-class TermsRefused(ValueError):
+class InvalidRules(ValueError):
     """A body that gives no terms; `faults` names what is wrong."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
         self.faults = faults
 
 
-def terms(body: bytes) -> Terms | None:
-    """Return the terms of a JSON body, None where there is no body; raises TermsRefused."""
+def parse_rules(body: bytes) -> Rules | None:
+    """Return the terms of a JSON body, None where there is no body; raises InvalidRules."""
     if not body.strip():
         return None
     try:
         given = document(body, most=MOST_VALUES, endless=math.inf)
     except NoDocument as error:
-        raise TermsRefused([Fault("body", f"can't be read: {error}")]) from error
+        raise InvalidRules([ParameterError("body", f"can't be read: {error}")]) from error
     if not isinstance(given, dict):
-        raise TermsRefused([Fault("body", f"expected an object with {', '.join(EXPECTED)}")])
+        raise InvalidRules([ParameterError("body", f"expected an object with {', '.join(EXPECTED)}")])
     unknown = [name for name in given if name not in EXPECTED][:MOST_FAULTS]
-    faults = [Fault(UNSTORABLE.sub("\ufffd", name[:80]), f"is none of {', '.join(EXPECTED)}") for name in unknown]
-    faults += [Fault(name, EXPECTED[name]) for name in EXPECTED if not _accepted(name, given.get(name))]
+    faults = [ParameterError(UNSTORABLE.sub("\ufffd", name[:80]), f"is none of {', '.join(EXPECTED)}") for name in unknown]
+    faults += [ParameterError(name, EXPECTED[name]) for name in EXPECTED if not _is_accepted(name, given.get(name))]
     if faults:
-        raise TermsRefused(faults)
+        raise InvalidRules(faults)
     lang = tuple(sorted({code.lower() for code in given.get("lang") or ()}))
     number = given.get("tw_number")
-    return Terms(lang, tuple(sorted(set(given.get("exclude") or ()))), None if number is None else int(number))
+    return Rules(lang, tuple(sorted(set(given.get("exclude") or ()))), None if number is None else int(number))
 
 
-def _accepted(name: str, value: Any) -> bool:
+def _is_accepted(name: str, value: Any) -> bool:
     if value is None:
         return True
     if name == "tw_number":

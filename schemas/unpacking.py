@@ -18,7 +18,7 @@ PART = 64 * 1024
 NO_FURTHER = "the file can't be read any further"
 
 
-class Unpacked(io.RawIOBase):
+class GzipReader(io.RawIOBase):
     """What is in a packed file, of one member or several (RFC 1952), as far as it is one of tweets.
 
     Of JSON lines a twentieth is left, of zeros a thousandth: after `least` bytes none may be more than 500 times as long as its
@@ -27,7 +27,7 @@ class Unpacked(io.RawIOBase):
 
     def __init__(self, packed: BinaryIO, *, least: int) -> None:
         self._packed, self._least, self._given = packed, least, 0
-        self._parts, self._left = self._unpacked(), b""
+        self._parts, self._left = self._decompress(), b""
         self.fault: str | None = None
 
     def readable(self) -> bool:
@@ -48,7 +48,7 @@ class Unpacked(io.RawIOBase):
             return b""
         return part
 
-    def _unpacked(self) -> Iterator[bytes]:
+    def _decompress(self) -> Iterator[bytes]:
         """Give what is unpacked, in parts that are not empty."""
         member, begun, given = zlib.decompressobj(GZIP), False, b""
         try:

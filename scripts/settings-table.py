@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from settings import declared  # noqa: E402 (needs the path above)
+from settings import declared_settings  # noqa: E402 (needs the path above)
 
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 HEAD = ("Setting", "Default", "Meaning", "Secret", "Expected")
@@ -22,7 +22,7 @@ HEAD = ("Setting", "Default", "Meaning", "Secret", "Expected")
 def table() -> str:
     """The table in Markdown, a row a setting, in the order of declaration."""
     rows = [HEAD, ("---",) * len(HEAD)]
-    for name, facts in declared():
+    for name, facts in declared_settings():
         default = "" if facts["default"] is None else f"`{facts['default']}`"
         secret = "yes" if facts["secret"] else ""
         rows.append((f"`{name}`", default, facts["meaning"], secret, facts["reader"].expected))

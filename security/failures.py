@@ -18,7 +18,7 @@ FORGOTTEN_S = 300.0
 MOST_CLIENTS = 10_000  # a bound to memory, of about 2 MB
 
 
-class Failures:
+class FailedAttempts:
     """How often each client has sent a wrong token lately. A right one is answered at once, whatever came before it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,14 +29,14 @@ class Failures:
     def slow_down(self, environ: dict[str, Any]) -> None:
         """Note a failure of the request's client, and hold its answer back: twice as long each time."""
         client = str(environ.get("REMOTE_ADDR", ""))
-        count = self._noted(client)
+        count = self._note(client)
         if count & (count - 1) == 0:
             log.warning("wrong token", extra={"failures": count, "ecs_fields": {"client": {"ip": client}}})
         if self._waiting.acquire(blocking=False):
             environ.get(HOLD, time.sleep)(min(LONGEST_S, FIRST_S * 2 ** min(count - 1, 10)))
             self._waiting.release()
 
-    def _noted(self, client: str) -> int:
+    def _note(self, client: str) -> int:
         now = self._clock()
         with self._lock:
             count, last = self._clients.pop(client, (0, now))

@@ -21,7 +21,7 @@ Start = Callable[..., Any]
 Headers = list[tuple[str, str]]
 
 
-def secured(start_response: Start, more: Headers) -> Start:
+def with_security_headers(start_response: Start, more: Headers) -> Start:
     """Return a start_response that adds the headers to an answer; a page's own policy stays."""
 
     def start(status: str, headers: Headers, *rest: Any) -> Any:
@@ -31,7 +31,7 @@ def secured(start_response: Start, more: Headers) -> Start:
     return start
 
 
-def shared(environ: Mapping[str, Any], origins: tuple[str, ...]) -> Headers:
+def cors_headers(environ: Mapping[str, Any], origins: tuple[str, ...]) -> Headers:
     """Return what lets a page of a listed origin read an answer (CORS); nothing for others."""
     if not origins:
         return []

@@ -36,7 +36,7 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(STATIC)
 
 
-def hold_scopes(app: Flask) -> None:
+def enforce_scopes(app: Flask) -> None:
     """Refuse, before each view, what the request's scope doesn't allow, and what another site's page makes a browser ask for.
 
     A resource whose GET changes state says so: `changes` are its methods that do. A person who opens it is led to the page that
@@ -49,7 +49,7 @@ def hold_scopes(app: Flask) -> None:
             return None
         changes = request.method in changing(view)
         scope: Scope = request.environ[SCOPE]  # without the door there is none, and nobody is let in
-        if not is_open(request.path) and scope < _needed(request.path, changes=changes):
+        if not is_open(request.path) and scope < _required_scope(request.path, changes=changes):
             raise Forbidden(_REFUSED[scope])
         if changes and request.method == "GET" and by_hand(request.environ):
             return redirect(PRICE, 303)
@@ -68,7 +68,7 @@ def changing(view: Any) -> Set[str]:
     return found
 
 
-def _needed(path: str, *, changes: bool) -> Scope:
+def _required_scope(path: str, *, changes: bool) -> Scope:
     return Scope.WRITE if changes else Scope.SCRAPE if path == SCRAPED else Scope.READ
 
 

@@ -32,7 +32,7 @@ class Sessions:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def begun(self, token: str) -> str:
+    def start(self, token: str) -> str:
         """Return the cookie of a session that begins now, for a right token."""
         return _signer(token).sign(WHAT).decode()
 

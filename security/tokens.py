@@ -43,7 +43,7 @@ class Tokens:
         self._checked = time.monotonic()
 
     @property
-    def required(self) -> bool:
+    def are_required(self) -> bool:
         """Whether requests must carry a token at all."""
         if self._files and time.monotonic() - self._checked > CHECK_S:
             self._look()

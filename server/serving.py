@@ -40,7 +40,7 @@ Application = Callable[..., Iterable[bytes]]
 Load = Callable[[], tuple[Application, Work]]
 
 
-class Server(MPServer):
+class GranianServer(MPServer):
     """Granian on a socket that listens already. Its own would be one a worker, which takes those who wait at it along."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
@@ -67,7 +67,7 @@ class Server(MPServer):
 def serve(settings: Settings, listener: socket.socket, load: Load) -> None:
     """Serve what `load` gives, called once by each worker, until SIGTERM or SIGINT."""
     multiprocessing.set_start_method("fork")
-    server = Server(settings, listener)
+    server = GranianServer(settings, listener)
     begin = partial(_begin, load, collect=settings.collect_on_start, told=lambda: server.interrupt_signal)
     server.serve(target_loader=begin, wrap_loader=False)
 

@@ -31,6 +31,6 @@ class LogMetrics:
         """What the handler reports to."""
         return Delivery(self._sent.inc, lambda reason, count: self._dropped.labels(reason).inc(count), self._queued.set)
 
-    def enabled(self, shipping: bool) -> None:
+    def set_enabled(self, shipping: bool) -> None:
         """Note whether records are shipped at all."""
         self._enabled.set(shipping)

@@ -67,7 +67,7 @@ class _Unhooked:
     after_request = teardown_request = before_request
 
 
-def scraped(own: CollectorRegistry, more: Iterable[Any]) -> CollectorRegistry:
+def scrape_registry(own: CollectorRegistry, more: Iterable[Any]) -> CollectorRegistry:
     """Return a registry to answer a scrape from: all processes' metrics where they are shared, and `more` collectors."""
     registry = CollectorRegistry()
     registry.register(SharedMetrics() if is_shared() else own)

@@ -48,8 +48,8 @@ def share(folder: Path, processes: int) -> None:
 def join() -> None:
     """Take part, as a process that begins. Raises OSError where more have begun than there is space for."""
     folder = Path(os.environ[VARIABLE])
-    with _locked(folder, fcntl.LOCK_EX):
-        _add_up_ended(folder)
+    with _lock(folder, fcntl.LOCK_EX):
+        _merge_ended(folder)
         for kind, size in SIZES.items():
             spare = next(folder.glob(f"{kind}_*{SPARE}"), folder / f"{kind}_{os.getpid()}{SPARE}")
             _allocate(spare, size)
@@ -70,12 +70,12 @@ class SharedMetrics:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         folder = Path(os.environ[VARIABLE])
-        with _locked(folder, fcntl.LOCK_SH):
+        with _lock(folder, fcntl.LOCK_SH):
             return MultiProcessCollector(None, str(folder)).collect()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
+def _lock(folder: Path, how: int) -> Iterator[None]:
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, how)
         yield
@@ -87,7 +87,7 @@ def _allocate(path: Path, size: int) -> None:
         os.posix_fallocate(file.fileno(), 0, size)
 
 
-def _add_up_ended(folder: Path) -> None:
+def _merge_ended(folder: Path) -> None:
     """Add the counts of processes that have ended to those of all before them, and leave their files empty."""
     from prometheus_client.mmap_dict import MmapedDict
 
@@ -97,7 +97,7 @@ def _add_up_ended(folder: Path) -> None:
                 continue
             if kind in ADDED_UP:
                 try:
-                    _allocate(folder / f"{kind}_{ENDED}.db", _used(folder / f"{kind}_{ENDED}.db") + _used(path))
+                    _allocate(folder / f"{kind}_{ENDED}.db", _used_bytes(folder / f"{kind}_{ENDED}.db") + _used_bytes(path))
                 except OSError:
                     continue  # it stays where it is, and counts there
                 total = MmapedDict(str(folder / f"{kind}_{ENDED}.db"))  # type: ignore[no-untyped-call]
@@ -107,7 +107,7 @@ def _add_up_ended(folder: Path) -> None:
             _empty(path)
 
 
-def _used(path: Path) -> int:
+def _used_bytes(path: Path) -> int:
     """Return how many bytes of a file are used: it begins with that (prometheus_client/mmap_dict.py)."""
     with path.open("rb") as file:
         return int(struct.unpack("i", file.read(4))[0])

@@ -44,7 +44,7 @@ class Observer:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request. An answer that is a list is whole; another one ends when it is closed."""
-        seen = _Seen(environ, start_response, self._metrics)
+        seen = _RequestInProgress(environ, start_response, self._metrics)
         try:
             answer = self._app(environ, seen.start)
         except Exception:
@@ -57,7 +57,7 @@ class Observer:
         return _Stream(answer, seen, self._outside)
 
 
-class _Seen:
+class _RequestInProgress:
     """A request that is being answered."""
 
     __slots__ = ("_began", "_environ", "_metrics", "_start", "_status")
@@ -88,7 +88,7 @@ class _Seen:
 class _Stream:
     """An answer in parts, whose bytes are counted. What breaks it off breaks the connection too."""
 
-    def __init__(self, parts: Iterable[bytes], seen: _Seen, outside: tuple[type[Exception], ...]) -> None:
+    def __init__(self, parts: Iterable[bytes], seen: _RequestInProgress, outside: tuple[type[Exception], ...]) -> None:
         self._parts, self._iterator, self._seen, self._size, self._open = parts, iter(parts), seen, 0, True
         self._outside = outside
 

@@ -69,7 +69,7 @@ class LogstashHandler(logging.Handler):
             self._worker.join(CLOSE_WITHIN_S + 1)
             left = self.queued
             self._delivery.dropped("shutdown", left)
-            self._worker.say_dropped(left)
+            self._worker.report_dropped(left)
         self._worker = None
         super().close()
 
@@ -82,9 +82,9 @@ class Shipper(LogProcessingWorker):
         constants.QUEUED_EVENTS_FLUSH_INTERVAL = 1.0
         constants.QUEUED_EVENTS_FLUSH_COUNT = constants.QUEUED_EVENTS_BATCH_SIZE = BATCH
         tls = dict.fromkeys(("ssl_enable", "ssl_verify", "ssl_verify_flags", "keyfile", "certfile", "ca_certs"))
-        transport = KeptConnection(host, port, self._while_waiting)
+        transport = LogstashConnection(host, port, self._while_waiting)
         super().__init__(host=host, port=port, transport=transport, **tls, database_path=None, cache=None, event_ttl=None)
-        self._waiting = Waiting()
+        self._waiting = RecordQueue()
         self._queue: SimpleQueue[bytes] = SimpleQueue()
         self._delivery = delivery
         self._unsaid, self._said = 0, time.monotonic()
@@ -110,8 +110,8 @@ class Shipper(LogProcessingWorker):
         """Send a batch; of one that is interrupted, what Logstash's side took counts as sent and only the rest waits again."""
         try:
             super()._send_events(events)
-        except Interrupted as interruption:
-            self._delivery.sent(self._waiting.taken(interruption.taken))
+        except BatchInterrupted as interruption:
+            self._delivery.sent(self._waiting.forget(interruption.taken))
             raise
         self._delivery.sent(len(events))
 
@@ -133,9 +133,9 @@ class Shipper(LogProcessingWorker):
             raise TimeoutError
         self._delivery.queued(self.queued)
         if self._unsaid and time.monotonic() - self._said >= SAID_EVERY_S:
-            self.say_dropped(0)
+            self.report_dropped(0)
 
-    def say_dropped(self, more: int) -> None:
+    def report_dropped(self, more: int) -> None:
         """Say on stderr what was dropped since it was last said, and that so many more are."""
         if self._unsaid + more:
             sys.stderr.write(f"{self._unsaid + more} log records dropped: Logstash does not take them\n")
@@ -145,15 +145,15 @@ class Shipper(LogProcessingWorker):
         """Say nothing: the base class would log into the queue that it can't empty."""
 
 
-class Interrupted(ConnectionError):
-    """A batch was not sent whole; `taken` bytes of it have left this machine's buffers."""
+class BatchInterrupted(ConnectionError):
+    """A batch was not sent whole; `forget` bytes of it have left this machine's buffers."""
 
     def __init__(self, taken: int) -> None:
         super().__init__("Logstash went away")
         self.taken = taken
 
 
-class KeptConnection:
+class LogstashConnection:
     """One connection to Logstash, kept. A batch is sent when the other side's kernel has all of it.
 
     While Logstash stalls, the batch waits here and no further connection is opened: each would bring buffers that take records
@@ -165,9 +165,9 @@ class KeptConnection:
         self._socket: socket.socket | None = None
 
     def send(self, events: list[bytes], **_kw: object) -> None:
-        """Send the records; raises Interrupted when the connection breaks, OSError when there is none."""
+        """Send the records; raises BatchInterrupted when the connection breaks, OSError when there is none."""
         data, put, taken = memoryview(b"".join(events)), 0, 0
-        connection = self._connected()
+        connection = self._connect()
         try:
             while taken < len(data):
                 readable, writable, _ = select([connection], [connection] if put < len(data) else [], [], POLLED_EVERY_S)
@@ -179,7 +179,7 @@ class KeptConnection:
                 self._while_waiting()
         except OSError as error:
             self.close()
-            raise Interrupted(taken) from error
+            raise BatchInterrupted(taken) from error
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -187,7 +187,7 @@ class KeptConnection:
             self._socket.close()
             self._socket = None
 
-    def _connected(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         if self._socket and select([self._socket], [], [], 0)[0]:
             self.close()
         if self._socket is None:
@@ -202,7 +202,7 @@ def _in_buffer(connection: socket.socket) -> int:
     return int(size)
 
 
-class Waiting(Cache):
+class RecordQueue(Cache):
     """The records that the worker has taken from its queue and Logstash has not, oldest first."""
 
     def __init__(self) -> None:
@@ -226,7 +226,7 @@ class Waiting(Cache):
     def delete_queued_events(self) -> None:
         self._sending = []
 
-    def taken(self, size: int) -> int:
+    def forget(self, size: int) -> int:
         """Forget the records of the batch that stand wholly within its first `size` bytes, and return how many they were."""
         count = 0
         while count < len(self._sending) and size >= len(self._sending[count]):

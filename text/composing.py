@@ -13,7 +13,7 @@ MOST_MARKS = 30
 _RUN = re.compile(rf"[^\w\s\x00-\x7f]{{{MOST_MARKS + 1},}}")
 
 
-def composed(text: str) -> str:
+def compose(text: str) -> str:
     """Return a text composed, without the marks on a letter after the thirtieth."""
     return unicodedata.normalize("NFC", _RUN.sub(_fewer, text))
 

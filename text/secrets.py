@@ -24,9 +24,9 @@ class Secrets:
     def learn(self, value: str | None) -> None:
         """Take this one out as well, from now on."""
         if value and len(value) >= SHORTEST and value not in self._forms:
-            self._forms = sorted({*self._forms, *_forms(value)}, key=len, reverse=True)
+            self._forms = sorted({*self._forms, *_encodings(value)}, key=len, reverse=True)
 
-    def hidden(self, text: str) -> str:
+    def hide(self, text: str) -> str:
         """Return the text with HIDDEN in the place of each secret."""
         for form in self._forms:
             if form in text:
@@ -34,7 +34,7 @@ class Secrets:
         return text
 
 
-def _forms(value: str) -> set[str]:
+def _encodings(value: str) -> set[str]:
     plain = {value, json.dumps(value)[1:-1], quote(value, safe=""), quote(value), quote_plus(value), html.escape(value)}
     whole = {encode(value.encode()).decode().rstrip("=") for encode in ENCODERS}
     codes = [f"{byte:02x}" for byte in value.encode()]

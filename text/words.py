@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from text.composing import composed
+from text.composing import compose
 
 RULES = f"2, Unicode {unicodedata.unidata_version}"
 """What the words of a text follow from: with other rules the same text may have others."""
@@ -36,12 +36,12 @@ _SELECTORS = re.compile("[\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000
 Cut = Callable[[str], Iterator[str]]
 
 
-def indexed(text: str) -> tuple[str, ...]:
+def index_words(text: str) -> tuple[str, ...]:
     """Return what a text is found by, each once."""
     return _words(text, _signs_and_pairs)
 
 
-def asked(query: str) -> tuple[str, ...]:
+def query_words(query: str) -> tuple[str, ...]:
     """Return what must be among the words of a text, each once; nothing where there is no word to ask for."""
     return _words(query, _pairs)
 
@@ -49,16 +49,16 @@ def asked(query: str) -> tuple[str, ...]:
 def _words(text: str, cut: Cut) -> tuple[str, ...]:
     if text.isascii():
         found = _ASCII_WORD.findall(text.lower())
-    elif _UNSPACED_SIGN.search(spaced := _spaced(text)):
+    elif _UNSPACED_SIGN.search(spaced := _with_spaces(text)):
         found = [word for piece in _PIECE.finditer(spaced) for word in (cut(piece[0]) if piece[1] else (piece[0],))]
     else:
         found = _WORD.findall(spaced)
     return tuple(dict.fromkeys(word[:LONGEST] for word in found))
 
 
-def _spaced(text: str) -> str:
+def _with_spaces(text: str) -> str:
     """Return a text with folded letters, without what only selects a glyph, and with a space for what is part of no word."""
-    return composed(composed(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
+    return compose(compose(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
 
 
 def _pairs(run: str) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _signs_and_pairs(run: str) -> Iterator[str]:
     yield from map(str.__add__, run, run[1:])
 
 
-class _Kept(dict[int, int]):
+class _KeptCharacters(dict[int, int]):
     """What becomes of a sign: letters, digits, underscores and marks stay, the others turn into spaces."""
 
     most = 20_000
@@ -85,4 +85,4 @@ class _Kept(dict[int, int]):
         return kept
 
 
-_KEPT = _Kept()
+_KEPT = _KeptCharacters()

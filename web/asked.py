@@ -12,22 +12,22 @@ from zoneinfo import ZoneInfo
 from werkzeug.datastructures import MultiDict
 
 from queries.filters import Filters, next_second
-from queries.orders import Order
+from queries.orders import SortOrder
 from queries.periods import Period
 from schemas.arguments import ViewArguments
 from schemas.filters import PARAMETERS
-from schemas.given import given
+from schemas.given import load_arguments
 from schemas.times import rfc3339
 
 LOCAL = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
-PLACE = ("cursor",)
+PAGING = ("cursor",)
 HOUR_S, QUARTER_S = 3600, 900
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-class Asked(NamedTuple):
+class ViewQuery(NamedTuple):
     """What is asked for at a moment (`now`, X's time): filters with the period in them, and the parameters as given.
 
     `span` is the length of a period that ends now, None where there is none or all is asked for. `fixed` are filters that the
@@ -39,14 +39,14 @@ class Asked(NamedTuple):
     now: datetime
     pairs: Pairs
     span: timedelta | None = None
-    sort: Order = Order("created", descending=True)
+    sort: SortOrder = SortOrder("created", descending=True)
     limit: int | None = None
     cursor: str | None = None
     fixed: Pairs = ()
 
     def query(self, **changes: Any) -> str:
         """Return the parameters as they were given, some changed, or dropped by None; the place in a list is dropped."""
-        dropped = {*changes, *PLACE} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        dropped = {*changes, *PAGING} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
         kept = [pair for pair in self.pairs if pair[0] not in dropped]
         more = [(name, value) for name, value in changes.items() if value is not None]
         return urlencode([*kept, *more], doseq=True)
@@ -64,7 +64,7 @@ class Asked(NamedTuple):
         return f"{path}?{query}" if query else path
 
     @property
-    def stretch(self) -> Period | None:
+    def seconds(self) -> Period | None:
         """The time asked for, in epoch seconds, up to now at most; None where it has no beginning."""
         if self.filters.since is None:
             return None
@@ -74,16 +74,16 @@ class Asked(NamedTuple):
     @property
     def shift(self) -> timedelta:
         """How long before it the time lies that it is compared with: its length, in whole quarters of an hour."""
-        first, end = self.stretch or (0, 0)
+        first, end = self.seconds or (0, 0)
         return self.span or timedelta(seconds=-(-(end - first) // QUARTER_S) * QUARTER_S)
 
     @property
     def before(self) -> Filters | None:
         """The same filters for as long a time before; None where the time asked for has no beginning."""
-        if self.stretch is None:
+        if self.seconds is None:
             return None
         try:
-            first, end = (datetime.fromtimestamp(second, UTC) - self.shift for second in self.stretch)
+            first, end = (datetime.fromtimestamp(second, UTC) - self.shift for second in self.seconds)
         except OverflowError:
             return None
         return self.filters._replace(since=first, until=end)
@@ -104,7 +104,7 @@ class Asked(NamedTuple):
     def chosen(self) -> list[tuple[str, str, str]]:
         """The filters that were given beside the time: name, value, and the query without it."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
-        kept = [pair for pair in self.pairs if pair[0] not in PLACE]
+        kept = [pair for pair in self.pairs if pair[0] not in PAGING]
         return [(*pair, "?" + urlencode([other for other in kept if other != pair])) for pair in filters]
 
     def file(self, name: str) -> str:
@@ -116,17 +116,17 @@ class Asked(NamedTuple):
         return next((value for given_name, value in self.pairs if given_name == name), "")
 
 
-def asked(
+def parse_view_query(
     pairs: MultiDict[str, str], *, now: datetime, schema: type[ViewArguments] = ViewArguments, fixed: Pairs = ()
-) -> Asked:
+) -> ViewQuery:
     """Return what these parameters ask for, and the filters that the page's path names; raises BadInput."""
-    read = given(schema(), MultiDict([*fixed, *pairs.items(multi=True)]))
+    read = load_arguments(schema(), MultiDict([*fixed, *pairs.items(multi=True)]))
     filters, zone, span = read.pop("filters"), read.pop("tz"), read.pop("period")
     if filters.since is None and filters.until is None and span is not None:
         filters = filters._replace(since=_whole_hour(now - min(span, now - EARLIEST)))
     else:
         span = None
-    return Asked(filters, zone, now, tuple(pairs.items(multi=True)), span, fixed=fixed, **read)
+    return ViewQuery(filters, zone, now, tuple(pairs.items(multi=True)), span, fixed=fixed, **read)
 
 
 def canonical(pairs: MultiDict[str, str], zone: ZoneInfo) -> MultiDict[str, str]:

@@ -14,6 +14,6 @@ def register(app: Flask, site: Site) -> None:
     """Give the app the page."""
 
     def docs() -> Response:
-        return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}", invented=site.invented()), PAGE)
+        return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}", invented=site.is_invented()), PAGE)
 
     page(app, "/docs", docs)

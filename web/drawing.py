@@ -16,7 +16,7 @@ from schemas.times import rfc3339
 from web import words
 from web.advice import advice
 from web.static_files import UPLOT
-from web.tables import Curve, Figure, Link, Table, merged
+from web.tables import ChartFigure, Curve, Link, Table, merge_marks
 
 REL = "noopener nofollow ugc"
 SPOKEN = re.compile(r"[a-z]{2}", re.ASCII)
@@ -42,12 +42,12 @@ def register(app: Flask) -> None:
     app.jinja_env.tests["link"] = lambda value: isinstance(value, Link)
     app.jinja_env.globals |= {
         "spoken": spoken,
-        "drawn": drawn,
+        "drawn": curve_points,
         "highest": highest,
         "summit": summit,
-        "shaded": shaded,
+        "shaded": shaded_areas,
         "lines": lines,
-        "merged": merged,
+        "merged": merge_marks,
         "second": _second,
         "uplot": UPLOT,
     }
@@ -86,7 +86,7 @@ def summit(*curves: Sequence[float | None]) -> float:
     return max((count or 0 for curve in curves for count in curve), default=0)
 
 
-def drawn(table: Table, curve: Curve) -> list[str]:
+def curve_points(table: Table, curve: Curve) -> list[str]:
     """Return the points of each curve of a figure, all on one scale."""
     most = highest(table, curve)
     rows = [(row, at in curve.unfinished) for at, row in enumerate(table.rows)]
@@ -98,7 +98,7 @@ def highest(table: Table, curve: Curve) -> int:
     return max((row[number] or 0 for row in table.rows for number in curve.columns), default=0)
 
 
-def lines(figure: Figure) -> Markup:
+def lines(figure: ChartFigure) -> Markup:
     """Return the rows of a figure over time as HTML: a time, counts, a note. There are hundreds, too many for a template."""
     curve = figure.curve
     assert curve  # noqa: S101 (it is asked of figures that have one)
@@ -114,13 +114,13 @@ def _line(row: tuple[Any, ...], curve: Curve, at: int) -> Markup:
     return Markup(f'<tr data-from="{first}"{spike}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (all of it is ours)
 
 
-def shaded(curve: Curve) -> list[tuple[float, float]]:
+def shaded_areas(curve: Curve) -> list[tuple[float, float]]:
     """Return where a figure is shaded, from where and how wide in a box of 1000."""
     if not curve.periods:
         return []
     first, end = curve.periods[0][0], curve.periods[-1][1]
     scale = WIDTH / max(1, end - first)
-    marks = merged(curve.marks, "not collected whole")
+    marks = merge_marks(curve.marks, "not collected whole")
     return [((mark.first - first) * scale, max(2, (mark.end - mark.first) * scale)) for mark in marks]
 
 

@@ -13,9 +13,9 @@ from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
-from queries.chores import chores
+from queries.chores import job_states
 from queries.collections import CollectionView, latest
-from queries.figures import ServiceFigures, last_answer, service_figures
+from queries.figures import ServiceMetrics, last_answer, service_metrics
 from web.advice import advice
 from web.shipping import Shipping
 from web.words import day, dollars, moment, number, plural
@@ -52,14 +52,14 @@ def summary(session: Session, zone: ZoneInfo) -> Part:
 
 def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneInfo) -> list[Part]:
     """Return all parts, those that concern people most first."""
-    figures = service_figures(session)
+    figures = service_metrics(session)
     return [
         *_database(collector),
         summary(session, zone),
         _schedule(figures, zone),
         _x(session, figures, collector, zone),
         _budget(session, collector),
-        *_chores(session, zone),
+        *_job_parts(session, zone),
         _logs(shipped),
     ]
 
@@ -86,7 +86,7 @@ def _collections(view: CollectionView | None, zone: ZoneInfo) -> Part:
     return Part("Collection", level, f"{said}, {ended}: {reason}.", advice(reason), brief=f"{said}, {ended}.")
 
 
-def _schedule(figures: ServiceFigures, zone: ZoneInfo) -> Part:
+def _schedule(figures: ServiceMetrics, zone: ZoneInfo) -> Part:
     kept = figures.schedule
     ended = figures.last_success
     last = f"The last good collection ended {moment(ended, zone)}." if ended else "No collection has succeeded yet."
@@ -98,7 +98,7 @@ def _schedule(figures: ServiceFigures, zone: ZoneInfo) -> Part:
     return Part("Schedule", Level.WELL, f"The next collection begins {moment(kept.due, zone)}. {last}")
 
 
-def _x(session: Session, figures: ServiceFigures, collector: Collector, zone: ZoneInfo) -> Part:
+def _x(session: Session, figures: ServiceMetrics, collector: Collector, zone: ZoneInfo) -> Part:
     if figures.refused:
         kind, until = next(iter(sorted(figures.refused.items())))
         blocks = "X sells nothing now" if kind in BLOCKING else "X refuses every request"
@@ -139,14 +139,14 @@ def _budget(session: Session, collector: Collector) -> Part:
     return Part("Budget", Level.WELL, stands)
 
 
-def _chores(session: Session, zone: ZoneInfo) -> Iterator[Part]:
+def _job_parts(session: Session, zone: ZoneInfo) -> Iterator[Part]:
     """Give the chores that could not be done, or that all were."""
-    done = chores(session)
+    done = job_states(session)
     for chore in done:
-        if chore.failed:
+        if chore.has_failed:
             since = moment(chore.succeeded, zone)
             yield Part(f"Chore “{chore.name}”", Level.LOOK, f"{chore.error}. It was done last: {since}.", advice(chore.error))
-    if done and not any(chore.failed for chore in done):
+    if done and not any(chore.has_failed for chore in done):
         names = ", ".join(f"{chore.name} {moment(chore.succeeded, zone)}" for chore in done if chore.succeeded)
         yield Part("Chores", Level.WELL, f"Done last: {names}." if names else "They have begun.")
 

@@ -52,7 +52,7 @@ def register(app: Flask, site: Site) -> None:
         problem = response.get_json()
         what = WHAT.get(response.status_code, HTTPStatus(response.status_code).phrase)
         values = {"problem": problem, "what": what, "labels": LABELS, "without": _without(problem), "back": _back()}
-        response.set_data(render_template("problem.html", invented=site.invented(), **values))
+        response.set_data(render_template("problem.html", invented=site.is_invented(), **values))
         response.headers["Content-Type"] = f"{HTML}; charset=utf-8"
         response.headers["Content-Security-Policy"] = PAGE["Content-Security-Policy"]
         return response

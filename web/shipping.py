@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from telemetry.metrics import HttpMetrics, scraped
+from telemetry.metrics import HttpMetrics, scrape_registry
 
 PREFIX = "twitterapi_log_"
 
@@ -21,7 +21,7 @@ class Shipping(NamedTuple):
 def shipping(metrics: HttpMetrics) -> Shipping:
     """Return the state, from the metrics that Prometheus scrapes."""
     found: dict[str, float] = {}
-    for metric in scraped(metrics.registry, []).collect():
+    for metric in scrape_registry(metrics.registry, []).collect():
         if metric.name.startswith(PREFIX):
             values = [sample.value for sample in metric.samples if not sample.name.endswith("_created")]
             found[metric.name.removeprefix(PREFIX)] = sum(values)

@@ -11,7 +11,7 @@ from security.pages import is_page_at
 from security.scopes import SIGN_IN, SIGN_OUT, Scope
 from security.sessions import COOKIE, LONGEST_S
 from web.policy import PAGE
-from web.site import Site, seen
+from web.site import Site, redirect_to_page
 
 HOME = "/"
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
@@ -20,27 +20,27 @@ WRONG = "This token is wrong. Take one that API_TOKEN or API_READ_TOKEN holds."
 
 def register(app: Flask, site: Site) -> None:
     """Give the app the sign-in and the sign-out."""
-    door = site.door
+    guard = site.guard
 
     def sign_in() -> Response:
-        wanted = _wanted(app, request.args.get("next", ""))
-        return _form(site, wanted) if door.tokens.required else seen(wanted)
+        wanted = _next_page(app, request.args.get("next", ""))
+        return _sign_in_page(site, wanted) if guard.tokens.are_required else redirect_to_page(wanted)
 
     def signed_in() -> Response:
-        wanted, token = _wanted(app, request.form.get("next", "")), request.form.get("token", "").strip()
-        if not door.tokens.required:
-            return seen(wanted)
-        if door.tokens.scope(token) < Scope.READ:
-            door.failures.slow_down(request.environ)
-            return _form(site, wanted, fault=WRONG)
-        response = seen(wanted)
+        wanted, token = _next_page(app, request.form.get("next", "")), request.form.get("token", "").strip()
+        if not guard.tokens.are_required:
+            return redirect_to_page(wanted)
+        if guard.tokens.scope(token) < Scope.READ:
+            guard.failures.slow_down(request.environ)
+            return _sign_in_page(site, wanted, fault=WRONG)
+        response = redirect_to_page(wanted)
         response.set_cookie(
-            COOKIE, door.sessions.begun(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
+            COOKIE, guard.sessions.start(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
         )
         return response
 
     def sign_out() -> Response:
-        response = seen(SIGN_IN)
+        response = redirect_to_page(SIGN_IN)
         response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
         return response
 
@@ -49,8 +49,8 @@ def register(app: Flask, site: Site) -> None:
     app.add_url_rule(SIGN_OUT, "sign_out", sign_out, methods=["POST"])
 
 
-def _form(site: Site, wanted: str, *, fault: str | None = None) -> Response:
-    values = {"wanted": wanted, "fault": fault, "hours": LONGEST_S // 3600, "invented": site.invented()}
+def _sign_in_page(site: Site, wanted: str, *, fault: str | None = None) -> Response:
+    values = {"wanted": wanted, "fault": fault, "hours": LONGEST_S // 3600, "invented": site.is_invented()}
     body = render_template("sign-in.html", **values)
     response = make_response(body, 401 if fault else 200, PAGE | {"Cache-Control": "no-store"})
     if fault:
@@ -58,6 +58,6 @@ def _form(site: Site, wanted: str, *, fault: str | None = None) -> Response:
     return response
 
 
-def _wanted(app: Flask, path: str) -> str:
+def _next_page(app: Flask, path: str) -> str:
     """Return where to go on: a page of this service, and nothing else, for what is opened then can cost money."""
     return path if OWN_PATH.fullmatch(path) and is_page_at(app, path) else HOME

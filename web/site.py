@@ -16,19 +16,19 @@ from werkzeug.datastructures import MultiDict
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.runs.collector import Collector
-from collector.sources import EMULATOR, shown_source
+from collector.sources import EMULATOR, visible_source
 from middleware.answer import REPEAT, Repeat
 from queries.figures import NEWEST, x_now
 from queries.newest import Newest
-from queries.tweets import stored
+from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments
-from schemas.given import given
-from schemas.parameters import UTC, zone_named
-from security.door import Door
+from schemas.given import load_arguments
+from schemas.parameters import UTC, zone_by_name
+from security.door import Guard
 from security.scopes import SCOPE, Scope
 from telemetry.metrics import HttpMetrics
 from web import asked as asking
-from web.asked import Asked, Pairs
+from web.asked import Pairs, ViewQuery
 from web.parts import summary
 from web.policy import PAGE
 
@@ -58,7 +58,7 @@ class Site(NamedTuple):
 
     collector: Collector
     newest: Newest
-    door: Door
+    guard: Guard
     metrics: HttpMetrics
     outside: tuple[Outside, ...]
     within: timedelta
@@ -71,26 +71,26 @@ class Site(NamedTuple):
             yield session
 
     def _state(self) -> Hashable:
-        return self.newest.this_minute(), self.door.tokens.required
+        return self.newest.this_minute(), self.guard.tokens.are_required
 
-    def invented(self) -> bool:
+    def is_invented(self) -> bool:
         """Tell whether the tweets are invented; False where nobody can tell now."""
         try:
             with self.reading() as session:
-                return self._invented(session)
+                return self._is_invented(session)
         except (DatabaseUnavailable, DatabaseRevision):
             return False
 
-    def _invented(self, session: Session) -> bool:
-        return shown_source(session, self.collector.source.name) == EMULATOR
+    def _is_invented(self, session: Session) -> bool:
+        return visible_source(session, self.collector.source.name) == EMULATOR
 
-    def asked(self, session: Session, schema: type[ViewArguments] = ViewArguments, *, fixed: Pairs = ()) -> Asked:
+    def parse(self, session: Session, schema: type[ViewArguments] = ViewArguments, *, fixed: Pairs = ()) -> ViewQuery:
         """Return what this request asks for; raises BadInput."""
-        return asking.asked(request.args, now=x_now(session), schema=schema, fixed=fixed)
+        return asking.parse_view_query(request.args, now=x_now(session), schema=schema, fixed=fixed)
 
     def zone(self) -> ZoneInfo:
         """Return the time zone of a page that takes no other parameter; raises BadInput."""
-        zone: ZoneInfo = given(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
+        zone: ZoneInfo = load_arguments(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
         return zone
 
     @property
@@ -101,15 +101,15 @@ class Site(NamedTuple):
     def page(self, template: str, session: Session, zone: ZoneInfo, *, status: int = 200, **values: Any) -> Response:
         """Return a page, with the frame that all have."""
         body = render_template(template, zone=zone, frame=self.frame(session, zone), **values)
-        return answered(body, status)
+        return html_response(body, status)
 
     def frame(self, session: Session, zone: ZoneInfo) -> dict[str, Any]:
         """Return what stands around each page."""
         return {
-            "invented": self._invented(session),
+            "invented": self._is_invented(session),
             "here": path_here(),
-            "empty": not stored(session),
-            "guarded": self.door.tokens.required,
+            "empty": not tweet_count(session),
+            "guarded": self.guard.tokens.are_required,
             "writes": may_write(),
             "status": summary(session, zone),
             "navigation": [(_carrying(path), path, name) for path, name in NAVIGATION],
@@ -121,7 +121,7 @@ def may_write() -> bool:
     return bool(request.environ.get(SCOPE, Scope.NOTHING) >= Scope.WRITE)
 
 
-def answered(body: str, status: int = 200) -> Response:
+def html_response(body: str, status: int = 200) -> Response:
     """Return HTML, compressed where that is understood, with an ETag of what it says."""
     response = make_response(body, status, PAGE)
     response.vary.add("Accept-Encoding")
@@ -134,13 +134,13 @@ def answered(body: str, status: int = 200) -> Response:
     return response
 
 
-def tidied() -> Response | None:
+def tidy_redirect() -> Response | None:
     """Return where a form without scripts should have led: to the same without what is empty; None where all is well."""
-    zone = zone_named(request.args.get("tz", ""))
+    zone = zone_by_name(request.args.get("tz", ""))
     wanted = asking.canonical(request.args, zone or UTC)
     if list(wanted.items(multi=True)) == list(request.args.items(multi=True)):
         return None
-    return seen(asking.link(path_here(), wanted))
+    return redirect_to_page(asking.link(path_here(), wanted))
 
 
 def path_here() -> str:
@@ -148,7 +148,7 @@ def path_here() -> str:
     return quote(request.path)
 
 
-def seen(path: str) -> Response:
+def redirect_to_page(path: str) -> Response:
     """Lead on to a page."""
     response = make_response(redirect(path, 303))
     response.headers["Cache-Control"] = "no-store"

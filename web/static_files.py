@@ -25,12 +25,12 @@ def register(app: Flask) -> None:
     """Serve the files under /static/, each read once by a process."""
 
     def static(filename: str) -> Response:
-        body, response = _read(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
+        body, response = _content(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
         response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
         response.vary.add("Accept-Encoding")
         response.set_etag(blake2b(body, digest_size=12).hexdigest(), weak=True)
         if request.accept_encodings.quality("gzip") > 0:
-            body = _packed(filename)
+            body = _compressed(filename)
             response.headers["Content-Encoding"] = "gzip"
         response.set_data(body)
         request.environ[REPEAT] = ALWAYS
@@ -41,12 +41,12 @@ def register(app: Flask) -> None:
 
 
 @lru_cache(64)
-def _packed(filename: str) -> bytes:
-    return gzip.compress(_read(filename), 9, mtime=0)
+def _compressed(filename: str) -> bytes:
+    return gzip.compress(_content(filename), 9, mtime=0)
 
 
 @lru_cache(64)
-def _read(filename: str) -> bytes:
+def _content(filename: str) -> bytes:
     path = safe_join(str(FOLDER), filename)
     try:
         return Path(path or "").read_bytes()

@@ -58,7 +58,7 @@ class Table(NamedTuple):
         return sheet(header, ([_plain(row[number]) for number in kept] for row in self.rows))
 
 
-class Mark(NamedTuple):
+class TableMark(NamedTuple):
     """A stretch of time that is shaded: from and until when, in epoch seconds, and what it is."""
 
     first: int
@@ -66,9 +66,9 @@ class Mark(NamedTuple):
     what: str
 
 
-def merged(marks: Iterable[Mark], what: str, *, within: int = 0) -> list[Mark]:
+def merge_marks(marks: Iterable[TableMark], what: str, *, within: int = 0) -> list[TableMark]:
     """Return the time that any of these covers, as marks that are more than so many seconds apart, oldest first."""
-    found: list[Mark] = []
+    found: list[TableMark] = []
     for mark in sorted(marks):
         if found and mark.first <= found[-1].end + within:
             found[-1] = found[-1]._replace(end=max(found[-1].end, mark.end))
@@ -87,11 +87,11 @@ class Curve(NamedTuple):
     columns: tuple[int, ...]
     zone: ZoneInfo
     spikes: tuple[int, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[TableMark, ...] = ()
     unfinished: tuple[int, ...] = ()
 
 
-class Figure(NamedTuple):
+class ChartFigure(NamedTuple):
     """A figure: its name in URLs, its title, what it finds in one sentence, its numbers, and what must be said with it."""
 
     name: str

@@ -39,7 +39,7 @@ def change(now: float, before: float | None) -> str:
     return "as before" if now == before else f"{'+' if by > 0 else '−'}{share(abs(by))}"
 
 
-def compared(now: float, before: float | None, *, than: str) -> str:
+def comparison(now: float, before: float | None, *, than: str) -> str:
     """Return the same as the end of a sentence, such as `12 % more than in the 7 days before`; nothing without a before."""
     if before is None:
         return ""
@@ -92,7 +92,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def listed(texts: Iterable[str]) -> str:
+def enumeration(texts: Iterable[str]) -> str:
     """Return texts as a list in a sentence, such as `a, b and c`."""
     *first, last = list(texts) or [""]
     return f"{', '.join(first)} and {last}" if first else last

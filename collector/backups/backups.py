@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseDamaged, DatabaseUnavailable
 from collector import figures
 from collector.backups import sums, tables
-from collector.backups.remains import Remains, remains, take_over
+from collector.backups.remains import PreservedRows, preserved_rows, take_over
 from collector.runs import lease, runs
 from collector.runs.collector import CollectionRunning
 from collector.sources import MARK
@@ -32,12 +32,12 @@ from models import (
     TWEET_WORDS,
     Author,
     AuthorPayload,
+    BackfillSpan,
+    DatabaseMark,
     Lease,
     Listing,
-    Mark,
     Payload,
     Run,
-    Span,
     Spend,
     Tag,
     Tombstone,
@@ -100,12 +100,12 @@ def drop(database: Database) -> str:
         _refuse_while_collecting(session)
         name = _keep_copy(database)
         derived.clear(session)
-        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, Author, Listing, Span):
+        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, Author, Listing, BackfillSpan):
             session.execute(delete(table))
-        session.execute(delete(Mark).where(Mark.name == MARK))
+        session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
         session.execute(update(Tag).values(from_id=None, since_id=None))
         erasure.owe(session)
-        figures.replaced(session)
+        figures.bump_generation(session)
     _forget_older_copies(database)
     erasure.settle(database)
     return name
@@ -128,15 +128,15 @@ def restore(database: Database, source: Path) -> None:
     ready = beside(database, "ready")
     if not database.on_file:
         _make_folder(database.folder)  # a server's database needs none but for this
-    with _leased(database) as token:
+    with _hold_lease(database) as token:
         try:
-            _get_ready(source, ready, token, _salvaged(database))
+            _get_ready(source, ready, token, _read_preserved(database))
             if token:
                 _check_lease(database, token)
-                _put_back(database, ready)
+                _replace_database(database, ready)
             else:
                 _replace_damaged(database, ready)
-            erasure.empty_log(database)
+            erasure.truncate_log(database)
         except sqlite.Error as error:
             raise BackupRefused(f"{source.name} can't be put back: {error}") from error
         except OSError as error:
@@ -146,18 +146,18 @@ def restore(database: Database, source: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _put_back(database: Database, ready: Path) -> None:
+def _replace_database(database: Database, ready: Path) -> None:
     """Replace the database in one step by the file that is ready."""
     if database.on_file:
         with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
             copy.backup(live.driver_connection)
         return
     with closing(Database(f"sqlite:///{ready}")) as file, file.reading() as rows, database.writing() as session:
-        tables.copy(rows, session)
+        tables.copy_rows(rows, session)
 
 
 @contextmanager
-def _leased(database: Database) -> Iterator[int]:
+def _hold_lease(database: Database) -> Iterator[int]:
     """Hold the lease while the block runs, and give its token: 0 for a database that is too damaged to have one."""
     try:
         database.upgrade()
@@ -173,7 +173,7 @@ def _leased(database: Database) -> Iterator[int]:
         yield 0
         return
     try:
-        with lease.beating(database, token, lambda: None):
+        with lease.renewing(database, token, lambda: None):
             yield token
     finally:
         with suppress(DatabaseUnavailable), database.writing() as session:
@@ -189,7 +189,7 @@ def _check_lease(database: Database, token: int) -> None:
         raise BackupRefused("it took so long that another collection began: try again") from error
 
 
-def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> None:
+def _get_ready(source: Path, target: Path, token: int, left: PreservedRows | None) -> None:
     """Make what will replace the database: the copy, migrated, with what it takes over, and a free lease.
 
     It is written anew at the end, so that what was deleted after the copy was made is in no unused part of it.
@@ -205,14 +205,14 @@ def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> 
             with ready.writing() as session:
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
                 session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-                figures.replaced(session, by=(left.sequence if left else 0) + 1)
+                figures.bump_generation(session, by=(left.sequence if left else 0) + 1)
                 figures.begin_epoch(session)
                 if left:
                     take_over(session, left)
                 words.follow_rules(session)
                 hashtags.follow_rules(session)
-                TWEET_WORDS.write_anew(session)
-                erasure.settled(session)
+                TWEET_WORDS.rebuild(session)
+                erasure.clear_pending(session)
         with closing(_open(draft)) as made:
             made.execute("VACUUM INTO ?", (str(target),))
     finally:
@@ -220,11 +220,11 @@ def _get_ready(source: Path, target: Path, token: int, left: Remains | None) -> 
             file.unlink(missing_ok=True)
 
 
-def _salvaged(database: Database) -> Remains | None:
+def _read_preserved(database: Database) -> PreservedRows | None:
     """Return what the copy takes over, as far as it can be read, or None."""
     try:
         with database.reading() as session:
-            return remains(session)
+            return preserved_rows(session)
     except DatabaseUnavailable as error:
         log.error("ledger and deletions are not taken over", extra={"reason": str(error)})
         return None
@@ -319,8 +319,8 @@ def _gather(database: Database, partial: Path, *, count: bool) -> list[int]:
         file.upgrade()
         with database.reading() as rows, file.writing() as session:
             counted = [rows.scalar(select(func.count()).select_from(table)) or 0 for table in COUNTED] if count else []
-            tables.copy(rows, session)
-        file.empty_log()
+            tables.copy_rows(rows, session)
+        file.checkpoint()
     with closing(sqlite.connect(partial)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE").close()
     with partial.open("rb") as made:

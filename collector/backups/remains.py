@@ -15,7 +15,7 @@ from alchemy import Base
 from collector.tweets.deletions import bury_again
 from collector.tweets.locations import scrub_again
 from database.statements import upsert
-from models import AuthorTombstone, Balance, Budget, Figure, Purchase, Reservation, Run, Spend, Tombstone
+from models import AuthorTombstone, Balance, Budget, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
 from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 
 Rows = list[dict[str, Any]]
@@ -25,7 +25,7 @@ SAID_LAST = (X_AHEAD, X_REFUSES, SCHEDULE)
 log = logging.getLogger(__name__)
 
 
-class Remains(NamedTuple):
+class PreservedRows(NamedTuple):
     """Rows of the database that is replaced, by column. What is None can't be read, or doesn't fit the rest."""
 
     runs: Rows
@@ -44,35 +44,35 @@ class Remains(NamedTuple):
         return max((int(row["value"]) for row in self.figures or [] if row["name"] == SEQUENCE), default=0)
 
 
-def remains(session: Session) -> Remains:
+def preserved_rows(session: Session) -> PreservedRows:
     """Return what a copy is to take over from this database; a table that is damaged gives nothing."""
     session.scalar(text("SELECT count(*) FROM alembic_version"))  # raises where there is no database at all
     runs, reserved = _rows(session, Run) or [], _rows(session, Reservation)
     ledger = _rows(session, Spend)
     damaged, bought = ledger is None, _by_runs(runs) if ledger is None else ledger
     spenders = {row["run_id"] for row in bought + (reserved or [])}
-    return Remains(
+    return PreservedRows(
         [row for row in runs if row["id"] in spenders],
         bought,
         None if damaged else _rows(session, Purchase) or [],
         reserved,
         _rows(session, Tombstone) or [],
         _rows(session, AuthorTombstone) or [],
-        _rows(session, Figure),
+        _rows(session, StoredCounter),
         _rows(session, Balance) or [],
         max((row["id"] for row in runs), default=0),
     )
 
 
-def take_over(session: Session, left: Remains) -> None:
+def take_over(session: Session, left: PreservedRows) -> None:
     """Put them into the restored copy. A collection that the copy lacks comes in without its tweets."""
     _go_on_numbering(session, left.last_run)
     copied = session.execute(select(Run.id, Run.started, Run.token)).all()
     known = {(run.started, run.token): run.id for run in copied}
-    ids = {row["id"]: _run_id(session, row, known.get((row["started"], row["token"]))) for row in left.runs}
+    ids = {row["id"]: _import_run(session, row, known.get((row["started"], row["token"]))) for row in left.runs}
     numbers = {run.id for run in copied}
     for row in _stand_ins(left):
-        ids[row["id"]] = _run_id(session, row, row["id"] if row["id"] in numbers else None)
+        ids[row["id"]] = _import_run(session, row, row["id"] if row["id"] in numbers else None)
     session.execute(delete(Spend).where(Spend.run_id.in_(ids.values())))
     for row in left.spends:
         if row["run_id"] in ids:
@@ -84,8 +84,8 @@ def take_over(session: Session, left: Remains) -> None:
         upsert(session, Purchase, left.purchases)
     session.execute(delete(Budget))
     if left.figures is not None:
-        session.execute(delete(Figure).where(Figure.name.in_(SAID_LAST)))
-        upsert(session, Figure, [row for row in left.figures if row["name"] in SAID_LAST])
+        session.execute(delete(StoredCounter).where(StoredCounter.name.in_(SAID_LAST)))
+        upsert(session, StoredCounter, [row for row in left.figures if row["name"] in SAID_LAST])
     _read_on(session, left.balances)
     if left.reservations is not None:
         _replace_reservations(session, left.reservations, ids)
@@ -105,7 +105,7 @@ def _by_runs(runs: Rows) -> Rows:
     ]
 
 
-def _stand_ins(left: Remains) -> Rows:
+def _stand_ins(left: PreservedRows) -> Rows:
     """Return collections that can't be read any more, as far as the ledger tells of them."""
     known, found = {row["id"] for row in left.runs}, dict[int, dict[str, Any]]()
     for row in [*left.spends, *(left.reservations or [])]:
@@ -144,7 +144,7 @@ def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) 
     session.flush()
 
 
-def _run_id(session: Session, row: dict[str, Any], same: int | None) -> int:
+def _import_run(session: Session, row: dict[str, Any], same: int | None) -> int:
     """Return the id of a collection in the copy, which may have it as `same`; what it spent is as the replaced database says.
 
     A collection is the same that began at the same time under the same token of the lease, which grows with each: an earlier

@@ -21,7 +21,7 @@ MARGIN = 64 * 1024 * 1024
 ABANDONED_S = 86_400
 
 
-class Copy(NamedTuple):
+class ScheduledBackup(NamedTuple):
     """A copy by schedule: the name that `database restore` takes, the time (UTC) of the data in it, and its size."""
 
     name: str
@@ -29,7 +29,7 @@ class Copy(NamedTuple):
     bytes: int
 
 
-def keep_scheduled(database: Database, *, kept: int) -> str:
+def make_scheduled_backup(database: Database, *, kept: int) -> str:
     """Make a copy, forget all but the `kept` newest, and return its name; raises BackupRefused.
 
     An older copy goes only once the new one was read through. The copy itself never goes, whatever the clock says.
@@ -37,11 +37,11 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
     folder = backups(database)
     try:
         make_backups(database)
-        forget_abandoned(database)
+        remove_unfinished(database)
         _refuse_without_room(database, folder)
         target = folder / f"{database.name}-{datetime.now(UTC).strftime(STAMP)}-scheduled.db"
         backup(database, target, checked=True)
-        others = [copy for copy in _copies(database) if copy.name != target.name]
+        others = [copy for copy in _scheduled_backups(database) if copy.name != target.name]
         for old in others[: max(0, len(others) + 1 - kept)]:
             sums.forget(folder / old.name)
     except OSError as error:
@@ -49,12 +49,12 @@ def keep_scheduled(database: Database, *, kept: int) -> str:
     return target.name
 
 
-def newest(database: Database) -> Copy | None:
+def newest(database: Database) -> ScheduledBackup | None:
     """Return the newest copy by schedule; one from the future, which a wrong clock made, counts as the oldest."""
-    return next(reversed(_copies(database)), None)
+    return next(reversed(_scheduled_backups(database)), None)
 
 
-def abandoned(database: Database) -> list[Path]:
+def unfinished_files(database: Database) -> list[Path]:
     """Return what copies left that were killed, or were removed without their sum, more than a day ago."""
     copy = re.escape(database.name) + r"-\d{8}T\d{12}Z(-scheduled)?\.db"
     partial = re.compile(rf"\.{copy}\.\d+\.partial(-\w+)?", re.ASCII)
@@ -68,26 +68,26 @@ def abandoned(database: Database) -> list[Path]:
     return found
 
 
-def forget_abandoned(database: Database) -> None:
+def remove_unfinished(database: Database) -> None:
     """Remove what copies left that were killed."""
-    for file in abandoned(database):
+    for file in unfinished_files(database):
         file.unlink(missing_ok=True)
 
 
-def _copies(database: Database) -> list[Copy]:
+def _scheduled_backups(database: Database) -> list[ScheduledBackup]:
     """Return the copies by schedule, oldest first."""
     now = datetime.now(UTC)
-    return sorted(_found(database), key=lambda copy: (copy.when <= now, copy.when))
+    return sorted(_candidates(database), key=lambda copy: (copy.when <= now, copy.when))
 
 
-def _found(database: Database) -> Iterator[Copy]:
+def _candidates(database: Database) -> Iterator[ScheduledBackup]:
     name = re.compile(re.escape(database.name) + r"-(\d{8}T\d{12}Z)-scheduled\.db", re.ASCII)
     for file in backups(database).glob("*.db"):
         match = name.fullmatch(file.name)
         with suppress(ValueError, FileNotFoundError):  # no time, or removed meanwhile
             if match:
                 when = datetime.strptime(match[1], STAMP).replace(tzinfo=UTC)
-                yield Copy(file.name, when, file.stat().st_size)
+                yield ScheduledBackup(file.name, when, file.stat().st_size)
 
 
 def _refuse_without_room(database: Database, folder: Path) -> None:

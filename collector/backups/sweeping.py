@@ -30,7 +30,7 @@ STEP = 1  # page: the first one takes the lock, and what is not finished is take
 DONE = 101  # SQLITE_DONE
 
 
-class WrittenMeanwhile(Exception):
+class ChangedMeanwhile(Exception):
     """Somebody has written what the file beside lacks."""
 
 
@@ -40,7 +40,12 @@ UNFINISHED = ("ready", "ready-draft", "anew")  # what restores and sweeps leave 
 def due(database: Database, session: Session) -> bool:
     """Tell whether there is anything to sweep."""
     left = any(beside(database, name).exists() for name in UNFINISHED)
-    return left or bool(rotation.abandoned(database)) or bool(erasure.owed(session)) or bool(deletions.to_bury(session))
+    return (
+        left
+        or bool(rotation.unfinished_files(database))
+        or bool(erasure.pending_deletions(session))
+        or bool(deletions.to_bury(session))
+    )
 
 
 def sweep(database: Database) -> bool:
@@ -50,27 +55,27 @@ def sweep(database: Database) -> bool:
     """
     deletions.bury_rest(database)
     if any(beside(database, name).exists() for name in UNFINISHED):
-        with suppress(DatabaseUnavailable), _writers_refused(database):
-            _forget_unfinished(database)
+        with suppress(DatabaseUnavailable), _refuse_writers(database):
+            _remove_unfinished(database)
     with suppress(OSError):
-        rotation.forget_abandoned(database)
-    return erasure.settle(database, rewrite=write_anew)
+        rotation.remove_unfinished(database)
+    return erasure.settle(database, rewrite=rewrite_file)
 
 
-def write_anew(database: Database) -> None:
+def rewrite_file(database: Database) -> None:
     """Write the database anew through a file beside it; raises DatabaseUnavailable where others hold that up."""
     if not database.on_file:
-        database.write_anew()
+        database.vacuum()
         return
     anew = beside(database, "anew")
-    with _writers_refused(database), closing(_opened(database.file)) as reader:
+    with _refuse_writers(database), closing(_open(database.file)) as reader:
         with database.writing() as session:
-            TWEET_WORDS.write_anew(session)
+            TWEET_WORDS.rebuild(session)
         try:
-            seen = _held(database, reader, anew)
-            with closing(_opened(anew)) as copy, closing(_opened(database.file)) as live:
+            seen = _rewrite_exclusively(database, reader, anew)
+            with closing(_open(anew)) as copy, closing(_open(database.file)) as live:
                 copy.backup(live, pages=STEP, progress=partial(_check, reader, seen))
-        except WrittenMeanwhile as error:
+        except ChangedMeanwhile as error:
             raise DatabaseUnavailable("the database was written while it was written anew") from error
         except (OSError, sqlite.Error) as error:
             raise DatabaseUnavailable(f"the database can't be written anew: {error}") from error
@@ -78,20 +83,20 @@ def write_anew(database: Database) -> None:
             _remove(anew)
 
 
-def _held(database: Database, reader: sqlite.Connection, anew: Path) -> int:
+def _rewrite_exclusively(database: Database, reader: sqlite.Connection, anew: Path) -> int:
     """Write the file beside while nobody else can write, and return the version of the data that it has."""
     _remove(anew)
     os.close(os.open(anew, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(_opened(database.file)) as holder:
+    with closing(_open(database.file)) as holder:
         holder.execute("BEGIN IMMEDIATE").close()
         reader.execute("VACUUM INTO ?", (str(anew),)).close()
         return _version(reader)
 
 
 def _check(reader: sqlite.Connection, seen: int, status: int, *_pages: int) -> None:
-    """Raise WrittenMeanwhile if somebody has written; nobody else can between the first step and the last."""
+    """Raise ChangedMeanwhile if somebody has written; nobody else can between the first step and the last."""
     if status != DONE and _version(reader) != seen:
-        raise WrittenMeanwhile
+        raise ChangedMeanwhile
 
 
 def _version(reader: sqlite.Connection) -> int:
@@ -99,12 +104,12 @@ def _version(reader: sqlite.Connection) -> int:
     return int(version)
 
 
-def _opened(file: Path) -> sqlite.Connection:
+def _open(file: Path) -> sqlite.Connection:
     return sqlite.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 @contextmanager
-def _writers_refused(database: Database) -> Iterator[None]:
+def _refuse_writers(database: Database) -> Iterator[None]:
     """Let writers be refused as while a copy is put back; raises DatabaseUnavailable while a collection runs."""
     with database.writing() as session:
         token = lease.take(session, f"{lease.RESTORING}:{os.getpid()}")
@@ -117,7 +122,7 @@ def _writers_refused(database: Database) -> Iterator[None]:
             lease.give_back(session, token)
 
 
-def _forget_unfinished(database: Database) -> None:
+def _remove_unfinished(database: Database) -> None:
     for name in UNFINISHED:
         _remove(beside(database, name))
 

@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 from alchemy import Base
 from collector.tweets import words
 from database import partitions
-from models import Writer
+from models import WriterMark
 
 BATCH = 5_000
 _GO_ON = """
 SELECT setval(own, greatest(:next, nextval(own)), false) FROM pg_get_serial_sequence(:table, :column) AS own
 """
-_WRITERS: Any = Writer.__table__
+_WRITERS: Any = WriterMark.__table__
 
 
-def copy(source: Session, target: Session) -> None:
+def copy_rows(source: Session, target: Session) -> None:
     """Replace all rows of the target by those of the source, in the target's transaction. Both have the newest schema."""
     for table in reversed(_tables()):
         target.execute(delete(table))

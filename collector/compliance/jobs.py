@@ -14,15 +14,25 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from alchemy import Database
-from collector.backups.sweeping import write_anew
+from collector.backups.sweeping import rewrite_file
 from collector.compliance import rounds
-from collector.compliance.records import COMPLETE, CREATED, DONE, FAILED, OPEN, UPLOADED, Record, Records, leased
+from collector.compliance.records import (
+    COMPLETE,
+    CREATED,
+    DONE,
+    FAILED,
+    OPEN,
+    UPLOADED,
+    JobRecord,
+    JobRecords,
+    take_compliance_lease,
+)
 from collector.compliance.redactions import apply
 from collector.tweets import erasure
-from collector.x.app_only import Job
+from collector.x.app_only import ComplianceJobStatus
 from collector.x.clock import XClock
 from collector.x.failures import XFailure, unwell
-from collector.x.tries import Patience, Stopped, Tries
+from collector.x.tries import RetryPolicy, Stopped, Tries
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +40,18 @@ NAME = "hashtag-monitor"
 MOST_FAILED = 3
 
 
-class X(Protocol):
+class ComplianceX(Protocol):
     """What compliance asks of X; each method raises XFailure."""
 
     clock: XClock
 
-    def create_job(self, name: str) -> Job: ...
-    def job(self, job_id: str) -> Job: ...
+    def create_job(self, name: str) -> ComplianceJobStatus: ...
+    def job(self, job_id: str) -> ComplianceJobStatus: ...
     def upload(self, url: str, ids: Iterable[bytes]) -> None: ...
     def download(self, url: str) -> Iterator[bytes]: ...
 
 
-class Waiting(NamedTuple):
+class WaitingJob(NamedTuple):
     """The first and the longest wait until X is asked again whether it is done, and the end of waiting, in seconds."""
 
     first: float = 1.0
@@ -49,7 +59,7 @@ class Waiting(NamedTuple):
     most: float = 3600.0
 
 
-class Complied(NamedTuple):
+class ComplianceResult(NamedTuple):
     """The jobs that were applied, over how many ids, and what came of them. `waiting`: X is not done with the last one."""
 
     jobs: int = 0
@@ -64,38 +74,51 @@ class StillAtWork(Exception):
 
 
 def comply(
-    database: Database, x: X, *, stop: threading.Event, patience: Patience | None = None, waiting: Waiting | None = None
-) -> Complied:
+    database: Database,
+    x: ComplianceX,
+    *,
+    stop: threading.Event,
+    patience: RetryPolicy | None = None,
+    waiting: WaitingJob | None = None,
+) -> ComplianceResult:
     """Ask X about all stored ids and apply what it says; raises XFailure, DatabaseUnavailable.
 
     It ends early when `stop` is set and where X takes too long. The next call goes on with what was begun.
     """
-    with leased(database) as records:
+    with take_compliance_lease(database) as records:
         try:
-            return _Round(database, x, records, stop, patience or Patience(), waiting or Waiting()).run()
+            return _ComplianceRun(database, x, records, stop, patience or RetryPolicy(), waiting or WaitingJob()).run()
         finally:
-            erasure.settle(database, rewrite=None if stop.is_set() else write_anew)
+            erasure.settle(database, rewrite=None if stop.is_set() else rewrite_file)
 
 
-class _Round:
+class _ComplianceRun:
     """One round over all ids."""
 
     def __init__(
-        self, database: Database, x: X, records: Records, stop: threading.Event, patience: Patience, waiting: Waiting
+        self,
+        database: Database,
+        x: ComplianceX,
+        records: JobRecords,
+        stop: threading.Event,
+        patience: RetryPolicy,
+        waiting: WaitingJob,
     ) -> None:
         self._database, self._x, self._records = database, x, records
         self._stop, self._waiting = stop, waiting
         self._tries = Tries(patience, stop, _tell, x.clock)
 
-    def run(self) -> Complied:
+    def run(self) -> ComplianceResult:
         """Do one job after the other."""
-        sums, failed, over = Complied(), 0, False
+        sums, failed, over = ComplianceResult(), 0, False
         try:
-            while not over and not self._stop.is_set() and (record := self._records.unfinished() or self._made()):
+            while not over and not self._stop.is_set() and (record := self._records.unfinished_job() or self._create_job()):
                 state, over = self._brought_on(record)
                 if state == DONE:
-                    came = self._records.applied(record)
-                    sums = Complied(sums.jobs + 1, sums.ids + record.ids, sums.removed + came[0], sums.scrubbed + came[1])
+                    came = self._records.removals(record)
+                    sums = ComplianceResult(
+                        sums.jobs + 1, sums.ids + record.ids, sums.removed + came[0], sums.scrubbed + came[1]
+                    )
                     log.info("compliance job applied", extra={"ids": record.ids, **came._asdict()})
                 elif (failed := failed + 1) == MOST_FAILED:
                     raise unwell(f"{MOST_FAILED} compliance jobs failed")
@@ -105,12 +128,12 @@ class _Round:
             pass
         return sums
 
-    def _made(self) -> Record | None:
+    def _create_job(self) -> JobRecord | None:
         """Make a job at X, or return None where nothing is stored."""
-        stretch = rounds.next_stretch(self._database)
+        stretch = rounds.next_range(self._database)
         return self._records.add(self._tries.ask(lambda: self._x.create_job(NAME)), stretch) if stretch.ids else None
 
-    def _brought_on(self, record: Record) -> tuple[str, bool]:
+    def _brought_on(self, record: JobRecord) -> tuple[str, bool]:
         """Bring a job to its end, and return how it ended and whether that ends the round; raises Stopped."""
         steps = {CREATED: self._upload, UPLOADED: self._wait, COMPLETE: self._apply}
         state, over = record.state, False
@@ -123,7 +146,7 @@ class _Round:
             log.warning("compliance job failed at X", extra={"job": record.job_id})
         return state, over
 
-    def _upload(self, record: Record) -> str:
+    def _upload(self, record: JobRecord) -> str:
         """Upload the ids, unless X has them: its answer may have been lost."""
         if (status := self._status(record)) == CREATED:
             try:
@@ -133,7 +156,7 @@ class _Round:
                     raise
         return FAILED if status == FAILED else UPLOADED
 
-    def _wait(self, record: Record) -> str:
+    def _wait(self, record: JobRecord) -> str:
         """Wait until X has answered."""
         delay, deadline = self._waiting.first, time.monotonic() + self._waiting.most
         while (status := self._status(record)) not in (COMPLETE, FAILED):
@@ -144,11 +167,11 @@ class _Round:
             delay = min(2 * delay, self._waiting.longest)
         return status
 
-    def _apply(self, record: Record) -> str:
+    def _apply(self, record: JobRecord) -> str:
         """Apply X's answer; one that was cut is read again from its beginning."""
 
         def once() -> None:
-            lines = self._until_stopped(self._x.download(record.download_url))
+            lines = self._stoppable(self._x.download(record.download_url))
             apply(self._database, lines, partial(self._records.count, record))
 
         try:
@@ -159,13 +182,13 @@ class _Round:
             return FAILED
         return DONE
 
-    def _until_stopped(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+    def _stoppable(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         for line in lines:
             if self._stop.is_set():
                 raise Stopped
             yield line
 
-    def _status(self, record: Record) -> str:
+    def _status(self, record: JobRecord) -> str:
         """Return created, complete or failed, or another word of X's while it is at work; a job that X forgot has failed."""
         try:
             status = self._tries.ask(lambda: self._x.job(record.job_id)).status

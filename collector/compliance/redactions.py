@@ -32,14 +32,14 @@ class Redaction(NamedTuple):
     geo_only: bool
 
 
-class Applied(NamedTuple):
+class Removals(NamedTuple):
     """How many stored tweets were removed and how many stored locations."""
 
     removed: int
     scrubbed: int
 
 
-def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, Applied], None]) -> None:
+def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, Removals], None]) -> None:
     """Apply the lines in short transactions; `kept` is told within each of them what it did.
 
     Lines that can't be read and actions that nobody knows are counted and logged; a reason that nobody knows is none to keep
@@ -61,11 +61,11 @@ def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, A
             log.warning("compliance lines skipped", extra={"unreadable": what, "lines": count})
 
 
-def _apply(database: Database, batch: list[Redaction], kept: Callable[[Session, Applied], None]) -> None:
+def _apply(database: Database, batch: list[Redaction], kept: Callable[[Session, Removals], None]) -> None:
     def apply(session: Session) -> None:
         lease.refuse_while_restoring(session)
         whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
-        kept(session, Applied(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
+        kept(session, Removals(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
 
     database.write(apply)
 

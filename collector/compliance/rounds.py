@@ -11,16 +11,16 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from database.statements import upsert
-from models import Figure, Tweet, Version
+from models import StoredCounter, Tweet, Version
 
 MOST_IDS = 1_000_000
 CHUNK = 10_000
-FIGURE = "compliance"
+COUNTER = "compliance"
 AFTER, UNTIL, BEGAN = "after", "until", "began"
 STALE_S = 24 * 3600
 
 
-class Stretch(NamedTuple):
+class IdRange(NamedTuple):
     """The stored ids beyond `after` up to `until`, and how many there are."""
 
     after: int
@@ -28,13 +28,13 @@ class Stretch(NamedTuple):
     ids: int
 
 
-def next_stretch(database: Database) -> Stretch:
+def next_range(database: Database) -> IdRange:
     """Return what the round is to ask about next; it has no ids where nothing is stored.
 
     A round that was broken off a day ago begins anew, for what it has asked about is due again.
     """
     with database.reading() as session:
-        done = _figures(session)
+        done = _counters(session)
     after = done.get(AFTER, 0) if time.time() - done.get(BEGAN, 0) < STALE_S else 0
     until, count = after, 0
     for chunk in _chunks(database, after):
@@ -42,21 +42,21 @@ def next_stretch(database: Database) -> Stretch:
         until, count = chunk[-1], count + len(chunk)
         if count == MOST_IDS:
             break
-    return Stretch(after, until, count)
+    return IdRange(after, until, count)
 
 
-def begin(session: Session, stretch: Stretch) -> None:
+def begin(session: Session, stretch: IdRange) -> None:
     """Note what the job is about that is made in this transaction."""
     if stretch.after == 0:
-        _set(session, BEGAN, int(time.time()))
-    _set(session, AFTER, stretch.after)
-    _set(session, UNTIL, stretch.until)
+        _store_counter(session, BEGAN, int(time.time()))
+    _store_counter(session, AFTER, stretch.after)
+    _store_counter(session, UNTIL, stretch.until)
 
 
 def ids(database: Database) -> Iterator[bytes]:
     """Give the ids that the job is about which was made last, in their order."""
     with database.reading() as session:
-        done = _figures(session)
+        done = _counters(session)
     until = done.get(UNTIL, 0)
     for chunk in _chunks(database, done.get(AFTER, 0)):
         for one in chunk:
@@ -69,9 +69,9 @@ def advance(session: Session, asked: int) -> bool:
     """Go beyond what a job was about which asked for so many ids, and return whether the round is over."""
     over = asked < MOST_IDS
     if over:
-        session.execute(delete(Figure).where(Figure.name == FIGURE))
+        session.execute(delete(StoredCounter).where(StoredCounter.name == COUNTER))
     else:
-        _set(session, AFTER, _figures(session).get(UNTIL, 0))
+        _store_counter(session, AFTER, _counters(session).get(UNTIL, 0))
     return over
 
 
@@ -91,10 +91,10 @@ def _chunks(database: Database, after: int) -> Iterator[list[int]]:
         after = chunk[-1]
 
 
-def _figures(session: Session) -> dict[str, int]:
-    rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == FIGURE))
+def _counters(session: Session) -> dict[str, int]:
+    rows = session.execute(select(StoredCounter.label, StoredCounter.value).where(StoredCounter.name == COUNTER))
     return {row.label: row.value for row in rows}
 
 
-def _set(session: Session, label: str, value: int) -> None:
-    upsert(session, Figure, [{"name": FIGURE, "label": label, "value": value}], update=("value",))
+def _store_counter(session: Session, label: str, value: int) -> None:
+    upsert(session, StoredCounter, [{"name": COUNTER, "label": label, "value": value}], update=("value",))

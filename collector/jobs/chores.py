@@ -15,15 +15,15 @@ from alchemy import DatabaseUnavailable
 from collector import sources
 from collector.backups import rotation
 from collector.backups.sweeping import due, sweep
-from collector.compliance.jobs import Complied, Waiting, comply
+from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
 from collector.jobs import counting
-from collector.jobs.upkeep import NotDone, Task
+from collector.jobs.upkeep import NotDone, ScheduledJob
 from collector.ledger import balances, ledger, reconciling
-from collector.ledger.calls import open_desk
+from collector.ledger.calls import call_buyer
 from collector.runs.collector import Collector
 from collector.tweets.retention import expire
 from collector.x.app_only import AppOnly
-from queries.figures import x_now, x_time_known
+from queries.figures import is_x_time_known, x_now
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
     reconcile: timedelta | None = None
     comply: timedelta | None = None
     backup: timedelta | None = None
-    copies: int = 3
+    backups_kept: int = 3
     tweets: timedelta | None = None
     payloads: timedelta | None = None
 
@@ -62,30 +62,30 @@ class Plan(NamedTuple):
         return {name: interval for name, interval in every.items() if interval}
 
 
-class Chores:
+class ScheduledJobs:
     """What can be done beside collections, for one collector. Each method ends soon after `stop` is set."""
 
     def __init__(self, collector: Collector, plan: Plan) -> None:
         self._collector, self._plan = collector, plan
         self._database, self._billing = collector.database, collector.order.billing
 
-    def tasks(self) -> list[Task]:
+    def planned_jobs(self) -> list[ScheduledJob]:
         """Return those that are planned. Which tags are to be counted follows from their own counts."""
         work: dict[str, tuple[Callable[[Session], bool], Callable[[threading.Event], object]]] = {
             "count": (self._counts_due, self.count),
             "reconcile": (lambda session: not ledger.empty(session), self.reconcile),
-            "comply": (_holds_tweets, self._comply),
-            "retain": (_holds_tweets, self.retain),
+            "comply": (_has_tweets, self._comply),
+            "retain": (_has_tweets, self.retain),
             "sweep": (lambda session: due(self._database, session), self.sweep),
-            "backup": (_holds_tweets, self.back_up),
+            "backup": (_has_tweets, self.back_up),
         }
         every = self._plan.intervals | {"count": HOUR}
-        return [Task(name, every[name], *work[name], seldom=name == "sweep") for name in self._plan.intervals]
+        return [ScheduledJob(name, every[name], *work[name], seldom=name == "sweep") for name in self._plan.intervals]
 
     def count(self, stop: threading.Event) -> None:
         """Ask X how many posts there are of each tag that was not counted lately."""
-        patience = self._collector.order.patience
-        with self._asking() as x, open_desk(self._database, x, self._billing, patience, stop) as desk:
+        retry_policy = self._collector.order.retry_policy
+        with self._asking() as x, call_buyer(self._database, x, self._billing, retry_policy, stop) as desk:
             with self._database.reading() as session:
                 wanted = self._due(session)
             counting.count(desk, wanted)
@@ -97,17 +97,17 @@ class Chores:
             if self._collector.source.name == sources.REAL:
                 balances.read_balance(self._database, x)
 
-    def comply(self, stop: threading.Event, waiting: Waiting | None = None) -> Complied:
+    def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
         """Ask X which stored tweets must go, and remove them; wait for X as long as `waiting` says."""
         with self._asking() as x:
-            done = comply(self._database, x, stop=stop, patience=self._collector.order.patience, waiting=waiting)
+            done = comply(self._database, x, stop=stop, patience=self._collector.order.retry_policy, waiting=waiting)
         if not done.waiting:
             log.info("compliance seen to", extra={"ids": done.ids, "removed": done.removed, "scrubbed": done.scrubbed})
         return done
 
     def _comply(self, stop: threading.Event) -> None:
         """See to compliance without holding up other chores for long; what X takes longer for is gone on with in an hour."""
-        if self.comply(stop, Waiting(most=SHORT_WAIT_S)).waiting:
+        if self.comply(stop, WaitingJob(most=SHORT_WAIT_S)).waiting:
             raise NotDone("X is still at work with the job: it is asked again")
 
     def retain(self, stop: threading.Event) -> None:
@@ -122,12 +122,12 @@ class Chores:
 
     def back_up(self, _stop: threading.Event) -> None:
         """Copy the database."""
-        name = rotation.keep_scheduled(self._database, kept=self._plan.copies)
+        name = rotation.make_scheduled_backup(self._database, kept=self._plan.backups_kept)
         log.info("backup made", extra={"backup": name})
 
     def _counts_due(self, session: Session) -> bool:
         """Tell whether tags are to be counted; X's time must be known, for it refuses hours that are not over."""
-        return (self._collector.clock.known or x_time_known(session)) and bool(self._due(session))
+        return (self._collector.clock.is_known or is_x_time_known(session)) and bool(self._due(session))
 
     def _due(self, session: Session) -> list[counting.Due]:
         every = self._plan.counting or HOUR
@@ -135,7 +135,7 @@ class Chores:
 
     def _now(self, session: Session) -> datetime:
         clock = self._collector.clock
-        return clock.now() if clock.known else x_now(session)
+        return clock.now() if clock.is_known else x_now(session)
 
     @contextmanager
     def _asking(self) -> Iterator[AppOnly]:
@@ -146,5 +146,5 @@ class Chores:
             yield x
 
 
-def _holds_tweets(session: Session) -> bool:
+def _has_tweets(session: Session) -> bool:
     return sources.source_of(session) is not None

@@ -15,13 +15,13 @@ from sqlalchemy import ScalarSelect, or_, select
 from sqlalchemy.orm import Session
 
 from collector import figures
-from collector.ledger.calls import Desk
+from collector.ledger.calls import CallBuyer
 from collector.runs import tags
-from collector.runs.terms import TagOrder, Terms
-from collector.x.app_only import Counted, Counting
-from collector.x.failures import Reach, XFailure, unwell
+from collector.runs.terms import Rules, TagOrder
+from collector.x.app_only import CountedPosts, Counting
+from collector.x.failures import Scope, XFailure, unwell
 from database.statements import upsert
-from models import Count, Tag
+from models import HourlyCount, Tag
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +49,13 @@ def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
     ids = set(session.scalars(select(Tag.id).where(Tag.tracked, waiting)))
     earliest, end, found = whole_hour(now - REACH) + HOUR, whole_hour(now - SETTLING), list[Due]()
     for order in tags.orders(session, most=0) if ids else ():
-        missing = uncounted(session, order, [(earliest, end)], now=now) if order.tag.id in ids else ()
+        missing = uncounted_hours(session, order, [(earliest, end)], now=now) if order.tag.id in ids else ()
         if missing:
             found.append(Due(order, missing[-1].start, end))
     return found
 
 
-def count(desk: Desk, wanted: Sequence[Due]) -> None:
+def count(desk: CallBuyer, wanted: Sequence[Due]) -> None:
     """Ask X for these counts and keep them. What X refuses of one tag holds up no other; raises the first such XFailure.
 
     Raises BudgetSpent, Stopped, DatabaseUnavailable, and XFailure at once where X refuses everything.
@@ -66,22 +66,28 @@ def count(desk: Desk, wanted: Sequence[Due]) -> None:
             _count(desk, one)
         except XFailure as failure:
             log.warning("tag not counted", extra={"tag": one.order.tag.tag, "reason": str(failure)})
-            if failure.reach is Reach.RUN:
+            if failure.reach is Scope.RUN:
                 raise
             refused = refused or failure
     if refused:
         raise refused
 
 
-def uncounted(session: Session, order: TagOrder, times: Iterable[tuple[datetime, datetime]], *, now: datetime) -> list[Due]:
+def uncounted_hours(
+    session: Session, order: TagOrder, times: Iterable[tuple[datetime, datetime]], *, now: datetime
+) -> list[Due]:
     """Return the hours of these times which are over and X was never asked for, as few stretches, newest first."""
     hours: set[int] = set()
     for start, end in times:
         hours |= set(range(int(whole_hour(start).timestamp()), int(min(end, now - SETTLING - HOUR).timestamp()) + 1, HOUR_S))
     hours -= set(range(int(whole_hour(now - SETTLING).timestamp()), max(hours, default=0) + 1, HOUR_S))
-    mine = (Count.tag_id == order.tag.id, Count.terms == _terms(order), Count.start >= min(hours, default=0))
+    mine = (
+        HourlyCount.tag_id == order.tag.id,
+        HourlyCount.terms == _rules_key(order),
+        HourlyCount.start >= min(hours, default=0),
+    )
     found: list[Due] = []
-    for hour in sorted(hours - set(session.scalars(select(Count.start).where(*mine))), reverse=True):
+    for hour in sorted(hours - set(session.scalars(select(HourlyCount.start).where(*mine))), reverse=True):
         begin = datetime.fromtimestamp(hour, UTC)
         if found and found[-1].start == begin + HOUR:
             found[-1] = found[-1]._replace(start=begin)
@@ -90,15 +96,15 @@ def uncounted(session: Session, order: TagOrder, times: Iterable[tuple[datetime,
     return found
 
 
-def _terms(order: TagOrder) -> ScalarSelect[str]:
+def _rules_key(order: TagOrder) -> ScalarSelect[str]:
     return select(Tag.terms).where(Tag.id == order.tag.id).scalar_subquery()
 
 
-def count_archive(desk: Desk, one: Due) -> None:
+def count_archive(desk: CallBuyer, one: Due) -> None:
     """Ask X's full archive for these hours, page by page of at most 31 days, and keep them; raises as `count` does."""
     asked = Counting(one.order.query, one.start, one.end, archive=True)
     for _ in range(calls([one])):
-        counted = _bought(desk, one, asked, desk.billing.prices.archive_count)
+        counted = _buy_count(desk, one, asked, desk.billing.prices.archive_count)
         if counted.next_token is None:
             return
         asked = asked._replace(next_token=counted.next_token)
@@ -115,23 +121,23 @@ def whole_hour(when: datetime) -> datetime:
     return when.replace(minute=0, second=0, microsecond=0)
 
 
-def _count(desk: Desk, one: Due) -> None:
-    counted = _bought(desk, one, Counting(one.order.query, one.start, one.end), desk.billing.prices.recent_count)
+def _count(desk: CallBuyer, one: Due) -> None:
+    counted = _buy_count(desk, one, Counting(one.order.query, one.start, one.end), desk.billing.prices.recent_count)
     log.info("tag counted", extra={"tag": one.order.tag.tag, "posts": counted.total})
 
 
-def _bought(desk: Desk, one: Due, asked: Counting, micro: int) -> Counted:
-    def keep(session: Session, counted: Counted) -> None:
+def _buy_count(desk: CallBuyer, one: Due, asked: Counting, micro: int) -> CountedPosts:
+    def keep(session: Session, counted: CountedPosts) -> None:
         tag = session.scalars(select(Tag).where(Tag.id == one.order.tag.id)).one()
         if not asked.archive:
             tag.counted = counted.observed
-        if Terms.stored(tag.lang, tag.exclude, None).query(tag.tag) != asked.query:
+        if Rules.of_row(tag.lang, tag.exclude, None).query(tag.tag) != asked.query:
             return  # its terms were changed meanwhile
         first, end = int(one.start.timestamp()), int(one.end.timestamp())
         whole = [(int(start.timestamp()), posts) for start, end_, posts in counted.counts if end_ - start == HOUR]
         row = {"tag_id": tag.id, "terms": tag.terms, "asked": counted.observed}
         hours = [(start, posts) for start, posts in whole if start % HOUR_S == 0 and first <= start < end]
-        upsert(session, Count, [row | {"start": start, "counted": posts} for start, posts in hours])
-        figures.changed(session)
+        upsert(session, HourlyCount, [row | {"start": start, "counted": posts} for start, posts in hours])
+        figures.bump_sequence(session)
 
     return desk.buy(micro, lambda look: desk.x.count(asked, look), keep)

@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 from alchemy import DatabaseUnavailable
 from collector import figures
 from collector.runs import runs
-from collector.runs.collector import CollectionRunning, Collector, NotDue, NothingTracked, Started
+from collector.runs.collector import CollectionRunning, Collector, NotDue, NothingTracked, RunningCollection
 from collector.sources import SourceRefused
-from queries.figures import KEEPERS, SERVICE, keeps, refused
+from queries.figures import KEEPERS, SERVICE, current_refusals, keeps
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ SHORTEST_WAIT_S = 1.0
 LOOKED_EVERY_S = 60.0
 
 
-class Schedule:
+class CollectionSchedule:
     """Keeps `collector` collecting every so often; `at_once` says whether a database without a collection gets one now.
 
     `keeper` is SERVICE or COMMAND: what operators see is one schedule of each.
@@ -38,7 +38,7 @@ class Schedule:
     def __init__(self, collector: Collector, every: timedelta, *, keeper: str = SERVICE, at_once: bool = False) -> None:
         self._collector, self._every, self._keeper, self._at_once = collector, every, keeper, at_once
         self._began = datetime.now(UTC)
-        self._jitter, self._not_before = self._rolled(), 0.0
+        self._jitter, self._not_before = self._draw_jitter(), 0.0
         self._future: datetime | None = None  # when a beginning in the future was first seen
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -59,27 +59,27 @@ class Schedule:
         if self._thread:
             self._thread.join(seconds)
 
-    def keep(self, collected: Callable[[Started], None] | None = None) -> None:
+    def keep(self, collected: Callable[[RunningCollection], None] | None = None) -> None:
         """Collect until `stop`; `collected` hears of each collection that has begun, and may wait for its end.
 
         It looks at least once a minute what is due, for others may collect, and this machine's clock may jump.
         """
-        while not self._stop.wait(min(self._noted_wait(), LOOKED_EVERY_S)):
+        while not self._stop.wait(min(self._note_and_wait(), LOOKED_EVERY_S)):
             if self._wait() <= 0:
                 self._attempt(collected)
         self._note(0.0, 0.0)
 
-    def _attempt(self, collected: Callable[[Started], None] | None) -> None:
+    def _attempt(self, collected: Callable[[RunningCollection], None] | None) -> None:
         """Collect if it is due; what nobody expected is logged, and the schedule goes on."""
         began, soon = time.monotonic(), False
         try:
             soon = self._collect(collected)
         except Exception:
             log.exception("scheduled collection failed")
-        self._jitter = self._rolled()
+        self._jitter = self._draw_jitter()
         self._not_before = max(time.monotonic() + SHORTEST_WAIT_S, 0.0 if soon else began + self._every.total_seconds())
 
-    def _collect(self, collected: Callable[[Started], None] | None) -> bool:
+    def _collect(self, collected: Callable[[RunningCollection], None] | None) -> bool:
         """Collect if it is due, and tell whether that may be tried again soon."""
         try:
             if reason := self._refusal():
@@ -88,7 +88,7 @@ class Schedule:
             started = self._collector.start(due_since=datetime.now(UTC) - self._every + timedelta(seconds=1))
             if self._stop.is_set():
                 self._collector.stop()
-            (collected or _ended)(started)
+            (collected or _log_end)(started)
         except (NotDue, CollectionRunning):
             return True
         except (DatabaseUnavailable, NothingTracked, SourceRefused) as error:
@@ -99,11 +99,11 @@ class Schedule:
     def _refusal(self) -> str | None:
         """Return why X would refuse everything now, if it said until when."""
         with self._collector.database.reading() as session:
-            untils = [until for until in refused(session).values() if until]
+            untils = [until for until in current_refusals(session).values() if until]
         blocked = [until for until in untils if until > self._collector.clock.now()]
         return f"billing blocked until {max(blocked):%Y-%m-%d}" if blocked else None
 
-    def _noted_wait(self) -> float:
+    def _note_and_wait(self) -> float:
         wait = self._wait()
         self._note(self._every.total_seconds(), time.time() + wait)
         return wait
@@ -116,27 +116,27 @@ class Schedule:
         every, now = self._every, datetime.now(UTC)
         try:
             with self._collector.database.reading() as session:
-                last = runs.last_started(session)
+                last = runs.newest_start(session)
         except DatabaseUnavailable:
             last = now
         first = self._began if self._at_once else self._began + every
-        due = first if last is None else self._seen_beginning(last, now) + every
+        due = first if last is None else self._effective_start(last, now) + every
         wait = (due - now).total_seconds() + (self._jitter if last else 0.0)
         return max(0.0, wait, self._not_before - time.monotonic())
 
-    def _seen_beginning(self, last: datetime, now: datetime) -> datetime:
+    def _effective_start(self, last: datetime, now: datetime) -> datetime:
         if last <= now:
             self._future = None
             return last
         self._future = self._future or now
         return min(self._future, now)
 
-    def _rolled(self) -> float:
+    def _draw_jitter(self) -> float:
         return random.uniform(0, min(self._every / 10, MOST_JITTER).total_seconds())
 
     def _note(self, every: float, due: float) -> None:
         try:
-            self._collector.database.write(lambda session: figures.scheduled(session, self._keeper, every=every, due=due))
+            self._collector.database.write(lambda session: figures.note_schedule(session, self._keeper, every=every, due=due))
         except DatabaseUnavailable as error:
             log.warning("schedule not noted", extra={"reason": str(error)})
 
@@ -145,8 +145,8 @@ def forget_schedules(session: Session) -> None:
     """Forget the schedule of an earlier start of the service, which may have been killed, and that of a dead command."""
     for keeper in KEEPERS:
         if keeper == SERVICE or not keeps(session, keeper):
-            figures.scheduled(session, keeper, every=0, due=0)
+            figures.note_schedule(session, keeper, every=0, due=0)
 
 
-def _ended(started: Started) -> None:
+def _log_end(started: RunningCollection) -> None:
     started.over.result()

@@ -20,14 +20,14 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector.backups.backups import BackupRefused
-from collector.ledger.calls import DeskTaken
+from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.runs import lease
 from collector.sources import SourceRefused
 from collector.x.failures import XFailure
 from collector.x.tries import Stopped
 from database.statements import upsert
-from models import Chore
+from models import JobState
 from queries.chores import BROKEN_OFF
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class NotDone(Exception):
     """A chore is not done yet; the text says why."""
 
 
-class Task(NamedTuple):
+class ScheduledJob(NamedTuple):
     """A chore by name: how often it is done, whether there is anything to do, and its work, which ends soon after `stop`.
 
     `seldom` says that as a rule there is nothing to do.
@@ -53,19 +53,21 @@ class Task(NamedTuple):
     seldom: bool = False
 
 
-class Upkeep:
+class JobRunner:
     """Keeps the chores of a database done, in a thread of its own, one after the other.
 
     `intervals` says how often each of them is planned.
     """
 
-    def __init__(self, database: Database, tasks: Sequence[Task], intervals: Mapping[str, timedelta] | None = None) -> None:
+    def __init__(
+        self, database: Database, tasks: Sequence[ScheduledJob], intervals: Mapping[str, timedelta] | None = None
+    ) -> None:
         self._database, self._tasks = database, tasks
         self._intervals = intervals or {task.name: task.every for task in tasks}
         self._stop, self._break_off = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
-    def planned(self, session: Session) -> dict[str, timedelta]:
+    def planned_intervals(self, session: Session) -> dict[str, timedelta]:
         """Return how often each chore is planned, but for those that seldom have anything to do and have nothing now."""
         return {task.name: self._intervals[task.name] for task in self._tasks if not task.seldom or task.wanted(session)}
 
@@ -86,7 +88,7 @@ class Upkeep:
         if self._thread:
             self._thread.join(seconds)
 
-    def round(self) -> None:
+    def run_due(self) -> None:
         """Do what is due, once."""
         for task in self._tasks:
             if self._stop.is_set():
@@ -99,20 +101,20 @@ class Upkeep:
     def _keep(self) -> None:
         while True:
             try:
-                self.round()
+                self.run_due()
             except Exception:
                 log.exception("upkeep failed")
             if self._stop.wait(LOOKED_EVERY_S):
                 return
 
-    def _attempt(self, task: Task) -> None:
-        token = self._taken(task)
+    def _attempt(self, task: ScheduledJob) -> None:
+        token = self._claim(task)
         if token is None:
             return
         name = _lease(task)
         error: str | None = BROKEN_OFF
         try:
-            with lease.beating(self._database, token, self._break_off.set, name=name):
+            with lease.renewing(self._database, token, self._break_off.set, name=name):
                 error = _done(task, self._break_off)
         finally:
 
@@ -122,7 +124,7 @@ class Upkeep:
 
             self._database.write(end, patience_s=lease.LASTS_S)
 
-    def _taken(self, task: Task) -> int | None:
+    def _claim(self, task: ScheduledJob) -> int | None:
         """Take the chore on if it is due and nobody else does it."""
         with self._database.reading() as session:
             if not _due(session, task):
@@ -130,20 +132,20 @@ class Upkeep:
         return self._database.write(partial(_take, task))
 
 
-def _take(task: Task, session: Session) -> int | None:
+def _take(task: ScheduledJob, session: Session) -> int | None:
     lease.refuse_while_restoring(session)
     if not _due(session, task):
         return None
     token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease(task))
     if token is not None:
         row = {"name": task.name, "began": datetime.now(UTC), "succeeded": None, "error": BROKEN_OFF}
-        upsert(session, Chore, [row], update=("began", "error"))
+        upsert(session, JobState, [row], update=("began", "error"))
     return token
 
 
-def _due(session: Session, task: Task) -> bool:
+def _due(session: Session, task: ScheduledJob) -> bool:
     """Tell whether a chore is due; one that seems to have begun in the future, for the clock was set back, is."""
-    row = session.execute(select(Chore.began, Chore.error).where(Chore.name == task.name)).first()
+    row = session.execute(select(JobState.began, JobState.error).where(JobState.name == task.name)).first()
     if row:
         every = min(task.every, TRIED_AGAIN) if row.error else task.every
         if timedelta() <= datetime.now(UTC) - row.began < every:
@@ -151,11 +153,11 @@ def _due(session: Session, task: Task) -> bool:
     return task.wanted(session)
 
 
-def _done(task: Task, stop: threading.Event) -> str | None:
+def _done(task: ScheduledJob, stop: threading.Event) -> str | None:
     """Do a chore and return why it was not done, or None."""
     try:
         task.work(stop)
-    except (XFailure, BudgetSpent, DeskTaken, SourceRefused, DatabaseUnavailable, BackupRefused, NotDone) as error:
+    except (XFailure, BudgetSpent, CallsLeaseTaken, SourceRefused, DatabaseUnavailable, BackupRefused, NotDone) as error:
         log.warning("chore not done", extra={"chore": task.name, "reason": str(error)})
         return str(error)
     except Stopped:
@@ -166,10 +168,10 @@ def _done(task: Task, stop: threading.Event) -> str | None:
     return None
 
 
-def _record(session: Session, task: Task, error: str | None) -> None:
+def _record(session: Session, task: ScheduledJob, error: str | None) -> None:
     ended = {"error": error} | ({} if error else {"succeeded": datetime.now(UTC)})
-    session.execute(update(Chore).where(Chore.name == task.name).values(**ended))
+    session.execute(update(JobState).where(JobState.name == task.name).values(**ended))
 
 
-def _lease(task: Task) -> str:
+def _lease(task: ScheduledJob) -> str:
     return f"chore {task.name}"

@@ -7,8 +7,8 @@ from functools import partial
 from typing import NamedTuple
 
 from alchemy import DatabaseUnavailable
-from collector.jobs.schedule import Schedule
-from collector.jobs.upkeep import Upkeep
+from collector.jobs.schedule import CollectionSchedule
+from collector.jobs.upkeep import JobRunner
 from collector.preparing import Preparation
 from collector.runs.collector import Collector, NothingTracked
 from collector.sources import SourceRefused
@@ -23,8 +23,8 @@ class Work(NamedTuple):
     """
 
     collector: Collector
-    schedule: Schedule | None
-    upkeep: Upkeep
+    schedule: CollectionSchedule | None
+    job_runner: JobRunner
     preparation: Preparation | None = None
 
     def start(self, *, collect: bool) -> None:
@@ -43,7 +43,7 @@ class Work(NamedTuple):
                 log.error("first collection not started", extra={"reason": str(error)})
         if self.schedule:
             self.schedule.start()
-        self.upkeep.start()
+        self.job_runner.start()
 
     def stop(self) -> None:
         """Let a collection end at its next page, and start nothing more; returns at once."""
@@ -51,7 +51,7 @@ class Work(NamedTuple):
             self.preparation.stop()
         if self.schedule:
             self.schedule.stop()
-        self.upkeep.stop()
+        self.job_runner.stop()
         self.collector.stop()
 
     def close(self) -> None:
@@ -61,5 +61,5 @@ class Work(NamedTuple):
             self.preparation.close()
         if self.schedule:
             self.schedule.close()
-        self.upkeep.close()
+        self.job_runner.close()
         self.collector.close()

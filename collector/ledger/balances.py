@@ -18,7 +18,7 @@ from queries.balances import Authors, authors
 log = logging.getLogger(__name__)
 
 
-class Booked(NamedTuple):
+class LedgerTotals(NamedTuple):
     """All that was ever booked, in micro-dollars, what lost answers may have cost, and how many requests are under way."""
 
     floor: int
@@ -33,7 +33,7 @@ def read_balance(database: Database, x: AppOnly) -> None:
     Not every account is told its balance, and nothing else depends on it: a failure of X's is logged and that is all.
     """
     with database.reading() as session:
-        before = _booked(session)
+        before = _ledger_totals(session)
     try:
         told = x.credits()
     except XFailure as failure:
@@ -42,7 +42,7 @@ def read_balance(database: Database, x: AppOnly) -> None:
 
     def keep(session: Session) -> Authors | None:
         lease.refuse_while_restoring(session)
-        now = _booked(session)
+        now = _ledger_totals(session)
         quiet = now == before and not now.in_flight
         sums = {"floor": now.floor, "ceiling": now.ceiling, "unsettled": now.unsettled}
         session.execute(insert(Balance).values(**told._asdict(), **sums, quiet=quiet))
@@ -53,9 +53,9 @@ def read_balance(database: Database, x: AppOnly) -> None:
     log.info("balance compared with the ledger", extra={"balance_usd": told.balance / 1e6, "authors": said})
 
 
-def _booked(session: Session) -> Booked:
+def _ledger_totals(session: Session) -> LedgerTotals:
     floor, ceiling = (func.coalesce(func.sum(column), 0) for column in (Spend.floor, Spend.ceiling))
     spent = session.execute(select(floor, ceiling)).one()
     under_way = func.coalesce(func.sum(Reservation.in_flight.cast(Integer)), 0)
     held = session.execute(select(func.coalesce(func.sum(Reservation.micro), 0), under_way)).one()
-    return Booked(*map(int, (*spent, *held)))
+    return LedgerTotals(*map(int, (*spent, *held)))

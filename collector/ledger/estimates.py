@@ -11,7 +11,7 @@ from collector.runs import listings
 from collector.runs.terms import TagOrder
 from models import Tag
 from queries.snowflakes import snowflake_time
-from queries.volume import LATELY, expected, usual
+from queries.volume import LATELY, expected_posts, usual
 
 
 def estimate(session: Session, order: TagOrder, *, now: datetime) -> int | None:
@@ -28,5 +28,5 @@ def estimate(session: Session, order: TagOrder, *, now: datetime) -> int | None:
     stretches = [(earliest if since_id is None else max(earliest, snowflake_time(since_id)), now)]
     for gap in listings.gaps(session, order.tag.id):
         stretches.append((max(earliest, snowflake_time(gap.since_id or 0)), snowflake_time(gap.before)))
-    posts = [expected(session, order.tag.id, since=since, until=until, usual=an_hour) for since, until in stretches]
+    posts = [expected_posts(session, order.tag.id, since=since, until=until, usual=an_hour) for since, until in stretches]
     return min(order.most, round(sum(posts)))

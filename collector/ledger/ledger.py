@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from collector.ledger.prices import Billing, Month, dollars
 from collector.x.clock import Days
-from database.statements import add_up, upsert
+from database.statements import increment, upsert
 from models import Budget, Purchase, Reservation, Run, Spend
 from queries.leases import CALLS, is_live
 
@@ -41,7 +41,7 @@ class DayTurned(Exception):
     """X may bill a request on a day on which it was not reserved, or charge again for one that it has sold."""
 
 
-class Asked(NamedTuple):
+class PageRequest(NamedTuple):
     """A request to be made: for which run and listing, what it says but for the number, and for up to how many posts."""
 
     run_id: int
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
     posts: int
 
 
-class Hold(NamedTuple):
+class HeldReservation(NamedTuple):
     """A reservation for up to so many posts, billed on these days of X's; `again` if X may have sold them that day already."""
 
     id: int
@@ -59,7 +59,7 @@ class Hold(NamedTuple):
     again: bool = False
 
 
-class Bought(NamedTuple):
+class LedgerEntry(NamedTuple):
     """What X had not sold before on that day, with its price in micro-dollars."""
 
     posts: int
@@ -68,50 +68,52 @@ class Bought(NamedTuple):
     ceiling: int
 
 
-def reserve(session: Session, billing: Billing, asked: Asked, *, days: Days) -> Hold | None:
+def reserve(session: Session, billing: Billing, asked: PageRequest, *, days: Days) -> HeldReservation | None:
     """Reserve the worst case of a request in each month in which X may bill it; raises BudgetSpent.
 
     None means that it may fit once what is in flight is settled. Where nothing is in flight, fewer posts may be reserved.
     A page that X may have sold already today is asked again as it was, under its old reservation.
     """
-    lost = _lost(session, asked, days) if days.sure else None
+    lost = _lost_reservation(session, asked, days) if days.sure else None
     if lost and lost.posts <= asked.posts:
         again = update(Reservation).where(Reservation.id == lost.id)
         session.execute(again.values(in_flight=True, run_id=asked.run_id, listing_id=asked.listing_id))
         return lost
-    months, posts = _opened(session, billing, days), asked.posts
+    months, posts = _open_months(session, billing, days), asked.posts
     if full := _full(session, billing, months, billing.prices.most(posts)):
         if _in_flight(session):
             return None
         posts = min(posts, *(_affordable(session, billing, month) for month in months))
         if posts < SMALLEST_PAGE or _full(session, billing, months, billing.prices.most(posts)):
-            raise _spent_until(billing, full)
+            raise _budget_spent(billing, full)
     values = asked._asdict() | {"posts": posts, "micro": billing.prices.most(posts)}
-    return Hold(_put(session, days, values), posts, days)
+    return HeldReservation(_insert_reservation(session, days, values), posts, days)
 
 
-def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, days: Days) -> Hold | None:
+def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, days: Days) -> HeldReservation | None:
     """Reserve the price of a call; raises BudgetSpent. None means that it may fit once what is in flight is settled."""
-    if full := _full(session, billing, _opened(session, billing, days), micro):
+    if full := _full(session, billing, _open_months(session, billing, days), micro):
         if _in_flight(session):
             return None
-        raise _spent_until(billing, full)
+        raise _budget_spent(billing, full)
     values = {"run_id": run_id, "micro": micro, "posts": 0, "listing_id": None, "request": ""}
-    return Hold(_put(session, days, values), 0, days)
+    return HeldReservation(_insert_reservation(session, days, values), 0, days)
 
 
-def settle_call(session: Session, billing: Billing, hold: Hold, *, days: Days, micro: int) -> None:
+def settle_call(session: Session, billing: Billing, hold: HeldReservation, *, days: Days, micro: int) -> None:
     """Book a call that X billed on one of these days, in place of its reservation, and count it in each of their months."""
-    run_id = session.execute(_TAKEN_BACK, {"hold": hold.id}).scalar_one()
+    run_id = session.execute(_DELETE_RESERVATION, {"hold": hold.id}).scalar_one()
     for day in days.others:
         if billing.month(day) != billing.month(days.likely):
             _keep(session, run_id, day, micro)
-    _book(session, billing, hold, run_id, days=days, bought=Bought(0, 0, micro, micro), calls=1)
+    _book(session, billing, hold, run_id, days=days, bought=LedgerEntry(0, 0, micro, micro), calls=1)
 
 
-def settle(session: Session, billing: Billing, hold: Hold, *, days: Days, posts: Set[int], users: Set[int]) -> Bought:
+def settle(
+    session: Session, billing: Billing, hold: HeldReservation, *, days: Days, posts: Set[int], users: Set[int]
+) -> LedgerEntry:
     """Book what X billed on one of these days in place of the reservation; of a page that was lost before, a part stays."""
-    run_id = session.execute(_TAKEN_BACK, {"hold": hold.id}).scalar_one()
+    run_id = session.execute(_DELETE_RESERVATION, {"hold": hold.id}).scalar_one()
     if hold.again:
         same_day = days.sure and days.first == hold.days.first
         came = billing.prices.cost(posts=len(posts), users=len(users)).ceiling if same_day else 0
@@ -120,7 +122,7 @@ def settle(session: Session, billing: Billing, hold: Hold, *, days: Days, posts:
     if _forget_old(session, days.likely) or not days.sure:
         _keep_doubts(session, billing, run_id, days, objects)
     new_posts, new_users = (_first_on(session, days.likely, kind, ids) for kind, ids in objects.items())
-    bought = Bought(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
+    bought = LedgerEntry(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
     _book(session, billing, hold, run_id, days=days, bought=bought)
     return bought
 
@@ -149,18 +151,20 @@ def _keep_objects(session: Session, billing: Billing, run_id: int, day: date, co
         _keep(session, run_id, day, micro)
 
 
-def _book(session: Session, billing: Billing, hold: Hold, run_id: int, *, days: Days, bought: Bought, calls: int = 0) -> None:
+def _book(
+    session: Session, billing: Billing, hold: HeldReservation, run_id: int, *, days: Days, bought: LedgerEntry, calls: int = 0
+) -> None:
     """Enter what a reservation brought on the likeliest day, and count the months anew from its first day on."""
     month = _open(session, billing, days.likely)
     if any(bought):
         entry = {"day": days.likely.isoformat(), "run_id": run_id, "calls": calls, **bought._asdict()}
-        add_up(session, Spend, [entry], ("calls", *Bought._fields))
-        session.execute(_BOOKED, {"run": run_id, **{f"more_{name}": value for name, value in bought._asdict().items()}})
+        increment(session, Spend, [entry], ("calls", *LedgerEntry._fields))
+        session.execute(_UPDATE_RUN, {"run": run_id, **{f"more_{name}": value for name, value in bought._asdict().items()}})
     since = min(hold.days.first, days.first).isoformat()
-    session.execute(_SETTLED, {"booked": month, "more": bought.ceiling, "since": since})
+    session.execute(_UPDATE_BUDGET, {"booked": month, "more": bought.ceiling, "since": since})
 
 
-def _keep_the_difference(session: Session, billing: Billing, hold: Hold, run_id: int, *, came: int) -> None:
+def _keep_the_difference(session: Session, billing: Billing, hold: HeldReservation, run_id: int, *, came: int) -> None:
     """Keep reserved what only the lost answer may have held: authors that X left out this time, posts that were edited since.
 
     Nobody can know how many those are; beside what the page cost less than its worst case, a tenth of that is kept. Where
@@ -174,18 +178,18 @@ def _keep_the_difference(session: Session, billing: Billing, hold: Hold, run_id:
 def _keep(session: Session, run_id: int, day: date, micro: int) -> None:
     """Reserve for good what X may have charged on a day."""
     values = {"run_id": run_id, "micro": micro, "posts": 0, "listing_id": None, "request": ""}
-    _put(session, Days(day, day, day), values, in_flight=False)
+    _insert_reservation(session, Days(day, day, day), values, in_flight=False)
 
 
-def release(session: Session, hold: Hold, *, sold: Days | None) -> None:
+def release(session: Session, hold: HeldReservation, *, sold: Days | None) -> None:
     """Give a reservation back after a request without a page; it stays where X may have sold one, on these days of X's."""
     days = hold.days.and_also(sold) if sold else hold.days
     if sold is None:
-        session.execute(_TAKEN_BACK, {"hold": hold.id})
+        session.execute(_DELETE_RESERVATION, {"hold": hold.id})
     else:
         ends = {"day": days.first.isoformat(), "last": days.last.isoformat()}
         session.execute(update(Reservation).where(Reservation.id == hold.id).values(in_flight=False, **ends))
-    session.execute(_SETTLED, {"booked": "", "more": 0, "since": days.first.isoformat()})
+    session.execute(_UPDATE_BUDGET, {"booked": "", "more": 0, "since": days.first.isoformat()})
 
 
 def recover(session: Session, billing: Billing, *, days: Days) -> None:
@@ -196,15 +200,15 @@ def recover(session: Session, billing: Billing, *, days: Days) -> None:
     _lose(session, days, or_(~_CALLS, ~exists().where(is_live(CALLS))))
     for month in {billing.month(day) for day in days}:
         _open(session, billing, month.start)
-        ends = {"until": month.end.isoformat(), "spent": _spent(session, month)}
+        ends = {"until": month.end.isoformat(), "spent": _ceiling_spent(session, month)}
         session.execute(update(Budget).where(Budget.month == month.start.isoformat()).values(**ends))
-    session.execute(_SETTLED, {"booked": "", "more": 0, "since": ""})
+    session.execute(_UPDATE_BUDGET, {"booked": "", "more": 0, "since": ""})
 
 
 def recover_calls(session: Session, *, days: Days) -> None:
     """Take over from a process that bought calls and died, as `recover` does. The right to buy calls is held."""
     _lose(session, days, _CALLS)
-    session.execute(_SETTLED, {"booked": "", "more": 0, "since": ""})
+    session.execute(_UPDATE_BUDGET, {"booked": "", "more": 0, "since": ""})
 
 
 def _lose(session: Session, days: Days, whose: ColumnElement[bool]) -> None:
@@ -219,20 +223,20 @@ def empty(session: Session) -> bool:
     return session.scalar(select(Spend.day).limit(1)) is None
 
 
-def _lost(session: Session, asked: Asked, days: Days) -> Hold | None:
+def _lost_reservation(session: Session, asked: PageRequest, days: Days) -> HeldReservation | None:
     """Return the reservation of the same request whose answer was lost today and on no other day, if there is one."""
     today = days.first.isoformat()
     same = (Reservation.request == asked.request, Reservation.day == today, Reservation.last == today, ~Reservation.in_flight)
     rows = select(Reservation.id, Reservation.posts).where(*same).order_by(Reservation.posts.desc())
     row = session.execute(rows.limit(1)).first()
-    return Hold(row.id, row.posts, days, again=True) if row else None
+    return HeldReservation(row.id, row.posts, days, again=True) if row else None
 
 
 def _in_flight(session: Session) -> bool:
     return bool(session.scalar(select(func.count()).select_from(Reservation).where(Reservation.in_flight)))
 
 
-def _spent_until(billing: Billing, month: str) -> BudgetSpent:
+def _budget_spent(billing: Billing, month: str) -> BudgetSpent:
     until = billing.month(date.fromisoformat(month)).end
     return BudgetSpent(
         f"the budget of {dollars(billing.budget or 0)} a month is spent until {until}: MONTHLY_BUDGET_USD sets it"
@@ -242,7 +246,7 @@ def _spent_until(billing: Billing, month: str) -> BudgetSpent:
 def _full(session: Session, billing: Billing, months: Sequence[str], micro: int) -> str | None:
     """Take an amount from each of these months' budgets, or from none, and return the month that has not as much left."""
     for number, month in enumerate(months):
-        if not _taken(session, billing, month, micro):
+        if not _try_reserve(session, billing, month, micro):
             given_back = update(Budget).where(Budget.month.in_(months[:number])).values(reserved=Budget.reserved - micro)
             if number:
                 session.execute(given_back)
@@ -250,7 +254,7 @@ def _full(session: Session, billing: Billing, months: Sequence[str], micro: int)
     return None
 
 
-def _taken(session: Session, billing: Billing, month: str, micro: int) -> bool:
+def _try_reserve(session: Session, billing: Billing, month: str, micro: int) -> bool:
     row = update(Budget).where(Budget.month == month)
     if billing.budget is not None:
         row = row.where(Budget.spent + Budget.reserved + micro <= billing.budget)
@@ -262,7 +266,7 @@ def _affordable(session: Session, billing: Billing, month: str) -> int:
     return ((billing.budget or 0) - used) // max(1, billing.prices.most(1))
 
 
-def _opened(session: Session, billing: Billing, days: Days) -> list[str]:
+def _open_months(session: Session, billing: Billing, days: Days) -> list[str]:
     """Return the keys of the billing months in which these days are, in their order."""
     return [_open(session, billing, start) for start in sorted({billing.month(day).start for day in days})]
 
@@ -272,20 +276,20 @@ def _open(session: Session, billing: Billing, day: date) -> str:
     ends = billing.month(day)
     month, until = ends.start.isoformat(), ends.end.isoformat()
     if session.scalar(_MONTH, {"key": month}) is None:
-        upsert(session, Budget, [{"month": month, "until": until, "spent": _spent(session, ends), "reserved": 0}])
-        session.execute(_SETTLED, {"booked": "", "more": 0, "since": month})
+        upsert(session, Budget, [{"month": month, "until": until, "spent": _ceiling_spent(session, ends), "reserved": 0}])
+        session.execute(_UPDATE_BUDGET, {"booked": "", "more": 0, "since": month})
     return month
 
 
-def _spent(session: Session, month: Month) -> int:
+def _ceiling_spent(session: Session, month: Month) -> int:
     days = (Spend.day >= month.start.isoformat(), Spend.day < month.end.isoformat())
     return session.scalar(select(func.coalesce(func.sum(Spend.ceiling), 0)).where(*days)) or 0
 
 
-def _put(session: Session, days: Days, values: dict[str, Any], *, in_flight: bool = True) -> int:
+def _insert_reservation(session: Session, days: Days, values: dict[str, Any], *, in_flight: bool = True) -> int:
     """Put a reservation on record and return its id."""
     row = values | {"day": days.first.isoformat(), "last": days.last.isoformat(), "in_flight": in_flight}
-    return int(session.execute(_RESERVED, row).scalar_one())
+    return int(session.execute(_INSERT_RESERVATION, row).scalar_one())
 
 
 def _ids(session: Session, day: date, kind: str, ids: Set[int]) -> Set[int]:
@@ -314,23 +318,23 @@ def _forget_old(session: Session, day: date) -> bool:
 _reservations: Any = Reservation.__table__
 _budgets: Any = Budget.__table__
 _runs: Any = Run.__table__
-_held = _reservations.c
+_reservation = _reservations.c
 
 # What counts in a month: what is in flight, and what may have been sold on one of its days.
-MAY_COUNT = or_(_held.in_flight, and_(_held.day < _budgets.c.until, _held.last >= _budgets.c.month))
-RESERVED = select(func.coalesce(func.sum(_held.micro), 0)).where(MAY_COUNT).correlate(_budgets).scalar_subquery()
+MAY_COUNT = or_(_reservation.in_flight, and_(_reservation.day < _budgets.c.until, _reservation.last >= _budgets.c.month))
+RESERVED = select(func.coalesce(func.sum(_reservation.micro), 0)).where(MAY_COUNT).correlate(_budgets).scalar_subquery()
 _DOUBTFUL = exists().where(Purchase.day == bindparam("today"), Purchase.kind.in_(["post" + IN_DOUBT, "user" + IN_DOUBT]))
 _REMEMBERED = select(select(func.min(Purchase.day)).scalar_subquery(), _DOUBTFUL)
 _CALLS = Reservation.run_id.in_(select(Run.id).where(Run.kind == "chore"))
 _MONTH = select(Budget.month).where(Budget.month == bindparam("key"))
-_RESERVED = insert(_reservations).returning(_held.id)
-_TAKEN_BACK = delete(_reservations).where(_held.id == bindparam("hold")).returning(_held.run_id)
-_BOOKED = (
+_INSERT_RESERVATION = insert(_reservations).returning(_reservation.id)
+_DELETE_RESERVATION = delete(_reservations).where(_reservation.id == bindparam("hold")).returning(_reservation.run_id)
+_UPDATE_RUN = (
     update(_runs)
     .where(_runs.c.id == bindparam("run"))
-    .values({name: _runs.c[name] + bindparam(f"more_{name}") for name in Bought._fields})
+    .values({name: _runs.c[name] + bindparam(f"more_{name}") for name in LedgerEntry._fields})
 )
-_SETTLED = (
+_UPDATE_BUDGET = (
     update(_budgets)
     .where(_budgets.c.until > bindparam("since"))
     .values(

@@ -12,7 +12,7 @@ from collector.ledger.prices import Cost, dollars
 from collector.runs.collector import Collector
 from queries.balances import Authors
 from queries.figures import x_now
-from queries.spend import spent, unsettled
+from queries.spend import spend_between, unsettled_ceiling
 
 
 class TagPrice(NamedTuple):
@@ -31,7 +31,7 @@ class Price(NamedTuple):
     likely: Cost
 
     @property
-    def counted(self) -> list[int]:
+    def likely_counts(self) -> list[int]:
         """The likely numbers of tweets that are known."""
         return [tag.likely for tag in self.tags if tag.likely is not None]
 
@@ -43,7 +43,7 @@ def in_words(cost: Cost, authors: Authors | None) -> str:
     return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"
 
 
-class Left(NamedTuple):
+class BudgetLeft(NamedTuple):
     """What is left of a billing month's budget until a day, in micro-dollars."""
 
     micro: int
@@ -59,11 +59,13 @@ def price(collector: Collector, session: Session) -> Price:
     return Price(tags, collector.most(orders), prices.cost(posts=likely, users=likely))
 
 
-def left_of_budget(collector: Collector, session: Session) -> Left | None:
+def budget_left(collector: Collector, session: Session) -> BudgetLeft | None:
     """Return what is left of this month's budget, or None where there is none."""
     billing = collector.order.billing
     if billing.budget is None:
         return None
     month = billing.month(x_now(session).date())
-    used = spent(session, start=month.start, end=month.end).ceiling + unsettled(session, start=month.start, end=month.end)
-    return Left(max(0, billing.budget - used), billing.budget, month.end)
+    used = spend_between(session, start=month.start, end=month.end).ceiling + unsettled_ceiling(
+        session, start=month.start, end=month.end
+    )
+    return BudgetLeft(max(0, billing.budget - used), billing.budget, month.end)

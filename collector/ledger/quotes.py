@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from collector.jobs import counting
 from collector.jobs.counting import Due
-from collector.ledger.calls import Desk
+from collector.ledger.calls import CallBuyer
 from collector.runs import backfill
-from collector.runs.backfill import Ids, Period
+from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.terms import TagOrder
 from collector.x.clock import XClock
 from queries.figures import x_now
-from queries.volume import LATELY, expected, usual
+from queries.volume import LATELY, expected_posts, usual
 
 
 class Quote(NamedTuple):
@@ -27,40 +27,40 @@ class Quote(NamedTuple):
     until: datetime | None
 
 
-def to_count(session: Session, orders: Sequence[TagOrder], period: Period, clock: XClock) -> list[Due]:
-    """Return the hours that X has to be asked for before a price can be told; raises Interrupted."""
+def to_count(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Due]:
+    """Return the hours that X has to be asked for before a price can be told; raises PollUnfinished."""
     now, found = _now(session, clock), list[Due]()
     for order in orders:
         ids = period.ids(now=now)
         try:
             backfill.check(session, order.tag.id, ids, now=now)
-        except backfill.Interrupted as error:
-            raise backfill.Interrupted(f"{order.tag.tag}: {error}") from error
+        except backfill.PollUnfinished as error:
+            raise backfill.PollUnfinished(f"{order.tag.tag}: {error}") from error
         times = [(part.start, part.end) for part in backfill.unread(session, order.tag.id, ids)]
-        found += counting.uncounted(session, order, times, now=now)
+        found += counting.uncounted_hours(session, order, times, now=now)
     return found
 
 
-def count(desk: Desk, wanted: Sequence[Due]) -> None:
+def count(desk: CallBuyer, wanted: Sequence[Due]) -> None:
     """Buy these counts and keep them; raises XFailure, BudgetSpent, Stopped, DatabaseUnavailable."""
     for one in wanted:
         counting.count_archive(desk, one)
 
 
-def quotes(session: Session, orders: Sequence[TagOrder], period: Period, clock: XClock) -> list[Quote]:
+def quotes(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Quote]:
     """Return what of the period is still to be bought of each tag. An hour that is not over is taken to be as others are."""
     now = _now(session, clock)
     return [_quote(session, order, period.ids(now=now)) for order in orders]
 
 
-def _quote(session: Session, order: TagOrder, ids: Ids) -> Quote:
+def _quote(session: Session, order: TagOrder, ids: BackfillIds) -> Quote:
     tag_id, end = order.tag.id, backfill.history_end(session, order.tag.id)
     posts = 0.0
     for part in backfill.unread(session, tag_id, ids):
         an_hour = usual(session, tag_id, since=part.start - LATELY, until=part.end) or 0.0
-        posts += expected(session, tag_id, since=part.start, until=part.end, usual=an_hour)
+        posts += expected_posts(session, tag_id, since=part.start, until=part.end, usual=an_hour)
     return Quote(order.tag.tag, round(posts), end if end and end < ids.end else None)
 
 
 def _now(session: Session, clock: XClock) -> datetime:
-    return clock.now() if clock.known else x_now(session)
+    return clock.now() if clock.is_known else x_now(session)

@@ -16,7 +16,7 @@ from collector.runs import lease
 from collector.x.app_only import AppOnly
 from database.statements import upsert
 from models import Reconciliation
-from queries.spend import spent
+from queries.spend import spend_between
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def reconcile(database: Database, x: AppOnly, billing: Billing) -> None:
 
     def keep(session: Session) -> int:
         lease.refuse_while_restoring(session)
-        ours = spent(session, start=month.start, end=month.end).posts
+        ours = spend_between(session, start=month.start, end=month.end).posts
         row = {"day": day.isoformat(), "asked": usage.observed, "x_posts": usage.posts, "our_posts": ours}
         upsert(session, Reconciliation, [row], update=("asked", "x_posts", "our_posts"))
         return ours

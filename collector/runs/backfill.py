@@ -13,20 +13,20 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from collector.runs.listings import REACH, SETTLING, Stretch, interrupted, left_over
+from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, unfinished_poll
 from collector.runs.terms import TagOrder
-from models import Listing, Span, Tag
+from models import BackfillSpan, Listing, Tag
 from queries.snowflakes import first_id, snowflake_time
 
 INTERRUPTED = "its last collection was interrupted: collect once, then fill in what is older"
 LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records what it missed, then fill that in"
 
 
-class Interrupted(Exception):
+class PollUnfinished(Exception):
     """A tag must be collected before a backfill: nobody knows yet which of the posts since then would be bought twice."""
 
 
-class Ids(NamedTuple):
+class BackfillIds(NamedTuple):
     """The posts with ids between these two, both exclusive."""
 
     since_id: int
@@ -43,24 +43,24 @@ class Ids(NamedTuple):
         return snowflake_time(self.until_id)
 
 
-class Period(NamedTuple):
+class BackfillPeriod(NamedTuple):
     """From `since` to `until` (UTC), which is exclusive."""
 
     since: datetime
     until: datetime
 
-    def ids(self, *, now: datetime) -> Ids:
+    def ids(self, *, now: datetime) -> BackfillIds:
         """Return the period as ids; posts become searchable 30 seconds late."""
-        return Ids(first_id(self.since) - 1, first_id(min(self.until, now - SETTLING)))
+        return BackfillIds(first_id(self.since) - 1, first_id(min(self.until, now - SETTLING)))
 
 
-def check(session: Session, tag_id: int, period: Ids, *, now: datetime) -> None:
+def check(session: Session, tag_id: int, period: BackfillIds, *, now: datetime) -> None:
     """Raise Interrupted where a tag must be collected first."""
-    if interrupted(session, tag_id):
-        raise Interrupted(INTERRUPTED)
+    if unfinished_poll(session, tag_id):
+        raise PollUnfinished(INTERRUPTED)
     since_id = session.scalar(select(Tag.since_id).where(Tag.id == tag_id))
     if since_id is not None and since_id + 1 < period.until_id and snowflake_time(since_id) < now - REACH:
-        raise Interrupted(LONG_AGO.format(snowflake_time(since_id)))
+        raise PollUnfinished(LONG_AGO.format(snowflake_time(since_id)))
 
 
 def history_end(session: Session, tag_id: int) -> datetime | None:
@@ -69,24 +69,24 @@ def history_end(session: Session, tag_id: int) -> datetime | None:
     return None if since_id is None else snowflake_time(since_id)
 
 
-def unread(session: Session, tag_id: int, period: Ids) -> list[Ids]:
+def unread(session: Session, tag_id: int, period: BackfillIds) -> list[BackfillIds]:
     """Return what of the period was not bought yet, newest first. What is newer than the tag's history is for collections."""
-    pending = [_ids(stretch) for stretch in left_over(session, Listing.tag_id == tag_id)]
+    pending = [_ids(stretch) for stretch in open_gaps(session, Listing.tag_id == tag_id)]
     whole = _fresh(session, tag_id, period) + [_within(one, period) for one in pending]
     return sorted((one for one in whole if one.until_id - one.since_id > 1), reverse=True)
 
 
-def begun(session: Session, order: TagOrder, period: Ids, run_id: int, *, now: datetime) -> list[Stretch]:
-    """Put on record what is to be read of the period and return it, newest first; raises Interrupted."""
+def begin_listings(session: Session, order: TagOrder, period: BackfillIds, run_id: int, *, now: datetime) -> list[ListingPart]:
+    """Put on record what is to be read of the period and return it, newest first; raises PollUnfinished."""
     tag_id = order.tag.id
     check(session, tag_id, period, now=now)
-    for stretch in left_over(session, Listing.tag_id == tag_id):
+    for stretch in open_gaps(session, Listing.tag_id == tag_id):
         _carve(session, stretch, period)
     fresh = _fresh(session, tag_id, period)
     if snowflake_time(period.until_id) > now - REACH:
         _begin_history(session, tag_id, period)
     for one in fresh:
-        span = Span(tag_id=tag_id, since_id=one.until_id - 1, until_id=one.until_id)
+        span = BackfillSpan(tag_id=tag_id, since_id=one.until_id - 1, until_id=one.until_id)
         session.add(span)
         session.flush()
         ends = {"since_id": one.since_id, "until_id": one.until_id, "before": one.until_id}
@@ -95,10 +95,10 @@ def begun(session: Session, order: TagOrder, period: Ids, run_id: int, *, now: d
         )
     session.flush()
     inside = (Listing.tag_id == tag_id, Listing.since_id >= period.since_id, Listing.before <= period.until_id)
-    return [stretch._replace(archive=True) for stretch in left_over(session, *inside)]
+    return [stretch._replace(archive=True) for stretch in open_gaps(session, *inside)]
 
 
-def _begin_history(session: Session, tag_id: int, period: Ids) -> None:
+def _begin_history(session: Session, tag_id: int, period: BackfillIds) -> None:
     """Let a tag that was never collected begin where the period ends, so that its first collection buys none of it again.
 
     Only where recent search still reaches it: elsewhere nothing is bought again, and a history begins with the first run.
@@ -107,36 +107,39 @@ def _begin_history(session: Session, tag_id: int, period: Ids) -> None:
     session.execute(update(Tag).where(Tag.id == tag_id, Tag.since_id.is_(None)).values(**ends))
 
 
-def _fresh(session: Session, tag_id: int, period: Ids) -> list[Ids]:
+def _fresh(session: Session, tag_id: int, period: BackfillIds) -> list[BackfillIds]:
     """Return what of the period was neither read nor is on record as a gap.
 
     What is newer than the tag's history is left to collections.
     """
     since_id, from_id = session.execute(select(Tag.since_id, Tag.from_id).where(Tag.id == tag_id)).one()
-    spans = session.execute(select(Span.since_id, Span.until_id).where(Span.tag_id == tag_id)).all()
-    taken = [Ids(low, high) for low, high in spans]
-    taken += [_ids(stretch) for stretch in left_over(session, Listing.tag_id == tag_id)]
+    spans = session.execute(select(BackfillSpan.since_id, BackfillSpan.until_id).where(BackfillSpan.tag_id == tag_id)).all()
+    taken = [BackfillIds(low, high) for low, high in spans]
+    taken += [_ids(stretch) for stretch in open_gaps(session, Listing.tag_id == tag_id)]
     if since_id is not None:
-        period = Ids(period.since_id, min(period.until_id, since_id + 1))
-        taken.append(Ids(since_id if from_id is None else from_id, since_id + 1))
+        period = BackfillIds(period.since_id, min(period.until_id, since_id + 1))
+        taken.append(BackfillIds(since_id if from_id is None else from_id, since_id + 1))
     return _without(period, taken)
 
 
-def _without(whole: Ids, taken: Iterable[Ids]) -> list[Ids]:
+def _without(whole: BackfillIds, taken: Iterable[BackfillIds]) -> list[BackfillIds]:
     """Return what is left of the ids, oldest first."""
     left, low = [], whole.since_id
     for one in sorted(taken):
         if one.until_id - 1 > low:
-            left.append(Ids(low, min(one.since_id + 1, whole.until_id)))
+            left.append(BackfillIds(low, min(one.since_id + 1, whole.until_id)))
             low = max(low, one.until_id - 1)
-    left.append(Ids(low, whole.until_id))
+    left.append(BackfillIds(low, whole.until_id))
     return [one for one in left if one.until_id - one.since_id > 1]
 
 
-def _carve(session: Session, stretch: Stretch, period: Ids) -> None:
+def _carve(session: Session, stretch: ListingPart, period: BackfillIds) -> None:
     """Split a gap where the period begins and ends, so that each part is inside or outside."""
     ids = _ids(stretch)
-    parts = [_within(ids, part) for part in (Ids(-1, period.since_id + 1), period, Ids(period.until_id - 1, 2**63 - 1))]
+    parts = [
+        _within(ids, part)
+        for part in (BackfillIds(-1, period.since_id + 1), period, BackfillIds(period.until_id - 1, 2**63 - 1))
+    ]
     parts = [part for part in parts if part.until_id - part.since_id > 1]
     if len(parts) < 2:
         return
@@ -149,19 +152,19 @@ def _carve(session: Session, stretch: Stretch, period: Ids) -> None:
     session.flush()
 
 
-def _span(session: Session, row: Listing, part: Ids) -> int | None:
+def _span(session: Session, row: Listing, part: BackfillIds) -> int | None:
     """Return the span that a part of a backfill's listing grows: its own, or for a lower part a new one."""
     if row.span_id is None or part.until_id == row.before:
         return row.span_id
-    span = Span(tag_id=row.tag_id, since_id=part.until_id - 1, until_id=part.until_id)
+    span = BackfillSpan(tag_id=row.tag_id, since_id=part.until_id - 1, until_id=part.until_id)
     session.add(span)
     session.flush()
     return span.id
 
 
-def _within(ids: Ids, bounds: Ids) -> Ids:
-    return Ids(max(ids.since_id, bounds.since_id), min(ids.until_id, bounds.until_id))
+def _within(ids: BackfillIds, bounds: BackfillIds) -> BackfillIds:
+    return BackfillIds(max(ids.since_id, bounds.since_id), min(ids.until_id, bounds.until_id))
 
 
-def _ids(stretch: Stretch) -> Ids:
-    return Ids(stretch.since_id if stretch.since_id is not None else -1, stretch.before)
+def _ids(stretch: ListingPart) -> BackfillIds:
+    return BackfillIds(stretch.since_id if stretch.since_id is not None else -1, stretch.before)

@@ -14,15 +14,15 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector.ledger import ledger
-from collector.ledger.ledger import SMALLEST_PAGE, Asked, DayTurned, Hold
+from collector.ledger.ledger import SMALLEST_PAGE, DayTurned, HeldReservation, PageRequest
 from collector.ledger.prices import Billing
 from collector.runs import lease, listings, tags
-from collector.runs.listings import Stretch
+from collector.runs.listings import ListingPart
 from collector.runs.terms import TagOrder
-from collector.values import Page
-from collector.x.client import Answer, Search, X
+from collector.values import ResultPage
+from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days
-from collector.x.failures import Reach, XFailure
+from collector.x.failures import Scope, XFailure
 from collector.x.parsing import page
 from collector.x.tries import Stopped, Tries
 
@@ -48,7 +48,7 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class Job:
+class CollectionContext:
     """What the tags of a collection share: its id, the lease's token, where to ask, where to store, and what it may cost."""
 
     database: Database
@@ -60,7 +60,7 @@ class Job:
     token: int
     source: str
     on_progress: OnProgress
-    holds: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
+    in_flight: set[int] = field(default_factory=set)  # in flight in this process; adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
 
@@ -80,7 +80,7 @@ class Job:
         """Return the days on which X may bill a request that is sent now."""
         return self.x.clock.days(ahead=self.x.longest)
 
-    def look(self, hold: Hold) -> Days:
+    def look(self, hold: HeldReservation) -> Days:
         """Return the days on which X may bill a page that is sent for now: the process may have stood still meanwhile.
 
         Raises LeaseLost, Stopped, DatabaseUnavailable, and DayTurned where some are not reserved.
@@ -97,30 +97,30 @@ class Untracked(Exception):
     """The tag was untracked while it was collected."""
 
 
-class Purchase(NamedTuple):
-    """A page, its answer, its reservation (`hold.again` where X may have sold it before, too), and the days of its sale."""
+class PageBought(NamedTuple):
+    """A page, its answer, its reservation (`reservation.again` where X may have sold it before), and the days of its sale."""
 
-    page: Page
-    answer: Answer
-    hold: Hold
+    page: ResultPage
+    answer: SearchAnswer
+    reservation: HeldReservation
     days: Days
 
 
-class Next(NamedTuple):
+class NextPage(NamedTuple):
     """What is read next, and the reservation of its page, where it was made with the page before."""
 
-    stretch: Stretch
-    hold: Hold | None = None
+    listing: ListingPart
+    reservation: HeldReservation | None = None
 
 
-class Buyer:
+class PageBuyer:
     """Buys the pages of a tag. `order` is what the tag asks for as of the newest reservation."""
 
-    def __init__(self, job: Job, order: TagOrder) -> None:
+    def __init__(self, job: CollectionContext, order: TagOrder) -> None:
         self._job, self.order = job, order
         self._empty = 0
 
-    def reserved(self, following: Next, left: int) -> tuple[Stretch | None, Hold | None]:
+    def reserve_next(self, following: NextPage, left: int) -> tuple[ListingPart | None, HeldReservation | None]:
         """Have the page on record with its worst case before it is asked for; wait where others may leave some budget."""
         job, (stretch, hold) = self._job, following
         while not job.stop.is_set():
@@ -129,7 +129,7 @@ class Buyer:
             with job.reserving:
                 begun, hold = job.write(partial(self._reserve_next, stretch, left))
                 if hold:
-                    job.holds.add(hold.id)
+                    job.in_flight.add(hold.id)
             if begun is None:
                 return None, None
             stretch = begun
@@ -139,27 +139,29 @@ class Buyer:
             self.release(hold, sold=hold.again)
         raise Stopped
 
-    def _reserve_next(self, stretch: Stretch, left: int, session: Session) -> tuple[Stretch | None, Hold | None]:
+    def _reserve_next(
+        self, stretch: ListingPart, left: int, session: Session
+    ) -> tuple[ListingPart | None, HeldReservation | None]:
         job = self._job
-        if not job.holds:
+        if not job.in_flight:
             ledger.recover(session, job.billing, days=job.days())  # nobody here will settle them
         return self.reserve(session, stretch, left)
 
-    def reserve(self, session: Session, stretch: Stretch, left: int) -> tuple[Stretch | None, Hold | None]:
+    def reserve(self, session: Session, stretch: ListingPart, left: int) -> tuple[ListingPart | None, HeldReservation | None]:
         """Put a page on record as the tag is tracked now; raises BudgetSpent, Untracked."""
         job, now = self._job, self._job.x.clock.now()
         order = tags.order(session, self.order.tag.id, most=self.order.most)
         if order is None:
             raise Untracked("untracked while it was collected")
         self.order = order
-        begun = listings.begun(session, order, stretch, job.run_id, now=now)
+        begun = listings.begin(session, order, stretch, job.run_id, now=now)
         if begun is None:
             return None, None
         search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
-        asked = Asked(job.run_id, begun.id, str(search), search.max_results)
+        asked = PageRequest(job.run_id, begun.id, str(search), search.max_results)
         return begun, ledger.reserve(session, job.billing, asked, days=job.days())
 
-    def buy(self, stretch: Stretch, hold: Hold) -> Purchase:
+    def buy(self, stretch: ListingPart, hold: HeldReservation) -> PageBought:
         """Return the page that X sells; where none comes, the reservation goes, unless X may have sold one.
 
         A page that X may have sold is asked for again on the same day only, for on another it costs once more.
@@ -172,7 +174,7 @@ class Buyer:
             sent = job.look(hold)
             sold = True  # unless X says that it refused
 
-        def ask() -> Purchase:
+        def ask() -> PageBought:
             nonlocal sold
             before = sold
             try:
@@ -180,8 +182,8 @@ class Buyer:
             except XFailure as failure:
                 sold = before or failure.sold
                 raise (failure if hold.days.sure or not sold else failure.for_good()) from failure.__cause__
-            days = job.x.clock.billed(answer.observed, sent)
-            return Purchase(self._read(search, answer), answer, hold._replace(again=before), days)
+            days = job.x.clock.billed_days(answer.observed, sent)
+            return PageBought(self._parse(search, answer), answer, hold._replace(again=before), days)
 
         with ExitStack() as unless_bought:
             unless_bought.callback(lambda: self.release(hold, sold=sold))
@@ -193,7 +195,7 @@ class Buyer:
             unless_bought.pop_all()
         return purchase
 
-    def release(self, hold: Hold, *, sold: bool) -> None:
+    def release(self, hold: HeldReservation, *, sold: bool) -> None:
         """Give a reservation back, or keep it where X may have sold a page. Where that fails, nothing can be stored: stop."""
         job = self._job
         days = job.days() if sold else None
@@ -203,13 +205,13 @@ class Buyer:
             log.error("page not stored", extra={"tag": self.order.tag.tag, "reason": str(error)})
             job.stop.set()
         finally:
-            job.holds.discard(hold.id)
+            job.in_flight.discard(hold.id)
 
-    def _read(self, search: Search, answer: Answer) -> Page:
+    def _parse(self, search: Search, answer: SearchAnswer) -> ResultPage:
         found = page(answer.body, observed=answer.observed)
         self._empty = 0 if found.posts else self._empty + 1
         if found.next_token and (found.next_token == search.next_token or self._empty >= MOST_EMPTY_PAGES):
-            raise XFailure("unwell", Reach.TAG, "X is unwell: its pages don't come to an end", sold=True)
+            raise XFailure("unwell", Scope.TAG, "X is unwell: its pages don't come to an end", sold=True)
         for reason in found.refused:
             log.warning("tweet refused", extra={"tag": self.order.tag.tag, "reason": reason, "collection": self._job.run_id})
         return found

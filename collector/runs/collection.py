@@ -19,20 +19,20 @@ from collector import figures, sources
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.ledger.prices import Billing
 from collector.runs import lease, listings, runs
-from collector.runs.backfill import Ids, Interrupted
-from collector.runs.buying import Job, OnProgress, Untracked
+from collector.runs.backfill import BackfillIds, PollUnfinished
+from collector.runs.buying import CollectionContext, OnProgress, Untracked
 from collector.runs.reading import TagReader
 from collector.runs.terms import TagOrder
 from collector.values import TagRef
 from collector.x.client import Search, X
-from collector.x.failures import Reach, XFailure
-from collector.x.tries import Patience, Stopped, Tries
+from collector.x.failures import Scope, XFailure
+from collector.x.tries import RetryPolicy, Stopped, Tries
 from queries.collections import INTERRUPTED
 from queries.snowflakes import first_id
 
 log = logging.getLogger(__name__)
 
-MOST_TAGS_AT_ONCE = 10
+MOST_TAGS_IN_PARALLEL = 10
 STOPS_WITHIN_S = 20
 STOP_CHECKED_EVERY_S = 0.2
 END_TRIES, END_TRIED_EVERY_S = 10, 1.0
@@ -49,10 +49,10 @@ class Collection:
         run_id: int,
         token: int,
         source: str,
-        patience: Patience,
+        patience: RetryPolicy,
         billing: Billing,
         on_progress: OnProgress,
-        period: Ids | None = None,
+        period: BackfillIds | None = None,
     ) -> None:
         self._period = period
         self._database, self._x = database, x
@@ -60,7 +60,7 @@ class Collection:
         self._started = time.monotonic()
         self.stop = threading.Event()
         self._tries = Tries(patience, self.stop, self._count_failure, x.clock)
-        self._job = Job(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
+        self._job = CollectionContext(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
     def run(self, orders: Sequence[TagOrder], *, ask_first: bool) -> None:
@@ -69,14 +69,14 @@ class Collection:
         With `ask_first`, a request that can't cost anything shows X's time, and whether X refuses everything, before others.
         """
         try:
-            with lease.beating(self._database, self._token, self.stop.set):
-                if not ask_first or self._asked_first(orders):
+            with lease.renewing(self._database, self._token, self.stop.set):
+                if not ask_first or self._probe(orders):
                     self._work(orders)
         finally:
             self._x.close()
             self._end(self._error(sys.exception()))
 
-    def _asked_first(self, orders: Sequence[TagOrder]) -> bool:
+    def _probe(self, orders: Sequence[TagOrder]) -> bool:
         """Ask for posts between two neighbouring ids, which are none: a free answer, as is a refusal. Tell whether to go on."""
         nothing = first_id(datetime.now(UTC))
         for order in orders:
@@ -84,15 +84,15 @@ class Collection:
             try:
                 self._tries.ask(lambda search=search: self._x.search(search))  # type: ignore[misc]
             except XFailure as failure:
-                if failure.reach is Reach.RUN:
+                if failure.reach is Scope.RUN:
                     self._stopping_failure = failure
                     break
             except Stopped:
                 break
-            if self._x.clock.known:
+            if self._x.clock.is_known:
                 return True
-            self._tries = Tries(Patience(retries=0), self.stop, self._count_failure, self._x.clock)
-        self._stopping_failure = self._stopping_failure or XFailure("unwell", Reach.RUN, "X is unwell: no answer to any tag")
+            self._tries = Tries(RetryPolicy(retries=0), self.stop, self._count_failure, self._x.clock)
+        self._stopping_failure = self._stopping_failure or XFailure("unwell", Scope.RUN, "X is unwell: no answer to any tag")
         return False
 
     def _work(self, orders: Sequence[TagOrder]) -> None:
@@ -100,7 +100,7 @@ class Collection:
         waiting: SimpleQueue[TagOrder] = SimpleQueue()
         for order in orders:
             waiting.put(order)
-        count = 1 if self._period else min(MOST_TAGS_AT_ONCE, len(orders))
+        count = 1 if self._period else min(MOST_TAGS_IN_PARALLEL, len(orders))
         ends = [_in_thread(lambda: self._drain(waiting)) for _ in range(count)]
         while wait(ends, timeout=STOP_CHECKED_EVERY_S).not_done:
             if self.stop.is_set():
@@ -126,18 +126,18 @@ class Collection:
         """Close the record; a database that is busy or full for a moment is waited for, or the lease would have to run out."""
         for _ in range(END_TRIES - 1):
             try:
-                return self._ended(error)
+                return self._end_record(error)
             except DatabaseUnavailable as unavailable:
                 log.warning("collection's end not recorded", extra={"collection": self._run_id, "reason": str(unavailable)})
                 time.sleep(END_TRIED_EVERY_S)
-        return self._ended(error)
+        return self._end_record(error)
 
-    def _ended(self, error: str | None) -> None:
+    def _end_record(self, error: str | None) -> None:
         def end(session: Session) -> None:
             runs.end(session, self._run_id, error=error, seconds=time.monotonic() - self._started)
             if isinstance(self._stopping_failure, XFailure):
-                figures.refused_by_x(session, self._stopping_failure)
-            figures.changed(session)
+                figures.note_refusal(session, self._stopping_failure)
+            figures.bump_sequence(session)
             lease.give_back(session, self._token)
 
         self._job.write(end)
@@ -151,28 +151,28 @@ class Collection:
             reader.read_archive(self._period) if self._period else reader.read()
             self._record(tag, "done")
         except XFailure as failure:
-            if failure.reach is Reach.RUN:
+            if failure.reach is Scope.RUN:
                 self._stopping_failure = failure
                 self.stop.set()
-            self._failed(tag, str(failure))
+            self._fail_tag(tag, str(failure))
         except BudgetSpent as error:
             self._stopping_failure = self._stopping_failure or error
-            self._failed(tag, str(error))
-        except (Untracked, Interrupted) as error:
-            self._failed(tag, str(error))
+            self._fail_tag(tag, str(error))
+        except (Untracked, PollUnfinished) as error:
+            self._fail_tag(tag, str(error))
         except Stopped:
-            self._failed(tag, str(self._stopping_failure or INTERRUPTED))
+            self._fail_tag(tag, str(self._stopping_failure or INTERRUPTED))
         except (DatabaseUnavailable, sources.SourceRefused) as error:
             if isinstance(error, DiskFailed):
                 log.error(
                     "collection stopped: nothing more is written until the database is verified", extra={"reason": str(error)}
                 )
                 self.stop.set()
-            self._failed(tag, str(error))
+            self._fail_tag(tag, str(error))
         except lease.LeaseLost:
             self.stop.set()
 
-    def _failed(self, tag: TagRef, reason: str) -> None:
+    def _fail_tag(self, tag: TagRef, reason: str) -> None:
         log.warning("tag failed", extra={"tag": tag.tag, "reason": reason, "collection": self._run_id})
         try:
             self._record(tag, "failed", reason)
@@ -182,7 +182,7 @@ class Collection:
     def _begin(self, order: TagOrder) -> None:
         def begin(session: Session) -> None:
             runs.tag_state(session, self._run_id, order.tag, "running")
-            listings.let_gaps_expire(session, order, self._run_id, now=self._x.clock.now())
+            listings.expire_gaps(session, order, self._run_id, now=self._x.clock.now())
 
         self._job.write(begin)
 
@@ -192,7 +192,7 @@ class Collection:
     def _count_failure(self, failure: XFailure) -> None:
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
         with suppress(DatabaseUnavailable):  # a figure, not worth a run
-            self._database.write(lambda session: figures.asked_x(session, failure.kind))
+            self._database.write(lambda session: figures.count_request(session, failure.kind))
 
 
 def _in_thread(work: Callable[[], None]) -> Future[None]:

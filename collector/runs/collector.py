@@ -18,7 +18,7 @@ from collector import sources
 from collector.ledger import ledger
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
-from collector.runs.backfill import Ids, Period
+from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.buying import OnProgress, Progress
 from collector.runs.collection import STOPS_WITHIN_S, Collection
 from collector.runs.terms import TagOrder
@@ -26,10 +26,10 @@ from collector.tweets import hashtags, words
 from collector.x.client import X
 from collector.x.clock import XClock
 from collector.x.transport import Access
-from collector.x.tries import Patience
+from collector.x.tries import RetryPolicy
 from queries import collections
 from queries.balances import Authors, authors
-from queries.figures import refused, x_now
+from queries.figures import current_refusals, x_now
 from queries.spend import Outlook, outlook
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class NothingTracked(Exception):
     """No tag is tracked, so there is nothing to collect."""
 
 
-class Started(NamedTuple):
+class RunningCollection(NamedTuple):
     """A collection that runs in this process and buys at most so many posts.
 
     `over` is set when its record is closed, to None, or to the reason why it could not be.
@@ -80,16 +80,16 @@ class XSource(Protocol):
     def close(self) -> None: ...
 
 
-class Order(NamedTuple):
+class CollectionOrder(NamedTuple):
     """What is to be collected: the settings' tags, the number of tweets per tag, how often to ask again, and for how much."""
 
     tags: Sequence[str]
     tw_number: int
-    patience: Patience
+    retry_policy: RetryPolicy
     billing: Billing
 
 
-class Begun(NamedTuple):
+class CollectionRecord(NamedTuple):
     """A collection on record: its id, its lease's token, what it asks for, and whether it has to ask for nothing first.
 
     A backfill reads the posts with these `ids`.
@@ -99,13 +99,13 @@ class Begun(NamedTuple):
     token: int
     orders: Sequence[TagOrder]
     ask_first: bool
-    ids: Ids | None
+    ids: BackfillIds | None
 
 
 class Collector:
     """Collects into `database` from `source`, one collection at a time. `read_only` says that no primary was there yet."""
 
-    def __init__(self, database: Database, source: XSource, order: Order) -> None:
+    def __init__(self, database: Database, source: XSource, order: CollectionOrder) -> None:
         self.database, self.source, self.order = database, source, order
         self.clock, self.read_only = XClock(), False
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
@@ -121,7 +121,7 @@ class Collector:
 
         self.database.write(follow)
 
-    def start_first(self) -> Started | None:
+    def start_first(self) -> RunningCollection | None:
         """Start a collection if the database has neither a tweet nor a collection on record."""
         with self.database.reading() as session:
             first = sources.source_of(session) is None and runs.none_yet(session)
@@ -131,8 +131,8 @@ class Collector:
             return None
 
     def start(
-        self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None, period: Period | None = None
-    ) -> Started:
+        self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None, period: BackfillPeriod | None = None
+    ) -> RunningCollection:
         """Start a collection in a thread of its own; with `due_since`, only if none has begun since then.
 
         With a `period` it is a backfill, which reads all of it from the full archive, however many posts that are.
@@ -150,7 +150,7 @@ class Collector:
             run_id=begun.run_id,
             token=begun.token,
             source=self.source.name,
-            patience=self.order.patience,
+            patience=self.order.retry_policy,
             billing=self.order.billing,
             on_progress=on_progress or _quiet,
             period=begun.ids,
@@ -158,16 +158,16 @@ class Collector:
         over: Future[str | None] = Future()
         self._running[begun.run_id] = collection, over
         threading.Thread(target=self._run, args=(collection, begun, over), name="collection", daemon=True).start()
-        return Started(begun.run_id, sum(order.most for order in begun.orders), over)
+        return RunningCollection(begun.run_id, sum(order.most for order in begun.orders), over)
 
-    def outcome(self, started: Started, *, seconds: float | None = None) -> collections.CollectionView:
+    def outcome(self, started: RunningCollection, *, seconds: float | None = None) -> collections.CollectionView:
         """Wait for a collection's end, at most so long, and return how it went; raises TimeoutError, DatabaseUnavailable."""
         reason = started.over.result(seconds)
         with self.database.reading() as session:
             view = collections.collection(session, started.run_id)
         if view is None:
             raise DatabaseUnavailable("the collection is not on record any more")
-        return collections.broken_off(view, reason) if reason else view
+        return collections.as_broken_off(view, reason) if reason else view
 
     def stop(self) -> None:
         """Let the collections of this process end at their next page boundary."""
@@ -196,29 +196,29 @@ class Collector:
         start, end = self.order.billing.month(today)
         return outlook(session, today=today, start=start, end=end)
 
-    def _begin(self, due_since: datetime | None, period: Period | None) -> Begun:
-        def begin(session: Session) -> Begun:
+    def _begin(self, due_since: datetime | None, period: BackfillPeriod | None) -> CollectionRecord:
+        def begin(session: Session) -> CollectionRecord:
             sources.require(session, self.source.name)
             orders = self.orders(session)
             if period:
                 orders = [order._replace(most=WITHOUT_BOUND) for order in orders]
             if not orders:
                 raise NothingTracked(NONE_TRACKED)
-            last = runs.last_started(session)
+            last = runs.newest_start(session)
             if due_since and last and due_since < last <= datetime.now(UTC):
                 raise NotDue
             token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}")
             if token is None:
                 raise CollectionRunning(runs.running(session))
-            now = self.clock.now() if self.clock.known else x_now(session)
-            unsure = self.clock.in_doubt or not (self.clock.known or ledger.empty(session))
-            ask_first = unsure or bool(refused(session))
+            now = self.clock.now() if self.clock.is_known else x_now(session)
+            unsure = self.clock.in_doubt or not (self.clock.is_known or ledger.empty(session))
+            ask_first = unsure or bool(current_refusals(session))
             run_id = runs.begin(session, orders, token=token)
-            return Begun(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
+            return CollectionRecord(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
 
         return self.database.write(begin)
 
-    def _announce(self, begun: Begun, known: Authors | None) -> None:
+    def _announce(self, begun: CollectionRecord, known: Authors | None) -> None:
         shown = [order.tag.tag for order in begun.orders]
         facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
         if self.source.name == sources.REAL and begun.ids is None:
@@ -227,7 +227,7 @@ class Collector:
             facts |= {"usd_at_most": known.price(*most) / 1e6} if known else both
         log.info("collection started", extra=facts)
 
-    def _run(self, collection: Collection, begun: Begun, over: Future[str | None]) -> None:
+    def _run(self, collection: Collection, begun: CollectionRecord, over: Future[str | None]) -> None:
         reason: str | None = None
         try:
             collection.run(begun.orders, ask_first=begun.ask_first)

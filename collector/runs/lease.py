@@ -83,7 +83,7 @@ def refuse_while_restoring(session: Session) -> None:
 
 
 @contextmanager
-def beating(database: Database, token: int, lost: Callable[[], None], *, name: str = COLLECTOR) -> Iterator[None]:
+def renewing(database: Database, token: int, lost: Callable[[], None], *, name: str = COLLECTOR) -> Iterator[None]:
     """Renew the lease in a thread until the block ends; `lost` is called once when another holder has it."""
     ended = threading.Event()
 

@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.runs.terms import TagOrder
-from collector.values import Page
-from collector.x.client import Answer, Search
+from collector.values import ResultPage
+from collector.x.client import Search, SearchAnswer
 from collector.x.clock import XClock
-from models import Listing, Reservation, Span, Tag
+from models import BackfillSpan, Listing, Reservation, Tag
 from queries.snowflakes import first_id, snowflake_time
 
 REACH = timedelta(days=6, hours=23)
@@ -26,7 +26,7 @@ FARTHEST = timedelta(days=6, hours=23, minutes=55)
 SETTLING = timedelta(seconds=30)
 
 
-class Stretch(NamedTuple):
+class ListingPart(NamedTuple):
     """A listing as models.Listing has it; one that has not begun has no id yet. `archive`: it is asked of the full archive."""
 
     id: int | None
@@ -53,41 +53,41 @@ class Stretch(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name not in ("id", "archive")}
 
 
-def interrupted(session: Session, tag_id: int) -> Stretch | None:
+def unfinished_poll(session: Session, tag_id: int) -> ListingPart | None:
     """Return the poll that an earlier run did not end, or None."""
     row = session.scalar(select(Listing).where(Listing.tag_id == tag_id, ~Listing.gap))
-    return _stretch(row) if row else None
+    return _listing_part(row) if row else None
 
 
-def poll(session: Session, order: TagOrder, clock: XClock) -> Stretch | None:
+def poll(session: Session, order: TagOrder, clock: XClock) -> ListingPart | None:
     """Return the poll for what is newer than the tag's since_id and older than 30 s, or None where there can be nothing."""
     since_id = session.scalar(select(Tag.since_id).where(Tag.id == order.tag.id))
-    sure, until_id = clock.known, first_id(clock.now() - SETTLING)
+    sure, until_id = clock.is_known, first_id(clock.now() - SETTLING)
     if since_id is not None and until_id <= since_id + 1:
         return None
     watermark = until_id - 1 if sure else None
-    return Stretch(None, since_id, until_id, until_id, order.query, watermark=watermark, wanted=order.most)
+    return ListingPart(None, since_id, until_id, until_id, order.query, watermark=watermark, wanted=order.most)
 
 
-def gaps(session: Session, tag_id: int) -> Sequence[Stretch]:
+def gaps(session: Session, tag_id: int) -> Sequence[ListingPart]:
     """Return the gaps that X's recent search may still fill, newest first."""
-    return left_over(session, Listing.tag_id == tag_id, ~Listing.expired)
+    return open_gaps(session, Listing.tag_id == tag_id, ~Listing.expired)
 
 
-def left_over(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Stretch]:
+def open_gaps(session: Session, *conditions: ColumnElement[bool]) -> Sequence[ListingPart]:
     """Return the gaps of which these conditions hold, newest first."""
     rows = select(Listing).where(Listing.gap, *conditions).order_by(Listing.before.desc())
-    return [_stretch(row) for row in session.scalars(rows)]
+    return [_listing_part(row) for row in session.scalars(rows)]
 
 
-def asked_before(session: Session, tag_id: int, *, now: datetime) -> Sequence[Stretch]:
+def lost_gaps(session: Session, tag_id: int, *, now: datetime) -> Sequence[ListingPart]:
     """Return the gaps of which X may have sold a page today that never arrived: today it costs nothing more."""
     rows = select(Reservation.listing_id).where(Reservation.day == now.date().isoformat(), ~Reservation.in_flight)
     lost = set(session.scalars(rows))
     return [gap for gap in gaps(session, tag_id) if gap.id in lost]
 
 
-def let_gaps_expire(session: Session, order: TagOrder, run_id: int, *, now: datetime) -> None:
+def expire_gaps(session: Session, order: TagOrder, run_id: int, *, now: datetime) -> None:
     """Mark the gaps that X's recent search doesn't reach any more."""
     lowest = first_id(now - FARTHEST)
     for stretch in gaps(session, order.tag.id):
@@ -95,7 +95,7 @@ def let_gaps_expire(session: Session, order: TagOrder, run_id: int, *, now: date
             _expire(session, order, stretch, run_id)
 
 
-def begun(session: Session, order: TagOrder, stretch: Stretch, run_id: int, *, now: datetime) -> Stretch | None:
+def begin(session: Session, order: TagOrder, stretch: ListingPart, run_id: int, *, now: datetime) -> ListingPart | None:
     """Return the part of a stretch that X can still list, on record; None where there is none.
 
     What is out of reach is recorded as an expired gap: it is lost to recent search, and said so. A listing that is being
@@ -109,19 +109,27 @@ def begun(session: Session, order: TagOrder, stretch: Stretch, run_id: int, *, n
         _expire(session, order, stretch, run_id)
         return None
     if stretch.id is None:
-        stretch = _recorded(session, order, stretch, run_id)
-    return _shortened(session, order, stretch, lowest, run_id) if stale else stretch
+        stretch = _record(session, order, stretch, run_id)
+    return _shorten(session, order, stretch, lowest, run_id) if stale else stretch
 
 
-def without_token(session: Session, stretch: Stretch) -> Stretch:
+def without_token(session: Session, stretch: ListingPart) -> ListingPart:
     """Return a stretch that goes on by until_id, for X did not take its token."""
     session.execute(_row(stretch).values(next_token=None, until_id=stretch.before))
     return stretch._replace(next_token=None, until_id=stretch.before)
 
 
-def advanced(
-    session: Session, order: TagOrder, stretch: Stretch, run_id: int, *, page: Page, answer: Answer, query: str, capped: bool
-) -> Stretch | None:
+def advance(
+    session: Session,
+    order: TagOrder,
+    stretch: ListingPart,
+    run_id: int,
+    *,
+    page: ResultPage,
+    answer: SearchAnswer,
+    query: str,
+    capped: bool,
+) -> ListingPart | None:
     """Record a stored page and return what is left of the stretch, or None where it has ended.
 
     `capped` says that the tag's number is reached with this page.
@@ -129,7 +137,7 @@ def advanced(
     watermark = stretch.watermark or _watermark(stretch.until_id, answer)
     oldest = min(stretch.before, page.oldest or stretch.before)
     if not page.next_token:
-        _read_down_to(session, stretch, stretch.since_id)
+        _grow_span(session, stretch, stretch.since_id)
         _end(session, order, stretch, watermark, read_from=min(oldest, first_id(snowflake_time(stretch.until_id) - REACH)))
         return None
     if capped and not stretch.gap and stretch.since_id is None:
@@ -147,17 +155,17 @@ def advanced(
     if capped and not stretch.gap:
         rest = rest._replace(gap=True, wanted=None)
         _move(session, order, watermark)
-    _read_down_to(session, stretch, oldest - 1)
+    _grow_span(session, stretch, oldest - 1)
     session.execute(_row(stretch).values(run_id=run_id, **rest.columns()))
     return None if capped else rest
 
 
-def forget_unread(session: Session, stretch: Stretch) -> None:
+def forget_unread(session: Session, stretch: ListingPart) -> None:
     """Take a poll off the record that X refused before its first page: the next run polls anew."""
     session.execute(delete(Listing).where(Listing.id == stretch.id, ~Listing.gap, Listing.pages == 0))
 
 
-def _shortened(session: Session, order: TagOrder, stretch: Stretch, lowest: int, run_id: int) -> Stretch:
+def _shorten(session: Session, order: TagOrder, stretch: ListingPart, lowest: int, run_id: int) -> ListingPart:
     """Return a stretch with the lower end that X takes for fresh; what lies below is an expired gap."""
     if stretch.since_id is not None:
         _add_expired(session, order, stretch.since_id, lowest, run_id)
@@ -166,23 +174,23 @@ def _shortened(session: Session, order: TagOrder, stretch: Stretch, lowest: int,
     return stretch._replace(since_id=lowest - 1, until_id=stretch.before, next_token=None)
 
 
-def _watermark(until_id: int, answer: Answer) -> int:
+def _watermark(until_id: int, answer: SearchAnswer) -> int:
     """Return the id up to which a poll leaves nothing out whose end was told by this machine's clock, since X's was not known.
 
     Posts become searchable up to 30 s late. Where X's Date shows that this machine is ahead, until_id is too young.
     """
     fits = until_id <= first_id(answer.observed - SETTLING + timedelta(seconds=1))
-    return (until_id if fits else first_id(answer.asked - SETTLING)) - 1
+    return (until_id if fits else first_id(answer.requested - SETTLING)) - 1
 
 
-def _recorded(session: Session, order: TagOrder, stretch: Stretch, run_id: int) -> Stretch:
+def _record(session: Session, order: TagOrder, stretch: ListingPart, run_id: int) -> ListingPart:
     row = Listing(tag_id=order.tag.id, run_id=run_id, expired=False, **stretch.columns())
     session.add(row)
     session.flush()
     return stretch._replace(id=row.id)
 
 
-def _expire(session: Session, order: TagOrder, stretch: Stretch, run_id: int) -> None:
+def _expire(session: Session, order: TagOrder, stretch: ListingPart, run_id: int) -> None:
     session.execute(delete(Listing).where(Listing.id == stretch.id))
     if stretch.since_id is not None:
         _add_expired(session, order, stretch.since_id, stretch.before, run_id)
@@ -199,23 +207,23 @@ def _add_expired(session: Session, order: TagOrder, since_id: int, before: int, 
         session.flush()
 
 
-def _end(session: Session, order: TagOrder, stretch: Stretch, watermark: int, *, read_from: int) -> None:
+def _end(session: Session, order: TagOrder, stretch: ListingPart, watermark: int, *, read_from: int) -> None:
     session.execute(delete(Listing).where(Listing.id == stretch.id))
     if not stretch.gap:
         _begin_history(session, order, stretch, read_from)
         _move(session, order, watermark)
 
 
-def _begin_history(session: Session, order: TagOrder, stretch: Stretch, read_from: int) -> None:
+def _begin_history(session: Session, order: TagOrder, stretch: ListingPart, read_from: int) -> None:
     """Note where a tag's history begins, which is with its first run: nothing older is a gap."""
     if stretch.since_id is None:
         session.execute(update(Tag).where(Tag.id == order.tag.id, Tag.from_id.is_(None)).values(from_id=read_from - 1))
 
 
-def _read_down_to(session: Session, stretch: Stretch, since_id: int | None) -> None:
+def _grow_span(session: Session, stretch: ListingPart, since_id: int | None) -> None:
     """Let the span of a backfill grow down to this id, exclusive."""
     if stretch.span_id is not None:
-        session.execute(update(Span).where(Span.id == stretch.span_id).values(since_id=since_id))
+        session.execute(update(BackfillSpan).where(BackfillSpan.id == stretch.span_id).values(since_id=since_id))
 
 
 def _move(session: Session, order: TagOrder, watermark: int) -> None:
@@ -225,9 +233,9 @@ def _move(session: Session, order: TagOrder, watermark: int) -> None:
     session.flush()
 
 
-def _row(stretch: Stretch) -> Update:
+def _row(stretch: ListingPart) -> Update:
     return update(Listing).where(Listing.id == stretch.id)
 
 
-def _stretch(row: Listing) -> Stretch:
-    return Stretch(*(getattr(row, name) for name in Stretch._fields if name != "archive"))
+def _listing_part(row: Listing) -> ListingPart:
+    return ListingPart(*(getattr(row, name) for name in ListingPart._fields if name != "archive"))

@@ -35,7 +35,7 @@ def begin_import(session: Session) -> int:
     return run.id
 
 
-def chore(session: Session) -> int:
+def begin_job_run(session: Session) -> int:
     """Record a chore that buys something, and return its run's id."""
     now = datetime.now(UTC)
     run = Run(kind="chore", state="done", started=now, ended=now)
@@ -76,7 +76,7 @@ def end_import(session: Session, run_id: int, *, added: int) -> None:
     session.execute(update(Run).where(Run.id == run_id).values(**values))
 
 
-def last_started(session: Session) -> datetime | None:
+def newest_start(session: Session) -> datetime | None:
     """Return when the newest collection began (UTC), or None."""
     return session.scalar(select(Run.started).where(Run.kind == "collection").order_by(Run.id.desc()).limit(1))
 

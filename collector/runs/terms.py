@@ -13,7 +13,7 @@ MOST_LANGUAGES = 20
 EXCLUSIONS = {"quotes": "is:quote", "replies": "is:reply"}
 
 
-class Terms(NamedTuple):
+class Rules(NamedTuple):
     """Languages (any of them) and kinds of posts to leave out, both by name; how many posts a collection may buy."""
 
     lang: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ class Terms(NamedTuple):
     tw_number: int | None = None
 
     @classmethod
-    def stored(cls, lang: str | None, exclude: str | None, tw_number: int | None) -> Terms:
+    def of_row(cls, lang: str | None, exclude: str | None, tw_number: int | None) -> Rules:
         """Return the terms as a row of tags has them."""
         return cls(_words(lang), _words(exclude), tw_number)
 
@@ -40,7 +40,7 @@ class TagOrder(NamedTuple):
     most: int
 
 
-def joined(words: Iterable[str]) -> str | None:
+def join_words(words: Iterable[str]) -> str | None:
     """Return words as a row of tags keeps them: each once, by name."""
     return ",".join(sorted(set(words))) or None
 

@@ -8,16 +8,16 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.runs import lease, tags
-from collector.runs.terms import Terms
+from collector.runs.terms import Rules
 from queries.tags import TrackedTag, tracked_tags
 
 log = logging.getLogger(__name__)
 
 
-def track(database: Database, name: str, terms: Terms | None) -> tuple[bool, TrackedTag]:
+def track(database: Database, name: str, terms: Rules | None) -> tuple[bool, TrackedTag]:
     """Track a hashtag, on these terms if any are given, else on those it has; tell whether it was not tracked before.
 
-    Raises TagRefused, DatabaseUnavailable.
+    Raises InvalidTag, DatabaseUnavailable.
     """
 
     def change(session: Session) -> tuple[bool, TrackedTag]:

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from collector.values import Find
+from collector.values import TaggedTweet
 from database.functions import among
-from database.statements import add_up_many, execute_many
+from database.statements import bulk_execute, bulk_increment
 from models import Tweet
 
 Key = tuple[Any, ...]
@@ -23,7 +23,7 @@ Counts = Counter[Key]
 Query = Select[*tuple[Any, ...]]
 
 
-def nothing(_find: Find) -> Iterable[Key]:
+def nothing(_find: TaggedTweet) -> Iterable[Key]:
     """Return no keys: what new tweets add is counted elsewhere."""
     return ()
 
@@ -42,14 +42,14 @@ class Rollup:
     table: Any
     keys: tuple[str, ...]
     counted: tuple[Query, ...]
-    of: Callable[[Find], Iterable[Key]] = nothing
+    of: Callable[[TaggedTweet], Iterable[Key]] = nothing
     ids: Any = field(default_factory=lambda: Tweet.id)
     joined: tuple[Any, ...] = ()
     standing: bool = False
     lasting: bool = False
 
     @property
-    def kept(self) -> Query:
+    def stored_query(self) -> Query:
         """The question for what is kept."""
         query = select(*(getattr(self.table, name) for name in (*self.keys, "tweets")))
         return query.where(self.table.tweets != 0) if self.lasting else query
@@ -66,12 +66,12 @@ class Rollup:
         keys = sorted(key for key, by in changes.items() if by)
         columns = self._columns(keys) | {"tweets": [changes[key] for key in keys]}
         if self.standing:
-            execute_many(session, self._addition, {f"by_{name}": column for name, column in columns.items()})
+            bulk_execute(session, self._addition, {f"by_{name}": column for name, column in columns.items()})
         else:
-            add_up_many(session, self.table, columns, ("tweets",))
+            bulk_increment(session, self.table, columns, ("tweets",))
         if not self.lasting:
             fewer = self._columns([key for key in keys if changes[key] < 0])
-            execute_many(session, self._removal, {f"by_{name}": column for name, column in fewer.items()})
+            bulk_execute(session, self._removal, {f"by_{name}": column for name, column in fewer.items()})
 
     def _columns(self, keys: Sequence[Key]) -> dict[str, list[Any]]:
         return {name: [key[number] for key in keys] for number, name in enumerate(self.keys)}
@@ -79,20 +79,20 @@ class Rollup:
     @cached_property
     def _addition(self) -> Any:
         rows = self.table.__table__
-        return update(rows).where(*self._named(rows)).values(tweets=rows.c.tweets + bindparam("by_tweets"))
+        return update(rows).where(*self._label(rows)).values(tweets=rows.c.tweets + bindparam("by_tweets"))
 
     @cached_property
     def _removal(self) -> Any:
         """Remove a row that has come to nothing."""
         rows = self.table.__table__
-        return delete(rows).where(*self._named(rows), rows.c.tweets == literal_column("0"))
+        return delete(rows).where(*self._label(rows), rows.c.tweets == literal_column("0"))
 
-    def _named(self, rows: Any) -> list[Any]:
+    def _label(self, rows: Any) -> list[Any]:
         return [rows.c[name] == bindparam(f"by_{name}") for name in self.keys]
 
 
 @contextmanager
-def recounted(session: Session, rollups: Sequence[Rollup], ids: Collection[int]) -> Iterator[None]:
+def recount_changes(session: Session, rollups: Sequence[Rollup], ids: Collection[int]) -> Iterator[None]:
     """Keep roll-ups right while the tweets with these ids, and no others, are added, changed or removed."""
     before = [rollup.count(session, ids) for rollup in rollups]
     yield

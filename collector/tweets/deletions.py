@@ -45,13 +45,13 @@ def remove(session: Session, ids: Collection[int]) -> int:
     if not stored:
         return 0
     gone = [row.id for row in stored]
-    with derived.kept(session, gone):
+    with derived.maintain(session, gone):
         for table in (TweetTag, Version, Payload):
             session.execute(delete(table).where(table.tweet_id.in_(gone)))
         session.execute(delete(Tweet).where(Tweet.id.in_(gone)))
     remove_idle(session, {row.author_id for row in stored if row.author_id is not None})
     erasure.owe(session)
-    figures.changed(session)
+    figures.bump_sequence(session)
     return len(gone)
 
 
@@ -83,7 +83,7 @@ def to_bury(session: Session) -> Sequence[int]:
     return session.scalars(select(AuthorTombstone.author_id).join(Author, Author.id == AuthorTombstone.author_id)).all()
 
 
-def bury_found(session: Session, versions: Collection[int], authors: Collection[int]) -> None:
+def remove_buried(session: Session, versions: Collection[int], authors: Collection[int]) -> None:
     """Remove what is stored under these versions and of these authors, who turned out to be deleted."""
     if not versions and not authors:
         return
@@ -136,7 +136,7 @@ def remove_idle(session: Session, authors: Collection[int]) -> None:
             session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(idle)))
             session.execute(delete(Author).where(Author.id.in_(idle)))
             erasure.owe(session)
-            figures.changed(session)
+            figures.bump_sequence(session)
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -11,25 +11,25 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy.orm import Session
 
 from collector.tweets import hashtags, presence, ranges, rollups, words
-from collector.values import Find
+from collector.values import TaggedTweet
 
 _PARTS = (rollups, ranges, presence, hashtags, words)
 
 
 @contextmanager
-def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     """Keep it right while the tweets with these ids, and no others, are added, changed or removed."""
     with ExitStack() as parts:
         for part in _PARTS:
-            parts.enter_context(part.kept(session, ids))
+            parts.enter_context(part.maintain(session, ids))
         yield
         session.flush()
 
 
-def added(session: Session, finds: Collection[Find]) -> None:
+def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
     """Take in tweets that have just been added: what they were found with is all that there is of them."""
     for part in _PARTS:
-        part.added(session, finds)
+        part.add_new(session, finds)
 
 
 def clear(session: Session) -> None:

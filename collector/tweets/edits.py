@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from collector.values import Find
+from collector.values import TaggedTweet
 from database.functions import among
 from database.statements import upsert
 from models import Payload, Tag, Tweet, TweetTag, Version
@@ -15,7 +15,7 @@ from models import Payload, Tag, Tweet, TweetTag, Version
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
 
 
-def with_history(session: Session, finds: Iterable[Find]) -> list[Find]:
+def with_history(session: Session, finds: Iterable[TaggedTweet]) -> list[TaggedTweet]:
     """Give each tweet whose history came in part or not at all its first version that is known, here or in the database."""
     finds = list(finds)
     versions = {version for find in finds for version in find.tweet.versions}
@@ -27,7 +27,7 @@ def with_history(session: Session, finds: Iterable[Find]) -> list[Find]:
     return [find if first.keys().isdisjoint(find.tweet.versions) else _of(find, first) for find in finds]
 
 
-def fold_later_versions(session: Session, finds: Iterable[Find]) -> int:
+def fold_later_versions(session: Session, finds: Iterable[TaggedTweet]) -> int:
     """Fold tweets that were stored under a later version's id into their first version, and return how many there were."""
     first = {version: find.tweet.id for find in finds for version in find.tweet.versions[1:]}
     stored = session.execute(_STORED.where(among(Tweet.id, first))).all()
@@ -55,11 +55,11 @@ def _move(session: Session, later: int, first: int) -> None:
 
 def _unite(first: dict[int, int], versions: Iterable[int]) -> None:
     """Note that these are versions of one tweet; `first` leads each to a lower one that is known, and so to the lowest."""
-    ends = {_way(first, version)[-1] for version in versions}
+    ends = {_version_chain(first, version)[-1] for version in versions}
     first |= {end: min(ends) for end in ends if end != min(ends)}
 
 
-def _way(first: Mapping[int, int], version: int) -> list[int]:
+def _version_chain(first: Mapping[int, int], version: int) -> list[int]:
     """Return a version and what it leads to, lowest last."""
     way = [version]
     while way[-1] in first:
@@ -67,9 +67,9 @@ def _way(first: Mapping[int, int], version: int) -> list[int]:
     return way
 
 
-def _of(find: Find, first: Mapping[int, int]) -> Find:
+def _of(find: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
     """Return the find with all of its versions that are known of."""
-    versions = {known for version in find.tweet.versions for known in _way(first, version)}
+    versions = {known for version in find.tweet.versions for known in _version_chain(first, version)}
     return find._replace(tweet=find.tweet._replace(versions=tuple(sorted(versions))))
 
 

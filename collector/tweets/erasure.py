@@ -18,8 +18,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from database.statements import add_up, upsert
-from models import TWEET_WORDS, Figure
+from database.statements import increment, upsert
+from models import TWEET_WORDS, StoredCounter
 from queries.figures import ERASURES_OWED
 
 log = logging.getLogger(__name__)
@@ -30,20 +30,20 @@ COUNTED, SETTLED = "", "settled"
 
 def owe(session: Session) -> None:
     """Note that this transaction deletes something that must be gone from the file."""
-    add_up(session, Figure, [{"name": ERASURES_OWED, "label": COUNTED, "value": 1}], ("value",))
+    increment(session, StoredCounter, [{"name": ERASURES_OWED, "label": COUNTED, "value": 1}], ("value",))
 
 
-def owed(session: Session) -> int:
+def pending_deletions(session: Session) -> int:
     """Return how many deletions may still be found in the file."""
     counted, done = _counts(session)
     return counted - done
 
 
-def settled(session: Session, *, until: int | None = None) -> None:
+def clear_pending(session: Session, *, until: int | None = None) -> None:
     """Note that nothing is owed, or nothing up to this count; a count of a database that was replaced meanwhile is none."""
     counted, done = _counts(session)
     reached = max(done, counted if until is None else min(until, counted))
-    upsert(session, Figure, [{"name": ERASURES_OWED, "label": SETTLED, "value": reached}], update=("value",))
+    upsert(session, StoredCounter, [{"name": ERASURES_OWED, "label": SETTLED, "value": reached}], update=("value",))
 
 
 def settle(database: Database, *, rewrite: Callable[[Database], None] | None = None) -> bool:
@@ -54,32 +54,32 @@ def settle(database: Database, *, rewrite: Callable[[Database], None] | None = N
     try:
         with database.reading() as session:
             known, done = _counts(session)
-        if known == done or not database.empty_log():
+        if known == done or not database.checkpoint():
             return known == done
-        way = rewrite if database.size > SMALL else _write_anew
+        way = rewrite if database.size > SMALL else _vacuum
         if way is None:
             return False
         way(database)
-        if not database.empty_log():
+        if not database.checkpoint():
             return False
         with database.writing() as session:
-            settled(session, until=known)
+            clear_pending(session, until=known)
     except DatabaseUnavailable as error:
         log.warning("deletions are still in the file", extra={"reason": str(error)})
         return False
     return True
 
 
-def _write_anew(database: Database) -> None:
+def _vacuum(database: Database) -> None:
     with database.writing() as session:
-        TWEET_WORDS.write_anew(session)
-    database.write_anew()
+        TWEET_WORDS.rebuild(session)
+    database.vacuum()
 
 
-def empty_log(database: Database) -> None:
+def truncate_log(database: Database) -> None:
     """Empty the log after the file was written anew, or owe it."""
     try:
-        if not database.empty_log():
+        if not database.checkpoint():
             with database.writing() as session:
                 owe(session)
     except DatabaseUnavailable as error:
@@ -88,6 +88,6 @@ def empty_log(database: Database) -> None:
 
 def _counts(session: Session) -> tuple[int, int]:
     """Return how many deletions were ever counted, and how many of them are settled."""
-    rows = session.execute(select(Figure.label, Figure.value).where(Figure.name == ERASURES_OWED))
+    rows = session.execute(select(StoredCounter.label, StoredCounter.value).where(StoredCounter.name == ERASURES_OWED))
     counts = {row.label: row.value for row in rows}
     return counts.get(COUNTED, 0), counts.get(SETTLED, 0)

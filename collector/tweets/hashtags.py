@@ -11,16 +11,16 @@ from itertools import repeat
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.tweets.counts import Rollup, recounted
-from collector.values import Find
+from collector.tweets.counts import Rollup, recount_changes
+from collector.values import TaggedTweet
 from database.functions import among
-from database.statements import upsert_many
-from models import Figure, Hashtag, TagHashtag, Tweet, TweetHashtag, TweetTag
+from database.statements import bulk_upsert
+from models import Hashtag, StoredCounter, TagHashtag, Tweet, TweetHashtag, TweetTag
 from text import hashtags
 
 MOST_NAMES = 10_000
 BATCH = 10_000
-FIGURE = "hashtags"
+COUNTER = "hashtags"
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ Links = list[tuple[int, int]]
 
 
 @contextmanager
-def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     """Keep the hashtags of the tweets with these ids right while these are added, changed or removed.
 
     A removed tweet's links go with it.
     """
-    with recounted(session, ROLLUPS, ids):
+    with recount_changes(session, ROLLUPS, ids):
         before = _texts(session, ids)
         yield
         session.flush()
@@ -44,7 +44,7 @@ def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
 
 def follow_rules(session: Session) -> None:
     """File all tweets anew where that was done by other rules, such as those of another Python's Unicode data."""
-    if session.scalar(select(Figure.value).where(Figure.name == FIGURE, Figure.label == hashtags.RULES)):
+    if session.scalar(select(StoredCounter.value).where(StoredCounter.name == COUNTER, StoredCounter.label == hashtags.RULES)):
         return
     if session.scalar(select(Tweet.id).limit(1)) is not None:
         log.warning("all tweets are filed under their hashtags anew", extra={"rules": hashtags.RULES})
@@ -56,11 +56,11 @@ def follow_rules(session: Session) -> None:
         after = texts[-1].id
     columns = ("tag_id", "hashtag_id", "tweets")
     session.execute(insert(TagHashtag).from_select(columns, TAG_HASHTAGS.counted[0]))
-    session.execute(delete(Figure).where(Figure.name == FIGURE))
-    upsert_many(session, Figure, {"name": [FIGURE], "label": [hashtags.RULES], "value": [1]})
+    session.execute(delete(StoredCounter).where(StoredCounter.name == COUNTER))
+    bulk_upsert(session, StoredCounter, {"name": [COUNTER], "label": [hashtags.RULES], "value": [1]})
 
 
-def added(session: Session, finds: Collection[Find]) -> None:
+def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
     """File tweets that have just been added under the hashtags of their texts."""
     links = _link(session, ((find.tweet.id, find.tweet.text) for find in finds))
     tags = {find.tweet.id: find.tags for find in finds}
@@ -74,7 +74,7 @@ def clear(session: Session) -> None:
         session.execute(delete(table))
 
 
-def misfiled(session: Session) -> Iterator[int]:
+def count_misfiled(session: Session) -> Iterator[int]:
     """Give the ids of the tweets that are not filed under exactly the hashtags of their text."""
     names = {number: key for number, key in session.execute(select(Hashtag.id, Hashtag.key))}  # noqa: C416 (a dict of rows)
     after = -1
@@ -87,7 +87,7 @@ def misfiled(session: Session) -> Iterator[int]:
         after = texts[-1].id
 
 
-def misnamed(session: Session) -> int:
+def count_misnamed(session: Session) -> int:
     """Return how many hashtags have a key that isn't their spelling's."""
     return sum(hashtags.key(tag) != key for tag, key in session.execute(select(Hashtag.tag, Hashtag.key)))
 
@@ -102,19 +102,19 @@ def _link(session: Session, texts: Iterable[tuple[int, str]]) -> Links:
     spellings = {key: tag for _, named in reversed(found) for key, tag in named.items()}
     numbers = _numbers(session, spellings)
     links = [(own, numbers[key]) for own, named in found for key in named]
-    upsert_many(session, TweetHashtag, {"tweet_id": [own for own, _ in links], "hashtag_id": [one for _, one in links]})
+    bulk_upsert(session, TweetHashtag, {"tweet_id": [own for own, _ in links], "hashtag_id": [one for _, one in links]})
     return links
 
 
 def _numbers(session: Session, spellings: Mapping[str, str]) -> dict[str, int]:
     """Return the ids of hashtags by their keys; those that are new are stored as they are spelt here."""
-    known = _known(session, list(spellings))
+    known = _ids_by_key(session, list(spellings))
     new = [key for key in spellings if key not in known]
-    upsert_many(session, Hashtag, {"key": new, "tag": [spellings[key] for key in new], "tweets": repeat(0, len(new))})
-    return known | _known(session, new)
+    bulk_upsert(session, Hashtag, {"key": new, "tag": [spellings[key] for key in new], "tweets": repeat(0, len(new))})
+    return known | _ids_by_key(session, new)
 
 
-def _known(session: Session, keys: Sequence[str]) -> dict[str, int]:
+def _ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for start in range(0, len(keys), MOST_NAMES):
         rows = select(Hashtag.key, Hashtag.id).where(Hashtag.key.in_(keys[start : start + MOST_NAMES]))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import TWEET_WORDS, Tweet
-from text.words import indexed
+from text.words import index_words
 
 HEAPS = 4093  # a prime, since the last bits of nearly all ids are the same
 MOST_SHOWN = 5
@@ -28,7 +28,7 @@ def faults(session: Session) -> Iterator[str]:
     said, meant = _sums(TWEET_WORDS.pairs(session)), _sums(_pairs(session))
     wrong = [heap for heap in range(HEAPS) if said[heap] != meant[heap]]
     shown = set(wrong[:MOST_SHOWN])
-    found = list(_found(_of(shown, TWEET_WORDS.pairs(session)), _of(shown, _pairs(session))))
+    found = list(_differences(_of(shown, TWEET_WORDS.pairs(session)), _of(shown, _pairs(session))))
     yield from found[:MOST_SHOWN]
     if len(wrong) > len(shown) or len(found) > MOST_SHOWN:
         yield "words of more tweets are indexed wrongly"
@@ -50,7 +50,7 @@ def _of(heaps: Collection[int], pairs: Pairs) -> Words:
     return words
 
 
-def _found(said: Words, meant: Words) -> Iterator[str]:
+def _differences(said: Words, meant: Words) -> Iterator[str]:
     for tweet_id in sorted(said.keys() | meant.keys()):
         lacking, other = meant[tweet_id] - said[tweet_id], said[tweet_id] - meant[tweet_id]
         if lacking or other:
@@ -60,4 +60,4 @@ def _found(said: Words, meant: Words) -> Iterator[str]:
 def _pairs(session: Session) -> Iterator[tuple[str, int]]:
     """Give what the index should say; nothing is asked before the first is taken."""
     texts = session.execute(select(Tweet.id, Tweet.text).execution_options(yield_per=BATCH))
-    yield from ((word, tweet_id) for tweet_id, text in texts for word in indexed(text))
+    yield from ((word, tweet_id) for tweet_id, text in texts for word in index_words(text))

@@ -20,12 +20,12 @@ def scrub_location(session: Session, tweet_id: int) -> bool:
     later = session.scalars(select(Version.id).where(Version.tweet_id == first)).all()
     tombstones.lay(session, {tweet_id, first, *later}, geo_only=True)
     located = (Tweet.country.is_not(None) | Tweet.country_code.is_not(None), Tweet.id == first)
-    with derived.kept(session, {first}):
+    with derived.maintain(session, {first}):
         change = update(Tweet).where(*located).values(country=None, country_code=None).returning(Tweet.id)
         shown = session.scalars(change).all()
     kept = _scrub_payloads(session, first)
     if shown:
-        figures.changed(session)
+        figures.bump_sequence(session)
     if shown or kept:
         erasure.owe(session)
     return bool(shown or kept)

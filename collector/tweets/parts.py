@@ -15,7 +15,7 @@ from database.functions import among
 from models import TWEET_WORDS, Payload, Tweet, TweetHashtag, TweetTag, Version
 from queries.snowflakes import first_id
 
-STRETCH = 2_000
+BATCH = 2_000
 """Tweets that go in one transaction, for as long as which every other writer waits: some seconds."""
 
 
@@ -28,7 +28,7 @@ def shrink_oldest(session: Session, limit: datetime) -> int | None:
         return None
     for part in partitions.parts(session):
         newest = session.scalar(select(func.max(Tweet.created)).where(among(Tweet.id, part)))
-        if newest is None and part.stop <= first_id(limit) and not _left(session, part):
+        if newest is None and part.stop <= first_id(limit) and not _has_payloads(session, part):
             partitions.drop(session, part)
             return 0
         if newest is not None and newest < limit:
@@ -36,21 +36,21 @@ def shrink_oldest(session: Session, limit: datetime) -> int | None:
     return None
 
 
-def _left(session: Session, part: range) -> bool:
+def _has_payloads(session: Session, part: range) -> bool:
     """Tell whether a part still has what X gave of a tweet of another one: a version that was made in the next ninety days."""
     return session.scalar(select(Payload.id).where(among(Payload.id, part)).limit(1)) is not None
 
 
 def _remove(session: Session, part: range) -> int:
-    rows = select(Tweet.id, Tweet.author_id).where(among(Tweet.id, part)).order_by(Tweet.id).limit(STRETCH)
+    rows = select(Tweet.id, Tweet.author_id).where(among(Tweet.id, part)).order_by(Tweet.id).limit(BATCH)
     found = session.execute(rows).all()
     stretch = range(part.start, found[-1].id + 1)
-    with derived.kept(session, stretch):
+    with derived.maintain(session, stretch):
         for table in (TweetTag, TweetHashtag, Version, Payload):
             session.execute(delete(table).where(among(table.tweet_id, stretch)))
         TWEET_WORDS.forget(session, stretch)
         session.execute(delete(Tweet).where(among(Tweet.id, stretch)))
     remove_idle(session, {row.author_id for row in found if row.author_id is not None})
     erasure.owe(session)
-    figures.changed(session)
+    figures.bump_sequence(session)
     return len(found)

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import Session
 
-from collector.payloads import unpacked
+from collector.payloads import unpack
 from collector.tweets.payloads import given
 from collector.x.parsing import author
-from database.functions import shown_time, utf8
+from database.functions import time_text, utf8
 from models import Author, AuthorPayload, Payload, Tweet
 
 BATCH = 1_000
@@ -65,7 +65,7 @@ def _of_older_version(row: Row) -> Iterator[str]:
 
 def _of_author(row: Row) -> Iterator[str]:
     """Name what differs; names are compared where X gave the newest observation."""
-    told = author(unpacked(row.body), datetime.now(UTC))
+    told = author(unpack(row.body), datetime.now(UTC))
     if told is None or told.id != row.id:
         yield "id"
     if not _is_time(row.observed) or row.observed < row.retrieved:
@@ -99,7 +99,7 @@ _SHOWN = select(
     Tweet.author_id,
     utf8(Tweet.text).label("text"),
     utf8(Tweet.lang).label("lang"),
-    utf8(shown_time(Tweet.created)).label("created"),
+    utf8(time_text(Tweet.created)).label("created"),
     Payload.body,
 ).outerjoin(Payload, Payload.id == Tweet.version)
 _OLDER = (
@@ -113,8 +113,8 @@ _AUTHORS = select(
     Author.id,
     utf8(Author.username).label("username"),
     utf8(Author.name).label("name"),
-    utf8(shown_time(Author.observed)).label("observed"),
-    utf8(shown_time(AuthorPayload.retrieved)).label("retrieved"),
+    utf8(time_text(Author.observed)).label("observed"),
+    utf8(time_text(AuthorPayload.retrieved)).label("retrieved"),
     and_(Author.observed == AuthorPayload.retrieved, ~_SAID_BY_TWEET).label("newest"),
     AuthorPayload.body,
 ).join(AuthorPayload, AuthorPayload.author_id == Author.id)

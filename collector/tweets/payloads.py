@@ -9,25 +9,25 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from collector.payloads import unpacked
+from collector.payloads import unpack
 from collector.tweets import derived
 from collector.tweets.deletions import remove_idle
 from collector.tweets.repeated import align
-from collector.values import AuthorSeen, Find, TweetSeen
+from collector.values import ObservedAuthor, TaggedTweet, TweetVersion
 from collector.x import parsing
 from database.functions import among
-from database.statements import execute_many, upsert, upsert_many
+from database.statements import bulk_execute, bulk_upsert, upsert
 from models import Author, AuthorPayload, AuthorTombstone, Payload, Tweet
 
 SHOWN = ("text", "created", "lang", "author_id")
 
 
-def given(body: bytes) -> TweetSeen:
+def given(body: bytes) -> TweetVersion:
     """Return what X gave of a version of a tweet, read from its payload; raises ValueError."""
-    return parsing.tweet(parsing.mapping(unpacked(body).get("data")))
+    return parsing.tweet(parsing.mapping(unpack(body).get("data")))
 
 
-def keep(session: Session, finds: Iterable[Find], stored: Set[int], authors: Iterable[AuthorSeen]) -> None:
+def keep(session: Session, finds: Iterable[TaggedTweet], stored: Set[int], authors: Iterable[ObservedAuthor]) -> None:
     """Keep what X gave of the tweets with these ids, every version that was found, and of these authors, who are stored."""
     rows = [
         {"id": tweet.version, "tweet_id": tweet.id, "retrieved": tweet.retrieved, "body": tweet.payload}
@@ -41,7 +41,7 @@ def keep(session: Session, finds: Iterable[Find], stored: Set[int], authors: Ite
     upsert(session, AuthorPayload, people, update=("retrieved", "body"), newest="retrieved")
 
 
-def show(session: Session, ids: Set[int], finds: Iterable[Find]) -> None:
+def show(session: Session, ids: Set[int], finds: Iterable[TaggedTweet]) -> None:
     """Let tweets that were found before, or twice, show what X said last of the version that they show.
 
     An archive may have had something else: a text cut short, no language, an author by a username that has passed on.
@@ -54,9 +54,9 @@ def show(session: Session, ids: Set[int], finds: Iterable[Find]) -> None:
     if not changed:
         return
     keys = [row.id for row, _ in changed]
-    with derived.kept(session, keys):
+    with derived.maintain(session, keys):
         columns = zip(*(new for _, new in changed), strict=True)
-        execute_many(session, _SHOW, {"key": keys, **dict(zip(SHOWN, columns, strict=True))})
+        bulk_execute(session, _SHOW, {"key": keys, **dict(zip(SHOWN, columns, strict=True))})
         align(session, keys)
     remove_idle(session, {row.author_id for row, _ in changed if row.author_id is not None})
 
@@ -67,11 +67,11 @@ def _people(session: Session, ids: Set[int]) -> set[int]:
         return set()
     dead = session.scalars(select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, ids)))
     alive = set(ids).difference(dead)
-    upsert_many(session, Author, {"id": sorted(alive), "tweets": repeat(0, len(alive))})
+    bulk_upsert(session, Author, {"id": sorted(alive), "tweets": repeat(0, len(alive))})
     return alive
 
 
-def _readable(body: bytes) -> TweetSeen | None:
+def _readable(body: bytes) -> TweetVersion | None:
     try:
         return given(body)
     except ValueError:
@@ -82,12 +82,12 @@ def _before(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in SHOWN)
 
 
-def _another_author(row: Any, told: TweetSeen) -> int | None:
+def _another_author(row: Any, told: TweetVersion) -> int | None:
     """Return who wrote a tweet if that is another one; who is known by username only stays so until somebody bears it."""
     return None if row.author_id == told.author_id or (row.author_id or 0) < 0 else told.author_id
 
 
-def _shown(row: Any, told: TweetSeen, people: Set[int]) -> tuple[Any, ...]:
+def _shown(row: Any, told: TweetVersion, people: Set[int]) -> tuple[Any, ...]:
     """Return what a tweet is to show. Its first version says when it was made."""
     created = told.created.replace(microsecond=0) if row.id == row.version == told.id else row.created
     author = _another_author(row, told)

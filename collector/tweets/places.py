@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collector.payloads import packed, unpacked
-from collector.values import TweetSeen
+from collector.payloads import pack, unpack
+from collector.values import TweetVersion
 
 
-def unlocated(tweet: TweetSeen) -> TweetSeen:
+def tweet_without_location(tweet: TweetVersion) -> TweetVersion:
     """Return a tweet without its location, as X gave it as well."""
     return tweet._replace(country=None, country_code=None, payload=tweet.payload and without_location(tweet.payload))
 
@@ -14,13 +14,13 @@ def unlocated(tweet: TweetSeen) -> TweetSeen:
 def without_location(body: bytes) -> bytes | None:
     """Return a packed tweet without its location: the same bytes where it has none; None for what can't be unpacked."""
     try:
-        given = unpacked(body)
+        given = unpack(body)
     except ValueError:
         return None
     left = {name: _without(value, "geo" if name == "data" else "places") for name, value in given.items()}
     if not left.get("includes"):
         left.pop("includes", None)
-    return body if left == given else packed(left)
+    return body if left == given else pack(left)
 
 
 def _without(part: object, key: str) -> object:

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
-from collector.values import Find
+from collector.values import TaggedTweet
 from database.functions import among, instant, pairs, quarter_hour
-from database.statements import add_up_many, execute_many
+from database.statements import bulk_execute, bulk_increment
 from models import LONGEST_DAY, Presence, Tweet
 
 QUARTER = quarter_hour.seconds
@@ -28,17 +28,17 @@ NEVER = -(2**40)
 
 
 @contextmanager
-def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     """Keep presences right while the tweets with these ids, and no others, are added, changed or removed."""
-    before = _written(session, ids)
+    before = _authors_by_quarter(session, ids)
     yield
     session.flush()
-    changes = _written(session, ids)
+    changes = _authors_by_quarter(session, ids)
     changes.subtract(before)
     _change(session, changes)
 
 
-def added(session: Session, finds: Collection[Find]) -> None:
+def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
     """Take in tweets that have just been added."""
     tweets = ((find.tweet.author_id, int(find.tweet.created.timestamp()) // QUARTER * QUARTER) for find in finds)
     _change(session, Counter((author, start) for author, start in tweets if author is not None))
@@ -49,7 +49,7 @@ def clear(session: Session) -> None:
     session.execute(delete(Presence))
 
 
-def _written(session: Session, ids: Collection[int]) -> Written:
+def _authors_by_quarter(session: Session, ids: Collection[int]) -> Written:
     rows = session.execute(_WRITTEN.where(among(Tweet.id, ids)))
     return Counter({(row[0], row[1]): row[2] for row in rows})
 
@@ -91,9 +91,9 @@ def _add(session: Session, changes: Sequence[tuple[int, int, int]]) -> None:
     """Add to the numbers of authors; a row that comes to nothing goes."""
     changes = sorted(changes)
     starts, quarters, authors = ([change[n] for change in changes] for n in range(3))
-    add_up_many(session, Presence, {"start": starts, "quarters": quarters, "authors": authors}, ("authors",))
+    bulk_increment(session, Presence, {"start": starts, "quarters": quarters, "authors": authors}, ("authors",))
     fewer = [change for change in changes if change[2] < 0]
-    execute_many(session, _REMOVE_IDLE, {"at": [change[0] for change in fewer], "after": [change[1] for change in fewer]})
+    bulk_execute(session, _REMOVE_IDLE, {"at": [change[0] for change in fewer], "after": [change[1] for change in fewer]})
 
 
 def _around(session: Session, asked: Collection[tuple[Any, int]]) -> Sequence[Sequence[Any]]:

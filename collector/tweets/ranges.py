@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from collector.values import Find
+from collector.values import TaggedTweet
 from database.functions import among, whole_hour
-from database.statements import widen
+from database.statements import extend_range
 from models import IdRange, Tweet
 
 _hour = whole_hour(Tweet.created).label("hour")
@@ -22,21 +22,21 @@ RANGES = select(_hour, func.min(Tweet.id), func.max(Tweet.id)).group_by(_hour)
 
 
 @contextmanager
-def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     """Widen the ranges by what the tweets with these ids have become."""
     yield
     session.flush()
-    _widen(session, (tuple(row) for row in session.execute(RANGES.where(among(Tweet.id, ids)))))
+    _extend(session, (tuple(row) for row in session.execute(RANGES.where(among(Tweet.id, ids)))))
 
 
-def added(session: Session, finds: Collection[Find]) -> None:
+def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
     """Widen the ranges by tweets that have just been added."""
     hour, found = whole_hour.seconds, dict[int, tuple[int, int]]()
     for find in finds:
         start, own = int(find.tweet.created.timestamp()) // hour * hour, find.tweet.id
         first, last = found.get(start, (own, own))
         found[start] = (min(first, own), max(last, own))
-    _widen(session, ((start, *ids) for start, ids in found.items()))
+    _extend(session, ((start, *ids) for start, ids in found.items()))
 
 
 def clear(session: Session) -> None:
@@ -44,5 +44,5 @@ def clear(session: Session) -> None:
     session.execute(delete(IdRange))
 
 
-def _widen(session: Session, ranges: Iterable[tuple[Any, ...]]) -> None:
-    widen(session, IdRange, [{"start": start, "first_id": first, "last_id": last} for start, first, last in ranges])
+def _extend(session: Session, ranges: Iterable[tuple[Any, ...]]) -> None:
+    extend_range(session, IdRange, [{"start": start, "first_id": first, "last_id": last} for start, first, last in ranges])

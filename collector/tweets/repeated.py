@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from database.functions import among
-from database.statements import execute_many
+from database.statements import bulk_execute
 from models import Author, Tweet, TweetTag
 
 _tweets: Any = Tweet.__table__
@@ -32,7 +32,7 @@ def show_followers(session: Session, before: Mapping[int, int | None]) -> None:
     """Let tweets show the followers of these authors where they are not what they were before."""
     now = followers_of(session, before)
     changed = [author for author in before if now[author] != before[author]]
-    execute_many(session, _SHOW, {"key": changed, "followers": [now[author] for author in changed]})
+    bulk_execute(session, _SHOW, {"key": changed, "followers": [now[author] for author in changed]})
 
 
 def align(session: Session, ids: Iterable[int]) -> None:

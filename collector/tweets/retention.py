@@ -25,14 +25,14 @@ BATCH = 500
 T = TypeVar("T")
 
 
-class Expired(NamedTuple):
+class RetentionResult(NamedTuple):
     """How many tweets, and how many tweets and authors as X gave them, were removed for their age."""
 
     tweets: int
     payloads: int
 
 
-def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta | None, stop: Event) -> Expired:
+def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta | None, stop: Event) -> RetentionResult:
     """Remove what is older, oldest first and in short transactions, until `stop` is set; None keeps it forever.
 
     Of this machine's clock and X's the one that is behind counts. Raises DatabaseUnavailable.
@@ -40,11 +40,11 @@ def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta 
     with database.reading() as session:
         now = min(datetime.now(UTC), x_now(session))
     limit = _limit(now, tweets)
-    gone = _parts(database, limit, stop) + _repeated(database, _old_tweets, limit, stop)
-    bodies = [_repeated(database, old, _limit(now, payloads), stop) for old in (_old_payloads, _old_author_payloads)]
+    gone = _parts(database, limit, stop) + _remove_in_batches(database, _old_tweets, limit, stop)
+    bodies = [_remove_in_batches(database, old, _limit(now, payloads), stop) for old in (_old_payloads, _old_author_payloads)]
     if gone or any(bodies):
         erasure.settle(database)
-    return Expired(gone, sum(bodies))
+    return RetentionResult(gone, sum(bodies))
 
 
 def _limit(now: datetime, age: timedelta | None) -> datetime | None:
@@ -62,7 +62,7 @@ def _parts(database: Database, limit: datetime | None, stop: Event) -> int:
     return removed
 
 
-def _repeated(database: Database, old: Callable[[Session, datetime], int], limit: datetime | None, stop: Event) -> int:
+def _remove_in_batches(database: Database, old: Callable[[Session, datetime], int], limit: datetime | None, stop: Event) -> int:
     """Remove batches until there is nothing older than the limit, and return how many rows that were."""
     removed = 0
     while limit and not stop.is_set():
@@ -87,16 +87,16 @@ def _old_payloads(session: Session, limit: datetime) -> int:
     old = select(Payload.id).where(Payload.retrieved < limit).order_by(Payload.retrieved).limit(BATCH)
     ids = session.scalars(old).all()
     session.execute(delete(Payload).where(Payload.id.in_(ids)))
-    return _owed(session, ids)
+    return _count_pending(session, ids)
 
 
 def _old_author_payloads(session: Session, limit: datetime) -> int:
     ids = session.scalars(select(AuthorPayload.author_id).where(AuthorPayload.retrieved < limit).limit(BATCH)).all()
     session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(ids)))
-    return _owed(session, ids)
+    return _count_pending(session, ids)
 
 
-def _owed(session: Session, ids: Sequence[int]) -> int:
+def _count_pending(session: Session, ids: Sequence[int]) -> int:
     if ids:
         erasure.owe(session)
     return len(ids)

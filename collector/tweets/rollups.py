@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Label, delete, exists, func, literal, select
 from sqlalchemy.orm import Session
 
-from collector.tweets.counts import Key, Query, Rollup, recounted
-from collector.values import Find
+from collector.tweets.counts import Key, Query, Rollup, recount_changes
+from collector.values import TaggedTweet
 from database.functions import quarter_hour, whole_hour
 from models import Author, FacetCount, FacetHour, Quarter, TagHour, TagLang, Tweet, TweetTag
 from queries.facets import COUNTRY, LANG
@@ -24,12 +24,12 @@ from queries.facets import COUNTRY, LANG
 ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
-def kept(session: Session, ids: Collection[int]) -> AbstractContextManager[None]:
+def maintain(session: Session, ids: Collection[int]) -> AbstractContextManager[None]:
     """Keep the roll-ups right while the tweets with these ids, and no others, are added, changed or removed."""
-    return recounted(session, ROLLUPS, ids)
+    return recount_changes(session, ROLLUPS, ids)
 
 
-def added(session: Session, finds: Collection[Find]) -> None:
+def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
     """Count tweets that have just been added: what they were found with is all that there is of them."""
     for rollup in ROLLUPS:
         rollup.change(session, Counter(chain.from_iterable(map(rollup.of, finds))))
@@ -41,11 +41,11 @@ def clear(session: Session) -> None:
         session.execute(delete(table))
 
 
-def _start(find: Find, seconds: int) -> int:
+def _start(find: TaggedTweet, seconds: int) -> int:
     return int(find.tweet.created.timestamp()) // seconds * seconds
 
 
-def _facets(find: Find) -> Iterator[Key]:
+def _facets(find: TaggedTweet) -> Iterator[Key]:
     """Give the facets of a tweet; as SQLite has it, letters beyond ASCII have no lower case."""
     tweet = find.tweet
     yield "lang", (tweet.lang or "").translate(ASCII_LOWER)
@@ -54,7 +54,7 @@ def _facets(find: Find) -> Iterator[Key]:
         yield "tag", ""
 
 
-def _facet_hours(find: Find) -> Iterator[Key]:
+def _facet_hours(find: TaggedTweet) -> Iterator[Key]:
     start = _start(find, whole_hour.seconds)
     return ((facet, start, value) for facet, value in _facets(find))
 

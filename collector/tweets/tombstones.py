@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from collector.tweets.places import unlocated
-from collector.values import AuthorSeen, Find, TweetSeen, stand_in_id
+from collector.tweets.places import tweet_without_location
+from collector.values import ObservedAuthor, TaggedTweet, TweetVersion, stand_in_id
 from database.functions import among
 from database.statements import upsert
 from models import Author, AuthorTombstone, Tombstone
@@ -27,24 +27,24 @@ def lay_authors(session: Session, ids: Iterable[int]) -> None:
     upsert(session, AuthorTombstone, [{"author_id": one, "buried": datetime.now(UTC)} for one in sorted(ids)])
 
 
-class Unburied(NamedTuple):
+class NotDeleted(NamedTuple):
     """What may be stored, and what must go where it is stored: the other versions of what was deleted, and its authors."""
 
-    finds: list[Find]
-    authors: list[AuthorSeen]
+    tweets: list[TaggedTweet]
+    authors: list[ObservedAuthor]
     versions: set[int]
     people: set[int]
 
 
-def without_buried(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> Unburied:
+def without_deleted(session: Session, finds: Sequence[TaggedTweet], authors: Sequence[ObservedAuthor]) -> NotDeleted:
     """Return the finds that were not deleted here, nor their authors, and the authors without those who wrote only such.
 
     All versions of what was deleted get tombstones of their own, for an archive may have one without its history. So does
     what a deleted author wrote, for an archive may have it without its author.
     """
-    people = _buried_authors(session, finds, authors)
+    people = _deleted_authors(session, finds, authors)
     dead = _among(session, finds, geo_only=False)
-    kept, dropped = list[Find](), list[Find]()
+    kept, dropped = list[TaggedTweet](), list[TaggedTweet]()
     for find in finds:
         buried = find.tweet.author_id in people.deleted or not dead.isdisjoint(_versions(find.tweet))
         (dropped if buried else kept).append(find)
@@ -54,10 +54,10 @@ def without_buried(session: Session, finds: Sequence[Find], authors: Sequence[Au
         kept = [find for find in kept if not people.named_before(find.tweet)]
     gone = people.deleted | {find.tweet.author_id for find in finds} - {find.tweet.author_id for find in kept}
     left = [author for author in authors if author.id not in gone and author not in people.before]
-    return Unburied(kept, left, versions, people.learnt)
+    return NotDeleted(kept, left, versions, people.learnt)
 
 
-def without_locations(session: Session, finds: Sequence[Find]) -> tuple[list[Find], set[int]]:
+def without_locations(session: Session, finds: Sequence[TaggedTweet]) -> tuple[list[TaggedTweet], set[int]]:
     """Return the finds, those whose location was deleted here without it, and which of these have versions that are new.
 
     Those versions are without it from now on, and what is stored of them has to be.
@@ -67,7 +67,7 @@ def without_locations(session: Session, finds: Sequence[Find]) -> tuple[list[Fin
     versions = {one: find.tweet.id for find in finds if find.tweet.id in scrubbed for one in _versions(find.tweet)}
     new = {one: first for one, first in versions.items() if one not in dead}
     lay(session, new, geo_only=True)
-    bare = [find._replace(tweet=unlocated(find.tweet)) if find.tweet.id in scrubbed else find for find in finds]
+    bare = [find._replace(tweet=tweet_without_location(find.tweet)) if find.tweet.id in scrubbed else find for find in finds]
     return bare, set(new.values())
 
 
@@ -83,7 +83,7 @@ def namesakes(session: Session) -> set[int]:
     return {author_id for author_id, username in named if stand_in_id(str(username)) in deleted}
 
 
-class _People(NamedTuple):
+class _DeletedAuthors(NamedTuple):
     """Authors who were deleted, those of them who were known to be by their username, and observations of others before.
 
     A username passes on: who had a deleted one when an old archive was made, and is known by another since, is not deleted.
@@ -91,18 +91,18 @@ class _People(NamedTuple):
 
     deleted: set[int]
     learnt: set[int]
-    before: list[AuthorSeen]
+    before: list[ObservedAuthor]
 
-    def named_before(self, tweet: TweetSeen) -> bool:
+    def named_before(self, tweet: TweetVersion) -> bool:
         """Tell whether a tweet came with its author under a username that was deleted."""
         seen = [author.observed for author in self.before if author.id == tweet.author_id]
         return any(tweet.retrieved == when if tweet.retrieved else tweet.created <= when for when in seen)
 
 
-def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[AuthorSeen]) -> _People:
+def _deleted_authors(session: Session, finds: Sequence[TaggedTweet], authors: Sequence[ObservedAuthor]) -> _DeletedAuthors:
     """Return the authors who were deleted, by id or by username, and remember the ids of the latter."""
     if not any_author(session):
-        return _People(set(), set(), [])
+        return _DeletedAuthors(set(), set(), [])
     stand_ins = {author.username: stand_in_id(author.username) for author in authors if author.username}
     ids = {author.id for author in authors} | {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
     asked = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
@@ -111,10 +111,10 @@ def _buried_authors(session: Session, finds: Sequence[Find], authors: Sequence[A
     newest = _newest(session, authors, {one.id for one in named})
     learnt = {one.id for one in named if one.observed >= newest[one.id]}
     lay_authors(session, learnt)
-    return _People(ids & deleted | learnt, learnt, [one for one in named if one.id not in learnt])
+    return _DeletedAuthors(ids & deleted | learnt, learnt, [one for one in named if one.id not in learnt])
 
 
-def _newest(session: Session, authors: Sequence[AuthorSeen], ids: set[int]) -> dict[int, datetime]:
+def _newest(session: Session, authors: Sequence[ObservedAuthor], ids: set[int]) -> dict[int, datetime]:
     """Return when these authors were observed last with a username, here or in the database."""
     asked = select(Author.id, Author.observed).where(among(Author.id, ids), Author.username.is_not(None))
     newest = {row.id: row.observed for row in session.execute(asked) if row.observed} if ids else {}
@@ -124,12 +124,12 @@ def _newest(session: Session, authors: Sequence[AuthorSeen], ids: set[int]) -> d
     return newest
 
 
-def _among(session: Session, finds: Sequence[Find], *, geo_only: bool) -> set[int]:
+def _among(session: Session, finds: Sequence[TaggedTweet], *, geo_only: bool) -> set[int]:
     if session.scalar(select(Tombstone.id).where(Tombstone.geo_only == geo_only).limit(1)) is None:
         return set()
     ids = {one for find in finds for one in _versions(find.tweet)}
     return set(session.scalars(select(Tombstone.id).where(among(Tombstone.id, ids), Tombstone.geo_only == geo_only)))
 
 
-def _versions(tweet: TweetSeen) -> tuple[int, ...]:
+def _versions(tweet: TweetVersion) -> tuple[int, ...]:
     return tweet.version, *tweet.versions

@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from collector.values import Find
+from collector.values import TaggedTweet
 from database.functions import among
 from database.statements import upsert
-from models import TWEET_WORDS, Figure, Tweet
-from text.words import RULES, indexed
+from models import TWEET_WORDS, StoredCounter, Tweet
+from text.words import RULES, index_words
 
 BATCH = 10_000
-FIGURE = "words"
+COUNTER = "words"
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
+def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     """Index what the texts of the tweets with these ids have become, where they change. Whoever removes a stretch does that."""
     if isinstance(ids, range):
         yield
@@ -35,7 +35,7 @@ def kept(session: Session, ids: Collection[int]) -> Iterator[None]:
     TWEET_WORDS.add(session, _words(after.items() - before.items()))
 
 
-def added(session: Session, finds: Collection[Find]) -> None:
+def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
     """Index tweets that have just been added."""
     TWEET_WORDS.add(session, _words((find.tweet.id, find.tweet.text) for find in finds))
 
@@ -47,14 +47,14 @@ def clear(session: Session) -> None:
 
 def follow_rules(session: Session) -> None:
     """Index all tweets anew where that was done by other rules, such as those of another Python's Unicode data."""
-    if session.scalar(select(Figure.value).where(Figure.name == FIGURE, Figure.label == RULES)):
+    if session.scalar(select(StoredCounter.value).where(StoredCounter.name == COUNTER, StoredCounter.label == RULES)):
         return
     if session.scalar(select(Tweet.id).limit(1)) is not None:
         log.warning("the words of all tweets are indexed anew", extra={"rules": RULES})
     TWEET_WORDS.clear(session)
     index_all(session)
-    session.execute(delete(Figure).where(Figure.name == FIGURE))
-    upsert(session, Figure, [{"name": FIGURE, "label": RULES, "value": 1}])
+    session.execute(delete(StoredCounter).where(StoredCounter.name == COUNTER))
+    upsert(session, StoredCounter, [{"name": COUNTER, "label": RULES, "value": 1}])
 
 
 def index_all(session: Session) -> None:
@@ -72,7 +72,7 @@ def _texts(session: Session, ids: Collection[int]) -> dict[int, str]:
 
 def _words(texts: Iterable[tuple[int, str]]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Give the words of texts in the order of ids, in which they are stored."""
-    return ((tweet_id, indexed(text)) for tweet_id, text in sorted(texts))
+    return ((tweet_id, index_words(text)) for tweet_id, text in sorted(texts))
 
 
 _NEXT = select(Tweet.id, Tweet.text).order_by(Tweet.id).limit(BATCH)

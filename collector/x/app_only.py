@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from collector.x.clock import XClock
 from collector.x.failures import unwell
 from collector.x.parsing import Object, items, mapping, micro_dollars, moment, number, text
-from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, body_of, failures_named, observed
+from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, answer_date, body_of, translate_failures
 
 LONGEST_LINE = 1024 * 1024
 LONGEST_PART = 10_000
@@ -38,7 +38,7 @@ class Counting(NamedTuple):
     next_token: str | None = None
 
 
-class Counted(NamedTuple):
+class CountedPosts(NamedTuple):
     """How many posts X counted from each `start` to the `end` after it, the Date of the answer, and where it goes on."""
 
     counts: tuple[tuple[datetime, datetime, int], ...]
@@ -50,7 +50,7 @@ class Counted(NamedTuple):
         return sum(count for _, _, count in self.counts)
 
 
-class Usage(NamedTuple):
+class PostUsage(NamedTuple):
     """How many posts X says it sold to the project in this billing month, by the Date (UTC) of its answer."""
 
     posts: int
@@ -65,7 +65,7 @@ class Credits(NamedTuple):
     asked: datetime
 
 
-class Job(NamedTuple):
+class ComplianceJobStatus(NamedTuple):
     """A batch compliance job: created, in_progress, complete, failed or expired."""
 
     id: str
@@ -81,46 +81,46 @@ class AppOnly:
         self.clock, self.longest = clock or XClock(), access.longest
         self._access, self._clients = access, Clients(access, self.clock)
 
-    def count(self, asked: Counting, look: Callable[[], None] = lambda: None) -> Counted:
+    def count(self, asked: Counting, look: Callable[[], None] = lambda: None) -> CountedPosts:
         """Return hourly counts: a call that X charges for. Those of the archive come in pages, newest first.
 
         Raises XFailure, and what `look` raises right before the request is sent.
         """
         client = self._clients.app_only()
         period = {"start_time": _rfc3339(asked.start), "end_time": _rfc3339(asked.end)}
-        with failures_named(), self._clients.before_sending(look):
+        with translate_failures(), self._clients.before_sending(look):
             if asked.archive:
                 token = {"next_token": asked.next_token} if asked.next_token else {}
                 ARCHIVE_PACE.wait()
                 response = client.get_all_tweets_count(asked.query, granularity="hour", **period, **token)
             else:
                 response = client.get_recent_tweets_count(asked.query, granularity="hour", **period)
-        return _counted(response)
+        return _parse_counts(response)
 
-    def usage(self) -> Usage:
+    def usage(self) -> PostUsage:
         """Return X's own count of what it sold, which is free."""
-        with failures_named():
+        with translate_failures():
             asked = {"usage.fields": "project_usage"}
             response = self._clients.app_only().request("GET", "/2/usage/tweets", params=asked)
         posts = number(mapping(body_of(response).get("data")).get("project_usage"))
         if posts is None:
             raise unwell("a usage without project_usage")
-        return Usage(posts, observed(response, otherwise=lambda: datetime.now(UTC)))
+        return PostUsage(posts, answer_date(response, otherwise=lambda: datetime.now(UTC)))
 
     def credits(self) -> Credits:
         """Return what the account has left, which is free to ask; many accounts are refused it."""
-        with failures_named():
+        with translate_failures():
             response = self._clients.app_only().request("GET", "/2/usage/credits")
-        return _credits(body_of(response), asked=observed(response, otherwise=lambda: datetime.now(UTC)))
+        return _credits(body_of(response), asked=answer_date(response, otherwise=lambda: datetime.now(UTC)))
 
-    def create_job(self, name: str) -> Job:
+    def create_job(self, name: str) -> ComplianceJobStatus:
         """Create a compliance job over tweets."""
-        with failures_named():
+        with translate_failures():
             return _job(body_of(self._clients.app_only().create_compliance_job("tweets", name=name)))
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> ComplianceJobStatus:
         """Return how a job stands."""
-        with failures_named():
+        with translate_failures():
             return _job(body_of(self._clients.app_only().get_compliance_job(job_id)))
 
     def upload(self, url: str, ids: Iterable[bytes]) -> None:
@@ -128,15 +128,18 @@ class AppOnly:
         with tempfile.TemporaryFile() as file:
             file.writelines(line + b"\n" for line in ids)
             file.seek(0)
-            with failures_named():
+            with translate_failures():
                 headers, timeout = {"Content-Type": "text/plain"}, (CONNECT_TIMEOUT_S, self._access.timeout)
-                answer = requests.put(self._checked(url), data=file, headers=headers, timeout=timeout, allow_redirects=False)
+                answer = requests.put(self._check_url(url), data=file, headers=headers, timeout=timeout, allow_redirects=False)
         _check(answer)
 
     def download(self, url: str) -> Iterator[bytes]:
         """Give the lines of a job's answer as they come, and empty ones between them, so that whoever reads can stop."""
         timeout = (CONNECT_TIMEOUT_S, self._access.timeout)
-        with failures_named(), requests.get(self._checked(url), stream=True, timeout=timeout, allow_redirects=False) as answer:
+        with (
+            translate_failures(),
+            requests.get(self._check_url(url), stream=True, timeout=timeout, allow_redirects=False) as answer,
+        ):
             _check(answer)
             yield from _lines(answer)
 
@@ -144,7 +147,7 @@ class AppOnly:
         """Close all connections."""
         self._clients.close()
 
-    def _checked(self, url: str) -> str:
+    def _check_url(self, url: str) -> str:
         """Return a URL that X gave, if it is encrypted or on the host that is asked anyway."""
         try:
             own, given = urlsplit(self._access.url), urlsplit(url)
@@ -164,16 +167,16 @@ def _credits(body: Object, *, asked: datetime) -> Credits:
     return Credits(balance, min((expires for expires in grants if expires and expires > asked), default=None), asked)
 
 
-def _counted(response: requests.Response) -> Counted:
+def _parse_counts(response: requests.Response) -> CountedPosts:
     body = body_of(response)
     if "meta" not in body:
         raise unwell("a count without meta", sold=True)
-    counts = [_stretch(mapping(row)) for row in items(body.get("data"))]
-    when = observed(response, otherwise=lambda: datetime.now(UTC))
-    return Counted(tuple(counts), when, text(mapping(body["meta"]).get("next_token")))
+    counts = [_hours(mapping(row)) for row in items(body.get("data"))]
+    when = answer_date(response, otherwise=lambda: datetime.now(UTC))
+    return CountedPosts(tuple(counts), when, text(mapping(body["meta"]).get("next_token")))
 
 
-def _stretch(row: Object) -> tuple[datetime, datetime, int]:
+def _hours(row: Object) -> tuple[datetime, datetime, int]:
     start, end = moment(row.get("start")), moment(row.get("end"))
     count = number(row.get("tweet_count") if "tweet_count" in row else row.get("post_count"))
     if start is None or end is None or count is None:
@@ -181,14 +184,14 @@ def _stretch(row: Object) -> tuple[datetime, datetime, int]:
     return start, end, count
 
 
-def _job(body: Object) -> Job:
+def _job(body: Object) -> ComplianceJobStatus:
     data = mapping(body.get("data"))
-    parts = [text(data.get(name)) for name in Job._fields]
+    parts = [text(data.get(name)) for name in ComplianceJobStatus._fields]
     if any(len(part or "") > LONGEST_PART for part in parts):
         raise unwell("a job with an odd id, status or URL")
     if None in parts or not re.fullmatch(r"\w{1,64}", parts[0] or "", re.ASCII):
         raise unwell("a job without id, status or URLs")
-    return Job(*(part or "" for part in parts))
+    return ComplianceJobStatus(*(part or "" for part in parts))
 
 
 def _check(answer: requests.Response) -> None:

@@ -12,7 +12,7 @@ import requests
 from collector.x.clock import XClock
 from collector.x.failures import unwell
 from collector.x.parsing import Object, excess, mapping, number, text
-from collector.x.transport import ARCHIVE_PACE, Access, Clients, body_of, failures_named, observed
+from collector.x.transport import ARCHIVE_PACE, Access, Clients, answer_date, body_of, translate_failures
 
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids,"
@@ -33,12 +33,12 @@ class RateLimit(NamedTuple):
     remaining: int | None
 
 
-class Answer(NamedTuple):
+class SearchAnswer(NamedTuple):
     """A page as X gave it, the Date (UTC) of X's answer, and the earliest time of X's at which it can have been asked."""
 
     body: Object
     observed: datetime
-    asked: datetime
+    requested: datetime
     rate_limit: RateLimit
 
 
@@ -74,13 +74,13 @@ class X:
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock)
 
-    def search(self, asked: Search, look: Callable[[], None] = lambda: None) -> Answer:
+    def search(self, asked: Search, look: Callable[[], None] = lambda: None) -> SearchAnswer:
         """Return one page, newest first; raises XFailure, and what `look` raises right before the request is sent.
 
         Whatever X answers tells its time.
         """
         ask = self._search_all if asked.archive else self._search_recent
-        with failures_named(), self._clients.before_sending(look):
+        with translate_failures(), self._clients.before_sending(look):
             started = time.monotonic()
             response = ask(asked)
         return _answer(response, timedelta(seconds=time.monotonic() - started))
@@ -103,7 +103,7 @@ class X:
         return response
 
 
-def _answer(response: requests.Response, elapsed: timedelta) -> Answer:
+def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
     body = body_of(response)
     if not ("data" in body or "meta" in body):
         raise unwell("an answer without data and meta", sold=True)
@@ -115,5 +115,5 @@ def _answer(response: requests.Response, elapsed: timedelta) -> Answer:
         raise unwell(f"an answer with {too_many}", sold=True)
     headers = response.headers
     limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
-    when = observed(response, otherwise=lambda: datetime.now(UTC))
-    return Answer(body, when, when - elapsed, limit)
+    when = answer_date(response, otherwise=lambda: datetime.now(UTC))
+    return SearchAnswer(body, when, when - elapsed, limit)

@@ -42,7 +42,7 @@ class Days(NamedTuple):
         return Days(min(self.first, days.first), self.likely, max(self.last, days.last))
 
 
-class Told(NamedTuple):
+class HeardDate(NamedTuple):
     """A Date, and when it was heard by the monotonic clock."""
 
     date: datetime
@@ -62,12 +62,12 @@ class XClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: Told | None = None
-        self._doubtful: Told | None = None
+        self._told: HeardDate | None = None
+        self._doubtful: HeardDate | None = None
         self._ahead = timedelta()
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Tell whether X has answered this process."""
         return self._told is not None
 
@@ -84,7 +84,7 @@ class XClock:
     def tell(self, date: datetime) -> None:
         """Take the Date of an answer that came just now, whatever X answered."""
         with self._lock:
-            told = Told(date, time.monotonic())
+            told = HeardDate(date, time.monotonic())
             if self._told is None or (self._doubtful and abs(date - self._doubtful.now()) <= JUMP):
                 self._told = told
             elif abs(date - self._now()) > JUMP:
@@ -99,7 +99,7 @@ class XClock:
         with self._lock:
             return self._days(self._times(), ahead)
 
-    def billed(self, date: datetime, sent: Days) -> Days:
+    def billed_days(self, date: datetime, sent: Days) -> Days:
         """Return the days on which X may have billed an answer with this Date that has come just now, and when it was sent."""
         with self._lock:
             days = self._days([*self._times(), date], timedelta())

@@ -52,18 +52,18 @@ def _many(body: bytes, most: int) -> bool:
 
 def _slowly(body: bytes, endless: float | None) -> Any:
     """Read what the fast parser refuses and JSON allows: half a surrogate pair, and numbers without end."""
-    text = _decoded(body)
+    text = _decode(body)
     finite = partial(_finite, endless=endless)
     whole = partial(_whole, endless=endless)
     try:
-        return json.loads(text, parse_constant=_refused, parse_float=finite, parse_int=whole)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=finite, parse_int=whole)
     except RecursionError as error:
         raise NoDocument("values are nested too deeply") from error
     except ValueError as error:
         raise NoDocument("no JSON") from error
 
 
-def _decoded(body: bytes) -> str:
+def _decode(body: bytes) -> str:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,7 +73,7 @@ def _decoded(body: bytes) -> str:
     return text
 
 
-def _refused(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from collector.payloads import Unpackable, packed, packed_tweet
-from collector.values import AuthorSeen, Page, TweetSeen
+from collector.payloads import Unpackable, pack, pack_tweet
+from collector.values import ObservedAuthor, ResultPage, TweetVersion
 from queries.snowflakes import snowflake_time
 from text.usernames import is_username
 
@@ -39,7 +39,7 @@ class Unreadable(ValueError):
     """An object that can't be stored; its text says why."""
 
 
-class Refusals:
+class RefusedObjects:
     """Why objects can't be stored: the first hundred reasons, and how many more there are."""
 
     def __init__(self) -> None:
@@ -52,32 +52,32 @@ class Refusals:
         else:
             self._more += 1
 
-    def said(self) -> tuple[str, ...]:
+    def messages(self) -> tuple[str, ...]:
         return (*self._reasons, *([f"{self._more} more that can't be stored"] if self._more else ()))
 
 
-def page(body: Object, *, observed: datetime) -> Page:
+def page(body: Object, *, observed: datetime) -> ResultPage:
     """Read a page of a search. Referenced tweets in `includes` and who wrote them are strangers and stay out."""
     includes = mapping(body.get("includes"))
     users = [mapping(user) for user in items(includes.get("users"))]
     places = {key: place for place in map(mapping, items(includes.get("places"))) if (key := text(place.get("id")))}
-    tweets, refused = list[TweetSeen](), Refusals()
+    tweets, refused = list[TweetVersion](), RefusedObjects()
     posts = [mapping(post) for post in items(body.get("data"))]
     for post in posts:
         try:
             place = places.get(text(mapping(post.get("geo")).get("place_id")) or "")
             found = tweet(post, place=place)
-            tweets.append(found._replace(payload=packed_tweet(post, place), retrieved=observed))
+            tweets.append(found._replace(payload=pack_tweet(post, place), retrieved=observed))
         except (Unreadable, Unpackable) as error:
-            refused.add(f"{error} (id {_shown(post.get('id'))})")
+            refused.add(f"{error} (id {_printable_id(post.get('id'))})")
     writers = {found.author_id for found in tweets}
     meta = mapping(body.get("meta"))
     ids = _ids(posts)
-    return Page(
+    return ResultPage(
         tweets=tuple(tweets),
         authors=tuple(found for found in authors(users, refused, observed=observed) if found.id in writers),
         next_token=text(meta.get("next_token")),
-        refused=refused.said(),
+        refused=refused.messages(),
         posts=ids,
         users=_ids(users),
         oldest=min(ids, default=number(meta.get("oldest_id"))),
@@ -90,7 +90,7 @@ def excess(body: Object) -> str | None:
     return next((f"more than {MOST_OBJECTS} {what}" for what, found in lists.items() if len(found) > MOST_OBJECTS), None)
 
 
-def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
+def tweet(post: Object, *, place: Object | None = None) -> TweetVersion:
     """Read a tweet; raises Unreadable where it has no id or no text."""
     version = number(post.get("id"))
     if version is None:
@@ -99,11 +99,11 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
     shown = words(text(note.get("text")) or text(post.get("text")))
     known = _versions(post, version)
     place = place or mapping(post.get("geo"))
-    return TweetSeen(
+    return TweetVersion(
         version=version,
         versions=known,
         text=shown,
-        created=created(moment(post.get("created_at")), version, known),
+        created=creation_time(moment(post.get("created_at")), version, known),
         lang=name(post, "lang"),
         country=name(place, "country"),
         country_code=name(place, "country_code"),
@@ -112,30 +112,30 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetSeen:
     )
 
 
-def authors(users: Iterable[Object], refused: Refusals, *, observed: datetime) -> tuple[AuthorSeen, ...]:
+def authors(users: Iterable[Object], refused: RefusedObjects, *, observed: datetime) -> tuple[ObservedAuthor, ...]:
     """Read the authors that have an id, each once, and say of each who can't be stored why."""
-    seen: dict[int, AuthorSeen] = {}
+    seen: dict[int, ObservedAuthor] = {}
     for user in users:
         try:
             if found := author(user, observed):
-                seen[found.id] = found._replace(payload=_packed(user))
+                seen[found.id] = found._replace(payload=_pack_user(user))
         except Unreadable as error:
-            refused.add(f"{error} (author {_shown(user.get('id'))})")
+            refused.add(f"{error} (author {_printable_id(user.get('id'))})")
     return tuple(seen.values())
 
 
-def author(user: Object, observed: datetime) -> AuthorSeen | None:
+def author(user: Object, observed: datetime) -> ObservedAuthor | None:
     """Read an author, if they have an id; raises Unreadable for a name that can't be stored."""
     user_id = number(user.get("id"))
     if user_id is None:
         return None
     followers = number(mapping(user.get("public_metrics")).get("followers_count"))
-    return AuthorSeen(user_id, named(user), name(user, "name"), followers, observed)
+    return ObservedAuthor(user_id, parse_username(user), name(user, "name"), followers, observed)
 
 
-def _packed(user: Object) -> bytes | None:
+def _pack_user(user: Object) -> bytes | None:
     try:
-        return packed(user)
+        return pack(user)
     except Unpackable:
         return None
 
@@ -156,7 +156,7 @@ def versions(known: set[int]) -> tuple[int, ...]:
     return tuple(sorted(known))
 
 
-def created(given: datetime | None, version: int, versions: tuple[int, ...]) -> datetime:
+def creation_time(given: datetime | None, version: int, versions: tuple[int, ...]) -> datetime:
     """Return the first version's time: as X gives it, or from the id where only that of a later `version` is at hand.
 
     A time at which X gave out no ids counts as not given: calendars and time zones end at the years 1 and 9999.
@@ -214,7 +214,7 @@ def name(given: Object, key: str) -> str | None:
     return found
 
 
-def named(given: Object) -> str | None:
+def parse_username(given: Object) -> str | None:
     """Read a username. One that can't be X's, by which nobody could ask for its bearer or delete them, counts as not given."""
     found = name(given, "username")
     return found if found and is_username(found) else None
@@ -233,7 +233,7 @@ def _ids(objects: Iterable[Object]) -> frozenset[int]:
     return frozenset(one for one in (number(given.get("id")) for given in objects) if one is not None)
 
 
-def _shown(value: object) -> str:
+def _printable_id(value: object) -> str:
     """Return an id that could not be read, short and on one line."""
     return "".join(filter(str.isprintable, str(value)[:20])) if isinstance(value, str | int | None) else "that is no text"
 

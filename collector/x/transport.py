@@ -21,7 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.failures import Reach, XFailure, classify, unwell
+from collector.x.failures import Scope, XFailure, classify, unwell
 from collector.x.parsing import Object, mapping, text
 from text.secrets import Secrets
 
@@ -87,29 +87,29 @@ class Clients:
         """Return this thread's client with a Bearer token, which is minted where there is none; raises XFailure."""
         client = self.mine()
         with self._minting:
-            self._bearer = self._bearer or self._minted(client.session)
+            self._bearer = self._bearer or self._request_token(client.session)
         client.bearer_token = self._bearer
         return client
 
     def _hide(self, text: str) -> str:
-        return Secrets([*self._access[1:6], self._bearer]).hidden(text)
+        return Secrets([*self._access[1:6], self._bearer]).hide(text)
 
     def close(self) -> None:
         """Close all connections."""
         for session in self._sessions:
             session.close()
 
-    def _minted(self, session: requests.Session) -> str:
+    def _request_token(self, session: requests.Session) -> str:
         """Return an app's token for the consumer key and secret (RFC 6749, 4.4)."""
         pair = (self._access.consumer_key or "", self._access.consumer_secret or "")
         try:
-            with failures_named():
+            with translate_failures():
                 answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
         except XFailure as failure:
-            if failure.reach is not Reach.TAG:
+            if failure.reach is not Scope.TAG:
                 raise
             check = "check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY and _CONSUMER_SECRET"
-            raise XFailure("unauthorized", Reach.RUN, f"X gives no Bearer token for the app: {check}") from failure
+            raise XFailure("unauthorized", Scope.RUN, f"X gives no Bearer token for the app: {check}") from failure
         token = text(body_of(answer).get("access_token"))
         if token is None:
             raise unwell("an answer without access_token")
@@ -149,7 +149,7 @@ class XAdapter(HTTPAdapter):
         if said := date(response.headers.get("Date")):
             self._clock.tell(said)
         try:
-            body = _read(response, seconds=BODY_TIMEOUTS * self._timeout)
+            body = _read_body(response, seconds=BODY_TIMEOUTS * self._timeout)
         finally:
             response.close()
         if response.status_code != 200:
@@ -169,18 +169,18 @@ def body_of(response: requests.Response) -> Object:
     return mapping(body)
 
 
-def observed(response: requests.Response, *, otherwise: Callable[[], datetime]) -> datetime:
+def answer_date(response: requests.Response, *, otherwise: Callable[[], datetime]) -> datetime:
     """Return the Date (UTC) of an answer."""
     return date(response.headers.get("Date")) or otherwise()
 
 
 @contextmanager
-def failures_named() -> Iterator[None]:
+def translate_failures() -> Iterator[None]:
     """Raise XFailure where there is no connection or no whole answer."""
     try:
         yield
     except requests.RequestException as error:
-        raise unwell(_in_words(error), sold=not _never_sent(error)) from error
+        raise unwell(_in_words(error), sold=not _was_never_sent(error)) from error
 
 
 def _nothing() -> None:
@@ -195,7 +195,7 @@ def _reread(response: requests.Response, body: bytes) -> requests.Response:
     return again
 
 
-def _read(response: requests.Response, *, seconds: float) -> bytes:
+def _read_body(response: requests.Response, *, seconds: float) -> bytes:
     body, deadline = bytearray(), time.monotonic() + seconds
     for chunk in response.iter_content(65536):
         body += chunk
@@ -206,7 +206,7 @@ def _read(response: requests.Response, *, seconds: float) -> bytes:
     return bytes(body)
 
 
-def _never_sent(error: requests.RequestException) -> bool:
+def _was_never_sent(error: requests.RequestException) -> bool:
     """Tell whether no connection was made, so that X can't have sold anything."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)

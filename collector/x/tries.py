@@ -10,14 +10,14 @@ from typing import NamedTuple, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from collector.x.clock import XClock
-from collector.x.failures import Reach, XFailure
+from collector.x.failures import Scope, XFailure
 from settings import Settings
 
 T = TypeVar("T")
 LONGEST_BACKOFF_S = 30
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """Further tries, the first wait, and the longest wait for a rate limit, in seconds."""
 
     retries: int = 3
@@ -25,7 +25,7 @@ class Patience(NamedTuple):
     rate_limit_wait: float = 901.0
 
     @classmethod
-    def of(cls, settings: Settings) -> Patience:
+    def of(cls, settings: Settings) -> RetryPolicy:
         wait, limit = settings.x_retry_wait, settings.x_rate_limit_wait
         return cls(settings.x_retries, wait.total_seconds(), limit.total_seconds())
 
@@ -38,7 +38,7 @@ class Tries:
     """The tries of one run. `stop` ends every wait at once; `on_failure` hears of each try that failed."""
 
     def __init__(
-        self, patience: Patience, stop: threading.Event, on_failure: Callable[[XFailure], None], clock: XClock
+        self, patience: RetryPolicy, stop: threading.Event, on_failure: Callable[[XFailure], None], clock: XClock
     ) -> None:
         self._patience, self._stop, self._on_failure, self._clock = patience, stop, on_failure, clock
         self._paused_until = 0.0
@@ -48,7 +48,7 @@ class Tries:
     def ask(self, request: Callable[[], T]) -> T:
         """Return the request's answer; raises XFailure when no try helps, Stopped when the run ends."""
         retrying = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, XFailure) and error.reach is Reach.REQUEST),
+            retry=retry_if_exception(lambda error: isinstance(error, XFailure) and error.reach is Scope.REQUEST),
             stop=stop_after_attempt(1 + self._patience.retries),
             wait=self._wait,
             sleep=self._sleep,
@@ -74,7 +74,7 @@ class Tries:
         asked = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
         if asked > wait or wait == 0:
             until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
-            raise XFailure("rate-limit", Reach.TAG, f"X's rate limit is reached{until}") from failure
+            raise XFailure("rate-limit", Scope.TAG, f"X's rate limit is reached{until}") from failure
         self._paused_until = max(self._paused_until, time.monotonic() + asked)
 
     def _wait(self, state: RetryCallState) -> float:

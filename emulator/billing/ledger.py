@@ -46,7 +46,7 @@ class Sale(NamedTuple):
     served: int
 
 
-class _Sheet:
+class _DayEntries:
     """One day's entries: how often each id was served."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sheets: defaultdict[str, _Sheet] = defaultdict(_Sheet)
+        self._sheets: defaultdict[str, _DayEntries] = defaultdict(_DayEntries)
 
     def sell(self, at_ms: int, *, posts: Sequence[int], users: Sequence[int], query: str) -> None:
         """Record a page that was answered 200; the query is for those who listen in."""
@@ -128,7 +128,7 @@ def _add(sheet: dict[int, int], ids: Iterable[int]) -> None:
         sheet[one] = sheet.get(one, 0) + 1
 
 
-def _totals(sheet: _Sheet) -> Day:
+def _totals(sheet: _DayEntries) -> Day:
     return Day(
         posts_billed=len(sheet.posts),
         posts_served=sum(sheet.posts.values()),

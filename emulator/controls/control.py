@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from emulator.billing.books import Books
-from emulator.controls.meddling import Meddling
+from emulator.controls.meddling import FaultControls
 from emulator.controls.orders import ROOT, Controls, Order
 from emulator.controls.timing import Timing
 from emulator.http import problems
-from emulator.http.answer import Answer, Call, Problem, as_json
+from emulator.http.answer import Call, EmulatorAnswer, Problem, as_json
 from emulator.http.api import Api
 from emulator.http.requested import Requests
 from emulator.world import snowflake
@@ -26,14 +26,14 @@ class Control:
         self._routes: Controls = {
             ("GET", ROOT): self._about,
             ("DELETE", f"{ROOT}/limits"): self._reset_limits,
-            ("GET", f"{ROOT}/requests"): self._seen,
+            ("GET", f"{ROOT}/requests"): self._list_requests,
             ("DELETE", f"{ROOT}/requests"): self._forget,
             **self._timing.routes(),
             **self._books.routes(),
-            **Meddling(api.faults, api.removals, api.clock).routes(),
+            **FaultControls(api.faults, api.removals, api.clock).routes(),
         }
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> EmulatorAnswer:
         """Return the answer; 403 for a caller who isn't on this machine."""
         if not call.local:
             return as_json(problems.plain(403, "Forbidden", "the controls are for this machine"), status=403)
@@ -70,7 +70,7 @@ class Control:
         self._api.limits.reset()
         return {}
 
-    def _seen(self, call: Call) -> object:
+    def _list_requests(self, call: Call) -> object:
         requests = self._requests.all()
         return {"requests": [{**one._asdict(), "at": snowflake.rfc3339(snowflake.to_ms(one.at))} for one in requests]}
 

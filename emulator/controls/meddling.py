@@ -12,7 +12,7 @@ from emulator.world import snowflake
 from emulator.world.removals import Removal, Removals
 
 
-class Meddling:
+class FaultControls:
     """Plans, lists and drops faults; removes posts, lists them and brings them back."""
 
     def __init__(self, faults: Faults, removals: Removals, clock: Clock) -> None:
@@ -27,7 +27,7 @@ class Meddling:
             ("PUT", f"{ROOT}/faults"): self._set_faults,
             ("POST", f"{ROOT}/faults"): self._add_faults,
             ("DELETE", f"{ROOT}/faults"): self._clear_faults,
-            ("GET", f"{ROOT}/removals"): self._removed,
+            ("GET", f"{ROOT}/removals"): self._list_removals,
             ("PUT", f"{ROOT}/removals"): self._set_removals,
             ("POST", f"{ROOT}/removals"): self._remove,
             ("DELETE", f"{ROOT}/removals"): self._reinstate,
@@ -52,7 +52,7 @@ class Meddling:
         self._planned.clear()
         return self._faults(call)
 
-    def _removed(self, call: Call) -> object:
+    def _list_removals(self, call: Call) -> object:
         removed = [
             {"id": str(one), "reason": removal.reason, "redacted_at": snowflake.rfc3339(removal.at_ms)}
             for one, removal in self._removals.all().items()
@@ -61,17 +61,17 @@ class Meddling:
 
     def _set_removals(self, call: Call) -> object:
         """Remove these and bring everything else back."""
-        self._removals.replace(*self._ordered(call))
-        return self._removed(call)
+        self._removals.replace(*self._parse_removals(call))
+        return self._list_removals(call)
 
     def _remove(self, call: Call) -> object:
-        self._removals.add(*self._ordered(call))
-        return self._removed(call)
+        self._removals.add(*self._parse_removals(call))
+        return self._list_removals(call)
 
-    def _ordered(self, call: Call) -> tuple[list[int], Removal]:
+    def _parse_removals(self, call: Call) -> tuple[list[int], Removal]:
         body = object_body(call, {"ids", "reason"})
         return ids(body), Removal(str(body.get("reason", "deleted")), self._clock.now_ms())
 
     def _reinstate(self, call: Call) -> object:
         self._removals.clear()
-        return self._removed(call)
+        return self._list_removals(call)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
-from emulator.faults.faults import Fault
+from emulator.faults.faults import PlannedFault
 from emulator.http.answer import Call
 
-_FAULT_FIELDS = {field.name for field in fields(Fault)}
+_FAULT_FIELDS = {field.name for field in fields(PlannedFault)}
 Body = Mapping[str, object]
 Order = Callable[[Call], object]
 Controls = dict[tuple[str, str], Order]  # by method and path
@@ -54,18 +54,18 @@ def ids(body: Body) -> list[int]:
     return [int(text) for text in texts]
 
 
-def planned_faults(call: Call) -> list[Fault]:
+def planned_faults(call: Call) -> list[PlannedFault]:
     """Return the faults of a body: one, a list, or {"faults": list}."""
     body = json_body(call)
     given = body.get("faults") if isinstance(body, dict) and "faults" in body else body
     return [_fault(one) for one in (given if isinstance(given, list) else [given])]
 
 
-def _fault(given: object) -> Fault:
+def _fault(given: object) -> PlannedFault:
     if not isinstance(given, dict) or "kind" not in given or not given.keys() <= _FAULT_FIELDS:
         raise ValueError(f"a fault is an object with kind and perhaps {', '.join(sorted(_FAULT_FIELDS - {'kind'}))}")
     for name in ("times", "after_pages", "seconds"):
         number(given, name)
     if any(not isinstance(given.get(name, ""), str | None) for name in ("kind", "tag", "endpoint")):
         raise ValueError("kind, tag and endpoint are texts")
-    return Fault(**given)
+    return PlannedFault(**given)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from emulator.endpoints.jobs import STATUSES, Job, Jobs
+from emulator.endpoints.jobs import STATUSES, Jobs, UploadJob
 from emulator.endpoints.parameters import Params, choice, invalid, refuse_unknown
 from emulator.endpoints.render import Json
-from emulator.faults.faults import KINDS, Fault
+from emulator.faults.faults import KINDS, PlannedFault
 from emulator.http import problems
-from emulator.http.answer import Answer, Call, Problem, as_json
-from emulator.http.routes import Asked, Quota, Route
-from emulator.settings import Settings
+from emulator.http.answer import Call, EmulatorAnswer, Problem, as_json
+from emulator.http.routes import Quota, Route, RoutedCall
+from emulator.settings import EmulatorSettings
 from emulator.world import snowflake
 
 JOBS = "/2/compliance/jobs"
@@ -25,7 +25,7 @@ class Compliance:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
-    def routes(self, settings: Settings) -> tuple[Route, ...]:
+    def routes(self, settings: EmulatorSettings) -> tuple[Route, ...]:
         """Return the endpoints."""
         quota = Quota(settings.compliance_limit)
         return (
@@ -34,7 +34,7 @@ class Compliance:
             Route("GET", f"{JOBS}/", "compliance", quota, self._poll, KINDS),
         )
 
-    def _create(self, asked: Asked) -> Answer:
+    def _create(self, asked: RoutedCall) -> EmulatorAnswer:
         body = _order(asked.call)
         job = self._jobs.create(
             str(body["type"]),
@@ -45,21 +45,21 @@ class Compliance:
         )
         return as_json({"data": _job(job, job.status(asked.now_ms))})
 
-    def _list(self, asked: Asked) -> Answer:
-        kind, status = _wanted(asked.call.params)
-        shown = [self._shown(job, asked) for job in reversed(self._jobs.all()) if job.type == kind]
+    def _list(self, asked: RoutedCall) -> EmulatorAnswer:
+        kind, status = _filter_parameters(asked.call.params)
+        shown = [self._job_json(job, asked) for job in reversed(self._jobs.all()) if job.type == kind]
         data = [job for job in shown if status in (None, job["status"])]
         meta = {"meta": {"result_count": len(data)}}
         return as_json({"data": data, **meta} if data else meta)
 
-    def _poll(self, asked: Asked) -> Answer:
+    def _poll(self, asked: RoutedCall) -> EmulatorAnswer:
         refuse_unknown(asked.call.params, ())
         job = self._jobs.get(asked.item)
         if job is None:
             raise Problem(404, problems.plain(404, "Not Found", f"Could not find compliance job with id: [{asked.item}]."))
-        return as_json({"data": self._shown(job, asked)})
+        return as_json({"data": self._job_json(job, asked)})
 
-    def _shown(self, job: Job, asked: Asked) -> Json:
+    def _job_json(self, job: UploadJob, asked: RoutedCall) -> Json:
         """Return a job as it is now, or as a planned fault makes it look."""
         if _is(asked.fault, "job_failed"):
             self._jobs.fail(job.id)
@@ -69,7 +69,7 @@ class Compliance:
         return _job(job, "in_progress" if held_up else status)
 
 
-def _is(fault: Fault | None, kind: str) -> bool:
+def _is(fault: PlannedFault | None, kind: str) -> bool:
     return fault is not None and fault.kind == kind
 
 
@@ -91,7 +91,7 @@ def _order(call: Call) -> Json:
     return body
 
 
-def _wanted(params: Params) -> tuple[str, str | None]:
+def _filter_parameters(params: Params) -> tuple[str, str | None]:
     """Return the type and the status that are asked for, None for any. Raises Problem."""
     refuse_unknown(params, ("type", "status", "compliance_job.fields"))
     if "type" not in params:
@@ -99,7 +99,7 @@ def _wanted(params: Params) -> tuple[str, str | None]:
     return choice(params, "type", _TYPES), choice(params, "status", STATUSES) if "status" in params else None
 
 
-def _job(job: Job, status: str) -> Json:
+def _job(job: UploadJob, status: str) -> Json:
     everything: Json = {
         "id": str(job.id),
         "type": job.type,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from emulator.endpoints import pages
 from emulator.endpoints.fields import COUNTS_PARAMETERS
-from emulator.endpoints.parameters import Listing, Params, choice, listing, refuse_unknown
-from emulator.endpoints.reach import Reach
+from emulator.endpoints.parameters import ListingRequest, Params, choice, listing, refuse_unknown
+from emulator.endpoints.reach import SearchReach
 from emulator.endpoints.render import Json
 from emulator.world import snowflake
 from emulator.world.world import World
@@ -28,7 +28,7 @@ class _Period(NamedTuple):
     more: bool
 
 
-def counts(world: World, params: Params, now_ms: int, reach: Reach) -> Json:
+def counts(world: World, params: Params, now_ms: int, reach: SearchReach) -> Json:
     """Return X's body. Raises Problem. The first and last stretch are cut to the period asked for."""
     refuse_unknown(params, COUNTS_PARAMETERS)
     step = _STEPS_MS[choice(params, "granularity", tuple(_STEPS_MS))]
@@ -39,18 +39,18 @@ def counts(world: World, params: Params, now_ms: int, reach: Reach) -> Json:
     found = Counter(snowflake.milliseconds(post.id) // step for post in world.posts(wanted.query, span))
     meta: Json = {"total_tweet_count": found.total()}
     if period.more:
-        meta["next_token"] = pages.token(wanted.name, pages.Position(after + 1, span.as_of_ms))
-    return {"data": _stretches(period, step, found), "meta": meta}
+        meta["next_token"] = pages.token(wanted.name, pages.TokenPosition(after + 1, span.as_of_ms))
+    return {"data": _buckets(period, step, found), "meta": meta}
 
 
-def _period(wanted: Listing, step: int) -> _Period:
+def _period(wanted: ListingRequest, step: int) -> _Period:
     start = snowflake.milliseconds(wanted.span.after + 1)
     end = min(snowflake.milliseconds(wanted.span.before - 1) + 1, wanted.span.as_of_ms)
     first = -(-(end - _PAGE_MS) // step) * step  # the first whole stretch of the page
     return _Period(max(start, first), end, start < first)
 
 
-def _stretches(period: _Period, step: int, found: Counter[int]) -> list[Json]:
+def _buckets(period: _Period, step: int, found: Counter[int]) -> list[Json]:
     start, end, _ = period
     return [
         {

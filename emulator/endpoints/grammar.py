@@ -21,7 +21,7 @@ _VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *
 _TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)')
 
 
-class Malformed(ValueError):
+class MalformedQuery(ValueError):
     """A query that X would refuse; the text says why, position counts characters from 1."""
 
     def __init__(self, reason: str, position: int) -> None:
@@ -34,9 +34,9 @@ def parse(text: str) -> Node:
     reader = _Reader(_tokens(text))
     node = reader.alternatives()
     if reader.kind:
-        raise Malformed(f"extraneous input '{reader.text}'", reader.position)
+        raise MalformedQuery(f"extraneous input '{reader.text}'", reader.position)
     if not _narrows(node):
-        raise Malformed("a query must contain at least one standalone operator", 1)
+        raise MalformedQuery("a query must contain at least one standalone operator", 1)
     return node
 
 
@@ -56,7 +56,7 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise Malformed(f"no viable alternative at character '{text[at]}'", at + 1)
+            raise MalformedQuery(f"no viable alternative at character '{text[at]}'", at + 1)
         if match.lastgroup:
             found.append((match.lastgroup, match[match.lastgroup], at + 1))
         at = match.end()
@@ -88,7 +88,7 @@ class _Reader:
 
     def _unary(self) -> Node:
         if self.kind in ("", "close") or (self.kind == "word" and self.text == "OR"):
-            raise Malformed(f"missing term before '{self.text or 'the end'}'", self.position)
+            raise MalformedQuery(f"missing term before '{self.text or 'the end'}'", self.position)
         kind, text, position = self.kind, self.text, self.position
         self._advance()
         if kind == "not":
@@ -100,7 +100,7 @@ class _Reader:
     def _group(self, position: int) -> Node:
         inner = self.alternatives()
         if self.kind != "close":
-            raise Malformed("missing ')'", position)
+            raise MalformedQuery("missing ')'", position)
         self._advance()
         return inner
 
@@ -114,15 +114,15 @@ def _term(text: str, position: int) -> Term:
     if not colon:
         return _keyword(text, position)
     if operator not in _VALUED or not value:
-        raise Malformed(f"Reference to invalid operator '{operator}'", position)
+        raise MalformedQuery(f"Reference to invalid operator '{operator}'", position)
     if value.casefold() not in FLAGS.get(operator, (value.casefold(),)):
-        raise Malformed(f"Reference to invalid field '{value}' of '{operator}:'", position)
+        raise MalformedQuery(f"Reference to invalid field '{value}' of '{operator}:'", position)
     return Term(operator, value.casefold())
 
 
 def _keyword(text: str, position: int) -> Term:
     if not any(character.isalnum() for character in text):
-        raise Malformed(f"no viable alternative at input '{text}'", position)
+        raise MalformedQuery(f"no viable alternative at input '{text}'", position)
     return Term("phrase", text.casefold())
 
 
@@ -131,5 +131,5 @@ def _tag(text: str, position: int) -> str:
     tag = unicodedata.normalize("NFC", text[1:])
     fits = all(character == "_" or unicodedata.category(character)[0] in "LMN" for character in tag)
     if not fits or not tag or tag.isdigit():
-        raise Malformed(f"no viable alternative at input '{text}'", position)
+        raise MalformedQuery(f"no viable alternative at input '{text}'", position)
     return tag.casefold()

@@ -17,7 +17,7 @@ STATUSES = ("created", "in_progress", "failed", "complete", "expired")
 
 
 @dataclass(frozen=True)
-class Job:
+class UploadJob:
     """A job as it is at an instant; instants are milliseconds since 1970, None before the upload.
 
     origin: the emulator's address as its caller knows it. ids: as uploaded, in that order.
@@ -67,12 +67,12 @@ class Jobs:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._lock = threading.Lock()
-        self._known: dict[int, Job] = {}
+        self._known: dict[int, UploadJob] = {}
 
-    def create(self, kind: str, name: str | None, *, resumable: bool, origin: str, now_ms: int) -> Job:
+    def create(self, kind: str, name: str | None, *, resumable: bool, origin: str, now_ms: int) -> UploadJob:
         """Return a new job of tweets or users."""
         with self._lock:
-            job = Job(snowflake.first_id(now_ms) + len(self._known), kind, name, resumable, origin, now_ms)
+            job = UploadJob(snowflake.first_id(now_ms) + len(self._known), kind, name, resumable, origin, now_ms)
             self._known[job.id] = job
             return job
 
@@ -93,11 +93,11 @@ class Jobs:
             if job.uploaded_ms is not None:
                 self._known[job_id] = replace(job, complete_ms=job.uploaded_ms, failed=True)
 
-    def get(self, text: str) -> Job | None:
+    def get(self, text: str) -> UploadJob | None:
         """Return the job with an id as it stands in an address."""
         return self._known.get(int(text)) if text.isascii() and text.isdigit() else None
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[UploadJob]:
         """Return every job, oldest first."""
         with self._lock:
             return list(self._known.values())

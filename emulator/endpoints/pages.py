@@ -17,20 +17,20 @@ _FORMAT = struct.Struct(">QQI")
 _CHECK = struct.Struct(">I")
 
 
-class Position(NamedTuple):
+class TokenPosition(NamedTuple):
     """Where a listing goes on: before is an exclusive id, as_of_ms the instant of its first request."""
 
     before: int
     as_of_ms: int
 
 
-def token(listing: str, position: Position) -> str:
+def token(listing: str, position: TokenPosition) -> str:
     """Return the token of a position in a listing, which an endpoint and a query name."""
     packed = _FORMAT.pack(position.before, position.as_of_ms, _digest(listing))
     return base64.b32encode(packed + _CHECK.pack(_check(packed))).decode().rstrip("=").lower()
 
 
-def position(listing: str, text: str) -> Position | None:
+def position(listing: str, text: str) -> TokenPosition | None:
     """Return a token's position, or None if the token is not one of this listing."""
     try:
         packed = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
@@ -39,10 +39,10 @@ def position(listing: str, text: str) -> Position | None:
     except (binascii.Error, ValueError, struct.error):
         return None
     known = digest == _digest(listing) and check == _check(packed[: _FORMAT.size])
-    return Position(before, as_of_ms) if known else None
+    return TokenPosition(before, as_of_ms) if known else None
 
 
-def length(position: Position | None, asked: int) -> int:
+def length(position: TokenPosition | None, asked: int) -> int:
     """Return how many posts a page may hold: X gives one in eight later pages a few less than asked."""
     if position is None:
         return asked

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from emulator.endpoints import pages
 from emulator.endpoints.fields import LISTS, ORIGINAL
-from emulator.endpoints.grammar import Malformed, parse
+from emulator.endpoints.grammar import MalformedQuery, parse
 from emulator.endpoints.query import Node
-from emulator.endpoints.reach import Reach
+from emulator.endpoints.reach import SearchReach
 from emulator.http import problems
 from emulator.http.answer import Problem
 from emulator.world import snowflake
-from emulator.world.world import Span
+from emulator.world.world import WorldSpan
 
 SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
 _NEWEST_END_MS = 10_000  # X's documentation: end_time lies at least 10 seconds back
@@ -22,16 +22,16 @@ _ID = re.compile(r"[0-9]{1,19}")
 Params = Mapping[str, str]
 
 
-class Listing(NamedTuple):
+class ListingRequest(NamedTuple):
     """What is listed. name: what its tokens belong to; position is None on the first page."""
 
     name: str
     query: Node
-    span: Span
-    position: pages.Position | None
+    span: WorldSpan
+    position: pages.TokenPosition | None
 
 
-def listing(endpoint: str, params: Params, now_ms: int, reach: Reach) -> Listing:
+def listing(endpoint: str, params: Params, now_ms: int, reach: SearchReach) -> ListingRequest:
     """Return what a request to an endpoint lists. Raises Problem."""
     text = params.get("query", "")
     query = _query(text, reach.longest)
@@ -41,7 +41,7 @@ def listing(endpoint: str, params: Params, now_ms: int, reach: Reach) -> Listing
     after, before = _bounds(params, now_ms, as_of_ms, reach)
     if position:
         before = min(before, position.before)
-    return Listing(name, query, Span(after, before, as_of_ms), position)
+    return ListingRequest(name, query, WorldSpan(after, before, as_of_ms), position)
 
 
 def refuse_unknown(params: Params, allowed: Sequence[str]) -> None:
@@ -80,11 +80,11 @@ def _query(text: str, longest: int) -> Node:
         raise invalid(f"The `query` query parameter value is longer than {longest} characters", query=text)
     try:
         return parse(text)
-    except Malformed as reason:
+    except MalformedQuery as reason:
         raise invalid(f"There were errors processing your request: {reason}", query=text) from reason
 
 
-def _position(params: Params, name: str) -> pages.Position | None:
+def _position(params: Params, name: str) -> pages.TokenPosition | None:
     given = params.get("next_token", params.get("pagination_token"))
     if given is None:
         return None
@@ -94,7 +94,7 @@ def _position(params: Params, name: str) -> pages.Position | None:
     return position
 
 
-def _bounds(params: Params, now_ms: int, as_of_ms: int, reach: Reach) -> tuple[int, int]:
+def _bounds(params: Params, now_ms: int, as_of_ms: int, reach: SearchReach) -> tuple[int, int]:
     """Return the ids between which posts are listed, both exclusive."""
     _refuse_both_kinds(params)
     oldest_ms = reach.oldest(now_ms)

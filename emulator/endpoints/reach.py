@@ -14,7 +14,7 @@ ARCHIVE_MS = 1_143_331_200_000  # 2006-03-26
 _MONTH_MS = 30 * 24 * 3600 * 1000
 
 
-class Reach(NamedTuple):
+class SearchReach(NamedTuple):
     """back_ms: None for the whole archive; longest: characters of a query; most: posts of a page."""
 
     name: str
@@ -31,5 +31,5 @@ class Reach(NamedTuple):
         return self.oldest(now_ms) if self.back_ms is not None else end_ms - _MONTH_MS
 
 
-RECENT = Reach("recent", WEEK_MS, longest=512, most=100)
-ARCHIVE = Reach("all", None, longest=1024, most=500)
+RECENT = SearchReach("recent", WEEK_MS, longest=512, most=100)
+ARCHIVE = SearchReach("all", None, longest=1024, most=500)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from emulator.endpoints.fields import RENAMED
 from emulator.world import snowflake
-from emulator.world.authors import Author
+from emulator.world.authors import InventedAuthor
 from emulator.world.places import Place
-from emulator.world.tweets import Tweet
+from emulator.world.tweets import InventedTweet
 from emulator.world.world import World
 from emulator.world.writing import hashtag_spans, link_spans, mention_spans
 
@@ -30,14 +30,14 @@ class Renderer(NamedTuple):
     place_fields: frozenset[str]
     post_vocabulary: bool
 
-    def tweet(self, tweet: Tweet) -> Json:
+    def tweet(self, tweet: InventedTweet) -> Json:
         """Return a tweet."""
         wanted = self.tweet_fields | DEFAULT_TWEET
         everything = {**_core(tweet), **self._people(tweet, wanted), **_references(tweet), **_extras(tweet, wanted)}
         chosen = {name: value for name, value in everything.items() if name in wanted and value is not None}
-        return _renamed(chosen) if self.post_vocabulary else chosen
+        return _in_post_vocabulary(chosen) if self.post_vocabulary else chosen
 
-    def user(self, author: Author) -> Json:
+    def user(self, author: InventedAuthor) -> Json:
         """Return a person, with the followers they have now."""
         everything: Json = {
             "id": str(author.id),
@@ -69,7 +69,7 @@ class Renderer(NamedTuple):
         }
         return {name: everything[name] for name in everything if name in self.place_fields | DEFAULT_PLACE}
 
-    def _people(self, tweet: Tweet, wanted: frozenset[str]) -> Json:
+    def _people(self, tweet: InventedTweet, wanted: frozenset[str]) -> Json:
         known, author = tweet.traits, self.world.authors.author
         found: Json = {"author_id": str(author(known.author).id)}
         if known.answered is not None:
@@ -80,11 +80,11 @@ class Renderer(NamedTuple):
             found["note_tweet"] = self._note(tweet, tweet.writing.whole)
         return found
 
-    def _note(self, tweet: Tweet, whole: str) -> Json:
+    def _note(self, tweet: InventedTweet, whole: str) -> Json:
         entities = self._entities(tweet, whole)
         return {"text": whole, "entities": entities} if entities else {"text": whole}
 
-    def _entities(self, tweet: Tweet, text: str) -> Json | None:
+    def _entities(self, tweet: InventedTweet, text: str) -> Json | None:
         tags = [_span(span, tag=span.value) for span in hashtag_spans(text, tweet.writing.tags)]
         urls = [_span(span, **_link(span.value, tweet.post.id)) for span in link_spans(text)]
         mentions = [_span(span, username=span.value, **self._id_of(span.value)) for span in mention_spans(text)]
@@ -95,7 +95,7 @@ class Renderer(NamedTuple):
         who = self.world.authors.find(username)
         return {} if who is None else {"id": str(self.world.authors.author(who).id)}
 
-    def _counts(self, author: Author) -> Json:
+    def _counts(self, author: InventedAuthor) -> Json:
         return {
             "followers_count": author.followers_at(self.at_ms),
             "following_count": author.following,
@@ -106,7 +106,7 @@ class Renderer(NamedTuple):
         }
 
 
-def _core(tweet: Tweet) -> Json:
+def _core(tweet: InventedTweet) -> Json:
     post, known = tweet.post, tweet.traits
     return {
         "id": str(post.id),
@@ -126,7 +126,7 @@ def _core(tweet: Tweet) -> Json:
     }
 
 
-def _references(tweet: Tweet) -> Json:
+def _references(tweet: InventedTweet) -> Json:
     """Return what a tweet answers, quotes and shows."""
     pairs = (("replied_to", tweet.traits.parent), ("quoted", tweet.traits.quoted))
     return {
@@ -135,7 +135,7 @@ def _references(tweet: Tweet) -> Json:
     }
 
 
-def _extras(tweet: Tweet, wanted: frozenset[str]) -> Json:
+def _extras(tweet: InventedTweet, wanted: frozenset[str]) -> Json:
     """Return the fields that are seldom asked for."""
     if wanted <= _COMMON:
         return {}
@@ -170,7 +170,7 @@ def _link(short: str, post_id: int) -> Json:
     return {"url": short, "expanded_url": f"https://{shown}", "display_url": shown}
 
 
-def _renamed(tweet: Json) -> Json:
+def _in_post_vocabulary(tweet: Json) -> Json:
     """Return a tweet in the post vocabulary."""
     metrics = tweet.get("public_metrics")
     if isinstance(metrics, dict):

@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 from emulator.endpoints import pages
 from emulator.endpoints.fields import SEARCH_PARAMETERS
-from emulator.endpoints.parameters import Listing, Params, choice, invalid, listing, names, refuse_unknown
-from emulator.endpoints.reach import Reach
+from emulator.endpoints.parameters import ListingRequest, Params, choice, invalid, listing, names, refuse_unknown
+from emulator.endpoints.reach import SearchReach
 from emulator.endpoints.render import Json, Renderer
 from emulator.http import problems
 from emulator.http.answer import Problem
 from emulator.world.places import Place
-from emulator.world.tweets import Post, Traits, Tweet
+from emulator.world.tweets import InventedTweet, Post, Traits
 from emulator.world.world import World
 
 _LEAST = 10
 
 
-class Page(NamedTuple):
+class SoldPage(NamedTuple):
     """The parts of a 200 answer, data None if its key is absent, and the ids of the objects that are sold with it."""
 
     meta: Json
@@ -43,7 +43,7 @@ class _Included(NamedTuple):
     places: list[Place]
 
 
-def page(world: World, params: Params, now_ms: int, reach: Reach) -> Page:
+def page(world: World, params: Params, now_ms: int, reach: SearchReach) -> SoldPage:
     """Return the page that a request asks for. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
@@ -53,9 +53,9 @@ def page(world: World, params: Params, now_ms: int, reach: Reach) -> Page:
     size = pages.length(wanted.position, asked)
     found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
     if not found:
-        return Page({"result_count": 0}, None, {})
+        return SoldPage({"result_count": 0}, None, {})
     meta = _meta(wanted, found[:size], more=len(found) > size)
-    return _filled(world, params, now_ms, _ordered(world, found[:size], order), meta)
+    return _fill_page(world, params, now_ms, _sort_page(world, found[:size], order), meta)
 
 
 def _size(params: Params, most: int) -> int:
@@ -66,20 +66,20 @@ def _size(params: Params, most: int) -> int:
     return int(text)
 
 
-def _meta(wanted: Listing, posts: Sequence[Post], *, more: bool) -> Json:
+def _meta(wanted: ListingRequest, posts: Sequence[Post], *, more: bool) -> Json:
     meta: Json = {"newest_id": str(posts[0].id), "oldest_id": str(posts[-1].id), "result_count": len(posts)}
     if more:
-        meta["next_token"] = pages.token(wanted.name, pages.Position(posts[-1].id, wanted.span.as_of_ms))
+        meta["next_token"] = pages.token(wanted.name, pages.TokenPosition(posts[-1].id, wanted.span.as_of_ms))
     return meta
 
 
-def _ordered(world: World, posts: Sequence[Post], order: str) -> list[Tweet]:
+def _sort_page(world: World, posts: Sequence[Post], order: str) -> list[InventedTweet]:
     """Return the page's tweets; by relevancy, the most liked of the same page come first."""
     tweets = [world.tweet(post) for post in posts]
     return sorted(tweets, key=lambda tweet: -tweet.likes) if order == "relevancy" else tweets
 
 
-def _filled(world: World, params: Params, now_ms: int, tweets: Sequence[Tweet], meta: Json) -> Page:
+def _fill_page(world: World, params: Params, now_ms: int, tweets: Sequence[InventedTweet], meta: Json) -> SoldPage:
     expansions = names(params, "expansions")
     post_vocabulary = "post.fields" in params
     renderer = Renderer(
@@ -90,10 +90,10 @@ def _filled(world: World, params: Params, now_ms: int, tweets: Sequence[Tweet], 
         names(params, "place.fields"),
         post_vocabulary,
     )
-    included = _included(world, tweets, expansions)
-    includes, errors = _expanded(renderer, included)
+    included = _includes(world, tweets, expansions)
+    includes, errors = _expand(renderer, included)
     people = [world.authors.author(who) for who, _ in included.users]
-    return Page(
+    return SoldPage(
         meta,
         [renderer.tweet(tweet) for tweet in tweets],
         includes,
@@ -103,7 +103,7 @@ def _filled(world: World, params: Params, now_ms: int, tweets: Sequence[Tweet], 
     )
 
 
-def _included(world: World, tweets: Sequence[Tweet], expansions: frozenset[str]) -> _Included:
+def _includes(world: World, tweets: Sequence[InventedTweet], expansions: frozenset[str]) -> _Included:
     """Return what the expansions bring, each once, in the order of the tweets."""
     people: dict[int, str] = {}
     strangers: dict[int, Post] = {}
@@ -138,7 +138,7 @@ def _people(known: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, st
             yield known.answered, parameter
 
 
-def _expanded(renderer: Renderer, included: _Included) -> tuple[dict[str, list[Json]], tuple[Json, ...]]:
+def _expand(renderer: Renderer, included: _Included) -> tuple[dict[str, list[Json]], tuple[Json, ...]]:
     users: list[Json] = []
     errors: list[Json] = []
     for who, parameter in included.users:

@@ -13,9 +13,9 @@ from emulator.billing.ledger import Ledger
 from emulator.endpoints.fields import USAGE_FIELDS, USAGE_PARAMETERS
 from emulator.endpoints.parameters import Params, invalid, names, refuse_unknown
 from emulator.endpoints.render import Json
-from emulator.http.answer import Answer, as_json
-from emulator.http.routes import Asked, Quota, Route
-from emulator.settings import Settings
+from emulator.http.answer import EmulatorAnswer, as_json
+from emulator.http.routes import Quota, Route, RoutedCall
+from emulator.settings import EmulatorSettings
 from emulator.world import snowflake
 
 _PROJECT, _CLIENT_APP = "1", "10000001"
@@ -24,7 +24,7 @@ _DEFAULT = frozenset({"cap_reset_day", "project_cap", "project_id", "project_usa
 _LONGEST_DAYS = 90
 
 
-class Usage:
+class UsageEndpoint:
     """X's own count of what the ledger holds. drift: posts that it counts more (or fewer) than it sold, today."""
 
     def __init__(self, ledger: Ledger, billing_day: int) -> None:
@@ -32,11 +32,11 @@ class Usage:
         self._billing_day = billing_day
         self.drift = 0
 
-    def routes(self, settings: Settings) -> tuple[Route, ...]:
+    def routes(self, settings: EmulatorSettings) -> tuple[Route, ...]:
         """Return the endpoint."""
         return (Route("GET", "/2/usage/tweets", "usage", Quota(settings.usage_limit), self._answer),)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: RoutedCall) -> EmulatorAnswer:
         params, today = asked.call.params, snowflake.to_datetime(asked.now_ms).date()
         refuse_unknown(params, USAGE_PARAMETERS)
         everything = self._everything(today, _days(params))
@@ -44,7 +44,7 @@ class Usage:
         return as_json({"data": {name: everything[name] for name in USAGE_FIELDS if name in wanted}})
 
     def _everything(self, today: date, days: int) -> Json:
-        billed = self._billed(today)
+        billed = self._posts_by_day(today)
         first = month_start(today, self._billing_day)
         daily = [
             {"date": f"{day}T00:00:00.000Z", "usage": str(posts)}
@@ -60,7 +60,7 @@ class Usage:
             "project_usage": str(sum(posts for day, posts in billed.items() if first <= day <= today)),
         }
 
-    def _billed(self, today: date) -> dict[date, int]:
+    def _posts_by_day(self, today: date) -> dict[date, int]:
         """Return the posts of each day as X counts them."""
         billed = {date.fromisoformat(day): sales.posts_billed for day, sales in self._ledger.days().items()}
         return {**billed, today: max(billed.get(today, 0) + self.drift, 0)}

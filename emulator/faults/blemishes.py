@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emulator.endpoints.render import Json
-from emulator.endpoints.search import Page
-from emulator.faults.faults import Fault
+from emulator.endpoints.search import SoldPage
+from emulator.faults.faults import PlannedFault
 from emulator.http import problems
-from emulator.http.answer import Answer
+from emulator.http.answer import EmulatorAnswer
 
 _SLOW_SECONDS = 2
 
 
-def blemished(fault: Fault, page: Page) -> Page:
+def spoil(fault: PlannedFault, page: SoldPage) -> SoldPage:
     """Return the page as the fault leaves it."""
     spoil = _SPOILERS.get(fault.kind)
     return spoil(page) if spoil and page.data else page
 
 
-def delivered(fault: Fault, answer: Answer) -> Answer:
+def deliver(fault: PlannedFault, answer: EmulatorAnswer) -> EmulatorAnswer:
     """Return the answer in the way the fault delivers it."""
     if fault.kind == "broken_json":
         return answer._replace(body=answer.body[: len(answer.body) * 2 // 3])
@@ -33,15 +33,15 @@ def delivered(fault: Fault, answer: Answer) -> Answer:
     return answer
 
 
-def _no_data_key(page: Page) -> Page:
+def _no_data_key(page: SoldPage) -> SoldPage:
     return page._replace(data=None, posts=(), users=())
 
 
-def _missing_users(page: Page) -> Page:
+def _missing_users(page: SoldPage) -> SoldPage:
     return page._replace(includes={}, users=())
 
 
-def _partial_errors(page: Page) -> Page:
+def _partial_errors(page: SoldPage) -> SoldPage:
     """Take the first user and the first place out of the includes and say so in errors."""
     includes, errors = dict(page.includes), list(page.errors)
     for kind, problem in (("users", _missing_user), ("places", problems.absent_place)):
@@ -56,7 +56,7 @@ def _missing_user(user_id: str) -> Json:
     return problems.absent_user(user_id, "author_id", "missing")
 
 
-def _odd_created_at(page: Page) -> Page:
+def _odd_created_at(page: SoldPage) -> SoldPage:
     """Write created_at without its milliseconds."""
     data = [
         {**tweet, "created_at": f"{str(tweet['created_at'])[:19]}Z"} if "created_at" in tweet else tweet
@@ -65,12 +65,12 @@ def _odd_created_at(page: Page) -> Page:
     return page._replace(data=data)
 
 
-def _duplicate_post(page: Page) -> Page:
+def _duplicate_post(page: SoldPage) -> SoldPage:
     """Give the first post of the page once more at its end."""
     return page._replace(data=[*(page.data or []), *(page.data or [])[:1]], posts=(*page.posts, *page.posts[:1]))
 
 
-_SPOILERS: dict[str, Callable[[Page], Page]] = {
+_SPOILERS: dict[str, Callable[[SoldPage], SoldPage]] = {
     "no_data_key": _no_data_key,
     "missing_users": _missing_users,
     "partial_errors": _partial_errors,

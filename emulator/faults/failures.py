@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from emulator.endpoints.parameters import stale
-from emulator.faults.faults import Fault
+from emulator.faults.faults import PlannedFault
 from emulator.http import problems
-from emulator.http.answer import HTML, Answer, as_json
+from emulator.http.answer import HTML, EmulatorAnswer, as_json
 from emulator.http.limits import Allowance, rate_headers
 from emulator.world import snowflake
 from emulator.world.slots import WEEK_MS
@@ -20,10 +20,10 @@ _ACCOUNT = "1000000000000000001"
 _HANG_SECONDS = 120
 _PAGE = b"<!DOCTYPE html><html><head><title>Over capacity</title></head><body><h1>Something broke</h1></body></html>"
 Headers = tuple[tuple[str, str], ...]
-Limited = Callable[[Fault, Allowance, int], Answer]
+Limited = Callable[[PlannedFault, Allowance, int], EmulatorAnswer]
 
 
-def failure(fault: Fault, allowance: Allowance, now_ms: int) -> Answer | None:
+def failure(fault: PlannedFault, allowance: Allowance, now_ms: int) -> EmulatorAnswer | None:
     """Return the answer in place of the right one, or None for a fault that only spoils it."""
     if fault.kind in _LIMITED:
         return _LIMITED[fault.kind](fault, allowance, now_ms // 1000)
@@ -34,22 +34,22 @@ def failure(fault: Fault, allowance: Allowance, now_ms: int) -> Answer | None:
     return plain._replace(wait=fault.seconds) if plain and fault.seconds is not None else plain
 
 
-def _limited(headers: Callable[[Fault, Allowance, int], Headers], body: object) -> Limited:
-    def answer(fault: Fault, allowance: Allowance, now: int) -> Answer:
+def _limited(headers: Callable[[PlannedFault, Allowance, int], Headers], body: object) -> Limited:
+    def answer(fault: PlannedFault, allowance: Allowance, now: int) -> EmulatorAnswer:
         return as_json(body, status=429, headers=headers(fault, allowance, now))
 
     return answer
 
 
-def _ahead(fault: Fault, allowance: Allowance, now: int) -> Headers:
+def _ahead(fault: PlannedFault, allowance: Allowance, now: int) -> Headers:
     return rate_headers(allowance.limit, 0, now + int(900 if fault.seconds is None else fault.seconds))
 
 
-def _behind(fault: Fault, allowance: Allowance, now: int) -> Headers:
+def _behind(fault: PlannedFault, allowance: Allowance, now: int) -> Headers:
     return rate_headers(allowance.limit, 0, now - int(60 if fault.seconds is None else fault.seconds))
 
 
-def _plainly(status: int, title: str) -> Answer:
+def _plainly(status: int, title: str) -> EmulatorAnswer:
     return as_json(problems.plain(status, title), status=status)
 
 
@@ -60,19 +60,19 @@ _LIMITED: dict[str, Limited] = {
     "rate_limit_past_reset": _limited(_behind, _TOO_MANY),
     "rate_limit_code_88": _limited(_ahead, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]}),
 }
-_PLAIN: dict[str, Answer] = {
+_PLAIN: dict[str, EmulatorAnswer] = {
     "server_500": _plainly(500, "Internal Server Error"),
     "server_502": _plainly(502, "Bad Gateway"),
     "server_503": _plainly(503, "Service Unavailable"),
     "server_504": _plainly(504, "Gateway Timeout"),
     "not_found": _plainly(404, "Not Found"),
-    "html": Answer(503, _PAGE, content_type=HTML),
-    "html_200": Answer(200, _PAGE, content_type=HTML),
-    "empty_body": Answer(503, b""),
+    "html": EmulatorAnswer(503, _PAGE, content_type=HTML),
+    "html_200": EmulatorAnswer(200, _PAGE, content_type=HTML),
+    "empty_body": EmulatorAnswer(503, b""),
     "list_body": as_json([{"message": "Internal error", "code": 131}], status=500),
     "list_200": as_json([]),
-    "reset": Answer(200, b"", delivery="reset"),
-    "hang": Answer(200, b"", delivery="hang", wait=_HANG_SECONDS),
+    "reset": EmulatorAnswer(200, b"", delivery="reset"),
+    "hang": EmulatorAnswer(200, b"", delivery="hang", wait=_HANG_SECONDS),
 }
 
 

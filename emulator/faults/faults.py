@@ -25,7 +25,7 @@ ENDPOINTS = (
 
 
 @dataclass(frozen=True)
-class Fault:
+class PlannedFault:
     """One planned fault.
 
     times: how often it strikes, None for ever. tag: with its #, any case, or None for any query.
@@ -56,13 +56,13 @@ class Fault:
 
 
 @dataclass
-class _Planned:
-    fault: Fault
+class _PlannedFault:
+    fault: PlannedFault
     struck: int = 0
     passed: int = 0
 
     @property
-    def spent(self) -> bool:
+    def is_spent(self) -> bool:
         return self.fault.times is not None and self.struck >= self.fault.times
 
 
@@ -71,33 +71,33 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._planned: list[_Planned] = []
+        self._planned: list[_PlannedFault] = []
 
-    def plan(self, *faults: Fault) -> None:
+    def plan(self, *faults: PlannedFault) -> None:
         """Add faults."""
         with self._lock:
-            self._planned += [_Planned(fault) for fault in faults]
+            self._planned += [_PlannedFault(fault) for fault in faults]
 
     def clear(self) -> None:
         """Drop every fault."""
         with self._lock:
             self._planned.clear()
 
-    def replace(self, *faults: Fault) -> None:
+    def replace(self, *faults: PlannedFault) -> None:
         """Drop every fault and plan these."""
         self.clear()
         self.plan(*faults)
 
-    def struck(self) -> list[tuple[Fault, int]]:
+    def struck(self) -> list[tuple[PlannedFault, int]]:
         """Return the faults and how often each has struck, spent ones too."""
         with self._lock:
             return [(planned.fault, planned.struck) for planned in self._planned]
 
-    def take(self, endpoint: str, tags: Collection[str], kinds: Collection[str]) -> Fault | None:
+    def take(self, endpoint: str, tags: Collection[str], kinds: Collection[str]) -> PlannedFault | None:
         """Return the first fault of these kinds that strikes this request, or None, and count it."""
         with self._lock:
             for planned in self._planned:
-                if planned.spent or planned.fault.kind not in kinds or not planned.fault.concerns(endpoint, tags):
+                if planned.is_spent or planned.fault.kind not in kinds or not planned.fault.concerns(endpoint, tags):
                     continue
                 if planned.passed >= planned.fault.after_pages:
                     planned.struck += 1

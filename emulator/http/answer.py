@@ -27,7 +27,7 @@ class Call(NamedTuple):
     host: str
 
 
-class Answer(NamedTuple):
+class EmulatorAnswer(NamedTuple):
     """A response. delivery: whole, cut (closes in mid-body), reset (TCP RST) or hang; wait: seconds before it.
 
     at_ms: its Date, milliseconds since 1970, the instant at which it was sold; None for that of sending.
@@ -50,6 +50,6 @@ class Problem(Exception):
         self.answer = as_json(body, status=status, headers=headers)
 
 
-def as_json(body: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def as_json(body: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> EmulatorAnswer:
     """Return a JSON answer in UTF-8."""
-    return Answer(status, json.dumps(body, ensure_ascii=False).encode(), headers)
+    return EmulatorAnswer(status, json.dumps(body, ensure_ascii=False).encode(), headers)

@@ -6,21 +6,21 @@ from emulator.billing.ledger import Ledger
 from emulator.clock import Clock
 from emulator.credits import Credits
 from emulator.endpoints.compliance import Compliance
-from emulator.endpoints.grammar import Malformed, parse
+from emulator.endpoints.grammar import MalformedQuery, parse
 from emulator.endpoints.jobs import Jobs
 from emulator.endpoints.query import hashtags
 from emulator.endpoints.selling import Selling
 from emulator.endpoints.storage import Storage
-from emulator.endpoints.usage import Usage
-from emulator.faults.blemishes import delivered
+from emulator.endpoints.usage import UsageEndpoint
+from emulator.faults.blemishes import deliver
 from emulator.faults.failures import failure
 from emulator.faults.faults import Faults
 from emulator.http import problems
-from emulator.http.answer import Answer, Call, Problem
+from emulator.http.answer import Call, EmulatorAnswer, Problem
 from emulator.http.credentials import Caller, bearer_token, caller
 from emulator.http.limits import Allowance, Limits
-from emulator.http.routes import Asked, Quota, Route, found
-from emulator.settings import Settings
+from emulator.http.routes import Quota, Route, RoutedCall, route_of
+from emulator.settings import EmulatorSettings
 from emulator.world.removals import Removals
 from emulator.world.world import World
 
@@ -28,7 +28,7 @@ from emulator.world.world import World
 class Api:
     """X's side. latency may be changed at any time, in seconds."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: EmulatorSettings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
         self.latency = settings.latency
@@ -37,7 +37,7 @@ class Api:
         self.ledger = Ledger()
         self.limits = Limits()
         self.faults = Faults()
-        self.usage = Usage(self.ledger, settings.billing_day)
+        self.usage = UsageEndpoint(self.ledger, settings.billing_day)
         self.credits = Credits(self.ledger, settings)
         self.jobs = Jobs(settings.compliance_seconds)
         self._routes = (
@@ -49,16 +49,16 @@ class Api:
             Route("POST", "/oauth2/token", "token", None, lambda asked: bearer_token(asked.call)),
         )
 
-    def answer(self, call: Call, now_ms: int) -> Answer:
+    def answer(self, call: Call, now_ms: int) -> EmulatorAnswer:
         """Return the answer to a call that comes at an instant and isn't one to the controls."""
         try:
-            route, item = found(self._routes, call)
+            route, item = route_of(self._routes, call)
             allowance = self._allowance(route, call, now_ms)
         except Problem as problem:
             return problem.answer
-        return self._answered(route, Asked(call, now_ms, None, item), allowance)
+        return self._answer(route, RoutedCall(call, now_ms, None, item), allowance)
 
-    def _answered(self, route: Route, asked: Asked, allowance: Allowance) -> Answer:
+    def _answer(self, route: Route, asked: RoutedCall, allowance: Allowance) -> EmulatorAnswer:
         fault = self.faults.take(route.endpoint, _tags(asked.call), route.kinds)
         replaced = failure(fault, allowance, asked.now_ms) if fault else None
         if replaced:
@@ -69,7 +69,7 @@ class Api:
         except Problem as problem:
             return problem.answer._replace(headers=headers)
         answer = answer._replace(headers=(*answer.headers, *headers))
-        return delivered(fault, answer) if fault else answer
+        return deliver(fault, answer) if fault else answer
 
     def _allowance(self, route: Route, call: Call, now_ms: int) -> Allowance:
         """Return what the caller may still do. Raises Problem 401, 403 or 429."""
@@ -99,5 +99,5 @@ def _tags(call: Call) -> tuple[str, ...]:
     """Return the tags that a call's query names, none if it has no good query."""
     try:
         return hashtags(parse(call.params.get("query", "")))
-    except Malformed:
+    except MalformedQuery:
         return ()

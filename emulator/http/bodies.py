@@ -19,13 +19,13 @@ def read(stream: BufferedIOBase, headers: Message, path: str) -> bytes:
     if headers.get("Transfer-Encoding", "").casefold() == "chunked":
         return _chunks(stream, longest)
     size = _size(headers.get("Content-Length", "0"), 10)
-    return _whole(stream, _bounded(size, longest))
+    return _whole(stream, _check_size(size, longest))
 
 
 def _chunks(stream: BufferedIOBase, longest: int) -> bytes:
     body = bytearray()
     while size := _size(stream.readline(100).decode("latin-1").partition(";")[0].strip(), 16):
-        body += _whole(stream, _bounded(len(body) + size, longest) - len(body))
+        body += _whole(stream, _check_size(len(body) + size, longest) - len(body))
         stream.readline(100)
     while stream.readline(1_000).strip():  # trailers
         pass
@@ -49,7 +49,7 @@ def _size(text: str, base: int) -> int:
     return size
 
 
-def _bounded(size: int, longest: int) -> int:
+def _check_size(size: int, longest: int) -> int:
     if size > longest:
         raise Problem(413, problems.plain(413, "Request Entity Too Large"))
     return size

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from emulator.http import problems
-from emulator.http.answer import Answer, Call, Problem, as_json
+from emulator.http.answer import Call, EmulatorAnswer, Problem, as_json
 
 _OAUTH1_PARTS = frozenset({"oauth_consumer_key", "oauth_token", "oauth_signature", "oauth_nonce", "oauth_timestamp"})
 _PART = re.compile(r'(oauth_\w+)="([^"]+)"')
@@ -34,7 +34,7 @@ def caller(call: Call) -> Caller:
     raise Problem(401, problems.plain(401, "Unauthorized"))
 
 
-def bearer_token(call: Call) -> Answer:
+def bearer_token(call: Call) -> EmulatorAnswer:
     """Mint an app's token from the consumer key and secret given by Basic authentication (RFC 6749, 4.4)."""
     scheme, _, rest = call.authorization.partition(" ")
     grant = parse_qs(call.body.decode("utf-8", "replace")).get("grant_type", [call.params.get("grant_type", "")])
@@ -53,7 +53,7 @@ def _is_pair(text: str) -> bool:
     return bool(key and colon and secret)
 
 
-def _refusal(status: int, code: int, message: str, label: str) -> Answer:
+def _refusal(status: int, code: int, message: str, label: str) -> EmulatorAnswer:
     return as_json({"errors": [{"code": code, "message": message, "label": label}]}, status=status)
 
 

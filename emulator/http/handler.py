@@ -14,7 +14,7 @@ from socketserver import BaseServer
 from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
-from emulator.http.answer import Answer, Call, Problem
+from emulator.http.answer import Call, EmulatorAnswer, Problem
 from emulator.http.bodies import read
 
 _LOCAL_NAME = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?", re.IGNORECASE)
@@ -24,7 +24,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Service(NamedTuple):
     """What a connection needs: pause sleeps, and returns true if the emulator stops meanwhile."""
 
-    answer: Callable[[Call], Answer]
+    answer: Callable[[Call], EmulatorAnswer]
     now_ms: Callable[[], int]
     pause: Callable[[float], bool]
 
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         """Write nothing: the emulator keeps its own record, and stderr belongs to who started it."""
 
     def _answer(self) -> None:
-        answer = self._answered()
+        answer = self._find_answer()
         if answer.wait and self._service.pause(answer.wait):
             self.close_connection = True
         elif answer.delivery == "reset":
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send(answer)
 
-    def _answered(self) -> Answer:
+    def _find_answer(self) -> EmulatorAnswer:
         try:
             return self._service.answer(self._call())
         except Problem as problem:  # what is left of the body would be read as the next request
@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
             host=self.headers.get("Host") or "{}:{}".format(*self.connection.getsockname()),
         )
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: EmulatorAnswer) -> None:
         head = "".join(f"{name}: {value}\r\n" for name, value in self._headers(answer))
         line = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
         body = b"" if self.command == "HEAD" else answer.body
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.wfile.write(f"{line}{head}\r\n".encode("latin-1") + body)
 
-    def _headers(self, answer: Answer) -> list[tuple[str, str]]:
+    def _headers(self, answer: EmulatorAnswer) -> list[tuple[str, str]]:
         return [
             ("Date", formatdate((self._service.now_ms() if answer.at_ms is None else answer.at_ms) / 1000, usegmt=True)),
             ("Content-Type", answer.content_type),

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from emulator.faults.faults import BLEMISHES, FAILURES, Fault
+from emulator.faults.faults import BLEMISHES, FAILURES, PlannedFault
 from emulator.http import problems
-from emulator.http.answer import Answer, Call, Problem
+from emulator.http.answer import Call, EmulatorAnswer, Problem
 
 
-class Asked(NamedTuple):
+class RoutedCall(NamedTuple):
     """A call that is to be answered. fault spoils the answer, None if nothing does; item: what the end of the
     path names, such as a job's id, else empty."""
 
     call: Call
     now_ms: int
-    fault: Fault | None
+    fault: PlannedFault | None
     item: str
 
 
@@ -41,7 +41,7 @@ class Route(NamedTuple):
     path: str
     endpoint: str
     quota: Quota | None
-    answer: Callable[[Asked], Answer]
+    answer: Callable[[RoutedCall], EmulatorAnswer]
     kinds: tuple[str, ...] = FAILURES + BLEMISHES
 
     @property
@@ -57,7 +57,7 @@ class Route(NamedTuple):
         return item if path.startswith(self.path) and item and "/" not in item else None
 
 
-def found(routes: tuple[Route, ...], call: Call) -> tuple[Route, str]:
+def route_of(routes: tuple[Route, ...], call: Call) -> tuple[Route, str]:
     """Return the route of a call and the item it names. Raises Problem 404 or 405."""
     fitting = [(route, item) for route in routes if (item := route.item(call.path)) is not None]
     if not fitting:

@@ -22,7 +22,7 @@ _DRIFT_EPOCH_MS = 1767225600000  # 2026-01-01, from which followers are reckoned
 _DAY_MS = 86_400_000
 
 
-class Author(NamedTuple):
+class InventedAuthor(NamedTuple):
     """A person. followers is their count at the start of 2026, growth the share gained in a year.
 
     absence: "suspended" or "missing" for those whom X no longer shows, else None.
@@ -84,11 +84,11 @@ class Authors:
         known = found < self.count and self.author(found).username.casefold() == who.casefold()
         return found if known else None
 
-    def _make(self, nth: int) -> Author:
+    def _make(self, nth: int) -> InventedAuthor:
         dice = Dice(f"{self._seed} author {nth}")
         username = self._username(nth, dice)
         followers = dice.heavy_tail(median=420, spread=1.15)
-        return Author(
+        return InventedAuthor(
             number=nth,
             id=_user_id(nth, dice),
             username=username,

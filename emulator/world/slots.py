@@ -28,7 +28,7 @@ _EDIT_MS = (10_000, 30 * 60_000)  # X's documentation: a post may be edited for 
 _VERSIONS = 5  # X's documentation: an edited post has at most five later versions
 
 
-class Slot(NamedTuple):
+class IdSlot(NamedTuple):
     """The tweets of a stretch of time, oldest first.
 
     chains: for the ids that are versions of an edited post, all ids of that post, oldest first.
@@ -39,7 +39,7 @@ class Slot(NamedTuple):
     chains: Mapping[int, tuple[int, ...]]
 
 
-class Stream:
+class SlotStream:
     """A flow of tweets, a function of its name, its volume and the time."""
 
     def __init__(self, name: str, combinations: Sequence[Combination], *, weekly: float, low_bit: int) -> None:
@@ -50,17 +50,17 @@ class Stream:
         self._low_bit = low_bit
         self.slot_ms = _slot_ms(weekly)
         most = int(_CACHED_TWEETS / (weekly * self.slot_ms / WEEK_MS + 1))
-        self.slot: Callable[[int], Slot] = lru_cache(min(most, 12_000))(self._make)
+        self.slot: Callable[[int], IdSlot] = lru_cache(min(most, 12_000))(self._make)
 
     def slot_of(self, post_id: int) -> int:
         """Return the number of the slot to which an id belongs."""
         return snowflake.milliseconds(post_id) // self.slot_ms
 
-    def _make(self, index: int) -> Slot:
+    def _make(self, index: int) -> IdSlot:
         chance = Random(f"{self.name} {index}")
         ids = self._ids(index, chance)
         kinds = array("H", chance.choices(range(len(self.tags)), cum_weights=self._weights, k=len(ids)))
-        return Slot(ids, kinds, _edit(ids, kinds, chance))
+        return IdSlot(ids, kinds, _edit(ids, kinds, chance))
 
     def _ids(self, index: int, chance: Random) -> array[int]:
         start = index * self.slot_ms

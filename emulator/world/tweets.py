@@ -14,7 +14,7 @@ from emulator.world.authors import Authors
 from emulator.world.dice import Dice
 from emulator.world.phrases import LANGUAGES
 from emulator.world.places import PLACES, Place
-from emulator.world.writing import Manner, Writing, written
+from emulator.world.writing import Manner, Writing, write_tweet
 
 _HOUR_MS = 3_600_000
 
@@ -49,7 +49,7 @@ class Traits(NamedTuple):
     quoted: int | None
 
 
-class Tweet(NamedTuple):
+class InventedTweet(NamedTuple):
     """A whole tweet; media are the keys of its pictures and videos, the counts those X calls public metrics."""
 
     post: Post
@@ -83,16 +83,16 @@ def traits(key: str, root: int, authors: Authors) -> Traits:
     )
 
 
-def tweet(key: str, post: Post, known: Traits, authors: Authors) -> Tweet:
+def tweet(key: str, post: Post, known: Traits, authors: Authors) -> InventedTweet:
     """Return the whole tweet."""
     mention = None if known.answered is None else authors.author(known.answered).username
     version = len(post.history) - 1
-    writing = written(key, Manner(known.lang, post.tags, mention, known.link, known.long, version))
+    writing = write_tweet(key, Manner(known.lang, post.tags, mention, known.link, known.long, version))
     dice = Dice(f"{key} metrics")
     reach = 20 + authors.author(known.author).followers / 6
     seen = min(dice.heavy_tail(median=reach, spread=0.9), 60_000_000)
     likes = int(seen * dice.share() ** 3 / 12)
-    return Tweet(
+    return InventedTweet(
         post=post,
         traits=known,
         writing=writing,

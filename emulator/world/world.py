@@ -18,8 +18,8 @@ from emulator.world import snowflake
 from emulator.world.authors import Authors
 from emulator.world.dice import Dice
 from emulator.world.removals import Removals
-from emulator.world.slots import Slot, Stream
-from emulator.world.tweets import Post, Traits, Tweet, media_keys, traits, tweet
+from emulator.world.slots import IdSlot, SlotStream
+from emulator.world.tweets import InventedTweet, Post, Traits, media_keys, traits, tweet
 from emulator.world.vocabulary import Combination, combinations, known_tags
 
 LATEST_MS = 30_000
@@ -29,7 +29,7 @@ _MOST_THIN = 256
 _CERTAINTY = {False: 0, None: 1, True: 2}
 
 
-class Span(NamedTuple):
+class WorldSpan(NamedTuple):
     """A stretch of ids, both ends exclusive, as seen at an instant (milliseconds since 1970)."""
 
     after: int
@@ -44,13 +44,13 @@ class World:
         self.seed = seed
         self._removals = removals
         self.authors = Authors(seed, tweets=tweets)
-        self._main = Stream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
-        self._thin: dict[str, Stream] = {}
-        self._verdicts = lru_cache(128)(self._judged)
+        self._main = SlotStream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
+        self._thin: dict[str, SlotStream] = {}
+        self._verdicts = lru_cache(128)(self._evaluate)
         self.traits: Callable[[int], Traits] = lru_cache(4_096)(self._traits)
-        self.tweet: Callable[[Post], Tweet] = lru_cache(2_048)(self._tweet)
+        self.tweet: Callable[[Post], InventedTweet] = lru_cache(2_048)(self._tweet)
 
-    def posts(self, query: Node, span: Span) -> Iterator[Post]:
+    def posts(self, query: Node, span: WorldSpan) -> Iterator[Post]:
         """Yield the posts that a search finds, newest first."""
         thin = [tag for tag in hashtags(query) if tag not in known_tags()]
         streams = [self._main, *map(self._thin_stream, thin)]
@@ -67,7 +67,7 @@ class World:
         """Return whether a query is true of a post."""
         return bool(judge(query, partial(self._test, post)))
 
-    def _of_stream(self, stream: Stream, query: Node, span: Span) -> Iterator[Post]:
+    def _of_stream(self, stream: SlotStream, query: Node, span: WorldSpan) -> Iterator[Post]:
         verdicts = self._verdicts(stream, query)
         after = max(span.after, snowflake.first_id(_BEGINNING_MS) - 1)
         before = min(span.before, snowflake.first_id(span.as_of_ms + 1))
@@ -76,11 +76,11 @@ class World:
             first, end = bisect_left(slot.ids, after + 1), bisect_left(slot.ids, before)
             for at in range(end - 1, first - 1, -1):
                 if verdict := verdicts[slot.kinds[at]]:
-                    post = self._seen(slot, slot.ids[at], stream.tags[slot.kinds[at]], span.as_of_ms)
+                    post = self._visible_post(slot, slot.ids[at], stream.tags[slot.kinds[at]], span.as_of_ms)
                     if post is not None and (verdict == 2 or self.holds(query, post)):
                         yield post
 
-    def _seen(self, slot: Slot, post_id: int, tags: tuple[str, ...], as_of_ms: int) -> Post | None:
+    def _visible_post(self, slot: IdSlot, post_id: int, tags: tuple[str, ...], as_of_ms: int) -> Post | None:
         """Return a post if search shows it: it is searchable by now and no later version is."""
         late = snowflake.milliseconds(post_id) > as_of_ms - LATEST_MS and self.searchable_ms(post_id) > as_of_ms
         if late:
@@ -105,16 +105,16 @@ class World:
                 return chain
         return (post_id,)
 
-    def _judged(self, stream: Stream, query: Node) -> bytes:
+    def _evaluate(self, stream: SlotStream, query: Node) -> bytes:
         """Return for each combination of tags: 0 the query is false, 1 it depends, 2 it is true."""
         return bytes(_CERTAINTY[judge(query, partial(_tag_test, tags))] for tags in stream.tags)
 
-    def _thin_stream(self, tag: str) -> Stream:
+    def _thin_stream(self, tag: str) -> SlotStream:
         """Return the tweets of a tag outside the vocabulary: some 5 to 60 a week."""
         weekly = 5 + Dice(f"{self.seed} volume {tag}").roll(56)
         stream = self._thin.get(tag)
         if stream is None:
-            stream = Stream(f"{self.seed} #{tag}", [Combination((tag,), 1)], weekly=weekly, low_bit=1)
+            stream = SlotStream(f"{self.seed} #{tag}", [Combination((tag,), 1)], weekly=weekly, low_bit=1)
             self._thin[tag] = stream
             for oldest in tuple(self._thin)[:-_MOST_THIN]:
                 self._thin.pop(oldest, None)
@@ -123,10 +123,10 @@ class World:
     def _traits(self, root: int) -> Traits:
         return traits(f"{self.seed} {root}", root, self.authors)
 
-    def _tweet(self, post: Post) -> Tweet:
-        return tweet(f"{self.seed} {post.root}", post, self._shown(post), self.authors)
+    def _tweet(self, post: Post) -> InventedTweet:
+        return tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
 
-    def _shown(self, post: Post) -> Traits:
+    def _traits_of(self, post: Post) -> Traits:
         known = self.traits(post.root)
         return known._replace(place=None) if post.scrubbed else known
 
@@ -135,7 +135,7 @@ class World:
             return term.value in post.tags
         if term.operator in ("phrase", "mention"):
             return self._says(term, post)
-        return self._has_trait(term, self._shown(post), post)
+        return self._has_trait(term, self._traits_of(post), post)
 
     def _says(self, term: Term, post: Post) -> bool:
         full = self.tweet(post).writing.full

@@ -17,7 +17,7 @@ _MENTION = re.compile(r"@([A-Za-z0-9_]{1,15})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """A stretch of a text: start inclusive, end exclusive, in code points of the text as sent."""
 
     start: int
@@ -49,10 +49,10 @@ class Manner(NamedTuple):
     version: int
 
 
-def written(key: str, manner: Manner) -> Writing:
+def write_tweet(key: str, manner: Manner) -> Writing:
     """Return the writing that belongs to a key; the key is the first version's id."""
     dice = Dice(f"{key} text")
-    tags = tuple(_spelled(tag, dice) for tag in manner.tags)
+    tags = tuple(_spell(tag, dice) for tag in manner.tags)
     parts = _sentences(manner, dice)
     if dice.roll(3) == 0 or manner.lang == "und":
         parts.append(" ".join(dice.pick(EMOJI) for _ in range(1 + dice.roll(2))))
@@ -63,7 +63,7 @@ def written(key: str, manner: Manner) -> Writing:
     if manner.link or manner.lang == "qme":
         parts.append(link(f"{key} link"))
     body = " ".join(part for part in ((f"@{manner.mention}" if manner.mention else ""), *parts) if part)
-    return _cut(key, body, tags)
+    return _shorten(key, body, tags)
 
 
 def link(key: str) -> str:
@@ -75,29 +75,29 @@ def link(key: str) -> str:
     return f"https://t.co/{letters}"
 
 
-def hashtag_spans(text: str, tags: Sequence[str]) -> list[Span]:
+def hashtag_spans(text: str, tags: Sequence[str]) -> list[TextSpan]:
     """Return where the tags stand in a text, in order; tags that a cut took away are left out."""
-    spans: list[Span] = []
+    spans: list[TextSpan] = []
     at = 0
     for tag in tags:
         start = text.find(f"#{tag}", at)
         if start >= 0:
             at = start + len(tag) + 1
-            spans.append(Span(start, at, tag))
+            spans.append(TextSpan(start, at, tag))
     return spans
 
 
-def link_spans(text: str) -> list[Span]:
+def link_spans(text: str) -> list[TextSpan]:
     """Return where the shortened links stand."""
-    return [Span(found.start(), found.end(), found[0]) for found in _LINK.finditer(text)]
+    return [TextSpan(found.start(), found.end(), found[0]) for found in _LINK.finditer(text)]
 
 
-def mention_spans(text: str) -> list[Span]:
+def mention_spans(text: str) -> list[TextSpan]:
     """Return where usernames are mentioned; the value has no @."""
-    return [Span(found.start(), found.end(), found[1]) for found in _MENTION.finditer(text)]
+    return [TextSpan(found.start(), found.end(), found[1]) for found in _MENTION.finditer(text)]
 
 
-def _cut(key: str, body: str, tags: tuple[str, ...]) -> Writing:
+def _shorten(key: str, body: str, tags: tuple[str, ...]) -> Writing:
     if len(body) <= LONGEST_TEXT:
         return Writing(body, None, tags)
     tail = f"… {link(f'{key} more')}"
@@ -112,7 +112,7 @@ def _sentences(manner: Manner, dice: Dice) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _spelled(tag: str, dice: Dice) -> str:
+def _spell(tag: str, dice: Dice) -> str:
     style = dice.roll(12)
     return spelling(tag) if style > 6 else tag.upper() if style == 0 else tag
 

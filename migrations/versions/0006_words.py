@@ -7,7 +7,7 @@ words which were found before and are separated by spaces go in as they are.
 import sqlalchemy as sa
 from alembic import op
 
-from text.words import RULES, indexed
+from text.words import RULES, index_words
 
 revision = "0006"
 down_revision = "0005"
@@ -34,6 +34,6 @@ def _fill(connection: sa.Connection) -> None:
     after = -1
     batch = "SELECT id, text FROM tweets WHERE id > ? ORDER BY id LIMIT ?"
     while rows := connection.exec_driver_sql(batch, (after, BATCH)).all():
-        words = [(row.id, " ".join(indexed(row.text))) for row in rows]
+        words = [(row.id, " ".join(index_words(row.text))) for row in rows]
         connection.exec_driver_sql("INSERT INTO tweet_words (rowid, words) VALUES (?, ?)", words)
         after = rows[-1].id

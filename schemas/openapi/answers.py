@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.shapes.parts import Schema, Shape
+from schemas.shapes.parts import NamedSchema, Schema
 
-Given = Schema | Shape
+Given = Schema | NamedSchema
 
 
-class Answer(NamedTuple):
+class DocumentedAnswer(NamedTuple):
     """An answer: its status, when it is given, its body's shape (None for an empty one or a problem), and its own headers."""
 
     status: int
     meaning: str
-    shape: Given | None = None
+    schema: Given | None = None
     headers: tuple[str, ...] = ()
 
 
-class Body(NamedTuple):
+class DocumentedBody(NamedTuple):
     """A body that may be sent, in words, its shape, and an example that is accepted."""
 
     meaning: str
-    shape: Given
+    schema: Given
     example: Mapping[str, Any]
 
 
-Answers = Mapping[str, Sequence[Answer]]
+Answers = Mapping[str, Sequence[DocumentedAnswer]]
 
 
-def answered(**methods: Sequence[Answer]) -> Answers:
+def answers(**methods: Sequence[DocumentedAnswer]) -> Answers:
     """Return the answers of each method of a resource."""
     return methods
 
 
-def reads(shape: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[Answer, ...]:
+def reads(shape: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[DocumentedAnswer, ...]:
     """Return the answers of a read: the body with its ETag, or that it has not changed."""
     return (
-        Answer(200, meaning, shape, ("ETag", *headers)),
-        Answer(304, "It has not changed since the answer whose ETag If-None-Match names", None, ("ETag",)),
+        DocumentedAnswer(200, meaning, shape, ("ETag", *headers)),
+        DocumentedAnswer(304, "It has not changed since the answer whose ETag If-None-Match names", None, ("ETag",)),
     )
 
 

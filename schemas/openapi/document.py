@@ -7,8 +7,8 @@ from typing import Any
 
 from schemas.openapi import errors
 from schemas.openapi.headers import HEADERS
-from schemas.openapi.operations import Operation, described, problem
-from schemas.shapes.parts import Shape
+from schemas.openapi.operations import Operation, operation_object, problem
+from schemas.shapes.parts import NamedSchema
 
 OPENAPI = "3.1.0"
 TITLE = "Hashtag monitor"
@@ -27,7 +27,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         nouns[operation.noun] = operation.about
-        paths.setdefault(operation.path, {})[operation.method] = _referring(described(operation), shapes)
+        paths.setdefault(operation.path, {})[operation.method] = _referring(operation_object(operation), shapes)
     shared = {name: _referring(problem(answer), shapes) for name, answer in errors.ALL.items()}
     return {
         "openapi": OPENAPI,
@@ -46,7 +46,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
 
 def _referring(value: Any, shapes: dict[str, Any]) -> Any:
     """Return a value with each shape in it replaced by a reference, and put the shapes' schemas into `shapes`."""
-    if isinstance(value, Shape):
+    if isinstance(value, NamedSchema):
         if value.name not in shapes:
             shapes[value.name] = None  # a shape may contain itself
             shapes[value.name] = _referring(value.schema, shapes)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from schemas.openapi.answers import Answer
+from schemas.openapi.answers import DocumentedAnswer
 
 COMMON = {
-    "BadRequest": Answer(400, "An unknown parameter, a value that is not accepted, or an unexpected body: `errors` names each"),
-    "Forbidden": Answer(403, "The token may not do this, or a page of another site has asked for it"),
-    "NotAcceptable": Answer(406, "None of the media types that the header Accept names is given"),
-    "TooSlow": Answer(408, "The request took too long to come whole"),
-    "TooLarge": Answer(413, "The body is too large"),
-    "LongUrl": Answer(414, "The query string is too long"),
-    "UnknownHost": Answer(421, "The header Host names none of the service's names"),
-    "LongHeaders": Answer(431, "The headers are too long"),
-    "Unexpected": Answer(500, "An error that nobody expected; the log has it"),
-    "Unavailable": Answer(503, "The database is busy, full or away, or X can't be asked", headers=("Retry-After",)),
+    "BadRequest": DocumentedAnswer(
+        400, "An unknown parameter, a value that is not accepted, or an unexpected body: `errors` names each"
+    ),
+    "Forbidden": DocumentedAnswer(403, "The token may not do this, or a page of another site has asked for it"),
+    "NotAcceptable": DocumentedAnswer(406, "None of the media types that the header Accept names is given"),
+    "TooSlow": DocumentedAnswer(408, "The request took too long to come whole"),
+    "TooLarge": DocumentedAnswer(413, "The body is too large"),
+    "LongUrl": DocumentedAnswer(414, "The query string is too long"),
+    "UnknownHost": DocumentedAnswer(421, "The header Host names none of the service's names"),
+    "LongHeaders": DocumentedAnswer(431, "The headers are too long"),
+    "Unexpected": DocumentedAnswer(500, "An error that nobody expected; the log has it"),
+    "Unavailable": DocumentedAnswer(503, "The database is busy, full or away, or X can't be asked", headers=("Retry-After",)),
 }
-GUARDED = {"Unauthorized": Answer(401, "No token, or a wrong one", headers=("WWW-Authenticate",))}
-MISSING = {"NotFound": Answer(404, "There is nothing at this path")}
+GUARDED = {"Unauthorized": DocumentedAnswer(401, "No token, or a wrong one", headers=("WWW-Authenticate",))}
+MISSING = {"NotFound": DocumentedAnswer(404, "There is nothing at this path")}
 ALL = COMMON | GUARDED | MISSING

@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 
 from schemas import parameters
 from schemas.openapi import values
-from schemas.shapes.parts import Schema, Shape
+from schemas.shapes.parts import NamedSchema, Schema
 from schemas.sheets import COLUMNS
 
 
@@ -21,12 +21,12 @@ class Undescribed(TypeError):
     """Something that a request or an answer can have and that nothing describes."""
 
 
-def schema_of(field: fields.Field[Any]) -> Schema | Shape:
+def schema_of(field: fields.Field[Any]) -> Schema | NamedSchema:
     """Return what a field accepts; raises Undescribed for a kind of field that isn't known here."""
     if type(field) not in _KNOWN:
         raise Undescribed(f"{field.name}: nothing says what a {type(field).__name__} accepts")
     schema = _KNOWN[type(field)](field)
-    return schema if isinstance(schema, Shape) else {**schema, **_narrowed(field)}
+    return schema if isinstance(schema, NamedSchema) else {**schema, **_constraints(field)}
 
 
 def opaque(field: fields.Field[Any]) -> bool:
@@ -34,7 +34,7 @@ def opaque(field: fields.Field[Any]) -> bool:
     return isinstance(field, parameters.Cursor)
 
 
-def _narrowed(field: fields.Field[Any]) -> dict[str, Any]:
+def _constraints(field: fields.Field[Any]) -> dict[str, Any]:
     """Return what the field's validators ask for."""
     found: dict[str, Any] = {}
     for rule in field.validators:
@@ -54,9 +54,9 @@ def _list(field: Any) -> Schema:
     return {"type": "array", "items": schema_of(field.inner), "minItems": 1}
 
 
-def _zone(_field: Any) -> Shape:
+def _zone(_field: Any) -> NamedSchema:
     zones = sorted(available_timezones() - parameters.NO_ZONES)
-    return Shape("TimeZone", {"type": "string", "description": "A time zone of the IANA database", "enum": zones})
+    return NamedSchema("TimeZone", {"type": "string", "description": "A time zone of the IANA database", "enum": zones})
 
 
 _FILTERS: dict[str, Schema] = {
@@ -69,8 +69,8 @@ _FILTERS: dict[str, Schema] = {
     "tag": values.HASHTAG,
     "until": values.INSTANT,
 }
-_KNOWN: dict[type, Callable[[Any], Schema | Shape]] = {
-    parameters.Bucket: lambda field: {"type": "string", "enum": list(getattr(field, "_names", parameters.BUCKETS))},
+_KNOWN: dict[type, Callable[[Any], Schema | NamedSchema]] = {
+    parameters.BucketField: lambda field: {"type": "string", "enum": list(getattr(field, "_names", parameters.BUCKETS))},
     parameters.Cursor: lambda _field: {"type": "string", "minLength": 1},
     parameters.Filter: _filter,
     parameters.Fields: lambda _field: {"type": "array", "items": {"type": "string", "enum": list(COLUMNS)}, "minItems": 1},

@@ -33,7 +33,7 @@ QUERY = {
     "tz": Meaning("The time zone in which hours and days begin", "America/Sao_Paulo"),
     "until": Meaning(_CREATED.format("before"), "2025-12-31T06:00:00Z"),
 }
-PLACES = {
+PATH_PARAMETERS = {
     "collection_id": Meaning("The id of a collection", 1),
     "tag": Meaning("A hashtag in any case, its # optional", "devops"),
     "tweet_id": Meaning("The id of any version of a tweet", "2006008519143937502"),

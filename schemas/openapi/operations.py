@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from marshmallow import Schema as Arguments
 
 from schemas.openapi import errors, parameters
-from schemas.openapi.answers import Answer, Body
+from schemas.openapi.answers import DocumentedAnswer, DocumentedBody
 from schemas.openapi.fields import Undescribed
 from schemas.problems import MEDIA_TYPE
 from schemas.shapes.parts import Schema
@@ -20,9 +20,8 @@ JSON = "application/json"
 class Operation(NamedTuple):
     """What the resource of a route declares of one of its methods.
 
-    `places` are the parameters of the path, with the bounds of those that are numbers; `gives` are the media types of its
-    answers; `about` is what is found under the noun; `security` are the ways to be let in, as OpenAPI has them, none of
-    them where everybody is.
+    `path_parameters` have bounds where they are numbers; `gives` are the media types of its answers; `about` describes the
+    noun; `security` are the accepted ways to authenticate, as OpenAPI has them, none where everybody may ask.
     """
 
     path: str
@@ -32,62 +31,64 @@ class Operation(NamedTuple):
     about: str
     words: str
     more: str
-    places: Mapping[str, Schema | None]
+    path_parameters: Mapping[str, Schema | None]
     arguments: type[Arguments]
     gives: Sequence[str]
-    answers: Sequence[Answer]
-    body: Body | None
+    answers: Sequence[DocumentedAnswer]
+    body: DocumentedBody | None
     security: Sequence[Mapping[str, Sequence[str]]]
 
 
-def described(operation: Operation) -> dict[str, Any]:
+def operation_object(operation: Operation) -> dict[str, Any]:
     """Return an operation as OpenAPI has it, with shapes in it; raises Undescribed."""
     if not operation.answers or not operation.words:
         raise Undescribed(f"{operation.method} {operation.path}: nothing says what it answers, or what it is for")
-    places = [parameters.place(name, bounds) for name, bounds in operation.places.items()]
+    path_parameters = [parameters.path_parameter(name, bounds) for name, bounds in operation.path_parameters.items()]
     shown: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.words,
         "description": operation.more,
         "tags": [operation.noun],
-        "parameters": places + parameters.query(operation.arguments),
+        "parameters": path_parameters + parameters.query(operation.arguments),
         "responses": {str(answer.status): _response(operation, answer) for answer in _answers(operation)},
         "security": list(operation.security),
     }
-    if parameters.cross_checked(operation.arguments):
+    if parameters.is_cross_checked(operation.arguments):
         shown["x-cross-checked"] = True
     return shown | ({"requestBody": _body(operation.body)} if operation.body else {})
 
 
-def problem(answer: Answer) -> dict[str, Any]:
+def problem(answer: DocumentedAnswer) -> dict[str, Any]:
     """Return an error as OpenAPI has it."""
     return {**_plain(answer), "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
-def _answers(operation: Operation) -> list[Answer]:
+def _answers(operation: Operation) -> list[DocumentedAnswer]:
     """Return all answers by status; the resource's own words replace the common ones."""
-    common = errors.COMMON | (errors.GUARDED if operation.security else {}) | (errors.MISSING if operation.places else {})
+    common = (
+        errors.COMMON | (errors.GUARDED if operation.security else {}) | (errors.MISSING if operation.path_parameters else {})
+    )
     found = {answer.status: answer for answer in (*common.values(), *operation.answers)}
     return [found[status] for status in sorted(found)]
 
 
-def _response(operation: Operation, answer: Answer) -> dict[str, Any]:
+def _response(operation: Operation, answer: DocumentedAnswer) -> dict[str, Any]:
     if answer.status >= 400:
         name = next((name for name, known in errors.ALL.items() if known == answer), None)
         return {"$ref": f"#/components/responses/{name}"} if name else problem(answer)
-    if answer.shape is None:
+    if answer.schema is None:
         return _plain(answer)
     return {
         **_plain(answer),
-        "content": {kind: {"schema": answer.shape if kind == JSON else PLAIN} for kind in operation.gives},
+        "content": {kind: {"schema": answer.schema if kind == JSON else PLAIN} for kind in operation.gives},
     }
 
 
-def _plain(answer: Answer) -> dict[str, Any]:
+def _plain(answer: DocumentedAnswer) -> dict[str, Any]:
     names = sorted((*answer.headers, "X-Request-Id"))
     return {"description": answer.meaning, "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
 
 
-def _body(body: Body) -> dict[str, Any]:
-    content = {JSON: {"schema": body.shape, "example": dict(body.example)}}
+def _body(body: DocumentedBody) -> dict[str, Any]:
+    content = {JSON: {"schema": body.schema, "example": dict(body.example)}}
     return {"description": body.meaning, "required": False, "content": content}

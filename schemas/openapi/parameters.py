@@ -11,8 +11,8 @@ from marshmallow import fields
 from schemas.filters import PARAMETERS
 from schemas.openapi import values
 from schemas.openapi.fields import Undescribed, opaque, schema_of
-from schemas.openapi.meanings import PLACES, QUERY, Meaning
-from schemas.shapes.parts import Schema, Shape
+from schemas.openapi.meanings import PATH_PARAMETERS, QUERY, Meaning
+from schemas.shapes.parts import NamedSchema, Schema
 
 IN_PATHS: Mapping[str, Schema] = {"tag": values.HASHTAG, "tweet_id": values.TWEET_ID, "username": values.USERNAME}
 
@@ -23,22 +23,22 @@ def query(arguments: type[Arguments]) -> list[dict[str, Any]]:
     return [_parameter(name, field) for name, field in sorted(named.items())]
 
 
-def cross_checked(arguments: type[Arguments]) -> bool:
+def is_cross_checked(arguments: type[Arguments]) -> bool:
     """Tell whether values that are right by themselves may be refused together."""
     return bool(arguments._hooks.get("validates_schema"))
 
 
-def place(name: str, bounds: Schema | None) -> dict[str, Any]:
+def path_parameter(name: str, bounds: Schema | None) -> dict[str, Any]:
     """Return a parameter of the path: a whole number within bounds, or a text of a known kind; raises Undescribed."""
-    if name not in PLACES or (bounds is None and name not in IN_PATHS):
+    if name not in PATH_PARAMETERS or (bounds is None and name not in IN_PATHS):
         raise Undescribed(f"{name}: nothing says what this part of a path is")
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": PLACES[name].words,
+        "description": PATH_PARAMETERS[name].words,
         "schema": bounds or IN_PATHS[name],
-        "example": PLACES[name].example,
+        "example": PATH_PARAMETERS[name].example,
     }
 
 
@@ -51,7 +51,7 @@ def _parameter(name: str, field: fields.Field[Any]) -> dict[str, Any]:
         "description": meaning.words,
         "schema": schema,
     }
-    if not isinstance(schema, Shape) and schema.get("type") == "array":
+    if not isinstance(schema, NamedSchema) and schema.get("type") == "array":
         shown |= {"style": "form", "explode": isinstance(field, fields.List)}  # repeated, or one value with commas
     return shown | ({"x-opaque": True} if opaque(field) else {"example": _example(meaning, field)})
 

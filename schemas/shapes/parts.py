@@ -8,45 +8,45 @@ from typing import Any, NamedTuple
 Schema = Mapping[str, Any]
 
 
-class Shape(NamedTuple):
+class NamedSchema(NamedTuple):
     """A schema with a name, under which clients know it."""
 
     name: str
     schema: Schema
 
 
-def record(name: str, meaning: str, keys: Mapping[str, Schema | Shape], *, optional: Sequence[str] = ()) -> Shape:
+def record(name: str, meaning: str, keys: Mapping[str, Schema | NamedSchema], *, optional: Sequence[str] = ()) -> NamedSchema:
     """Return the shape of an object that has these keys, all of them but the optional ones."""
     required = [key for key in keys if key not in optional]
-    return Shape(name, {"type": "object", "description": meaning, "required": required, "properties": dict(keys)})
+    return NamedSchema(name, {"type": "object", "description": meaning, "required": required, "properties": dict(keys)})
 
 
-def many(item: Schema | Shape, meaning: str = "") -> Schema:
+def many(item: Schema | NamedSchema, meaning: str = "") -> Schema:
     """Return the schema of a list."""
-    return {"type": "array", "items": item, **_described(meaning)}
+    return {"type": "array", "items": item, **_with_description(meaning)}
 
 
-def nullable(schema: Schema | Shape, meaning: str = "") -> Schema:
+def nullable(schema: Schema | NamedSchema, meaning: str = "") -> Schema:
     """Return the schema of what may be null as well."""
-    if isinstance(schema, Shape) or "type" not in schema:
-        return {"anyOf": [schema, {"type": "null"}], **_described(meaning)}
-    return {**schema, "type": [schema["type"], "null"], **_described(meaning)}
+    if isinstance(schema, NamedSchema) or "type" not in schema:
+        return {"anyOf": [schema, {"type": "null"}], **_with_description(meaning)}
+    return {**schema, "type": [schema["type"], "null"], **_with_description(meaning)}
 
 
 def text(meaning: str, **more: Any) -> Schema:
-    return {"type": "string", **more, **_described(meaning)}
+    return {"type": "string", **more, **_with_description(meaning)}
 
 
 def count(meaning: str = "") -> Schema:
-    return {"type": "integer", "minimum": 0, **_described(meaning)}
+    return {"type": "integer", "minimum": 0, **_with_description(meaning)}
 
 
 def number(meaning: str, **more: Any) -> Schema:
-    return {"type": "number", **more, **_described(meaning)}
+    return {"type": "number", **more, **_with_description(meaning)}
 
 
 def flag(meaning: str) -> Schema:
-    return {"type": "boolean", **_described(meaning)}
+    return {"type": "boolean", **_with_description(meaning)}
 
 
 def time(meaning: str) -> Schema:
@@ -70,5 +70,5 @@ def word(meaning: str, *words: str) -> Schema:
     return text(meaning, enum=list(words))
 
 
-def _described(meaning: str) -> Schema:
+def _with_description(meaning: str) -> Schema:
     return {"description": meaning} if meaning else {}

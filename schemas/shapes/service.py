@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.shapes.collections import COLLECTION, STATE
-from schemas.shapes.parts import Schema, Shape, count, day, flag, many, nullable, number, record, text, time, word
+from schemas.shapes.parts import NamedSchema, Schema, count, day, flag, many, nullable, number, record, text, time, word
 
 SPENT = {
     "posts": count("Tweets"),
@@ -66,7 +66,7 @@ SPEND = record(
 )
 
 ALIVE = record("Alive", "The process answers.", {"status": word("That it does", "alive")})
-CHORE = record(
+JOB = record(
     "Chore",
     "How a chore went last.",
     {
@@ -100,7 +100,7 @@ READY = record(
         "tweets": {"enum": ["real", "invented", None], "description": "What the stored tweets are; null where there are none"},
         "last_collection": nullable(LATEST),
         "schedule": nullable(SCHEDULE),
-        "chores": {"type": "object", "additionalProperties": CHORE},
+        "chores": {"type": "object", "additionalProperties": JOB},
         "refused_by_x": nullable(many({"type": "string"}), "Why X refuses everything; null where it does not"),
     },
 )
@@ -128,5 +128,7 @@ PROBLEM = record(
     },
     optional=["errors", "collection"],
 )
-DOCUMENT = Shape("Document", {"type": "object", "description": "This document.", "required": ["openapi", "info", "paths"]})
+DOCUMENT = NamedSchema(
+    "Document", {"type": "object", "description": "This document.", "required": ["openapi", "info", "paths"]}
+)
 PLAIN: Schema = {"type": "string"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.runs.terms import EXCLUSIONS, MOST_LANGUAGES
 from schemas.openapi.values import LANGUAGE
 from schemas.shapes.collections import GAP
-from schemas.shapes.parts import Shape, count, flag, many, nullable, number, record, text, time, word
+from schemas.shapes.parts import NamedSchema, count, flag, many, nullable, number, record, text, time, word
 from schemas.shapes.tweets import HASHTAG
 from schemas.terms import LEAST_NUMBER, MOST_NUMBER
 
@@ -13,12 +13,12 @@ COVERAGE = nullable(number("Stored by counted, of the hours that X was asked to 
 NUMBER = {"type": "integer", "minimum": LEAST_NUMBER, "maximum": MOST_NUMBER}
 LANGUAGES = many({**LANGUAGE}, "Languages, any of them")
 EXCLUDED = many(word("A kind of tweets", *sorted(EXCLUSIONS)), "Kinds of tweets that are left out")
-TERMS = record(
+RULES = record(
     "Terms",
     "What a tag asks X for.",
     {"lang": LANGUAGES, "exclude": EXCLUDED, "tw_number": nullable(NUMBER, "The most tweets a collection; null is TW_NUMBER")},
 )
-NEW_TERMS = Shape(
+NEW_RULES = NamedSchema(
     "NewTerms",
     {
         "type": "object",
@@ -50,7 +50,7 @@ TRACKED_TAG = record(
         "last_collection": nullable(LAST),
         "gaps": many(GAP),
         "coverage": COVERAGE,
-        "terms": TERMS,
+        "terms": RULES,
     },
 )
 TAGS = record("Tags", "The tracked tags, by name.", {"tags": many(TRACKED_TAG)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.shapes.parts import Schema, Shape, count, flag, identifier, many, nullable, number, record, text, time
+from schemas.shapes.parts import NamedSchema, Schema, count, flag, identifier, many, nullable, number, record, text, time
 
 HASHTAG = text("A hashtag with its #, in the spelling first given", pattern="^#", examples=["#devops"])
 LANG = nullable(text("The language, as X tells it", examples=["en"]))
@@ -87,7 +87,7 @@ RELATED = record(
         )
     },
 )
-STRETCH = record(
+PERIOD = record(
     "Stretch",
     "A stretch of time.",
     {
@@ -98,11 +98,11 @@ STRETCH = record(
         "partial": flag("Whether it is not over, or not in the period as a whole"),
     },
 )
-TIMELINE: Shape = record(
+TIMELINE: NamedSchema = record(
     "Timeline",
     "Tweets over time; stretches without tweets are there as well.",
     {
-        "timeline": many(STRETCH),
+        "timeline": many(PERIOD),
         "timezone": text("The time zone in which days begin", examples=["UTC"]),
         "complete": flag("Whether no gap of a collection overlaps the period"),
     },

@@ -20,7 +20,7 @@ from flask import Flask
 from tqdm import tqdm
 
 from app import create_app
-from collector.runs.collector import Collector, Started
+from collector.runs.collector import Collector, RunningCollection
 from emulator import Emulator
 from settings import load
 from tests.fixtures import databases
@@ -61,7 +61,7 @@ class Program:
 
     def run(self, *arguments: str | Path) -> Ended:
         """Run a command in this process, whose objects it leaves to the garbage collector as they are."""
-        with patch("cli.tweets._program_kept", nullcontext):
+        with patch("cli.tweets._freeze_garbage_collector", nullcontext):
             result = self.app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -160,7 +160,7 @@ def archive(tmp_path: Path) -> Archive:
 
 
 @contextmanager
-def paused(collector: Collector) -> Iterator[Started]:
+def paused(collector: Collector) -> Iterator[RunningCollection]:
     """Let a collection stand still once it has stored a page until the block ends, and then go on to its end."""
     stored, go_on = Event(), Event()
 

@@ -19,7 +19,7 @@ from collector.tweets.deletions import bury
 from emulator import Emulator
 from queries.lists import batches
 from schemas import rows
-from schemas.forms import FORMS, Form
+from schemas.forms import LIST_FORMATS, ListFormat
 from tests.cli.conftest import MakeProgram, Program, contents
 from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
 
@@ -50,7 +50,7 @@ def test_csv_has_a_header_and_a_line_for_each_tweet(filled: Program, tmp_path: P
 
 
 def test_an_empty_database_gives_an_empty_export(program: Program) -> None:
-    for form in (*FORMS, exports.TWARC):
+    for form in (*LIST_FORMATS, exports.TWARC):
         code, out, err = program.run("tweets", "export", "--format", form)
         assert (code, len(out), err) == (0, 1 if form in ("json", "csv") else 0, [])
 
@@ -105,7 +105,7 @@ def test_a_file_that_exists_stays_as_it_is_and_a_folder_that_is_missing_is_said(
 
 
 def write_with(monkeypatch: pytest.MonkeyPatch, writer: Any) -> None:
-    monkeypatch.setitem(cast(dict[str, Form], FORMS), "ndjson", FORMS["ndjson"]._replace(writer=writer))
+    monkeypatch.setitem(cast(dict[str, ListFormat], LIST_FORMATS), "ndjson", LIST_FORMATS["ndjson"]._replace(writer=writer))
 
 
 def test_a_file_that_appears_meanwhile_stays_as_it_is(filled: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

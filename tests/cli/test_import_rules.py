@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from collector import imports
-from collector.payloads import unpacked
+from collector.payloads import unpack
 from collector.tweets.deletions import bury, bury_author
 from emulator import Emulator
 from models import Author, AuthorPayload
@@ -143,7 +143,7 @@ def test_an_author_whose_observations_wait_is_shown_as_observed_last(
         assert row["observed"] == f"2026-05-01T{newest}:00:00Z"
     with program.collector.database.reading() as session:
         payload = session.scalars(select(AuthorPayload.body).where(AuthorPayload.author_id == 7001)).one()
-    assert unpacked(payload)["username"] == f"ada_{newest}"
+    assert unpack(payload)["username"] == f"ada_{newest}"
     assert program.run("database", "verify").code == 0
 
 

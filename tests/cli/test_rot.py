@@ -145,7 +145,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     file = tmp_path_factory.mktemp("empty") / "tweets.db"
     with closing(Database(f"sqlite:///{file}")) as database:
         database.upgrade()
-        database.empty_log()
+        database.checkpoint()
     return file.read_bytes()
 
 

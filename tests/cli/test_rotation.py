@@ -18,7 +18,7 @@ import pytest
 from alchemy import Database
 from collector.backups import backups
 from collector.backups.backups import BackupRefused
-from collector.backups.rotation import keep_scheduled, newest
+from collector.backups.rotation import make_scheduled_backup, newest
 from models import Run
 from tests.cli.conftest import Program, asked, damage
 from tests.fixtures.archives import Archive, page, post
@@ -48,7 +48,7 @@ def refusal(program: Program) -> str:
     """Return why a copy is refused; it is one line, and what was there stays."""
     before = kept(program)
     with pytest.raises(BackupRefused) as refused:
-        keep_scheduled(program.collector.database, kept=1)
+        make_scheduled_backup(program.collector.database, kept=1)
     assert kept(program) == before
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -58,14 +58,14 @@ def refusal(program: Program) -> str:
 def test_as_many_copies_are_kept_as_asked_and_the_newest_comes_back_by_its_name(filled: Program, archive: Archive) -> None:
     database = filled.collector.database
     assert newest(database) is None
-    names = [keep_scheduled(database, kept=2) for _ in range(4)]
+    names = [make_scheduled_backup(database, kept=2) for _ in range(4)]
     assert kept(filled) == names[-2:] == sorted(names)[-2:]
     copy = newest(database)
     assert copy
     assert (copy.name, copy.bytes) == (names[-1], (filled.file.parent / "backups" / copy.name).stat().st_size)
     assert timedelta() <= datetime.now(UTC) - copy.when < timedelta(minutes=1)
     before = filled.tweets()
-    last = keep_scheduled(database, kept=1)
+    last = make_scheduled_backup(database, kept=1)
     assert kept(filled) == [last]
     filled.imported(archive(page(post(50))))
     assert filled.run("database", "restore", last) == (0, [], [])
@@ -74,29 +74,29 @@ def test_as_many_copies_are_kept_as_asked_and_the_newest_comes_back_by_its_name(
 
 def test_copies_by_schedule_those_of_dropping_and_other_files_leave_each_other_alone(filled: Program) -> None:
     database, folder = filled.collector.database, filled.file.parent / "backups"
-    scheduled = keep_scheduled(database, kept=3)
+    scheduled = make_scheduled_backup(database, kept=3)
     dropped = [filled.drop() for _ in range(5)][-3:]
     others = ["mine.db", "other-20261125T031500000000Z-scheduled.db", f"tweets-{scheduled}"]
     others.append("tweets-99999999T999999999999Z-scheduled.db")
     for other in others:
         (folder / other).write_text("precious")
     for _ in range(4):
-        scheduled = keep_scheduled(database, kept=1)
+        scheduled = make_scheduled_backup(database, kept=1)
     assert kept(filled) == sorted([scheduled, *dropped, *others])
 
 
 def test_a_copy_of_a_clock_that_was_ahead_goes_first(filled: Program) -> None:
     database, folder = filled.collector.database, filled.file.parent / "backups"
     for year in (2098, 2099):
-        copy = folder / keep_scheduled(database, kept=9)
+        copy = folder / make_scheduled_backup(database, kept=9)
         copy.rename(folder / f"tweets-{year}0101T000000000000Z-scheduled.db")
-    assert [keep_scheduled(database, kept=2) for _ in range(2)] == kept(filled)
+    assert [make_scheduled_backup(database, kept=2) for _ in range(2)] == kept(filled)
 
 
 def test_copies_and_their_folder_are_their_owners_alone(filled: Program, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        names = [keep_scheduled(filled.collector.database, kept=1), filled.drop()]
+        names = [make_scheduled_backup(filled.collector.database, kept=1), filled.drop()]
         assert filled.run("database", "backup", tmp_path / "copy.db").code == 0
     finally:
         os.umask(before)
@@ -133,7 +133,7 @@ def unreadable(file: Path) -> None:
     ],
 )
 def test_a_copy_that_could_not_be_restored_is_none(filled: Program, spoil: Callable[[Path], None], reason: str) -> None:
-    good = keep_scheduled(filled.collector.database, kept=1)
+    good = make_scheduled_backup(filled.collector.database, kept=1)
     filled.collector.database.close()
     spoil(filled.file)
     assert refusal(filled).endswith(reason)
@@ -169,12 +169,12 @@ def test_a_disk_without_room_for_another_copy_is_said_before_one_is_begun(filled
 @pytest.mark.parametrize("step", ["fsync", "link"])
 def test_a_copy_that_is_killed_leaves_the_older_ones_and_no_half_file_under_a_name(filled: Program, step: str) -> None:
     database, folder = filled.collector.database, filled.file.parent / "backups"
-    good = keep_scheduled(database, kept=1)
+    good = make_scheduled_backup(database, kept=1)
     command = [sys.executable, "-c", KILLED, f"sqlite:///{filled.file}", step]
     assert subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode == -signal.SIGKILL
     half, older = kept(filled)
     assert (half[0], half[-8:], older) == (".", ".partial", good)
-    again = keep_scheduled(database, kept=1)
+    again = make_scheduled_backup(database, kept=1)
     assert kept(filled) == [half, again]
     journal = folder / f"{half}-journal"
     journal.touch()
@@ -183,7 +183,7 @@ def test_a_copy_that_is_killed_leaves_the_older_ones_and_no_half_file_under_a_na
     for age, left in ((23, [half, journal.name]), (25, [])):
         for file in (*folder.glob(".*"), alone):
             os.utime(file, (time.time() - age * 3600,) * 2)
-        again = keep_scheduled(database, kept=1)
+        again = make_scheduled_backup(database, kept=1)
         assert (kept(filled), alone.exists()) == ([*left, again], bool(left))
     assert sorted(file.name for file in folder.iterdir()) == [again, f"{again}.sha256"]
 
@@ -200,5 +200,5 @@ def test_a_busy_database_is_copied_and_its_writers_go_on(filled: Program, monkey
         return counted
 
     monkeypatch.setattr(backups, "_counts", write_meanwhile)
-    assert [keep_scheduled(database, kept=1)] == kept(filled)
+    assert [make_scheduled_backup(database, kept=1)] == kept(filled)
     assert written

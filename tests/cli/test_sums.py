@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collector.backups import sums
-from collector.backups.rotation import keep_scheduled
+from collector.backups.rotation import make_scheduled_backup
 from tests.cli.conftest import Ended, Program
 from tests.fixtures.archives import Archive, page, post
 
@@ -80,7 +80,7 @@ def test_a_copy_with_any_byte_flipped_is_refused(filled: Program, copy: Path) ->
 
 
 def test_copies_by_schedule_and_of_dropping_are_refused_by_their_names(filled: Program) -> None:
-    for name in (keep_scheduled(filled.collector.database, kept=1), filled.drop()):
+    for name in (make_scheduled_backup(filled.collector.database, kept=1), filled.drop()):
         file = filled.file.parent / "backups" / name
         assert checked(file).returncode == 0
         flip(file, 9000)
@@ -182,7 +182,7 @@ def test_two_who_write_one_copy_leave_one_with_its_sum(
 def test_no_copy_outlives_its_sum_nor_a_sum_its_copy(filled: Program) -> None:
     for _ in range(4):
         filled.drop()
-        keep_scheduled(filled.collector.database, kept=1)
+        make_scheduled_backup(filled.collector.database, kept=1)
     names = {file.name for file in (filled.file.parent / "backups").iterdir()}
     copies = {name for name in names if name.endswith(".db")}
     assert len(copies) == 3 + 1

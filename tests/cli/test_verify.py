@@ -14,14 +14,14 @@ from sqlalchemy import func, select
 
 from api import get_tweets
 from collector.backups import backups
-from collector.values import Archived
+from collector.values import ArchivedTweet
 from collector.x import parsing
 from emulator import Emulator
 from models import TWEET_WORDS, Spend, Tweet
 from tests.cli.conftest import NOON, PAGE, Ended, MakeProgram, Program, asked
 from tests.fixtures.archives import FIXTURES, post
 from tests.fixtures.loggers import logging_restored
-from text.words import indexed
+from text.words import index_words
 
 DAY = 86_400
 ADDS_UP = Ended(0, [], ["everything adds up"])
@@ -154,7 +154,7 @@ def test_a_planted_fault_is_found(lived: Program, words: str, statement: str) ->
 def test_words_that_are_not_indexed_are_found(lived: Program, lost: slice) -> None:
     with lived.collector.database.writing() as session:
         tweet_id, text = session.execute(select(Tweet.id, Tweet.text).order_by(Tweet.id.desc()).limit(1)).one()
-        words = indexed(text)[lost]
+        words = index_words(text)[lost]
         TWEET_WORDS.remove(session, [(tweet_id, words)])
     assert faults(lived) == [f"words of tweet {tweet_id}: {len(words)} of its text are not indexed, 0 are that it lacks"]
 
@@ -297,9 +297,9 @@ def test_an_import_ends_in_one_line_when_a_copy_is_put_back_meanwhile(
 ) -> None:
     copy, pages = tmp_path / "copy.db", FIXTURES / "twarc-pages.jsonl"
     assert program.run("database", "backup", copy).code == 0
-    monkeypatch.setattr("cli.tweets._read", lambda *_: backups.restore(program.collector.database, copy))
+    monkeypatch.setattr("cli.tweets._import_file", lambda *_: backups.restore(program.collector.database, copy))
     monkeypatch.setattr(
-        "collector.imports.Import.end", lambda run: (run.add([Archived(parsing.tweet(post()))], []), run._flush())
+        "collector.imports.Import.end", lambda run: (run.add([ArchivedTweet(parsing.tweet(post()))], []), run._flush())
     )
     said = "a copy of the database was put back meanwhile: import again"
     ended = program.run("tweets", "import", pages)

@@ -19,11 +19,11 @@ from sqlalchemy import select
 
 import api
 from api import get_tweets
-from collector.runs.backfill import Ids, Period, _without
+from collector.runs.backfill import BackfillIds, BackfillPeriod, _without
 from collector.runs.collector import Collector
 from collector.verification import faults
 from collector.x import transport
-from collector.x.app_only import AppOnly, Counted, Counting
+from collector.x.app_only import AppOnly, CountedPosts, Counting
 from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
@@ -64,7 +64,7 @@ def run(run_api: RunApi) -> RunApi:
 
 
 def filled(collector: Collector, since: datetime = SINCE, until: datetime = UNTIL) -> CollectionView:
-    return collector.outcome(collector.start(period=Period(since, until)))
+    return collector.outcome(collector.start(period=BackfillPeriod(since, until)))
 
 
 def is_whole(collector: Collector, emulator: Emulator, tag: str, since: datetime = SINCE, until: datetime = UNTIL) -> bool:
@@ -284,13 +284,13 @@ def test_a_wrong_argument_is_refused(arguments: str, words: str, capsys: Said) -
     assert words in capsys.readouterr().err
 
 
-IDS = st.tuples(st.integers(-1, 40), st.integers(0, 42)).map(lambda ends: Ids(min(ends), max(ends) + 1))
+IDS = st.tuples(st.integers(-1, 40), st.integers(0, 42)).map(lambda ends: BackfillIds(min(ends), max(ends) + 1))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(IDS, st.lists(IDS, max_size=5))
-def test_what_is_left_is_what_was_not_taken(whole: Ids, taken: list[Ids]) -> None:
-    def members(ids: Ids) -> set[int]:
+def test_what_is_left_is_what_was_not_taken(whole: BackfillIds, taken: list[BackfillIds]) -> None:
+    def members(ids: BackfillIds) -> set[int]:
         return set(range(ids.since_id + 1, ids.until_id))
 
     left = _without(whole, taken)
@@ -315,7 +315,7 @@ def test_endless_counts_cost_two_calls(run: RunApi, emulator: Emulator, monkeypa
     count = AppOnly.count
     tokens = iter(range(1000))
 
-    def endless(x: AppOnly, asked: Counting, look: Callable[[], None]) -> Counted:
+    def endless(x: AppOnly, asked: Counting, look: Callable[[], None]) -> CountedPosts:
         return count(x, asked._replace(next_token=None), look)._replace(next_token=str(next(tokens)))
 
     monkeypatch.setattr(AppOnly, "count", endless)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from alchemy import Database
 from api import RealX, get_tweets
 from collector.backups.backups import backup, restore
-from collector.jobs.chores import Chores, Plan
+from collector.jobs.chores import Plan, ScheduledJobs
 from collector.ledger import ledger
 from collector.ledger.balances import read_balance
 from collector.ledger.prices import dollars
@@ -37,7 +37,7 @@ ON_NOON = Days(NOON.date(), NOON.date(), NOON.date())
 
 
 def compare(collector: Collector) -> None:
-    Chores(collector, Plan()).reconcile(threading.Event())
+    ScheduledJobs(collector, Plan()).reconcile(threading.Event())
 
 
 def known(collector: Collector) -> Authors | None:
@@ -126,9 +126,9 @@ def ask(database: Database, meanwhile: Callable[[], object], balance: int = 10) 
 
 @pytest.mark.dialects
 def test_a_reading_counts_only_where_nothing_was_being_bought(large: Collector) -> None:
-    asked = ledger.Asked(1, None, "", 10)
+    asked = ledger.PageRequest(1, None, "", 10)
 
-    def reserve() -> ledger.Hold | None:
+    def reserve() -> ledger.HeldReservation | None:
         with large.database.writing() as session:
             return ledger.reserve(session, large.order.billing, asked, days=ON_NOON)
 

@@ -16,15 +16,15 @@ from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.runs.tags import track, untrack
-from collector.runs.terms import Terms
+from collector.runs.terms import Rules
 from collector.verification import faults
 from collector.x.failures import XFailure
 from collector.x.tries import Tries
 from emulator import Emulator
 from models import Reservation
 from queries.collections import CollectionView, collections
-from queries.figures import refused
-from queries.spend import spent, unsettled
+from queries.figures import current_refusals
+from queries.spend import spend_between, unsettled_ceiling
 from tests.collector.conftest import MakeCollector, RunApi, rows
 from tests.fixtures.clocks import set_machine
 from tests.fixtures.waiting import wait_until
@@ -54,7 +54,7 @@ def accounted(collector: Collector) -> int:
     """Return what is booked and what is reserved on all days, in micro-dollars."""
     with collector.database.reading() as session:
         ends = {"start": date(2011, 1, 1), "end": date(2080, 1, 1)}
-        return spent(session, **ends).ceiling + unsettled(session, **ends)
+        return spend_between(session, **ends).ceiling + unsettled_ceiling(session, **ends)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_refusal_of_everything_stops_the_run(make_collector: MakeCollector, em
     emulator.clear_faults()
     assert get_tweets(collector).state == "done"
     with collector.database.reading() as session:
-        assert refused(session) == {}
+        assert current_refusals(session) == {}
 
 
 def test_the_estimate_says_what_a_run_costs(run_api: RunApi, emulator: Emulator, capsys: Said) -> None:
@@ -153,7 +153,7 @@ def test_a_lost_page_and_then_another_query_are_two_purchases(one_page: MakeColl
     emulator.plan("cut", times=1)
     get_tweets(collector)
     with collector.database.writing() as session:
-        track(session, "#devops", Terms(lang=("de",)))
+        track(session, "#devops", Rules(lang=("de",)))
     assert "is spent" in str(get_tweets(collector).error)
     assert bill(emulator) <= accounted(collector) <= 1_600_000
 

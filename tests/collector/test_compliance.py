@@ -20,17 +20,17 @@ from sqlalchemy import select, update
 from alchemy import DatabaseUnavailable
 from api import collector_for, get_tweets
 from collector.compliance import redactions, rounds
-from collector.compliance.jobs import Complied, Waiting, X, comply
-from collector.compliance.records import Records
+from collector.compliance.jobs import ComplianceResult, ComplianceX, WaitingJob, comply
+from collector.compliance.records import JobRecords
 from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.verification import faults
 from collector.x import app_only
-from collector.x.app_only import AppOnly, Job
+from collector.x.app_only import AppOnly, ComplianceJobStatus
 from collector.x.clock import XClock
 from collector.x.failures import XFailure, unwell
 from collector.x.transport import Access
-from collector.x.tries import Patience
+from collector.x.tries import RetryPolicy
 from emulator import Emulator
 from models import ComplianceJob, Tweet, Version
 from settings import load
@@ -40,8 +40,8 @@ from tests.fixtures.environment import environment
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 T = TypeVar("T")
-AT_ONCE = Waiting(first=0.01, longest=0.05, most=30)
-PATIENCE = Patience(retries=2, first_wait=0, rate_limit_wait=0)
+AT_ONCE = WaitingJob(first=0.01, longest=0.05, most=30)
+PATIENCE = RetryPolicy(retries=2, first_wait=0, rate_limit_wait=0)
 WHOLE = ("deleted", "bounced", "protected", "suspended", "deactivated")
 
 
@@ -75,7 +75,9 @@ class Round:
             self.emulator.remove(one, reason=reason)
         self.left = [one for one in self.left if one not in gone]
 
-    def comply(self, x: X | None = None, *, waiting: Waiting = AT_ONCE, stop: Event | None = None) -> Complied:
+    def comply(
+        self, x: ComplianceX | None = None, *, waiting: WaitingJob = AT_ONCE, stop: Event | None = None
+    ) -> ComplianceResult:
         settings: dict[str, Any] = {"patience": PATIENCE, "waiting": waiting, "stop": stop or Event()}
         return comply(self.collector.database, x or self.x, **settings)
 
@@ -100,7 +102,7 @@ class Round:
 
     def finish(self, *states: str, jobs: int | None = None) -> None:
         """Comply, and see that what must go went, by jobs that ended like this."""
-        assert self.comply() == Complied(1, len(self.every), len(WHOLE), 0)
+        assert self.comply() == ComplianceResult(1, len(self.every), len(WHOLE), 0)
         assert (self.ids(), self.states()) == (self.left, list(states))
         assert len(self.emulator.jobs) == (jobs or len(states))
         assert faults(self.collector.database, self.collector.order.billing) == []
@@ -169,12 +171,12 @@ def test_what_was_removed_is_in_no_file(asking: Round, monkeypatch: pytest.Monke
     assert asking.comply().removed == 1
     assert not [file.name for file in database.file.parent.iterdir() if text.encode() in file.read_bytes()]
     with database.reading() as session:
-        assert erasure.owed(session) == 0
+        assert erasure.pending_deletions(session) == 0
 
 
 def test_nothing_is_asked_where_nothing_is_stored(collector: Collector, emulator: Emulator) -> None:
     with closing(AppOnly(collector.source.reach())) as x:
-        assert Round(collector, x, emulator).comply() == Complied()
+        assert Round(collector, x, emulator).comply() == ComplianceResult()
     assert emulator.requests == []
 
 
@@ -195,9 +197,9 @@ def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
     asking: Round, monkeypatch: pytest.MonkeyPatch, state: str, before: bool
 ) -> None:
     asking.remove()
-    move = Records.move
+    move = JobRecords.move
 
-    def cut(records: Records, record: Any, to: str) -> bool:
+    def cut(records: JobRecords, record: Any, to: str) -> bool:
         if to == state and before:
             raise Killed
         over = move(records, record, to)
@@ -205,10 +207,10 @@ def test_killed_at_each_step_on_record_it_goes_on_with_the_same_job(
             raise Killed
         return over
 
-    monkeypatch.setattr(Records, "move", cut)
+    monkeypatch.setattr(JobRecords, "move", cut)
     with pytest.raises(Killed):
         asking.comply()
-    monkeypatch.setattr(Records, "move", move)
+    monkeypatch.setattr(JobRecords, "move", move)
     ended = state == "done" and not before
     assert asking.comply()[2:] == (0 if ended else len(WHOLE), 0, False)
     assert asking.ids() == asking.left
@@ -232,7 +234,7 @@ def test_only_one_at_a_time(asking: Round) -> None:
 def test_where_x_takes_too_long_the_next_call_goes_on(asking: Round) -> None:
     asking.emulator.compliance_seconds = 7200
     asking.remove()
-    assert asking.comply(waiting=Waiting(0.01, 0.01, 0.02)) == Complied(waiting=True)
+    assert asking.comply(waiting=WaitingJob(0.01, 0.01, 0.02)) == ComplianceResult(waiting=True)
     asking.emulator.clock.advance(7201)
     asking.finish("done")
 
@@ -319,11 +321,11 @@ class Answering:
     def __init__(self, lines: Callable[[], Iterable[bytes]]) -> None:
         self.clock, self.lines, self.uploaded = XClock(), lines, False
 
-    def create_job(self, name: str) -> Job:
+    def create_job(self, name: str) -> ComplianceJobStatus:
         return self.job("1")
 
-    def job(self, job_id: str) -> Job:
-        return Job(job_id, "complete" if self.uploaded else "created", "up", "down")
+    def job(self, job_id: str) -> ComplianceJobStatus:
+        return ComplianceJobStatus(job_id, "complete" if self.uploaded else "created", "up", "down")
 
     def upload(self, url: str, ids: Iterable[bytes]) -> None:
         self.uploaded = bool(list(ids))
@@ -368,7 +370,7 @@ def test_it_stops_while_an_answer_comes(asking: Round) -> None:
         stop.set()
         yield from repeat(b"")
 
-    assert asking.comply(Answering(lines), stop=stop) == Complied()
+    assert asking.comply(Answering(lines), stop=stop) == ComplianceResult()
     assert (asking.ids(), asking.states()) == (asking.left[1:], ["complete"])
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from alchemy import Database
 from collector.ledger import ledger
-from collector.ledger.ledger import Asked, Bought, BudgetSpent, Hold
+from collector.ledger.ledger import BudgetSpent, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing, Month, Prices
 from collector.runs import lease
 from collector.verification import faults
@@ -44,26 +44,26 @@ class Books:
     def __init__(self, database: Database, budget: int | None = None, day: int = 1) -> None:
         self.database, self.billing = database, Billing(PRICES, budget, day)
 
-    def reserve(self, page: int = 0, *, days: Days = SURE) -> Hold | None:
+    def reserve(self, page: int = 0, *, days: Days = SURE) -> HeldReservation | None:
         with self.database.writing() as session:
-            return ledger.reserve(session, self.billing, Asked(1, 7, f"page {page}", 100), days=days)
+            return ledger.reserve(session, self.billing, PageRequest(1, 7, f"page {page}", 100), days=days)
 
-    def hold(self, page: int = 0, *, days: Days = SURE) -> Hold:
+    def hold(self, page: int = 0, *, days: Days = SURE) -> HeldReservation:
         hold = self.reserve(page, days=days)
         assert hold
         return hold
 
-    def lost(self, *, days: Days = SURE, sold: Days = SURE) -> Hold:
+    def lost(self, *, days: Days = SURE, sold: Days = SURE) -> HeldReservation:
         """Reserve a page, and lose an answer that X may have sold on some days."""
         hold = self.hold(days=days)
         self.lose(hold, sold)
         return hold
 
-    def lose(self, hold: Hold, sold: Days | None = None) -> None:
+    def lose(self, hold: HeldReservation, sold: Days | None = None) -> None:
         with self.database.writing() as session:
             ledger.release(session, hold, sold=sold)
 
-    def settle(self, hold: Hold, *, posts: int = 100, users: int = 100, days: Days = SURE) -> Bought:
+    def settle(self, hold: HeldReservation, *, posts: int = 100, users: int = 100, days: Days = SURE) -> LedgerEntry:
         with self.database.writing() as session:
             objects = {"posts": set(range(1, posts + 1)), "users": set(range(1, users + 1))}
             return ledger.settle(session, self.billing, hold, days=days, **objects)
@@ -123,9 +123,9 @@ def test_forty_collectors_of_eight_processes_that_race_for_seven_pages_get_exact
 def test_what_comes_takes_the_place_of_what_was_reserved(books: OpenBooks) -> None:
     book = books(2 * PAGE)
     hold = book.hold()
-    assert hold == Hold(1, 100, SURE)
+    assert hold == HeldReservation(1, 100, SURE)
     assert book.month() == (0, PAGE)
-    assert book.settle(hold, users=60) == Bought(100, 60, 500_000, 1_100_000)
+    assert book.settle(hold, users=60) == LedgerEntry(100, 60, 500_000, 1_100_000)
     assert book.month() == (1_100_000, 0)
 
 
@@ -134,7 +134,7 @@ def test_an_object_counts_once_a_day_and_again_on_the_next(books: OpenBooks) -> 
     book = books()
     first, second, third = map(book.hold, range(3))
     assert book.settle(first, users=60).posts == 100
-    assert book.settle(second, users=70) == Bought(0, 10, 0, 100_000)
+    assert book.settle(second, users=70) == LedgerEntry(0, 10, 0, 100_000)
     assert book.settle(third, users=60, days=NEXT_DAY).posts == 100
     booked = rows(book.database, select(Spend.day, Spend.posts, Spend.users).order_by(Spend.day))
     assert booked == [("2026-11-24", 100, 70), ("2026-11-25", 100, 60)]
@@ -146,13 +146,13 @@ def test_a_budget_that_others_in_flight_may_leave_some_of_is_waited_for(books: O
     hold = book.hold()
     assert book.reserve(1) is None
     book.settle(hold, posts=10, users=10)
-    assert book.reserve(1) == Hold(2, 90, SURE)
+    assert book.reserve(1) == HeldReservation(2, 90, SURE)
 
 
 def test_the_rest_of_a_budget_buys_a_smaller_page_and_then_nothing(books: OpenBooks) -> None:
     book = books(1_000_000)
     hold = book.hold()
-    assert hold == Hold(1, 66, SURE)
+    assert hold == HeldReservation(1, 66, SURE)
     book.settle(hold, posts=66, users=60)
     with pytest.raises(BudgetSpent, match=r"\$1\.00 a month is spent until 2026-12-01: MONTHLY_BUDGET_USD"):
         book.reserve(1)

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.payloads import packed, unpacked
+from collector.payloads import pack, unpack
 from collector.runs import runs
 from collector.tweets.deletions import bury
 from collector.tweets.locations import scrub_location
 from collector.tweets.places import without_location
 from collector.tweets.store import store
-from collector.values import Find
+from collector.values import TaggedTweet
 from collector.x import parsing
 from models import Payload, Tombstone, Tweet, Version
 from tests.collector.conftest import rows
@@ -33,7 +33,7 @@ def stored(database: Database, *posts: dict[str, Any]) -> None:
     located = [{**one, "geo": {"place_id": "p1"}} for one in posts]
     found = parsing.page(page(*located, users=(user(),), places=[PLACE]), observed=WHEN)
     with database.writing() as session:
-        store(session, [Find(tweet, ()) for tweet in found.tweets], found.authors, run_id=runs.begin_import(session))
+        store(session, [TaggedTweet(tweet, ()) for tweet in found.tweets], found.authors, run_id=runs.begin_import(session))
 
 
 def number(minute: int) -> int:
@@ -51,7 +51,7 @@ def countries(database: Database) -> dict[int, tuple[str | None, str | None]]:
 
 
 def given(database: Database) -> dict[int, dict[str, Any]]:
-    return {row.id: unpacked(row.body) for row in rows(database, select(Payload.id, Payload.body))}
+    return {row.id: unpack(row.body) for row in rows(database, select(Payload.id, Payload.body))}
 
 
 def tombstones(database: Database) -> dict[int, bool]:
@@ -126,6 +126,6 @@ def test_a_payload_that_can_not_be_read_goes(database: Database) -> None:
 
 def test_what_else_came_with_a_place_stays_and_what_has_no_location_stays_byte_for_byte() -> None:
     for whole in ({"data": {"id": "1"}}, {"data": None}, {"data": {"id": "1"}, "includes": {"media": [1]}}, {}):
-        assert without_location(packed(whole)) == packed(whole)
-    body = packed({"data": {"id": "1", "geo": {}}, "includes": {"places": [PLACE], "media": [1]}})
-    assert unpacked(without_location(body) or b"") == {"data": {"id": "1"}, "includes": {"media": [1]}}
+        assert without_location(pack(whole)) == pack(whole)
+    body = pack({"data": {"id": "1", "geo": {}}, "includes": {"places": [PLACE], "media": [1]}})
+    assert unpack(without_location(body) or b"") == {"data": {"id": "1"}, "includes": {"media": [1]}}

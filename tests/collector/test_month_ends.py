@@ -14,13 +14,13 @@ from sqlalchemy import select, update
 
 from alchemy import Database
 from api import get_tweets
-from collector.ledger.calls import open_desk
-from collector.runs.collector import Started
+from collector.ledger.calls import call_buyer
+from collector.runs.collector import RunningCollection
 from collector.x import clock
-from collector.x.app_only import AppOnly, Counted, Counting
-from collector.x.client import Answer, Search, X
+from collector.x.app_only import AppOnly, CountedPosts, Counting
+from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days, XClock
-from collector.x.tries import Patience, Stopped
+from collector.x.tries import RetryPolicy, Stopped
 from emulator import Emulator
 from models import Budget, Lease, Reservation
 from tests.collector.conftest import MakeCollector, rows
@@ -75,9 +75,9 @@ def test_a_count_in_flight_while_the_month_ends_is_left_to_whoever_asked_it(
     budget = ONE_PAGE | {"MONTHLY_BUDGET_USD": "0.50", "TW_NUMBER": "100"}
     mine, other = make_collector(**budget), make_collector(**budget)
 
-    begun: list[Started] = []
+    begun: list[RunningCollection] = []
 
-    def slowly(look: Look) -> Counted:
+    def slowly(look: Look) -> CountedPosts:
         look()
         emulator.clock.advance(LAST_HOUR.total_seconds())
         begun.append(other.start())
@@ -87,7 +87,7 @@ def test_a_count_in_flight_while_the_month_ends_is_left_to_whoever_asked_it(
 
     with (
         closing(AppOnly(mine.source.reach(), mine.clock)) as x,
-        open_desk(mine.database, x, mine.order.billing, Patience(), Event()) as desk,
+        call_buyer(mine.database, x, mine.order.billing, RetryPolicy(), Event()) as desk,
     ):
         desk.buy(5_000, slowly, lambda _session, _answer: None)
     assert other.outcome(begun[0]).posts > 20
@@ -98,7 +98,7 @@ def standing_still(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None
     """Let the next process that has reserved a page stand still before it asks X, while this happens."""
     search, waiting = X.search, [meanwhile]
 
-    def late(x: X, asked: Search, look: Look = lambda: None) -> Answer:
+    def late(x: X, asked: Search, look: Look = lambda: None) -> SearchAnswer:
         if waiting:
             waiting.pop()()
         return search(x, asked, look)
@@ -150,13 +150,13 @@ def test_a_process_that_stood_still_before_a_call_and_lost_its_lease_asks_nothin
     collector = make_collector(**ONE_PAGE)
     with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
 
-        def late(look: Look) -> Counted:
+        def late(look: Look) -> CountedPosts:
             emulator.clock.advance(120)
             takes_over(collector.database, "calls")
-            with open_desk(collector.database, x, collector.order.billing, Patience(), Event()):
+            with call_buyer(collector.database, x, collector.order.billing, RetryPolicy(), Event()):
                 return x.count(Counting("#devops", MIDNIGHT, MIDNIGHT), look)
 
-        desk_opened = open_desk(collector.database, x, collector.order.billing, Patience(), Event())
+        desk_opened = call_buyer(collector.database, x, collector.order.billing, RetryPolicy(), Event())
         with desk_opened as desk, pytest.raises(Stopped):
             desk.buy(5_000, late, lambda _session, _answer: None)
     assert emulator.requests == []
@@ -231,7 +231,7 @@ def test_time_goes_on_while_the_machine_sleeps(machine: Machine, x_clock: XClock
 def test_an_answer_is_billed_from_when_it_was_sent_to_its_date(machine: Machine, x_clock: XClock) -> None:
     sent = x_clock.days()
     machine.run(timedelta(hours=2))
-    days = x_clock.billed(MIDNIGHT + timedelta(hours=1), sent)
+    days = x_clock.billed_days(MIDNIGHT + timedelta(hours=1), sent)
     assert days == Days(NOVEMBER_30, DECEMBER_1, DECEMBER_1)
 
 

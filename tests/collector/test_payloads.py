@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api import get_tweets
-from collector.payloads import Unpackable, packed, unpacked
+from collector.payloads import Unpackable, pack, unpack
 from collector.runs.collector import Collector
 from collector.tweets.deletions import bury
 from collector.x import parsing
@@ -32,7 +32,7 @@ OBJECTS = st.dictionaries(KEYS, PARTS, max_size=4)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None, derandomize=True)
 @given(OBJECTS)
 def test_an_object_comes_back_as_it_was_packed(value: dict[str, Any]) -> None:
-    assert list(unpacked(packed(value)).items()) == list(value.items())
+    assert list(unpack(pack(value)).items()) == list(value.items())
 
 
 def nested(depth: int, inmost: object = "") -> dict[str, Any]:
@@ -44,9 +44,9 @@ def nested(depth: int, inmost: object = "") -> dict[str, Any]:
 
 @pytest.mark.parametrize("half", ["", "\ud83d"])
 def test_what_is_nested_too_deeply_is_refused_and_anything_less_comes_back(half: str) -> None:
-    assert unpacked(packed(nested(190, half))) == nested(190, half)
+    assert unpack(pack(nested(190, half))) == nested(190, half)
     with pytest.raises(Unpackable):
-        packed(nested(300, half))
+        pack(nested(300, half))
 
 
 @pytest.mark.parametrize("depth", [300, 50_000])
@@ -61,7 +61,7 @@ def test_a_tweet_or_an_author_that_is_nested_too_deeply_costs_no_other(depth: in
 @pytest.mark.parametrize("body", [b"", b"\x01", b"\x09abc", b"\x01abc"])
 def test_what_was_not_packed_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"no payload|Expecting value"):
-        unpacked(body)
+        unpack(body)
 
 
 def sold(emulator: Emulator) -> dict[str, dict[str, Any]]:
@@ -73,7 +73,7 @@ def sold(emulator: Emulator) -> dict[str, dict[str, Any]]:
 
 
 def kept(collector: Collector) -> dict[str, dict[str, Any]]:
-    return {str(row.id): unpacked(row.body) for row in rows(collector.database, select(Payload.id, Payload.body))}
+    return {str(row.id): unpack(row.body) for row in rows(collector.database, select(Payload.id, Payload.body))}
 
 
 @pytest.mark.dialects

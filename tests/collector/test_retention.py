@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from alchemy import Database
 from collector.tweets import erasure, retention
 from collector.tweets.deletions import remove
-from collector.tweets.retention import Expired, expire
+from collector.tweets.retention import RetentionResult, expire
 from models import Author, AuthorPayload, Payload, Tombstone
 from tests.cli.conftest import Program
 from tests.collector.conftest import rows
@@ -45,7 +45,7 @@ def program(tmp_path: Path, database_backend: str) -> Iterator[Program]:
         yield made
 
 
-def removed(program: Program, tweets: timedelta | None, payloads: timedelta | None) -> Expired:
+def removed(program: Program, tweets: timedelta | None, payloads: timedelta | None) -> RetentionResult:
     return expire(program.collector.database, tweets=tweets, payloads=payloads, stop=Event())
 
 

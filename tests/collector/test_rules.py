@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, text, update
 from alchemy import Database
 from collector.runs.collector import Collector
 from collector.tweets import hashtags, words
-from models import TWEET_WORDS, Figure, Hashtag, Tag, TweetHashtag
+from models import TWEET_WORDS, Hashtag, StoredCounter, Tag, TweetHashtag
 from tests.cli.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row, post
@@ -40,17 +40,21 @@ def index_by_old_rules(collector: Collector) -> None:
         TWEET_WORDS.add(session, [(one, ("eno",))])
         session.execute(insert(Hashtag).values(id=99, key="#_", tag="#_", tweets=1))
         session.execute(insert(TweetHashtag).values(tweet_id=one, hashtag_id=99))
-        session.execute(update(Figure).where(Figure.name.in_((words.FIGURE, hashtags.FIGURE))).values(label=OLD))
+        session.execute(
+            update(StoredCounter).where(StoredCounter.name.in_((words.COUNTER, hashtags.COUNTER))).values(label=OLD)
+        )
 
 
 def is_whole(program: Program) -> bool:
     """Tell whether the words, and the hashtags with their counts, are those of today's rules."""
     verified = program.run("database", "verify")
     with program.collector.database.reading() as session:
-        figures = select(Figure.name, Figure.label).where(Figure.name.in_((words.FIGURE, hashtags.FIGURE)))
+        figures = select(StoredCounter.name, StoredCounter.label).where(
+            StoredCounter.name.in_((words.COUNTER, hashtags.COUNTER))
+        )
         rules = {row.name: row.label for row in session.execute(figures)}
         counted = [(row.tag, row.tweets) for row in session.execute(select(Hashtag.tag, Hashtag.tweets).order_by(Hashtag.key))]
-    of_today = rules == {words.FIGURE: WORD_RULES, hashtags.FIGURE: HASHTAG_RULES}
+    of_today = rules == {words.COUNTER: WORD_RULES, hashtags.COUNTER: HASHTAG_RULES}
     return of_today and counted == [("#Ops", 1), ("#sre", 2)] and verified == (0, [], ["everything adds up"])
 
 
@@ -93,7 +97,7 @@ def test_what_is_no_hashtag_any_more_and_is_tracked_still_is_seen_and_can_be_unt
 def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path) -> None:
     url, index = databases.url_of(tmp_path), TWEET_WORDS
     with closing(Database(url)) as one, closing(Database(url)) as other:
-        changes = ((one, index.write_anew), (other, index.write_anew), (one, index.clear), (other, index.write_anew))
+        changes = ((one, index.rebuild), (other, index.rebuild), (one, index.clear), (other, index.rebuild))
         for database, change in changes:
             with database.writing() as session:
                 change(session)

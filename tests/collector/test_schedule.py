@@ -19,10 +19,10 @@ from sqlalchemy import update
 from api import collector_for, get_tweets
 from collector import figures
 from collector.jobs import schedule
-from collector.jobs.schedule import Schedule, forget_schedules
+from collector.jobs.schedule import CollectionSchedule, forget_schedules
 from collector.runs.collector import Collector, NotDue
 from emulator import Emulator
-from models import Figure, Run
+from models import Run, StoredCounter
 from queries.collections import INTERRUPTED, CollectionView, collections
 from queries.figures import COMMAND, SCHEDULE, SERVICE
 from queries.figures import schedule as shown_schedule
@@ -54,8 +54,10 @@ def all_collections(collector: Collector) -> list[CollectionView]:
 
 
 @contextmanager
-def kept(collector: Collector, every: timedelta, *, at_once: bool = True, keeping: Schedule | None = None) -> Iterator[None]:
-    running = keeping or Schedule(collector, every, at_once=at_once)
+def kept(
+    collector: Collector, every: timedelta, *, at_once: bool = True, keeping: CollectionSchedule | None = None
+) -> Iterator[None]:
+    running = keeping or CollectionSchedule(collector, every, at_once=at_once)
     running.start()
     try:
         yield
@@ -185,9 +187,9 @@ def test_sigterm_ends_a_scheduled_collection_at_its_next_page(tmp_path: Path, em
 def leave_killed(collector: Collector, keeper: str) -> None:
     """Leave a schedule as a process that was killed five minutes ago."""
     with collector.database.writing() as session:
-        figures.scheduled(session, keeper, every=3600, due=0)
-        seen = (Figure.name == SCHEDULE, Figure.label == f"{keeper} seen")
-        session.execute(update(Figure).where(*seen).values(value=Figure.value - 300))
+        figures.note_schedule(session, keeper, every=3600, due=0)
+        seen = (StoredCounter.name == SCHEDULE, StoredCounter.label == f"{keeper} seen")
+        session.execute(update(StoredCounter).where(*seen).values(value=StoredCounter.value - 300))
 
 
 def test_a_schedule_whose_keeper_was_killed_is_told_apart_and_forgotten(collector: Collector) -> None:

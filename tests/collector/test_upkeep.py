@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import select, update
 
 from alchemy import Database
-from api import get_tweets, upkeep_for
-from collector.jobs.upkeep import Task, Upkeep
+from api import get_tweets, job_runner_for
+from collector.jobs.upkeep import JobRunner, ScheduledJob
 from collector.runs.collector import Collector
-from collector.x.failures import Reach, XFailure
+from collector.x.failures import Scope, XFailure
 from emulator import Emulator
-from models import Chore, Tweet
-from queries.chores import BROKEN_OFF, ChoreView, chores
+from models import JobState, Tweet
+from queries.chores import BROKEN_OFF, JobView, job_states
 from queries.reconciliations import newest
 from tests.collector.conftest import PATIENT, RunApi, rows
 from tests.fixtures.environment import MakeSettings, environment
@@ -34,8 +34,8 @@ class Work:
     def __init__(self, failure: Exception | None = None, *, wanted: bool = True) -> None:
         self.times, self.failure, self.wanted = 0, failure, wanted
 
-    def task(self, name: str = "sweep") -> Task:
-        return Task(name, DAY, lambda _session: self.wanted, self)
+    def task(self, name: str = "sweep") -> ScheduledJob:
+        return ScheduledJob(name, DAY, lambda _session: self.wanted, self)
 
     def __call__(self, _stop: threading.Event) -> None:
         self.times += 1
@@ -43,15 +43,15 @@ class Work:
             raise self.failure
 
 
-def seen(database: Database, name: str = "sweep") -> ChoreView:
+def seen(database: Database, name: str = "sweep") -> JobView:
     with database.reading() as session:
-        (chore,) = (one for one in chores(session) if one.name == name)
+        (chore,) = (one for one in job_states(session) if one.name == name)
     return chore
 
 
 def age(database: Database, by: timedelta = timedelta(hours=25)) -> None:
     with database.writing() as session:
-        for chore in session.scalars(select(Chore)):
+        for chore in session.scalars(select(JobState)):
             chore.began -= by
 
 
@@ -60,37 +60,37 @@ def test_a_chore_is_done_at_once_and_then_so_often_whoever_keeps_it(database: Da
     work, unwanted = Work(), Work(wanted=False)
     tasks = [work.task(), unwanted.task("tidy")]
     for _ in range(2):
-        Upkeep(database, tasks).round()  # as after a restart
+        JobRunner(database, tasks).run_due()  # as after a restart
     assert (work.times, unwanted.times) == (1, 0)
     assert seen(database).error is None
     assert seen(database).succeeded
     for days in (1, -3):  # a beginning in the future counts as long ago
         age(database, timedelta(days=days, hours=1))
-        Upkeep(database, tasks).round()
+        JobRunner(database, tasks).run_due()
     assert work.times == 3
 
 
 @pytest.mark.parametrize(
     ("failure", "words"),
-    [(XFailure("unwell", Reach.REQUEST, "X is unwell"), "X is unwell"), (ZeroDivisionError(), "ZeroDivisionError")],
+    [(XFailure("unwell", Scope.REQUEST, "X is unwell"), "X is unwell"), (ZeroDivisionError(), "ZeroDivisionError")],
 )
 def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Database, failure: Exception, words: str) -> None:
     work, other = Work(failure), Work()
-    upkeep = Upkeep(database, [work.task(), other.task("tidy")])
-    upkeep.round()
+    upkeep = JobRunner(database, [work.task(), other.task("tidy")])
+    upkeep.run_due()
     sweep, tidy = seen(database), seen(database, "tidy")
     assert words in (sweep.error or "")
     assert (sweep.succeeded, tidy.error) == (None, None)
-    upkeep.round()
+    upkeep.run_due()
     assert work.times == 1
     age(database, timedelta(minutes=61))
     work.failure = None
-    upkeep.round()
+    upkeep.run_due()
     assert (work.times, other.times) == (2, 1)
     with database.writing() as session:
-        session.execute(update(Chore).values(error=BROKEN_OFF))  # as if it had been killed
+        session.execute(update(JobState).values(error=BROKEN_OFF))  # as if it had been killed
     age(database, timedelta(minutes=61))
-    upkeep.round()
+    upkeep.run_due()
     assert (work.times, seen(database).error) == (3, None)
 
 
@@ -103,11 +103,11 @@ def test_two_processes_do_a_chore_once(database: Database) -> None:
         assert release.wait(LONGEST_WAIT_S)
         work(_stop)
 
-    first = threading.Thread(target=Upkeep(database, [work.task()._replace(work=slowly)]).round)
+    first = threading.Thread(target=JobRunner(database, [work.task()._replace(work=slowly)]).run_due)
     first.start()
     assert inside.wait(LONGEST_WAIT_S)
     age(database)
-    Upkeep(database, [work.task()]).round()
+    JobRunner(database, [work.task()]).run_due()
     assert work.times == 0
     release.set()
     first.join(LONGEST_WAIT_S)
@@ -121,7 +121,7 @@ def test_stopping_breaks_off_what_is_being_done(database: Database) -> None:
         begun.set()
         assert stop.wait(LONGEST_WAIT_S)
 
-    upkeep = Upkeep(database, [Work().task()._replace(work=wait)])
+    upkeep = JobRunner(database, [Work().task()._replace(work=wait)])
     upkeep.start()
     assert begun.wait(LONGEST_WAIT_S)
     upkeep.close(seconds=LONGEST_WAIT_S)
@@ -130,14 +130,14 @@ def test_stopping_breaks_off_what_is_being_done(database: Database) -> None:
 
 @pytest.mark.dialects
 def test_the_ledger_is_compared_with_xs_count(collector: Collector, make_settings: MakeSettings, emulator: Emulator) -> None:
-    upkeep = upkeep_for(collector, make_settings(RECONCILE_EVERY="1d"))
-    upkeep.round()
+    upkeep = job_runner_for(collector, make_settings(RECONCILE_EVERY="1d"))
+    upkeep.run_due()
     assert emulator.requests == []
     get_tweets(collector)
     sold = emulator.ledger.total().posts_billed
     for drift in (0, 25):
         emulator.drift(drift)
-        upkeep.round()
+        upkeep.run_due()
         with collector.database.reading() as session:
             compared = newest(session)
         assert compared
@@ -150,7 +150,7 @@ def test_the_service_shows_the_drift(tmp_path: Path, emulator: Emulator, databas
     settings = environment(tmp_path, emulator) | {"TW_NUMBER": "10", "RECONCILE_EVERY": "1d"}
     with in_process(tmp_path, **settings) as service:
         get_tweets(service.collector)
-        service.app.extensions["upkeep"].round()
+        service.app.extensions["upkeep"].run_due()
         by_x, metrics = service.get("/spend").json()["by_x"], service.get("/metrics").text
     assert by_x["posts"] - by_x["ledger_posts"] == by_x["drift"] == 7
     assert "twitterapi_spend_drift_posts 7.0" in metrics

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from alchemy import Database
-from collector.figures import changed
+from collector.figures import bump_sequence
 from database.changes import Changes
 from queries.figures import NEWEST, sequence
 from tests.fixtures import databases
@@ -29,7 +29,7 @@ def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
 
 def commit(database: Database) -> None:
     with database.writing() as session:
-        changed(session)
+        bump_sequence(session)
 
 
 def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_rollback(database: Database) -> None:
@@ -38,7 +38,7 @@ def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_
         mark = changes.mark()
         database.glance(NEWEST)
         with database.writing() as session:
-            changed(session)
+            bump_sequence(session)
             session.flush()
             assert changes.mark() == mark
             session.rollback()
@@ -52,7 +52,7 @@ def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_
 def test_commits_of_others_and_an_emptied_log_change_it_too(database: Database) -> None:
     changes = Changes(database)
     marks = [changes.mark()]
-    for before in (database.engine.dispose, database.empty_log, database.write_anew):  # the first closes all others
+    for before in (database.engine.dispose, database.checkpoint, database.vacuum):  # the first closes all others
         assert before() is not False
         with closing(Database(str(database.url))) as other:
             commit(other)

@@ -16,8 +16,8 @@ from sqlalchemy import make_url, text
 
 from alchemy import Database, DatabaseAway, DatabaseBusy, QueryTooLong
 from database import linked, server
-from database.limits import MARGIN_S, left, limit_questions, limited, question_limit
-from database.linked import Linked
+from database.limits import MARGIN_S, limit_questions, limit_waiting, question_limit, seconds_left
+from database.linked import MemberConnection
 from database.members import Members
 from database.turns import BUSY_TIMEOUT_S
 from tests.fixtures import databases
@@ -32,7 +32,7 @@ def url(tmp_path: Path, database_backend: str) -> str:
 
 
 @pytest.fixture
-def connection(url: str) -> Iterator[Linked]:
+def connection(url: str) -> Iterator[MemberConnection]:
     members = Members(make_url(url))
     with closing(members.connection(members.all[0])) as opened:
         opened.execute("SET statement_timeout TO 0")
@@ -42,23 +42,23 @@ def connection(url: str) -> Iterator[Linked]:
 def test_a_request_has_so_much_time_in_all_and_a_change_so_much_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    assert (left(), left(5), question_limit(None), question_limit(3)) == (math.inf, 5, math.inf, 3)
-    with limited(seconds=10 + MARGIN_S):
-        assert (left(5), question_limit(None), question_limit(3)) == (5, 10, 3)
+    assert (seconds_left(), seconds_left(5), question_limit(None), question_limit(3)) == (math.inf, 5, math.inf, 3)
+    with limit_waiting(seconds=10 + MARGIN_S):
+        assert (seconds_left(5), question_limit(None), question_limit(3)) == (5, 10, 3)
         now[0] += 8
-        assert (left(5), question_limit(None), question_limit(3)) == (3, 2, 2)
+        assert (seconds_left(5), question_limit(None), question_limit(3)) == (3, 2, 2)
         now[0] += 8
-        assert (left(5), question_limit(3)) == (0, 0.001)
+        assert (seconds_left(5), question_limit(3)) == (0, 0.001)
         limit_questions(60)
-        assert (left(), question_limit(None), question_limit(3)) == (math.inf, 60, 3)
-    assert left() == math.inf
+        assert (seconds_left(), question_limit(None), question_limit(3)) == (math.inf, 60, 3)
+    assert seconds_left() == math.inf
 
 
 @pytest.mark.postgresql
-def test_a_question_that_takes_too_long_closes_its_connection_and_lets_its_server_rest(connection: Linked) -> None:
+def test_a_question_that_takes_too_long_closes_its_connection_and_lets_its_server_rest(connection: MemberConnection) -> None:
     with (
-        connection.limited(0.1, blames=True),
-        limited(seconds=60),
+        connection.limit_answers(0.1, blames=True),
+        limit_waiting(seconds=60),
         pytest.raises(psycopg.OperationalError, match="no answer within"),
     ):
         connection.execute(SLEEP)
@@ -69,7 +69,7 @@ def test_a_question_that_takes_too_long_closes_its_connection_and_lets_its_serve
 
 @pytest.mark.postgresql
 def test_a_commit_that_takes_too_long_is_not_the_fault_of_its_server(
-    connection: Linked, monkeypatch: pytest.MonkeyPatch
+    connection: MemberConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linked, "LONGEST_COMMIT_S", 0.1)
     connection.execute("BEGIN")
@@ -89,9 +89,9 @@ def test_a_commit_that_takes_too_long_is_not_the_fault_of_its_server(
 def test_a_request_that_has_no_time_left_is_told_so(url: str) -> None:
     with closing(Database(url)) as database:
         database.glance("SELECT 1")  # without a second left nobody connects
-        with limited(seconds=0.2), pytest.raises(QueryTooLong), database.writing() as session:
+        with limit_waiting(seconds=0.2), pytest.raises(QueryTooLong), database.writing() as session:
             session.execute(text(SLEEP))
-        with limited(seconds=MARGIN_S + 0.2), pytest.raises(QueryTooLong), database.reading() as session:
+        with limit_waiting(seconds=MARGIN_S + 0.2), pytest.raises(QueryTooLong), database.reading() as session:
             session.execute(text(SLEEP))  # the server ends it by itself
         with database.reading(within=timedelta(seconds=60)) as session:
             assert session.scalar(text("SELECT 1")) == 1
@@ -103,7 +103,7 @@ def test_nobody_waits_for_a_connection_longer_than_for_an_answer(url: str, monke
     monkeypatch.setattr(server, "MOST", 1)
     with closing(Database(url)) as database, database.reading():
         began = time.monotonic()
-        with limited(seconds=0.1), pytest.raises(DatabaseBusy):
+        with limit_waiting(seconds=0.1), pytest.raises(DatabaseBusy):
             database.glance("SELECT 1")
         assert time.monotonic() - began < BUSY_TIMEOUT_S
 
@@ -115,7 +115,7 @@ def test_a_server_that_rests_is_not_asked(url: str) -> None:
         program: Any = database._program
         members = program._primary._members
         members.watch.rest(("127.0.0.1", databases.cluster().port))
-        with limited(seconds=0.1), pytest.raises(DatabaseAway):
+        with limit_waiting(seconds=0.1), pytest.raises(DatabaseAway):
             database.glance("SELECT 1")
         members.watch._rested_until.clear()
         members._away = (-math.inf, "")
@@ -123,9 +123,11 @@ def test_a_server_that_rests_is_not_asked(url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_only_what_is_answered_at_once_has_the_short_limit(connection: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_answered_at_once_has_the_short_limit(
+    connection: MemberConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linked, "short_s", lambda: 0.1)
-    with connection.limited(math.inf):
+    with connection.limit_answers(math.inf):
         connection.execute("SELECT pg_sleep(0.3)")
     with pytest.raises(psycopg.OperationalError, match="no answer within"):
         connection.execute("SELECT pg_sleep(0.3)")

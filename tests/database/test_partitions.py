@@ -18,7 +18,7 @@ from collector.ledger.prices import Billing, Prices
 from collector.runs import runs
 from collector.tweets.retention import expire
 from collector.tweets.store import store
-from collector.values import AuthorSeen, Find, TweetSeen
+from collector.values import ObservedAuthor, TaggedTweet, TweetVersion
 from collector.verification import faults
 from database import partitions
 from queries.snowflakes import first_id
@@ -39,10 +39,10 @@ def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
 def stored(database: Database, *times: datetime, ids: tuple[int, ...] = ()) -> None:
     """Store a tweet of each of these times, and of each of these ids."""
     own = [(first_id(when), when) for when in times] + [(one, NOW) for one in ids]
-    finds = [Find(TweetSeen(one, (one,), "on call #sre", when, "en", None, None, 7, ()), ()) for one, when in own]
+    finds = [TaggedTweet(TweetVersion(one, (one,), "on call #sre", when, "en", None, None, 7, ()), ()) for one, when in own]
 
     def add(session: Session) -> None:
-        store(session, finds, [AuthorSeen(7, "ada", "Ada", 3, NOW)], run_id=runs.begin_import(session))
+        store(session, finds, [ObservedAuthor(7, "ada", "Ada", 3, NOW)], run_id=runs.begin_import(session))
 
     database.write(add)
 

@@ -14,8 +14,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseAway, DatabaseUnavailable
-from collector.figures import changed
-from models import Mark
+from collector.figures import bump_sequence
+from models import DatabaseMark
 from queries.figures import NEWEST
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.reliability.cluster import Node, Servers, on_loopback
@@ -35,15 +35,15 @@ class Pair(NamedTuple):
         """Write something that a reader sees."""
 
         def write(session: Session) -> None:
-            session.add(Mark(name=name, value="here"))
-            changed(session)
+            session.add(DatabaseMark(name=name, value="here"))
+            bump_sequence(session)
 
         self.database.write(write, patience_s=1)
 
     def noted(self) -> tuple[bool, set[str]]:
         """Return whether a standby answered a reader, and what it showed."""
         with self.database.reading(as_of=NEWEST) as session:
-            names = set(session.scalars(select(Mark.name).where(Mark.value == "here")))
+            names = set(session.scalars(select(DatabaseMark.name).where(DatabaseMark.value == "here")))
             return bool(session.scalar(text("SELECT pg_is_in_recovery()"))), names
 
     def promote(self, name: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from alchemy import Database, DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable
 from collector.backups.tables import counts
-from models import Chore, Mark
+from models import DatabaseMark, JobState
 from tests.fixtures import databases
 
 pytestmark = pytest.mark.postgresql
@@ -32,9 +32,9 @@ def test_a_database_that_is_set_oddly_answers_the_same(url: str) -> None:
         databases.asked(url, f'ALTER DATABASE "{name}" SET {odd}')
     began = datetime(2026, 3, 2, 8, 30, 59, tzinfo=UTC)
     with closing(Database(url)) as database:
-        database.write(lambda session: session.add(Chore(name="odd", began=began)))
+        database.write(lambda session: session.add(JobState(name="odd", began=began)))
         with database.reading() as session:
-            assert session.scalar(select(Chore.began)) == began
+            assert session.scalar(select(JobState.began)) == began
             assert counts(session)["chores"] == 1
             found = session.scalar(text("SELECT sum(n) FROM (VALUES (9223372036854775807), (9223372036854775807)) AS t (n)"))
             assert (type(found), found) == (int, 2 * 9223372036854775807)
@@ -60,18 +60,18 @@ def test_nobody_there_is_said_without_saying_where(caplog: pytest.LogCaptureFixt
 def test_what_is_not_migrated_is_said(tmp_path: Path, database_backend: str) -> None:
     url = databases.url_of(tmp_path / "new", empty=True)
     with closing(Database(url)) as database, pytest.raises(DatabaseNotMigrated), database.reading() as session:
-        session.scalar(select(Mark.value))
+        session.scalar(select(DatabaseMark.value))
 
 
 def test_who_writes_or_asks_waits_for_another_only_so_long(url: str) -> None:
     with closing(Database(url)) as one, closing(Database(url)) as other:
         with one.writing() as session:
-            session.add(Mark(name="first", value=""))
+            session.add(DatabaseMark(name="first", value=""))
             with pytest.raises(DatabaseUnavailable, match="busy"), other.writing():
                 pass
             session.execute(text("LOCK TABLE figures IN ACCESS EXCLUSIVE MODE"))
             with pytest.raises(DatabaseUnavailable, match="busy"):
                 other.glance("SELECT count(*) FROM figures")
-        other.write(lambda session: session.add(Mark(name="second", value="")))
+        other.write(lambda session: session.add(DatabaseMark(name="second", value="")))
         with one.reading() as session:
-            assert set(session.scalars(select(Mark.name))) >= {"first", "second"}
+            assert set(session.scalars(select(DatabaseMark.name))) >= {"first", "second"}

@@ -8,15 +8,15 @@ from threading import Event
 import pytest
 
 from database.errors import DatabaseUnavailable
-from database.turns import Turns
+from database.turns import FairLock
 from tests.fixtures.waiting import wait_until
 
 
 def test_who_came_first_is_first_and_nobody_is_beside_another() -> None:
-    turns, first_may_end, order = Turns(), Event(), list[int]()
+    turns, first_may_end, order = FairLock(), Event(), list[int]()
 
     def take(number: int) -> None:
-        with turns.one(60):
+        with turns.acquire(60):
             order.append(number)
             if number == 0:
                 assert first_may_end.wait(60)
@@ -34,8 +34,8 @@ def test_who_came_first_is_first_and_nobody_is_beside_another() -> None:
 
 
 def test_who_waits_too_long_is_told_and_leaves_the_queue() -> None:
-    turns = Turns()
-    with turns.one(), ThreadPoolExecutor(1) as pool, pytest.raises(DatabaseUnavailable, match="busy"):
-        pool.submit(lambda: turns.one(0.01).__enter__()).result(60)
-    with turns.one(0):
+    turns = FairLock()
+    with turns.acquire(), ThreadPoolExecutor(1) as pool, pytest.raises(DatabaseUnavailable, match="busy"):
+        pool.submit(lambda: turns.acquire(0.01).__enter__()).result(60)
+    with turns.acquire(0):
         pass

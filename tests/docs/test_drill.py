@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api import get_tweets
-from collector.backups.rotation import keep_scheduled
+from collector.backups.rotation import make_scheduled_backup
 from collector.runs.collector import Collector
 from emulator import Emulator
 from tests.fixtures.environment import ROOT, environment
@@ -55,7 +55,7 @@ def drill(collector: Collector, tmp_path: Path) -> Drill:
 def test_the_newest_copy_is_restored_and_served_and_the_service_is_left_alone(
     drill: Drill, collector: Collector, emulator: Emulator, tmp_path: Path
 ) -> None:
-    older, copy = (keep_scheduled(collector.database, kept=2) for _ in range(2))
+    older, copy = (make_scheduled_backup(collector.database, kept=2) for _ in range(2))
     with listening(tmp_path, **environment(tmp_path, emulator) | {"API_TOKEN": TOKEN}) as live:
         headers, sold = {"Authorization": f"Bearer {TOKEN}"}, len(emulator.requests)
         before = live.get("/tweets", headers=headers)
@@ -76,7 +76,7 @@ def test_without_a_scheduled_copy_the_drill_makes_one(drill: Drill, tmp_path: Pa
 
 
 def test_a_copy_that_is_damaged_does_not_pass(drill: Drill, collector: Collector, tmp_path: Path) -> None:
-    copy = tmp_path / "backups" / keep_scheduled(collector.database, kept=1)
+    copy = tmp_path / "backups" / make_scheduled_backup(collector.database, kept=1)
     copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
     ran = drill(BLOCK)
     assert ran.returncode != 0

@@ -28,8 +28,8 @@ from database.migrating import MIGRATIONS, known_revisions, newest_revision
 from models import TWEET_WORDS, FacetHour, Hashtag
 from queries.facets import facets
 from queries.hours import per_hour
-from queries.related import Related, related
-from queries.tweets import Views
+from queries.related import RelatedHashtag, related_hashtags
+from queries.tweets import TweetViews
 from settings import load
 from tests.fixtures import databases
 from tests.fixtures.environment import ROOT
@@ -109,7 +109,7 @@ def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(tmp_path
     with closing(Database(url)) as database:
         database.upgrade()
         with database.reading() as session:
-            views = Views().run(session, after=-1, most=100)[0]
+            views = TweetViews().run(session, after=-1, most=100)[0]
             assert [view.text for view in views] == [f"kept {revision}" for revision in revisions]
             assert per_hour(session, zone=UTC)[12].tweets == len(revisions)
             indexed = [number for number, revision in enumerate(revisions, 1) if revision < "0006"]
@@ -164,7 +164,7 @@ def test_hashtags_and_facets_of_what_was_stored_before_are_counted(unlinked: Dat
             assert facets(session, "country") == ([("Peru", 2), ("CL", 1)], 2 / 5)
             assert facets(session, "tag") == ([("#SRE", 2)], 3 / 5)
             assert facets(session, "author") == ([], 1)
-            assert related(session, 1, limit=10) == [Related("#Ops", 1, 0.5, 1.25)]
+            assert related_hashtags(session, 1, limit=10) == [RelatedHashtag("#Ops", 1, 0.5, 1.25)]
 
 
 def test_many_tweets_are_taken_in_turns(unlinked: Database) -> None:

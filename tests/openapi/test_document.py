@@ -14,7 +14,7 @@ import resources.api
 import settings
 from app import create_app
 from resources.api import MonitorResource
-from resources.openapi import described, operations
+from resources.openapi import document_of, operations
 from schemas.arguments import FilterArguments, HourArguments, VolumeArguments
 from schemas.openapi.fields import Undescribed, schema_of
 from schemas.openapi.parameters import query
@@ -108,7 +108,7 @@ def test_what_nobody_has_described_stops_the_document(app: Flask, make_settings:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HourArguments._declared_fields, "tz", Strange())
         with pytest.raises(Undescribed, match="Strange"):
-            described(app)
+            document_of(app)
     with pytest.raises(Undescribed, match="lambda"):
         schema_of(fields.String(validate=lambda _value: True))
     with pytest.raises(Undescribed, match="what it is for"):
@@ -116,7 +116,7 @@ def test_what_nobody_has_described_stops_the_document(app: Flask, make_settings:
     other = create_app(make_settings())
     resources.api.ProblemApi(other).add_resource(Silent, "/silent")
     with closing(other.extensions["collector"]), pytest.raises(Undescribed, match="/silent"):
-        described(other)
+        document_of(other)
 
 
 def test_bounds_and_choices_are_those_of_the_validators() -> None:

@@ -14,9 +14,9 @@ from sqlalchemy import delete
 from alchemy import Database
 from collector.runs.tags import ensure
 from models import Listing, Run, Spend
-from queries.gaps import Stretch, any_within, stretches
+from queries.gaps import GapTime, any_within, gap_times
 from queries.snowflakes import TWITTER_EPOCH, first_id
-from queries.spend import by_day, spent
+from queries.spend import by_day, spend_between
 from tests.fixtures.archives import MORNING
 from tests.queries.invented import imported
 from tests.schemas.views import MANY
@@ -61,12 +61,12 @@ def leave(database: Database, left: list[Left]) -> None:
 def test_a_stretch_is_the_time_of_a_gaps_ids(database: Database, left: list[Left], first: int, length: int) -> None:
     leave(database, left)
     begin, end = after(first), after(first + length)
-    expected = [Stretch(tag, after(since, TWITTER_EPOCH), after((since or 0) + lasts), old) for tag, since, lasts, old in left]
+    expected = [GapTime(tag, after(since, TWITTER_EPOCH), after((since or 0) + lasts), old) for tag, since, lasts, old in left]
     with database.reading() as session:
-        assert sorted(stretches(session)) == sorted(expected)
+        assert sorted(gap_times(session)) == sorted(expected)
         for tag in TAGS:
             mine = [one for one in expected if one.tag == tag]
-            found = stretches(session, keys=[tag])
+            found = gap_times(session, keys=[tag])
             assert sorted(found) == sorted(mine)
             assert [one.first for one in found] == sorted(one.first for one in mine)
             bounds = {"first": int(begin.timestamp()), "end": int(end.timestamp())}
@@ -88,5 +88,5 @@ def test_every_day_has_what_it_cost(database: Database, bought: dict[tuple[int, 
     start, end = FIRST + timedelta(days=first), FIRST + timedelta(days=first + length)
     with database.reading() as session:
         found = by_day(session, start=start, end=end)
-        assert sum(day.ceiling for day in found) == spent(session, start=start, end=end).ceiling
+        assert sum(day.ceiling for day in found) == spend_between(session, start=start, end=end).ceiling
     assert found == [(day, costs[day]) for day in days]

@@ -18,17 +18,17 @@ from collector.backups.backups import drop
 from collector.runs import runs
 from collector.tweets import deletions, index_check
 from collector.tweets.store import store
-from collector.values import Find
+from collector.values import TaggedTweet
 from collector.x import parsing
 from models import TWEET_WORDS
 from queries import tweets
 from queries.filters import Filters
-from queries.lists import Wanted, page
-from queries.orders import BY_ID, Order, Position
+from queries.lists import TweetList, page
+from queries.orders import BY_ID, PagePosition, SortOrder
 from schemas.filters import filters
 from tests.fixtures.archives import Json, edited, post
 from tests.queries.invented import imported
-from text.words import asked, indexed
+from text.words import index_words, query_words
 
 LATIN = ["on call", "Café", "cafe", "STRASSE", "é", "rust_2", "AND", '"', "*", "🚀"]
 OTHERS = ["东京", "東京へ", "東", "京", "ที่นี่", "हिन्दी", "한국어", "مرحبا"]
@@ -38,7 +38,7 @@ NUMBERS = st.integers(0, 40)
 
 def stored(database: Database, *posts: Json) -> None:
     with database.writing() as session:
-        store(session, [Find(parsing.tweet(each), ()) for each in posts], [], run_id=runs.begin_import(session))
+        store(session, [TaggedTweet(parsing.tweet(each), ()) for each in posts], [], run_id=runs.begin_import(session))
 
 
 def matching(database: Database, *words: str) -> list[int]:
@@ -91,12 +91,12 @@ class Searched(RuleBasedStateMachine):
 
     @rule()
     def write_anew(self) -> None:
-        self.database.write_anew()
+        self.database.vacuum()
 
     @rule(query=TEXTS)
     def ask(self, query: str) -> None:
-        if words := asked(query):
-            expected = [number for number, text in sorted(self.texts.items()) if set(words) <= set(indexed(text))]
+        if words := query_words(query):
+            expected = [number for number, text in sorted(self.texts.items()) if set(words) <= set(index_words(text))]
             ids = [int(post(number)["id"]) for number in expected]
             assert matching(self.database, *words) == ids
             batches = tweets.in_batches(self.database, filters=Filters(words=words), most=2)
@@ -129,9 +129,9 @@ def database(database_backend: str) -> Iterator[Database]:
         yield ready
 
 
-def listed(database: Database, words: tuple[str, ...], order: Order, after: int) -> list[int]:
+def listed(database: Database, words: tuple[str, ...], order: SortOrder, after: int) -> list[int]:
     with database.reading() as session:
-        found = page(session, Wanted(Filters(words=words), order), after=Position(None, after), most=3)
+        found = page(session, TweetList(Filters(words=words), order), after=PagePosition(None, after), most=3)
     return [place.id for place in found]
 
 
@@ -140,7 +140,7 @@ def test_a_list_by_id_is_read_from_the_index_and_from_any_place_on(database: Dat
     words, middle = ("half", "always"), int(post(50)["id"])
     up, down = [51, 53, 55], [49, 47, 45]
     assert listed(database, words, BY_ID, middle) == [int(post(number)["id"]) for number in up]
-    assert listed(database, words, Order("id", descending=True), middle) == [int(post(number)["id"]) for number in down]
+    assert listed(database, words, SortOrder("id", descending=True), middle) == [int(post(number)["id"]) for number in down]
 
 
 def test_a_list_by_id_gathers_and_sorts_nothing(database: Database) -> None:
@@ -148,7 +148,12 @@ def test_a_list_by_id_gathers_and_sorts_nothing(database: Database) -> None:
         with database.reading() as session:
             connection, asked_for = session.connection(), list[tuple[str, Any]]()
             event.listen(connection, "before_cursor_execute", lambda *given, to=asked_for: to.append(given[2:4]))
-            page(session, Wanted(Filters(words=("half",)), Order("id", descending=descending)), after=Position(None, 5), most=3)
+            page(
+                session,
+                TweetList(Filters(words=("half",)), SortOrder("id", descending=descending)),
+                after=PagePosition(None, 5),
+                most=3,
+            )
             statement, values = asked_for[0]
             steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
         assert [step.detail for step in steps] == [f"SCAN tweet_words VIRTUAL TABLE INDEX {number}:M1{sign}"]

@@ -21,9 +21,9 @@ from collector.tweets.presence import PRESENCES
 from models import Listing, Presence, Run, Tag
 from queries import periods
 from queries.filters import ALL, Filters
-from queries.periods import rolled_up
+from queries.periods import rollup_counts
 from queries.snowflakes import first_id
-from queries.timeline import MOST_BUCKETS, Slot, TooManyBuckets, timeline
+from queries.timeline import MOST_BUCKETS, TimelineSlot, TooManyBuckets, timeline
 from queries.zones import DAY, HOUR, QUARTER
 from tests.fixtures.archives import Json, tweet_id, user
 from tests.queries.clocks import naive
@@ -47,7 +47,7 @@ def shown(database: Database, filters: Filters = ALL) -> list[Written]:
     return [(view.created, view.author_id) for view in wanted(database, filters)]
 
 
-def slots(database: Database, *, bucket: timedelta, zone: str = "UTC", filters: Filters = ALL) -> list[Slot]:
+def slots(database: Database, *, bucket: timedelta, zone: str = "UTC", filters: Filters = ALL) -> list[TimelineSlot]:
     with database.reading() as session:
         return timeline(session, bucket=bucket, zone=ZoneInfo(zone), filters=filters).slots
 
@@ -67,14 +67,14 @@ def row_of(created: datetime, username: str) -> Json:
     return {"tweet": "invented", "id": own, "created": at, "username": username, "rash": None, "tags": [], "lang": "pt"}
 
 
-def expected(written: Sequence[Written], zone: str, bucket: timedelta, since: datetime, until: datetime) -> list[Slot]:
+def expected(written: Sequence[Written], zone: str, bucket: timedelta, since: datetime, until: datetime) -> list[TimelineSlot]:
     """Count tweets and authors bucket by bucket."""
-    mine, found = [(created, author or 0) for created, author in written if since <= created < until], list[Slot]()
+    mine, found = [(created, author or 0) for created, author in written if since <= created < until], list[TimelineSlot]()
     period = int(since.timestamp()), int(until.timestamp())
     for start, end in naive(ZoneInfo(zone), bucket, period) if since < until else ():
         low, high = (datetime.fromtimestamp(second, UTC) for second in (start, end))
         within = [author for created, author in mine if low <= created < high]
-        found.append(Slot(low, high, len(within), len({*within} - {0}), low < since or high > until))
+        found.append(TimelineSlot(low, high, len(within), len({*within} - {0}), low < since or high > until))
     return found
 
 
@@ -160,14 +160,14 @@ def test_a_bucket_longer_than_presence_reaches_back_is_exact(database_backend: s
     first, later = int(MIDDAY.timestamp()), (26, 27, 30, 50)
     more = [page(MIDDAY + timedelta(hours=hour), 1 + hour % 3) for hour in later]
     with imported(*TWEETS, *more) as database, database.reading() as session:
-        (found,) = rolled_up(session, [(first, first + 60 * 3600)]).values()
+        (found,) = rollup_counts(session, [(first, first + 60 * 3600)]).values()
     assert found == (8, 3)
 
 
 def test_too_many_buckets_are_refused_before_anything_is_counted(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     until = MIDDAY + MOST_BUCKETS * QUARTER
     assert len(counts(small, QUARTER, since=MIDDAY, until=until)) == MOST_BUCKETS
-    monkeypatch.setattr(periods, "rolled_up", None)
+    monkeypatch.setattr(periods, "rollup_counts", None)
     with pytest.raises(TooManyBuckets):
         counts(small, QUARTER, since=MIDDAY, until=until + timedelta(seconds=1))
     with pytest.raises(TooManyBuckets):

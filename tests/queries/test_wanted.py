@@ -16,16 +16,16 @@ from alchemy import Database
 from collector.runs.tags import track
 from queries import access_paths, sources, texts
 from queries.activity import Activity, activity
-from queries.activity import counted as counted_activity
+from queries.activity import tweet_and_author_count as counted_activity
 from queries.authors import AuthorRank
 from queries.axes import axis
 from queries.filters import ALL, Filters
-from queries.lists import Wanted, page
-from queries.orders import Order
+from queries.lists import TweetList, page
+from queries.orders import SortOrder
 from queries.periods import Period
 from queries.series import TagSeries, per_tag, totals
 from queries.texts import Hashtags, hashtags
-from queries.tweets import TweetView, found
+from queries.tweets import TweetView, matching_count
 from tests.fixtures import databases
 from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
 from tests.schemas.views import MANY
@@ -56,7 +56,7 @@ def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 @given(FILTERS, st.integers(1, TWEETS + 50))
 def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters, most: int) -> None:
     with database.reading() as session:
-        assert found(session, filters, most=most) == min(len(wanted(database, filters)), most)
+        assert matching_count(session, filters, most=most) == min(len(wanted(database, filters)), most)
 
 
 @pytest.mark.usefixtures("limits")
@@ -76,7 +76,7 @@ def test_a_list_in_pages_is_that_of_the_wanted_tweets(
     unknown = sorted((view.id for view in own if getattr(view, column) is None), reverse=descending)
     given, after = list[int](), None
     with database.reading() as session:
-        while places := page(session, Wanted(filters, Order(column, descending), since_id), after=after, most=most):
+        while places := page(session, TweetList(filters, SortOrder(column, descending), since_id), after=after, most=most):
             given, after = given + [place.id for place in places], places[-1]
     assert given == [*(view.id for view in known), *unknown]
 

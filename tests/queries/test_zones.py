@@ -58,7 +58,7 @@ def test_every_zone_keeps_the_offset_of_a_stretch_throughout(year: int) -> None:
     assert len(different()) > 100
     for name in different():
         zone, at = ZoneInfo(name), _begin(year)
-        for stretch in zones.stretches(zone, at, _begin(year + 1)):
+        for stretch in zones.offset_periods(zone, at, _begin(year + 1)):
             assert stretch.first == at
             at = stretch.end
             seconds = {*range(stretch.first, stretch.end, 9 * DAY_S), stretch.end - 1}
@@ -87,7 +87,7 @@ def test_buckets_are_what_a_look_at_every_minute_finds(name: str, first: int, le
 def test_buckets_are_right_around_changes_of_a_clock(name: str) -> None:
     """Every fifth, forwards and back by turns; the first of St John's are a minute after midnight, Apia left a date out."""
     zone = ZoneInfo(name)
-    for before, after in list(pairwise(zones.stretches(zone, BEGIN, END)))[::5]:
+    for before, after in list(pairwise(zones.offset_periods(zone, BEGIN, END)))[::5]:
         period: Period = (before.end - 20_000, after.first + 20_000)
         for bucket in (HOUR, DAY):
             assert list(zones.buckets(zone, bucket, *period)) == naive(zone, bucket, period)
@@ -98,7 +98,7 @@ def test_no_day_is_longer_than_presence_reaches_back() -> None:
     turned = {
         before.offset - after.offset
         for name in different()
-        for before, after in pairwise(zones.stretches(ZoneInfo(name), LATELY, NOW))
+        for before, after in pairwise(zones.offset_periods(ZoneInfo(name), LATELY, NOW))
     }
     assert 24 * 3600 + max(turned) <= LONGEST_DAY * 900
 

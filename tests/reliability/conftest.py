@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.payloads import unpacked
+from collector.payloads import unpack
 from models import AuthorPayload, Payload
 from tests.cli.conftest import Program
 from tests.fixtures.archives import edited, json_lines, page, post, user
@@ -34,7 +34,7 @@ def given(database: Database) -> list[bytes]:
     """Return what X gave of the marked tweet and author, as it lies in the database."""
     with database.reading() as session:
         rows = [*session.scalars(select(Payload.body)), *session.scalars(select(AuthorPayload.body))]
-    return [body for body in rows if any(mark in str(unpacked(body)) for mark in (MARK, NAME, COUNTRY))]
+    return [body for body in rows if any(mark in str(unpack(body)) for mark in (MARK, NAME, COUNTRY))]
 
 
 def found(folder: Path, *marks: str | bytes) -> list[str]:

@@ -22,21 +22,21 @@ from sqlalchemy import delete, update
 
 from alchemy import Database, DatabaseUnavailable
 from collector.ledger import calls, ledger
-from collector.ledger.calls import DeskTaken, open_desk
-from collector.ledger.ledger import Asked, BudgetSpent, Hold
+from collector.ledger.calls import CallsLeaseTaken, call_buyer
+from collector.ledger.ledger import BudgetSpent, HeldReservation, PageRequest
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
-from collector.runs.buying import Buyer, Job, Next
-from collector.runs.buying import Purchase as Bought
-from collector.runs.listings import Stretch
+from collector.runs.buying import CollectionContext, NextPage, PageBuyer
+from collector.runs.buying import PageBought as Bought
+from collector.runs.listings import ListingPart
 from collector.runs.reading import TagReader
 from collector.runs.terms import TagOrder
 from collector.values import TagRef
 from collector.x import clock, tries
-from collector.x.client import Answer, RateLimit, Search
+from collector.x.client import RateLimit, Search, SearchAnswer
 from collector.x.clock import XClock
-from collector.x.failures import Reach, XFailure, unwell
-from collector.x.tries import Patience, Stopped, Tries
+from collector.x.failures import Scope, XFailure, unwell
+from collector.x.tries import RetryPolicy, Stopped, Tries
 from database import sqlite
 from emulator.billing.ledger import Ledger
 from emulator.endpoints.usage import month_start
@@ -163,7 +163,7 @@ class Process:
         self._mine.acquire()
         self.world.running = self
         try:
-            with suppress(Killed, lease.LeaseLost, Stopped, BudgetSpent, XFailure, DeskTaken, DatabaseUnavailable):
+            with suppress(Killed, lease.LeaseLost, Stopped, BudgetSpent, XFailure, CallsLeaseTaken, DatabaseUnavailable):
                 self.dice.choice([self._collect, self._collect, self._count])()
         except Exception as error:  # noqa: BLE001 (a thread's end: raised by the world)
             self.world.failures.append(error)
@@ -180,10 +180,11 @@ class Process:
         self._beating(database, token, leases.COLLECTOR)
         if not database.write(ledger.empty):
             x.ask_for_nothing()
-        patience = Tries(Patience(1, 0.0, 0.0), self.stop, lambda _failure: None, x.clock)
-        job: Any = Job(database, x, patience, self.stop, self.world.billing, run_id, token, "x", lambda _progress: None)  # type: ignore[arg-type]
+        patience = Tries(RetryPolicy(1, 0.0, 0.0), self.stop, lambda _failure: None, x.clock)
+        shared: Any = (database, x, patience, self.stop, self.world.billing, run_id, token, "x", lambda _progress: None)
+        job: Any = CollectionContext(*shared)
         reader = Reader(job, self)
-        following: Next | None = Next(reader.next())
+        following: NextPage | None = NextPage(reader.next())
         while following:
             following = reader._page(following)
         database.write(lambda session: lease.give_back(session, token))
@@ -193,7 +194,7 @@ class Process:
         database, x = Mortal(self), FakeX(self)
         if not database.write(ledger.empty):
             x.ask_for_nothing()
-        with open_desk(database, x, self.world.billing, Patience(1, 0.0, 0.0), self.stop) as desk:  # type: ignore[arg-type]
+        with call_buyer(database, x, self.world.billing, RetryPolicy(1, 0.0, 0.0), self.stop) as desk:  # type: ignore[arg-type]
             self._beating(database, desk.token, leases.CALLS)
             for _ in range(self.dice.randint(1, 8)):
                 desk.buy(5_000, x.count, lambda _session, _answer: None)
@@ -246,14 +247,14 @@ class FakeX:
         self._process.wait(self._dice.random())
         self.clock.tell(self._world.dated(self._world.now))
 
-    def search(self, asked: Search, look: Callable[[], None]) -> Answer:
+    def search(self, asked: Search, look: Callable[[], None]) -> SearchAnswer:
         first = int(asked.next_token or 0)
         posts = list(range(first, first + asked.max_results))
         users = [post % self._world.authors + 1 for post in posts]
         when = self._asked(look, lambda: self._world.sell(posts, users))
         data = [{"id": str(post), "text": "", "author_id": str(user)} for post, user in zip(posts, users, strict=True)]
         body = {"data": data, "includes": {"users": [{"id": str(user)} for user in set(users)]}, "meta": {"next_token": "more"}}
-        return Answer(body, when, when, RateLimit(None, None))
+        return SearchAnswer(body, when, when, RateLimit(None, None))
 
     def count(self, look: Callable[[], None]) -> Counted:
         return Counted(self._asked(look, self._world.sell_call))
@@ -274,7 +275,7 @@ class FakeX:
         told = world.dated(answered)
         self.clock.tell(told)
         if fate >= 0.9:
-            raise XFailure("refused", Reach.TAG, "refused") if fate > 0.96 else unwell("status 503")
+            raise XFailure("refused", Scope.TAG, "refused") if fate > 0.96 else unwell("status 503")
         return told
 
 
@@ -285,39 +286,39 @@ class Counted(NamedTuple):
 class Reader(TagReader):
     """Reads pages of no tag in particular, and stores what they cost and nothing else."""
 
-    def __init__(self, job: Job, process: Process) -> None:
+    def __init__(self, job: CollectionContext, process: Process) -> None:
         order = TagOrder(TagRef(1, "#tag", "#tag"), "#tag", 10)
         super().__init__(job, order)
         self._process, self._buyer, self._left = process, Shopper(job, order), process.dice.choice([10, 30, 60, 200])
 
-    def next(self) -> Stretch:
-        return Stretch(
+    def next(self) -> ListingPart:
+        return ListingPart(
             None, None, 10**9, 10**9, self._order.query, next_token=str(self._process.dice.choice([100, 110, 200, 300]))
         )
 
-    def _stored(self, _stretch: Stretch, purchase: Bought, *, last: bool) -> Next | None:
+    def _store(self, _stretch: ListingPart, purchase: Bought, *, last: bool) -> NextPage | None:
         job, (found, _, hold, days) = self._job, purchase
         self._process.stall()
         left = self._left - len(found.posts)
 
-        def keep(session: Any) -> Next | None:
+        def keep(session: Any) -> NextPage | None:
             ledger.settle(session, job.billing, hold, days=days, posts=found.posts, users=found.users)
             return None if left < ledger.SMALLEST_PAGE else self._following(session, self.next(), left, last=False)
 
         following = job.write(keep)
-        if following and following.hold:
-            job.holds.add(following.hold.id)
-        job.holds.discard(hold.id)
+        if following and following.reservation:
+            job.in_flight.add(following.reservation.id)
+        job.in_flight.discard(hold.id)
         self._left = left
         return following
 
 
-class Shopper(Buyer):
+class Shopper(PageBuyer):
     """Reserves pages of no tag in particular."""
 
-    def reserve(self, session: Any, stretch: Stretch, left: int) -> tuple[Stretch, Hold | None]:
+    def reserve(self, session: Any, stretch: ListingPart, left: int) -> tuple[ListingPart, HeldReservation | None]:
         job = self._job
-        asked = Asked(job.run_id, None, f"page {stretch.next_token}", min(left, 20))
+        asked = PageRequest(job.run_id, None, f"page {stretch.next_token}", min(left, 20))
         return stretch, ledger.reserve(session, job.billing, asked, days=job.days())
 
 
@@ -357,7 +358,7 @@ def _in_made_up_time(patch: pytest.MonkeyPatch, database: Database) -> Callable[
     for module in (clock, lease, leases, calls, tries):
         patch.setattr(module, "time", moved)
     patch.setattr(clock, "datetime", Now)
-    patch.setattr(lease, "beating", _beating)
+    patch.setattr(lease, "renewing", _beating)
 
     def run(number: int) -> World:
         database.write(_emptied)

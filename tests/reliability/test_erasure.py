@@ -11,7 +11,7 @@ import pytest
 from alchemy import Database
 from collector.imports import Import
 from collector.tweets import deletions, erasure, locations
-from collector.values import Archived
+from collector.values import ArchivedTweet
 from collector.x import parsing
 from emulator import Emulator
 from tests.cli.conftest import Program
@@ -100,7 +100,7 @@ def test_the_words_of_an_older_version_are_not_in_the_index_after_an_edit(tmp_pa
     with closing(Database(databases.url_of(tmp_path))) as database:
         for versions, text in (((1,), f"{MARK} one"), ((1, 2), "two")):
             archive = Import(database)
-            archive.add([Archived(parsing.tweet(edited(*versions, text=text)))], [])
+            archive.add([ArchivedTweet(parsing.tweet(edited(*versions, text=text)))], [])
             archive.end()
-            assert database.empty_log()
+            assert database.checkpoint()
             assert bool(found(tmp_path, WORD)) == (text != "two")

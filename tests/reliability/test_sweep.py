@@ -22,7 +22,7 @@ from collector.backups.sweeping import sweep
 from collector.imports import Import
 from collector.runs import lease
 from collector.tweets import deletions, erasure
-from collector.values import Archived
+from collector.values import ArchivedTweet
 from collector.verification import faults
 from collector.x import parsing
 from models import Tweet
@@ -45,7 +45,7 @@ def texts(database: Database, numbers: list[int]) -> None:
     """Store tweets, in this order, with texts that tell them apart."""
     archive = Import(database)
     for number in numbers:
-        archive.add([Archived(parsing.tweet(post(number, f"{MARK}{number:05d}. " * (1 + number * 7 % 25))))], [])
+        archive.add([ArchivedTweet(parsing.tweet(post(number, f"{MARK}{number:05d}. " * (1 + number * 7 % 25))))], [])
     archive.end()
 
 
@@ -56,7 +56,7 @@ def bury(database: Database, *numbers: int) -> None:
 
 def owed(database: Database) -> int:
     with database.reading() as session:
-        return erasure.owed(session)
+        return erasure.pending_deletions(session)
 
 
 class Scattered(NamedTuple):
@@ -137,7 +137,7 @@ def test_a_large_database_waits_for_the_sweep(large: Scattered) -> None:
 def test_what_is_written_while_a_large_database_is_written_anew_is_not_lost(
     large: Scattered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = sweeping._held
+    held = sweeping._rewrite_exclusively
 
     def written(*given: Any) -> int:
         seen = held(*given)
@@ -145,18 +145,18 @@ def test_what_is_written_while_a_large_database_is_written_anew_is_not_lost(
             texts(other, [5000])
         return seen
 
-    monkeypatch.setattr(sweeping, "_held", written)
+    monkeypatch.setattr(sweeping, "_rewrite_exclusively", written)
     monkeypatch.setattr(lease, "refuse_while_restoring", lambda _session: None)  # a writer who doesn't ask
     assert not sweep(large.database)
     assert number_id(5000) in {row[0] for row in large.rows()}
-    monkeypatch.setattr(sweeping, "_held", held)
+    monkeypatch.setattr(sweeping, "_rewrite_exclusively", held)
     assert sweep(large.database)
     assert large.left() == []
     assert number_id(5000) in {row[0] for row in large.rows()}
 
 
 def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    database, together, empty = program.collector.database, threading.Barrier(2), Database.empty_log
+    database, together, empty = program.collector.database, threading.Barrier(2), Database.checkpoint
     bury(database, 10)
 
     def met(opened: Database) -> bool:
@@ -164,7 +164,7 @@ def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, m
         return empty(opened)
 
     with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
-        patched.setattr(Database, "empty_log", met)
+        patched.setattr(Database, "checkpoint", met)
         list(pool.map(erasure.settle, [database] * 2))
     assert owed(database) == 0
     bury(database, 11)

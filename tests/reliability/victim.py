@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 import api  # noqa: E402 (found through the line above)
 from collector.runs import listings, runs  # noqa: E402
-from collector.runs.buying import Buyer  # noqa: E402
+from collector.runs.buying import PageBuyer  # noqa: E402
 from collector.runs.reading import TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
@@ -27,7 +27,7 @@ from database import sqlite as sqlite_engine  # noqa: E402
 
 VICTIM = Path(__file__)
 POINTS: dict[str, tuple[Any, str]] = {
-    "reserved": (Buyer, "reserved"),  # on record, and not yet asked
+    "reserved": (PageBuyer, "reserved"),  # on record, and not yet asked
     "sold": (X, "search"),  # answered, and not yet stored
     "storing": (listings, "advanced"),  # in the middle of a page's transaction
     "stored": (TagReader, "_stored"),  # right after it

@@ -33,7 +33,7 @@ WORDS = "a text that takes up some room in an answer " * 20
 def _long_already() -> Iterator[None]:
     """Let more than twenty tweets be a long answer, and look often whether SQLite takes too long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resources.tweets, "AT_ONCE", AT_ONCE)
+        patch.setattr(resources.tweets, "BATCH", AT_ONCE)
         patch.setattr(lists, "batches", partial(lists.batches, most=AT_ONCE))
         patch.setattr(database.sqlite, "STEPS", 500)
         yield

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.runs.tags import TagRefused, hashtag
+from collector.runs.tags import InvalidTag, hashtag
 from collector.x import documents, parsing
 from collector.x.documents import NoDocument, document
 from schemas import ours, records
@@ -20,7 +20,7 @@ from schemas.records import lines, record
 from tests.fixtures.archives import Json, json_lines, own_row, page, post, user
 from tests.fixtures.environment import ROOT
 from text import hashtags
-from text.words import indexed
+from text.words import index_words
 
 MARKS = "a" + "\u0301\u0323" * 200_000  # their order is mended by insertion: a naive reader is busy for minutes
 
@@ -129,11 +129,11 @@ def test_a_packed_file_of_the_most_alike_tweets_is_no_bomb(tmp_path: Path, monke
 def test_a_letter_with_ever_so_many_marks_is_read_at_once() -> None:
     began = time.process_time()
     for text in (MARKS, f"#{MARKS}"):
-        assert indexed(f"before {text} after")[0] == "before"
+        assert index_words(f"before {text} after")[0] == "before"
         assert hashtags.hashtags(text) == {}
         assert hashtags.key(text)
         assert refused(own_row(0, tags=[text]))
-        with pytest.raises(TagRefused):
+        with pytest.raises(InvalidTag):
             hashtag(text)
     assert time.process_time() - began < 5  # of this process's own, whatever else the machine does
 

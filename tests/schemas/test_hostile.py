@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.values import AuthorSeen, TweetSeen
+from collector.values import ObservedAuthor, TweetVersion
 from collector.x.parsing import LARGEST_ID
-from schemas.records import Record, record
+from schemas.records import ArchiveRecord, record
 from tests.fixtures.archives import own_row, page, post, user
 from tests.schemas.views import MANY
 
@@ -43,7 +43,7 @@ Path = tuple[Any, ...]
 EARLIEST, LATEST = datetime(2006, 3, 21, tzinfo=UTC), datetime(2081, 1, 1, tzinfo=UTC)
 
 
-def assert_can_be_stored(read: Record) -> None:
+def assert_can_be_stored(read: ArchiveRecord) -> None:
     for archived in read.tweets:
         assert_tweet_fits(archived.tweet)
         for tag in (*(archived.tags or ()), *filter(None, [archived.rash])):
@@ -56,7 +56,7 @@ def assert_can_be_stored(read: Record) -> None:
         assert len(reason) < 400
 
 
-def assert_tweet_fits(tweet: TweetSeen) -> None:
+def assert_tweet_fits(tweet: TweetVersion) -> None:
     assert 0 <= tweet.id <= tweet.version <= LARGEST_ID
     assert tweet.version in tweet.versions
     assert list(tweet.versions) == sorted(set(tweet.versions))
@@ -67,7 +67,7 @@ def assert_tweet_fits(tweet: TweetSeen) -> None:
         assert_text_fits(text)
 
 
-def assert_author_fits(author: AuthorSeen) -> None:
+def assert_author_fits(author: ObservedAuthor) -> None:
     assert abs(author.id) <= LARGEST_ID
     assert author.followers is None or 0 <= author.followers <= LARGEST_ID
     assert author.observed.tzinfo is UTC

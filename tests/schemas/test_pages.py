@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collector.payloads import packed, packed_tweet
+from collector.payloads import pack, pack_tweet
 from queries.payloads import TweetPayload
 from schemas.pages import pages
 from tests.fixtures.archives import Json, post, user
@@ -17,10 +17,10 @@ PLACE = {"id": "p1", "country": "Colombia"}
 
 def kept(tweet: Json, *, place: Json | None = None, after: int = 0, author: Json | None = None, **more: Any) -> TweetPayload:
     """Return what is kept of a tweet that was retrieved so many hours after noon, and its author an hour later."""
-    when, body = NOON + timedelta(hours=after), packed_tweet(tweet, place)
+    when, body = NOON + timedelta(hours=after), pack_tweet(tweet, place)
     if author is None:
         return TweetPayload(int(tweet["id"]), body, when, None, None, None)._replace(**more)
-    return TweetPayload(int(tweet["id"]), body, when, int(author["id"]), packed(author), when + timedelta(hours=1))
+    return TweetPayload(int(tweet["id"]), body, when, int(author["id"]), pack(author), when + timedelta(hours=1))
 
 
 def written(*batches: list[TweetPayload]) -> list[Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from schemas.problems import MEDIA_TYPE, Fault, problem
+from schemas.problems import MEDIA_TYPE, ParameterError, problem
 
 
 def test_a_problem_has_the_members_of_rfc_9457_the_request_s_id_and_the_original_s_key() -> None:
@@ -16,7 +16,7 @@ def test_a_problem_has_the_members_of_rfc_9457_the_request_s_id_and_the_original
 
 
 def test_faults_are_named_by_parameter_and_further_members_come_along() -> None:
-    faults = [Fault("limit", "expected a whole number"), Fault("tz", "is empty")]
+    faults = [ParameterError("limit", "expected a whole number"), ParameterError("tz", "is empty")]
     body = json.loads(problem(400, "bad", instance="/\udcff", request_id="r", errors=faults, more={"collection": None}))
     assert body["errors"] == [fault._asdict() for fault in faults]
     assert body["collection"] is None

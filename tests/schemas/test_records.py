@@ -10,30 +10,30 @@ from typing import Any
 
 import pytest
 
-from collector.payloads import unpacked
-from collector.values import AuthorSeen, TweetSeen
+from collector.payloads import unpack
+from collector.values import ObservedAuthor, TweetVersion
 from schemas import records
-from schemas.records import Record, lines, record
+from schemas.records import ArchiveRecord, lines, record
 from tests.fixtures.archives import FIXTURES, MORNING, Json, edited, json_lines, own_row, page, post, user
 
 RETRIEVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
-ADA = AuthorSeen(7001, "ada_muster", "Ada Muster", 120, RETRIEVED)
-BO = AuthorSeen(7002, "bo_primer", "Бо Пример", 15, RETRIEVED)
+ADA = ObservedAuthor(7001, "ada_muster", "Ada Muster", 120, RETRIEVED)
+BO = ObservedAuthor(7002, "bo_primer", "Бо Пример", 15, RETRIEVED)
 
 
-def read(body: object) -> Record:
+def read(body: object) -> ArchiveRecord:
     """Read an object as a line, without what is kept of it as X gave it."""
     return bare(record(json.dumps(body).encode() + b"\n"))
 
 
-def bare(one: Record) -> Record:
+def bare(one: ArchiveRecord) -> ArchiveRecord:
     tweets = tuple(each._replace(tweet=each.tweet._replace(payload=None, retrieved=None)) for each in one.tweets)
-    return Record(tweets, tuple(author._replace(payload=None) for author in one.authors), one.refused)
+    return ArchiveRecord(tweets, tuple(author._replace(payload=None) for author in one.authors), one.refused)
 
 
-def read_all(name: str) -> tuple[dict[int, TweetSeen], dict[int, AuthorSeen], list[str]]:
+def read_all(name: str) -> tuple[dict[int, TweetVersion], dict[int, ObservedAuthor], list[str]]:
     """Return all tweets and authors of a file by id, and what was refused."""
-    tweets, authors, refused = dict[int, TweetSeen](), dict[int, AuthorSeen](), list[str]()
+    tweets, authors, refused = dict[int, TweetVersion](), dict[int, ObservedAuthor](), list[str]()
     for line in lines(FIXTURES / name):
         tweets |= {archived.tweet.id: archived.tweet for archived in line.record.tweets}
         authors |= {author.id: author for author in bare(line.record).authors}
@@ -41,7 +41,7 @@ def read_all(name: str) -> tuple[dict[int, TweetSeen], dict[int, AuthorSeen], li
     return tweets, authors, refused
 
 
-def only(read: Record) -> TweetSeen:
+def only(read: ArchiveRecord) -> TweetVersion:
     assert read.refused == ()
     return read.tweets[0].tweet
 
@@ -69,7 +69,7 @@ def test_a_page_s_referenced_tweets_are_not_read_and_a_page_may_have_one_tweet_o
     assert [archived.tweet.id for archived in read(body).tweets] == [int(post(0)["id"])]
     assert len(read({"data": post(0)}).tweets) == 1
     empty: list[Json] = [{"meta": {"result_count": 0}}, {"data": None, "errors": [{"title": "Not Found Error"}]}, {"data": []}]
-    assert [read(body) for body in empty] == [Record((), ())] * 3
+    assert [read(body) for body in empty] == [ArchiveRecord((), ())] * 3
 
 
 def test_one_object_that_cannot_be_stored_costs_no_other() -> None:
@@ -110,8 +110,8 @@ def kept(name: str) -> tuple[dict[int, Json], dict[int, Json]]:
     authors = {author.id: author.payload for read_line in found for author in read_line.authors}
     assert {when for _, when in tweets.values()} == {RETRIEVED}
     return (
-        {key: unpacked(body) for key, (body, _) in tweets.items() if body},
-        {key: unpacked(body) for key, body in authors.items() if body},
+        {key: unpack(body) for key, (body, _) in tweets.items() if body},
+        {key: unpack(body) for key, body in authors.items() if body},
     )
 
 
@@ -140,8 +140,8 @@ def test_what_flattening_added_is_not_kept() -> None:
         **{"in_reply_to_user": other, "author": user(), "matching_rules": [{"id": "5"}], "__twarc": {}},
     }
     read_line = record(json.dumps(flat).encode())
-    assert unpacked(read_line.tweets[0].tweet.payload or b"") == {"data": own, "includes": {"places": [place]}}
-    assert unpacked(read_line.authors[0].payload or b"") == user()
+    assert unpack(read_line.tweets[0].tweet.payload or b"") == {"data": own, "includes": {"places": [place]}}
+    assert unpack(read_line.authors[0].payload or b"") == user()
     older = {**post(0), "id": int(post(0)["id"]), "id_str": post(0)["id"]}  # of another API
     assert only(record(json.dumps(older).encode())).payload is None
 
@@ -203,7 +203,7 @@ def test_our_own_row_of_an_author_who_was_never_observed_is_no_observation() -> 
 def test_the_whole_answer_of_get_tweets_is_read_as_its_rows_are() -> None:
     rows = [own_row(number) for number in range(3)]
     assert read({"tweets": rows}).tweets == tuple(read(row).tweets[0] for row in rows)
-    assert read({"tweets": []}) == Record((), ())
+    assert read({"tweets": []}) == ArchiveRecord((), ())
     assert read({"tweets": [rows[0], 5, {}]}).refused == ("no id", "no id")
 
 
@@ -219,7 +219,7 @@ ODD_ROWS: dict[str, list[Json]] = {
 @pytest.mark.parametrize("reason", ODD_ROWS)
 def test_our_own_row_that_cannot_be_stored_is_refused_with_the_reason(reason: str) -> None:
     for changes in ODD_ROWS[reason]:
-        assert read(own_row(0, **changes)) == Record((), (), (reason,)), changes
+        assert read(own_row(0, **changes)) == ArchiveRecord((), (), (reason,)), changes
 
 
 def test_a_tag_that_is_no_hashtag_is_refused_in_one_line() -> None:

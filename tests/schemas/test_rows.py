@@ -57,7 +57,7 @@ def test_what_x_did_not_give_is_null_and_a_stand_in_for_an_author_s_id_is_not_sh
 def test_the_pieces_of_all_tweets_are_one_json_document() -> None:
     many: list[list[list[TweetView]]] = [[], [[FULL]], [[FULL, BARE], [BARE]]]
     for batches in many:
-        pieces = list(rows.tweets([rows.encoded(view) for view in batch] for batch in batches))
+        pieces = list(rows.tweets([rows.encode_tweet(view) for view in batch] for batch in batches))
         views = [json.loads(json.dumps(rows.tweet(view))) for batch in batches for view in batch]
         assert json.loads(b"".join(pieces)) == {"tweets": views}
         assert len(pieces) == len(batches) + 2
@@ -96,7 +96,7 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
 @MANY
 @given(st.lists(views(), max_size=4), st.booleans())
 def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView], escaped: bool) -> None:
-    lines = b"".join(rows.lines([[rows.encoded(view) for view in batch], []])).splitlines()
+    lines = b"".join(rows.lines([[rows.encode_tweet(view) for view in batch], []])).splitlines()
     assert len(lines) == len(batch)
     for line, view in zip(lines, batch, strict=True):
         read = record(json.dumps(json.loads(line)).encode() if escaped else line)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Line, lines
-from schemas.unpacking import CHUNK, NO_FURTHER, Unpacked
+from schemas.unpacking import CHUNK, NO_FURTHER, GzipReader
 from tests.fixtures.archives import own_row
 
 ROWS = [json.dumps(own_row(number, f"{number * 7919 % 10_007} on call again #sre")).encode() for number in range(600)]
@@ -76,6 +76,6 @@ def test_members_and_the_zeros_between_and_behind_them_are_read(tmp_path: Path) 
 
 def test_what_is_unpacked_is_what_was_packed() -> None:
     for level in (0, 1, 9):
-        packed = Unpacked(io.BytesIO(gzip.compress(TEXT, level)), least=2**30)
+        packed = GzipReader(io.BytesIO(gzip.compress(TEXT, level)), least=2**30)
         assert io.BufferedReader(packed).read() == TEXT
         assert packed.fault is None

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from security import failures
-from security.failures import FIRST_S, FORGOTTEN_S, HOLD, LONGEST_S, MOST_CLIENTS, Failures
+from security.failures import FIRST_S, FORGOTTEN_S, HOLD, LONGEST_S, MOST_CLIENTS, FailedAttempts
 from tests.security.conftest import TOKEN, MakeApp, bearer, client, hollow
 
 MOST_S = 1.0
 
 
-def held(found: Failures, client: str = "192.0.2.1") -> float:
+def held(found: FailedAttempts, client: str = "192.0.2.1") -> float:
     """Return for how many seconds the answer to a wrong token is held back."""
     asked: list[float] = []
     environ: dict[str, Any] = {"REMOTE_ADDR": client, HOLD: asked.append}
@@ -22,7 +22,7 @@ def held(found: Failures, client: str = "192.0.2.1") -> float:
 
 
 def test_each_wrong_token_waits_twice_as_long_up_to_a_bound() -> None:
-    found = Failures(lambda: 0.0)
+    found = FailedAttempts(lambda: 0.0)
     waits = [held(found) for _ in range(2000)]
     assert waits[:4] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S]
     assert waits == sorted(waits)
@@ -31,7 +31,7 @@ def test_each_wrong_token_waits_twice_as_long_up_to_a_bound() -> None:
 
 def test_each_client_is_counted_for_itself_and_forgotten_in_time() -> None:
     now = 0.0
-    found = Failures(lambda: now)
+    found = FailedAttempts(lambda: now)
     for _ in range(10):
         held(found)
     assert held(found, "192.0.2.2") == FIRST_S
@@ -44,7 +44,7 @@ def test_each_client_is_counted_for_itself_and_forgotten_in_time() -> None:
 def test_what_is_kept_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_CLIENTS <= 10_000
     monkeypatch.setattr(failures, "MOST_CLIENTS", 50)
-    found = Failures(lambda: 0.0)
+    found = FailedAttempts(lambda: 0.0)
     for number in range(100):
         held(found, f"client {number}")
     assert len(found._clients) == 50

@@ -39,7 +39,7 @@ def loaded(file: Path, **more: str) -> Tokens:
 
 
 def scope(known: Tokens, token: str) -> Scope:
-    assert known.required
+    assert known.are_required
     return known.scope(token)
 
 
@@ -83,7 +83,7 @@ def test_a_file_that_is_empty_at_the_start_asks_for_a_token_once_it_has_one_and_
 ) -> None:
     file.write_text("")
     known = loaded(file)
-    assert not known.required
+    assert not known.are_required
     file.write_text("tiny")
     assert scope(known, "tiny") == Scope.WRITE
     assert caplog.messages[-1].startswith("API_TOKEN: shorter than")

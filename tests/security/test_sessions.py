@@ -59,7 +59,7 @@ def test_a_right_token_gives_a_cookie_that_scripts_and_other_sites_never_get(app
 
 def test_a_session_may_what_its_token_may(app: Flask) -> None:
     sessions_of = hollow(app).extensions["door"].sessions
-    write, read = (f"{COOKIE}={sessions_of.begun(token)}" for token in (TOKEN, READ_TOKEN))
+    write, read = (f"{COOKIE}={sessions_of.start(token)}" for token in (TOKEN, READ_TOKEN))
     for path in ("/tags", "/", "/docs", "/metrics", "/openapi.json"):
         assert status(app, write, path) == status(app, read, path) == 200
     assert status(app, write, "/database", "DELETE") == 200

@@ -19,7 +19,7 @@ import pytest
 from api import collector_for
 from collector.backups.backups import backup
 from collector.imports import Import
-from collector.values import Archived
+from collector.values import ArchivedTweet
 from collector.x import parsing
 from emulator import Emulator
 from settings import load
@@ -81,7 +81,7 @@ def restoring(tmp_path: Path, emulator: Emulator, database_backend: str) -> Iter
         collector.prepare()
         for first, last in ((0, FEW), (FEW, MANY)):
             archive = Import(collector.database, tag="#devops")
-            archive.add([Archived(parsing.tweet(post(number))) for number in range(first, last)], [])
+            archive.add([ArchivedTweet(parsing.tweet(post(number))) for number in range(first, last)], [])
             archive.end()
             if first == 0:
                 backup(collector.database, tmp_path / "copy.db")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import SettingError, declared, load
+from settings import SettingError, declared_settings, load
 from tests.fixtures.environment import ROOT
 from tests.settings.conftest import Load
 
@@ -89,5 +89,7 @@ def test_each_setting_and_what_the_stack_and_grafana_read_is_not_doubted(load_fr
     names = set(re.findall(r"\$\{([A-Z_]+)|^([A-Z][A-Z_]+)=", text, re.MULTILINE))
     given = {name for pair in names for name in pair if name} | {"COMPOSE_FILE", "COMPOSE_PROFILES", "FLASK_APP"}
     assert {"ALERT_WEBHOOK_URL", "ELASTIC_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD"} <= given
-    settings = [name for name, _ in declared()] + [f"{name}_FILE" for name, facts in declared() if facts["secret"]]
+    settings = [name for name, _ in declared_settings()] + [
+        f"{name}_FILE" for name, facts in declared_settings() if facts["secret"]
+    ]
     assert load_from(env="\n".join(f"{name}=" for name in [*sorted(given), *settings])).misspelt == ()

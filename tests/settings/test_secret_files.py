@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from settings import SettingError, declared
+from settings import SettingError, declared_settings
 from tests.fixtures.environment import ROOT
 from tests.settings.conftest import Load
 
-SECRETS = [name for name, facts in declared() if facts["secret"]]
-OTHERS = [name for name, facts in declared() if not facts["secret"]]
+SECRETS = [name for name, facts in declared_settings() if facts["secret"]]
+OTHERS = [name for name, facts in declared_settings() if not facts["secret"]]
 
 
 @pytest.fixture

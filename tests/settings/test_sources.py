@@ -16,7 +16,7 @@ from collector import sources
 from collector.backups.backups import drop
 from collector.imports import Import
 from collector.sources import SourceRefused, choose
-from collector.values import Archived
+from collector.values import ArchivedTweet
 from collector.x import parsing
 from collector.x.failures import CREDENTIALS
 from emulator import Emulator
@@ -50,7 +50,7 @@ def chosen(settings: Settings) -> tuple[str, str]:
 def import_a_tweet(database: Database) -> None:
     database.upgrade()
     archive = Import(database)
-    archive.add([Archived(parsing.tweet(post()))], [])
+    archive.add([ArchivedTweet(parsing.tweet(post()))], [])
     archive.end()
 
 

@@ -6,7 +6,7 @@ import runpy
 
 import pytest
 
-from settings import declared
+from settings import declared_settings
 from tests.fixtures.environment import ROOT
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts/settings-table.py"))
@@ -15,7 +15,7 @@ SCRIPT = runpy.run_path(str(ROOT / "scripts/settings-table.py"))
 def test_readme_has_the_table_that_the_script_would_write_with_a_row_for_every_setting() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert SCRIPT["with_table"](text) == text, "run: python scripts/settings-table.py"
-    for row, (name, facts) in zip(SCRIPT["table"]().splitlines()[2:], declared(), strict=True):
+    for row, (name, facts) in zip(SCRIPT["table"]().splitlines()[2:], declared_settings(), strict=True):
         cells = [cell.strip() for cell in row.strip("| ").split(" | ")]
         default = "" if facts["default"] is None else f"`{facts['default']}`"
         assert cells == [f"`{name}`", default, facts["meaning"], "yes" if facts["secret"] else "", facts["reader"].expected]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import collector_for
-from settings import SettingError, declared, load
+from settings import SettingError, declared_settings, load
 from tests.fixtures.archives import FIXTURES
 from tests.settings.conftest import Load
 
@@ -56,7 +56,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "PRICE_POST_USD": {"0.005": 5000, "999999.999999": 999_999_999_999, "0": 0},
     "X_RETRY_WAIT": {"0s": timedelta(0), "15m": timedelta(minutes=15), "2h": timedelta(hours=2), "366d": timedelta(days=366)},
 }
-FACTS = dict(declared())
+FACTS = dict(declared_settings())
 
 
 def refusal(name: str, value: str) -> str | None:

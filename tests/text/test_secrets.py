@@ -39,28 +39,28 @@ def forms(value: str, before: str = "", after: str = "") -> list[str]:
 def test_each_form_is_taken_out() -> None:
     for form in forms(TOKEN):
         bare = form.strip('"=')
-        assert Secrets([TOKEN]).hidden(f"before {form} after") == f"before {form.replace(bare, HIDDEN)} after"
+        assert Secrets([TOKEN]).hide(f"before {form} after") == f"before {form.replace(bare, HIDDEN)} after"
 
 
 @MANY
 @given(VISIBLE, st.text(max_size=5), st.text(max_size=5))
 def test_nothing_of_a_form_is_left_but_what_base64_shares_with_its_neighbours(value: str, before: str, after: str) -> None:
     for form in forms(value, before, after):
-        shown = Secrets([value]).hidden(form)
+        shown = Secrets([value]).hide(form)
         assert HIDDEN in shown
         rest = shown.replace(HIDDEN, "").strip('"')
         assert len(rest) <= len(base64.b64encode((before + after).encode())) + 8
 
 
 def test_other_text_and_what_is_too_short_to_tell_stay_and_a_secret_that_contains_another_is_hidden_whole() -> None:
-    assert Secrets([TOKEN, None, "", "short"]).hidden("a short text") == "a short text"
+    assert Secrets([TOKEN, None, "", "short"]).hide("a short text") == "a short text"
     assert len("short") < SHORTEST
-    assert Secrets(["inner-secret", "the-inner-secret-and-more"]).hidden("the-inner-secret-and-more") == HIDDEN
+    assert Secrets(["inner-secret", "the-inner-secret-and-more"]).hide("the-inner-secret-and-more") == HIDDEN
 
 
 def test_a_log_line_has_none_wherever_it_was_put() -> None:
     stream = StringIO()
-    logstash.configure("DEBUG", hide=Secrets([TOKEN]).hidden, stream=stream)
+    logstash.configure("DEBUG", hide=Secrets([TOKEN]).hide, stream=stream)
     log = logging.getLogger("test.secrets")
     for form in forms(TOKEN):
         log.info("said %s", form, extra={"known": form, form: 1, "deep": {"a": [form], form: form}})

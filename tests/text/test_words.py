@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.schemas.views import MANY
-from text.words import LONGEST, RULES, asked, indexed
+from text.words import LONGEST, RULES, index_words, query_words
 
 SIGNS = [chr(sign) for sign in [*range(0x20000), *range(0x20000, 0x110000, 97)]]
 LETTERS = [sign for sign in SIGNS[::7] if unicodedata.category(sign)[0] in "LN"]
@@ -33,7 +33,7 @@ WRITTEN = st.text(st.characters(codec="utf-8") | st.sampled_from("aÉßİΣи東
     ],
 )
 def test_a_text_is_found_by_its_words(text: str, words: tuple[str, ...]) -> None:
-    assert indexed(text) == asked(text) == words
+    assert index_words(text) == query_words(text) == words
 
 
 @pytest.mark.parametrize(
@@ -49,29 +49,29 @@ def test_a_text_is_found_by_its_words(text: str, words: tuple[str, ...]) -> None
     ],
 )
 def test_scripts_without_spaces_are_cut_into_pairs(text: str, found_by: tuple[str, ...], asks_for: tuple[str, ...]) -> None:
-    assert (indexed(text), asked(text)) == (found_by, asks_for)
+    assert (index_words(text), query_words(text)) == (found_by, asks_for)
 
 
 def test_a_long_word_is_cut_the_same_in_text_and_question() -> None:
-    assert indexed("é" * (LONGEST + 1)) == asked("É" * (LONGEST + 50)) == ("é" * LONGEST,)
+    assert index_words("é" * (LONGEST + 1)) == query_words("É" * (LONGEST + 50)) == ("é" * LONGEST,)
     assert unicodedata.unidata_version in RULES  # of another one, all texts are indexed anew
 
 
 def test_every_letter_and_number_is_a_word_and_nothing_else_is() -> None:
-    assert all(len(asked(sign)) == 1 for sign in LETTERS)
+    assert all(len(query_words(sign)) == 1 for sign in LETTERS)
     rest = "".join(sign for sign in SIGNS if unicodedata.category(sign)[0] not in "LNM" and sign != "_")
-    assert indexed(rest) == ()
+    assert index_words(rest) == ()
 
 
 @MANY
 @given(WRITTEN, st.integers(0, 50), st.integers(0, 50))
 def test_what_stands_in_a_text_is_found_by_it(text: str, start: int, end: int) -> None:
     """Between spaces or at its ends, or anywhere in a script without spaces."""
-    assert set(asked(text)) <= set(indexed(text))
+    assert set(query_words(text)) <= set(index_words(text))
     for part in text.split():
-        assert set(asked(part)) <= set(indexed(text))
+        assert set(query_words(part)) <= set(index_words(text))
     unspaced = "".join(sign for sign in text if "\u4e00" <= sign <= "\u9fff")
-    assert set(asked(unspaced[start:end])) <= set(indexed(f"x {unspaced}y"))
-    assert indexed(unicodedata.normalize("NFD", text)) == indexed(text)  # however it is written
+    assert set(query_words(unspaced[start:end])) <= set(index_words(f"x {unspaced}y"))
+    assert index_words(unicodedata.normalize("NFD", text)) == index_words(text)  # however it is written
     plain = text.replace("\u0345", "")
-    assert asked(plain.casefold()) == asked(plain)
+    assert query_words(plain.casefold()) == query_words(plain)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from collector.runs.collector import Collector
-from models import Span, Tag
+from models import BackfillSpan, Tag
 from queries.histories import histories
 from queries.snowflakes import snowflake_time
 from tests.fixtures import databases
@@ -21,9 +21,9 @@ from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.environment import TAGS
 from tests.fixtures.service import in_process
 from tests.fixtures.views import imported
-from web.asked import Asked, asked
+from web.asked import ViewQuery, parse_view_query
 from web.figures import counts, tags, volume
-from web.tables import Figure
+from web.tables import ChartFigure
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
@@ -45,8 +45,10 @@ def collected(collector: Collector, begin: datetime, end: datetime, *, key: str 
     collector.database.write(lambda session: session.execute(update(Tag).where(Tag.key == key).values(**ids)))
 
 
-def shown(collector: Collector, query: str = "period=24h", *, now: datetime = NOW) -> tuple[counts.Volume, Figure, Asked]:
-    wanted = asked(MultiDict(parse_qsl(query)), now=now)
+def shown(
+    collector: Collector, query: str = "period=24h", *, now: datetime = NOW
+) -> tuple[counts.Volume, ChartFigure, ViewQuery]:
+    wanted = parse_view_query(MultiDict(parse_qsl(query)), now=now)
     with collector.database.reading() as session:
         found = counts.volume(session, wanted)
     return found, volume.over_time(found, wanted, ALL_TAGS), wanted
@@ -93,7 +95,7 @@ def test_what_was_bought_from_the_archive_belongs_to_the_history_that_it_reaches
     def buy(session: Session) -> None:
         own = session.scalars(select(Tag.id).where(Tag.key == "#sre")).one()
         for since, until in ((begin, end + 1), (apart - 9, apart)):
-            session.add(Span(tag_id=own, since_id=since, until_id=until))
+            session.add(BackfillSpan(tag_id=own, since_id=since, until_id=until))
 
     collector.database.write(buy)
     found, _, _ = shown(collector)

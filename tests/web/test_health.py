@@ -53,7 +53,7 @@ def test_how_records_fare_on_their_way_is_read_from_the_metrics() -> None:
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
     assert shipping(metrics) == QUIET
-    logs.enabled(True)
+    logs.set_enabled(True)
     logs.delivery.sent(5)
     logs.delivery.dropped("queue-full", 2)
     logs.delivery.dropped("shutdown", 1)

@@ -31,7 +31,7 @@ COMPARED = {(5, None): "", (5, 0): "none in May", (0, 0): "", (4, 4): "as many a
         (lambda pair: words.change(*pair), CHANGES),
         (words.length, LENGTHS),
         (words.dollars, MONEY),
-        (lambda pair: words.compared(*pair, than="May"), COMPARED),
+        (lambda pair: words.comparison(*pair, than="May"), COMPARED),
     ],
     ids=["share", "change", "length", "dollars", "compared"],
 )

@@ -6,17 +6,17 @@ from sqlalchemy.orm import Session
 
 from queries.activity import Activity
 from queries.authors import FOLLOWERS, AuthorRank, author_page
-from web.asked import Asked
+from web.asked import ViewQuery
 from web.figures.volume import NOTHING
 from web.paths import author_path
-from web.tables import Column, Figure, Link, Table
+from web.tables import ChartFigure, Column, Link, Table
 from web.words import number, plural, share
 
 AS_OF = "Followers are as of when X was last asked."
 UNNAMED = "not named by X"
 
 
-def followed(session: Session, asked: Asked, most: int) -> Figure:
+def most_followed_figure(session: Session, asked: ViewQuery, most: int) -> ChartFigure:
     """Rank authors of wanted tweets by their followers."""
     page = author_page(session, asked.filters, sort=FOLLOWERS, after=None, most=most)
     columns = (Column("Author", "text"), Column("Name", "file"), Column("Followers"), Column("Tweets stored"))
@@ -26,10 +26,10 @@ def followed(session: Session, asked: Asked, most: int) -> Figure:
     if first:
         by = "by nobody knows how many" if first.followers is None else f"by {plural(first.followers, 'account')}"
         finding = f"{_name(first)} is the most followed, {by}."
-    return Figure("followers", "Most followed authors", finding, Table(columns, rows, bars=2), AS_OF)
+    return ChartFigure("followers", "Most followed authors", finding, Table(columns, rows, bars=2), AS_OF)
 
 
-def active(found: Activity, asked: Asked) -> Figure:
+def active(found: Activity, asked: ViewQuery) -> ChartFigure:
     """Rank authors by how many of the wanted tweets are theirs."""
     columns = (
         Column("Author", "text"),
@@ -42,7 +42,7 @@ def active(found: Activity, asked: Asked) -> Figure:
         (_link(rank, asked), rank.author or "", rank.tweets, rank.tweets / found.tweets, rank.followers)
         for rank in found.most_active
     )
-    return Figure("active", "Most active authors", _leading(found), Table(columns, rows, bars=2), AS_OF)
+    return ChartFigure("active", "Most active authors", _leading(found), Table(columns, rows, bars=2), AS_OF)
 
 
 def _leading(found: Activity) -> str:
@@ -53,7 +53,7 @@ def _leading(found: Activity) -> str:
     return f"{wrote} These {len(found.most_active)} wrote {share(part)}." if len(found.most_active) > 1 else wrote
 
 
-def _link(rank: AuthorRank, asked: Asked) -> object:
+def _link(rank: AuthorRank, asked: ViewQuery) -> object:
     return Link(f"@{rank.username}", author_path(rank.username, asked), rank.author or "") if rank.username else UNNAMED
 
 

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from queries.axes import Axis
 from queries.series import TagSeries
 from queries.zones import DAY
-from web.asked import Asked
+from web.asked import ViewQuery
 from web.figures.counts import Volume
-from web.tables import Column, Curve, Figure, Table
-from web.words import compared, length, listed, moment, number, plural
+from web.tables import ChartFigure, Column, Curve, Table
+from web.words import comparison, enumeration, length, moment, number, plural
 
 NOTHING = "No tweets in this time."
 NO_BEFORE = "The time before was not collected, so there is nothing to compare with."
 MOST_NAMED = 3
 
 
-def over_time(found: Volume, asked: Asked, most: int) -> Figure:
+def over_time(found: Volume, asked: ViewQuery, most: int) -> ChartFigure:
     """Show the counts bucket by bucket, with at most `most` tags beside them, those with the most tweets."""
-    leading = ranked(found)[:most]
+    leading = by_tweets(found)[:most]
     shown = found._replace(tags=[series for series in found.tags if series in leading])
     columns = [Column("From", "time"), Column("Tweets")]
     columns += [Column(f"{length(asked.shift)} before")] if found.before is not None else []
@@ -30,21 +30,21 @@ def over_time(found: Volume, asked: Asked, most: int) -> Figure:
     unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.reached)
     curve = Curve(found.axis.periods, curves, asked.zone, found.spikes, found.marks, unfinished)
     table = Table(tuple(columns), tuple(_rows(shown, asked)))
-    return Figure("volume", f"Tweets per {of}", _finding(found, asked), table, left_out(len(found.tags) - most), curve)
+    return ChartFigure("volume", f"Tweets per {of}", _finding(found, asked), table, omitted_note(len(found.tags) - most), curve)
 
 
-def ranked(found: Volume) -> list[TagSeries]:
+def by_tweets(found: Volume) -> list[TagSeries]:
     """Return the tags, the one with the most tweets first."""
     return sorted(found.tags, key=lambda series: -sum(series.counts))
 
 
-def left_out(more: int) -> str:
+def omitted_note(more: int) -> str:
     """Say that so many tags are not shown; nothing where all are."""
     are = "is" if more == 1 else "are"
     return f"{plural(more, 'tag')} with fewer tweets {are} in the CSV only." if more > 0 else ""
 
 
-def _rows(found: Volume, asked: Asked) -> Iterator[tuple[object, ...]]:
+def _rows(found: Volume, asked: ViewQuery) -> Iterator[tuple[object, ...]]:
     for number_, (first, end) in enumerate(found.axis.periods):
         before = [found.before[number_]] if found.before is not None else []
         notes = ["spike"] * (number_ in found.spikes)
@@ -56,12 +56,12 @@ def _rows(found: Volume, asked: Asked) -> Iterator[tuple[object, ...]]:
         yield (datetime.fromtimestamp(first, UTC), *shown, ", ".join(notes))
 
 
-def _finding(found: Volume, asked: Asked) -> str:
+def _finding(found: Volume, asked: ViewQuery) -> str:
     total = sum(found.counts)
     if not total:
         return NOTHING
     than = f"the {length(asked.shift)} before"
-    against = compared(total, found.total_before, than=than)
+    against = comparison(total, found.total_before, than=than)
     parts = [f"{plural(total, 'tweet')}{', ' if against else ''}{against}."]
     if found.spikes:
         top = max(found.spikes, key=lambda at: found.counts[at])
@@ -72,15 +72,15 @@ def _finding(found: Volume, asked: Asked) -> str:
         parts.append("Shaded time was not collected whole.")
     if found.young:
         all_of_them = found.before is None
-        parts.append("" if all_of_them else f"Not collected in all of the time before: {named(found.young)}.")
+        parts.append("" if all_of_them else f"Not collected in all of the time before: {tag_names(found.young)}.")
     if found.before is None and asked.before:
         parts.append(NO_BEFORE)
     return " ".join(parts)
 
 
-def named(tags: Sequence[str]) -> str:
+def tag_names(tags: Sequence[str]) -> str:
     """Return the names of a few tags, or how many they are."""
-    return listed(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
+    return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
 
 
 def _length(cut: Axis) -> str:

@@ -8,19 +8,19 @@ from sqlalchemy.orm import Session
 
 from queries.series import totals
 from queries.zones import HOUR, buckets
-from web.asked import Asked
-from web.figures.counts import stretch
+from web.asked import ViewQuery
+from web.figures.counts import visible_time
 from web.figures.volume import NOTHING
-from web.tables import Column, Figure, Table
+from web.tables import ChartFigure, Column, Table
 from web.words import number
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LONGEST_S = 400 * 86_400
 
 
-def week(session: Session, asked: Asked) -> Figure:
+def week(session: Session, asked: ViewQuery) -> ChartFigure:
     """Add up the hours; of a long time the last 400 days."""
-    first, end = stretch(session, asked)
+    first, end = visible_time(session, asked)
     begin = max(first, end - LONGEST_S)
     hours = tuple(buckets(asked.zone, HOUR, begin, end)) if begin < end else ()
     counts = [[0] * 24 for _ in DAYS]
@@ -30,10 +30,10 @@ def week(session: Session, asked: Asked) -> Figure:
     columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
     rows = tuple((day, *own, sum(own)) for day, own in zip(DAYS, counts, strict=True))
     note = "Of this time the last 400 days are counted." if begin > first else ""
-    return Figure("week", "Hours of the week", _finding(counts, asked), Table(columns, rows), note)
+    return ChartFigure("week", "Hours of the week", _finding(counts, asked), Table(columns, rows), note)
 
 
-def _finding(counts: list[list[int]], asked: Asked) -> str:
+def _finding(counts: list[list[int]], asked: ViewQuery) -> str:
     most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
     if not most:
         return NOTHING

@@ -6,12 +6,12 @@ from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
 from queries.activity import activity
-from queries.authors import named
+from queries.authors import author_by_username
 from security.pages import page
 from text import usernames
 from web.figures import counts, facets, tags, texts, volume, week
 from web.figures.catalogue import TOP, TOP_TAGS
-from web.site import Site, tidied
+from web.site import Site, tidy_redirect
 from web.views.overview import Overview, newest
 
 
@@ -19,14 +19,14 @@ def register(app: Flask, site: Site) -> None:
     """Give the app the page."""
 
     def author(username: str) -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
         name = usernames.username(username)
         with site.reading() as session:
-            known = named(session, name.lower()) if name else None
+            known = author_by_username(session, name.lower()) if name else None
             if known is None or name is None:
                 raise NotFound("no tweet of an author with this username is stored")
-            asked = site.asked(session, fixed=(("author", name),))
+            asked = site.parse(session, fixed=(("author", name),))
             found = counts.volume(session, asked)
             figures = [
                 tags.by_tag(found, asked, TOP_TAGS),

@@ -16,11 +16,11 @@ from queries.collections import collection, collections
 from queries.spend import by_day
 from schemas.arguments import HistoryArguments
 from schemas.cursors import began, following_cursor
-from schemas.given import given
+from schemas.given import load_arguments
 from security.pages import page
 from web.asked import link
 from web.parts import stuck
-from web.site import Site, tidied
+from web.site import Site, tidy_redirect
 
 PATH = "/view/collections"
 PAGE = 25
@@ -32,9 +32,9 @@ def register(app: Flask, site: Site) -> None:
     """Give the app the pages."""
 
     def history() -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
-        read = given(HistoryArguments(), request.args)
+        read = load_arguments(HistoryArguments(), request.args)
         zone: ZoneInfo = read["tz"]
         with site.reading() as session:
             after = began(session, LIST, read.get("cursor"))

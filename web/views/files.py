@@ -18,7 +18,7 @@ def register(app: Flask, site: Site) -> None:
         if builder is None:
             raise NotFound(f"there is no figure of this name, only {', '.join(FIGURES)}")
         with site.reading() as session:
-            figure = builder(session, site.asked(session))
+            figure = builder(session, site.parse(session))
         if figure is None:
             raise NotFound("there is nothing to show: not one tag is asked for, or X was not asked for its counts of this time")
         response = make_response(figure.table.csv())

@@ -8,12 +8,12 @@ from flask import Flask, Response, request
 
 from collector.backups.rotation import newest as newest_copy
 from middleware.answer import REPEAT
-from queries.tweets import stored
+from queries.tweets import tweet_count
 from security.pages import page
 from settings import VERSION
 from web import parts as service_parts
 from web.shipping import shipping
-from web.site import Site, tidied
+from web.site import Site, tidy_redirect
 
 PROGRAMS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -22,7 +22,7 @@ def register(app: Flask, site: Site) -> None:
     """Give the app the page."""
 
     def health_at_a_glance() -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
         zone = site.zone()
         database = site.collector.database
@@ -32,7 +32,7 @@ def register(app: Flask, site: Site) -> None:
             facts: dict[str, Any] = {
                 "program": PROGRAMS.get(database.engine.dialect.name, database.engine.dialect.name),
                 "size": database.size,
-                "tweets": stored(session),
+                "tweets": tweet_count(session),
                 "backup": copy,
                 "version": VERSION,
             }

@@ -11,22 +11,22 @@ from werkzeug.exceptions import NotFound
 from collector.runs import tags
 from queries import lists
 from queries.activity import Activity, activity
-from queries.gaps import stretches
-from queries.lists import Wanted
-from queries.orders import Order
-from queries.tags import known_tag, tracked_names, tracked_tags
-from queries.tweets import TweetView, Views
+from queries.gaps import gap_times
+from queries.lists import TweetList
+from queries.orders import SortOrder
+from queries.tags import tag_name, tracked_names, tracked_tags
+from queries.tweets import TweetView, TweetViews
 from security.pages import page
-from web.asked import Asked
+from web.asked import ViewQuery
 from web.figures import counts, coverage, facets, people, texts, volume, week
 from web.figures import tags as of_tags
 from web.figures.catalogue import TOP, TOP_TAGS
-from web.site import Site, tidied
-from web.tables import Figure
+from web.site import Site, tidy_redirect
+from web.tables import ChartFigure
 
 NEWEST_SHOWN = 10
 MOST_GAPS = 50
-NEWEST = Order("created", descending=True)
+NEWEST = SortOrder("created", descending=True)
 
 
 class Overview(NamedTuple):
@@ -34,8 +34,8 @@ class Overview(NamedTuple):
 
     totals: Activity
     before: int | None
-    series: Figure
-    figures: list[Figure]
+    series: ChartFigure
+    figures: list[ChartFigure]
     newest: list[TweetView]
 
 
@@ -43,37 +43,37 @@ def register(app: Flask, site: Site) -> None:
     """Give the app both pages."""
 
     def overview() -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
         with site.reading() as session:
-            asked = site.asked(session)
+            asked = site.parse(session)
             values: dict[str, Any] = {"asked": asked, "tracked": tracked_names(session), "shown": _overview(session, asked)}
             return site.page("overview.html", session, asked.zone, **values)
 
     def tag_overview(tag: str) -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
         with site.reading() as session:
-            name = known_tag(session, key=_key(tag))
+            name = tag_name(session, key=_key(tag))
             if name is None:
                 raise NotFound("this tag was never tracked here")
-            asked = site.asked(session, fixed=(("tag", name.removeprefix("#")),))
+            asked = site.parse(session, fixed=(("tag", name.removeprefix("#")),))
             tracked = tracked_tags(session, key=tags.key(name))
             shown = _of_tag(session, asked)
             values: dict[str, Any] = {"asked": asked, "tag": name, "tracked": tracked[0] if tracked else None, "shown": shown}
-            values["gaps"] = stretches(session, keys=[tags.key(name)])[-MOST_GAPS:]
+            values["gaps"] = gap_times(session, keys=[tags.key(name)])[-MOST_GAPS:]
             return site.page("tag.html", session, asked.zone, **values)
 
     page(app, "/", overview)
     page(app, "/view/tags/<tag>", tag_overview)
 
 
-def _overview(session: Session, asked: Asked) -> Overview:
+def _overview(session: Session, asked: ViewQuery) -> Overview:
     found, totals = counts.volume(session, asked), activity(session, asked.filters, most=TOP)
     figures = [
         of_tags.by_tag(found, asked, TOP_TAGS),
         coverage.coverage(session, asked, TOP_TAGS),
-        people.followed(session, asked, TOP),
+        people.most_followed_figure(session, asked, TOP),
         people.active(totals, asked),
         facets.languages(session, asked, TOP),
         facets.countries(session, asked, TOP),
@@ -83,21 +83,21 @@ def _overview(session: Session, asked: Asked) -> Overview:
     return Overview(totals, found.total_before, volume.over_time(found, asked, TOP_TAGS), figures, newest(session, asked))
 
 
-def _of_tag(session: Session, asked: Asked) -> Overview:
+def _of_tag(session: Session, asked: ViewQuery) -> Overview:
     """Return the same without what compares tags, and with X's counts over time."""
     shown, by_x = _overview(session, asked), coverage.over_time(session, asked)
     kept = [figure for figure in shown.figures if figure.name != "tags" and not (by_x and figure.name == "coverage")]
     return shown._replace(figures=[by_x, *kept] if by_x else kept)
 
 
-def newest(session: Session, asked: Asked) -> list[TweetView]:
+def newest(session: Session, asked: ViewQuery) -> list[TweetView]:
     """Return the newest of the wanted tweets."""
-    places = lists.page(session, Wanted(asked.filters, NEWEST), after=None, most=NEWEST_SHOWN)
-    return Views().rows(session, [place.id for place in places])
+    places = lists.page(session, TweetList(asked.filters, NEWEST), after=None, most=NEWEST_SHOWN)
+    return TweetViews().rows(session, [place.id for place in places])
 
 
 def _key(tag: str) -> str:
     try:
         return tags.key(tags.hashtag(tag))
-    except tags.TagRefused as error:
+    except tags.InvalidTag as error:
         raise NotFound(str(error)) from error

@@ -9,22 +9,22 @@ from flask import Flask, Response
 from sqlalchemy.orm import Session
 
 from queries import lists
-from queries.lists import Wanted
-from queries.orders import Order, Position
+from queries.lists import TweetList
+from queries.orders import PagePosition, SortOrder
 from queries.tags import tracked_names
-from queries.tweets import TweetView, Views, found
+from queries.tweets import TweetView, TweetViews, matching_count
 from schemas.arguments import SearchArguments
 from schemas.cursors import began, following_cursor, moment
 from schemas.parameters import Sort
 from schemas.times import rfc3339
 from security.pages import page
-from web.asked import Asked
-from web.site import Site, tidied
+from web.asked import ViewQuery
+from web.site import Site, tidy_redirect
 
 PATH = "/view/tweets"
 PAGE = 50
 MOST_COUNTED = 10_000
-FORMS = {"csv": "CSV", "ndjson": "NDJSON", "json": "JSON", "ids": "ids"}
+EXPORT_FORMATS = {"csv": "CSV", "ndjson": "NDJSON", "json": "JSON", "ids": "ids"}
 ORDERS = {
     "-created": "newest first",
     "created": "oldest first",
@@ -35,7 +35,7 @@ ORDERS = {
 }
 
 
-class Page(NamedTuple):
+class SearchPage(NamedTuple):
     """Some tweets of a list, where it goes on (None at its end), and how many match in all, counted up to `most`."""
 
     tweets: Sequence[TweetView]
@@ -53,36 +53,36 @@ def register(app: Flask, site: Site) -> None:
     """Give the app the page."""
 
     def search() -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
         with site.reading() as session:
-            asked = site.asked(session, SearchArguments)
+            asked = site.parse(session, SearchArguments)
             values: dict[str, Any] = {"asked": asked, "found": _page(session, asked), "tracked": tracked_names(session)}
-            exports = {name: (asked.api("/tweets", sort=_sort(asked), format=form)) for form, name in FORMS.items()}
+            exports = {name: (asked.api("/tweets", sort=_sort(asked), format=form)) for form, name in EXPORT_FORMATS.items()}
             return site.page("tweets.html", session, asked.zone, exports=exports, orders=ORDERS, sort=_sort(asked), **values)
 
     page(app, PATH, search)
 
 
-def _page(session: Session, asked: Asked) -> Page:
-    wanted, most = Wanted(asked.filters, asked.sort), asked.limit or PAGE
+def _page(session: Session, asked: ViewQuery) -> SearchPage:
+    wanted, most = TweetList(asked.filters, asked.sort), asked.limit or PAGE
     name = f"page of tweets {wanted}"
     values = began(session, name, asked.cursor)
-    after = Position(moment(values[0]), values[1]) if values else None
+    after = PagePosition(moment(values[0]), values[1]) if values else None
     places = lists.page(session, wanted, after=after, most=most + 1)
-    shown = Views().rows(session, [place.id for place in places[:most]])
+    shown = TweetViews().rows(session, [place.id for place in places[:most]])
     following = None
     if len(places) > most:
-        following = asked.here(PATH, **_pinned(asked), cursor=following_cursor(session, name, places[most - 1]))
-    return Page(shown, following, found(session, asked.filters, most=MOST_COUNTED + 1))
+        following = asked.here(PATH, **_fixed_times(asked), cursor=following_cursor(session, name, places[most - 1]))
+    return SearchPage(shown, following, matching_count(session, asked.filters, most=MOST_COUNTED + 1))
 
 
-def _pinned(asked: Asked) -> dict[str, str | None]:
+def _fixed_times(asked: ViewQuery) -> dict[str, str | None]:
     """Return the time that is asked for as times: a period moves on while somebody turns pages."""
     if asked.span is None:
         return {}
     return {"since": rfc3339(asked.filters.since), "until": rfc3339(asked.filters.until)}
 
 
-def _sort(asked: Asked) -> str:
-    return next(name for name in Sort.names if Order(name.removeprefix("-"), descending=name.startswith("-")) == asked.sort)
+def _sort(asked: ViewQuery) -> str:
+    return next(name for name in Sort.names if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == asked.sort)

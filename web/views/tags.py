@@ -11,20 +11,20 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector.runs import tags, tracking
-from collector.runs.tags import TagRefused
+from collector.runs.tags import InvalidTag
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
-from schemas.problems import BadInput, Fault
-from schemas.terms import TermsRefused, terms
+from schemas.problems import BadInput, ParameterError
+from schemas.terms import InvalidRules, parse_rules
 from security.pages import page
 from web.problems import a_person
-from web.site import Site, seen, tidied
+from web.site import Site, redirect_to_page, tidy_redirect
 
 PATH = "/view/tags"
 LONGEST_NUMBER = 9
 
 
-class Form(NamedTuple):
+class TrackForm(NamedTuple):
     """What somebody has filled in to track a hashtag, and what is wrong with it, by field.
 
     Terms that are all empty count only where a tag's own are changed: else a tag that has some would lose them.
@@ -35,10 +35,10 @@ class Form(NamedTuple):
     exclude: tuple[str, ...] = ()
     tw_number: str = ""
     terms_count: bool = True
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ParameterError, ...] = ()
 
     @classmethod
-    def sent(cls) -> Form:
+    def from_request(cls) -> TrackForm:
         """Return the form as it was sent."""
         text = {name: request.form.get(name, "").strip() for name in ("tag", "lang", "tw_number")}
         exclude = tuple(request.form.getlist("exclude"))
@@ -61,23 +61,23 @@ def register(app: Flask, site: Site) -> None:
     """Give the app the page and its forms."""
 
     def list_of_tags() -> Response:
-        if lead := tidied():
+        if lead := tidy_redirect():
             return lead
         zone = site.zone()
         with site.reading() as session:
-            return _page(site, session, zone, Form())
+            return _page(site, session, zone, TrackForm())
 
     def track() -> Response:
-        form, faults = Form.sent(), tuple[Fault, ...]()
+        form, faults = TrackForm.from_request(), tuple[ParameterError, ...]()
         try:
-            given_terms = terms(form.body()) if form.terms_count else None
+            given_terms = parse_rules(form.body()) if form.terms_count else None
             _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), given_terms)
-        except TagRefused as error:
-            faults = (Fault("tag", str(error)),)
-        except TermsRefused as error:
+        except InvalidTag as error:
+            faults = (ParameterError("tag", str(error)),)
+        except InvalidRules as error:
             faults = tuple(error.faults)
         else:
-            return seen(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
+            return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
         if not a_person():
             raise BadInput(list(faults))
         with site.reading() as session:
@@ -86,13 +86,13 @@ def register(app: Flask, site: Site) -> None:
     def untrack(tag: str) -> Response:
         if not tracking.untrack(site.collector.database, tag):
             raise NotFound("this tag is not tracked")
-        return seen(PATH)
+        return redirect_to_page(PATH)
 
     page(app, PATH, list_of_tags)
     page(app, PATH, track, methods=["POST"])
     page(app, f"{PATH}/<tag>/untrack", untrack, methods=["POST"])
 
 
-def _page(site: Site, session: Session, zone: ZoneInfo, form: Form, *, status: int = 200) -> Response:
+def _page(site: Site, session: Session, zone: ZoneInfo, form: TrackForm, *, status: int = 200) -> Response:
     values: dict[str, Any] = {"tags": tracked_tags(session), "form": form, "usual": site.collector.order.tw_number}
     return site.page("tags.html", session, zone, status=status, **values)
