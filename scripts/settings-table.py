@@ -1,8 +1,6 @@
-"""Write README.md's table of settings from settings.py, between its two markers.
+"""Write the table of docs/settings.md from settings.py, between its two markers.
 
-    python scripts/settings-table.py [FILE]
-
-FILE is README.md unless another is named.
+    python scripts/settings-table.py
 """
 
 from __future__ import annotations
@@ -37,5 +35,5 @@ def with_table(text: str) -> str:
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "README.md"
+    file = ROOT / "docs" / "settings.md"
     file.write_text(with_table(file.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""README.md's table of settings."""
+"""The table of docs/settings.md."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.fixtures.environment import ROOT
 SCRIPT = runpy.run_path(str(ROOT / "scripts/settings-table.py"))
 
 
-def test_readme_has_the_table_that_the_script_would_write_with_a_row_for_every_setting() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_has_the_table_that_the_script_would_write_with_a_row_for_every_setting() -> None:
+    text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     assert SCRIPT["with_table"](text) == text, "run: python scripts/settings-table.py"
     for row, (name, facts) in zip(SCRIPT["table"]().splitlines()[2:], declared_settings(), strict=True):
         cells = [cell.strip() for cell in row.strip("| ").split(" | ")]
