@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes Alertmanager's configuration from the environment and becomes Alertmanager, which itself expands no variables.
-# A POSIX shell, sed, grep, tr, cat, id and dirname are all it needs: the busybox of the image. What it reads: docs/operations.md, "Alerts".
+# A POSIX shell, sed, grep, tr, cat, id and dirname are all it needs: the busybox of the image. What it reads: docs/observability.md, "Alerts".
 set -eu
 umask 077
 LC_ALL=C

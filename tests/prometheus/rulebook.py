@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "prometheus"
-OPERATIONS = ROOT / "docs" / "operations.md"
+RUNBOOK = ROOT / "docs" / "runbook.md"
 OF_PROMETHEUS = {"up", "prometheus_notifications_errors_total"}
 OF_SCRAPES = {"job", "instance"}
 GROWING = {"status", "url_rule"}
@@ -103,8 +103,8 @@ def _any(pattern: str, values: Iterable[str]) -> bool:
 
 
 def queries() -> list[Rule]:
-    """Return what the guide's runbooks ask Prometheus, each query as a rule without a name."""
-    return [question(asked) for asked in re.findall(r"^ask '(.+)'$", OPERATIONS.read_text(), re.MULTILINE)]
+    """Return what the runbook asks Prometheus, each query as a rule without a name."""
+    return [question(asked) for asked in re.findall(r"^ask '(.+)'$", RUNBOOK.read_text(), re.MULTILINE)]
 
 
 def sections(markdown: str) -> dict[str, str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.prometheus.rulebook import OPERATIONS, PROMETHEUS, alerts, parsed, rules, sections
+from tests.prometheus.rulebook import PROMETHEUS, RUNBOOK, alerts, parsed, rules, sections
 from tests.stack.shells import LONGEST_S, found
 
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 NEVER = "never"
-RUNBOOK = "docs/operations.md#"
+ADDRESS = "docs/runbook.md#"
 PARTS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 WINDOW = re.compile(r"(?<=[\[e])(\d+[mhd])\b")
 
@@ -61,12 +61,12 @@ def test_every_alert_has_a_case_that_fires_in_each_of_its_windows_and_one_that_d
 
 
 def test_an_alert_says_how_severe_it_is_what_it_is_and_what_to_do() -> None:
-    guide = sections(OPERATIONS.read_text())
+    guide = sections(RUNBOOK.read_text())
     for alert in alerts():
         assert alert.labels.get("severity") in ("page", "ticket", "none"), alert.name
         assert alert.annotations["summary"]
         assert alert.annotations["description"]
-        assert alert.annotations["runbook_url"] == RUNBOOK + alert.name.lower()
+        assert alert.annotations["runbook_url"] == ADDRESS + alert.name.lower()
         runbook = guide[alert.name.lower()]
         assert [part for part in PARTS if f"**{part}.**" not in runbook] == [], alert.name
 
