@@ -94,8 +94,8 @@ def test_a_click_on_a_series_opens_its_requests_in_the_log() -> None:
             assert re.search(rf"by \([^)]*\b{label}\b", shown["targets"][0]["expr"]), shown["title"]
 
 
-def test_the_operations_guide_says_what_each_panel_tells() -> None:
-    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+def test_the_guide_says_what_each_panel_shows() -> None:
+    guide = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
     section = re.split(r"^## ", guide.partition("\n## Panels\n")[2], flags=re.MULTILINE)[0]
     rows = re.findall(r"^\| (.+?) \|", section, re.MULTILINE)
     assert [name for name in rows if name != "panel"] == [shown["title"] for shown in panels()]
