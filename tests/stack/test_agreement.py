@@ -13,7 +13,8 @@ from tests.stack.files import PIPELINE, PORTS, STREAM, services
 
 NAMING = [
     *("prometheus/prometheus.yml", "grafana/provisioning/datasources/*.yml", "grafana/start.sh", "kibana/*.*", PIPELINE),
-    *("logstash/elasticsearch/setup.sh", "README.md", "docs/operations.md", "scripts/stack-secrets", "scripts/stack-test.py"),
+    *("logstash/elasticsearch/setup.sh", "scripts/stack-secrets", "scripts/stack-test.py"),
+    *("README.md", "docs/operations.md", "docs/observability.md", "docs/runbook.md", "docs/collecting.md"),
 ]
 ADDRESS = re.compile(r"(?<![\w.-])([a-z][a-z-]*|127\.0\.0\.1)[:/](\d{4,5})\b")
 LOCAL = ("localhost", "127.0.0.1")
