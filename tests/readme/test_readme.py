@@ -1,4 +1,4 @@
-"""What README.md promises is true."""
+"""What README.md, docs/api.md and CONTRIBUTING.md promise is true, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from emulator import Emulator
 from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.service import in_process
 
-README = (ROOT / "README.md").read_text()
-CURL_LINES = re.findall(r"^curl (.*)$", README, re.MULTILINE)
+EXAMPLES = ((ROOT / "README.md").read_text(), (ROOT / "docs/api.md").read_text())
+CURL_LINES = [line for page in EXAMPLES for line in re.findall(r"^curl (.*)$", page, re.MULTILINE)]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "evidences/README.md"]
 BEGINS = ("{", "# HELP", '"tweet",', "id,created,tweet")
 
 curl = ArgumentParser(exit_on_error=False)
@@ -27,7 +28,7 @@ curl.add_argument("-w", dest="written", default="")
 
 
 def test_every_curl_line_answers_without_an_error(tmp_path: Path, emulator: Emulator) -> None:
-    assert len(CURL_LINES) >= 20
+    assert len(CURL_LINES) >= 25
     with in_process(tmp_path, **environment(tmp_path, emulator) | {"TW_NUMBER": "10"}) as service:
         assert service.request("POST", "/database").status_code == 200
         for line in CURL_LINES:
@@ -48,12 +49,25 @@ def test_the_tree_names_every_folder_and_python_file_of_the_top() -> None:
     listed = subprocess.run([git, "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     tops = {Path(name).parts[0] + ("/" if "/" in name else "") for name in listed}
     expected = {top for top in tops if top.endswith(("/", ".py")) and not top.startswith(".")}
-    tree = README.split("## Project")[1].split("```")[1]
+    tree = (ROOT / "CONTRIBUTING.md").read_text().split("## Layout")[1].split("```")[1]
     assert {line.split()[0] for line in tree.strip().splitlines()} == expected
 
 
-def test_links_within_the_repository_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
-        targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
-        own = [target for target in targets if not target.startswith("http")]
-        assert [target for target in own if not (document.parent / target).exists()] == [], document.name
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", document.read_text())
+    for target, anchor in (link for link in links if not link[0].startswith("http")):
+        page = document.parent / target if target else document
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page), f"{target}#{anchor}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", EXAMPLES[0]))
+    assert {f"docs/{page.name}" for page in ROOT.glob("docs/*.md")} <= linked
