@@ -71,3 +71,9 @@ def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[^)#]+)", EXAMPLES[0]))
     assert {f"docs/{page.name}" for page in ROOT.glob("docs/*.md")} <= linked
+
+
+def test_the_files_that_recipes_name_are_there() -> None:
+    recipes = (ROOT / "CONTRIBUTING.md").read_text()
+    named = set(re.findall(r"`([\w./-]+/[\w./-]*)`", recipes))
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
