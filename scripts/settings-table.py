@@ -1,6 +1,6 @@
 """Write the table of docs/settings.md from settings.py, between its two markers.
 
-    python scripts/settings-table.py
+python scripts/settings-table.py
 """
 
 from __future__ import annotations
