@@ -47,6 +47,8 @@ def database_commands(collector: Collector) -> AppGroup:
     @click.argument("file", type=FILE)
     def backup(file: Path) -> None:
         """Copy the database to FILE, its SHA-256 to FILE.sha256; never over a file that exists, and in a folder that does."""
+        if not file.name:
+            stop(f"Error: {str(file)!r} is no name of a file", UNUSABLE)
         if not file.parent.is_dir():
             stop(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
         with _report_failures():

@@ -113,6 +113,13 @@ class RequestBody(io.RawIOBase):
         return read[0]
 
 
+def _may_take_long() -> bool:
+    """Tell whether the request may wait for the database longer than QUERY_TIMEOUT: a deletion, which must not be given up
+    for its size, and what collects and answers with the collection."""
+    changes = request.url_rule and request.method in changing(current_app.view_functions[request.endpoint or ""])
+    return bool(changes) and (request.method == "DELETE" or request.path == "/database")
+
+
 def bound(app: Flask) -> None:
     """Bound what an app does at once, and what a request may be, on every path."""
     capacities = app.extensions["capacities"] = Capacities()
@@ -129,7 +136,7 @@ def bound(app: Flask) -> None:
         if request.mimetype == "multipart/form-data":
             request.max_content_length = LARGEST_UPLOAD  # Werkzeug would write a large one to a file
         request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], length)
-        if request.url_rule and request.method in changing(current_app.view_functions[request.endpoint or ""]):
+        if _may_take_long():
             limit_questions(LONGEST_QUESTION_S)
         capacity = capacities.of_request()
         if capacity:

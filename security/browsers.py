@@ -35,15 +35,21 @@ def objection(environ: Mapping[str, Any], *, tokened: bool) -> str | None:
     return None
 
 
+def bearer_token(environ: Mapping[str, Any]) -> str | None:
+    """Return the Bearer token of a request; None without one, also where a proxy's own credentials stand in its place."""
+    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return given.strip(" ") if scheme.lower() == "bearer" else None
+
+
 def by_hand(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a person opens an address, or a browser ahead of one: it navigates, or has a session and no token.
+    """Tell whether a person opens an address, or a browser ahead of one: it navigates, or has a session and no Bearer token.
 
     What another site's page asks for is not taken for that: it is refused.
     """
     if environ.get("HTTP_SEC_FETCH_SITE", OWN[0]).strip().lower() not in OWN:
         return False
     navigates = environ.get("HTTP_SEC_FETCH_MODE") == "navigate" or "HTTP_SEC_PURPOSE" in environ
-    return navigates or (SESSION in environ.get("HTTP_COOKIE", "") and "HTTP_AUTHORIZATION" not in environ)
+    return navigates or (SESSION in environ.get("HTTP_COOKIE", "") and bearer_token(environ) is None)
 
 
 def _foreign() -> str:

@@ -13,6 +13,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from security.browsers import bearer_token
 from security.failures import FailedAttempts
 from security.headers import Headers, Start, cors_headers, preflight, with_security_headers
 from security.hosts import Hosts
@@ -64,9 +65,9 @@ class Guard:
             return Scope.WRITE
         if is_open(environ["PATH_INFO"]):
             return Scope.NOTHING
-        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self.tokens.scope(given.strip(" ")) or self._fail(environ, f"the token is wrong: {WANTED}")
+        token = bearer_token(environ)
+        if token is not None:
+            return self.tokens.scope(token) or self._fail(environ, f"the token is wrong: {WANTED}")
         try:
             scope = self.sessions.scope(environ.get("HTTP_COOKIE", ""))
         except Forged:

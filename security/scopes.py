@@ -10,7 +10,7 @@ from flask import Flask, redirect, request
 from werkzeug import Response
 from werkzeug.exceptions import Forbidden
 
-from security.browsers import by_hand, objection
+from security.browsers import bearer_token, by_hand, objection
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
@@ -54,7 +54,7 @@ def enforce_scopes(app: Flask) -> None:
         if changes and request.method == "GET" and by_hand(request.environ):
             return redirect(PRICE, 303)
         if changes:
-            refused = objection(request.environ, tokened="HTTP_AUTHORIZATION" in request.environ and scope == Scope.WRITE)
+            refused = objection(request.environ, tokened=bearer_token(request.environ) is not None and scope == Scope.WRITE)
             if refused:
                 raise Forbidden(refused)
         return None

@@ -382,7 +382,7 @@ def _check_sum(source: Path) -> None:
 def _check(source: Path) -> None:
     """Raise CopyRefused for what is no sound copy of a database of ours."""
     if source.exists() and not source.is_file():
-        raise CopyRefused(f"{source.name} is no regular file")
+        raise CopyRefused(f"{source.name or source} is no regular file")
     try:
         with closing(_open(source)) as copy:
             healthy = copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

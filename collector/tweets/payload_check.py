@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from collector.payloads import unpack
 from collector.tweets.payloads import given
 from collector.x.parsing import author
 from database.functions import time_text, utf8
-from models import Author, AuthorPayload, Payload, Tweet
+from models import Author, AuthorPayload, Payload, Tweet, Version
 
 BATCH = 1_000
 Row = Any
@@ -42,6 +42,8 @@ def _names(row: Row, wrong: Callable[[Row], Iterator[str]]) -> str:
 
 def _of_tweet(row: Row) -> Iterator[str]:
     """Name what differs. Only the first version says when a tweet was made, and stand-ins are whoever bears a username."""
+    if not row.has_version:
+        yield "version"
     if row.body is None:
         yield from (what for what, kept in (("text", row.text), ("language", row.lang)) if not _is_text(kept))
         return
@@ -93,9 +95,11 @@ def _stored(when: datetime) -> bytes:
     return f"{when.isoformat()[:19]}Z".encode()
 
 
+_HAS_VERSION = or_(Tweet.version == Tweet.id, exists().where(Version.id == Tweet.version, Version.tweet_id == Tweet.id))
 _SHOWN = select(
     Tweet.id,
     Tweet.version,
+    _HAS_VERSION.label("has_version"),
     Tweet.author_id,
     utf8(Tweet.text).label("text"),
     utf8(Tweet.lang).label("lang"),

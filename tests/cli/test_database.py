@@ -123,6 +123,14 @@ BAD_COPIES: list[tuple[Callable[[Path], object], str]] = [
 ]
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_what_names_no_file_is_refused_in_one_line(filled: Program, name: str) -> None:
+    for command in ("backup", "restore"):
+        ended = filled.run("database", command, name)
+        assert (ended.code, ended.out, len(ended.err)) == (2, [], 1), ended
+        assert str(Path(name)) in ended.err[0]
+
+
 def test_a_copy_that_is_none_is_refused_in_one_line_and_the_data_stay(filled: Program, tmp_path: Path) -> None:
     before, good, copy = filled.tweets(), tmp_path / "good.db", tmp_path / "c.db"
     assert filled.run("database", "backup", good).code == 0

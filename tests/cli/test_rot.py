@@ -101,6 +101,12 @@ def test_another_author_and_another_name_are_found(given: Program) -> None:
 
 
 @pytest.mark.dialects
+def test_a_version_that_rotted_is_found_though_no_payload_is_known_by_it(given: Program) -> None:
+    with given.collector.database.writing() as session:
+        session.execute(update(Tweet).where(Tweet.id == number(1)).values(version=Tweet.version + 1))
+    assert f"tweet {number(1)}: version is not as it was stored" in verified(given)
+
+
 def test_a_payload_that_rotted_is_found(given: Program) -> None:
     dice = random.Random(3)
     with given.collector.database.reading() as session:

@@ -55,6 +55,8 @@ def test_who_opens_the_address_is_led_to_the_price_with_or_without_tokens(make_a
         (guarded, opened | session),
         (guarded, session),
         (guarded, opened | bearer(TOKEN)),
+        (guarded, session | {"Authorization": "Basic Zm9vOmJhcg=="}),  # as a proxy asks for
+        (guarded, session | {"Authorization": "Basic Zm9vOmJhcg==", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}),
     ):
         answer = client(app).get("/database", headers=headers)
         assert (answer.status_code, answer.headers["Location"]) == (303, PRICE)
