@@ -27,10 +27,10 @@ from database import sqlite as sqlite_engine  # noqa: E402
 
 VICTIM = Path(__file__)
 POINTS: dict[str, tuple[Any, str]] = {
-    "reserved": (PageBuyer, "reserved"),  # on record, and not yet asked
+    "reserved": (PageBuyer, "reserve_next"),  # on record, and not yet asked
     "sold": (X, "search"),  # answered, and not yet stored
-    "storing": (listings, "advanced"),  # in the middle of a page's transaction
-    "stored": (TagReader, "_stored"),  # right after it
+    "storing": (listings, "advance"),  # in the middle of a page's transaction
+    "stored": (TagReader, "_store"),  # right after it
     "ending": (runs, "end"),  # in the transaction that closes the collection
 }
 
