@@ -99,7 +99,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
 def _worker(settings: Settings, *, prepared: bool) -> tuple[Flask, Work]:
     """Return what a worker serves, and what it does beside that, as soon as the database is prepared."""
     if processes.is_shared():
-        processes.join()
+        processes.take_slot()
     app = create_app(settings)
     parts = app.extensions
     preparation = None if prepared else Preparation(parts["collector"])
@@ -133,7 +133,7 @@ def main() -> int:
         _import_parts()
         serve(settings, listener, lambda: _worker(settings, prepared=prepared))
     finally:
-        processes.leave()
+        processes.remove_folder()
     return 0
 
 
