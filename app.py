@@ -86,7 +86,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     bound(app)
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
-    door = install_guard(app, settings, secrets.learn)
+    door = install_guard(app, settings, secrets.add)
     app.wsgi_app = behind_proxies(Observer(door, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
