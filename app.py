@@ -27,10 +27,10 @@ from middleware.capacity import bound
 from middleware.time_limit import TimeLimit
 from queries.batches import TweetsReplaced
 from queries.newest import Newest
-from security.door import behind_proxies, install_guard
+from security.guard import behind_proxies, install_guard
 from security.listening import check_listening
 from security.scopes import enforce_scopes
-from security.tokens import texts_of, weak
+from security.tokens import token_weakness, tokens_of
 from server.listening import listen
 from server.serving import serve
 from settings import SettingError, Settings, load
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     given = settings
     try:
         settings = settings or load()
-        weak(texts_of(settings))
+        token_weakness(tokens_of(settings))
         collector = collector_for(settings)
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
@@ -86,12 +86,12 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     bound(app)
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
-    door = install_guard(app, settings, secrets.add)
-    app.wsgi_app = behind_proxies(Observer(door, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
+    guard = install_guard(app, settings, secrets.add)
+    app.wsgi_app = behind_proxies(Observer(guard, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, upkeep, metrics, snapshots)
-    web.register(app, collector, newest, door, metrics, settings)
+    web.register(app, collector, newest, guard, metrics, settings)
     cli.registration.register(app, collector)
     return app
 
