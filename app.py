@@ -31,8 +31,7 @@ from security.guard import behind_proxies, install_guard
 from security.listening import check_listening
 from security.scopes import enforce_scopes
 from security.tokens import token_weakness, tokens_of
-from server.listening import listen
-from server.serving import serve
+from server.serving import listen, serve
 from settings import SettingError, Settings, load
 from telemetry import processes
 from telemetry.requests import Observer, context, note_routes
