@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from cli.backfilling import Declined, NobodyToAsk, backfill, date
-from cli.collecting import collect, interval, keep_collecting, tell_estimate
-from cli.complying import see_to_compliance
-from cli.saying import say
+from cli.collecting import collect, interval, keep_collecting, print_estimate, run_compliance
+from cli.output import print_line
 from collector.jobs.chores import Plan, ScheduledJobs
 from collector.jobs.upkeep import JobRunner
 from collector.ledger.calls import CallsLeaseTaken
@@ -186,18 +185,18 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(asked: argparse.Namespace, collector: Collector, settings: Settings) -> int:
     if asked.estimate:
-        return tell_estimate(collector)
+        return print_estimate(collector)
     if asked.every:
         return keep_collecting(collector, asked.every, job_runner_for(collector, settings))
     if asked.comply:
-        return see_to_compliance(ScheduledJobs(collector, Plan.of(settings)))
+        return run_compliance(ScheduledJobs(collector, Plan.of(settings)))
     if asked.since:
         return backfill(collector, BackfillPeriod(asked.since, asked.until or datetime.now(UTC)), sure=asked.yes)
     return collect(collector)
 
 
 def _refuse(reason: str, code: int) -> int:
-    say(reason)
+    print_line(reason)
     return code
 
 

@@ -18,6 +18,8 @@ from flask import Flask
 import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for, job_runner_for
+from cli.database import database_commands
+from cli.tweets import tweets_commands
 from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
@@ -60,7 +62,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _wire(settings: Settings, collector: Collector) -> Flask:
     """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share metrics."""
-    import cli.registration
     import resources
     import web
     from telemetry.logs import LogMetrics
@@ -91,7 +92,8 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, upkeep, metrics, snapshots)
     web.register(app, collector, newest, guard, metrics, settings)
-    cli.registration.register(app, collector)
+    for commands in (database_commands(collector), tweets_commands(collector)):
+        app.cli.add_command(commands)
     return app
 
 
@@ -147,7 +149,7 @@ def _share_metrics(settings: Settings) -> None:
 
 def _import_parts() -> None:
     """Import what a service is made of, so that workers begin at once and share its memory."""
-    for name in ("cli.registration", "resources", "web", "telemetry.logs", "telemetry.metrics"):
+    for name in ("resources", "web", "telemetry.logs", "telemetry.metrics"):
         import_module(name)
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from cli.collecting import collect
-from cli.saying import say
+from cli.output import print_line
 from collector import sources
 from collector.jobs.counting import Due, calls
 from collector.ledger import quotes
@@ -104,7 +104,7 @@ def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: boo
     if not wanted:
         return
     price = calls(wanted) * collector.order.billing.prices.archive_count
-    say(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
+    print_line(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
     if price > CONFIRM_ABOVE and not sure:
         _confirm("ask X?")
     order = collector.order
@@ -115,17 +115,19 @@ def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: boo
 def _tell(collector: Collector, found: Sequence[Quote]) -> None:
     for quote in found:
         rest = f"; what is newer than {quote.until:%Y-%m-%d %H:%M} UTC is left to the next collection" if quote.until else ""
-        say(f"{quote.tag}: {quote.posts} tweets{rest}")
+        print_line(f"{quote.tag}: {quote.posts} tweets{rest}")
     prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
-    say(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
+    print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
     if collector.source.name == EMULATOR:
-        say("nothing is charged: no credentials are set, so the emulator stands in for X")
+        print_line("nothing is charged: no credentials are set, so the emulator stands in for X")
         return
     if left and left.micro < cost.ceiling:
-        say(f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later")
+        print_line(
+            f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later"
+        )
 
 
 def _confirm(question: str) -> None:

@@ -11,7 +11,7 @@ import click
 from flask.cli import AppGroup
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from cli.saying import printable, say, stop
+from cli.output import exit_with, print_line, printable
 from collector import verification
 from collector.backups import backups
 from collector.runs.collector import CollectionRunning, Collector
@@ -29,7 +29,7 @@ def database_commands(collector: Collector) -> AppGroup:
         """Bring the schema to the newest revision."""
         with _report_failures():
             collector.prepare()
-        say(f"{collector.database.label} is at the newest revision")
+        print_line(f"{collector.database.label} is at the newest revision")
 
     @group.command()
     def verify() -> None:
@@ -38,17 +38,17 @@ def database_commands(collector: Collector) -> AppGroup:
             wrong = False
             for fault in verification.each_fault(collector.database, collector.order.billing):
                 wrong = True
-                say(fault)
+                print_line(fault)
         if wrong:
             sys.exit(1)
-        say("everything adds up")
+        print_line("everything adds up")
 
     @group.command()
     @click.argument("file", type=FILE)
     def backup(file: Path) -> None:
         """Copy the database to FILE, its SHA-256 to FILE.sha256; never over a file that exists, and in a folder that does."""
         if not file.parent.is_dir():
-            stop(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
+            exit_with(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
         with _report_failures():
             collector.database.upgrade()
             backups.backup(collector.database, file)
@@ -73,7 +73,7 @@ def _report_failures() -> Iterator[None]:
     except DatabaseUnavailable as error:
         raise click.ClickException(printable(error.in_full)) from error
     except backups.CopyRefused as error:
-        stop(f"Error: {error}", UNUSABLE)
+        exit_with(f"Error: {error}", UNUSABLE)
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(printable(error)) from error
     except OSError as error:

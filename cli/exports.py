@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from cli.keys import InvalidKey, load_or_make_key
-from cli.saying import say, stop
+from cli.output import exit_with, print_line
 from collector.runs.collector import Collector
 from queries import payloads, tweets
 from queries.batches import TweetsReplaced
@@ -75,9 +75,9 @@ def export_command(collector: Collector) -> click.Command:
             raise click.UsageError("--key-file is for --pseudonymise")
         wanted = _filters(given)
         if output and output.exists():
-            stop(f"{output}: exists already", UNUSABLE)
+            exit_with(f"{output}: exists already", UNUSABLE)
         if output is None and sys.stdout is None:
-            stop("stdout: closed, name a file with -o", FAILED)
+            exit_with("stdout: closed, name a file with -o", FAILED)
         _run(collector.database, Export(form, wanted, output, _names(key_file) if pseudonymise else None))
 
     return export
@@ -106,7 +106,7 @@ def _names(key_file: Path | None) -> Pseudonyms:
     try:
         return Pseudonyms(load_or_make_key(key_file) if key_file else new_key())
     except InvalidKey as error:
-        stop(str(error), UNUSABLE)
+        exit_with(str(error), UNUSABLE)
 
 
 def _run(database: Database, export: Export) -> None:
@@ -117,15 +117,15 @@ def _run(database: Database, export: Export) -> None:
         _forget_stdout()
         sys.exit(PIPE_CLOSED)
     except DatabaseUnavailable as error:
-        stop(error.in_full, FAILED)
+        exit_with(error.in_full, FAILED)
     except (DatabaseRevision, TweetsReplaced) as error:
-        stop(error, FAILED)
+        exit_with(error, FAILED)
     except OSError as error:
         if export.output is None:
             _forget_stdout()
-        stop(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
+        exit_with(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
     if left_out:
-        say(f"{left_out} tweets have no payload and were left out")
+        print_line(f"{left_out} tweets have no payload and were left out")
 
 
 def _write(database: Database, export: Export) -> int:

@@ -1,4 +1,4 @@
-"""What commands say to whoever runs them: each thing on one line of stderr, whatever names and reasons hold."""
+"""Output of commands on stderr: one line each, whatever names and reasons contain."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 
 
 def printable(text: object) -> str:
-    """Return a text on one line: what ends lines, moves a cursor, turns letters around or can't be seen, as its escape."""
+    """Return a text on one line, with escapes for line breaks, control characters, and others that are not printable."""
     words = str(text)
-    return words if words.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in words)
+    return words if words.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words)
 
 
-def say(line: object) -> None:
-    """Say a line on stderr."""
+def print_line(line: object) -> None:
+    """Print a line to stderr."""
     click.echo(printable(line), err=True)
 
 
-def stop(reason: object, code: int) -> NoReturn:
-    """Say why a command ends, and end it."""
-    say(reason)
+def exit_with(reason: object, code: int) -> NoReturn:
+    """Print why a command ends, and exit."""
+    print_line(reason)
     sys.exit(code)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.exports import export_command
-from cli.saying import printable, say, stop
+from cli.output import exit_with, print_line, printable
 from collector.imports import Import
 from collector.runs.collector import Collector
 from collector.runs.tags import InvalidTag, hashtag
@@ -35,7 +35,7 @@ class LineRefusals:
     def say(self, path: Path, number: int, reason: str) -> None:
         self.count += 1
         with tqdm.external_write_mode(file=sys.stderr):
-            say(f"{path}:{number}: {reason}")
+            print_line(f"{path}:{number}: {reason}")
 
 
 def tweets_commands(collector: Collector) -> AppGroup:
@@ -57,14 +57,14 @@ def tweets_commands(collector: Collector) -> AppGroup:
                     _import_file(path, run, refusals)
             run.end()
         except SourceRefused as error:
-            stop(str(error), UNUSABLE)
+            exit_with(str(error), UNUSABLE)
         except OSError as error:
-            stop(f"{error.filename}: {error.strerror}", UNUSABLE)
+            exit_with(f"{error.filename}: {error.strerror}", UNUSABLE)
         except DatabaseUnavailable as error:
-            stop(error.in_full, REFUSED)
+            exit_with(error.in_full, REFUSED)
         except DatabaseRevision as error:
-            stop(error, REFUSED)
-        say(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
+            exit_with(error, REFUSED)
+        print_line(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
         sys.exit(REFUSED if refusals.count else 0)
 
     return group
@@ -75,10 +75,10 @@ def _open_all(files: tuple[Path, ...]) -> None:
     for path in files:
         try:
             if path.exists() and not path.is_file():
-                stop(f"{path}: is no regular file", UNUSABLE)
+                exit_with(f"{path}: is no regular file", UNUSABLE)
             path.open("rb").close()
         except OSError as error:
-            stop(f"{path}: {error.strerror}", UNUSABLE)
+            exit_with(f"{path}: {error.strerror}", UNUSABLE)
 
 
 @contextmanager
