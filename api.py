@@ -36,7 +36,7 @@ from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
 from queries.collections import CollectionView
-from settings import DATA, SettingError, Settings, check_partners, load
+from settings import DATA, SettingError, Settings, check_credentials, load
 from text.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class RealX(NamedTuple):
 
 def collector_for(settings: Settings) -> Collector:
     """Return the collector that the settings ask for; raises SettingError. Nothing is opened yet."""
-    check_partners(settings)
+    check_credentials(settings)
     choice = choose(settings)
     try:
         followed = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
@@ -147,8 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load()
         hide = Secrets(settings.secrets()).hide
         logstash.configure(settings.log_level, hide=hide)
-        for doubt in settings.misspelt:
-            log.warning(doubt)
+        for hint in settings.spelling_hints:
+            log.warning(hint)
         if settings.logstash_host:
             from telemetry.shipping import ship
 

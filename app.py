@@ -55,8 +55,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     app = _wire(settings, collector)
-    for doubt in () if given else settings.misspelt:  # whoever gives settings has said so, once for all workers
-        log.warning(doubt)
+    for hint in () if given else settings.spelling_hints:  # whoever gives settings has said so, once for all workers
+        log.warning(hint)
     return app
 
 
@@ -113,8 +113,8 @@ def main() -> int:
     try:
         settings = load()
         logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hide)
-        for doubt in settings.misspelt:
-            log.warning(doubt)
+        for hint in settings.spelling_hints:
+            log.warning(hint)
         warning = check_listening(settings)
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)

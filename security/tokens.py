@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from security.scopes import Scope
-from settings import SettingError, Settings, secret
+from settings import SettingError, Settings, read_secret
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Tokens:
         self._versions: dict[str, list[Version | None]] = {}
         self._replace(self._texts)
         self._reload()
-        for name in settings.from_files & self._files.keys():
+        for name in settings.read_from_files & self._files.keys():
             if self._texts[name] == getattr(settings, name.lower()) and not self._is_valid(name):
                 self._replace(self._texts | {name: secrets.token_urlsafe()})
         self._checked_at = time.monotonic()
@@ -75,7 +75,7 @@ class Tokens:
 
     def _read(self, name: str, paths: tuple[Path, ...]) -> None:
         try:
-            found = secret(name, paths)
+            found = read_secret(name, paths)
             if not found or found == self._texts[name]:
                 return
             weakness = token_weakness(self._texts | {name: found})
@@ -89,7 +89,7 @@ class Tokens:
 
     def _is_valid(self, name: str) -> bool:
         try:
-            return bool(secret(name, self._files[name]))
+            return bool(read_secret(name, self._files[name]))
         except SettingError:
             return False
 
