@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import threading
 from collections.abc import Callable
@@ -27,7 +26,6 @@ from collector.tweets.erasure import settle
 from queries.balances import authors
 from queries.collections import CollectionView
 from queries.figures import COMMAND
-from settings import EVERY
 
 
 def collect(collector: Collector, *, period: BackfillPeriod | None = None, total: int | None = None) -> int:
@@ -125,12 +123,3 @@ def run_compliance(jobs: ScheduledJobs) -> int:
     elif stop.is_set():
         print_line("broken off: the next time goes on")
     return 1 if outcome.waiting or stop.is_set() else 0
-
-
-def interval(text: str) -> timedelta:
-    """Parse a duration such as 15m, by the rules of COLLECT_EVERY."""
-    try:
-        every: timedelta = EVERY.read(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, expected {EVERY.expected}") from error
-    return every

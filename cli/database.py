@@ -1,4 +1,4 @@
-"""`flask --app app database …`: migrations and copies."""
+"""`flask --app app database …`: migrations, verification, backups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = click.Path(path_type=Path)
 
 
 def database_commands(collector: Collector) -> AppGroup:
-    """Return the commands on the collector's database."""
+    """Return the commands for the collector's database."""
     group = AppGroup("database", help="Migrate, verify, back up and restore the database.")
 
     @group.command()
@@ -33,7 +33,7 @@ def database_commands(collector: Collector) -> AppGroup:
 
     @group.command()
     def verify() -> None:
-        """Recount all aggregates and the ledger, and compare tweets with what X gave; exits with 1 if anything is wrong."""
+        """Recount all aggregates and the ledger, and compare tweets with their payloads; exits with 1 if anything is wrong."""
         with _report_failures():
             wrong = False
             for fault in verification.each_fault(collector.database, collector.order.billing):
@@ -46,9 +46,9 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def backup(file: Path) -> None:
-        """Copy the database to FILE, its SHA-256 to FILE.sha256; never over a file that exists, and in a folder that does."""
+        """Back up the database to FILE, which must not exist, in an existing folder; its SHA-256 goes to FILE.sha256."""
         if not file.parent.is_dir():
-            exit_with(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
+            exit_with(f"Error: {file} can't be written: {file.parent} is not an existing folder", UNUSABLE)
         with _report_failures():
             collector.database.upgrade()
             backups.backup(collector.database, file)
@@ -56,9 +56,9 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def restore(file: Path) -> None:
-        """Put the copy FILE back over the database, unless FILE.sha256 says that it is damaged.
+        """Replace the database by the backup FILE, unless it differs from FILE.sha256.
 
-        The name of a copy in the folder backups will do.
+        FILE may be the name of a backup in the folder backups.
         """
         with _report_failures():
             backups.restore(collector.database, file)

@@ -26,14 +26,14 @@ from tests.fixtures.environment import ROOT
 
 KILLED = """
 import os, signal, sys
-from collector.backups.rotation import keep_scheduled
+from collector.backups.rotation import make_scheduled_backup
 from alchemy import Database
 
 def die(*_given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(os, sys.argv[2], die)
-keep_scheduled(Database(sys.argv[1]), kept=1)
+make_scheduled_backup(Database(sys.argv[1]), kept=1)
 """
 
 
