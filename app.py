@@ -1,6 +1,6 @@
-"""The web side: `create_app()` wires the service and starts nothing; `python app.py` lets server/ serve it.
+"""The web service: `create_app()` wires it and starts nothing; `python app.py` serves it by server/.
 
-Each worker can collect; the lease lets one do it at a time.
+Every worker can collect; a lease lets one of them do so at a time.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from text.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
-OUTSIDE = (DatabaseUnavailable, DatabaseRevision, TweetsReplaced)
+EXPECTED_FAILURES = (DatabaseUnavailable, DatabaseRevision, TweetsReplaced)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the service as a WSGI app. Without settings they are loaded, and a wrong one ends the process with one line."""
+    """Return the service as a WSGI app. Without settings it loads them, and exits with one line if one is wrong."""
     given = settings
     try:
         settings = settings or load()
@@ -55,13 +55,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     app = _wire(settings, collector)
-    for hint in () if given else settings.spelling_hints:  # whoever gives settings has said so, once for all workers
+    for hint in () if given else settings.spelling_hints:  # main() has logged them once for all workers
         log.warning(hint)
     return app
 
 
 def _wire(settings: Settings, collector: Collector) -> Flask:
-    """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share metrics."""
+    """Wire the parts. Imports some late: prometheus_client decides at its import whether processes share metrics."""
     import resources
     import web
     from telemetry.logs import LogMetrics
@@ -73,7 +73,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = CollectionSchedule(collector, settings.collect_every) if settings.collect_every else None
-    upkeep = app.extensions["upkeep"] = job_runner_for(collector, settings)
+    job_runner = app.extensions["job_runner"] = job_runner_for(collector, settings)
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
     logs.set_enabled(settings.logstash_host is not None)
@@ -87,10 +87,10 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
     guard = install_guard(app, settings, secrets.add)
-    app.wsgi_app = behind_proxies(Observer(guard, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
+    app.wsgi_app = behind_proxies(Observer(guard, metrics, EXPECTED_FAILURES), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
-    resources.register(app, collector, upkeep, metrics, snapshots)
+    resources.register(app, collector, job_runner, metrics, snapshots)
     web.register(app, collector, newest, guard, metrics, settings)
     for commands in (database_commands(collector), tweets_commands(collector)):
         app.cli.add_command(commands)
@@ -98,18 +98,19 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
 
 
 def _worker(settings: Settings, *, prepared: bool) -> tuple[Flask, Work]:
-    """Return what a worker serves, and what it does beside that, as soon as the database is prepared."""
+    """Return the app of a worker and its background work, which starts once the database is prepared."""
     if processes.is_shared():
         processes.take_slot()
     app = create_app(settings)
     parts = app.extensions
     preparation = None if prepared else Preparation(parts["collector"])
-    return app, Work(parts["collector"], parts["schedule"], parts["upkeep"], preparation)
+    return app, Work(parts["collector"], parts["schedule"], parts["job_runner"], preparation)
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before Granian's
+    # process 1 of a container has no default handler, and Granian installs its own later
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = load()
         logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hide)
@@ -139,7 +140,7 @@ def main() -> int:
 
 
 def _share_metrics(settings: Settings) -> None:
-    """Let workers share their metrics; raises OSError with one line that names the folder and its setting."""
+    """Let workers share their metrics. Raises OSError with one line that names the folder and its setting."""
     folder = settings.data_folder / f"metrics-{settings.port}"
     try:
         processes.share(folder, settings.workers)
@@ -148,7 +149,7 @@ def _share_metrics(settings: Settings) -> None:
 
 
 def _import_parts() -> None:
-    """Import what a service is made of, so that workers begin at once and share its memory."""
+    """Import what the service needs before workers are forked, so that they start at once and share its memory."""
     for name in ("resources", "web", "telemetry.logs", "telemetry.metrics"):
         import_module(name)
     gc.collect()
