@@ -124,7 +124,7 @@ def _database(choice: Choice) -> Database:
             raise SettingError(f"{name}: its value is not accepted, {error}") from None
     database = Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
     if database.on_file and database.folder != DATA and not os.path.isdir(database.folder):  # noqa: PTH112 (Path's raises)
-        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be made, expected a file in a folder that is there")
+        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be created, expected a file in an existing folder")
     return database
 
 

@@ -46,7 +46,7 @@ EXPECTED_FAILURES = (DatabaseUnavailable, DatabaseRevision, TweetsReplaced)
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the service as a WSGI app. Without settings it loads them, and exits with one line if one is wrong."""
-    given = settings
+    from_caller = settings is not None
     try:
         settings = settings or load()
         token_weakness(tokens_of(settings))
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     app = _wire(settings, collector)
-    for hint in () if given else settings.spelling_hints:  # main() has logged them once for all workers
+    for hint in () if from_caller else settings.spelling_hints:  # main() has logged them once for all workers
         log.warning(hint)
     return app
 

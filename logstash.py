@@ -84,12 +84,12 @@ class EcsFormatter(logging.Formatter):
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
-        given = {**self._context(), **extra.pop("ecs_fields", {})}
+        fields = {**self._context(), **extra.pop("ecs_fields", {})}
         if extra:
-            given["monitor"] = {**given.get("monitor", {}), **extra}
+            fields["monitor"] = {**fields.get("monitor", {}), **extra}
         if record.exc_info and record.exc_info[0]:
-            given["error"] = _error(*record.exc_info[:2])
-        return {_key(name): _plain(value) for name, value in given.items()}
+            fields["error"] = _error(*record.exc_info[:2])
+        return {_key(name): _plain(value) for name, value in fields.items()}
 
 
 class EcsHandler(logging.StreamHandler[TextIO]):

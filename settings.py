@@ -198,7 +198,7 @@ LINK = SettingReader("an http:// or https:// URL without user", _link)
 USD = SettingReader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 DATABASE = SettingReader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
 REPLICAS = SettingReader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
-FOLDER = SettingReader("the path of a folder that is there", _folder)
+FOLDER = SettingReader("the path of an existing folder", _folder)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
 TAG_LIST = SettingReader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
@@ -217,72 +217,72 @@ class Settings:
     twitter_access_token: str | None = _setting(None, "X: access token", secret=True)
     twitter_access_token_secret: str | None = _setting(None, "X: access token secret", secret=True)
     twitter_bearer_token: str | None = _setting(
-        None, "X: Bearer token; preferred to the four above, for it can't write and has the higher limit", secret=True
+        None, "X: Bearer token; preferred to the four above, as it cannot write and has a higher limit", secret=True
     )
     twitter_api_url: str | None = _setting(None, "another host that speaks the X API", URL)
-    tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; the ten of api.py", TAG_LIST)
+    tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; default: those of api.py", TAG_LIST)
     tw_number: int | None = _setting(None, "most tweets to buy per tag and collection; 100, as in api.py", _whole(10, 100_000))
-    collect_on_start: bool = _setting("1", "collect when a database has neither a tweet nor a collection", SWITCH)
-    cache_mb: int = _setting("32", "memory in MB for encoded answers, per worker; 0 for none", _whole(0, 100_000))
-    query_timeout: timedelta = _setting("10s", "longest time in which the database answers a request", EVERY)
-    collect_every: timedelta | None = _setting("off", "collect on a schedule, so often", _or_off(EVERY))
-    count_every: timedelta | None = _setting("1d", "ask X how many posts there are of each hashtag, so often", HOURLY)
-    reconcile_every: timedelta | None = _setting("1d", "compare the ledger with X's own count, so often", HOURLY)
-    comply_every: timedelta | None = _setting("12h", "ask X which stored tweets must go, so often", HOURLY)
-    backup_every: timedelta | None = _setting("1d", "copy the database into the folder backups, so often", HOURLY)
-    backups_kept: int = _setting("3", "how many of these copies are kept", _whole(1, 1000))
+    collect_on_start: bool = _setting("1", "collect at start if the database has no tweet and no collection", SWITCH)
+    cache_mb: int = _setting("32", "memory for cached responses in MB, per worker; 0 for none", _whole(0, 100_000))
+    query_timeout: timedelta = _setting("10s", "time limit of the database for a request", EVERY)
+    collect_every: timedelta | None = _setting("off", "interval between collections", _or_off(EVERY))
+    count_every: timedelta | None = _setting("1d", "interval at which X counts the posts of each hashtag", HOURLY)
+    reconcile_every: timedelta | None = _setting("1d", "interval at which the ledger is compared with X's own count", HOURLY)
+    comply_every: timedelta | None = _setting("12h", "interval at which X names the stored tweets to be deleted", HOURLY)
+    backup_every: timedelta | None = _setting("1d", "interval of backups into the folder backups", HOURLY)
+    backups_kept: int = _setting("3", "how many of these backups are kept", _whole(1, 1000))
     tweet_retention: timedelta | None = _setting("forever", "age at which tweets are removed", RETENTION)
     payload_retention: timedelta | None = _setting(
-        "forever", "age at which tweets and authors as X gave them are removed; what the API shows stays", RETENTION
+        "forever", "age at which payloads of tweets and authors are removed; what the API shows stays", RETENTION
     )
-    monthly_budget_usd: int | None = _setting("20", "what X may charge a billing month at most, authors included", _or_off(USD))
+    monthly_budget_usd: int | None = _setting("20", "most that X may charge per billing month, authors included", _or_off(USD))
     billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
     database_url: str | None = _setting(
         None, "the database; data/tweets.db, or data/emulated.db for invented tweets", DATABASE, secret=True
     )
     database_replica_url: str | None = _setting(
         None,
-        "replicas of PostgreSQL that answer what is only read; beside such a DATABASE_URL",
+        "PostgreSQL replicas for reads; needs a DATABASE_URL of PostgreSQL",
         REPLICAS,
         secret=True,
     )
-    data_folder: Path = _setting("data", "folder for the copies of a database that is on a server", FOLDER)
+    data_folder: Path = _setting("data", "folder for backups of a database server, and for workers' metrics", FOLDER)
     host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
     port: int = _setting("5000", "port to listen on", _whole(1, 65535))
     workers: int = _setting("1", "processes that serve requests", _whole(1, 64))
     api_token: str | None = _setting(
         None,
-        "token that requests must carry as `Authorization: Bearer`; a file may hold one a line",
+        "token that requests must send as `Authorization: Bearer`; a file may contain one per line",
         TOKENS,
         secret=True,
     )
     api_read_token: str | None = _setting(
-        None, "token that may read and scrape, and change nothing; only beside API_TOKEN", TOKENS, secret=True
+        None, "token that may read and scrape, but change nothing; needs API_TOKEN", TOKENS, secret=True
     )
     metrics_token: str | None = _setting(
-        None, "token that may scrape /metrics and nothing else; counts only beside API_TOKEN", TOKENS, secret=True
+        None, "token that may only scrape /metrics; has no effect without API_TOKEN", TOKENS, secret=True
     )
     allowed_hosts: tuple[str, ...] | None = _setting(
-        None, "names by which the service may be asked for, beside localhost, 127.0.0.1, [::1] and HOST", HOSTS
+        None, "Host names by which the service may be addressed, besides localhost, 127.0.0.1, [::1] and HOST", HOSTS
     )
     trusted_proxies: int = _setting(
-        "0", "how many reverse proxies are in front, whose X-Forwarded headers are believed; not one too many", _whole(0, 10)
+        "0", "number of reverse proxies whose X-Forwarded headers are trusted; never more than there are", _whole(0, 10)
     )
-    cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read", ORIGINS)
+    cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read the API", ORIGINS)
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
-    logstash_host: str | None = _setting(None, "where log records are sent as well as to stdout; off when empty")
+    logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
-    grafana_url: str | None = _setting(None, "where people reach Grafana: the page links to it", LINK)
-    kibana_url: str | None = _setting(None, "where people reach Kibana", LINK)
-    prometheus_url: str | None = _setting(None, "where people reach Prometheus", LINK)
-    log_level: str = _setting("INFO", "least severity that is logged", _one_of(*LOG_LEVELS))
+    grafana_url: str | None = _setting(None, "address of Grafana for people; pages link to it", LINK)
+    kibana_url: str | None = _setting(None, "address of Kibana for people", LINK)
+    prometheus_url: str | None = _setting(None, "address of Prometheus for people", LINK)
+    log_level: str = _setting("INFO", "minimum severity of log records", _one_of(*LOG_LEVELS))
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
     price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)
     price_count_usd: int = _setting("0.005", "what X charges for a count of the last seven days", USD)
     price_count_all_usd: int = _setting("0.010", "what X charges for a count of the full archive", USD)
-    x_timeout: timedelta = _setting("31s", "longest silence of X within a request", _span(timedelta(seconds=1)))
-    x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
-    x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
+    x_timeout: timedelta = _setting("31s", "longest silence of X during a request", _span(timedelta(seconds=1)))
+    x_retries: int = _setting("3", "how often a request is retried after an error of X", _whole(0, 10))
+    x_retry_wait: timedelta = _setting("1s", "wait before the first retry; it doubles each time, with jitter", SPAN)
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
     secret_files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, repr=False)
     """The files named for each secret, by the setting's name, those that take precedence first."""

@@ -47,7 +47,7 @@ def backfill(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int
     try:
         total = _agree_on_price(collector, period, sure=sure)
     except (KeyboardInterrupt, Stopped) as error:
-        raise Declined("broken off: nothing was bought but what X counted") from error
+        raise Declined("interrupted: nothing was bought except counts") from error
     return collect(collector, period=period, total=total)
 
 
@@ -63,14 +63,14 @@ def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool)
     with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
         _set_clock(x)
         with collector.database.reading() as session:
-            wanted = quotes.to_count(session, orders, period, collector.clock)
-        _buy_counts(collector, x, wanted, sure=sure)
+            missing = quotes.to_count(session, orders, period, collector.clock)
+        _buy_counts(collector, x, missing, sure=sure)
     with collector.database.reading() as session:
-        found = quotes.quotes(session, orders, period, collector.clock)
-    _print_quotes(collector, found)
+        offers = quotes.quotes(session, orders, period, collector.clock)
+    _print_quotes(collector, offers)
     if not sure:
         _confirm("buy them?")
-    return sum(quote.posts for quote in found)
+    return sum(quote.posts for quote in offers)
 
 
 def _set_clock(x: AppOnly) -> None:
@@ -82,24 +82,24 @@ def _set_clock(x: AppOnly) -> None:
             raise
 
 
-def _buy_counts(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: bool) -> None:
+def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[Due], *, sure: bool) -> None:
     """Buy the counts that are missing. Their own price is confirmed as well if it is high."""
-    if not wanted:
+    if not missing:
         return
-    price = calls(wanted) * collector.order.billing.prices.archive_count
-    print_line(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
+    price = calls(missing) * collector.order.billing.prices.archive_count
+    print_line(f"counting the tweets at X costs at most {dollars(price)}")
     if price > CONFIRM_ABOVE and not sure:
-        _confirm("ask X?")
+        _confirm("have them counted?")
     order = collector.order
-    with call_buyer(collector.database, x, order.billing, order.retry_policy, threading.Event()) as desk:
-        quotes.count(desk, wanted)
+    with call_buyer(collector.database, x, order.billing, order.retry_policy, threading.Event()) as buyer:
+        quotes.count(buyer, missing)
 
 
-def _print_quotes(collector: Collector, found: Sequence[Quote]) -> None:
-    for quote in found:
-        rest = f"; what is newer than {quote.until:%Y-%m-%d %H:%M} UTC is left to the next collection" if quote.until else ""
+def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
+    for quote in offers:
+        rest = f"; tweets newer than {quote.until:%Y-%m-%d %H:%M} UTC are left to the next collection" if quote.until else ""
         print_line(f"{quote.tag}: {quote.posts} tweets{rest}")
-    prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
+    prices, total = collector.order.billing.prices, sum(quote.posts for quote in offers)
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
@@ -109,7 +109,7 @@ def _print_quotes(collector: Collector, found: Sequence[Quote]) -> None:
         return
     if left and left.micro < cost.ceiling:
         print_line(
-            f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later"
+            f"the month's budget leaves {dollars(left.micro)}: the backfill stops there; the same command continues it later"
         )
 
 

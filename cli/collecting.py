@@ -119,7 +119,7 @@ def run_compliance(jobs: ScheduledJobs) -> int:
     outcome = jobs.comply(stop)
     print_line(f"{outcome.ids} ids asked, {outcome.removed} tweets removed, {outcome.scrubbed} locations removed")
     if outcome.waiting:
-        print_line("X is not done yet: the next time goes on with this job")
+        print_line("X has not finished: the next run continues this job")
     elif stop.is_set():
-        print_line("broken off: the next time goes on")
+        print_line("interrupted: the next run continues")
     return 1 if outcome.waiting or stop.is_set() else 0

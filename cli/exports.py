@@ -32,7 +32,7 @@ TWARC = "twarc"
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 HELP = {
-    "tag": "Only tweets that this hashtag found; several: that all of them found.",
+    "tag": "Only tweets found under this hashtag; with several, under all of them.",
     "lang": "Only tweets in this language, such as en.",
     "country": "Only tweets from this country, by its name or its code.",
     "author": "Only tweets of the author with this username.",
@@ -49,7 +49,7 @@ class Export(NamedTuple):
     """The format, filters and output file of an export. Without `output` it goes to stdout; without `names`, no pseudonyms."""
 
     format_name: str
-    wanted: Filters
+    filters: Filters
     output: Path | None
     names: Pseudonyms | None
 
@@ -63,7 +63,7 @@ def export_command(collector: Collector) -> click.Command:
     @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
     @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
     @_with_filters
-    def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **given: Sequence[str]) -> None:
+    def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **options: Sequence[str]) -> None:
         """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
 
         ndjson is a tweet a line, json what GET /tweets answers, csv for spreadsheets, ids an id a line, and twarc X's own
@@ -73,12 +73,12 @@ def export_command(collector: Collector) -> click.Command:
             raise click.UsageError("--pseudonymise is not for --format twarc: X's objects name people in too many places")
         if key_file and not pseudonymise:
             raise click.UsageError("--key-file is for --pseudonymise")
-        wanted = _parse_filters(given)
+        chosen = _parse_filters(options)
         if output and output.exists():
             exit_with(f"{output}: exists already", UNUSABLE)
         if output is None and sys.stdout is None:
             exit_with("stdout: closed, name a file with -o", FAILED)
-        _run(collector.database, Export(form, wanted, output, _pseudonyms(key_file) if pseudonymise else None))
+        _run(collector.database, Export(form, chosen, output, _pseudonyms(key_file) if pseudonymise else None))
 
     return export
 
@@ -94,9 +94,9 @@ def _option_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
+def _parse_filters(options: Mapping[str, Sequence[str]]) -> Filters:
     try:
-        return filters({name: values for name, values in given.items() if values})
+        return filters({name: values for name, values in options.items() if values})
     except InvalidFilters as error:
         fault = error.faults[0]
         raise click.BadParameter(fault.detail, param_hint=_option_name(fault.parameter)) from error
@@ -141,11 +141,11 @@ def _write(database: Database, export: Export) -> int:
 def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
     format_name, names = LIST_FORMATS[export.format_name], export.names
     if names:
-        views = _with_progress(tweets.in_batches(database, filters=export.wanted), bar)
+        views = _with_progress(tweets.in_batches(database, filters=export.filters), bar)
         pieces = format_name.pieces([format_name.of_view(names.tweet(view)) for view in batch] for batch in views)
     else:
         pieces = format_name.pieces(
-            _with_progress(batches(database, TweetList(export.wanted), format_name.reader(COLUMNS)), bar)
+            _with_progress(batches(database, TweetList(export.filters), format_name.reader(COLUMNS)), bar)
         )
     return with_byte_order_mark(pieces) if export.output and export.format_name == "csv" else pieces
 
@@ -157,7 +157,7 @@ def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[in
         left_out.append(sum(one.body is None for one in batch))
         return batch
 
-    batches = _with_progress(payloads.in_batches(database, filters=export.wanted), bar)
+    batches = _with_progress(payloads.in_batches(database, filters=export.filters), bar)
     return pages(counted(batch) for batch in batches)
 
 
@@ -176,7 +176,7 @@ def _open_output(output: Path | None) -> AbstractContextManager[files.Stream]:
 def _progress_bar(database: Database, export: Export) -> tqdm[Any]:
     """A progress bar on stderr, hidden if it is no terminal or if the tweets go to one."""
     with database.reading() as session:
-        total = tweets.tweet_count(session) if export.wanted == ALL else None
+        total = tweets.tweet_count(session) if export.filters == ALL else None
     hidden = True if export.output is None and sys.stdout.isatty() else None
     return tqdm(total=total, unit=" tweets", disable=hidden, file=sys.stderr)
 

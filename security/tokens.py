@@ -49,11 +49,11 @@ class Tokens:
             self._reload()
         return bool(self._texts["API_TOKEN"])
 
-    def scope_of(self, given: str) -> Scope:
+    def scope_of(self, token: str) -> Scope:
         """The scope of a token: NOTHING if it is wrong. Compares in constant time."""
-        encoded = given.encode("utf-8", "surrogateescape")
-        found = [scope for token, scope in self._all if hmac.compare_digest(encoded, token.encode())]
-        return max(found, default=Scope.NOTHING)
+        encoded = token.encode("utf-8", "surrogateescape")
+        scopes = [scope for known, scope in self._all if hmac.compare_digest(encoded, known.encode())]
+        return max(scopes, default=Scope.NOTHING)
 
     def sign_in_tokens(self) -> list[tuple[str, Scope]]:
         """The tokens with which people may sign in, and their scopes."""
@@ -75,14 +75,14 @@ class Tokens:
 
     def _read(self, name: str, paths: tuple[Path, ...]) -> None:
         try:
-            found = read_secret(name, paths)
-            if not found or found == self._texts[name]:
+            text = read_secret(name, paths)
+            if not text or text == self._texts[name]:
                 return
-            weakness = token_weakness(self._texts | {name: found})
+            weakness = token_weakness(self._texts | {name: text})
         except SettingError as error:
             log.error("token file not taken", extra={"setting": name, "reason": str(error)})
             return
-        self._replace(self._texts | {name: found})
+        self._replace(self._texts | {name: text})
         log.info("tokens replaced", extra={"setting": name})
         if weakness:
             log.warning(weakness)
@@ -107,7 +107,7 @@ def token_weakness(texts: Mapping[str, str | None]) -> str | None:
         raise SettingError("API_TOKEN is missing: API_READ_TOKEN guards nothing by itself")
     if tokens["API_TOKEN"] and len(set().union(*tokens.values())) < sum(map(len, tokens.values())):
         raise SettingError(f"{', '.join(SCOPES)}: two of them are the same, expected different tokens")
-    short = ", ".join(name for name, found in tokens.items() if any(len(token) < SHORTEST for token in found))
+    short = ", ".join(name for name, values in tokens.items() if any(len(token) < SHORTEST for token in values))
     return f"{short}: shorter than {SHORTEST} characters, and so can be guessed: make token makes one" if short else None
 
 
@@ -118,7 +118,7 @@ def tokens_of(settings: Settings) -> dict[str, str | None]:
 
 def _version(path: Path) -> Version | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -30,12 +30,12 @@ _RUN = re.compile("(?<![0-9A-Za-z_&])[#＃](?![\ufe0f\u20e3])([0-9A-Za-z_\x80-\u
 
 def hashtags(text: str) -> dict[str, str]:
     """The hashtags of a text in order, by key, in the spelling that occurs first."""
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for run in _RUN.finditer(text):
         name = _name(run[1][: LONGEST_WRITTEN + 1])
         if name and not text.startswith(NOT_AFTER, run.start(1) + name.length) and _begins(text, run.start()):
-            found.setdefault(name.key, name.tag)
-    return found
+            tags.setdefault(name.key, name.tag)
+    return tags
 
 
 def is_name(name: str) -> bool:
