@@ -1,34 +1,32 @@
-"""The X side: which hashtags are followed, and how they are collected.
+"""The collector: which hashtags are tracked, and how it is wired from the settings.
 
-`python api.py` collects once, with a progress bar. It exits with 0 when every tag was collected, 1 when one was not or another
-collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0. `--since` buys
-what a period lacks from the full archive, `--comply` removes what X says must go.
+`python api.py` collects once, with a progress bar. It exits with 0 if every tag was collected, 1 if one was not or another
+collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0. `--since`
+backfills a period from the full archive. `--comply` deletes tweets that X requires to be deleted.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
-from cli.backfilling import Declined, NobodyToAsk, backfill, date
-from cli.collecting import collect, interval, keep_collecting, tell_estimate
-from cli.complying import see_to_compliance
-from cli.saying import say
+from cli.arguments import Arguments, parse_arguments
+from cli.backfilling import Declined, NoTerminal, backfill
+from cli.collecting import collect, keep_collecting, print_estimate, run_compliance
+from cli.output import print_line
 from collector.jobs.chores import Plan, ScheduledJobs
 from collector.jobs.upkeep import JobRunner
 from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.ledger.prices import Billing
-from collector.runs.backfill import BackfillPeriod, PollUnfinished
+from collector.runs.backfill import PollUnfinished
 from collector.runs.buying import OnProgress
 from collector.runs.collector import CollectionOrder, CollectionRunning, Collector, NothingTracked
 from collector.runs.tags import InvalidTag, hashtag
@@ -37,7 +35,7 @@ from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
 from queries.collections import CollectionView
-from settings import DATA, SettingError, Settings, check_partners, load
+from settings import DATA, SettingError, Settings, check_credentials, load
 from text.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -61,16 +59,16 @@ tw_number = 100
 
 
 class EmulatedX:
-    """The emulator of the X API, started when it is first needed."""
+    """The emulator of the X API, started at first use."""
 
     name = EMULATOR
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._emulator: Emulator | None = None  # imported late, as it is seldom needed
+        self._emulator: Emulator | None = None  # imported late, as it is needed only without credentials
 
     def reach(self) -> Access:
-        """Return how to reach it."""
+        """Start the emulator, unless it runs, and return how to reach it."""
         with self._lock:
             if self._emulator is None:
                 from emulator import Emulator
@@ -103,20 +101,20 @@ class RealX(NamedTuple):
 
 
 def collector_for(settings: Settings) -> Collector:
-    """Return the collector that the settings ask for; raises SettingError. Nothing is opened yet."""
-    check_partners(settings)
+    """Return the collector for these settings. Opens nothing. Raises SettingError."""
+    check_credentials(settings)
     choice = choose(settings)
     try:
-        followed = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
+        tracked = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
     except InvalidTag as error:
         raise SettingError(f"TAGS: {error}") from error
     source = RealX(choice.access) if choice.access else EmulatedX()
-    order = CollectionOrder(followed, settings.tw_number or tw_number, RetryPolicy.of(settings), Billing.of(settings))
+    order = CollectionOrder(tracked, settings.tw_number or tw_number, RetryPolicy.of(settings), Billing.of(settings))
     return Collector(_database(choice), source, order)
 
 
 def _database(choice: Choice) -> Database:
-    """Return the database, which is not opened yet; raises SettingError where its URL has a part that can't be meant."""
+    """Return the database without opening it. Raises SettingError for a URL with an unknown or contradictory part."""
     if choice.replica_url and not choice.database_url.startswith("postgresql"):
         raise SettingError("DATABASE_REPLICA_URL: is set without a DATABASE_URL of PostgreSQL's, expected both")
     for name, url in (("DATABASE_URL", choice.database_url), ("DATABASE_REPLICA_URL", choice.replica_url)):
@@ -126,38 +124,38 @@ def _database(choice: Choice) -> Database:
             raise SettingError(f"{name}: its value is not accepted, {error}") from None
     database = Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
     if database.on_file and database.folder != DATA and not os.path.isdir(database.folder):  # noqa: PTH112 (Path's raises)
-        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be made, expected a file in a folder that is there")
+        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be created, expected a file in an existing folder")
     return database
 
 
 def job_runner_for(collector: Collector, settings: Settings) -> JobRunner:
-    """Return the upkeep that the settings ask for; nothing is begun yet."""
+    """Return the runner of scheduled jobs for these settings. Starts nothing."""
     plan = Plan.of(settings)
     return JobRunner(collector.database, ScheduledJobs(collector, plan).planned_jobs(), plan.intervals)
 
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:
-    """Collect once and return how it went; raises as Collector.start does."""
+    """Collect once and return the outcome. Raises as Collector.start does."""
     return collector.outcome(collector.start(on_progress=on_progress))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Collect, or do what the arguments say instead, and return the exit code."""
-    asked = _parse_arguments(arguments)
+    """Collect, or do what the arguments request instead, and return the exit code."""
+    parsed = parse_arguments(arguments)
     try:
         settings = load()
         hide = Secrets(settings.secrets()).hide
         logstash.configure(settings.log_level, hide=hide)
-        for doubt in settings.misspelt:
-            log.warning(doubt)
+        for hint in settings.spelling_hints:
+            log.warning(hint)
         if settings.logstash_host:
             from telemetry.shipping import ship
 
             ship(settings.logstash_host, settings.logstash_port, hide=hide)
         with closing(collector_for(settings)) as collector:
             collector.prepare()
-            return _run(asked, collector, settings)
-    except (SettingError, SourceRefused, NothingTracked, NobodyToAsk) as error:
+            return _run(parsed, collector, settings)
+    except (SettingError, SourceRefused, NothingTracked, NoTerminal) as error:
         return _refuse(str(error), 2)
     except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined) as error:
         return _refuse(str(error), 1)
@@ -167,37 +165,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error), 1)
 
 
-def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python api.py", description="Collect the tweets of the tracked hashtags once.")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--estimate", action="store_true", help="say what a collection would cost, and collect nothing")
-    instead.add_argument("--every", type=interval, metavar="TIME", help="keep collecting, so often: 15m, 1h, 1d")
-    instead.add_argument("--comply", action="store_true", help="ask X which stored tweets must go, and remove them")
-    instead.add_argument("--since", type=date, metavar="DATE", help="fill in from the full archive, after showing the price")
-    parser.add_argument("--until", type=date, metavar="DATE", help="where --since ends, exclusive; now unless told")
-    parser.add_argument("--yes", action="store_true", help="with --since: buy without asking")
-    asked = parser.parse_args(arguments)
-    if asked.since is None and (asked.until or asked.yes):
-        parser.error("--until and --yes go with --since")
-    if asked.since and asked.since >= (asked.until or datetime.now(UTC)):
-        parser.error("--since must be before --until and before now")
-    return asked
-
-
-def _run(asked: argparse.Namespace, collector: Collector, settings: Settings) -> int:
-    if asked.estimate:
-        return tell_estimate(collector)
-    if asked.every:
-        return keep_collecting(collector, asked.every, job_runner_for(collector, settings))
-    if asked.comply:
-        return see_to_compliance(ScheduledJobs(collector, Plan.of(settings)))
-    if asked.since:
-        return backfill(collector, BackfillPeriod(asked.since, asked.until or datetime.now(UTC)), sure=asked.yes)
+def _run(arguments: Arguments, collector: Collector, settings: Settings) -> int:
+    if arguments.estimate:
+        return print_estimate(collector)
+    if arguments.every:
+        return keep_collecting(collector, arguments.every, job_runner_for(collector, settings))
+    if arguments.comply:
+        return run_compliance(ScheduledJobs(collector, Plan.of(settings)))
+    if arguments.period:
+        return backfill(collector, arguments.period, sure=arguments.sure)
     return collect(collector)
 
 
 def _refuse(reason: str, code: int) -> int:
-    say(reason)
+    print_line(reason)
     return code
 
 

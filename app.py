@@ -1,6 +1,6 @@
-"""The web side: `create_app()` wires the service and starts nothing; `python app.py` lets server/ serve it.
+"""The web service: `create_app()` wires it and starts nothing; `python app.py` serves it by server/.
 
-Each worker can collect; the lease lets one do it at a time.
+Every worker can collect; a lease lets one of them do so at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from flask import Flask
 import logstash
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from api import collector_for, job_runner_for
+from cli.database import database_commands
+from cli.tweets import tweets_commands
 from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
@@ -27,12 +29,11 @@ from middleware.capacity import bound
 from middleware.time_limit import TimeLimit
 from queries.batches import TweetsReplaced
 from queries.newest import Newest
-from security.door import behind_proxies, install_guard
+from security.guard import behind_proxies, install_guard
 from security.listening import check_listening
 from security.scopes import enforce_scopes
-from security.tokens import texts_of, weak
-from server.listening import listen
-from server.serving import serve
+from security.tokens import token_weakness, tokens_of
+from server.serving import listen, serve
 from settings import SettingError, Settings, load
 from telemetry import processes
 from telemetry.requests import Observer, context, note_routes
@@ -40,28 +41,27 @@ from text.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
-OUTSIDE = (DatabaseUnavailable, DatabaseRevision, TweetsReplaced)
+EXPECTED_FAILURES = (DatabaseUnavailable, DatabaseRevision, TweetsReplaced)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the service as a WSGI app. Without settings they are loaded, and a wrong one ends the process with one line."""
-    given = settings
+    """Return the service as a WSGI app. Without settings it loads them, and exits with one line if one is wrong."""
+    from_caller = settings is not None
     try:
         settings = settings or load()
-        weak(texts_of(settings))
+        token_weakness(tokens_of(settings))
         collector = collector_for(settings)
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     app = _wire(settings, collector)
-    for doubt in () if given else settings.misspelt:  # whoever gives settings has said so, once for all workers
-        log.warning(doubt)
+    for hint in () if from_caller else settings.spelling_hints:  # main() has logged them once for all workers
+        log.warning(hint)
     return app
 
 
 def _wire(settings: Settings, collector: Collector) -> Flask:
-    """Put the parts together. They are imported late: prometheus_client fixes at its import whether processes share metrics."""
-    import cli.registration
+    """Wire the parts. Imports some late: prometheus_client decides at its import whether processes share metrics."""
     import resources
     import web
     from telemetry.logs import LogMetrics
@@ -73,7 +73,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = CollectionSchedule(collector, settings.collect_every) if settings.collect_every else None
-    upkeep = app.extensions["upkeep"] = job_runner_for(collector, settings)
+    job_runner = app.extensions["job_runner"] = job_runner_for(collector, settings)
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
     logs.set_enabled(settings.logstash_host is not None)
@@ -86,34 +86,36 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     bound(app)
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
-    door = install_guard(app, settings, secrets.learn)
-    app.wsgi_app = behind_proxies(Observer(door, metrics, OUTSIDE), settings)  # type: ignore[method-assign]
+    guard = install_guard(app, settings, secrets.add)
+    app.wsgi_app = behind_proxies(Observer(guard, metrics, EXPECTED_FAILURES), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
-    resources.register(app, collector, upkeep, metrics, snapshots)
-    web.register(app, collector, newest, door, metrics, settings)
-    cli.registration.register(app, collector)
+    resources.register(app, collector, job_runner, metrics, snapshots)
+    web.register(app, collector, newest, guard, metrics, settings)
+    for commands in (database_commands(collector), tweets_commands(collector)):
+        app.cli.add_command(commands)
     return app
 
 
 def _worker(settings: Settings, *, prepared: bool) -> tuple[Flask, Work]:
-    """Return what a worker serves, and what it does beside that, as soon as the database is prepared."""
+    """Return the app of a worker and its background work, which starts once the database is prepared."""
     if processes.is_shared():
-        processes.join()
+        processes.take_slot()
     app = create_app(settings)
     parts = app.extensions
     preparation = None if prepared else Preparation(parts["collector"])
-    return app, Work(parts["collector"], parts["schedule"], parts["upkeep"], preparation)
+    return app, Work(parts["collector"], parts["schedule"], parts["job_runner"], preparation)
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action before Granian's
+    # process 1 of a container has no default handler, and Granian installs its own later
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = load()
         logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hide)
-        for doubt in settings.misspelt:
-            log.warning(doubt)
+        for hint in settings.spelling_hints:
+            log.warning(hint)
         warning = check_listening(settings)
         with closing(collector_for(settings)) as collector:
             listener = listen(settings)
@@ -133,12 +135,12 @@ def main() -> int:
         _import_parts()
         serve(settings, listener, lambda: _worker(settings, prepared=prepared))
     finally:
-        processes.leave()
+        processes.remove_folder()
     return 0
 
 
 def _share_metrics(settings: Settings) -> None:
-    """Let workers share their metrics; raises OSError with one line that names the folder and its setting."""
+    """Let workers share their metrics. Raises OSError with one line that names the folder and its setting."""
     folder = settings.data_folder / f"metrics-{settings.port}"
     try:
         processes.share(folder, settings.workers)
@@ -147,8 +149,8 @@ def _share_metrics(settings: Settings) -> None:
 
 
 def _import_parts() -> None:
-    """Import what a service is made of, so that workers begin at once and share its memory."""
-    for name in ("cli.registration", "resources", "web", "telemetry.logs", "telemetry.metrics"):
+    """Import what the service needs before workers are forked, so that they start at once and share its memory."""
+    for name in ("resources", "web", "telemetry.logs", "telemetry.metrics"):
         import_module(name)
     gc.collect()
     gc.freeze()

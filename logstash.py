@@ -1,7 +1,7 @@
-"""The log record as one line of ECS JSON. telemetry/shipping.py is its way to Logstash.
+"""Log records as lines of ECS JSON (Elastic Common Schema). telemetry/shipping.py sends them to Logstash.
 
-Field names are those of the Elastic Common Schema. `host` is an object: Elasticsearch refuses a document in which it is a
-string. What a record carries beside its message stands under `monitor`, apart from the few names that ECS knows.
+`host` is an object: Elasticsearch refuses a document in which it is a string. The extra fields of a record are under `monitor`,
+apart from those that ECS defines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ECS_VERSION = "8.17.0"
 QUIET = ("tweepy", "urllib3", "requests_oauthlib", "oauthlib", "alembic")
 LINE = "ecs_line"
 CLEAN = "ecs_clean"
-"""The attribute of a record with all its ECS fields, already cleaned: it takes nothing from the context."""
+"""The attribute of a record whose ECS fields are complete and clean: nothing is added from the context."""
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", LINE}
 SECRET_NAME = re.compile(r"(?i)oauth_\w+|\w*(?:token|secret|password|consumer_key|api_key)|authorization")
 HIDDEN = "[hidden]"
@@ -43,7 +43,7 @@ SECRETS = (
 )
 HARMLESS = re.compile(r"[\w./-]*")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What ends lines, moves a terminal's cursor, or turns the order of letters around."""
+"""Characters that end lines, move a terminal's cursor, or reverse the order of letters."""
 LONGEST_TEXT = 10_000
 DEEPEST = 8
 MOST_LINES = 1000
@@ -53,7 +53,7 @@ Hide = Callable[[str], str]
 
 
 class EcsFormatter(logging.Formatter):
-    """Formats records as ECS JSON. `context` gives fields of the request that is being served, `hide` takes secrets out."""
+    """Formats records as ECS JSON. `context` returns the fields of the current request, `hide` redacts secrets."""
 
     def __init__(self, context: Context, hide: Hide = str) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class EcsFormatter(logging.Formatter):
         self._host = socket.gethostname()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line; it is made once, whichever handlers write it."""
+        """Return the record as one line, which is cached for further handlers."""
         line: str | None = getattr(record, LINE, None)
         if line is None:
             line = self._hide(orjson.dumps(self.document(record)).decode())
@@ -69,7 +69,7 @@ class EcsFormatter(logging.Formatter):
         return line
 
     def document(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the record as nested objects, never with dotted keys, and without credentials and query strings."""
+        """Return the record as nested objects without dotted keys, credentials and query strings."""
         fields: dict[str, Any] | None = getattr(record, CLEAN, None)
         return {
             "@timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -84,18 +84,18 @@ class EcsFormatter(logging.Formatter):
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
-        given = {**self._context(), **extra.pop("ecs_fields", {})}
+        fields = {**self._context(), **extra.pop("ecs_fields", {})}
         if extra:
-            given["monitor"] = {**given.get("monitor", {}), **extra}
+            fields["monitor"] = {**fields.get("monitor", {}), **extra}
         if record.exc_info and record.exc_info[0]:
-            given["error"] = _error(*record.exc_info[:2])
-        return {_key(name): _plain(value) for name, value in given.items()}
+            fields["error"] = _error(*record.exc_info[:2])
+        return {_key(name): _plain(value) for name, value in fields.items()}
 
 
 class EcsHandler(logging.StreamHandler[TextIO]):
-    """Writes the records to a stream; `configure` makes it.
+    """Writes records to a stream.
 
-    A thread doesn't wait for another one that writes: that one writes its record too, unless too many wait for it.
+    A thread does not wait for another that is writing: that one writes its record as well, unless MOST_LINES are queued.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -103,7 +103,7 @@ class EcsHandler(logging.StreamHandler[TextIO]):
         self._lines: deque[str] = deque()
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write a record, or leave it to who writes."""
+        """Write a record, or leave it to the thread that is writing."""
         if not self.filter(record):
             return False
         try:
@@ -113,7 +113,7 @@ class EcsHandler(logging.StreamHandler[TextIO]):
                     self._write()
                 finally:
                     self.lock.release()
-        except Exception:  # noqa: BLE001 (as in logging: a record that can't be written stops nobody)
+        except Exception:  # noqa: BLE001 (as in logging: a record that cannot be written must not stop its caller)
             self.handleError(record)
         return True
 
@@ -124,9 +124,9 @@ class EcsHandler(logging.StreamHandler[TextIO]):
 
 
 def configure(level: str, context: Context = dict, *, hide: Hide = str, stream: TextIO | None = None) -> None:
-    """Log from the given level on, to stdout unless another stream is given.
+    """Log records of at least this level to a stream, stdout by default.
 
-    Libraries that are chatty or log credentials stay at WARNING. A second call replaces what the first one set.
+    Libraries that are verbose or log credentials stay at WARNING. A second call replaces the first one's handler.
     """
     handler = EcsHandler(stream or sys.stdout)
     handler.setFormatter(EcsFormatter(context, hide))
@@ -143,7 +143,7 @@ def _error(kind: type[BaseException], error: BaseException | None) -> dict[str, 
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message, also where a library gave it arguments that don't fit."""
+    """Return the message, even if a library passed arguments that do not match it."""
     try:
         return record.getMessage()
     except (TypeError, ValueError, KeyError):
@@ -151,7 +151,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """Return a value that JSON can hold, its texts cleaned; what is nested too deeply is left out."""
+    """Return a value for JSON with clean texts. Values nested more than DEEPEST levels are replaced."""
     if isinstance(value, str):
         return clean(value)
     if value is None or isinstance(value, (bool, float)):
@@ -184,7 +184,7 @@ def _names_secret(name: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """Return a text without credentials, query strings and control characters, of bounded length."""
+    """Return a text without credentials, query strings and control characters, and of bounded length."""
     if HARMLESS.fullmatch(text):
         return text[:LONGEST_TEXT]
     text = text[: 2 * LONGEST_TEXT].encode("utf-8", "replace").decode()

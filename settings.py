@@ -1,7 +1,7 @@
-"""Every setting once: its name, default, meaning, and whether it is a secret.
+"""Every setting, declared once: name, default, meaning, and whether it is a secret.
 
-A setting is looked up in the environment, then in `.env.local`, then in `.env`. A secret can also stand in a file that
-`NAME_FILE` names. An empty value or a placeholder such as `<consumer-key>` counts as unset in its layer.
+A setting is read from the environment, then from `.env.local`, then from `.env`. A secret can also be in a file named by
+`NAME_FILE`. An empty value or a placeholder such as `<consumer-key>` counts as unset in its layer.
 """
 
 from __future__ import annotations
@@ -32,22 +32,31 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_SPAN = timedelta(days=366)
 LONGEST_RETENTION = timedelta(days=36_500)
 LONGEST_SECRET = 64 * 1024
-RESEMBLES = 0.82  # of difflib: one letter or two in a name; GRAFANA_URL and KIBANA_URL are farther apart
+SIMILARITY = 0.82  # difflib's ratio: one or two letters differ; GRAFANA_URL and KIBANA_URL differ more
 OAUTH = ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET")
 PARTNERS = {**dict.fromkeys(OAUTH, OAUTH), "API_READ_TOKEN": ("API_TOKEN",)}
-"""Credentials that are worth nothing alone, and what must be set beside them."""
+"""Credentials that are useless alone, and those that must be set with them."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class SettingError(Exception):
-    """A setting that can't be read; its text is one line for the operator and never shows a secret."""
+    """An invalid setting; its text is one line for the operator and never contains a secret."""
 
 
 class SettingReader(NamedTuple):
-    """How a setting's text becomes a value; `read` raises ValueError for what it doesn't accept."""
+    """Parses a setting's text; `read` raises ValueError for anything but the `expected`."""
 
     expected: str
     read: Callable[[str], Any]
+
+
+class Declaration(NamedTuple):
+    """What is declared of a setting."""
+
+    default: str | None
+    meaning: str
+    reader: SettingReader
+    is_secret: bool
 
 
 def _text(value: str) -> str:
@@ -55,26 +64,26 @@ def _text(value: str) -> str:
 
 
 def _tokens(value: str) -> str:
-    """Accept what every client can send in a header as it stands: a token, or several on lines of their own."""
+    """Accept one token per line, of characters that every client can send in a header unencoded."""
     lines = [line.strip() for line in value.split("\n")]
     return value if all(re.fullmatch(r"[!-~]*", line) for line in lines) else _refuse(value)
 
 
 def _hosts(value: str) -> tuple[str, ...]:
-    """Accept names and addresses between commas, IPv6 in brackets or not; the port of a request doesn't matter."""
+    """Accept names and addresses separated by commas, IPv6 with or without brackets. Ports of requests are ignored."""
     hosts = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
     return tuple(_in_brackets(host) for host in hosts)
 
 
 def _in_brackets(host: str) -> str:
-    """Return a name as it stands in the header Host; raises ValueError for what can't stand there."""
+    """Return a name as written in the header Host. Raises ValueError for an invalid one."""
     if ":" in host:
         return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
     return host if re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", host) else _refuse(host)
 
 
 def _origins(value: str) -> tuple[str, ...]:
-    """Accept origins as browsers send them."""
+    """Accept origins, and write them as browsers do."""
     origins = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
     for origin in origins:
         _url(origin)
@@ -116,7 +125,7 @@ def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> SettingReader
 
 
 def _url(value: str) -> str:
-    """Accept a URL whose host and port can be connected to; urlsplit raises ValueError for a port out of range."""
+    """Accept a URL with a valid host and port; urlsplit raises ValueError for a port out of range."""
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
         raise ValueError(value)
     parts = urlsplit(value)
@@ -124,7 +133,7 @@ def _url(value: str) -> str:
 
 
 def _link(value: str) -> str:
-    """Accept where a browser finds a page, with its query."""
+    """Accept a URL for browsers, which may have a query."""
     if not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):
         raise ValueError(value)
     parts = urlsplit(value)
@@ -132,7 +141,7 @@ def _link(value: str) -> str:
 
 
 def _tag_list(value: str) -> tuple[str, ...]:
-    """Accept names between commas. An empty one is refused: in a .env file, ` #` cuts off the rest of the line."""
+    """Accept names separated by commas. An empty one is refused: in a .env file, ` #` starts a comment."""
     tags = tuple(map(str.strip, value.split(",")))
     return tags if all(tags) else _refuse(value)
 
@@ -150,7 +159,7 @@ def _micro_dollars(value: str) -> int:
 
 
 def _sqlite(value: str) -> str:
-    """Accept a SQLite file's URL and make its path absolute: a relative one means other files to other tools."""
+    """Accept the URL of a SQLite file and make its path absolute: tools resolve a relative one differently."""
     match = re.fullmatch(r"sqlite(?:\+pysqlite)?:///([^?#]+)", value)
     if not match or match[1].startswith(":memory:"):
         raise ValueError(value)
@@ -158,7 +167,7 @@ def _sqlite(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    """Accept a SQLite file's URL or PostgreSQL's, of one server or several."""
+    """Accept the URL of a SQLite file or of one or several PostgreSQL servers."""
     return _sqlite(value) if value.startswith("sqlite") else _postgresql(value)
 
 
@@ -168,7 +177,7 @@ def _postgresql(value: str) -> str:
 
 
 def _folder(value: str) -> Path:
-    """Accept a folder that is there: a new one would hide that another was meant. Only the default one is made."""
+    """Accept an existing folder: creating it would hide a misspelt name. Only the default folder is created."""
     folder = ROOT / _text(value)
     return folder if folder == DATA or os.path.isdir(folder) else _refuse(value)  # noqa: PTH112 (Path's raises OSError)
 
@@ -189,169 +198,176 @@ LINK = SettingReader("an http:// or https:// URL without user", _link)
 USD = SettingReader("an amount in USD with at most six decimals, such as 0.005", _micro_dollars)
 DATABASE = SettingReader("sqlite:///PATH of a file or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _database)
 REPLICAS = SettingReader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _postgresql)
-FOLDER = SettingReader("the path of a folder that is there", _folder)
+FOLDER = SettingReader("the path of an existing folder", _folder)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
 TAG_LIST = SettingReader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
 
 
 def _setting(default: str | None, meaning: str, reader: SettingReader = TEXT, *, secret: bool = False) -> Any:
-    facts = {"default": default, "meaning": meaning, "reader": reader, "secret": secret}
-    return field(repr=not secret, metadata=facts)
+    return field(repr=not secret, metadata={"declaration": Declaration(default, meaning, reader, secret)})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The values of one start. A field's name in capitals is the setting's name; None means that nobody set it."""
+    """The values of all settings. A field's name in capitals is the setting's name; None means unset."""
 
     twitter_consumer_key: str | None = _setting(None, "X: consumer key (OAuth 1.0a)", secret=True)
     twitter_consumer_secret: str | None = _setting(None, "X: consumer secret", secret=True)
     twitter_access_token: str | None = _setting(None, "X: access token", secret=True)
     twitter_access_token_secret: str | None = _setting(None, "X: access token secret", secret=True)
     twitter_bearer_token: str | None = _setting(
-        None, "X: Bearer token; preferred to the four above, for it can't write and has the higher limit", secret=True
+        None, "X: Bearer token; preferred to the four above, as it cannot write and has a higher limit", secret=True
     )
     twitter_api_url: str | None = _setting(None, "another host that speaks the X API", URL)
-    tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; the ten of api.py", TAG_LIST)
+    tags: tuple[str, ...] | None = _setting(None, "hashtags to track, separated by commas; default: those of api.py", TAG_LIST)
     tw_number: int | None = _setting(None, "most tweets to buy per tag and collection; 100, as in api.py", _whole(10, 100_000))
-    collect_on_start: bool = _setting("1", "collect when a database has neither a tweet nor a collection", SWITCH)
-    cache_mb: int = _setting("32", "memory in MB for encoded answers, per worker; 0 for none", _whole(0, 100_000))
-    query_timeout: timedelta = _setting("10s", "longest time in which the database answers a request", EVERY)
-    collect_every: timedelta | None = _setting("off", "collect on a schedule, so often", _or_off(EVERY))
-    count_every: timedelta | None = _setting("1d", "ask X how many posts there are of each hashtag, so often", HOURLY)
-    reconcile_every: timedelta | None = _setting("1d", "compare the ledger with X's own count, so often", HOURLY)
-    comply_every: timedelta | None = _setting("12h", "ask X which stored tweets must go, so often", HOURLY)
-    backup_every: timedelta | None = _setting("1d", "copy the database into the folder backups, so often", HOURLY)
-    backups_kept: int = _setting("3", "how many of these copies are kept", _whole(1, 1000))
+    collect_on_start: bool = _setting("1", "collect at start if the database has no tweet and no collection", SWITCH)
+    cache_mb: int = _setting("32", "memory for cached responses in MB, per worker; 0 for none", _whole(0, 100_000))
+    query_timeout: timedelta = _setting("10s", "time limit of the database for a request", EVERY)
+    collect_every: timedelta | None = _setting("off", "interval between collections", _or_off(EVERY))
+    count_every: timedelta | None = _setting("1d", "interval at which X counts the posts of each hashtag", HOURLY)
+    reconcile_every: timedelta | None = _setting("1d", "interval at which the ledger is compared with X's own count", HOURLY)
+    comply_every: timedelta | None = _setting("12h", "interval at which X names the stored tweets to be deleted", HOURLY)
+    backup_every: timedelta | None = _setting("1d", "interval of backups into the folder backups", HOURLY)
+    backups_kept: int = _setting("3", "how many of these backups are kept", _whole(1, 1000))
     tweet_retention: timedelta | None = _setting("forever", "age at which tweets are removed", RETENTION)
     payload_retention: timedelta | None = _setting(
-        "forever", "age at which tweets and authors as X gave them are removed; what the API shows stays", RETENTION
+        "forever", "age at which payloads of tweets and authors are removed; what the API shows stays", RETENTION
     )
-    monthly_budget_usd: int | None = _setting("20", "what X may charge a billing month at most, authors included", _or_off(USD))
+    monthly_budget_usd: int | None = _setting("20", "most that X may charge per billing month, authors included", _or_off(USD))
     billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
     database_url: str | None = _setting(
         None, "the database; data/tweets.db, or data/emulated.db for invented tweets", DATABASE, secret=True
     )
     database_replica_url: str | None = _setting(
         None,
-        "replicas of PostgreSQL that answer what is only read; beside such a DATABASE_URL",
+        "PostgreSQL replicas for reads; needs a DATABASE_URL of PostgreSQL",
         REPLICAS,
         secret=True,
     )
-    data_folder: Path = _setting("data", "folder for the copies of a database that is on a server", FOLDER)
+    data_folder: Path = _setting("data", "folder for backups of a database server, and for workers' metrics", FOLDER)
     host: str = _setting("127.0.0.1", "address to listen on; others than loopback need API_TOKEN")
     port: int = _setting("5000", "port to listen on", _whole(1, 65535))
     workers: int = _setting("1", "processes that serve requests", _whole(1, 64))
     api_token: str | None = _setting(
         None,
-        "token that requests must carry as `Authorization: Bearer`; a file may hold one a line",
+        "token that requests must send as `Authorization: Bearer`; a file may contain one per line",
         TOKENS,
         secret=True,
     )
     api_read_token: str | None = _setting(
-        None, "token that may read and scrape, and change nothing; only beside API_TOKEN", TOKENS, secret=True
+        None, "token that may read and scrape, but change nothing; needs API_TOKEN", TOKENS, secret=True
     )
     metrics_token: str | None = _setting(
-        None, "token that may scrape /metrics and nothing else; counts only beside API_TOKEN", TOKENS, secret=True
+        None, "token that may only scrape /metrics; has no effect without API_TOKEN", TOKENS, secret=True
     )
     allowed_hosts: tuple[str, ...] | None = _setting(
-        None, "names by which the service may be asked for, beside localhost, 127.0.0.1, [::1] and HOST", HOSTS
+        None, "Host names by which the service may be addressed, besides localhost, 127.0.0.1, [::1] and HOST", HOSTS
     )
     trusted_proxies: int = _setting(
-        "0", "how many reverse proxies are in front, whose X-Forwarded headers are believed; not one too many", _whole(0, 10)
+        "0", "number of reverse proxies whose X-Forwarded headers are trusted; never more than there are", _whole(0, 10)
     )
-    cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read", ORIGINS)
+    cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read the API", ORIGINS)
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
-    logstash_host: str | None = _setting(None, "where log records are sent as well as to stdout; off when empty")
+    logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
-    grafana_url: str | None = _setting(None, "where people reach Grafana: the page links to it", LINK)
-    kibana_url: str | None = _setting(None, "where people reach Kibana", LINK)
-    prometheus_url: str | None = _setting(None, "where people reach Prometheus", LINK)
-    log_level: str = _setting("INFO", "least severity that is logged", _one_of(*LOG_LEVELS))
+    grafana_url: str | None = _setting(None, "address of Grafana for people; pages link to it", LINK)
+    kibana_url: str | None = _setting(None, "address of Kibana for people", LINK)
+    prometheus_url: str | None = _setting(None, "address of Prometheus for people", LINK)
+    log_level: str = _setting("INFO", "minimum severity of log records", _one_of(*LOG_LEVELS))
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
     price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)
     price_count_usd: int = _setting("0.005", "what X charges for a count of the last seven days", USD)
     price_count_all_usd: int = _setting("0.010", "what X charges for a count of the full archive", USD)
-    x_timeout: timedelta = _setting("31s", "longest silence of X within a request", _span(timedelta(seconds=1)))
-    x_retries: int = _setting("3", "further tries of a request when X is unwell", _whole(0, 10))
-    x_retry_wait: timedelta = _setting("1s", "wait before the first further try; it doubles, with jitter", SPAN)
+    x_timeout: timedelta = _setting("31s", "longest silence of X during a request", _span(timedelta(seconds=1)))
+    x_retries: int = _setting("3", "how often a request is retried after an error of X", _whole(0, 10))
+    x_retry_wait: timedelta = _setting("1s", "wait before the first retry; it doubles each time, with jitter", SPAN)
     x_rate_limit_wait: timedelta = _setting("901s", "longest wait for X's rate limit to reset", SPAN)
     secret_files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict, repr=False)
-    from_files: frozenset[str] = frozenset()
-    misspelt: tuple[str, ...] = ()
+    """The files named for each secret, by the setting's name, those that take precedence first."""
+    read_from_files: frozenset[str] = frozenset()
+    """The secrets whose value came from a file."""
+    spelling_hints: tuple[str, ...] = ()
+    """A line for each unknown name in the files that resembles a setting's."""
 
     def secrets(self) -> set[str]:
-        """Return the values of all secrets that are set."""
-        values = [value for name, facts in declared_settings() if facts["secret"] and (value := getattr(self, name.lower()))]
+        """The values of all secrets that are set, and the passwords in them."""
+        values = [
+            value for name, declared in declared_settings() if declared.is_secret and (value := getattr(self, name.lower()))
+        ]
         return {text for value in values for text in (*value.split(), *_password(value)) if text}
 
 
 def _password(value: str) -> tuple[str, ...]:
-    """Return the password in a database's URL, as it stands there and as it is."""
+    """The password in the URL of a database, both encoded and decoded."""
     match = re.match(r"postgresql[^:]*://[^:@/?#]*:([^@/?#]*)@", value)
     return (match[1], unquote(match[1])) if match else ()
 
 
-def declared_settings() -> list[tuple[str, Mapping[str, Any]]]:
-    """Return each setting's name and its default, meaning, reader and secrecy, in the order of declaration."""
-    return [(f.name.upper(), f.metadata) for f in fields(Settings) if f.metadata]
+def declared_settings() -> list[tuple[str, Declaration]]:
+    """The names and declarations of all settings, in their order."""
+    return [(f.name.upper(), f.metadata["declaration"]) for f in fields(Settings) if f.metadata]
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Settings:
-    """Read all settings; raises SettingError for the first that can't be read.
+    """Read all settings. Raises SettingError for the first invalid one.
 
-    `flask` puts `.env` into the environment before this runs, so there a value that equals `.env`'s is taken for `.env`'s.
+    `flask` copies `.env` into the environment before this runs, so under it a variable that equals `.env`'s counts as `.env`'s.
     """
     environ = os.environ if environ is None else environ
-    files = [_file(folder / name) for name in LAYER_FILES]
-    outer = dict(environ)
+    files = [_read_file(folder / name) for name in LAYER_FILES]
+    variables = dict(environ)
     if environ.get("FLASK_RUN_FROM_CLI") == "true":
-        outer = {name: value for name, value in outer.items() if files[-1].get(name) != value}
-    layers = [outer, *files]
-    values = {name.lower(): _value(name, facts, layers) for name, facts in declared_settings()}
-    files_of = _secret_files(layers)
-    from_files = frozenset(
-        name for name, paths in files_of.items() if any(_real_value(_secret_file(name, str(path))) for path in paths)
-    )
-    return Settings(**values, secret_files=files_of, from_files=from_files, misspelt=_misspelt(files))
+        variables = {name: value for name, value in variables.items() if files[-1].get(name) != value}
+    layers = [variables, *files]
+    values = {name.lower(): _value(name, declared, layers) for name, declared in declared_settings()}
+    secret_files = _secret_files(layers)
+    from_files = frozenset(name for name, paths in secret_files.items() if _first_secret(name, paths))
+    hints = _spelling_hints(files)
+    return Settings(**values, secret_files=secret_files, read_from_files=from_files, spelling_hints=hints)
 
 
-def check_partners(settings: Settings) -> None:
-    """Raise SettingError for credentials that are set without their partners."""
+def check_credentials(settings: Settings) -> None:
+    """Raise SettingError for credentials that are set without those that belong to them."""
     is_set = {name: bool(getattr(settings, name.lower())) for name, _ in declared_settings()}
     missing = dict.fromkeys(other for name, others in PARTNERS.items() if is_set[name] for other in others if not is_set[other])
     if missing:
         raise SettingError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
 
 
-def secret(name: str, paths: Iterable[Path]) -> Any:
-    """Read a secret anew from its files: the first that isn't empty says it. None if all are; raises SettingError."""
-    found = next(filter(None, (_real_value(_secret_file(name, str(path))) for path in paths)), None)
-    return found and _read(name, found, dict(declared_settings())[name])
+def read_secret(name: str, paths: Iterable[Path]) -> Any:
+    """Read a secret again from the first of its files that is not empty. None if all are. Raises SettingError."""
+    text = _first_secret(name, paths)
+    return text and _parse(name, text, dict(declared_settings())[name])
+
+
+def _first_secret(name: str, paths: Iterable[Path]) -> str | None:
+    return next(filter(None, (_real_value(_read_secret_file(name, str(path))) for path in paths)), None)
 
 
 def _secret_files(layers: list[dict[str, str]]) -> dict[str, tuple[Path, ...]]:
-    """Return by setting the files that are asked for it, in their order: those of the layers above the first that says it."""
-    found = {}
-    for name, facts in declared_settings():
-        if facts["secret"]:
-            above = takewhile(lambda layer: not _real_value(layer.get(name)), layers)  # noqa: B023 (used up at once)
-            found[name] = tuple(ROOT / path for layer in above if (path := _real_value(layer.get(f"{name}_FILE"))))
-    return {name: paths for name, paths in found.items() if paths}
+    """The files of each secret, in the order of the layers, as far as no layer above them sets its value."""
+    files = {}
+    for name, declared in declared_settings():
+        if declared.is_secret:
+            above = takewhile(lambda layer: not _real_value(layer.get(name)), layers)  # noqa: B023 (consumed at once)
+            files[name] = tuple(ROOT / path for layer in above if (path := _real_value(layer.get(f"{name}_FILE"))))
+    return {name: paths for name, paths in files.items() if paths}
 
 
-def _misspelt(files: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """Say of each name in the files that is no setting's, but resembles one's, which that is. Other programs' stay unsaid."""
+def _spelling_hints(files: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """A line for each unknown name in the files that resembles a setting's. Names of other programs are ignored."""
     known = [name for name, _ in declared_settings()] + [
-        f"{name}_FILE" for name, facts in declared_settings() if facts["secret"]
+        f"{name}_FILE" for name, declared in declared_settings() if declared.is_secret
     ]
     unknown = dict.fromkeys(name for file in files for name in file if name not in known)
-    meant = {name: get_close_matches(name.upper(), known, 1, RESEMBLES) for name in unknown}
-    return tuple(f"{name}: did you mean {found[0]}?" for name, found in meant.items() if found)
+    matches = {name: get_close_matches(name.upper(), known, 1, SIMILARITY) for name in unknown}
+    return tuple(f"{name}: did you mean {close[0]}?" for name, close in matches.items() if close)
 
 
-def _file(path: Path) -> dict[str, str]:
-    """Read a file of settings, if it is there; a line that is none is refused, where python-dotenv only warns."""
+def _read_file(path: Path) -> dict[str, str]:
+    """Read a file of settings, if it exists. Raises SettingError for an invalid line, where python-dotenv only warns."""
     try:
         text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -363,25 +379,25 @@ def _file(path: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value is not None}
 
 
-def _value(name: str, facts: Mapping[str, Any], layers: list[dict[str, str]]) -> Any:
-    found = next(filter(None, (_in_layer(name, layer, secret=facts["secret"]) for layer in layers)), facts["default"])
-    return None if found is None else _read(name, found, facts)
+def _value(name: str, declared: Declaration, layers: list[dict[str, str]]) -> Any:
+    texts = (_in_layer(name, layer, secret=declared.is_secret) for layer in layers)
+    text = next(filter(None, texts), declared.default)
+    return None if text is None else _parse(name, text, declared)
 
 
-def _read(name: str, found: str, facts: Mapping[str, Any]) -> Any:
-    reader: SettingReader = facts["reader"]
+def _parse(name: str, text: str, declared: Declaration) -> Any:
     try:
-        return reader.read(found)
+        return declared.reader.read(text)
     except ValueError:
-        shown = "its value" if facts["secret"] else repr(found[:80])
-        raise SettingError(f"{name}: {shown} is not accepted, expected {reader.expected}") from None
+        shown = "its value" if declared.is_secret else repr(text[:80])
+        raise SettingError(f"{name}: {shown} is not accepted, expected {declared.reader.expected}") from None
 
 
 def _in_layer(name: str, layer: Mapping[str, str], *, secret: bool) -> str | None:
     value, path = _real_value(layer.get(name)), _real_value(layer.get(f"{name}_FILE")) if secret else None
     if value and path:
         raise SettingError(f"{name}: is set together with {name}_FILE, expected one of them")
-    return _real_value(_secret_file(name, path)) if path else value
+    return _real_value(_read_secret_file(name, path)) if path else value
 
 
 def _real_value(value: str | None) -> str | None:
@@ -389,12 +405,12 @@ def _real_value(value: str | None) -> str | None:
     return None if not value or PLACEHOLDER.fullmatch(value) else value
 
 
-def _secret_file(name: str, path: str) -> str:
+def _read_secret_file(name: str, path: str) -> str:
     try:
-        if (ROOT / path).is_fifo():  # nobody may ever write to it
+        if (ROOT / path).is_fifo():  # opening it could block for ever
             raise ValueError(path)
         with (ROOT / path).open(encoding="utf-8-sig") as file:
-            found = file.read(LONGEST_SECRET + 1)
-        return found if len(found) <= LONGEST_SECRET else _refuse(found)
+            text = file.read(LONGEST_SECRET + 1)
+        return text if len(text) <= LONGEST_SECRET else _refuse(text)
     except (OSError, ValueError) as error:
         raise SettingError(f"{name}_FILE: {path[:80]!r} can't be read, expected a text file: {type(error).__name__}") from error

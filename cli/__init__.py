@@ -1,1 +1,1 @@
-"""The command line: one file a noun."""
+"""Command lines: `flask --app app …` and `python api.py …`."""

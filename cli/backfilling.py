@@ -1,18 +1,15 @@
-"""`python api.py --since`: a backfill from the full archive, after its price was shown."""
+"""`python api.py --since`: a backfill from the full archive, after its price is confirmed."""
 
 from __future__ import annotations
 
-import argparse
-import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 
 from cli.collecting import collect
-from cli.saying import say
+from cli.output import print_line
 from collector import sources
 from collector.jobs.counting import Due, calls
 from collector.ledger import quotes
@@ -29,34 +26,20 @@ from collector.x.failures import Scope, XFailure
 from collector.x.tries import Stopped
 from queries.balances import authors
 from queries.leases import live_token
-from schemas.times import instant
 
-FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)  # from here on ids tell their time, by which posts are asked for
-CONFIRM_ABOVE = 1_000_000
-EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2010-11-05 on"
+CONFIRM_ABOVE = 1_000_000  # micro dollars
 
 
 class Declined(Exception):
-    """Whoever was asked did not say yes."""
+    """The user did not confirm the price, or interrupted."""
 
 
-class NobodyToAsk(Exception):
-    """There is no terminal to ask on."""
-
-
-def date(text: str) -> datetime:
-    """Read a date, which is its first moment in UTC, or a time."""
-    try:
-        when = instant(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}") from error
-    if when < FIRST_TIMED:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, {EXPECTED}")
-    return when
+class NoTerminal(Exception):
+    """There is no terminal on which to confirm the price."""
 
 
 def backfill(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int:
-    """Say what a backfill costs, buy it when that is confirmed, and return the exit code.
+    """Print the price of a backfill, buy it once that is confirmed, and return the exit code.
 
     Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, CallsLeaseTaken, Declined, NobodyToAsk.
     """
@@ -64,12 +47,12 @@ def backfill(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int
     try:
         total = _agree_on_price(collector, period, sure=sure)
     except (KeyboardInterrupt, Stopped) as error:
-        raise Declined("broken off: nothing was bought but what X counted") from error
+        raise Declined("interrupted: nothing was bought except counts") from error
     return collect(collector, period=period, total=total)
 
 
 def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int:
-    """Return how many tweets are to be bought, once that is agreed to."""
+    """Return how many tweets to buy, once the user has confirmed the price."""
     with collector.database.reading() as session:
         sources.require(session, collector.source.name)
         orders = collector.orders(session)
@@ -78,20 +61,20 @@ def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool)
     if not orders:
         raise NothingTracked(NONE_TRACKED)
     with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
-        _learn_time(x)
+        _set_clock(x)
         with collector.database.reading() as session:
-            wanted = quotes.to_count(session, orders, period, collector.clock)
-        _count(collector, x, wanted, sure=sure)
+            missing = quotes.to_count(session, orders, period, collector.clock)
+        _buy_counts(collector, x, missing, sure=sure)
     with collector.database.reading() as session:
-        found = quotes.quotes(session, orders, period, collector.clock)
-    _tell(collector, found)
+        offers = quotes.quotes(session, orders, period, collector.clock)
+    _print_quotes(collector, offers)
     if not sure:
         _confirm("buy them?")
-    return sum(quote.posts for quote in found)
+    return sum(quote.posts for quote in offers)
 
 
-def _learn_time(x: AppOnly) -> None:
-    """Ask X something that is free, which tells its time; raises XFailure where X refuses everything."""
+def _set_clock(x: AppOnly) -> None:
+    """Set the clock to X's by a free request. Raises XFailure if X refuses every request."""
     try:
         x.usage()
     except XFailure as failure:
@@ -99,38 +82,40 @@ def _learn_time(x: AppOnly) -> None:
             raise
 
 
-def _count(collector: Collector, x: AppOnly, wanted: Sequence[Due], *, sure: bool) -> None:
-    """Have X count what it was never asked for; that alone may cost something worth asking about."""
-    if not wanted:
+def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[Due], *, sure: bool) -> None:
+    """Buy the counts that are missing. Their own price is confirmed as well if it is high."""
+    if not missing:
         return
-    price = calls(wanted) * collector.order.billing.prices.archive_count
-    say(f"X is asked how many tweets there are, which costs at most {dollars(price)}")
+    price = calls(missing) * collector.order.billing.prices.archive_count
+    print_line(f"counting the tweets at X costs at most {dollars(price)}")
     if price > CONFIRM_ABOVE and not sure:
-        _confirm("ask X?")
+        _confirm("have them counted?")
     order = collector.order
-    with call_buyer(collector.database, x, order.billing, order.retry_policy, threading.Event()) as desk:
-        quotes.count(desk, wanted)
+    with call_buyer(collector.database, x, order.billing, order.retry_policy, threading.Event()) as buyer:
+        quotes.count(buyer, missing)
 
 
-def _tell(collector: Collector, found: Sequence[Quote]) -> None:
-    for quote in found:
-        rest = f"; what is newer than {quote.until:%Y-%m-%d %H:%M} UTC is left to the next collection" if quote.until else ""
-        say(f"{quote.tag}: {quote.posts} tweets{rest}")
-    prices, total = collector.order.billing.prices, sum(quote.posts for quote in found)
+def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
+    for quote in offers:
+        rest = f"; tweets newer than {quote.until:%Y-%m-%d %H:%M} UTC are left to the next collection" if quote.until else ""
+        print_line(f"{quote.tag}: {quote.posts} tweets{rest}")
+    prices, total = collector.order.billing.prices, sum(quote.posts for quote in offers)
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
-    say(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
+    print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
     if collector.source.name == EMULATOR:
-        say("nothing is charged: no credentials are set, so the emulator stands in for X")
+        print_line("nothing is charged: no credentials are set, so the emulator stands in for X")
         return
     if left and left.micro < cost.ceiling:
-        say(f"the month's budget leaves {dollars(left.micro)}: it stops there, and goes on when the same is asked for later")
+        print_line(
+            f"the month's budget leaves {dollars(left.micro)}: the backfill stops there; the same command continues it later"
+        )
 
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        raise NobodyToAsk("nothing was bought: there is no terminal to confirm on; --yes confirms beforehand")
+        raise NoTerminal("nothing was bought: there is no terminal to confirm on; --yes confirms beforehand")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().casefold() not in ("y", "yes"):

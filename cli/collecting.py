@@ -1,18 +1,19 @@
-"""`python api.py`: one collection with a progress bar, or one after the other, or what one would cost."""
+"""`python api.py`: one collection with a progress bar, repeated ones, an estimate, or compliance."""
 
 from __future__ import annotations
 
-import argparse
 import signal
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cli.saying import say
+from cli.output import print_line
 from collector.backups.sweeping import rewrite_file
+from collector.jobs.chores import ScheduledJobs
 from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.upkeep import JobRunner
 from collector.ledger.prices import dollars
@@ -25,26 +26,24 @@ from collector.tweets.erasure import settle
 from queries.balances import authors
 from queries.collections import CollectionView
 from queries.figures import COMMAND
-from settings import EVERY
 
 
 def collect(collector: Collector, *, period: BackfillPeriod | None = None, total: int | None = None) -> int:
-    """Collect once, or fill in a period of so many tweets, with a progress bar, and return the exit code.
+    """Collect once, or backfill a period of `total` tweets, with a progress bar, and return the exit code.
 
-    SIGINT and SIGTERM end it at the next page boundary.
+    SIGINT and SIGTERM end it after the current page.
     """
     stopped = threading.Event()
 
-    def stop(*_signal: object) -> None:
+    def stop() -> None:
         stopped.set()
         collector.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    _on_signals(stop)
     pages: SimpleQueue[Progress | None] = SimpleQueue()
     started = collector.start(on_progress=pages.put, period=period)
     if stopped.is_set():
-        collector.stop()  # the signal came before there was something to stop
+        collector.stop()  # the signal came before the start
     started.over.add_done_callback(lambda _: pages.put(None))
     with (
         tqdm(total=started.most if total is None else total, unit=" tweets", desc="collecting") as bar,
@@ -53,62 +52,74 @@ def collect(collector: Collector, *, period: BackfillPeriod | None = None, total
         for page in iter(pages.get, None):
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
-    told = _report(collector.outcome(started))
+    complete = _report(collector.outcome(started))
     settle(collector.database, rewrite=rewrite_file)
-    return 0 if told else 1
+    return 0 if complete else 1
 
 
-def keep_collecting(collector: Collector, every: timedelta, upkeep: JobRunner) -> int:
-    """Collect so often, and keep up what else is to be done, until SIGINT or SIGTERM. Return the exit code."""
+def keep_collecting(collector: Collector, every: timedelta, jobs: JobRunner) -> int:
+    """Collect at an interval and run scheduled jobs until SIGINT or SIGTERM. Return the exit code."""
     schedule = CollectionSchedule(collector, every, keeper=COMMAND, at_once=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: schedule.stop())
+    _on_signals(schedule.stop)
 
-    def tell(started: RunningCollection) -> None:
+    def report(started: RunningCollection) -> None:
         _report(collector.outcome(started))
 
-    upkeep.start()
-    schedule.keep(tell)
-    upkeep.close()
+    jobs.start()
+    schedule.keep(report)
+    jobs.close()
     return 0
 
 
+def _on_signals(stop: Callable[[], object]) -> None:
+    """Call `stop` at SIGINT and SIGTERM."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop())
+
+
 def _report(view: CollectionView) -> bool:
-    """Say how a collection went, and return whether every tag was collected."""
+    """Print the outcome of a collection, and return whether every tag was collected."""
     failed = [tag for tag in view.tags if tag.state != "done"]
     for tag in failed:
-        say(f"{tag.tag}: {tag.reason}")
-    say(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
+        print_line(f"{tag.tag}: {tag.reason}")
+    print_line(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
     return not failed
 
 
-def tell_estimate(collector: Collector) -> int:
-    """Say what a collection would cost. Return the exit code."""
+def print_estimate(collector: Collector) -> int:
+    """Print what a collection would cost, and return the exit code."""
     with collector.database.reading() as session:
         priced, left, known = price(collector, session), budget_left(collector, session), authors(session)
     if not priced.tags:
         raise NothingTracked(NONE_TRACKED)
     if collector.source.name == EMULATOR:
-        say("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
+        print_line("nothing: no credentials are set, so the emulator stands in for X; with credentials it would be:")
     most, likely, counted = priced.most, priced.likely, priced.likely_counts
     numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
     tags_of = f"{len(priced.tags)} tags x {posts} tweets"
-    say(f"{tags_of}: at most {in_words(most, known)}")
+    print_line(f"{tags_of}: at most {in_words(most, known)}")
     if counted:
-        say(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {in_words(likely, known)}")
+        print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {in_words(likely, known)}")
     if known:
-        say(known.said)
+        print_line(known.said)
     if left and collector.source.name != EMULATOR:
         amounts = f"{dollars(left.micro)} of the month's budget of {dollars(left.budget)}"
-        say(f"{amounts} are left until {left.until}; it is never exceeded")
+        print_line(f"{amounts} are left until {left.until}; it is never exceeded")
     return 0
 
 
-def interval(text: str) -> timedelta:
-    """Read a time such as 15m, as COLLECT_EVERY is read."""
-    try:
-        every: timedelta = EVERY.read(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted, expected {EVERY.expected}") from error
-    return every
+def run_compliance(jobs: ScheduledJobs) -> int:
+    """Run X's compliance jobs to their end, or until SIGINT or SIGTERM, and return the exit code.
+
+    The next run continues an unfinished job. Raises SourceRefused, XFailure, DatabaseUnavailable.
+    """
+    stop = threading.Event()
+    _on_signals(stop.set)
+    outcome = jobs.comply(stop)
+    print_line(f"{outcome.ids} ids asked, {outcome.removed} tweets removed, {outcome.scrubbed} locations removed")
+    if outcome.waiting:
+        print_line("X has not finished: the next run continues this job")
+    elif stop.is_set():
+        print_line("interrupted: the next run continues")
+    return 1 if outcome.waiting or stop.is_set() else 0

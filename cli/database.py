@@ -1,4 +1,4 @@
-"""`flask --app app database …`: migrations and copies."""
+"""`flask --app app database …`: migrations, verification, backups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from flask.cli import AppGroup
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from cli.saying import printable, say, stop
+from cli.output import exit_with, print_line, printable
 from collector import verification
 from collector.backups import backups
 from collector.runs.collector import CollectionRunning, Collector
@@ -21,7 +21,7 @@ FILE = click.Path(path_type=Path)
 
 
 def database_commands(collector: Collector) -> AppGroup:
-    """Return the commands on the collector's database."""
+    """Return the commands for the collector's database."""
     group = AppGroup("database", help="Migrate, verify, back up and restore the database.")
 
     @group.command()
@@ -29,28 +29,28 @@ def database_commands(collector: Collector) -> AppGroup:
         """Bring the schema to the newest revision."""
         with _report_failures():
             collector.prepare()
-        say(f"{collector.database.label} is at the newest revision")
+        print_line(f"{collector.database.label} is at the newest revision")
 
     @group.command()
     def verify() -> None:
-        """Recount all aggregates and the ledger, and compare tweets with what X gave; exits with 1 if anything is wrong."""
+        """Recount all aggregates and the ledger, and compare tweets with their payloads; exits with 1 if anything is wrong."""
         with _report_failures():
             wrong = False
             for fault in verification.each_fault(collector.database, collector.order.billing):
                 wrong = True
-                say(fault)
+                print_line(fault)
         if wrong:
             sys.exit(1)
-        say("everything adds up")
+        print_line("everything adds up")
 
     @group.command()
     @click.argument("file", type=FILE)
     def backup(file: Path) -> None:
-        """Copy the database to FILE, its SHA-256 to FILE.sha256; never over a file that exists, and in a folder that does."""
+        """Back up the database to FILE, which must not exist, in an existing folder; its SHA-256 goes to FILE.sha256."""
         if not file.name:
-            stop(f"Error: {str(file)!r} is no name of a file", UNUSABLE)
+            exit_with(f"Error: {str(file)!r} is not the name of a file", UNUSABLE)
         if not file.parent.is_dir():
-            stop(f"Error: {file} can't be written: {file.parent} is no folder that is there", UNUSABLE)
+            exit_with(f"Error: {file} can't be written: {file.parent} is not an existing folder", UNUSABLE)
         with _report_failures():
             collector.database.upgrade()
             backups.backup(collector.database, file)
@@ -58,9 +58,9 @@ def database_commands(collector: Collector) -> AppGroup:
     @group.command()
     @click.argument("file", type=FILE)
     def restore(file: Path) -> None:
-        """Put the copy FILE back over the database, unless FILE.sha256 says that it is damaged.
+        """Replace the database by the backup FILE, unless it differs from FILE.sha256.
 
-        The name of a copy in the folder backups will do.
+        FILE may be the name of a backup in the folder backups.
         """
         with _report_failures():
             backups.restore(collector.database, file)
@@ -75,7 +75,7 @@ def _report_failures() -> Iterator[None]:
     except DatabaseUnavailable as error:
         raise click.ClickException(printable(error.in_full)) from error
     except backups.CopyRefused as error:
-        stop(f"Error: {error}", UNUSABLE)
+        exit_with(f"Error: {error}", UNUSABLE)
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(printable(error)) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`flask --app app tweets export`: tweets out."""
+"""`flask --app app tweets export`: writes tweets in one of several formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from cli.keys import InvalidKey, load_or_make_key
-from cli.saying import say, stop
+from cli.output import exit_with, print_line
 from collector.runs.collector import Collector
 from queries import payloads, tweets
 from queries.batches import TweetsReplaced
@@ -32,7 +32,7 @@ TWARC = "twarc"
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 HELP = {
-    "tag": "Only tweets that this hashtag found; several: that all of them found.",
+    "tag": "Only tweets found under this hashtag; with several, under all of them.",
     "lang": "Only tweets in this language, such as en.",
     "country": "Only tweets from this country, by its name or its code.",
     "author": "Only tweets of the author with this username.",
@@ -46,16 +46,16 @@ T = TypeVar("T")
 
 
 class Export(NamedTuple):
-    """What is written, how, and where to, on stdout if there is no `output`. `names` are the pseudonyms, if any are wanted."""
+    """The format, filters and output file of an export. Without `output` it goes to stdout; without `names`, no pseudonyms."""
 
     format_name: str
-    wanted: Filters
+    filters: Filters
     output: Path | None
     names: Pseudonyms | None
 
 
 def export_command(collector: Collector) -> click.Command:
-    """Return the command that writes the collector's tweets."""
+    """Return the command that exports the collector's tweets."""
 
     @click.command()
     @click.option("--format", "form", type=click.Choice([*LIST_FORMATS, TWARC]), default="ndjson", show_default=True)
@@ -63,7 +63,7 @@ def export_command(collector: Collector) -> click.Command:
     @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
     @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
     @_with_filters
-    def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **given: Sequence[str]) -> None:
+    def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **options: Sequence[str]) -> None:
         """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
 
         ndjson is a tweet a line, json what GET /tweets answers, csv for spreadsheets, ids an id a line, and twarc X's own
@@ -73,40 +73,40 @@ def export_command(collector: Collector) -> click.Command:
             raise click.UsageError("--pseudonymise is not for --format twarc: X's objects name people in too many places")
         if key_file and not pseudonymise:
             raise click.UsageError("--key-file is for --pseudonymise")
-        wanted = _filters(given)
+        chosen = _parse_filters(options)
         if output and output.exists():
-            stop(f"{output}: exists already", UNUSABLE)
+            exit_with(f"{output}: exists already", UNUSABLE)
         if output is None and sys.stdout is None:
-            stop("stdout: closed, name a file with -o", FAILED)
-        _run(collector.database, Export(form, wanted, output, _names(key_file) if pseudonymise else None))
+            exit_with("stdout: closed, name a file with -o", FAILED)
+        _run(collector.database, Export(form, chosen, output, _pseudonyms(key_file) if pseudonymise else None))
 
     return export
 
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the filters as options."""
+    """Add the filters to a command, as options."""
     for name in reversed(PARAMETERS):
-        command = click.option(_option(name), name, multiple=True, help=HELP[name])(command)
+        command = click.option(_option_name(name), name, multiple=True, help=HELP[name])(command)
     return command
 
 
-def _option(name: str) -> str:
+def _option_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _filters(given: Mapping[str, Sequence[str]]) -> Filters:
+def _parse_filters(options: Mapping[str, Sequence[str]]) -> Filters:
     try:
-        return filters({name: values for name, values in given.items() if values})
+        return filters({name: values for name, values in options.items() if values})
     except InvalidFilters as error:
         fault = error.faults[0]
-        raise click.BadParameter(fault.detail, param_hint=_option(fault.parameter)) from error
+        raise click.BadParameter(fault.detail, param_hint=_option_name(fault.parameter)) from error
 
 
-def _names(key_file: Path | None) -> Pseudonyms:
+def _pseudonyms(key_file: Path | None) -> Pseudonyms:
     try:
         return Pseudonyms(load_or_make_key(key_file) if key_file else new_key())
     except InvalidKey as error:
-        stop(str(error), UNUSABLE)
+        exit_with(str(error), UNUSABLE)
 
 
 def _run(database: Database, export: Export) -> None:
@@ -114,24 +114,24 @@ def _run(database: Database, export: Export) -> None:
         database.upgrade()
         left_out = _write(database, export)
     except BrokenPipeError:
-        _forget_stdout()
+        _discard_stdout()
         sys.exit(PIPE_CLOSED)
     except DatabaseUnavailable as error:
-        stop(error.in_full, FAILED)
+        exit_with(error.in_full, FAILED)
     except (DatabaseRevision, TweetsReplaced) as error:
-        stop(error, FAILED)
+        exit_with(error, FAILED)
     except OSError as error:
         if export.output is None:
-            _forget_stdout()
-        stop(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
+            _discard_stdout()
+        exit_with(f"{export.output or 'stdout'}: {error.strerror}", FAILED)
     if left_out:
-        say(f"{left_out} tweets have no payload and were left out")
+        print_line(f"{left_out} tweets have no payload and were left out")
 
 
 def _write(database: Database, export: Export) -> int:
-    """Write all pieces, and return how many tweets were left out because they have no payload."""
+    """Write the export, and return how many tweets were left out because they have no payload."""
     left_out: list[int] = []
-    with _out(export.output) as out, _bar(database, export) as bar:
+    with _open_output(export.output) as out, _progress_bar(database, export) as bar:
         for piece in _twarc(database, export, bar, left_out) if export.format_name == TWARC else _rows(database, export, bar):
             out.write(piece)
         out.flush()
@@ -141,24 +141,24 @@ def _write(database: Database, export: Export) -> int:
 def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
     format_name, names = LIST_FORMATS[export.format_name], export.names
     if names:
-        views = _with_progress(tweets.in_batches(database, filters=export.wanted), bar)
+        views = _with_progress(tweets.in_batches(database, filters=export.filters), bar)
         pieces = format_name.pieces([format_name.of_view(names.tweet(view)) for view in batch] for batch in views)
     else:
         pieces = format_name.pieces(
-            _with_progress(batches(database, TweetList(export.wanted), format_name.reader(COLUMNS)), bar)
+            _with_progress(batches(database, TweetList(export.filters), format_name.reader(COLUMNS)), bar)
         )
     return with_byte_order_mark(pieces) if export.output and export.format_name == "csv" else pieces
 
 
 def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:
-    """Return the pages; what a page leaves out is counted in `left_out`."""
+    """The pages of an export as X's objects. Appends the number of tweets without a payload, per batch, to `left_out`."""
 
-    def noted(batch: list[payloads.TweetPayload]) -> list[payloads.TweetPayload]:
+    def counted(batch: list[payloads.TweetPayload]) -> list[payloads.TweetPayload]:
         left_out.append(sum(one.body is None for one in batch))
         return batch
 
-    batches = _with_progress(payloads.in_batches(database, filters=export.wanted), bar)
-    return pages(noted(batch) for batch in batches)
+    batches = _with_progress(payloads.in_batches(database, filters=export.filters), bar)
+    return pages(counted(batch) for batch in batches)
 
 
 def _with_progress(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[T]]:
@@ -167,20 +167,20 @@ def _with_progress(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[
         bar.update(len(batch))
 
 
-def _out(output: Path | None) -> AbstractContextManager[files.Stream]:
+def _open_output(output: Path | None) -> AbstractContextManager[files.Stream]:
     if output:
         return files.open_output(output)
     return nullcontext(sys.stdout.buffer)
 
 
-def _bar(database: Database, export: Export) -> tqdm[Any]:
-    """Return a progress bar, which is shown on a terminal that does not show the tweets themselves."""
+def _progress_bar(database: Database, export: Export) -> tqdm[Any]:
+    """A progress bar on stderr, hidden if it is no terminal or if the tweets go to one."""
     with database.reading() as session:
-        total = tweets.tweet_count(session) if export.wanted == ALL else None
+        total = tweets.tweet_count(session) if export.filters == ALL else None
     hidden = True if export.output is None and sys.stdout.isatty() else None
     return tqdm(total=total, unit=" tweets", disable=hidden, file=sys.stderr)
 
 
-def _forget_stdout() -> None:
-    """Let what is still to be written go nowhere, so that the interpreter's end doesn't fail of it once more."""
+def _discard_stdout() -> None:
+    """Redirect stdout to /dev/null, so that flushing it at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

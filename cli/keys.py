@@ -1,4 +1,4 @@
-"""Files with the key of pseudonyms."""
+"""Files that keep the key of pseudonyms."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from schemas.pseudonyms import KEY_BYTES, new_key
 
 
 class InvalidKey(Exception):
-    """A file that holds no key and can't be given one; its text says why."""
+    """A file that contains no key and cannot be created; the text says why."""
 
 
 def load_or_make_key(file: Path) -> bytes:
-    """Return the key in a file, which is made for its owner alone to read where there is none; raises InvalidKey."""
+    """Return the key in a file, created with mode 600 if it does not exist. Raises InvalidKey."""
     try:
         if not file.exists():
-            _make(file)
+            _create(file)
         if not file.is_file():
             raise InvalidKey(f"{file}: is no regular file")
         key = bytes.fromhex(file.read_text("ascii"))
@@ -29,7 +29,7 @@ def load_or_make_key(file: Path) -> bytes:
     return key
 
 
-def _make(file: Path) -> None:
+def _create(file: Path) -> None:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
         new.write(f"{new_key().hex()}\n")
         new.flush()

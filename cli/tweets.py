@@ -1,4 +1,4 @@
-"""`flask --app app tweets …`: archives in, and tweets out."""
+"""`flask --app app tweets …`: imports archives; cli/exports.py exports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.exports import export_command
-from cli.saying import printable, say, stop
+from cli.output import exit_with, print_line, printable
 from collector.imports import Import
 from collector.runs.collector import Collector
 from collector.runs.tags import InvalidTag, hashtag
@@ -23,23 +23,23 @@ from collector.sources import SourceRefused
 from schemas.records import lines
 
 REFUSED, UNUSABLE = 1, 2
-GARBAGE = 100_000
+GC_THRESHOLD = 100_000
 
 
 class LineRefusals:
-    """The lines that were refused: said on stderr as FILE:LINE: reason, and counted."""
+    """Prints refused lines to stderr as FILE:LINE: reason, and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def say(self, path: Path, number: int, reason: str) -> None:
+    def add(self, path: Path, number: int, reason: str) -> None:
         self.count += 1
         with tqdm.external_write_mode(file=sys.stderr):
-            say(f"{path}:{number}: {reason}")
+            print_line(f"{path}:{number}: {reason}")
 
 
 def tweets_commands(collector: Collector) -> AppGroup:
-    """Return the commands on the stored tweets."""
+    """Return the commands for stored tweets."""
     group = AppGroup("tweets", help="Import and export tweets.")
     group.add_command(export_command(collector))
 
@@ -48,7 +48,7 @@ def tweets_commands(collector: Collector) -> AppGroup:
     @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
     def import_(tag: str | None, files: tuple[Path, ...]) -> None:
         """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
-        _open_all(files)
+        _check_files(files)
         try:
             collector.prepare()
             run, refusals = Import(collector.database, tag=tag), LineRefusals()
@@ -57,36 +57,36 @@ def tweets_commands(collector: Collector) -> AppGroup:
                     _import_file(path, run, refusals)
             run.end()
         except SourceRefused as error:
-            stop(str(error), UNUSABLE)
+            exit_with(str(error), UNUSABLE)
         except OSError as error:
-            stop(f"{error.filename}: {error.strerror}", UNUSABLE)
+            exit_with(f"{error.filename}: {error.strerror}", UNUSABLE)
         except DatabaseUnavailable as error:
-            stop(error.in_full, REFUSED)
+            exit_with(error.in_full, REFUSED)
         except DatabaseRevision as error:
-            stop(error, REFUSED)
-        say(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
+            exit_with(error, REFUSED)
+        print_line(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
         sys.exit(REFUSED if refusals.count else 0)
 
     return group
 
 
-def _open_all(files: tuple[Path, ...]) -> None:
-    """Stop before anything is stored if a file can't be opened, or is a pipe or a device, which can't be read twice."""
+def _check_files(files: tuple[Path, ...]) -> None:
+    """Exit before anything is stored if a file cannot be opened, or is a pipe or a device, which cannot be read twice."""
     for path in files:
         try:
             if path.exists() and not path.is_file():
-                stop(f"{path}: is no regular file", UNUSABLE)
+                exit_with(f"{path}: is no regular file", UNUSABLE)
             path.open("rb").close()
         except OSError as error:
-            stop(f"{path}: {error.strerror}", UNUSABLE)
+            exit_with(f"{path}: {error.strerror}", UNUSABLE)
 
 
 @contextmanager
 def _freeze_garbage_collector() -> Iterator[None]:
-    """Let the garbage collector look at what a batch leaves behind, and not at the whole program with every few tweets."""
+    """Exclude existing objects from garbage collection, and collect seldom: an import creates many short-lived objects."""
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)
     try:
         yield
     finally:
@@ -99,7 +99,7 @@ def _import_file(path: Path, run: Import, refusals: LineRefusals) -> None:
     with tqdm(total=size, unit="B", unit_scale=True, desc=printable(path.name), disable=None, file=sys.stderr) as bar:
         for line in lines(path, now=datetime.now(UTC)):
             for reason in line.record.refused:
-                refusals.say(path, line.number, reason)
+                refusals.add(path, line.number, reason)
             run.add(line.record.tweets, line.record.authors)
             bar.update(line.position - bar.n)
 

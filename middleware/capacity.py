@@ -18,7 +18,7 @@ from werkzeug.exceptions import (
 )
 
 from database.limits import limit_questions
-from security.scopes import SIGN_IN, SIGN_OUT, changing
+from security.scopes import SIGN_IN, SIGN_OUT, changing_methods
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
@@ -70,7 +70,7 @@ class Capacities:
         if rule in UNBOUNDED:
             return None
         view = current_app.view_functions[request.endpoint or ""]
-        return self._own.get(rule) or (self._changes if request.method in changing(view) else self._reads)
+        return self._own.get(rule) or (self._changes if request.method in changing_methods(view) else self._reads)
 
     def body(self, stream: Any, length: int) -> RequestBody:
         """Return the body of a request, which takes a place only when it is read."""
@@ -116,7 +116,7 @@ class RequestBody(io.RawIOBase):
 def _may_take_long() -> bool:
     """Tell whether the request may wait for the database longer than QUERY_TIMEOUT: a deletion, which must not be given up
     for its size, and what collects and answers with the collection."""
-    changes = request.url_rule and request.method in changing(current_app.view_functions[request.endpoint or ""])
+    changes = request.url_rule and request.method in changing_methods(current_app.view_functions[request.endpoint or ""])
     return bool(changes) and (request.method == "DELETE" or request.path == "/database")
 
 

@@ -20,7 +20,7 @@ from schemas.openapi.document import document
 from schemas.openapi.operations import Operation
 from schemas.shapes.parts import Schema
 from schemas.shapes.service import DOCUMENT
-from security.door import Guard
+from security.guard import Guard
 from security.scopes import is_open
 from settings import VERSION
 
@@ -37,7 +37,7 @@ class OpenApiResource(MonitorResource):
     def get(self) -> Any:
         """Describe this API in OpenAPI 3.1."""
         known: dict[bool, bytes] = current_app.extensions.setdefault("openapi", {})
-        tokens = current_app.extensions["door"].tokens
+        tokens = current_app.extensions["guard"].tokens
         if tokens.are_required not in known:
             known[tokens.are_required] = orjson.dumps(document_of(current_app))
         body = known[tokens.are_required]
@@ -81,8 +81,8 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
 
 
 def _is_token_required(app: Flask) -> bool:
-    door: Guard = app.extensions["door"]
-    return door.tokens.are_required
+    guard: Guard = app.extensions["guard"]
+    return guard.tokens.are_required
 
 
 def _description(resource: type[MonitorResource], method: str) -> str:

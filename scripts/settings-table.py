@@ -20,10 +20,10 @@ HEAD = ("Setting", "Default", "Meaning", "Secret", "Expected")
 def table() -> str:
     """The table in Markdown, a row a setting, in the order of declaration."""
     rows = [HEAD, ("---",) * len(HEAD)]
-    for name, facts in declared_settings():
-        default = "" if facts["default"] is None else f"`{facts['default']}`"
-        secret = "yes" if facts["secret"] else ""
-        rows.append((f"`{name}`", default, facts["meaning"], secret, facts["reader"].expected))
+    for name, declared in declared_settings():
+        default = "" if declared.default is None else f"`{declared.default}`"
+        secret = "yes" if declared.is_secret else ""
+        rows.append((f"`{name}`", default, declared.meaning, secret, declared.reader.expected))
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 

@@ -1,1 +1,1 @@
-"""Who may do what."""
+"""Authentication, scopes, sessions, and checks of Host and Origin."""

@@ -1,63 +1,113 @@
-"""Where a browser's request comes from. Any page can make a browser send one here, and on loopback no token stops it.
+"""Protection of browsers: cross-site requests, CORS, and security headers.
 
-Sources: Fetch Metadata Request Headers (W3C) and RFC 6454, in the order of Go's CrossOriginProtection.
+Any page can make a browser send a request here, and on loopback no token stops it. Sources: Fetch Metadata Request Headers
+(W3C) and RFC 6454, checked in the order of Go's CrossOriginProtection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-OWN = ("same-origin", "none")
+SAME_SITE = ("same-origin", "none")
 PORTS = {"http": 80, "https": 443}
-SESSION = "hashtag_monitor_session"  # the cookie of security/sessions.py
-AHEAD = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+SESSION = "hashtag_monitor_session"
+"""The name of the session cookie (security/sessions.py)."""
+PREFETCH = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+
+POLICY = "Content-Security-Policy"
+SECURITY = (
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "same-origin"),  # with no-referrer, our own forms would send `Origin: null`
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
+STRICT_POLICY = (POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+EXPOSED = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+CORS_METHODS = ("GET", "HEAD")
+
+Start = Callable[..., Any]
+Headers = list[tuple[str, str]]
 
 
-def objection(environ: Mapping[str, Any], *, tokened: bool) -> str | None:
-    """Return why a request must change nothing, or None. `tokened`: it carries a token, which no other site's page can send.
+def cross_site_refusal(environ: Mapping[str, Any], *, has_token: bool) -> str | None:
+    """Why a request must not change anything, or None. `has_token`: it carries a token, which another site's page cannot send.
 
-    A browser says `Sec-Fetch-Site` where the address is loopback or https. Elsewhere it sends `Origin`, but not with a GET:
-    there a browser's GET is refused, for nobody can tell who sent it.
+    Browsers send `Sec-Fetch-Site` to loopback and https addresses. To others they send `Origin`, but not with a GET: there a
+    browser's GET is refused, as its origin is unknown.
     """
-    if any("prefetch" in environ.get(name, "").lower() or "preview" in environ.get(name, "").lower() for name in AHEAD):
-        return "a browser has asked ahead of its user: nothing is changed for that"
+    if any("prefetch" in environ.get(name, "").lower() or "preview" in environ.get(name, "").lower() for name in PREFETCH):
+        return "this is a browser's prefetch: it must not change anything"
     site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
     if site is not None:
-        return None if site.strip().lower() in OWN else _foreign()
+        return None if site.strip().lower() in SAME_SITE else _foreign()
     if origin is not None:
         own = _parts(f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}")
         return None if own and _parts(origin) == own else _foreign()
-    browser = environ.get("HTTP_USER_AGENT", "").startswith("Mozilla/")
-    if browser and environ["REQUEST_METHOD"] == "GET" and not tokened:
-        return "the browser doesn't say which page this comes from: use POST, or a client that is no browser"
+    is_browser = environ.get("HTTP_USER_AGENT", "").startswith("Mozilla/")
+    if is_browser and environ["REQUEST_METHOD"] == "GET" and not has_token:
+        return "the browser doesn't say which page sent this request: use POST, or a client other than a browser"
     return None
 
 
 def bearer_token(environ: Mapping[str, Any]) -> str | None:
-    """Return the Bearer token of a request; None without one, also where a proxy's own credentials stand in its place."""
+    """The Bearer token of a request; None without one, also where a proxy's own credentials take its place."""
     scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return given.strip(" ") if scheme.lower() == "bearer" else None
 
 
-def by_hand(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a person opens an address, or a browser ahead of one: it navigates, or has a session and no Bearer token.
+def is_navigation(environ: Mapping[str, Any]) -> bool:
+    """Whether a browser opens an address for a person, or prefetches it: it navigates, or sends a session and no token.
 
-    What another site's page asks for is not taken for that: it is refused.
+    A request from another site's page is not a navigation: it is refused.
     """
-    if environ.get("HTTP_SEC_FETCH_SITE", OWN[0]).strip().lower() not in OWN:
+    if environ.get("HTTP_SEC_FETCH_SITE", SAME_SITE[0]).strip().lower() not in SAME_SITE:
         return False
     navigates = environ.get("HTTP_SEC_FETCH_MODE") == "navigate" or "HTTP_SEC_PURPOSE" in environ
     return navigates or (SESSION in environ.get("HTTP_COOKIE", "") and bearer_token(environ) is None)
 
 
+def with_security_headers(start_response: Start, more: Headers) -> Start:
+    """Return a start_response that adds the security headers; a page's own policy replaces the strict one."""
+
+    def start(status: str, headers: Headers, *rest: Any) -> Any:
+        own_policy = any(name == POLICY for name, _ in headers)
+        return start_response(status, [*headers, *SECURITY, *more, *(() if own_policy else (STRICT_POLICY,))], *rest)
+
+    return start
+
+
+def cors_headers(environ: Mapping[str, Any], origins: tuple[str, ...]) -> Headers:
+    """The headers that let pages of listed origins read a response (CORS)."""
+    if not origins:
+        return []
+    origin = environ.get("HTTP_ORIGIN", "").lower()
+    allowed = [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", EXPOSED)]
+    return [("Vary", "Origin"), *(allowed if origin in origins else [])]
+
+
+def preflight(environ: Mapping[str, Any], origins: tuple[str, ...]) -> Headers | None:
+    """The headers that answer a CORS preflight of a listed origin, or None if the request is none."""
+    method = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+    origin = environ.get("HTTP_ORIGIN", "").lower()
+    if environ["REQUEST_METHOD"] != "OPTIONS" or method not in CORS_METHODS or origin not in origins:
+        return None
+    return [
+        ("Access-Control-Allow-Methods", ", ".join(CORS_METHODS)),
+        ("Access-Control-Allow-Headers", "Authorization, If-None-Match, X-Request-Id, traceparent"),
+        ("Access-Control-Max-Age", "600"),
+        ("Content-Length", "0"),
+    ]
+
+
 def _foreign() -> str:
-    return "a page of another site has asked for this: only the service's own pages may change anything"
+    return "this request comes from a page of another site: only the service's own pages may change anything"
 
 
 def _parts(origin: str) -> tuple[str, str, int] | None:
-    """Return an origin's scheme, host and port, or None for what is none."""
+    """Scheme, host and port of an origin, or None if it is invalid."""
     try:
         parts = urlsplit(origin.strip().lower())
         port = parts.port or PORTS[parts.scheme]

@@ -1,4 +1,4 @@
-"""Which routes are pages: what is opened in a browser, and sent to the sign-in instead of a 401."""
+"""Which routes are pages, that is, opened in a browser and redirected to the sign-in instead of answered by 401."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from werkzeug.exceptions import HTTPException
 
 PAGES = "pages"
 NO_PAGE = "no_page"
-"""The endpoint of what no page is at, which says so to people."""
+"""The endpoint of the page for paths that don't exist."""
 
 
 def page(app: Flask, rule: str, view: Any, **more: Any) -> None:
-    """Give the app a page."""
+    """Add a page to the app."""
     app.extensions.setdefault(PAGES, set()).add(view.__name__)
     app.add_url_rule(rule, view.__name__, view, **more)
 
 
 def is_page(app: Flask) -> bool:
-    """Tell whether the request that is being served opens a page."""
+    """Whether the current request opens a page."""
     return request.method in ("GET", "HEAD") and request.endpoint in app.extensions.get(PAGES, ())
 
 
 def is_page_at(app: Flask, path: str) -> bool:
-    """Tell whether a page is opened at a path, which may have a query.
+    """Whether a path, which may have a query, is that of a page.
 
-    A browser goes up at `..` before it asks (https://url.spec.whatwg.org/#path-state), so a path with such a segment is none,
-    however it is written.
+    Browsers resolve `..` before they send a request (https://url.spec.whatwg.org/#path-state), so a path with such a segment is
+    refused, however it is encoded.
     """
     try:
-        named = unquote(urlsplit(path).path)
-        endpoint, _ = app.url_map.bind("localhost").match(named, method="GET")
+        path_text = unquote(urlsplit(path).path)
+        endpoint, _ = app.url_map.bind("localhost").match(path_text, method="GET")
     except (HTTPException, ValueError):
         return False
-    odd = "\\" in named or "//" in named or "%" in named or not {".", ".."}.isdisjoint(named.split("/"))
+    odd = "\\" in path_text or "//" in path_text or "%" in path_text or not {".", ".."}.isdisjoint(path_text.split("/"))
     return not odd and endpoint in app.extensions.get(PAGES, ()) and endpoint != NO_PAGE

@@ -1,7 +1,6 @@
-"""The session of somebody who signed in on the page: a cookie that the token signs, so that every process can check it.
+"""Sessions of people who signed in: a cookie that is signed with the token, so every process can check it.
 
-It is good for what its token is good for, for LONGEST_S seconds, and no longer than the token: whoever takes a token away
-ends its sessions.
+A session has the scope of its token, and ends after LONGEST_S seconds or when the token is removed.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from security.tokens import Tokens
 
 COOKIE = SESSION
 LONGEST_S = 8 * 3600
-WHAT = b"session"
-LONGEST_COOKIE = 200  # ours have 60 characters; what is longer is cut, and so signed by nobody
-MOST_COOKIES = 4  # of our name: another path or domain of this host may have set one
+PAYLOAD = b"session"
+LONGEST_COOKIE = 200  # ours have 60 characters; a longer one is cut, so its signature is wrong
+MOST_COOKIES = 4  # with our name: another path or domain of this host may have set one
 
 
-class Forged(Exception):
-    """A session that no token of this service has signed."""
+class ForgedSession(Exception):
+    """A session cookie that no current token has signed."""
 
 
 class Sessions:
@@ -33,33 +32,33 @@ class Sessions:
         self._tokens = tokens
 
     def start(self, token: str) -> str:
-        """Return the cookie of a session that begins now, for a right token."""
-        return _signer(token).sign(WHAT).decode()
+        """Return the cookie value of a session that starts now. The caller has checked the token."""
+        return _signer(token).sign(PAYLOAD).decode()
 
-    def scope(self, cookies: str) -> Scope:
-        """Return what the session in a header Cookie is good for: NOTHING where there is none, or it is over.
+    def scope_of(self, cookies: str) -> Scope:
+        """The scope of the session in a Cookie header: NOTHING if there is none or it has expired.
 
-        Raises Forged for one that no token has signed: each says of a token that somebody guesses whether it is right.
+        Raises ForgedSession if no token has signed it: a forged session is an attempt to guess a token.
         """
         values = _values(cookies)
-        found = [_scope(token, value, scope) for token, scope in self._tokens.signing() for value in values]
-        if values and all(scope is None for scope in found):
-            raise Forged
-        return max(filter(None, found), default=Scope.NOTHING)
+        scopes = [_scope(token, value, scope) for token, scope in self._tokens.sign_in_tokens() for value in values]
+        if values and all(scope is None for scope in scopes):
+            raise ForgedSession
+        return max(filter(None, scopes), default=Scope.NOTHING)
 
 
 def _values(cookies: str) -> list[str]:
-    """Return the cookies, also from among those of other programs of this machine that can't be read."""
+    """The values of session cookies, even among invalid cookies of other programs on this machine."""
     if COOKIE not in cookies:
         return []
-    found = parse_cookie(cookies.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1"))
-    return [value for value in found.getlist(COOKIE) if value][:MOST_COOKIES]
+    cookies_read = parse_cookie(cookies.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1"))
+    return [value for value in cookies_read.getlist(COOKIE) if value][:MOST_COOKIES]
 
 
 def _scope(token: str, value: str, scope: Scope) -> Scope | None:
-    """Return the scope of a session that this token has signed, NOTHING if it is over; None for what it has not signed."""
+    """`scope` if this token has signed the session, NOTHING if that has expired, None if it has not signed it."""
     try:
-        signed = _signer(token).unsign(value[:LONGEST_COOKIE], max_age=LONGEST_S) == WHAT
+        signed = _signer(token).unsign(value[:LONGEST_COOKIE], max_age=LONGEST_S) == PAYLOAD
     except SignatureExpired:
         return Scope.NOTHING
     except BadSignature:

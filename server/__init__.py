@@ -1,1 +1,1 @@
-"""Serving: Granian reads and writes, and keeps its workers."""
+"""Serving by Granian, which handles connections and supervises the workers."""

@@ -1,1 +1,1 @@
-"""What is known of a request while it is served: its id, its trace, and the one event that reports it."""
+"""Metrics, access log, request context, log shipping."""

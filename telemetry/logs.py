@@ -1,16 +1,28 @@
-"""The metrics of log shipping."""
+"""The metrics of log shipping, and the callbacks by which telemetry/shipping.py reports to them."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from collections.abc import Callable
+from typing import NamedTuple
 
-from telemetry.delivery import Delivery
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 REASONS = ("queue-full", "shutdown")
 
 
+class Delivery(NamedTuple):
+    """Callbacks for the number of records sent, dropped (with one of REASONS), and waiting."""
+
+    sent: Callable[[int], None]
+    dropped: Callable[[str, int], None]
+    queued: Callable[[int], None]
+
+
+UNCOUNTED = Delivery(lambda _count: None, lambda _reason, _count: None, lambda _count: None)
+
+
 class LogMetrics:
-    """Records sent and dropped, and how many wait, over all processes."""
+    """Records sent, dropped and waiting, over all processes."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sent = Counter("twitterapi_log_records_sent", "Log records that were handed to Logstash", registry=registry)
@@ -28,9 +40,9 @@ class LogMetrics:
 
     @property
     def delivery(self) -> Delivery:
-        """What the handler reports to."""
+        """The callbacks that update these metrics."""
         return Delivery(self._sent.inc, lambda reason, count: self._dropped.labels(reason).inc(count), self._queued.set)
 
-    def set_enabled(self, shipping: bool) -> None:
-        """Note whether records are shipped at all."""
-        self._enabled.set(shipping)
+    def set_enabled(self, enabled: bool) -> None:
+        """Record whether records are shipped at all."""
+        self._enabled.set(enabled)

@@ -1,10 +1,10 @@
-"""The metrics of HTTP as prometheus-flask-exporter defines them, with its faults put right.
+"""The metrics of HTTP, as prometheus-flask-exporter defines them, but measured by telemetry/requests.py.
 
-It would take any method as a label, group by the path as it was sent, time a streamed response when its headers are made, and
-look labels up with each request. Here the labels are bounded, and a stream is timed to its end.
+The exporter's own hooks accept any method as a label, time a streamed response when its headers are made, and look labels up
+for each request. Here labels are bounded and cached, and a stream is timed to its end.
 
-prometheus_client decides at its import whether several processes share their metrics (telemetry/processes.py), so whoever
-serves with several imports this module late.
+prometheus_client decides at its import whether processes share their metrics (telemetry/processes.py). The process that starts
+workers therefore imports this module late.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flask import Flask
 from prometheus_client import CollectorRegistry
 from prometheus_flask_exporter import PrometheusMetrics
 
-from telemetry.processes import SharedMetrics, is_shared
+from telemetry.processes import SharedMetrics, inherited_metrics, is_shared
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OTHER, UNKNOWN = "other", "unknown"
-MOST_LABELS = 200  # of one process; what has more is asked for nothing that anybody looks at
+MOST_LABELS = 200
 COMMON_STATUSES = ("200", "400", "401", "404", "500", "503")
+DURATION, TOTAL = "flask_http_request_duration_seconds", "flask_http_request"
 
 Labels = tuple[str, str | None, int]
 
@@ -29,46 +31,57 @@ class HttpMetrics:
     """The exporter's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = NamedMetrics()
         exporter = PrometheusMetrics(None, path=None, registry=self.registry)
-        exporter.export_defaults(group_by="url_rule", app=_Unhooked())
-        self._duration, self._total = (self._metric(name) for name in ("request_duration_seconds", "request"))
+        exporter.export_defaults(group_by="url_rule", app=Flask("unserved"))  # its hooks, which measure, are never called
+        self._duration, self._total = self.registry.named[DURATION], self.registry.named[TOTAL]
         self._children: dict[Labels, tuple[Any, Any]] = {}
-        for method in METHODS:  # a counter that is born in a burst has no increase
+        for method in METHODS:  # a counter that first appears in a burst shows no increase
             for status in COMMON_STATUSES:
                 self._total.labels(method=method, status=status)
+        self._restore_children()
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """Count a request that was answered, and how long that took. The labels are bounded, whatever was asked."""
+        """Count an answered request and its duration. Beyond MOST_LABELS, method and route are merged into one label each."""
         labels = method, route, status
-        found = self._children.get(labels)
-        if found is None:
+        children = self._children.get(labels)
+        if children is None:
             method = method if method in METHODS else OTHER
             labels = (method, route, status) if len(self._children) < MOST_LABELS else (OTHER, None, status)
-            found = self._children.get(labels) or self._children.setdefault(labels, self._born(*labels))
-        duration, total = found
+            children = self._children.get(labels) or self._add_children(*labels)
+        duration, total = children
         duration.observe(seconds)
         total.inc()
 
-    def _born(self, method: str, route: str | None, status: int) -> tuple[Any, Any]:
-        """Return the histogram and the counter of these labels."""
+    def _add_children(self, method: str, route: str | None, status: int) -> tuple[Any, Any]:
+        """Create the histogram and the counter of these labels, and return them."""
         duration = self._duration.labels(method=method, url_rule=route or UNKNOWN, status=str(status))
-        return duration, self._total.labels(method=method, status=str(status))
+        children = duration, self._total.labels(method=method, status=str(status))
+        return self._children.setdefault((method, route, status), children)
 
-    def _metric(self, name: str) -> Any:
-        return self.registry._names_to_collectors[f"flask_http_{name}"]
+    def _restore_children(self) -> None:
+        """Add the labels that the slot's earlier owners used, so that the bound holds for all of them together."""
+        for family in inherited_metrics():
+            for sample in family.samples:
+                if sample.name == f"{DURATION}_count":
+                    method, route, status = (sample.labels[name] for name in ("method", "url_rule", "status"))
+                    self._add_children(method, None if route == UNKNOWN else route, int(status))
 
 
-class _Unhooked:
-    """Stands in for the app where the exporter would hook itself in: what it defines is measured here."""
+class NamedMetrics(CollectorRegistry):
+    """A registry that also finds its metrics by name."""
 
-    def before_request(self, _hook: Any) -> None: ...
+    def __init__(self) -> None:
+        self.named: dict[str, Any] = {}
+        super().__init__()
 
-    after_request = teardown_request = before_request
+    def register(self, collector: Any) -> None:
+        super().register(collector)
+        self.named |= {family.name: collector for family in collector.describe()}
 
 
 def scrape_registry(own: CollectorRegistry, more: Iterable[Any]) -> CollectorRegistry:
-    """Return a registry to answer a scrape from: all processes' metrics where they are shared, and `more` collectors."""
+    """Return a registry for one scrape: the metrics of all processes if they are shared, and `more` collectors."""
     registry = CollectorRegistry()
     registry.register(SharedMetrics() if is_shared() else own)
     for collector in more:

@@ -1,8 +1,8 @@
-"""Metrics that several processes share: prometheus_client's files in a folder, one set for each process.
+"""Metrics of several worker processes, by prometheus_client's multiprocess mode: files in a folder, one set for each process.
 
-prometheus_client maps its files into memory and lets them grow where something is written: on a full disk that ends the process
-by SIGBUS. Here all the space that is ever needed is taken at the start. A process that has ended leaves its counts in one set
-for all of its kind, and its files to those that come after it, so that a thousand of them need no more room than one.
+prometheus_client maps its files into memory and lets them grow, which kills the process by SIGBUS on a full disk. Here all the
+space is allocated at start, in slots. A worker owns a slot until it ends, and the next worker in that slot continues its
+counts, so replaced workers need no further space.
 """
 
 from __future__ import annotations
@@ -10,119 +10,110 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+VARIABLE, SLOT = "PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROC_SLOT"
 KB = 1024
-SIZES = {"histogram": 1024 * KB, **dict.fromkeys(("counter", "gauge_livesum", "gauge_livemax", "gauge_max"), 64 * KB)}
-"""The files of a process, in bytes: more than MOST_LABELS of telemetry/metrics.py need."""
-ADDED_UP = ("counter", "histogram")
-ENDED, SPARE = "ended", ".spare"
+LIVE_GAUGES = ("gauge_livesum", "gauge_livemax")
+SIZES = {"histogram": 1024 * KB, **dict.fromkeys(("counter", *LIVE_GAUGES, "gauge_max"), 64 * KB)}
+"""The files of a slot, in bytes: more than MOST_LABELS of telemetry/metrics.py need."""
 
 
 def is_shared() -> bool:
-    """Tell whether this process shares its metrics with others."""
+    """Whether this process shares its metrics with others."""
     return VARIABLE in os.environ
 
 
-def share(folder: Path, processes: int) -> None:
-    """Let so many processes share their metrics in a folder, emptied first. Raises OSError, also where there is no space.
+def share(folder: Path, workers: int) -> None:
+    """Set up slots for so many workers, and as many that replace them while they end. Raises OSError if there is no space.
 
-    There is space for those that replace them as well, while they end.
+    prometheus_client must not have been imported yet: it reads the variable then.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for kind, size in SIZES.items():
-        for number in range(2 * processes):
-            _allocate(folder / f"{kind}_{number}{SPARE}", size)
-    for kind in ADDED_UP:
-        _allocate(folder / f"{kind}_{ENDED}.db", SIZES[kind])
+    for slot in range(2 * workers):
+        _allocate(folder, slot)
     os.environ[VARIABLE] = str(folder)
 
 
-def join() -> None:
-    """Take part, as a process that begins. Raises OSError where more have begun than there is space for."""
+def take_slot() -> None:
+    """Take a free slot, as a worker that starts, before it creates metrics. Raises OSError if there is no space for one."""
+    from prometheus_client import values
+
     folder = Path(os.environ[VARIABLE])
-    with _lock(folder, fcntl.LOCK_EX):
-        _merge_ended(folder)
-        for kind, size in SIZES.items():
-            spare = next(folder.glob(f"{kind}_*{SPARE}"), folder / f"{kind}_{os.getpid()}{SPARE}")
-            _allocate(spare, size)
-            spare.rename(folder / f"{kind}_{os.getpid()}.db")
+    with _lock(folder):
+        _reset_gauges_of_free_slots(folder)
+        slot = next(number for number in count() if _own(folder, number) is not None)
+        _allocate(folder, slot)
+    os.environ[SLOT] = str(slot)
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
-def leave() -> None:
-    """Remove the folder, as the process that has called `share`."""
+def remove_folder() -> None:
+    """Remove the folder, as the process that called `share`."""
     if is_shared():
         shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
 
 
-class SharedMetrics:
-    """The metrics of all processes, as prometheus_client asks a collector for them."""
+def inherited_metrics() -> Iterable[Any]:
+    """The metrics that earlier owners left in the slot of this process, if it has one."""
+    from prometheus_client.multiprocess import MultiProcessCollector
 
-    def collect(self) -> Any:
-        """Return the metrics."""
+    if SLOT not in os.environ:
+        return []
+    files = Path(os.environ[VARIABLE]).glob(f"*_{os.environ[SLOT]}.db")
+    return list(MultiProcessCollector.merge(map(str, files)))  # type: ignore[no-untyped-call]
+
+
+class SharedMetrics:
+    """A collector of the metrics of all processes."""
+
+    def collect(self) -> Iterable[Any]:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         folder = Path(os.environ[VARIABLE])
-        with _lock(folder, fcntl.LOCK_SH):
-            return MultiProcessCollector(None, str(folder)).collect()  # type: ignore[no-untyped-call]
+        with _lock(folder):
+            _reset_gauges_of_free_slots(folder)
+            return list(MultiProcessCollector(None, str(folder)).collect())  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _lock(folder: Path, how: int) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, how)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _allocate(path: Path, size: int) -> None:
-    """Make a file whose blocks are all there, if it isn't one already. Raises OSError where there is no space."""
-    with path.open("ab") as file:
-        os.posix_fallocate(file.fileno(), 0, size)
-
-
-def _merge_ended(folder: Path) -> None:
-    """Add the counts of processes that have ended to those of all before them, and leave their files empty."""
-    from prometheus_client.mmap_dict import MmapedDict
-
-    for kind in SIZES:
-        for path in folder.glob(f"{kind}_[0-9]*.db"):
-            if _is_alive(int(path.stem.rpartition("_")[2])):
-                continue
-            if kind in ADDED_UP:
-                try:
-                    _allocate(folder / f"{kind}_{ENDED}.db", _used_bytes(folder / f"{kind}_{ENDED}.db") + _used_bytes(path))
-                except OSError:
-                    continue  # it stays where it is, and counts there
-                total = MmapedDict(str(folder / f"{kind}_{ENDED}.db"))  # type: ignore[no-untyped-call]
-                for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
-                    total.write_value(key, total.read_value(key)[0] + value, 0)  # type: ignore[no-untyped-call]
-                total.close()  # type: ignore[no-untyped-call]
-            _empty(path)
-
-
-def _used_bytes(path: Path) -> int:
-    """Return how many bytes of a file are used: it begins with that (prometheus_client/mmap_dict.py)."""
-    with path.open("rb") as file:
-        return int(struct.unpack("i", file.read(4))[0])
-
-
-def _empty(path: Path) -> None:
-    """Make a file a spare one."""
-    with path.open("r+b") as file:
-        file.write(bytes(8))
-    path.rename(next(spare for number in count() if not (spare := path.with_suffix(f".{number}{SPARE}")).exists()))
-
-
-def _is_alive(pid: int) -> bool:
+def _own(folder: Path, slot: int) -> int | None:
+    """Lock a slot and return the descriptor that holds the lock until it is closed or the process ends; None if it is taken."""
+    descriptor = os.open(folder / f"slot_{slot}", os.O_CREAT | os.O_RDWR)
     try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _allocate(folder: Path, slot: int) -> None:
+    """Create the files of a slot, or keep those that exist, with all their blocks. Raises OSError if there is no space."""
+    (folder / f"slot_{slot}").touch()
+    for kind, size in SIZES.items():
+        with (folder / f"{kind}_{slot}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _reset_gauges_of_free_slots(folder: Path) -> None:
+    """Make the live gauges of processes that ended empty: they would count until their slot is taken again."""
+    for path in folder.glob("slot_*"):
+        slot = int(path.name.removeprefix("slot_"))
+        descriptor = _own(folder, slot)
+        if descriptor is not None:
+            for kind in LIVE_GAUGES:
+                with (folder / f"{kind}_{slot}.db").open("r+b") as file:
+                    file.write(bytes(SIZES[kind]))  # a file of zeros is a new one
+            os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Request ids, trace ids, and what each request leaves behind: its access event and its metrics."""
+"""Request ids, trace ids, and the access event and metrics of each request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("access")
 SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 REQUEST_ID = "monitor.request_id"  # in the WSGI environment
-ROUTE = "monitor.route"  # in the WSGI environment, once it is known: the URL rule that the request matched
+ROUTE = "monitor.route"  # in the WSGI environment: the URL rule that the request matched
 LONGEST_PATH = 1000
 AUTHOR = re.compile(r"/authors/[^/]+")
 
@@ -32,29 +32,29 @@ _current: ContextVar[Environ | None] = ContextVar("request", default=None)
 
 
 class Observer:
-    """A WSGI middleware that gives each request an id, answers with it, and records it once its answer is at its end.
+    """A WSGI middleware that gives each request an id, returns it, and records the request when its response has ended.
 
-    An answer that breaks off is logged with its stack trace, unless by one of the failures that are `outside` of our own code.
+    A response that fails midway is logged, with a stack trace unless it is one of the `expected` failures.
     """
 
     def __init__(
-        self, app: Callable[..., Iterable[bytes]], metrics: HttpMetrics, outside: tuple[type[Exception], ...] = ()
+        self, app: Callable[..., Iterable[bytes]], metrics: HttpMetrics, expected: tuple[type[Exception], ...] = ()
     ) -> None:
-        self._app, self._metrics, self._outside = app, metrics, outside
+        self._app, self._metrics, self._expected = app, metrics, expected
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer a request. An answer that is a list is whole; another one ends when it is closed."""
-        seen = _RequestInProgress(environ, start_response, self._metrics)
+        """Answer a request. A list is a complete response; any other iterable ends when it is closed."""
+        current = _RequestInProgress(environ, start_response, self._metrics)
         try:
-            answer = self._app(environ, seen.start)
+            answer = self._app(environ, current.start)
         except Exception:
             log.exception("unexpected error")
-            seen.end(0)
+            current.end(0)
             raise
         if isinstance(answer, list):
-            seen.end(sum(map(len, answer)))
+            current.end(sum(map(len, answer)))
             return answer
-        return _Stream(answer, seen, self._outside)
+        return _Stream(answer, current, self._expected)
 
 
 class _RequestInProgress:
@@ -70,12 +70,12 @@ class _RequestInProgress:
         _current.set(environ)
 
     def start(self, status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        """Begin the answer, with the request's id."""
+        """Start the response, with the request's id."""
         self._status = int(status[:3])
         return self._start(status, [*headers, ("X-Request-Id", self._environ[REQUEST_ID])], *rest)
 
     def end(self, size: int) -> None:
-        """Record the request, whose answer had so many bytes."""
+        """Record the request. `size`: the bytes of its response."""
         environ, took = self._environ, time.perf_counter_ns() - self._began
         self._metrics.observe(environ["REQUEST_METHOD"], environ.get(ROUTE), self._status, took / 1e9)
         if log.isEnabledFor(logging.INFO):
@@ -86,11 +86,11 @@ class _RequestInProgress:
 
 
 class _Stream:
-    """An answer in parts, whose bytes are counted. What breaks it off breaks the connection too."""
+    """A streamed response that counts its bytes. A failure is logged and raised, which breaks the connection."""
 
-    def __init__(self, parts: Iterable[bytes], seen: _RequestInProgress, outside: tuple[type[Exception], ...]) -> None:
-        self._parts, self._iterator, self._seen, self._size, self._open = parts, iter(parts), seen, 0, True
-        self._outside = outside
+    def __init__(self, parts: Iterable[bytes], current: _RequestInProgress, expected: tuple[type[Exception], ...]) -> None:
+        self._parts, self._iterator, self._current, self._size, self._open = parts, iter(parts), current, 0, True
+        self._expected = expected
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -101,13 +101,13 @@ class _Stream:
         except StopIteration:
             raise
         except Exception as error:
-            self._note(error)
+            self._log(error)
             raise
         self._size += len(part)
         return part
 
     def close(self) -> None:
-        """Let go of what gives the parts, and record the request. A second call does nothing."""
+        """Close the iterable and record the request. A second call does nothing."""
         if self._open:
             self._open = False
             try:
@@ -115,33 +115,33 @@ class _Stream:
                 if close:
                     close()
             except Exception as error:
-                self._note(error)
+                self._log(error)
                 raise
             finally:
-                self._seen.end(self._size)
+                self._current.end(self._size)
 
-    def _note(self, error: Exception) -> None:
-        trace = None if isinstance(error, self._outside) else error
+    def _log(self, error: Exception) -> None:
+        trace = None if isinstance(error, self._expected) else error
         log.error("an answer broke off", exc_info=trace, extra={"reason": str(error)})
 
 
 def note_routes(app: Flask) -> None:
-    """Let the app note in each request's environment which of its routes answers."""
+    """Make the app record each request's route in its environment."""
     app.before_request(lambda: note_route(request.environ, request.url_rule))
 
 
 def note_route(environ: Environ, rule: Rule | None) -> None:
-    """Note which route a request matched."""
+    """Record the route that a request matched."""
     environ[ROUTE] = rule.rule if rule else None
 
 
 def request_id() -> str:
-    """Return the id of the request that is being served: the client's, or one that nobody needs to be unable to guess."""
+    """The id of the current request: the client's, or a random one, which need not be secret."""
     return str(request.environ.get(REQUEST_ID, ""))
 
 
 def context() -> Mapping[str, Any]:
-    """Return the ECS fields of the request that this thread serves, or none outside of one."""
+    """The ECS fields of this thread's current request; empty outside of requests."""
     environ = _current.get()
     return {"http": {"request": {"id": environ[REQUEST_ID]}}, **_trace(environ)} if environ else {}
 
@@ -153,7 +153,7 @@ def _trace(environ: Environ) -> dict[str, Any]:
 
 
 def _event(environ: Environ, status: int, size: int, took: int) -> dict[str, Any]:
-    """Return the request as ECS fields. The query string stays out: it can carry tokens."""
+    """The request as ECS fields, without the query string, which can contain tokens."""
     return {
         **_trace(environ),
         "event": {"kind": "event", "category": ["web"], "dataset": "twitterapi.access", "duration": took},
@@ -168,10 +168,10 @@ def _event(environ: Environ, status: int, size: int, took: int) -> dict[str, Any
 
 
 def _path(environ: Environ) -> str:
-    """Return the path, but for a username the route: the request that erases somebody must not write their name down."""
+    """The path, or the route if it contains a username: a request that erases a person must not log their name."""
     route, path = environ.get(ROUTE), environ["PATH_INFO"]
     if route and "<username>" in route:
         return str(route)
     if "/authors/" in path:
-        path = AUTHOR.sub("/authors/<username>", path)  # also where no route of this method has it
+        path = AUTHOR.sub("/authors/<username>", path)  # also if no route matched
     return clean(path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace"))[:LONGEST_PATH]

@@ -1,9 +1,8 @@
-"""The way of log records to Logstash: python-logstash-async's worker, with bounds.
+"""Ships log records to Logstash over TCP.
 
-The library sends from a thread of its own and keeps what it could not send. Its queue and its store are unbounded, it sorts
-records by their text, logs its failures into the queue that it can't empty, and opens a connection a batch, each with buffers
-in which a Logstash that stalls lets records vanish: these four are changed here.
-TCP to Logstash has no acknowledgement, so what Logstash's kernel took and Logstash did not read is lost when it stops.
+python-logstash-async's synchronous handler formats and encodes the records. Its transport here is a bounded queue that a thread
+of ours empties over one connection. Logstash's TCP input does not acknowledge records: those that its kernel received but
+Logstash did not read are lost when it stops.
 """
 
 from __future__ import annotations
@@ -15,235 +14,190 @@ import socket
 import struct
 import sys
 import termios
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from queue import SimpleQueue
 from select import select
 
-from logstash_async.cache import Cache
-from logstash_async.constants import constants
-from logstash_async.worker import LogProcessingWorker
+from logstash_async.handler import SynchronousLogstashHandler
 
 from logstash import Context, EcsFormatter, Hide
-from telemetry.delivery import UNCOUNTED, Delivery
+from telemetry.logs import UNCOUNTED, Delivery
 
 MOST_QUEUED = 10_000
-BATCH = 1_000
+BATCH = 1_000  # records
 CLOSE_WITHIN_S = 5
-SAID_EVERY_S = 60
-CONNECTED_WITHIN_S = 2.0
-POLLED_EVERY_S = 0.05
+REPORT_EVERY_S = 60
+CONNECT_TIMEOUT_S = 2.0
+QUEUE_POLL_S, ACKNOWLEDGEMENT_POLL_S, RETRY_WAIT_S = 0.2, 0.05, 1.0
 
 
-class LogstashHandler(logging.Handler):
-    """Sends records to Logstash over TCP; a dead, slow or stalled Logstash never holds up who logs.
-
-    Its thread starts with the first record, so after a fork each process has its own. Closing sends what still waits, for at
-    most CLOSE_WITHIN_S seconds, and counts the rest as dropped.
-    """
+class LogstashHandler(SynchronousLogstashHandler):
+    """Sends records to Logstash. A dead, slow or stalled Logstash never delays the code that logs."""
 
     def __init__(self, host: str, port: int, delivery: Delivery) -> None:
-        super().__init__()
-        self._address, self._delivery = (host, port), delivery
-        self._worker: Shipper | None = None
-        self._closed = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._closed:
-            return
-        if self._worker is None or not self._worker.is_alive():
-            self._worker = Shipper(*self._address, self._delivery)
-            self._worker.start()
-        self._worker.enqueue_event(f"{self.format(record)}\n".encode())
+        self._records = QueueTransport(host, port, delivery)
+        super().__init__(host, port, transport=self._records)
 
     @property
     def queued(self) -> int:
         """How many records wait to be sent."""
-        return self._worker.queued if self._worker else 0
-
-    def close(self) -> None:
-        self._closed = True
-        if self._worker and self._worker.is_alive():
-            self._worker.shutdown()
-            self._worker.join(CLOSE_WITHIN_S + 1)
-            left = self.queued
-            self._delivery.dropped("shutdown", left)
-            self._worker.report_dropped(left)
-        self._worker = None
-        super().close()
+        return self._records.queued
 
 
-class Shipper(LogProcessingWorker):
-    """python-logstash-async's worker with a bound: when it is full, new records are dropped and counted."""
+class QueueTransport:
+    """A transport for the library's handler that queues records for a Shipper.
+
+    The thread starts with the first record, so after a fork each process has its own.
+    """
 
     def __init__(self, host: str, port: int, delivery: Delivery) -> None:
-        constants.QUEUE_CHECK_INTERVAL = 0.2
-        constants.QUEUED_EVENTS_FLUSH_INTERVAL = 1.0
-        constants.QUEUED_EVENTS_FLUSH_COUNT = constants.QUEUED_EVENTS_BATCH_SIZE = BATCH
-        tls = dict.fromkeys(("ssl_enable", "ssl_verify", "ssl_verify_flags", "keyfile", "certfile", "ca_certs"))
-        transport = LogstashConnection(host, port, self._while_waiting)
-        super().__init__(host=host, port=port, transport=transport, **tls, database_path=None, cache=None, event_ttl=None)
-        self._waiting = RecordQueue()
-        self._queue: SimpleQueue[bytes] = SimpleQueue()
-        self._delivery = delivery
-        self._unsaid, self._said = 0, time.monotonic()
-        self._ends_at = math.inf
+        self._address, self._delivery = (host, port), delivery
+        self._shipper: Shipper | None = None
+        self._closed = False
 
     @property
     def queued(self) -> int:
-        return self._queue.qsize() + len(self._waiting)
+        return self._shipper.queued if self._shipper else 0
 
-    def _setup_database(self) -> None:
-        self._database = self._waiting
-        self._non_flushed_event_count = 0
+    def send(self, events: list[bytes], **_options: object) -> None:
+        """Queue encoded records. The handler calls this under its lock."""
+        if self._closed:
+            return
+        if self._shipper is None or not self._shipper.is_alive():
+            self._shipper = Shipper(self._address, self._delivery)
+            self._shipper.start()
+        for event in events:
+            self._shipper.enqueue(event)
 
-    def enqueue_event(self, event: bytes) -> None:
-        """Queue a record, or drop it where too many wait."""
-        if self.queued < MOST_QUEUED:
-            self._queue.put(event)
-        else:
-            self._unsaid += 1
-            self._delivery.dropped("queue-full", 1)
-
-    def _send_events(self, events: list[bytes]) -> None:
-        """Send a batch; of one that is interrupted, what Logstash's side took counts as sent and only the rest waits again."""
-        try:
-            super()._send_events(events)
-        except BatchInterrupted as interruption:
-            self._delivery.sent(self._waiting.forget(interruption.taken))
-            raise
-        self._delivery.sent(len(events))
-
-    def _expire_events(self) -> None:
-        """The base class calls this whenever its queue is empty."""
-        self._while_waiting()
-
-    def shutdown(self) -> None:
-        self._ends_at = time.monotonic() + CLOSE_WITHIN_S
-        super().shutdown()
-
-    def run(self) -> None:
-        super().run()
-        self._transport.close()
-
-    def _while_waiting(self) -> None:
-        """Say once a minute, on stderr, what was dropped; raises TimeoutError when the end can't wait any longer."""
-        if time.monotonic() > self._ends_at:
-            raise TimeoutError
-        self._delivery.queued(self.queued)
-        if self._unsaid and time.monotonic() - self._said >= SAID_EVERY_S:
-            self.report_dropped(0)
-
-    def report_dropped(self, more: int) -> None:
-        """Say on stderr what was dropped since it was last said, and that so many more are."""
-        if self._unsaid + more:
-            sys.stderr.write(f"{self._unsaid + more} log records dropped: Logstash does not take them\n")
-        self._unsaid, self._said = 0, time.monotonic()
-
-    def _safe_log(self, *_args: object, **_kwargs: object) -> None:
-        """Say nothing: the base class would log into the queue that it can't empty."""
+    def close(self) -> None:
+        """Send what is queued, for at most CLOSE_WITHIN_S seconds, and count the rest as dropped."""
+        self._closed = True
+        if self._shipper:
+            self._shipper.finish()
+            self._shipper = None
 
 
-class BatchInterrupted(ConnectionError):
-    """A batch was not sent whole; `forget` bytes of it have left this machine's buffers."""
+class Shipper(threading.Thread):
+    """Sends queued records in their order over one connection, which it opens again when it breaks.
 
-    def __init__(self, taken: int) -> None:
-        super().__init__("Logstash went away")
-        self.taken = taken
-
-
-class LogstashConnection:
-    """One connection to Logstash, kept. A batch is sent when the other side's kernel has all of it.
-
-    While Logstash stalls, the batch waits here and no further connection is opened: each would bring buffers that take records
-    which nobody reads.
+    A record leaves the queue once Logstash's kernel has acknowledged all of it. While Logstash stalls, no further connection is
+    opened: each would bring buffers that accept records which nobody reads.
     """
 
-    def __init__(self, host: str, port: int, while_waiting: Callable[[], None]) -> None:
-        self._address, self._while_waiting = (host, port), while_waiting
+    def __init__(self, address: tuple[str, int], delivery: Delivery) -> None:
+        super().__init__(name="logstash", daemon=True)
+        self._address, self._delivery = address, delivery
+        self._records: deque[bytes] = deque()
         self._socket: socket.socket | None = None
+        self._finishing, self._deadline = threading.Event(), math.inf
+        self._dropped, self._reported, self._reported_at = 0, 0, time.monotonic()
 
-    def send(self, events: list[bytes], **_kw: object) -> None:
-        """Send the records; raises BatchInterrupted when the connection breaks, OSError when there is none."""
-        data, put, taken = memoryview(b"".join(events)), 0, 0
+    @property
+    def queued(self) -> int:
+        return len(self._records)
+
+    def enqueue(self, record: bytes) -> None:
+        """Queue a record, or drop it if the queue is full."""
+        if self.queued < MOST_QUEUED:
+            self._records.append(record)
+        else:
+            self._dropped += 1
+            self._delivery.dropped("queue-full", 1)
+
+    def finish(self) -> None:
+        """Send what is queued until CLOSE_WITHIN_S is over, then count the rest as dropped. A failure ends it at once."""
+        if not self.is_alive():
+            return
+        self._deadline = time.monotonic() + CLOSE_WITHIN_S
+        self._finishing.set()
+        self.join(CLOSE_WITHIN_S + 1)
+        self._delivery.dropped("shutdown", self.queued)
+        self._dropped += self.queued
+        self._report_dropped()
+
+    def run(self) -> None:
+        """Send until `finish` is called and the queue is empty, or a connection fails after that."""
+        while self._records or not self._finishing.is_set():
+            wait = QUEUE_POLL_S
+            try:
+                self._send_batch()
+            except (OSError, UnicodeError):  # the second for a host name that cannot be encoded
+                self._disconnect()
+                if self._finishing.is_set():
+                    break
+                wait = RETRY_WAIT_S
+            self._report()
+            if self.queued < BATCH or wait == RETRY_WAIT_S:
+                self._finishing.wait(wait)
+        self._disconnect()
+
+    def _send_batch(self) -> None:
+        """Send the oldest records and wait for their acknowledgement. Raises OSError if the connection fails."""
+        batch = [self._records[index] for index in range(min(BATCH, self.queued))]
+        if not batch:
+            return
+        data, written, acknowledged = memoryview(b"".join(batch)), 0, 0
         connection = self._connect()
         try:
-            while taken < len(data):
-                readable, writable, _ = select([connection], [connection] if put < len(data) else [], [], POLLED_EVERY_S)
+            while acknowledged < len(data):
+                unwritten = [connection] if written < len(data) else []
+                readable, writable, _ = select([connection], unwritten, [], ACKNOWLEDGEMENT_POLL_S)
                 if readable and not connection.recv(4096):
                     raise ConnectionResetError
                 if writable:
-                    put += connection.send(data[put : put + 65536])
-                taken = put - _in_buffer(connection)
-                self._while_waiting()
-        except OSError as error:
-            self.close()
-            raise BatchInterrupted(taken) from error
+                    written += connection.send(data[written : written + 65536])
+                acknowledged = written - _unacknowledged_bytes(connection)
+                self._report()
+                if time.monotonic() > self._deadline:
+                    raise TimeoutError
+        finally:
+            self._remove_sent(batch, acknowledged)
 
-    def close(self) -> None:
-        """Close the connection, if there is one."""
+    def _remove_sent(self, batch: list[bytes], size: int) -> None:
+        """Remove the records of a batch that lie wholly within its first `size` bytes; a cut one is sent again."""
+        count = 0
+        while count < len(batch) and size >= len(batch[count]):
+            size -= len(batch[count])
+            count += 1
+            self._records.popleft()
+        self._delivery.sent(count)
+
+    def _connect(self) -> socket.socket:
+        if self._socket and select([self._socket], [], [], 0)[0]:  # Logstash sends nothing: it has closed the connection
+            self._disconnect()
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, timeout=CONNECT_TIMEOUT_S)
+            self._socket.setblocking(False)
+        return self._socket
+
+    def _disconnect(self) -> None:
         if self._socket:
             self._socket.close()
             self._socket = None
 
-    def _connect(self) -> socket.socket:
-        if self._socket and select([self._socket], [], [], 0)[0]:
-            self.close()
-        if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=CONNECTED_WITHIN_S)
-            self._socket.setblocking(False)
-        return self._socket
+    def _report(self) -> None:
+        """Update the gauge, and write dropped records to stderr once in REPORT_EVERY_S; a log record would be dropped too."""
+        self._delivery.queued(self.queued)
+        if time.monotonic() - self._reported_at >= REPORT_EVERY_S:
+            self._report_dropped()
+
+    def _report_dropped(self) -> None:
+        dropped = self._dropped - self._reported
+        if dropped:
+            sys.stderr.write(f"{dropped} log records dropped: Logstash does not take them\n")
+        self._reported += dropped
+        self._reported_at = time.monotonic()
 
 
-def _in_buffer(connection: socket.socket) -> int:
-    """Return how many bytes the other side's kernel has not acknowledged."""
+def _unacknowledged_bytes(connection: socket.socket) -> int:
+    """How many written bytes the other side's kernel has not acknowledged (SIOCOUTQ of tcp(7))."""
     (size,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
     return int(size)
 
 
-class RecordQueue(Cache):
-    """The records that the worker has taken from its queue and Logstash has not, oldest first."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
-        self._sending: list[bytes] = []
-
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._sending)
-
-    def add_event(self, event: bytes) -> None:
-        self._waiting.append(event)
-
-    def get_queued_events(self) -> list[dict[str, bytes]]:
-        self._sending = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        return [{"event_text": event} for event in self._sending]
-
-    def requeue_queued_events(self, _events: object) -> None:
-        self._waiting.extendleft(reversed(self._sending))
-        self._sending = []
-
-    def delete_queued_events(self) -> None:
-        self._sending = []
-
-    def forget(self, size: int) -> int:
-        """Forget the records of the batch that stand wholly within its first `size` bytes, and return how many they were."""
-        count = 0
-        while count < len(self._sending) and size >= len(self._sending[count]):
-            size -= len(self._sending[count])
-            count += 1
-        self._sending = self._sending[count:]
-        return count
-
-    def expire_events(self) -> None:
-        """Nothing expires: the bound drops new records instead."""
-
-    def get_non_flushed_event_count(self) -> int:
-        return len(self)
-
-
 def ship(host: str, port: int, delivery: Delivery = UNCOUNTED, context: Context = dict, *, hide: Hide = str) -> LogstashHandler:
-    """Send the records that `configure` lets through to Logstash as well. A second call replaces the first one's handler."""
+    """Send all records of the root logger to Logstash as well. A second call replaces the first one's handler."""
     handler = LogstashHandler(host, port, delivery)
     handler.setFormatter(EcsFormatter(context, hide))
     root = logging.getLogger()

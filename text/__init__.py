@@ -1,1 +1,1 @@
-"""What is said in texts, found without any of our rooms: pure functions."""
+"""Words, hashtags and usernames in texts, and redaction of secrets."""

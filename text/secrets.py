@@ -1,4 +1,4 @@
-"""Texts without secrets, whichever way these are written: as they are, or as JSON, URLs, HTML and base64 write them."""
+"""Redaction of known secrets in texts, also in the encodings of JSON, URLs, HTML, hexadecimal, base32 and base64."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "[hidden]"
 ENCODERS = (base64.b64encode, base64.urlsafe_b64encode)
-SHORTEST = 8  # a shorter one would be found in words
+SHORTEST = 8  # a shorter one would match parts of words
 
 
 class Secrets:
-    """Known secrets, to be taken out of what is shown."""
+    """Known secrets, to be redacted."""
 
     def __init__(self, values: Iterable[str | None]) -> None:
         self._forms: list[str] = []
         for value in values:
-            self.learn(value)
+            self.add(value)
 
-    def learn(self, value: str | None) -> None:
-        """Take this one out as well, from now on."""
+    def add(self, value: str | None) -> None:
+        """Redact this value as well from now on."""
         if value and len(value) >= SHORTEST and value not in self._forms:
             self._forms = sorted({*self._forms, *_encodings(value)}, key=len, reverse=True)
 
     def hide(self, text: str) -> str:
-        """Return the text with HIDDEN in the place of each secret."""
+        """Return the text with each secret replaced by HIDDEN."""
         for form in self._forms:
             if form in text:
                 text = text.replace(form, HIDDEN)
@@ -43,7 +43,7 @@ def _encodings(value: str) -> set[str]:
 
 
 def _base64(value: bytes) -> Iterable[str]:
-    """Give what is seen of a value in base64, alone or in the middle of more: it depends on how many bytes stand before it."""
+    """The parts of base64 that depend on this value alone, for each offset that the bytes before it may cause."""
     for before in range(3):
         whole = (before + len(value)) // 3 * 4
         for encode in ENCODERS:

@@ -1,8 +1,8 @@
-"""Words: what a text is found by, the same on every database, since no database decides it.
+"""The tokenizer of full-text search. It runs outside the database, so that both backends find the same tweets.
 
-A word is a run of letters, digits and underscores in any case, with the marks that belong to them: accents are kept, so café is
-not cafe. Scripts that are written without spaces are cut into pairs of neighbours, so that whatever stands in a text is found,
-without a dictionary. What a letter is, Python's Unicode data says; `RULES` names its version.
+A word is a run of letters, digits and underscores with their marks, letter case folded. Accents are kept: café is not cafe.
+Scripts written without spaces are split into bigrams, so that any part of a text is found without a dictionary. Letters are
+those of Python's Unicode data; `RULES` names its version.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from text.composing import compose
-
 RULES = f"2, Unicode {unicodedata.unidata_version}"
-"""What the words of a text follow from: with other rules the same text may have others."""
+"""The version of these rules. With another one, the same text may have other words."""
 
 LONGEST = 100
-"""Letters of a word; what follows is cut off, in texts and in what is asked for."""
+"""Characters of a word; the rest is cut off, in texts and in queries."""
+MOST_MARKS = 30
+"""Marks of a letter; no script uses more (https://unicode.org/reports/tr15/#Stream_Safe_Text_Format)."""
 
 _UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -27,61 +27,79 @@ _UNSPACED = (
     "\U00016fe2-\U00016fe3\U00016ff0-\U00016ff6\U00020000-\U0003ffff"  # Han, rare
     "\u3031-\u3035\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f\U0001aff0-\U0001b16f"  # Hiragana, Katakana
 )
-_UNSPACED_SIGN = re.compile(f"[{_UNSPACED}]")
+_UNSPACED_CHAR = re.compile(f"[{_UNSPACED}]")
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 _WORD = re.compile(r"\w\S*")
 _PIECE = re.compile(rf"((?=\w)[{_UNSPACED}](?:[{_UNSPACED}]|[^\w\s])*)|\w[^\s{_UNSPACED}]*")
+_MARKED = re.compile(rf"[^\w\s\x00-\x7f]{{{MOST_MARKS + 1},}}")
 _SELECTORS = re.compile("[\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 
-Cut = Callable[[str], Iterator[str]]
+Split = Callable[[str], Iterator[str]]
 
 
 def index_words(text: str) -> tuple[str, ...]:
-    """Return what a text is found by, each once."""
-    return _words(text, _signs_and_pairs)
+    """The distinct words by which a text is found."""
+    return _words(text, _chars_and_bigrams)
 
 
 def query_words(query: str) -> tuple[str, ...]:
-    """Return what must be among the words of a text, each once; nothing where there is no word to ask for."""
-    return _words(query, _pairs)
+    """The distinct words that a text must have to match a query."""
+    return _words(query, _bigrams)
 
 
-def _words(text: str, cut: Cut) -> tuple[str, ...]:
+def _words(text: str, split: Split) -> tuple[str, ...]:
     if text.isascii():
-        found = _ASCII_WORD.findall(text.lower())
-    elif _UNSPACED_SIGN.search(spaced := _with_spaces(text)):
-        found = [word for piece in _PIECE.finditer(spaced) for word in (cut(piece[0]) if piece[1] else (piece[0],))]
+        words = _ASCII_WORD.findall(text.lower())
+    elif _UNSPACED_CHAR.search(spaced := _with_spaces(text)):
+        words = [word for piece in _PIECE.finditer(spaced) for word in (split(piece[0]) if piece[1] else (piece[0],))]
     else:
-        found = _WORD.findall(spaced)
-    return tuple(dict.fromkeys(word[:LONGEST] for word in found))
+        words = _WORD.findall(spaced)
+    return tuple(dict.fromkeys(word[:LONGEST] for word in words))
 
 
 def _with_spaces(text: str) -> str:
-    """Return a text with folded letters, without what only selects a glyph, and with a space for what is part of no word."""
-    return compose(compose(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
+    """Fold letter case, remove variation selectors, and replace characters that are part of no word by spaces."""
+    return _compose(_compose(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
 
 
-def _pairs(run: str) -> Iterator[str]:
-    """Give the pairs of neighbours in a run of signs, or the only sign."""
+def _compose(text: str) -> str:
+    """Compose a text (NFC), without the marks of a letter after the thirtieth.
+
+    Python sorts marks by insertion: a letter with a hundred thousand of them would take ten seconds.
+    """
+    return unicodedata.normalize("NFC", _MARKED.sub(_limit_marks, text))
+
+
+def _limit_marks(run: re.Match[str]) -> str:
+    kept, marks = list[str](), 0
+    for char in run[0]:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _bigrams(run: str) -> Iterator[str]:
+    """The bigrams of a run of characters, or its only character."""
     yield from map(str.__add__, run, run[1:]) if len(run) > 1 else (run,)
 
 
-def _signs_and_pairs(run: str) -> Iterator[str]:
-    """Give the pairs, and each letter, so that one alone is found as well."""
+def _chars_and_bigrams(run: str) -> Iterator[str]:
+    """Each letter, so that it is found alone, and the bigrams."""
     yield from filter(str.isalnum, run)
     yield from map(str.__add__, run, run[1:])
 
 
 class _KeptCharacters(dict[int, int]):
-    """What becomes of a sign: letters, digits, underscores and marks stay, the others turn into spaces."""
+    """A translation table: letters, digits, underscores and marks stay, other characters become spaces."""
 
     most = 20_000
 
-    def __missing__(self, sign: int) -> int:
-        category = unicodedata.category(chr(sign))
-        kept = sign if category[0] in "LN" or category in ("Mn", "Mc") or sign == ord("_") else ord(" ")
+    def __missing__(self, char: int) -> int:
+        category = unicodedata.category(chr(char))
+        kept = char if category[0] in "LN" or category in ("Mn", "Mc") or char == ord("_") else ord(" ")
         if len(self) < self.most:
-            self[sign] = kept
+            self[char] = kept
         return kept
 
 

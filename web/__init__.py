@@ -6,7 +6,7 @@ from flask import Flask
 
 from collector.runs.collector import Collector
 from queries.newest import Newest
-from security.door import Guard
+from security.guard import Guard
 from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import docs, drawing, problems, sign_in, static_files
@@ -14,9 +14,9 @@ from web.site import Outside, Site
 from web.views import author, collecting, collections, files, health, nothing, overview, search, tags
 
 
-def register(app: Flask, collector: Collector, newest: Newest, door: Guard, metrics: HttpMetrics, settings: Settings) -> None:
+def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
     """Give the app its pages and the files that they load."""
-    site = Site(collector, newest, door, metrics, tuple(_outside(settings)), settings.query_timeout)
+    site = Site(collector, newest, guard, metrics, tuple(_outside(settings)), settings.query_timeout)
     drawing.register(app)
     problems.register(app, site)
     for view in (overview, search, author, tags, collections, collecting, health, files, nothing):

@@ -6,7 +6,7 @@ import re
 
 from flask import Flask, Response, make_response, render_template, request
 
-from security.door import CHALLENGE
+from security.guard import BEARER_CHALLENGE
 from security.pages import is_page_at
 from security.scopes import SIGN_IN, SIGN_OUT, Scope
 from security.sessions import COOKIE, LONGEST_S
@@ -30,7 +30,7 @@ def register(app: Flask, site: Site) -> None:
         wanted, token = _next_page(app, request.form.get("next", "")), request.form.get("token", "").strip()
         if not guard.tokens.are_required:
             return redirect_to_page(wanted)
-        if guard.tokens.scope(token) < Scope.READ:
+        if guard.tokens.scope_of(token) < Scope.READ:
             guard.failures.slow_down(request.environ)
             return _sign_in_page(site, wanted, fault=WRONG)
         response = redirect_to_page(wanted)
@@ -54,7 +54,7 @@ def _sign_in_page(site: Site, wanted: str, *, fault: str | None = None) -> Respo
     body = render_template("sign-in.html", **values)
     response = make_response(body, 401 if fault else 200, PAGE | {"Cache-Control": "no-store"})
     if fault:
-        response.headers["WWW-Authenticate"] = CHALLENGE
+        response.headers["WWW-Authenticate"] = BEARER_CHALLENGE
     return response
 
 

@@ -24,7 +24,7 @@ from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments
 from schemas.given import load_arguments
 from schemas.parameters import UTC, zone_by_name
-from security.door import Guard
+from security.guard import Guard
 from security.scopes import SCOPE, Scope
 from telemetry.metrics import HttpMetrics
 from web import asked as asking

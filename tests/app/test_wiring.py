@@ -33,7 +33,7 @@ def started(folder: Path, emulator: Emulator) -> Iterator[Service]:
     """The service, and what a worker does beside the requests."""
     with in_process(folder, **environment(folder, emulator)) as service:
         parts = service.app.extensions
-        with closing(Work(parts["collector"], parts["schedule"], parts["upkeep"])) as work:
+        with closing(Work(parts["collector"], parts["schedule"], parts["job_runner"])) as work:
             work.start(collect=True)
             yield service
 

@@ -65,7 +65,7 @@ def test_no_folder_is_made_and_the_path_is_said(filled: Program, tmp_path: Path)
     (tmp_path / "file").touch()
     for folder in (tmp_path / "new", tmp_path / "new" / "folder", tmp_path / "file"):
         ended = filled.run("database", "backup", folder / "x.db")
-        assert ended == (2, [], [f"Error: {folder}/x.db can't be written: {folder} is no folder that is there"])
+        assert ended == (2, [], [f"Error: {folder}/x.db can't be written: {folder} is not an existing folder"])
     assert {path.name for path in tmp_path.iterdir()} == {"program", "file"}
 
 

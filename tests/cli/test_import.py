@@ -74,7 +74,7 @@ def test_while_lines_are_read_the_garbage_collector_looks_at_them_alone(monkeypa
         monkeypatch.setattr(gc, name, partial(said.append, name))
     before = gc.get_threshold()
     with tweets._freeze_garbage_collector():
-        assert (said, gc.get_threshold()[0]) == (["freeze"], tweets.GARBAGE)
+        assert (said, gc.get_threshold()[0]) == (["freeze"], tweets.GC_THRESHOLD)
     assert (said, gc.get_threshold()) == (["freeze", "unfreeze"], before)
 
 

@@ -150,7 +150,7 @@ def test_the_service_shows_the_drift(tmp_path: Path, emulator: Emulator, databas
     settings = environment(tmp_path, emulator) | {"TW_NUMBER": "10", "RECONCILE_EVERY": "1d"}
     with in_process(tmp_path, **settings) as service:
         get_tweets(service.collector)
-        service.app.extensions["upkeep"].run_due()
+        service.app.extensions["job_runner"].run_due()
         by_x, metrics = service.get("/spend").json()["by_x"], service.get("/metrics").text
     assert by_x["posts"] - by_x["ledger_posts"] == by_x["drift"] == 7
     assert "twitterapi_spend_drift_posts 7.0" in metrics

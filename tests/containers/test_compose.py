@@ -92,7 +92,7 @@ def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None
 
 
 def test_no_secret_stands_in_what_docker_inspect_shows(service: Service) -> None:
-    secret = {name for name, facts in declared_settings() if facts["secret"]} | {"ELASTIC_PASSWORD"}
+    secret = {name for name, facts in declared_settings() if facts.is_secret} | {"ELASTIC_PASSWORD"}
     assert {"DATABASE_URL", "API_TOKEN"} <= secret
     shaped = re.compile(r"TOKEN|SECRET|PASSWORD|KEY")
     given = service["environment"]

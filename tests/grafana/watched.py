@@ -86,7 +86,7 @@ def plan(service: Service, emulator: Emulator) -> Iterator[tuple[str, str]]:
     emulator.latency = 0.3
     yield "GET", "/database"
     emulator.latency = 0
-    service.app.extensions["upkeep"].run_due()
+    service.app.extensions["job_runner"].run_due()
     emulator.latency = 0.3
     emulator.plan("invalid_request", tag="#sre")
     yield "GET", "/database"

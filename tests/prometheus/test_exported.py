@@ -22,7 +22,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         assert service.get("/database").status_code == 200
         emulator.plan("server_500", times=3)
         assert service.get("/database").status_code == 503
-        service.app.extensions["upkeep"].run_due()
+        service.app.extensions["job_runner"].run_due()
         answer = service.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     found: dict[str, dict[str, set[str]]] = {}

@@ -24,7 +24,7 @@ def service(shared: Start) -> Iterator[Service]:
     """The service with the tweets of one collection, which X has counted as well."""
     with shared(COUNT_EVERY="1h") as running:
         given(running, "/database")
-        running.app.extensions["upkeep"].run_due()
+        running.app.extensions["job_runner"].run_due()
         assert given(running, "/readyz")["chores"]["count"]["succeeded"]
         yield running
 

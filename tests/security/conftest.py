@@ -1,4 +1,4 @@
-"""What tests of the guard share: the app behind its door, in process, with views that only say that they were reached."""
+"""What tests of the guard share: the app behind its guard, in process, with views that only say that they were reached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from security.failures import HOLD
+from security.failures import SLEEP
 from settings import load
 from tests.fixtures import databases
 from tests.fixtures.loggers import logging_restored
@@ -49,7 +49,7 @@ def client(app: Flask) -> FlaskClient:
     """Return a client of this machine's own; answers are not held back."""
     made = app.test_client(use_cookies=False)
     base: dict[str, Any] = made.environ_base
-    base |= {HOLD: lambda _seconds: None, "HTTP_HOST": "localhost"}
+    base |= {SLEEP: lambda _seconds: None, "HTTP_HOST": "localhost"}
     return made
 
 

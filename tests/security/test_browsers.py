@@ -49,7 +49,7 @@ def test_who_opens_the_address_is_led_to_the_price_with_or_without_tokens(make_a
     """A link that somebody sends, the sign-in that leads on, the address bar: none of them buys anything."""
     opened = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", **OLD}
     guarded, unguarded = hollow(make_app(API_TOKEN=TOKEN)), hollow(make_app())
-    session = {"Cookie": f"hashtag_monitor_session={guarded.extensions['door'].sessions.start(TOKEN)}"}
+    session = {"Cookie": f"hashtag_monitor_session={guarded.extensions['guard'].sessions.start(TOKEN)}"}
     for app, headers in (
         (unguarded, opened),
         (guarded, opened | session),
@@ -75,7 +75,7 @@ def test_our_own_pages_and_who_is_no_browser_may(make_app: MakeApp) -> None:
 def test_a_browser_that_does_not_say_where_it_comes_from_collects_only_with_a_token(make_app: MakeApp) -> None:
     """So it is on http:// beyond loopback, where browsers send neither Sec-Fetch-Site nor, with a GET, Origin."""
     app, unguarded = hollow(make_app(API_TOKEN=TOKEN)), client(hollow(make_app(ALLOW_OPEN="1")))
-    session = app.extensions["door"].sessions.start(TOKEN)
+    session = app.extensions["guard"].sessions.start(TOKEN)
     signed_in = {"Cookie": f"hashtag_monitor_session={session}"}
     assert client(app).get("/database", headers=OLD | signed_in).headers["Location"] == PRICE
     assert client(app).get("/database", headers=OLD | bearer(TOKEN)).text == REACHED

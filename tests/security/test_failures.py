@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from security import failures
-from security.failures import FIRST_S, FORGOTTEN_S, HOLD, LONGEST_S, MOST_CLIENTS, FailedAttempts
+from security.failures import FIRST_S, FORGET_AFTER_S, LONGEST_S, MOST_CLIENTS, SLEEP, FailedAttempts
 from tests.security.conftest import TOKEN, MakeApp, bearer, client, hollow
 
 MOST_S = 1.0
@@ -16,7 +16,7 @@ MOST_S = 1.0
 def held(found: FailedAttempts, client: str = "192.0.2.1") -> float:
     """Return for how many seconds the answer to a wrong token is held back."""
     asked: list[float] = []
-    environ: dict[str, Any] = {"REMOTE_ADDR": client, HOLD: asked.append}
+    environ: dict[str, Any] = {"REMOTE_ADDR": client, SLEEP: asked.append}
     found.slow_down(environ)
     return asked[0]
 
@@ -35,9 +35,9 @@ def test_each_client_is_counted_for_itself_and_forgotten_in_time() -> None:
     for _ in range(10):
         held(found)
     assert held(found, "192.0.2.2") == FIRST_S
-    now += FORGOTTEN_S - 1
+    now += FORGET_AFTER_S - 1
     assert held(found) == LONGEST_S
-    now += FORGOTTEN_S + 1
+    now += FORGET_AFTER_S + 1
     assert held(found) == FIRST_S
 
 
@@ -56,7 +56,7 @@ def test_only_wrong_tokens_wait_and_the_log_counts_them_without_a_token(
     waits: list[float] = []
     made = client(hollow(make_app(API_TOKEN=TOKEN)))
     for token, status in [*[("wrong1", 401)] * 9, (TOKEN, 200)]:
-        assert made.get("/tags", headers=bearer(token), environ_overrides={HOLD: waits.append}).status_code == status
+        assert made.get("/tags", headers=bearer(token), environ_overrides={SLEEP: waits.append}).status_code == status
     assert len(waits) == 9
     found = [vars(record) for record in caplog.records if record.message == "wrong token"]
     assert [one["failures"] for one in found] == [1, 2, 4, 8]

@@ -64,8 +64,8 @@ def test_a_new_token_stands_above_the_old_one_until_that_is_retired_and_the_serv
     settings = load({f"{name.upper().replace('-', '_')}_FILE": str(folder / name) for name in NAMES}, folder=tmp_path)
     assert check_listening(settings) is None
     known = Tokens(settings)
-    assert [known.scope(token) for token in lines(folder)] == [Scope.WRITE] * 2
-    assert [known.scope(token) for token in lines(folder, "api-read-token")] == [Scope.READ] * 2
+    assert [known.scope_of(token) for token in lines(folder)] == [Scope.WRITE] * 2
+    assert [known.scope_of(token) for token in lines(folder, "api-read-token")] == [Scope.READ] * 2
     for _ in range(2):
         assert make("--retire").returncode == 0
         assert lines(folder) == [new]

@@ -40,7 +40,7 @@ def loaded(file: Path, **more: str) -> Tokens:
 
 def scope(known: Tokens, token: str) -> Scope:
     assert known.are_required
-    return known.scope(token)
+    return known.scope_of(token)
 
 
 def test_a_file_may_hold_several_tokens_and_all_are_right(file: Path) -> None:

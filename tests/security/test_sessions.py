@@ -13,7 +13,7 @@ from flask import Flask
 from itsdangerous import TimestampSigner
 
 from security import sessions
-from security.failures import HOLD
+from security.failures import SLEEP
 from security.sessions import COOKIE, LONGEST_S
 from tests.security.conftest import METRICS_TOKEN, READ_TOKEN, TOKEN, MakeApp, client, hollow
 
@@ -58,7 +58,7 @@ def test_a_right_token_gives_a_cookie_that_scripts_and_other_sites_never_get(app
 
 
 def test_a_session_may_what_its_token_may(app: Flask) -> None:
-    sessions_of = hollow(app).extensions["door"].sessions
+    sessions_of = hollow(app).extensions["guard"].sessions
     write, read = (f"{COOKIE}={sessions_of.start(token)}" for token in (TOKEN, READ_TOKEN))
     for path in ("/tags", "/", "/docs", "/metrics", "/openapi.json"):
         assert status(app, write, path) == status(app, read, path) == 200
@@ -109,7 +109,7 @@ def test_a_cookie_that_no_token_has_signed_is_a_wrong_token(app: Flask, caplog: 
     held: list[float] = []
     guess = TimestampSigner("guess", salt=COOKIE, key_derivation="hmac", digest_method=hashlib.sha256).sign("session").decode()
     for path in ("/tags", "/", "/docs"):
-        client(app).get(path, headers={"Cookie": f"{COOKIE}={guess}"}, environ_overrides={HOLD: held.append})
+        client(app).get(path, headers={"Cookie": f"{COOKIE}={guess}"}, environ_overrides={SLEEP: held.append})
     assert len(held) == 3
     assert held == sorted(held)
     assert [record.message for record in caplog.records if record.message == "wrong token"]
@@ -121,7 +121,7 @@ def test_a_session_ends_by_itself_which_is_no_failure_and_it_is_taken_away(app: 
     assert status(app, session) == 200
     monkeypatch.setattr(sessions, "LONGEST_S", -1)
     assert status(app, session) == 401
-    answer = client(app).get("/docs", headers={"Cookie": session}, environ_overrides={HOLD: held.append})
+    answer = client(app).get("/docs", headers={"Cookie": session}, environ_overrides={SLEEP: held.append})
     assert (answer.status_code, held) == (303, [])
     assert SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]["max-age"] == "0"
 

@@ -89,9 +89,9 @@ def test_each_door_says_which_credential_is_missing(checkout: Checkout) -> None:
 def test_a_folder_that_is_not_there_is_named_with_its_setting_and_not_made(checkout: Checkout) -> None:
     url, file = f"sqlite:///{checkout.folder}/new/folder/x.db", f"{checkout.folder}/new/folder/x.db"
     for door in (("app.py",), ("api.py",), FLASK):
-        said = f"DATABASE_URL: {file!r} can't be made, expected a file in a folder that is there"
+        said = f"DATABASE_URL: {file!r} can't be created, expected a file in an existing folder"
         assert checkout.run(*door, DATABASE_URL=url) == (2, [], [said])
-        said = "DATA_FOLDER: 'new/folder' is not accepted, expected the path of a folder that is there"
+        said = "DATA_FOLDER: 'new/folder' is not accepted, expected the path of an existing folder"
         assert checkout.run(*door, DATA_FOLDER="new/folder", WORKERS="2") == (2, [], [said])
     assert not (checkout.folder / "new").exists()
     assert checkout.run(*FLASK, DATABASE_URL="sqlite:///data/x.db").code == 0

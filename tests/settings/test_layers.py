@@ -80,7 +80,7 @@ def test_a_name_in_the_files_that_resembles_a_setting_is_doubted_and_no_value_sh
     )
     meant = {"COLLECT_EVRY": "COLLECT_EVERY", "port": "PORT", "API_TOKN": "API_TOKEN", "COLLECT_EVERY_FILE": "COLLECT_EVERY"}
     meant["DATABASE_URI"] = "DATABASE_URL"
-    assert settings.misspelt == tuple(f"{name}: did you mean {right}?" for name, right in meant.items())
+    assert settings.spelling_hints == tuple(f"{name}: did you mean {right}?" for name, right in meant.items())
 
 
 def test_each_setting_and_what_the_stack_and_grafana_read_is_not_doubted(load_from: Load) -> None:
@@ -90,6 +90,6 @@ def test_each_setting_and_what_the_stack_and_grafana_read_is_not_doubted(load_fr
     given = {name for pair in names for name in pair if name} | {"COMPOSE_FILE", "COMPOSE_PROFILES", "FLASK_APP"}
     assert {"ALERT_WEBHOOK_URL", "ELASTIC_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD"} <= given
     settings = [name for name, _ in declared_settings()] + [
-        f"{name}_FILE" for name, facts in declared_settings() if facts["secret"]
+        f"{name}_FILE" for name, facts in declared_settings() if facts.is_secret
     ]
-    assert load_from(env="\n".join(f"{name}=" for name in [*sorted(given), *settings])).misspelt == ()
+    assert load_from(env="\n".join(f"{name}=" for name in [*sorted(given), *settings])).spelling_hints == ()

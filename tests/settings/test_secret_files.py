@@ -11,8 +11,8 @@ from settings import SettingError, declared_settings
 from tests.fixtures.environment import ROOT
 from tests.settings.conftest import Load
 
-SECRETS = [name for name, facts in declared_settings() if facts["secret"]]
-OTHERS = [name for name, facts in declared_settings() if not facts["secret"]]
+SECRETS = [name for name, facts in declared_settings() if facts.is_secret]
+OTHERS = [name for name, facts in declared_settings() if not facts.is_secret]
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ def test_the_page_has_the_table_that_the_script_would_write_with_a_row_for_every
     assert SCRIPT["with_table"](text) == text, "run: python scripts/settings-table.py"
     for row, (name, facts) in zip(SCRIPT["table"]().splitlines()[2:], declared_settings(), strict=True):
         cells = [cell.strip() for cell in row.strip("| ").split(" | ")]
-        default = "" if facts["default"] is None else f"`{facts['default']}`"
-        assert cells == [f"`{name}`", default, facts["meaning"], "yes" if facts["secret"] else "", facts["reader"].expected]
+        default = "" if facts.default is None else f"`{facts.default}`"
+        assert cells == [f"`{name}`", default, facts.meaning, "yes" if facts.is_secret else "", facts.reader.expected]
 
 
 def test_the_table_replaces_what_is_between_the_markers() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from api import collector_for
-from settings import SettingError, declared_settings, load
+from settings import Declaration, SettingError, declared_settings, load
 from tests.fixtures.archives import FIXTURES
 from tests.settings.conftest import Load
 
@@ -67,10 +66,10 @@ def refusal(name: str, value: str) -> str | None:
     return None
 
 
-def assert_is_the_line(line: str, name: str, value: str, facts: Mapping[str, Any]) -> None:
+def assert_is_the_line(line: str, name: str, value: str, facts: Declaration) -> None:
     """Hold that the line names the setting, the value unless it is a secret's, and what is expected; nothing more."""
-    shown = "its value" if facts["secret"] else repr(value.strip()[:80])
-    assert line == f"{name}: {shown} is not accepted, expected {facts['reader'].expected}"
+    shown = "its value" if facts.is_secret else repr(value.strip()[:80])
+    assert line == f"{name}: {shown} is not accepted, expected {facts.reader.expected}"
     assert len(line.splitlines()) == 1
     assert line.isprintable()
     assert len(line) < 400
@@ -87,7 +86,7 @@ def test_a_wrong_value_is_refused_in_one_line_and_no_setting_takes_everything() 
 
 
 def test_no_part_of_a_secret_s_value_is_in_its_line() -> None:
-    for name in (name for name, facts in FACTS.items() if facts["secret"]):
+    for name in (name for name, facts in FACTS.items() if facts.is_secret):
         assert "geheim" not in (refusal(name, "geheim\n") or "")
         line = refusal(name, "ge\x07heim" if not name.startswith("DATABASE") else "postgresql://u:geheim@h/")
         assert line is not None
@@ -110,7 +109,7 @@ def test_a_tag_that_is_no_hashtag_stops_the_start_in_one_line(load_from: Load) -
 
 
 def test_secrets_are_not_in_the_settings_repr() -> None:
-    given = {name: f"value-of-{name}" for name, facts in FACTS.items() if facts["secret"]}
+    given = {name: f"value-of-{name}" for name, facts in FACTS.items() if facts.is_secret}
     given |= {"DATABASE_URL": "sqlite:////srv/value-of-database.db", "HOST": "host-is-shown"}
     given |= {"DATABASE_REPLICA_URL": "postgresql+psycopg://app:value-of-password@/tweets"}
     shown = repr(load(given, folder=FIXTURES))

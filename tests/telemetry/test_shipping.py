@@ -14,7 +14,7 @@ import pytest
 
 from emulator import Emulator
 from telemetry import shipping
-from telemetry.delivery import Delivery
+from telemetry.logs import Delivery
 from telemetry.shipping import MOST_QUEUED, LogstashHandler, ship
 from tests.fixtures.environment import environment
 from tests.fixtures.loggers import logging_restored
@@ -111,7 +111,7 @@ def test_what_is_dropped_is_said_on_stderr_and_the_end_is_bounded_and_counts_wha
     handler: LogstashHandler, sink: Sink, counts: Counts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert shipping.CLOSE_WITHIN_S <= 5
-    for name, bound in {"CLOSE_WITHIN_S": 0.3, "SAID_EVERY_S": 0, "MOST_QUEUED": 50}.items():
+    for name, bound in {"CLOSE_WITHIN_S": 0.3, "REPORT_EVERY_S": 0, "MOST_QUEUED": 50}.items():
         monkeypatch.setattr(shipping, name, bound)
     sink.stop()
     send(0, 60)
