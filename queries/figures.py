@@ -162,7 +162,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
     )
 
 
-_STAMP_SQL = f"SELECT name, value FROM figures WHERE name IN ('{EPOCH}', '{SEQUENCE}') AND label = ''"  # noqa: S608 (constants)
+_STAMP_SQL = f"SELECT name, value FROM counters WHERE name IN ('{EPOCH}', '{SEQUENCE}') AND label = ''"  # noqa: S608 (constants)
 _STAMP = text(_STAMP_SQL)
 NEWEST = f"{_STAMP_SQL} UNION ALL SELECT name, CASE WHEN holder IS NULL THEN -token ELSE token END FROM leases ORDER BY 1"  # noqa: S608
 """A question to which each state that the API shows differently has another answer: the stamp, and who holds which right."""
