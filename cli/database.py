@@ -14,7 +14,9 @@ from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.output import exit_with, print_line, printable
 from collector import verification
 from collector.backups import backups
+from collector.backups.carry_over import CarryOverRefused, carry_over_from
 from collector.runs.collector import CollectionRunning, Collector
+from settings import DATABASE
 
 UNUSABLE = 2
 FILE = click.Path(path_type=Path)
@@ -65,6 +67,17 @@ def database_commands(collector: Collector) -> AppGroup:
         with _report_failures():
             backups.restore(collector.database, file)
 
+    @group.command("carry-over")
+    @click.argument("url", metavar="OLD_URL")
+    def carry_over(url: str) -> None:
+        """Copy all rows of the database at OLD_URL, which has the schema 0011, into this one, which must be empty."""
+        with _report_failures():
+            try:
+                rows = carry_over_from(DATABASE.read(url), collector.database)
+            except ValueError:
+                exit_with(f"Error: OLD_URL must be {DATABASE.expected}", UNUSABLE)
+        print_line(f"{rows} rows were carried over: check them with `flask --app app database verify`")
+
     return group
 
 
@@ -76,7 +89,7 @@ def _report_failures() -> Iterator[None]:
         raise click.ClickException(printable(error.in_full)) from error
     except backups.CopyRefused as error:
         exit_with(f"Error: {error}", UNUSABLE)
-    except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
+    except (backups.BackupRefused, CarryOverRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(printable(error)) from error
     except OSError as error:
         raise click.ClickException(printable(f"{error.filename}: {error.strerror}")) from error

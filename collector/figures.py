@@ -1,4 +1,4 @@
-"""Figures of the collector, kept in the database so that they are right whichever process collects."""
+"""Updates of the stored counters. They are in the database so that they are right whichever process collects."""
 
 from __future__ import annotations
 
@@ -27,61 +27,61 @@ from queries.leases import now_ms
 
 
 def bump_sequence(session: Session, *, by: int = 1) -> None:
-    """Let the sequence grow: what the API shows has changed in this transaction."""
-    _add(session, SEQUENCE, "", by)
+    """Increase the sequence number, because this transaction changes what the API shows."""
+    _increment(session, (SEQUENCE, "", by))
 
 
 def bump_generation(session: Session, *, by: int = 1) -> None:
-    """Let the sequence grow, and the generation: a reader that began before sees another database now."""
-    bump_sequence(session, by=by)
-    _add(session, GENERATION, "", by)
+    """Increase sequence and generation numbers, because this transaction replaces or deletes the tweets as a whole."""
+    _increment(session, (SEQUENCE, "", by), (GENERATION, "", by))
 
 
 def begin_epoch(session: Session) -> None:
-    """Begin an epoch: no answer of before is taken for one of now, whatever was done to the file meanwhile."""
-    _store(session, EPOCH, "", secrets.randbits(62))
+    """Set a random epoch, so that ETags from before are no longer valid, whatever was done to the file in the meantime."""
+    _set(session, (EPOCH, "", secrets.randbits(62)))
 
 
 def count_request(session: Session, outcome: str) -> None:
     """Count a request to X by its outcome."""
-    _add(session, X_REQUESTS, outcome, 1)
-    _store(session, X_ANSWERED, outcome, now_ms())
+    _increment(session, (X_REQUESTS, outcome, 1))
+    _set(session, (X_ANSWERED, outcome, now_ms()))
 
 
 def count_page(session: Session, *, date: datetime, remaining: int | None) -> None:
-    """Count a page that X sold and that is stored now; keep its clock, and how many requests its rate limit still allows.
+    """Count a page that was bought and stored, and store X's clock and the remaining requests of the rate limit.
 
-    X's clock is kept as the seconds by which it is ahead of this machine's.
+    X's clock is stored as the number of seconds by which it is ahead of this machine's. A page ends a refusal by X.
     """
-    counts = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1)]
-    increment(session, StoredCounter, [{"name": name, "label": label, "value": by} for name, label, by in counts], ("value",))
+    _increment(session, (X_REQUESTS, OK, 1), (SEQUENCE, "", 1))
     ahead = round((date - datetime.now(UTC)).total_seconds())
-    values = [(X_AHEAD, ahead), (RATE_LIMIT_REMAINING, remaining)]
-    rows = [{"name": name, "label": "", "value": value} for name, value in values if value is not None]
-    rows.append({"name": X_ANSWERED, "label": OK, "value": now_ms()})
-    upsert(session, StoredCounter, rows, update=("value",))
-    session.execute(_SELLS_AGAIN)
+    limits = [] if remaining is None else [(RATE_LIMIT_REMAINING, "", remaining)]
+    _set(session, (X_AHEAD, "", ahead), *limits, (X_ANSWERED, OK, now_ms()))
+    session.execute(_END_REFUSAL)
 
 
 def note_refusal(session: Session, failure: XFailure) -> None:
-    """Note that X refuses everything, and until which epoch second, if it said so (else 0)."""
-    session.execute(delete(StoredCounter).where(StoredCounter.name == X_REFUSES))
-    _store(session, X_REFUSES, failure.kind, int(failure.until.timestamp()) if failure.until else 0)
+    """Store that X refuses all requests, and until which epoch second, 0 if X did not say."""
+    session.execute(_END_REFUSAL)
+    _set(session, (X_REFUSES, failure.kind, int(failure.until.timestamp()) if failure.until else 0))
 
 
 def note_schedule(session: Session, keeper: str, *, every: float, due: float) -> None:
-    """Note who keeps a schedule now: its interval in seconds, 0 for none, and the epoch second at which it collects next."""
-    _store(session, SCHEDULE, f"{keeper} seen", round(time.time()))
-    _store(session, SCHEDULE, f"{keeper} every", round(every))
-    _store(session, SCHEDULE, f"{keeper} due", round(due))
+    """Store that a process keeps a schedule: the interval in seconds, 0 for none, and the epoch second of the next run."""
+    facts = {"seen": time.time(), "every": every, "due": due}
+    _set(session, *((SCHEDULE, f"{keeper} {fact}", round(value)) for fact, value in facts.items()))
 
 
-def _store(session: Session, name: str, label: str, value: int) -> None:
-    upsert(session, StoredCounter, [{"name": name, "label": label, "value": value}], update=("value",))
+def _set(session: Session, *counters: tuple[str, str, int]) -> None:
+    """Set counters, each a name, a label and a value."""
+    upsert(session, StoredCounter, _rows(counters), update=("value",))
 
 
-def _add(session: Session, name: str, label: str, by: int) -> None:
-    increment(session, StoredCounter, [{"name": name, "label": label, "value": by}], ("value",))
+def _increment(session: Session, *counters: tuple[str, str, int]) -> None:
+    increment(session, StoredCounter, _rows(counters), ("value",))
 
 
-_SELLS_AGAIN = delete(StoredCounter.__table__).where(StoredCounter.name == X_REFUSES)  # type: ignore[arg-type]
+def _rows(counters: tuple[tuple[str, str, int], ...]) -> list[dict[str, str | int]]:
+    return [{"name": name, "label": label, "value": value} for name, label, value in counters]
+
+
+_END_REFUSAL = delete(StoredCounter.__table__).where(StoredCounter.name == X_REFUSES)  # type: ignore[arg-type]

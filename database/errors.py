@@ -46,4 +46,4 @@ class DiskFailed(DatabaseUnavailable):
 
 
 class DatabaseRevision(Exception):
-    """The database was written by a newer version of this program."""
+    """The database was written by a newer version of this program, or has the old schema from before revision 0012."""

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, inspect
 from database.errors import DatabaseDamaged, DatabaseRevision
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+CARRY_OVER = "carry it over into an empty database with `flask --app app database carry-over OLD_URL`"
+NEWER = "was written by a newer version of this program"
 
 
 def known_revisions() -> set[str]:
@@ -23,8 +25,18 @@ def newest_revision() -> str:
 
 def migrate(connection: Connection) -> None:
     """Migrate to the newest revision within the connection's transaction; raises DatabaseRevision, DatabaseDamaged."""
-    if _revision(connection) != newest_revision():
-        _migrate(connection)
+    revision = _revision(connection)
+    if revision and predates(revision):
+        raise DatabaseRevision(f"the database has the old schema {revision}: {CARRY_OVER}")
+    if revision and revision not in known_revisions():
+        raise DatabaseRevision(f"the database {NEWER}: upgrade the program")
+    if revision != newest_revision():
+        _upgrade(connection)
+
+
+def predates(revision: str) -> bool:
+    """Whether a revision is older than the first migration, so that only `database carry-over` can read it."""
+    return revision < min(known_revisions())
 
 
 def _revision(connection: Connection) -> str | None:
@@ -38,16 +50,12 @@ def _revision(connection: Connection) -> str | None:
     return revision
 
 
-def _migrate(connection: Connection) -> None:
-    """Migrate. Alembic takes long to import, and most starts find nothing to migrate."""
+def _upgrade(connection: Connection) -> None:
+    """Run the migrations. Alembic is imported here because that takes long and most starts have nothing to migrate."""
     from alembic import command
     from alembic.config import Config
-    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise DatabaseRevision("the database was written by a newer version of this program: upgrade the program") from error
+    command.upgrade(config, "head")

@@ -1,25 +1,15 @@
-"""Tables, one file a noun."""
+"""ORM tables, grouped by subject: authors, tweets, hashtags, tags, listings, runs, the ledger, roll-ups, deletions, state."""
 
-from models.author import Author
-from models.balance import Balance
-from models.chore import JobState
-from models.compliance import ComplianceJob
-from models.count import HourlyCount
-from models.figure import StoredCounter
+from models.author import Author, AuthorPayload
+from models.deletion import AuthorTombstone, ComplianceJob, Tombstone
 from models.hashtag import Hashtag, TweetHashtag
-from models.lease import Lease
+from models.ledger import Balance, Budget, Purchase, Reconciliation, Reservation, Spend
 from models.listing import BackfillSpan, Listing
-from models.mark import DatabaseMark
-from models.payload import AuthorPayload, Payload
-from models.reconciliation import Reconciliation
 from models.rollup import LONGEST_DAY, FacetCount, FacetHour, Presence, Quarter, TagHashtag, TagHour, TagLang
-from models.run import Run, RunTag
-from models.spend import Budget, Purchase, Reservation, Spend
-from models.tag import Tag
-from models.tombstone import AuthorTombstone, Tombstone
-from models.tweet import IdRange, Tweet, TweetTag, Version
-from models.word import TWEET_WORDS
-from models.writer import WriterMark
+from models.run import JobState, Run, RunTag
+from models.state import TWEET_WORDS, DatabaseMark, Lease, StoredCounter, WriterMark
+from models.tag import HourlyCount, Tag
+from models.tweet import IdRange, Payload, Tweet, TweetTag, Version
 
 __all__ = [
     "LONGEST_DAY",

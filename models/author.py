@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Text, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, Id, UTCDateTime
 
 
 class Author(Base):
-    """An author as of their newest observation, and how many of their tweets are stored. What X did not give is null.
+    """An author as of the newest observation, and the number of their stored tweets. Columns that X did not send are null.
 
-    `id` is X's user id; it is negative for an author who was imported with a username only.
+    `id` is X's user id. An author who was imported with a username only has a negative id.
     """
 
     __tablename__ = "authors"
@@ -30,3 +30,13 @@ Index("ix_authors_username_lower", func.lower(Author.username))
 _name = text("coalesce(username, '')")
 Index("ix_authors_followers", Author.followers.desc(), _name, Author.id)
 Index("ix_authors_tweets", Author.tweets.desc(), _name, Author.id)
+
+
+class AuthorPayload(Base):
+    """The newest object that X sent of an author, compressed by collector.payloads."""
+
+    __tablename__ = "author_payloads"
+
+    author_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("authors.id"), primary_key=True, autoincrement=False)
+    retrieved: Mapped[datetime] = mapped_column(UTCDateTime)
+    body: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,4 +1,4 @@
-"""Hashtags that stand in the texts of tweets, whichever tag found these."""
+"""Hashtags in the texts of stored tweets, whether they are tracked or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from alchemy import Base
 
 
 class Hashtag(Base):
-    """A hashtag with its #, in the spelling first stored, by its `key` as a tag has it; `tweets` have it, one at least."""
+    """A hashtag, written with its # in the spelling first stored, and the number of tweets that contain it, at least one.
+
+    `key` is its normalized spelling, as in Tag.
+    """
 
     __tablename__ = "hashtags"
 
@@ -22,9 +25,9 @@ class Hashtag(Base):
 
 
 class TweetHashtag(Base):
-    """A hashtag of the text that is shown of a tweet; it goes with the tweet.
+    """A hashtag in the current text of a tweet. Deleting the tweet deletes the row.
 
-    A hashtag's row is no foreign key: to remove one, the database would look through all of these for it.
+    `hashtag_id` is no foreign key: with one, deleting a hashtag would scan this whole table.
     """
 
     __tablename__ = "tweet_hashtags"

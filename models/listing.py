@@ -1,4 +1,4 @@
-"""Listings: stretches of X's posts that are being read, or wait to be."""
+"""Listings: ranges of a tag's posts that are still to be read from X."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from alchemy import Base
 
 
 class Listing(Base):
-    """The posts of a tag with ids between `since_id` and `before`, both exclusive, which are still to be bought.
+    """The posts of a tag with ids between `since_id` and `before`, both exclusive, that are still to be bought.
 
-    X lists newest first, so each stored page lowers `before`; `next_token` continues X's own listing, which began with
-    `query`, `since_id` and `until_id`. One listing a tag is the poll that goes on; when it ends, `watermark` becomes the
-    tag's since_id. What a poll left over is a gap. An expired one is older than X's recent search reaches.
-    One with a `span_id` is read from the full archive by backfills.
-    `wanted` is how many posts the poll may still buy. A `since_id` of null reaches back as far as X does.
+    X lists the newest first, so each stored page lowers `before`. `next_token` continues X's own listing, which began with
+    `query`, `since_id` and `until_id`. A tag has at most one poll, the listing that is not a gap; when it ends, `watermark`
+    becomes the tag's since_id. What a poll did not reach becomes a gap. A gap has expired when it is older than X's recent
+    search reaches. Listings with a `span_id` are read by backfills from the full archive.
+    `wanted` is the number of posts that the poll may still buy. A `since_id` of null reaches back as far as X does.
     """
 
     __tablename__ = "listings"
@@ -49,9 +49,9 @@ class Listing(Base):
 
 
 class BackfillSpan(Base):
-    """A stretch of a tag's posts that a backfill has read, by ids, both exclusive. While it is read it grows downwards."""
+    """A range of a tag's posts that a backfill has read, by ids, both exclusive. It grows downwards while it is read."""
 
-    __tablename__ = "spans"
+    __tablename__ = "backfill_spans"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), index=True)

@@ -1,4 +1,4 @@
-"""Roll-ups: the API's aggregates, kept in the transaction that changes the tweets they count."""
+"""Roll-ups: stored aggregates, updated in the transaction that changes the tweets they count."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base
 
-LONGEST_DAY = 27 * 4  # in quarters of an hour: a station in Antarctica has turned its clocks back by three hours
+LONGEST_DAY = 27 * 4  # quarters of an hour: Casey Station in Antarctica has set its clocks back by three hours
 
 
 class Quarter(Base):
-    """How many tweets were created in a quarter of an hour; `start` is its epoch second."""
+    """The number of tweets created in a quarter of an hour; `start` is its epoch second."""
 
     __tablename__ = "quarters"
 
@@ -20,10 +20,10 @@ class Quarter(Base):
 
 
 class Presence(Base):
-    """How many authors have tweets in a quarter of an hour, and had their last before it so many quarters earlier.
+    """The number of authors with tweets in the quarter of an hour at `start` whose previous tweet is `quarters` quarters older.
 
-    With 0 for `quarters`, all who have tweets in it. How much earlier is known for fewer quarters than LONGEST_DAY has, so
-    that the distinct authors of a period add up: all of each of its quarters, without those who have tweets earlier in it.
+    With 0 for `quarters`, all authors with tweets in it. Distances of LONGEST_DAY and more are not stored. The distinct authors
+    of a period of up to a day are the authors of each of its quarters, minus those with an earlier tweet within the period.
     """
 
     __tablename__ = "presences"
@@ -36,7 +36,7 @@ class Presence(Base):
 
 
 class TagLang(Base):
-    """How many tweets in a language a tag has found; an unknown language is empty here."""
+    """The number of tweets in a language that a tag has found; an unknown language is the empty string."""
 
     __tablename__ = "tag_langs"
 
@@ -46,7 +46,7 @@ class TagLang(Base):
 
 
 class TagHour(Base):
-    """How many of the tweets that a tag has found were created in an hour; `start` is its epoch second."""
+    """The number of tweets found by a tag that were created in an hour; `start` is the hour's epoch second."""
 
     __tablename__ = "tag_hours"
 
@@ -56,7 +56,7 @@ class TagHour(Base):
 
 
 class TagHashtag(Base):
-    """How many of the tweets that a tag has found have a hashtag in their text. As in TweetHashtag, that is no foreign key."""
+    """The number of tweets found by a tag that contain a hashtag. As in TweetHashtag, `hashtag_id` is no foreign key."""
 
     __tablename__ = "tag_hashtags"
 
@@ -68,10 +68,10 @@ class TagHashtag(Base):
 
 
 class FacetCount(Base):
-    """How many tweets have a value, which is empty where it is not known.
+    """The number of tweets with a value of a facet; an unknown value is the empty string.
 
-    Of `lang` the values are in lower case, of `country` the names, codes where there is none; of `tag` only the empty one is
-    here, for tweets that no tag has found.
+    Values of `lang` are in lower case; those of `country` are names, or codes where the name is unknown. `tag` has only the
+    empty value, which counts the tweets that no tag has found.
     """
 
     __tablename__ = "facet_counts"
@@ -82,7 +82,7 @@ class FacetCount(Base):
 
 
 class FacetHour(Base):
-    """How many of the tweets of an hour have a value, as in FacetCount; `start` is the hour's epoch second."""
+    """The number of tweets of an hour with a value of a facet, as in FacetCount; `start` is the hour's epoch second."""
 
     __tablename__ = "facet_hours"
 

@@ -1,4 +1,4 @@
-"""Runs: collections, imports and chores, and what became of each tag in a collection."""
+"""Runs: collections, imports and scheduled jobs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from alchemy import Base, UTCDateTime
 
 
 class Run(Base):
-    """A collection, an import, or a chore that buys something.
+    """A collection, an import, or a scheduled job that buys something.
 
-    `posts` and `users` are what it bought, `floor` and `ceiling` the price in micro-dollars, that of priced calls included.
-    `token` is the lease's, `milliseconds` the duration of one that has ended.
+    `posts` and `users` are the numbers bought, `floor` and `ceiling` the price in micro-dollars, priced calls included.
+    `token` is the lease's; `milliseconds` is the duration, once the run has ended.
     """
 
     __tablename__ = "runs"
@@ -34,14 +34,14 @@ class Run(Base):
     token: Mapped[int | None]
 
     __table_args__ = (
-        CheckConstraint("kind IN ('collection', 'import', 'chore')", name="kind"),
+        CheckConstraint("kind IN ('collection', 'import', 'job')", name="kind"),
         CheckConstraint("state IN ('running', 'done', 'partial', 'failed')", name="state"),
         {"sqlite_autoincrement": True},
     )
 
 
 class RunTag(Base):
-    """A tag within a collection; `reason` says in words why it failed."""
+    """The state of a tag in a collection. `reason` is the reason for a failure, in words."""
 
     __tablename__ = "run_tags"
 
@@ -55,3 +55,14 @@ class RunTag(Base):
         CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
         Index(None, "tag_id", "run_id"),
     )
+
+
+class JobState(Base):
+    """When a scheduled job last began and last succeeded. `error` is the reason if the last attempt failed."""
+
+    __tablename__ = "scheduled_jobs"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    began: Mapped[datetime] = mapped_column(UTCDateTime)
+    succeeded: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    error: Mapped[str | None] = mapped_column(Text)

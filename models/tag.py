@@ -1,10 +1,10 @@
-"""Hashtags that are or were tracked."""
+"""Hashtags that are or were tracked, and X's hourly counts of them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Text, func
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Integer, Text, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,11 +12,11 @@ from alchemy import Base, UTCDateTime
 
 
 class Tag(Base):
-    """A hashtag with its #, in the spelling first given; `key` is the case-folded spelling, by which it is compared.
+    """A hashtag, written with its # in the spelling first given. `key` is the case-folded spelling, used for comparison.
 
-    From `from_id` (exclusive) up to `since_id` everything was collected, but for the tag's gaps. `lang` and `exclude` (words
-    between commas) and `tw_number` are the tag's own terms; null where it has none. `counted` is when X was last asked for its
-    recent counts.
+    Everything with ids from `from_id` (exclusive) to `since_id` was collected, except for the tag's gaps. `lang` and `exclude`
+    (comma-separated words) and `tw_number` are the tag's own rules, null where it has none. `counted_at` is when X's recent
+    counts of the tag were last requested.
     """
 
     __tablename__ = "tags"
@@ -31,14 +31,29 @@ class Tag(Base):
     lang: Mapped[str | None] = mapped_column(Text)
     exclude: Mapped[str | None] = mapped_column(Text)
     tw_number: Mapped[int | None]
-    counted: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @hybrid_property
-    def terms(self) -> str:
-        """Its languages and exclusions as one word, by which what X counted on them is known."""
+    def rules(self) -> str:
+        """Languages and exclusions as one string, which identifies the counts that X made under the same rules."""
         return f"{self.lang or ''}/{self.exclude or ''}"
 
-    @terms.inplace.expression
+    @rules.inplace.expression
     @classmethod
-    def _terms(cls) -> ColumnElement[str]:
+    def _rules(cls) -> ColumnElement[str]:
         return func.coalesce(cls.lang, "") + "/" + func.coalesce(cls.exclude, "")
+
+
+class HourlyCount(Base):
+    """The number of posts of a tag in a past hour, as X counted them; `start` is the hour's epoch second.
+
+    `rules` is Tag.rules as of the request. Counts made under other rules are not comparable.
+    """
+
+    __tablename__ = "counts"
+
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), primary_key=True)
+    rules: Mapped[str] = mapped_column(Text, primary_key=True)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    counted: Mapped[int] = mapped_column(BigInteger)
+    asked_at: Mapped[datetime] = mapped_column(UTCDateTime)

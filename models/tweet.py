@@ -1,20 +1,20 @@
-"""Tweets, the ids of their edits, and which tag found which tweet."""
+"""Tweets, their versions and payloads, and the tags that found them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, func
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from alchemy import Base, Id, UTCDateTime
 
 
 class Tweet(Base):
-    """A tweet, stored once. `id` is its first version's; `version` is the id of the version whose text is shown.
+    """A tweet, stored once. `id` is the id of its first version, `version` that of the version whose text is shown.
 
-    `followers` repeats its author's.
+    `followers` is a copy of its author's.
     """
 
     __tablename__ = "tweets"
@@ -32,27 +32,27 @@ class Tweet(Base):
     followers: Mapped[int | None] = mapped_column(BigInteger)
 
 
-def _sorted_by(name: str, *columns: Any, **options: Any) -> None:
-    """Let tweets with one value of these columns be read by id, and by when they were created."""
+def _index_sorted(name: str, *columns: Any, **options: Any) -> None:
+    """Declare the indexes that list tweets with one value of these columns by id, and by creation time."""
     Index(f"ix_tweets_{name}_id", *columns, Tweet.id, **options)
     Index(f"ix_tweets_{name}_created", *columns, Tweet.created, Tweet.id, **options)
 
 
-def _given(column: InstrumentedAttribute[Any]) -> dict[str, Any]:
-    """Leave rows without a value out of an index: most tweets have no place."""
+def _not_null(column: InstrumentedAttribute[Any]) -> dict[str, Any]:
+    """Options of an index that leaves out rows without a value: most tweets have no place."""
     return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
 
 
-Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id)  # the authors of a period are read from it alone
+Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id)  # covers the query for a period's authors
 Index("ix_tweets_followers", Tweet.followers, Tweet.id)
-_sorted_by("lang", func.lower(Tweet.lang))
-_sorted_by("author_id", Tweet.author_id)
-_sorted_by("country", Tweet.country, **_given(Tweet.country))
-_sorted_by("country_code", Tweet.country_code, **_given(Tweet.country_code))
+_index_sorted("lang", func.lower(Tweet.lang))
+_index_sorted("author_id", Tweet.author_id)
+_index_sorted("country", Tweet.country, **_not_null(Tweet.country))
+_index_sorted("country_code", Tweet.country_code, **_not_null(Tweet.country_code))
 
 
 class IdRange(Base):
-    """Between which ids the tweets lie that were created in an hour; `start` is its epoch second."""
+    """The lowest and highest id of the tweets that were created in an hour; `start` is the hour's epoch second."""
 
     __tablename__ = "id_ranges"
 
@@ -62,7 +62,7 @@ class IdRange(Base):
 
 
 class Version(Base):
-    """A later version of an edited tweet, so that any version's id finds it."""
+    """A later version of an edited tweet, so that the tweet is found by the id of any version."""
 
     __tablename__ = "versions"
 
@@ -70,8 +70,22 @@ class Version(Base):
     tweet_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tweets.id"), index=True)
 
 
+class Payload(Base):
+    """The object that X sent of a version of a tweet, with its place, so that a new field need not be bought again.
+
+    `id` is the version's. `body` is compressed by collector.payloads.
+    """
+
+    __tablename__ = "payloads"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tweet_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tweets.id"), index=True)
+    retrieved: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class TweetTag(Base):
-    """A tag that found a tweet, and the run in which it first did; `created` repeats the tweet's."""
+    """A tag that found a tweet, and the run in which it first did; `created` is a copy of the tweet's."""
 
     __tablename__ = "tweet_tags"
 

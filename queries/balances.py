@@ -88,13 +88,13 @@ class Told(NamedTuple):
 
 def newest(session: Session) -> Told | None:
     """Return the last balance, or None where X never told one."""
-    row = session.execute(select(Balance.asked, Balance.balance).order_by(Balance.id.desc()).limit(1)).first()
+    row = session.execute(select(Balance.asked_at, Balance.balance).order_by(Balance.id.desc()).limit(1)).first()
     return Told._make(row) if row else None
 
 
 def authors(session: Session) -> Authors | None:
     """Return whether X charges for authors, or None where that is not settled."""
-    columns = [getattr(Balance, name) for name in Reading._fields]
+    columns = (Balance.asked_at, Balance.balance, Balance.floor, Balance.ceiling, Balance.unsettled, Balance.expires)
     rows = session.execute(select(*columns).where(Balance.quiet).order_by(Balance.id.desc()).limit(MOST_READ)).all()
     return settled(falls(Reading._make(row) for row in reversed(rows)))
 

@@ -26,6 +26,6 @@ class UsageComparison(NamedTuple):
 
 def newest(session: Session) -> UsageComparison | None:
     """Return the last comparison, or None."""
-    columns = select(Reconciliation.asked, Reconciliation.x_posts, Reconciliation.our_posts)
+    columns = select(Reconciliation.asked_at, Reconciliation.x_posts, Reconciliation.our_posts)
     row = session.execute(columns.order_by(Reconciliation.day.desc()).limit(1)).first()
     return UsageComparison._make(row) if row else None

@@ -134,4 +134,4 @@ def _hours(session: Session, rows: Select[int, int]) -> dict[int, int]:
     return {hour: posts for hour, posts in session.execute(rows)}  # noqa: C416 (a dict of rows)
 
 
-_BY_CURRENT_RULES = and_(Tag.id == HourlyCount.tag_id, Tag.terms == HourlyCount.terms)
+_BY_CURRENT_RULES = and_(Tag.id == HourlyCount.tag_id, Tag.rules == HourlyCount.rules)

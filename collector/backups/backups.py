@@ -26,7 +26,7 @@ from collector.runs import lease, runs
 from collector.runs.collector import CollectionRunning
 from collector.sources import MARK
 from collector.tweets import derived, erasure, hashtags, words
-from database.migrating import known_revisions
+from database.migrating import CARRY_OVER, NEWER, known_revisions, predates
 from database.statements import upsert
 from models import (
     TWEET_WORDS,
@@ -395,8 +395,10 @@ def _check(source: Path) -> None:
         raise CopyRefused(f"{source.name} is damaged")
     if len(revisions) != 1:
         raise CopyRefused(f"{source.name} is no copy of this program's database")
-    if not known_revisions().issuperset(revisions):
-        raise CopyRefused(f"{source.name} was written by a newer version of this program")
+    if predates(revisions[0]):
+        raise CopyRefused(f"{source.name} has the old schema {revisions[0]}: {CARRY_OVER}")
+    if revisions[0] not in known_revisions():
+        raise CopyRefused(f"{source.name} {NEWER}")
 
 
 def _open(source: Path) -> sqlite.Connection:

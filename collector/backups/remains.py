@@ -128,8 +128,8 @@ def _stand_ins(left: PreservedRows) -> Rows:
 
 def _read_on(session: Session, balances: Rows) -> None:
     """Let the copy's readings of the balance be followed by those that were made since."""
-    known = set(session.scalars(select(Balance.asked)))
-    later = [row | {"id": None} for row in sorted(balances, key=lambda row: row["id"]) if row["asked"] not in known]
+    known = set(session.scalars(select(Balance.asked_at)))
+    later = [row | {"id": None} for row in sorted(balances, key=lambda row: row["id"]) if row["asked_at"] not in known]
     session.add_all(Balance(**row) for row in later)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, text
+from sqlalchemy import Select, Table, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Base
@@ -21,13 +21,16 @@ SELECT setval(own, greatest(:next, nextval(own)), false) FROM pg_get_serial_sequ
 _WRITERS: Any = WriterMark.__table__
 
 
-def copy_rows(source: Session, target: Session) -> None:
-    """Replace all rows of the target by those of the source, in the target's transaction. Both have the newest schema."""
+def copy_rows(source: Session, target: Session, *, query: Callable[[Table], Select[Any]] = select) -> None:
+    """Replace all rows of the target by those of the source, in the target's transaction.
+
+    `query` reads the rows of a table from a source with another schema, under the names of the newest one.
+    """
     for table in reversed(_tables()):
         target.execute(delete(table))
     words.clear(target)
     for table in _tables():
-        rows = _rows(source, table)
+        rows = _rows(source, query(table))
         while batch := list(islice(rows, BATCH)):
             if table.name in partitions.KEYS:
                 partitions.prepare(target, [row[partitions.KEYS[table.name]] for row in batch])
@@ -46,8 +49,8 @@ def _tables() -> Sequence[Table]:
     return [table for table in Base.metadata.sorted_tables if table is not _WRITERS]
 
 
-def _rows(session: Session, table: Table) -> Iterator[dict[str, Any]]:
-    rows = session.execute(select(table).execution_options(yield_per=BATCH)).mappings()
+def _rows(session: Session, query: Select[Any]) -> Iterator[dict[str, Any]]:
+    rows = session.execute(query.execution_options(yield_per=BATCH)).mappings()
     return (dict(row) for row in rows)
 
 

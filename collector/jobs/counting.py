@@ -45,7 +45,7 @@ def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
 
     The hours go from the first that is missing, for a call costs the same however many it tells.
     """
-    waiting = or_(Tag.counted.is_(None), Tag.counted <= now - every, Tag.counted > now + every)
+    waiting = or_(Tag.counted_at.is_(None), Tag.counted_at <= now - every, Tag.counted_at > now + every)
     ids = set(session.scalars(select(Tag.id).where(Tag.tracked, waiting)))
     earliest, end, found = whole_hour(now - REACH) + HOUR, whole_hour(now - SETTLING), list[Due]()
     for order in tags.orders(session, most=0) if ids else ():
@@ -83,7 +83,7 @@ def uncounted_hours(
     hours -= set(range(int(whole_hour(now - SETTLING).timestamp()), max(hours, default=0) + 1, HOUR_S))
     mine = (
         HourlyCount.tag_id == order.tag.id,
-        HourlyCount.terms == _rules_key(order),
+        HourlyCount.rules == _rules_key(order),
         HourlyCount.start >= min(hours, default=0),
     )
     found: list[Due] = []
@@ -97,7 +97,7 @@ def uncounted_hours(
 
 
 def _rules_key(order: TagOrder) -> ScalarSelect[str]:
-    return select(Tag.terms).where(Tag.id == order.tag.id).scalar_subquery()
+    return select(Tag.rules).where(Tag.id == order.tag.id).scalar_subquery()
 
 
 def count_archive(desk: CallBuyer, one: Due) -> None:
@@ -130,12 +130,12 @@ def _buy_count(desk: CallBuyer, one: Due, asked: Counting, micro: int) -> Counte
     def keep(session: Session, counted: CountedPosts) -> None:
         tag = session.scalars(select(Tag).where(Tag.id == one.order.tag.id)).one()
         if not asked.archive:
-            tag.counted = counted.observed
+            tag.counted_at = counted.observed
         if Rules.of_row(tag.lang, tag.exclude, None).query(tag.tag) != asked.query:
-            return  # its terms were changed meanwhile
+            return  # its rules were changed meanwhile
         first, end = int(one.start.timestamp()), int(one.end.timestamp())
         whole = [(int(start.timestamp()), posts) for start, end_, posts in counted.counts if end_ - start == HOUR]
-        row = {"tag_id": tag.id, "terms": tag.terms, "asked": counted.observed}
+        row = {"tag_id": tag.id, "rules": tag.rules, "asked_at": counted.observed}
         hours = [(start, posts) for start, posts in whole if start % HOUR_S == 0 and first <= start < end]
         upsert(session, HourlyCount, [row | {"start": start, "counted": posts} for start, posts in hours])
         figures.bump_sequence(session)

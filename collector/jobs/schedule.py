@@ -20,7 +20,7 @@ from collector import figures
 from collector.runs import runs
 from collector.runs.collector import CollectionRunning, Collector, NotDue, NothingTracked, RunningCollection
 from collector.sources import SourceRefused
-from queries.figures import KEEPERS, SERVICE, current_refusals, keeps
+from queries.figures import KEEPERS, SERVICE, current_refusals, is_schedule_kept
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class CollectionSchedule:
 def forget_schedules(session: Session) -> None:
     """Forget the schedule of an earlier start of the service, which may have been killed, and that of a dead command."""
     for keeper in KEEPERS:
-        if keeper == SERVICE or not keeps(session, keeper):
+        if keeper == SERVICE or not is_schedule_kept(session, keeper):
             figures.note_schedule(session, keeper, every=0, due=0)
 
 

@@ -45,7 +45,8 @@ def read_balance(database: Database, x: AppOnly) -> None:
         now = _ledger_totals(session)
         quiet = now == before and not now.in_flight
         sums = {"floor": now.floor, "ceiling": now.ceiling, "unsettled": now.unsettled}
-        session.execute(insert(Balance).values(**told._asdict(), **sums, quiet=quiet))
+        reading = {"asked_at": told.asked, "balance": told.balance, "expires": told.expires}
+        session.execute(insert(Balance).values(**reading, **sums, quiet=quiet))
         return authors(session)
 
     known = database.write(keep)

@@ -325,7 +325,7 @@ MAY_COUNT = or_(_reservation.in_flight, and_(_reservation.day < _budgets.c.until
 RESERVED = select(func.coalesce(func.sum(_reservation.micro), 0)).where(MAY_COUNT).correlate(_budgets).scalar_subquery()
 _DOUBTFUL = exists().where(Purchase.day == bindparam("today"), Purchase.kind.in_(["post" + IN_DOUBT, "user" + IN_DOUBT]))
 _REMEMBERED = select(select(func.min(Purchase.day)).scalar_subquery(), _DOUBTFUL)
-_CALLS = Reservation.run_id.in_(select(Run.id).where(Run.kind == "chore"))
+_CALLS = Reservation.run_id.in_(select(Run.id).where(Run.kind == "job"))
 _MONTH = select(Budget.month).where(Budget.month == bindparam("key"))
 _INSERT_RESERVATION = insert(_reservations).returning(_reservation.id)
 _DELETE_RESERVATION = delete(_reservations).where(_reservation.id == bindparam("hold")).returning(_reservation.run_id)

@@ -30,8 +30,8 @@ def reconcile(database: Database, x: AppOnly, billing: Billing) -> None:
     def keep(session: Session) -> int:
         lease.refuse_while_restoring(session)
         ours = spend_between(session, start=month.start, end=month.end).posts
-        row = {"day": day.isoformat(), "asked": usage.observed, "x_posts": usage.posts, "our_posts": ours}
-        upsert(session, Reconciliation, [row], update=("asked", "x_posts", "our_posts"))
+        row = {"day": day.isoformat(), "asked_at": usage.observed, "x_posts": usage.posts, "our_posts": ours}
+        upsert(session, Reconciliation, [row], update=("asked_at", "x_posts", "our_posts"))
         return ours
 
     ours = database.write(keep)

@@ -38,7 +38,7 @@ def begin_import(session: Session) -> int:
 def begin_job_run(session: Session) -> int:
     """Record a chore that buys something, and return its run's id."""
     now = datetime.now(UTC)
-    run = Run(kind="chore", state="done", started=now, ended=now)
+    run = Run(kind="job", state="done", started=now, ended=now)
     session.add(run)
     session.flush()
     return run.id

@@ -18,13 +18,13 @@ from models import Author, AuthorTombstone, Tombstone
 
 def lay(session: Session, ids: Iterable[int], *, geo_only: bool = False) -> None:
     """Lay tombstones for versions of tweets, or for their locations only; the smaller never replaces the whole."""
-    rows = [{"id": one, "buried": datetime.now(UTC), "geo_only": geo_only} for one in sorted(ids)]
+    rows = [{"id": one, "deleted_at": datetime.now(UTC), "geo_only": geo_only} for one in sorted(ids)]
     upsert(session, Tombstone, rows, update=() if geo_only else ("geo_only",))
 
 
 def lay_authors(session: Session, ids: Iterable[int]) -> None:
     """Lay tombstones for authors."""
-    upsert(session, AuthorTombstone, [{"author_id": one, "buried": datetime.now(UTC)} for one in sorted(ids)])
+    upsert(session, AuthorTombstone, [{"author_id": one, "deleted_at": datetime.now(UTC)} for one in sorted(ids)])
 
 
 class NotDeleted(NamedTuple):

@@ -20,7 +20,8 @@ def fill(folder: Path, count: int) -> None:
     """Add tweets to a migrated database, far faster than by import."""
     url = databases.url_of(folder)
     for sql in (
-        "INSERT INTO runs (id, kind, state, started, tweets_added, posts, users) VALUES (1, 'import', 'done', '', 0, 0, 0)",
+        "INSERT INTO runs (id, kind, state, started, tweets_added, posts, users, floor, ceiling) "
+        "VALUES (1, 'import', 'done', '', 0, 0, 0, 0, 0)",
         "INSERT INTO tweets (id, version, text, created, run_id)"
         f" WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
         " SELECT i, i, 'invented ' || i || ' ' || hex(zeroblob(100)), '2026-11-17T12:34:56Z', 1 FROM n",

@@ -76,9 +76,12 @@ def test_a_port_in_use_stops_it_with_one_line(tmp_path: Path, emulator: Emulator
     assert port in ended.stderr
 
 
-def test_a_database_of_a_newer_version_is_refused_with_one_line(tmp_path: Path, emulator: Emulator) -> None:
-    databases.asked(databases.url_of(tmp_path), "UPDATE alembic_version SET version_num = '9999'")
+@pytest.mark.parametrize(("revision", "said"), [("9999", "newer version"), ("0011", "database carry-over OLD_URL")])
+def test_a_database_of_another_version_is_refused_with_one_line(
+    tmp_path: Path, emulator: Emulator, revision: str, said: str
+) -> None:
+    databases.asked(databases.url_of(tmp_path), f"UPDATE alembic_version SET version_num = '{revision}'")
     for door in ("app.py", "api.py"):
         ended = run(tmp_path, door, PORT=str(free_port()), **environment(tmp_path, emulator))
         assert ended.returncode in (1, 2)
-        assert ["newer version" in line for line in ended.stderr.splitlines()] == [True]
+        assert [said in line for line in ended.stderr.splitlines()] == [True]

@@ -177,7 +177,7 @@ def test_a_restore_keeps_what_was_read_since(large: Collector, emulator: Emulato
     assert known(large) == found
     a_day(large, emulator)
     assert (later := known(large))
-    assert later.by.since == before[-1].asked
+    assert later.by.since == before[-1].asked_at
 
 
 def test_readings_of_the_future_say_nothing_beside_those_of_now(large: Collector, emulator: Emulator) -> None:

@@ -287,7 +287,7 @@ def test_a_call_around_a_months_end_counts_in_both(books: OpenBooks) -> None:
 def test_what_a_living_process_has_in_flight_is_left_to_it_and_what_a_dead_one_had_is_not(books: OpenBooks) -> None:
     book, in_flight = books(), select(Reservation.in_flight)
     with book.database.writing() as session:
-        session.add(Run(id=2, kind="chore", state="done", started=NOON))
+        session.add(Run(id=2, kind="job", state="done", started=NOON))
         token = lease.take(session, "calls", name=CALLS)
         ledger.reserve_call(session, book.billing, 2, 5_000, days=SURE)
     book.recover()

@@ -119,7 +119,7 @@ def test_a_change_whose_confirmation_was_lost_is_made_once(pair: Pair) -> None:
 
     def add(session: Session) -> str:
         calls.append(1)
-        session.execute(text("UPDATE figures SET value = value + 1 WHERE name = 'counted'"))
+        session.execute(text("UPDATE counters SET value = value + 1 WHERE name = 'counted'"))
         connection: Any = session.connection().connection.driver_connection
         commit = connection.commit
 
@@ -132,7 +132,7 @@ def test_a_change_whose_confirmation_was_lost_is_made_once(pair: Pair) -> None:
         connection.commit = cut if len(calls) == 1 else commit
         return "done"
 
-    pair.database.write(lambda session: session.execute(text("INSERT INTO figures VALUES ('counted', '', 0)")))
+    pair.database.write(lambda session: session.execute(text("INSERT INTO counters VALUES ('counted', '', 0)")))
     assert pair.database.write(add, patience_s=20) == "done"
-    assert pair.database.glance("SELECT value FROM figures WHERE name = 'counted'") == [(1,)]
+    assert pair.database.glance("SELECT value FROM counters WHERE name = 'counted'") == [(1,)]
     assert len(calls) == 1

@@ -35,7 +35,7 @@ def test_a_database_that_is_set_oddly_answers_the_same(url: str) -> None:
         database.write(lambda session: session.add(JobState(name="odd", began=began)))
         with database.reading() as session:
             assert session.scalar(select(JobState.began)) == began
-            assert counts(session)["chores"] == 1
+            assert counts(session)["scheduled_jobs"] == 1
             found = session.scalar(text("SELECT sum(n) FROM (VALUES (9223372036854775807), (9223372036854775807)) AS t (n)"))
             assert (type(found), found) == (int, 2 * 9223372036854775807)
 
@@ -69,9 +69,9 @@ def test_who_writes_or_asks_waits_for_another_only_so_long(url: str) -> None:
             session.add(DatabaseMark(name="first", value=""))
             with pytest.raises(DatabaseUnavailable, match="busy"), other.writing():
                 pass
-            session.execute(text("LOCK TABLE figures IN ACCESS EXCLUSIVE MODE"))
+            session.execute(text("LOCK TABLE counters IN ACCESS EXCLUSIVE MODE"))
             with pytest.raises(DatabaseUnavailable, match="busy"):
-                other.glance("SELECT count(*) FROM figures")
+                other.glance("SELECT count(*) FROM counters")
         other.write(lambda session: session.add(DatabaseMark(name="second", value="")))
         with one.reading() as session:
             assert set(session.scalars(select(DatabaseMark.name))) >= {"first", "second"}
