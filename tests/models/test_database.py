@@ -1,4 +1,4 @@
-"""The database: what SQLite is told, and transactions that see one state."""
+"""The database: how SQLite is configured, and transactions that see one state."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_a_writer_that_must_wait_too_long_says_so(tmp_path: Path, database: Data
             add_tweets(database, 1, 1)
 
 
-def test_writers_of_a_process_have_their_turn_in_the_order_of_asking(database: Database) -> None:
-    """One that writes without a pause keeps nobody waiting."""
+def test_writers_of_a_process_take_turns_in_the_order_of_their_requests(database: Database) -> None:
+    """A thread that writes without a pause does not hold up the others."""
     over = threading.Event()
 
     def write_on() -> None:

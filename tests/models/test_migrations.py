@@ -24,7 +24,7 @@ UPGRADE = "import sys; from alchemy import Database; Database(sys.argv[1]).upgra
 
 
 def described(name: str | None, kind: str, _parents: object) -> bool:
-    """Tell whether something is for Alembic to compare: the index of words is a virtual table, and keeps tables of its own."""
+    """Whether Alembic compares an object: the full-text index is a virtual table with tables of its own."""
     return not (kind == "table" and str(name).startswith("tweet_words"))
 
 
