@@ -19,3 +19,4 @@ class JobState(Base):
     began: Mapped[datetime] = mapped_column(UTCDateTime)
     succeeded: Mapped[datetime | None] = mapped_column(UTCDateTime)
     error: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)

@@ -31,6 +31,7 @@ class Run(Base):
     ceiling: Mapped[int] = mapped_column(BigInteger, default=0)
     milliseconds: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)
     token: Mapped[int | None]
 
     __table_args__ = (
@@ -41,7 +42,7 @@ class Run(Base):
 
 
 class RunTag(Base):
-    """A tag within a collection; `reason` says in words why it failed."""
+    """A tag within a collection; `reason` says in words why it failed, `failure_kind` for code."""
 
     __tablename__ = "run_tags"
 
@@ -50,6 +51,7 @@ class RunTag(Base):
     state: Mapped[str] = mapped_column(Text)
     added: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
