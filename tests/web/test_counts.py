@@ -21,9 +21,9 @@ from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.environment import TAGS
 from tests.fixtures.service import in_process
 from tests.fixtures.views import imported
-from web.asked import ViewQuery, parse_view_query
-from web.figures import counts, tags, volume
-from web.tables import ChartFigure
+from web.charts import ChartFigure
+from web.figures import counts, volume
+from web.view_query import ViewQuery, parse_view_query
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
@@ -68,7 +68,7 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
     assert found.before is None
     assert volume.NO_BEFORE in figure.finding
     [mark] = found.marks
-    assert (mark.what, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
+    assert (mark.label, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
     assert not found.spikes
 
 
@@ -77,7 +77,7 @@ def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(colle
     found, figure, _ = shown(collector, now=NOW + 6 * HOUR)
     assert sum(found.counts) == 17
     assert found.total_before == 18
-    assert [mark.what for mark in found.marks] == ["not collected yet"]
+    assert [mark.label for mark in found.marks] == ["not collected yet"]
     assert figure.table.rows[-1][1:3] == (None, None)
     assert figure.curve
     assert len(figure.table.rows) - 1 in figure.curve.unfinished
@@ -124,6 +124,6 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     found, figure, wanted = shown(collector)
     assert found.young == ("#devops",)
     assert "Not collected in all of the time before: #devops." in figure.finding
-    changes = {row[0].text: row[-2:] for row in tags.by_tag(found, wanted, ALL_TAGS).table.rows}
+    changes = {row[0].text: row[-2:] for row in volume.by_tag(found, wanted, ALL_TAGS).table.rows}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")

@@ -19,9 +19,9 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, total
-from web.parts import Level, Part
-from web.parts import parts as parts_of
-from web.shipping import Shipping, shipping
+from web.status import Level, Part
+from web.views.health import Shipping, shipping
+from web.views.health import parts as parts_of
 
 Make = Callable[..., Collector]
 TOKEN = "write-7c1f0ad24b9e58d3"
@@ -99,7 +99,7 @@ def test_a_new_service_says_that_nothing_has_been_collected_and_then_all_is_well
     collector = make(MONTHLY_BUDGET_USD="1000")
     found = parts(collector)
     assert (found["Collection"].level, found["Budget"].level) == (Level.LOOK, Level.WELL)
-    assert "Nothing has been collected" in found["Collection"].stands
+    assert "Nothing has been collected" in found["Collection"].state
     collect(collector)
     assert {part.level for part in parts(collector).values()} == {Level.WELL}
 
@@ -109,7 +109,7 @@ def test_an_x_that_holds_things_up_wants_a_look_until_it_answers_again(make: Mak
     emulator.plan("rate_limit", times=None)
     collect(collector)
     found = parts(collector)["X"]
-    assert (found.level, "rate limit" in found.stands, bool(found.advice)) == (Level.LOOK, True, True)
+    assert (found.level, "rate limit" in found.state, bool(found.advice)) == (Level.LOOK, True, True)
     emulator.clear_faults()
     collect(collector)
     assert parts(collector)["X"].level is Level.WELL
@@ -118,7 +118,7 @@ def test_an_x_that_holds_things_up_wants_a_look_until_it_answers_again(make: Mak
 def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make) -> None:
     found = parts(make(MONTHLY_BUDGET_USD="0.01"))["Budget"]
     assert found.level is Level.BROKEN
-    assert "does not pay for the smallest request" in found.stands
+    assert "does not pay for the smallest request" in found.state
 
 
 def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_says_so(make: Make, emulator: Emulator) -> None:
@@ -127,8 +127,8 @@ def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_s
         emulator.plan(fault, times=1)
         collect(collector)
         found = parts(collector)["X"]
-        assert (found.level, said in found.stands, bool(found.advice)) == (Level.BROKEN, True, True)
-    assert "without a budget" in parts(collector)["Budget"].stands
+        assert (found.level, said in found.state, bool(found.advice)) == (Level.BROKEN, True, True)
+    assert "without a budget" in parts(collector)["Budget"].state
 
 
 def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
@@ -139,5 +139,5 @@ def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
         (5, 2, 0, Level.LOOK, "2 records dropped"),
     ):
         found = parts(collector, Shipping(enabled=True, sent=sent, dropped=dropped, queued=queued))["Logs"]
-        assert (found.level, said in found.stands) == (level, True)
+        assert (found.level, said in found.state) == (level, True)
     assert parts(collector)["Logs"].level is Level.WELL
