@@ -1,4 +1,4 @@
-"""Collecting by the page: the price first, a bar that moves, and what to do where it fails."""
+"""Collecting from a page: the price first, then progress, and advice after a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def service(serve: Serve) -> Service:
 
 @pytest.fixture
 def gate(pretend_x: Emulator, monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Semaphore]:
-    """X answers as often as this is released, until the test ends; then the collection goes on to its end."""
+    """X answers once for each release; when the test ends, the collection runs to its end."""
     passing, answer = Semaphore(0), pretend_x._answer
 
     def held(*call: Any) -> Any:
@@ -51,7 +51,7 @@ def latest(service: Service) -> Json:
 
 
 def ended(service: Service) -> Json:
-    """Return the newest collection once it is over."""
+    """Wait for the newest collection to end, and return it."""
     wait_until(lambda: latest(service)["state"] != "running")
     return latest(service)
 
@@ -61,7 +61,7 @@ def count(service: Service) -> int:
 
 
 def collected(service: Service) -> str:
-    """Press the button beside the price, and return where that leads."""
+    """Press the button beside the price, and return the page that it leads to."""
     answer = sent(service, opened(service, f"{PATH}/new").one("form", action=PATH))
     assert answer.status_code == 303
     return answer.headers["Location"]

@@ -1,4 +1,4 @@
-"""What is compared with what: only time that was collected, and as far as it was."""
+"""Comparisons with the time before use only time that was collected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALL_TAGS = 12
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Collector]:
-    """A collector with a tweet of #sre an hour, of 47 hours up to an hour before now; X is never asked."""
+    """A collector with one #sre tweet per hour for 47 hours until an hour before now; it never requests anything from X."""
     settings = {"TWITTER_API_URL": "http://127.0.0.1:9", "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
     with in_process(tmp_path, DATABASE_URL=databases.url_of(tmp_path), **settings) as running:
         imported(running, *(own_row(60 * hour) for hour in range(47)))
@@ -40,7 +40,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
 
 
 def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
-    """Note that a tag was collected between these times."""
+    """Record that a tag was collected between these times."""
     ids = {"from_id": tweet_id(begin), "since_id": tweet_id(end)}
     collector.database.write(lambda session: session.execute(update(Tag).where(Tag.key == key).values(**ids)))
 

@@ -1,4 +1,4 @@
-"""Health at a glance, part by part, and what every page says of where its tweets come from."""
+"""The page Health part by part, and the banner about invented tweets on every page."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_parts_the_state_of_the_database_and_the_version_are_said(filled: Se
 
 @pytest.fixture
 def make(make_settings: MakeSettings) -> Iterator[Make]:
-    """Make a collector with these settings, its database migrated."""
+    """Make collectors with migrated databases."""
     with ExitStack() as made:
 
         def one(**settings: str) -> Collector:

@@ -1,4 +1,4 @@
-"""Numbers, shares, changes and times in words."""
+"""Numbers, shares, changes and times as pages write them."""
 
 from __future__ import annotations
 
