@@ -39,9 +39,9 @@ X_TROUBLE = {"rate-limit": "X's rate limit was reached", "unwell": "X did not an
 class Level(IntEnum):
     """How well a part is. Its word is shown beside every sign and colour."""
 
-    WELL = 0
-    BUSY = 1
-    LOOK = 2
+    OK = 0
+    RUNNING = 1
+    ATTENTION = 2
     BROKEN = 3
 
     @property
@@ -72,20 +72,22 @@ def collection_status(session: Session, zone: ZoneInfo) -> Part:
     """Return the status of the newest collection, which every page shows."""
     view = latest(session)
     if view is None:
-        return Part("Collection", Level.LOOK, "Nothing has been collected yet.", "Start a collection on the page Collections.")
+        return Part(
+            "Collection", Level.ATTENTION, "Nothing has been collected yet.", "Start a collection on the page Collections."
+        )
     done = f"{sum(tag.state == 'done' for tag in view.tags)} of {plural(len(view.tags), 'tag')}"
     if view.state == "running":
-        return Part("Collection", Level.BUSY, f"Collecting: {done} done, {plural(view.tweets_added, 'new tweet')}.")
+        return Part("Collection", Level.RUNNING, f"Collecting: {done} done, {plural(view.tweets_added, 'new tweet')}.")
     ended = moment(view.ended or view.started, zone)
     if view.state == "done":
-        return Part("Collection", Level.WELL, f"Last collected {ended}: {plural(view.tweets_added, 'new tweet')}.")
+        return Part("Collection", Level.OK, f"Last collected {ended}: {plural(view.tweets_added, 'new tweet')}.")
     return _failed_collection(view, done, ended)
 
 
 def _failed_collection(view: CollectionView, done: str, ended: str) -> Part:
     is_partial = view.state == "partial"
     what = f"The last collection finished {done}" if is_partial else "The last collection failed"
-    level = Level.LOOK if is_partial else Level.BROKEN
+    level = Level.ATTENTION if is_partial else Level.BROKEN
     reason, kind = view.problem or (None, None)
     return Part("Collection", level, f"{what}, {ended}: {reason}.", advice(kind), brief=f"{what}, {ended}.")
 
@@ -96,4 +98,4 @@ def x_trouble(session: Session, zone: ZoneInfo) -> Part | None:
     if last is None or last[0] not in X_TROUBLE:
         return None
     kind, when = last
-    return Part("X", Level.LOOK, f"{X_TROUBLE[kind]} at the last request, {moment(when, zone)}.", advice(kind))
+    return Part("X", Level.ATTENTION, f"{X_TROUBLE[kind]} at the last request, {moment(when, zone)}.", advice(kind))

@@ -122,7 +122,7 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     collected(collector, MORNING - HOUR, NOW)
     collected(collector, NOW - HOUR, NOW, key="#devops")
     found, figure, wanted = shown(collector)
-    assert found.young == ("#devops",)
+    assert found.new_tags == ("#devops",)
     assert "Not collected in all of the time before: #devops." in figure.finding
     changes = {row[0].text: row[-2:] for row in volume.by_tag(found, wanted, ALL_TAGS).table.rows}
     assert changes["#devops"] == (None, "–")

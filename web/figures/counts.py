@@ -27,21 +27,21 @@ SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't
 
 
 class CollectedTime(NamedTuple):
-    """The collected time in epoch seconds: since when some tag was collected, since when all were, and until when.
+    """The collected time in epoch seconds: the first second of any tag, the first of all tags (`complete`), and the end.
 
     `late` are the histories that begin after the first.
     """
 
-    some: int
-    whole: int
-    reached: int
+    first: int
+    complete: int
+    end: int
     late: tuple[History, ...] = ()
 
 
 class Volume(NamedTuple):
     """Counts by bucket in total and by tag, and those of the equally long time before (`before`, None if not collected).
 
-    Single values of `before` are None where nothing was collected. `young` are tags that were not collected in all of the
+    Single values of `before` are None where nothing was collected. `new_tags` are tags that were not collected in all of the
     time before. `spikes` are numbers of buckets; `reached` (epoch seconds) is the end of the collected time.
     """
 
@@ -52,7 +52,7 @@ class Volume(NamedTuple):
     tags_before: Mapping[str, Sequence[int | None]]
     spikes: tuple[int, ...]
     marks: tuple[TableMark, ...]
-    young: tuple[str, ...]
+    new_tags: tuple[str, ...]
     reached: int
 
     @property
@@ -71,15 +71,15 @@ def visible_time(session: Session, query: ViewQuery) -> Period:
 
 def volume(session: Session, query: ViewQuery) -> Volume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    cut, known = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
+    cut, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
     counts = totals(session, cut.periods, query.filters)
     tags = _per_tag(session, cut.periods, query.filters, counts)
-    before, tags_before = _before(session, query, cut.periods, known)
+    before, tags_before = _earlier_counts(session, query, cut.periods, collected)
     since = query.before.since if query.before else None
-    young = tuple(one.tag for one in known.late if since and one.tracked and one.begin > since)
-    found = _spikes(cut, query, counts, before, known)
-    marks = (*_unknown(known, query, cut.periods), *_gaps(session, query, cut.periods))
-    return Volume(cut, counts, before, tags, tags_before, found, marks, young, known.reached)
+    new_tags = tuple(one.tag for one in collected.late if since and one.tracked and one.begin > since)
+    found = _spikes(cut, query, counts, before, collected)
+    marks = (*_unknown(collected, query, cut.periods), *_gaps(session, query, cut.periods))
+    return Volume(cut, counts, before, tags, tags_before, found, marks, new_tags, collected.end)
 
 
 def _collected_time(session: Session, query: ViewQuery) -> CollectedTime:
@@ -89,20 +89,20 @@ def _collected_time(session: Session, query: ViewQuery) -> CollectedTime:
         first, end = time_with_tweets(session)
         return CollectedTime(first, first, now) if end else CollectedTime(now, now, now)
     kept = [one for one in found if one.tracked] or found
-    some = min(int(one.begin.timestamp()) for one in found)
-    whole, reached = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
-    return CollectedTime(some, whole, min(reached + 1, now), tuple(one for one in kept if one.begin.timestamp() > some + 1))
+    first = min(int(one.begin.timestamp()) for one in found)
+    complete, end = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
+    return CollectedTime(first, complete, min(end + 1, now), tuple(one for one in kept if one.begin.timestamp() > first + 1))
 
 
-Before = tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]
+EarlierCounts = tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]
 
 
-def _before(session: Session, query: ViewQuery, periods: Sequence[Period], known: CollectedTime) -> Before:
+def _earlier_counts(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> EarlierCounts:
     """Return the counts of the time before, up to where this time is collected; None if that time was not collected."""
     filters, by = query.before, int(query.shift.total_seconds())
-    if filters is None or filters.since is None or not periods or filters.since.timestamp() < known.some:
+    if filters is None or filters.since is None or not periods or filters.since.timestamp() < collected.first:
         return None, {}
-    end = known.reached - by
+    end = collected.end - by
     until = min(filters.until or query.now, datetime.fromtimestamp(end, UTC))
     filters = filters._replace(until=max(until, filters.since))
     shifted = [(first - by, last - by) for first, last in periods]
@@ -128,30 +128,30 @@ def _recurring_labels(cut: Axis, zone: ZoneInfo) -> list[int]:
 
 
 def _spikes(
-    cut: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, known: CollectedTime
+    cut: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, collected: CollectedTime
 ) -> tuple[int, ...]:
     """Return the numbers of the fully collected buckets that are spikes."""
     if cut.days > 1:
         return ()
     labels, by = _recurring_labels(cut, query.zone), int(query.shift.total_seconds())
-    over = [at for at, (first, end) in enumerate(cut.periods) if first >= known.whole and end <= known.reached]
+    over = [at for at, (first, end) in enumerate(cut.periods) if first >= collected.complete and end <= collected.end]
     earlier = [(at, count) for at, count in enumerate(before or ()) if count is not None]
-    usual = [(labels[at], count) for at, count in earlier if cut.periods[at][0] - by >= known.whole]
+    usual = [(labels[at], count) for at, count in earlier if cut.periods[at][0] - by >= collected.complete]
     found = spikes([counts[at] for at in over], [labels[at] for at in over], usual=usual)
     return tuple(over[at] for at in found)
 
 
-def _unknown(known: CollectedTime, query: ViewQuery, periods: Sequence[Period]) -> Iterator[TableMark]:
+def _unknown(collected: CollectedTime, query: ViewQuery, periods: Sequence[Period]) -> Iterator[TableMark]:
     """Yield the time before the tags' histories begin, and the time that no collection has reached yet."""
     if not periods:
         return
     first, end = periods[0][0], min(periods[-1][1], int(query.now.timestamp()))
-    late = [one for one in known.late if one.begin.timestamp() > first]
-    if known.some > first or late:
-        whose = late[0].tag if len(late) == 1 and known.some <= first else "tags"
-        yield TableMark(first, min(max(known.some, known.whole), periods[-1][1]), f"before the history of {whose}")
-    if first <= known.reached < end - (periods[-1][1] - periods[-1][0]):
-        yield TableMark(known.reached, end, "not collected yet")
+    late = [one for one in collected.late if one.begin.timestamp() > first]
+    if collected.first > first or late:
+        whose = late[0].tag if len(late) == 1 and collected.first <= first else "tags"
+        yield TableMark(first, min(max(collected.first, collected.complete), periods[-1][1]), f"before the history of {whose}")
+    if first <= collected.end < end - (periods[-1][1] - periods[-1][0]):
+        yield TableMark(collected.end, end, "not collected yet")
 
 
 def _gaps(session: Session, query: ViewQuery, periods: Sequence[Period]) -> list[TableMark]:

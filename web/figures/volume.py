@@ -104,8 +104,8 @@ def _volume_finding(found: Volume, query: ViewQuery) -> str:
         parts.append(f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}.")
     if found.marks:
         parts.append("The shaded time was not fully collected.")
-    if found.young and found.before is not None:
-        parts.append(f"Not collected in all of the time before: {tag_names(found.young)}.")
+    if found.new_tags and found.before is not None:
+        parts.append(f"Not collected in all of the time before: {tag_names(found.new_tags)}.")
     if found.before is None and query.before:
         parts.append(NO_BEFORE)
     return " ".join(parts)
@@ -118,7 +118,7 @@ def _bucket(cut: Axis) -> str:
 
 
 def _tag_row(series: TagSeries, total: int, found: Volume, query: ViewQuery) -> tuple[object, ...]:
-    tweets, before = sum(series.counts), None if series.tag in found.young else found.tags_before.get(series.tag)
+    tweets, before = sum(series.counts), None if series.tag in found.new_tags else found.tags_before.get(series.tag)
     row = (
         Link(series.tag, query.tag_url(series.tag)),
         (series.counts, before or ()),
@@ -127,7 +127,7 @@ def _tag_row(series: TagSeries, total: int, found: Volume, query: ViewQuery) -> 
     )
     if found.before is None:
         return row
-    earlier = None if series.tag in found.young else sum(count or 0 for count in before or ())
+    earlier = None if series.tag in found.new_tags else sum(count or 0 for count in before or ())
     return (*row, earlier, change(tweets, earlier))
 
 

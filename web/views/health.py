@@ -98,11 +98,11 @@ def _schedule(metrics: ServiceMetrics, zone: ZoneInfo) -> Part:
     schedule, ended = metrics.schedule, metrics.last_success
     last = f"The last successful collection ended {moment(ended, zone)}." if ended else "No collection has succeeded yet."
     if schedule is None:
-        return Part("Schedule", Level.WELL, f"Collections are not scheduled. {last}", "Set COLLECT_EVERY to schedule them.")
+        return Part("Schedule", Level.OK, f"Collections are not scheduled. {last}", "Set COLLECT_EVERY to schedule them.")
     if not schedule.kept:
         state = f"The process that ran the schedule has gone. {last}"
         return Part("Schedule", Level.BROKEN, state, "Start it again: the service, or `python api.py --every`.")
-    return Part("Schedule", Level.WELL, f"The next collection starts {moment(schedule.due, zone)}. {last}")
+    return Part("Schedule", Level.OK, f"The next collection starts {moment(schedule.due, zone)}. {last}")
 
 
 def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: ZoneInfo) -> Part:
@@ -112,30 +112,30 @@ def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: Zo
         ends = f", until {moment(until, zone)}" if until else ""
         return Part("X", Level.BROKEN, f"{blocks} ({kind}){ends}.", advice(kind))
     if collector.source.name == EMULATOR:
-        return Part("X", Level.WELL, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
+        return Part("X", Level.OK, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
     if trouble := x_trouble(session, zone):
         return trouble
     requests, succeeded = sum(metrics.x_requests.values()), metrics.x_requests.get("ok", 0)
     left = metrics.rate_limit_remaining
     window = f" The rate limit allows {plural(left, 'more request')} now." if left is not None else ""
     state = f"X answered {number(succeeded)} of {plural(requests, 'request')}." if requests else "No request to X yet."
-    return Part("X", Level.WELL, state + window)
+    return Part("X", Level.OK, state + window)
 
 
 def _budget(session: Session, collector: Collector) -> Part:
     view, billing = collector.outlook(session), collector.order.billing
     used, budget = view.used, billing.budget
     if budget is None:
-        return Part("Budget", Level.WELL, f"At most {dollars(used)} spent this billing month, without a budget.")
+        return Part("Budget", Level.OK, f"At most {dollars(used)} spent this billing month, without a budget.")
     spent = f"At most {dollars(used)} of {dollars(budget)} spent in the billing month that ends {day(view.end)}."
     state = f"{spent} Forecast: {dollars(view.forecast)}."
     if budget - used < billing.prices.most(SMALLEST_PAGE):
         return Part("Budget", Level.BROKEN, f"{state} The rest does not pay for the smallest request.", advice("budget"))
     if view.forecast > budget:
         return Part(
-            "Budget", Level.LOOK, state, "At this rate the budget runs out before the month ends. It is never exceeded."
+            "Budget", Level.ATTENTION, state, "At this rate the budget runs out before the month ends. It is never exceeded."
         )
-    return Part("Budget", Level.WELL, state)
+    return Part("Budget", Level.OK, state)
 
 
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
@@ -144,20 +144,20 @@ def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
     for job in jobs:
         if job.has_failed:
             state = f"{job.error}. Last done: {moment(job.succeeded, zone)}."
-            yield Part(f"Background job “{job.name}”", Level.LOOK, state[:1].upper() + state[1:], advice(job.failure_kind))
+            yield Part(f"Background job “{job.name}”", Level.ATTENTION, state[:1].upper() + state[1:], advice(job.failure_kind))
     if jobs and not any(job.has_failed for job in jobs):
         done = ", ".join(f"{job.name} {moment(job.succeeded, zone)}" for job in jobs if job.succeeded)
-        yield Part("Background jobs", Level.WELL, f"Last done: {done}." if done else "The first ones are running.")
+        yield Part("Background jobs", Level.OK, f"Last done: {done}." if done else "The first ones are running.")
 
 
 def _logs(shipped: Shipping) -> Part:
     if not shipped.enabled:
-        return Part(
-            "Logs", Level.WELL, "Records go to the standard output only.", "Set LOGSTASH_HOST to ship them to Logstash."
-        )
+        return Part("Logs", Level.OK, "Records go to the standard output only.", "Set LOGSTASH_HOST to ship them to Logstash.")
     state = f"{plural(shipped.sent, 'record')} shipped since the start, {number(shipped.queued)} waiting."
     if shipped.queued and not shipped.sent:
-        return Part("Logs", Level.LOOK, f"Logstash has accepted no record yet; {number(shipped.queued)} wait.", CHECK_LOGSTASH)
+        return Part(
+            "Logs", Level.ATTENTION, f"Logstash has accepted no record yet; {number(shipped.queued)} wait.", CHECK_LOGSTASH
+        )
     if shipped.dropped:
-        return Part("Logs", Level.LOOK, f"{state} {plural(shipped.dropped, 'record')} dropped.", CHECK_LOGSTASH)
-    return Part("Logs", Level.WELL, state)
+        return Part("Logs", Level.ATTENTION, f"{state} {plural(shipped.dropped, 'record')} dropped.", CHECK_LOGSTASH)
+    return Part("Logs", Level.OK, state)
