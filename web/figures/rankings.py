@@ -18,7 +18,7 @@ from web.languages import NAMES, NO_LANGUAGE
 from web.view_query import ViewQuery
 from web.words import number, plural, share, times
 
-FOLLOWERS_NOTE = "Follower counts are from X's latest answer about each author."
+FOLLOWERS_NOTE = "Follower counts are as last reported by X."
 UNNAMED = "not named by X"
 COUNTRY_NOTE = "Only tweets to which their authors added a place have a country."
 LIFT_NOTE = "Lift: how many times as often the hashtag occurs with the tag as in all tweets. 1 × is chance."
