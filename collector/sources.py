@@ -22,6 +22,20 @@ MARK = "source"
 class SourceRefused(Exception):
     """Nothing may be collected or imported into this database; the text says what to set."""
 
+    kind = "source"
+
+
+class RealTweetsStored(SourceRefused):
+    """The emulator may not add tweets: those that are stored are real."""
+
+    kind = "real-tweets"
+
+
+class InventedTweetsStored(SourceRefused):
+    """X may not add tweets: those that are stored are invented."""
+
+    kind = "invented-tweets"
+
 
 class Choice(NamedTuple):
     """The database of this start, and how to reach X; no access means that the emulator stands in."""
@@ -56,8 +70,8 @@ def require(session: Session, source: str) -> None:
     if stored in (None, source):
         return
     if source == EMULATOR:
-        raise SourceRefused(f"the stored tweets are real and no credentials are set: set {CREDENTIALS}")
-    raise SourceRefused("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
+        raise RealTweetsStored(f"the stored tweets are real and no credentials are set: set {CREDENTIALS}")
+    raise InventedTweetsStored("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
 
 
 def visible_source(session: Session, source: str) -> str:

@@ -84,3 +84,10 @@ class TaggedTweet(NamedTuple):
 def stand_in_id(username: str) -> int:
     """Return a negative stand-in for the id of an author of whom only the username is known; X's ids are positive."""
     return -(int.from_bytes(blake2b(username.casefold().encode(), digest_size=8).digest(), "big") >> 1) - 1
+
+
+class Failure(NamedTuple):
+    """Why a collection, a tag or a scheduled job failed: a kind for code, and a sentence without its full stop for people."""
+
+    kind: str
+    reason: str

@@ -9,6 +9,7 @@ class DatabaseUnavailable(Exception):
     `why` is what the server or the driver said, or which file it is, for the operator only: it may name hosts, users and paths.
     """
 
+    kind = "database"
     why: str = ""
 
     @property

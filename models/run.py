@@ -31,6 +31,7 @@ class Run(Base):
     ceiling: Mapped[int] = mapped_column(BigInteger, default=0)
     milliseconds: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)
     token: Mapped[int | None]
 
     __table_args__ = (
@@ -41,7 +42,7 @@ class Run(Base):
 
 
 class RunTag(Base):
-    """The state of a tag in a collection. `reason` is the reason for a failure, in words."""
+    """The state of a tag in a collection. `reason` says why it failed, in words; `failure_kind` for code."""
 
     __tablename__ = "run_tags"
 
@@ -50,6 +51,7 @@ class RunTag(Base):
     state: Mapped[str] = mapped_column(Text)
     added: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
@@ -58,7 +60,7 @@ class RunTag(Base):
 
 
 class JobState(Base):
-    """When a scheduled job last began and last succeeded. `error` is the reason if the last attempt failed."""
+    """When a scheduled job last began and last succeeded. If the last attempt failed, `error` says why."""
 
     __tablename__ = "scheduled_jobs"
 
@@ -66,3 +68,4 @@ class JobState(Base):
     began: Mapped[datetime] = mapped_column(UTCDateTime)
     succeeded: Mapped[datetime | None] = mapped_column(UTCDateTime)
     error: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models import JobState
 
+INTERRUPTED_KIND = "interrupted"
 BROKEN_OFF = "it was broken off"
 
 
@@ -23,14 +24,15 @@ class JobView(NamedTuple):
     began: datetime
     succeeded: datetime | None
     error: str | None
+    failure_kind: str | None
 
     @property
     def has_failed(self) -> bool:
         """Whether it could not be done the last time."""
-        return self.error not in (None, BROKEN_OFF)
+        return self.error is not None and self.failure_kind != INTERRUPTED_KIND
 
 
 def job_states(session: Session) -> list[JobView]:
     """Return what was done at least once, by name."""
-    columns = select(JobState.name, JobState.began, JobState.succeeded, JobState.error).order_by(JobState.name)
-    return [JobView._make(row) for row in session.execute(columns)]
+    columns = select(JobState.name, JobState.began, JobState.succeeded, JobState.error, JobState.failure_kind)
+    return [JobView._make(row) for row in session.execute(columns.order_by(JobState.name))]

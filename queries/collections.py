@@ -13,6 +13,7 @@ from models import Run, RunTag, Tag
 from queries.gaps import Gap, gaps
 from queries.leases import live_token
 
+INTERRUPTED_KIND = "interrupted"
 INTERRUPTED = "interrupted: the collector stopped before the end"
 
 
@@ -23,6 +24,7 @@ class TagOutcome(NamedTuple):
     state: str
     added: int
     reason: str | None
+    failure_kind: str | None = None
 
 
 class CollectionView(NamedTuple):
@@ -40,6 +42,13 @@ class CollectionView(NamedTuple):
     error: str | None
     tags: tuple[TagOutcome, ...]
     gaps: tuple[Gap, ...]
+    failure_kind: str | None = None
+
+    @property
+    def problem(self) -> tuple[str, str | None] | None:
+        """The reason and the kind of its failure, or else of the first tag that failed; None if nothing failed."""
+        failures = [(self.error, self.failure_kind), *((tag.reason, tag.failure_kind) for tag in self.tags)]
+        return next(((reason, kind) for reason, kind in failures if reason), None)
 
 
 def collection(session: Session, collection_id: int) -> CollectionView | None:
@@ -72,8 +81,9 @@ def _views(session: Session, query: Select[Run]) -> list[CollectionView]:
     runs, token = session.scalars(query).all(), live_token(session)
     ids = [run.id for run in runs]
     outcomes: dict[int, list[TagOutcome]] = {run_id: [] for run_id in ids}
-    columns = select(RunTag.run_id, Tag.tag, RunTag.state, RunTag.added, RunTag.reason).join(Tag, Tag.id == RunTag.tag_id)
-    for run_id, *outcome in session.execute(columns.where(RunTag.run_id.in_(ids)).order_by(Tag.key)):
+    columns = select(RunTag.run_id, Tag.tag, RunTag.state, RunTag.added, RunTag.reason, RunTag.failure_kind)
+    joined = columns.join(Tag, Tag.id == RunTag.tag_id)
+    for run_id, *outcome in session.execute(joined.where(RunTag.run_id.in_(ids)).order_by(Tag.key)):
         outcomes[run_id].append(TagOutcome._make(outcome))
     left = gaps(session, run_ids=ids)
     return [_view(run, token, outcomes[run.id], [gap for gap in left if gap.run_id == run.id]) for run in runs]
@@ -81,11 +91,13 @@ def _views(session: Session, query: Select[Run]) -> list[CollectionView]:
 
 def _view(run: Run, token: int | None, tags: Sequence[TagOutcome], left: Sequence[Gap]) -> CollectionView:
     died = run.state == "running" and run.token != token
-    state, error = ("failed", INTERRUPTED) if died else (run.state, run.error)
+    state, error, kind = ("failed", INTERRUPTED, INTERRUPTED_KIND) if died else (run.state, run.error, run.failure_kind)
     money = (run.posts, run.users, run.floor, run.ceiling)
     shown = tuple(_outcome(tag, died=died) for tag in tags)
-    return CollectionView(run.id, state, run.started, run.ended, run.tweets_added, *money, error, shown, tuple(left))
+    return CollectionView(run.id, state, run.started, run.ended, run.tweets_added, *money, error, shown, tuple(left), kind)
 
 
 def _outcome(tag: TagOutcome, *, died: bool) -> TagOutcome:
-    return tag._replace(state="failed", reason=INTERRUPTED) if died and tag.state != "done" else tag
+    if died and tag.state != "done":
+        return tag._replace(state="failed", reason=INTERRUPTED, failure_kind=INTERRUPTED_KIND)
+    return tag

@@ -111,7 +111,7 @@ def collection(view: CollectionView) -> Json:
         "started": rfc3339(view.started),
         "ended": rfc3339(view.ended),
         "tweets_added": view.tweets_added,
-        "tags": [outcome._asdict() for outcome in view.tags],
+        "tags": [{name: getattr(tag, name) for name in ("tag", "state", "added", "reason")} for tag in view.tags],
         "spend": {
             "posts": view.posts,
             "users": view.users,

@@ -1,19 +1,19 @@
-"""/docs: the API's document as a page on which it can be tried out. It loads vendored files and asks nobody else."""
+"""/docs: interactive documentation of the API (Swagger UI, vendored)."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, make_response, render_template
 
 from security.pages import page
-from web.policy import PAGE
+from web.responses import HEADERS
 from web.site import Site
 from web.static_files import SWAGGER_UI
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the page."""
+    """Add the page."""
 
     def docs() -> Response:
-        return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}", invented=site.is_invented()), PAGE)
+        return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}", invented=site.is_invented()), HEADERS)
 
     page(app, "/docs", docs)

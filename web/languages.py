@@ -1,11 +1,11 @@
-"""Languages by the codes that X gives tweets: ISO 639-1, some old ones, and X's own for texts that are in none."""
+"""Names of languages by X's codes: ISO 639-1, some withdrawn codes, and X's own for texts without a language."""
 
 from __future__ import annotations
 
 NAMES = {
     "am": "Amharic",
     "ar": "Arabic",
-    "art": "emoji or signs alone",
+    "art": "emoji or symbols only",
     "bg": "Bulgarian",
     "bn": "Bengali",
     "bo": "Tibetan",
@@ -58,10 +58,10 @@ NAMES = {
     "pl": "Polish",
     "ps": "Pashto",
     "pt": "Portuguese",
-    "qam": "mentions alone",
-    "qct": "cashtags alone",
-    "qht": "hashtags alone",
-    "qme": "media alone",
+    "qam": "mentions only",
+    "qct": "cashtags only",
+    "qht": "hashtags only",
+    "qme": "media only",
     "qst": "very short texts",
     "ro": "Romanian",
     "ru": "Russian",
@@ -78,15 +78,13 @@ NAMES = {
     "tr": "Turkish",
     "ug": "Uyghur",
     "uk": "Ukrainian",
-    "und": "not recognised",
+    "und": "not recognized",
     "ur": "Urdu",
     "vi": "Vietnamese",
     "zh": "Chinese",
     "zxx": "no words",
 }
-"""What a code means, in words that stand behind `in` or alone; codes with a region or a script are looked up without it."""
+"""Codes with a region or a script are looked up without it."""
 
-
-def language(code: str) -> str:
-    """Return what a code means, or nothing where it isn't known."""
-    return NAMES.get(code) or NAMES.get(code.partition("-")[0], "")
+NO_LANGUAGE = frozenset({"art", "qam", "qct", "qht", "qme", "qst", "und", "zxx"})
+"""Codes of texts without a language."""

@@ -1,4 +1,4 @@
-"""/sign-in: a token for a session, so that people can open the pages. /sign-out ends it in this browser."""
+"""/sign-in starts a session for a token, so that people can open the pages. /sign-out ends it in this browser."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from security.guard import BEARER_CHALLENGE
 from security.pages import is_page_at
 from security.scopes import SIGN_IN, SIGN_OUT, Scope
 from security.sessions import COOKIE, LONGEST_S
-from web.policy import PAGE
-from web.site import Site, redirect_to_page
+from web.responses import HEADERS, redirect_to_page
+from web.site import Site
 
 HOME = "/"
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
-WRONG = "This token is wrong. Take one that API_TOKEN or API_READ_TOKEN holds."
+WRONG = "This token is wrong. Use the token in API_TOKEN or API_READ_TOKEN."
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the sign-in and the sign-out."""
+    """Add both."""
     guard = site.guard
 
     def sign_in() -> Response:
@@ -32,7 +32,7 @@ def register(app: Flask, site: Site) -> None:
             return redirect_to_page(wanted)
         if guard.tokens.scope_of(token) < Scope.READ:
             guard.failures.slow_down(request.environ)
-            return _sign_in_page(site, wanted, fault=WRONG)
+            return _sign_in_page(site, wanted, error=WRONG)
         response = redirect_to_page(wanted)
         response.set_cookie(
             COOKIE, guard.sessions.start(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
@@ -49,15 +49,15 @@ def register(app: Flask, site: Site) -> None:
     app.add_url_rule(SIGN_OUT, "sign_out", sign_out, methods=["POST"])
 
 
-def _sign_in_page(site: Site, wanted: str, *, fault: str | None = None) -> Response:
-    values = {"wanted": wanted, "fault": fault, "hours": LONGEST_S // 3600, "invented": site.is_invented()}
+def _sign_in_page(site: Site, wanted: str, *, error: str | None = None) -> Response:
+    values = {"wanted": wanted, "error": error, "hours": LONGEST_S // 3600, "invented": site.is_invented()}
     body = render_template("sign-in.html", **values)
-    response = make_response(body, 401 if fault else 200, PAGE | {"Cache-Control": "no-store"})
-    if fault:
+    response = make_response(body, 401 if error else 200, HEADERS | {"Cache-Control": "no-store"})
+    if error:
         response.headers["WWW-Authenticate"] = BEARER_CHALLENGE
     return response
 
 
 def _next_page(app: Flask, path: str) -> str:
-    """Return where to go on: a page of this service, and nothing else, for what is opened then can cost money."""
+    """Return the page to open next: one of this service, or the overview. Other URLs could cost money when opened."""
     return path if OWN_PATH.fullmatch(path) and is_page_at(app, path) else HOME

@@ -1,4 +1,4 @@
-"""Files that pages load: our own, and vendored ones, whose paths carry their version and which never change."""
+"""Files that pages load: the project's own, and vendored ones, whose paths contain their version and never change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECKED = "public, no-cache"
 
 
 def register(app: Flask) -> None:
-    """Serve the files under /static/, each read once by a process."""
+    """Serve the files below /static/; each process reads a file once."""
 
     def static(filename: str) -> Response:
         body, response = _content(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))

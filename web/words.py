@@ -1,23 +1,32 @@
-"""Numbers, shares and times in words, as pages write them."""
+"""Numbers, times and the texts of tweets, as pages write them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from html import unescape
 from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
 
 UNKNOWN = "–"
 UNBROKEN = "\u00a0"
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
+LINK_REL = "noopener nofollow ugc"
+URL = re.compile(r"(https?://[^\s<>\"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*[\w/=&#%+~-])", re.IGNORECASE)
+X_ENTITIES = re.compile(r"&(?:amp|lt|gt);")
+HTML_LANG = re.compile(r"[a-z]{2}", re.ASCII)
+UNKNOWN_TO_BROWSERS = frozenset({"in", "iw", "ji", "un"})
 
 
 def number(value: float | None) -> str:
-    """Return a count with its thousands apart, such as 1,234."""
+    """Return a count with thousands separators, such as 1,234."""
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
 def share(value: float | None) -> str:
-    """Return a share of one in per cent: of few, with a decimal; what is not all is never 100 %."""
+    """Return a share of 1 in per cent: near 0 and 100 with a decimal; anything below 1 is never shown as 100 %."""
     if value is None:
         return UNKNOWN
     per_cent = value * 100
@@ -30,7 +39,7 @@ def share(value: float | None) -> str:
 
 
 def change(now: float, before: float | None) -> str:
-    """Return by how much a count has changed: in per cent, or in words where there was nothing."""
+    """Return the change of a count: in per cent, or in words if the earlier count was 0."""
     if before is None:
         return UNKNOWN
     if not before:
@@ -40,7 +49,7 @@ def change(now: float, before: float | None) -> str:
 
 
 def comparison(now: float, before: float | None, *, than: str) -> str:
-    """Return the same as the end of a sentence, such as `12 % more than in the 7 days before`; nothing without a before."""
+    """Return the change as the end of a sentence, such as `12 % more than in the 7 days before`; empty if there was nothing."""
     if before is None:
         return ""
     if not before:
@@ -50,7 +59,7 @@ def comparison(now: float, before: float | None, *, than: str) -> str:
 
 
 def dollars(micro: int) -> str:
-    """Return an amount of micro-dollars in dollars and cents, such as $1.50; less than a cent is said as that."""
+    """Return micro-dollars as dollars and cents, such as $1.50; amounts that round to zero as < $0.01."""
     return "< $0.01" if 0 < micro < 5_000 else f"${micro / 1_000_000:,.2f}"
 
 
@@ -60,7 +69,7 @@ def times(value: float | None) -> str:
 
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
-    """Return a time by the clock of a zone, such as Mon 23 Nov 2026, 14:05; with its offset where clocks show it twice."""
+    """Return a local time, such as Mon 23 Nov 2026, 14:05; with the zone's abbreviation if a clock change repeats that time."""
     if when is None:
         return "never"
     local = when.astimezone(zone)
@@ -73,8 +82,8 @@ def day(when: date) -> str:
     return f"{when:%-d %b %Y}".replace(" ", UNBROKEN)
 
 
-def length(span: timedelta) -> str:
-    """Return a stretch of time in its largest unit that says it, such as 7 days or 90 minutes."""
+def duration(span: timedelta) -> str:
+    """Return a duration in the largest unit that expresses it, such as 7 days or 90 minutes."""
     seconds = int(span.total_seconds())
     for name, unit in (("day", DAY_S), ("hour", HOUR_S), ("minute", MINUTE_S)):
         if seconds > unit and (seconds % unit == 0 or seconds >= 3 * unit):
@@ -83,7 +92,7 @@ def length(span: timedelta) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text that begins as a sentence does."""
+    """Return a text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
@@ -96,3 +105,23 @@ def enumeration(texts: Iterable[str]) -> str:
     """Return texts as a list in a sentence, such as `a, b and c`."""
     *first, last = list(texts) or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def tweet_text(text: str) -> Markup:
+    """Return a tweet's text as HTML: escaped, with URLs as links that search engines don't follow."""
+    parts = URL.split(plain(text))
+    return Markup("").join(_link(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+
+
+def plain(text: str | None) -> str:
+    """Return a text of X with its HTML entities decoded."""
+    return X_ENTITIES.sub(lambda match: unescape(match[0]), text or "")
+
+
+def html_lang(lang: str | None) -> str | None:
+    """Return a language of X as the HTML attribute `lang`; None if X's code is not a language."""
+    return lang if lang and HTML_LANG.fullmatch(lang) and lang not in UNKNOWN_TO_BROWSERS else None
+
+
+def _link(url: str) -> Markup:
+    return Markup('<a href="{0}" rel="{1}"><bdi>{0}</bdi></a>').format(url, LINK_REL)

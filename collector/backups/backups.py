@@ -58,6 +58,8 @@ COUNTED = (Tweet, TweetTag, Author, Payload, Run, Spend, Tombstone)
 class BackupRefused(Exception):
     """A copy can't be made or put back; the text says why, and the database is as it was."""
 
+    kind = "backup"
+
 
 class CopyRefused(BackupRefused):
     """The file that is to be put back is no copy that could be."""

@@ -24,20 +24,24 @@ from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.runs import lease
 from collector.sources import SourceRefused
+from collector.values import Failure
 from collector.x.failures import XFailure
 from collector.x.tries import Stopped
 from database.statements import upsert
 from models import JobState
-from queries.chores import BROKEN_OFF
+from queries.chores import BROKEN_OFF, INTERRUPTED_KIND
 
 log = logging.getLogger(__name__)
 
 LOOKED_EVERY_S = 5.0
 TRIED_AGAIN = timedelta(hours=1)
+INTERRUPTION = Failure(INTERRUPTED_KIND, BROKEN_OFF)
 
 
 class NotDone(Exception):
     """A chore is not done yet; the text says why."""
+
+    kind = "waiting"
 
 
 class ScheduledJob(NamedTuple):
@@ -112,14 +116,14 @@ class JobRunner:
         if token is None:
             return
         name = _lease(task)
-        error: str | None = BROKEN_OFF
+        failure: Failure | None = INTERRUPTION
         try:
             with lease.renewing(self._database, token, self._break_off.set, name=name):
-                error = _done(task, self._break_off)
+                failure = _done(task, self._break_off)
         finally:
 
             def end(session: Session) -> None:
-                _record(session, task, error)
+                _record(session, task, failure)
                 lease.give_back(session, token, name=name)
 
             self._database.write(end, patience_s=lease.LASTS_S)
@@ -138,8 +142,9 @@ def _take(task: ScheduledJob, session: Session) -> int | None:
         return None
     token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease(task))
     if token is not None:
-        row = {"name": task.name, "began": datetime.now(UTC), "succeeded": None, "error": BROKEN_OFF}
-        upsert(session, JobState, [row], update=("began", "error"))
+        failure = {"error": INTERRUPTION.reason, "failure_kind": INTERRUPTION.kind}
+        row = {"name": task.name, "began": datetime.now(UTC), "succeeded": None, **failure}
+        upsert(session, JobState, [row], update=("began", *failure))
     return token
 
 
@@ -153,23 +158,24 @@ def _due(session: Session, task: ScheduledJob) -> bool:
     return task.wanted(session)
 
 
-def _done(task: ScheduledJob, stop: threading.Event) -> str | None:
+def _done(task: ScheduledJob, stop: threading.Event) -> Failure | None:
     """Do a chore and return why it was not done, or None."""
     try:
         task.work(stop)
     except (XFailure, BudgetSpent, CallsLeaseTaken, SourceRefused, DatabaseUnavailable, BackupRefused, NotDone) as error:
         log.warning("chore not done", extra={"chore": task.name, "reason": str(error)})
-        return str(error)
+        return Failure(error.kind, str(error))
     except Stopped:
-        return BROKEN_OFF
+        return INTERRUPTION
     except Exception as error:
         log.exception("chore failed", extra={"chore": task.name})
-        return f"it failed unexpectedly: {type(error).__name__}; the log says more"
+        return Failure("crash", f"it failed unexpectedly: {type(error).__name__}; the log says more")
     return None
 
 
-def _record(session: Session, task: ScheduledJob, error: str | None) -> None:
-    ended = {"error": error} | ({} if error else {"succeeded": datetime.now(UTC)})
+def _record(session: Session, task: ScheduledJob, failure: Failure | None) -> None:
+    kind, reason = failure or (None, None)
+    ended = {"error": reason, "failure_kind": kind} | ({} if failure else {"succeeded": datetime.now(UTC)})
     session.execute(update(JobState).where(JobState.name == task.name).values(**ended))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector.ledger import ledger
-from collector.ledger.ledger import BudgetSpent, DayTurned, HeldReservation
+from collector.ledger.ledger import DayTurned, HeldReservation
 from collector.ledger.prices import Billing
 from collector.runs import lease, runs
 from collector.x.app_only import AppOnly
@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 class CallsLeaseTaken(Exception):
     """Another process buys calls now."""
+
+    kind = "busy"
 
 
 class CallBuyer(NamedTuple):
@@ -114,7 +116,7 @@ class CallBuyer(NamedTuple):
             if hold := self._write_with_lease(reserve):
                 return hold
             if time.monotonic() > deadline:
-                raise BudgetSpent("what others have reserved leaves nothing of the budget: try again later")
+                raise ledger.BudgetReserved("what others have reserved leaves nothing of the budget: try again later")
             self.stop.wait(LOOKED_EVERY_S)
         raise Stopped
 

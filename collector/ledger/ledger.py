@@ -36,6 +36,14 @@ IN_DOUBT, ELSEWHERE = " in doubt", " elsewhere"
 class BudgetSpent(Exception):
     """What is left of the month's budget doesn't pay for the smallest page."""
 
+    kind = "budget"
+
+
+class BudgetReserved(BudgetSpent):
+    """Others have reserved what is left of the month's budget; it may be free again soon."""
+
+    kind = "reserved"
+
 
 class DayTurned(Exception):
     """X may bill a request on a day on which it was not reserved, or charge again for one that it has sold."""

@@ -25,6 +25,8 @@ LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records wh
 class PollUnfinished(Exception):
     """A tag must be collected before a backfill: nobody knows yet which of the posts since then would be bought twice."""
 
+    kind = "unfinished"
+
 
 class BackfillIds(NamedTuple):
     """The posts with ids between these two, both exclusive."""

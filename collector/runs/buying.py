@@ -96,6 +96,8 @@ class CollectionContext:
 class Untracked(Exception):
     """The tag was untracked while it was collected."""
 
+    kind = "untracked"
+
 
 class PageBought(NamedTuple):
     """A page, its answer, its reservation (`reservation.again` where X may have sold it before), and the days of its sale."""

@@ -23,11 +23,10 @@ from collector.runs.backfill import BackfillIds, PollUnfinished
 from collector.runs.buying import CollectionContext, OnProgress, Untracked
 from collector.runs.reading import TagReader
 from collector.runs.terms import TagOrder
-from collector.values import TagRef
+from collector.values import Failure, TagRef
 from collector.x.client import Search, X
 from collector.x.failures import Scope, XFailure
 from collector.x.tries import RetryPolicy, Stopped, Tries
-from queries.collections import INTERRUPTED
 from queries.snowflakes import first_id
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class Collection:
                     self._work(orders)
         finally:
             self._x.close()
-            self._end(self._error(sys.exception()))
+            self._end(self._failure(sys.exception()))
 
     def _probe(self, orders: Sequence[TagOrder]) -> bool:
         """Ask for posts between two neighbouring ids, which are none: a free answer, as is a refusal. Tell whether to go on."""
@@ -115,26 +114,26 @@ class Collection:
             while True:
                 self._tag(waiting.get(block=False))
 
-    def _error(self, crash: BaseException | None) -> str | None:
+    def _failure(self, crash: BaseException | None) -> Failure | None:
         if crash:
-            return f"the collector failed unexpectedly: {type(crash).__name__}; its log says more"
+            return Failure("crash", f"the collector failed unexpectedly: {type(crash).__name__}; its log says more")
         if self._stopping_failure:
-            return str(self._stopping_failure)
-        return INTERRUPTED if self.stop.is_set() else None
+            return Failure(self._stopping_failure.kind, str(self._stopping_failure))
+        return runs.INTERRUPTION if self.stop.is_set() else None
 
-    def _end(self, error: str | None) -> None:
+    def _end(self, failure: Failure | None) -> None:
         """Close the record; a database that is busy or full for a moment is waited for, or the lease would have to run out."""
         for _ in range(END_TRIES - 1):
             try:
-                return self._end_record(error)
+                return self._end_record(failure)
             except DatabaseUnavailable as unavailable:
                 log.warning("collection's end not recorded", extra={"collection": self._run_id, "reason": str(unavailable)})
                 time.sleep(END_TRIED_EVERY_S)
-        return self._end_record(error)
+        return self._end_record(failure)
 
-    def _end_record(self, error: str | None) -> None:
+    def _end_record(self, failure: Failure | None) -> None:
         def end(session: Session) -> None:
-            runs.end(session, self._run_id, error=error, seconds=time.monotonic() - self._started)
+            runs.end(session, self._run_id, failure=failure, seconds=time.monotonic() - self._started)
             if isinstance(self._stopping_failure, XFailure):
                 figures.note_refusal(session, self._stopping_failure)
             figures.bump_sequence(session)
@@ -154,28 +153,28 @@ class Collection:
             if failure.reach is Scope.RUN:
                 self._stopping_failure = failure
                 self.stop.set()
-            self._fail_tag(tag, str(failure))
+            self._fail_tag(tag, Failure(failure.kind, str(failure)))
         except BudgetSpent as error:
             self._stopping_failure = self._stopping_failure or error
-            self._fail_tag(tag, str(error))
+            self._fail_tag(tag, Failure(error.kind, str(error)))
         except (Untracked, PollUnfinished) as error:
-            self._fail_tag(tag, str(error))
+            self._fail_tag(tag, Failure(error.kind, str(error)))
         except Stopped:
-            self._fail_tag(tag, str(self._stopping_failure or INTERRUPTED))
+            self._fail_tag(tag, self._failure(None) or runs.INTERRUPTION)
         except (DatabaseUnavailable, sources.SourceRefused) as error:
             if isinstance(error, DiskFailed):
                 log.error(
                     "collection stopped: nothing more is written until the database is verified", extra={"reason": str(error)}
                 )
                 self.stop.set()
-            self._fail_tag(tag, str(error))
+            self._fail_tag(tag, Failure(error.kind, str(error)))
         except lease.LeaseLost:
             self.stop.set()
 
-    def _fail_tag(self, tag: TagRef, reason: str) -> None:
-        log.warning("tag failed", extra={"tag": tag.tag, "reason": reason, "collection": self._run_id})
+    def _fail_tag(self, tag: TagRef, failure: Failure) -> None:
+        log.warning("tag failed", extra={"tag": tag.tag, "reason": failure.reason, "collection": self._run_id})
         try:
-            self._record(tag, "failed", reason)
+            self._record(tag, "failed", failure)
         except (DatabaseUnavailable, lease.LeaseLost) as error:
             log.warning("tag's state not recorded", extra={"tag": tag.tag, "reason": str(error)})
 
@@ -186,8 +185,8 @@ class Collection:
 
         self._job.write(begin)
 
-    def _record(self, tag: TagRef, state: str, reason: str | None = None) -> None:
-        self._job.write(lambda session: runs.tag_state(session, self._run_id, tag, state, reason))
+    def _record(self, tag: TagRef, state: str, failure: Failure | None = None) -> None:
+        self._job.write(lambda session: runs.tag_state(session, self._run_id, tag, state, failure))
 
     def _count_failure(self, failure: XFailure) -> None:
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})

@@ -10,16 +10,18 @@ from sqlalchemy import bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from collector.runs.terms import TagOrder
-from collector.values import TagRef
+from collector.values import Failure, TagRef
 from models import Run, RunTag
-from queries.collections import INTERRUPTED
+from queries.collections import INTERRUPTED, INTERRUPTED_KIND
 from queries.leases import live_token
+
+INTERRUPTION = Failure(INTERRUPTED_KIND, INTERRUPTED)
 
 
 def begin(session: Session, orders: Sequence[TagOrder], *, token: int) -> int:
     """Record a collection over these tags and return its id; what an earlier holder left running is closed."""
     for run_id in session.scalars(select(Run.id).where(Run.state == "running", Run.kind == "collection")).all():
-        end(session, run_id, error=INTERRUPTED)
+        end(session, run_id, failure=INTERRUPTION)
     run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
     session.add(run)
     session.flush()
@@ -44,10 +46,11 @@ def begin_job_run(session: Session) -> int:
     return run.id
 
 
-def tag_state(session: Session, run_id: int, tag: TagRef, state: str, reason: str | None = None) -> None:
-    """Record how a tag stands."""
+def tag_state(session: Session, run_id: int, tag: TagRef, state: str, failure: Failure | None = None) -> None:
+    """Record a tag's state."""
     row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
-    session.execute(row.values(state=state, reason=reason))
+    kind, reason = failure or (None, None)
+    session.execute(row.values(state=state, reason=reason, failure_kind=kind))
 
 
 def add(session: Session, run_id: int, tag: TagRef, *, added: int) -> None:
@@ -57,16 +60,17 @@ def add(session: Session, run_id: int, tag: TagRef, *, added: int) -> None:
     session.execute(_ADDED_BY_TAG, counted)
 
 
-def end(session: Session, run_id: int, *, error: str | None = None, seconds: float | None = None) -> None:
+def end(session: Session, run_id: int, *, failure: Failure | None = None, seconds: float | None = None) -> None:
     """Close a collection: done if all its tags are, failed if none is, else partial. Tags that were not done have failed."""
+    open_tags = failure or INTERRUPTION
     unfinished = update(RunTag).where(RunTag.run_id == run_id, RunTag.state.in_(["waiting", "running"]))
-    session.execute(unfinished.values(state="failed", reason=error or INTERRUPTED))
+    session.execute(unfinished.values(state="failed", reason=open_tags.reason, failure_kind=open_tags.kind))
     done = exists().where(RunTag.run_id == run_id, RunTag.state == "done")
     failed = exists().where(RunTag.run_id == run_id, RunTag.state == "failed")
     state = case((~done, "failed"), (failed, "partial"), else_="done")
     milliseconds = None if seconds is None else round(seconds * 1000)
-    said = case((done & ~failed, None), else_=error)
-    ended = {"state": state, "ended": datetime.now(UTC), "error": said, "milliseconds": milliseconds}
+    kind, reason = (case((done & ~failed, None), else_=value) for value in failure or (None, None))
+    ended = {"state": state, "ended": datetime.now(UTC), "error": reason, "failure_kind": kind, "milliseconds": milliseconds}
     session.execute(update(Run).where(Run.id == run_id).values(**ended))
 
 

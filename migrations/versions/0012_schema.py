@@ -95,6 +95,7 @@ _table(
     Column("began", UTCDateTime, nullable=False),
     Column("succeeded", UTCDateTime),
     Column("error", Text),
+    Column("failure_kind", Text),
 )
 _table(
     "tags",
@@ -144,6 +145,7 @@ _table(
     Column("ceiling", BigInteger, nullable=False),
     Column("milliseconds", Integer),
     Column("error", Text),
+    Column("failure_kind", Text),
     Column("token", Integer),
     CheckConstraint("state IN ('running', 'done', 'partial', 'failed')", name="state"),
     CheckConstraint("kind IN ('collection', 'import', 'job')", name="kind"),
@@ -156,6 +158,7 @@ _table(
     Column("state", Text, nullable=False),
     Column("added", Integer, nullable=False),
     Column("reason", Text),
+    Column("failure_kind", Text),
     CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
     Index(None, "tag_id", "run_id"),
 )

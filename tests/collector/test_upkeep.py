@@ -16,7 +16,7 @@ from collector.runs.collector import Collector
 from collector.x.failures import Scope, XFailure
 from emulator import Emulator
 from models import JobState, Tweet
-from queries.chores import BROKEN_OFF, JobView, job_states
+from queries.chores import BROKEN_OFF, INTERRUPTED_KIND, JobView, job_states
 from queries.reconciliations import newest
 from tests.collector.conftest import PATIENT, RunApi, rows
 from tests.fixtures.environment import MakeSettings, environment
@@ -88,7 +88,7 @@ def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Dat
     upkeep.run_due()
     assert (work.times, other.times) == (2, 1)
     with database.writing() as session:
-        session.execute(update(JobState).values(error=BROKEN_OFF))  # as if it had been killed
+        session.execute(update(JobState).values(error=BROKEN_OFF, failure_kind=INTERRUPTED_KIND))  # as if it had been killed
     age(database, timedelta(minutes=61))
     upkeep.run_due()
     assert (work.times, seen(database).error) == (3, None)

@@ -1,4 +1,4 @@
-"""What the tests of pages share: a browser, a pretend X, and services over it."""
+"""Fixtures of the tests of pages: a browser, an emulator of X, and services that use it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fixtures.views import GAP, NOW, Serve, imported, planted, set_clock
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """A browser to which localhost and all names that end in .test mean this machine; skips where there is none."""
+    """A browser that resolves localhost and all names in .test to this machine; skips if none is installed."""
     if CHROMIUM is None:
         pytest.skip(MISSING)
     with browser("localhost", "*.test") as running:
@@ -29,14 +29,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def pretend_x() -> Iterator[Emulator]:
-    """A small pretend X for all tests of a module, whose clock stands."""
+    """A small emulator of X with a stopped clock, for all tests of a module."""
     with Emulator(tweets=2_000, now=NOW) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator) -> Iterator[Serve]:
-    """Start services for the tests of a module, with these tweets imported (then X's clock is at NOW) and these settings."""
+    """Start services for the tests of a module with these settings; with imported tweets, X's clock is set to NOW."""
     with ExitStack() as running:
 
         def start(*tweets: Json, **settings: str) -> Service:
@@ -57,7 +57,7 @@ def service(serve: Serve) -> Service:
 
 @pytest.fixture(scope="module")
 def filled(serve: Serve) -> Service:
-    """The service, once it has collected."""
+    """The service after a collection."""
     running = serve()
     assert running.request("POST", "/database").status_code == 200
     return running
@@ -65,7 +65,7 @@ def filled(serve: Serve) -> Service:
 
 @pytest.fixture(scope="module")
 def planted_service(serve: Serve) -> Service:
-    """The service with the tweets of two weeks, and a gap of #devops."""
+    """The service with tweets of two weeks and a gap in #devops."""
     service, (begin, end) = serve(*planted()), map(tweet_id, GAP)
     listing = "INSERT INTO listings (tag_id, run_id, gap, expired, since_id, until_id, before, query, pages)"
     values = "SELECT id, 1, 1, 0, ?, ?, ?, '', 0 FROM tags WHERE tag = '#devops'"

@@ -1,4 +1,4 @@
-"""What the tests of pages rely on: what a page does wrong is noticed. That a page may be tidy, all others show."""
+"""The browser checks notice each planted fault. The tests of pages show that a good page passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages change: tags and their terms, and by whom; that no other site and no reader does, tests/security holds."""
+"""Forms that change tags and their rules, and who may use them. tests/security covers other sites and read-only tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collecting by the page: the price first, a bar that moves, and what to do where it fails."""
+"""Collecting from a page: the price first, then progress, and advice after a failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fixtures.readings import settle_authors
 from tests.fixtures.service import Service
 from tests.fixtures.views import Serve
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
-from web.advice import advice
+from web.status import advice
 
 PATH = "/view/collections"
 PRICE = re.compile(r"\$\d+\.\d\d")
@@ -32,7 +32,7 @@ def service(serve: Serve) -> Service:
 
 @pytest.fixture
 def gate(pretend_x: Emulator, monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Semaphore]:
-    """X answers as often as this is released, until the test ends; then the collection goes on to its end."""
+    """X answers once for each release; when the test ends, the collection runs to its end."""
     passing, answer = Semaphore(0), pretend_x._answer
 
     def held(*call: Any) -> Any:
@@ -51,7 +51,7 @@ def latest(service: Service) -> Json:
 
 
 def ended(service: Service) -> Json:
-    """Return the newest collection once it is over."""
+    """Wait for the newest collection to end, and return it."""
     wait_until(lambda: latest(service)["state"] != "running")
     return latest(service)
 
@@ -61,7 +61,7 @@ def count(service: Service) -> int:
 
 
 def collected(service: Service) -> str:
-    """Press the button beside the price, and return where that leads."""
+    """Press the button beside the price, and return the page that it leads to."""
     answer = sent(service, opened(service, f"{PATH}/new").one("form", action=PATH))
     assert answer.status_code == 303
     return answer.headers["Location"]
@@ -134,22 +134,22 @@ def test_where_nothing_is_tracked_a_person_is_led_to_what_to_do(service: Service
     assert {service.request("PUT", f"/tags/{tag}").status_code for tag in tags} == {201}
 
 
-@pytest.mark.parametrize("kind", ["credits_depleted", "server_503"])
+@pytest.mark.parametrize(("fault", "kind"), [("credits_depleted", "credits"), ("server_503", "unwell")])
 def test_a_collection_that_fails_says_why_and_what_to_do_until_one_goes_well(
-    service: Service, pretend_x: Emulator, kind: str
+    service: Service, pretend_x: Emulator, fault: str, kind: str
 ) -> None:
-    pretend_x.plan(kind, times=None)
+    pretend_x.plan(fault, times=None)
     where, failed = collected(service), ended(service)
     pretend_x.clear_faults()
     reasons = {one["reason"] for one in failed["tags"]} | {failed["error"]}
     assert failed["state"] == "failed"
     for place in (where, PATH, "/view/health"):
         said = opened(service, place).one("main").words
-        assert any(reason[1:] in said and advice(reason) in said for reason in reasons if reason), place
+        assert any(reason[1:] in said and advice(kind) in said for reason in reasons if reason), place
     collected(service)
     assert ended(service)["state"] == "done"
     [status] = opened(service, PATH).one("header", class_="top").all("a", href="/view/health", data_live=True)
-    assert "well" in status.words
+    assert "OK" in status.words
 
 
 def test_the_spend_of_the_month_is_the_api_s(service: Service) -> None:

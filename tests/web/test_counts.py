@@ -1,4 +1,4 @@
-"""What is compared with what: only time that was collected, and as far as it was."""
+"""Comparisons with the time before use only time that was collected."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.environment import TAGS
 from tests.fixtures.service import in_process
 from tests.fixtures.views import imported
-from web.asked import ViewQuery, parse_view_query
-from web.figures import counts, tags, volume
-from web.tables import ChartFigure
+from web.charts import ChartFigure
+from web.figures import counts, volume
+from web.view_query import ViewQuery, parse_view_query
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
@@ -32,7 +32,7 @@ ALL_TAGS = 12
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Collector]:
-    """A collector with a tweet of #sre an hour, of 47 hours up to an hour before now; X is never asked."""
+    """A collector with one #sre tweet per hour for 47 hours until an hour before now; it never requests anything from X."""
     settings = {"TWITTER_API_URL": "http://127.0.0.1:9", "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
     with in_process(tmp_path, DATABASE_URL=databases.url_of(tmp_path), **settings) as running:
         imported(running, *(own_row(60 * hour) for hour in range(47)))
@@ -40,7 +40,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
 
 
 def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
-    """Note that a tag was collected between these times."""
+    """Record that a tag was collected between these times."""
     ids = {"from_id": tweet_id(begin), "since_id": tweet_id(end)}
     collector.database.write(lambda session: session.execute(update(Tag).where(Tag.key == key).values(**ids)))
 
@@ -68,7 +68,7 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
     assert found.before is None
     assert volume.NO_BEFORE in figure.finding
     [mark] = found.marks
-    assert (mark.what, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
+    assert (mark.label, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
     assert not found.spikes
 
 
@@ -77,7 +77,7 @@ def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(colle
     found, figure, _ = shown(collector, now=NOW + 6 * HOUR)
     assert sum(found.counts) == 17
     assert found.total_before == 18
-    assert [mark.what for mark in found.marks] == ["not collected yet"]
+    assert [mark.label for mark in found.marks] == ["not collected yet"]
     assert figure.table.rows[-1][1:3] == (None, None)
     assert figure.curve
     assert len(figure.table.rows) - 1 in figure.curve.unfinished
@@ -122,8 +122,8 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     collected(collector, MORNING - HOUR, NOW)
     collected(collector, NOW - HOUR, NOW, key="#devops")
     found, figure, wanted = shown(collector)
-    assert found.young == ("#devops",)
+    assert found.new_tags == ("#devops",)
     assert "Not collected in all of the time before: #devops." in figure.finding
-    changes = {row[0].text: row[-2:] for row in tags.by_tag(found, wanted, ALL_TAGS).table.rows}
+    changes = {row[0].text: row[-2:] for row in volume.by_tag(found, wanted, ALL_TAGS).table.rows}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")

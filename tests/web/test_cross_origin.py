@@ -1,4 +1,4 @@
-"""A page of another origin, in a real browser, tries to collect, to drop the database and to read, and can't."""
+"""A page of another origin in a real browser cannot collect, delete the database or read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ window.done = (async () => ({{
 
 
 def evil(target: str) -> AbstractContextManager[int]:
-    """Serve the page that attacks the target, and give its port."""
+    """Serve the page that attacks the target, and yield its port."""
     return hosted(Response(EVIL.format(target=target), content_type="text/html"))
 
 
@@ -52,7 +52,7 @@ def state(server: Service) -> tuple[int, int]:
 
 
 def attacked(server: Service, page: Page, url: str, *, refusals: set[int]) -> dict[str, str]:
-    """Open the page that attacks, and return what its scripts got, once the service has refused all that it sends."""
+    """Open the attacking page, and return what its scripts received once the service has refused all requests."""
     answers: Counter[tuple[str, int]] = Counter()
 
     def note(_app: Flask, response: Response, **_more: object) -> None:
@@ -74,7 +74,7 @@ def attacked(server: Service, page: Page, url: str, *, refusals: set[int]) -> di
 def test_a_page_of_another_origin_changes_and_reads_nothing(
     filled: Service, pretend_x: Emulator, chromium: Browser, host: str
 ) -> None:
-    """From 127.0.0.1 it is another origin of the same site, from localhost another site."""
+    """127.0.0.1 is another origin of the same site, localhost is another site."""
     before, sold = state(filled), len(pretend_x.requests)
     with evil(filled.url) as port, tab(chromium) as page:
         outcomes = attacked(filled, page, f"http://{host}:{port}/", refusals={403})

@@ -1,4 +1,4 @@
-"""Every page and figure on both databases, of what a collection and an import have brought: figures agree with each other."""
+"""Every page and figure on both databases after a collection and an import; the figures agree with each other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.fixtures.archives import own_row
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import NOW, imported
-from web.figures.catalogue import FIGURES
+from web.views.figure_files import FIGURES
 
 pytestmark = pytest.mark.dialects
 
 
 def since(days: int) -> str:
-    """Return since when the API is asked for what a page shows of so many days."""
+    """Return the API's filter for a page's period of so many days."""
     return f"since={NOW - timedelta(days=days):%Y-%m-%dT%H:00:00Z}"
 
 
@@ -52,7 +52,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, pretend_x: Emulator, datab
 
 @pytest.mark.parametrize(("asked", "api"), ASKED.items())
 def test_every_figure_is_a_file_and_they_agree_on_how_many_tweets_there_are(service: Service, asked: str, api: str) -> None:
-    """The API has no period: it is asked since the hour in which the page's begins."""
+    """The API has no period, so it gets the hour in which the page's period begins."""
     tweets = len(service.get(f"/tweets?{api}").json()["tweets"])
     files = {name: service.get(f"/view/figures/{name}.csv?{asked}") for name in FIGURES}
     unlike = [name for name, answer in files.items() if answer.headers["Content-Type"] != "text/csv; charset=utf-8"]
@@ -62,7 +62,7 @@ def test_every_figure_is_a_file_and_they_agree_on_how_many_tweets_there_are(serv
 
 
 def test_every_page_is_shown_whatever_is_asked_for(service: Service) -> None:
-    """Each page with every third of what is asked for, since all of it is asked of the figures."""
+    """Each page with a third of the queries, since the figures are tested with all of them."""
     paths = [f"{PAGES[at % len(PAGES)]}?{asked}" for at, asked in enumerate(ASKED)] + list(WHOLE)
     statuses = {path: service.get(path).status_code for path in paths}
     assert {path: status for path, status in statuses.items() if status != 200} == {}

@@ -1,4 +1,4 @@
-"""/docs in a real browser: complete without anybody else, under a strict policy."""
+"""/docs in a real browser: complete under a strict policy, without requests to other origins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures: their numbers are those of their files and of the API, and what was planted is found, told and drawn."""
+"""Figures have the same numbers as their CSV files and the API, and show a planted burst and gap."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def overview(service: Service) -> Element:
 
 
 def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
-    """Return the rows of a figure's CSV, to which it links."""
+    """Return the rows of the CSV that a figure links to."""
     [path] = [one["href"] for one in figure(page, name).all("a", href=True) if one["href"].startswith("/view/figures/")]
     answer = service.get(path)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -39,7 +39,7 @@ def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
 
 
 def ways(value: str) -> set[str]:
-    """Return how a page may write a value of a file."""
+    """Return the texts that a page may show for a value of the CSV."""
     found = {value or words.UNKNOWN, value, value.lstrip("'")}
     with suppress(ValueError):
         found |= {words.number(float(value)), words.share(float(value)), words.times(float(value))}
@@ -47,7 +47,7 @@ def ways(value: str) -> set[str]:
 
 
 def differing(service: Service, page: Element, name: str) -> list[str]:
-    """Return where a figure's table is not its file; times are compared by `starts`, and what stands beside a name is not."""
+    """Return the differences between a figure's table and its CSV, without times (see `starts`) and text after names."""
     filed_rows = filed(service, page, name)
     header, *table = rows(page, name)
     known = [(at, key) for at, title in enumerate(header) for key in filed_rows[0] if title in (key, key.partition(" (")[0])]

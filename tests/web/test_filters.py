@@ -1,4 +1,4 @@
-"""The filters: filled in, they lead to a URL in the API's words, and what is shown there is what the API answers."""
+"""Filters that are filled in lead to a URL with the API's parameters, and the page shows what the API answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TYPED: tuple[dict[str, str], ...] = (
 
 @pytest.fixture(scope="module")
 def service(planted_service: Service) -> Service:
-    """The service with planted tweets, and X's own counts of some hours of one tag."""
+    """The service with planted tweets, and X's own counts of some hours of a tag."""
     hour = int(HOUR_NOW.timestamp())
     hours = "WITH RECURSIVE hours(back) AS (SELECT 10 UNION ALL SELECT back + 1 FROM hours WHERE back < 59)"
     counts = f"{hours} INSERT INTO counts SELECT id, '/', ? - back * 3600, back % 4, ? FROM tags, hours WHERE tag = '#sre'"
@@ -41,7 +41,7 @@ def asked(url: str) -> dict[str, list[str]]:
 
 
 def answers(service: Service, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return what the API says to what the URL of a page asks for."""
+    """Return the API's answers to the parameters of a page."""
     filters = {name: values for name, values in parameters.items() if name not in ("period", "tz")}
     period, zone = parameters.get("period", ["7d"])[0], parameters.get("tz", ["UTC"])[0]
     if period in LENGTHS and not {"since", "until"} & filters.keys():
@@ -65,7 +65,7 @@ def answers(service: Service, parameters: Mapping[str, list[str]]) -> dict[str, 
 
 
 def on_page(page: Element) -> dict[str, Any]:
-    """Return the same, as the page says it."""
+    """Return the same from the page."""
     counts = {name: [number(one) for one in column(page, name, "Tweets")] for name in ("languages", "countries", "tags")}
     over_time = zip(starts(page, "volume"), column(page, "volume", "Tweets"), strict=True)
     return {
@@ -79,7 +79,7 @@ def on_page(page: Element) -> dict[str, Any]:
 
 
 def shown(service: Service, page: Element, **values: str) -> tuple[str, Element]:
-    """Fill in the form of a page; return the URL that it leads to, and the page there."""
+    """Submit the form of a page; return the resulting URL and page."""
     answer = sent(service, page.one(role="search"), **values)
     assert answer.status_code == 200
     return answer.url, read(answer.text)

@@ -1,4 +1,4 @@
-"""Health at a glance, part by part, and what every page says of where its tweets come from."""
+"""The page Health part by part, and the banner about invented tweets on every page."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, total
-from web.parts import Level, Part
-from web.parts import parts as parts_of
-from web.shipping import Shipping, shipping
+from web.status import Level, Part
+from web.views.health import Shipping, shipping
+from web.views.health import parts as parts_of
 
 Make = Callable[..., Collector]
 TOKEN = "write-7c1f0ad24b9e58d3"
@@ -69,13 +69,13 @@ def test_the_parts_the_state_of_the_database_and_the_version_are_said(filled: Se
     assert total(page, "Size").split()[1] in ("kB", "MB")
     parts = {one.one("h2").words.split()[0]: one.words for one in page.one("ul", class_="parts").all("li")}
     assert "LOGSTASH_HOST" in parts["Logs"]
-    assert [name for name in ("Logs", "Collection", "X") if Level.WELL.word not in parts[name]] == []
+    assert [name for name in ("Logs", "Collection", "X") if Level.OK.word not in parts[name]] == []
     assert parts["Budget"]
 
 
 @pytest.fixture
 def make(make_settings: MakeSettings) -> Iterator[Make]:
-    """Make a collector with these settings, its database migrated."""
+    """Make collectors with migrated databases."""
     with ExitStack() as made:
 
         def one(**settings: str) -> Collector:
@@ -98,10 +98,10 @@ def collect(collector: Collector) -> Any:
 def test_a_new_service_says_that_nothing_has_been_collected_and_then_all_is_well(make: Make) -> None:
     collector = make(MONTHLY_BUDGET_USD="1000")
     found = parts(collector)
-    assert (found["Collection"].level, found["Budget"].level) == (Level.LOOK, Level.WELL)
-    assert "Nothing has been collected" in found["Collection"].stands
+    assert (found["Collection"].level, found["Budget"].level) == (Level.ATTENTION, Level.OK)
+    assert "Nothing has been collected" in found["Collection"].state
     collect(collector)
-    assert {part.level for part in parts(collector).values()} == {Level.WELL}
+    assert {part.level for part in parts(collector).values()} == {Level.OK}
 
 
 def test_an_x_that_holds_things_up_wants_a_look_until_it_answers_again(make: Make, emulator: Emulator) -> None:
@@ -109,16 +109,16 @@ def test_an_x_that_holds_things_up_wants_a_look_until_it_answers_again(make: Mak
     emulator.plan("rate_limit", times=None)
     collect(collector)
     found = parts(collector)["X"]
-    assert (found.level, "rate limit" in found.stands, bool(found.advice)) == (Level.LOOK, True, True)
+    assert (found.level, "rate limit" in found.state, bool(found.advice)) == (Level.ATTENTION, True, True)
     emulator.clear_faults()
     collect(collector)
-    assert parts(collector)["X"].level is Level.WELL
+    assert parts(collector)["X"].level is Level.OK
 
 
 def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make) -> None:
     found = parts(make(MONTHLY_BUDGET_USD="0.01"))["Budget"]
     assert found.level is Level.BROKEN
-    assert "does not pay for the smallest request" in found.stands
+    assert "does not pay for the smallest request" in found.state
 
 
 def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_says_so(make: Make, emulator: Emulator) -> None:
@@ -127,17 +127,17 @@ def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_s
         emulator.plan(fault, times=1)
         collect(collector)
         found = parts(collector)["X"]
-        assert (found.level, said in found.stands, bool(found.advice)) == (Level.BROKEN, True, True)
-    assert "without a budget" in parts(collector)["Budget"].stands
+        assert (found.level, said in found.state, bool(found.advice)) == (Level.BROKEN, True, True)
+    assert "without a budget" in parts(collector)["Budget"].state
 
 
 def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
     collector = make()
     for sent, dropped, queued, level, said in (
-        (5, 0, 1, Level.WELL, "1 waiting"),
-        (0, 0, 9, Level.LOOK, "9 wait"),
-        (5, 2, 0, Level.LOOK, "2 records dropped"),
+        (5, 0, 1, Level.OK, "1 waiting"),
+        (0, 0, 9, Level.ATTENTION, "9 wait"),
+        (5, 2, 0, Level.ATTENTION, "2 records dropped"),
     ):
         found = parts(collector, Shipping(enabled=True, sent=sent, dropped=dropped, queued=queued))["Logs"]
-        assert (found.level, said in found.stands) == (level, True)
-    assert parts(collector)["Logs"].level is Level.WELL
+        assert (found.level, said in found.state) == (level, True)
+    assert parts(collector)["Logs"].level is Level.OK

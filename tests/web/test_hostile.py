@@ -1,4 +1,4 @@
-"""Tweets that mean harm: they are shown as text, run nothing, load nothing, and break no page and no file."""
+"""Hostile tweets are shown as text: they run and load nothing, and break no page or file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def service(serve: Serve) -> Service:
 
 
 def said(text: str) -> str:
-    """Return a tweet's text as people read it: X encodes &, < and >."""
+    """Return a tweet's text with X's entities for &, < and > decoded."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 

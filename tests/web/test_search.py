@@ -1,4 +1,4 @@
-"""The list of tweets: page by page each of them once and in order, and files of exactly these."""
+"""The list of tweets has each once and in order, page by page, and its downloads contain exactly these."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_files_hold_exactly_what_the_pages_show(service: Service, query: str
 
 
 def test_time_that_passes_and_new_tweets_move_nothing(service: Service) -> None:
-    """A period is pinned with the first page that is turned: what is new since stands before, and is not shown twice."""
+    """A period becomes fixed times with the link to the second page, so new tweets shift nothing."""
     first = opened(service, "/view/tweets?period=30d")
     second = following(first) or ""
     assert "period=" not in second

@@ -1,4 +1,4 @@
-"""The sign-in in a real browser: to the page that was opened, with a word to a wrong token, and out again."""
+"""Sign-in and sign-out in a real browser, with an error for a wrong token and a return to the opened page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "monitor.test"
 TOKEN = "write-7c1f0ad24b9e58d3"
 
 EXPECTED = re.compile(r"401 \(UNAUTHORIZED\)|Cross-Origin-Opener-Policy header has been ignored")
-"""What browsers say of the wrong token, and of a name that isn't loopback."""
+"""Console messages of browsers about a wrong token, and about a name that isn't loopback."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def type_in(page: Page, token: str) -> None:
 def test_a_person_signs_in_reads_and_signs_out(
     service: Service, chromium: Browser, host: str, width: int, scheme: Literal["dark", "light"]
 ) -> None:
-    """By a name that isn't loopback browsers send no Sec-Fetch-Site: there Origin alone says that the form is our own."""
+    """For a name that isn't loopback browsers send no Sec-Fetch-Site; only Origin shows that the form is the service's own."""
     url = service.url.replace("127.0.0.1", host)
     with tab(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
         page.goto(f"{url}/docs")

@@ -1,4 +1,4 @@
-"""Every page: whole, light, of its own files only, its errors in words; and in a browser tidy, and usable by everybody."""
+"""Every page is complete, small, loads own files only, explains errors, and is accessible in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers, shares, changes and times in words."""
+"""Numbers, shares, changes and times as pages write them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ COMPARED = {(5, None): "", (5, 0): "none in May", (0, 0): "", (4, 4): "as many a
     [
         (words.share, SHARES),
         (lambda pair: words.change(*pair), CHANGES),
-        (words.length, LENGTHS),
+        (words.duration, LENGTHS),
         (words.dollars, MONEY),
         (lambda pair: words.comparison(*pair, than="May"), COMPARED),
     ],
-    ids=["share", "change", "length", "dollars", "compared"],
+    ids=["share", "change", "duration", "dollars", "compared"],
 )
 def test_it_is_said_so(say: Callable[[object], str], said: dict[object, str]) -> None:
     assert {value: say(value) for value in said} == said

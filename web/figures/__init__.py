@@ -1,1 +1,1 @@
-"""Figures: one file a noun. Each asks one question, and answers with a table and with what is found in it."""
+"""Figures: each function returns a table with its title and its main finding."""

@@ -1,4 +1,4 @@
-"""Counts over time: of all tweets and of each tag, those of as long a time before, and what must be known of them."""
+"""Counts over time, in total and by tag, those of the equally long time before, and which time was collected."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from queries.series import TagSeries, per_tag, totals
 from queries.spikes import spikes
 from queries.tags import tag_name
 from queries.zones import DAY
-from web.asked import ViewQuery
-from web.tables import TableMark, merge_marks
+from web.charts import TableMark, merge_marks
+from web.view_query import ViewQuery
 
 MOST_GAPS = 100
-NOTICEABLE = 500  # a shade that is narrower than such a part can't be told from its neighbours
+SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
 
 
 class CollectedTime(NamedTuple):
-    """Which time was collected, in epoch seconds: from when any of the tags was, from when all were, and up to when any was.
+    """The collected time in epoch seconds: the first second of any tag, the first of all tags (`complete`), and the end.
 
-    `late` are tags whose histories begin later than the first.
+    `late` are the histories that begin after the first.
     """
 
-    some: int
-    whole: int
-    reached: int
+    first: int
+    complete: int
+    end: int
     late: tuple[History, ...] = ()
 
 
 class Volume(NamedTuple):
-    """Counts over time: of all, and of each tag by its name; and those of as long a time before, None where there are none.
+    """Counts by bucket in total and by tag, and those of the equally long time before (`before`, None if not collected).
 
-    What was not collected before is None there. A tag that was not collected in all of the time before is in `young`.
+    Single values of `before` are None where nothing was collected. `new_tags` are tags that were not collected in all of the
+    time before. `spikes` are numbers of buckets; `reached` (epoch seconds) is the end of the collected time.
     """
 
     axis: Axis
@@ -51,58 +52,58 @@ class Volume(NamedTuple):
     tags_before: Mapping[str, Sequence[int | None]]
     spikes: tuple[int, ...]
     marks: tuple[TableMark, ...]
-    young: tuple[str, ...]
+    new_tags: tuple[str, ...]
     reached: int
 
     @property
     def total_before(self) -> int | None:
-        """How many there were in the time before."""
+        """The sum of the time before."""
         return None if self.before is None else sum(count or 0 for count in self.before)
 
 
-def visible_time(session: Session, asked: ViewQuery) -> Period:
-    """Return the time that is shown, in epoch seconds: where it has no beginning, from the first tweet stored."""
-    if asked.seconds is not None:
-        return asked.seconds
+def visible_time(session: Session, query: ViewQuery) -> Period:
+    """Return the time shown, in epoch seconds; without a beginning it starts at the first stored tweet."""
+    if query.seconds is not None:
+        return query.seconds
     first, end = time_with_tweets(session)
-    return first, max(first, min(end, int(asked.filters.until.timestamp()) if asked.filters.until else end))
+    return first, max(first, min(end, int(query.filters.until.timestamp()) if query.filters.until else end))
 
 
-def volume(session: Session, asked: ViewQuery) -> Volume:
-    """Count."""
-    cut, known = axis(asked.zone, *visible_time(session, asked)), _collected_time(session, asked)
-    counts = totals(session, cut.periods, asked.filters)
-    tags = _per_tag(session, cut.periods, asked.filters, counts)
-    before, tags_before = _before(session, asked, cut.periods, known)
-    since = asked.before.since if asked.before else None
-    young = tuple(one.tag for one in known.late if since and one.tracked and one.begin > since)
-    found = _spikes(cut, asked, counts, before, known)
-    marks = (*_unknown(known, asked, cut.periods), *_gaps(session, asked, cut.periods))
-    return Volume(cut, counts, before, tags, tags_before, found, marks, young, known.reached)
+def volume(session: Session, query: ViewQuery) -> Volume:
+    """Count tweets by bucket, and find spikes and time that was not collected."""
+    cut, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
+    counts = totals(session, cut.periods, query.filters)
+    tags = _per_tag(session, cut.periods, query.filters, counts)
+    before, tags_before = _earlier_counts(session, query, cut.periods, collected)
+    since = query.before.since if query.before else None
+    new_tags = tuple(one.tag for one in collected.late if since and one.tracked and one.begin > since)
+    found = _spikes(cut, query, counts, before, collected)
+    marks = (*_unknown(collected, query, cut.periods), *_gaps(session, query, cut.periods))
+    return Volume(cut, counts, before, tags, tags_before, found, marks, new_tags, collected.end)
 
 
-def _collected_time(session: Session, asked: ViewQuery) -> CollectedTime:
-    """Return which time was collected; what was only imported is known from the first tweet on."""
-    found, now = histories(session, keys=asked.filters.tags), int(asked.now.timestamp())
+def _collected_time(session: Session, query: ViewQuery) -> CollectedTime:
+    """Return the collected time; of imported tweets alone, the time since the first one."""
+    found, now = histories(session, keys=query.filters.tags), int(query.now.timestamp())
     if not found:
         first, end = time_with_tweets(session)
         return CollectedTime(first, first, now) if end else CollectedTime(now, now, now)
     kept = [one for one in found if one.tracked] or found
-    some = min(int(one.begin.timestamp()) for one in found)
-    whole, reached = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
-    return CollectedTime(some, whole, min(reached + 1, now), tuple(one for one in kept if one.begin.timestamp() > some + 1))
+    first = min(int(one.begin.timestamp()) for one in found)
+    complete, end = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
+    return CollectedTime(first, complete, min(end + 1, now), tuple(one for one in kept if one.begin.timestamp() > first + 1))
 
 
-Before = tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]
+EarlierCounts = tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]
 
 
-def _before(session: Session, asked: ViewQuery, periods: Sequence[Period], known: CollectedTime) -> Before:
-    """Return the counts of the time before, as far as this time was collected; none where that time was not."""
-    filters, by = asked.before, int(asked.shift.total_seconds())
-    if filters is None or filters.since is None or not periods or filters.since.timestamp() < known.some:
+def _earlier_counts(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> EarlierCounts:
+    """Return the counts of the time before, up to where this time is collected; None if that time was not collected."""
+    filters, by = query.before, int(query.shift.total_seconds())
+    if filters is None or filters.since is None or not periods or filters.since.timestamp() < collected.first:
         return None, {}
-    end = known.reached - by
-    until = min(filters.until or asked.now, datetime.fromtimestamp(end, UTC))
+    end = collected.end - by
+    until = min(filters.until or query.now, datetime.fromtimestamp(end, UTC))
     filters = filters._replace(until=max(until, filters.since))
     shifted = [(first - by, last - by) for first, last in periods]
     counts = totals(session, shifted, filters)
@@ -113,7 +114,7 @@ def _before(session: Session, asked: ViewQuery, periods: Sequence[Period], known
 
 
 def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, counts: Sequence[int]) -> list[TagSeries]:
-    """Return the counts of each tag; where one is asked for, its alone, which are those of all: with others, see hashtags."""
+    """Return the counts by tag. With a single-tag filter, that tag's counts are the totals."""
     if len(filters.tags) != 1:
         return per_tag(session, periods, filters)
     name = tag_name(session, key=filters.tags[0])
@@ -121,45 +122,47 @@ def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, coun
 
 
 def _recurring_labels(cut: Axis, zone: ZoneInfo) -> list[int]:
-    """Return what returns daily, the hour, or weekly, the day of the week."""
+    """Return the hour of each bucket, or the weekday of each daily bucket."""
     starts = [datetime.fromtimestamp(first, zone) for first, _ in cut.periods]
     return [start.weekday() if cut.bucket == DAY else start.hour for start in starts]
 
 
 def _spikes(
-    cut: Axis, asked: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, known: CollectedTime
+    cut: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, collected: CollectedTime
 ) -> tuple[int, ...]:
-    """Return which buckets stand out among those that were collected whole."""
+    """Return the numbers of the fully collected buckets that are spikes."""
     if cut.days > 1:
         return ()
-    places, by = _recurring_labels(cut, asked.zone), int(asked.shift.total_seconds())
-    over = [at for at, (first, end) in enumerate(cut.periods) if first >= known.whole and end <= known.reached]
+    labels, by = _recurring_labels(cut, query.zone), int(query.shift.total_seconds())
+    over = [at for at, (first, end) in enumerate(cut.periods) if first >= collected.complete and end <= collected.end]
     earlier = [(at, count) for at, count in enumerate(before or ()) if count is not None]
-    usual = [(places[at], count) for at, count in earlier if cut.periods[at][0] - by >= known.whole]
-    found = spikes([counts[at] for at in over], [places[at] for at in over], usual=usual)
+    usual = [(labels[at], count) for at, count in earlier if cut.periods[at][0] - by >= collected.complete]
+    found = spikes([counts[at] for at in over], [labels[at] for at in over], usual=usual)
     return tuple(over[at] for at in found)
 
 
-def _unknown(known: CollectedTime, asked: ViewQuery, periods: Sequence[Period]) -> Iterator[TableMark]:
-    """Give the time before the histories of tags began, and that which no collection has reached yet."""
+def _unknown(collected: CollectedTime, query: ViewQuery, periods: Sequence[Period]) -> Iterator[TableMark]:
+    """Yield the time before the tags' histories begin, and the time that no collection has reached yet."""
     if not periods:
         return
-    first, end = periods[0][0], min(periods[-1][1], int(asked.now.timestamp()))
-    late = [one for one in known.late if one.begin.timestamp() > first]
-    if known.some > first or late:
-        whose = late[0].tag if len(late) == 1 and known.some <= first else "tags"
-        yield TableMark(first, min(max(known.some, known.whole), periods[-1][1]), f"before the history of {whose}")
-    if first <= known.reached < end - (periods[-1][1] - periods[-1][0]):
-        yield TableMark(known.reached, end, "not collected yet")
+    first, end = periods[0][0], min(periods[-1][1], int(query.now.timestamp()))
+    late = [one for one in collected.late if one.begin.timestamp() > first]
+    if collected.first > first or late:
+        whose = late[0].tag if len(late) == 1 and collected.first <= first else "tags"
+        yield TableMark(first, min(max(collected.first, collected.complete), periods[-1][1]), f"before the history of {whose}")
+    if first <= collected.end < end - (periods[-1][1] - periods[-1][0]):
+        yield TableMark(collected.end, end, "not collected yet")
 
 
-def _gaps(session: Session, asked: ViewQuery, periods: Sequence[Period]) -> list[TableMark]:
-    """Return the gaps that reach into the time that is shown; of very many, the time that they cover."""
+def _gaps(session: Session, query: ViewQuery, periods: Sequence[Period]) -> list[TableMark]:
+    """Return the gaps that overlap the time shown, merged if there are more than a hundred."""
     found = []
-    for gap in gaps.gap_times(session, keys=asked.filters.tags) if periods else ():
+    for gap in gaps.gap_times(session, keys=query.filters.tags) if periods else ():
         first, end = int(gap.first.timestamp()), ceil(gap.end.timestamp())
         if first < periods[-1][1] and end > periods[0][0]:
             found.append(TableMark(max(first, periods[0][0]), min(end, periods[-1][1]), f"gap in {gap.tag}"))
     return (
-        found if len(found) <= MOST_GAPS else merge_marks(found, "gaps", within=(periods[-1][1] - periods[0][0]) // NOTICEABLE)
+        found
+        if len(found) <= MOST_GAPS
+        else merge_marks(found, "gaps", within=(periods[-1][1] - periods[0][0]) // SMALLEST_SHADE)
     )

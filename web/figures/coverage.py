@@ -1,4 +1,4 @@
-"""Coverage: what X counted beside what is stored."""
+"""Coverage: tweets stored compared with the tweets that X counted."""
 
 from __future__ import annotations
 
@@ -10,57 +10,55 @@ from sqlalchemy.orm import Session
 from queries.tags import tag_ids
 from queries.volume import Share, TagShare, VolumeBucket, per_tag, volume
 from queries.zones import DAY, HOUR
-from web.asked import EARLIEST, ViewQuery
+from web.charts import ChartFigure, Column, Curve, Link, Table
 from web.figures.volume import tag_names
-from web.paths import tag_path
-from web.tables import ChartFigure, Column, Curve, Link, Table
+from web.view_query import EARLIEST, ViewQuery
 from web.words import number, share
 
-NEVER = "X was not asked for its own counts of this time."
-WHOLE = "X counts a tag's posts as a whole: the other filters are left out here."
-HOURS = "Only hours that X was asked about are compared. A post of two tags counts for each."
+NOT_COUNTED = "X's own counts were not requested for this period."
+UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
+HOURS_NOTE = "Only hours with a count from X are compared. A post with two tags counts for each."
 LONGEST_OF_HOURS = timedelta(days=15)
 MOST_DAYS = 400
 
 
-def coverage(session: Session, asked: ViewQuery, most: int) -> ChartFigure:
-    """Show what X counted of each tag, at most `most`, and what is stored of the same hours."""
-    since, until = _bounds(asked)
-    found = per_tag(session, keys=asked.filters.tags, since=since, until=until)
+def coverage(session: Session, query: ViewQuery, most: int) -> ChartFigure:
+    """Compare, for at most `most` tags, the tweets stored with X's counts of the same hours."""
+    since, until = _bounds(query)
+    found = per_tag(session, keys=query.filters.tags, since=since, until=until)
     columns = (Column("Tag", "text"), Column("X counted"), Column("Stored"), Column("Coverage", "share"))
-    rows = tuple(_row(one, asked) for one in sorted(found, key=_posts_counted)[:most])
+    rows = tuple(_row(one, query) for one in sorted(found, key=_posts_counted)[:most])
     more = f"{len(found) - most} more are in the CSV." if len(found) > most else ""
-    note = " ".join(filter(None, [HOURS, WHOLE if asked.narrowed else "", more]))
-    return ChartFigure("coverage", "What X counted, and what is stored", _finding(found), Table(columns, rows, bars=3), note)
+    note = " ".join(filter(None, [HOURS_NOTE, UNFILTERED if query.is_narrowed else "", more]))
+    return ChartFigure("coverage", "Coverage: stored of all on X", _finding(found), Table(columns, rows, bars=3), note)
 
 
-def over_time(session: Session, asked: ViewQuery) -> ChartFigure | None:
-    """Show both over time for one tag; None where another number of tags is asked for, or X was not."""
-    if len(asked.filters.tags) != 1:
+def over_time(session: Session, query: ViewQuery) -> ChartFigure | None:
+    """Chart both for a single tag over the last 400 days at most; None for another number of tags or without X's counts."""
+    if len(query.filters.tags) != 1:
         return None
-    since, until = _bounds(asked)
+    since, until = _bounds(query)
     since = max(since, until - timedelta(days=MOST_DAYS))
     bucket = HOUR if until - since <= LONGEST_OF_HOURS else DAY
-    buckets = volume(session, tag_ids=tag_ids(session, keys=asked.filters.tags), since=since, until=until, bucket=bucket)
+    buckets = volume(session, tag_ids=tag_ids(session, keys=query.filters.tags), since=since, until=until, bucket=bucket)
     counted = [one for one in buckets if one.counted is not None]
     if not counted:
         return None
-    whole = Share(sum(one.counted or 0 for one in counted), sum(one.stored for one in counted))
-    finding = f"{number(whole.stored)} of the {number(whole.counted)} that X counted are stored: {share(whole.coverage)}."
+    total = Share(sum(one.counted or 0 for one in counted), sum(one.stored for one in counted))
     columns = (Column("From", "time"), Column("X counted"), Column("Stored"), Column("Note", "text"))
     rows = tuple((one.start, one.counted, one.stored, _note(one)) for one in buckets)
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
-    curve = Curve(periods, (1, 2), asked.zone)
-    return ChartFigure("counts", "X's counts over time", finding, Table(columns, rows), WHOLE if asked.narrowed else "", curve)
+    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
+    return ChartFigure("counts", "X's counts over time", _stored(total), Table(columns, rows), note, curve)
 
 
-def _bounds(asked: ViewQuery) -> tuple[datetime, datetime]:
-    until = min(asked.filters.until or asked.now, asked.now)
-    return min(asked.filters.since or EARLIEST, until), until.astimezone(UTC)
+def _bounds(query: ViewQuery) -> tuple[datetime, datetime]:
+    until = min(query.filters.until or query.now, query.now)
+    return min(query.filters.since or EARLIEST, until), until.astimezone(UTC)
 
 
-def _row(one: TagShare, asked: ViewQuery) -> tuple[object, ...]:
-    tag = Link(one.tag, tag_path(one.tag, asked))
+def _row(one: TagShare, query: ViewQuery) -> tuple[object, ...]:
+    tag = Link(one.tag, query.tag_url(one.tag))
     return (tag, one.share.counted, one.share.stored, one.share.coverage) if one.share else (tag, None, None, None)
 
 
@@ -71,14 +69,17 @@ def _posts_counted(one: TagShare) -> int:
 def _finding(found: Sequence[TagShare]) -> str:
     known = [one.share for one in found if one.share]
     if not known:
-        return NEVER
-    whole = Share(sum(one.counted for one in known), sum(one.stored for one in known))
-    said = f"{number(whole.stored)} of the {number(whole.counted)} posts that X counted are stored: {share(whole.coverage)}."
+        return NOT_COUNTED
+    finding = _stored(Share(sum(one.counted for one in known), sum(one.stored for one in known)))
     unknown = [one.tag for one in found if not one.share]
-    return f"{said} X was not asked about {tag_names(unknown)}." if unknown else said
+    return f"{finding} No counts from X for {tag_names(unknown)}." if unknown else finding
+
+
+def _stored(total: Share) -> str:
+    return f"{number(total.stored)} of the {number(total.counted)} posts that X counted are stored: {share(total.coverage)}."
 
 
 def _note(one: VolumeBucket) -> str:
     if one.counted is None:
-        return "X was not asked"
-    return "in part" if one.partial else ""
+        return "no count from X"
+    return "partial" if one.partial else ""

@@ -1,4 +1,4 @@
-// Draws each figure over time with uPlot, from the table that stands below it. Without this script a still picture stands there.
+// Draws each figure over time with uPlot from the table below it. Without this script the page shows a static SVG.
 "use strict";
 
 const DAY_S = 86400;
@@ -19,15 +19,15 @@ function curvesOf(figure) {
 }
 
 function shadedOf(chart) {
-  return chart.dataset.shaded.split(" ").filter(Boolean).map((stretch) => stretch.split("-").map(Number));
+  return chart.dataset.shaded.split(" ").filter(Boolean).map((period) => period.split("-").map(Number));
 }
 
-function shade(plot, stretches, color) {
+function shade(plot, periods, color) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.fillStyle = color;
   ctx.globalAlpha = 0.3;
-  for (const [first, end] of stretches) {
+  for (const [first, end] of periods) {
     const left = Math.max(bbox.left, plot.valToPos(first, "x", true));
     const right = Math.min(bbox.left + bbox.width, plot.valToPos(end, "x", true));
     if (right > bbox.left && left < bbox.left + bbox.width) {
@@ -68,7 +68,7 @@ function draw(chart) {
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   const date = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
   const year = new Intl.DateTimeFormat("en-GB", { timeZone: zone, month: "short", year: "numeric" });
-  const told = (_plot, seconds, _axis, _space, step) => seconds.map((second) => {
+  const labels = (_plot, seconds, _axis, _space, step) => seconds.map((second) => {
     const time = clock.format(second * 1000);
     return step >= 28 * DAY_S ? year.format(second * 1000) : step >= DAY_S || time === "00:00" ? date.format(second * 1000) : time;
   });
@@ -83,7 +83,7 @@ function draw(chart) {
     tzDate: (second) => uPlot.tzDate(new Date(second * 1000), zone),
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high) * 1.12] } },
-    axes: [{ ...axis, values: told }, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6] }],
+    axes: [{ ...axis, values: labels }, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6] }],
     series: [
       { label: "From", value: (_plot, second) => (second === null ? "–" : when.format(second * 1000)) },
       ...titles.map((title, at) => ({ label: title, points: { show: data[0].length < 3 }, ...strokes[at] })),

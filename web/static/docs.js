@@ -1,4 +1,4 @@
-// Shows openapi.json, which lies beside the page, and asks nobody else.
+// Shows openapi.json with Swagger UI, without requests to other origins.
 "use strict";
 
 window.addEventListener("DOMContentLoaded", () => {

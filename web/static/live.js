@@ -1,17 +1,17 @@
-// Follows the collection that runs: takes over what has changed on its page, and loads the page anew once it is over.
+// Follows the running collection: updates the changed parts of the page, and reloads the page when the collection ends.
 "use strict";
 
 const EVERY_MS = 1500;
-const LATER_MS = 10000;
+const RETRY_MS = 10000;
 
 const parts = (page) => [...page.querySelectorAll("[data-live]")];
 
-function takeOver(news) {
-  const [old, current] = [parts(document), parts(news)];
-  if (!news.querySelector("[data-collection]") || old.length !== current.length) {
+function update(newPage) {
+  const [shown, current] = [parts(document), parts(newPage)];
+  if (!newPage.querySelector("[data-collection]") || shown.length !== current.length) {
     return false;
   }
-  old.forEach((part, at) => {
+  shown.forEach((part, at) => {
     if (part.innerHTML !== current[at].innerHTML) {
       part.innerHTML = current[at].innerHTML;
     }
@@ -19,7 +19,7 @@ function takeOver(news) {
   return true;
 }
 
-async function look() {
+async function poll() {
   let wait = EVERY_MS;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -28,17 +28,17 @@ async function look() {
       return;
     }
     if (!answer.ok) {
-      wait = LATER_MS;
-    } else if (!takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"))) {
+      wait = RETRY_MS;
+    } else if (!update(new DOMParser().parseFromString(await answer.text(), "text/html"))) {
       location.reload();
       return;
     }
   } catch {
-    wait = LATER_MS;
+    wait = RETRY_MS;
   }
-  setTimeout(look, wait);
+  setTimeout(poll, wait);
 }
 
 if (document.querySelector("[data-collection]")) {
-  setTimeout(look, EVERY_MS);
+  setTimeout(poll, EVERY_MS);
 }

@@ -1,1 +1,1 @@
-"""Pages: one file a page."""
+"""Views: one module for each page or group of pages."""

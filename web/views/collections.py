@@ -1,4 +1,4 @@
-"""/view/collections: how collections went and go, and what they cost."""
+"""/view/collections: the history of collections and what they cost; /new shows the price of one and starts it."""
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from collector.ledger.ledger import SMALLEST_PAGE
+from collector.ledger.pricing import budget_left, price
+from collector.runs.collector import CollectionRunning, NothingTracked
 from queries import balances, reconciliations
-from queries.collections import collection, collections
+from queries.collections import collection, collections, latest
 from queries.spend import by_day
-from schemas.arguments import HistoryArguments
+from schemas.arguments import HistoryArguments, NoArguments
 from schemas.cursors import began, following_cursor
-from schemas.given import load_arguments
+from schemas.given import load_arguments, refuse_body
 from security.pages import page
-from web.asked import link
-from web.parts import stuck
-from web.site import Site, tidy_redirect
+from web.responses import is_browser, redirect_to_page, tidy_redirect
+from web.site import Site
+from web.status import x_trouble
+from web.view_query import link
 
 PATH = "/view/collections"
+NEW = f"{PATH}/new"
 PAGE = 25
 LARGEST_ID = 2**31 - 1
 LIST = "page of collections"
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the pages."""
+    """Add the pages, and the request that starts a collection."""
 
     def history() -> Response:
-        if lead := tidy_redirect():
-            return lead
+        if redirect := tidy_redirect():
+            return redirect
         read = load_arguments(HistoryArguments(), request.args)
         zone: ZoneInfo = read["tz"]
         with site.reading() as session:
             after = began(session, LIST, read.get("cursor"))
             views = collections(session, before=after[0] if after else None, most=PAGE + 1)
             values: dict[str, Any] = {"views": views[:PAGE], "first": after is None, "money": _money(site, session)}
-            values["stuck"] = stuck(session, zone)
+            values["trouble"] = x_trouble(session, zone)
             if len(views) > PAGE:
-                place = following_cursor(session, LIST, [views[PAGE - 1].id])
-                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": place}))
+                cursor = following_cursor(session, LIST, [views[PAGE - 1].id])
+                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": cursor}))
             return site.page("collections.html", session, zone, **values)
 
     def one_collection(collection_id: int) -> Response:
@@ -52,26 +56,52 @@ def register(app: Flask, site: Site) -> None:
             view = collection(session, collection_id)
             if view is None:
                 raise NotFound("there is no collection with this number")
-            known = balances.authors(session)
-            return site.page("collection.html", session, zone, view=view, stuck=stuck(session, zone), authors=known)
+            trouble, known = x_trouble(session, zone), balances.authors(session)
+            return site.page("collection.html", session, zone, view=view, trouble=trouble, authors=known)
+
+    def collect_now() -> Response:
+        zone, collector = site.zone(), site.collector
+        with site.reading() as session:
+            newest = latest(session)
+            running = newest if newest and newest.state == "running" else None
+            priced, left, known = price(collector, session), budget_left(collector, session), balances.authors(session)
+            most = known.price(*priced.most) if known else priced.most.ceiling
+            values: dict[str, Any] = {"price": priced, "most": most, "left": left, "running": running}
+            return site.page("collect.html", session, zone, free=site.is_free, authors=known, **values)
+
+    def collect() -> Response:
+        load_arguments(NoArguments(), request.args)
+        refuse_body(request.get_data())
+        try:
+            return redirect_to_page(f"{PATH}/{site.collector.start().run_id}")
+        except NothingTracked:
+            if not is_browser():
+                raise
+            return redirect_to_page(NEW)
+        except CollectionRunning as running:
+            if running.run_id is None:
+                raise
+            return redirect_to_page(f"{PATH}/{running.run_id}")
 
     page(app, PATH, history)
     page(app, f"{PATH}/<int(max={LARGEST_ID}):collection_id>", one_collection)
+    page(app, NEW, collect_now)
+    page(app, PATH, collect, methods=["POST"])
 
 
 def _money(site: Site, session: Session) -> dict[str, Any]:
-    """Return what was spent this billing month, by day, against the budget."""
-    view, budget = site.collector.outlook(session), site.collector.order.billing.budget
-    used = view.used
+    """Return what was spent this billing month, by day, and the budget, in micro-dollars."""
+    view, billing = site.collector.outlook(session), site.collector.order.billing
+    used, budget = view.used, billing.budget
     return {
         "view": view,
         "used": used,
         "budget": budget,
         "days": by_day(session, start=view.start, end=view.end),
-        "ends": budget is not None and budget - used < site.collector.order.billing.prices.most(SMALLEST_PAGE),
+        "spent": budget is not None and budget - used < billing.prices.most(SMALLEST_PAGE),
         "most": max(budget or 0, used, view.forecast, 1),
         "by_x": reconciliations.newest(session),
         "authors": balances.authors(session),
         "balance": balances.newest(session),
-        "free": site.free,
+        "free": site.is_free,
     }

@@ -1,42 +1,163 @@
-"""/view/health: how the parts of the service are, and where to look further."""
+"""/view/health: the status of each part of the service, and links to other programs."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, request
+from sqlalchemy.orm import Session
 
 from collector.backups.rotation import newest as newest_copy
+from collector.ledger.ledger import SMALLEST_PAGE
+from collector.runs.collector import Collector
+from collector.sources import EMULATOR
+from collector.x.failures import BLOCKING
 from middleware.answer import REPEAT
+from queries.chores import job_states
+from queries.figures import ServiceMetrics, service_metrics
 from queries.tweets import tweet_count
 from security.pages import page
 from settings import VERSION
-from web import parts as service_parts
-from web.shipping import shipping
-from web.site import Site, tidy_redirect
+from telemetry.metrics import HttpMetrics, scrape_registry
+from web.responses import tidy_redirect
+from web.site import Site
+from web.status import Level, Part, advice, collection_status, x_trouble
+from web.words import day, dollars, moment, number, plural
 
-PROGRAMS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+BACKENDS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
+LOG_METRICS = "twitterapi_log_"
+
+
+class Shipping(NamedTuple):
+    """Whether log records are shipped to Logstash, and how many were sent, dropped and are queued since the start."""
+
+    enabled: bool
+    sent: int
+    dropped: int
+    queued: int
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the page."""
+    """Add the page."""
 
     def health_at_a_glance() -> Response:
-        if lead := tidy_redirect():
-            return lead
+        if redirect := tidy_redirect():
+            return redirect
         zone = site.zone()
         database = site.collector.database
         with site.reading() as session:
-            parts = service_parts.parts(session, site.collector, shipping(site.metrics), zone)
-            copy = newest_copy(database)
             facts: dict[str, Any] = {
-                "program": PROGRAMS.get(database.engine.dialect.name, database.engine.dialect.name),
+                "backend": BACKENDS.get(database.engine.dialect.name, database.engine.dialect.name),
                 "size": database.size,
                 "tweets": tweet_count(session),
-                "backup": copy,
+                "backup": newest_copy(database),
                 "version": VERSION,
             }
-            del request.environ[REPEAT]  # how log records fare is told by the metrics
-            return site.page("health.html", session, zone, parts=parts, facts=facts, outside=site.outside)
+            shown = parts(session, site.collector, shipping(site.metrics), zone)
+            del request.environ[REPEAT]  # the state of shipping comes from metrics, so the page can't be cached
+            return site.page("health.html", session, zone, parts=shown, facts=facts, programs=site.programs)
 
     page(app, "/view/health", health_at_a_glance)
+
+
+def shipping(metrics: HttpMetrics) -> Shipping:
+    """Return the state of log shipping over all processes, from the metrics that Prometheus scrapes."""
+    found: dict[str, float] = {}
+    for metric in scrape_registry(metrics.registry, []).collect():
+        if metric.name.startswith(LOG_METRICS):
+            values = [sample.value for sample in metric.samples if not sample.name.endswith("_created")]
+            found[metric.name.removeprefix(LOG_METRICS)] = sum(values)
+    sent, dropped, queued = (int(found.get(name, 0)) for name in ("records_sent", "records_dropped", "queue_records"))
+    return Shipping(bool(found.get("shipping_enabled")), sent, dropped, queued)
+
+
+def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneInfo) -> list[Part]:
+    """Return the status of all parts, the most important first."""
+    metrics = service_metrics(session)
+    return [
+        *_database(collector),
+        collection_status(session, zone),
+        _schedule(metrics, zone),
+        _x(session, metrics, collector, zone),
+        _budget(session, collector),
+        *_jobs(session, zone),
+        _logs(shipped),
+    ]
+
+
+def _database(collector: Collector) -> Iterator[Part]:
+    if collector.read_only:
+        state = "No primary of the database has answered since the start. Stored tweets can be read; nothing is collected."
+        yield Part("Database", Level.BROKEN, state, "The service continues by itself once a primary answers.")
+
+
+def _schedule(metrics: ServiceMetrics, zone: ZoneInfo) -> Part:
+    schedule, ended = metrics.schedule, metrics.last_success
+    last = f"The last successful collection ended {moment(ended, zone)}." if ended else "No collection has succeeded yet."
+    if schedule is None:
+        return Part("Schedule", Level.OK, f"Collections are not scheduled. {last}", "Set COLLECT_EVERY to schedule them.")
+    if not schedule.kept:
+        state = f"The process that ran the schedule has gone. {last}"
+        return Part("Schedule", Level.BROKEN, state, "Start it again: the service, or `python api.py --every`.")
+    return Part("Schedule", Level.OK, f"The next collection starts {moment(schedule.due, zone)}. {last}")
+
+
+def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: ZoneInfo) -> Part:
+    if metrics.refused:
+        kind, until = min(metrics.refused.items())
+        blocks = "X sells nothing now" if kind in BLOCKING else "X refuses every request"
+        ends = f", until {moment(until, zone)}" if until else ""
+        return Part("X", Level.BROKEN, f"{blocks} ({kind}){ends}.", advice(kind))
+    if collector.source.name == EMULATOR:
+        return Part("X", Level.OK, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
+    if trouble := x_trouble(session, zone):
+        return trouble
+    requests, succeeded = sum(metrics.x_requests.values()), metrics.x_requests.get("ok", 0)
+    left = metrics.rate_limit_remaining
+    window = f" The rate limit allows {plural(left, 'more request')} now." if left is not None else ""
+    state = f"X answered {number(succeeded)} of {plural(requests, 'request')}." if requests else "No request to X yet."
+    return Part("X", Level.OK, state + window)
+
+
+def _budget(session: Session, collector: Collector) -> Part:
+    view, billing = collector.outlook(session), collector.order.billing
+    used, budget = view.used, billing.budget
+    if budget is None:
+        return Part("Budget", Level.OK, f"At most {dollars(used)} spent this billing month, without a budget.")
+    spent = f"At most {dollars(used)} of {dollars(budget)} spent in the billing month that ends {day(view.end)}."
+    state = f"{spent} Forecast: {dollars(view.forecast)}."
+    if budget - used < billing.prices.most(SMALLEST_PAGE):
+        return Part("Budget", Level.BROKEN, f"{state} The rest does not pay for the smallest request.", advice("budget"))
+    if view.forecast > budget:
+        return Part(
+            "Budget", Level.ATTENTION, state, "At this rate the budget runs out before the month ends. It is never exceeded."
+        )
+    return Part("Budget", Level.OK, state)
+
+
+def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
+    """Yield each background job that failed, or one part if none did."""
+    jobs = job_states(session)
+    for job in jobs:
+        if job.has_failed:
+            state = f"{job.error}. Last done: {moment(job.succeeded, zone)}."
+            yield Part(f"Background job “{job.name}”", Level.ATTENTION, state[:1].upper() + state[1:], advice(job.failure_kind))
+    if jobs and not any(job.has_failed for job in jobs):
+        done = ", ".join(f"{job.name} {moment(job.succeeded, zone)}" for job in jobs if job.succeeded)
+        yield Part("Background jobs", Level.OK, f"Last done: {done}." if done else "The first ones are running.")
+
+
+def _logs(shipped: Shipping) -> Part:
+    if not shipped.enabled:
+        return Part("Logs", Level.OK, "Records go to the standard output only.", "Set LOGSTASH_HOST to ship them to Logstash.")
+    state = f"{plural(shipped.sent, 'record')} shipped since the start, {number(shipped.queued)} waiting."
+    if shipped.queued and not shipped.sent:
+        return Part(
+            "Logs", Level.ATTENTION, f"Logstash has accepted no record yet; {number(shipped.queued)} wait.", CHECK_LOGSTASH
+        )
+    if shipped.dropped:
+        return Part("Logs", Level.ATTENTION, f"{state} {plural(shipped.dropped, 'record')} dropped.", CHECK_LOGSTASH)
+    return Part("Logs", Level.OK, state)

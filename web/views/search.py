@@ -1,4 +1,4 @@
-"""/view/tweets: the tweets that the filters let through, page by page, and as files of exactly these."""
+"""/view/tweets: the tweets that match the filters, page by page, and links to download exactly these."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from schemas.cursors import began, following_cursor, moment
 from schemas.parameters import Sort
 from schemas.times import rfc3339
 from security.pages import page
-from web.asked import ViewQuery
-from web.site import Site, tidy_redirect
+from web.responses import tidy_redirect
+from web.site import Site
+from web.view_query import ViewQuery
 
 PATH = "/view/tweets"
 PAGE = 50
@@ -36,7 +37,7 @@ ORDERS = {
 
 
 class SearchPage(NamedTuple):
-    """Some tweets of a list, where it goes on (None at its end), and how many match in all, counted up to `most`."""
+    """A page of tweets, the URL of the next one (None at the end), and the number of matches, counted up to `most`."""
 
     tweets: Sequence[TweetView]
     following: str | None
@@ -44,45 +45,45 @@ class SearchPage(NamedTuple):
     most: int = MOST_COUNTED
 
     @property
-    def many(self) -> bool:
-        """Whether there are more than were counted."""
+    def has_more(self) -> bool:
+        """Whether there are more matches than were counted."""
         return self.matches > self.most
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the page."""
+    """Add the page."""
 
     def search() -> Response:
-        if lead := tidy_redirect():
-            return lead
+        if redirect := tidy_redirect():
+            return redirect
         with site.reading() as session:
-            asked = site.parse(session, SearchArguments)
-            values: dict[str, Any] = {"asked": asked, "found": _page(session, asked), "tracked": tracked_names(session)}
-            exports = {name: (asked.api("/tweets", sort=_sort(asked), format=form)) for form, name in EXPORT_FORMATS.items()}
-            return site.page("tweets.html", session, asked.zone, exports=exports, orders=ORDERS, sort=_sort(asked), **values)
+            query = site.parse(session, SearchArguments)
+            values: dict[str, Any] = {"query": query, "found": _page(session, query), "tracked": tracked_names(session)}
+            exports = {name: query.api_url("/tweets", sort=_sort(query), format=kind) for kind, name in EXPORT_FORMATS.items()}
+            return site.page("tweets.html", session, query.zone, exports=exports, orders=ORDERS, sort=_sort(query), **values)
 
     page(app, PATH, search)
 
 
-def _page(session: Session, asked: ViewQuery) -> SearchPage:
-    wanted, most = TweetList(asked.filters, asked.sort), asked.limit or PAGE
-    name = f"page of tweets {wanted}"
-    values = began(session, name, asked.cursor)
+def _page(session: Session, query: ViewQuery) -> SearchPage:
+    tweets, most = TweetList(query.filters, query.sort), query.limit or PAGE
+    name = f"page of tweets {tweets}"
+    values = began(session, name, query.cursor)
     after = PagePosition(moment(values[0]), values[1]) if values else None
-    places = lists.page(session, wanted, after=after, most=most + 1)
-    shown = TweetViews().rows(session, [place.id for place in places[:most]])
+    keys = lists.page(session, tweets, after=after, most=most + 1)
+    shown = TweetViews().rows(session, [key.id for key in keys[:most]])
     following = None
-    if len(places) > most:
-        following = asked.here(PATH, **_fixed_times(asked), cursor=following_cursor(session, name, places[most - 1]))
-    return SearchPage(shown, following, matching_count(session, asked.filters, most=MOST_COUNTED + 1))
+    if len(keys) > most:
+        following = query.url(PATH, **_fixed_times(query), cursor=following_cursor(session, name, keys[most - 1]))
+    return SearchPage(shown, following, matching_count(session, query.filters, most=MOST_COUNTED + 1))
 
 
-def _fixed_times(asked: ViewQuery) -> dict[str, str | None]:
-    """Return the time that is asked for as times: a period moves on while somebody turns pages."""
-    if asked.span is None:
+def _fixed_times(query: ViewQuery) -> dict[str, str | None]:
+    """Return a period as explicit times, since it would move on from page to page."""
+    if query.span is None:
         return {}
-    return {"since": rfc3339(asked.filters.since), "until": rfc3339(asked.filters.until)}
+    return {"since": rfc3339(query.filters.since), "until": rfc3339(query.filters.until)}
 
 
-def _sort(asked: ViewQuery) -> str:
-    return next(name for name in Sort.names if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == asked.sort)
+def _sort(query: ViewQuery) -> str:
+    return next(name for name in Sort.names if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == query.sort)

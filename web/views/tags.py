@@ -1,4 +1,4 @@
-"""/view/tags: the tracked hashtags and their terms; forms that track one, change its terms, and stop collecting it."""
+"""/view/tags: the tracked hashtags and their rules, and forms to track one, change its rules and untrack it."""
 
 from __future__ import annotations
 
@@ -17,71 +17,71 @@ from schemas.parameters import UTC
 from schemas.problems import BadInput, ParameterError
 from schemas.terms import InvalidRules, parse_rules
 from security.pages import page
-from web.problems import a_person
-from web.site import Site, redirect_to_page, tidy_redirect
+from web.responses import is_browser, redirect_to_page, tidy_redirect
+from web.site import Site
 
 PATH = "/view/tags"
-LONGEST_NUMBER = 9
+MOST_DIGITS = 9
 
 
 class TrackForm(NamedTuple):
-    """What somebody has filled in to track a hashtag, and what is wrong with it, by field.
+    """The form that tracks a hashtag as it was filled in, and its errors by field.
 
-    Terms that are all empty count only where a tag's own are changed: else a tag that has some would lose them.
+    `has_rules` is false if all rules are empty and the tag is new in the form: a tag that has rules then keeps them.
     """
 
     tag: str = ""
     lang: str = ""
     exclude: tuple[str, ...] = ()
     tw_number: str = ""
-    terms_count: bool = True
-    faults: tuple[ParameterError, ...] = ()
+    has_rules: bool = True
+    errors: tuple[ParameterError, ...] = ()
 
     @classmethod
     def from_request(cls) -> TrackForm:
-        """Return the form as it was sent."""
+        """Read the form of this request."""
         text = {name: request.form.get(name, "").strip() for name in ("tag", "lang", "tw_number")}
         exclude = tuple(request.form.getlist("exclude"))
-        terms_count = "known" in request.form or bool(text["lang"] or exclude or text["tw_number"])
-        return cls(text["tag"], text["lang"], exclude, text["tw_number"], terms_count)
+        has_rules = "known" in request.form or bool(text["lang"] or exclude or text["tw_number"])
+        return cls(text["tag"], text["lang"], exclude, text["tw_number"], has_rules)
 
     def body(self) -> bytes:
-        """Return its terms as the API takes them."""
+        """Return the rules as a body of the API."""
         lang = self.lang.replace(",", " ").split()
-        whole = self.tw_number.isascii() and self.tw_number.isdigit() and len(self.tw_number) <= LONGEST_NUMBER
+        whole = self.tw_number.isascii() and self.tw_number.isdigit() and len(self.tw_number) <= MOST_DIGITS
         number: Any = int(self.tw_number) if whole else self.tw_number or None
         return orjson.dumps({"lang": lang, "exclude": self.exclude, "tw_number": number})
 
-    def fault(self, name: str) -> str:
-        """Return what is wrong with a field, or nothing."""
-        return next((fault.detail.removesuffix(", or null") for fault in self.faults if fault.parameter == name), "")
+    def error(self, name: str) -> str:
+        """Return what is wrong with a field; empty if nothing is."""
+        return next((error.detail.removesuffix(", or null") for error in self.errors if error.parameter == name), "")
 
 
 def register(app: Flask, site: Site) -> None:
-    """Give the app the page and its forms."""
+    """Add the page and its forms."""
 
     def list_of_tags() -> Response:
-        if lead := tidy_redirect():
-            return lead
+        if redirect := tidy_redirect():
+            return redirect
         zone = site.zone()
         with site.reading() as session:
             return _page(site, session, zone, TrackForm())
 
     def track() -> Response:
-        form, faults = TrackForm.from_request(), tuple[ParameterError, ...]()
+        form, errors = TrackForm.from_request(), tuple[ParameterError, ...]()
         try:
-            given_terms = parse_rules(form.body()) if form.terms_count else None
-            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), given_terms)
+            rules = parse_rules(form.body()) if form.has_rules else None
+            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
         except InvalidTag as error:
-            faults = (ParameterError("tag", str(error)),)
+            errors = (ParameterError("tag", str(error)),)
         except InvalidRules as error:
-            faults = tuple(error.faults)
+            errors = tuple(error.faults)
         else:
             return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
-        if not a_person():
-            raise BadInput(list(faults))
+        if not is_browser():
+            raise BadInput(list(errors))
         with site.reading() as session:
-            return _page(site, session, UTC, form._replace(faults=faults), status=400)
+            return _page(site, session, UTC, form._replace(errors=errors), status=400)
 
     def untrack(tag: str) -> Response:
         if not tracking.untrack(site.collector.database, tag):
@@ -94,5 +94,5 @@ def register(app: Flask, site: Site) -> None:
 
 
 def _page(site: Site, session: Session, zone: ZoneInfo, form: TrackForm, *, status: int = 200) -> Response:
-    values: dict[str, Any] = {"tags": tracked_tags(session), "form": form, "usual": site.collector.order.tw_number}
+    values: dict[str, Any] = {"tags": tracked_tags(session), "form": form, "default": site.collector.order.tw_number}
     return site.page("tags.html", session, zone, status=status, **values)

@@ -1,4 +1,4 @@
-"""What a page is asked for: the API's filters, a period, a time zone. All of it stands in the URL, so a view can be shared."""
+"""The query of a page: the API's filters, a period and a time zone. All of it is in the URL, so a view can be shared."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from schemas.filters import PARAMETERS
 from schemas.given import load_arguments
 from schemas.times import rfc3339
 
-LOCAL = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
+LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 PAGING = ("cursor",)
 HOUR_S, QUARTER_S = 3600, 900
+EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
 
 
 class ViewQuery(NamedTuple):
-    """What is asked for at a moment (`now`, X's time): filters with the period in them, and the parameters as given.
+    """The parsed query of a page at a time (`now`, X's clock).
 
-    `span` is the length of a period that ends now, None where there is none or all is asked for. `fixed` are filters that the
-    path of the page names, as parameters.
+    `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now, None
+    with explicit bounds or without any. `fixed` are the filters that the page's path sets, as parameters.
     """
 
     filters: Filters
@@ -44,28 +45,38 @@ class ViewQuery(NamedTuple):
     cursor: str | None = None
     fixed: Pairs = ()
 
-    def query(self, **changes: Any) -> str:
-        """Return the parameters as they were given, some changed, or dropped by None; the place in a list is dropped."""
-        dropped = {*changes, *PAGING} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
-        kept = [pair for pair in self.pairs if pair[0] not in dropped]
+    def url(self, path: str, **changes: Any) -> str:
+        """Return the URL of a page with these parameters, some changed, or removed by None; the cursor is removed."""
+        removed = {*changes, *PAGING} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        kept = [pair for pair in self.pairs if pair[0] not in removed]
         more = [(name, value) for name, value in changes.items() if value is not None]
-        return urlencode([*kept, *more], doseq=True)
+        return _with_parameters(path, [*kept, *more])
 
-    def here(self, path: str, **changes: Any) -> str:
-        """Return the URL of a page with these parameters."""
-        query = self.query(**changes)
-        return f"{path}?{query}" if query else path
+    def tag_url(self, tag: str) -> str:
+        """Return the URL of a tag's page."""
+        return self.url(f"/view/tags/{tag.removeprefix('#')}", tag=None)
 
-    def api(self, path: str, **more: str) -> str:
-        """Return the URL of the API's answer to the same filters, the period as times."""
+    def author_url(self, username: str) -> str:
+        """Return the URL of an author's page."""
+        return self.url(f"/view/authors/{username}", author=None)
+
+    def tweets_url(self, **filters: Any) -> str:
+        """Return the URL of the list of tweets with more filters; those of this page's path are kept."""
+        return self.url("/view/tweets", **dict(self.fixed) | filters)
+
+    def api_url(self, path: str, **more: str) -> str:
+        """Return the URL of the API's answer with the same filters; a period becomes times."""
         pairs = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
-        query = urlencode([*pairs, *bounds, *more.items()])
-        return f"{path}?{query}" if query else path
+        return _with_parameters(path, [*pairs, *bounds, *more.items()])
+
+    def csv_url(self, name: str) -> str:
+        """Return the URL of a figure's numbers as CSV."""
+        return _with_parameters(f"/view/figures/{name}.csv", [*self.fixed, *self.pairs])
 
     @property
     def seconds(self) -> Period | None:
-        """The time asked for, in epoch seconds, up to now at most; None where it has no beginning."""
+        """The time shown, in epoch seconds, until now at most; None without a beginning."""
         if self.filters.since is None:
             return None
         first, end = self.filters.since, min(self.filters.until or self.now, self.now)
@@ -73,13 +84,13 @@ class ViewQuery(NamedTuple):
 
     @property
     def shift(self) -> timedelta:
-        """How long before it the time lies that it is compared with: its length, in whole quarters of an hour."""
+        """The distance to the time before, with which this one is compared: its length, rounded up to quarters of an hour."""
         first, end = self.seconds or (0, 0)
         return self.span or timedelta(seconds=-(-(end - first) // QUARTER_S) * QUARTER_S)
 
     @property
     def before(self) -> Filters | None:
-        """The same filters for as long a time before; None where the time asked for has no beginning."""
+        """The same filters for the equally long time before; None if the time shown has no beginning."""
         if self.seconds is None:
             return None
         try:
@@ -89,37 +100,33 @@ class ViewQuery(NamedTuple):
         return self.filters._replace(since=first, until=end)
 
     @property
-    def narrowed(self) -> bool:
-        """Whether anything but tags and the time is asked for, of which X's own counts know nothing."""
+    def is_narrowed(self) -> bool:
+        """Whether there are filters beside tags and time, which X's own counts don't support."""
         return self.filters._replace(tags=(), since=None, until=None) != Filters()
 
     @property
     def bounds(self) -> Mapping[str, str]:
-        """The bounds that were given, by the clock of the zone, as a form's fields take them."""
+        """The bounds that were given, as local times of the zone for the form's fields."""
         given_names = {name for name, _ in self.pairs}
         values = {name: getattr(self.filters, name) for name in BOUNDS if name in given_names}
         return {name: value.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M:%S") for name, value in values.items()}
 
     @property
-    def chosen(self) -> list[tuple[str, str, str]]:
-        """The filters that were given beside the time: name, value, and the query without it."""
+    def chips(self) -> list[tuple[str, str, str]]:
+        """The given filters without the time: name, value, and the query string that removes the filter."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         kept = [pair for pair in self.pairs if pair[0] not in PAGING]
         return [(*pair, "?" + urlencode([other for other in kept if other != pair])) for pair in filters]
 
-    def file(self, name: str) -> str:
-        """Return the URL of a figure's numbers as CSV."""
-        return link(f"/view/figures/{name}.csv", MultiDict([*self.fixed, *self.pairs]))
-
     def value(self, name: str) -> str:
-        """Return a parameter as it was given, or nothing."""
+        """Return a parameter as it was given, or an empty text."""
         return next((value for given_name, value in self.pairs if given_name == name), "")
 
 
 def parse_view_query(
     pairs: MultiDict[str, str], *, now: datetime, schema: type[ViewArguments] = ViewArguments, fixed: Pairs = ()
 ) -> ViewQuery:
-    """Return what these parameters ask for, and the filters that the page's path names; raises BadInput."""
+    """Parse a page's parameters together with the filters that its path sets; raises BadInput."""
     read = load_arguments(schema(), MultiDict([*fixed, *pairs.items(multi=True)]))
     filters, zone, span = read.pop("filters"), read.pop("tz"), read.pop("period")
     if filters.since is None and filters.until is None and span is not None:
@@ -130,24 +137,28 @@ def parse_view_query(
 
 
 def canonical(pairs: MultiDict[str, str], zone: ZoneInfo) -> MultiDict[str, str]:
-    """Return the parameters as links have them, which a form without scripts doesn't send so.
+    """Return the parameters as links write them; a form without scripts sends them otherwise.
 
-    What is empty goes; a time by the clock of the zone becomes RFC 3339; where times are given, a period goes.
+    Empty values are removed, local times of the zone become RFC 3339, and explicit times replace a period.
     """
     kept = [(name, value.strip()) for name, value in pairs.items(multi=True) if value.strip()]
     if any(name in BOUNDS for name, _ in kept):
         kept = [pair for pair in kept if pair[0] != "period"]
-    return MultiDict([(name, _moment(value, zone) if name in BOUNDS else value) for name, value in kept])
+    return MultiDict([(name, _rfc3339(value, zone) if name in BOUNDS else value) for name, value in kept])
 
 
 def link(path: str, pairs: MultiDict[str, str]) -> str:
     """Return a path with these parameters."""
-    query = urlencode(list(pairs.items(multi=True)))
+    return _with_parameters(path, list(pairs.items(multi=True)))
+
+
+def _with_parameters(path: str, pairs: list[tuple[str, Any]]) -> str:
+    query = urlencode(pairs, doseq=True)
     return f"{path}?{query}" if query else path
 
 
-def _moment(value: str, zone: ZoneInfo) -> str:
-    if not LOCAL.fullmatch(value):
+def _rfc3339(value: str, zone: ZoneInfo) -> str:
+    if not LOCAL_TIME.fullmatch(value):
         return value
     try:
         return rfc3339(datetime.fromisoformat(value).replace(tzinfo=zone)) or value
@@ -156,8 +167,5 @@ def _moment(value: str, zone: ZoneInfo) -> str:
 
 
 def _whole_hour(when: datetime) -> datetime:
-    """Return the beginning of an hour (UTC): roll-ups are by hours."""
+    """Return the beginning of the hour (UTC), since roll-ups are by the hour."""
     return datetime.fromtimestamp(int(when.timestamp()) // HOUR_S * HOUR_S, UTC)
-
-
-EARLIEST = datetime(2, 1, 1, tzinfo=UTC)

@@ -1,0 +1,101 @@
+"""The status of parts of the service: how well each is, in one sentence, and what to do about a failure."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from queries.collections import CollectionView, latest
+from queries.figures import last_answer
+from web.words import moment, plural
+
+CONTINUES = "The next collection continues where this one stopped; no tweet is lost or bought twice."
+NEW_KEYS = "Create new keys in X's developer portal, put them into .env.local and restart the service."
+ADVICE = {
+    "unauthorized": NEW_KEYS,
+    "not-enrolled": "Attach the app to a project in X's developer portal, create new keys and restart the service.",
+    "credits": f"Buy credits in X's developer portal. {CONTINUES}",
+    "usage-cap": f"Wait for X's next billing period, or raise the cap at X. {CONTINUES}",
+    "spend-cap": f"Raise the spending cap in X's developer portal, or wait until that day. {CONTINUES}",
+    "budget": f"Raise MONTHLY_BUDGET_USD, or wait for the next billing month. {CONTINUES}",
+    "reserved": "Wait a minute and collect again.",
+    "rate-limit": f"Wait 15 minutes and collect again. {CONTINUES}",
+    "unwell": f"X did not answer properly. Collect again in a few minutes. {CONTINUES}",
+    "refused": "Check the tag's rules: X rejected the query that they make.",
+    "stale": "Check the tag's rules: X rejected the query that they make.",
+    "interrupted": CONTINUES,
+    "crash": f"This is a bug; the log has the details. {CONTINUES}",
+    "real-tweets": "Set the credentials of X, or set DATABASE_URL to another database.",
+    "invented-tweets": "Set DATABASE_URL to another database, or delete the invented tweets with DELETE /database.",
+}
+"""What to do, by the kind of a failure."""
+
+X_TROUBLE = {"rate-limit": "X's rate limit was reached", "unwell": "X did not answer properly"}
+
+
+class Level(IntEnum):
+    """How well a part is. Its word is shown beside every sign and colour."""
+
+    OK = 0
+    RUNNING = 1
+    ATTENTION = 2
+    BROKEN = 3
+
+    @property
+    def word(self) -> str:
+        """The level in words."""
+        return ("OK", "running", "needs attention", "broken")[self]
+
+
+class Part(NamedTuple):
+    """A part of the service: its level, its state in a sentence, and advice if there is something to do.
+
+    `brief` is a shorter sentence for the head of each page.
+    """
+
+    name: str
+    level: Level
+    state: str
+    advice: str = ""
+    brief: str = ""
+
+
+def advice(kind: str | None) -> str:
+    """Return what to do about a failure of this kind; None is a failure from before kinds were recorded."""
+    return ADVICE.get(kind or "", f"The log has more details. {CONTINUES}")
+
+
+def collection_status(session: Session, zone: ZoneInfo) -> Part:
+    """Return the status of the newest collection, which every page shows."""
+    view = latest(session)
+    if view is None:
+        return Part(
+            "Collection", Level.ATTENTION, "Nothing has been collected yet.", "Start a collection on the page Collections."
+        )
+    done = f"{sum(tag.state == 'done' for tag in view.tags)} of {plural(len(view.tags), 'tag')}"
+    if view.state == "running":
+        return Part("Collection", Level.RUNNING, f"Collecting: {done} done, {plural(view.tweets_added, 'new tweet')}.")
+    ended = moment(view.ended or view.started, zone)
+    if view.state == "done":
+        return Part("Collection", Level.OK, f"Last collected {ended}: {plural(view.tweets_added, 'new tweet')}.")
+    return _failed_collection(view, done, ended)
+
+
+def _failed_collection(view: CollectionView, done: str, ended: str) -> Part:
+    is_partial = view.state == "partial"
+    what = f"The last collection finished {done}" if is_partial else "The last collection failed"
+    level = Level.ATTENTION if is_partial else Level.BROKEN
+    reason, kind = view.problem or (None, None)
+    return Part("Collection", level, f"{what}, {ended}: {reason}.", advice(kind), brief=f"{what}, {ended}.")
+
+
+def x_trouble(session: Session, zone: ZoneInfo) -> Part | None:
+    """Return what delays requests to X; None if X's last answer was in order."""
+    last = last_answer(session)
+    if last is None or last[0] not in X_TROUBLE:
+        return None
+    kind, when = last
+    return Part("X", Level.ATTENTION, f"{X_TROUBLE[kind]} at the last request, {moment(when, zone)}.", advice(kind))
