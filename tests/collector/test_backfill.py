@@ -256,7 +256,7 @@ def test_what_is_newer_than_the_last_collection_is_left_to_the_next(run: RunApi,
     assert run() == 0
     emulator.clock.advance(DAY.total_seconds())
     assert run("--since", "2026-11-24", "--yes") == 0
-    assert "what is newer than 2026-11-24 12:" in capsys.readouterr().err
+    assert "tweets newer than 2026-11-24 12:" in capsys.readouterr().err
 
 
 def test_what_the_budget_does_not_pay_for_is_said_beforehand(run: RunApi, emulator: Emulator, capsys: Said) -> None:
