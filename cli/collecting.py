@@ -21,7 +21,7 @@ from collector.runs.backfill import BackfillPeriod
 from collector.runs.buying import Progress
 from collector.runs.collector import NONE_TRACKED, Collector, NothingTracked, RunningCollection
 from collector.sources import EMULATOR
-from collector.tweets.erasure import settle
+from collector.tweets.erasure import erase
 from queries.balances import authors
 from queries.collections import CollectionView
 from queries.figures import COMMAND
@@ -54,7 +54,7 @@ def collect(collector: Collector, *, period: BackfillPeriod | None = None, total
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
     told = _report(collector.outcome(started))
-    settle(collector.database, rewrite=rewrite_file)
+    erase(collector.database, rewrite=rewrite_file)
     return 0 if told else 1
 
 

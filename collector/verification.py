@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from alchemy import Database
 from collector.ledger import ledger
 from collector.ledger.prices import Billing
-from collector.tweets import hashtags, index_check, payload_check, presence, repeated, rollups
-from collector.tweets.counts import Query
+from collector.tweets import authors, hashtags, index_check, payload_check, presence
+from collector.tweets.rollups import ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
     AuthorTombstone,
@@ -68,7 +68,7 @@ def _file(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
-    for rollup in (*rollups.ROLLUPS, *hashtags.ROLLUPS):
+    for rollup in ROLLUPS:
         yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted)
     yield from _check_repeated(session)
     present = select(Presence.start, Presence.quarters, Presence.authors)
@@ -76,16 +76,16 @@ def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.count_misfiled(session))
-    if count := hashtags.count_misnamed(session):
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.misfiled_tweets(session))
+    if count := hashtags.misnamed_hashtags(session):
         yield f"{count} hashtags are not filed under their name"
 
 
 def _check_repeated(session: Session) -> Iterator[str]:
     """Look at what tweets and links repeat, and at whether each tweet is within the range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
-    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(repeated.CREATED))
-    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(repeated.FOLLOWERS))
+    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(authors.CREATED))
+    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(authors.FOLLOWERS))
     yield from _named(session, "is outside of the range of its hour", ~hours)
     yield from _named(session, "has links of tags that don't say when it was created", Tweet.id.in_(moved))
 

@@ -25,7 +25,8 @@ from collector.backups.remains import PreservedRows, preserved_rows, take_over
 from collector.runs import lease, runs
 from collector.runs.collector import CollectionRunning
 from collector.sources import MARK
-from collector.tweets import derived, erasure, hashtags, words
+from collector.tweets import derived, erasure
+from collector.tweets.reindexing import reindex_outdated
 from database.migrating import known_revisions
 from database.statements import upsert
 from models import (
@@ -104,10 +105,10 @@ def drop(database: Database) -> str:
             session.execute(delete(table))
         session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
         session.execute(update(Tag).values(from_id=None, since_id=None))
-        erasure.owe(session)
+        erasure.record_deletion(session)
         figures.bump_generation(session)
     _forget_older_copies(database)
-    erasure.settle(database)
+    erasure.erase(database)
     return name
 
 
@@ -209,8 +210,7 @@ def _get_ready(source: Path, target: Path, token: int, left: PreservedRows | Non
                 figures.begin_epoch(session)
                 if left:
                     take_over(session, left)
-                words.follow_rules(session)
-                hashtags.follow_rules(session)
+                reindex_outdated(session)
                 TWEET_WORDS.rebuild(session)
                 erasure.clear_pending(session)
         with closing(_open(draft)) as made:

@@ -44,7 +44,7 @@ def due(database: Database, session: Session) -> bool:
         left
         or bool(rotation.unfinished_files(database))
         or bool(erasure.pending_deletions(session))
-        or bool(deletions.to_bury(session))
+        or bool(deletions.unfinished_authors(session))
     )
 
 
@@ -59,7 +59,7 @@ def sweep(database: Database) -> bool:
             _remove_unfinished(database)
     with suppress(OSError):
         rotation.remove_unfinished(database)
-    return erasure.settle(database, rewrite=rewrite_file)
+    return erasure.erase(database, rewrite=rewrite_file)
 
 
 def rewrite_file(database: Database) -> None:

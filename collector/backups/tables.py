@@ -10,9 +10,9 @@ from sqlalchemy import Table, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Base
-from collector.tweets import words
+from collector.tweets.reindexing import index_words_of_all
 from database import partitions
-from models import WriterMark
+from models import TWEET_WORDS, WriterMark
 
 BATCH = 5_000
 _GO_ON = """
@@ -25,14 +25,14 @@ def copy_rows(source: Session, target: Session) -> None:
     """Replace all rows of the target by those of the source, in the target's transaction. Both have the newest schema."""
     for table in reversed(_tables()):
         target.execute(delete(table))
-    words.clear(target)
+    TWEET_WORDS.clear(target)
     for table in _tables():
         rows = _rows(source, table)
         while batch := list(islice(rows, BATCH)):
             if table.name in partitions.KEYS:
                 partitions.prepare(target, [row[partitions.KEYS[table.name]] for row in batch])
             _insert(target, table, batch)
-    words.index_all(target)
+    index_words_of_all(target)
     _go_on_numbering(target)
 
 

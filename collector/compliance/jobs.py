@@ -89,7 +89,7 @@ def comply(
         try:
             return _ComplianceRun(database, x, records, stop, patience or RetryPolicy(), waiting or WaitingJob()).run()
         finally:
-            erasure.settle(database, rewrite=None if stop.is_set() else rewrite_file)
+            erasure.erase(database, rewrite=None if stop.is_set() else rewrite_file)
 
 
 class _ComplianceRun:

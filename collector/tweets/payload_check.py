@@ -15,7 +15,7 @@ from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import Session
 
 from collector.payloads import unpack
-from collector.tweets.payloads import given
+from collector.tweets.payloads import parse_payload
 from collector.x.parsing import author
 from database.functions import time_text, utf8
 from models import Author, AuthorPayload, Payload, Tweet
@@ -45,7 +45,7 @@ def _of_tweet(row: Row) -> Iterator[str]:
     if row.body is None:
         yield from (what for what, kept in (("text", row.text), ("language", row.lang)) if not _is_text(kept))
         return
-    told = given(row.body)
+    told = parse_payload(row.body)
     if told.version != row.version:
         yield "id"
     if told.text.encode() != row.text:
@@ -59,7 +59,7 @@ def _of_tweet(row: Row) -> Iterator[str]:
 
 
 def _of_older_version(row: Row) -> Iterator[str]:
-    if given(row.body).version != row.version:
+    if parse_payload(row.body).version != row.version:
         yield "id of an older version"
 
 

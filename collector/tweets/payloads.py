@@ -1,4 +1,4 @@
-"""Payloads of what is stored: each version of a tweet, of which it shows what one says, and each author as observed last."""
+"""Payloads: the objects that X gave, stored for each version of a tweet and for each author as they were observed last."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from collector.payloads import unpack
 from collector.tweets import derived
-from collector.tweets.deletions import remove_idle
-from collector.tweets.repeated import align
+from collector.tweets.authors import align
+from collector.tweets.deletions import remove_idle_authors
 from collector.values import ObservedAuthor, TaggedTweet, TweetVersion
 from collector.x import parsing
 from database.functions import among
@@ -22,16 +22,16 @@ from models import Author, AuthorPayload, AuthorTombstone, Payload, Tweet
 SHOWN = ("text", "created", "lang", "author_id")
 
 
-def given(body: bytes) -> TweetVersion:
-    """Return what X gave of a version of a tweet, read from its payload; raises ValueError."""
+def parse_payload(body: bytes) -> TweetVersion:
+    """Parse the payload of a version of a tweet; raises ValueError."""
     return parsing.tweet(parsing.mapping(unpack(body).get("data")))
 
 
-def keep(session: Session, finds: Iterable[TaggedTweet], stored: Set[int], authors: Iterable[ObservedAuthor]) -> None:
-    """Keep what X gave of the tweets with these ids, every version that was found, and of these authors, who are stored."""
+def store_payloads(session: Session, found: Iterable[TaggedTweet], stored: Set[int], authors: Iterable[ObservedAuthor]) -> None:
+    """Store the payloads of every version found of the tweets with these ids, and of these authors. All of them are stored."""
     rows = [
         {"id": tweet.version, "tweet_id": tweet.id, "retrieved": tweet.retrieved, "body": tweet.payload}
-        for tweet in (find.tweet for find in finds)
+        for tweet in (tagged.tweet for tagged in found)
         if tweet.payload and tweet.id in stored
     ]
     upsert(session, Payload, rows, update=("retrieved", "body"), newest="retrieved")
@@ -41,16 +41,18 @@ def keep(session: Session, finds: Iterable[TaggedTweet], stored: Set[int], autho
     upsert(session, AuthorPayload, people, update=("retrieved", "body"), newest="retrieved")
 
 
-def show(session: Session, ids: Set[int], finds: Iterable[TaggedTweet]) -> None:
-    """Let tweets that were found before, or twice, show what X said last of the version that they show.
+def show_newest(session: Session, ids: Set[int], found: Iterable[TaggedTweet]) -> None:
+    """Update tweets that were found before, or twice, to what the newest payload of the version that they show says.
 
     An archive may have had something else: a text cut short, no language, an author by a username that has passed on.
     """
-    known = {(find.tweet.version, find.tweet.payload): find.tweet for find in finds}
-    rows = session.execute(_KEPT.where(among(Tweet.id, ids))).all() if ids else ()
-    shown = [(row, told) for row in rows if (told := known.get((row.version, row.body)) or _readable(row.body))]
-    people = _people(session, {author for row, told in shown if (author := _another_author(row, told)) is not None})
-    changed = [(row, new) for row, told in shown if (new := _shown(row, told, people)) != _before(row)]
+    if not ids:
+        return
+    parsed = {(tagged.tweet.version, tagged.tweet.payload): tagged.tweet for tagged in found}
+    rows = session.execute(_WITH_PAYLOAD.where(among(Tweet.id, ids))).all()
+    said = [(row, tweet) for row in rows if (tweet := parsed.get((row.version, row.body)) or _parse_or_none(row.body))]
+    authors = _allowed_authors(session, {author for row, tweet in said if (author := _another_author(row, tweet)) is not None})
+    changed = [(row, new) for row, tweet in said if (new := _newest_values(row, tweet, authors)) != _values(row)]
     if not changed:
         return
     keys = [row.id for row, _ in changed]
@@ -58,44 +60,44 @@ def show(session: Session, ids: Set[int], finds: Iterable[TaggedTweet]) -> None:
         columns = zip(*(new for _, new in changed), strict=True)
         bulk_execute(session, _SHOW, {"key": keys, **dict(zip(SHOWN, columns, strict=True))})
         align(session, keys)
-    remove_idle(session, {row.author_id for row, _ in changed if row.author_id is not None})
+    remove_idle_authors(session, {row.author_id for row, _ in changed if row.author_id is not None})
 
 
-def _people(session: Session, ids: Set[int]) -> set[int]:
-    """Return those of these authors who were not deleted, and see to it that they are stored, of whom only the id is known."""
+def _allowed_authors(session: Session, ids: Set[int]) -> set[int]:
+    """Return those of these authors who were not deleted; of those who are not stored yet the id is stored."""
     if not ids:
         return set()
-    dead = session.scalars(select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, ids)))
-    alive = set(ids).difference(dead)
-    bulk_upsert(session, Author, {"id": sorted(alive), "tweets": repeat(0, len(alive))})
-    return alive
+    deleted = session.scalars(select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, ids)))
+    allowed = set(ids).difference(deleted)
+    bulk_upsert(session, Author, {"id": sorted(allowed), "tweets": repeat(0, len(allowed))})
+    return allowed
 
 
-def _readable(body: bytes) -> TweetVersion | None:
+def _parse_or_none(body: bytes) -> TweetVersion | None:
     try:
-        return given(body)
+        return parse_payload(body)
     except ValueError:
         return None
 
 
-def _before(row: Any) -> tuple[Any, ...]:
+def _values(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in SHOWN)
 
 
-def _another_author(row: Any, told: TweetVersion) -> int | None:
-    """Return who wrote a tweet if that is another one; who is known by username only stays so until somebody bears it."""
-    return None if row.author_id == told.author_id or (row.author_id or 0) < 0 else told.author_id
+def _another_author(row: Any, tweet: TweetVersion) -> int | None:
+    """The author by the payload if it is not the stored one. A stand-in is replaced only when its username is observed."""
+    return None if row.author_id == tweet.author_id or (row.author_id or 0) < 0 else tweet.author_id
 
 
-def _shown(row: Any, told: TweetVersion, people: Set[int]) -> tuple[Any, ...]:
-    """Return what a tweet is to show. Its first version says when it was made."""
-    created = told.created.replace(microsecond=0) if row.id == row.version == told.id else row.created
-    author = _another_author(row, told)
-    return told.text, created, told.lang or row.lang, author if author in people else row.author_id
+def _newest_values(row: Any, tweet: TweetVersion, authors: Set[int]) -> tuple[Any, ...]:
+    """What the columns of SHOWN should be. The first version says when a tweet was created."""
+    created = tweet.created.replace(microsecond=0) if row.id == row.version == tweet.id else row.created
+    author = _another_author(row, tweet)
+    return tweet.text, created, tweet.lang or row.lang, author if author in authors else row.author_id
 
 
 _tweets: Any = Tweet.__table__
-_KEPT = select(Tweet.id, Tweet.version, *(getattr(Tweet, name) for name in SHOWN), Payload.body).join(
+_WITH_PAYLOAD = select(Tweet.id, Tweet.version, *(getattr(Tweet, name) for name in SHOWN), Payload.body).join(
     Payload, Payload.id == Tweet.version
 )
 _SHOW = update(_tweets).where(_tweets.c.id == bindparam("key")).values({name: bindparam(name) for name in SHOWN})
