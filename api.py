@@ -23,8 +23,7 @@ from cli.backfilling import Declined, NobodyToAsk, backfill, date
 from cli.collecting import collect, interval, keep_collecting, tell_estimate
 from cli.complying import see_to_compliance
 from cli.saying import say
-from collector.jobs.chores import Plan, ScheduledJobs
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.ledger.prices import Billing
@@ -131,9 +130,8 @@ def _database(choice: Choice) -> Database:
 
 
 def job_runner_for(collector: Collector, settings: Settings) -> JobRunner:
-    """Return the upkeep that the settings ask for; nothing is begun yet."""
-    plan = Plan.of(settings)
-    return JobRunner(collector.database, ScheduledJobs(collector, plan).planned_jobs(), plan.intervals)
+    """The runner of the scheduled jobs that the settings ask for, not started."""
+    return JobRunner(collector.database, ScheduledJobs(collector, Plan.of(settings)).planned_jobs())
 
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:

@@ -14,7 +14,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from cli.saying import say
 from collector.backups.sweeping import rewrite_file
 from collector.jobs.schedule import CollectionSchedule
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner
 from collector.ledger.prices import dollars
 from collector.ledger.pricing import budget_left, in_words, price
 from collector.runs.backfill import BackfillPeriod

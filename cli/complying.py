@@ -6,7 +6,7 @@ import signal
 import threading
 
 from cli.saying import say
-from collector.jobs.chores import ScheduledJobs
+from collector.jobs.scheduled import ScheduledJobs
 
 
 def see_to_compliance(chores: ScheduledJobs) -> int:

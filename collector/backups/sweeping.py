@@ -37,8 +37,8 @@ class ChangedMeanwhile(Exception):
 UNFINISHED = ("ready", "ready-draft", "anew")  # what restores and sweeps leave that are killed
 
 
-def due(database: Database, session: Session) -> bool:
-    """Tell whether there is anything to sweep."""
+def has_work(database: Database, session: Session) -> bool:
+    """Whether there is anything to sweep."""
     left = any(beside(database, name).exists() for name in UNFINISHED)
     return (
         left

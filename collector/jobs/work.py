@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from alchemy import DatabaseUnavailable
 from collector.jobs.schedule import CollectionSchedule
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner
 from collector.preparing import Preparation
 from collector.runs.collector import Collector, NothingTracked
 from collector.sources import SourceRefused

@@ -177,7 +177,7 @@ def test_the_sweep_removes_what_a_killed_restore_sweep_or_deletion_of_everything
     def swept() -> bool:
         """Sweep, and return whether that was due, as the schedule asks."""
         with program.collector.database.reading() as session:
-            due = sweeping.due(program.collector.database, session)
+            due = sweeping.has_work(program.collector.database, session)
         assert sweep(program.collector.database)
         return due
 
