@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.saying import printable, say, stop
 from collector import verification
-from collector.backups import backups
+from collector.backups import backups, restoring
 from collector.runs.collector import CollectionRunning, Collector
 
 UNUSABLE = 2
@@ -61,7 +61,7 @@ def database_commands(collector: Collector) -> AppGroup:
         The name of a copy in the folder backups will do.
         """
         with _report_failures():
-            backups.restore(collector.database, file)
+            restoring.restore(collector.database, file)
 
     return group
 
@@ -72,7 +72,7 @@ def _report_failures() -> Iterator[None]:
         yield
     except DatabaseUnavailable as error:
         raise click.ClickException(printable(error.in_full)) from error
-    except backups.CopyRefused as error:
+    except backups.InvalidBackup as error:
         stop(f"Error: {error}", UNUSABLE)
     except (backups.BackupRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(printable(error)) from error
