@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database
 from collector.ledger import ledger
 from collector.ledger.prices import Billing
-from collector.tweets import authors, hashtags, index_check, payload_check, presence
+from collector.tweets import authors, index_check, payload_check, presence
 from collector.tweets.rollups import ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
@@ -76,8 +76,8 @@ def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.misfiled_tweets(session))
-    if count := hashtags.misnamed_hashtags(session):
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in index_check.misfiled_tweets(session))
+    if count := index_check.misnamed_hashtags(session):
         yield f"{count} hashtags are not filed under their name"
 
 

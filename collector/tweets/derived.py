@@ -7,20 +7,23 @@ Whoever changes tweets does so within `maintain`, or calls `add_new` for new one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.tweets import hashtags, presence
+from collector.tweets import presence
 from collector.tweets.rollups import ROLLUPS
 from collector.values import TaggedTweet
 from database.functions import among, quarter_hour, whole_hour
-from database.statements import extend_range
-from models import TWEET_WORDS, IdRange, Presence, Tweet, TweetHashtag
+from database.statements import bulk_upsert, extend_range
+from models import TWEET_WORDS, Hashtag, IdRange, Presence, Tweet, TweetHashtag
+from text.hashtags import hashtags
 from text.words import index_words
+
+MOST_KEYS = 10_000
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def add_new(session: Session, added: Sequence[TaggedTweet]) -> None:
         return
     texts = [(tagged.tweet.id, tagged.tweet.text) for tagged in added]
     TWEET_WORDS.add(session, words(texts))
-    links = hashtags.link(session, texts)
+    links = link_hashtags(session, texts)
     for rollup in ROLLUPS:
         rollup.change(session, Counter(key for tagged in added for key in rollup.keys_of(tagged, links[tagged.tweet.id])))
     written, ranges = presence.Written(), dict[int, tuple[int, int]]()
@@ -78,6 +81,17 @@ def words(texts: Iterable[tuple[int, str]]) -> Iterator[tuple[int, tuple[str, ..
     return ((tweet_id, index_words(text)) for tweet_id, text in sorted(texts))
 
 
+def link_hashtags(session: Session, texts: Iterable[tuple[int, str]]) -> dict[int, list[int]]:
+    """Link tweets to the hashtags of their texts, and return the ids of the hashtags by tweet."""
+    named = [(tweet_id, hashtags(text)) for tweet_id, text in texts]
+    spellings = {key: tag for _, tags in reversed(named) for key, tag in tags.items()}
+    ids = _store_hashtags(session, spellings)
+    links = {tweet_id: [ids[key] for key in tags] for tweet_id, tags in named}
+    tweets = [tweet_id for tweet_id, linked in links.items() for _ in linked]
+    bulk_upsert(session, TweetHashtag, {"tweet_id": tweets, "hashtag_id": [one for linked in links.values() for one in linked]})
+    return links
+
+
 def _texts(session: Session, ids: Collection[int]) -> dict[int, str]:
     if isinstance(ids, range):
         return {}
@@ -92,7 +106,24 @@ def _index_changes(session: Session, before: dict[int, str], after: dict[int, st
     if changed:
         TWEET_WORDS.add(session, words(changed.items()))
         session.execute(delete(TweetHashtag).where(among(TweetHashtag.tweet_id, changed)))
-        hashtags.link(session, changed.items())
+        link_hashtags(session, changed.items())
+
+
+def _store_hashtags(session: Session, spellings: Mapping[str, str]) -> dict[str, int]:
+    """Store the hashtags that are new, spelled as they are here, and return the ids of all by key."""
+    ids = _ids_by_key(session, list(spellings))
+    new = [{"key": key, "tag": tag, "tweets": 0} for key, tag in spellings.items() if key not in ids]
+    if new:
+        ids |= {row.key: row.id for row in session.execute(_INSERT_HASHTAGS, new)}
+    return ids
+
+
+def _ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), MOST_KEYS):
+        rows = select(Hashtag.key, Hashtag.id).where(Hashtag.key.in_(keys[start : start + MOST_KEYS]))
+        found |= {row.key: row.id for row in session.execute(rows)}
+    return found
 
 
 def _extend_ranges(session: Session, ranges: Iterable[tuple[Any, ...]]) -> None:
@@ -105,3 +136,5 @@ RANGES = select(_hour, func.min(Tweet.id), func.max(Tweet.id)).group_by(_hour)
 
 Ids tell the time of nearly every tweet, but archives hold others. A stored range is never narrowed: tweets may be in it.
 """
+_hashtags: Any = Hashtag.__table__
+_INSERT_HASHTAGS = insert(_hashtags).returning(_hashtags.c.key, _hashtags.c.id)

@@ -1,4 +1,4 @@
-"""Checks the word index against the texts: it must hold exactly the words of each tweet.
+"""Checks the word index and the hashtag links against the texts: they must hold exactly those of each tweet.
 
 There are many times more words than tweets, so sums of hashes are compared, per bucket of tweets; buckets whose sums differ are
 then compared word by word.
@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import TWEET_WORDS, Tweet
+from collector.tweets import reindexing
+from models import TWEET_WORDS, Hashtag, Tweet, TweetHashtag
+from text.hashtags import hashtags, key
 from text.words import index_words
 
 BUCKETS = 4093  # a prime, since the last bits of nearly all ids are the same
@@ -32,6 +34,24 @@ def faults(session: Session) -> Iterator[str]:
     yield from found[:MOST_SHOWN]
     if len(wrong) > len(shown) or len(found) > MOST_SHOWN:
         yield "words of more tweets are indexed wrongly"
+
+
+def misfiled_tweets(session: Session) -> Iterator[int]:
+    """Ids of the tweets that are not linked to exactly the hashtags of their text."""
+    names = {number: key for number, key in session.execute(select(Hashtag.id, Hashtag.key))}  # noqa: C416 (a dict of rows)
+    after = -1
+    while texts := session.execute(reindexing.TEXTS.where(Tweet.id > after)).all():
+        linked: dict[int, set[str | None]] = {row.id: set() for row in texts}
+        links = select(TweetHashtag.tweet_id, TweetHashtag.hashtag_id)
+        for tweet_id, hashtag in session.execute(links.where(TweetHashtag.tweet_id.between(texts[0].id, texts[-1].id))):
+            linked[tweet_id].add(names.get(hashtag))
+        yield from (row.id for row in texts if hashtags(row.text).keys() != linked[row.id])
+        after = texts[-1].id
+
+
+def misnamed_hashtags(session: Session) -> int:
+    """How many hashtags have a key that isn't their spelling's."""
+    return sum(key(tag) != stored for tag, stored in session.execute(select(Hashtag.tag, Hashtag.key)))
 
 
 def _sums(pairs: Pairs) -> list[int]:

@@ -15,7 +15,7 @@ from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import Session
 
 from collector.payloads import unpack
-from collector.tweets.payloads import parse_payload
+from collector.tweets.corrections import parse_payload
 from collector.x.parsing import author
 from database.functions import time_text, utf8
 from models import Author, AuthorPayload, Payload, Tweet

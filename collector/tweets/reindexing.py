@@ -11,14 +11,15 @@ from collections import Counter
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from collector.tweets import hashtags
-from collector.tweets.derived import words
+from collector.tweets.derived import link_hashtags, words
 from collector.tweets.rollups import HASHTAGS, TAG_HASHTAGS
 from database.statements import upsert
 from models import TWEET_WORDS, Hashtag, StoredCounter, TagHashtag, Tweet, TweetHashtag
 from text.hashtags import RULES as HASHTAG_RULES
 from text.words import RULES as WORD_RULES
 
+BATCH = 10_000
+TEXTS = select(Tweet.id, Tweet.text).order_by(Tweet.id).limit(BATCH)
 WORDS_COUNTER, HASHTAGS_COUNTER = "words", "hashtags"
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def reindex_outdated(session: Session) -> None:
 def index_words_of_all(session: Session) -> None:
     """Index the words of all tweets; the index is empty."""
     after = -1
-    while texts := session.execute(hashtags.TEXTS.where(Tweet.id > after)).all():
+    while texts := session.execute(TEXTS.where(Tweet.id > after)).all():
         TWEET_WORDS.add(session, words((row.id, row.text) for row in texts))
         after = texts[-1].id
 
@@ -57,8 +58,8 @@ def _reindex_hashtags(session: Session) -> None:
     for table in (TweetHashtag, TagHashtag, Hashtag):
         session.execute(delete(table))
     after = -1
-    while texts := session.execute(hashtags.TEXTS.where(Tweet.id > after)).all():
-        links = hashtags.link(session, ((row.id, row.text) for row in texts))
+    while texts := session.execute(TEXTS.where(Tweet.id > after)).all():
+        links = link_hashtags(session, ((row.id, row.text) for row in texts))
         HASHTAGS.change(session, Counter((hashtag,) for linked in links.values() for hashtag in linked))
         after = texts[-1].id
     session.execute(insert(TagHashtag).from_select(("tag_id", "hashtag_id", "tweets"), TAG_HASHTAGS.counted[0]))

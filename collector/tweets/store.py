@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from collector.tweets import derived, payloads, tombstones
+from collector.tweets import derived, tombstones
 from collector.tweets.authors import align, replace_stand_ins, store_authors
+from collector.tweets.corrections import show_newest
 from collector.tweets.deletions import remove_deleted
 from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, merge, rash, with_history
 from collector.tweets.locations import scrub_location
 from collector.values import ObservedAuthor, TaggedTweet, TagRef, TweetVersion
 from database import partitions
 from database.functions import among
-from database.statements import bulk_execute, bulk_upsert
-from models import Tag, Tweet, TweetTag, Version
+from database.statements import bulk_execute, bulk_upsert, upsert
+from models import AuthorPayload, Payload, Tag, Tweet, TweetTag, Version
 
 Followers = Mapping[int, int | None]
 
@@ -48,8 +49,9 @@ def store(session: Session, found: Iterable[TaggedTweet], authors: Iterable[Obse
     derived.add_new(session, new)
     known = [tagged for tagged in tweets if not known_versions.isdisjoint(tagged.tweet.versions)] if known_versions else []
     added = len(new) + (_update(session, known, followers, run_id) if known else 0)
-    payloads.store_payloads(session, versions, {tagged.tweet.id for tagged in tweets}, allowed.authors)
-    payloads.show_newest(session, _found_again(versions, known) | replace_stand_ins(session, stand_ins), versions)
+    _store_payloads(session, versions, {tagged.tweet.id for tagged in tweets}, allowed.authors)
+    if again := _found_again(versions, known) | replace_stand_ins(session, stand_ins):
+        show_newest(session, again, versions)
     if allowed.deleted_versions or allowed.deleted_authors:
         remove_deleted(session, allowed.deleted_versions, allowed.deleted_authors)
     for tweet_id in scrubbed:
@@ -61,6 +63,22 @@ def _found_again(found: Sequence[TaggedTweet], known: Sequence[TaggedTweet]) -> 
     """Ids of the tweets that were stored before, or found more than once."""
     times = Counter(tagged.tweet.id for tagged in (*found, *known))
     return {tweet_id for tweet_id, count in times.items() if count > 1}
+
+
+def _store_payloads(
+    session: Session, found: Iterable[TaggedTweet], stored: Set[int], authors: Iterable[ObservedAuthor]
+) -> None:
+    """Store the payloads of every version of the tweets with these ids, and of the authors. The rows of all are stored."""
+    rows = [
+        {"id": tweet.version, "tweet_id": tweet.id, "retrieved": tweet.retrieved, "body": tweet.payload}
+        for tweet in (tagged.tweet for tagged in found)
+        if tweet.payload and tweet.id in stored
+    ]
+    upsert(session, Payload, rows, update=("retrieved", "body"), newest="retrieved")
+    people = [
+        {"author_id": author.id, "retrieved": author.observed, "body": author.payload} for author in authors if author.payload
+    ]
+    upsert(session, AuthorPayload, people, update=("retrieved", "body"), newest="retrieved")
 
 
 def _insert(session: Session, found: Sequence[TaggedTweet], followers: Followers, run_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Payloads: the objects that X gave, stored for each version of a tweet and for each author as they were observed last."""
+"""Corrections: a payload that X gave for a tweet that is stored already corrects the tweet's row."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from collector.payloads import unpack
 from collector.tweets import derived
 from collector.tweets.authors import align
 from collector.tweets.deletions import remove_idle_authors
-from collector.values import ObservedAuthor, TaggedTweet, TweetVersion
+from collector.values import TaggedTweet, TweetVersion
 from collector.x import parsing
 from database.functions import among
-from database.statements import bulk_execute, bulk_upsert, upsert
-from models import Author, AuthorPayload, AuthorTombstone, Payload, Tweet
+from database.statements import bulk_execute, bulk_upsert
+from models import Author, AuthorTombstone, Payload, Tweet
 
 SHOWN = ("text", "created", "lang", "author_id")
 
@@ -27,27 +27,11 @@ def parse_payload(body: bytes) -> TweetVersion:
     return parsing.tweet(parsing.mapping(unpack(body).get("data")))
 
 
-def store_payloads(session: Session, found: Iterable[TaggedTweet], stored: Set[int], authors: Iterable[ObservedAuthor]) -> None:
-    """Store the payloads of every version found of the tweets with these ids, and of these authors. All of them are stored."""
-    rows = [
-        {"id": tweet.version, "tweet_id": tweet.id, "retrieved": tweet.retrieved, "body": tweet.payload}
-        for tweet in (tagged.tweet for tagged in found)
-        if tweet.payload and tweet.id in stored
-    ]
-    upsert(session, Payload, rows, update=("retrieved", "body"), newest="retrieved")
-    people = [
-        {"author_id": author.id, "retrieved": author.observed, "body": author.payload} for author in authors if author.payload
-    ]
-    upsert(session, AuthorPayload, people, update=("retrieved", "body"), newest="retrieved")
-
-
 def show_newest(session: Session, ids: Set[int], found: Iterable[TaggedTweet]) -> None:
     """Update tweets that were found before, or twice, to what the newest payload of the version that they show says.
 
     An archive may have had something else: a text cut short, no language, an author by a username that has passed on.
     """
-    if not ids:
-        return
     parsed = {(tagged.tweet.version, tagged.tweet.payload): tagged.tweet for tagged in found}
     rows = session.execute(_WITH_PAYLOAD.where(among(Tweet.id, ids))).all()
     said = [(row, tweet) for row in rows if (tweet := parsed.get((row.version, row.body)) or _parse_or_none(row.body))]
