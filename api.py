@@ -21,8 +21,7 @@ from cli.arguments import Arguments, parse_arguments
 from cli.backfilling import Declined, NoTerminal, backfill
 from cli.collecting import collect, keep_collecting, print_estimate, run_compliance
 from cli.output import print_line
-from collector.jobs.chores import Plan, ScheduledJobs
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.ledger.prices import Billing
@@ -130,8 +129,7 @@ def _database(choice: Choice) -> Database:
 
 def job_runner_for(collector: Collector, settings: Settings) -> JobRunner:
     """Return the runner of scheduled jobs for these settings. Starts nothing."""
-    plan = Plan.of(settings)
-    return JobRunner(collector.database, ScheduledJobs(collector, plan).planned_jobs(), plan.intervals)
+    return JobRunner(collector.database, ScheduledJobs(collector, Plan.of(settings)).planned_jobs())
 
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:

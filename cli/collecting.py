@@ -13,16 +13,15 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cli.output import print_line
 from collector.backups.sweeping import rewrite_file
-from collector.jobs.chores import ScheduledJobs
 from collector.jobs.schedule import CollectionSchedule
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner, ScheduledJobs
 from collector.ledger.prices import dollars
 from collector.ledger.pricing import budget_left, in_words, price
 from collector.runs.backfill import BackfillPeriod
 from collector.runs.buying import Progress
 from collector.runs.collector import NONE_TRACKED, Collector, NothingTracked, RunningCollection
 from collector.sources import EMULATOR
-from collector.tweets.erasure import settle
+from collector.tweets.erasure import erase
 from queries.balances import authors
 from queries.collections import CollectionView
 from queries.figures import COMMAND
@@ -53,7 +52,7 @@ def collect(collector: Collector, *, period: BackfillPeriod | None = None, total
             bar.set_postfix_str(page.tag, refresh=False)
             bar.update(page.posts)
     complete = _report(collector.outcome(started))
-    settle(collector.database, rewrite=rewrite_file)
+    erase(collector.database, rewrite=rewrite_file)
     return 0 if complete else 1
 
 

@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.output import exit_with, print_line, printable
 from collector import verification
-from collector.backups import backups
+from collector.backups import backups, restoring
 from collector.backups.carry_over import CarryOverRefused, carry_over_from
 from collector.runs.collector import CollectionRunning, Collector
 from settings import DATABASE
@@ -65,7 +65,7 @@ def database_commands(collector: Collector) -> AppGroup:
         FILE may be the name of a backup in the folder backups.
         """
         with _report_failures():
-            backups.restore(collector.database, file)
+            restoring.restore(collector.database, file)
 
     @group.command("carry-over")
     @click.argument("url", metavar="OLD_URL")
@@ -87,7 +87,7 @@ def _report_failures() -> Iterator[None]:
         yield
     except DatabaseUnavailable as error:
         raise click.ClickException(printable(error.in_full)) from error
-    except backups.CopyRefused as error:
+    except backups.InvalidBackup as error:
         exit_with(f"Error: {error}", UNUSABLE)
     except (backups.BackupRefused, CarryOverRefused, CollectionRunning, DatabaseRevision) as error:
         raise click.ClickException(printable(error)) from error

@@ -69,7 +69,7 @@ class Import:
         self._database.write(
             lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=LEASE_TIMEOUT_S
         )
-        erasure.settle(self._database, rewrite=rewrite_file)
+        erasure.erase(self._database, rewrite=rewrite_file)
 
     def _flush(self, *, last: bool = False) -> None:
         if not self._tweets and not self._authors and not self._waiting:
@@ -103,7 +103,7 @@ class Import:
         """
         now, nameless = sequence(session), any(author.id < 0 for author in self._authors)
         alone, self._sequence = now == self._sequence, now + 1
-        return nameless or not alone or len(self._stored) > REMEMBERED or tombstones.any_author(session)
+        return nameless or not alone or len(self._stored) > REMEMBERED or tombstones.has_author_tombstones(session)
 
     def _store_waiting(self, session: Session) -> None:
         """Store the observations that wait, of those authors who have not been removed meanwhile."""

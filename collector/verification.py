@@ -1,4 +1,4 @@
-"""`database verify`: recounts aggregates against rows and the ledger against collections, and compares rows with payloads."""
+"""`database verify`: recounts the aggregates and the ledger, and compares rows with payloads."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from alchemy import Database
 from collector.ledger import ledger
 from collector.ledger.prices import Billing
-from collector.tweets import hashtags, index_check, payload_check, presence, repeated, rollups
-from collector.tweets.counts import Query
+from collector.tweets import authors, index_check, payload_check, presence
+from collector.tweets.rollups import ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
     AuthorTombstone,
@@ -40,14 +40,14 @@ MOST_SHOWN = 5
 
 
 def faults(database: Database, billing: Billing) -> list[str]:
-    """Return in words what is wrong, nothing where all is right; reads one state of the database."""
+    """Describe what is wrong, in one state of the database; an empty list if nothing is."""
     return list(each_fault(database, billing))
 
 
 def each_fault(database: Database, billing: Billing) -> Iterator[str]:
-    """Say what is wrong as it is found; raises DatabaseUnavailable.
+    """Yield a description of each fault as it is found; raises DatabaseUnavailable.
 
-    What can't be read at all is wrong as well: a table's column that goes by another name, text in place of a number.
+    What can't be read at all is a fault as well, such as a missing column, or text in place of a number.
     """
     try:
         with database.reading() as session:
@@ -68,7 +68,7 @@ def _file(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
-    for rollup in (*rollups.ROLLUPS, *hashtags.ROLLUPS):
+    for rollup in ROLLUPS:
         yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted)
     yield from _check_repeated(session)
     present = select(Presence.start, Presence.quarters, Presence.authors)
@@ -76,22 +76,22 @@ def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in hashtags.count_misfiled(session))
-    if count := hashtags.count_misnamed(session):
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in index_check.misfiled_tweets(session))
+    if count := index_check.misnamed_hashtags(session):
         yield f"{count} hashtags are not filed under their name"
 
 
 def _check_repeated(session: Session) -> Iterator[str]:
-    """Look at what tweets and links repeat, and at whether each tweet is within the range of its hour."""
+    """Check what tweets and links repeat of other rows, and that each tweet is within the id range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
-    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(repeated.CREATED))
-    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(repeated.FOLLOWERS))
+    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(authors.CREATED))
+    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(authors.FOLLOWERS))
     yield from _named(session, "is outside of the range of its hour", ~hours)
     yield from _named(session, "has links of tags that don't say when it was created", Tweet.id.in_(moved))
 
 
 def _named(session: Session, what: str, condition: ColumnElement[bool]) -> Iterator[str]:
-    """Name each tweet of which something is so."""
+    """Name each tweet for which a condition holds."""
     yield from (f"tweet {own}: {what}" for own in session.scalars(select(Tweet.id).where(condition)))
 
 
@@ -102,7 +102,7 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
     yield from _compare(session, "spend per collection", bought, booked, width=len(columns))
     remembered = select(Purchase.day, Purchase.kind, func.count()).group_by(Purchase.day, Purchase.kind)
     remembered = remembered.where(Purchase.kind.in_(["post", "user"]))
-    days = {(row[0], kind): row[n] for row in session.execute(_days()) for n, kind in ((1, "post"), (2, "user"))}
+    days = {(row[0], kind): row[n] for row in session.execute(_objects_by_day()) for n, kind in ((1, "post"), (2, "user"))}
     for day, kind, count in session.execute(remembered):
         if days.get((day, kind), 0) < count:
             yield f"{kind}s bought on {day}: {days.get((day, kind), 0)} booked, {count} remembered"
@@ -110,12 +110,12 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
 
 
 def _budget(session: Session, billing: Billing) -> Iterator[str]:
-    """Look at the newest month that begins on BILLING_DAY; those of another are not counted on any more."""
+    """Check the newest month that begins on BILLING_DAY; months that begin on another day are no longer updated."""
     spent = select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= Budget.month, Spend.day < Budget.until)
-    kept = select(
+    months = select(
         Budget.month, Budget.until, Budget.spent, spent.correlate(Budget).scalar_subquery(), Budget.reserved, ledger.RESERVED
     )
-    for month, until, booked, sold, held, reserved in session.execute(kept.order_by(Budget.month.desc())):
+    for month, until, booked, sold, held, reserved in session.execute(months.order_by(Budget.month.desc())):
         if billing.month(date.fromisoformat(month)) != (date.fromisoformat(month), date.fromisoformat(until)):
             continue
         if booked != sold:
@@ -131,8 +131,8 @@ def _tweets(session: Session, _billing: Billing) -> Iterator[str]:
     for run_id, total, by_tag in session.execute(wrong):
         yield f"collection {run_id}: {total} tweets added, {by_tag} by its tags"
     yield from _named(session, "is stored under a later version's id beside its first", Tweet.id.in_(select(Version.id)))
-    found = Tweet.id.in_(select(TweetTag.tweet_id))
-    yield from _named(session, "was found by a tag and doesn't say by which first", and_(Tweet.rash_id.is_(None), found))
+    tagged = Tweet.id.in_(select(TweetTag.tweet_id))
+    yield from _named(session, "was found by a tag and doesn't say by which first", and_(Tweet.rash_id.is_(None), tagged))
     yield from _deletions(session)
 
 
@@ -166,15 +166,15 @@ def _payloads(session: Session, _billing: Billing) -> Iterator[str]:
 _CHECKS = (_file, _payloads, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
 
 
-def _days() -> Query:
+def _objects_by_day() -> Query:
     return select(Spend.day, func.sum(Spend.posts), func.sum(Spend.users)).group_by(Spend.day)
 
 
-def _compare(session: Session, what: str, kept: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
-    """Compare what is kept with what is counted. The last `width` columns of the queries are numbers, the others their key."""
+def _compare(session: Session, what: str, stored: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
+    """Compare stored with counted numbers: the last `width` columns of the queries; the others are their key."""
     left, right = (
         {tuple(row[:-width]): tuple(row[-width:]) for query in queries for row in session.execute(query)}
-        for queries in ((kept,), counted)
+        for queries in ((stored,), counted)
     )
     wrong = sorted((key for key in left.keys() | right.keys() if left.get(key) != right.get(key)), key=str)
     for key in wrong[:MOST_SHOWN]:

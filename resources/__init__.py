@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from resources.api import ProblemApi
 from resources.authors import AuthorResource, AuthorsResource

@@ -67,6 +67,6 @@ class AuthorResource(MonitorResource):
         if named is None:
             raise NotFound("there is no author with this username")
         deleted = bury_author(self._database, named)
-        erasure.settle(self._database)
+        erasure.erase(self._database)
         log.info("author deleted", extra={"tweets": deleted})
         return {"deleted": deleted}

@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
 from collector.backups.rotation import newest as newest_copy
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
 from queries.chores import JobView, job_states

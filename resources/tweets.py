@@ -145,7 +145,7 @@ class TweetResource(SnapshotResource):
             return bury(session, number)
 
         stored = database.write(remove)
-        erasure.settle(database)
+        erasure.erase(database)
         log.info("tweet deleted", extra={"stored": stored})
         return no_content()
 

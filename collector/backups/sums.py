@@ -1,4 +1,4 @@
-"""The SHA-256 of a copy, beside it as `sha256sum -c` reads it: SQLite's own check doesn't notice a letter that has rotted."""
+"""The SHA-256 of a backup, in a file beside it in the format of `sha256sum`: SQLite's own check misses corrupted text."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 
 
 class SumRefused(Exception):
-    """A copy is not the one of which the sum was made, or either can't be read; the text says which, and why."""
+    """A backup doesn't match its sum, or either can't be read; the text says which, and why."""
 
 
 def beside(copy: Path) -> Path:
-    """Return where the sum of a copy is kept."""
+    """The file of a backup's sum."""
     return copy.with_name(f"{copy.name}{ENDING}")
 
 
 def draft(partial: Path) -> Path:
-    """Return where the sum of a copy is written before either has its name."""
+    """The file to which a sum is written before it and the backup get their names."""
     return partial.with_name(f"{partial.name}{DRAFT}")
 
 
 def name_both(partial: Path, copy: Path) -> None:
-    """Write the sum of a copy and give both their names; raises OSError, FileExistsError where there is either.
+    """Write the sum of a backup and give both their names; raises OSError, FileExistsError where either exists.
 
-    The sum gets its name first, so that a process that is killed leaves no copy without one.
+    The sum gets its name first, so that a process that is killed leaves no backup without one.
     """
     _write(draft(partial), f"{_sum(partial)}  ", copy.name)
     os.link(draft(partial), beside(copy))
@@ -45,19 +45,18 @@ def name_both(partial: Path, copy: Path) -> None:
         raise
 
 
-def forget(copy: Path) -> None:
-    """Remove a copy and its sum."""
+def remove_with_sum(copy: Path) -> None:
     copy.unlink(missing_ok=True)
     beside(copy).unlink(missing_ok=True)
 
 
 def check(copy: Path) -> bool:
-    """Compare a copy with its sum, and return whether there is one; raises SumRefused."""
+    """Compare a backup with its sum, and return whether there is one; raises SumRefused."""
     kept = beside(copy)
     if not os.path.lexists(kept):
         return False
     try:
-        with _opened(kept) as file:
+        with _open_file(kept) as file:
             line = LINE.fullmatch(file.read(LONGEST))
         if not line:
             raise SumRefused(f"{kept.name} holds no SHA-256 as sha256sum writes it")
@@ -69,12 +68,12 @@ def check(copy: Path) -> bool:
 
 
 def _sum(file: Path) -> str:
-    with _opened(file) as opened:
+    with _open_file(file) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _opened(file: Path) -> BufferedReader:
-    """Open a file to read it; raises SumRefused for a folder, or a pipe, which nobody may ever write to."""
+def _open_file(file: Path) -> BufferedReader:
+    """Open a regular file to read it; raises SumRefused for others, such as a pipe on which a read might wait forever."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -83,7 +82,7 @@ def _opened(file: Path) -> BufferedReader:
 
 
 def _write(file: Path, before: str, name: str) -> None:
-    """Write a line to a new file that only its owner may read, and have it on the disk."""
+    """Write a line to a new file that only its owner may read, and sync it to the disk."""
     escaped = name.translate(ESCAPES)
     mark = "" if escaped == name else "\\"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:

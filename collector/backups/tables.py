@@ -1,4 +1,4 @@
-"""The rows of all tables, from one database into another, whichever program each is of."""
+"""Copies the rows of all tables from one database to another, SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy import Select, Table, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Base
-from collector.tweets import words
+from collector.tweets.reindexing import index_words_of_all
 from database import partitions
-from models import WriterMark
+from models import TWEET_WORDS, WriterMark
 
 BATCH = 5_000
-_GO_ON = """
+_ADVANCE = """
 SELECT setval(own, greatest(:next, nextval(own)), false) FROM pg_get_serial_sequence(:table, :column) AS own
 """
 _WRITERS: Any = WriterMark.__table__
@@ -28,24 +28,24 @@ def copy_rows(source: Session, target: Session, *, query: Callable[[Table], Sele
     """
     for table in reversed(_tables()):
         target.execute(delete(table))
-    words.clear(target)
+    TWEET_WORDS.clear(target)
     for table in _tables():
         rows = _rows(source, query(table))
         while batch := list(islice(rows, BATCH)):
             if table.name in partitions.KEYS:
                 partitions.prepare(target, [row[partitions.KEYS[table.name]] for row in batch])
             _insert(target, table, batch)
-    words.index_all(target)
-    _go_on_numbering(target)
+    index_words_of_all(target)
+    _advance_sequences(target)
 
 
 def counts(session: Session) -> dict[str, int]:
-    """Return how many rows each table has."""
+    """How many rows each table has."""
     return {table.name: session.scalar(select(func.count()).select_from(table)) or 0 for table in _tables()}
 
 
 def _tables() -> Sequence[Table]:
-    """Return the tables, those that others refer to first. Who writes is a matter of each database's own."""
+    """The tables, referenced ones first. The marks of writers belong to each database and are not copied."""
     return [table for table in Base.metadata.sorted_tables if table is not _WRITERS]
 
 
@@ -69,8 +69,8 @@ def _insert(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> N
             lines.write_row([process(row[name]) if process else row[name] for name, process in processors])
 
 
-def _go_on_numbering(session: Session) -> None:
-    """Let PostgreSQL's numbers go on after the highest that was given out; SQLite sees them pass."""
+def _advance_sequences(session: Session) -> None:
+    """Advance PostgreSQL's sequences beyond the highest ids; SQLite does that by itself."""
     if session.get_bind().dialect.name != "postgresql":
         return
     for table in _tables():
@@ -78,4 +78,4 @@ def _go_on_numbering(session: Session) -> None:
         if column is not None:
             highest = session.scalar(select(func.max(column))) or 0
             own = {"table": table.name, "column": column.name, "next": highest + 1}
-            session.execute(text(_GO_ON), own)
+            session.execute(text(_ADVANCE), own)

@@ -1,7 +1,7 @@
-"""Jobs: X is asked about all stored ids in batches, and what it answers is applied. A job that was cut off is gone on with.
+"""Compliance jobs: upload all stored ids to X in batches, and apply its answers. An interrupted job is continued.
 
-A job is made at X, its ids are uploaded, X answers, the answer is applied: each step is on record before the next one begins,
-and each can be done again.
+A job is created at X, its ids are uploaded, X processes them, the answer is applied: each step is recorded before the next one
+begins, and each can be repeated.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MOST_FAILED = 3
 
 
 class ComplianceX(Protocol):
-    """What compliance asks of X; each method raises XFailure."""
+    """What compliance needs of X; each method raises XFailure."""
 
     clock: XClock
 
@@ -52,7 +52,7 @@ class ComplianceX(Protocol):
 
 
 class WaitingJob(NamedTuple):
-    """The first and the longest wait until X is asked again whether it is done, and the end of waiting, in seconds."""
+    """How long to wait for X, in seconds: first and longest pause between two checks, and at most in all."""
 
     first: float = 1.0
     longest: float = 30.0
@@ -60,7 +60,7 @@ class WaitingJob(NamedTuple):
 
 
 class ComplianceResult(NamedTuple):
-    """The jobs that were applied, over how many ids, and what came of them. `waiting`: X is not done with the last one."""
+    """How many jobs were applied, for how many ids, and with which result. `waiting`: X has not finished the last one."""
 
     jobs: int = 0
     ids: int = 0
@@ -69,8 +69,8 @@ class ComplianceResult(NamedTuple):
     waiting: bool = False
 
 
-class StillAtWork(Exception):
-    """X takes longer with a job than we wait."""
+class JobUnfinished(Exception):
+    """X takes longer with a job than `WaitingJob` allows."""
 
 
 def comply(
@@ -81,15 +81,15 @@ def comply(
     patience: RetryPolicy | None = None,
     waiting: WaitingJob | None = None,
 ) -> ComplianceResult:
-    """Ask X about all stored ids and apply what it says; raises XFailure, DatabaseUnavailable.
+    """Have X check all stored ids and apply its answers; raises XFailure, DatabaseUnavailable.
 
-    It ends early when `stop` is set and where X takes too long. The next call goes on with what was begun.
+    It ends early when `stop` is set and where X takes too long. The next call continues what was begun.
     """
     with take_compliance_lease(database) as records:
         try:
             return _ComplianceRun(database, x, records, stop, patience or RetryPolicy(), waiting or WaitingJob()).run()
         finally:
-            erasure.settle(database, rewrite=None if stop.is_set() else rewrite_file)
+            erasure.erase(database, rewrite=None if stop.is_set() else rewrite_file)
 
 
 class _ComplianceRun:
@@ -106,14 +106,14 @@ class _ComplianceRun:
     ) -> None:
         self._database, self._x, self._records = database, x, records
         self._stop, self._waiting = stop, waiting
-        self._tries = Tries(patience, stop, _tell, x.clock)
+        self._tries = Tries(patience, stop, _log_failure, x.clock)
 
     def run(self) -> ComplianceResult:
         """Do one job after the other."""
         sums, failed, over = ComplianceResult(), 0, False
         try:
             while not over and not self._stop.is_set() and (record := self._records.unfinished_job() or self._create_job()):
-                state, over = self._brought_on(record)
+                state, over = self._complete(record)
                 if state == DONE:
                     came = self._records.removals(record)
                     sums = ComplianceResult(
@@ -122,7 +122,7 @@ class _ComplianceRun:
                     log.info("compliance job applied", extra={"ids": record.ids, **came._asdict()})
                 elif (failed := failed + 1) == MOST_FAILED:
                     raise unwell(f"{MOST_FAILED} compliance jobs failed")
-        except StillAtWork:
+        except JobUnfinished:
             return sums._replace(waiting=True)
         except Stopped:
             pass
@@ -133,8 +133,8 @@ class _ComplianceRun:
         stretch = rounds.next_range(self._database)
         return self._records.add(self._tries.ask(lambda: self._x.create_job(NAME)), stretch) if stretch.ids else None
 
-    def _brought_on(self, record: JobRecord) -> tuple[str, bool]:
-        """Bring a job to its end, and return how it ended and whether that ends the round; raises Stopped."""
+    def _complete(self, record: JobRecord) -> tuple[str, bool]:
+        """Do the remaining steps of a job, and return how it ended and whether that ends the round; raises Stopped."""
         steps = {CREATED: self._upload, UPLOADED: self._wait, COMPLETE: self._apply}
         state, over = record.state, False
         while state in OPEN:
@@ -147,7 +147,7 @@ class _ComplianceRun:
         return state, over
 
     def _upload(self, record: JobRecord) -> str:
-        """Upload the ids, unless X has them: its answer may have been lost."""
+        """Upload the ids, unless X has them: its response may have been lost."""
         if (status := self._status(record)) == CREATED:
             try:
                 self._tries.ask(lambda: self._x.upload(record.upload_url, rounds.ids(self._database)))
@@ -157,25 +157,25 @@ class _ComplianceRun:
         return FAILED if status == FAILED else UPLOADED
 
     def _wait(self, record: JobRecord) -> str:
-        """Wait until X has answered."""
+        """Wait until X has processed the ids; raises JobUnfinished, Stopped."""
         delay, deadline = self._waiting.first, time.monotonic() + self._waiting.most
         while (status := self._status(record)) not in (COMPLETE, FAILED):
             if time.monotonic() > deadline:
-                raise StillAtWork
+                raise JobUnfinished
             if self._stop.wait(delay):
                 raise Stopped
             delay = min(2 * delay, self._waiting.longest)
         return status
 
     def _apply(self, record: JobRecord) -> str:
-        """Apply X's answer; one that was cut is read again from its beginning."""
+        """Apply X's answer; after a broken connection it is read again from its beginning."""
 
-        def once() -> None:
+        def download_and_apply() -> None:
             lines = self._stoppable(self._x.download(record.download_url))
             apply(self._database, lines, partial(self._records.count, record))
 
         try:
-            self._tries.ask(once)
+            self._tries.ask(download_and_apply)
         except XFailure:
             if self._status(record) != FAILED:
                 raise
@@ -189,7 +189,7 @@ class _ComplianceRun:
             yield line
 
     def _status(self, record: JobRecord) -> str:
-        """Return created, complete or failed, or another word of X's while it is at work; a job that X forgot has failed."""
+        """Return created, complete or failed, or another word of X's while it processes; a job that X forgot has failed."""
         try:
             status = self._tries.ask(lambda: self._x.job(record.job_id)).status
         except XFailure as failure:
@@ -199,5 +199,5 @@ class _ComplianceRun:
         return FAILED if status == "expired" else status
 
 
-def _tell(failure: XFailure) -> None:
+def _log_failure(failure: XFailure) -> None:
     log.warning("X did not answer about compliance", extra={"reason": str(failure)})

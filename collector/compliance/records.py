@@ -1,4 +1,4 @@
-"""Records of compliance jobs: how far each has come. Whoever writes them holds the right to see to compliance."""
+"""Records of compliance jobs and their progress, written by the process that holds the compliance lease."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANSWERS_KEPT = timedelta(days=6)  # X keeps them for seven
 
 
 class JobRecord(NamedTuple):
-    """A job that is not done yet."""
+    """A job that is not done yet: its id here and at X, its state, its URLs, and how many ids it has."""
 
     id: int
     job_id: str
@@ -39,41 +39,41 @@ class JobRecord(NamedTuple):
 
 
 class JobRecords:
-    """The records of a database, written under the token of the right."""
+    """The records of a database, written under the token of the compliance lease."""
 
     def __init__(self, database: Database, token: int) -> None:
         self._database, self._token = database, token
 
     def unfinished_job(self) -> JobRecord | None:
-        """Return the job that was begun, if X still has its answer."""
+        """Return the newest unfinished job if X still has its answer, and mark those as failed of which it has not."""
         columns = (getattr(ComplianceJob, name) for name in JobRecord._fields)
         now = datetime.now(UTC)
-        begun = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())
+        unfinished = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())
 
-        def found(session: Session) -> JobRecord | None:
+        def find(session: Session) -> JobRecord | None:
             old = (ComplianceJob.state.in_(OPEN), ComplianceJob.created < now - ANSWERS_KEPT)
             session.execute(update(ComplianceJob).where(*old).values(state=FAILED, ended=now))
-            row = session.execute(begun).first()
+            row = session.execute(unfinished).first()
             return JobRecord(*row) if row else None
 
-        return self._write(found)
+        return self._write(find)
 
-    def add(self, made: ComplianceJobStatus, stretch: rounds.IdRange) -> JobRecord:
-        """Keep a job that X has just made."""
+    def add(self, made: ComplianceJobStatus, id_range: rounds.CheckedIds) -> JobRecord:
+        """Record a job that was just created at X."""
         urls = {"upload_url": made.upload_url, "download_url": made.download_url}
 
         def add(session: Session) -> JobRecord:
-            rounds.begin(session, stretch)
-            row = ComplianceJob(job_id=made.id, state=CREATED, created=datetime.now(UTC), ids=stretch.ids, **urls)
+            rounds.begin(session, id_range)
+            row = ComplianceJob(job_id=made.id, state=CREATED, created=datetime.now(UTC), ids=id_range.ids, **urls)
             row.removed = row.scrubbed = 0
             session.add(row)
             session.flush()
-            return JobRecord(row.id, made.id, CREATED, ids=stretch.ids, **urls)
+            return JobRecord(row.id, made.id, CREATED, ids=id_range.ids, **urls)
 
         return self._write(add)
 
     def move(self, record: JobRecord, state: str) -> bool:
-        """Note how far a job has come, and return whether its round is over with it."""
+        """Record the new state of a job, and return whether that ends its round."""
         changes = {"state": state} | ({} if state in OPEN else {"ended": datetime.now(UTC)})
 
         def move(session: Session) -> bool:
@@ -83,13 +83,13 @@ class JobRecords:
         return self._write(move)
 
     def count(self, record: JobRecord, session: Session, applied: Removals) -> None:
-        """Add up what came of a job, in the transaction that applies it; raises LeaseLost."""
+        """Add to the removals of a job, in the transaction that applies them; raises LeaseLost."""
         lease.renew(session, self._token, name=LEASE)
         sums = {name: getattr(ComplianceJob, name) + by for name, by in applied._asdict().items()}
         session.execute(update(ComplianceJob).where(ComplianceJob.id == record.id).values(**sums))
 
     def removals(self, record: JobRecord) -> Removals:
-        """Return what came of a job so far."""
+        """What a job has removed so far."""
         with self._database.reading() as session:
             sums = select(ComplianceJob.removed, ComplianceJob.scrubbed).where(ComplianceJob.id == record.id)
             return Removals(*session.execute(sums).one())
@@ -105,7 +105,7 @@ class JobRecords:
 
 @contextmanager
 def take_compliance_lease(database: Database) -> Iterator[JobRecords]:
-    """Hold the right to see to compliance while the block runs; raises DatabaseUnavailable where another process has it."""
+    """Hold the compliance lease during the block; raises DatabaseUnavailable where another process has it."""
 
     def take(session: Session) -> int | None:
         lease.refuse_while_restoring(session)
@@ -113,12 +113,12 @@ def take_compliance_lease(database: Database) -> Iterator[JobRecords]:
 
     token = database.write(take)
     if token is None:
-        raise DatabaseUnavailable("another process sees to compliance")
+        raise DatabaseUnavailable("another process does compliance")
     try:
         with lease.renewing(database, token, lambda: None, name=LEASE):
             yield JobRecords(database, token)
     except lease.LeaseLost as error:
-        raise DatabaseUnavailable("another process sees to compliance now") from error
+        raise DatabaseUnavailable("another process does compliance now") from error
     finally:
         with suppress(DatabaseUnavailable):
             database.write(lambda session: lease.give_back(session, token, name=LEASE))

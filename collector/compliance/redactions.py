@@ -1,7 +1,7 @@
-"""Redactions: what X's answer to a compliance job says must go, applied line by line. Applying one again changes nothing.
+"""Redactions: deletes what X's answer to a compliance job lists, line by line. Applying an answer again changes nothing.
 
 Source: X's documentation of batch compliance. A line is `{"id","action","created_at","redacted_at","reason"}`; the reason
-`scrub_geo` concerns the location only. Whoever protects an account, or is suspended, has their tweets removed here as well.
+`scrub_geo` concerns the location only. Tweets of accounts that became protected or were suspended are deleted as well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DELETE, SCRUB_GEO = "delete", "scrub_geo"
 
 
 class Redaction(NamedTuple):
-    """A version of a tweet that must go, or its location only."""
+    """A version of a tweet that must be deleted, or its location only."""
 
     id: int
     geo_only: bool
@@ -39,11 +39,11 @@ class Removals(NamedTuple):
     scrubbed: int
 
 
-def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, Removals], None]) -> None:
-    """Apply the lines in short transactions; `kept` is told within each of them what it did.
+def apply(database: Database, lines: Iterable[bytes], record: Callable[[Session, Removals], None]) -> None:
+    """Apply the lines in short transactions; `record` is called within each of them with its removals.
 
-    Lines that can't be read and actions that nobody knows are counted and logged; a reason that nobody knows is none to keep
-    a tweet. Raises DatabaseUnavailable, and what reading the lines raises: what came before is applied.
+    Unreadable lines and unknown actions are counted and logged; a tweet with an unknown reason is deleted. Raises
+    DatabaseUnavailable, and what reading the lines raises: what came before is applied.
     """
     skipped = dict.fromkeys(("line", "action"), 0)
     batch: list[Redaction] = []
@@ -52,20 +52,20 @@ def apply(database: Database, lines: Iterable[bytes], kept: Callable[[Session, R
             batch.append(one)
             if len(batch) == BATCH:
                 full, batch = batch, []
-                _apply(database, full, kept)
+                _apply(database, full, record)
     finally:
         if batch:
-            _apply(database, batch, kept)
+            _apply(database, batch, record)
     for what, count in skipped.items():
         if count:
             log.warning("compliance lines skipped", extra={"unreadable": what, "lines": count})
 
 
-def _apply(database: Database, batch: list[Redaction], kept: Callable[[Session, Removals], None]) -> None:
+def _apply(database: Database, batch: list[Redaction], record: Callable[[Session, Removals], None]) -> None:
     def apply(session: Session) -> None:
         lease.refuse_while_restoring(session)
         whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
-        kept(session, Removals(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
+        record(session, Removals(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
 
     database.write(apply)
 
@@ -75,23 +75,23 @@ def _redactions(lines: Iterable[bytes], skipped: dict[str, int]) -> Iterator[Red
         if line.strip():
             try:
                 yield _redaction(line)
-            except _Unknown as unknown:
+            except _UnknownRedaction as unknown:
                 skipped[str(unknown)] += 1
 
 
-class _Unknown(Exception):
-    """Nothing can be done about a line; the text says what of it is not understood."""
+class _UnknownRedaction(Exception):
+    """A line can't be applied; the text says whether the line or its action is not understood."""
 
 
 def _redaction(line: bytes) -> Redaction:
     try:
         said = mapping(json.loads(line))
     except (ValueError, RecursionError) as error:
-        raise _Unknown("line") from error
+        raise _UnknownRedaction("line") from error
     tweet_id, action = number(said.get("id")), text(said.get("action"))
     if tweet_id is None or action is None:
-        raise _Unknown("line")
+        raise _UnknownRedaction("line")
     geo_only = SCRUB_GEO in (action, text(said.get("reason")))
     if action != DELETE and not geo_only:
-        raise _Unknown("action")
+        raise _UnknownRedaction("action")
     return Redaction(tweet_id, geo_only)

@@ -1,4 +1,4 @@
-"""Rounds: which ids a compliance job is about, all stored ones one stretch after the other, and how far a round has come."""
+"""Rounds of compliance over all stored ids, in ranges of at most a million: which ids the next job checks, and the progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AFTER, UNTIL, BEGAN = "after", "until", "began"
 STALE_S = 24 * 3600
 
 
-class IdRange(NamedTuple):
+class CheckedIds(NamedTuple):
     """The stored ids beyond `after` up to `until`, and how many there are."""
 
     after: int
@@ -28,10 +28,10 @@ class IdRange(NamedTuple):
     ids: int
 
 
-def next_range(database: Database) -> IdRange:
-    """Return what the round is to ask about next; it has no ids where nothing is stored.
+def next_range(database: Database) -> CheckedIds:
+    """Return the range that the next job is to check; it has no ids where nothing is stored.
 
-    A round that was broken off a day ago begins anew, for what it has asked about is due again.
+    A round that was interrupted more than a day ago starts again, because what it has checked is due again.
     """
     with database.reading() as session:
         done = _counters(session)
@@ -42,19 +42,19 @@ def next_range(database: Database) -> IdRange:
         until, count = chunk[-1], count + len(chunk)
         if count == MOST_IDS:
             break
-    return IdRange(after, until, count)
+    return CheckedIds(after, until, count)
 
 
-def begin(session: Session, stretch: IdRange) -> None:
-    """Note what the job is about that is made in this transaction."""
-    if stretch.after == 0:
+def begin(session: Session, id_range: CheckedIds) -> None:
+    """Record the range of the job that is created in this transaction."""
+    if id_range.after == 0:
         _store_counter(session, BEGAN, int(time.time()))
-    _store_counter(session, AFTER, stretch.after)
-    _store_counter(session, UNTIL, stretch.until)
+    _store_counter(session, AFTER, id_range.after)
+    _store_counter(session, UNTIL, id_range.until)
 
 
 def ids(database: Database) -> Iterator[bytes]:
-    """Give the ids that the job is about which was made last, in their order."""
+    """Yield the ids of the newest job, ascending, as bytes."""
     with database.reading() as session:
         done = _counters(session)
     until = done.get(UNTIL, 0)
@@ -65,9 +65,9 @@ def ids(database: Database) -> Iterator[bytes]:
             yield b"%d" % one
 
 
-def advance(session: Session, asked: int) -> bool:
-    """Go beyond what a job was about which asked for so many ids, and return whether the round is over."""
-    over = asked < MOST_IDS
+def advance(session: Session, checked: int) -> bool:
+    """Move beyond the range of a job that checked so many ids, and return whether the round is over."""
+    over = checked < MOST_IDS
     if over:
         session.execute(delete(StoredCounter).where(StoredCounter.name == COUNTER))
     else:
@@ -76,7 +76,7 @@ def advance(session: Session, asked: int) -> bool:
 
 
 def _chunks(database: Database, after: int) -> Iterator[list[int]]:
-    """Give the ids of all known versions beyond this one, in short transactions."""
+    """Yield the ids of all known versions beyond this one, in short transactions."""
     while True:
         with database.reading() as session:
             found = {

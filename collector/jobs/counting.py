@@ -1,4 +1,4 @@
-"""Counting: X's own hourly counts of each tag's posts, so that it is known of how many the stored ones are a sample.
+"""Counting: X's own hourly counts of each tag's posts, with which coverage compares what is stored.
 
 X counts the last seven days for the price of one post a call, so a count a day misses no hour. Only hours that are over are
 kept, and each is counted once: posts become searchable up to 30 seconds late.
@@ -33,7 +33,7 @@ ARCHIVE_PAGE = timedelta(days=31)
 
 
 class Due(NamedTuple):
-    """A tag that is to be counted, and the hours (UTC) that X is asked for."""
+    """A tag that is to be counted, and the hours (UTC) to request from X."""
 
     order: TagOrder
     start: datetime
@@ -41,9 +41,9 @@ class Due(NamedTuple):
 
 
 def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
-    """Return the tracked tags that were not counted for so long, with the hours that are over and were not counted yet.
+    """The tracked tags that were not counted for this long, with the hours that are over and were not counted yet.
 
-    The hours go from the first that is missing, for a call costs the same however many it tells.
+    The hours start at the first missing one, because a call costs the same however many hours it returns.
     """
     waiting = or_(Tag.counted_at.is_(None), Tag.counted_at <= now - every, Tag.counted_at > now + every)
     ids = set(session.scalars(select(Tag.id).where(Tag.tracked, waiting)))
@@ -55,15 +55,15 @@ def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
     return found
 
 
-def count(desk: CallBuyer, wanted: Sequence[Due]) -> None:
-    """Ask X for these counts and keep them. What X refuses of one tag holds up no other; raises the first such XFailure.
+def count(buyer: CallBuyer, wanted: Sequence[Due]) -> None:
+    """Buy these counts from X and store them. A tag that X refuses does not stop the others; raises the first such XFailure.
 
     Raises BudgetSpent, Stopped, DatabaseUnavailable, and XFailure at once where X refuses everything.
     """
     refused: XFailure | None = None
     for one in wanted:
         try:
-            _count(desk, one)
+            _count(buyer, one)
         except XFailure as failure:
             log.warning("tag not counted", extra={"tag": one.order.tag.tag, "reason": str(failure)})
             if failure.reach is Scope.RUN:
@@ -74,11 +74,11 @@ def count(desk: CallBuyer, wanted: Sequence[Due]) -> None:
 
 
 def uncounted_hours(
-    session: Session, order: TagOrder, times: Iterable[tuple[datetime, datetime]], *, now: datetime
+    session: Session, order: TagOrder, periods: Iterable[tuple[datetime, datetime]], *, now: datetime
 ) -> list[Due]:
-    """Return the hours of these times which are over and X was never asked for, as few stretches, newest first."""
+    """The hours of these periods that are over and were never requested from X, in as few periods as possible, newest first."""
     hours: set[int] = set()
-    for start, end in times:
+    for start, end in periods:
         hours |= set(range(int(whole_hour(start).timestamp()), int(min(end, now - SETTLING - HOUR).timestamp()) + 1, HOUR_S))
     hours -= set(range(int(whole_hour(now - SETTLING).timestamp()), max(hours, default=0) + 1, HOUR_S))
     mine = (
@@ -100,38 +100,38 @@ def _rules_key(order: TagOrder) -> ScalarSelect[str]:
     return select(Tag.rules).where(Tag.id == order.tag.id).scalar_subquery()
 
 
-def count_archive(desk: CallBuyer, one: Due) -> None:
-    """Ask X's full archive for these hours, page by page of at most 31 days, and keep them; raises as `count` does."""
-    asked = Counting(one.order.query, one.start, one.end, archive=True)
+def count_archive(buyer: CallBuyer, one: Due) -> None:
+    """Buy the counts of these hours from X's full archive, in pages of at most 31 days, and store them; raises as `count`."""
+    request = Counting(one.order.query, one.start, one.end, archive=True)
     for _ in range(calls([one])):
-        counted = _buy_count(desk, one, asked, desk.billing.prices.archive_count)
+        counted = _buy_count(buyer, one, request, buyer.billing.prices.archive_count)
         if counted.next_token is None:
             return
-        asked = asked._replace(next_token=counted.next_token)
+        request = request._replace(next_token=counted.next_token)
     raise unwell("its counts don't come to an end", sold=True)
 
 
 def calls(wanted: Sequence[Due]) -> int:
-    """Return how many calls counts of the archive take at most."""
+    """How many calls counts from the archive take at most."""
     return sum(-(-(one.end - one.start) // ARCHIVE_PAGE) + 1 for one in wanted)
 
 
 def whole_hour(when: datetime) -> datetime:
-    """Return the beginning of an hour."""
+    """The beginning of the hour."""
     return when.replace(minute=0, second=0, microsecond=0)
 
 
-def _count(desk: CallBuyer, one: Due) -> None:
-    counted = _buy_count(desk, one, Counting(one.order.query, one.start, one.end), desk.billing.prices.recent_count)
+def _count(buyer: CallBuyer, one: Due) -> None:
+    counted = _buy_count(buyer, one, Counting(one.order.query, one.start, one.end), buyer.billing.prices.recent_count)
     log.info("tag counted", extra={"tag": one.order.tag.tag, "posts": counted.total})
 
 
-def _buy_count(desk: CallBuyer, one: Due, asked: Counting, micro: int) -> CountedPosts:
-    def keep(session: Session, counted: CountedPosts) -> None:
+def _buy_count(buyer: CallBuyer, one: Due, request: Counting, micro: int) -> CountedPosts:
+    def store(session: Session, counted: CountedPosts) -> None:
         tag = session.scalars(select(Tag).where(Tag.id == one.order.tag.id)).one()
-        if not asked.archive:
+        if not request.archive:
             tag.counted_at = counted.observed
-        if Rules.of_row(tag.lang, tag.exclude, None).query(tag.tag) != asked.query:
+        if Rules.of_row(tag.lang, tag.exclude, None).query(tag.tag) != request.query:
             return  # its rules were changed meanwhile
         first, end = int(one.start.timestamp()), int(one.end.timestamp())
         whole = [(int(start.timestamp()), posts) for start, end_, posts in counted.counts if end_ - start == HOUR]
@@ -140,4 +140,4 @@ def _buy_count(desk: CallBuyer, one: Due, asked: Counting, micro: int) -> Counte
         upsert(session, HourlyCount, [row | {"start": start, "counted": posts} for start, posts in hours])
         figures.bump_sequence(session)
 
-    return desk.buy(micro, lambda look: desk.x.count(asked, look), keep)
+    return buyer.buy(micro, lambda look: buyer.x.count(request, look), store)

@@ -1,4 +1,4 @@
-"""The schedule: collects so often, without overlap, whichever process keeps it.
+"""The schedule of collections: at intervals, without overlap, whichever process keeps it.
 
 When the next collection is due follows from the newest one on record, so a restart neither forgets nor repeats one, and several
 processes that keep the same schedule take turns.
@@ -30,16 +30,16 @@ LOOKED_EVERY_S = 60.0
 
 
 class CollectionSchedule:
-    """Keeps `collector` collecting every so often; `at_once` says whether a database without a collection gets one now.
+    """Collects at an interval; `at_once` says whether a database without a collection gets one now.
 
-    `keeper` is SERVICE or COMMAND: what operators see is one schedule of each.
+    `keeper` is SERVICE or COMMAND: operators see one schedule of each.
     """
 
     def __init__(self, collector: Collector, every: timedelta, *, keeper: str = SERVICE, at_once: bool = False) -> None:
         self._collector, self._every, self._keeper, self._at_once = collector, every, keeper, at_once
         self._began = datetime.now(UTC)
         self._jitter, self._not_before = self._draw_jitter(), 0.0
-        self._future: datetime | None = None  # when a beginning in the future was first seen
+        self._future: datetime | None = None  # when a start in the future was first seen
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,7 +49,7 @@ class CollectionSchedule:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin no further collection; the one that runs ends at its next page boundary."""
+        """Start no further collection; the one that runs ends at its next page."""
         self._stop.set()
         self._collector.stop()
 
@@ -60,9 +60,9 @@ class CollectionSchedule:
             self._thread.join(seconds)
 
     def keep(self, collected: Callable[[RunningCollection], None] | None = None) -> None:
-        """Collect until `stop`; `collected` hears of each collection that has begun, and may wait for its end.
+        """Collect until `stop`; `collected` is called with each collection that has started, and may wait for its end.
 
-        It looks at least once a minute what is due, for others may collect, and this machine's clock may jump.
+        It checks at least once a minute, because other processes may collect, and this machine's clock may jump.
         """
         while not self._stop.wait(min(self._note_and_wait(), LOOKED_EVERY_S)):
             if self._wait() <= 0:
@@ -70,7 +70,7 @@ class CollectionSchedule:
         self._note(0.0, 0.0)
 
     def _attempt(self, collected: Callable[[RunningCollection], None] | None) -> None:
-        """Collect if it is due; what nobody expected is logged, and the schedule goes on."""
+        """Collect if it is due. Unexpected errors are logged, and the schedule continues."""
         began, soon = time.monotonic(), False
         try:
             soon = self._collect(collected)
@@ -80,7 +80,7 @@ class CollectionSchedule:
         self._not_before = max(time.monotonic() + SHORTEST_WAIT_S, 0.0 if soon else began + self._every.total_seconds())
 
     def _collect(self, collected: Callable[[RunningCollection], None] | None) -> bool:
-        """Collect if it is due, and tell whether that may be tried again soon."""
+        """Collect if it is due, and return whether that may be tried again soon."""
         try:
             if reason := self._refusal():
                 log.warning("scheduled collection left out", extra={"reason": reason})
@@ -97,7 +97,7 @@ class CollectionSchedule:
         return True
 
     def _refusal(self) -> str | None:
-        """Return why X would refuse everything now, if it said until when."""
+        """Why X would refuse everything now, if it said until when."""
         with self._collector.database.reading() as session:
             untils = [until for until in current_refusals(session).values() if until]
         blocked = [until for until in untils if until > self._collector.clock.now()]
@@ -109,9 +109,9 @@ class CollectionSchedule:
         return wait
 
     def _wait(self) -> float:
-        """Return the seconds until the next collection is due.
+        """The seconds until the next collection is due.
 
-        A collection that seems to have begun in the future, for this machine's clock was set back, counts as begun now.
+        A collection that seems to have started in the future, because this machine's clock was set back, counts as started now.
         """
         every, now = self._every, datetime.now(UTC)
         try:
@@ -142,7 +142,7 @@ class CollectionSchedule:
 
 
 def forget_schedules(session: Session) -> None:
-    """Forget the schedule of an earlier start of the service, which may have been killed, and that of a dead command."""
+    """Reset the schedule that an earlier start of the service recorded, and that of a command that is gone."""
     for keeper in KEEPERS:
         if keeper == SERVICE or not is_schedule_kept(session, keeper):
             figures.note_schedule(session, keeper, every=0, due=0)

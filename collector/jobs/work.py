@@ -1,4 +1,4 @@
-"""What a process of the service does beside its requests: it collects, keeps the schedule, and does the chores."""
+"""What a process of the service does beside requests: collections, their schedule, and scheduled jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from alchemy import DatabaseUnavailable
 from collector.jobs.schedule import CollectionSchedule
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner
 from collector.preparing import Preparation
 from collector.runs.collector import Collector, NothingTracked
 from collector.sources import SourceRefused
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Work(NamedTuple):
-    """The work of a process; the lease lets one of several processes do each part at a time.
+    """The background work of a process. Leases let one of several processes do each part at a time.
 
-    With a `preparation` it begins once that is done.
+    With a `preparation` it starts once that is done.
     """
 
     collector: Collector
@@ -28,7 +28,7 @@ class Work(NamedTuple):
     preparation: Preparation | None = None
 
     def start(self, *, collect: bool) -> None:
-        """Collect at first start if so asked, and then on schedule, beside the requests."""
+        """Collect at first start if `collect`, and then on schedule."""
         begin = partial(self._begin, collect=collect)
         if self.preparation:
             self.preparation.start(begin)
@@ -55,7 +55,7 @@ class Work(NamedTuple):
         self.collector.stop()
 
     def close(self) -> None:
-        """Stop, wait until nothing runs, and let go of the database."""
+        """Stop, wait until nothing runs, and close the database."""
         self.stop()
         if self.preparation:
             self.preparation.close()

@@ -22,7 +22,7 @@ from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.buying import OnProgress, Progress
 from collector.runs.collection import STOPS_WITHIN_S, Collection
 from collector.runs.terms import TagOrder
-from collector.tweets import hashtags, words
+from collector.tweets.reindexing import reindex_outdated
 from collector.x.client import X
 from collector.x.clock import XClock
 from collector.x.transport import Access
@@ -115,8 +115,7 @@ class Collector:
         self.database.upgrade()
 
         def follow(session: Session) -> None:
-            words.follow_rules(session)
-            hashtags.follow_rules(session)
+            reindex_outdated(session)
             tags.track_new(session, self.order.tags)
 
         self.database.write(follow)

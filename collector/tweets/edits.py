@@ -1,38 +1,58 @@
-"""Edits: whichever version of a tweet was met first, and whether or not it came with its history, it is stored once."""
+"""Edits: a tweet is stored once, whichever of its versions came first, and whether or not it came with its history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, union_all, update
 from sqlalchemy.orm import Session
 
-from collector.values import TaggedTweet
+from collector.values import TaggedTweet, TagRef
 from database.functions import among
 from database.statements import upsert
 from models import Payload, Tag, Tweet, TweetTag, Version
 
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
+"""Fields of a tweet that its newest version determines."""
 
 
-def with_history(session: Session, finds: Iterable[TaggedTweet]) -> list[TaggedTweet]:
-    """Give each tweet whose history came in part or not at all its first version that is known, here or in the database."""
-    finds = list(finds)
-    versions = {version for find in finds for version in find.tweet.versions}
-    known = session.execute(select(Version.id, Version.tweet_id).where(among(Version.id, versions)))
-    first = {row.id: row.tweet_id for row in known}
-    for find in finds:
-        if len(find.tweet.versions) > 1:
-            _unite(first, find.tweet.versions)
-    return [find if first.keys().isdisjoint(find.tweet.versions) else _of(find, first) for find in finds]
+def with_history(session: Session, found: Sequence[TaggedTweet]) -> tuple[list[TaggedTweet], set[int]]:
+    """Complete the versions of tweets that came without their whole history, and return those versions that are stored too.
+
+    What is known of a history comes from the other tweets found, and from the database.
+    """
+    versions = {version for tagged in found for version in tagged.tweet.versions}
+    later = select(Version.id, Version.tweet_id).where(among(Version.id, versions))
+    own = select(Tweet.id, Tweet.id).where(among(Tweet.id, versions))
+    stored = dict[int, int]((row[0], row[1]) for row in session.execute(union_all(later, own)))
+    first = {version: tweet_id for version, tweet_id in stored.items() if version != tweet_id}
+    for tagged in found:
+        if len(tagged.tweet.versions) > 1:
+            _unite(first, tagged.tweet.versions)
+    complete = [one if first.keys().isdisjoint(one.tweet.versions) else _complete(one, first) for one in found]
+    return complete, set(stored)
 
 
-def fold_later_versions(session: Session, finds: Iterable[TaggedTweet]) -> int:
-    """Fold tweets that were stored under a later version's id into their first version, and return how many there were."""
-    first = {version: find.tweet.id for find in finds for version in find.tweet.versions[1:]}
-    stored = session.execute(_STORED.where(among(Tweet.id, first))).all()
+def merge(found: Iterable[TaggedTweet]) -> list[TaggedTweet]:
+    """Return each tweet once: as it was found first, with its newest version's text and all its tags by name."""
+    by_id: dict[int, TaggedTweet] = {}
+    for tagged in found:
+        first = tagged.tweet.id
+        by_id[first] = _merge_two(by_id[first], tagged) if first in by_id else tagged
+    return list(by_id.values())
+
+
+def rash(tagged: TaggedTweet) -> TagRef | None:
+    """The tag under which a tweet was first found: its own word on that, or else the first tag by name."""
+    return tagged.rash or (tagged.tags[0] if tagged.tags else None)
+
+
+def fold_later_versions(session: Session, found: Iterable[TaggedTweet]) -> int:
+    """Merge tweets that were stored under a later version's id into their first version, and return how many there were."""
+    first = {version: tagged.tweet.id for tagged in found for version in tagged.tweet.versions[1:]}
+    stored = session.execute(_STORED.where(among(Tweet.id, first))).all() if first else ()
     for row in stored:
-        _move(session, row.id, first[row.id])
+        _move_rows(session, row.id, first[row.id])
         target = session.execute(_STORED.where(Tweet.id == first[row.id])).one()
         changes = {name: getattr(row, name) for name in NEWEST_TEXT} if row.version > target.version else {}
         if row.key is not None and (target.key is None or (row.run_id, row.key) < (target.run_id, target.key)):
@@ -44,8 +64,25 @@ def fold_later_versions(session: Session, finds: Iterable[TaggedTweet]) -> int:
     return len(stored)
 
 
-def _move(session: Session, later: int, first: int) -> None:
-    """Give what belongs to a tweet to its first version."""
+def _merge_two(known: TaggedTweet, other: TaggedTweet) -> TaggedTweet:
+    """Merge two finds of a tweet. One that came without its history has the time of a later version, so the earlier counts."""
+    newest = max(known.tweet, other.tweet, key=lambda tweet: tweet.version)
+    tweet = known.tweet._replace(
+        versions=tuple(sorted({*known.tweet.versions, *other.tweet.versions})),
+        created=min(known.tweet.created, other.tweet.created),
+        author_id=known.tweet.author_id if known.tweet.author_id is not None else other.tweet.author_id,
+        **{name: getattr(newest, name) for name in NEWEST_TEXT},
+    )
+    tags = tuple(sorted({*known.tags, *other.tags}, key=_key))
+    return TaggedTweet(tweet, tags, min(filter(None, (rash(known), rash(other))), key=_key, default=None))
+
+
+def _key(tag: TagRef) -> str:
+    return tag.key
+
+
+def _move_rows(session: Session, later: int, first: int) -> None:
+    """Move the rows that belong to a tweet to its first version."""
     links = session.execute(select(TweetTag.tag_id, TweetTag.created, TweetTag.run_id).where(TweetTag.tweet_id == later))
     upsert(session, TweetTag, [{"tweet_id": first, **link} for link in links.mappings().all()])
     session.execute(delete(TweetTag).where(TweetTag.tweet_id == later))
@@ -54,23 +91,23 @@ def _move(session: Session, later: int, first: int) -> None:
 
 
 def _unite(first: dict[int, int], versions: Iterable[int]) -> None:
-    """Note that these are versions of one tweet; `first` leads each to a lower one that is known, and so to the lowest."""
+    """Record that these are versions of one tweet; `first` maps each to a lower one that is known, and so to the lowest."""
     ends = {_version_chain(first, version)[-1] for version in versions}
     first |= {end: min(ends) for end in ends if end != min(ends)}
 
 
 def _version_chain(first: Mapping[int, int], version: int) -> list[int]:
-    """Return a version and what it leads to, lowest last."""
-    way = [version]
-    while way[-1] in first:
-        way.append(first[way[-1]])
-    return way
+    """A version and those that `first` maps it to, lowest last."""
+    chain = [version]
+    while chain[-1] in first:
+        chain.append(first[chain[-1]])
+    return chain
 
 
-def _of(find: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
-    """Return the find with all of its versions that are known of."""
-    versions = {known for version in find.tweet.versions for known in _version_chain(first, version)}
-    return find._replace(tweet=find.tweet._replace(versions=tuple(sorted(versions))))
+def _complete(tagged: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
+    """The same tweet with all of its versions that are known."""
+    versions = {known for version in tagged.tweet.versions for known in _version_chain(first, version)}
+    return tagged._replace(tweet=tagged.tweet._replace(versions=tuple(sorted(versions))))
 
 
 _COLUMNS = (Tweet.id, Tweet.author_id, Tweet.run_id, Tweet.rash_id, Tag.key, *(getattr(Tweet, name) for name in NEWEST_TEXT))

@@ -1,12 +1,12 @@
-"""Erasure: what was deleted is gone from the database's file and its log as well, not from the answers only.
+"""Erasure: removes deleted text from the database's file and its write-ahead log too.
 
-On PostgreSQL that is a VACUUM, which frees what was deleted for others to overwrite; a server's own log is not ours to empty.
+On PostgreSQL a VACUUM frees the space for reuse; the server's own log is outside of this program's control.
 
-SQLite overwrites what is deleted (`secure_delete`), but not the copies that it leaves in a page's unused part when it moves
-rows to another page, nor those in the write-ahead log; FTS5 keeps some words between the pages of its index. So the log is
-emptied and the index and the file are written anew: at once while the database is small, else by the next sweep. What is owed
-is counted in the transaction that deletes, and how far it is settled in a count of its own: neither ever falls, so that two who
-settle at once settle nothing twice.
+SQLite overwrites deleted rows (`secure_delete`), but not the copies that it leaves in a page's unused part when it moves rows
+to another page, nor those in the write-ahead log; FTS5 keeps some words between the pages of its index. So the log is
+truncated, and the index and the file are rewritten: at once while the database is small, else by the next sweep. Deletions are
+counted in the transaction that deletes, and erased ones in a second counter. Neither is ever decreased, so two processes that
+erase at the same time count nothing twice.
 """
 
 from __future__ import annotations
@@ -25,45 +25,45 @@ from queries.figures import ERASURES_OWED
 log = logging.getLogger(__name__)
 
 SMALL = 16 * 1024 * 1024
-COUNTED, SETTLED = "", "settled"
+DELETED, ERASED = "", "settled"
 
 
-def owe(session: Session) -> None:
-    """Note that this transaction deletes something that must be gone from the file."""
-    increment(session, StoredCounter, [{"name": ERASURES_OWED, "label": COUNTED, "value": 1}], ("value",))
+def record_deletion(session: Session) -> None:
+    """Count that this transaction deletes something that has to be erased from the file."""
+    increment(session, StoredCounter, [{"name": ERASURES_OWED, "label": DELETED, "value": 1}], ("value",))
 
 
 def pending_deletions(session: Session) -> int:
-    """Return how many deletions may still be found in the file."""
-    counted, done = _counts(session)
-    return counted - done
+    """How many deletions may have left traces in the file."""
+    deleted, erased = _counts(session)
+    return deleted - erased
 
 
 def clear_pending(session: Session, *, until: int | None = None) -> None:
-    """Note that nothing is owed, or nothing up to this count; a count of a database that was replaced meanwhile is none."""
-    counted, done = _counts(session)
-    reached = max(done, counted if until is None else min(until, counted))
-    upsert(session, StoredCounter, [{"name": ERASURES_OWED, "label": SETTLED, "value": reached}], update=("value",))
+    """Record all deletions as erased, or those up to this count, if the database has as many: it may have been replaced."""
+    deleted, erased = _counts(session)
+    reached = max(erased, deleted if until is None else min(until, deleted))
+    upsert(session, StoredCounter, [{"name": ERASURES_OWED, "label": ERASED, "value": reached}], update=("value",))
 
 
-def settle(database: Database, *, rewrite: Callable[[Database], None] | None = None) -> bool:
-    """Clear the file and the log of what was deleted, and return whether that is done; never raises DatabaseUnavailable.
+def erase(database: Database, *, rewrite: Callable[[Database], None] | None = None) -> bool:
+    """Erase what was deleted from the file and the log, and return whether that is done; never raises DatabaseUnavailable.
 
-    A large database is written anew by `rewrite` only, and where readers hold the log up, it waits for a later try.
+    A large database is rewritten by `rewrite` only. Where readers prevent a checkpoint, a later call has to do it.
     """
     try:
         with database.reading() as session:
-            known, done = _counts(session)
-        if known == done or not database.checkpoint():
-            return known == done
-        way = rewrite if database.size > SMALL else _vacuum
-        if way is None:
+            deleted, erased = _counts(session)
+        if deleted == erased or not database.checkpoint():
+            return deleted == erased
+        rewrite = rewrite if database.size > SMALL else _vacuum
+        if rewrite is None:
             return False
-        way(database)
+        rewrite(database)
         if not database.checkpoint():
             return False
         with database.writing() as session:
-            clear_pending(session, until=known)
+            clear_pending(session, until=deleted)
     except DatabaseUnavailable as error:
         log.warning("deletions are still in the file", extra={"reason": str(error)})
         return False
@@ -77,17 +77,17 @@ def _vacuum(database: Database) -> None:
 
 
 def truncate_log(database: Database) -> None:
-    """Empty the log after the file was written anew, or owe it."""
+    """Truncate the log after the file was rewritten, or leave that to the next sweep."""
     try:
         if not database.checkpoint():
             with database.writing() as session:
-                owe(session)
+                record_deletion(session)
     except DatabaseUnavailable as error:
         log.warning("deletions are still in the file", extra={"reason": str(error)})
 
 
 def _counts(session: Session) -> tuple[int, int]:
-    """Return how many deletions were ever counted, and how many of them are settled."""
+    """How many deletions were ever counted, and how many of them are erased."""
     rows = session.execute(select(StoredCounter.label, StoredCounter.value).where(StoredCounter.name == ERASURES_OWED))
     counts = {row.label: row.value for row in rows}
-    return counts.get(COUNTED, 0), counts.get(SETTLED, 0)
+    return counts.get(DELETED, 0), counts.get(ERASED, 0)

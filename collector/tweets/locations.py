@@ -1,4 +1,4 @@
-"""Locations: where a tweet was written. Who withdraws that at X has it deleted here, and the tweet stays."""
+"""Locations: deletes where a tweet was written, as X requires for a location that its author withdrew; the tweet stays."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def scrub_location(session: Session, tweet_id: int) -> bool:
     """
     first = session.scalar(select(Version.tweet_id).where(Version.id == tweet_id)) or tweet_id
     later = session.scalars(select(Version.id).where(Version.tweet_id == first)).all()
-    tombstones.lay(session, {tweet_id, first, *later}, geo_only=True)
+    tombstones.add_tombstones(session, {tweet_id, first, *later}, geo_only=True)
     located = (Tweet.country.is_not(None) | Tweet.country_code.is_not(None), Tweet.id == first)
     with derived.maintain(session, {first}):
         change = update(Tweet).where(*located).values(country=None, country_code=None).returning(Tweet.id)
         shown = session.scalars(change).all()
-    kept = _scrub_payloads(session, first)
+    packed = _scrub_payloads(session, first)
     if shown:
         figures.bump_sequence(session)
-    if shown or kept:
-        erasure.owe(session)
-    return bool(shown or kept)
+    if shown or packed:
+        erasure.record_deletion(session)
+    return bool(shown or packed)
 
 
 def scrub_again(session: Session) -> None:
-    """Remove the locations that are stored though they were deleted, as in a copy that was made before."""
+    """Remove locations that are stored though they have a tombstone, as in a backup that was made before the deletion."""
     scrubbed = select(Tombstone.id).where(Tombstone.geo_only)
     later = select(Version.tweet_id).where(Version.id.in_(scrubbed))
     for tweet_id in session.scalars(select(Tweet.id).where(or_(Tweet.id.in_(scrubbed), Tweet.id.in_(later)))).all():
@@ -40,7 +40,7 @@ def scrub_again(session: Session) -> None:
 
 
 def _scrub_payloads(session: Session, first: int) -> int:
-    """Take the location out of what X gave of a tweet, and return how many payloads had one. An unreadable one goes."""
+    """Remove the location from a tweet's payloads, and return how many had one. An unreadable payload is deleted."""
     changed = 0
     for row in session.execute(select(Payload.id, Payload.body).where(Payload.tweet_id == first)).all():
         body = without_location(row.body)

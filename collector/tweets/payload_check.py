@@ -1,8 +1,8 @@
-"""Tweets and authors against what X gave of them, where that is kept, so that a letter that has rotted is found.
+"""Checks tweets and authors against their payloads, so that corrupted text is found.
 
-SQLite's check looks at how its pages hang together, and aggregates at what is counted: neither at the letters of a text. A
-payload has a checksum of its own (zlib's), so of the two it is the one to believe. Texts are compared as bytes: what has rotted
-may be no UTF-8 any more.
+SQLite's own check looks at the structure of its pages, and the aggregates at counts: neither at the characters of a text. A
+payload has a checksum (zlib's), so of the two it is the one to trust. Texts are compared as bytes, because corrupted text may
+be invalid UTF-8.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from collector.payloads import unpack
-from collector.tweets.payloads import given
+from collector.tweets.corrections import parse_payload
 from collector.x.parsing import author
 from database.functions import time_text, utf8
 from models import Author, AuthorPayload, Payload, Tweet, Version
@@ -25,78 +25,78 @@ Row = Any
 
 
 def faults(session: Session) -> Iterator[str]:
-    """Say of which tweets and authors the row, or what X gave, is not what it was; reads a thousand of them at a time."""
-    for kind, question, wrong in _CHECKS:
-        for row in session.execute(question.execution_options(yield_per=BATCH)):
-            if names := _names(row, wrong):
+    """Describe the tweets and authors whose row or payload has changed; reads a thousand at a time."""
+    for kind, query, differences in _CHECKS:
+        for row in session.execute(query.execution_options(yield_per=BATCH)):
+            if names := _describe(row, differences):
                 yield f"{kind} {row.id}: {names}"
 
 
-def _names(row: Row, wrong: Callable[[Row], Iterator[str]]) -> str:
+def _describe(row: Row, differences: Callable[[Row], Iterator[str]]) -> str:
     try:
-        names = " and ".join(wrong(row))
+        names = " and ".join(differences(row))
     except ValueError:
         return "what X gave of it can't be read"
     return f"{names} is not as it was stored" if names else ""
 
 
-def _of_tweet(row: Row) -> Iterator[str]:
-    """Name what differs. Only the first version says when a tweet was made, and stand-ins are whoever bears a username."""
+def _tweet_differences(row: Row) -> Iterator[str]:
+    """Name what differs. Only the first version says when a tweet was created; a stand-in may be any author of its username."""
     if not row.has_version:
         yield "version"
     if row.body is None:
-        yield from (what for what, kept in (("text", row.text), ("language", row.lang)) if not _is_text(kept))
+        yield from (what for what, stored in (("text", row.text), ("language", row.lang)) if not _is_text(stored))
         return
-    told = given(row.body)
-    if told.version != row.version:
+    parsed = parse_payload(row.body)
+    if parsed.version != row.version:
         yield "id"
-    if told.text.encode() != row.text:
+    if parsed.text.encode() != row.text:
         yield "text"
-    if told.lang is not None and told.lang.encode() != row.lang:
+    if parsed.lang is not None and parsed.lang.encode() != row.lang:
         yield "language"
-    if told.id == row.id == row.version and _stored(told.created) != row.created:
+    if parsed.id == row.id == row.version and _time_text(parsed.created) != row.created:
         yield "created"
-    if told.author_id is not None and told.author_id != row.author_id and not (row.author_id or 0) < 0:
+    if parsed.author_id is not None and parsed.author_id != row.author_id and not (row.author_id or 0) < 0:
         yield "author"
 
 
-def _of_older_version(row: Row) -> Iterator[str]:
-    if given(row.body).version != row.version:
+def _older_version_differences(row: Row) -> Iterator[str]:
+    if parse_payload(row.body).version != row.version:
         yield "id of an older version"
 
 
-def _of_author(row: Row) -> Iterator[str]:
-    """Name what differs; names are compared where X gave the newest observation."""
-    told = author(unpack(row.body), datetime.now(UTC))
-    if told is None or told.id != row.id:
+def _author_differences(row: Row) -> Iterator[str]:
+    """Name what differs. Usernames and names are compared where the payload is the newest observation."""
+    parsed = author(unpack(row.body), datetime.now(UTC))
+    if parsed is None or parsed.id != row.id:
         yield "id"
     if not _is_time(row.observed) or row.observed < row.retrieved:
         yield "time of observation"
-    elif told and row.newest:
-        named = {"username": (told.username, row.username), "name": (told.name, row.name)}
-        yield from (what for what, (said, kept) in named.items() if said is not None and said.encode() != kept)
+    elif parsed and row.newest:
+        named = {"username": (parsed.username, row.username), "name": (parsed.name, row.name)}
+        yield from (what for what, (given, stored) in named.items() if given is not None and given.encode() != stored)
 
 
-def _is_text(kept: bytes | None) -> bool:
+def _is_text(stored: bytes | None) -> bool:
     try:
-        return kept is None or bool(kept.decode())
+        return stored is None or bool(stored.decode())
     except UnicodeDecodeError:
         return False
 
 
-def _is_time(kept: bytes | None) -> bool:
+def _is_time(stored: bytes | None) -> bool:
     try:
-        return kept is not None and _stored(datetime.fromisoformat(kept.decode())) == kept
+        return stored is not None and _time_text(datetime.fromisoformat(stored.decode())) == stored
     except ValueError:
         return False
 
 
-def _stored(when: datetime) -> bytes:
+def _time_text(when: datetime) -> bytes:
     return f"{when.isoformat()[:19]}Z".encode()
 
 
 _HAS_VERSION = or_(Tweet.version == Tweet.id, exists().where(Version.id == Tweet.version, Version.tweet_id == Tweet.id))
-_SHOWN = select(
+_TWEETS = select(
     Tweet.id,
     Tweet.version,
     _HAS_VERSION.label("has_version"),
@@ -106,24 +106,24 @@ _SHOWN = select(
     utf8(time_text(Tweet.created)).label("created"),
     Payload.body,
 ).outerjoin(Payload, Payload.id == Tweet.version)
-_OLDER = (
+_OLDER_VERSIONS = (
     select(Tweet.id, Payload.id.label("version"), Payload.body)
     .join(Tweet, Tweet.id == Payload.tweet_id)
     .where(Payload.id != Tweet.version)
 )
-_SAID_BY_TWEET = exists().where(Tweet.author_id == Author.id, Tweet.created == Author.observed)
-"""An archive that doesn't say when it observed somebody is taken for as old as their tweet."""
+_OBSERVED_WITH_TWEET = exists().where(Tweet.author_id == Author.id, Tweet.created == Author.observed)
+"""Authors of an archive that doesn't say when it observed them count as observed when their tweet was created."""
 _AUTHORS = select(
     Author.id,
     utf8(Author.username).label("username"),
     utf8(Author.name).label("name"),
     utf8(time_text(Author.observed)).label("observed"),
     utf8(time_text(AuthorPayload.retrieved)).label("retrieved"),
-    and_(Author.observed == AuthorPayload.retrieved, ~_SAID_BY_TWEET).label("newest"),
+    and_(Author.observed == AuthorPayload.retrieved, ~_OBSERVED_WITH_TWEET).label("newest"),
     AuthorPayload.body,
 ).join(AuthorPayload, AuthorPayload.author_id == Author.id)
 _CHECKS: tuple[tuple[str, Any, Callable[[Row], Iterator[str]]], ...] = (
-    ("tweet", _SHOWN, _of_tweet),
-    ("tweet", _OLDER, _of_older_version),
-    ("author", _AUTHORS, _of_author),
+    ("tweet", _TWEETS, _tweet_differences),
+    ("tweet", _OLDER_VERSIONS, _older_version_differences),
+    ("author", _AUTHORS, _author_differences),
 )

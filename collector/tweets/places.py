@@ -1,4 +1,4 @@
-"""Places: what X gives of where a tweet was written, taken out of the tweet."""
+"""Places: removes what X gives of where a tweet was written from the tweet and from its payload."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collector.values import TweetVersion
 
 
 def tweet_without_location(tweet: TweetVersion) -> TweetVersion:
-    """Return a tweet without its location, as X gave it as well."""
+    """Return a tweet without its location; its payload has none either."""
     return tweet._replace(country=None, country_code=None, payload=tweet.payload and without_location(tweet.payload))
 
 
 def without_location(body: bytes) -> bytes | None:
-    """Return a packed tweet without its location: the same bytes where it has none; None for what can't be unpacked."""
+    """Return a payload without its location: the same bytes where it has none, None where it can't be unpacked."""
     try:
         given = unpack(body)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Retention: what is older than it may be is removed. It leaves no tombstones, for nobody asked for its deletion.
+"""Retention: deletes tweets and payloads that are older than the settings allow, without tombstones.
 
-A tweet's age is that of its creation, what X gave of it that of its retrieval.
+A tweet's age counts from its creation, a payload's from its retrieval.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.runs import lease
-from collector.tweets import erasure, parts
+from collector.tweets import erasure
 from collector.tweets.deletions import remove
+from collector.tweets.oldest import shrink_oldest
 from models import AuthorPayload, Payload, Tweet
 from queries.figures import x_now
 
@@ -26,77 +27,80 @@ T = TypeVar("T")
 
 
 class RetentionResult(NamedTuple):
-    """How many tweets, and how many tweets and authors as X gave them, were removed for their age."""
+    """How many tweets, and how many payloads of tweets and authors, were deleted for their age."""
 
     tweets: int
     payloads: int
 
 
 def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta | None, stop: Event) -> RetentionResult:
-    """Remove what is older, oldest first and in short transactions, until `stop` is set; None keeps it forever.
+    """Delete what is older, oldest first and in short transactions, until `stop` is set; None keeps it forever.
 
     Of this machine's clock and X's the one that is behind counts. Raises DatabaseUnavailable.
     """
     with database.reading() as session:
         now = min(datetime.now(UTC), x_now(session))
-    limit = _limit(now, tweets)
-    gone = _parts(database, limit, stop) + _remove_in_batches(database, _old_tweets, limit, stop)
-    bodies = [_remove_in_batches(database, old, _limit(now, payloads), stop) for old in (_old_payloads, _old_author_payloads)]
-    if gone or any(bodies):
-        erasure.settle(database)
-    return RetentionResult(gone, sum(bodies))
+    limit, payload_limit = _limit(now, tweets), _limit(now, payloads)
+    removed = _remove_partitions(database, limit, stop) + _remove_in_batches(database, _remove_old_tweets, limit, stop)
+    removed_payloads = _remove_in_batches(database, _remove_old_payloads, payload_limit, stop)
+    removed_payloads += _remove_in_batches(database, _remove_old_author_payloads, payload_limit, stop)
+    if removed or removed_payloads:
+        erasure.erase(database)
+    return RetentionResult(removed, removed_payloads)
 
 
 def _limit(now: datetime, age: timedelta | None) -> datetime | None:
     return None if age is None else now - age
 
 
-def _parts(database: Database, limit: datetime | None, stop: Event) -> int:
-    """Remove old tweets part by part, on PostgreSQL, and return how many that were."""
+def _remove_partitions(database: Database, limit: datetime | None, stop: Event) -> int:
+    """Delete old tweets partition by partition, on PostgreSQL, and return how many that were."""
     removed = 0
     while limit and not stop.is_set():
-        dropped = database.write(partial(_some, parts.shrink_oldest, limit))
-        if dropped is None:
+        batch = database.write(partial(_unless_restoring, shrink_oldest, limit))
+        if batch is None:
             break
-        removed += dropped
+        removed += batch
     return removed
 
 
-def _remove_in_batches(database: Database, old: Callable[[Session, datetime], int], limit: datetime | None, stop: Event) -> int:
-    """Remove batches until there is nothing older than the limit, and return how many rows that were."""
+def _remove_in_batches(
+    database: Database, remove_batch: Callable[[Session, datetime], int], limit: datetime | None, stop: Event
+) -> int:
+    """Delete batches until nothing is older than the limit, and return how many rows that were."""
     removed = 0
     while limit and not stop.is_set():
-        batch = database.write(partial(_some, old, limit))
+        batch = database.write(partial(_unless_restoring, remove_batch, limit))
         removed += batch
         if batch < BATCH:
             break
     return removed
 
 
-def _some(old: Callable[[Session, datetime], T], limit: datetime, session: Session) -> T:
+def _unless_restoring(remove_batch: Callable[[Session, datetime], T], limit: datetime, session: Session) -> T:
     lease.refuse_while_restoring(session)
-    return old(session, limit)
+    return remove_batch(session, limit)
 
 
-def _old_tweets(session: Session, limit: datetime) -> int:
+def _remove_old_tweets(session: Session, limit: datetime) -> int:
     oldest = select(Tweet.id).where(Tweet.created < limit).order_by(Tweet.created, Tweet.id).limit(BATCH)
     return remove(session, session.scalars(oldest).all())
 
 
-def _old_payloads(session: Session, limit: datetime) -> int:
+def _remove_old_payloads(session: Session, limit: datetime) -> int:
     old = select(Payload.id).where(Payload.retrieved < limit).order_by(Payload.retrieved).limit(BATCH)
     ids = session.scalars(old).all()
     session.execute(delete(Payload).where(Payload.id.in_(ids)))
-    return _count_pending(session, ids)
+    return _record_deletion(session, ids)
 
 
-def _old_author_payloads(session: Session, limit: datetime) -> int:
+def _remove_old_author_payloads(session: Session, limit: datetime) -> int:
     ids = session.scalars(select(AuthorPayload.author_id).where(AuthorPayload.retrieved < limit).limit(BATCH)).all()
     session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(ids)))
-    return _count_pending(session, ids)
+    return _record_deletion(session, ids)
 
 
-def _count_pending(session: Session, ids: Sequence[int]) -> int:
+def _record_deletion(session: Session, ids: Sequence[int]) -> int:
     if ids:
-        erasure.owe(session)
+        erasure.record_deletion(session)
     return len(ids)

@@ -1,125 +1,197 @@
-"""Roll-ups: what the API's aggregates count, kept exact in the transaction that changes tweets.
+"""Roll-ups: how many tweets there are by hour, tag, language, author, hashtag and so on, as the API's aggregates read them.
 
-What a tweet adds to them follows from its rows alone. So what the tweets that change added before is taken away, and what
-they add afterwards is added.
+What a tweet adds to a roll-up follows from its rows alone, so a change subtracts what the tweets added before it and adds what
+they add afterwards, in the same transaction.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Label, delete, exists, func, literal, select
+from sqlalchemy import Label, Select, bindparam, delete, exists, func, literal, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from collector.tweets.counts import Key, Query, Rollup, recount_changes
 from collector.values import TaggedTweet
-from database.functions import quarter_hour, whole_hour
-from models import Author, FacetCount, FacetHour, Quarter, TagHour, TagLang, Tweet, TweetTag
+from database.functions import among, quarter_hour, whole_hour
+from database.statements import bulk_execute, bulk_increment
+from models import Author, FacetCount, FacetHour, Hashtag, Quarter, TagHashtag, TagHour, TagLang, Tweet, TweetHashtag, TweetTag
 from queries.facets import COUNTRY, LANG
+
+Key = tuple[Any, ...]
+Counts = Counter[Key]
+Query = Select[*tuple[Any, ...]]
 
 ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
-def maintain(session: Session, ids: Collection[int]) -> AbstractContextManager[None]:
-    """Keep the roll-ups right while the tweets with these ids, and no others, are added, changed or removed."""
-    return recount_changes(session, ROLLUPS, ids)
+@dataclass(frozen=True, eq=False)
+class Rollup:
+    """Counts of tweets by a key, in the column `tweets` of a table with the primary key `keys`; `what` names it for people.
+
+    Each query of `counted` selects keys and counts from the rows; `tweet_ids` is the column by which it is restricted to some
+    tweets, and `joined` are further columns with the same ids, so that a partitioned join reads one partition of each table.
+    `keys_of` gives the keys to which a new tweet with these hashtags (by id) adds one. A row is inserted with its first tweet,
+    unless others insert it (`inserted_elsewhere`), and deleted with its last one, unless it is `lasting`.
+    """
+
+    what: str
+    table: Any
+    keys: tuple[str, ...]
+    counted: tuple[Query, ...]
+    keys_of: Callable[[TaggedTweet, Sequence[int]], Iterable[Key]]
+    tweet_ids: Any = field(default_factory=lambda: Tweet.id)
+    joined: tuple[Any, ...] = ()
+    inserted_elsewhere: bool = False
+    lasting: bool = False
+
+    @property
+    def stored_query(self) -> Query:
+        """The query for the stored counts."""
+        query = select(*(getattr(self.table, name) for name in (*self.keys, "tweets")))
+        return query.where(self.table.tweets != 0) if self.lasting else query
+
+    def count(self, session: Session, ids: Collection[int]) -> Counts:
+        """What the tweets with these ids add, counted from the rows."""
+        columns = (self.tweet_ids, *self.joined) if isinstance(ids, range) else (self.tweet_ids,)
+        within = [among(column, ids) for column in columns]
+        rows = chain.from_iterable(session.execute(query.where(*within)) for query in self.counted)
+        return Counter({tuple(row[:-1]): row[-1] for row in rows})
+
+    def change(self, session: Session, changes: Counts) -> None:
+        """Add to the stored counts, in the order of their keys."""
+        keys = sorted(key for key, by in changes.items() if by)
+        columns = self._columns(keys) | {"tweets": [changes[key] for key in keys]}
+        if self.inserted_elsewhere:
+            bulk_execute(session, self._addition, {f"by_{name}": column for name, column in columns.items()})
+        else:
+            bulk_increment(session, self.table, columns, ("tweets",))
+        if not self.lasting:
+            lower = self._columns([key for key in keys if changes[key] < 0])
+            bulk_execute(session, self._removal, {f"by_{name}": column for name, column in lower.items()})
+
+    def _columns(self, keys: Sequence[Key]) -> dict[str, list[Any]]:
+        return {name: [key[number] for key in keys] for number, name in enumerate(self.keys)}
+
+    @cached_property
+    def _addition(self) -> Any:
+        rows = self.table.__table__
+        return update(rows).where(*self._has_key(rows)).values(tweets=rows.c.tweets + bindparam("by_tweets"))
+
+    @cached_property
+    def _removal(self) -> Any:
+        """The statement that deletes a row whose count has reached zero."""
+        rows = self.table.__table__
+        return delete(rows).where(*self._has_key(rows), rows.c.tweets == literal_column("0"))
+
+    def _has_key(self, rows: Any) -> list[Any]:
+        return [rows.c[name] == bindparam(f"by_{name}") for name in self.keys]
 
 
-def add_new(session: Session, finds: Collection[TaggedTweet]) -> None:
-    """Count tweets that have just been added: what they were found with is all that there is of them."""
-    for rollup in ROLLUPS:
-        rollup.change(session, Counter(chain.from_iterable(map(rollup.of, finds))))
+def _start(tagged: TaggedTweet, seconds: int) -> int:
+    return int(tagged.tweet.created.timestamp()) // seconds * seconds
 
 
-def clear(session: Session) -> None:
-    """Empty the roll-ups of tweets; authors are left to whoever removes them."""
-    for table in {rollup.table for rollup in ROLLUPS if not rollup.lasting}:
-        session.execute(delete(table))
-
-
-def _start(find: TaggedTweet, seconds: int) -> int:
-    return int(find.tweet.created.timestamp()) // seconds * seconds
-
-
-def _facets(find: TaggedTweet) -> Iterator[Key]:
-    """Give the facets of a tweet; as SQLite has it, letters beyond ASCII have no lower case."""
-    tweet = find.tweet
+def _facets(tagged: TaggedTweet) -> Iterator[tuple[str, str]]:
+    """Facets and values of a tweet. Only ASCII letters are lowered, as SQLite's lower() does."""
+    tweet = tagged.tweet
     yield "lang", (tweet.lang or "").translate(ASCII_LOWER)
     yield "country", tweet.country or tweet.country_code or ""
-    if not find.tags:
+    if not tagged.tags:
         yield "tag", ""
 
 
-def _facet_hours(find: TaggedTweet) -> Iterator[Key]:
-    start = _start(find, whole_hour.seconds)
-    return ((facet, start, value) for facet, value in _facets(find))
+def _facet_hours(tagged: TaggedTweet, _hashtags: Sequence[int]) -> Iterator[Key]:
+    start = _start(tagged, whole_hour.seconds)
+    return ((facet, start, value) for facet, value in _facets(tagged))
 
 
 def _by(value: Label[Any], facet: str, *columns: Label[Any]) -> Query:
     return select(literal(facet), *columns, value, func.count()).group_by(*columns, value)
 
 
-def _of_tags(value: Label[Any]) -> Query:
-    """Ask for the tweets that tags have found."""
+def _by_tag(value: Label[Any]) -> Query:
     found = select(TweetTag.tag_id, value, func.count()).join(Tweet, Tweet.id == TweetTag.tweet_id)
     return found.group_by(TweetTag.tag_id, value)
 
 
 _quarter, _hour = quarter_hour(Tweet.created).label("quarter"), whole_hour(Tweet.created).label("hour")
 _lang = func.coalesce(Tweet.lang, "").label("shown")
-_found = exists().where(TweetTag.tweet_id == Tweet.id)
-_unfound = select(literal("tag"), literal(""), func.count()).select_from(Tweet).where(~_found)
-_unfound_hours = select(literal("tag"), _hour, literal(""), func.count()).where(~_found).group_by(_hour)
+_tagged = exists().where(TweetTag.tweet_id == Tweet.id)
+_untagged = select(literal("tag"), literal(""), func.count()).select_from(Tweet).where(~_tagged)
+_untagged_hours = select(literal("tag"), _hour, literal(""), func.count()).where(~_tagged).group_by(_hour)
+_hashtag = TweetHashtag.hashtag_id
+_tag_hashtags = select(TweetTag.tag_id, _hashtag, func.count()).join(TweetHashtag, TweetHashtag.tweet_id == TweetTag.tweet_id)
 
+HASHTAGS = Rollup(
+    what="tweets per hashtag",
+    table=Hashtag,
+    keys=("id",),
+    counted=(select(_hashtag, func.count()).group_by(_hashtag),),
+    keys_of=lambda _tagged, hashtags: ((hashtag,) for hashtag in hashtags),
+    tweet_ids=TweetHashtag.tweet_id,
+    inserted_elsewhere=True,
+)
+TAG_HASHTAGS = Rollup(
+    what="tweets per tag and hashtag",
+    table=TagHashtag,
+    keys=("tag_id", "hashtag_id"),
+    counted=(_tag_hashtags.group_by(TweetTag.tag_id, _hashtag),),
+    keys_of=lambda tagged, hashtags: ((tag.id, hashtag) for hashtag in hashtags for tag in tagged.tags),
+    tweet_ids=TweetTag.tweet_id,
+    joined=(TweetHashtag.tweet_id,),
+)
 ROLLUPS = (
     Rollup(
         what="tweets per quarter of an hour",
         table=Quarter,
         keys=("start",),
         counted=(select(_quarter, func.count()).group_by(_quarter),),
-        of=lambda find: ((_start(find, quarter_hour.seconds),),),
+        keys_of=lambda tagged, _: ((_start(tagged, quarter_hour.seconds),),),
     ),
     Rollup(
         what="tweets per tag and language",
         table=TagLang,
         keys=("tag_id", "lang"),
-        counted=(_of_tags(_lang),),
+        counted=(_by_tag(_lang),),
+        keys_of=lambda tagged, _: ((tag.id, tagged.tweet.lang or "") for tag in tagged.tags),
         joined=(TweetTag.tweet_id,),
-        of=lambda find: ((tag.id, find.tweet.lang or "") for tag in find.tags),
     ),
     Rollup(
         what="tweets per tag and hour",
         table=TagHour,
         keys=("tag_id", "start"),
-        counted=(_of_tags(_hour),),
+        counted=(_by_tag(_hour),),
+        keys_of=lambda tagged, _: ((tag.id, _start(tagged, whole_hour.seconds)) for tag in tagged.tags),
         joined=(TweetTag.tweet_id,),
-        of=lambda find: ((tag.id, _start(find, whole_hour.seconds)) for tag in find.tags),
     ),
     Rollup(
         what="tweets per facet",
         table=FacetCount,
         keys=("facet", "value"),
-        counted=(_by(LANG, "lang"), _by(COUNTRY, "country"), _unfound.having(func.count() > 0)),
-        of=_facets,
+        counted=(_by(LANG, "lang"), _by(COUNTRY, "country"), _untagged.having(func.count() > 0)),
+        keys_of=lambda tagged, _: _facets(tagged),
     ),
     Rollup(
         what="tweets per facet and hour",
         table=FacetHour,
         keys=("facet", "start", "value"),
-        counted=(_by(LANG, "lang", _hour), _by(COUNTRY, "country", _hour), _unfound_hours),
-        of=_facet_hours,
+        counted=(_by(LANG, "lang", _hour), _by(COUNTRY, "country", _hour), _untagged_hours),
+        keys_of=_facet_hours,
     ),
     Rollup(
         what="tweets per author",
         table=Author,
         keys=("id",),
         counted=(select(Tweet.author_id, func.count()).where(Tweet.author_id.is_not(None)).group_by(Tweet.author_id),),
-        of=lambda find: ((find.tweet.author_id,),) if find.tweet.author_id is not None else (),
-        standing=True,
+        keys_of=lambda tagged, _: ((tagged.tweet.author_id,),) if tagged.tweet.author_id is not None else (),
+        inserted_elsewhere=True,
         lasting=True,
     ),
+    HASHTAGS,
+    TAG_HASHTAGS,
 )

@@ -1,4 +1,4 @@
-"""Tombstones: what was deleted here, and must not come back by any collection, import or restore."""
+"""Tombstones: ids of what was deleted here, which no collection, import or restore may bring back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from collector.tweets.places import tweet_without_location
@@ -16,120 +16,140 @@ from database.statements import upsert
 from models import Author, AuthorTombstone, Tombstone
 
 
-def lay(session: Session, ids: Iterable[int], *, geo_only: bool = False) -> None:
-    """Lay tombstones for versions of tweets, or for their locations only; the smaller never replaces the whole."""
+class ExistingTombstones(NamedTuple):
+    """Whether there are any tombstones, by kind: of tweets, of locations, of authors."""
+
+    tweets: bool
+    locations: bool
+    authors: bool
+
+
+class Allowed(NamedTuple):
+    """What may be stored, and what must be removed if it is stored: other versions of deleted tweets, and deleted authors."""
+
+    tweets: list[TaggedTweet]
+    authors: list[ObservedAuthor]
+    deleted_versions: set[int]
+    deleted_authors: set[int]
+
+
+def existing_tombstones(session: Session) -> ExistingTombstones:
+    """Look up in one statement whether anything was ever deleted, so that what was not is not searched for."""
+    return ExistingTombstones(*session.execute(_EXISTING).one())
+
+
+def add_tombstones(session: Session, ids: Iterable[int], *, geo_only: bool = False) -> None:
+    """Add tombstones for versions of tweets, or for their locations only, which never replace those of whole tweets."""
     rows = [{"id": one, "deleted_at": datetime.now(UTC), "geo_only": geo_only} for one in sorted(ids)]
     upsert(session, Tombstone, rows, update=() if geo_only else ("geo_only",))
 
 
-def lay_authors(session: Session, ids: Iterable[int]) -> None:
-    """Lay tombstones for authors."""
+def add_author_tombstones(session: Session, ids: Iterable[int]) -> None:
     upsert(session, AuthorTombstone, [{"author_id": one, "deleted_at": datetime.now(UTC)} for one in sorted(ids)])
 
 
-class NotDeleted(NamedTuple):
-    """What may be stored, and what must go where it is stored: the other versions of what was deleted, and its authors."""
+def without_deleted(
+    session: Session, found: Sequence[TaggedTweet], authors: Sequence[ObservedAuthor], existing: ExistingTombstones
+) -> Allowed:
+    """Leave out tweets that were deleted here, those of deleted authors, and authors who wrote nothing else.
 
-    tweets: list[TaggedTweet]
-    authors: list[ObservedAuthor]
-    versions: set[int]
-    people: set[int]
-
-
-def without_deleted(session: Session, finds: Sequence[TaggedTweet], authors: Sequence[ObservedAuthor]) -> NotDeleted:
-    """Return the finds that were not deleted here, nor their authors, and the authors without those who wrote only such.
-
-    All versions of what was deleted get tombstones of their own, for an archive may have one without its history. So does
-    what a deleted author wrote, for an archive may have it without its author.
+    All versions of what was deleted get tombstones of their own, because an archive may have one without its history. So does
+    what a deleted author wrote, because an archive may have it without its author.
     """
-    people = _deleted_authors(session, finds, authors)
-    dead = _among(session, finds, geo_only=False)
+    deleted = _deleted_authors(session, found, authors) if existing.authors else _DeletedAuthors(set(), set(), [])
+    buried = _with_tombstone(session, found, geo_only=False) if existing.tweets else set()
     kept, dropped = list[TaggedTweet](), list[TaggedTweet]()
-    for find in finds:
-        buried = find.tweet.author_id in people.deleted or not dead.isdisjoint(_versions(find.tweet))
-        (dropped if buried else kept).append(find)
-    versions = {one for find in dropped for one in _versions(find.tweet)}
-    lay(session, versions - dead)
-    if people.before:
-        kept = [find for find in kept if not people.named_before(find.tweet)]
-    gone = people.deleted | {find.tweet.author_id for find in finds} - {find.tweet.author_id for find in kept}
-    left = [author for author in authors if author.id not in gone and author not in people.before]
-    return NotDeleted(kept, left, versions, people.learnt)
+    for tagged in found:
+        is_deleted = tagged.tweet.author_id in deleted.ids or not buried.isdisjoint(_versions(tagged.tweet))
+        (dropped if is_deleted else kept).append(tagged)
+    versions = {version for tagged in dropped for version in _versions(tagged.tweet)}
+    add_tombstones(session, versions - buried)
+    if deleted.earlier:
+        kept = [tagged for tagged in kept if not deleted.wrote(tagged.tweet)]
+    gone = deleted.ids | {tagged.tweet.author_id for tagged in found} - {tagged.tweet.author_id for tagged in kept}
+    left = [author for author in authors if author.id not in gone and author not in deleted.earlier]
+    return Allowed(kept, left, versions, deleted.new)
 
 
-def without_locations(session: Session, finds: Sequence[TaggedTweet]) -> tuple[list[TaggedTweet], set[int]]:
-    """Return the finds, those whose location was deleted here without it, and which of these have versions that are new.
+def without_locations(
+    session: Session, found: list[TaggedTweet], existing: ExistingTombstones
+) -> tuple[list[TaggedTweet], set[int]]:
+    """Remove the locations that were deleted here; return the tweets, and those of which versions are new.
 
-    Those versions are without it from now on, and what is stored of them has to be.
+    The new versions get tombstones for their locations as well, and what is stored of their tweets has to lose its location.
     """
-    dead = _among(session, finds, geo_only=True)
-    scrubbed = {find.tweet.id for find in finds if not dead.isdisjoint(_versions(find.tweet))}
-    versions = {one: find.tweet.id for find in finds if find.tweet.id in scrubbed for one in _versions(find.tweet)}
-    new = {one: first for one, first in versions.items() if one not in dead}
-    lay(session, new, geo_only=True)
-    bare = [find._replace(tweet=tweet_without_location(find.tweet)) if find.tweet.id in scrubbed else find for find in finds]
+    buried = _with_tombstone(session, found, geo_only=True) if existing.locations else set()
+    if not buried:
+        return found, set()
+    scrubbed = {tagged.tweet.id for tagged in found if not buried.isdisjoint(_versions(tagged.tweet))}
+    versions = {one: tagged.tweet.id for tagged in found if tagged.tweet.id in scrubbed for one in _versions(tagged.tweet)}
+    new = {version: first for version, first in versions.items() if version not in buried}
+    add_tombstones(session, new, geo_only=True)
+    bare = [one._replace(tweet=tweet_without_location(one.tweet)) if one.tweet.id in scrubbed else one for one in found]
     return bare, set(new.values())
 
 
-def any_author(session: Session) -> bool:
-    """Tell whether any author was ever deleted."""
+def has_author_tombstones(session: Session) -> bool:
+    """Whether any author was ever deleted."""
     return session.scalar(select(AuthorTombstone.author_id).limit(1)) is not None
 
 
-def namesakes(session: Session) -> set[int]:
-    """Return the ids of stored authors whose username was deleted, as one has to be compared with its stand-in."""
+def authors_with_deleted_names(session: Session) -> set[int]:
+    """Ids of stored authors whose username was deleted. A username's tombstone has the username's stand-in id."""
     deleted = set(session.scalars(select(AuthorTombstone.author_id).where(AuthorTombstone.author_id < 0)))
     named = session.execute(select(Author.id, Author.username).where(Author.username.is_not(None))) if deleted else ()
     return {author_id for author_id, username in named if stand_in_id(str(username)) in deleted}
 
 
 class _DeletedAuthors(NamedTuple):
-    """Authors who were deleted, those of them who were known to be by their username, and observations of others before.
+    """Ids of authors who were deleted, those of them known by username only until now, and observations that are not theirs.
 
-    A username passes on: who had a deleted one when an old archive was made, and is known by another since, is not deleted.
+    A username passes on: an author who had a deleted one when an old archive was made, and has been known by another since, is
+    not deleted. What they wrote under that username is.
     """
 
-    deleted: set[int]
-    learnt: set[int]
-    before: list[ObservedAuthor]
+    ids: set[int]
+    new: set[int]
+    earlier: list[ObservedAuthor]
 
-    def named_before(self, tweet: TweetVersion) -> bool:
-        """Tell whether a tweet came with its author under a username that was deleted."""
-        seen = [author.observed for author in self.before if author.id == tweet.author_id]
-        return any(tweet.retrieved == when if tweet.retrieved else tweet.created <= when for when in seen)
+    def wrote(self, tweet: TweetVersion) -> bool:
+        """Whether a tweet came with its author under a username that was deleted."""
+        times = [author.observed for author in self.earlier if author.id == tweet.author_id]
+        return any(tweet.retrieved == when if tweet.retrieved else tweet.created <= when for when in times)
 
 
-def _deleted_authors(session: Session, finds: Sequence[TaggedTweet], authors: Sequence[ObservedAuthor]) -> _DeletedAuthors:
-    """Return the authors who were deleted, by id or by username, and remember the ids of the latter."""
-    if not any_author(session):
-        return _DeletedAuthors(set(), set(), [])
+def _deleted_authors(session: Session, found: Sequence[TaggedTweet], authors: Sequence[ObservedAuthor]) -> _DeletedAuthors:
+    """Find the authors who were deleted, by id or by username, and add tombstones for the ids of the latter."""
     stand_ins = {author.username: stand_in_id(author.username) for author in authors if author.username}
-    ids = {author.id for author in authors} | {find.tweet.author_id for find in finds if find.tweet.author_id is not None}
-    asked = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
-    deleted = set(session.scalars(asked))
+    ids = {author.id for author in authors} | {one.tweet.author_id for one in found if one.tweet.author_id is not None}
+    buried = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
+    deleted = set(session.scalars(buried))
     named = [one for one in authors if one.username and stand_ins[one.username] in deleted and one.id not in deleted]
-    newest = _newest(session, authors, {one.id for one in named})
-    learnt = {one.id for one in named if one.observed >= newest[one.id]}
-    lay_authors(session, learnt)
-    return _DeletedAuthors(ids & deleted | learnt, learnt, [one for one in named if one.id not in learnt])
+    newest = _newest_observations(session, authors, {one.id for one in named})
+    new = {one.id for one in named if one.observed >= newest[one.id]}
+    add_author_tombstones(session, new)
+    return _DeletedAuthors(ids & deleted | new, new, [one for one in named if one.id not in new])
 
 
-def _newest(session: Session, authors: Sequence[ObservedAuthor], ids: set[int]) -> dict[int, datetime]:
-    """Return when these authors were observed last with a username, here or in the database."""
-    asked = select(Author.id, Author.observed).where(among(Author.id, ids), Author.username.is_not(None))
-    newest = {row.id: row.observed for row in session.execute(asked) if row.observed} if ids else {}
+def _newest_observations(session: Session, authors: Sequence[ObservedAuthor], ids: set[int]) -> dict[int, datetime]:
+    """When these authors were last observed with a username, here or in the database."""
+    known = select(Author.id, Author.observed).where(among(Author.id, ids), Author.username.is_not(None))
+    newest = {row.id: row.observed for row in session.execute(known) if row.observed} if ids else {}
     for author in authors:
         if author.id in ids and author.username:
             newest[author.id] = max(author.observed, newest.get(author.id, author.observed))
     return newest
 
 
-def _among(session: Session, finds: Sequence[TaggedTweet], *, geo_only: bool) -> set[int]:
-    if session.scalar(select(Tombstone.id).where(Tombstone.geo_only == geo_only).limit(1)) is None:
-        return set()
-    ids = {one for find in finds for one in _versions(find.tweet)}
+def _with_tombstone(session: Session, found: Sequence[TaggedTweet], *, geo_only: bool) -> set[int]:
+    ids = {version for tagged in found for version in _versions(tagged.tweet)}
     return set(session.scalars(select(Tombstone.id).where(among(Tombstone.id, ids), Tombstone.geo_only == geo_only)))
 
 
 def _versions(tweet: TweetVersion) -> tuple[int, ...]:
     return tweet.version, *tweet.versions
+
+
+_EXISTING = select(
+    exists().where(~Tombstone.geo_only), exists().where(Tombstone.geo_only), exists(select(AuthorTombstone.author_id))
+)

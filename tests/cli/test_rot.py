@@ -259,7 +259,7 @@ def test_bytes_that_are_flipped_anywhere_are_found_where_they_change_content(col
         content(collected.file),
         random.Random(int(os.environ.get("FLIPS_SEED", "1"))),
     )
-    flips, changed, missed = int(os.environ.get("FLIPS", "40")), 0, []
+    flips, changed, missed = int(os.environ.get("FLIPS", "80")), 0, []
     for _ in range(flips):
         place, mask = dice.randrange(len(whole)), dice.randrange(1, 256)
         noticed = found(collected, whole, place, mask)

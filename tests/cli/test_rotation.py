@@ -141,14 +141,14 @@ def test_a_copy_that_could_not_be_restored_is_none(filled: Program, spoil: Calla
 
 
 def test_a_copy_that_lacks_a_row_is_none(filled: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = backups._copy
+    whole = backups._copy_file
 
     def lossy(database: Database, partial: Path, *, count: bool) -> list[int]:
         counted = whole(database, partial, count=count)
         asked(partial, "DELETE FROM tweets WHERE id = (SELECT max(id) FROM tweets)")
         return counted
 
-    monkeypatch.setattr(backups, "_copy", lossy)
+    monkeypatch.setattr(backups, "_copy_file", lossy)
     assert refusal(filled).endswith("has other rows than the database")
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from api import get_tweets
-from collector.backups import backups
+from collector.backups import restoring
 from collector.values import ArchivedTweet
 from collector.x import parsing
 from emulator import Emulator
@@ -86,7 +86,7 @@ def overwrite(file: Path, content: bytes, *, page: int = 0) -> None:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, after: bool = False) -> None:
     """Let something happen while a restore gets the copy ready, or once it has."""
-    get_ready = backups._get_ready
+    get_ready = restoring._prepare
 
     def both(*arguments: Any) -> None:
         if not after:
@@ -95,7 +95,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, aft
         if after:
             act()
 
-    monkeypatch.setattr(backups, "_get_ready", both)
+    monkeypatch.setattr(restoring, "_prepare", both)
 
 
 def spoil(program: Program, statement: str) -> None:
@@ -254,7 +254,7 @@ def test_a_restore_takes_nothing_from_the_log_of_what_is_damaged(lived: Program,
     assert lived.run("database", "verify") == ADDS_UP
 
 
-@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "collector.backups.backups.sync_folder"])
+@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "collector.backups.restoring.sync_folder"])
 def test_a_restore_that_is_killed_leaves_no_older_or_empty_database(
     step: str, lived: Program, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,7 +297,7 @@ def test_an_import_ends_in_one_line_when_a_copy_is_put_back_meanwhile(
 ) -> None:
     copy, pages = tmp_path / "copy.db", FIXTURES / "twarc-pages.jsonl"
     assert program.run("database", "backup", copy).code == 0
-    monkeypatch.setattr("cli.tweets._import_file", lambda *_: backups.restore(program.collector.database, copy))
+    monkeypatch.setattr("cli.tweets._import_file", lambda *_: restoring.restore(program.collector.database, copy))
     monkeypatch.setattr(
         "collector.imports.Import.end", lambda run: (run.add([ArchivedTweet(parsing.tweet(post()))], []), run._flush())
     )

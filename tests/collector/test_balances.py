@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from alchemy import Database
 from api import RealX, get_tweets
-from collector.backups.backups import backup, restore
-from collector.jobs.chores import Plan, ScheduledJobs
+from collector.backups.backups import backup
+from collector.backups.restoring import restore
+from collector.jobs.scheduled import Plan, ScheduledJobs
 from collector.ledger import ledger
 from collector.ledger.balances import read_balance
 from collector.ledger.prices import dollars

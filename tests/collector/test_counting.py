@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from api import get_tweets, job_runner_for
-from collector.jobs.upkeep import JobRunner
+from collector.jobs.scheduled import JobRunner
 from collector.ledger import calls
 from collector.runs.collector import Collector
 from collector.runs.runs import begin_job_run

@@ -66,7 +66,7 @@ def test_old_tweets_go_with_the_authors_of_nothing_else_and_leave_no_tombstones(
         assert b"of an age 1" not in b"".join(file.read_bytes() for file in program.file.parent.glob("tweets.db*"))
     assert program.run("database", "verify").code == 0
     assert removed(program, MONTH, FOREVER) == (0, 0)
-    assert erasure.settle(database)
+    assert erasure.erase(database)
 
 
 @pytest.mark.dialects

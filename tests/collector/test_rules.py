@@ -12,7 +12,8 @@ from sqlalchemy import insert, select, text, update
 
 from alchemy import Database
 from collector.runs.collector import Collector
-from collector.tweets import hashtags, words
+from collector.tweets import reindexing
+from collector.tweets.reindexing import HASHTAGS_COUNTER, WORDS_COUNTER
 from models import TWEET_WORDS, Hashtag, StoredCounter, Tag, TweetHashtag
 from tests.cli.conftest import Program
 from tests.fixtures import databases
@@ -41,7 +42,7 @@ def index_by_old_rules(collector: Collector) -> None:
         session.execute(insert(Hashtag).values(id=99, key="#_", tag="#_", tweets=1))
         session.execute(insert(TweetHashtag).values(tweet_id=one, hashtag_id=99))
         session.execute(
-            update(StoredCounter).where(StoredCounter.name.in_((words.COUNTER, hashtags.COUNTER))).values(label=OLD)
+            update(StoredCounter).where(StoredCounter.name.in_((WORDS_COUNTER, HASHTAGS_COUNTER))).values(label=OLD)
         )
 
 
@@ -50,18 +51,18 @@ def is_whole(program: Program) -> bool:
     verified = program.run("database", "verify")
     with program.collector.database.reading() as session:
         figures = select(StoredCounter.name, StoredCounter.label).where(
-            StoredCounter.name.in_((words.COUNTER, hashtags.COUNTER))
+            StoredCounter.name.in_((WORDS_COUNTER, HASHTAGS_COUNTER))
         )
         rules = {row.name: row.label for row in session.execute(figures)}
         counted = [(row.tag, row.tweets) for row in session.execute(select(Hashtag.tag, Hashtag.tweets).order_by(Hashtag.key))]
-    of_today = rules == {words.COUNTER: WORD_RULES, hashtags.COUNTER: HASHTAG_RULES}
+    of_today = rules == {WORDS_COUNTER: WORD_RULES, HASHTAGS_COUNTER: HASHTAG_RULES}
     return of_today and counted == [("#Ops", 1), ("#sre", 2)] and verified == (0, [], ["everything adds up"])
 
 
 @pytest.mark.dialects
-@pytest.mark.parametrize("at_once", [hashtags._TEXTS, hashtags._TEXTS.limit(1)], ids=["all", "in turns"])
+@pytest.mark.parametrize("at_once", [reindexing.TEXTS, reindexing.TEXTS.limit(1)], ids=["all", "in turns"])
 def test_what_other_rules_indexed_is_indexed_anew(program: Program, monkeypatch: pytest.MonkeyPatch, at_once: object) -> None:
-    monkeypatch.setattr(hashtags, "_TEXTS", at_once)
+    monkeypatch.setattr(reindexing, "TEXTS", at_once)
     index_by_old_rules(program.collector)
     assert not is_whole(program)
     program.collector.prepare()

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from alchemy import Database
 from api import get_tweets, job_runner_for
-from collector.jobs.upkeep import JobRunner, ScheduledJob
+from collector.jobs.scheduled import JobRunner, ScheduledJob
 from collector.runs.collector import Collector
 from collector.x.failures import Scope, XFailure
 from emulator import Emulator

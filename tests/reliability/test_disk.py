@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from alchemy import Database, DiskFailed
 from api import collector_for, get_tweets
-from collector.backups import backups
+from collector.backups import restoring
 from collector.runs import collection
 from collector.runs.collector import Collector
 from collector.verification import faults
@@ -99,7 +99,7 @@ def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
     with closing(large.collector):
         large.imported(json_lines(tmp_path / "many.jsonl", page(*posts)))
         assert large.run("database", "backup", copy).code == 0
-    size, ready, filler = copy.stat().st_size, backups._get_ready, small_disk / "filler"
+    size, ready, filler = copy.stat().st_size, restoring._prepare, small_disk / "filler"
 
     def fill(*, but: int) -> None:
         filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - but))
@@ -113,7 +113,7 @@ def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
         program.imported(json_lines(small_disk / "archive.jsonl", page(post(1))))
         before = program.tweets()
         if step == "put back":
-            patched.setattr(backups, "_get_ready", filled)
+            patched.setattr(restoring, "_prepare", filled)
         else:
             fill(but=size // 2 if step == "copied" else size * 3 // 2)
         ended = program.run("database", "restore", copy)

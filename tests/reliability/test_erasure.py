@@ -39,7 +39,7 @@ def drop(program: Program) -> None:
 def scrub(program: Program) -> None:
     with program.collector.database.writing() as session:
         assert locations.scrub_location(session, int(post(3)["id"]))
-    assert erasure.settle(program.collector.database)
+    assert erasure.erase(program.collector.database)
 
 
 WAYS: dict[str, tuple[Callable[[Program], None], tuple[str, ...]]] = {
@@ -67,7 +67,7 @@ def test_what_is_deleted_is_in_no_file_and_does_not_come_back_with_a_copy(progra
         assert found(folder, *gone) == []
         assert len(program.tweets()) >= 80
         assert program.run("database", "verify").code == 0
-    assert erasure.settle(program.collector.database)
+    assert erasure.erase(program.collector.database)
 
 
 def test_a_served_tweet_is_in_no_file_after_its_deletion_the_log_included(tmp_path: Path, emulator: Emulator) -> None:

@@ -103,12 +103,12 @@ def large(scattered: Scattered, monkeypatch: pytest.MonkeyPatch) -> Scattered:
 def test_nothing_is_left_where_rows_moved_between_pages(scattered: Scattered) -> None:
     """Nor where the index was of one piece already."""
     database, gone = scattered
-    assert erasure.settle(database)
+    assert erasure.erase(database)
     assert scattered.left() == []
     assert owed(database) == 0
     more = list(range(0, MANY, 3))
     bury(database, *more)
-    assert erasure.settle(database)
+    assert erasure.erase(database)
     assert scattered._replace(gone=[*gone, *more]).left() == []
     assert faults(database, BILLING) == []
 
@@ -116,7 +116,7 @@ def test_nothing_is_left_where_rows_moved_between_pages(scattered: Scattered) ->
 def test_a_large_database_waits_for_the_sweep(large: Scattered) -> None:
     database, _ = large
     before = large.rows()
-    assert not erasure.settle(database)
+    assert not erasure.erase(database)
     assert database.file.with_name("tweets.db-wal").stat().st_size == 0
     assert 0 < len(large.left()) < 20  # SQLite's secure_delete is not enough
     with database.writing() as session:
@@ -165,11 +165,11 @@ def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, m
 
     with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
         patched.setattr(Database, "checkpoint", met)
-        list(pool.map(erasure.settle, [database] * 2))
+        list(pool.map(erasure.erase, [database] * 2))
     assert owed(database) == 0
     bury(database, 11)
     assert owed(database) == 1
-    assert erasure.settle(database)
+    assert erasure.erase(database)
     assert owed(database) == 0
 
 
@@ -177,7 +177,7 @@ def test_the_sweep_removes_what_a_killed_restore_sweep_or_deletion_of_everything
     def swept() -> bool:
         """Sweep, and return whether that was due, as the schedule asks."""
         with program.collector.database.reading() as session:
-            due = sweeping.due(program.collector.database, session)
+            due = sweeping.has_work(program.collector.database, session)
         assert sweep(program.collector.database)
         return due
 

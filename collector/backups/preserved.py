@@ -1,4 +1,4 @@
-"""What a restore must not forget: the money that was spent, what X said last, and what was deleted."""
+"""What a restore must preserve: the money that was spent, X's latest answers, and what was deleted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class PreservedRows(NamedTuple):
-    """Rows of the database that is replaced, by column. What is None can't be read, or doesn't fit the rest."""
+    """Rows of the database that is replaced, by column. None: they can't be read, or don't match the rest."""
 
     runs: Rows
     spends: Rows
@@ -40,12 +40,12 @@ class PreservedRows(NamedTuple):
 
     @property
     def sequence(self) -> int:
-        """The sequence of changes that the copy must go beyond."""
+        """The sequence of changes, which the restored database must exceed."""
         return max((int(row["value"]) for row in self.figures or [] if row["name"] == SEQUENCE), default=0)
 
 
 def preserved_rows(session: Session) -> PreservedRows:
-    """Return what a copy is to take over from this database; a table that is damaged gives nothing."""
+    """Read what has to be added to a backup before it replaces this database; a damaged table yields nothing."""
     session.scalar(text("SELECT count(*) FROM alembic_version"))  # raises where there is no database at all
     runs, reserved = _rows(session, Run) or [], _rows(session, Reservation)
     ledger = _rows(session, Spend)
@@ -64,14 +64,14 @@ def preserved_rows(session: Session) -> PreservedRows:
     )
 
 
-def take_over(session: Session, left: PreservedRows) -> None:
-    """Put them into the restored copy. A collection that the copy lacks comes in without its tweets."""
-    _go_on_numbering(session, left.last_run)
+def add_preserved_rows(session: Session, left: PreservedRows) -> None:
+    """Add them to the restored database. A collection that the backup lacks is added without its tweets."""
+    _reserve_run_ids(session, left.last_run)
     copied = session.execute(select(Run.id, Run.started, Run.token)).all()
     known = {(run.started, run.token): run.id for run in copied}
     ids = {row["id"]: _import_run(session, row, known.get((row["started"], row["token"]))) for row in left.runs}
     numbers = {run.id for run in copied}
-    for row in _stand_ins(left):
+    for row in _reconstructed_runs(left):
         ids[row["id"]] = _import_run(session, row, row["id"] if row["id"] in numbers else None)
     session.execute(delete(Spend).where(Spend.run_id.in_(ids.values())))
     for row in left.spends:
@@ -86,7 +86,7 @@ def take_over(session: Session, left: PreservedRows) -> None:
     if left.figures is not None:
         session.execute(delete(StoredCounter).where(StoredCounter.name.in_(SAID_LAST)))
         upsert(session, StoredCounter, [row for row in left.figures if row["name"] in SAID_LAST])
-    _read_on(session, left.balances)
+    _add_later_balances(session, left.balances)
     if left.reservations is not None:
         _replace_reservations(session, left.reservations, ids)
     upsert(session, Tombstone, [row for row in left.tombstones if row["geo_only"]])
@@ -97,7 +97,7 @@ def take_over(session: Session, left: PreservedRows) -> None:
 
 
 def _by_runs(runs: Rows) -> Rows:
-    """Return entries of a ledger that can't be read: what each collection bought, on the day on which it began."""
+    """Ledger entries in place of those that can't be read: what each collection bought, on the day on which it began."""
     money = [row for row in runs if row["ceiling"]]
     return [
         {"day": row["started"].date().isoformat(), "run_id": row["id"], "calls": 0, **{name: row[name] for name in MONEY}}
@@ -105,8 +105,8 @@ def _by_runs(runs: Rows) -> Rows:
     ]
 
 
-def _stand_ins(left: PreservedRows) -> Rows:
-    """Return collections that can't be read any more, as far as the ledger tells of them."""
+def _reconstructed_runs(left: PreservedRows) -> Rows:
+    """Collections that can't be read any more, as far as the ledger knows them."""
     known, found = {row["id"] for row in left.runs}, dict[int, dict[str, Any]]()
     for row in [*left.spends, *(left.reservations or [])]:
         if row["run_id"] not in known:
@@ -126,8 +126,8 @@ def _stand_ins(left: PreservedRows) -> Rows:
     return list(found.values())
 
 
-def _read_on(session: Session, balances: Rows) -> None:
-    """Let the copy's readings of the balance be followed by those that were made since."""
+def _add_later_balances(session: Session, balances: Rows) -> None:
+    """Add the readings of the balance that were made after the backup."""
     known = set(session.scalars(select(Balance.asked_at)))
     later = [row | {"id": None} for row in sorted(balances, key=lambda row: row["id"]) if row["asked_at"] not in known]
     session.add_all(Balance(**row) for row in later)
@@ -145,10 +145,10 @@ def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) 
 
 
 def _import_run(session: Session, row: dict[str, Any], same: int | None) -> int:
-    """Return the id of a collection in the copy, which may have it as `same`; what it spent is as the replaced database says.
+    """Add a collection unless the backup has it as `same`, set what it spent to the replaced database's, and return its id.
 
-    A collection is the same that began at the same time under the same token of the lease, which grows with each: an earlier
-    restore may have numbered it anew. One whose record is damaged is told by its number.
+    A collection is the same if it began at the same time under the same token of the lease, which grows with each: an earlier
+    restore may have given it another id. One whose record is damaged is recognised by its id.
     """
     if same is not None:
         session.execute(update(Run).where(Run.id == same).values({name: row[name] for name in MONEY}))
@@ -160,8 +160,8 @@ def _import_run(session: Session, row: dict[str, Any], same: int | None) -> int:
     return run.id
 
 
-def _go_on_numbering(session: Session, last_run: int) -> None:
-    """Let the ids of collections go on growing, so that none is given out twice."""
+def _reserve_run_ids(session: Session, last_run: int) -> None:
+    """Keep the ids of collections growing, so that none is used twice."""
     if session.get_bind().dialect.name == "sqlite":
         there = "SELECT 1 FROM sqlite_sequence WHERE name = 'runs'"
         session.execute(text(f"INSERT INTO sqlite_sequence (name, seq) SELECT 'runs', 0 WHERE NOT EXISTS ({there})"))

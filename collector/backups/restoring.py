@@ -1,0 +1,206 @@
+"""Restoring: replaces the database by a backup in one step, without losing what was spent and deleted since."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+from sqlalchemy import update
+
+from alchemy import Database, DatabaseDamaged, DatabaseUnavailable
+from collector import figures
+from collector.backups import sums, tables
+from collector.backups.backups import BackupRefused, InvalidBackup, check_backup, refuse_while_collecting
+from collector.backups.files import (
+    backup_folder,
+    beside,
+    make_folder,
+    open_read_only,
+    remove_sqlite_files,
+    sqlite_files,
+    sync_file,
+    sync_folder,
+)
+from collector.backups.preserved import PreservedRows, add_preserved_rows, preserved_rows
+from collector.runs import lease
+from collector.tweets import erasure
+from collector.tweets.reindexing import reindex_outdated
+from database.statements import upsert
+from models import TWEET_WORDS, Lease
+from queries.leases import COLLECTOR
+
+log = logging.getLogger(__name__)
+
+HEADER = 100  # bytes of a SQLite file, by which it is known
+LOCK_FIRST, LOCK_BYTES = 0x40000000, 512  # where SQLite locks a file: https://sqlite.org/fileformat.html#the_lock_byte_page
+
+
+def restore(database: Database, source: Path) -> None:
+    """Replace the database by a backup; raises CollectionRunning, BackupRefused, DatabaseRevision.
+
+    It holds the collector's lease, and prepares everything in a file beside, so that one step replaces the database. The
+    lease's token keeps growing, so that a collector from before can't store under it; so does the sequence of changes.
+
+    Other processes may use the database meanwhile, and see all of the backup or nothing of it; but not a damaged one, because
+    they would continue with a file that has lost its name. What was spent stays spent, and what was deleted stays deleted, as
+    far as a damaged database can still tell.
+    """
+    if not source.exists() and (backup_folder(database) / source.name).exists():
+        source = backup_folder(database) / source.name
+    if source.is_file():
+        _check_sum(source)
+    check_backup(source)
+    ready = beside(database, "ready")
+    if not database.on_file:
+        make_folder(database.folder)  # a server's database needs it for nothing else
+    with _hold_lease(database) as token:
+        try:
+            _prepare(source, ready, token, _read_preserved(database))
+            if token:
+                _check_lease(database, token)
+                _replace_database(database, ready)
+            else:
+                _replace_damaged(database, ready)
+            erasure.truncate_log(database)
+        except sqlite.Error as error:
+            raise BackupRefused(f"{source.name} can't be put back: {error}") from error
+        except OSError as error:
+            raise BackupRefused(f"{source.name} can't be put back: {os.strerror(error.errno or 0)}") from error
+        finally:
+            remove_sqlite_files(ready)
+
+
+def _check_sum(source: Path) -> None:
+    try:
+        if not sums.check(source):
+            log.warning("the copy has no SHA-256 beside it", extra={"backup": source.name})
+    except sums.SumRefused as error:
+        raise InvalidBackup(str(error)) from error
+
+
+def _replace_database(database: Database, ready: Path) -> None:
+    """Replace the content of the database in one step by the prepared file."""
+    if database.on_file:
+        with closing(open_read_only(ready)) as copy, closing(database.engine.raw_connection()) as live:
+            copy.backup(live.driver_connection)
+        return
+    with closing(Database(f"sqlite:///{ready}")) as file, file.reading() as rows, database.writing() as session:
+        tables.copy_rows(rows, session)
+
+
+@contextmanager
+def _hold_lease(database: Database) -> Iterator[int]:
+    """Hold the collector's lease during the block and yield its token: 0 for a database that is too damaged to have one."""
+    try:
+        database.upgrade()
+        with database.writing() as session:
+            refuse_while_collecting(session)
+            token = lease.take(session, f"{lease.RESTORING}:{os.getpid()}") or 0
+    except DatabaseDamaged:
+        if not database.on_file:
+            raise
+        database.close()
+        with _lock_unused(database.file):
+            pass
+        yield 0
+        return
+    try:
+        with lease.renewing(database, token, lambda: None):
+            yield token
+    finally:
+        with suppress(DatabaseUnavailable), database.writing() as session:
+            lease.give_back(session, token)
+
+
+def _check_lease(database: Database, token: int) -> None:
+    """Raise BackupRefused if the lease ran out, because another process may have stored purchases that would be replaced."""
+    try:
+        with database.writing() as session:
+            lease.renew(session, token)
+    except lease.LeaseLost as error:
+        raise BackupRefused("it took so long that another collection began: try again") from error
+
+
+def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None) -> None:
+    """Prepare the file that will replace the database: the backup, migrated, with the preserved rows and a free lease.
+
+    It is vacuumed at the end, so that what was deleted after the backup was made is in no unused part of it.
+    """
+    draft = target.with_name(f"{target.name}-draft")
+    for file in (target, draft):
+        remove_sqlite_files(file)  # of a restore that was killed
+    try:
+        with closing(open_read_only(source)) as copy, closing(sqlite.connect(draft)) as file:
+            copy.backup(file)
+        with closing(Database(f"sqlite:///{draft}")) as ready:
+            ready.upgrade()
+            with ready.writing() as session:
+                upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
+                session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
+                figures.bump_generation(session, by=(left.sequence if left else 0) + 1)
+                figures.begin_epoch(session)
+                if left:
+                    add_preserved_rows(session, left)
+                reindex_outdated(session)
+                TWEET_WORDS.rebuild(session)
+                erasure.clear_pending(session)
+        with closing(open_read_only(draft)) as made:
+            made.execute("VACUUM INTO ?", (str(target),))
+    finally:
+        remove_sqlite_files(draft)
+
+
+def _read_preserved(database: Database) -> PreservedRows | None:
+    """Read what has to be added to the backup, as far as it can be read; None where there is nothing to read."""
+    try:
+        with database.reading() as session:
+            return preserved_rows(session)
+    except DatabaseUnavailable as error:
+        log.error("ledger and deletions are not taken over", extra={"reason": str(error)})
+        return None
+
+
+def _replace_damaged(database: Database, ready: Path) -> None:
+    """Replace a damaged file by the prepared one, and keep it beside; raises BackupRefused, OSError.
+
+    First the old file is made unreadable: a process that is killed after that leaves a database that can't be opened, rather
+    than an empty one or an older state without its write-ahead log.
+    """
+    database.close()
+    name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-"
+    for file in sqlite_files(database.file):
+        if file.exists():
+            shutil.copy2(file, file.with_name(name + file.name))
+    shutil.copymode(database.file, ready)
+    sync_file(ready)
+    with _lock_unused(database.file) as descriptor:
+        os.pwrite(descriptor, bytes(HEADER), 0)
+        os.fsync(descriptor)
+        for file in sqlite_files(database.file)[1:]:
+            file.unlink(missing_ok=True)
+        ready.replace(database.file)
+        sync_folder(database.folder)
+
+
+@contextmanager
+def _lock_unused(file: Path) -> Iterator[int]:
+    """Lock a SQLite file that no process has open during the block, and yield its descriptor; raises BackupRefused.
+
+    A connection to a WAL database holds a lock on these bytes as long as it is open (SQLite's os_unix.c, "shared lock").
+    """
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_FIRST)
+        except (BlockingIOError, PermissionError) as error:
+            raise BackupRefused(f"{file.name} is damaged, and a process has it open: stop the service first") from error
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,295 @@
+"""Scheduled jobs (counting, reconciliation, compliance, retention, sweep, backup) and the runner that does them at intervals.
+
+The database says when a job is due, so a restart neither forgets nor repeats one, and each job has a lease, so one process at a
+time does it. A job that failed is tried again after an hour.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from alchemy import Database, DatabaseUnavailable
+from collector import sources
+from collector.backups import rotation
+from collector.backups.backups import BackupRefused
+from collector.backups.sweeping import has_work, sweep
+from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
+from collector.jobs import counting
+from collector.ledger import balances, ledger, reconciling
+from collector.ledger.calls import CallsLeaseTaken, call_buyer
+from collector.ledger.ledger import BudgetSpent
+from collector.runs import lease
+from collector.runs.collector import Collector
+from collector.tweets.retention import expire
+from collector.values import Failure
+from collector.x.app_only import AppOnly
+from collector.x.failures import XFailure
+from collector.x.tries import Stopped
+from database.statements import upsert
+from models import JobState
+from queries.chores import BROKEN_OFF, INTERRUPTED_KIND
+from queries.figures import is_x_time_known, x_now
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CHECK_EVERY_S = 5.0
+RETRY_AFTER = HOUR
+COMPLIANCE_WAIT_S = 120.0
+INTERRUPTION = Failure(INTERRUPTED_KIND, BROKEN_OFF)
+
+JobCondition = Callable[[Session], bool]
+JobWork = Callable[[threading.Event], object]
+EXPECTED = (XFailure, BudgetSpent, CallsLeaseTaken, sources.SourceRefused, DatabaseUnavailable, BackupRefused)
+
+
+class NotDone(Exception):
+    """A job could not be finished yet; the text says why."""
+
+    kind = "waiting"
+
+
+class ScheduledJob(NamedTuple):
+    """A job by name: how often it is done, if `has_work`, and its work, which ends soon after the event is set.
+
+    `rare` jobs usually have nothing to do. `shown_interval` is what operators see where it differs from `every`.
+    """
+
+    name: str
+    every: timedelta
+    has_work: JobCondition
+    work: JobWork
+    rare: bool = False
+    shown_interval: timedelta | None = None
+
+
+class Plan(NamedTuple):
+    """How often each job is done (None: never), how many scheduled backups are kept, and for how long tweets and payloads."""
+
+    counting: timedelta | None = None
+    reconcile: timedelta | None = None
+    comply: timedelta | None = None
+    backup: timedelta | None = None
+    backups_kept: int = 3
+    tweets: timedelta | None = None
+    payloads: timedelta | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Plan:
+        every = (settings.count_every, settings.reconcile_every, settings.comply_every, settings.backup_every)
+        return cls(*every, settings.backups_kept, settings.tweet_retention, settings.payload_retention)
+
+
+class ScheduledJobs:
+    """The jobs of one collector's database. Each method ends soon after `stop` is set."""
+
+    def __init__(self, collector: Collector, plan: Plan) -> None:
+        self._collector, self._plan = collector, plan
+        self._database, self._billing = collector.database, collector.order.billing
+
+    def planned_jobs(self) -> list[ScheduledJob]:
+        """The jobs that are planned, in their order. Counting is looked at every hour, for each tag has its own last count."""
+        plan = self._plan
+        retention = DAY if plan.tweets is not None or plan.payloads is not None else None
+        jobs: list[tuple[str, timedelta | None, JobCondition, JobWork]] = [
+            ("count", plan.counting, self._has_due_counts, self.count),
+            ("reconcile", plan.reconcile, lambda session: not ledger.empty(session), self.reconcile),
+            ("comply", plan.comply, _has_tweets, self._comply_briefly),
+            ("retain", retention, _has_tweets, self.retain),
+            ("sweep", DAY, lambda session: has_work(self._database, session), self.sweep),
+            ("backup", plan.backup, _has_tweets, self.back_up),
+        ]
+        return [
+            ScheduledJob(name, HOUR if name == "count" else every, wanted, work, name == "sweep", shown_interval=every)
+            for name, every, wanted, work in jobs
+            if every
+        ]
+
+    def count(self, stop: threading.Event) -> None:
+        """Buy X's counts of the posts of each tag that was not counted lately."""
+        retry_policy = self._collector.order.retry_policy
+        with self._x() as x, call_buyer(self._database, x, self._billing, retry_policy, stop) as buyer:
+            with self._database.reading() as session:
+                due = self._due_counts(session)
+            counting.count(buyer, due)
+
+    def reconcile(self, _stop: threading.Event) -> None:
+        """Compare the ledger with X's own count, and read the account's balance, which only X itself has."""
+        with self._x() as x:
+            reconciling.reconcile(self._database, x, self._billing)
+            if self._collector.source.name == sources.REAL:
+                balances.read_balance(self._database, x)
+
+    def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
+        """Have X tell which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
+        with self._x() as x:
+            done = comply(self._database, x, stop=stop, patience=self._collector.order.retry_policy, waiting=waiting)
+        if not done.waiting:
+            log.info("compliance done", extra={"ids": done.ids, "removed": done.removed, "scrubbed": done.scrubbed})
+        return done
+
+    def _comply_briefly(self, stop: threading.Event) -> None:
+        """Do compliance without delaying other jobs for long. What X has not finished by then is continued in an hour."""
+        if self.comply(stop, WaitingJob(most=COMPLIANCE_WAIT_S)).waiting:
+            raise NotDone("X has not finished the job yet: it is checked again in an hour")
+
+    def retain(self, stop: threading.Event) -> None:
+        """Delete what is older than the settings allow."""
+        removed = expire(self._database, tweets=self._plan.tweets, payloads=self._plan.payloads, stop=stop)
+        log.info("old tweets removed", extra=removed._asdict())
+
+    def sweep(self, _stop: threading.Event) -> None:
+        """Erase what deletions left in files; raises DatabaseUnavailable while that is prevented."""
+        if not sweep(self._database):
+            raise DatabaseUnavailable("another process holds the database's file: deleted text may still be in it")
+
+    def back_up(self, _stop: threading.Event) -> None:
+        name = rotation.make_scheduled_backup(self._database, kept=self._plan.backups_kept)
+        log.info("backup made", extra={"backup": name})
+
+    def _has_due_counts(self, session: Session) -> bool:
+        """Whether tags are to be counted. X's time must be known, because X refuses hours that are not over."""
+        return (self._collector.clock.is_known or is_x_time_known(session)) and bool(self._due_counts(session))
+
+    def _due_counts(self, session: Session) -> Sequence[counting.Due]:
+        clock = self._collector.clock
+        now = clock.now() if clock.is_known else x_now(session)
+        return counting.due(session, now=now, every=self._plan.counting or HOUR)
+
+    @contextmanager
+    def _x(self) -> Iterator[AppOnly]:
+        """Connect to X; raises SourceRefused where the stored tweets are from another source."""
+        with self._database.reading() as session:
+            sources.require(session, self._collector.source.name)
+        with closing(AppOnly(self._collector.source.reach(), self._collector.clock)) as x:
+            yield x
+
+
+class JobRunner:
+    """Does the jobs of a database when they are due, one after the other, in a thread of its own."""
+
+    def __init__(self, database: Database, jobs: Sequence[ScheduledJob]) -> None:
+        self._database, self._jobs = database, jobs
+        self._stop, self._stop_work = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def planned_intervals(self, session: Session) -> dict[str, timedelta]:
+        """How often each job is done, by name, without rare ones that have nothing to do now."""
+        planned = [job for job in self._jobs if not job.rare or job.has_work(session)]
+        return {job.name: job.shown_interval or job.every for job in planned}
+
+    def start(self) -> None:
+        """Do what is due now and from now on."""
+        if self._jobs:
+            self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Start no further job; the one that runs ends soon."""
+        self._stop.set()
+        self._stop_work.set()
+
+    def close(self, *, seconds: float = 5) -> None:
+        """Stop, and wait for the thread."""
+        self.stop()
+        if self._thread:
+            self._thread.join(seconds)
+
+    def run_due(self) -> None:
+        """Do each job that is due, once."""
+        for job in self._jobs:
+            if self._stop.is_set():
+                return
+            try:
+                self._run_if_due(job)
+            except DatabaseUnavailable as error:
+                log.warning("chore not done", extra={"chore": job.name, "reason": str(error)})
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.run_due()
+            except Exception:
+                log.exception("upkeep failed")
+            if self._stop.wait(CHECK_EVERY_S):
+                return
+
+    def _run_if_due(self, job: ScheduledJob) -> None:
+        with self._database.reading() as session:
+            if not _is_due(session, job):
+                return
+        token = self._database.write(partial(_begin, job))
+        if token is None:
+            return
+        failure: Failure | None = INTERRUPTION
+        try:
+            with lease.renewing(self._database, token, self._stop_work.set, name=_lease_name(job)):
+                failure = _work(job, self._stop_work)
+        finally:
+            self._database.write(partial(_end, job, token, failure), patience_s=lease.LASTS_S)
+
+
+def _is_due(session: Session, job: ScheduledJob) -> bool:
+    """Whether a job is due. One that seems to have begun in the future is: the clock was set back."""
+    row = session.execute(select(JobState.began, JobState.error).where(JobState.name == job.name)).first()
+    if row:
+        every = min(job.every, RETRY_AFTER) if row.error else job.every
+        if timedelta() <= datetime.now(UTC) - row.began < every:
+            return False
+    return job.has_work(session)
+
+
+def _begin(job: ScheduledJob, session: Session) -> int | None:
+    """Record that a job begins and return the token of its lease, None where it is not due or another process does it."""
+    lease.refuse_while_restoring(session)
+    if not _is_due(session, job):
+        return None
+    token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease_name(job))
+    if token is not None:
+        failure = {"error": INTERRUPTION.reason, "failure_kind": INTERRUPTION.kind}
+        row = {"name": job.name, "began": datetime.now(UTC), "succeeded": None, **failure}
+        upsert(session, JobState, [row], update=("began", *failure))
+    return token
+
+
+def _work(job: ScheduledJob, stop: threading.Event) -> Failure | None:
+    """Do a job, and return why it was not done, or None."""
+    try:
+        job.work(stop)
+    except (*EXPECTED, NotDone) as error:
+        log.warning("chore not done", extra={"chore": job.name, "reason": str(error)})
+        return Failure(error.kind, str(error))
+    except Stopped:
+        return INTERRUPTION
+    except Exception as error:
+        log.exception("chore failed", extra={"chore": job.name})
+        return Failure("crash", f"it failed unexpectedly: {type(error).__name__}; the log says more")
+    return None
+
+
+def _end(job: ScheduledJob, token: int, failure: Failure | None, session: Session) -> None:
+    """Record how a job ended, and release its lease."""
+    kind, reason = failure or (None, None)
+    ended = {"error": reason, "failure_kind": kind} | ({} if failure else {"succeeded": datetime.now(UTC)})
+    session.execute(update(JobState).where(JobState.name == job.name).values(**ended))
+    lease.give_back(session, token, name=_lease_name(job))
+
+
+def _lease_name(job: ScheduledJob) -> str:
+    return f"chore {job.name}"
+
+
+def _has_tweets(session: Session) -> bool:
+    return sources.source_of(session) is not None
