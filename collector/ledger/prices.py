@@ -43,6 +43,11 @@ class Month(NamedTuple):
     start: date
     end: date
 
+    @property
+    def key(self) -> str:
+        """How the month's budget is found: its first day, YYYY-MM-DD."""
+        return self.start.isoformat()
+
 
 class Billing(NamedTuple):
     """Prices, the budget of a month in micro-dollars (None is without bound), and the day on which X's month begins."""
