@@ -1,4 +1,4 @@
-"""Figures of the collector, kept in the database so that they are right whichever process collects."""
+"""Counters of the collector, stored in the database so that they are right whichever process collects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
 from collector.x.failures import OK, XFailure
@@ -27,50 +27,47 @@ from queries.leases import now_ms
 
 
 def bump_sequence(session: Session, *, by: int = 1) -> None:
-    """Let the sequence grow: what the API shows has changed in this transaction."""
+    """Increase the sequence: what the API shows changes in this transaction."""
     _add(session, SEQUENCE, "", by)
 
 
 def bump_generation(session: Session, *, by: int = 1) -> None:
-    """Let the sequence grow, and the generation: a reader that began before sees another database now."""
+    """Increase the sequence and the generation: the tweets as a whole are dropped or replaced in this transaction."""
     bump_sequence(session, by=by)
     _add(session, GENERATION, "", by)
 
 
 def begin_epoch(session: Session) -> None:
-    """Begin an epoch: no answer of before is taken for one of now, whatever was done to the file meanwhile."""
+    """Begin an epoch, so that no earlier answer counts as current, whatever was done to the file meanwhile."""
     _store(session, EPOCH, "", secrets.randbits(62))
 
 
 def count_request(session: Session, outcome: str) -> None:
-    """Count a request to X by its outcome."""
+    """Count a request to X by its outcome, a word of collector.x.failures.KINDS."""
     _add(session, X_REQUESTS, outcome, 1)
     _store(session, X_ANSWERED, outcome, now_ms())
 
 
 def count_page(session: Session, *, date: datetime, remaining: int | None) -> None:
-    """Count a page that X sold and that is stored now; keep its clock, and how many requests its rate limit still allows.
+    """Count a page that X sold and that is stored now; `date` (UTC) is X's clock, `remaining` what its rate limit still allows.
 
-    X's clock is kept as the seconds by which it is ahead of this machine's.
+    X's clock is stored as the seconds by which it is ahead of this machine's.
     """
-    counts = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1)]
-    increment(session, StoredCounter, [{"name": name, "label": label, "value": by} for name, label, by in counts], ("value",))
     ahead = round((date - datetime.now(UTC)).total_seconds())
-    values = [(X_AHEAD, ahead), (RATE_LIMIT_REMAINING, remaining)]
-    rows = [{"name": name, "label": "", "value": value} for name, value in values if value is not None]
-    rows.append({"name": X_ANSWERED, "label": OK, "value": now_ms()})
-    upsert(session, StoredCounter, rows, update=("value",))
-    session.execute(_SELLS_AGAIN)
+    values = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1), (X_AHEAD, "", ahead), (X_ANSWERED, OK, now_ms())]
+    values += [(RATE_LIMIT_REMAINING, "", remaining)] if remaining is not None else []
+    session.execute(_COUNT_PAGE, [{"name": name, "label": label, "value": value} for name, label, value in values])
+    session.execute(delete(StoredCounter).where(StoredCounter.name == X_REFUSES))
 
 
 def note_refusal(session: Session, failure: XFailure) -> None:
-    """Note that X refuses everything, and until which epoch second, if it said so (else 0)."""
+    """Record that X refuses everything, and until which epoch second, if it said so (else 0)."""
     session.execute(delete(StoredCounter).where(StoredCounter.name == X_REFUSES))
     _store(session, X_REFUSES, failure.kind, int(failure.until.timestamp()) if failure.until else 0)
 
 
 def note_schedule(session: Session, keeper: str, *, every: float, due: float) -> None:
-    """Note who keeps a schedule now: its interval in seconds, 0 for none, and the epoch second at which it collects next."""
+    """Record which process collects on a schedule: its interval in seconds (0 for none), and its next run (epoch second)."""
     _store(session, SCHEDULE, f"{keeper} seen", round(time.time()))
     _store(session, SCHEDULE, f"{keeper} every", round(every))
     _store(session, SCHEDULE, f"{keeper} due", round(due))
@@ -84,4 +81,8 @@ def _add(session: Session, name: str, label: str, by: int) -> None:
     increment(session, StoredCounter, [{"name": name, "label": label, "value": by}], ("value",))
 
 
-_SELLS_AGAIN = delete(StoredCounter.__table__).where(StoredCounter.name == X_REFUSES)  # type: ignore[arg-type]
+_TABLE = StoredCounter.__tablename__
+_COUNT_PAGE = text(
+    f"INSERT INTO {_TABLE} (name, label, value) VALUES (:name, :label, :value) ON CONFLICT (name, label) DO UPDATE SET "  # noqa: S608 (constants)
+    f"value = excluded.value + CASE WHEN {_TABLE}.name IN ('{X_REQUESTS}', '{SEQUENCE}') THEN {_TABLE}.value ELSE 0 END"
+)

@@ -127,7 +127,7 @@ class CallBuyer(NamedTuple):
 
     def _look(self, hold: HeldReservation) -> Days:
         """Return the days on which X may bill a call that is sent now; raises Stopped, DayTurned, DatabaseUnavailable."""
-        self.renewals.look(lambda: self._write_with_lease(lambda session: lease.renew(session, self.token, name=CALLS)))
+        self.renewals.ensure_fresh(lambda: self._write_with_lease(lambda session: lease.renew(session, self.token, name=CALLS)))
         if self.stop.is_set():
             raise Stopped
         days = self.x.clock.days(ahead=self.x.longest)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from collector.runs import listings
-from collector.runs.terms import TagOrder
+from collector.runs.tags import TagOrder
 from models import Tag
 from queries.snowflakes import snowflake_time
 from queries.volume import LATELY, expected_posts, usual

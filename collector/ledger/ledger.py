@@ -7,8 +7,8 @@ because X may have sold the page: the budget holds even when the process dies.
 The invariant: what X has billed in a month is at most what is booked plus what is reserved in it. So each request that may be
 billed has a reservation of its own on each day on which it is sent, and counts in each month in which it may have been billed.
 
-X's day is known except for the skew of its Date headers, so around midnight an answer has several possible days. It is booked on
-the likeliest. Where another day would have cost more, the difference stays reserved there: in the middle of a month only for
+X's day is known except for the skew of its Date headers, so around midnight an answer has several possible days. It is booked
+on the likeliest. Where another day would have cost more, the difference stays reserved there: in the middle of a month only for
 what was bought on the likeliest day before or is bought there again, at the end of a month for all of it.
 """
 
@@ -250,7 +250,9 @@ def _book(
     """Enter what a reservation brought on the likeliest day, and update the months from its first day on."""
     more = bought._asdict()
     if any(bought):
-        increment(session, Spend, [{"day": days.likely.isoformat(), "run_id": run_id, "calls": calls, **more}], ("calls", *more))
+        increment(
+            session, Spend, [{"day": days.likely.isoformat(), "run_id": run_id, "calls": calls, **more}], ("calls", *more)
+        )
     if any(bought) or tweets_added:
         more["tweets_added"] = tweets_added
         session.execute(_UPDATE_RUN, {"run": run_id, **{f"more_{name}": value for name, value in more.items()}})
@@ -329,7 +331,7 @@ def _remember(session: Session, day: date, kind: str, ids: Set[int]) -> int:
 
 
 def _forget_old_purchases(session: Session, day: date) -> bool:
-    """Delete the purchases of days that are long over; tell whether it is in doubt of some that they were billed on this day."""
+    """Delete the purchases of days that are long over; tell whether any of this day are in doubt."""
     before = (day - REMEMBERED).isoformat()
     oldest, doubtful = session.execute(_OLDEST_AND_DOUBTFUL, {"today": day.isoformat()}).one()
     if (oldest or before) < before:

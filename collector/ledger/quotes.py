@@ -13,7 +13,7 @@ from collector.jobs.counting import Due
 from collector.ledger.calls import CallBuyer
 from collector.runs import backfill
 from collector.runs.backfill import BackfillIds, BackfillPeriod
-from collector.runs.terms import TagOrder
+from collector.runs.tags import TagOrder
 from collector.x.clock import XClock
 from queries.figures import x_now
 from queries.volume import LATELY, expected_posts, usual

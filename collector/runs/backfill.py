@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, unfinished_poll
-from collector.runs.terms import TagOrder
+from collector.runs.tags import TagOrder
 from models import BackfillSpan, Listing, Tag
 from queries.snowflakes import first_id, snowflake_time
 

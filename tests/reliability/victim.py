@@ -19,18 +19,17 @@ sys.path.insert(0, str(ROOT))
 
 import api  # noqa: E402 (found through the line above)
 from collector.runs import listings, runs  # noqa: E402
-from collector.runs.buying import PageBuyer  # noqa: E402
-from collector.runs.reading import TagReader  # noqa: E402
+from collector.runs.reading import PageBuyer, TagReader  # noqa: E402
 from collector.x import transport  # noqa: E402
 from collector.x.client import X  # noqa: E402
 from database import sqlite as sqlite_engine  # noqa: E402
 
 VICTIM = Path(__file__)
 POINTS: dict[str, tuple[Any, str]] = {
-    "reserved": (PageBuyer, "reserved"),  # on record, and not yet asked
+    "reserved": (PageBuyer, "reserve_next"),  # on record, and not yet asked
     "sold": (X, "search"),  # answered, and not yet stored
-    "storing": (listings, "advanced"),  # in the middle of a page's transaction
-    "stored": (TagReader, "_stored"),  # right after it
+    "storing": (listings, "advance"),  # in the middle of a page's transaction
+    "stored": (TagReader, "_store"),  # right after it
     "ending": (runs, "end"),  # in the transaction that closes the collection
 }
 
