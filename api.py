@@ -33,8 +33,8 @@ from collector.runs.collector import CollectionOrder, CollectionRunning, Collect
 from collector.runs.reading import OnProgress
 from collector.runs.tags import InvalidTag, hashtag
 from collector.sources import EMULATOR, REAL, Choice, SourceRefused, choose
+from collector.x.client import Access
 from collector.x.failures import XFailure
-from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
 from queries.collections import CollectionView
 from settings import DATA, SettingError, Settings, check_partners, load

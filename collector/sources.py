@@ -9,8 +9,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
+from collector.x.client import TWEEPY_HOST, Access
 from collector.x.failures import CREDENTIALS
-from collector.x.transport import TWEEPY_HOST, Access
 from database.statements import upsert
 from models import DatabaseMark, Tweet
 from settings import DATA, Settings

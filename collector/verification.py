@@ -40,14 +40,14 @@ MOST_SHOWN = 5
 
 
 def faults(database: Database, billing: Billing) -> list[str]:
-    """Return in words what is wrong, nothing where all is right; reads one state of the database."""
+    """Return in words what is wrong with one state of the database; empty if nothing is."""
     return list(each_fault(database, billing))
 
 
 def each_fault(database: Database, billing: Billing) -> Iterator[str]:
-    """Say what is wrong as it is found; raises DatabaseUnavailable.
+    """Yield in words what is wrong, as it is found; raises DatabaseUnavailable.
 
-    What can't be read at all is wrong as well: a table's column that goes by another name, text in place of a number.
+    What can't be read at all is a fault as well: a renamed column, text in place of a number.
     """
     try:
         with database.reading() as session:
@@ -82,7 +82,7 @@ def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _check_repeated(session: Session) -> Iterator[str]:
-    """Look at what tweets and links repeat, and at whether each tweet is within the range of its hour."""
+    """Check what tweets and links repeat of other tables, and that each tweet is within the id range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
     moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(repeated.CREATED))
     yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(repeated.FOLLOWERS))
@@ -91,7 +91,7 @@ def _check_repeated(session: Session) -> Iterator[str]:
 
 
 def _named(session: Session, what: str, condition: ColumnElement[bool]) -> Iterator[str]:
-    """Name each tweet of which something is so."""
+    """Yield `what` for each tweet that meets the condition."""
     yield from (f"tweet {own}: {what}" for own in session.scalars(select(Tweet.id).where(condition)))
 
 
@@ -110,11 +110,8 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
 
 
 def _budget(session: Session, billing: Billing) -> Iterator[str]:
-    """Look at the newest month that begins on BILLING_DAY; those of another are not counted on any more."""
-    spent = select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= Budget.month, Spend.day < Budget.until)
-    kept = select(
-        Budget.month, Budget.until, Budget.spent, spent.correlate(Budget).scalar_subquery(), Budget.reserved, ledger.RESERVED
-    )
+    """Check the newest month that begins on BILLING_DAY; months of an earlier BILLING_DAY are not updated any more."""
+    kept = select(Budget.month, Budget.until, Budget.spent, ledger.SPENT, Budget.reserved, ledger.RESERVED)
     for month, until, booked, sold, held, reserved in session.execute(kept.order_by(Budget.month.desc())):
         if billing.month(date.fromisoformat(month)) != (date.fromisoformat(month), date.fromisoformat(until)):
             continue
@@ -171,7 +168,7 @@ def _days() -> Query:
 
 
 def _compare(session: Session, what: str, kept: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
-    """Compare what is kept with what is counted. The last `width` columns of the queries are numbers, the others their key."""
+    """Compare stored with counted numbers. The last `width` columns of the queries are numbers, the others their key."""
     left, right = (
         {tuple(row[:-width]): tuple(row[-width:]) for query in queries for row in session.execute(query)}
         for queries in ((kept,), counted)

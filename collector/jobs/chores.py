@@ -18,7 +18,7 @@ from collector.backups.sweeping import due, sweep
 from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
 from collector.jobs import counting
 from collector.jobs.upkeep import NotDone, ScheduledJob
-from collector.ledger import balances, ledger, reconciling
+from collector.ledger import ledger, reconciling
 from collector.ledger.calls import call_buyer
 from collector.runs.collector import Collector
 from collector.tweets.retention import expire
@@ -95,7 +95,7 @@ class ScheduledJobs:
         with self._asking() as x:
             reconciling.reconcile(self._database, x, self._billing)
             if self._collector.source.name == sources.REAL:
-                balances.read_balance(self._database, x)
+                reconciling.read_balance(self._database, x)
 
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
         """Ask X which stored tweets must go, and remove them; wait for X as long as `waiting` says."""

@@ -11,11 +11,11 @@ from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
-from collector.ledger import ledger
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillIds, BackfillPeriod
@@ -23,13 +23,13 @@ from collector.runs.collection import STOPS_WITHIN_S, Collection
 from collector.runs.reading import OnProgress, Progress
 from collector.runs.tags import TagOrder
 from collector.tweets import hashtags, words
-from collector.x.client import X
+from collector.x.client import Access, X
 from collector.x.clock import XClock
-from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
+from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors
-from queries.figures import current_refusals, x_now
+from queries.figures import X_REFUSES, x_now
 from queries.spend import Outlook, outlook
 
 log = logging.getLogger(__name__)
@@ -221,9 +221,9 @@ class Collector:
 
     def _asks_first(self, session: Session) -> bool:
         """Tell whether X's time is in doubt or X refused the newest collection, so that a free request has to come first."""
-        if self.clock.in_doubt or not (self.clock.is_known or ledger.empty(session)):
-            return True
-        return bool(current_refusals(session))
+        refused = exists().where(StoredCounter.name == X_REFUSES)
+        bought, is_refused = session.execute(select(exists().select_from(Spend), refused)).one()
+        return bool(self.clock.in_doubt or is_refused or (bought and not self.clock.is_known))
 
     def _announce(self, begun: CollectionRecord) -> None:
         shown = [order.tag.tag for order in begun.orders]

@@ -16,8 +16,8 @@ from api import RealX, get_tweets
 from collector.backups.backups import backup, restore
 from collector.jobs.chores import Plan, ScheduledJobs
 from collector.ledger import ledger
-from collector.ledger.balances import read_balance
 from collector.ledger.prices import dollars
+from collector.ledger.reconciling import read_balance
 from collector.runs.collector import Collector
 from collector.x.app_only import AppOnly, Credits
 from collector.x.clock import Days
