@@ -133,10 +133,7 @@ class PageBuyer:
         while not context.stop.is_set():
             if next_page.reservation:
                 return next_page
-            with context.reserving:
-                reserved = context.write(partial(self._recover_and_reserve, next_page.listing, left))
-                if reserved and reserved.reservation:
-                    context.in_flight.add(reserved.reservation.id)
+            reserved = self.reserve_first(partial(self.recover_and_reserve, next_page.listing, left))
             if reserved is None:
                 return None
             next_page = reserved
@@ -146,9 +143,19 @@ class PageBuyer:
             self.release(next_page.reservation, sold=next_page.reservation.again)
         raise Stopped
 
-    def _recover_and_reserve(self, listing: ListingPart, left: int, session: Session) -> NextPage | None:
+    def reserve_first(self, change: Callable[[Session], NextPage | None]) -> NextPage | None:
+        """Commit a change that calls `recover_and_reserve`, and return its page; one thread at a time."""
         context = self._context
-        if not context.in_flight:  # what the ledger still has in flight was left by a process that died
+        with context.reserving:
+            reserved = context.write(change)
+            if reserved and reserved.reservation:
+                context.in_flight.add(reserved.reservation.id)
+        return reserved
+
+    def recover_and_reserve(self, listing: ListingPart, left: int, session: Session) -> NextPage | None:
+        """Reserve a page; first take over what a process that died has left in flight. Raises BudgetSpent, Untracked."""
+        context = self._context
+        if not context.in_flight:
             ledger.recover(session, context.billing, days=context.days())
         return self.reserve(session, listing, left)
 
@@ -237,16 +244,18 @@ class TagReader:
 
         Raises XFailure, BudgetSpent, Untracked, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable.
         """
-        context, tag, clock = self._context, self._order.tag, self._context.x.clock
-        listed = context.write(self._begin)
+        tag, clock = self._order.tag, self._context.x.clock
+        listed, following = self._begin_and_reserve()
         if listed.unfinished or listed.gaps:
             self._finish(listed.unfinished)
             for gap in self._query(lambda session: listings.lost_gaps(session, tag.id, now=clock.now())):
                 if self._left >= SMALLEST_PAGE:
                     self._page(NextPage(gap), last=True)
             listed = self._query(lambda session: listings.tag_listings(session, tag.id))
+            poll = listings.new_poll(self._order, listed.since_id, clock)
+            following = NextPage(poll) if poll else None
         self._reads_last_listing = not listed.gaps
-        self._finish(listings.new_poll(self._order, listed.since_id, clock))
+        self._read_pages(following)
         for gap in listed.gaps:
             self._finish(gap)
         self._end()
@@ -260,6 +269,28 @@ class TagReader:
         ):
             self._finish(listing)
         self._end()
+
+    def _begin_and_reserve(self) -> tuple[TagListings, NextPage | None]:
+        """Record that the tag is running and return its listings; if nothing is to be resumed, reserve its poll's first page.
+
+        Both are one transaction. If nothing can be reserved, only the first is committed.
+        """
+        listed = TagListings(None, None, [])
+
+        def begin(session: Session) -> NextPage | None:
+            nonlocal listed
+            listed = self._begin(session)
+            if listed.unfinished or listed.gaps:
+                return None
+            poll = listings.new_poll(self._order, listed.since_id, self._context.x.clock)
+            return self._buyer.recover_and_reserve(poll, self._left, session) if poll else None
+
+        try:
+            following = self._buyer.reserve_first(begin)
+        except (BudgetSpent, Untracked):
+            self._context.write(self._begin)
+            raise
+        return listed, following
 
     def _begin(self, session: Session) -> TagListings:
         context = self._context
@@ -276,7 +307,9 @@ class TagReader:
             return question(session)
 
     def _finish(self, listing: ListingPart | None) -> None:
-        following = NextPage(listing) if listing else None
+        self._read_pages(NextPage(listing) if listing else None)
+
+    def _read_pages(self, following: NextPage | None) -> None:
         while following and self._left >= SMALLEST_PAGE:
             following = self._page(following)
 

@@ -81,27 +81,27 @@ class AppOnly:
         self.clock, self.longest = clock or XClock(), access.longest
         self._access, self._clients = access, Clients(access, self.clock)
 
-    def count(self, asked: Counting, before_sending: Callable[[], None] = lambda: None) -> CountedPosts:
+    def count(self, request: Counting, before_sending: Callable[[], None] = lambda: None) -> CountedPosts:
         """Return hourly counts, a call that X charges for. Those of the full archive come in pages, newest first.
 
         Raises XFailure, and what `before_sending` raises right before the request is sent.
         """
         client = self._clients.app_only()
-        period = {"start_time": _rfc3339(asked.start), "end_time": _rfc3339(asked.end)}
+        period = {"start_time": _rfc3339(request.start), "end_time": _rfc3339(request.end)}
         with translate_failures(), self._clients.before_sending(before_sending):
-            if asked.archive:
-                token = {"next_token": asked.next_token} if asked.next_token else {}
+            if request.archive:
+                token = {"next_token": request.next_token} if request.next_token else {}
                 ARCHIVE_PACE.wait()
-                response = client.get_all_tweets_count(asked.query, granularity="hour", **period, **token)
+                response = client.get_all_tweets_count(request.query, granularity="hour", **period, **token)
             else:
-                response = client.get_recent_tweets_count(asked.query, granularity="hour", **period)
+                response = client.get_recent_tweets_count(request.query, granularity="hour", **period)
         return _parse_counts(response)
 
     def usage(self) -> PostUsage:
         """Return X's own count of what it sold, which is free."""
         with translate_failures():
-            asked = {"usage.fields": "project_usage"}
-            response = self._clients.app_only().request("GET", "/2/usage/tweets", params=asked)
+            fields = {"usage.fields": "project_usage"}
+            response = self._clients.app_only().request("GET", "/2/usage/tweets", params=fields)
         posts = number(mapping(body_of(response).get("data")).get("project_usage"))
         if posts is None:
             raise unwell("a usage without project_usage")

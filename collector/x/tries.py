@@ -71,11 +71,11 @@ class Tries:
         """Make all tags wait for the reset, by X's clock; a reset beyond the longest wait fails the tag at once."""
         wait = self._policy.rate_limit_wait
         now = self._clock.now()
-        asked = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
-        if asked > wait or wait == 0:
+        seconds = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
+        if seconds > wait or wait == 0:
             until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
             raise XFailure("rate-limit", Scope.TAG, f"X's rate limit is reached{until}") from failure
-        self._paused_until = max(self._paused_until, time.monotonic() + asked)
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
