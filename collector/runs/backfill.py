@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, unfinished_poll
+from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, tag_listings
 from collector.runs.tags import TagOrder
 from models import BackfillSpan, Listing, Tag
 from queries.snowflakes import first_id, snowflake_time
@@ -56,9 +56,9 @@ class BackfillPeriod(NamedTuple):
 
 def check(session: Session, tag_id: int, period: BackfillIds, *, now: datetime) -> None:
     """Raise PollUnfinished if a tag must be collected first."""
-    if unfinished_poll(session, tag_id):
+    since_id, unfinished, _ = tag_listings(session, tag_id)
+    if unfinished:
         raise PollUnfinished(INTERRUPTED)
-    since_id = session.scalar(select(Tag.since_id).where(Tag.id == tag_id))
     if since_id is not None and since_id + 1 < period.until_id and snowflake_time(since_id) < now - REACH:
         raise PollUnfinished(LONG_AGO.format(snowflake_time(since_id)))
 

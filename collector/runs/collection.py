@@ -48,7 +48,7 @@ class Collection:
         run_id: int,
         token: int,
         source: str,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         billing: Billing,
         on_progress: OnProgress,
         period: BackfillIds | None = None,
@@ -58,7 +58,7 @@ class Collection:
         self._run_id, self._token = run_id, token
         self._started = time.monotonic()
         self.stop = threading.Event()
-        self._tries = Tries(patience, self.stop, self._count_failure, x.clock)
+        self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
         self._context = CollectionContext(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 

@@ -148,7 +148,7 @@ class Collector:
             run_id=begun.run_id,
             token=begun.token,
             source=self.source.name,
-            patience=self.order.retry_policy,
+            retry_policy=self.order.retry_policy,
             billing=self.order.billing,
             on_progress=on_progress or _quiet,
             period=begun.ids,

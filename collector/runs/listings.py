@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Update, and_, case, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Update, and_, case, delete, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from collector.runs.tags import TagOrder
@@ -80,11 +80,6 @@ def begin_tag(session: Session, order: TagOrder, run_id: int, *, now: datetime) 
     return listed._replace(gaps=[gap for gap in listed.gaps if gap.before > lowest])
 
 
-def unfinished_poll(session: Session, tag_id: int) -> ListingPart | None:
-    """Return the poll that an earlier run did not finish, or None."""
-    return tag_listings(session, tag_id).unfinished
-
-
 def new_poll(order: TagOrder, since_id: int | None, clock: XClock) -> ListingPart | None:
     """Return the poll for what is newer than the tag's since_id and older than 30 s, or None if there can be nothing."""
     sure, until_id = clock.is_known, first_id(clock.now() - SETTLING)
@@ -92,11 +87,6 @@ def new_poll(order: TagOrder, since_id: int | None, clock: XClock) -> ListingPar
         return None
     watermark = until_id - 1 if sure else None
     return ListingPart(None, since_id, until_id, until_id, order.query, watermark=watermark, wanted=order.most)
-
-
-def gaps(session: Session, tag_id: int) -> Sequence[ListingPart]:
-    """Return the gaps that X's recent search may still fill, newest first."""
-    return tag_listings(session, tag_id).gaps
 
 
 def open_gaps(session: Session, *conditions: ColumnElement[bool]) -> Sequence[ListingPart]:
@@ -109,7 +99,7 @@ def lost_gaps(session: Session, tag_id: int, *, now: datetime) -> Sequence[Listi
     """Return the gaps of which X may have sold a page today that never arrived: today it costs nothing more."""
     rows = select(Reservation.listing_id).where(Reservation.day == now.date().isoformat(), ~Reservation.in_flight)
     lost = set(session.scalars(rows))
-    return [gap for gap in gaps(session, tag_id) if gap.id in lost]
+    return [gap for gap in tag_listings(session, tag_id).gaps if gap.id in lost]
 
 
 def begin(session: Session, order: TagOrder, listing: ListingPart, run_id: int, *, now: datetime) -> ListingPart | None:
@@ -241,9 +231,10 @@ def _move(session: Session, order: TagOrder, watermark: int, *, read_from: int |
 
     Nothing older than a tag's history is a gap.
     """
-    values: dict[str, Any] = {"since_id": case((Tag.since_id > watermark, Tag.since_id), else_=watermark)}
+    reached = literal(watermark, BigInteger)
+    values: dict[str, Any] = {"since_id": case((Tag.since_id > reached, Tag.since_id), else_=reached)}
     if read_from is not None:
-        values["from_id"] = func.coalesce(Tag.from_id, read_from - 1)
+        values["from_id"] = func.coalesce(Tag.from_id, literal(read_from - 1, BigInteger))
     session.execute(update(Tag).where(Tag.id == order.tag.id).values(**values))
 
 
