@@ -18,8 +18,8 @@ from collector.jobs.scheduled import JobRunner, ScheduledJobs
 from collector.ledger.prices import dollars
 from collector.ledger.pricing import budget_left, in_words, price
 from collector.runs.backfill import BackfillPeriod
-from collector.runs.buying import Progress
 from collector.runs.collector import NONE_TRACKED, Collector, NothingTracked, RunningCollection
+from collector.runs.reading import Progress
 from collector.sources import EMULATOR
 from collector.tweets.erasure import erase
 from queries.balances import authors

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
 from collector.x.failures import OK, XFailure
@@ -52,10 +53,10 @@ def count_page(session: Session, *, date: datetime, remaining: int | None) -> No
 
     X's clock is stored as the number of seconds by which it is ahead of this machine's. A page ends a refusal by X.
     """
-    _increment(session, (X_REQUESTS, OK, 1), (SEQUENCE, "", 1))
     ahead = round((date - datetime.now(UTC)).total_seconds())
-    limits = [] if remaining is None else [(RATE_LIMIT_REMAINING, "", remaining)]
-    _set(session, (X_AHEAD, "", ahead), *limits, (X_ANSWERED, OK, now_ms()))
+    counters = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1), (X_AHEAD, "", ahead), (X_ANSWERED, OK, now_ms())]
+    counters += [(RATE_LIMIT_REMAINING, "", remaining)] if remaining is not None else []
+    session.execute(_COUNT_PAGE, _rows(counters))
     session.execute(_END_REFUSAL)
 
 
@@ -80,8 +81,13 @@ def _increment(session: Session, *counters: tuple[str, str, int]) -> None:
     increment(session, StoredCounter, _rows(counters), ("value",))
 
 
-def _rows(counters: tuple[tuple[str, str, int], ...]) -> list[dict[str, str | int]]:
+def _rows(counters: Iterable[tuple[str, str, int]]) -> list[dict[str, str | int]]:
     return [{"name": name, "label": label, "value": value} for name, label, value in counters]
 
 
 _END_REFUSAL = delete(StoredCounter.__table__).where(StoredCounter.name == X_REFUSES)  # type: ignore[arg-type]
+_TABLE = StoredCounter.__tablename__
+_COUNT_PAGE = text(
+    f"INSERT INTO {_TABLE} (name, label, value) VALUES (:name, :label, :value) ON CONFLICT (name, label) DO UPDATE SET "  # noqa: S608 (constants)
+    f"value = excluded.value + CASE WHEN {_TABLE}.name IN ('{X_REQUESTS}', '{SEQUENCE}') THEN {_TABLE}.value ELSE 0 END"
+)

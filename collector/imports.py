@@ -32,7 +32,7 @@ LEASE_TIMEOUT_S = 60
 
 
 class Import:
-    """One import into a database; `tag` is linked to every tweet of it."""
+    """One import into a database; `tag`, if given, is linked to each of its tweets."""
 
     def __init__(self, database: Database, *, tag: str | None = None) -> None:
         self._database = database
@@ -53,7 +53,7 @@ class Import:
         self._tag, self._run_id = database.write(begin, patience_s=LEASE_TIMEOUT_S)
 
     def add(self, tweets: Sequence[ArchivedTweet], authors: Sequence[ObservedAuthor]) -> None:
-        """Take what a line holds; it is stored with its batch."""
+        """Add the tweets and authors of a line to the present batch."""
         self.seen += len(tweets)
         self._authors += authors
         for left, tweet in zip(range(len(tweets) - 1, -1, -1), tweets, strict=True):
@@ -64,7 +64,7 @@ class Import:
                 self._authors += authors if left else ()
 
     def end(self) -> None:
-        """Store the rest and close the run, and leave nothing in the file of what turned out to be deleted."""
+        """Store the rest, close the run, and erase from the database file what turned out to be deleted."""
         self._flush(last=True)
         self._database.write(
             lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=LEASE_TIMEOUT_S
@@ -76,8 +76,8 @@ class Import:
             return
         known, waiting = dict(self._known), dict(self._waiting)
 
-        def keep(session: Session) -> int:
-            self._known, self._waiting = dict(known), dict(waiting)  # nothing of a lost transaction counts
+        def store_batch(session: Session) -> int:
+            self._known, self._waiting = dict(known), dict(waiting)  # undo what a failed transaction changed
             enlarge_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
             if session.get(Run, self._run_id) is None:
@@ -92,30 +92,30 @@ class Import:
             figures.bump_sequence(session)
             return added
 
-        self.added += self._database.write(keep, patience_s=LEASE_TIMEOUT_S)
+        self.added += self._database.write(store_batch, patience_s=LEASE_TIMEOUT_S)
         self._tweets, self._authors, self._size = [], [], 0
 
     def _may_differ(self, session: Session) -> bool:
-        """Tell whether what was stored of authors may be another than this import remembers, or is too much to remember.
+        """Tell whether the stored authors may differ from what this import remembers, or are too many to remember.
 
-        It is there still while nobody else has changed anything; only stand-ins may have been replaced. Where authors were
-        deleted, each observation counts, for it may be of a username that was.
+        They are the same while nobody else has changed anything; only stand-ins may have been replaced. If authors were
+        deleted, each observation counts, because its username may be a deleted one.
         """
         now, nameless = sequence(session), any(author.id < 0 for author in self._authors)
         alone, self._sequence = now == self._sequence, now + 1
         return nameless or not alone or len(self._stored) > REMEMBERED or tombstones.has_author_tombstones(session)
 
     def _store_waiting(self, session: Session) -> None:
-        """Store the observations that wait, of those authors who have not been removed meanwhile."""
+        """Store the postponed observations, except of authors who have been removed meanwhile."""
         left = set(session.scalars(select(Author.id).where(among(Author.id, self._waiting))))
         store(session, [], [author for author in self._waiting.values() if author.id in left], run_id=self._run_id)
         self._waiting = {}
 
     def _news(self) -> list[ObservedAuthor]:
-        """Return the observations but those that are stored (an export repeats an author with each tweet) and those that wait.
+        """Return the observations to store now: not those already stored (exports repeat the author with each tweet).
 
-        Each page observes its authors anew, and where followers change all tweets of the author are rewritten. So the newest
-        observation of an author who is stored waits for the end, or until many do.
+        Each page observes its authors anew, and a change of followers rewrites all tweets of the author. So the newest
+        observation of an author who is stored is postponed until the end, or until many are.
         """
         people = [author._replace(id=self._same[author.id]) if author.id in self._same else author for author in self._authors]
         stored, waiting, news = self._stored, self._waiting, list[ObservedAuthor]()
@@ -134,7 +134,7 @@ class Import:
         return news
 
     def _with_tags(self, session: Session) -> list[TaggedTweet]:
-        """Link our own rows to the tags that found them, others to the tracked tags among their hashtags."""
+        """Link tweets of our own exports to the tags that found them, others to the tracked tags among their hashtags."""
         tracked = {tag.key: tag for tag in tags.tracked_tags(session)}
         linked: dict[tuple[tuple[str, ...], str | None], Links] = {}
         finds = []
@@ -152,7 +152,7 @@ class Import:
         return finds
 
     def _links(self, found: set[TagRef], rash: TagRef | None) -> Links:
-        """Return the tags by name, with those that are linked in any case, and the one that is the rash whatever its name."""
+        """Return the tags to link, by name, with the import's own tag and the rash, and the rash."""
         return tuple(sorted(found | {tag for tag in (self._tag, rash) if tag}, key=_by_name)), rash
 
     def _ensure_tag(self, session: Session, name: str) -> TagRef:
@@ -162,14 +162,14 @@ class Import:
 
 
 def _size(archived: ArchivedTweet) -> int:
-    """Return about how many bytes a tweet takes: of most a few hundred, of those that an enemy wrote a megabyte."""
+    """Return the approximate size of a tweet in bytes: usually a few hundred, in malicious archives up to a megabyte."""
     tweet = archived.tweet
     lists = len(tweet.versions) + len(tweet.hashtags) + len(archived.tags or ())
     return 4 * len(tweet.text) + len(tweet.payload or b"") + 100 * lists
 
 
 def _replaces_older(author: ObservedAuthor) -> bool:
-    """Tell whether nothing is left of any older observation (what one lacks, an older one tells), and this one is short."""
+    """Tell whether this observation is complete, so that no older one adds anything, and short."""
     if author.username is None or author.name is None or author.followers is None or author.payload is None:
         return False
     return 4 * len(author.name) + len(author.payload) <= LARGEST_WAITING
@@ -180,9 +180,9 @@ def _by_name(tag: TagRef) -> str:
 
 
 def _ids_by_username(session: Session, authors: Sequence[ObservedAuthor]) -> dict[int, int]:
-    """Return the real ids of authors who came with a username only (a negative id) and are known by it, in any case.
+    """Return the real ids of authors who came with only a username (a negative id) and are stored under it, in any case.
 
-    Most are known as they are spelt, which an index finds; all authors are read for the others.
+    Most are stored in the same spelling, which an index finds; for the others all authors are read.
     """
     names = {author.username for author in authors if author.id < 0 and author.username}
     found = _ids(session, Author.username, names)
@@ -191,7 +191,7 @@ def _ids_by_username(session: Session, authors: Sequence[ObservedAuthor]) -> dic
 
 
 def _ids(session: Session, spelling: Any, names: Iterable[str]) -> dict[int, int]:
-    """Return the ids of authors who are spelt so, by their stand-ins."""
+    """Return the ids of authors with these usernames, by their stand-in ids."""
     left, found = sorted(names), dict[int, int]()
     for start in range(0, len(left), NAMES):
         known = select(Author.username, Author.id).where(spelling.in_(left[start : start + NAMES]), Author.id >= 0)

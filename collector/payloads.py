@@ -1,7 +1,7 @@
-"""Payloads: objects as X gave them, packed small. What X's JSON says stays, key by key, in its order.
+"""Payloads: X's objects, compressed. All keys and values of X's JSON are kept, in their order.
 
-Objects are short and alike, so they are compressed against a dictionary of what they have in common: zlib's preset
-dictionaries (RFC 1950, 2.2). The first byte tells which dictionary; a new one gets a new number.
+Objects are short and similar, so they are compressed with a dictionary of what they have in common: zlib's preset dictionaries
+(RFC 1950, 2.2). The first byte is the dictionary's number; a new dictionary gets a new number.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ LARGEST = 1024 * 1024
 
 
 class Unpackable(ValueError):
-    """An object that is larger than X's are, or in which so much is nested that it may not be read again."""
+    """An object that is larger than X's are, or nested so deeply that it might not be readable again."""
 
 
 def pack(given: Object) -> bytes:
-    """Return an object packed; raises Unpackable."""
-    press = zlib.compressobj(LEVEL, zdict=DICTIONARIES[NEWEST])
+    """Compress an object; raises Unpackable."""
+    compressor = zlib.compressobj(LEVEL, zdict=DICTIONARIES[NEWEST])
     body = _json(given)
     if len(body) > LARGEST:
         raise Unpackable(f"more than {LARGEST // 2**20} MB is given of it")
-    return bytes([NEWEST]) + press.compress(body) + press.flush()
+    return bytes([NEWEST]) + compressor.compress(body) + compressor.flush()
 
 
 def pack_tweet(tweet: Object, place: Object | None) -> bytes:
-    """Return a tweet and its place, if it has one, packed as the part of a page that they are."""
+    """Pack a tweet and its place, if it has one, in the structure of X's page."""
     return pack({"data": tweet, "includes": {"places": [place]}} if place else {"data": tweet})
 
 
 def unpack(body: bytes) -> dict[str, Any]:
-    """Return what was packed; raises ValueError for anything else."""
+    """Decompress an object; raises ValueError for anything that `pack` did not return."""
     try:
         text = zlib.decompressobj(zdict=DICTIONARIES[body[0]]).decompress(body[1:])
         found = json.loads(text)
@@ -64,7 +64,7 @@ def unpack(body: bytes) -> dict[str, Any]:
 
 
 def _json(given: Object) -> bytes:
-    """Write JSON; half a surrogate pair, which orjson refuses, is written as X escaped it."""
+    """Encode as JSON; half a surrogate pair, which orjson refuses, is escaped as X does."""
     try:
         return orjson.dumps(given)
     except orjson.JSONEncodeError as error:

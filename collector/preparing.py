@@ -1,4 +1,4 @@
-"""What the service writes when it starts: the schema, the tracked tags, its epoch. Where no primary is there, that waits."""
+"""What the service writes when it starts: schema, tracked tags, epoch. Without a primary database it waits for one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRIED_AGAIN_S = 2.0
 
 
 def prepare(collector: Collector) -> bool:
-    """Get the database ready; return False where nobody can write now, but what is stored can be read.
+    """Prepare the database; returns False if it can be read but not written now.
 
     Raises DatabaseRevision, DatabaseUnavailable.
     """
@@ -37,7 +37,7 @@ def _write(collector: Collector) -> None:
 
 
 class Preparation:
-    """Gets the database ready as soon as there is a primary, in a thread of its own; until then the collector is read-only."""
+    """Prepares the database in a thread as soon as there is a primary; until then the collector is read-only."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector, self._stop = collector, threading.Event()
@@ -45,12 +45,12 @@ class Preparation:
         collector.read_only = True
 
     def start(self, then: Callable[[], None]) -> None:
-        """Begin, and do `then` once it is ready."""
+        """Start the thread; it calls `then` once the database is ready."""
         self._thread = threading.Thread(target=self._try, args=(then,), name="preparation", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Try no more."""
+        """Stop trying."""
         self._stop.set()
 
     def close(self, *, seconds: float = 5) -> None:

@@ -1,16 +1,17 @@
-"""Which database, which X: where tweets come from, and that invented and real ones never mix."""
+"""Which database and which X are used. Invented and real tweets never mix in one database."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
+from collector.x.client import TWEEPY_HOST, Access
 from collector.x.failures import CREDENTIALS
-from collector.x.transport import TWEEPY_HOST, Access
+from database.statements import upsert
 from models import DatabaseMark, Tweet
 from settings import DATA, Settings
 
@@ -20,7 +21,7 @@ MARK = "source"
 
 
 class SourceRefused(Exception):
-    """Nothing may be collected or imported into this database; the text says what to set."""
+    """Tweets of this source must not be added to this database; the text says which setting to change."""
 
     kind = "source"
 
@@ -38,7 +39,7 @@ class InventedTweetsStored(SourceRefused):
 
 
 class Choice(NamedTuple):
-    """The database of this start, and how to reach X; no access means that the emulator stands in."""
+    """The database, and how to reach X; without access the emulator is used."""
 
     database_url: str
     access: Access | None
@@ -51,7 +52,7 @@ class Choice(NamedTuple):
 
 
 def choose(settings: Settings) -> Choice:
-    """Decide for both doors and all commands; see docs/decisions.md."""
+    """Choose for the web service and all commands; the reasons are in docs/decisions.md."""
     access = _access(settings)
     if settings.database_url:
         return Choice(settings.database_url, access, settings.database_replica_url, settings.data_folder)
@@ -61,34 +62,36 @@ def choose(settings: Settings) -> Choice:
 
 def source_of(session: Session) -> str | None:
     """Return where the stored tweets come from, or None while there are none."""
-    return session.scalar(_SOURCE)
+    return session.scalar(select(DatabaseMark.value).where(DatabaseMark.name == MARK, exists().select_from(Tweet)))
 
 
 def require(session: Session, source: str) -> None:
     """Raise SourceRefused unless tweets of this source may be added."""
     stored = source_of(session)
-    if stored in (None, source):
-        return
-    if source == EMULATOR:
-        raise RealTweetsStored(f"the stored tweets are real and no credentials are set: set {CREDENTIALS}")
-    raise InventedTweetsStored("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
+    if stored not in (None, source):
+        raise _refusal(source)
 
 
 def visible_source(session: Session, source: str) -> str:
-    """Return what the tweets are that a reader sees: those stored, or those that a collection would bring."""
+    """Return the source that readers see: that of the stored tweets, or else the one that a collection would use."""
     return source_of(session) or source
 
 
 def claim(session: Session, source: str) -> None:
     """Mark the database as filled from this source, in the transaction that adds tweets; raises SourceRefused."""
-    stored = source_of(session)
+    marked = select(DatabaseMark.value, exists().select_from(Tweet)).where(DatabaseMark.name == MARK)
+    stored, has_tweets = session.execute(marked).first() or (None, False)
     if stored == source:
         return
-    require(session, source)
-    if session.scalar(select(DatabaseMark.value).where(DatabaseMark.name == MARK)) != source:
-        session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
-        session.add(DatabaseMark(name=MARK, value=source))
-        session.flush()
+    if has_tweets:
+        raise _refusal(source)
+    upsert(session, DatabaseMark, [{"name": MARK, "value": source}], update=("value",))
+
+
+def _refusal(source: str) -> SourceRefused:
+    if source == EMULATOR:
+        return RealTweetsStored(f"the stored tweets are real and no credentials are set: set {CREDENTIALS}")
+    return InventedTweetsStored("the stored tweets are invented: set DATABASE_URL to another file, or DELETE /database first")
 
 
 def _access(settings: Settings) -> Access | None:
@@ -117,9 +120,6 @@ def _has_tweets(file: str) -> bool:
     except DatabaseNotMigrated:
         return False
     except DatabaseUnavailable:
-        return True  # it may hold tweets, and whoever opens it says what is wrong with it
+        return True  # it may hold tweets; opening it later reports what is wrong
     finally:
         database.close()
-
-
-_SOURCE = select(DatabaseMark.value).where(DatabaseMark.name == MARK, exists().select_from(Tweet))

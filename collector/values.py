@@ -1,4 +1,4 @@
-"""What is seen at X or in an archive, before it is stored."""
+"""Values observed at X or read from an archive, before they are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class ObservedAuthor(NamedTuple):
-    """An author as observed at a time (aware UTC); what was not given is None. `payload` is packed as X gave it."""
+    """An author as observed at a time (aware UTC); fields that were not given are None. `payload` is X's object, packed."""
 
     id: int
     username: str | None
@@ -21,7 +21,7 @@ class ObservedAuthor(NamedTuple):
 class TweetVersion(NamedTuple):
     """One version of a tweet. `versions` are the ids of all versions known with it, oldest first.
 
-    `payload` is packed as X gave it, `retrieved` (UTC) is when that was.
+    `payload` is X's object, packed; `retrieved` (UTC) is when X gave it.
     """
 
     version: int
@@ -43,7 +43,7 @@ class TweetVersion(NamedTuple):
 
 
 class ArchivedTweet(NamedTuple):
-    """A tweet of an archive. Our own rows name the tags that found it; for others `tags` is None."""
+    """A tweet of an archive. Our own exports name the tags that found it; for other archives `tags` is None."""
 
     tweet: TweetVersion
     tags: tuple[str, ...] | None = None
@@ -51,9 +51,9 @@ class ArchivedTweet(NamedTuple):
 
 
 class ResultPage(NamedTuple):
-    """One page of a search, newest tweet first. `refused` says for each object that could not be read why.
+    """One page of a search, newest tweet first. `refused` are the reasons why objects could not be read.
 
-    `posts` and `users` are the ids of all objects that came, which X charges for; `oldest` is the lowest of the posts.
+    `posts` and `users` are the ids of all objects in the answer, which X charges for; `oldest` is the lowest id of a post.
     """
 
     tweets: tuple[TweetVersion, ...]
@@ -74,7 +74,7 @@ class TagRef(NamedTuple):
 
 
 class TaggedTweet(NamedTuple):
-    """A tweet and the tags that found it; `rash` overrules the first of them by name."""
+    """A tweet and the tags that found it; `rash`, if given, takes the place of the first tag by name."""
 
     tweet: TweetVersion
     tags: tuple[TagRef, ...]

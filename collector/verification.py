@@ -110,11 +110,8 @@ def _ledger(session: Session, billing: Billing) -> Iterator[str]:
 
 
 def _budget(session: Session, billing: Billing) -> Iterator[str]:
-    """Check the newest month that begins on BILLING_DAY; months that begin on another day are no longer updated."""
-    spent = select(func.coalesce(func.sum(Spend.ceiling), 0)).where(Spend.day >= Budget.month, Spend.day < Budget.until)
-    months = select(
-        Budget.month, Budget.until, Budget.spent, spent.correlate(Budget).scalar_subquery(), Budget.reserved, ledger.RESERVED
-    )
+    """Check the newest month that begins on BILLING_DAY; months of an earlier BILLING_DAY are not updated any more."""
+    months = select(Budget.month, Budget.until, Budget.spent, ledger.SPENT, Budget.reserved, ledger.RESERVED)
     for month, until, booked, sold, held, reserved in session.execute(months.order_by(Budget.month.desc())):
         if billing.month(date.fromisoformat(month)) != (date.fromisoformat(month), date.fromisoformat(until)):
             continue

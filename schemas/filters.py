@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from collector.runs import tags
-from collector.runs.terms import LANGUAGE
+from collector.runs.tags import LANGUAGE
 from queries.filters import Filters
 from schemas.problems import ParameterError
 from text import usernames

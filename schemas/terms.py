@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collector.runs.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Rules
+from collector.runs.tags import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Rules
 from collector.x.documents import NoDocument, document
 from collector.x.parsing import UNSTORABLE
 from schemas.problems import ParameterError

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from collector import figures
 from collector.ledger.calls import CallBuyer
 from collector.runs import tags
-from collector.runs.terms import Rules, TagOrder
+from collector.runs.tags import Rules, TagOrder
 from collector.x.app_only import CountedPosts, Counting
 from collector.x.failures import Scope, XFailure, unwell
 from database.statements import upsert

@@ -26,7 +26,7 @@ from collector.backups.backups import BackupRefused
 from collector.backups.sweeping import has_work, sweep
 from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
 from collector.jobs import counting
-from collector.ledger import balances, ledger, reconciling
+from collector.ledger import ledger, reconciling
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
 from collector.ledger.ledger import BudgetSpent
 from collector.runs import lease
@@ -130,7 +130,7 @@ class ScheduledJobs:
         with self._x() as x:
             reconciling.reconcile(self._database, x, self._billing)
             if self._collector.source.name == sources.REAL:
-                balances.read_balance(self._database, x)
+                reconciling.read_balance(self._database, x)
 
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
         """Have X tell which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""

@@ -1,4 +1,4 @@
-"""Calls that X charges for: reserved before they are made, and booked in the transaction that keeps what they brought."""
+"""Calls that X charges for: reserved before they are made, and booked in the transaction that stores their result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from collector.x.failures import XFailure
 from collector.x.tries import RetryPolicy, Stopped, Tries
 from queries.leases import CALLS
 
-LOOKED_EVERY_S = 0.2
+CHECKED_EVERY_S = 0.2
 LONGEST_WAIT_S = 60.0
 
 
@@ -50,7 +50,7 @@ class CallsLeaseTaken(Exception):
 
 
 class CallBuyer(NamedTuple):
-    """Where calls are bought: of which X, booked in which database and under which run; `stop` ends the waiting."""
+    """Buys calls of `x` and books them in `database` under a run; setting `stop` ends all waiting."""
 
     database: Database
     x: AppOnly
@@ -61,49 +61,49 @@ class CallBuyer(NamedTuple):
     token: int
     renewals: lease.Renewals
 
-    def buy(self, micro: int, ask: Callable[[Callable[[], None]], T], keep: Callable[[Session, T], None]) -> T:
-        """Buy one call, keep what it brought, and return it; raises XFailure, BudgetSpent, Stopped, DatabaseUnavailable.
+    def buy(self, micro: int, request: Callable[[Callable[[], None]], T], store: Callable[[Session, T], None]) -> T:
+        """Buy one call, store its result, and return it; raises XFailure, BudgetSpent, Stopped, DatabaseUnavailable.
 
-        One that X failed to answer is free and tried again. One whose answer is lost, or can't be stored, is not, and keeps its
-        reservation, for X may have charged for it. `ask` is given what it has to call right before the request is sent.
+        A call that failed at X is free and retried. A call whose answer is lost, or can't be stored, is not retried and keeps
+        its reservation, because X may have charged for it. `request` must call its argument right before it sends.
         """
         while True:
             with suppress(DayTurned):
-                return self._buy_reserved(micro, ask, keep)
+                return self._buy_reserved(micro, request, store)
 
-    def _buy_reserved(self, micro: int, ask: Callable[[Callable[[], None]], T], keep: Callable[[Session, T], None]) -> T:
-        hold, sold = self._reserve(micro), False
-        sent = hold.days
+    def _buy_reserved(self, micro: int, request: Callable[[Callable[[], None]], T], store: Callable[[Session, T], None]) -> T:
+        reservation, sold = self._reserve(micro), False
+        sent = reservation.days
 
-        def look() -> None:
+        def before_sending() -> None:
             nonlocal sold, sent
-            sent = self._look(hold)
+            sent = self._days_of_sending(reservation)
             sold = True  # unless X says that it refused
 
-        def ask_once() -> T:
+        def request_once() -> T:
             nonlocal sold
             try:
-                return _once(lambda: ask(look))
+                return _without_retry_if_sold(lambda: request(before_sending))
             except XFailure as failure:
                 sold = failure.sold
                 raise
 
-        with ExitStack() as unless_kept:
-            unless_kept.callback(lambda: self._release(hold, sold=sold))
-            answer = self.tries.ask(ask_once)
+        with ExitStack() as unless_stored:
+            unless_stored.callback(lambda: self._release(reservation, sold=sold))
+            answer = self.tries.ask(request_once)
             days = self.x.clock.billed_days(answer.observed, sent)
 
             def settle(session: Session) -> None:
                 lease.refuse_while_restoring(session)
-                ledger.settle_call(session, self.billing, hold, days=days, micro=micro)
-                keep(session, answer)
+                ledger.settle_call(session, self.billing, reservation, days=days, micro=micro)
+                store(session, answer)
 
             self.database.write(settle, patience_s=lease.LASTS_S)
-            unless_kept.pop_all()
+            unless_stored.pop_all()
         return answer
 
     def _reserve(self, micro: int) -> HeldReservation:
-        """Reserve the call's price; wait a while where what is in flight may leave room for it. Raises BudgetSpent, Stopped."""
+        """Reserve the call's price; wait while requests in flight may leave room for it. Raises BudgetSpent, Stopped."""
         deadline = time.monotonic() + LONGEST_WAIT_S
 
         def reserve(session: Session) -> HeldReservation | None:
@@ -113,50 +113,50 @@ class CallBuyer(NamedTuple):
             return ledger.reserve_call(session, self.billing, self.run_id, micro, days=days)
 
         while not self.stop.is_set():
-            if hold := self._write_with_lease(reserve):
-                return hold
+            if reservation := self._write_with_lease(reserve):
+                return reservation
             if time.monotonic() > deadline:
                 raise ledger.BudgetReserved("what others have reserved leaves nothing of the budget: try again later")
-            self.stop.wait(LOOKED_EVERY_S)
+            self.stop.wait(CHECKED_EVERY_S)
         raise Stopped
 
     def _write_with_lease(self, change: Callable[[Session], R]) -> R:
-        """Commit a change that renews the lease; raises Stopped where another process has it."""
+        """Commit a change that renews the lease; raises Stopped if another process has it."""
         try:
             return self.renewals.renew(lambda: self.database.write(change))
         except lease.LeaseLost as error:
             raise Stopped from error
 
-    def _look(self, hold: HeldReservation) -> Days:
+    def _days_of_sending(self, reservation: HeldReservation) -> Days:
         """Return the days on which X may bill a call that is sent now; raises Stopped, DayTurned, DatabaseUnavailable."""
-        self.renewals.look(lambda: self._write_with_lease(lambda session: lease.renew(session, self.token, name=CALLS)))
+        self.renewals.ensure_fresh(lambda: self._write_with_lease(lambda session: lease.renew(session, self.token, name=CALLS)))
         if self.stop.is_set():
             raise Stopped
         days = self.x.clock.days(ahead=self.x.longest)
-        if not hold.days.cover(days):
+        if not reservation.days.cover(days):
             raise DayTurned
         return self.x.clock.days()
 
-    def _release(self, hold: HeldReservation, *, sold: bool) -> None:
+    def _release(self, reservation: HeldReservation, *, sold: bool) -> None:
         days = self.x.clock.days(ahead=self.x.longest) if sold else None
-        self.database.write(lambda session: ledger.release(session, hold, sold=days), patience_s=lease.LASTS_S)
+        self.database.write(lambda session: ledger.release(session, reservation, sold=days), patience_s=lease.LASTS_S)
 
 
-def _once(ask: Callable[[], T]) -> T:
-    """Ask, and let no further try follow a call that X may have charged for."""
+def _without_retry_if_sold(request: Callable[[], T]) -> T:
+    """Send a request, and exclude a retry if X may have charged for it."""
     try:
-        return ask()
+        return request()
     except XFailure as failure:
         raise (failure.for_good() if failure.sold else failure) from failure.__cause__
 
 
 @contextmanager
 def call_buyer(
-    database: Database, x: AppOnly, billing: Billing, patience: RetryPolicy, stop: threading.Event
+    database: Database, x: AppOnly, billing: Billing, policy: RetryPolicy, stop: threading.Event
 ) -> Iterator[CallBuyer]:
-    """Give a desk while the block runs; raises CallsLeaseTaken where another process has one.
+    """Provide the buyer of calls, one process at a time; raises CallsLeaseTaken while another process has it.
 
-    One at a time, so that what a process had in flight that died is known to be lost.
+    Because there is only one, the calls in flight of a process that died are known to be lost.
     """
 
     def take(session: Session) -> tuple[int, int]:
@@ -171,11 +171,11 @@ def call_buyer(
     token, run_id = database.write(take)
     try:
         with lease.renewing(database, token, stop.set, name=CALLS):
-            yield CallBuyer(database, x, billing, run_id, stop, Tries(patience, stop, _tell, x.clock), token, renewals)
+            yield CallBuyer(database, x, billing, run_id, stop, Tries(policy, stop, _log_failure, x.clock), token, renewals)
     finally:
         with suppress(DatabaseUnavailable):
             database.write(lambda session: lease.give_back(session, token, name=CALLS))
 
 
-def _tell(failure: XFailure) -> None:
+def _log_failure(failure: XFailure) -> None:
     log.warning("call to X failed", extra={"kind": failure.kind, "reason": str(failure)})

@@ -10,7 +10,7 @@ from settings import Settings
 
 
 class Cost(NamedTuple):
-    """Micro-dollars, without the authors that come with posts and with them: X probably charges for them, but does not say."""
+    """Micro-dollars without (floor) and with (ceiling) the authors of posts: X doesn't say whether it charges for them."""
 
     floor: int
     ceiling: int
@@ -29,11 +29,11 @@ class Prices(NamedTuple):
         return cls(settings.price_post_usd, settings.price_user_usd, settings.price_count_usd, settings.price_count_all_usd)
 
     def cost(self, *, posts: int, users: int) -> Cost:
-        """Return what these objects cost: posts alone at least, posts and authors at most."""
+        """Return the price of these objects: of posts alone at least, of posts and authors at most."""
         return Cost(posts * self.post, posts * self.post + users * self.user)
 
     def most(self, posts: int) -> int:
-        """Return the ceiling of so many posts if each has an author of its own."""
+        """Return the ceiling for posts that each have a different author."""
         return self.cost(posts=posts, users=posts).ceiling
 
 
@@ -43,9 +43,14 @@ class Month(NamedTuple):
     start: date
     end: date
 
+    @property
+    def key(self) -> str:
+        """The primary key of the month's budget: its first day, YYYY-MM-DD."""
+        return self.start.isoformat()
+
 
 class Billing(NamedTuple):
-    """Prices, the budget of a month in micro-dollars (None is without bound), and the day on which X's month begins."""
+    """Prices, the budget of a month in micro-dollars (None is no limit), and the day on which X's month begins."""
 
     prices: Prices
     budget: int | None = None
@@ -69,6 +74,6 @@ class Billing(NamedTuple):
 
 
 def dollars(micro: int) -> str:
-    """Return an amount for people, such as $1.50, with as many decimals as it has."""
+    """Format an amount such as $1.50, with at least two decimals and as many as it has."""
     whole, rest = divmod(micro, 1_000_000)
     return f"${whole}.{f'{rest:06}'.rstrip('0').ljust(2, '0')}"

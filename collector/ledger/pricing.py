@@ -1,22 +1,25 @@
-"""Pricing: what a collection would buy and cost, before it does, and what is left of the budget to pay for it."""
+"""Estimates: what a collection will buy and cost, and what is left of the budget."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from collector.ledger.estimates import estimate
 from collector.ledger.prices import Cost, dollars
+from collector.runs import listings
 from collector.runs.collector import Collector
+from collector.runs.tags import TagOrder
 from queries.balances import Authors
 from queries.figures import x_now
+from queries.snowflakes import snowflake_time
 from queries.spend import spend_between, unsettled_ceiling
+from queries.volume import LATELY, expected_posts, usual
 
 
 class TagPrice(NamedTuple):
-    """How many tweets of a tag a collection buys at most, and how many by X's own counts; None where X never counted it."""
+    """How many tweets of a tag a collection buys at most, and probably by X's counts; None if X never counted the tag."""
 
     tag: str
     most: int
@@ -24,7 +27,7 @@ class TagPrice(NamedTuple):
 
 
 class Price(NamedTuple):
-    """What a collection of all tracked tags buys: at most, and by X's own counts of those `tags` that have one."""
+    """What a collection of all tracked tags costs at most, and probably by X's counts of those `tags` that have one."""
 
     tags: tuple[TagPrice, ...]
     most: Cost
@@ -37,14 +40,14 @@ class Price(NamedTuple):
 
 
 def in_words(cost: Cost, authors: Authors | None) -> str:
-    """Return a price for people: one where it is known whether X charges for authors, else both."""
+    """Return a price in words: one amount if it is known whether X charges for authors, else both."""
     if authors:
         return dollars(authors.price(*cost))
     return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"
 
 
 class BudgetLeft(NamedTuple):
-    """What is left of a billing month's budget until a day, in micro-dollars."""
+    """What is left of a billing month's budget, in micro-dollars; the month ends before `until`."""
 
     micro: int
     budget: int
@@ -54,13 +57,13 @@ class BudgetLeft(NamedTuple):
 def price(collector: Collector, session: Session) -> Price:
     """Return what a collection would cost now."""
     orders, now, prices = collector.orders(session), x_now(session), collector.order.billing.prices
-    tags = tuple(TagPrice(order.tag.tag, order.most, estimate(session, order, now=now)) for order in orders)
+    tags = tuple(TagPrice(order.tag.tag, order.most, _probable_posts(session, order, now=now)) for order in orders)
     likely = sum(tag.likely for tag in tags if tag.likely is not None)
     return Price(tags, collector.most(orders), prices.cost(posts=likely, users=likely))
 
 
 def budget_left(collector: Collector, session: Session) -> BudgetLeft | None:
-    """Return what is left of this month's budget, or None where there is none."""
+    """Return what is left of this month's budget, or None without a budget."""
     billing = collector.order.billing
     if billing.budget is None:
         return None
@@ -69,3 +72,19 @@ def budget_left(collector: Collector, session: Session) -> BudgetLeft | None:
         session, start=month.start, end=month.end
     )
     return BudgetLeft(max(0, billing.budget - used), billing.budget, month.end)
+
+
+def _probable_posts(session: Session, order: TagOrder, *, now: datetime) -> int | None:
+    """Return how many posts of a tag a collection will probably buy, or None if X never counted the tag.
+
+    They are those since the tag was last read and those of its gaps that recent search still reaches; at most `order.most`.
+    """
+    an_hour = usual(session, order.tag.id, since=now - LATELY, until=now)
+    if an_hour is None:
+        return None
+    earliest, listed = now - LATELY, listings.tag_listings(session, order.tag.id)
+    periods = [(earliest if listed.since_id is None else max(earliest, snowflake_time(listed.since_id)), now)]
+    for gap in listed.gaps:
+        periods.append((max(earliest, snowflake_time(gap.since_id or 0)), snowflake_time(gap.before)))
+    posts = [expected_posts(session, order.tag.id, since=since, until=until, usual=an_hour) for since, until in periods]
+    return min(order.most, round(sum(posts)))

@@ -13,14 +13,14 @@ from collector.jobs.counting import Due
 from collector.ledger.calls import CallBuyer
 from collector.runs import backfill
 from collector.runs.backfill import BackfillIds, BackfillPeriod
-from collector.runs.terms import TagOrder
+from collector.runs.tags import TagOrder
 from collector.x.clock import XClock
 from queries.figures import x_now
 from queries.volume import LATELY, expected_posts, usual
 
 
 class Quote(NamedTuple):
-    """How many posts of a tag a backfill would buy, and up to when (UTC), where it ends before the period does."""
+    """How many posts of a tag a backfill would buy, and up to when (UTC) if it ends before the period does."""
 
     tag: str
     posts: int
@@ -28,7 +28,7 @@ class Quote(NamedTuple):
 
 
 def to_count(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Due]:
-    """Return the hours that X has to be asked for before a price can be told; raises PollUnfinished."""
+    """Return the hours that must be counted by X before a price can be given; raises PollUnfinished."""
     now, found = _now(session, clock), list[Due]()
     for order in orders:
         ids = period.ids(now=now)
@@ -41,14 +41,14 @@ def to_count(session: Session, orders: Sequence[TagOrder], period: BackfillPerio
     return found
 
 
-def count(desk: CallBuyer, wanted: Sequence[Due]) -> None:
-    """Buy these counts and keep them; raises XFailure, BudgetSpent, Stopped, DatabaseUnavailable."""
+def count(buyer: CallBuyer, wanted: Sequence[Due]) -> None:
+    """Buy and store these counts; raises XFailure, BudgetSpent, Stopped, DatabaseUnavailable."""
     for one in wanted:
-        counting.count_archive(desk, one)
+        counting.count_archive(buyer, one)
 
 
 def quotes(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Quote]:
-    """Return what of the period is still to be bought of each tag. An hour that is not over is taken to be as others are."""
+    """Return what of the period is still to be bought of each tag. An unfinished hour is assumed to be average."""
     now = _now(session, clock)
     return [_quote(session, order, period.ids(now=now)) for order in orders]
 

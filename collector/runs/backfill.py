@@ -1,7 +1,7 @@
 """Backfills: which posts of a period are still to be bought from the full archive, so that none is bought twice.
 
-What is known to be read: a tag's history but for its gaps, and the spans of earlier backfills. The rest of the period is put on
-record as listings before it is asked for, as a collection's is, so that a backfill which is killed goes on from its next page.
+Already read are a tag's history except for its gaps, and the spans of earlier backfills. The rest of the period is stored as
+listings before it is requested, as in a collection, so that a backfill that was killed resumes at its next page.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, unfinished_poll
-from collector.runs.terms import TagOrder
+from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, tag_listings
+from collector.runs.tags import TagOrder
 from models import BackfillSpan, Listing, Tag
 from queries.snowflakes import first_id, snowflake_time
 
@@ -36,12 +36,12 @@ class BackfillIds(NamedTuple):
 
     @property
     def start(self) -> datetime:
-        """The instant (UTC) from which these ids were given out."""
+        """The time (UTC) from which X assigned these ids."""
         return snowflake_time(self.since_id + 1)
 
     @property
     def end(self) -> datetime:
-        """The instant (UTC) up to which they were."""
+        """The time (UTC) up to which X assigned these ids."""
         return snowflake_time(self.until_id)
 
 
@@ -52,38 +52,38 @@ class BackfillPeriod(NamedTuple):
     until: datetime
 
     def ids(self, *, now: datetime) -> BackfillIds:
-        """Return the period as ids; posts become searchable 30 seconds late."""
+        """Return the period as ids, at most up to SETTLING before `now`: posts become searchable 30 seconds late."""
         return BackfillIds(first_id(self.since) - 1, first_id(min(self.until, now - SETTLING)))
 
 
 def check(session: Session, tag_id: int, period: BackfillIds, *, now: datetime) -> None:
-    """Raise Interrupted where a tag must be collected first."""
-    if unfinished_poll(session, tag_id):
+    """Raise PollUnfinished if a tag must be collected first."""
+    since_id, unfinished, _ = tag_listings(session, tag_id)
+    if unfinished:
         raise PollUnfinished(INTERRUPTED)
-    since_id = session.scalar(select(Tag.since_id).where(Tag.id == tag_id))
     if since_id is not None and since_id + 1 < period.until_id and snowflake_time(since_id) < now - REACH:
         raise PollUnfinished(LONG_AGO.format(snowflake_time(since_id)))
 
 
 def history_end(session: Session, tag_id: int) -> datetime | None:
-    """Return the instant (UTC) up to which a tag was collected, or None."""
+    """Return the time (UTC) up to which a tag was collected, or None."""
     since_id = session.scalar(select(Tag.since_id).where(Tag.id == tag_id))
     return None if since_id is None else snowflake_time(since_id)
 
 
 def unread(session: Session, tag_id: int, period: BackfillIds) -> list[BackfillIds]:
-    """Return what of the period was not bought yet, newest first. What is newer than the tag's history is for collections."""
-    pending = [_ids(stretch) for stretch in open_gaps(session, Listing.tag_id == tag_id)]
+    """Return what of the period was not bought yet, newest first, without what is newer than the tag's history."""
+    pending = [_ids(listing) for listing in open_gaps(session, Listing.tag_id == tag_id)]
     whole = _fresh(session, tag_id, period) + [_within(one, period) for one in pending]
     return sorted((one for one in whole if one.until_id - one.since_id > 1), reverse=True)
 
 
 def begin_listings(session: Session, order: TagOrder, period: BackfillIds, run_id: int, *, now: datetime) -> list[ListingPart]:
-    """Put on record what is to be read of the period and return it, newest first; raises PollUnfinished."""
+    """Store and return the listings to be read of the period, newest first; raises PollUnfinished."""
     tag_id = order.tag.id
     check(session, tag_id, period, now=now)
-    for stretch in open_gaps(session, Listing.tag_id == tag_id):
-        _carve(session, stretch, period)
+    for listing in open_gaps(session, Listing.tag_id == tag_id):
+        _split(session, listing, period)
     fresh = _fresh(session, tag_id, period)
     if snowflake_time(period.until_id) > now - REACH:
         _begin_history(session, tag_id, period)
@@ -97,27 +97,27 @@ def begin_listings(session: Session, order: TagOrder, period: BackfillIds, run_i
         )
     session.flush()
     inside = (Listing.tag_id == tag_id, Listing.since_id >= period.since_id, Listing.before <= period.until_id)
-    return [stretch._replace(archive=True) for stretch in open_gaps(session, *inside)]
+    return [listing._replace(archive=True) for listing in open_gaps(session, *inside)]
 
 
 def _begin_history(session: Session, tag_id: int, period: BackfillIds) -> None:
-    """Let a tag that was never collected begin where the period ends, so that its first collection buys none of it again.
+    """Begin the history of a tag that was never collected where the period ends, so that nothing of it is bought again.
 
-    Only where recent search still reaches it: elsewhere nothing is bought again, and a history begins with the first run.
+    Called only if recent search still reaches the period's end; otherwise the history begins with the first collection.
     """
     ends = {"from_id": period.until_id - 1, "since_id": period.until_id - 1}
     session.execute(update(Tag).where(Tag.id == tag_id, Tag.since_id.is_(None)).values(**ends))
 
 
 def _fresh(session: Session, tag_id: int, period: BackfillIds) -> list[BackfillIds]:
-    """Return what of the period was neither read nor is on record as a gap.
+    """Return what of the period was neither read nor is stored as a gap.
 
     What is newer than the tag's history is left to collections.
     """
     since_id, from_id = session.execute(select(Tag.since_id, Tag.from_id).where(Tag.id == tag_id)).one()
     spans = session.execute(select(BackfillSpan.since_id, BackfillSpan.until_id).where(BackfillSpan.tag_id == tag_id)).all()
     taken = [BackfillIds(low, high) for low, high in spans]
-    taken += [_ids(stretch) for stretch in open_gaps(session, Listing.tag_id == tag_id)]
+    taken += [_ids(listing) for listing in open_gaps(session, Listing.tag_id == tag_id)]
     if since_id is not None:
         period = BackfillIds(period.since_id, min(period.until_id, since_id + 1))
         taken.append(BackfillIds(since_id if from_id is None else from_id, since_id + 1))
@@ -125,7 +125,7 @@ def _fresh(session: Session, tag_id: int, period: BackfillIds) -> list[BackfillI
 
 
 def _without(whole: BackfillIds, taken: Iterable[BackfillIds]) -> list[BackfillIds]:
-    """Return what is left of the ids, oldest first."""
+    """Return `whole` without the ids in `taken`, oldest first."""
     left, low = [], whole.since_id
     for one in sorted(taken):
         if one.until_id - 1 > low:
@@ -135,9 +135,9 @@ def _without(whole: BackfillIds, taken: Iterable[BackfillIds]) -> list[BackfillI
     return [one for one in left if one.until_id - one.since_id > 1]
 
 
-def _carve(session: Session, stretch: ListingPart, period: BackfillIds) -> None:
-    """Split a gap where the period begins and ends, so that each part is inside or outside."""
-    ids = _ids(stretch)
+def _split(session: Session, listing: ListingPart, period: BackfillIds) -> None:
+    """Split a gap where the period begins and ends, so that each part is inside or outside of it."""
+    ids = _ids(listing)
     parts = [
         _within(ids, part)
         for part in (BackfillIds(-1, period.since_id + 1), period, BackfillIds(period.until_id - 1, 2**63 - 1))
@@ -145,17 +145,17 @@ def _carve(session: Session, stretch: ListingPart, period: BackfillIds) -> None:
     parts = [part for part in parts if part.until_id - part.since_id > 1]
     if len(parts) < 2:
         return
-    row = session.scalars(select(Listing).where(Listing.id == stretch.id)).one()
+    row = session.scalars(select(Listing).where(Listing.id == listing.id)).one()
     kept = {"tag_id": row.tag_id, "run_id": row.run_id, "gap": True, "expired": row.expired, "query": row.query}
     for part in parts:
         ends = {"since_id": part.since_id, "until_id": part.until_id, "before": part.until_id}
         session.add(Listing(**kept, **ends, pages=0, span_id=_span(session, row, part)))
-    session.execute(delete(Listing).where(Listing.id == stretch.id))
+    session.execute(delete(Listing).where(Listing.id == listing.id))
     session.flush()
 
 
 def _span(session: Session, row: Listing, part: BackfillIds) -> int | None:
-    """Return the span that a part of a backfill's listing grows: its own, or for a lower part a new one."""
+    """Return the id of the span that a part of a backfill's listing extends: its own, or for a lower part a new one."""
     if row.span_id is None or part.until_id == row.before:
         return row.span_id
     span = BackfillSpan(tag_id=row.tag_id, since_id=part.until_id - 1, until_id=part.until_id)
@@ -168,5 +168,5 @@ def _within(ids: BackfillIds, bounds: BackfillIds) -> BackfillIds:
     return BackfillIds(max(ids.since_id, bounds.since_id), min(ids.until_id, bounds.until_id))
 
 
-def _ids(stretch: ListingPart) -> BackfillIds:
-    return BackfillIds(stretch.since_id if stretch.since_id is not None else -1, stretch.before)
+def _ids(listing: ListingPart) -> BackfillIds:
+    return BackfillIds(listing.since_id if listing.since_id is not None else -1, listing.before)

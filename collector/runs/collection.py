@@ -1,4 +1,4 @@
-"""One collection: all tags at once, each page stored as it arrives."""
+"""One collection: its tags in parallel, each page stored as it arrives."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from alchemy import Database, DatabaseUnavailable, DiskFailed
 from collector import figures, sources
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.ledger.prices import Billing
-from collector.runs import lease, listings, runs
+from collector.runs import lease, runs
 from collector.runs.backfill import BackfillIds, PollUnfinished
-from collector.runs.buying import CollectionContext, OnProgress, Untracked
-from collector.runs.reading import TagReader
-from collector.runs.terms import TagOrder
+from collector.runs.reading import CollectionContext, OnProgress, TagReader, Untracked
+from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
 from collector.x.failures import Scope, XFailure
@@ -38,7 +37,7 @@ END_TRIES, END_TRIED_EVERY_S = 10, 1.0
 
 
 class Collection:
-    """A collection that holds the lease under `token`. `stop` lets it end at the next page boundary."""
+    """A collection that holds the lease under `token`. Setting `stop` ends it after the page that is being read."""
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class Collection:
         run_id: int,
         token: int,
         source: str,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         billing: Billing,
         on_progress: OnProgress,
         period: BackfillIds | None = None,
@@ -58,14 +57,15 @@ class Collection:
         self._run_id, self._token = run_id, token
         self._started = time.monotonic()
         self.stop = threading.Event()
-        self._tries = Tries(patience, self.stop, self._count_failure, x.clock)
-        self._job = CollectionContext(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
+        self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
+        self._context = CollectionContext(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
     def run(self, orders: Sequence[TagOrder], *, ask_first: bool) -> None:
-        """Collect all tags and close the record; the lease is given back. Raises LeaseLost, DatabaseUnavailable.
+        """Collect all tags, close the record and give the lease back; raises LeaseLost, DatabaseUnavailable.
 
-        With `ask_first`, a request that can't cost anything shows X's time, and whether X refuses everything, before others.
+        With `ask_first`, a request that can't cost anything is sent before others: it shows X's time, and whether X refuses
+        everything.
         """
         try:
             with lease.renewing(self._database, self._token, self.stop.set):
@@ -76,7 +76,7 @@ class Collection:
             self._end(self._failure(sys.exception()))
 
     def _probe(self, orders: Sequence[TagOrder]) -> bool:
-        """Ask for posts between two neighbouring ids, which are none: a free answer, as is a refusal. Tell whether to go on."""
+        """Search between two neighbouring ids, where no posts are: the answer, or a refusal, is free. Tell whether to go on."""
         nothing = first_id(datetime.now(UTC))
         for order in orders:
             search = Search(order.query, SMALLEST_PAGE, nothing - 1, nothing)
@@ -95,7 +95,7 @@ class Collection:
         return False
 
     def _work(self, orders: Sequence[TagOrder]) -> None:
-        """Collect the tags, some at once. When the run is stopped, pages in flight are waited for, but not for ever."""
+        """Collect the tags, some in parallel. After a stop, wait up to STOPS_WITHIN_S seconds for pages in flight."""
         waiting: SimpleQueue[TagOrder] = SimpleQueue()
         for order in orders:
             waiting.put(order)
@@ -122,7 +122,7 @@ class Collection:
         return runs.INTERRUPTION if self.stop.is_set() else None
 
     def _end(self, failure: Failure | None) -> None:
-        """Close the record; a database that is busy or full for a moment is waited for, or the lease would have to run out."""
+        """Close the record. Waits for a database that is busy or full for a moment, or the lease would have to expire."""
         for _ in range(END_TRIES - 1):
             try:
                 return self._end_record(failure)
@@ -137,18 +137,17 @@ class Collection:
             if isinstance(self._stopping_failure, XFailure):
                 figures.note_refusal(session, self._stopping_failure)
             figures.bump_sequence(session)
-            lease.give_back(session, self._token)
+            if not lease.give_back(session, self._token):
+                raise lease.LeaseLost("another holder has taken over")
 
-        self._job.write(end)
+        self._database.write(end, patience_s=lease.LASTS_S)
 
     def _tag(self, order: TagOrder) -> None:
-        """Collect one tag and record how it ended; only a lost lease stops the others."""
+        """Collect one tag and record it if it failed; only a lost lease stops the others."""
         tag = order.tag
         try:
-            self._begin(order)
-            reader = TagReader(self._job, order)
+            reader = TagReader(self._context, order)
             reader.read_archive(self._period) if self._period else reader.read()
-            self._record(tag, "done")
         except XFailure as failure:
             if failure.reach is Scope.RUN:
                 self._stopping_failure = failure
@@ -174,34 +173,24 @@ class Collection:
     def _fail_tag(self, tag: TagRef, failure: Failure) -> None:
         log.warning("tag failed", extra={"tag": tag.tag, "reason": failure.reason, "collection": self._run_id})
         try:
-            self._record(tag, "failed", failure)
+            self._context.write(lambda session: runs.set_tag_state(session, self._run_id, tag, "failed", failure))
         except (DatabaseUnavailable, lease.LeaseLost) as error:
             log.warning("tag's state not recorded", extra={"tag": tag.tag, "reason": str(error)})
 
-    def _begin(self, order: TagOrder) -> None:
-        def begin(session: Session) -> None:
-            runs.tag_state(session, self._run_id, order.tag, "running")
-            listings.expire_gaps(session, order, self._run_id, now=self._x.clock.now())
-
-        self._job.write(begin)
-
-    def _record(self, tag: TagRef, state: str, failure: Failure | None = None) -> None:
-        self._job.write(lambda session: runs.tag_state(session, self._run_id, tag, state, failure))
-
     def _count_failure(self, failure: XFailure) -> None:
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
-        with suppress(DatabaseUnavailable):  # a figure, not worth a run
+        with suppress(DatabaseUnavailable):  # a counter is not worth failing a collection
             self._database.write(lambda session: figures.count_request(session, failure.kind))
 
 
 def _in_thread(work: Callable[[], None]) -> Future[None]:
-    """Run in a thread that doesn't hold up the end of the process, as a pool's would."""
+    """Run in a daemon thread, which unlike a pool's does not delay the end of the process."""
     end: Future[None] = Future()
 
     def run() -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 (a thread's end: handed to whoever waits)
+        except Exception as error:  # noqa: BLE001 (the outermost code of a thread: passed on to the waiting thread)
             end.set_exception(error)
         else:
             end.set_result(None)

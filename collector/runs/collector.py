@@ -1,4 +1,4 @@
-"""The collector of a process: starts collections, one at a time, and stops the one that runs here."""
+"""The collector of a process: starts collections, one at a time, and stops the one that runs in this process."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
-from collector.ledger import ledger
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillIds, BackfillPeriod
-from collector.runs.buying import OnProgress, Progress
 from collector.runs.collection import STOPS_WITHIN_S, Collection
-from collector.runs.terms import TagOrder
+from collector.runs.reading import OnProgress, Progress
+from collector.runs.tags import TagOrder
 from collector.tweets.reindexing import reindex_outdated
-from collector.x.client import X
+from collector.x.client import Access, X
 from collector.x.clock import XClock
-from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
+from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors
-from queries.figures import current_refusals, x_now
+from queries.figures import X_REFUSES, x_now
 from queries.spend import Outlook, outlook
 
 log = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class NothingTracked(Exception):
 
 
 class RunningCollection(NamedTuple):
-    """A collection that runs in this process and buys at most so many posts.
+    """A collection that runs in this process and buys at most `most` posts.
 
-    `over` is set when its record is closed, to None, or to the reason why it could not be.
+    `over` is set when its record is closed: to None, or to the reason why it could not be closed.
     """
 
     run_id: int
@@ -70,7 +70,7 @@ class RunningCollection(NamedTuple):
 
 
 class XSource(Protocol):
-    """Where tweets come from: `name` marks the database, `reach` says how to ask."""
+    """Where tweets come from: `name` marks the database, `reach` returns how to access it."""
 
     @property
     def name(self) -> str: ...
@@ -81,7 +81,7 @@ class XSource(Protocol):
 
 
 class CollectionOrder(NamedTuple):
-    """What is to be collected: the settings' tags, the number of tweets per tag, how often to ask again, and for how much."""
+    """What the settings say of collections: tags, number of tweets per tag, retry policy, prices and budget."""
 
     tags: Sequence[str]
     tw_number: int
@@ -90,20 +90,22 @@ class CollectionOrder(NamedTuple):
 
 
 class CollectionRecord(NamedTuple):
-    """A collection on record: its id, its lease's token, what it asks for, and whether it has to ask for nothing first.
+    """A collection on record: its access to X, its id and lease token, its tags, and whether a free request comes first.
 
-    A backfill reads the posts with these `ids`.
+    A backfill reads the posts with these `ids`. `authors` says whether X charges for authors, if that is known.
     """
 
+    x: X
     run_id: int
     token: int
     orders: Sequence[TagOrder]
     ask_first: bool
     ids: BackfillIds | None
+    authors: Authors | None
 
 
 class Collector:
-    """Collects into `database` from `source`, one collection at a time. `read_only` says that no primary was there yet."""
+    """Collects into `database` from `source`, one collection at a time. `read_only` while no primary database was reachable."""
 
     def __init__(self, database: Database, source: XSource, order: CollectionOrder) -> None:
         self.database, self.source, self.order = database, source, order
@@ -111,7 +113,7 @@ class Collector:
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:
-        """Migrate the database, index its words and hashtags by this program's rules, and track the tags it has never known."""
+        """Migrate the database, index its words and hashtags by this version's rules, and track the tags it has never known."""
         self.database.upgrade()
 
         def follow(session: Session) -> None:
@@ -123,7 +125,7 @@ class Collector:
     def start_first(self) -> RunningCollection | None:
         """Start a collection if the database has neither a tweet nor a collection on record."""
         with self.database.reading() as session:
-            first = sources.source_of(session) is None and runs.none_yet(session)
+            first = sources.source_of(session) is None and runs.newest_start(session) is None
         try:
             return self.start(due_since=EVER) if first else None
         except (CollectionRunning, NotDue):  # another process was first, and may be done already
@@ -134,22 +136,18 @@ class Collector:
     ) -> RunningCollection:
         """Start a collection in a thread of its own; with `due_since`, only if none has begun since then.
 
-        With a `period` it is a backfill, which reads all of it from the full archive, however many posts that are.
+        With a `period` it is a backfill, which reads all posts of the period from the full archive.
         Raises SourceRefused, NothingTracked, CollectionRunning, NotDue, DatabaseUnavailable.
         """
-        with self.database.reading() as session:
-            sources.require(session, self.source.name)
-            known = authors(session)
-        x = X(self.source.reach(), self.clock)
         begun = self._begin(due_since, period)
-        self._announce(begun, known)
+        self._announce(begun)
         collection = Collection(
             self.database,
-            x,
+            begun.x,
             run_id=begun.run_id,
             token=begun.token,
             source=self.source.name,
-            patience=self.order.retry_policy,
+            retry_policy=self.order.retry_policy,
             billing=self.order.billing,
             on_progress=on_progress or _quiet,
             period=begun.ids,
@@ -160,7 +158,7 @@ class Collector:
         return RunningCollection(begun.run_id, sum(order.most for order in begun.orders), over)
 
     def outcome(self, started: RunningCollection, *, seconds: float | None = None) -> collections.CollectionView:
-        """Wait for a collection's end, at most so long, and return how it went; raises TimeoutError, DatabaseUnavailable."""
+        """Wait for a collection's end, at most `seconds`, and return its outcome; raises TimeoutError, DatabaseUnavailable."""
         reason = started.over.result(seconds)
         with self.database.reading() as session:
             view = collections.collection(session, started.run_id)
@@ -169,19 +167,19 @@ class Collector:
         return collections.as_broken_off(view, reason) if reason else view
 
     def stop(self) -> None:
-        """Let the collections of this process end at their next page boundary."""
+        """Make the collections of this process end after the page that is being read."""
         for running, _ in list(self._running.values()):
             running.stop.set()
 
     def close(self, *, seconds: float = STOPS_WITHIN_S + 5) -> None:
-        """Stop, wait for the end, and close the database and the way to X."""
+        """Stop, wait for the end, and close the source and the database."""
         self.stop()
         wait([over for _, over in list(self._running.values())], timeout=seconds)
         self.source.close()
         self.database.close()
 
     def orders(self, session: Session) -> Sequence[TagOrder]:
-        """Return what a collection would ask for."""
+        """Return what a collection would collect."""
         return tags.orders(session, most=self.order.tw_number)
 
     def most(self, orders: Sequence[TagOrder]) -> Cost:
@@ -203,27 +201,36 @@ class Collector:
                 orders = [order._replace(most=WITHOUT_BOUND) for order in orders]
             if not orders:
                 raise NothingTracked(NONE_TRACKED)
-            last = runs.newest_start(session)
-            if due_since and last and due_since < last <= datetime.now(UTC):
+            if due_since and (last := runs.newest_start(session)) and due_since < last <= datetime.now(UTC):
                 raise NotDue
             token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}")
             if token is None:
                 raise CollectionRunning(runs.running(session))
-            now = self.clock.now() if self.clock.is_known else x_now(session)
-            unsure = self.clock.in_doubt or not (self.clock.is_known or ledger.empty(session))
-            ask_first = unsure or bool(current_refusals(session))
-            run_id = runs.begin(session, orders, token=token)
-            return CollectionRecord(run_id, token, orders, ask_first, period.ids(now=now) if period else None)
+            return CollectionRecord(
+                x=X(self.source.reach(), self.clock),
+                run_id=runs.begin(session, orders, token=token),
+                token=token,
+                orders=orders,
+                ask_first=self._asks_first(session),
+                ids=period.ids(now=self.clock.now() if self.clock.is_known else x_now(session)) if period else None,
+                authors=authors(session) if self.source.name == sources.REAL and period is None else None,
+            )
 
         return self.database.write(begin)
 
-    def _announce(self, begun: CollectionRecord, known: Authors | None) -> None:
+    def _asks_first(self, session: Session) -> bool:
+        """Tell whether X's time is in doubt or X refused the newest collection, so that a free request has to come first."""
+        refused = exists().where(StoredCounter.name == X_REFUSES)
+        bought, is_refused = session.execute(select(exists().select_from(Spend), refused)).one()
+        return bool(self.clock.in_doubt or is_refused or (bought and not self.clock.is_known))
+
+    def _announce(self, begun: CollectionRecord) -> None:
         shown = [order.tag.tag for order in begun.orders]
         facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
         if self.source.name == sources.REAL and begun.ids is None:
             most = self.most(begun.orders)
             both = {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
-            facts |= {"usd_at_most": known.price(*most) / 1e6} if known else both
+            facts |= {"usd_at_most": begun.authors.price(*most) / 1e6} if begun.authors else both
         log.info("collection started", extra=facts)
 
     def _run(self, collection: Collection, begun: CollectionRecord, over: Future[str | None]) -> None:
@@ -242,4 +249,4 @@ class Collector:
 
 
 def _quiet(_progress: Progress) -> None:
-    """Report to nobody."""
+    """Report no progress."""

@@ -1,7 +1,7 @@
-"""Leases: one collector at a time, and one at each chore, across threads, processes and machines.
+"""Leases: one collector at a time, and one process per scheduled job, across threads, processes and machines.
 
-A lease is a row that is taken by a conditional UPDATE and runs out by itself. Its token grows with each holder, and each
-page is stored only while the token is still the holder's own, so that a holder that was presumed dead can't write.
+A lease is a row that a conditional UPDATE takes and that expires by itself. Its token grows with each holder. Each page is
+stored only while the token is still the holder's own, so a holder that was presumed dead can't write.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ class LeaseLost(Exception):
 
 
 class Renewals:
-    """When a process last renewed its lease. Whoever is about to spend money looks first whether it is still its own."""
+    """When a process last renewed its lease. Before money is spent, it is checked that the lease is still the process's own."""
 
     def __init__(self) -> None:
         self._last = (time.monotonic(), time.time())
 
     def renew(self, write: Callable[[], T]) -> T:
-        """Do what renews the lease, and note when."""
+        """Call `write`, which renews the lease, and record when it began."""
         began = (time.monotonic(), time.time())
         result = write()
         self._last = began
         return result
 
-    def look(self, write: Callable[[], object]) -> None:
-        """Renew the lease, unless that was just done, by both of this machine's clocks: one stands while it sleeps."""
+    def ensure_fresh(self, write: Callable[[], object]) -> None:
+        """Renew the lease unless that was just done by both of this machine's clocks; one of them stops while it sleeps."""
         limit = FRESH_S
         while self._age() > limit:
             self.renew(write)
-            limit = LASTS_S / 2  # a database may take its time
+            limit = LASTS_S / 2  # the database may be slow
 
     def _age(self) -> float:
         monotonic, wall = self._last
@@ -63,20 +63,28 @@ class Renewals:
 def take(session: Session, holder: str, *, name: str = COLLECTOR) -> int | None:
     """Take the free lease and return its token, or None while another holds it."""
     now = now_ms()
-    upsert(session, Lease, [{"name": name, "holder": None, "token": 0, "expires": 0}])
+    values = {"holder": holder, "expires": now + LASTS_S * 1000}
     free = update(Lease).where(Lease.name == name, or_(Lease.expires <= now, Lease.expires > now + FARTHEST_S * 1000))
-    taken = free.values(holder=holder, token=Lease.token + 1, expires=now + LASTS_S * 1000)
-    return session.scalar(taken.returning(Lease.token))
+    token = session.scalar(free.values(token=Lease.token + 1, **values).returning(Lease.token))
+    if token is None and upsert(session, Lease, [{"name": name, "token": 1, **values}]):
+        return 1
+    return token
 
 
 def renew(session: Session, token: int, *, name: str = COLLECTOR) -> None:
     """Hold the lease for another LASTS_S seconds; raises LeaseLost."""
-    if session.scalar(_RENEWED, {"lease": name, "mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
+    if session.scalar(_RENEW, {"lease": name, "mine": token, "until": now_ms() + LASTS_S * 1000}) is None:
         raise LeaseLost("another holder has taken over")
 
 
+def give_back(session: Session, token: int, *, name: str = COLLECTOR) -> bool:
+    """Free the lease if it is still the holder's own, and tell whether it was."""
+    own = update(Lease).where(Lease.name == name, Lease.token == token, Lease.holder.is_not(None))
+    return session.scalar(own.values(holder=None, expires=0).returning(Lease.token)) is not None
+
+
 def refuse_while_restoring(session: Session) -> None:
-    """Raise DatabaseUnavailable while a copy is put back: what is written now would be lost with what it replaces."""
+    """Raise DatabaseUnavailable while a backup is restored: what is written now would be lost with the data it replaces."""
     held = (Lease.name == COLLECTOR, Lease.holder.startswith(RESTORING), Lease.expires > now_ms())
     if session.scalar(select(Lease.token).where(*held)) is not None:
         raise DatabaseUnavailable("a copy is being put back: try again in a minute")
@@ -84,10 +92,10 @@ def refuse_while_restoring(session: Session) -> None:
 
 @contextmanager
 def renewing(database: Database, token: int, lost: Callable[[], None], *, name: str = COLLECTOR) -> Iterator[None]:
-    """Renew the lease in a thread until the block ends; `lost` is called once when another holder has it."""
+    """Renew the lease in a thread until the block ends; calls `lost` once if another holder has it."""
     ended = threading.Event()
 
-    def beat() -> None:
+    def keep_renewing() -> None:
         while not ended.wait(RENEWED_EVERY_S):
             try:
                 database.write(lambda session: renew(session, token, name=name))
@@ -97,7 +105,7 @@ def renewing(database: Database, token: int, lost: Callable[[], None], *, name: 
             except DatabaseUnavailable as error:
                 log.warning("lease not renewed", extra={"reason": str(error)})
 
-    thread = threading.Thread(target=beat, name="collector-lease", daemon=True)
+    thread = threading.Thread(target=keep_renewing, name="collector-lease", daemon=True)
     thread.start()
     try:
         yield
@@ -106,11 +114,6 @@ def renewing(database: Database, token: int, lost: Callable[[], None], *, name: 
         thread.join()
 
 
-def give_back(session: Session, token: int, *, name: str = COLLECTOR) -> None:
-    """Free the lease, if it is still the holder's own."""
-    session.execute(update(Lease).where(Lease.name == name, Lease.token == token).values(holder=None, expires=0))
-
-
 _leases: Any = Lease.__table__
 _mine = (_leases.c.name == bindparam("lease"), _leases.c.token == bindparam("mine"), _leases.c.holder.is_not(None))
-_RENEWED = update(_leases).where(*_mine).values(expires=bindparam("until")).returning(_leases.c.token)
+_RENEW = update(_leases).where(*_mine).values(expires=bindparam("until")).returning(_leases.c.token)

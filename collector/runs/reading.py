@@ -1,132 +1,395 @@
-"""Reading one tag: its listings page by page, each page bought once and stored whole."""
+"""Reads one tag, listing by listing: each page is reserved, bought once, and stored in one transaction."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
+from alchemy import Database, DatabaseUnavailable
 from collector import figures, sources
 from collector.ledger import ledger
-from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, LedgerEntry
-from collector.runs import backfill, listings, runs
+from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, HeldReservation, LedgerEntry, PageRequest
+from collector.ledger.prices import Billing
+from collector.runs import backfill, lease, listings, runs, tags
 from collector.runs.backfill import BackfillIds
-from collector.runs.buying import CollectionContext, NextPage, PageBought, PageBuyer, Progress, Untracked
-from collector.runs.listings import ListingPart
-from collector.runs.terms import TagOrder
+from collector.runs.listings import ListingPart, TagListings
+from collector.runs.tags import TagOrder
 from collector.tweets.store import store
 from collector.values import ResultPage, TaggedTweet
-from collector.x.failures import XFailure
-
-log = logging.getLogger(__name__)
+from collector.x.client import Search, SearchAnswer, X
+from collector.x.clock import Days
+from collector.x.failures import Scope, XFailure
+from collector.x.parsing import page
+from collector.x.tries import Stopped, Tries
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
+LARGEST_PAGE = 100
+MOST_EMPTY_PAGES = 10
+SETTLED_CHECKED_EVERY_S = 0.2
+
+
+class Untracked(Exception):
+    """The tag was untracked while it was collected."""
+
+    kind = "untracked"
+
+
+class Progress(NamedTuple):
+    """A stored page: how many posts it brought, how many were new, and how many the tag may buy at most."""
+
+    tag: str
+    posts: int
+    added: int
+    most: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class PageBought(NamedTuple):
+    """A page, its answer, its reservation (`reservation.again` if X may have sold it before), and the days of its sale."""
+
+    page: ResultPage
+    answer: SearchAnswer
+    reservation: HeldReservation
+    days: Days
+
+
+class NextPage(NamedTuple):
+    """The listing that is read next, and the reservation of its page if it was made together with the page before."""
+
+    listing: ListingPart
+    reservation: HeldReservation | None = None
+
+
+@dataclass(frozen=True)
+class CollectionContext:
+    """What the tags of a collection share. `in_flight` are the reservations in flight in this process."""
+
+    database: Database
+    x: X
+    tries: Tries
+    stop: threading.Event
+    billing: Billing
+    run_id: int
+    token: int
+    source: str
+    on_progress: OnProgress
+    in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
+    reserving: threading.Lock = field(default_factory=threading.Lock)
+    renewals: lease.Renewals = field(default_factory=lease.Renewals)
+
+    def write(self, change: Callable[[Session], T]) -> T:
+        """Commit a change while the lease is this collection's; raises LeaseLost, DatabaseUnavailable.
+
+        Waits for a database that fails over, because what was bought would be lost.
+        """
+
+        def change_with_lease(session: Session) -> T:
+            lease.renew(session, self.token)
+            return change(session)
+
+        return self.renewals.renew(lambda: self.database.write(change_with_lease, patience_s=lease.LASTS_S))
+
+    def days(self) -> Days:
+        """Return the days on which X may bill a request that is sent now."""
+        return self.x.clock.days(ahead=self.x.longest)
+
+    def days_of_sending(self, reservation: HeldReservation) -> Days:
+        """Return the days on which X may bill a page that is requested now; the process may have slept since reserving it.
+
+        Raises LeaseLost, Stopped, DatabaseUnavailable, and DayTurned if one of these days is not reserved.
+        """
+        self.renewals.ensure_fresh(lambda: self.write(lambda _session: None))
+        if self.stop.is_set():
+            raise Stopped
+        if not reservation.days.cover(self.days()):
+            raise DayTurned
+        return self.x.clock.days()
+
+
+class PageBuyer:
+    """Buys the pages of a tag. `order` is what to collect of the tag as of the newest reservation."""
+
+    def __init__(self, context: CollectionContext, order: TagOrder) -> None:
+        self._context, self.order = context, order
+        self._empty_pages = 0
+
+    def reserve_next(self, following: NextPage, left: int) -> NextPage | None:
+        """Store the listing and reserve its next page before it is requested; returns None if nothing is left of the listing.
+
+        Waits while other reservations may still leave part of the budget. Raises BudgetSpent, Untracked, Stopped, LeaseLost,
+        DatabaseUnavailable.
+        """
+        context, next_page = self._context, following
+        while not context.stop.is_set():
+            if next_page.reservation:
+                return next_page
+            reserved = self.reserve_first(partial(self.recover_and_reserve, next_page.listing, left))
+            if reserved is None:
+                return None
+            next_page = reserved
+            if reserved.reservation is None:
+                context.stop.wait(SETTLED_CHECKED_EVERY_S)
+        if next_page.reservation:
+            self.release(next_page.reservation, sold=next_page.reservation.again)
+        raise Stopped
+
+    def reserve_first(self, change: Callable[[Session], NextPage | None]) -> NextPage | None:
+        """Commit a change that calls `recover_and_reserve`, and return its page; one thread at a time."""
+        context = self._context
+        with context.reserving:
+            reserved = context.write(change)
+            if reserved and reserved.reservation:
+                context.in_flight.add(reserved.reservation.id)
+        return reserved
+
+    def recover_and_reserve(self, listing: ListingPart, left: int, session: Session) -> NextPage | None:
+        """Reserve a page; first take over what a process that died has left in flight. Raises BudgetSpent, Untracked."""
+        context = self._context
+        if not context.in_flight:
+            ledger.recover(session, context.billing, days=context.days())
+        return self.reserve(session, listing, left)
+
+    def reserve(self, session: Session, listing: ListingPart, left: int) -> NextPage | None:
+        """Reserve a page by the tag's present rules; raises BudgetSpent, Untracked."""
+        context, now = self._context, self._context.x.clock.now()
+        order = tags.order(session, self.order.tag.id, most=self.order.most)
+        if order is None:
+            raise Untracked("untracked while it was collected")
+        self.order = order
+        begun = listings.begin(session, order, listing, context.run_id, now=now)
+        if begun is None:
+            return None
+        search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
+        request = PageRequest(context.run_id, begun.id, str(search), search.max_results)
+        return NextPage(begun, ledger.reserve(session, context.billing, request, days=context.days()))
+
+    def buy(self, listing: ListingPart, reservation: HeldReservation) -> PageBought:
+        """Request the reserved page and return it; if none comes, release the reservation, unless X may have sold a page.
+
+        A page that X may have sold is requested again on the same day only, because on another day it costs once more.
+        """
+        search, context = listing.search(self.order.query, reservation.posts), self._context
+        sold, sent = reservation.again, reservation.days
+
+        def before_sending() -> None:
+            nonlocal sold, sent
+            sent = context.days_of_sending(reservation)
+            sold = True  # unless X says that it refused
+
+        def request() -> PageBought:
+            nonlocal sold
+            before = sold
+            try:
+                answer = context.x.search(search, before_sending)
+            except XFailure as failure:
+                sold = before or failure.sold
+                raise (failure if reservation.days.sure or not sold else failure.for_good()) from failure.__cause__
+            days = context.x.clock.billed_days(answer.observed, sent)
+            return PageBought(self._parse(search, answer), answer, reservation._replace(again=before), days)
+
+        with ExitStack() as unless_bought:
+            unless_bought.callback(lambda: self.release(reservation, sold=sold))
+            try:
+                purchase = context.tries.ask(request)
+            except XFailure as failure:
+                failure.sold = sold
+                raise
+            unless_bought.pop_all()
+        return purchase
+
+    def release(self, reservation: HeldReservation, *, sold: bool) -> None:
+        """Release a reservation, or keep it if X may have sold a page. If the database fails, stop: nothing could be stored."""
+        context = self._context
+        days = context.days() if sold else None
+        try:
+            context.write(lambda session: ledger.release(session, reservation, sold=days))
+        except DatabaseUnavailable as error:
+            log.error("page not stored", extra={"tag": self.order.tag.tag, "reason": str(error)})
+            context.stop.set()
+        finally:
+            context.in_flight.discard(reservation.id)
+
+    def _parse(self, search: Search, answer: SearchAnswer) -> ResultPage:
+        found = page(answer.body, observed=answer.observed)
+        self._empty_pages = 0 if found.posts else self._empty_pages + 1
+        if found.next_token and (found.next_token == search.next_token or self._empty_pages >= MOST_EMPTY_PAGES):
+            raise XFailure("unwell", Scope.TAG, "X is unwell: its pages don't come to an end", sold=True)
+        for reason in found.refused:
+            facts = {"tag": self.order.tag.tag, "reason": reason, "collection": self._context.run_id}
+            log.warning("tweet refused", extra=facts)
+        return found
+
 
 class TagReader:
-    """Reads a tag until its number is reached: what was interrupted, then new posts, then gaps."""
+    """Reads a tag until its number is reached: an interrupted poll first, then new posts, then gaps."""
 
-    def __init__(self, job: CollectionContext, order: TagOrder) -> None:
-        self._job, self._order = job, order
-        self._buyer = PageBuyer(job, order)
+    def __init__(self, context: CollectionContext, order: TagOrder) -> None:
+        self._context, self._order = context, order
+        self._buyer = PageBuyer(context, order)
         self._left = order.most
+        self._reads_last_listing = self._is_done = False
 
     def read(self) -> None:
-        """Raises XFailure, BudgetSpent, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable; what was stored stays."""
-        tag_id, clock = self._order.tag.id, self._job.x.clock
-        self._finish(self._query(lambda session: listings.unfinished_poll(session, tag_id)))
-        for gap in self._query(lambda session: listings.lost_gaps(session, tag_id, now=clock.now())):
-            if self._left >= SMALLEST_PAGE:
-                self._page(NextPage(gap), last=True)
-        self._finish(self._query(lambda session: listings.poll(session, self._order, clock)))
-        for gap in self._query(lambda session: listings.gaps(session, tag_id)):
+        """Read the tag and record that it is done; what was stored before an error stays.
+
+        Raises XFailure, BudgetSpent, Untracked, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable.
+        """
+        tag, clock = self._order.tag, self._context.x.clock
+        listed, following = self._begin_and_reserve()
+        if listed.unfinished or listed.gaps:
+            self._finish(listed.unfinished)
+            for gap in self._query(lambda session: listings.lost_gaps(session, tag.id, now=clock.now())):
+                if self._left >= SMALLEST_PAGE:
+                    self._page(NextPage(gap), last=True)
+            listed = self._query(lambda session: listings.tag_listings(session, tag.id))
+            poll = listings.new_poll(self._order, listed.since_id, clock)
+            following = NextPage(poll) if poll else None
+        self._reads_last_listing = not listed.gaps
+        self._read_pages(following)
+        for gap in listed.gaps:
             self._finish(gap)
+        self._end()
 
     def read_archive(self, period: BackfillIds) -> None:
-        """Read what was not bought of a period, newest first, from the full archive; raises as `read` does, and Interrupted."""
-        job, now = self._job, self._job.x.clock.now()
-        for stretch in job.write(lambda session: backfill.begin_listings(session, self._order, period, job.run_id, now=now)):
-            self._finish(stretch)
+        """Read what was not bought of a period, newest first, from the full archive; raises as `read`, and PollUnfinished."""
+        context, now = self._context, self._context.x.clock.now()
+        context.write(self._begin)
+        for listing in context.write(
+            lambda session: backfill.begin_listings(session, self._order, period, context.run_id, now=now)
+        ):
+            self._finish(listing)
+        self._end()
+
+    def _begin_and_reserve(self) -> tuple[TagListings, NextPage | None]:
+        """Record that the tag is running and return its listings; if nothing is to be resumed, reserve its poll's first page.
+
+        Both are one transaction. If nothing can be reserved, only the first is committed.
+        """
+        listed = TagListings(None, None, [])
+
+        def begin(session: Session) -> NextPage | None:
+            nonlocal listed
+            listed = self._begin(session)
+            if listed.unfinished or listed.gaps:
+                return None
+            poll = listings.new_poll(self._order, listed.since_id, self._context.x.clock)
+            return self._buyer.recover_and_reserve(poll, self._left, session) if poll else None
+
+        try:
+            following = self._buyer.reserve_first(begin)
+        except (BudgetSpent, Untracked):
+            self._context.write(self._begin)
+            raise
+        return listed, following
+
+    def _begin(self, session: Session) -> TagListings:
+        context = self._context
+        runs.set_tag_state(session, context.run_id, self._order.tag, "running")
+        return listings.begin_tag(session, self._order, context.run_id, now=context.x.clock.now())
+
+    def _end(self) -> None:
+        """Record that the tag is done, unless its last page did."""
+        if not self._is_done:
+            self._context.write(lambda session: runs.set_tag_state(session, self._context.run_id, self._order.tag, "done"))
 
     def _query(self, question: Callable[[Session], T]) -> T:
-        with self._job.database.reading() as session:
+        with self._context.database.reading() as session:
             return question(session)
 
-    def _finish(self, stretch: ListingPart | None) -> None:
-        following = NextPage(stretch) if stretch else None
+    def _finish(self, listing: ListingPart | None) -> None:
+        self._read_pages(NextPage(listing) if listing else None)
+
+    def _read_pages(self, following: NextPage | None) -> None:
         while following and self._left >= SMALLEST_PAGE:
             following = self._page(following)
 
     def _page(self, following: NextPage, *, last: bool = False) -> NextPage | None:
-        """Buy and store a page, and return what follows it; nothing is reserved for what follows the `last`."""
+        """Buy and store a page, and return what follows it; after the `last` page nothing is reserved."""
         mended = False
         while True:
-            begun, hold = self._buyer.reserve_next(following, self._left)
-            if begun is None or hold is None:
+            next_page = self._buyer.reserve_next(following, self._left)
+            if next_page is None or (reservation := next_page.reservation) is None:
                 return None
+            listing = next_page.listing
             try:
-                bought = self._buyer.buy(begun, hold)
+                bought = self._buyer.buy(listing, reservation)
             except DayTurned:
-                following = NextPage(begun)
+                following = NextPage(listing)
                 continue
             except XFailure as failure:
-                if mended or failure.kind not in ("stale", "refused") or not (begun.next_token or failure.kind == "stale"):
-                    self._forget(begun, failure)
+                if mended or failure.kind not in ("stale", "refused") or not (listing.next_token or failure.kind == "stale"):
+                    self._forget(listing, failure)
                     raise
-                mended, following = True, NextPage(self._mend(begun))
+                mended, following = True, NextPage(self._remove_token(listing))
                 continue
             with ExitStack() as unless_stored:  # X has sold the page, and others must not wait for what is reserved
-                unless_stored.callback(self._buyer.release, hold, sold=True)
-                rest = self._store(begun, bought, last=last)
+                unless_stored.callback(self._buyer.release, reservation, sold=True)
+                rest = self._store(listing, bought, last=last)
                 unless_stored.pop_all()
             return rest
 
-    def _mend(self, stretch: ListingPart) -> ListingPart:
-        """Return the stretch without what X may not have taken: its token. A stale since_id is cut when it is asked again.
+    def _remove_token(self, listing: ListingPart) -> ListingPart:
+        """Remove the token that X may have refused. A stale since_id is cut when the listing is reserved again.
 
-        A since_id is never lowered, for that would buy posts again: X's answer has told its time, by which the id is judged.
+        A since_id is never lowered, because that would buy posts again: X's answer has told its time, which decides.
         """
-        return self._job.write(lambda session: listings.without_token(session, stretch))
+        return self._context.write(lambda session: listings.without_token(session, listing))
 
-    def _forget(self, stretch: ListingPart, failure: XFailure) -> None:
+    def _forget(self, listing: ListingPart, failure: XFailure) -> None:
         if not failure.sold:
-            self._job.write(lambda session: listings.forget_unread(session, stretch))
+            self._context.write(lambda session: listings.forget_unread(session, listing))
 
-    def _store(self, stretch: ListingPart, purchase: PageBought, *, last: bool) -> NextPage | None:
-        """Store a page in one transaction: its tweets, links and roll-ups, what it cost, and where its listing goes on.
+    def _store(self, listing: ListingPart, purchase: PageBought, *, last: bool) -> NextPage | None:
+        """Store a page in one transaction: its tweets, links and roll-ups, its price, and where its listing continues.
 
-        The next page is reserved in it as well, so that each page takes one transaction.
+        The next page is reserved in the same transaction, so each page takes only one.
         """
-        job, tag, (found, answer, hold, days) = self._job, self._order.tag, purchase
-        left = min(self._left, stretch.wanted or self._left) - len(found.posts)
+        context, tag, (found, answer, reservation, days) = self._context, self._order.tag, purchase
+        left = min(self._left, listing.wanted or self._left) - len(found.posts)
 
-        def keep(session: Session) -> tuple[int, LedgerEntry, NextPage | None]:
-            sources.claim(session, job.source)
-            added = store(session, [TaggedTweet(tweet, (tag,)) for tweet in found.tweets], found.authors, run_id=job.run_id)
-            bought = ledger.settle(session, job.billing, hold, days=days, posts=found.posts, users=found.users)
+        def store_page(session: Session) -> tuple[int, LedgerEntry, NextPage | None]:
+            sources.claim(session, context.source)
+            tweets = [TaggedTweet(tweet, (tag,)) for tweet in found.tweets]
+            added = store(session, tweets, found.authors, run_id=context.run_id)
+            bought = ledger.settle(
+                session, context.billing, reservation, days=days, posts=found.posts, users=found.users, tweets_added=added
+            )
+            order = self._buyer.order
             rest = listings.advance(
                 session,
-                self._buyer.order,
-                stretch,
-                job.run_id,
+                order,
+                listing,
+                context.run_id,
                 page=found,
                 answer=answer,
-                query=self._buyer.order.query,
+                query=order.query,
                 capped=left < SMALLEST_PAGE,
             )
-            runs.add(session, job.run_id, tag, added=added)
-            figures.count_page(session, date=job.x.clock.now(), remaining=answer.rate_limit.remaining)
-            return added, bought, None if rest is None else self._following(session, rest, left, last=last)
+            following = None if rest is None else self._following(session, rest, left, last=last)
+            done = self._reads_last_listing and following is None
+            runs.add_page(session, context.run_id, tag, added=added, done=done)
+            figures.count_page(session, date=context.x.clock.now(), remaining=answer.rate_limit.remaining)
+            return added, bought, following
 
-        added, bought, following = job.write(keep)
+        added, bought, following = context.write(store_page)
         if following and following.reservation:
-            self._job.in_flight.add(following.reservation.id)
-        self._job.in_flight.discard(hold.id)
+            context.in_flight.add(following.reservation.id)
+        context.in_flight.discard(reservation.id)
         self._left -= len(found.posts)
-        self._say(found, added, bought)
+        self._is_done = self._reads_last_listing and following is None
+        self._report(found, added, bought)
         return following
 
     def _following(self, session: Session, rest: ListingPart, left: int, *, last: bool) -> NextPage | None:
@@ -134,13 +397,22 @@ class TagReader:
         if last or left < SMALLEST_PAGE:
             return NextPage(rest)
         try:
-            begun, hold = self._buyer.reserve(session, rest, left)
+            return self._buyer.reserve(session, rest, left)
         except (BudgetSpent, Untracked):
-            return NextPage(rest)  # said when the page is about to be asked for
-        return NextPage(begun, hold) if begun else None
+            return NextPage(rest)  # raised again when the page is about to be requested
 
-    def _say(self, found: ResultPage, added: int, bought: LedgerEntry) -> None:
+    def _report(self, found: ResultPage, added: int, bought: LedgerEntry) -> None:
         tag = self._order.tag.tag
-        fields = {"tag": tag, "posts": len(found.posts), "bought": bought.posts, "added": added, "collection": self._job.run_id}
-        log.info("page stored", extra=fields)
-        self._job.on_progress(Progress(tag, len(found.posts), added, self._order.most))
+        facts = {"tag": tag, "posts": len(found.posts), "bought": bought.posts, "added": added}
+        log.info("page stored", extra={**facts, "collection": self._context.run_id})
+        self._context.on_progress(Progress(tag, len(found.posts), added, self._order.most))
+
+
+def page_size(remaining: int) -> int:
+    """Return how many posts to request, so that what remains afterwards is nothing or can be requested as well.
+
+    The full archive would give 500 at once, but a lost page keeps its worst case reserved for the rest of the month.
+    """
+    if remaining <= LARGEST_PAGE:
+        return remaining
+    return min(LARGEST_PAGE, remaining - SMALLEST_PAGE) if remaining < LARGEST_PAGE + SMALLEST_PAGE else LARGEST_PAGE

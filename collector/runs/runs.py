@@ -1,4 +1,4 @@
-"""The record of a run: how it begins, what each page adds to it, and how it ends, also when its process died."""
+"""Records of runs: collections, imports, and scheduled jobs that buy something."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, exists, func, select, update
+from sqlalchemy import Text, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from collector.runs.terms import TagOrder
+from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from models import Run, RunTag
 from queries.collections import INTERRUPTED, INTERRUPTED_KIND
@@ -19,7 +19,7 @@ INTERRUPTION = Failure(INTERRUPTED_KIND, INTERRUPTED)
 
 
 def begin(session: Session, orders: Sequence[TagOrder], *, token: int) -> int:
-    """Record a collection over these tags and return its id; what an earlier holder left running is closed."""
+    """Record a collection over these tags and return its id; closes what an earlier lease holder left running."""
     for run_id in session.scalars(select(Run.id).where(Run.state == "running", Run.kind == "collection")).all():
         end(session, run_id, failure=INTERRUPTION)
     run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
@@ -38,7 +38,7 @@ def begin_import(session: Session) -> int:
 
 
 def begin_job_run(session: Session) -> int:
-    """Record a chore that buys something, and return its run's id."""
+    """Record a scheduled job that buys something, and return its run's id."""
     now = datetime.now(UTC)
     run = Run(kind="job", state="done", started=now, ended=now)
     session.add(run)
@@ -46,22 +46,23 @@ def begin_job_run(session: Session) -> int:
     return run.id
 
 
-def tag_state(session: Session, run_id: int, tag: TagRef, state: str, failure: Failure | None = None) -> None:
-    """Record a tag's state."""
+def set_tag_state(session: Session, run_id: int, tag: TagRef, state: str, failure: Failure | None = None) -> None:
+    """Record the state of a tag; `failure` says why it failed."""
     row = update(RunTag).where(RunTag.run_id == run_id, RunTag.tag_id == tag.id)
     kind, reason = failure or (None, None)
     session.execute(row.values(state=state, reason=reason, failure_kind=kind))
 
 
-def add(session: Session, run_id: int, tag: TagRef, *, added: int) -> None:
-    """Count the new tweets of a stored page."""
-    counted = {"run": run_id, "tag": tag.id, "more": added}
-    session.execute(_ADDED, counted)
-    session.execute(_ADDED_BY_TAG, counted)
+def add_page(session: Session, run_id: int, tag: TagRef, *, added: int, done: bool) -> None:
+    """Add the new tweets of a stored page to its tag, which is `done` if nothing is left to be read of it.
+
+    The total of the collection is counted with the page's price, by ledger.settle.
+    """
+    session.execute(_ADD_TO_TAG, {"run": run_id, "tag": tag.id, "more": added, "reached": "done" if done else None})
 
 
 def end(session: Session, run_id: int, *, failure: Failure | None = None, seconds: float | None = None) -> None:
-    """Close a collection: done if all its tags are, failed if none is, else partial. Tags that were not done have failed."""
+    """Close a collection: done if all its tags are, failed if none is, else partial. Unfinished tags become failed."""
     open_tags = failure or INTERRUPTION
     unfinished = update(RunTag).where(RunTag.run_id == run_id, RunTag.state.in_(["waiting", "running"]))
     session.execute(unfinished.values(state="failed", reason=open_tags.reason, failure_kind=open_tags.kind))
@@ -85,22 +86,15 @@ def newest_start(session: Session) -> datetime | None:
     return session.scalar(select(Run.started).where(Run.kind == "collection").order_by(Run.id.desc()).limit(1))
 
 
-def none_yet(session: Session) -> bool:
-    """Tell whether no collection is on record."""
-    return not session.scalar(select(func.count()).select_from(Run).where(Run.kind == "collection"))
-
-
 def running(session: Session) -> int | None:
     """Return the id of the collection that runs, or None."""
     mine = select(Run.id).where(Run.state == "running", Run.kind == "collection", Run.token == live_token(session))
     return session.scalar(mine)
 
 
-_runs: Any = Run.__table__
 _tags: Any = RunTag.__table__
-_ADDED = update(_runs).where(_runs.c.id == bindparam("run")).values(tweets_added=_runs.c.tweets_added + bindparam("more"))
-_ADDED_BY_TAG = (
+_ADD_TO_TAG = (
     update(_tags)
     .where(_tags.c.run_id == bindparam("run"), _tags.c.tag_id == bindparam("tag"))
-    .values(added=_tags.c.added + bindparam("more"))
+    .values(added=_tags.c.added + bindparam("more"), state=func.coalesce(bindparam("reached", type_=Text), _tags.c.state))
 )

@@ -1,26 +1,61 @@
-"""Tracked hashtags: which names are accepted, and which are tracked from the start."""
+"""Tracked hashtags: which names are accepted, and the rules by which X is searched for each."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from collector import figures
-from collector.runs.terms import Rules, TagOrder, join_words
 from collector.values import TagRef
 from models import Tag
 from text.hashtags import LONGEST, LONGEST_WRITTEN, is_name
 from text.hashtags import key as key
 
 EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores, one a letter, and nothing unseen"
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2})?")
+MOST_LANGUAGES = 20
+EXCLUSIONS = {"quotes": "is:quote", "replies": "is:reply"}
 
 
 class InvalidTag(ValueError):
     """A name that is no hashtag; its text says what is expected."""
+
+
+class Rules(NamedTuple):
+    """What a tag is limited to, so that unwanted posts aren't bought; never raw query operators.
+
+    `lang` are languages, of which a post has one; `exclude` are kinds of posts to leave out; both are sorted. `tw_number` is
+    how many posts a collection may buy, or None for the default.
+    """
+
+    lang: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    tw_number: int | None = None
+
+    @classmethod
+    def of_row(cls, lang: str | None, exclude: str | None, tw_number: int | None) -> Rules:
+        """Return the rules stored in a row of tags."""
+        return cls(_split(lang), _split(exclude), tw_number)
+
+    def query(self, tag: str) -> str:
+        """Return the query for X; with MOST_LANGUAGES languages it stays below X's limit of 512 characters."""
+        languages = " OR ".join(f"lang:{lang}" for lang in self.lang)
+        excluded = [f"-{EXCLUSIONS[kind]}" for kind in self.exclude]
+        return " ".join(filter(None, [tag, f"({languages})" if len(self.lang) > 1 else languages, *excluded]))
+
+
+class TagOrder(NamedTuple):
+    """A tag that is collected: its query, and the most posts that a collection may buy of it."""
+
+    tag: TagRef
+    query: str
+    most: int
 
 
 def hashtag(name: str) -> str:
@@ -32,21 +67,6 @@ def hashtag(name: str) -> str:
     return f"#{bare}"
 
 
-def _printable(name: str) -> str:
-    """Return a name as Python writes it, which is printable, but not longer than a name may be."""
-    shown = repr(name[: 2 * LONGEST])
-    return shown if len(shown) <= 2 * LONGEST else f"{shown[:LONGEST]}…"
-
-
-def track_new(session: Session, names: Iterable[str]) -> None:
-    """Track each tag that this database has never known; one that was untracked stays so."""
-    for name in names:
-        tag = hashtag(name)
-        if session.scalar(select(Tag.id).where(Tag.key == key(tag))) is None:
-            session.add(Tag(key=key(tag), tag=tag, tracked=True, since=datetime.now(UTC)))
-            session.flush()
-
-
 def tracked_tags(session: Session) -> Sequence[TagRef]:
     """Return the tracked tags by name."""
     rows = session.execute(select(Tag.id, Tag.key, Tag.tag).where(Tag.tracked).order_by(Tag.key))
@@ -54,34 +74,42 @@ def tracked_tags(session: Session) -> Sequence[TagRef]:
 
 
 def orders(session: Session, *, most: int) -> Sequence[TagOrder]:
-    """Return what each tracked tag asks of X, by name; `most` is the number of a tag without one of its own."""
-    rows = session.scalars(select(Tag).where(Tag.tracked).order_by(Tag.key)).all()
-    return [_order(row, Rules.of_row(row.lang, row.exclude, row.tw_number), most) for row in rows]
+    """Return what to collect of each tracked tag, by name; `most` is the number for tags that have none of their own."""
+    return [_order(row, most) for row in session.scalars(select(Tag).where(Tag.tracked).order_by(Tag.key))]
 
 
 def order(session: Session, tag_id: int, *, most: int) -> TagOrder | None:
-    """Return what a tag asks of X now, or None where it isn't tracked any more."""
+    """Return what to collect of a tag now, or None if it isn't tracked any more."""
     row = session.scalar(select(Tag).where(Tag.id == tag_id, Tag.tracked))
-    return _order(row, Rules.of_row(row.lang, row.exclude, row.tw_number), most) if row else None
+    return _order(row, most) if row else None
 
 
-def track(session: Session, name: str, terms: Rules | None) -> bool:
-    """Track a tag, with these terms if there are any, and return whether it was not tracked before. Raises InvalidTag.
+def track_new(session: Session, names: Iterable[str]) -> None:
+    """Track each tag that this database has never known; a tag that was untracked stays untracked."""
+    for name in names:
+        tag = hashtag(name)
+        if session.scalar(select(Tag.id).where(Tag.key == key(tag))) is None:
+            session.add(Tag(key=key(tag), tag=tag, tracked=True, since=datetime.now(UTC)))
+            session.flush()
 
-    A tag that was tracked earlier goes on where it stopped.
+
+def track(session: Session, name: str, rules: Rules | None) -> bool:
+    """Track a tag, with these rules if given, and return whether it was untracked before. Raises InvalidTag.
+
+    A tag that was tracked earlier continues where it stopped.
     """
     row = session.scalar(select(Tag).where(Tag.id == ensure(session, name).id))
-    assert row  # noqa: S101 (it was ensured)
+    assert row  # noqa: S101 (`ensure` has stored it)
     begins = not row.tracked
     row.tracked = True
-    if terms is not None:
-        row.lang, row.exclude, row.tw_number = join_words(terms.lang), join_words(terms.exclude), terms.tw_number
+    if rules is not None:
+        row.lang, row.exclude, row.tw_number = join_words(rules.lang), join_words(rules.exclude), rules.tw_number
     figures.bump_sequence(session)
     return begins
 
 
 def untrack(session: Session, name: str) -> bool:
-    """Stop collecting a tag and return whether it was tracked; its tweets and links stay. Any name that is stored will do."""
+    """Stop collecting a tag and return whether it was tracked; its tweets and links stay. Accepts any name that is stored."""
     row = session.scalar(select(Tag).where(Tag.key == key(name.strip(" \t")), Tag.tracked))
     if row is None:
         return False
@@ -91,7 +119,7 @@ def untrack(session: Session, name: str) -> bool:
 
 
 def ensure(session: Session, name: str) -> TagRef:
-    """Return a known tag by any spelling; an unknown one becomes known without being tracked. Raises InvalidTag."""
+    """Return a known tag by any spelling; an unknown one is stored without being tracked. Raises InvalidTag."""
     tag = hashtag(name)
     row = session.scalar(select(Tag).where(Tag.key == key(tag)))
     if row is None:
@@ -101,5 +129,21 @@ def ensure(session: Session, name: str) -> TagRef:
     return TagRef(row.id, row.key, row.tag)
 
 
-def _order(row: Tag, terms: Rules, most: int) -> TagOrder:
-    return TagOrder(TagRef(row.id, row.key, row.tag), terms.query(row.tag), terms.tw_number or most)
+def join_words(words: Iterable[str]) -> str | None:
+    """Return words as a row of tags stores them: each once, sorted."""
+    return ",".join(sorted(set(words))) or None
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
+
+
+def _order(row: Tag, most: int) -> TagOrder:
+    rules = Rules.of_row(row.lang, row.exclude, row.tw_number)
+    return TagOrder(TagRef(row.id, row.key, row.tag), rules.query(row.tag), rules.tw_number or most)
+
+
+def _printable(name: str) -> str:
+    """Return a name as Python writes it, which is printable, cut to the length of a name."""
+    shown = repr(name[: 2 * LONGEST])
+    return shown if len(shown) <= 2 * LONGEST else f"{shown[:LONGEST]}…"

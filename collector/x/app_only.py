@@ -1,4 +1,4 @@
-"""What X tells only an app, by its Bearer token: counts, what it sold, the account's balance, and compliance jobs.
+"""X's endpoints for apps, which need a Bearer token: counts, usage, the account's balance, and compliance jobs.
 
 Sources: X's documentation of tweet counts, usage and batch compliance. A count is charged by the call.
 """
@@ -16,20 +16,20 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from collector.x.client import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, answer_date, body_of, translate_failures
 from collector.x.clock import XClock
 from collector.x.failures import unwell
 from collector.x.parsing import Object, items, mapping, micro_dollars, moment, number, text
-from collector.x.transport import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, answer_date, body_of, translate_failures
 
 LONGEST_LINE = 1024 * 1024
 LONGEST_PART = 10_000
 TOO_LONG = b"too long"
 CHUNK = 65536
-GRACE_S, SLOWEST = 60.0, 16 * 1024  # the bytes a second that a file of a compliance job has to come with after a while
+GRACE_S, SLOWEST = 60.0, 16 * 1024  # bytes a second: the slowest download of a compliance file that is accepted after GRACE_S
 
 
 class Counting(NamedTuple):
-    """A count that is asked for: posts of a query from `start` to `end` (UTC), end exclusive; of the full archive or not."""
+    """A request for counts: posts of a query from `start` to `end` (UTC), exclusive, in the full archive or recent ones."""
 
     query: str
     start: datetime
@@ -39,7 +39,7 @@ class Counting(NamedTuple):
 
 
 class CountedPosts(NamedTuple):
-    """How many posts X counted from each `start` to the `end` after it, the Date of the answer, and where it goes on."""
+    """Counts as (start, end, posts) in UTC, the Date of the answer, and the token of the next page if there is one."""
 
     counts: tuple[tuple[datetime, datetime, int], ...]
     observed: datetime
@@ -81,27 +81,27 @@ class AppOnly:
         self.clock, self.longest = clock or XClock(), access.longest
         self._access, self._clients = access, Clients(access, self.clock)
 
-    def count(self, asked: Counting, look: Callable[[], None] = lambda: None) -> CountedPosts:
-        """Return hourly counts: a call that X charges for. Those of the archive come in pages, newest first.
+    def count(self, request: Counting, before_sending: Callable[[], None] = lambda: None) -> CountedPosts:
+        """Return hourly counts, a call that X charges for. Those of the full archive come in pages, newest first.
 
-        Raises XFailure, and what `look` raises right before the request is sent.
+        Raises XFailure, and what `before_sending` raises right before the request is sent.
         """
         client = self._clients.app_only()
-        period = {"start_time": _rfc3339(asked.start), "end_time": _rfc3339(asked.end)}
-        with translate_failures(), self._clients.before_sending(look):
-            if asked.archive:
-                token = {"next_token": asked.next_token} if asked.next_token else {}
+        period = {"start_time": _rfc3339(request.start), "end_time": _rfc3339(request.end)}
+        with translate_failures(), self._clients.before_sending(before_sending):
+            if request.archive:
+                token = {"next_token": request.next_token} if request.next_token else {}
                 ARCHIVE_PACE.wait()
-                response = client.get_all_tweets_count(asked.query, granularity="hour", **period, **token)
+                response = client.get_all_tweets_count(request.query, granularity="hour", **period, **token)
             else:
-                response = client.get_recent_tweets_count(asked.query, granularity="hour", **period)
+                response = client.get_recent_tweets_count(request.query, granularity="hour", **period)
         return _parse_counts(response)
 
     def usage(self) -> PostUsage:
         """Return X's own count of what it sold, which is free."""
         with translate_failures():
-            asked = {"usage.fields": "project_usage"}
-            response = self._clients.app_only().request("GET", "/2/usage/tweets", params=asked)
+            fields = {"usage.fields": "project_usage"}
+            response = self._clients.app_only().request("GET", "/2/usage/tweets", params=fields)
         posts = number(mapping(body_of(response).get("data")).get("project_usage"))
         if posts is None:
             raise unwell("a usage without project_usage")
@@ -119,7 +119,7 @@ class AppOnly:
             return _job(body_of(self._clients.app_only().create_compliance_job("tweets", name=name)))
 
     def job(self, job_id: str) -> ComplianceJobStatus:
-        """Return how a job stands."""
+        """Return a job's status."""
         with translate_failures():
             return _job(body_of(self._clients.app_only().get_compliance_job(job_id)))
 
@@ -134,7 +134,7 @@ class AppOnly:
         _check(answer)
 
     def download(self, url: str) -> Iterator[bytes]:
-        """Give the lines of a job's answer as they come, and empty ones between them, so that whoever reads can stop."""
+        """Yield the lines of a job's result as they arrive, with empty ones in between, so that the reader can stop."""
         timeout = (CONNECT_TIMEOUT_S, self._access.timeout)
         with (
             translate_failures(),
@@ -148,7 +148,7 @@ class AppOnly:
         self._clients.close()
 
     def _check_url(self, url: str) -> str:
-        """Return a URL that X gave, if it is encrypted or on the host that is asked anyway."""
+        """Return a URL from X if it is HTTPS or on X's own host; raises XFailure."""
         try:
             own, given = urlsplit(self._access.url), urlsplit(url)
         except ValueError as error:
@@ -200,7 +200,7 @@ def _check(answer: requests.Response) -> None:
 
 
 def _lines(answer: requests.Response) -> Iterator[bytes]:
-    """Give the lines of a file; TOO_LONG for one that is, and an empty one with each bit of it that comes."""
+    """Yield the lines of a file: TOO_LONG for a line that is too long, and an empty line after each chunk."""
     rest, cut = b"", False
     for chunk in _chunks(answer):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -215,7 +215,7 @@ def _lines(answer: requests.Response) -> Iterator[bytes]:
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Give what has come, without waiting for more; raises XFailure where it is cut or comes too slowly."""
+    """Yield the bytes that have arrived, without waiting for more; raises XFailure if the file is cut or too slow."""
     waited, size = 0.0, 0
     while True:
         began = time.monotonic()

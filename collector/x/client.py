@@ -1,19 +1,38 @@
-"""X's searches: recent posts, and the full archive."""
+"""X's API through Tweepy: access, one client a thread, and its searches of recent posts and of the full archive.
+
+Tweepy has a fixed host, no time-outs, and an error layer that breaks on odd bodies. One adapter, mounted on its session, gives
+it the host and the time-outs, limits what is read, and raises our own failures before Tweepy sees an answer.
+"""
 
 from __future__ import annotations
 
+import io
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import NewConnectionError
 
-from collector.x.clock import XClock
-from collector.x.failures import unwell
+from collector.x.clock import XClock, date
+from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
+from collector.x.failures import Scope, XFailure, classify, unwell
 from collector.x.parsing import Object, excess, mapping, number, text
-from collector.x.transport import ARCHIVE_PACE, Access, Clients, answer_date, body_of, translate_failures
+from text.secrets import Secrets
 
+if TYPE_CHECKING:
+    import tweepy
+
+TWEEPY_HOST = "https://api.twitter.com"
+CONNECT_TIMEOUT_S = 3.05
+BODY_TIMEOUTS = 2
+ARCHIVE_EVERY_S = 1.05
+LONGEST_TOKEN = 1000
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids,"
     "attachments,referenced_tweets,in_reply_to_user_id",
@@ -23,18 +42,15 @@ FIELDS: Mapping[str, str] = {
 }
 
 
-LONGEST_TOKEN = 1000
-
-
 class RateLimit(NamedTuple):
-    """What X says of its limit; None where it said nothing."""
+    """X's rate limit by the headers of an answer; None if it said nothing."""
 
     limit: int | None
     remaining: int | None
 
 
 class SearchAnswer(NamedTuple):
-    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time of X's at which it can have been asked."""
+    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time by X's clock at which it was requested."""
 
     body: Object
     observed: datetime
@@ -43,9 +59,9 @@ class SearchAnswer(NamedTuple):
 
 
 class Search(NamedTuple):
-    """A page that is asked for: up to `max_results` posts with ids between `since_id` and `until_id`, both exclusive.
+    """A request for a page: up to `max_results` posts with ids between `since_id` and `until_id`, both exclusive.
 
-    `archive` says that they are asked of the full archive, which needs a Bearer token and takes one request a second.
+    With `archive` the full archive is searched, which needs a Bearer token and takes one request a second.
     """
 
     query: str
@@ -56,11 +72,11 @@ class Search(NamedTuple):
     archive: bool = False
 
     def __str__(self) -> str:
-        """Return what is asked for, but for the number."""
+        """Return the parameters as text, without the number of posts."""
         return f"{self.query} after {self.since_id} before {self.until_id} at {self.next_token}"
 
     def parameters(self) -> dict[str, Any]:
-        """Return what X is sent beside the query and the fields."""
+        """Return the parameters beside the query and the fields."""
         names = ("max_results", "since_id", "until_id", "next_token")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
@@ -74,33 +90,158 @@ class X:
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock)
 
-    def search(self, asked: Search, look: Callable[[], None] = lambda: None) -> SearchAnswer:
-        """Return one page, newest first; raises XFailure, and what `look` raises right before the request is sent.
+    def search(self, search: Search, before_sending: Callable[[], None] = lambda: None) -> SearchAnswer:
+        """Return one page, newest first; raises XFailure, and what `before_sending` raises right before the request is sent.
 
-        Whatever X answers tells its time.
+        The Date of every answer sets the clock.
         """
-        ask = self._search_all if asked.archive else self._search_recent
-        with translate_failures(), self._clients.before_sending(look):
+        request = self._search_all if search.archive else self._search_recent
+        with translate_failures(), self._clients.before_sending(before_sending):
             started = time.monotonic()
-            response = ask(asked)
+            response = request(search)
         return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def close(self) -> None:
         """Close all connections."""
         self._clients.close()
 
-    def _search_recent(self, asked: Search) -> requests.Response:
+    def _search_recent(self, search: Search) -> requests.Response:
         client = self._clients.mine()
         response: requests.Response = client.search_recent_tweets(
-            asked.query, user_auth=self._user_auth, **FIELDS, **asked.parameters()
+            search.query, user_auth=self._user_auth, **FIELDS, **search.parameters()
         )
         return response
 
-    def _search_all(self, asked: Search) -> requests.Response:
+    def _search_all(self, search: Search) -> requests.Response:
         client = self._clients.app_only()
         ARCHIVE_PACE.wait()
-        response: requests.Response = client.search_all_tweets(asked.query, **FIELDS, **asked.parameters())
+        response: requests.Response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
         return response
+
+
+class Access(NamedTuple):
+    """X's URL and credentials, of which the Bearer token is preferred. `timeout` is in seconds without a byte."""
+
+    url: str = TWEEPY_HOST
+    bearer_token: str | None = None
+    consumer_key: str | None = None
+    consumer_secret: str | None = None
+    access_token: str | None = None
+    access_token_secret: str | None = None
+    timeout: float = 31.0
+
+    @property
+    def longest(self) -> timedelta:
+        """How long a request may take from its start to the end of its answer, and a little more."""
+        return timedelta(seconds=CONNECT_TIMEOUT_S + self.timeout * (1 + BODY_TIMEOUTS) + 5)
+
+
+class Clients:
+    """Tweepy's clients of one access, one a thread, because a requests.Session is not thread-safe."""
+
+    def __init__(self, access: Access, clock: XClock) -> None:
+        self._access, self._clock = access, clock
+        self._threads = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._bearer, self._requesting = access.bearer_token, threading.Lock()
+
+    def mine(self) -> tweepy.Client:
+        """Return this thread's client, with all credentials that are set."""
+        if not hasattr(self._threads, "client"):
+            import tweepy  # late, so that the service starts faster
+
+            client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
+            client.session.mount(TWEEPY_HOST, XAdapter(self._access, self._clock, self._hide, self._check))
+            self._sessions.append(client.session)
+            self._threads.client = client
+        return self._threads.client
+
+    @contextmanager
+    def before_sending(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call `check` right before each request that this thread sends in the block; if it raises, nothing is sent."""
+        self._threads.check = check
+        try:
+            yield
+        finally:
+            del self._threads.check
+
+    def _check(self) -> None:
+        if check := getattr(self._threads, "check", None):
+            check()
+
+    def app_only(self) -> tweepy.Client:
+        """Return this thread's client with a Bearer token, requesting one if none is set; raises XFailure."""
+        client = self.mine()
+        with self._requesting:
+            self._bearer = self._bearer or self._request_token(client.session)
+        client.bearer_token = self._bearer
+        return client
+
+    def _hide(self, text: str) -> str:
+        return Secrets([*self._access[1:6], self._bearer]).hide(text)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for session in self._sessions:
+            session.close()
+
+    def _request_token(self, session: requests.Session) -> str:
+        """Return an app's token for the consumer key and secret (RFC 6749, 4.4)."""
+        pair = (self._access.consumer_key or "", self._access.consumer_secret or "")
+        try:
+            with translate_failures():
+                answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
+        except XFailure as failure:
+            if failure.reach is not Scope.TAG:
+                raise
+            check = "check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY and _CONSUMER_SECRET"
+            raise XFailure("unauthorized", Scope.RUN, f"X gives no Bearer token for the app: {check}") from failure
+        token = text(body_of(answer).get("access_token"))
+        if token is None:
+            raise unwell("an answer without access_token")
+        return token
+
+
+class Pace:
+    """Limits requests of all threads to the full archive to one a second, X's limit."""
+
+    def __init__(self) -> None:
+        self._lock, self._free = threading.Lock(), 0.0
+
+    def wait(self) -> None:
+        """Wait until the next request may be sent."""
+        with self._lock:
+            time.sleep(max(0.0, self._free - time.monotonic()))
+            self._free = time.monotonic() + ARCHIVE_EVERY_S
+
+
+ARCHIVE_PACE = Pace()  # X limits the app, not the thread
+
+
+class XAdapter(HTTPAdapter):
+    """Sends Tweepy's requests to the access's URL (the OAuth signature stays that of the original) and limits what is read."""
+
+    def __init__(self, access: Access, clock: XClock, hide: Callable[[str], str], check: Callable[[], None]) -> None:
+        super().__init__()
+        self._url, self._timeout, self._clock = access.url, access.timeout, clock
+        self._hide, self._check = hide, check
+
+    def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
+        """Return an answer with status 200 and its body; raises XFailure or a requests exception for any other."""
+        request.url = self._url + (request.url or "").removeprefix(TWEEPY_HOST)
+        timeout, proxies = (CONNECT_TIMEOUT_S, self._timeout), get_environ_proxies(request.url)
+        self._check()
+        response = super().send(request, stream=True, timeout=timeout, proxies=proxies)
+        if said := date(response.headers.get("Date")):
+            self._clock.tell(said)
+        try:
+            body = _read_body(response, seconds=BODY_TIMEOUTS * self._timeout)
+        finally:
+            response.close()
+        if response.status_code != 200:
+            shown = self._hide(body.decode("utf-8", "replace"))  # it may quote our credentials
+            raise classify(response.status_code, response.headers, shown.encode())
+        return _reread(response, body)
 
 
 def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
@@ -117,3 +258,63 @@ def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
     limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
     when = answer_date(response, otherwise=lambda: datetime.now(UTC))
     return SearchAnswer(body, when, when - elapsed, limit)
+
+
+def body_of(response: requests.Response) -> Object:
+    """Return the JSON object that X answered; raises XFailure for anything else. X may have charged for it."""
+    try:
+        body = document(response.content, most=MOST_VALUES)
+    except NoDocument as error:
+        raise unwell(f"an answer that can't be read: {error}", sold=True) from error
+    if not isinstance(body, dict):
+        raise unwell("an answer that is no object", sold=True)
+    return mapping(body)
+
+
+def answer_date(response: requests.Response, *, otherwise: Callable[[], datetime]) -> datetime:
+    """Return the Date (UTC) of an answer."""
+    return date(response.headers.get("Date")) or otherwise()
+
+
+@contextmanager
+def translate_failures() -> Iterator[None]:
+    """Raise XFailure where there is no connection or no whole answer."""
+    try:
+        yield
+    except requests.RequestException as error:
+        raise unwell(_in_words(error), sold=not _was_never_sent(error)) from error
+
+
+def _reread(response: requests.Response, body: bytes) -> requests.Response:
+    """Return the answer with its body to be read again, because a streamed response can be read only once."""
+    again = requests.Response()
+    again.status_code, again.headers, again.url, again.request = 200, response.headers, response.url, response.request
+    again.encoding, again.raw = "utf-8", io.BytesIO(body)
+    return again
+
+
+def _read_body(response: requests.Response, *, seconds: float) -> bytes:
+    body, deadline = bytearray(), time.monotonic() + seconds
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise unwell(f"an answer of more than {LARGEST_BODY // 2**20} MB", sold=True)
+        if time.monotonic() > deadline:
+            raise unwell(f"an answer that takes longer than {seconds:g} s", sold=True)
+    return bytes(body)
+
+
+def _was_never_sent(error: requests.RequestException) -> bool:
+    """Tell whether no connection was made, so that X can't have sold anything."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _in_words(error: requests.RequestException) -> str:
+    words = {
+        requests.ConnectTimeout: "no connection in time",
+        requests.ReadTimeout: "no answer in time",
+        requests.exceptions.ChunkedEncodingError: "an answer that was cut",
+        requests.ConnectionError: "no connection",
+    }
+    return next((text for kind, text in words.items() if isinstance(error, kind)), type(error).__name__)

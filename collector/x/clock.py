@@ -1,4 +1,4 @@
-"""X's time. Ids and bills follow X's clock, and this machine's may be wrong or jump."""
+"""X's time. Ids and bills follow X's clock; this machine's clock may be wrong or jump."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JUMP = timedelta(minutes=1)
 
 
 class Days(NamedTuple):
-    """The UTC days on which X may bill a request: the first, the likeliest and the last of them."""
+    """The UTC days on which X may bill a request: the first, the likeliest and the last."""
 
     first: date_
     likely: date_
@@ -25,39 +25,39 @@ class Days(NamedTuple):
 
     @property
     def sure(self) -> bool:
-        """Whether it can be one day only."""
+        """Whether only one day is possible."""
         return self.first == self.last
 
     @property
     def others(self) -> list[date_]:
-        """The days beside the likeliest."""
+        """The first and last day without the likeliest."""
         return sorted({self.first, self.last} - {self.likely})
 
     def cover(self, days: Days) -> bool:
-        """Tell whether these are all among them."""
+        """Tell whether all of `days` are among these."""
         return self.first <= days.first and days.last <= self.last
 
     def and_also(self, days: Days) -> Days:
-        """Return them together with others."""
+        """Return the range that also includes `days`."""
         return Days(min(self.first, days.first), self.likely, max(self.last, days.last))
 
 
 class HeardDate(NamedTuple):
-    """A Date, and when it was heard by the monotonic clock."""
+    """The Date of an answer, and the monotonic time at which it arrived."""
 
     date: datetime
     heard: float
 
     def now(self) -> datetime:
-        """Return what time it is by this Date."""
+        """Return the present time (UTC) by this Date."""
         return self.date + timedelta(seconds=time.monotonic() - self.heard)
 
 
 class XClock:
     """A lower bound of X's time, from the Date of its answers and the time that has passed since.
 
-    A Date may be wrong by up to SKEW. One that differs from what has passed since the last by more than JUMP is believed when
-    a second answer says the same; until then, X may bill by either.
+    A Date may be wrong by up to SKEW. One that differs from the expected time by more than JUMP is accepted when a second
+    answer confirms it; until then, X may bill by either.
     """
 
     def __init__(self) -> None:
@@ -73,16 +73,16 @@ class XClock:
 
     @property
     def in_doubt(self) -> bool:
-        """Tell whether X's last answer told another time, which no second answer has confirmed."""
+        """Tell whether X's last answer had another time that no second answer has confirmed."""
         return self._doubtful is not None
 
     def now(self) -> datetime:
-        """Return X's time (UTC), or a little later; before its first answer this machine's, less what that may be wrong by."""
+        """Return X's time (UTC) or slightly earlier; before its first answer this machine's time less UNSURE."""
         with self._lock:
             return self._now()
 
     def tell(self, date: datetime) -> None:
-        """Take the Date of an answer that came just now, whatever X answered."""
+        """Set the clock by the Date of an answer that arrived just now, whatever its status."""
         with self._lock:
             told = HeardDate(date, time.monotonic())
             if self._told is None or (self._doubtful and abs(date - self._doubtful.now()) <= JUMP):
@@ -95,12 +95,12 @@ class XClock:
             self._doubtful, self._ahead = None, self._now() - datetime.now(UTC)
 
     def days(self, *, ahead: timedelta = timedelta()) -> Days:
-        """Return the days on which X may bill what it answers between now and so much later."""
+        """Return the days on which X may bill what it answers between now and `ahead` later."""
         with self._lock:
             return self._days(self._times(), ahead)
 
     def billed_days(self, date: datetime, sent: Days) -> Days:
-        """Return the days on which X may have billed an answer with this Date that has come just now, and when it was sent."""
+        """Return the days on which X may have billed an answer with this Date that arrived just now."""
         with self._lock:
             days = self._days([*self._times(), date], timedelta())
         return days._replace(likely=date.date()).and_also(sent)
@@ -109,7 +109,7 @@ class XClock:
         return Days((min(times) - SKEW).date(), self._now().date(), (max(times) + SKEW + ahead).date())
 
     def _times(self) -> list[datetime]:
-        """Return what time it may be: by the time that has passed, also while the machine slept, and by a Date in doubt."""
+        """Return the possible times: by the monotonic clock, by the wall clock (it runs during sleep), by a Date in doubt."""
         times = [self._now(), datetime.now(UTC) + self._ahead] if self._told else [self._now()]
         return [*times, self._doubtful.now()] if self._doubtful else times
 
@@ -118,7 +118,7 @@ class XClock:
 
 
 def date(header: str | None) -> datetime | None:
-    """Return the time (UTC) of a Date header, or None for one that can't be read or at which there were no tweets."""
+    """Return the time (UTC) of a Date header, or None if it can't be read or is outside the range of tweets' times."""
     try:
         told = parsedate_to_datetime(header or "").astimezone(UTC)
     except (ValueError, OverflowError):

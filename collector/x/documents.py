@@ -1,4 +1,4 @@
-"""JSON that others wrote, read fast and within bounds: what is short on its way can be long once it is read."""
+"""Reads JSON from untrusted sources, fast and within limits: a short document can take much memory once it is parsed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ MOST_VALUES = 1_000_000
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes of a page: ten times those of 500 tweets with all that X says of each. A text of them can take four times as much."""
 LARGEST_TEXT = 32 * 1024 * 1024
-"""Bytes of what is read slowly, once it is decoded: it is there twice."""
+"""Bytes of a decoded text that the slow parser reads, which holds it twice."""
 
 _SIGNS = (b",", b":", b"[", b"{")
 _TO_NEXT_SIGN = re.compile(rb'[^",:\[{]*+(?:"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)[^",:\[{]*+)*+(?:[,:\[{]|\Z)', re.DOTALL)
 
 
 class NoDocument(ValueError):
-    """What can't be read; its text says why."""
+    """A document that can't be read; its text says why."""
 
 
 def document(body: bytes, *, most: int, endless: float | None = None) -> Any:
-    """Return what is written in JSON (RFC 8259: UTF-8, no NaN) with at most so many keys and values; raises NoDocument.
+    """Parse JSON (RFC 8259: UTF-8, no NaN) with at most `most` keys and values; raises NoDocument.
 
-    Either costs a hundred bytes once it is read, and two on its way. Of a key that is there twice the last one counts, and
-    numbers that no computer holds become `endless`.
+    Each key or value takes about a hundred bytes of memory, and as few as two in the document. Of duplicate keys the last one
+    counts. Numbers that don't fit a float become `endless`.
     """
     if _many(body, most):
         raise NoDocument(f"more than {most} keys and values")
@@ -44,14 +44,14 @@ def document(body: bytes, *, most: int, endless: float | None = None) -> Any:
 
 
 def _many(body: bytes, most: int) -> bool:
-    """Tell whether there are more keys and values, with each of which goes a sign; within a text it stands for none."""
+    """Tell whether there are more than `most` keys and values, by counting the signs that precede them outside of strings."""
     if len(body) <= most or sum(map(body.count, _SIGNS)) <= most:
         return False
     return sum(1 for _ in islice(_TO_NEXT_SIGN.finditer(body), most + 1)) > most
 
 
 def _slowly(body: bytes, endless: float | None) -> Any:
-    """Read what the fast parser refuses and JSON allows: half a surrogate pair, and numbers without end."""
+    """Parse what orjson refuses and JSON allows: half a surrogate pair, and numbers out of range."""
     text = _decode(body)
     finite = partial(_finite, endless=endless)
     whole = partial(_whole, endless=endless)
@@ -83,6 +83,6 @@ def _finite(digits: str, *, endless: float | None) -> float | None:
 
 
 def _whole(digits: str, *, endless: float | None) -> int | float | None:
-    """Return a number as the fast parser would: one that 64 bits don't hold is no whole number any more."""
+    """Return a number as orjson would: one that doesn't fit 64 bits becomes a float."""
     number = int(digits) if len(digits) <= LONGEST_WHOLE else LARGEST_WHOLE
     return number if -LARGEST_WHOLE // 2 <= number < LARGEST_WHOLE else _finite(digits, endless=endless)

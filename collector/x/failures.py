@@ -1,4 +1,4 @@
-"""What can go wrong at X, told apart by the body of its answer and not by the status alone.
+"""X's failures, classified by the body of the answer and not by the status alone.
 
 Source: X's documentation of errors ("Response codes and errors"), whose problem types may begin with either host.
 """
@@ -22,7 +22,7 @@ KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-en
 
 
 class Scope(Enum):
-    """How far a failure reaches: the request may be tried again, its tag fails, or the whole run must stop."""
+    """What a failure affects: the request may be retried, the tag fails, or the whole run must stop."""
 
     REQUEST = "request"
     TAG = "tag"
@@ -30,9 +30,9 @@ class Scope(Enum):
 
 
 class XFailure(Exception):
-    """X did not answer as asked. `kind` is a word for metrics; `until` (UTC) is when it may be asked again, if X said so.
+    """X refused a request or gave no usable answer. `kind` is a word for metrics; `until` (UTC) is when to retry, if X said so.
 
-    `sold` tells whether X may have sold a page all the same: a failed call is free, an answer that was lost on its way is not.
+    `sold` tells whether X may have charged for it: a failed call is free, an answer that was lost on its way is not.
     """
 
     def __init__(self, kind: str, reach: Scope, message: str, *, until: datetime | None = None, sold: bool = False) -> None:
@@ -40,18 +40,18 @@ class XFailure(Exception):
         self.kind, self.reach, self.until, self.sold = kind, reach, until, sold
 
     def for_good(self) -> XFailure:
-        """Return it as one after which the request isn't tried again."""
+        """Return the same failure with a scope that excludes retries."""
         reach = Scope.TAG if self.reach is Scope.REQUEST else self.reach
         return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold)
 
 
 def unwell(what: str, *, sold: bool = False) -> XFailure:
-    """X could not be reached or did not answer properly."""
+    """Return the failure of an X that could not be reached or did not answer properly."""
     return XFailure("unwell", Scope.REQUEST, f"X is unwell: {what}", sold=sold)
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
-    """Return the failure that an answer other than 200 stands for."""
+    """Return the failure for an answer whose status isn't 200."""
     problem = _problem(body)
     title, kind = text(problem.get("title")) or "", (text(problem.get("type")) or "").rsplit("/", 1)[-1]
     if title == "SpendCapReached" or "reset_date" in problem:
@@ -89,7 +89,7 @@ def _problem(body: bytes) -> Object:
 
 
 def _plain(value: object) -> str:
-    """Return X's words on one line, without what can't be seen and what turns a line around, in at most 300 characters."""
+    """Return X's text on one line of at most 300 characters, without invisible and direction-changing characters."""
     words = (text(value) or "")[:LONGEST_SHOWN]
     return " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())[:300]
 

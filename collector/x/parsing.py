@@ -1,4 +1,4 @@
-"""X's JSON into values. Tolerant: what one object lacks costs no other, and both of X's vocabularies are read.
+"""Converts X's JSON into values. An object that can't be read costs no other, and both of X's vocabularies are read.
 
 Sources: X's OpenAPI document 2.167; the post.* vocabulary renames `edit_history_tweet_ids` and `note_tweet`.
 """
@@ -40,7 +40,7 @@ class Unreadable(ValueError):
 
 
 class RefusedObjects:
-    """Why objects can't be stored: the first hundred reasons, and how many more there are."""
+    """The first MOST_REASONS reasons why objects can't be stored, and how many more there are."""
 
     def __init__(self) -> None:
         self._reasons: list[str] = []
@@ -57,7 +57,7 @@ class RefusedObjects:
 
 
 def page(body: Object, *, observed: datetime) -> ResultPage:
-    """Read a page of a search. Referenced tweets in `includes` and who wrote them are strangers and stay out."""
+    """Read a page of a search. Referenced tweets in `includes` and their authors were not found by it and are left out."""
     includes = mapping(body.get("includes"))
     users = [mapping(user) for user in items(includes.get("users"))]
     places = {key: place for place in map(mapping, items(includes.get("places"))) if (key := text(place.get("id")))}
@@ -85,7 +85,7 @@ def page(body: Object, *, observed: datetime) -> ResultPage:
 
 
 def excess(body: Object) -> str | None:
-    """Return in words what a page has too many of, or None."""
+    """Return what a page has too many of, in words, or None."""
     lists = {"tweets": items(body.get("data")), "users": items(mapping(body.get("includes")).get("users"))}
     return next((f"more than {MOST_OBJECTS} {what}" for what, found in lists.items() if len(found) > MOST_OBJECTS), None)
 
@@ -113,7 +113,7 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetVersion:
 
 
 def authors(users: Iterable[Object], refused: RefusedObjects, *, observed: datetime) -> tuple[ObservedAuthor, ...]:
-    """Read the authors that have an id, each once, and say of each who can't be stored why."""
+    """Read the authors that have an id, each once; adds the reason to `refused` for each that can't be stored."""
     seen: dict[int, ObservedAuthor] = {}
     for user in users:
         try:
@@ -125,7 +125,7 @@ def authors(users: Iterable[Object], refused: RefusedObjects, *, observed: datet
 
 
 def author(user: Object, observed: datetime) -> ObservedAuthor | None:
-    """Read an author, if they have an id; raises Unreadable for a name that can't be stored."""
+    """Read an author, or None without an id; raises Unreadable for a name that can't be stored."""
     user_id = number(user.get("id"))
     if user_id is None:
         return None
@@ -141,7 +141,7 @@ def _pack_user(user: Object) -> bytes | None:
 
 
 def words(given: str | None) -> str:
-    """Return a tweet's text; raises Unreadable where there is none or more than X takes."""
+    """Return a tweet's text; raises Unreadable if there is none or it is longer than X allows."""
     if given is None:
         raise Unreadable("no text")
     if len(given) > LONGEST_TEXT:
@@ -150,16 +150,16 @@ def words(given: str | None) -> str:
 
 
 def versions(known: set[int]) -> tuple[int, ...]:
-    """Return the ids of a tweet's versions, oldest first; raises Unreadable where they are too many."""
+    """Return the ids of a tweet's versions, oldest first; raises Unreadable if there are too many."""
     if len(known) > MOST_VERSIONS:
         raise Unreadable(f"more than {MOST_VERSIONS} versions")
     return tuple(sorted(known))
 
 
 def creation_time(given: datetime | None, version: int, versions: tuple[int, ...]) -> datetime:
-    """Return the first version's time: as X gives it, or from the id where only that of a later `version` is at hand.
+    """Return the first version's time (UTC): as given, or from the id if only the time of a later `version` is given.
 
-    A time at which X gave out no ids counts as not given: calendars and time zones end at the years 1 and 9999.
+    A time outside of FIRST_TWEET to LAST_TWEET counts as not given: calendars and time zones end at the years 1 and 9999.
     """
     given = given if given and FIRST_TWEET <= given <= LAST_TWEET else None
     if given and version == versions[0]:

@@ -1,4 +1,4 @@
-"""Asking X again: what helps, how often, and how long to wait; one pause for all tags when X limits the rate."""
+"""Retries of requests to X, with back-off, and one pause for all tags when X limits the rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_BACKOFF_S = 30
 
 
 class RetryPolicy(NamedTuple):
-    """Further tries, the first wait, and the longest wait for a rate limit, in seconds."""
+    """Number of retries, the first wait, and the longest wait for a rate limit, in seconds."""
 
     retries: int = 3
     first_wait: float = 1.0
@@ -31,25 +31,25 @@ class RetryPolicy(NamedTuple):
 
 
 class Stopped(Exception):
-    """The run is being stopped; nothing more is asked."""
+    """The run is being stopped; no more requests are sent."""
 
 
 class Tries:
-    """The tries of one run. `stop` ends every wait at once; `on_failure` hears of each try that failed."""
+    """The requests of one run with their retries. `stop` ends every wait at once; each failed try calls `on_failure`."""
 
     def __init__(
-        self, patience: RetryPolicy, stop: threading.Event, on_failure: Callable[[XFailure], None], clock: XClock
+        self, policy: RetryPolicy, stop: threading.Event, on_failure: Callable[[XFailure], None], clock: XClock
     ) -> None:
-        self._patience, self._stop, self._on_failure, self._clock = patience, stop, on_failure, clock
+        self._policy, self._stop, self._on_failure, self._clock = policy, stop, on_failure, clock
         self._paused_until = 0.0
-        first = patience.first_wait
+        first = policy.first_wait
         self._backoff = wait_exponential_jitter(multiplier=first, max=LONGEST_BACKOFF_S, jitter=first)
 
     def ask(self, request: Callable[[], T]) -> T:
-        """Return the request's answer; raises XFailure when no try helps, Stopped when the run ends."""
+        """Return the request's answer; raises XFailure if all tries fail, Stopped when the run ends."""
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, XFailure) and error.reach is Scope.REQUEST),
-            stop=stop_after_attempt(1 + self._patience.retries),
+            stop=stop_after_attempt(1 + self._policy.retries),
             wait=self._wait,
             sleep=self._sleep,
             reraise=True,
@@ -68,14 +68,14 @@ class Tries:
             raise
 
     def _pause(self, failure: XFailure) -> None:
-        """Let all tags wait for the reset, by X's clock; a limit that lasts longer than the bound fails the tag at once."""
-        wait = self._patience.rate_limit_wait
+        """Make all tags wait for the reset, by X's clock; a reset beyond the longest wait fails the tag at once."""
+        wait = self._policy.rate_limit_wait
         now = self._clock.now()
-        asked = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
-        if asked > wait or wait == 0:
+        seconds = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
+        if seconds > wait or wait == 0:
             until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
             raise XFailure("rate-limit", Scope.TAG, f"X's rate limit is reached{until}") from failure
-        self._paused_until = max(self._paused_until, time.monotonic() + asked)
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

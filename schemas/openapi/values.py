@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.runs.terms import LANGUAGE as CODE
+from collector.runs.tags import LANGUAGE as CODE
 from schemas.filters import LONGEST_COUNTRY, LONGEST_SEARCH, MOST_FOLLOWERS
 from schemas.shapes.parts import Schema
 from text.usernames import PATTERN

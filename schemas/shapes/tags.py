@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.runs.terms import EXCLUSIONS, MOST_LANGUAGES
+from collector.runs.tags import EXCLUSIONS, MOST_LANGUAGES
 from schemas.openapi.values import LANGUAGE
 from schemas.shapes.collections import GAP
 from schemas.shapes.parts import NamedSchema, count, flag, many, nullable, number, record, text, time, word

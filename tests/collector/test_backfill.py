@@ -22,7 +22,7 @@ from api import get_tweets
 from collector.runs.backfill import BackfillIds, BackfillPeriod, _without
 from collector.runs.collector import Collector
 from collector.verification import faults
-from collector.x import transport
+from collector.x import client
 from collector.x.app_only import AppOnly, CountedPosts, Counting
 from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
@@ -49,7 +49,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(autouse=True)
 def _unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "ARCHIVE_EVERY_S", 0.0)
+    monkeypatch.setattr(client, "ARCHIVE_EVERY_S", 0.0)
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_the_budget_ends_a_backfill_which_goes_on_later(make_collector: MakeColl
 
 
 def test_the_archive_is_asked_once_a_second(make_collector: MakeCollector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "ARCHIVE_EVERY_S", 1.05)
+    monkeypatch.setattr(client, "ARCHIVE_EVERY_S", 1.05)
     with Emulator(tweets=2_000) as paced:
         view = filled(make_collector(TWITTER_API_URL=paced.url), SINCE, SINCE + timedelta(hours=1))
         assert view.state == "done"

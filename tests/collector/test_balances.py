@@ -17,8 +17,8 @@ from collector.backups.backups import backup
 from collector.backups.restoring import restore
 from collector.jobs.scheduled import Plan, ScheduledJobs
 from collector.ledger import ledger
-from collector.ledger.balances import read_balance
 from collector.ledger.prices import dollars
+from collector.ledger.reconciling import read_balance
 from collector.runs.collector import Collector
 from collector.x.app_only import AppOnly, Credits
 from collector.x.clock import Days

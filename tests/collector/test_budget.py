@@ -15,8 +15,7 @@ from api import get_tweets
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
 from collector.runs.collector import Collector
-from collector.runs.tags import track, untrack
-from collector.runs.terms import Rules
+from collector.runs.tags import Rules, track, untrack
 from collector.verification import faults
 from collector.x.failures import XFailure
 from collector.x.tries import Tries

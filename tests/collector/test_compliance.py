@@ -27,9 +27,9 @@ from collector.tweets import erasure
 from collector.verification import faults
 from collector.x import app_only
 from collector.x.app_only import AppOnly, ComplianceJobStatus
+from collector.x.client import Access
 from collector.x.clock import XClock
 from collector.x.failures import XFailure, unwell
-from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
 from emulator import Emulator
 from models import ComplianceJob, Tweet, Version

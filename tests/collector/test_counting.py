@@ -13,8 +13,7 @@ from collector.jobs.scheduled import JobRunner
 from collector.ledger import calls
 from collector.runs.collector import Collector
 from collector.runs.runs import begin_job_run
-from collector.runs.tags import track
-from collector.runs.terms import Rules
+from collector.runs.tags import Rules, track
 from collector.verification import faults
 from emulator import Emulator
 from models import Budget, HourlyCount, JobState, Reservation, Tag

@@ -65,8 +65,8 @@ class Books:
 
     def settle(self, hold: HeldReservation, *, posts: int = 100, users: int = 100, days: Days = SURE) -> LedgerEntry:
         with self.database.writing() as session:
-            objects = {"posts": set(range(1, posts + 1)), "users": set(range(1, users + 1))}
-            return ledger.settle(session, self.billing, hold, days=days, **objects)
+            bought, writers = set(range(1, posts + 1)), set(range(1, users + 1))
+            return ledger.settle(session, self.billing, hold, days=days, posts=bought, users=writers)
 
     def recover(self, days: Days = SURE) -> None:
         with self.database.writing() as session:

@@ -11,9 +11,8 @@ import pytest
 
 from collector.x import clock
 from collector.x.app_only import AppOnly
-from collector.x.client import Search, X
+from collector.x.client import Access, Search, X
 from collector.x.failures import XFailure
-from collector.x.transport import Access
 from tests.reliability.enemy import Enemy, Said, enemy
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api import get_tweets
 from collector.backups.dropping import drop
-from collector.runs import buying
+from collector.runs import reading
 from collector.runs.collector import Collector
 from collector.runs.listings import REACH
 from collector.x import clock
@@ -41,7 +41,7 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def opened(make_collector: MakeCollector, monkeypatch: pytest.MonkeyPatch) -> MakeCollector:
     """Open a collector over #devops that takes one page, unless it is told otherwise."""
-    monkeypatch.setattr(buying, "LARGEST_PAGE", PAGE)
+    monkeypatch.setattr(reading, "LARGEST_PAGE", PAGE)
     return partial(make_collector, **{"TAGS": "#devops", "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": str(PAGE)})
 
 

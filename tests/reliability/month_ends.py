@@ -23,14 +23,13 @@ from sqlalchemy import delete, update
 from alchemy import Database, DatabaseUnavailable
 from collector.ledger import calls, ledger
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
-from collector.ledger.ledger import BudgetSpent, HeldReservation, PageRequest
+from collector.ledger.ledger import BudgetSpent, PageRequest
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
-from collector.runs.buying import CollectionContext, NextPage, PageBuyer
-from collector.runs.buying import PageBought as Bought
 from collector.runs.listings import ListingPart
-from collector.runs.reading import TagReader
-from collector.runs.terms import TagOrder
+from collector.runs.reading import CollectionContext, NextPage, PageBuyer, TagReader
+from collector.runs.reading import PageBought as Bought
+from collector.runs.tags import TagOrder
 from collector.values import TagRef
 from collector.x import clock, tries
 from collector.x.client import RateLimit, Search, SearchAnswer
@@ -297,18 +296,18 @@ class Reader(TagReader):
         )
 
     def _store(self, _stretch: ListingPart, purchase: Bought, *, last: bool) -> NextPage | None:
-        job, (found, _, hold, days) = self._job, purchase
+        context, (found, _, reservation, days) = self._context, purchase
         self._process.stall()
         left = self._left - len(found.posts)
 
         def keep(session: Any) -> NextPage | None:
-            ledger.settle(session, job.billing, hold, days=days, posts=found.posts, users=found.users)
+            ledger.settle(session, context.billing, reservation, days=days, posts=found.posts, users=found.users)
             return None if left < ledger.SMALLEST_PAGE else self._following(session, self.next(), left, last=False)
 
-        following = job.write(keep)
+        following = context.write(keep)
         if following and following.reservation:
-            job.in_flight.add(following.reservation.id)
-        job.in_flight.discard(hold.id)
+            context.in_flight.add(following.reservation.id)
+        context.in_flight.discard(reservation.id)
         self._left = left
         return following
 
@@ -316,10 +315,10 @@ class Reader(TagReader):
 class Shopper(PageBuyer):
     """Reserves pages of no tag in particular."""
 
-    def reserve(self, session: Any, stretch: ListingPart, left: int) -> tuple[ListingPart, HeldReservation | None]:
-        job = self._job
-        asked = PageRequest(job.run_id, None, f"page {stretch.next_token}", min(left, 20))
-        return stretch, ledger.reserve(session, job.billing, asked, days=job.days())
+    def reserve(self, session: Any, stretch: ListingPart, left: int) -> NextPage:
+        context = self._context
+        request = PageRequest(context.run_id, None, f"page {stretch.next_token}", min(left, 20))
+        return NextPage(stretch, ledger.reserve(session, context.billing, request, days=context.days()))
 
 
 def _begin(session: Any) -> int:
@@ -335,7 +334,7 @@ def simulated(folder: Path) -> Iterator[Callable[[int], World]]:
     with pytest.MonkeyPatch.context() as patch:
         unsynced = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite.PRAGMAS)
         patch.setattr(sqlite, "PRAGMAS", unsynced)
-        for name in ("collector.ledger.calls", "collector.runs.buying"):
+        for name in ("collector.ledger.calls", "collector.runs.reading"):
             patch.setattr(f"{name}.log.disabled", True)
         with closing(Database(f"sqlite:///{folder / 'months.db'}")) as database:
             database.upgrade()

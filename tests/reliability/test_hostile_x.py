@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from collector.x.client import Search, X
+from collector.x.client import Access, Search, X
 from collector.x.failures import XFailure
-from collector.x.transport import Access
 from tests.cli.conftest import Program
 from tests.reliability.enemy import Enemy, Said, enemy
 from tests.reliability.hostile import FRAGMENTS, TEXTS, cases

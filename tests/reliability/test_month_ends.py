@@ -56,7 +56,7 @@ def believe_dates(patch: pytest.MonkeyPatch) -> None:
 
 def look_at_nothing(patch: pytest.MonkeyPatch) -> None:
     """A request is sent on whatever reservation and lease there once was."""
-    patch.setattr(lease.Renewals, "look", lambda *_: None)
+    patch.setattr(lease.Renewals, "ensure_fresh", lambda *_: None)
     patch.setattr(Days, "cover", lambda *_: True)
 
 

@@ -19,9 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 import api  # noqa: E402 (found through the line above)
 from collector.runs import listings, runs  # noqa: E402
-from collector.runs.buying import PageBuyer  # noqa: E402
-from collector.runs.reading import TagReader  # noqa: E402
-from collector.x import transport  # noqa: E402
+from collector.runs.reading import PageBuyer, TagReader  # noqa: E402
+from collector.x import client  # noqa: E402
 from collector.x.client import X  # noqa: E402
 from database import sqlite as sqlite_engine  # noqa: E402
 
@@ -55,7 +54,7 @@ def synchronous_off() -> None:
 
 
 def unpaced() -> None:
-    transport.ARCHIVE_EVERY_S = 0.0
+    client.ARCHIVE_EVERY_S = 0.0
 
 
 def main() -> int:
