@@ -21,11 +21,11 @@ from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters
 from queries.lists import TweetList, batches
 from schemas import files
+from schemas.csv_format import with_byte_order_mark
 from schemas.filters import PARAMETERS, InvalidFilters, filters
-from schemas.forms import LIST_FORMATS
 from schemas.pages import pages
 from schemas.pseudonyms import Pseudonyms, new_key
-from schemas.sheets import COLUMNS, with_byte_order_mark
+from schemas.tweets import COLUMNS, LIST_FORMATS
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"

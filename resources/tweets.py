@@ -14,21 +14,23 @@ from collector.runs import lease
 from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
-from queries import authors, lists, tweets
+from queries import authors, lists
+from queries.encoded import EncodedTweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
 from queries.lists import BatchReader, TweetList
 from queries.orders import BY_ID, PagePosition, SortOrder
+from queries.tweets import first_version
 from resources.api import no_content
 from resources.pages import following, link
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
 from schemas import rows
 from schemas.arguments import TweetArguments
 from schemas.cursors import began, moment
-from schemas.forms import FIELDS, LIST_FORMATS, ListFormat
 from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
 from schemas.problems import BadInput, ParameterError
-from schemas.shapes import tweets as shapes
+from schemas.shapes.tweets import AUTHORS
+from schemas.tweets import COLUMNS, LIST_FORMATS, PARTS, TWEET, TWEETS, ListFormat, json_page
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,7 @@ class TweetsResource(SnapshotResource):
     arguments = TweetArguments
     accepts = tuple(media_type for form in LIST_FORMATS.values() for media_type in form.media_types)
     gives = tuple(form.media_types[0] for form in LIST_FORMATS.values())
-    answers = answers(
-        get=reads(either(shapes.TWEETS, shapes.PARTS, shapes.AUTHORS), "The tweets, or the authors", headers=("Link",))
-    )
+    answers = answers(get=reads(either(TWEETS, PARTS, AUTHORS), "The tweets, or the authors", headers=("Link",)))
 
     def form(self) -> str:
         """Return the form that `format` names, else the one that Accept prefers."""
@@ -68,13 +68,13 @@ class TweetsResource(SnapshotResource):
         filters: Filters = ALL,
         sort: SortOrder = BY_ID,
         since_id: int | None = None,
-        shown: tuple[str, ...] = FIELDS,
+        shown: tuple[str, ...] = COLUMNS,
         limit: int | None = None,
         cursor: str | None = None,
         format: str | None = None,
     ) -> SnapshotBody | Long:
         form = LIST_FORMATS[self.form()]
-        if shown != FIELDS and not form.has_fields:
+        if shown != COLUMNS and not form.has_fields:
             raise BadInput([ParameterError("fields", f"is not for {form.media_types[0]}")])
         asked = List(TweetList(filters, sort, since_id), form, shown, cursor)
         return asked.page(session, limit) if limit else asked.all(session, self._snapshots)
@@ -94,7 +94,7 @@ class List(NamedTuple):
         found = self._reader.rows(session, [place.id for place in places[:limit]])
         path = following(session, self._name, places[limit - 1]) if len(places) > limit else None
         in_json = self.form is LIST_FORMATS["json"]
-        content = rows.page(found, path) if in_json else b"".join(self.form.pieces([found], fields=self.shown))
+        content = json_page(found, path) if in_json else b"".join(self.form.pieces([found], fields=self.shown))
         return SnapshotBody(content, self.form.media_types[0], link(path))
 
     def all(self, session: Session, snapshots: Snapshots) -> SnapshotBody | Long:
@@ -122,16 +122,16 @@ class TweetResource(SnapshotResource):
     """One tweet, by the id of any of its versions. DELETE removes it for good: no collection or import brings it back."""
 
     answers = answers(
-        get=reads(shapes.TWEET, "The tweet"),
+        get=reads(TWEET, "The tweet"),
         delete=[DocumentedAnswer(204, "It is gone"), DocumentedAnswer(409, "A copy of the database is being put back")],
     )
 
     def read(self, session: Session, *, tweet_id: str) -> Any:
         """Give one tweet."""
-        view = tweets.tweet(session, _number(tweet_id))
-        if view is None:
+        found = EncodedTweets().rows(session, [first_version(session, _number(tweet_id))])
+        if not found:
             raise NotFound("there is no tweet with this id")
-        return rows.tweet(view)
+        return SnapshotBody(found[0])
 
     def delete(self, tweet_id: str) -> Any:
         """Delete a tweet for good.

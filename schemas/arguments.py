@@ -12,7 +12,6 @@ from queries.facets import FACETS
 from queries.orders import SortOrder
 from queries.zones import FIRST, HOUR, LAST
 from schemas.filters import PARAMETERS, together
-from schemas.forms import LIST_FORMATS
 from schemas.parameters import (
     BUCKETS,
     UTC,
@@ -29,6 +28,7 @@ from schemas.parameters import (
     one_of,
     whole,
 )
+from schemas.tweets import LIST_FORMATS
 
 MOST_AUTHORS = 1000
 MOST_ROWS = 1000

@@ -12,9 +12,9 @@ from marshmallow import ValidationError, fields, validate
 
 from collector.runs.tags import InvalidTag, hashtag, key
 from queries.orders import SortOrder
+from queries.tweets import FIELDS
 from queries.zones import DAY, HOUR, QUARTER
 from schemas.filters import PARAMETERS
-from schemas.sheets import COLUMNS
 from schemas.times import EXPECTED, instant
 
 UTC = ZoneInfo("UTC")
@@ -141,9 +141,9 @@ class Fields(fields.Field[tuple[str, ...]]):
 
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> tuple[str, ...]:
         names = str(value).split(",")
-        if not set(names) <= set(COLUMNS):
-            raise ValidationError(f"expected some of {', '.join(COLUMNS)}, between commas")
-        return tuple(name for name in COLUMNS if name in names)
+        if not set(names) <= FIELDS.keys():
+            raise ValidationError(f"expected some of {', '.join(FIELDS)}, between commas")
+        return tuple(name for name in FIELDS if name in names)
 
 
 class TweetId(fields.Field[int]):

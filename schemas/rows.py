@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
-
-import orjson
 
 from queries.authors import AuthorRank
 from queries.balances import Authors, Told
@@ -18,66 +16,11 @@ from queries.related import RelatedHashtag
 from queries.spend import Outlook, PeriodSpend
 from queries.tags import TagCount, TrackedTag
 from queries.timeline import Timeline, TimelineSlot
-from queries.tweets import TweetView
 from queries.volume import VolumeBucket
 from schemas.times import rfc3339
 
 Json = dict[str, Any]
 MICRO = 1_000_000
-
-
-def tweet(view: TweetView) -> Json:
-    """Return a tweet; the seven keys of the original API come first. Ids are strings, for JavaScript cuts them."""
-    own = str(view.id)
-    return {
-        "tweet": view.text,
-        "author": view.author,
-        "followers": view.followers,
-        "created": rfc3339(view.created),
-        "lang": view.lang,
-        "country": view.country,
-        "rash": view.rash,
-        "id": own,
-        "username": view.username,
-        "tags": view.tags,
-        "country_code": view.country_code,
-        "author_id": str(view.author_id) if view.author_id is not None and view.author_id >= 0 else None,
-        "observed": rfc3339(view.observed),
-        "version": own if view.version == view.id else str(view.version),
-        "versions": (own,) if len(view.versions) == 1 else tuple(map(str, view.versions)),
-    }
-
-
-def encode_tweet(view: TweetView) -> bytes:
-    """Return a tweet as JSON."""
-    return orjson.dumps(tweet(view))
-
-
-def tweets(batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-    """Return {"tweets":[…]} in pieces, one a batch of encoded tweets, so that only one batch is in memory."""
-    yield b'{"tweets":['
-    separator = b""
-    for batch in batches:
-        yield separator + b",".join(batch)
-        separator = b","
-    yield b"]}"
-
-
-def page(tweets: Sequence[bytes], following: str | None) -> bytes:
-    """Return a page of encoded tweets, and the path of the next one."""
-    return b'{"tweets":[' + b",".join(tweets) + b'],"next":' + orjson.dumps(following) + b"}"
-
-
-def lines(batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-    """Return one encoded tweet a line (NDJSON) in pieces, one a batch."""
-    for batch in batches:
-        yield b"\n".join([*batch, b""])
-
-
-def ids(batches: Iterable[Sequence[int]]) -> Iterator[bytes]:
-    """Return one id a line, as twarc2 hydrates them, in pieces, one a batch."""
-    for batch in batches:
-        yield b"".join(b"%d\n" % own for own in batch)
 
 
 def authors(ranks: Iterable[AuthorRank]) -> Json:

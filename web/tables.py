@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from queries.periods import Period
-from schemas.sheets import table as sheet
+from schemas.csv_format import table as sheet
 from schemas.times import rfc3339
 
 Kind = Literal["text", "number", "share", "lift", "change", "time", "heat", "line", "file"]

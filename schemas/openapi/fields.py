@@ -11,10 +11,10 @@ from zoneinfo import available_timezones
 
 from marshmallow import fields, validate
 
+from queries.tweets import FIELDS
 from schemas import parameters
 from schemas.openapi import values
 from schemas.shapes.parts import NamedSchema, Schema
-from schemas.sheets import COLUMNS
 
 
 class Undescribed(TypeError):
@@ -73,7 +73,7 @@ _KNOWN: dict[type, Callable[[Any], Schema | NamedSchema]] = {
     parameters.BucketField: lambda field: {"type": "string", "enum": list(getattr(field, "_names", parameters.BUCKETS))},
     parameters.Cursor: lambda _field: {"type": "string", "minLength": 1},
     parameters.Filter: _filter,
-    parameters.Fields: lambda _field: {"type": "array", "items": {"type": "string", "enum": list(COLUMNS)}, "minItems": 1},
+    parameters.Fields: lambda _field: {"type": "array", "items": {"type": "string", "enum": list(FIELDS)}, "minItems": 1},
     parameters.Instant: lambda _field: values.INSTANT,
     parameters.Sort: lambda field: {"type": "string", "enum": list(field.names)},
     parameters.TagName: lambda _field: values.HASHTAG,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.shapes.parts import count, flag, identifier, many, nullable, number, record, text, time, word
-from schemas.shapes.tweets import HASHTAG, NEXT
+from schemas.shapes.parts import HASHTAG, NEXT, count, flag, identifier, many, nullable, number, record, text, time, word
 
 ENDS = {
     "since_id": identifier("The id after which it begins"),

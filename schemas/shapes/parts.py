@@ -72,3 +72,7 @@ def word(meaning: str, *words: str) -> Schema:
 
 def _with_description(meaning: str) -> Schema:
     return {"description": meaning} if meaning else {}
+
+
+HASHTAG = text("A hashtag with its #, in the spelling first given", pattern="^#", examples=["#devops"])
+NEXT = nullable(text("The path of the next page; null on the last one", pattern="^/"))

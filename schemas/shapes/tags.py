@@ -5,8 +5,7 @@ from __future__ import annotations
 from collector.runs.terms import EXCLUSIONS, MOST_LANGUAGES
 from schemas.openapi.values import LANGUAGE
 from schemas.shapes.collections import GAP
-from schemas.shapes.parts import NamedSchema, count, flag, many, nullable, number, record, text, time, word
-from schemas.shapes.tweets import HASHTAG
+from schemas.shapes.parts import HASHTAG, NamedSchema, count, flag, many, nullable, number, record, text, time, word
 from schemas.terms import LEAST_NUMBER, MOST_NUMBER
 
 COVERAGE = nullable(number("Stored by counted, of the hours that X was asked to count; null where it was not", minimum=0))

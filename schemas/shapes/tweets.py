@@ -2,40 +2,11 @@
 
 from __future__ import annotations
 
-from schemas.shapes.parts import NamedSchema, Schema, count, flag, identifier, many, nullable, number, record, text, time
+from schemas.shapes.parts import HASHTAG, NEXT, NamedSchema, Schema, count, flag, many, nullable, number, record, text, time
+from schemas.tweets import TWEET
 
-HASHTAG = text("A hashtag with its #, in the spelling first given", pattern="^#", examples=["#devops"])
-LANG = nullable(text("The language, as X tells it", examples=["en"]))
-NEXT = nullable(text("The path of the next page; null on the last one", pattern="^/"))
+LANG = TWEET.schema["properties"]["lang"]
 
-TWEET = record(
-    "Tweet",
-    "A tweet. What X did not give is null; the first seven keys are those of the original API.",
-    {
-        "tweet": text("The text as X sent it, entities not decoded"),
-        "author": nullable(text("The author's display name")),
-        "followers": nullable(count("The author's followers when they were last observed")),
-        "created": time("When it was posted, UTC"),
-        "lang": LANG,
-        "country": nullable(text("The name of the country, as X writes it", examples=["Germany"])),
-        "rash": nullable(HASHTAG, "The tag under which it was first found"),
-        "id": identifier("The id of its first version"),
-        "username": nullable(text("The author's username, without @", examples=["vepuva53"])),
-        "tags": many(HASHTAG, "All tags that found it, by name"),
-        "country_code": nullable(text("The country's code of two letters", examples=["DE"])),
-        "author_id": nullable(identifier("The author's id")),
-        "observed": nullable(time("When its author was last observed, UTC")),
-        "version": identifier("The id of the version whose text is shown"),
-        "versions": many(identifier("The id of a version"), "The ids of all known versions, oldest first"),
-    },
-)
-TWEETS = record("Tweets", "Tweets in the order asked for.", {"tweets": many(TWEET), "next": NEXT}, optional=["next"])
-PARTS = record(
-    "PartsOfTweets",
-    "Tweets with the keys that `fields` names and no others.",
-    {"tweets": many({"type": "object", "properties": TWEET.schema["properties"]}), "next": NEXT},
-    optional=["next"],
-)
 AUTHOR = record(
     "Author",
     "An author of stored tweets.",
