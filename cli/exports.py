@@ -31,16 +31,6 @@ FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-HELP = {
-    "tag": "Only tweets that this hashtag found; several: that all of them found.",
-    "lang": "Only tweets in this language, such as en.",
-    "country": "Only tweets from this country, by its name or its code.",
-    "author": "Only tweets of the author with this username.",
-    "since": "Only tweets from this time (RFC 3339) or day (UTC) on.",
-    "until": "Only tweets before this time or day.",
-    "min_followers": "Only tweets of authors with at least so many followers.",
-    "q": "Only tweets in whose text all of these words occur.",
-}
 
 T = TypeVar("T")
 
@@ -86,7 +76,7 @@ def export_command(collector: Collector) -> click.Command:
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the filters as options."""
     for name in reversed(PARAMETERS):
-        command = click.option(_option(name), name, multiple=True, help=HELP[name])(command)
+        command = click.option(_option(name), name, multiple=True, help=f"{PARAMETERS[name].description}.")(command)
     return command
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from queries.authors import FOLLOWERS, TWEETS
 from queries.facets import FACETS
@@ -16,6 +17,7 @@ from schemas.parameters import (
     BUCKETS,
     UTC,
     BucketField,
+    Choice,
     Cursor,
     DurationField,
     Fields,
@@ -24,9 +26,9 @@ from schemas.parameters import (
     Sort,
     TagName,
     TweetId,
+    Whole,
     Zone,
-    one_of,
-    whole,
+    page_limit,
 )
 from schemas.tweets import LIST_FORMATS
 
@@ -35,7 +37,6 @@ MOST_ROWS = 1000
 MOST_SHOWN = 200
 MOST_TAGS = 10
 EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LAST))
-_ONE_FACET = f"expected one of {', '.join(FACETS)}"
 
 
 class NoArguments(Schema):
@@ -45,7 +46,7 @@ class NoArguments(Schema):
 class CollectionArguments(Schema):
     """Parameters of GET /collections."""
 
-    limit = whole(1, MOST_ROWS)
+    limit = page_limit(MOST_ROWS)
     cursor = Cursor()
 
 
@@ -64,12 +65,12 @@ class PeriodArguments(Schema):
 class FilterArguments(PeriodArguments):
     """The filters, which a resource gets as one: `filters`."""
 
-    tag = fields.List(Filter("tag"))
-    lang = Filter("lang")
-    country = Filter("country")
-    author = Filter("author")
-    min_followers = Filter("min_followers")
-    q = Filter("q")
+    class Meta:
+        include: ClassVar[Mapping[str, fields.Field[Any]]] = {
+            name: fields.List(Filter(name)) if parameter.repeated else Filter(name)
+            for name, parameter in PARAMETERS.items()
+            if name not in ("since", "until")  # a period's, which are times and no days
+        }
 
     @post_load
     def _together(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
@@ -80,17 +81,13 @@ class FilterArguments(PeriodArguments):
 class FacetArguments(FilterArguments):
     """Parameters of GET /facets."""
 
-    by = fields.String(
-        required=True,
-        validate=validate.OneOf(FACETS, error=_ONE_FACET),
-        error_messages={"required": f"is missing: {_ONE_FACET}"},
-    )
+    by = Choice(*FACETS, required=True, metadata={"description": "What the tweets are counted by", "example": "lang"})
 
 
 class RelatedArguments(FilterArguments):
     """Parameters of GET /tags/{tag}/related."""
 
-    limit = whole(1, MOST_ROWS)
+    limit = page_limit(MOST_ROWS)
 
 
 class HourArguments(FilterArguments):
@@ -116,13 +113,22 @@ class VolumeArguments(PeriodArguments):
 class TweetArguments(FilterArguments):
     """Parameters of GET /tweets."""
 
-    since_id = TweetId()
+    since_id = TweetId(
+        metadata={"description": "Only tweets whose id is greater than this one", "example": "2006008519143937502"}
+    )
     sort = Sort()
     shown = Fields(data_key="fields")
-    limit = whole(1, MOST_ROWS)
+    limit = page_limit(MOST_ROWS)
     cursor = Cursor()
-    format = one_of(*LIST_FORMATS)
-    order_by_followers_desc = whole(1, MOST_AUTHORS)
+    format = Choice(
+        *LIST_FORMATS,
+        metadata={"description": "How the tweets are written; before the header Accept", "example": "json"},
+    )
+    order_by_followers_desc = Whole(
+        1,
+        MOST_AUTHORS,
+        metadata={"description": "Gives so many authors instead of tweets, most followed first", "example": 5},
+    )
 
     @validates_schema
     def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
@@ -138,8 +144,8 @@ class TweetArguments(FilterArguments):
 class AuthorArguments(FilterArguments):
     """Parameters of GET /authors."""
 
-    sort = one_of(FOLLOWERS, TWEETS)
-    limit = whole(1, MOST_ROWS)
+    sort = Choice(FOLLOWERS, TWEETS, metadata={"description": Sort.description, "example": Sort.example})
+    limit = page_limit(MOST_ROWS)
     cursor = Cursor()
 
 
@@ -162,7 +168,7 @@ class SearchArguments(ViewArguments):
     """Parameters of the page that lists tweets."""
 
     sort = Sort(load_default=SortOrder("created", descending=True))
-    limit = whole(1, MOST_SHOWN)
+    limit = page_limit(MOST_SHOWN)
     cursor = Cursor()
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from flask import Flask, Response, render_template, request
 from werkzeug.datastructures import MultiDict
 
+from schemas.filters import PARAMETERS
 from schemas.problems import MEDIA_TYPE
 from security.pages import PAGES
 from web.asked import link
@@ -26,19 +27,8 @@ WHAT = {
 }
 
 
-LABELS = {
-    "q": "Words",
-    "lang": "Language",
-    "country": "Country",
-    "author": "Author",
-    "min_followers": "Followers, at least",
-    "since": "From",
-    "until": "Until",
-    "period": "Period",
-    "tz": "Time zone",
-    "tag": "Tag",
-    "sort": "Order",
-}
+LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()}
+LABELS |= {"period": "Period", "tz": "Time zone", "sort": "Order"}
 
 
 def register(app: Flask, site: Site) -> None:

@@ -22,6 +22,7 @@ from queries.figures import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments
+from schemas.filters import PARAMETERS
 from schemas.given import load_arguments
 from schemas.parameters import UTC, zone_by_name
 from security.door import Guard
@@ -42,7 +43,7 @@ NAVIGATION = (
     ("/view/health", "Health"),
     ("/docs", "API"),
 )
-CARRIED = ("tag", "lang", "country", "author", "q", "min_followers", "since", "until", "period", "tz")
+CARRIED = (*PARAMETERS, "period", "tz")
 FILTERED = ("/", "/view/tweets")
 
 

@@ -9,7 +9,7 @@ from marshmallow import Schema as Arguments
 
 from schemas.openapi import errors, parameters
 from schemas.openapi.answers import DocumentedAnswer, DocumentedBody
-from schemas.openapi.fields import Undescribed
+from schemas.openapi.parameters import Undescribed
 from schemas.problems import MEDIA_TYPE
 from schemas.shapes.parts import Schema
 from schemas.shapes.service import PLAIN, PROBLEM
