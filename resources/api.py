@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from functools import wraps
-from hashlib import blake2b
 from http import HTTPStatus
 from types import MappingProxyType, MethodType
 from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
 
-import orjson
 from flask import Response, current_app, request
 from flask_restful import Api, Resource
 from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
+from middleware.encoding import add_etag
 from schemas.arguments import NoArguments
 from schemas.given import load_arguments, refuse_body
 from schemas.openapi.answers import Answers, DocumentedBody, answers
+from schemas.serializers import encode
 from security.scopes import CHANGING
 
 READS = ("GET", "HEAD")
@@ -32,7 +33,7 @@ class ProblemApi(Api):
         return original_handler(error)
 
     def make_response(self, data: Any, code: int = 200, headers: Mapping[str, str] | None = None, **_kw: Any) -> Response:
-        response = current_app.response_class(orjson.dumps(data), code, mimetype="application/json")
+        response = current_app.response_class(encode(data), code, mimetype="application/json")
         response.headers.extend(headers or {})
         response.headers["Cache-Control"] = "private, no-cache"
         return with_etag(response) if code == HTTPStatus.OK and request.method in READS else response
@@ -78,9 +79,8 @@ class MonitorResource(Resource):
 
 
 def with_etag(response: Response) -> Response:
-    """Return a read's answer with an ETag of its body, or 304 where the client has it."""
-    response.set_etag(blake2b(response.get_data(), digest_size=12).hexdigest(), weak=True)
-    response.make_conditional(request)
+    """Return a read's answer with an ETag of its body, or 304 if the client has it."""
+    add_etag(response, response.get_data()).make_conditional(request)
     return response
 
 
@@ -95,3 +95,16 @@ def _accepts(kinds: Sequence[str]) -> bool:
     """Tell whether the client takes one of these media types; parameters such as a version do not matter."""
     asked = [value.partition(";")[0].strip() for value, quality in request.accept_mimetypes if quality > 0]
     return not request.accept_mimetypes or any(fnmatchcase(kind, pattern) for kind in kinds for pattern in asked)
+
+
+def next_path(cursor: str | None) -> str | None:
+    """Return the path of the page with this cursor, with the parameters of this request; None without a cursor."""
+    if cursor is None:
+        return None
+    given = [pair for pair in request.args.items(multi=True) if pair[0] != "cursor"]
+    return f"{request.path}?{urlencode([*given, ('cursor', cursor)])}"
+
+
+def link(path: str | None) -> tuple[tuple[str, str], ...]:
+    """Return the header that names the next page."""
+    return (("Link", f'<{path}>; rel="next"'),) if path else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import orjson
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
@@ -14,13 +13,12 @@ from collector.tweets import erasure
 from collector.tweets.deletions import bury_author
 from queries.authors import FOLLOWERS, AuthorPosition, author_page
 from queries.filters import Filters
-from resources.api import MonitorResource
-from resources.pages import following, link
+from resources.api import MonitorResource, link, next_path
 from resources.snapshots import SnapshotBody, SnapshotResource
-from schemas import rows
 from schemas.arguments import AuthorArguments
-from schemas.cursors import began
+from schemas.cursors import began, following_cursor
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
+from schemas.serializers import encode
 from schemas.shapes.tweets import AUTHORS, DELETED
 from text import usernames
 
@@ -44,8 +42,8 @@ class AuthorsResource(SnapshotResource):
         values = began(session, name, cursor)
         after = AuthorPosition(*values) if values else None
         page = author_page(session, filters, sort=sort, after=after, most=limit)
-        path = following(session, name, page.last) if page.last else None
-        return SnapshotBody(orjson.dumps({**rows.authors(page.authors), "next": path}), headers=link(path))
+        path = next_path(following_cursor(session, name, page.last) if page.last else None)
+        return SnapshotBody(encode({"authors": page.authors, "next": path}), headers=link(path))
 
 
 class AuthorResource(MonitorResource):

@@ -7,12 +7,11 @@ from typing import Any
 from werkzeug.exceptions import NotFound
 
 from collector.runs.collector import Collector
-from queries.collections import collection, collections
-from resources.api import MonitorResource
-from resources.pages import following, link
-from schemas import rows
+from queries.collections import collection
+from resources.api import MonitorResource, link, next_path
+from schemas import serializers
 from schemas.arguments import CollectionArguments
-from schemas.cursors import began
+from schemas.cursors import collection_page
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
 from schemas.shapes import collections as shapes
 
@@ -25,7 +24,7 @@ def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
         view = collection(session, collection_id)
     if view is None:
         raise NotFound("there is no collection with this id")
-    return rows.collection(view)
+    return serializers.collection(view)
 
 
 class CollectionsResource(MonitorResource):
@@ -46,10 +45,9 @@ class CollectionsResource(MonitorResource):
     def get(self, limit: int = PAGE, cursor: str | None = None) -> Any:
         """List the collections, newest first."""
         with self._collector.database.reading() as session:
-            after = began(session, "collections", cursor)
-            views = collections(session, before=after[0] if after else None, most=limit + 1)
-            path = following(session, "collections", [views[limit - 1].id]) if len(views) > limit else None
-        return {"collections": [rows.collection(view) for view in views[:limit]], "next": path}, 200, dict(link(path))
+            page = collection_page(session, "collections", cursor=cursor, most=limit)
+        path = next_path(page.following)
+        return {"collections": [serializers.collection(view) for view in page.rows], "next": path}, 200, dict(link(path))
 
     def post(self) -> Any:
         """Start a collection.

@@ -10,7 +10,7 @@ from collector.runs.collector import Collector
 from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
-from schemas import rows
+from schemas import serializers
 from schemas.openapi.answers import DocumentedAnswer, answers
 from schemas.shapes import collections as shapes
 from security.scopes import CHANGING
@@ -47,7 +47,7 @@ class DatabaseResource(MonitorResource):
         except TimeoutError:
             shown = {"message": "the collection goes on", "collection": collection_json(self._collector, started.run_id)}
             return shown, 202, {"Location": f"/collections/{started.run_id}"}
-        return self._answer(rows.collection(view))
+        return self._answer(serializers.collection(view))
 
     post = get
 
@@ -61,9 +61,9 @@ class DatabaseResource(MonitorResource):
         return {"message": "database has been dropped", "backup": name}
 
     def _answer(self, collection: dict[str, Any]) -> Any:
-        if any(tag["state"] == "done" for tag in collection["tags"]):
+        if any(tag.state == "done" for tag in collection["tags"]):
             log.info("database has been restored", extra={"status": "success", "code": 200, "collection": collection["id"]})
             return {"message": "database has been restored", "collection": collection}
-        reasons = "; ".join(dict.fromkeys(str(tag["reason"]) for tag in collection["tags"]))
+        reasons = "; ".join(dict.fromkeys(str(tag.reason) for tag in collection["tags"]))
         log.error("database has not been restored", extra={"status": "error", "code": 503, "collection": collection["id"]})
         return problem_response(503, f"no tag was collected: {reasons}", more={"collection": collection})

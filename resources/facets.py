@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from queries.facets import facets
 from queries.filters import Filters
 from resources.snapshots import SnapshotResource
-from schemas import rows
 from schemas.arguments import FacetArguments
 from schemas.openapi.answers import answers, reads
 from schemas.shapes.tweets import FACETS
@@ -23,4 +22,5 @@ class FacetsResource(SnapshotResource):
 
     def read(self, session: Session, *, by: str, filters: Filters) -> Any:
         """Count tweets by language, country, tag or author."""
-        return rows.facets(facets(session, by, filters))
+        found = facets(session, by, filters)
+        return {"facets": found.rows, "unknown_share": found.unknown_share}

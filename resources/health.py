@@ -16,7 +16,6 @@ from queries.tweets import TweetViews
 from resources.api import MonitorResource
 from schemas.openapi.answers import answers, reads
 from schemas.shapes.service import ALIVE, READY
-from schemas.times import rfc3339
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
 
@@ -68,12 +67,12 @@ class ReadyzResource(MonitorResource):
 def _collection_json(view: CollectionView | None) -> dict[str, Any] | None:
     if view is None:
         return None
-    return {"id": view.id, "state": view.state, "started": rfc3339(view.started), "error": view.error}
+    return {"id": view.id, "state": view.state, "started": view.started, "error": view.error}
 
 
 def _done(chore: JobView) -> dict[str, Any]:
-    return {"began": rfc3339(chore.began), "succeeded": rfc3339(chore.succeeded), "error": chore.error}
+    return {"began": chore.began, "succeeded": chore.succeeded, "error": chore.error}
 
 
 def _schedule_json(kept: ScheduleState | None) -> dict[str, Any] | None:
-    return {"every_seconds": kept.every, "next": rfc3339(kept.due), "kept": kept.kept} if kept else None
+    return {"every_seconds": kept.every, "next": kept.due, "kept": kept.kept} if kept else None

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from queries.filters import Filters
 from queries.hours import per_hour
 from resources.snapshots import SnapshotResource
-from schemas import rows
 from schemas.arguments import HourArguments
 from schemas.openapi.answers import answers, reads
+from schemas.serializers import tweets_per_hour
 from schemas.shapes import tweets as shapes
 
 
@@ -24,4 +24,4 @@ class HoursResource(SnapshotResource):
 
     def read(self, session: Session, *, filters: Filters, tz: ZoneInfo) -> Any:
         """Count tweets by the hour of the day."""
-        return rows.hours(per_hour(session, zone=tz, filters=filters))
+        return tweets_per_hour(per_hour(session, zone=tz, filters=filters))

@@ -7,7 +7,6 @@ same. So its tag is its own, and good for a 304 only once all of it turned out t
 
 from __future__ import annotations
 
-import gzip
 import secrets
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,19 +14,19 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, ClassVar, NamedTuple
 
-import orjson
 from flask import Response, current_app, request
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseAway
 from middleware.answer import REPEAT, Repeat
+from middleware.encoding import accepts_gzip, compress_pieces, compress_response
 from queries.figures import NEWEST, Stamp, stamp
 from queries.newest import Newest
 from resources.api import MonitorResource, no_content
-from resources.streams import LEVEL, Streams, gzip_pieces
+from resources.streams import Streams
+from schemas.serializers import encode
 from settings import VERSION
 
-SMALL = 1000  # bytes: less is not worth compressing
 JSON = "application/json"
 
 
@@ -130,10 +129,10 @@ class SnapshotResource(MonitorResource):
             return self._stream(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
         if request.if_none_match.star_tag:
             return _add_headers(no_content(304), tag)
-        return _add_headers(_answer(content, asked), tag)
+        return _add_headers(_answer(content), tag)
 
     def _stream(self, content: Long, asked: Representation, tag: str, began: Stamp) -> Response:
-        pieces = gzip_pieces(content.pieces) if asked.gzip else content.pieces
+        pieces = compress_pieces(content.pieces) if asked.gzip else content.pieces
         stream = self._snapshots.streams.begin(self._watch_pieces(pieces, tag, began))
         response = current_app.response_class(iter(stream), content_type=_content_type(content.media_type))
         response.call_on_close(stream.close)
@@ -150,7 +149,7 @@ class SnapshotResource(MonitorResource):
 
 
 def _representation(form: str) -> Representation:
-    return Representation(request.path, request.query_string, form, request.accept_encodings.quality("gzip") > 0)
+    return Representation(request.path, request.query_string, form, accepts_gzip())
 
 
 def _matching_tag(tag: str, now: Stamp, streams: Streams) -> str | None:
@@ -163,13 +162,10 @@ def _matching_tag(tag: str, now: Stamp, streams: Streams) -> str | None:
     return next((one for one in had if one.startswith(f"{tag}.") and streams.showed(one, now)), None)
 
 
-def _answer(content: Any, asked: Representation) -> Response:
-    body = content if isinstance(content, SnapshotBody) else SnapshotBody(orjson.dumps(content))
+def _answer(content: Any) -> Response:
+    body = content if isinstance(content, SnapshotBody) else SnapshotBody(encode(content))
     headers = [("Content-Type", _content_type(body.media_type)), *body.headers]
-    if asked.gzip and len(body.content) > SMALL:
-        packed_headers = [*headers, ("Content-Encoding", "gzip")]
-        return current_app.response_class(gzip.compress(body.content, LEVEL, mtime=0), headers=packed_headers)
-    return current_app.response_class(body.content, headers=headers)
+    return compress_response(current_app.response_class(body.content, headers=headers))
 
 
 def _content_type(media_type: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from collector.runs.collector import Collector
 from queries import balances, reconciliations
 from resources.api import MonitorResource
-from schemas import rows
+from schemas import serializers
 from schemas.openapi.answers import answers, reads
 from schemas.shapes.service import SPEND
 
@@ -29,4 +29,4 @@ class SpendResource(MonitorResource):
             view, compared = self._collector.outlook(session), reconciliations.newest(session)
             known, told = balances.authors(session), balances.newest(session)
         budget = self._collector.order.billing.budget
-        return rows.spend(view, budget=budget, compared=compared, authors=known, balance=told)
+        return serializers.spend(view, budget=budget, compared=compared, authors=known, balance=told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 
@@ -11,8 +10,6 @@ from queries.figures import Stamp
 
 MOST_STREAMS = 8
 MOST_REMEMBERED = 1000
-GZIP = 31  # zlib's way to write the format of gzip
-LEVEL = 5
 
 
 class TooManyStreams(Exception):
@@ -61,11 +58,3 @@ class StreamRecord:
             self._free.release()
             if isinstance(self._pieces, Generator):
                 self._pieces.close()
-
-
-def gzip_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the pieces in the format of gzip, each flushed, so that none waits for the next."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
-    for piece in pieces:
-        yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
-    yield packer.flush()

@@ -17,7 +17,7 @@ from queries.related import related_hashtags
 from queries.tags import per_tag, tracked_id, tracked_tags
 from resources.api import MonitorResource, no_content
 from resources.snapshots import SnapshotResource
-from schemas import rows
+from schemas import serializers
 from schemas.arguments import FilterArguments, RelatedArguments
 from schemas.openapi.answers import DocumentedAnswer, DocumentedBody, answers, reads
 from schemas.problems import BadInput, ParameterError
@@ -39,7 +39,7 @@ class TweetsPerTagResource(SnapshotResource):
 
     def read(self, session: Session, *, filters: Filters) -> Any:
         """Count tweets by tag and language."""
-        return rows.tags(per_tag(session, filters))
+        return serializers.tweets_per_tag(per_tag(session, filters))
 
 
 class TagsResource(MonitorResource):
@@ -53,7 +53,7 @@ class TagsResource(MonitorResource):
     def get(self) -> Any:
         """List the tracked tags."""
         with self._database.reading() as session:
-            return {"tags": [rows.tracked_tag(tag) for tag in tracked_tags(session)]}
+            return {"tags": [serializers.tracked_tag(tag) for tag in tracked_tags(session)]}
 
 
 class TagResource(MonitorResource):
@@ -81,7 +81,7 @@ class TagResource(MonitorResource):
             found = tracked_tags(session, key=tags.key(tag.strip(" \t")))
         if not found:
             raise _unknown(tag)
-        return rows.tracked_tag(found[0])
+        return serializers.tracked_tag(found[0])
 
     def put(self, tag: str) -> Any:
         """Track a tag, and set its terms if a body gives them."""
@@ -92,7 +92,7 @@ class TagResource(MonitorResource):
             raise BadInput(error.faults) from error
 
         begins, shown = tracking.track(self._database, name, given)
-        return rows.tracked_tag(shown), 201 if begins else 200
+        return serializers.tracked_tag(shown), 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
         """Stop collecting a tag; its tweets stay."""
@@ -112,7 +112,7 @@ class RelatedResource(SnapshotResource):
         known = tracked_id(session, key=tags.key(_hashtag(tag)))
         if known is None:
             raise NotFound("this tag is not tracked")
-        return rows.related_rows(related_hashtags(session, known, limit=limit, filters=filters))
+        return {"related": related_hashtags(session, known, limit=limit, filters=filters)}
 
 
 def _unknown(tag: str) -> NotFound:

@@ -15,7 +15,6 @@ from queries.filters import Filters
 from queries.gaps import gaps
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
 from resources.snapshots import SnapshotResource
-from schemas import rows
 from schemas.arguments import TimelineArguments
 from schemas.openapi.answers import answers, reads
 from schemas.problems import BadInput, ParameterError
@@ -41,4 +40,4 @@ class TimelineResource(SnapshotResource):
             found = timeline(session, bucket=bucket, zone=tz, filters=filters)
         except TooManyBuckets as error:
             raise BadInput([ParameterError("bucket", TOO_MANY)]) from error
-        return rows.timeline(found, zone=tz.key)
+        return {"timeline": found.slots, "timezone": tz.key, "complete": found.complete}

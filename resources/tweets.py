@@ -19,14 +19,12 @@ from queries.encoded import EncodedTweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
 from queries.lists import BatchReader, TweetList
-from queries.orders import BY_ID, PagePosition, SortOrder
+from queries.orders import BY_ID, SortOrder
 from queries.tweets import first_version
-from resources.api import no_content
-from resources.pages import following, link
+from resources.api import link, next_path, no_content
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
-from schemas import rows
 from schemas.arguments import TweetArguments
-from schemas.cursors import began, moment
+from schemas.cursors import tweet_page, tweet_position
 from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
 from schemas.problems import BadInput, ParameterError
 from schemas.shapes.tweets import AUTHORS
@@ -59,7 +57,7 @@ class TweetsResource(SnapshotResource):
         """Give tweets, or the most followed authors."""
         if order_by_followers_desc is not None:
             ranks = authors.most_followed(session, limit=order_by_followers_desc, filters=given["filters"])
-            return rows.authors(ranks)
+            return {"authors": ranks}
         return self._list(session, **given)
 
     def _list(
@@ -90,16 +88,17 @@ class List(NamedTuple):
 
     def page(self, session: Session, limit: int) -> SnapshotBody:
         """Return a page, and where the list goes on: in JSON as `next`, in every form in a header."""
-        places = lists.page(session, self.wanted, after=self._after(session), most=limit + 1)
-        found = self._reader.rows(session, [place.id for place in places[:limit]])
-        path = following(session, self._name, places[limit - 1]) if len(places) > limit else None
+        page = tweet_page(session, self._name, self.wanted, self._reader, cursor=self.cursor, most=limit)
+        path = next_path(page.following)
         in_json = self.form is LIST_FORMATS["json"]
-        content = json_page(found, path) if in_json else b"".join(self.form.pieces([found], fields=self.shown))
+        content = json_page(page.rows, path) if in_json else b"".join(self.form.pieces([page.rows], fields=self.shown))
         return SnapshotBody(content, self.form.media_types[0], link(path))
 
     def all(self, session: Session, snapshots: Snapshots) -> SnapshotBody | Long:
         """Return the list to its end: as one body, or, where it is long, as a stream that goes on in further states."""
-        first = lists.batch(session, self.wanted, self._reader, after=self._after(session), most=BATCH)
+        first = lists.batch(
+            session, self.wanted, self._reader, after=tweet_position(session, self._name, self.cursor), most=BATCH
+        )
         if first.last is None:
             return SnapshotBody(b"".join(self.form.pieces([first.rows], fields=self.shown)), self.form.media_types[0])
         rest = lists.batches(snapshots, self.wanted, self._reader, after=first.last, of=generation(session))
@@ -112,10 +111,6 @@ class List(NamedTuple):
     @property
     def _name(self) -> str:
         return f"tweets {self.wanted}"
-
-    def _after(self, session: Session) -> PagePosition | None:
-        values = began(session, self._name, self.cursor)
-        return PagePosition(moment(values[0]), values[1]) if values else None
 
 
 class TweetResource(SnapshotResource):

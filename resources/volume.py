@@ -11,7 +11,6 @@ from queries.figures import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume, whole
 from resources.api import MonitorResource
-from schemas import rows
 from schemas.arguments import VolumeArguments
 from schemas.openapi.answers import answers, reads
 from schemas.problems import BadInput, ParameterError
@@ -47,4 +46,4 @@ class VolumeResource(MonitorResource):
             found = volume(session, tag_ids=ids, since=since, until=until, bucket=bucket)
             first, end = whole(since, until, bucket)
             share = total({one: kept for one, kept in shares(session, since=first, until=end).items() if one in ids})
-        return rows.volume(found, coverage=share.coverage)
+        return {"volume": found, "coverage": share.coverage}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-import orjson
+from schemas.serializers import encode
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,5 +46,5 @@ def problem(
         "message": detail,
     }
     if errors:
-        body["errors"] = [error._asdict() for error in errors]
-    return orjson.dumps(body | (more or {}))
+        body["errors"] = errors
+    return encode(body | (more or {}))

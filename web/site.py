@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, visible_source
 from middleware.answer import REPEAT, Repeat
+from middleware.encoding import add_etag, compress_response
 from queries.figures import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
@@ -33,8 +33,6 @@ from web.asked import Pairs, ViewQuery
 from web.parts import summary
 from web.policy import PAGE
 
-SMALL = 1000
-LEVEL = 5
 NAVIGATION = (
     ("/", "Overview"),
     ("/view/tweets", "Tweets"),
@@ -127,11 +125,8 @@ def html_response(body: str, status: int = 200) -> Response:
     response = make_response(body, status, PAGE)
     response.vary.add("Accept-Encoding")
     if status == 200:
-        response.add_etag(weak=True)
-    if len(body) > SMALL and request.accept_encodings.quality("gzip") > 0:
-        response.set_data(gzip.compress(response.get_data(), LEVEL, mtime=0))
-        response.headers["Content-Encoding"] = "gzip"
-    response.make_conditional(request)
+        add_etag(response, response.get_data())
+    compress_response(response).make_conditional(request)
     return response
 
 

@@ -12,10 +12,10 @@ from werkzeug.exceptions import NotFound
 
 from collector.ledger.ledger import SMALLEST_PAGE
 from queries import balances, reconciliations
-from queries.collections import collection, collections
+from queries.collections import collection
 from queries.spend import by_day
 from schemas.arguments import HistoryArguments
-from schemas.cursors import began, following_cursor
+from schemas.cursors import collection_page
 from schemas.given import load_arguments
 from security.pages import page
 from web.asked import link
@@ -37,13 +37,12 @@ def register(app: Flask, site: Site) -> None:
         read = load_arguments(HistoryArguments(), request.args)
         zone: ZoneInfo = read["tz"]
         with site.reading() as session:
-            after = began(session, LIST, read.get("cursor"))
-            views = collections(session, before=after[0] if after else None, most=PAGE + 1)
-            values: dict[str, Any] = {"views": views[:PAGE], "first": after is None, "money": _money(site, session)}
+            cursor = read.get("cursor")
+            shown = collection_page(session, LIST, cursor=cursor, most=PAGE)
+            values: dict[str, Any] = {"views": shown.rows, "first": cursor is None, "money": _money(site, session)}
             values["stuck"] = stuck(session, zone)
-            if len(views) > PAGE:
-                place = following_cursor(session, LIST, [views[PAGE - 1].id])
-                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": place}))
+            if shown.following:
+                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": shown.following}))
             return site.page("collections.html", session, zone, **values)
 
     def one_collection(collection_id: int) -> Response:

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 from flask import Flask, Response
 from sqlalchemy.orm import Session
 
-from queries import lists
 from queries.lists import TweetList
-from queries.orders import PagePosition, SortOrder
+from queries.orders import SortOrder
 from queries.tags import tracked_names
 from queries.tweets import TweetView, TweetViews, matching_count
 from schemas.arguments import SearchArguments
-from schemas.cursors import began, following_cursor, moment
+from schemas.cursors import tweet_page
 from schemas.parameters import Sort
 from schemas.times import rfc3339
 from security.pages import page
@@ -66,15 +65,9 @@ def register(app: Flask, site: Site) -> None:
 
 def _page(session: Session, asked: ViewQuery) -> SearchPage:
     wanted, most = TweetList(asked.filters, asked.sort), asked.limit or PAGE
-    name = f"page of tweets {wanted}"
-    values = began(session, name, asked.cursor)
-    after = PagePosition(moment(values[0]), values[1]) if values else None
-    places = lists.page(session, wanted, after=after, most=most + 1)
-    shown = TweetViews().rows(session, [place.id for place in places[:most]])
-    following = None
-    if len(places) > most:
-        following = asked.here(PATH, **_fixed_times(asked), cursor=following_cursor(session, name, places[most - 1]))
-    return SearchPage(shown, following, matching_count(session, asked.filters, most=MOST_COUNTED + 1))
+    shown = tweet_page(session, f"page of tweets {wanted}", wanted, TweetViews(), cursor=asked.cursor, most=most)
+    following = asked.here(PATH, **_fixed_times(asked), cursor=shown.following) if shown.following else None
+    return SearchPage(shown.rows, following, matching_count(session, asked.filters, most=MOST_COUNTED + 1))
 
 
 def _fixed_times(asked: ViewQuery) -> dict[str, str | None]:

@@ -15,8 +15,9 @@ from queries.gaps import Gap
 from queries.hours import HourCount
 from queries.tags import TagCount
 from queries.tweets import TweetView
-from schemas import rows
+from schemas import serializers
 from schemas.records import record
+from schemas.serializers import encode
 from schemas.tweets import encode_tweet, id_pieces, json_pieces, ndjson_pieces, tweet_json
 from tests.schemas.views import MANY, views
 
@@ -80,13 +81,13 @@ def test_the_pieces_of_all_tweets_are_one_json_document() -> None:
 
 
 def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
-    assert rows.authors([AuthorRank("Ada Muster", None, "ada_muster", 3)]) == {
+    assert json.loads(encode({"authors": [AuthorRank("Ada Muster", None, "ada_muster", 3)]})) == {
         "authors": [{"author": "Ada Muster", "followers": None, "username": "ada_muster", "tweets": 3}]
     }
-    assert rows.tags([[TagCount("#sre", "en", 7), TagCount("#sre", None, 1)], []]) == {
+    assert serializers.tweets_per_tag([[TagCount("#sre", "en", 7), TagCount("#sre", None, 1)], []]) == {
         "tweets_per_tags": [[{"rash": "#sre", "lang": "en", "tweets": 7}, {"rash": "#sre", "lang": None, "tweets": 1}], []]
     }
-    assert rows.hours([HourCount(0, 12), HourCount(23, 0)]) == {
+    assert serializers.tweets_per_hour([HourCount(0, 12), HourCount(23, 0)]) == {
         "tweets_per_hour": [{"at_hour": "00:00", "tweets": 12}, {"at_hour": "23:00", "tweets": 0}]
     }
 
@@ -95,7 +96,7 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
     outcome = TagOutcome("#sre", "failed", 0, "X is unwell: status 503")
     gap = Gap("#sre", 10, 20, False, 7)
     view = CollectionView(7, "running", NOON, None, 3, 100, 60, 500_000, 1_100_000, None, (outcome,), (gap,))
-    assert rows.collection(view) == {
+    assert json.loads(encode(serializers.collection(view))) == {
         "id": 7,
         "state": "running",
         "started": "2026-11-17T12:34:56Z",
