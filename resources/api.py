@@ -16,8 +16,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from middleware.encoding import add_etag
-from schemas.arguments import NoArguments
-from schemas.given import load_arguments, refuse_body
+from schemas.arguments import NoArguments, load_arguments, refuse_body
 from schemas.openapi.answers import Answers, DocumentedBody, answers
 from schemas.serializers import encode
 from security.scopes import CHANGING

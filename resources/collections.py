@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from marshmallow import Schema
 from werkzeug.exceptions import NotFound
 
 from collector.runs.collector import Collector
 from queries.collections import collection
 from resources.api import MonitorResource, link, next_path
 from schemas import serializers
-from schemas.arguments import CollectionArguments
+from schemas.arguments import MOST_ROWS
+from schemas.collections import COLLECTION
 from schemas.cursors import collection_page
+from schemas.json_schema import NEXT, many, record
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
-from schemas.shapes import collections as shapes
+from schemas.parameters import Cursor, page_limit
 
 PAGE = 100
+COLLECTIONS = record("Collections", "Collections, newest first.", {"collections": many(COLLECTION), "next": NEXT})
+
+
+class CollectionArguments(Schema):
+    """Parameters of GET /collections."""
+
+    limit = page_limit(MOST_ROWS)
+    cursor = Cursor()
 
 
 def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
@@ -32,9 +43,9 @@ class CollectionsResource(MonitorResource):
 
     arguments = CollectionArguments
     answers = answers(
-        get=reads(shapes.COLLECTIONS, "A page of collections", headers=("Link",)),
+        get=reads(COLLECTIONS, "A page of collections", headers=("Link",)),
         post=[
-            DocumentedAnswer(202, "It has begun", shapes.COLLECTION, ("Location",)),
+            DocumentedAnswer(202, "It has begun", COLLECTION, ("Location",)),
             DocumentedAnswer(409, "Another collection runs", headers=("Location",)),
         ],
     )
@@ -61,7 +72,7 @@ class CollectionsResource(MonitorResource):
 class CollectionResource(MonitorResource):
     """One run over the tracked tags, running or over."""
 
-    answers = answers(get=reads(shapes.COLLECTION, "The collection"))
+    answers = answers(get=reads(COLLECTION, "The collection"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

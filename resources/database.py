@@ -11,17 +11,29 @@ from resources.api import MonitorResource
 from resources.collections import collection_json
 from resources.errors import problem_response
 from schemas import serializers
+from schemas.collections import COLLECTION
+from schemas.json_schema import nullable, record, text
 from schemas.openapi.answers import DocumentedAnswer, answers
-from schemas.shapes import collections as shapes
 from security.scopes import CHANGING
 
 log = logging.getLogger(__name__)
 
+RESTORED = record(
+    "Restored",
+    "A collection that was waited for.",
+    {"message": text("How it went"), "collection": COLLECTION},
+)
+DROPPED = record(
+    "Dropped",
+    "The database was emptied.",
+    {"message": text("That it was"), "backup": nullable(text("The name of the copy that was kept"))},
+)
+
 LONGEST_ANSWER_S = 60
 RUNNING = DocumentedAnswer(409, "A collection runs", headers=("Location",))
 COLLECTED = [
-    DocumentedAnswer(200, "At least one tag was collected", shapes.RESTORED),
-    DocumentedAnswer(202, "The collection goes on", shapes.RESTORED, ("Location",)),
+    DocumentedAnswer(200, "At least one tag was collected", RESTORED),
+    DocumentedAnswer(202, "The collection goes on", RESTORED, ("Location",)),
     RUNNING,
     DocumentedAnswer(503, "No tag was collected, or X can't be asked: `collection` says why", headers=("Retry-After",)),
 ]
@@ -31,7 +43,7 @@ class DatabaseResource(MonitorResource):
     """The stored tweets as a whole."""
 
     changes = CHANGING | {"GET"}
-    answers = answers(get=COLLECTED, post=COLLECTED, delete=[DocumentedAnswer(200, "It is empty", shapes.DROPPED), RUNNING])
+    answers = answers(get=COLLECTED, post=COLLECTED, delete=[DocumentedAnswer(200, "It is empty", DROPPED), RUNNING])
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

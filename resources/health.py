@@ -14,10 +14,51 @@ from queries.collections import CollectionView, latest
 from queries.figures import ScheduleState, current_refusals, schedule
 from queries.tweets import TweetViews
 from resources.api import MonitorResource
+from schemas.collections import STATE
+from schemas.json_schema import count, flag, many, nullable, record, text, time, word
 from schemas.openapi.answers import answers, reads
-from schemas.shapes.service import ALIVE, READY
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
+
+ALIVE = record("Alive", "The process answers.", {"status": word("That it does", "alive")})
+JOB = record(
+    "Chore",
+    "How a chore went last.",
+    {
+        "began": time("When it began, UTC"),
+        "succeeded": nullable(time("When it last succeeded, UTC")),
+        "error": nullable(text("Why it did not")),
+    },
+)
+SCHEDULE = record(
+    "Schedule",
+    "How often it collects.",
+    {"every_seconds": count(), "next": time("When it collects next, UTC"), "kept": flag("Whether its keeper is alive")},
+)
+LATEST = record(
+    "LatestCollection",
+    "The collection that started last.",
+    {
+        "id": {"type": "integer", "minimum": 1},
+        "state": STATE,
+        "started": time("When it began, UTC"),
+        "error": nullable(text("Why it failed")),
+    },
+)
+READY = record(
+    "Ready",
+    "The database is migrated and reads answer.",
+    {
+        "status": word("That it is", "ready"),
+        "read_only": {"type": "boolean", "description": "Whether it has waited since its start for a primary of the database"},
+        "x": word("Whom a collection would ask", "X", "emulator", "nobody"),
+        "tweets": {"enum": ["real", "invented", None], "description": "What the stored tweets are; null where there are none"},
+        "last_collection": nullable(LATEST),
+        "schedule": nullable(SCHEDULE),
+        "chores": {"type": "object", "additionalProperties": JOB},
+        "refused_by_x": nullable(many({"type": "string"}), "Why X refuses everything; null where it does not"),
+    },
+)
 
 
 class LivezResource(MonitorResource):

@@ -25,9 +25,9 @@ from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
+from schemas.json_schema import PLAIN
 from schemas.openapi.answers import DocumentedAnswer, answers
 from schemas.serializers import MICRO
-from schemas.shapes.service import PLAIN
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 

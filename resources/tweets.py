@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from flask import request
+from marshmallow import ValidationError, validates_schema
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
@@ -22,17 +23,51 @@ from queries.lists import BatchReader, TweetList
 from queries.orders import BY_ID, SortOrder
 from queries.tweets import first_version
 from resources.api import link, next_path, no_content
+from resources.authors import AUTHORS
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
-from schemas.arguments import TweetArguments
+from schemas.arguments import MOST_ROWS, FilterArguments
 from schemas.cursors import tweet_page, tweet_position
 from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
+from schemas.parameters import Choice, Cursor, Fields, Sort, TweetId, Whole, page_limit
 from schemas.problems import BadInput, ParameterError
-from schemas.shapes.tweets import AUTHORS
 from schemas.tweets import COLUMNS, LIST_FORMATS, PARTS, TWEET, TWEETS, ListFormat, json_page
 
 log = logging.getLogger(__name__)
 
 BATCH = 2000  # tweets of a list without limit that are answered from one state; more are streamed
+
+MOST_AUTHORS = 1000
+
+
+class TweetArguments(FilterArguments):
+    """Parameters of GET /tweets."""
+
+    since_id = TweetId(
+        metadata={"description": "Only tweets whose id is greater than this one", "example": "2006008519143937502"}
+    )
+    sort = Sort()
+    shown = Fields(data_key="fields")
+    limit = page_limit(MOST_ROWS)
+    cursor = Cursor()
+    format = Choice(
+        *LIST_FORMATS,
+        metadata={"description": "How the tweets are written; before the header Accept", "example": "json"},
+    )
+    order_by_followers_desc = Whole(
+        1,
+        MOST_AUTHORS,
+        metadata={"description": "Gives so many authors instead of tweets, most followed first", "example": 5},
+    )
+
+    @validates_schema
+    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
+        if "order_by_followers_desc" in data:
+            for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
+                if name in data:
+                    key = self.fields[name].data_key or name
+                    raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
+        if "shown" in data and not LIST_FORMATS[data.get("format", "json")].has_fields:
+            raise ValidationError(f"is not for format {data['format']}", "fields")
 
 
 class TweetsResource(SnapshotResource):

@@ -1,39 +1,33 @@
-"""Which parameters each resource takes, and what of them makes sense together."""
+"""Parameters that several resources and pages share, and how those of a request are read by a schema."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow.fields import List
+from werkzeug.datastructures import MultiDict
 
-from queries.authors import FOLLOWERS, TWEETS
-from queries.facets import FACETS
 from queries.orders import SortOrder
-from queries.zones import FIRST, HOUR, LAST
+from queries.zones import FIRST, LAST
 from schemas.filters import PARAMETERS, together
 from schemas.parameters import (
-    BUCKETS,
     UTC,
-    BucketField,
-    Choice,
     Cursor,
     DurationField,
-    Fields,
     Filter,
     Instant,
     Sort,
-    TagName,
-    TweetId,
-    Whole,
     Zone,
     page_limit,
 )
-from schemas.tweets import LIST_FORMATS
+from schemas.problems import BadInput, ParameterError
 
-MOST_AUTHORS = 1000
 MOST_ROWS = 1000
+NOTHING = re.compile(rb"\s*(\{\s*\})?\s*")
 MOST_SHOWN = 200
 MOST_TAGS = 10
 EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LAST))
@@ -41,13 +35,6 @@ EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LA
 
 class NoArguments(Schema):
     """No parameter is accepted."""
-
-
-class CollectionArguments(Schema):
-    """Parameters of GET /collections."""
-
-    limit = page_limit(MOST_ROWS)
-    cursor = Cursor()
 
 
 class PeriodArguments(Schema):
@@ -78,77 +65,6 @@ class FilterArguments(PeriodArguments):
         return data | {"filters": together(given)}
 
 
-class FacetArguments(FilterArguments):
-    """Parameters of GET /facets."""
-
-    by = Choice(*FACETS, required=True, metadata={"description": "What the tweets are counted by", "example": "lang"})
-
-
-class RelatedArguments(FilterArguments):
-    """Parameters of GET /tags/{tag}/related."""
-
-    limit = page_limit(MOST_ROWS)
-
-
-class HourArguments(FilterArguments):
-    """Parameters of GET /tweets_per_hour."""
-
-    tz = Zone(load_default=UTC)
-
-
-class TimelineArguments(FilterArguments):
-    """Parameters of GET /timeline."""
-
-    bucket = BucketField(*BUCKETS, load_default=HOUR)
-    tz = Zone(load_default=UTC)
-
-
-class VolumeArguments(PeriodArguments):
-    """Parameters of GET /volume."""
-
-    tag = fields.List(TagName())
-    bucket = BucketField("hour", "day")
-
-
-class TweetArguments(FilterArguments):
-    """Parameters of GET /tweets."""
-
-    since_id = TweetId(
-        metadata={"description": "Only tweets whose id is greater than this one", "example": "2006008519143937502"}
-    )
-    sort = Sort()
-    shown = Fields(data_key="fields")
-    limit = page_limit(MOST_ROWS)
-    cursor = Cursor()
-    format = Choice(
-        *LIST_FORMATS,
-        metadata={"description": "How the tweets are written; before the header Accept", "example": "json"},
-    )
-    order_by_followers_desc = Whole(
-        1,
-        MOST_AUTHORS,
-        metadata={"description": "Gives so many authors instead of tweets, most followed first", "example": 5},
-    )
-
-    @validates_schema
-    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
-        if "order_by_followers_desc" in data:
-            for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
-                if name in data:
-                    key = self.fields[name].data_key or name
-                    raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
-        if "shown" in data and not LIST_FORMATS[data.get("format", "json")].has_fields:
-            raise ValidationError(f"is not for format {data['format']}", "fields")
-
-
-class AuthorArguments(FilterArguments):
-    """Parameters of GET /authors."""
-
-    sort = Choice(FOLLOWERS, TWEETS, metadata={"description": Sort.description, "example": Sort.example})
-    limit = page_limit(MOST_ROWS)
-    cursor = Cursor()
-
-
 class ViewArguments(FilterArguments):
     """Parameters of a page: the filters, or a period that ends now, and the time zone in which times are shown."""
 
@@ -177,3 +93,42 @@ class HistoryArguments(Schema):
 
     tz = Zone(load_default=UTC)
     cursor = Cursor()
+
+
+def refuse_body(body: bytes) -> None:
+    """Raise BadInput for a body that says something: whoever sent it would think that it counts."""
+    if not NOTHING.fullmatch(body):
+        raise BadInput([ParameterError("body", "is not taken here, expected none, or {}")])
+
+
+def load_arguments(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]:
+    """Return the parameters by name; raises BadInput, also for one that is unknown, empty, or given twice."""
+    repeated = {field.data_key or name: isinstance(field, List) for name, field in schema.fields.items()}
+    faults = list(_faults(repeated, pairs))
+    if faults:
+        raise BadInput(faults)
+    values = {name: pairs.getlist(name) if repeated[name] else pairs[name] for name in pairs}
+    try:
+        read: dict[str, Any] = schema.load(values, unknown=RAISE)
+    except ValidationError as error:
+        found = [ParameterError(name, " ".join(_texts(details))) for name, details in error.messages_dict.items()]
+        raise BadInput(found) from error
+    return read
+
+
+def _faults(repeated: Mapping[str, bool], pairs: MultiDict[str, str]) -> Iterator[ParameterError]:
+    """Give what is wrong whatever the values mean."""
+    twice = (name for name in pairs if len(pairs.getlist(name)) > 1 and not repeated.get(name))
+    yield from (ParameterError(name, "is given more than once") for name in twice)
+    yield from (ParameterError(name, _unknown(repeated)) for name in pairs if name not in repeated)
+    yield from (ParameterError(name, "is empty") for name in pairs if name in repeated and not all(pairs.getlist(name)))
+
+
+def _texts(details: Any) -> list[str]:
+    """Return the texts of a fault, which marshmallow gives by position for a parameter that may be repeated."""
+    return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
+
+
+def _unknown(known: Iterable[str]) -> str:
+    names = ", ".join(sorted(known)) or "none"
+    return f"is not a parameter of this resource, which takes: {names}"

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from collector.runs import tags
 from collector.runs.terms import LANGUAGE
 from queries.filters import Filters
-from schemas.openapi import values
+from schemas import json_schema
+from schemas.json_schema import Schema
 from schemas.problems import ParameterError
-from schemas.shapes.parts import Schema
 from text import usernames
 from text.words import query_words
 
@@ -139,13 +139,13 @@ PARAMETERS: dict[str, FilterParameter] = {
         "Only this hashtag, its # optional; each may be given",
         _tag,
         tags.EXPECTED,
-        values.HASHTAG,
+        json_schema.ANY_HASHTAG,
         "devops",
         repeated=True,
         field="tags",
     ),
     "lang": FilterParameter(
-        "Language", "Only tweets in this language", _lang, "a language code, such as en or pt-br", values.LANGUAGE, "en"
+        "Language", "Only tweets in this language", _lang, "a language code, such as en or pt-br", json_schema.LANGUAGE, "en"
     ),
     "country": FilterParameter(
         "Country",
@@ -160,7 +160,7 @@ PARAMETERS: dict[str, FilterParameter] = {
         "Only tweets of this author",
         _author,
         f"a username of at most {usernames.LONGEST} letters, digits and underscores",
-        values.USERNAME,
+        json_schema.USERNAME,
         "Fiwufa_0x",
     ),
     "since": FilterParameter(
@@ -168,7 +168,7 @@ PARAMETERS: dict[str, FilterParameter] = {
         "Only tweets that were posted at or after this time",
         _time,
         _WHEN,
-        values.INSTANT,
+        json_schema.INSTANT,
         "2025-12-30T18:00:00Z",
     ),
     "until": FilterParameter(
@@ -176,7 +176,7 @@ PARAMETERS: dict[str, FilterParameter] = {
         "Only tweets that were posted before this time",
         _time,
         _WHEN,
-        values.INSTANT,
+        json_schema.INSTANT,
         "2025-12-31T06:00:00Z",
     ),
     "min_followers": FilterParameter(

@@ -15,9 +15,9 @@ from collector.runs.tags import InvalidTag, hashtag, key
 from queries.orders import SortOrder
 from queries.tweets import FIELDS
 from queries.zones import DAY, HOUR, QUARTER
+from schemas import json_schema
 from schemas.filters import PARAMETERS
-from schemas.openapi import values
-from schemas.shapes.parts import NamedSchema, Schema
+from schemas.json_schema import NamedSchema, Schema
 from schemas.times import EXPECTED, instant
 
 UTC = ZoneInfo("UTC")
@@ -121,7 +121,7 @@ class Cursor(ApiField[str]):
 class Instant(ApiField[datetime]):
     """A time as in RFC 3339."""
 
-    json_schema: Schema = values.INSTANT
+    json_schema: Schema = json_schema.INSTANT
 
     def parse(self, text: str) -> datetime:
         try:
@@ -133,7 +133,7 @@ class Instant(ApiField[datetime]):
 class TagName(ApiField[str]):
     """A hashtag in any spelling, its # optional; its value is the key by which tags are compared."""
 
-    json_schema: Schema = values.HASHTAG
+    json_schema: Schema = json_schema.ANY_HASHTAG
 
     def parse(self, text: str) -> str:
         try:
@@ -218,7 +218,7 @@ class Fields(ApiField[tuple[str, ...]]):
 class TweetId(ApiField[int]):
     """An id that X gave to a tweet."""
 
-    json_schema: Schema = values.TWEET_ID
+    json_schema: Schema = json_schema.TWEET_ID
 
     def parse(self, text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63):

@@ -8,6 +8,8 @@ from typing import Any
 from collector.runs.terms import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Rules
 from collector.x.documents import NoDocument, document
 from collector.x.parsing import UNSTORABLE
+from schemas import json_schema
+from schemas.json_schema import NamedSchema, many, nullable, record, word
 from schemas.problems import ParameterError
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
@@ -19,6 +21,29 @@ EXPECTED = {
     "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
     "tw_number": f"expected a whole number from {LEAST_NUMBER} to {MOST_NUMBER}, or null",
 }
+
+
+NUMBER = {"type": "integer", "minimum": LEAST_NUMBER, "maximum": MOST_NUMBER}
+LANGUAGES = many({**json_schema.LANGUAGE}, "Languages, any of them")
+EXCLUDED = many(word("A kind of tweets", *sorted(EXCLUSIONS)), "Kinds of tweets that are left out")
+RULES = record(
+    "Terms",
+    "What a tag asks X for.",
+    {"lang": LANGUAGES, "exclude": EXCLUDED, "tw_number": nullable(NUMBER, "The most tweets a collection; null is TW_NUMBER")},
+)
+NEW_RULES = NamedSchema(
+    "NewTerms",
+    {
+        "type": "object",
+        "description": "Terms of a tag. A body sets all three; what it leaves out is unset.",
+        "additionalProperties": False,
+        "properties": {
+            "lang": nullable({**LANGUAGES, "maxItems": MOST_LANGUAGES}),
+            "exclude": nullable(EXCLUDED),
+            "tw_number": nullable(NUMBER, "The most tweets a collection"),
+        },
+    },
+)
 
 
 class InvalidRules(ValueError):

@@ -11,7 +11,7 @@ from queries.encoded import EncodedTweets
 from queries.lists import BatchReader
 from queries.tweets import FIELDS, Kind, Shown, TweetField, TweetIds, TweetView
 from schemas.csv_format import csv_pieces
-from schemas.shapes.parts import HASHTAG, NEXT, Schema, count, identifier, many, nullable, record, text, time
+from schemas.json_schema import HASHTAG, NEXT, Schema, count, identifier, many, nullable, record, text, time
 from schemas.times import rfc3339
 
 Batches = Iterable[Sequence[Any]]

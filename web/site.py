@@ -21,9 +21,8 @@ from middleware.encoding import add_etag, compress_response
 from queries.figures import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
-from schemas.arguments import HistoryArguments, ViewArguments
+from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
 from schemas.filters import PARAMETERS
-from schemas.given import load_arguments
 from schemas.parameters import UTC, zone_by_name
 from security.door import Guard
 from security.scopes import SCOPE, Scope

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.shapes.parts import NamedSchema, Schema
+from schemas.json_schema import NamedSchema, Schema
 
 Given = Schema | NamedSchema
 
 
 class DocumentedAnswer(NamedTuple):
-    """An answer: its status, when it is given, its body's shape (None for an empty one or a problem), and its own headers."""
+    """An answer: its status, when it is given, its body's schema (None for an empty one or a problem), and its own headers."""
 
     status: int
     meaning: str
@@ -20,7 +20,7 @@ class DocumentedAnswer(NamedTuple):
 
 
 class DocumentedBody(NamedTuple):
-    """A body that may be sent, in words, its shape, and an example that is accepted."""
+    """A body that may be sent, in words, its schema, and an example that is accepted."""
 
     meaning: str
     schema: Given
@@ -35,14 +35,14 @@ def answers(**methods: Sequence[DocumentedAnswer]) -> Answers:
     return methods
 
 
-def reads(shape: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[DocumentedAnswer, ...]:
+def reads(schema: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[DocumentedAnswer, ...]:
     """Return the answers of a read: the body with its ETag, or that it has not changed."""
     return (
-        DocumentedAnswer(200, meaning, shape, ("ETag", *headers)),
+        DocumentedAnswer(200, meaning, schema, ("ETag", *headers)),
         DocumentedAnswer(304, "It has not changed since the answer whose ETag If-None-Match names", None, ("ETag",)),
     )
 
 
-def either(*shapes: Given) -> Schema:
-    """Return the schema of an answer of one of these shapes."""
-    return {"anyOf": list(shapes)}
+def either(*schemas: Given) -> Schema:
+    """Return the schema of an answer of one of these schemas."""
+    return {"anyOf": list(schemas)}

@@ -1,14 +1,14 @@
-"""The document as a whole: the operations, and the shapes, headers and errors that they share."""
+"""The document as a whole: the operations, and the schemas, headers and errors that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from schemas.json_schema import NamedSchema
 from schemas.openapi import errors
 from schemas.openapi.headers import HEADERS
 from schemas.openapi.operations import Operation, operation_object, problem
-from schemas.shapes.parts import NamedSchema
 
 OPENAPI = "3.1.0"
 TITLE = "Hashtag monitor"
@@ -22,13 +22,13 @@ TOKEN = {"type": "http", "scheme": "bearer", "description": "What API_TOKEN hold
 
 def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
     """Return the document of these operations; raises Undescribed."""
-    shapes: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
     nouns: dict[str, str] = {}
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         nouns[operation.noun] = operation.about
-        paths.setdefault(operation.path, {})[operation.method] = _referring(operation_object(operation), shapes)
-    shared = {name: _referring(problem(answer), shapes) for name, answer in errors.ALL.items()}
+        paths.setdefault(operation.path, {})[operation.method] = _referring(operation_object(operation), schemas)
+    shared = {name: _referring(problem(answer), schemas) for name, answer in errors.ALL.items()}
     return {
         "openapi": OPENAPI,
         "info": {"title": TITLE, "version": version, "description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -36,7 +36,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         "tags": [{"name": noun, "description": words} for noun, words in sorted(nouns.items())],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(shapes.items())),
+            "schemas": dict(sorted(schemas.items())),
             "responses": shared,
             "headers": HEADERS,
             "securitySchemes": {"token": TOKEN},
@@ -44,13 +44,13 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     }
 
 
-def _referring(value: Any, shapes: dict[str, Any]) -> Any:
-    """Return a value with each shape in it replaced by a reference, and put the shapes' schemas into `shapes`."""
+def _referring(value: Any, schemas: dict[str, Any]) -> Any:
+    """Return a value with each named schema in it replaced by a reference, and put these schemas into `schemas`."""
     if isinstance(value, NamedSchema):
-        if value.name not in shapes:
-            shapes[value.name] = None  # a shape may contain itself
-            shapes[value.name] = _referring(value.schema, shapes)
+        if value.name not in schemas:
+            schemas[value.name] = None  # a schema may contain itself
+            schemas[value.name] = _referring(value.schema, schemas)
         return {"$ref": f"#/components/schemas/{value.name}"}
     if isinstance(value, Mapping):
-        return {key: _referring(part, shapes) for key, part in value.items()}
-    return [_referring(part, shapes) for part in value] if isinstance(value, (list, tuple)) else value
+        return {key: _referring(part, schemas) for key, part in value.items()}
+    return [_referring(part, schemas) for part in value] if isinstance(value, (list, tuple)) else value

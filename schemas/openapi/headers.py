@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.shapes.parts import text
+from schemas.json_schema import text
 
 HEADERS: dict[str, dict[str, Any]] = {
     "Allow": {"description": "The methods that are allowed here", "schema": text("")},

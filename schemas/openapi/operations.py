@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema as Arguments
 
+from schemas.json_schema import PLAIN, Schema
 from schemas.openapi import errors, parameters
 from schemas.openapi.answers import DocumentedAnswer, DocumentedBody
 from schemas.openapi.parameters import Undescribed
-from schemas.problems import MEDIA_TYPE
-from schemas.shapes.parts import Schema
-from schemas.shapes.service import PLAIN, PROBLEM
+from schemas.problems import MEDIA_TYPE, PROBLEM
 
 JSON = "application/json"
 
@@ -40,7 +39,7 @@ class Operation(NamedTuple):
 
 
 def operation_object(operation: Operation) -> dict[str, Any]:
-    """Return an operation as OpenAPI has it, with shapes in it; raises Undescribed."""
+    """Return an operation as OpenAPI has it, with named schemas in it; raises Undescribed."""
     if not operation.answers or not operation.words:
         raise Undescribed(f"{operation.method} {operation.path}: nothing says what it answers, or what it is for")
     path_parameters = [parameters.path_parameter(name, bounds) for name, bounds in operation.path_parameters.items()]

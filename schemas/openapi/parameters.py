@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from marshmallow import Schema as Arguments
 from marshmallow import fields
 
+from schemas import json_schema
 from schemas.filters import PARAMETERS
-from schemas.openapi import values
+from schemas.json_schema import NamedSchema, Schema
 from schemas.parameters import ApiField
-from schemas.shapes.parts import NamedSchema, Schema
 
 
 class Undescribed(TypeError):
@@ -27,9 +27,9 @@ class PathParameter(NamedTuple):
 
 PATH_PARAMETERS = {
     "collection_id": PathParameter("The id of a collection", 1),
-    "tag": PathParameter("A hashtag in any case, its # optional", "devops", values.HASHTAG),
-    "tweet_id": PathParameter("The id of any version of a tweet", "2006008519143937502", values.TWEET_ID),
-    "username": PathParameter("A username in any case, its @ optional", "Fiwufa_0x", values.USERNAME),
+    "tag": PathParameter("A hashtag in any case, its # optional", "devops", json_schema.ANY_HASHTAG),
+    "tweet_id": PathParameter("The id of any version of a tweet", "2006008519143937502", json_schema.TWEET_ID),
+    "username": PathParameter("A username in any case, its @ optional", "Fiwufa_0x", json_schema.USERNAME),
 }
 
 

@@ -14,8 +14,10 @@ import resources.api
 import settings
 from app import create_app
 from resources.api import MonitorResource
+from resources.hours import HourArguments
 from resources.openapi import document_of, operations
-from schemas.arguments import FilterArguments, HourArguments, VolumeArguments
+from resources.volume import VolumeArguments
+from schemas.arguments import FilterArguments
 from schemas.openapi.parameters import Undescribed, query, schema_of
 from schemas.parameters import Choice, Whole
 from tests.fixtures.environment import MakeSettings

@@ -10,8 +10,7 @@ from collector.ledger.pricing import budget_left, price
 from collector.runs.collector import CollectionRunning, NothingTracked
 from queries.balances import authors
 from queries.collections import latest
-from schemas.arguments import NoArguments
-from schemas.given import load_arguments, refuse_body
+from schemas.arguments import NoArguments, load_arguments, refuse_body
 from security.pages import page
 from web.problems import a_person
 from web.site import Site, redirect_to_page

@@ -14,9 +14,8 @@ from collector.ledger.ledger import SMALLEST_PAGE
 from queries import balances, reconciliations
 from queries.collections import collection
 from queries.spend import by_day
-from schemas.arguments import HistoryArguments
+from schemas.arguments import HistoryArguments, load_arguments
 from schemas.cursors import collection_page
-from schemas.given import load_arguments
 from security.pages import page
 from web.asked import link
 from web.parts import stuck
