@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, current_app, g, request
@@ -17,7 +18,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from database.limits import limit_questions
+from database.limits import MARGIN_S, limit_questions, limit_waiting
 from security.scopes import SIGN_IN, SIGN_OUT, changing
 
 QUERY_LENGTH = 8 * 1024
@@ -143,3 +144,18 @@ def bound(app: Flask) -> None:
 
     app.before_request(check)
     app.teardown_request(leave)
+
+
+class TimeLimit:
+    """A WSGI middleware under which a request waits for the database no longer than `within` and a margin.
+
+    A long answer goes on after that: each of its questions has a limit of its own.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], within: timedelta) -> None:
+        self._app, self._seconds = app, within.total_seconds() + MARGIN_S
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request, or give up in time."""
+        with limit_waiting(seconds=self._seconds):
+            return self._app(environ, start_response)

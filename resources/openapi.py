@@ -17,8 +17,7 @@ from resources.api import MonitorResource, with_etag
 from schemas.arguments import NoArguments
 from schemas.json_schema import NamedSchema, Schema
 from schemas.openapi.answers import answers, reads
-from schemas.openapi.document import document
-from schemas.openapi.operations import Operation
+from schemas.openapi.document import Operation, document
 from security.door import Guard
 from security.scopes import is_open
 from settings import VERSION
