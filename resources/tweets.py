@@ -78,8 +78,8 @@ class TweetsResource(SnapshotResource):
     gives = tuple(form.media_types[0] for form in LIST_FORMATS.values())
     answers = answers(get=reads(either(TWEETS, PARTS, AUTHORS), "The tweets, or the authors", headers=("Link",)))
 
-    def form(self) -> str:
-        """Return the form that `format` names, else the one that Accept prefers."""
+    def format_name(self) -> str:
+        """Return the format that `format` names, else the one that Accept prefers."""
         asked = request.args.get("format")
         preferred = request.accept_mimetypes.best_match(self.accepts, default=self.accepts[0])
         return (
@@ -106,7 +106,7 @@ class TweetsResource(SnapshotResource):
         cursor: str | None = None,
         format: str | None = None,
     ) -> SnapshotBody | Long:
-        form = LIST_FORMATS[self.form()]
+        form = LIST_FORMATS[self.format_name()]
         if shown != COLUMNS and not form.has_fields:
             raise BadInput([ParameterError("fields", f"is not for {form.media_types[0]}")])
         asked = List(TweetList(filters, sort, since_id), form, shown, cursor)
@@ -114,7 +114,7 @@ class TweetsResource(SnapshotResource):
 
 
 class List(NamedTuple):
-    """A list that is asked for: what it has, its form, the fields that are shown, and where it begins."""
+    """A requested list: its tweets, its format, the fields that are shown, and the cursor where it begins."""
 
     wanted: TweetList
     form: ListFormat
@@ -122,7 +122,7 @@ class List(NamedTuple):
     cursor: str | None
 
     def page(self, session: Session, limit: int) -> SnapshotBody:
-        """Return a page, and where the list goes on: in JSON as `next`, in every form in a header."""
+        """Return a page with the path of the next one: in JSON as `next`, in every format as a header."""
         page = tweet_page(session, self._name, self.wanted, self._reader, cursor=self.cursor, most=limit)
         path = next_path(page.following)
         in_json = self.form is LIST_FORMATS["json"]
@@ -130,7 +130,7 @@ class List(NamedTuple):
         return SnapshotBody(content, self.form.media_types[0], link(path))
 
     def all(self, session: Session, snapshots: Snapshots) -> SnapshotBody | Long:
-        """Return the list to its end: as one body, or, where it is long, as a stream that goes on in further states."""
+        """Return the list to its end: as one body or, if it is long, as a stream that reads later batches in later states."""
         first = lists.batch(
             session, self.wanted, self._reader, after=tweet_position(session, self._name, self.cursor), most=BATCH
         )
