@@ -1,4 +1,4 @@
-"""Flask-RESTful, with our own errors and JSON: what it does with exceptions differs from Flask and hides them."""
+"""Flask-RESTful with our own errors and JSON, because its handling of exceptions differs from Flask's and hides them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class ProblemApi(Api):
 
 
 class MonitorResource(Resource):
-    """A resource whose GET gets the parameters that `arguments` declares, for who accepts one of `accepts`.
+    """A resource whose GET receives the parameters that `arguments` declares; clients must accept one of `accepts`.
 
     A body is read only by a method that changes something, and refused by one that takes none.
     """
 
     arguments: type[Schema] = NoArguments
-    late: ClassVar[bool] = False  # whether GET asks for its parameters itself
+    late: ClassVar[bool] = False  # whether GET parses its parameters itself
     accepts: tuple[str, ...] = MEANS_JSON
     gives: tuple[str, ...] = ("application/json",)
     answers: Answers = answers()
@@ -70,7 +70,7 @@ class MonitorResource(Resource):
         return load_arguments(schema(), request.args)
 
     def check_body(self) -> None:
-        """Raise BadInput for a body that a method that changes something takes none of."""
+        """Raise BadInput for a body if the method changes something and takes none."""
         if request.method in self.changes and request.method.lower() not in self.bodies:
             refuse_body(request.get_data())
 
@@ -91,7 +91,7 @@ def no_content(status: int = 204) -> Response:
 
 
 def _accepts(kinds: Sequence[str]) -> bool:
-    """Tell whether the client takes one of these media types; parameters such as a version do not matter."""
+    """Return whether the client accepts one of these media types; parameters such as a version are ignored."""
     asked = [value.partition(";")[0].strip() for value, quality in request.accept_mimetypes if quality > 0]
     return not request.accept_mimetypes or any(fnmatchcase(kind, pattern) for kind in kinds for pattern in asked)
 
