@@ -23,8 +23,8 @@ from queries.lists import TweetList, batches
 from schemas import files
 from schemas.csv_format import with_byte_order_mark
 from schemas.filters import PARAMETERS, InvalidFilters, filters
-from schemas.pages import pages
 from schemas.pseudonyms import Pseudonyms, new_key
+from schemas.twarc_pages import pages
 from schemas.tweets import COLUMNS, LIST_FORMATS
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141

@@ -38,7 +38,7 @@ class NoArguments(Schema):
 
 
 class PeriodArguments(Schema):
-    """A stretch of time, half-open."""
+    """A half-open period."""
 
     since = Instant()
     until = Instant()
@@ -50,7 +50,7 @@ class PeriodArguments(Schema):
 
 
 class FilterArguments(PeriodArguments):
-    """The filters, which a resource gets as one: `filters`."""
+    """The filters, which a resource receives as one value: `filters`."""
 
     class Meta:
         include: ClassVar[Mapping[str, fields.Field[Any]]] = {
@@ -96,13 +96,13 @@ class HistoryArguments(Schema):
 
 
 def refuse_body(body: bytes) -> None:
-    """Raise BadInput for a body that says something: whoever sent it would think that it counts."""
+    """Raise BadInput for a body with content, because whoever sent it expects it to have an effect."""
     if not NOTHING.fullmatch(body):
         raise BadInput([ParameterError("body", "is not taken here, expected none, or {}")])
 
 
 def load_arguments(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]:
-    """Return the parameters by name; raises BadInput, also for one that is unknown, empty, or given twice."""
+    """Return the parameters by name; raises BadInput for invalid, unknown, empty and repeated ones."""
     repeated = {field.data_key or name: isinstance(field, List) for name, field in schema.fields.items()}
     faults = list(_faults(repeated, pairs))
     if faults:
@@ -117,7 +117,7 @@ def load_arguments(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]
 
 
 def _faults(repeated: Mapping[str, bool], pairs: MultiDict[str, str]) -> Iterator[ParameterError]:
-    """Give what is wrong whatever the values mean."""
+    """Yield the faults that don't depend on what values mean."""
     twice = (name for name in pairs if len(pairs.getlist(name)) > 1 and not repeated.get(name))
     yield from (ParameterError(name, "is given more than once") for name in twice)
     yield from (ParameterError(name, _unknown(repeated)) for name in pairs if name not in repeated)

@@ -21,7 +21,7 @@ class ParameterError(NamedTuple):
 
 
 class BadInput(Exception):
-    """A request's parameters can't be accepted; answered as 400."""
+    """Parameters or a body that can't be accepted; answered with 400."""
 
     def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))

@@ -1,4 +1,4 @@
-"""The body of PUT /tags/{tag}: a tag's terms, in a closed vocabulary, so that no operator of a query can be smuggled in."""
+"""The body of PUT /tags/{tag}: a tag's rules, in a closed vocabulary, so that nobody can inject operators into X's query."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.problems import ParameterError
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
 MOST_FAULTS = 10
 MOST_VALUES = 500_000
-"""Keys and values of a body: as many as are in a megabyte of them."""
+"""Limit of keys and values in a body: as many as fit into a megabyte."""
 EXPECTED = {
     "lang": f"expected a list of at most {MOST_LANGUAGES} language codes, such as en or pt-br",
     "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
@@ -47,7 +47,7 @@ NEW_RULES = NamedSchema(
 
 
 class InvalidRules(ValueError):
-    """A body that gives no terms; `faults` names what is wrong."""
+    """A body that can't be read as rules; `faults` says why, per key."""
 
     def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
@@ -55,7 +55,7 @@ class InvalidRules(ValueError):
 
 
 def parse_rules(body: bytes) -> Rules | None:
-    """Return the terms of a JSON body, None where there is no body; raises InvalidRules."""
+    """Return the rules of a JSON body, None for an empty body; raises InvalidRules."""
     if not body.strip():
         return None
     try:
@@ -87,5 +87,5 @@ def _is_accepted(name: str, value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    """Tell whether a value is a whole number of JSON, which knows no difference between 50 and 50.0."""
+    """Return whether a value is a whole number; in JSON, 50 and 50.0 are the same."""
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
