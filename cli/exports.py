@@ -1,4 +1,4 @@
-"""`flask --app app tweets export`: tweets out."""
+"""`flask --app app tweets export`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Export(NamedTuple):
-    """What is written, how, and where to, on stdout if there is no `output`. `names` are the pseudonyms, if any are wanted."""
+    """The tweets to write, their format, the file (stdout if None), and the pseudonyms if there are to be any."""
 
     format_name: str
     wanted: Filters
@@ -74,7 +74,7 @@ def export_command(collector: Collector) -> click.Command:
 
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the filters as options."""
+    """Add the filters to a command as options."""
     for name in reversed(PARAMETERS):
         command = click.option(_option(name), name, multiple=True, help=f"{PARAMETERS[name].description}.")(command)
     return command
@@ -119,7 +119,7 @@ def _run(database: Database, export: Export) -> None:
 
 
 def _write(database: Database, export: Export) -> int:
-    """Write all pieces, and return how many tweets were left out because they have no payload."""
+    """Write the export, and return how many tweets were left out because they have no payload."""
     left_out: list[int] = []
     with _out(export.output) as out, _bar(database, export) as bar:
         for piece in _twarc(database, export, bar, left_out) if export.format_name == TWARC else _rows(database, export, bar):
@@ -141,7 +141,7 @@ def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]
 
 
 def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:
-    """Return the pages; what a page leaves out is counted in `left_out`."""
+    """Yield the pages; `left_out` receives the number of tweets that each leaves out."""
 
     def noted(batch: list[payloads.TweetPayload]) -> list[payloads.TweetPayload]:
         left_out.append(sum(one.body is None for one in batch))
@@ -164,7 +164,7 @@ def _out(output: Path | None) -> AbstractContextManager[files.Stream]:
 
 
 def _bar(database: Database, export: Export) -> tqdm[Any]:
-    """Return a progress bar, which is shown on a terminal that does not show the tweets themselves."""
+    """Return a progress bar, hidden if the terminal shows the tweets themselves."""
     with database.reading() as session:
         total = tweets.tweet_count(session) if export.wanted == ALL else None
     hidden = True if export.output is None and sys.stdout.isatty() else None
@@ -172,5 +172,5 @@ def _bar(database: Database, export: Export) -> tqdm[Any]:
 
 
 def _forget_stdout() -> None:
-    """Let what is still to be written go nowhere, so that the interpreter's end doesn't fail of it once more."""
+    """Redirect stdout to nothing, so that flushing it at the interpreter's end doesn't fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
