@@ -25,8 +25,7 @@ from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
 from collector.runs.collector import Collector
 from middleware.answers import Answers
-from middleware.capacity import bound
-from middleware.time_limit import TimeLimit
+from middleware.capacity import TimeLimit, bound
 from queries.batches import TweetsReplaced
 from queries.newest import Newest
 from security.guard import behind_proxies, install_guard

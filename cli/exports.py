@@ -21,26 +21,16 @@ from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters
 from queries.lists import TweetList, batches
 from schemas import files
+from schemas.csv_format import with_byte_order_mark
 from schemas.filters import PARAMETERS, InvalidFilters, filters
-from schemas.forms import LIST_FORMATS
-from schemas.pages import pages
 from schemas.pseudonyms import Pseudonyms, new_key
-from schemas.sheets import COLUMNS, with_byte_order_mark
+from schemas.twarc_pages import pages
+from schemas.tweets import COLUMNS, LIST_FORMATS
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-HELP = {
-    "tag": "Only tweets found under this hashtag; with several, under all of them.",
-    "lang": "Only tweets in this language, such as en.",
-    "country": "Only tweets from this country, by its name or its code.",
-    "author": "Only tweets of the author with this username.",
-    "since": "Only tweets from this time (RFC 3339) or day (UTC) on.",
-    "until": "Only tweets before this time or day.",
-    "min_followers": "Only tweets of authors with at least so many followers.",
-    "q": "Only tweets in whose text all of these words occur.",
-}
 
 T = TypeVar("T")
 
@@ -84,9 +74,9 @@ def export_command(collector: Collector) -> click.Command:
 
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the filters to a command, as options."""
+    """Add the filters to a command as options."""
     for name in reversed(PARAMETERS):
-        command = click.option(_option_name(name), name, multiple=True, help=HELP[name])(command)
+        command = click.option(_option_name(name), name, multiple=True, help=f"{PARAMETERS[name].description}.")(command)
     return command
 
 

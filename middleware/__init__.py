@@ -1,1 +1,1 @@
-"""WSGI layers between the guard and the app, and how much is done at once."""
+"""WSGI layers between the guard and the app: cached responses, limits on simultaneous work, time limits; compression."""

@@ -1,4 +1,4 @@
-"""An encoded answer, and for how long it is the right one."""
+"""A cached response, and the condition under which it may be sent again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from alchemy import DatabaseUnavailable
 
-REPEAT = "monitor.repeat"  # in the WSGI environment: a view's word that its answer may be given again
+REPEAT = "monitor.repeat"  # key of the WSGI environment: a view puts a Repeat there if its response may be cached
 NOT_MODIFIED = "304 NOT MODIFIED"
 OF_BODY = ("Content-Type", "Content-Length", "Content-Encoding")
 
@@ -15,13 +15,13 @@ Headers = list[tuple[str, str]]
 
 
 class Repeat(NamedTuple):
-    """An answer may be given again while `current()` is equal to `state`."""
+    """A response may be sent again while `current()` equals `state`."""
 
     state: Hashable
     current: Callable[[], Hashable]
 
     def holds(self) -> bool:
-        """Tell whether it still is; False where nobody can tell now."""
+        """Return whether it may be sent again; False if the database can't be asked."""
         try:
             return self.current() == self.state
         except DatabaseUnavailable:
@@ -32,7 +32,7 @@ ALWAYS = Repeat(None, lambda: None)
 
 
 class CachedAnswer(NamedTuple):
-    """A successful answer: which route gave it, its headers and its body; the ETag if it has one."""
+    """A response with status 200: its route, headers and body, and its ETag if it has one."""
 
     route: str | None
     repeat: Repeat
@@ -41,7 +41,7 @@ class CachedAnswer(NamedTuple):
     tag: str | None
 
     def to(self, wanted: str | None) -> tuple[str, Headers, bytes]:
-        """Return status, headers and body; 304 where `wanted`, the request's If-None-Match, names the answer."""
+        """Return status, headers and body: 304 if `wanted`, the request's If-None-Match, is its ETag."""
         if wanted is not None and self.tag is not None and wanted.removeprefix("W/") == self.tag.removeprefix("W/"):
             return NOT_MODIFIED, [pair for pair in self.headers if pair[0] not in OF_BODY], b""
         return "200 OK", self.headers, self.body

@@ -1,14 +1,15 @@
-"""Answers that were given before, given again where nothing has changed, without asking the app."""
+"""Cached responses, sent without calling the app while nothing has changed, and large ones in pieces."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, cast
 
 from werkzeug.exceptions import ServiceUnavailable
 
 from middleware.answer import REPEAT, CachedAnswer, Headers
-from middleware.cache import Cache
 from middleware.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
 from schemas.problems import MEDIA_TYPE, problem
 from security.scopes import SCOPE, STATIC
@@ -20,13 +21,45 @@ LARGE = PIECE = 256 * 1024
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
+MB = 1024 * 1024
+PART = 4  # a response may take up to a fourth of the memory
+ENTRY = 2000  # bytes: about what an entry takes besides its body and its key
+
+
+class Cache:
+    """The responses that were requested most recently, within a limit of memory. Safe to use from several threads."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._bound, self._size = megabytes * MB, 0
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[CachedAnswer, int]] = OrderedDict()
+
+    def get(self, request: Hashable) -> CachedAnswer | None:
+        """Return the cached response to a request."""
+        with self._lock:
+            found = self._kept.get(request)
+            if found is None:
+                return None
+            self._kept.move_to_end(request)
+            return found[0]
+
+    def keep(self, request: Hashable, answer: CachedAnswer) -> None:
+        """Store a response, replacing an earlier one, and evict those that were not requested for the longest time."""
+        size = len(answer.body) + len(repr(request)) + ENTRY
+        if size * PART > self._bound:
+            return
+        with self._lock:
+            self._size += size - self._kept.pop(request, (answer, 0))[1]
+            self._kept[request] = answer, size
+            while self._size > self._bound:
+                self._size -= self._kept.popitem(last=False)[1][1]
 
 
 class Answers:
-    """A WSGI middleware behind the guard. What a view has marked by REPEAT is kept by what was asked, and by whose scope.
+    """WSGI middleware behind the guard. It caches responses that a view has marked by REPEAT, by request and scope.
 
-    An answer of known length is given as a list, which costs no thread while the client reads it. A large one would cost memory
-    instead: it is given in pieces, to so many clients at once.
+    A response of known length is returned as a list, so that no thread waits while the client reads it. A large one would
+    take memory instead: it is sent in pieces, to a limited number of clients at once.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], *, cache_mb: int) -> None:
@@ -34,7 +67,7 @@ class Answers:
         self._large, self._files = Capacity(32, waiting=16, seconds=2), Capacity(16, waiting=8, seconds=2)
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        """Answer a request, or let the app answer it."""
+        """Send a cached response if there is a valid one, else call the app."""
         request = _request(environ)
         kept = self._cache.get(request) if request else None
         if kept is None or not kept.repeat.holds():
@@ -45,7 +78,10 @@ class Answers:
     def _lookup(self, request: Hashable, environ: Environ, start_response: Start) -> Iterable[bytes]:
         begun: list[Any] = []
         parts = cast(Any, self._app(environ, lambda *beginning: begun.extend(beginning)))
-        status, headers = begun[0], [pair for pair in begun[1] if pair[0] != "Date"]  # the server tells when it is given
+        status, headers = (
+            begun[0],
+            [pair for pair in begun[1] if pair[0] != "Date"],
+        )  # the server adds its own
         named = {name: value for name, value in headers if name in ("Content-Length", "ETag", "Cache-Control")}
         if "Content-Length" not in named and status[:3] not in EMPTY:
             start_response(status, headers)
@@ -74,7 +110,7 @@ class Answers:
 
 
 class _Pieces:
-    """A large body, a piece at a time, and what is done when it is over."""
+    """A large body in pieces; `over` is called when it is closed."""
 
     def __init__(self, body: bytes, over: Callable[[], None]) -> None:
         self._pieces, self._over = (body[at : at + PIECE] for at in range(0, len(body), PIECE)), over
@@ -96,14 +132,14 @@ def _too_much(body: bytes) -> tuple[str, Headers]:
 
 
 def _request(environ: Environ) -> Hashable:
-    """Return what decides the answer to a request; None where more than that may."""
+    """Return the cache key of a request; None if its response must not come from the cache."""
     wanted = environ.get("HTTP_IF_NONE_MATCH", "")
     if environ["REQUEST_METHOD"] not in READS or environ.get("CONTENT_LENGTH") or "," in wanted or "*" in wanted:
         return None
     path = environ["PATH_INFO"]
     return (
         path,
-        "" if path.startswith(STATIC) else environ["QUERY_STRING"],  # a file is the same whatever is asked of it
+        "" if path.startswith(STATIC) else environ["QUERY_STRING"],  # files ignore their query
         environ.get("HTTP_ACCEPT"),
         environ.get("HTTP_ACCEPT_ENCODING"),
         environ[SCOPE],

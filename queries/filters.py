@@ -1,4 +1,4 @@
-"""Which tweets are wanted: the filters, the same everywhere, as conditions on tweets and their authors."""
+"""The filters of tweets, the same everywhere, and their SQL conditions. Their parameters are in schemas/filters.py."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CODE = re.compile(r"[A-Z]{2}")
 
 
 class Filters(NamedTuple):
-    """What a tweet must be, all of it; None and empty ask for nothing.
+    """The conditions that a tweet must meet, all of them; None and empty values are no condition.
 
-    `tags` are keys (case-folded, with #), each of which must have found the tweet. `lang` and `author` (a username) are in
+    `tags` are keys (case-folded, with #), to each of which the tweet must be linked. `lang` and `author` (a username) are in
     lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
-    `words` are those of the text, as `text.words.asked` finds them.
+    `words` are those of the text, as `text.words.query_words` finds them.
     """
 
     tags: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ ALL = Filters()
 
 
 def without(filters: Filters, others: Filters) -> Filters:
-    """Return the filters but for those that the others have as well."""
+    """Return the filters without those that the others contain as well."""
     nothing: dict[str, Any] = {
         name: none for (name, none), other in zip(ALL._asdict().items(), others, strict=True) if other != none
     }
@@ -46,15 +46,15 @@ def without(filters: Filters, others: Filters) -> Filters:
 
 
 def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[bool]]:
-    """Return the conditions on Tweet, for queries that may have the other tables as well.
+    """Return the conditions on Tweet, for queries that may contain the other tables as well.
 
-    With `whole` they are for queries that go through all wanted tweets, not through the first ones in some order.
+    With `whole` they suit queries that read all matching tweets, without it those that read the first ones in an order.
     """
-    return [*_conditions(filters), *_search_conditions(filters, whole=whole), *_saying(filters.words, whole=whole)]
+    return [*_conditions(filters), *_search_conditions(filters, whole=whole), *_word_conditions(filters.words, whole=whole)]
 
 
 def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator[ColumnElement[bool]]:
-    """Give the conditions on when a tweet was created, by a column that has it."""
+    """Yield the conditions on a column with the time at which tweets were posted."""
     if filters.since is not None:
         yield created >= next_second(filters.since)
     if filters.until is not None:
@@ -72,10 +72,10 @@ def _search_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnEleme
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
 
 
-def _saying(words: tuple[str, ...], *, whole: bool) -> Iterator[ColumnElement[bool]]:
+def _word_conditions(words: tuple[str, ...], *, whole: bool) -> Iterator[ColumnElement[bool]]:
     if words:
-        saying = TWEET_WORDS.having(words)
-        yield Tweet.id.in_(saying) if whole else saying.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
+        matching = TWEET_WORDS.having(words)
+        yield Tweet.id.in_(matching) if whole else matching.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
 
 
 def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
@@ -93,6 +93,6 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
 
 
 def next_second(when: datetime) -> datetime:
-    """Return the first whole second that isn't before a time: tweets are stored by the second, and so are bounds."""
+    """Round a time up to a whole second: tweets are stored to the second, so bounds are whole seconds as well."""
     whole = when.replace(microsecond=0)
     return whole if whole == when or whole >= LAST_SECOND else whole + timedelta(seconds=1)

@@ -1,16 +1,24 @@
-"""Tweets as they are shown: those of a list, and one by any of its versions' ids."""
+"""Tweets as they are shown: each field declared once, lists of them, and one by any of its versions' ids.
+
+From `TweetView` follow the rows that are read, the JSON that the database writes (queries/encoded.py), the JSON that Python
+writes, the columns of CSV, the keys that `fields` selects, and the schema in the OpenAPI document (schemas/tweets.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from enum import Enum
+from types import NoneType
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
-from sqlalchemy import Row, Select, bindparam, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+import orjson
+from sqlalchemy import Dialect, Select, Text, bindparam, case, cast, func, literal, select, type_coerce
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.types import TypeDecorator
 
 from alchemy import Database
-from database.functions import among
+from database.functions import among, json_array, json_list, json_text
 from models import Author, Quarter, Tag, Tweet, TweetTag, Version
 from queries.filters import ALL, Filters
 from queries.lists import TweetList, batches
@@ -20,48 +28,140 @@ from queries.sources import source
 BY_TIME = SortOrder("created", descending=True)
 """The order in which a period's tweets are read without the others."""
 
+_rash = aliased(Tag)
+_tags = select(json_list(Tag.tag, Tag.key)).join(TweetTag, TweetTag.tag_id == Tag.id).where(TweetTag.tweet_id == Tweet.id)
+_own = cast(Tweet.id, Text)
+_later = select(json_list(cast(Version.id, Text), Version.id)).where(Version.tweet_id == Tweet.id).scalar_subquery()
+# A value, not EXISTS, for which PostgreSQL would list all edited tweets again for each page.
+_edited = select(literal(1)).where(Version.tweet_id == Tweet.id).limit(1).scalar_subquery().is_not(None)
+_versions = json_text(literal('["').concat(_own).concat('",').concat(func.substr(cast(_later, Text), 2)))
 
-class TweetView(NamedTuple):
-    """A tweet as it is shown. What X did not give is None; `tags` are by name; `observed` is that of the author.
 
-    `version` is the id of the version whose text is shown, `versions` are the ids of all known ones, oldest first: `id` is
-    the first of them.
+Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
+
+
+class Kind(Enum):
+    """What a field holds, which decides how it is written as JSON and how its schema describes it."""
+
+    TEXT = "text"
+    COUNT = "count"
+    TIME = "time"
+    TAG = "tag"
+    TAGS = "tags"
+    ID = "id"
+    VERSIONS = "versions"
+    AUTHOR_ID = "author_id"
+    """The id of an author; substitutes for unknown ids are negative and are not shown."""
+
+
+class Shown(NamedTuple):
+    """How a field is read and shown: the SQL of its value, its kind, a description, and further keywords of its JSON schema.
+
+    Lists are JSON in SQL. `key` is its name outside, where that differs from the attribute's.
     """
 
-    id: int
-    text: str
-    created: datetime
-    lang: str | None
-    country: str | None
-    country_code: str | None
-    author_id: int | None
-    author: str | None
-    username: str | None
-    followers: int | None
-    observed: datetime | None
-    rash: str | None
-    tags: tuple[str, ...]
-    version: int
-    versions: tuple[int, ...]
+    sql: Any
+    kind: Kind
+    description: str
+    examples: tuple[str, ...] = ()
+    key: str | None = None
+
+
+class TweetView(NamedTuple):
+    """A tweet as it is shown. What X did not give is None.
+
+    The fields are in the order of the JSON keys, in which the original API's seven come first.
+    """
+
+    text: Annotated[str, Shown(Tweet.text, Kind.TEXT, "The text as X sent it, entities not decoded", key="tweet")]
+    author: Annotated[str | None, Shown(Author.name, Kind.TEXT, "The author's display name")]
+    followers: Annotated[int | None, Shown(Tweet.followers, Kind.COUNT, "The author's followers when they were last observed")]
+    created: Annotated[datetime, Shown(Tweet.created, Kind.TIME, "When it was posted, UTC")]
+    lang: Annotated[str | None, Shown(Tweet.lang, Kind.TEXT, "The language, as X tells it", ("en",))]
+    country: Annotated[str | None, Shown(Tweet.country, Kind.TEXT, "The name of the country, as X writes it", ("Germany",))]
+    rash: Annotated[str | None, Shown(_rash.tag, Kind.TAG, "The tag under which it was first found")]
+    id: Annotated[int, Shown(Tweet.id, Kind.ID, "The id of its first version")]
+    username: Annotated[str | None, Shown(Author.username, Kind.TEXT, "The author's username, without @", ("vepuva53",))]
+    tags: Annotated[tuple[str, ...], Shown(_tags.scalar_subquery(), Kind.TAGS, "All tags that found it, by name")]
+    country_code: Annotated[str | None, Shown(Tweet.country_code, Kind.TEXT, "The country's code of two letters", ("DE",))]
+    author_id: Annotated[int | None, Shown(Tweet.author_id, Kind.AUTHOR_ID, "The author's id")]
+    observed: Annotated[datetime | None, Shown(Author.observed, Kind.TIME, "When its author was last observed, UTC")]
+    version: Annotated[int, Shown(Tweet.version, Kind.ID, "The id of the version whose text is shown")]
+    versions: Annotated[
+        tuple[int, ...],
+        Shown(
+            case((_edited, _versions), else_=json_array(_own)),
+            Kind.VERSIONS,
+            "The ids of all known versions, oldest first",
+        ),
+    ]
+
+
+class TweetField(NamedTuple):
+    """A field of a tweet as it is declared: the attribute of TweetView, whether it may be None, and how it is shown."""
+
+    attribute: str
+    is_optional: bool
+    shown: Shown
+
+
+def _fields() -> Iterator[tuple[str, TweetField]]:
+    for name, hint in get_type_hints(TweetView, include_extras=True).items():
+        kind, shown = get_args(hint)
+        yield shown.key or name, TweetField(name, NoneType in get_args(kind), shown)
+
+
+FIELDS: Mapping[str, TweetField] = dict(_fields())
+"""The fields of a tweet by their keys, in the order in which they are shown."""
+
+
+class _JsonTuple(TypeDecorator[tuple[Any, ...]]):
+    """A JSON list, read as a tuple of values of a type."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: type) -> None:
+        super().__init__()
+        self.of = of
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...]:
+        return tuple(map(self.of, orjson.loads(value or "[]")))
+
+
+_LISTS = {Kind.TAGS: _JsonTuple(str), Kind.VERSIONS: _JsonTuple(int)}
+
+
+def joined(statement: Statement) -> Statement:
+    """Join the tables of a tweet's other fields to a query; both databases skip a table from which nothing is read."""
+    return statement.outerjoin(Author, Author.id == Tweet.author_id).outerjoin(_rash, _rash.id == Tweet.rash_id)
+
+
+def _column(shown: Shown) -> Any:
+    return type_coerce(cast(shown.sql, Text), _LISTS[shown.kind]) if shown.kind in _LISTS else shown.sql
+
+
+_VIEWS = joined(select(*(_column(field.shown) for field in FIELDS.values())).select_from(Tweet))
+_RUN = _VIEWS.where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
 
 
 class TweetViews(NamedTuple):
-    """Tweets as they are shown."""
+    """Reads tweets as views, past the session's own handling of rows, which would double the time."""
 
     def rows(self, session: Session, ids: Sequence[int]) -> list[TweetView]:
-        """Return the tweets with these ids, in this order; what is gone is left out."""
-        found = session.execute(_view_columns().where(among(Tweet.id, ids))).all()
-        by_id = {view.id: view for view in _with_belongings(session, found, sparse=True)}
-        return [by_id[own] for own in ids if own in by_id]
+        """Return the tweets with these ids, in this order; missing ones are left out."""
+        found = session.connection().execute(_VIEWS.where(among(Tweet.id, ids)))
+        views = {view.id: view for view in map(TweetView._make, found)}
+        return [views[own] for own in ids if own in views]
 
     def run(self, session: Session, *, after: int, most: int) -> tuple[list[TweetView], int | None]:
-        """Return at most `most` of all tweets with ids above `after`, oldest id first, and the id of the last one."""
-        found = session.execute(_RUN, {"after": after, "most": most}).all()
-        return _with_belongings(session, found, sparse=False), found[-1].id if found else None
+        """Return at most `most` of all tweets with ids above `after`, lowest id first, and the id of the last one."""
+        views = list(map(TweetView._make, session.connection().execute(_RUN, {"after": after, "most": most})))
+        return views, views[-1].id if views else None
 
 
 class TweetIds(NamedTuple):
-    """Tweets as their ids alone."""
+    """Reads tweets as their ids alone."""
 
     def rows(self, _session: Session, ids: Sequence[int]) -> list[int]:
         """Return these ids."""
@@ -69,81 +169,28 @@ class TweetIds(NamedTuple):
 
     def run(self, session: Session, *, after: int, most: int) -> tuple[list[int], int | None]:
         """Return at most `most` of all ids above `after`, and the last one."""
-        found = list(session.scalars(select(Tweet.id).where(Tweet.id > after).order_by(Tweet.id).limit(most)))
-        return found, found[-1] if found else None
+        ids = list(session.scalars(select(Tweet.id).where(Tweet.id > after).order_by(Tweet.id).limit(most)))
+        return ids, ids[-1] if ids else None
 
 
 def in_batches(database: Database, *, filters: Filters = ALL, most: int = 500) -> Iterator[list[TweetView]]:
-    """Give the wanted tweets, oldest id first, in batches; raises TweetsReplaced."""
+    """Yield the matching tweets, lowest id first, in batches; raises TweetsReplaced."""
     return batches(database, TweetList(filters), TweetViews(), most=most)
 
 
 def tweet_count(session: Session) -> int:
-    """Return how many tweets there are."""
+    """Return how many tweets are stored."""
     return session.scalar(select(func.coalesce(func.sum(Quarter.tweets), 0))) or 0
 
 
 def matching_count(session: Session, filters: Filters, *, most: int) -> int:
-    """Return how many tweets the filters let through; `most` where they are as many or more, for no more are counted."""
+    """Return how many tweets match, counted up to `most`."""
     if filters == ALL:
         return min(tweet_count(session), most)
-    some = source(session, filters, BY_TIME).query.limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+    matching = source(session, filters, BY_TIME).query.limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(matching)) or 0
 
 
-def tweet(session: Session, tweet_id: int) -> TweetView | None:
-    """Return the tweet that has a version with this id."""
-    first = session.scalar(select(Version.tweet_id).where(Version.id == tweet_id)) or tweet_id
-    return next(iter(TweetViews().rows(session, [first])), None)
-
-
-Belonging = dict[int, list[int]]
-
-
-def _with_belongings(session: Session, rows: Sequence[Row[Any]], *, sparse: bool) -> list[TweetView]:
-    """Return the rows with what belongs to them; they are sparse where other tweets may lie between them."""
-    if not rows:
-        return []
-    links, later = (ask(session, rows, sparse=sparse) for ask in (_links, _later))
-    return list(_views(rows, _names(session), links, later))
-
-
-def _views(
-    rows: Sequence[Row[Any]], names: dict[int, tuple[str, str]], links: Belonging, later: Belonging
-) -> Iterator[TweetView]:
-    for row in rows:
-        own, rash_id, version = row.id, row.rash_id, row.version
-        rash = names[rash_id][1] if rash_id is not None else None
-        found_by = tuple(tag for _, tag in sorted(names[tag_id] for tag_id in links.get(own, ())))
-        versions = (own, *sorted(later[own])) if own in later else (own,)
-        yield TweetView._make((*row[:-2], rash, found_by, version, versions))
-
-
-def _names(session: Session) -> dict[int, tuple[str, str]]:
-    return {row.id: (row.key, row.tag) for row in session.execute(select(Tag.id, Tag.key, Tag.tag))}
-
-
-def _belonging(tweet_id: InstrumentedAttribute[int], value: InstrumentedAttribute[int]) -> Callable[..., Belonging]:
-    """Return a question for what belongs to rows: by their range, or, where other tweets may lie between them, by their ids."""
-    asked = select(tweet_id, value)
-
-    def ask(session: Session, rows: Sequence[Row[Any]], *, sparse: bool) -> Belonging:
-        own = among(tweet_id, [row.id for row in rows]) if sparse else tweet_id.between(rows[0].id, rows[-1].id)
-        found: Belonging = {}
-        for row_id, belongs in session.execute(asked.where(own)):
-            found.setdefault(row_id, []).append(belongs)
-        return found
-
-    return ask
-
-
-def _view_columns() -> Select[Any]:
-    shown = (Tweet.id, Tweet.text, Tweet.created, Tweet.lang, Tweet.country, Tweet.country_code, Tweet.author_id)
-    author = (Author.name, Author.username, Tweet.followers, Author.observed)
-    columns: list[Any] = [*shown, *author, Tweet.rash_id, Tweet.version]
-    return select(*columns).outerjoin(Author, Author.id == Tweet.author_id)
-
-
-_RUN = _view_columns().where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bindparam("most"))
-_links = _belonging(TweetTag.tweet_id, TweetTag.tag_id)
-_later = _belonging(Version.tweet_id, Version.id)
+def first_version(session: Session, version: int) -> int:
+    """Return the id of the tweet that has a version with this id; that of an unknown version is returned as it is."""
+    return session.scalar(select(Version.tweet_id).where(Version.id == version)) or version

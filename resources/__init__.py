@@ -27,7 +27,6 @@ from telemetry.metrics import HttpMetrics
 LARGEST_ID = 2**31 - 1
 __all__ = ["Snapshots", "register"]
 
-
 SNAPSHOTS = {
     TweetsResource: "/tweets",
     TweetResource: "/tweets/<tweet_id>",

@@ -5,29 +5,48 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import orjson
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury_author
-from queries.authors import FOLLOWERS, AuthorPosition, author_page
+from queries.authors import FOLLOWERS, TWEETS, AuthorPosition, author_page
 from queries.filters import Filters
-from resources.api import MonitorResource
-from resources.pages import following, link
+from resources.api import MonitorResource, link, next_path
 from resources.snapshots import SnapshotBody, SnapshotResource
-from schemas import rows
-from schemas.arguments import AuthorArguments
-from schemas.cursors import began
+from schemas.arguments import MOST_ROWS, FilterArguments
+from schemas.cursors import began, following_cursor
+from schemas.json_schema import NEXT, count, many, nullable, record, text
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
-from schemas.shapes.tweets import AUTHORS, DELETED
+from schemas.parameters import Choice, Cursor, Sort, page_limit
+from schemas.serializers import encode
 from text import usernames
 
 log = logging.getLogger(__name__)
 
-
 PAGE = 100
+
+AUTHOR = record(
+    "Author",
+    "An author of stored tweets.",
+    {
+        "author": nullable(text("The display name")),
+        "followers": nullable(count("Followers when they were last observed")),
+        "username": nullable(text("The username, without @")),
+        "tweets": count("How many of their tweets are stored"),
+    },
+)
+AUTHORS = record("Authors", "Distinct authors.", {"authors": many(AUTHOR), "next": NEXT}, optional=["next"])
+DELETED = record("Deleted", "How many tweets were deleted.", {"deleted": count()})
+
+
+class AuthorArguments(FilterArguments):
+    """Parameters of GET /authors."""
+
+    sort = Choice(FOLLOWERS, TWEETS, metadata={"description": Sort.description, "example": Sort.example})
+    limit = page_limit(MOST_ROWS)
+    cursor = Cursor()
 
 
 class AuthorsResource(SnapshotResource):
@@ -44,8 +63,8 @@ class AuthorsResource(SnapshotResource):
         values = began(session, name, cursor)
         after = AuthorPosition(*values) if values else None
         page = author_page(session, filters, sort=sort, after=after, most=limit)
-        path = following(session, name, page.last) if page.last else None
-        return SnapshotBody(orjson.dumps({**rows.authors(page.authors), "next": path}), headers=link(path))
+        path = next_path(following_cursor(session, name, page.last) if page.last else None)
+        return SnapshotBody(encode({"authors": page.authors, "next": path}), headers=link(path))
 
 
 class AuthorResource(MonitorResource):

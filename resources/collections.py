@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from marshmallow import Schema
 from werkzeug.exceptions import NotFound
 
 from collector.runs.collector import Collector
-from queries.collections import collection, collections
-from resources.api import MonitorResource
-from resources.pages import following, link
-from schemas import rows
-from schemas.arguments import CollectionArguments
-from schemas.cursors import began
+from queries.collections import collection
+from resources.api import MonitorResource, link, next_path
+from schemas import serializers
+from schemas.arguments import MOST_ROWS
+from schemas.collections import COLLECTION
+from schemas.cursors import collection_page
+from schemas.json_schema import NEXT, many, record
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
-from schemas.shapes import collections as shapes
+from schemas.parameters import Cursor, page_limit
 
 PAGE = 100
+COLLECTIONS = record("Collections", "Collections, newest first.", {"collections": many(COLLECTION), "next": NEXT})
+
+
+class CollectionArguments(Schema):
+    """Parameters of GET /collections."""
+
+    limit = page_limit(MOST_ROWS)
+    cursor = Cursor()
 
 
 def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
@@ -25,7 +35,7 @@ def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
         view = collection(session, collection_id)
     if view is None:
         raise NotFound("there is no collection with this id")
-    return rows.collection(view)
+    return serializers.collection(view)
 
 
 class CollectionsResource(MonitorResource):
@@ -33,9 +43,9 @@ class CollectionsResource(MonitorResource):
 
     arguments = CollectionArguments
     answers = answers(
-        get=reads(shapes.COLLECTIONS, "A page of collections", headers=("Link",)),
+        get=reads(COLLECTIONS, "A page of collections", headers=("Link",)),
         post=[
-            DocumentedAnswer(202, "It has begun", shapes.COLLECTION, ("Location",)),
+            DocumentedAnswer(202, "It has begun", COLLECTION, ("Location",)),
             DocumentedAnswer(409, "Another collection runs", headers=("Location",)),
         ],
     )
@@ -46,10 +56,9 @@ class CollectionsResource(MonitorResource):
     def get(self, limit: int = PAGE, cursor: str | None = None) -> Any:
         """List the collections, newest first."""
         with self._collector.database.reading() as session:
-            after = began(session, "collections", cursor)
-            views = collections(session, before=after[0] if after else None, most=limit + 1)
-            path = following(session, "collections", [views[limit - 1].id]) if len(views) > limit else None
-        return {"collections": [rows.collection(view) for view in views[:limit]], "next": path}, 200, dict(link(path))
+            page = collection_page(session, "collections", cursor=cursor, most=limit)
+        path = next_path(page.following)
+        return {"collections": [serializers.collection(view) for view in page.rows], "next": path}, 200, dict(link(path))
 
     def post(self) -> Any:
         """Start a collection.
@@ -63,7 +72,7 @@ class CollectionsResource(MonitorResource):
 class CollectionResource(MonitorResource):
     """One run over the tracked tags, running or over."""
 
-    answers = answers(get=reads(shapes.COLLECTION, "The collection"))
+    answers = answers(get=reads(COLLECTION, "The collection"))
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

@@ -1,4 +1,4 @@
-"""Every error as a problem: one place decides the status, the words and the headers."""
+"""Every error as application/problem+json: its status, detail and headers are decided here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from telemetry.requests import request_id
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S, REPAIRED_S = 5, 60
-"""What is busy or away is asked again soon, what somebody has to see to, later."""
+"""Seconds for what is busy or away, and for what an operator must repair first."""
 KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After", "Location")
 PLAIN = {
     404: "there is nothing at this path",
@@ -44,7 +44,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(NothingTracked, lambda error: problem_response(503, str(error), more={"collection": None}))
     app.register_error_handler(CollectionRunning, _running)
     app.register_error_handler(Exception, _internal_error)
-    app.after_request(_told_when_to_try_again)
+    app.after_request(_set_retry_after)
 
 
 def problem_response(
@@ -85,8 +85,8 @@ def _unavailable(error: Exception) -> Response:
     return problem_response(503, str(error), headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
-def _told_when_to_try_again(response: Response) -> Response:
-    """Let every 503 of the app say after how many seconds to try again, whoever made it."""
+def _set_retry_after(response: Response) -> Response:
+    """Add Retry-After to every 503 that has none."""
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers.setdefault("Retry-After", str(REPAIRED_S))
     return response

@@ -6,21 +6,35 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from queries.facets import facets
+from queries.facets import FACETS, facets
 from queries.filters import Filters
 from resources.snapshots import SnapshotResource
-from schemas import rows
-from schemas.arguments import FacetArguments
+from schemas.arguments import FilterArguments
+from schemas.json_schema import SHARE, count, many, nullable, number, record, text
 from schemas.openapi.answers import answers, reads
-from schemas.shapes.tweets import FACETS
+from schemas.parameters import Choice
+
+FACET = record("Facet", "A value and its tweets.", {"value": text("The value"), "tweets": count()})
+FACET_COUNTS = record(
+    "Facets",
+    "All values, most tweets first, ties by value.",
+    {"facets": many(FACET), "unknown_share": nullable(number("The share of tweets without a value", **SHARE))},
+)
+
+
+class FacetArguments(FilterArguments):
+    """Parameters of GET /facets."""
+
+    by = Choice(*FACETS, required=True, metadata={"description": "What the tweets are counted by", "example": "lang"})
 
 
 class FacetsResource(SnapshotResource):
     """All values of one facet, and the share of the tweets that have none."""
 
     arguments = FacetArguments
-    answers = answers(get=reads(FACETS, "The values"))
+    answers = answers(get=reads(FACET_COUNTS, "The values"))
 
     def read(self, session: Session, *, by: str, filters: Filters) -> Any:
         """Count tweets by language, country, tag or author."""
-        return rows.facets(facets(session, by, filters))
+        found = facets(session, by, filters)
+        return {"facets": found.rows, "unknown_share": found.unknown_share}

@@ -14,11 +14,51 @@ from queries.collections import CollectionView, latest
 from queries.figures import ScheduleState, current_refusals, schedule
 from queries.tweets import TweetViews
 from resources.api import MonitorResource
+from schemas.collections import STATE
+from schemas.json_schema import count, flag, many, nullable, record, text, time, word
 from schemas.openapi.answers import answers, reads
-from schemas.shapes.service import ALIVE, READY
-from schemas.times import rfc3339
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
+
+ALIVE = record("Alive", "The process answers.", {"status": word("That it does", "alive")})
+JOB = record(
+    "Chore",
+    "How a chore went last.",
+    {
+        "began": time("When it began, UTC"),
+        "succeeded": nullable(time("When it last succeeded, UTC")),
+        "error": nullable(text("Why it did not")),
+    },
+)
+SCHEDULE = record(
+    "Schedule",
+    "How often it collects.",
+    {"every_seconds": count(), "next": time("When it collects next, UTC"), "kept": flag("Whether its keeper is alive")},
+)
+LATEST = record(
+    "LatestCollection",
+    "The collection that started last.",
+    {
+        "id": {"type": "integer", "minimum": 1},
+        "state": STATE,
+        "started": time("When it began, UTC"),
+        "error": nullable(text("Why it failed")),
+    },
+)
+READY = record(
+    "Ready",
+    "The database is migrated and reads answer.",
+    {
+        "status": word("That it is", "ready"),
+        "read_only": {"type": "boolean", "description": "Whether it has waited since its start for a primary of the database"},
+        "x": word("Whom a collection would ask", "X", "emulator", "nobody"),
+        "tweets": {"enum": ["real", "invented", None], "description": "What the stored tweets are; null where there are none"},
+        "last_collection": nullable(LATEST),
+        "schedule": nullable(SCHEDULE),
+        "chores": {"type": "object", "additionalProperties": JOB},
+        "refused_by_x": nullable(many({"type": "string"}), "Why X refuses everything; null where it does not"),
+    },
+)
 
 
 class LivezResource(MonitorResource):
@@ -68,12 +108,12 @@ class ReadyzResource(MonitorResource):
 def _collection_json(view: CollectionView | None) -> dict[str, Any] | None:
     if view is None:
         return None
-    return {"id": view.id, "state": view.state, "started": rfc3339(view.started), "error": view.error}
+    return {"id": view.id, "state": view.state, "started": view.started, "error": view.error}
 
 
 def _done(chore: JobView) -> dict[str, Any]:
-    return {"began": rfc3339(chore.began), "succeeded": rfc3339(chore.succeeded), "error": chore.error}
+    return {"began": chore.began, "succeeded": chore.succeeded, "error": chore.error}
 
 
 def _schedule_json(kept: ScheduleState | None) -> dict[str, Any] | None:
-    return {"every_seconds": kept.every, "next": rfc3339(kept.due), "kept": kept.kept} if kept else None
+    return {"every_seconds": kept.every, "next": kept.due, "kept": kept.kept} if kept else None

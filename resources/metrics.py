@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -19,20 +18,20 @@ from collector.backups.rotation import newest as newest_copy
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
+from middleware.encoding import compress_response
 from queries.chores import JobView, job_states
 from queries.figures import ServiceMetrics, service_metrics
 from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
+from schemas.json_schema import PLAIN
 from schemas.openapi.answers import DocumentedAnswer, answers
-from schemas.rows import MICRO
-from schemas.shapes.service import PLAIN
+from schemas.serializers import MICRO
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 
 PREFIX = "twitterapi"
-LEVEL = 5
 
 
 class MetricsResource(MonitorResource):
@@ -50,10 +49,7 @@ class MetricsResource(MonitorResource):
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(scrape_registry(self._http.registry, [self._figures]))
         response = Response(body, content_type=content_type, headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"})
-        if request.accept_encodings.quality("gzip") > 0:
-            response.set_data(gzip.compress(body, LEVEL, mtime=0))
-            response.headers["Content-Encoding"] = "gzip"
-        return response
+        return compress_response(response, above=0)
 
 
 class DatabaseCollector:

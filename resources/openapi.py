@@ -15,11 +15,9 @@ from werkzeug.routing.converters import NumberConverter
 from middleware.answer import REPEAT, Repeat
 from resources.api import MonitorResource, with_etag
 from schemas.arguments import NoArguments
+from schemas.json_schema import NamedSchema, Schema
 from schemas.openapi.answers import answers, reads
-from schemas.openapi.document import document
-from schemas.openapi.operations import Operation
-from schemas.shapes.parts import Schema
-from schemas.shapes.service import DOCUMENT
+from schemas.openapi.document import Operation, document
 from security.guard import Guard
 from security.scopes import is_open
 from settings import VERSION
@@ -27,6 +25,10 @@ from settings import VERSION
 PATH_PARAMETER = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 TOKEN: dict[str, list[str]] = {"token": []}
 METHODS = ("get", "put", "post", "delete", "patch")
+
+DOCUMENT = NamedSchema(
+    "Document", {"type": "object", "description": "This document.", "required": ["openapi", "info", "paths"]}
+)
 
 
 class OpenApiResource(MonitorResource):

@@ -1,13 +1,12 @@
-"""Answers from one state of the database: their ETag, 304, compression, and streams where an answer is long.
+"""Responses from one state of the database: their ETags, 304, compression, and streams for long ones.
 
-An ETag is made of the stamp of the state, the build, and what was asked, so it costs one read of an index. What is not streamed
-is kept by middleware/ and given again until the state is another one. A stream is read in many states, which may not be the
-same. So its tag is its own, and good for a 304 only once all of it turned out to be of one state.
+An ETag is made of the state's stamp, the version, and the request, so it costs one read of an index. What is not streamed is
+cached by middleware/ until the state changes. A stream is read in several transactions, between which the state may change, so
+it has a tag of its own, which is answered by 304 only if all of the stream turned out to show one state.
 """
 
 from __future__ import annotations
 
-import gzip
 import secrets
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,31 +14,31 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, ClassVar, NamedTuple
 
-import orjson
 from flask import Response, current_app, request
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseAway
 from middleware.answer import REPEAT, Repeat
+from middleware.encoding import accepts_gzip, compress_pieces, compress_response
 from queries.figures import NEWEST, Stamp, stamp
 from queries.newest import Newest
 from resources.api import MonitorResource, no_content
-from resources.streams import LEVEL, Streams, gzip_pieces
+from resources.streams import Streams
+from schemas.serializers import encode
 from settings import VERSION
 
-SMALL = 1000  # bytes: less is not worth compressing
 JSON = "application/json"
 
 
 class Long(NamedTuple):
-    """An answer that is too long to be made at once, in pieces."""
+    """A response in pieces, because it is too long to be made at once."""
 
     pieces: Iterator[bytes]
     media_type: str = JSON
 
 
 class SnapshotBody(NamedTuple):
-    """An answer that is made, in its media type, with further headers."""
+    """A complete response, with its media type and further headers."""
 
     content: bytes
     media_type: str = JSON
@@ -47,25 +46,25 @@ class SnapshotBody(NamedTuple):
 
 
 class State(NamedTuple):
-    """The state that an answer is of: the database's stamp, and what else the answer depends on."""
+    """The state from which a response is made: the database's stamp, and what else the response depends on."""
 
     stamp: Stamp
     more: Hashable = None
 
 
 class Snapshots:
-    """What the answers of a worker share."""
+    """What the responses of a worker share."""
 
     def __init__(self, database: Database, newest: Newest, *, within: timedelta) -> None:
         self.database, self.newest, self.streams, self._within = database, newest, Streams(), within
 
     def reading(self) -> AbstractContextManager[Session]:
-        """Give a session that sees one state of the database, as long as a request may."""
+        """Return a session that sees one state of the database, for as long as a request may take."""
         return self.database.reading(within=self._within, as_of=NEWEST)
 
 
 class Representation(NamedTuple):
-    """What is asked for: a path with its query, in a form, compressed or not."""
+    """What a request selects: a path with its query, a format, compressed or not."""
 
     path: str
     query: bytes
@@ -73,34 +72,34 @@ class Representation(NamedTuple):
     gzip: bool
 
     def tag(self, state: State) -> str:
-        """Return the opaque part of the ETag of the answer in a state."""
+        """Return the opaque part of the response's ETag in a state."""
         facts = (VERSION, self.path, self.query, self.format_name, self.gzip, state)
         return blake2b(repr(facts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 class SnapshotResource(MonitorResource):
-    """A resource whose GET is `read` from one state of the database."""
+    """A resource whose GET calls `read` with one state of the database."""
 
     late = True
     by_minute: ClassVar[bool] = False
-    """Whether the answer depends on the time, or on what the sequence doesn't count: it is given again for a minute at most."""
+    """Whether the response depends on the time, or on what the sequence doesn't count: it is cached for a minute at most."""
 
     read: Callable[..., Any]
-    """Takes the session and the parameters; returns a JSON value, a Body, or a Long."""
+    """Takes the session and the parameters; returns a JSON value, a SnapshotBody, or a Long."""
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
 
     def depends(self, session: Session) -> Hashable:
-        """Return what the answer depends on besides what the sequence counts."""
+        """Return what the response depends on besides what the sequence counts."""
         return None
 
     def format_name(self) -> str:
-        """Return in which form the answer is wanted."""
+        """Return the name of the response's format."""
         return "json"
 
     def get(self, **path: Any) -> Response:
-        """Answer, once more from another server where one goes away in the middle."""
+        """Answer; if the database server goes away meanwhile, try once more with another."""
         try:
             return self._answer(path)
         except DatabaseAway:
@@ -119,21 +118,21 @@ class SnapshotResource(MonitorResource):
             return self._render(session, asked, state, path)
 
     def _not_modified(self, asked: Representation, state: State) -> Response | None:
-        """Return 304 if the client has the answer already."""
+        """Return 304 if the client has the response already, else None."""
         known = _matching_tag(asked.tag(state), state.stamp, self._snapshots.streams)
         return _add_headers(no_content(304), known) if known else None
 
     def _render(self, session: Session, asked: Representation, state: State, path: Mapping[str, Any]) -> Response:
-        """Make the answer. `If-None-Match: *` is for whatever there is, so what there is not has been refused by now."""
+        """Make the response. `If-None-Match: *` matches whatever exists; what doesn't exist has raised NotFound before."""
         content, tag = self.read(session, **path, **self.parse_arguments()), asked.tag(state)
         if isinstance(content, Long):
             return self._stream(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
         if request.if_none_match.star_tag:
             return _add_headers(no_content(304), tag)
-        return _add_headers(_answer(content, asked), tag)
+        return _add_headers(_answer(content), tag)
 
     def _stream(self, content: Long, asked: Representation, tag: str, began: Stamp) -> Response:
-        pieces = gzip_pieces(content.pieces) if asked.gzip else content.pieces
+        pieces = compress_pieces(content.pieces) if asked.gzip else content.pieces
         stream = self._snapshots.streams.begin(self._watch_pieces(pieces, tag, began))
         response = current_app.response_class(iter(stream), content_type=_content_type(content.media_type))
         response.call_on_close(stream.close)
@@ -142,19 +141,19 @@ class SnapshotResource(MonitorResource):
         return _add_headers(response, tag)
 
     def _watch_pieces(self, pieces: Iterator[bytes], tag: str, began: Stamp) -> Iterator[bytes]:
-        """Give the pieces, and note it if nothing has changed while they were read."""
+        """Yield the pieces, and remember the tag if nothing changed while they were read."""
         yield from pieces
         with self._snapshots.reading() as session:
             if stamp(session) == began:
                 self._snapshots.streams.remember(tag, began)
 
 
-def _representation(form: str) -> Representation:
-    return Representation(request.path, request.query_string, form, request.accept_encodings.quality("gzip") > 0)
+def _representation(format_name: str) -> Representation:
+    return Representation(request.path, request.query_string, format_name, accepts_gzip())
 
 
 def _matching_tag(tag: str, now: Stamp, streams: Streams) -> str | None:
-    """Return the tag of what the client has, if that is what it asks for."""
+    """Return the tag of the client's copy if it is still valid, else None."""
     if not request.if_none_match or request.if_none_match.star_tag:
         return None
     if request.if_none_match.contains_weak(tag):
@@ -163,13 +162,10 @@ def _matching_tag(tag: str, now: Stamp, streams: Streams) -> str | None:
     return next((one for one in had if one.startswith(f"{tag}.") and streams.showed(one, now)), None)
 
 
-def _answer(content: Any, asked: Representation) -> Response:
-    body = content if isinstance(content, SnapshotBody) else SnapshotBody(orjson.dumps(content))
+def _answer(content: Any) -> Response:
+    body = content if isinstance(content, SnapshotBody) else SnapshotBody(encode(content))
     headers = [("Content-Type", _content_type(body.media_type)), *body.headers]
-    if asked.gzip and len(body.content) > SMALL:
-        packed_headers = [*headers, ("Content-Encoding", "gzip")]
-        return current_app.response_class(gzip.compress(body.content, LEVEL, mtime=0), headers=packed_headers)
-    return current_app.response_class(body.content, headers=headers)
+    return compress_response(current_app.response_class(body.content, headers=headers))
 
 
 def _content_type(media_type: str) -> str:

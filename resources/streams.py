@@ -1,9 +1,8 @@
-"""Streams: long answers in pieces, so many at once, and none goes on for a client that has gone."""
+"""Streams: long responses in pieces. Their number is limited, and one stops when its client disconnects."""
 
 from __future__ import annotations
 
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 
@@ -11,16 +10,14 @@ from queries.figures import Stamp
 
 MOST_STREAMS = 8
 MOST_REMEMBERED = 1000
-GZIP = 31  # zlib's way to write the format of gzip
-LEVEL = 5
 
 
 class TooManyStreams(Exception):
-    """So many long answers are being sent that no further one may begin."""
+    """The limit of simultaneous streams is reached."""
 
 
 class Streams:
-    """The streams of a worker. The tags of those that showed one single state are remembered, with its stamp."""
+    """The streams of a worker. It remembers the tags of those that showed a single state, with its stamp."""
 
     def __init__(self, most: int = MOST_STREAMS) -> None:
         self._free = threading.BoundedSemaphore(most)
@@ -34,20 +31,20 @@ class Streams:
         return StreamRecord(pieces, self._free)
 
     def remember(self, tag: str, stamp: Stamp) -> None:
-        """Note that all that was sent under this tag is of one state."""
+        """Remember that a stream with this tag showed this state only."""
         with self._lock:
             self._whole[tag] = stamp
             while len(self._whole) > MOST_REMEMBERED:
                 self._whole.popitem(last=False)
 
     def showed(self, tag: str, stamp: Stamp) -> bool:
-        """Tell whether what was sent under this tag is all of this state."""
+        """Return whether a stream with this tag showed this state only."""
         with self._lock:
             return self._whole.get(tag) == stamp
 
 
 class StreamRecord:
-    """Pieces of an answer. Closing it, early or at the end, stops the work and makes room for another."""
+    """The pieces of a response. Closing it, early or at the end, stops the work and frees its slot."""
 
     def __init__(self, pieces: Iterator[bytes], free: threading.BoundedSemaphore) -> None:
         self._pieces, self._free, self._open = pieces, free, True
@@ -61,11 +58,3 @@ class StreamRecord:
             self._free.release()
             if isinstance(self._pieces, Generator):
                 self._pieces.close()
-
-
-def gzip_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the pieces in the format of gzip, each flushed, so that none waits for the next."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
-    for piece in pieces:
-        yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
-    yield packer.flush()

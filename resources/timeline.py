@@ -14,14 +14,43 @@ from queries.figures import x_now
 from queries.filters import Filters
 from queries.gaps import gaps
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
+from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
-from schemas import rows
-from schemas.arguments import TimelineArguments
+from schemas.arguments import FilterArguments
+from schemas.json_schema import NamedSchema, count, flag, many, record, text, time
 from schemas.openapi.answers import answers, reads
+from schemas.parameters import BUCKETS, UTC, BucketField, Zone
 from schemas.problems import BadInput, ParameterError
-from schemas.shapes.tweets import TIMELINE
 
 TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: ask for longer ones, or for less time by since and until"
+
+PERIOD = record(
+    "Stretch",
+    "A stretch of time.",
+    {
+        "start": time("When it begins, UTC"),
+        "end": time("When it ends, exclusive, UTC"),
+        "tweets": count("Tweets posted in it"),
+        "authors": count("Distinct authors of these"),
+        "partial": flag("Whether it is not over, or not in the period as a whole"),
+    },
+)
+TIMELINE: NamedSchema = record(
+    "Timeline",
+    "Tweets over time; stretches without tweets are there as well.",
+    {
+        "timeline": many(PERIOD),
+        "timezone": text("The time zone in which days begin", examples=["UTC"]),
+        "complete": flag("Whether no gap of a collection overlaps the period"),
+    },
+)
+
+
+class TimelineArguments(FilterArguments):
+    """Parameters of GET /timeline."""
+
+    bucket = BucketField(*BUCKETS, load_default=HOUR)
+    tz = Zone(load_default=UTC)
 
 
 class TimelineResource(SnapshotResource):
@@ -41,4 +70,4 @@ class TimelineResource(SnapshotResource):
             found = timeline(session, bucket=bucket, zone=tz, filters=filters)
         except TooManyBuckets as error:
             raise BadInput([ParameterError("bucket", TOO_MANY)]) from error
-        return rows.timeline(found, zone=tz.key)
+        return {"timeline": found.slots, "timezone": tz.key, "complete": found.complete}

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from flask import request
+from marshmallow import ValidationError, validates_schema
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
@@ -14,25 +15,59 @@ from collector.runs import lease
 from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
-from queries import authors, lists, tweets
+from queries import authors, lists
+from queries.encoded import EncodedTweets
 from queries.figures import generation
 from queries.filters import ALL, Filters
 from queries.lists import BatchReader, TweetList
-from queries.orders import BY_ID, PagePosition, SortOrder
-from resources.api import no_content
-from resources.pages import following, link
+from queries.orders import BY_ID, SortOrder
+from queries.tweets import first_version
+from resources.api import link, next_path, no_content
+from resources.authors import AUTHORS
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
-from schemas import rows
-from schemas.arguments import TweetArguments
-from schemas.cursors import began, moment
-from schemas.forms import FIELDS, LIST_FORMATS, ListFormat
+from schemas.arguments import MOST_ROWS, FilterArguments
+from schemas.cursors import tweet_page, tweet_position
 from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
+from schemas.parameters import Choice, Cursor, Fields, Sort, TweetId, Whole, page_limit
 from schemas.problems import BadInput, ParameterError
-from schemas.shapes import tweets as shapes
+from schemas.tweets import COLUMNS, LIST_FORMATS, PARTS, TWEET, TWEETS, ListFormat, json_page
 
 log = logging.getLogger(__name__)
 
 BATCH = 2000  # tweets of a list without limit that are answered from one state; more are streamed
+
+MOST_AUTHORS = 1000
+
+
+class TweetArguments(FilterArguments):
+    """Parameters of GET /tweets."""
+
+    since_id = TweetId(
+        metadata={"description": "Only tweets whose id is greater than this one", "example": "2006008519143937502"}
+    )
+    sort = Sort()
+    shown = Fields(data_key="fields")
+    limit = page_limit(MOST_ROWS)
+    cursor = Cursor()
+    format = Choice(
+        *LIST_FORMATS,
+        metadata={"description": "How the tweets are written; before the header Accept", "example": "json"},
+    )
+    order_by_followers_desc = Whole(
+        1,
+        MOST_AUTHORS,
+        metadata={"description": "Gives so many authors instead of tweets, most followed first", "example": 5},
+    )
+
+    @validates_schema
+    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
+        if "order_by_followers_desc" in data:
+            for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
+                if name in data:
+                    key = self.fields[name].data_key or name
+                    raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
+        if "shown" in data and not LIST_FORMATS[data.get("format", "json")].has_fields:
+            raise ValidationError(f"is not for format {data['format']}", "fields")
 
 
 class TweetsResource(SnapshotResource):
@@ -41,12 +76,10 @@ class TweetsResource(SnapshotResource):
     arguments = TweetArguments
     accepts = tuple(media_type for form in LIST_FORMATS.values() for media_type in form.media_types)
     gives = tuple(form.media_types[0] for form in LIST_FORMATS.values())
-    answers = answers(
-        get=reads(either(shapes.TWEETS, shapes.PARTS, shapes.AUTHORS), "The tweets, or the authors", headers=("Link",))
-    )
+    answers = answers(get=reads(either(TWEETS, PARTS, AUTHORS), "The tweets, or the authors", headers=("Link",)))
 
-    def form(self) -> str:
-        """Return the form that `format` names, else the one that Accept prefers."""
+    def format_name(self) -> str:
+        """Return the format that `format` names, else the one that Accept prefers."""
         asked = request.args.get("format")
         preferred = request.accept_mimetypes.best_match(self.accepts, default=self.accepts[0])
         return (
@@ -59,7 +92,7 @@ class TweetsResource(SnapshotResource):
         """Give tweets, or the most followed authors."""
         if order_by_followers_desc is not None:
             ranks = authors.most_followed(session, limit=order_by_followers_desc, filters=given["filters"])
-            return rows.authors(ranks)
+            return {"authors": ranks}
         return self._list(session, **given)
 
     def _list(
@@ -68,20 +101,20 @@ class TweetsResource(SnapshotResource):
         filters: Filters = ALL,
         sort: SortOrder = BY_ID,
         since_id: int | None = None,
-        shown: tuple[str, ...] = FIELDS,
+        shown: tuple[str, ...] = COLUMNS,
         limit: int | None = None,
         cursor: str | None = None,
         format: str | None = None,
     ) -> SnapshotBody | Long:
-        form = LIST_FORMATS[self.form()]
-        if shown != FIELDS and not form.has_fields:
+        form = LIST_FORMATS[self.format_name()]
+        if shown != COLUMNS and not form.has_fields:
             raise BadInput([ParameterError("fields", f"is not for {form.media_types[0]}")])
         asked = List(TweetList(filters, sort, since_id), form, shown, cursor)
         return asked.page(session, limit) if limit else asked.all(session, self._snapshots)
 
 
 class List(NamedTuple):
-    """A list that is asked for: what it has, its form, the fields that are shown, and where it begins."""
+    """A requested list: its tweets, its format, the fields that are shown, and the cursor where it begins."""
 
     wanted: TweetList
     form: ListFormat
@@ -89,17 +122,18 @@ class List(NamedTuple):
     cursor: str | None
 
     def page(self, session: Session, limit: int) -> SnapshotBody:
-        """Return a page, and where the list goes on: in JSON as `next`, in every form in a header."""
-        places = lists.page(session, self.wanted, after=self._after(session), most=limit + 1)
-        found = self._reader.rows(session, [place.id for place in places[:limit]])
-        path = following(session, self._name, places[limit - 1]) if len(places) > limit else None
+        """Return a page with the path of the next one: in JSON as `next`, in every format as a header."""
+        page = tweet_page(session, self._name, self.wanted, self._reader, cursor=self.cursor, most=limit)
+        path = next_path(page.following)
         in_json = self.form is LIST_FORMATS["json"]
-        content = rows.page(found, path) if in_json else b"".join(self.form.pieces([found], fields=self.shown))
+        content = json_page(page.rows, path) if in_json else b"".join(self.form.pieces([page.rows], fields=self.shown))
         return SnapshotBody(content, self.form.media_types[0], link(path))
 
     def all(self, session: Session, snapshots: Snapshots) -> SnapshotBody | Long:
-        """Return the list to its end: as one body, or, where it is long, as a stream that goes on in further states."""
-        first = lists.batch(session, self.wanted, self._reader, after=self._after(session), most=BATCH)
+        """Return the list to its end: as one body or, if it is long, as a stream that reads later batches in later states."""
+        first = lists.batch(
+            session, self.wanted, self._reader, after=tweet_position(session, self._name, self.cursor), most=BATCH
+        )
         if first.last is None:
             return SnapshotBody(b"".join(self.form.pieces([first.rows], fields=self.shown)), self.form.media_types[0])
         rest = lists.batches(snapshots, self.wanted, self._reader, after=first.last, of=generation(session))
@@ -113,25 +147,21 @@ class List(NamedTuple):
     def _name(self) -> str:
         return f"tweets {self.wanted}"
 
-    def _after(self, session: Session) -> PagePosition | None:
-        values = began(session, self._name, self.cursor)
-        return PagePosition(moment(values[0]), values[1]) if values else None
-
 
 class TweetResource(SnapshotResource):
     """One tweet, by the id of any of its versions. DELETE removes it for good: no collection or import brings it back."""
 
     answers = answers(
-        get=reads(shapes.TWEET, "The tweet"),
+        get=reads(TWEET, "The tweet"),
         delete=[DocumentedAnswer(204, "It is gone"), DocumentedAnswer(409, "A copy of the database is being put back")],
     )
 
     def read(self, session: Session, *, tweet_id: str) -> Any:
         """Give one tweet."""
-        view = tweets.tweet(session, _number(tweet_id))
-        if view is None:
+        found = EncodedTweets().rows(session, [first_version(session, _number(tweet_id))])
+        if not found:
             raise NotFound("there is no tweet with this id")
-        return rows.tweet(view)
+        return SnapshotBody(found[0])
 
     def delete(self, tweet_id: str) -> Any:
         """Delete a tweet for good.

@@ -1,1 +1,1 @@
-"""What crosses the border, without Flask: arguments in, rows and problems out, archives in."""
+"""Request and response schemas, serializers, OpenAPI and archives, without Flask."""

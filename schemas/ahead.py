@@ -1,6 +1,6 @@
-"""What an archive says of the future. The newest counts, so a time that is still to come would count for years.
+"""Times in the future in archives. The newest observation counts, so one of the future would count for years.
 
-It is refused, and not taken for now: what has no time that can be believed is not known to be newer than anything.
+They are refused, not replaced by the present: without a credible time, nothing is known to be newer than anything else.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from queries.snowflakes import snowflake_time
 from schemas.times import rfc3339
 
 CLOCKS_DIFFER = timedelta(hours=1)
-"""By how much the clock of whoever wrote an archive may be ahead of this machine's."""
+"""How far the clock of the machine that wrote an archive may be ahead of ours."""
 
 
 def latest(now: datetime | None) -> datetime:
-    """Return the latest time that can be meant: as it is `now`, or any at which X gives out ids."""
+    """Return the latest credible time: `now` and the difference of clocks, else the last time that an id of X can contain."""
     return min(now + CLOCKS_DIFFER, LAST_TWEET) if now else LAST_TWEET
 
 
 def ahead(tweet: TweetVersion, last: datetime) -> str | None:
-    """Return why a tweet can't have been made by then, or None.
+    """Return why a tweet can't have been posted by then, or None.
 
-    Of several versions that of the highest id is shown. An only one's decides nothing, and may be a pseudonym without a time.
+    Of several versions, the one with the highest id is shown, so its time is checked. The id of a single version is
+    not, because it may be a pseudonym, which contains no time.
     """
     made = snowflake_time(tweet.versions[-1]) if len(tweet.versions) > 1 else None
     return future_reason(f"the time of version {tweet.versions[-1]},", made, last) or future_reason(
@@ -33,5 +34,5 @@ def ahead(tweet: TweetVersion, last: datetime) -> str | None:
 
 
 def future_reason(what: str, when: datetime | None, last: datetime) -> str | None:
-    """Return why a time can't be that of something that has happened, or None."""
+    """Return why a time is refused, or None if it is not after `last`."""
     return f"{what} {rfc3339(when)} lies in the future" if when and when > last else None

@@ -1,56 +1,44 @@
-"""Which parameters each resource takes, and what of them makes sense together."""
+"""Parameters that several resources and pages share, and how those of a request are read by a schema."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow.fields import List
+from werkzeug.datastructures import MultiDict
 
-from queries.authors import FOLLOWERS, TWEETS
-from queries.facets import FACETS
 from queries.orders import SortOrder
-from queries.zones import FIRST, HOUR, LAST
+from queries.zones import FIRST, LAST
 from schemas.filters import PARAMETERS, together
-from schemas.forms import LIST_FORMATS
 from schemas.parameters import (
-    BUCKETS,
     UTC,
-    BucketField,
     Cursor,
     DurationField,
-    Fields,
     Filter,
     Instant,
     Sort,
-    TagName,
-    TweetId,
     Zone,
-    one_of,
-    whole,
+    page_limit,
 )
+from schemas.problems import BadInput, ParameterError
 
-MOST_AUTHORS = 1000
 MOST_ROWS = 1000
+NOTHING = re.compile(rb"\s*(\{\s*\})?\s*")
 MOST_SHOWN = 200
 MOST_TAGS = 10
 EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LAST))
-_ONE_FACET = f"expected one of {', '.join(FACETS)}"
 
 
 class NoArguments(Schema):
     """No parameter is accepted."""
 
 
-class CollectionArguments(Schema):
-    """Parameters of GET /collections."""
-
-    limit = whole(1, MOST_ROWS)
-    cursor = Cursor()
-
-
 class PeriodArguments(Schema):
-    """A stretch of time, half-open."""
+    """A half-open period."""
 
     since = Instant()
     until = Instant()
@@ -62,85 +50,19 @@ class PeriodArguments(Schema):
 
 
 class FilterArguments(PeriodArguments):
-    """The filters, which a resource gets as one: `filters`."""
+    """The filters, which a resource receives as one value: `filters`."""
 
-    tag = fields.List(Filter("tag"))
-    lang = Filter("lang")
-    country = Filter("country")
-    author = Filter("author")
-    min_followers = Filter("min_followers")
-    q = Filter("q")
+    class Meta:
+        include: ClassVar[Mapping[str, fields.Field[Any]]] = {
+            name: fields.List(Filter(name)) if parameter.repeated else Filter(name)
+            for name, parameter in PARAMETERS.items()
+            if name not in ("since", "until")  # a period's, which are times and no days
+        }
 
     @post_load
     def _together(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
         given = {name: data.pop(name) for name in PARAMETERS if name in data}
         return data | {"filters": together(given)}
-
-
-class FacetArguments(FilterArguments):
-    """Parameters of GET /facets."""
-
-    by = fields.String(
-        required=True,
-        validate=validate.OneOf(FACETS, error=_ONE_FACET),
-        error_messages={"required": f"is missing: {_ONE_FACET}"},
-    )
-
-
-class RelatedArguments(FilterArguments):
-    """Parameters of GET /tags/{tag}/related."""
-
-    limit = whole(1, MOST_ROWS)
-
-
-class HourArguments(FilterArguments):
-    """Parameters of GET /tweets_per_hour."""
-
-    tz = Zone(load_default=UTC)
-
-
-class TimelineArguments(FilterArguments):
-    """Parameters of GET /timeline."""
-
-    bucket = BucketField(*BUCKETS, load_default=HOUR)
-    tz = Zone(load_default=UTC)
-
-
-class VolumeArguments(PeriodArguments):
-    """Parameters of GET /volume."""
-
-    tag = fields.List(TagName())
-    bucket = BucketField("hour", "day")
-
-
-class TweetArguments(FilterArguments):
-    """Parameters of GET /tweets."""
-
-    since_id = TweetId()
-    sort = Sort()
-    shown = Fields(data_key="fields")
-    limit = whole(1, MOST_ROWS)
-    cursor = Cursor()
-    format = one_of(*LIST_FORMATS)
-    order_by_followers_desc = whole(1, MOST_AUTHORS)
-
-    @validates_schema
-    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
-        if "order_by_followers_desc" in data:
-            for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
-                if name in data:
-                    key = self.fields[name].data_key or name
-                    raise ValidationError("is not for order_by_followers_desc, whose answer is a list of authors", key)
-        if "shown" in data and not LIST_FORMATS[data.get("format", "json")].has_fields:
-            raise ValidationError(f"is not for format {data['format']}", "fields")
-
-
-class AuthorArguments(FilterArguments):
-    """Parameters of GET /authors."""
-
-    sort = one_of(FOLLOWERS, TWEETS)
-    limit = whole(1, MOST_ROWS)
-    cursor = Cursor()
 
 
 class ViewArguments(FilterArguments):
@@ -162,7 +84,7 @@ class SearchArguments(ViewArguments):
     """Parameters of the page that lists tweets."""
 
     sort = Sort(load_default=SortOrder("created", descending=True))
-    limit = whole(1, MOST_SHOWN)
+    limit = page_limit(MOST_SHOWN)
     cursor = Cursor()
 
 
@@ -171,3 +93,42 @@ class HistoryArguments(Schema):
 
     tz = Zone(load_default=UTC)
     cursor = Cursor()
+
+
+def refuse_body(body: bytes) -> None:
+    """Raise BadInput for a body with content, because whoever sent it expects it to have an effect."""
+    if not NOTHING.fullmatch(body):
+        raise BadInput([ParameterError("body", "is not taken here, expected none, or {}")])
+
+
+def load_arguments(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]:
+    """Return the parameters by name; raises BadInput for invalid, unknown, empty and repeated ones."""
+    repeated = {field.data_key or name: isinstance(field, List) for name, field in schema.fields.items()}
+    faults = list(_faults(repeated, pairs))
+    if faults:
+        raise BadInput(faults)
+    values = {name: pairs.getlist(name) if repeated[name] else pairs[name] for name in pairs}
+    try:
+        read: dict[str, Any] = schema.load(values, unknown=RAISE)
+    except ValidationError as error:
+        found = [ParameterError(name, " ".join(_texts(details))) for name, details in error.messages_dict.items()]
+        raise BadInput(found) from error
+    return read
+
+
+def _faults(repeated: Mapping[str, bool], pairs: MultiDict[str, str]) -> Iterator[ParameterError]:
+    """Yield the faults that don't depend on what values mean."""
+    twice = (name for name in pairs if len(pairs.getlist(name)) > 1 and not repeated.get(name))
+    yield from (ParameterError(name, "is given more than once") for name in twice)
+    yield from (ParameterError(name, _unknown(repeated)) for name in pairs if name not in repeated)
+    yield from (ParameterError(name, "is empty") for name in pairs if name in repeated and not all(pairs.getlist(name)))
+
+
+def _texts(details: Any) -> list[str]:
+    """Return the texts of a fault, which marshmallow gives by position for a parameter that may be repeated."""
+    return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
+
+
+def _unknown(known: Iterable[str]) -> str:
+    names = ", ".join(sorted(known)) or "none"
+    return f"is not a parameter of this resource, which takes: {names}"

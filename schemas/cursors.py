@@ -1,7 +1,7 @@
-"""Cursors: where a list goes on, opaque to clients.
+"""Pages of lists, for the API and the pages for people, and the cursors from one to the next.
 
-A cursor is signed with a key of the database's, and only for the list that it was given for: with other filters or in another
-order it would lead to nonsense.
+A cursor is opaque to clients. It is signed with a key of the database's, for one list with its filters and its order: in
+another it would return nonsense.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ import binascii
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 from sqlalchemy.orm import Session
 
+from queries import lists
+from queries.collections import CollectionView, collections
+from queries.lists import BatchReader, TweetList
 from queries.marks import cursor_key
+from queries.orders import PagePosition
 from schemas.problems import BadInput, ParameterError
 
+T = TypeVar("T")
 VERSION = b"2"
 SIGNATURE = 12
 
@@ -64,9 +69,36 @@ def following_cursor(session: Session, of: str, last: Sequence[Any]) -> str:
     return cursor(cursor_key(session), of, last)
 
 
-def moment(value: Any) -> Any:
-    """Read back a time that a cursor holds; other values are as they are."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+class Page(NamedTuple, Generic[T]):
+    """A page of a list, and the cursor of the next one; None on the last page."""
+
+    rows: list[T]
+    following: str | None
+
+
+def tweet_page(
+    session: Session, name: str, wanted: TweetList, reader: BatchReader[T], *, cursor: str | None, most: int
+) -> Page[T]:
+    """Return a page of at most `most` tweets of the list with this name; raises BadInput for a cursor of another list."""
+    positions = lists.page(session, wanted, after=tweet_position(session, name, cursor), most=most + 1)
+    rows = reader.rows(session, [position.id for position in positions[:most]])
+    return Page(rows, following_cursor(session, name, positions[most - 1]) if len(positions) > most else None)
+
+
+def tweet_position(session: Session, name: str, cursor: str | None) -> PagePosition | None:
+    """Return the position after which a page of tweets begins, None for the first page; raises BadInput."""
+    values = began(session, name, cursor)
+    if values is None:
+        return None
+    value, own = values
+    return PagePosition(datetime.fromisoformat(value) if isinstance(value, str) else value, own)
+
+
+def collection_page(session: Session, name: str, *, cursor: str | None, most: int) -> Page[CollectionView]:
+    """Return a page of at most `most` collections, newest first; raises BadInput."""
+    after = began(session, name, cursor)
+    views = collections(session, before=after[0] if after else None, most=most + 1)
+    return Page(views[:most], following_cursor(session, name, [views[most - 1].id]) if len(views) > most else None)
 
 
 def _signature(key: bytes, of: str, values: bytes) -> bytes:

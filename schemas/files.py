@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Output files that appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Stream = IO[bytes] | gzip.GzipFile
 
 @contextmanager
 def open_output(path: Path) -> Iterator[Stream]:
-    """Give a file to write, packed where its name ends in .gz, which has its name once all is in it and on the disk.
+    """Open a file to write, compressed if its name ends in .gz. It gets its name when it is complete and on disk.
 
-    Only its owner may read it. Raises OSError, FileExistsError where there is one of that name already.
+    Only its owner may read it. Raises OSError; FileExistsError if there is a file with that name.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     if path.exists():

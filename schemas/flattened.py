@@ -1,8 +1,8 @@
-"""Tweets that twarc2 flattened, as X gave them.
+"""Restores tweets that twarc2 flattened to the form in which X gave them.
 
-`twarc2 flatten` (2.14) puts what a page includes into the tweets that name it: keys of its own, which go, and keys beside those
-of places, mentions and referenced tweets, of which each keeps what X gives. Media, polls, other people and other tweets are no
-part of a tweet's payload.
+`twarc2 flatten` (2.14) copies what a page includes into the tweets that refer to it. Keys that it added are removed; places,
+mentions and referenced tweets keep the keys that X gives. Media, polls, other users and other tweets are not part of a tweet's
+payload.
 """
 
 from __future__ import annotations

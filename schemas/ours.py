@@ -1,4 +1,4 @@
-"""Tweets as our own API and exports write them, read back: what formats.rows says of a tweet, and nothing that it doesn't."""
+"""Reads tweets that our own API and exports wrote (schemas/tweets.py)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_TAGS = 1000
 
 
 def own(row: Object) -> tuple[ArchivedTweet, ObservedAuthor | None]:
-    """Read a tweet and its author, if they were ever observed. Raises Unreadable and InvalidTag."""
+    """Read a tweet and its author; the author is None if they were never observed. Raises Unreadable and InvalidTag."""
     first = number(row.get("id"))
     if first is None:
         raise Unreadable("no id")
@@ -49,7 +49,7 @@ def own(row: Object) -> tuple[ArchivedTweet, ObservedAuthor | None]:
 
 
 def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
-    """Return the version that is shown, and all that are known, oldest first. Rows of older exports name none."""
+    """Return the version that is shown, and all known ones, oldest first. Rows of older exports contain neither."""
     if row.get("version") == row["id"] and row.get("versions") == [row["id"]]:
         return first, (first,)
     version, known = number(row.get("version")), (number(one) for one in _list(row, "versions"))
@@ -58,7 +58,7 @@ def _versions(row: Object, first: int) -> tuple[int, tuple[int, ...]]:
 
 
 def _author(row: Object, author_id: int | None, username: str | None, created: datetime) -> ObservedAuthor | None:
-    """Return the author of a row, unless they have no id or were never observed."""
+    """Return the author of a row, None if they have no id or were never observed."""
     observed, author, followers = _time(row, "observed", _known_moment), name(row, "author"), number(row.get("followers"))
     if author_id is None or (observed is None and username is None and author is None and followers is None):
         return None
@@ -87,7 +87,7 @@ def _known_hashtags(*names: str) -> tuple[str, ...]:
 
 
 def _created_at(row: Object) -> datetime | None:
-    """Return when a tweet was made. X's own objects without a possible time get that of their id; ours have one, or none."""
+    """Return when a tweet was posted, None if the row does not say it; raises Unreadable for a time without tweets."""
     when = _time(row, "created", moment)
     if when and not FIRST_TWEET <= when <= LAST_TWEET:
         raise Unreadable("created is no time at which there were tweets")
@@ -95,7 +95,7 @@ def _created_at(row: Object) -> datetime | None:
 
 
 def _time(row: Object, name: str, read: Callable[[str], datetime | None]) -> datetime | None:
-    """Return a time, or None where none is given; raises Unreadable for what is none."""
+    """Return a time, None if the key is missing or null; raises Unreadable for anything else."""
     given = row.get(name)
     when = read(given) if isinstance(given, str) and len(given) <= LONGEST_TIME else None
     if when is None and given is not None:

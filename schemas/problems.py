@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-import orjson
+from schemas.collections import COLLECTION
+from schemas.json_schema import many, nullable, record, text
+from schemas.serializers import encode
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -19,11 +21,36 @@ class ParameterError(NamedTuple):
 
 
 class BadInput(Exception):
-    """A request's parameters can't be accepted; answered as 400."""
+    """Parameters or a body that can't be accepted; answered with 400."""
 
     def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
         self.faults = faults
+
+
+PROBLEM = record(
+    "Problem",
+    "An error (RFC 9457).",
+    {
+        "type": text("What kind of problem it is", format="uri-reference"),
+        "title": text("The status in words"),
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": text("What is wrong and what to do"),
+        "instance": text("The path of the request"),
+        "request_id": text("The id of the request, under which the log has it"),
+        "message": text("The same as detail"),
+        "errors": many(
+            record(
+                "Fault",
+                "What is wrong with a parameter.",
+                {"parameter": text("Its name"), "detail": text("What is wrong with it")},
+            ),
+            "What is wrong with each parameter, where the status is 400",
+        ),
+        "collection": nullable(COLLECTION, "The collection that failed, where one was waited for"),
+    },
+    optional=["errors", "collection"],
+)
 
 
 def problem(
@@ -46,5 +73,5 @@ def problem(
         "message": detail,
     }
     if errors:
-        body["errors"] = [error._asdict() for error in errors]
-    return orjson.dumps(body | (more or {}))
+        body["errors"] = errors
+    return encode(body | (more or {}))

@@ -1,7 +1,7 @@
-"""Pseudonyms: the same id, name, mention or URL gets the same one under a key, and nobody finds the way back without it.
+"""Keyed pseudonyms: under a key, the same id, name, mention or URL gets the same one, which can't be reversed without the key.
 
-What stays can still tell who somebody is: above all the words of a text, which can be searched for, and exact numbers of
-followers, times and places.
+The rest can still identify a person: above all the words of a text, which can be searched for, and exact follower counts, times
+and places.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HIGH_BITS, LOW_BITS = 31, 32
 MOST_REMEMBERED = 10_000
 JOINERS = "\xad\u0300-\u036f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-"""Letters of scripts that put no space between a name and what follows it."""
+"""Letters of scripts that write no space after a name."""
 REST = r"(?:\S*[^\s.,;:!?'\"()\[\]{}<>…«»‘’“”、。！？「」『』（）【】])"
 LETTER = rf"(?:[^\W\d_]|[{JOINERS}])"
 LINK = (
@@ -45,7 +45,7 @@ def new_key() -> bytes:
 
 
 class PseudonymWriter(NamedTuple):
-    """What a tweet says of its author."""
+    """The parts of a tweet that name its author."""
 
     author_id: int | None
     author: str | None

@@ -25,7 +25,7 @@ CHUNK = 1024 * 1024
 
 
 class ArchiveRecord(NamedTuple):
-    """What a line holds; `refused` says for each object in it that can't be stored why."""
+    """The tweets and authors of a line; `refused` has the reason for each object that can't be stored."""
 
     tweets: tuple[ArchivedTweet, ...]
     authors: tuple[ObservedAuthor, ...]
@@ -33,7 +33,7 @@ class ArchiveRecord(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a file, numbered from 1, and how many bytes of the file (as it lies on disk) have been read."""
+    """A line of a file, numbered from 1; `position` is how many bytes of the file on disk have been read."""
 
     number: int
     record: ArchiveRecord
@@ -41,9 +41,9 @@ class Line(NamedTuple):
 
 
 def lines(path: Path, *, now: datetime | None = None) -> Iterator[Line]:
-    """Read a file, plain or gzip, line by line; raises OSError only where it can't be opened.
+    """Read a file, plain or gzip, line by line; raises OSError only if it can't be opened.
 
-    What says that it is from later than `now`, by more than clocks differ, is refused.
+    Objects with times after `now`, by more than clocks differ, are refused.
     """
     with path.open("rb") as raw:
         packed = GzipReader(raw, least=LONGEST_LINE) if raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
@@ -67,7 +67,7 @@ def lines(path: Path, *, now: datetime | None = None) -> Iterator[Line]:
 
 
 def _next(stream: BinaryIO) -> tuple[bytes, int, str | None]:
-    """Return a line, nothing at the end, how many bytes it has, which are more where it is too long, and why there is none."""
+    """Return a line (empty at the end), its size, which is larger if the line was cut, and the fault that ends reading."""
     try:
         line = stream.readline(LONGEST_LINE)
         return line, len(line) + (_rest(stream) if len(line) == LONGEST_LINE and not line.endswith(b"\n") else 0), None
@@ -76,7 +76,7 @@ def _next(stream: BinaryIO) -> tuple[bytes, int, str | None]:
 
 
 def _rest(stream: BinaryIO) -> int:
-    """Read on to the end of a line that is too long, so that the next one is numbered rightly, and return its bytes."""
+    """Skip the rest of a line that is too long, so that the next one has the right number, and return the rest's size."""
     size, part = 0, stream.readline(CHUNK)
     while len(part) == CHUNK and not part.endswith(b"\n"):
         size, part = size + len(part), stream.readline(CHUNK)
@@ -84,7 +84,7 @@ def _rest(stream: BinaryIO) -> int:
 
 
 def record(line: bytes, *, now: datetime | None = None) -> ArchiveRecord:
-    """Read one line; what can't be stored is in `refused`."""
+    """Read one line; `refused` has the reasons for what can't be stored."""
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
         return _refuse(f"the line is longer than {LONGEST_LINE} bytes")
     try:
@@ -116,7 +116,7 @@ def _refuse(reason: str) -> ArchiveRecord:
 
 
 def _answer(rows: list[object], last: datetime) -> ArchiveRecord:
-    """Read what GET /tweets answers."""
+    """Read a response of GET /tweets."""
     if too_many := parsing.excess({"data": rows}):
         raise Unreadable(too_many)
     tweets, authors, refused = list[ArchivedTweet](), list[ObservedAuthor](), RefusedObjects()
@@ -134,7 +134,7 @@ def _answer(rows: list[object], last: datetime) -> ArchiveRecord:
 
 
 def _page(body: Object, last: datetime) -> ArchiveRecord:
-    """Read a page, which was retrieved when it says so, else no earlier than when its newest tweet was made."""
+    """Read a page of X's. Without a time of retrieval, that of its newest tweet counts."""
     data = body.get("data")
     if not isinstance(data, list | dict | None):
         raise Unreadable("data is neither a list nor an object")
@@ -153,7 +153,7 @@ def _page(body: Object, last: datetime) -> ArchiveRecord:
 
 
 def _parse_flattened(body: Object, last: datetime) -> ArchiveRecord:
-    """Read a tweet on its own; what X gave is known of it where its id is a text, as in the API v2."""
+    """Read a flattened tweet. Its payload is stored if its id is a text, as in the API v2."""
     tweet = parsing.tweet(body)
     if reason := ahead(tweet, last):
         raise Unreadable(reason)
@@ -168,7 +168,7 @@ def _parse_flattened(body: Object, last: datetime) -> ArchiveRecord:
 
 
 def _own(row: Object, last: datetime) -> ArchiveRecord:
-    """Read a tweet of ours. An observation of the future costs the author's name and followers, and not the tweet."""
+    """Read a tweet of ours. If the author was observed in the future, only the author is refused."""
     archived, author = own(row)
     if reason := ahead(archived.tweet, last):
         raise Unreadable(reason)
@@ -178,7 +178,7 @@ def _own(row: Object, last: datetime) -> ArchiveRecord:
 
 
 def _retrieved_at(body: Object, last: datetime) -> datetime | None:
-    """Return when a line was retrieved, if it says so; raises Unreadable for the future."""
+    """Return when a line was retrieved, None if it does not say; raises Unreadable for the future."""
     given = moment(mapping(body.get("__twarc")).get("retrieved_at"))
     if reason := future_reason("retrieved_at", given, last):
         raise Unreadable(reason)

@@ -1,4 +1,4 @@
-"""The body of PUT /tags/{tag}: a tag's terms, in a closed vocabulary, so that no operator of a query can be smuggled in."""
+"""The body of PUT /tags/{tag}: a tag's rules, in a closed vocabulary, so that nobody can inject operators into X's query."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 from collector.runs.tags import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Rules
 from collector.x.documents import NoDocument, document
 from collector.x.parsing import UNSTORABLE
+from schemas import json_schema
+from schemas.json_schema import NamedSchema, many, nullable, record, word
 from schemas.problems import ParameterError
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
 MOST_FAULTS = 10
 MOST_VALUES = 500_000
-"""Keys and values of a body: as many as are in a megabyte of them."""
+"""Limit of keys and values in a body: as many as fit into a megabyte."""
 EXPECTED = {
     "lang": f"expected a list of at most {MOST_LANGUAGES} language codes, such as en or pt-br",
     "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
@@ -21,8 +23,31 @@ EXPECTED = {
 }
 
 
+NUMBER = {"type": "integer", "minimum": LEAST_NUMBER, "maximum": MOST_NUMBER}
+LANGUAGES = many({**json_schema.LANGUAGE}, "Languages, any of them")
+EXCLUDED = many(word("A kind of tweets", *sorted(EXCLUSIONS)), "Kinds of tweets that are left out")
+RULES = record(
+    "Terms",
+    "What a tag asks X for.",
+    {"lang": LANGUAGES, "exclude": EXCLUDED, "tw_number": nullable(NUMBER, "The most tweets a collection; null is TW_NUMBER")},
+)
+NEW_RULES = NamedSchema(
+    "NewTerms",
+    {
+        "type": "object",
+        "description": "Terms of a tag. A body sets all three; what it leaves out is unset.",
+        "additionalProperties": False,
+        "properties": {
+            "lang": nullable({**LANGUAGES, "maxItems": MOST_LANGUAGES}),
+            "exclude": nullable(EXCLUDED),
+            "tw_number": nullable(NUMBER, "The most tweets a collection"),
+        },
+    },
+)
+
+
 class InvalidRules(ValueError):
-    """A body that gives no terms; `faults` names what is wrong."""
+    """A body that can't be read as rules; `faults` says why, per key."""
 
     def __init__(self, faults: list[ParameterError]) -> None:
         super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
@@ -30,7 +55,7 @@ class InvalidRules(ValueError):
 
 
 def parse_rules(body: bytes) -> Rules | None:
-    """Return the terms of a JSON body, None where there is no body; raises InvalidRules."""
+    """Return the rules of a JSON body, None for an empty body; raises InvalidRules."""
     if not body.strip():
         return None
     try:
@@ -62,5 +87,5 @@ def _is_accepted(name: str, value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    """Tell whether a value is a whole number of JSON, which knows no difference between 50 and 50.0."""
+    """Return whether a value is a whole number; in JSON, 50 and 50.0 are the same."""
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())

@@ -1,6 +1,6 @@
-"""Files packed with gzip, read as far as they can be: what stands before a fault is not lost.
+"""Reads gzip files up to the first fault.
 
-Python's own reader throws away what it has unpacked when it meets a fault, which a wrong sum or anything behind the end is too.
+Python's own reader discards what it has decompressed when it meets a fault, such as a wrong checksum or data after the end.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ NO_FURTHER = "the file can't be read any further"
 
 
 class GzipReader(io.RawIOBase):
-    """What is in a packed file, of one member or several (RFC 1952), as far as it is one of tweets.
+    """The content of a gzip file of one or several members (RFC 1952). `fault` says why it ended early.
 
-    Of JSON lines a twentieth is left, of zeros a thousandth: after `least` bytes none may be more than 500 times as long as its
-    file. `fault` says why it ends before its end.
+    JSON lines shrink to a twentieth, zeros to a thousandth: after `least` bytes, 500 times the file's size is the limit.
     """
 
     def __init__(self, packed: BinaryIO, *, least: int) -> None:
@@ -34,7 +33,7 @@ class GzipReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer, at least in part; 0 is the end, or a fault."""
+        """Fill the buffer, at least partly; 0 means the end or a fault."""
         part = self._left or self._next()
         size = min(len(part), len(buffer))
         buffer[:size], self._left = part[:size], part[size:]
@@ -49,7 +48,7 @@ class GzipReader(io.RawIOBase):
         return part
 
     def _decompress(self) -> Iterator[bytes]:
-        """Give what is unpacked, in parts that are not empty."""
+        """Yield the decompressed parts, none of them empty."""
         member, begun, given = zlib.decompressobj(GZIP), False, b""
         try:
             while given or (given := self._packed.read(CHUNK)):
@@ -57,7 +56,7 @@ class GzipReader(io.RawIOBase):
                 try:
                     part = member.decompress(given, PART)
                 except zlib.error:
-                    yield from _before_the_fault(before, given)
+                    yield from _parts_before_fault(before, given)
                     raise
                 begun, given = True, member.unconsumed_tail
                 if part:
@@ -70,15 +69,15 @@ class GzipReader(io.RawIOBase):
         self.fault = NO_FURTHER if begun else None
 
     def _after(self, rest: bytes) -> bytes:
-        """Return how the next member begins; zeros may stand between them and behind them."""
+        """Return the beginning of the next member; zeros may precede it, or end the file."""
         while not (rest := rest.lstrip(b"\0")):
             if not (rest := self._packed.read(CHUNK)):
                 break
         return rest
 
 
-def _before_the_fault(member: zlib._Decompress, given: bytes) -> Iterator[bytes]:
-    """Give what can be unpacked before a fault, byte by byte."""
+def _parts_before_fault(member: zlib._Decompress, given: bytes) -> Iterator[bytes]:
+    """Yield what can be decompressed before a fault, byte by byte."""
     for byte in given:
         try:
             if part := member.decompress(bytes([byte])):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from queries.periods import Period
-from schemas.sheets import table as sheet
+from schemas.csv_format import table as sheet
 from schemas.times import rfc3339
 from web.words import moment, number
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +11,8 @@ from flask import Flask, Response, make_response, redirect, render_template, req
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from middleware.encoding import add_etag, compress_response
+from schemas.filters import PARAMETERS
 from schemas.parameters import UTC, zone_by_name
 from schemas.problems import MEDIA_TYPE
 from security.pages import PAGES, page
@@ -33,8 +34,6 @@ HEADERS = {
 }
 """Headers of every page: it loads the service's own files only."""
 
-SMALL = 1000
-GZIP_LEVEL = 5
 HTML = "text/html"
 TITLES = {
     400: "The request is not valid",
@@ -44,17 +43,9 @@ TITLES = {
     409: "Something else is in progress",
     503: "Not available at the moment",
 }
-LABELS = {
-    "q": "Words",
-    "lang": "Language",
-    "country": "Country",
-    "author": "Author",
-    "min_followers": "Minimum followers",
-    "since": "From",
-    "until": "Until",
+LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {
     "period": "Period",
     "tz": "Time zone",
-    "tag": "Tag",
     "sort": "Order",
 }
 
@@ -90,11 +81,8 @@ def html_response(body: str, status: int = 200) -> Response:
     response = make_response(body, status, HEADERS)
     response.vary.add("Accept-Encoding")
     if status == 200:
-        response.add_etag(weak=True)
-    if len(body) > SMALL and request.accept_encodings.quality("gzip") > 0:
-        response.set_data(gzip.compress(response.get_data(), GZIP_LEVEL, mtime=0))
-        response.headers["Content-Encoding"] = "gzip"
-    response.make_conditional(request)
+        add_etag(response, response.get_data())
+    compress_response(response).make_conditional(request)
     return response
 
 

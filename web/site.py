@@ -19,8 +19,8 @@ from middleware.answer import REPEAT, Repeat
 from queries.figures import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
-from schemas.arguments import HistoryArguments, ViewArguments
-from schemas.given import load_arguments
+from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
+from schemas.filters import PARAMETERS
 from security.guard import Guard
 from security.scopes import SCOPE, Scope
 from telemetry.metrics import HttpMetrics
@@ -36,7 +36,7 @@ NAVIGATION = (
     ("/view/health", "Health"),
     ("/docs", "API"),
 )
-CARRIED = ("tag", "lang", "country", "author", "q", "min_followers", "since", "until", "period", "tz")
+CARRIED = (*PARAMETERS, "period", "tz")
 FILTERED = ("/", "/view/tweets")
 READ_ONLY = "You are signed in for reading only. To change anything, sign in with the token in API_TOKEN."
 

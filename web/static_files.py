@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from flask import Flask, Response, request
@@ -12,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
 from middleware.answer import ALWAYS, REPEAT
+from middleware.encoding import accepts_gzip, add_etag, compress
 
 FOLDER = Path(__file__).parent / "static"
 SWAGGER_UI = "vendor/swagger-ui/5.35.0"
@@ -28,8 +27,8 @@ def register(app: Flask) -> None:
         body, response = _content(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
         response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
         response.vary.add("Accept-Encoding")
-        response.set_etag(blake2b(body, digest_size=12).hexdigest(), weak=True)
-        if request.accept_encodings.quality("gzip") > 0:
+        add_etag(response, body)
+        if accepts_gzip():
             body = _compressed(filename)
             response.headers["Content-Encoding"] = "gzip"
         response.set_data(body)
@@ -42,7 +41,7 @@ def register(app: Flask) -> None:
 
 @lru_cache(64)
 def _compressed(filename: str) -> bytes:
-    return gzip.compress(_content(filename), 9, mtime=0)
+    return compress(_content(filename), level=9)
 
 
 @lru_cache(64)

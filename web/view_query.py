@@ -14,9 +14,8 @@ from werkzeug.datastructures import MultiDict
 from queries.filters import Filters, next_second
 from queries.orders import SortOrder
 from queries.periods import Period
-from schemas.arguments import ViewArguments
+from schemas.arguments import ViewArguments, load_arguments
 from schemas.filters import PARAMETERS
-from schemas.given import load_arguments
 from schemas.times import rfc3339
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)

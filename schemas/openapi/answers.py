@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.shapes.parts import NamedSchema, Schema
+from schemas.json_schema import NamedSchema, Schema
 
 Given = Schema | NamedSchema
 
 
 class DocumentedAnswer(NamedTuple):
-    """An answer: its status, when it is given, its body's shape (None for an empty one or a problem), and its own headers."""
+    """An answer: its status, when it is given, its body's schema (None for an empty one or a problem), and its own headers."""
 
     status: int
     meaning: str
@@ -20,7 +20,7 @@ class DocumentedAnswer(NamedTuple):
 
 
 class DocumentedBody(NamedTuple):
-    """A body that may be sent, in words, its shape, and an example that is accepted."""
+    """A body that may be sent, in words, its schema, and an example that is accepted."""
 
     meaning: str
     schema: Given
@@ -35,14 +35,34 @@ def answers(**methods: Sequence[DocumentedAnswer]) -> Answers:
     return methods
 
 
-def reads(shape: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[DocumentedAnswer, ...]:
+def reads(schema: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[DocumentedAnswer, ...]:
     """Return the answers of a read: the body with its ETag, or that it has not changed."""
     return (
-        DocumentedAnswer(200, meaning, shape, ("ETag", *headers)),
+        DocumentedAnswer(200, meaning, schema, ("ETag", *headers)),
         DocumentedAnswer(304, "It has not changed since the answer whose ETag If-None-Match names", None, ("ETag",)),
     )
 
 
-def either(*shapes: Given) -> Schema:
-    """Return the schema of an answer of one of these shapes."""
-    return {"anyOf": list(shapes)}
+def either(*schemas: Given) -> Schema:
+    """Return the schema of an answer of one of these schemas."""
+    return {"anyOf": list(schemas)}
+
+
+# Errors that every operation can answer with, so that no resource has to name them.
+COMMON = {
+    "BadRequest": DocumentedAnswer(
+        400, "An unknown parameter, a value that is not accepted, or an unexpected body: `errors` names each"
+    ),
+    "Forbidden": DocumentedAnswer(403, "The token may not do this, or a page of another site has asked for it"),
+    "NotAcceptable": DocumentedAnswer(406, "None of the media types that the header Accept names is given"),
+    "TooSlow": DocumentedAnswer(408, "The request took too long to come whole"),
+    "TooLarge": DocumentedAnswer(413, "The body is too large"),
+    "LongUrl": DocumentedAnswer(414, "The query string is too long"),
+    "UnknownHost": DocumentedAnswer(421, "The header Host names none of the service's names"),
+    "LongHeaders": DocumentedAnswer(431, "The headers are too long"),
+    "Unexpected": DocumentedAnswer(500, "An error that nobody expected; the log has it"),
+    "Unavailable": DocumentedAnswer(503, "The database is busy, full or away, or X can't be asked", headers=("Retry-After",)),
+}
+GUARDED = {"Unauthorized": DocumentedAnswer(401, "No token, or a wrong one", headers=("WWW-Authenticate",))}
+MISSING = {"NotFound": DocumentedAnswer(404, "There is nothing at this path")}
+ERRORS = COMMON | GUARDED | MISSING

@@ -18,8 +18,7 @@ from cli import exports
 from collector.tweets.deletions import bury
 from emulator import Emulator
 from queries.lists import batches
-from schemas import rows
-from schemas.forms import LIST_FORMATS, ListFormat
+from schemas.tweets import LIST_FORMATS, ListFormat, ndjson_pieces
 from tests.cli.conftest import MakeProgram, Program, contents
 from tests.fixtures.archives import FIXTURES, edited, json_lines, own_row, page, post, user
 
@@ -126,7 +125,7 @@ def test_tweets_dropped_meanwhile_leave_no_half_file(filled: Program, tmp_path: 
     folder.mkdir()
 
     def dropping(batches: Any, _fields: Any) -> Any:
-        for piece in rows.lines(batches):
+        for piece in ndjson_pieces(batches):
             yield piece
             filled.drop()
 

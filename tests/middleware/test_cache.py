@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from middleware.answer import ALWAYS, CachedAnswer
-from middleware.cache import Cache
+from middleware.answers import Cache
 
 
 def answer(body: bytes) -> CachedAnswer:

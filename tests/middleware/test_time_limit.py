@@ -10,8 +10,7 @@ from typing import Any
 from flask import Flask
 
 from database.limits import MARGIN_S, question_limit, seconds_left
-from middleware.capacity import LONGEST_QUESTION_S, bound
-from middleware.time_limit import TimeLimit
+from middleware.capacity import LONGEST_QUESTION_S, TimeLimit, bound
 
 
 def test_a_request_has_its_time_until_it_begins_to_answer() -> None:

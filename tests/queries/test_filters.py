@@ -12,8 +12,11 @@ from alchemy import Database
 from collector.backups.dropping import drop
 from collector.tweets.deletions import bury
 from queries import batches, payloads, tweets
+from queries.encoded import EncodedTweets
 from queries.filters import ALL, Filters
+from queries.tweets import TweetViews, first_version
 from schemas.filters import filters
+from schemas.tweets import encode_tweet
 from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
 from tests.queries.invented import imported
 
@@ -79,10 +82,17 @@ def test_the_versions_of_an_edited_tweet_are_shown_oldest_first(database: Databa
     ((view,),) = tweets.in_batches(database, filters=filters({"q": ["third"]}))
     assert (view.id, view.text, view.version, view.versions) == (versions[0], "third", versions[2], versions)
     with database.reading() as session:
-        assert tweets.tweet(session, versions[1]) == view
-        plain = tweets.tweet(session, int(post(6)["id"]))
-    assert plain
+        read = TweetViews().rows(session, [first_version(session, own) for own in (versions[1], int(post(6)["id"]))])
+    assert read[0] == view
+    plain = read[1]
     assert (plain.version, plain.versions) == (plain.id, (plain.id,))
+
+
+def test_the_database_writes_the_same_json_as_python(database: Database) -> None:
+    with database.reading() as session:
+        views, _ = TweetViews().run(session, after=-1, most=100)
+        bodies, _ = EncodedTweets().run(session, after=-1, most=100)
+    assert bodies == [encode_tweet(view) for view in views]
 
 
 def test_the_payloads_are_those_of_the_same_tweets(database: Database) -> None:

@@ -20,7 +20,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 
 import logstash
-from schemas.sheets import UNSAFE
+from schemas.csv_format import UNSAFE
 from telemetry.requests import context
 from tests.cli.conftest import Program
 from tests.reliability.hostile import FRAGMENTS, SHAPES, TEXTS, cases

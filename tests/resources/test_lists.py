@@ -189,6 +189,8 @@ def test_what_is_asked_for_compressed_is(service: Service, stored: list[Tweet]) 
     assert packed.headers["Content-Encoding"] == "gzip"
     assert json.loads(gzip.decompress(packed.data))["tweets"] == stored
     assert packed.headers["ETag"] != plain.headers["ETag"]
+    table = service.app.test_client().get("/tweets", headers={"Accept": "text/csv"})
+    assert (table.mimetype, table.headers["ETag"] != plain.headers["ETag"]) == ("text/csv", True)
     assert "Accept-Encoding" in packed.headers["Vary"]
 
 

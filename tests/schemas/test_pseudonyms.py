@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from collector.x.parsing import LARGEST_ID
 from queries.tweets import TweetView
-from schemas import rows
 from schemas.pseudonyms import KEY_BYTES, Pseudonyms, new_key
 from schemas.records import record
+from schemas.tweets import tweet_json
 from tests.schemas.views import MANY, views
 
 KEY = bytes(range(KEY_BYTES))
@@ -77,7 +77,7 @@ def test_a_mention_is_the_pseudonym_of_the_author_in_any_spelling() -> None:
 @given(views())
 def test_nothing_is_left_of_who_wrote_it_and_the_tweet_can_be_imported(view: TweetView) -> None:
     shown = Pseudonyms(KEY).tweet(view)
-    before, after = rows.tweet(view), rows.tweet(shown)
+    before, after = tweet_json(view), tweet_json(shown)
     for name in ("id", "version", "author_id", "author", "username"):
         assert (after[name] is None) == (before[name] is None)
         assert before[name] is None or before[name] != after[name]

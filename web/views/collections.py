@@ -14,11 +14,10 @@ from collector.ledger.ledger import SMALLEST_PAGE
 from collector.ledger.pricing import budget_left, price
 from collector.runs.collector import CollectionRunning, NothingTracked
 from queries import balances, reconciliations
-from queries.collections import collection, collections, latest
+from queries.collections import collection, latest
 from queries.spend import by_day
-from schemas.arguments import HistoryArguments, NoArguments
-from schemas.cursors import began, following_cursor
-from schemas.given import load_arguments, refuse_body
+from schemas.arguments import HistoryArguments, NoArguments, load_arguments, refuse_body
+from schemas.cursors import collection_page
 from security.pages import page
 from web.responses import is_browser, redirect_to_page, tidy_redirect
 from web.site import Site
@@ -41,13 +40,12 @@ def register(app: Flask, site: Site) -> None:
         read = load_arguments(HistoryArguments(), request.args)
         zone: ZoneInfo = read["tz"]
         with site.reading() as session:
-            after = began(session, LIST, read.get("cursor"))
-            views = collections(session, before=after[0] if after else None, most=PAGE + 1)
-            values: dict[str, Any] = {"views": views[:PAGE], "first": after is None, "money": _money(site, session)}
+            cursor = read.get("cursor")
+            shown = collection_page(session, LIST, cursor=cursor, most=PAGE)
+            values: dict[str, Any] = {"views": shown.rows, "first": cursor is None, "money": _money(site, session)}
             values["trouble"] = x_trouble(session, zone)
-            if len(views) > PAGE:
-                cursor = following_cursor(session, LIST, [views[PAGE - 1].id])
-                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": cursor}))
+            if shown.following:
+                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": shown.following}))
             return site.page("collections.html", session, zone, **values)
 
     def one_collection(collection_id: int) -> Response:

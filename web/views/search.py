@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 from flask import Flask, Response
 from sqlalchemy.orm import Session
 
-from queries import lists
 from queries.lists import TweetList
-from queries.orders import PagePosition, SortOrder
+from queries.orders import SortOrder
 from queries.tags import tracked_names
 from queries.tweets import TweetView, TweetViews, matching_count
 from schemas.arguments import SearchArguments
-from schemas.cursors import began, following_cursor, moment
+from schemas.cursors import tweet_page
 from schemas.parameters import Sort
 from schemas.times import rfc3339
 from security.pages import page
@@ -67,15 +66,9 @@ def register(app: Flask, site: Site) -> None:
 
 def _page(session: Session, query: ViewQuery) -> SearchPage:
     tweets, most = TweetList(query.filters, query.sort), query.limit or PAGE
-    name = f"page of tweets {tweets}"
-    values = began(session, name, query.cursor)
-    after = PagePosition(moment(values[0]), values[1]) if values else None
-    keys = lists.page(session, tweets, after=after, most=most + 1)
-    shown = TweetViews().rows(session, [key.id for key in keys[:most]])
-    following = None
-    if len(keys) > most:
-        following = query.url(PATH, **_fixed_times(query), cursor=following_cursor(session, name, keys[most - 1]))
-    return SearchPage(shown, following, matching_count(session, query.filters, most=MOST_COUNTED + 1))
+    shown = tweet_page(session, f"page of tweets {tweets}", tweets, TweetViews(), cursor=query.cursor, most=most)
+    following = query.url(PATH, **_fixed_times(query), cursor=shown.following) if shown.following else None
+    return SearchPage(shown.rows, following, matching_count(session, query.filters, most=MOST_COUNTED + 1))
 
 
 def _fixed_times(query: ViewQuery) -> dict[str, str | None]:

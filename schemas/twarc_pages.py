@@ -15,20 +15,20 @@ from schemas.times import rfc3339
 from settings import VERSION
 
 SOURCE = {"url": "urn:hashtag-monitor:tweets", "version": f"hashtag-monitor {VERSION}"}
-"""What stands where twarc2 names the URL that it read, and itself."""
+"""Our values for the keys in which twarc2 names the URL that it read, and itself."""
 HALF = re.compile("[\ud800-\udfff]")
 
 
 def pages(batches: Iterable[Sequence[TweetPayload]]) -> Iterator[bytes]:
-    """Return a page for each batch, of the tweets in it of which a payload is kept."""
+    """Yield a page for each batch, of its tweets with a stored payload."""
     for batch in batches:
         kept = [one for one in batch if one.body]
         yield _line(_page(kept)) if kept else b""
 
 
 def _page(kept: Sequence[TweetPayload]) -> dict[str, Any]:
-    """Return a page. Its objects were retrieved at several times, of which it names the earliest: then no import takes an
-    author on it for newer than they are."""
+    """Return a page. Its objects were retrieved at several times; it names the earliest, so that an import takes no author
+    for newer than they are."""
     tweets = [unpack(one.body) for one in kept if one.body]
     users = {one.author_id: one.author for one in kept if one.author}
     found = (place for tweet in tweets for place in tweet.get("includes", {}).get("places", ()))
@@ -45,7 +45,7 @@ def _page(kept: Sequence[TweetPayload]) -> dict[str, Any]:
 
 
 def _line(page: dict[str, Any]) -> bytes:
-    """Return JSON and a line's end; half a surrogate pair, which neither orjson nor twarc2 can write, becomes U+FFFD."""
+    """Return a line of JSON; a lone surrogate, which neither orjson nor twarc2 can write, becomes U+FFFD."""
     try:
         return orjson.dumps(page, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:

@@ -18,47 +18,29 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from queries.tweets import TweetView
-from schemas import rows
+import orjson
 
 BOM = "\ufeff".encode()
-COLUMNS = (
-    "tweet",
-    "author",
-    "followers",
-    "created",
-    "lang",
-    "country",
-    "rash",
-    "id",
-    "username",
-    "tags",
-    "country_code",
-    "author_id",
-    "observed",
-    "version",
-    "versions",
-)
 UNSEEN = r" \x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 UNSAFE = re.compile(rf"(?=[{UNSEEN}]*[=+\-@＝＋－＠\t\r\n'])")
 UNSAFE_INSIDE = re.compile(rf"(?<=[;\t\r\n])(?=[{UNSEEN}\"]*[=+\-@＝＋－＠'])")
 
 
-def csv_pieces(batches: Iterable[Sequence[TweetView]], *, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
-    """Return the header and these columns of the tweets in pieces, one a batch."""
+def csv_pieces(batches: Iterable[Sequence[bytes]], columns: Sequence[str]) -> Iterator[bytes]:
+    """Yield the header and these columns of tweets, which are given as JSON, in pieces, one per batch."""
     yield _lines([columns]).encode()
     for batch in batches:
-        yield _lines(_cells(rows.tweet(view), columns) for view in batch).encode()
+        yield _lines(_line([tweet[name] for name in columns]) for tweet in map(orjson.loads, batch)).encode()
 
 
-def with_byte_order_mark(sheet: Iterable[bytes]) -> Iterator[bytes]:
-    """Return a sheet with a byte order mark, without which Excel reads UTF-8 as the system's old code page."""
+def with_byte_order_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield CSV after a byte order mark, without which Excel reads UTF-8 as the system's old code page."""
     yield BOM
-    yield from sheet
+    yield from pieces
 
 
-def cell(value: str | int | float | tuple[str, ...] | None) -> str | int | float:
-    """Return a cell: a list is joined by spaces, nothing is empty, NUL, which ends many a reader's line, is U+FFFD."""
+def cell(value: str | int | float | Sequence[str] | None) -> str | int | float:
+    """Return a cell: a list is joined by spaces, None is empty, and NUL, at which many readers end a line, is U+FFFD."""
     if value is None or isinstance(value, int | float):
         return "" if value is None else value
     text = (value if isinstance(value, str) else " ".join(value)).replace("\0", "\ufffd")
@@ -68,10 +50,6 @@ def cell(value: str | int | float | tuple[str, ...] | None) -> str | int | float
 def table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
     """Return a table as CSV; numbers stay numbers."""
     return _lines([_line(header), *map(_line, lines)]).encode()
-
-
-def _cells(row: rows.Json, columns: Sequence[str]) -> list[str | int]:
-    return _line([row[name] for name in columns])
 
 
 def _line(values: Sequence[Any]) -> list[Any]:

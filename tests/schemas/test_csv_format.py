@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from queries.tweets import TweetView
-from schemas import rows
-from schemas.sheets import COLUMNS, cell, csv_pieces, with_byte_order_mark
+from schemas.csv_format import cell, csv_pieces, with_byte_order_mark
+from schemas.tweets import COLUMNS, encode_tweet, tweet_json
 from tests.schemas.views import FIRST, MANY, views
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠a"]
@@ -20,7 +21,11 @@ NASTY = st.text(st.sampled_from(list("=+-@＝'\";,\t\r\n \u200b\ufeffa1")), min_
 
 
 ID = 2028387331077046272
-ONE = TweetView(ID, "one", FIRST, None, None, None, 7001, "Ada Muster", "ada_muster", 120, FIRST, None, (), ID, (ID,))
+ONE = TweetView("one", "Ada Muster", 120, FIRST, None, None, None, ID, "ada_muster", (), None, 7001, FIRST, ID, (ID,))
+
+
+def sheet(*batches: list[TweetView]) -> bytes:
+    return b"".join(csv_pieces([[encode_tweet(view) for view in batch] for batch in batches], COLUMNS))
 
 
 def read(data: bytes) -> list[dict[str, str]]:
@@ -39,7 +44,7 @@ def nasty(draw: st.DrawFn) -> TweetView:
     return draw(views())._replace(text=draw(NASTY), author=draw(NASTY), country=draw(NASTY), lang=draw(NASTY))
 
 
-def plain(row: rows.Json) -> dict[str, str]:
+def plain(row: dict[str, Any]) -> dict[str, str]:
     joined = {name: " ".join(value) if isinstance(value, tuple) else value for name, value in row.items()}
     return {name: "" if value is None else str(value) for name, value in joined.items()}
 
@@ -47,25 +52,25 @@ def plain(row: rows.Json) -> dict[str, str]:
 @MANY
 @given(st.lists(st.lists(views() | nasty(), max_size=3), max_size=3))
 def test_what_is_read_back_is_what_was_written(batches: list[list[TweetView]]) -> None:
-    assert read(b"".join(csv_pieces(batches))) == [plain(rows.tweet(view)) for batch in batches for view in batch]
+    assert read(sheet(*batches)) == [plain(tweet_json(view)) for batch in batches for view in batch]
 
 
 @MANY
 @given(views() | nasty(), st.sampled_from(",;\t"))
 def test_no_cell_is_a_formula_wherever_a_spreadsheet_splits(view: TweetView, separator: str) -> None:
-    table = list(csv.reader(io.StringIO(b"".join(csv_pieces([[view]])).decode(), newline=""), delimiter=separator))
+    table = list(csv.reader(io.StringIO(sheet([view]).decode(), newline=""), delimiter=separator))
     assert separator != "," or len(table[1]) == len(COLUMNS)
     for value in (value for row in table for value in row):
         assert not value.lstrip(" \xa0\u3000\u200b\u2060\ufeff").startswith(tuple("=+-@＝＋－＠")), value
 
 
 def test_a_text_is_quoted_and_a_number_is_not() -> None:
-    data = b"".join(csv_pieces([[ONE._replace(text="x;=1+1", followers=120, author=None)]])).decode()
+    data = sheet([ONE._replace(text="x;=1+1", followers=120, author=None)]).decode()
     assert data.splitlines()[1].startswith('"x;=1+1","",120,"2')
 
 
 def test_a_name_that_another_separator_would_split_is_marked_where_it_would_be() -> None:
-    (row,) = csv.DictReader(io.StringIO(b"".join(csv_pieces([[ONE._replace(text="a;=1", author="a;=1\t'b;c")]])).decode()))
+    (row,) = csv.DictReader(io.StringIO(sheet([ONE._replace(text="a;=1", author="a;=1\t'b;c")]).decode()))
     assert (row["tweet"], row["author"]) == ("a;=1", "a;'=1\t''b;c")
 
 
@@ -81,7 +86,7 @@ def test_numbers_stay_numbers_lists_are_joined_by_spaces_and_a_nul_does_not_end_
 
 
 def test_lines_end_with_cr_and_lf_and_a_marked_sheet_begins_with_the_mark() -> None:
-    assert tuple(rows.tweet(ONE)) == COLUMNS
+    assert tuple(tweet_json(ONE)) == COLUMNS
     header = ",".join(f'"{name}"' for name in COLUMNS).encode() + b"\r\n"
-    assert b"".join(csv_pieces([])) == header
-    assert b"".join(with_byte_order_mark(csv_pieces([]))) == b"\xef\xbb\xbf" + header
+    assert sheet() == header
+    assert b"".join(with_byte_order_mark(csv_pieces([], COLUMNS))) == b"\xef\xbb\xbf" + header

@@ -15,21 +15,37 @@ from queries.gaps import Gap
 from queries.hours import HourCount
 from queries.tags import TagCount
 from queries.tweets import TweetView
-from schemas import rows
+from schemas import serializers
 from schemas.records import record
+from schemas.serializers import encode
+from schemas.tweets import encode_tweet, id_pieces, json_pieces, ndjson_pieces, tweet_json
 from tests.schemas.views import MANY, views
 
 NOON = datetime(2026, 11, 17, 12, 34, 56, tzinfo=UTC)
-ID, TEXT, AUTHOR = LARGEST_ID, "<b>&amp; \u2028 “ünïcödé” 🦉", (2**53 + 1, "Ada Muster", "ada_muster", 120, NOON)
+TEXT = "<b>&amp; \u2028 “ünïcödé” 🦉"
 FULL = TweetView(
-    LARGEST_ID, TEXT, NOON, "en", "Colombia", "CO", *AUTHOR, "#sre", ("#devops", "#sre"), LARGEST_ID, (LARGEST_ID,)
+    text=TEXT,
+    author="Ada Muster",
+    followers=120,
+    created=NOON,
+    lang="en",
+    country="Colombia",
+    rash="#sre",
+    id=LARGEST_ID,
+    username="ada_muster",
+    tags=("#devops", "#sre"),
+    country_code="CO",
+    author_id=2**53 + 1,
+    observed=NOON,
+    version=LARGEST_ID,
+    versions=(LARGEST_ID,),
 )
-BARE = TweetView(1, "x", NOON, None, None, None, None, None, None, None, None, None, (), 1, (1,))
+BARE = TweetView("x", None, None, NOON, None, None, None, 1, None, (), None, None, None, 1, (1,))
 
 
 def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
-    assert list(rows.tweet(FULL))[:7] == ["tweet", "author", "followers", "created", "lang", "country", "rash"]
-    assert rows.tweet(FULL) == {
+    assert list(tweet_json(FULL))[:7] == ["tweet", "author", "followers", "created", "lang", "country", "rash"]
+    assert tweet_json(FULL) == {
         "tweet": TEXT,
         "author": "Ada Muster",
         "followers": 120,
@@ -49,29 +65,29 @@ def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
 
 
 def test_what_x_did_not_give_is_null_and_a_stand_in_for_an_author_s_id_is_not_shown() -> None:
-    given = {name: value for name, value in rows.tweet(BARE).items() if value is not None}
+    given = {name: value for name, value in tweet_json(BARE).items() if value is not None}
     assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "tags": (), "version": "1", "versions": ("1",)}
-    assert rows.tweet(FULL._replace(author_id=-5))["author_id"] is None
+    assert tweet_json(FULL._replace(author_id=-5))["author_id"] is None
 
 
 def test_the_pieces_of_all_tweets_are_one_json_document() -> None:
     many: list[list[list[TweetView]]] = [[], [[FULL]], [[FULL, BARE], [BARE]]]
     for batches in many:
-        pieces = list(rows.tweets([rows.encode_tweet(view) for view in batch] for batch in batches))
-        views = [json.loads(json.dumps(rows.tweet(view))) for batch in batches for view in batch]
+        pieces = list(json_pieces([encode_tweet(view) for view in batch] for batch in batches))
+        views = [json.loads(json.dumps(tweet_json(view))) for batch in batches for view in batch]
         assert json.loads(b"".join(pieces)) == {"tweets": views}
         assert len(pieces) == len(batches) + 2
-    assert list(rows.ids([[1, 2], [], [3]])) == [b"1\n2\n", b"", b"3\n"]
+    assert list(id_pieces([[1, 2], [], [3]])) == [b"1\n2\n", b"", b"3\n"]
 
 
 def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
-    assert rows.authors([AuthorRank("Ada Muster", None, "ada_muster", 3)]) == {
+    assert json.loads(encode({"authors": [AuthorRank("Ada Muster", None, "ada_muster", 3)]})) == {
         "authors": [{"author": "Ada Muster", "followers": None, "username": "ada_muster", "tweets": 3}]
     }
-    assert rows.tags([[TagCount("#sre", "en", 7), TagCount("#sre", None, 1)], []]) == {
+    assert serializers.tweets_per_tag([[TagCount("#sre", "en", 7), TagCount("#sre", None, 1)], []]) == {
         "tweets_per_tags": [[{"rash": "#sre", "lang": "en", "tweets": 7}, {"rash": "#sre", "lang": None, "tweets": 1}], []]
     }
-    assert rows.hours([HourCount(0, 12), HourCount(23, 0)]) == {
+    assert serializers.tweets_per_hour([HourCount(0, 12), HourCount(23, 0)]) == {
         "tweets_per_hour": [{"at_hour": "00:00", "tweets": 12}, {"at_hour": "23:00", "tweets": 0}]
     }
 
@@ -80,7 +96,7 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
     outcome = TagOutcome("#sre", "failed", 0, "X is unwell: status 503")
     gap = Gap("#sre", 10, 20, False, 7)
     view = CollectionView(7, "running", NOON, None, 3, 100, 60, 500_000, 1_100_000, None, (outcome,), (gap,))
-    assert rows.collection(view) == {
+    assert json.loads(encode(serializers.collection(view))) == {
         "id": 7,
         "state": "running",
         "started": "2026-11-17T12:34:56Z",
@@ -96,7 +112,7 @@ def test_a_collection_shows_its_spend_in_dollars_between_floor_and_ceiling() -> 
 @MANY
 @given(st.lists(views(), max_size=4), st.booleans())
 def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView], escaped: bool) -> None:
-    lines = b"".join(rows.lines([[rows.encode_tweet(view) for view in batch], []])).splitlines()
+    lines = b"".join(ndjson_pieces([[encode_tweet(view) for view in batch], []])).splitlines()
     assert len(lines) == len(batch)
     for line, view in zip(lines, batch, strict=True):
         read = record(json.dumps(json.loads(line)).encode() if escaped else line)

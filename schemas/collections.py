@@ -1,9 +1,8 @@
-"""Shapes of collections and of what they left out."""
+"""JSON schemas of collections and their gaps."""
 
 from __future__ import annotations
 
-from schemas.shapes.parts import count, flag, identifier, many, nullable, number, record, text, time, word
-from schemas.shapes.tweets import HASHTAG, NEXT
+from schemas.json_schema import HASHTAG, count, flag, identifier, many, nullable, number, record, text, time, word
 
 ENDS = {
     "since_id": identifier("The id after which it begins"),
@@ -47,15 +46,4 @@ COLLECTION = record(
         "gaps": many(TAG_GAP, "The gaps that it left or read last"),
         "error": nullable(text("Why it failed")),
     },
-)
-COLLECTIONS = record("Collections", "Collections, newest first.", {"collections": many(COLLECTION), "next": NEXT})
-RESTORED = record(
-    "Restored",
-    "A collection that was waited for.",
-    {"message": text("How it went"), "collection": COLLECTION},
-)
-DROPPED = record(
-    "Dropped",
-    "The database was emptied.",
-    {"message": text("That it was"), "backup": nullable(text("The name of the copy that was kept"))},
 )
