@@ -73,9 +73,9 @@ class DatabaseResource(MonitorResource):
         return {"message": "database has been dropped", "backup": name}
 
     def _answer(self, collection: dict[str, Any]) -> Any:
-        if any(tag.state == "done" for tag in collection["tags"]):
+        if any(tag["state"] == "done" for tag in collection["tags"]):
             log.info("database has been restored", extra={"status": "success", "code": 200, "collection": collection["id"]})
             return {"message": "database has been restored", "collection": collection}
-        reasons = "; ".join(dict.fromkeys(str(tag.reason) for tag in collection["tags"]))
+        reasons = "; ".join(dict.fromkeys(str(tag["reason"]) for tag in collection["tags"]))
         log.error("database has not been restored", extra={"status": "error", "code": 503, "collection": collection["id"]})
         return problem_response(503, f"no tag was collected: {reasons}", more={"collection": collection})

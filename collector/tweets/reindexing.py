@@ -35,7 +35,7 @@ def reindex_outdated(session: Session) -> None:
         if session.scalar(select(StoredCounter.value).where(outdated, StoredCounter.label == rules)):
             continue
         if session.scalar(select(Tweet.id).limit(1)) is not None:
-            log.warning("all tweets are indexed again", extra={"index": counter, "rules": rules})
+            log.warning("all tweets are indexed again", extra={"rules": f"{counter} {rules}"})
         reindex(session)
         session.execute(delete(StoredCounter).where(outdated))
         upsert(session, StoredCounter, [{"name": counter, "label": rules, "value": 1}])
