@@ -22,7 +22,7 @@ from collector.runs.backfill import BackfillPeriod
 from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
-from collector.x.failures import Scope, XFailure
+from collector.x.failures import FailureScope, XFailure
 from collector.x.tries import Stopped
 from queries.balances import authors
 from queries.leases import live_token
@@ -78,7 +78,7 @@ def _set_clock(x: AppOnly) -> None:
     try:
         x.usage()
     except XFailure as failure:
-        if failure.reach is Scope.RUN:
+        if failure.reach is FailureScope.RUN:
             raise
 
 

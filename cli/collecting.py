@@ -58,7 +58,7 @@ def collect(collector: Collector, *, period: BackfillPeriod | None = None, total
 
 def keep_collecting(collector: Collector, every: timedelta, jobs: JobRunner) -> int:
     """Collect at an interval and run scheduled jobs until SIGINT or SIGTERM. Return the exit code."""
-    schedule = CollectionSchedule(collector, every, keeper=COMMAND, at_once=True)
+    schedule = CollectionSchedule(collector, every, keeper=COMMAND, immediately=True)
     _on_signals(schedule.stop)
 
     def report(started: RunningCollection) -> None:

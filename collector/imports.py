@@ -137,7 +137,7 @@ class Import:
         """Link tweets of our own exports to the tags that found them, others to the tracked tags among their hashtags."""
         tracked = {tag.key: tag for tag in tags.tracked_tags(session)}
         linked: dict[tuple[tuple[str, ...], str | None], Links] = {}
-        finds = []
+        tagged = []
         for tweet, named, rash in self._tweets:
             if named is None:
                 links = self._links({tracked[key] for key in map(tags.key, tweet.hashtags) if key in tracked}, None)
@@ -148,8 +148,8 @@ class Import:
                 links = linked[named, rash] = self._links(found, self._ensure_tag(session, rash) if rash else None)
             if tweet.author_id in self._same:
                 tweet = tweet._replace(author_id=self._same[tweet.author_id])
-            finds.append(TaggedTweet(tweet, *links))
-        return finds
+            tagged.append(TaggedTweet(tweet, *links))
+        return tagged
 
     def _links(self, found: set[TagRef], rash: TagRef | None) -> Links:
         """Return the tags to link, by name, with the import's own tag and the rash, and the rash."""

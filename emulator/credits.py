@@ -23,7 +23,7 @@ class Grant(NamedTuple):
     expires_ms: int
 
 
-class Credits:
+class CreditsEndpoint:
     """What the account has left. charge_authors: whether the bill holds authors; moved: top-ups, less what other apps took."""
 
     def __init__(self, ledger: Ledger, settings: EmulatorSettings) -> None:

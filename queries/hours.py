@@ -26,15 +26,15 @@ class HourCount(NamedTuple):
 def per_hour(session: Session, *, zone: tzinfo, filters: Filters = ALL) -> list[HourCount]:
     """Return all 24 hours. Counted by quarter hours in UTC, which is exact for the offsets of every current zone."""
     counts = Counter[int]()
-    for stretch in offset_periods(zone, *time_with_tweets(session)):
-        counts.update(_counts(session, stretch, Quarter.tweets if filters == ALL else _matching(filters)))
+    for period in offset_periods(zone, *time_with_tweets(session)):
+        counts.update(_counts(session, period, Quarter.tweets if filters == ALL else _matching(filters)))
     return [HourCount(hour, counts[hour]) for hour in range(24)]
 
 
-def _counts(session: Session, stretch: OffsetPeriod, tweets: SQLColumnExpression[Any]) -> dict[int, int]:
-    """Return by the hour of the day how many tweets a stretch has, in which no clock is changed."""
-    hour = ((Quarter.start + stretch.offset) % DAY_S // HOUR_S).label("hour")
-    rows = select(hour, func.sum(tweets)).where(Quarter.start >= stretch.first, Quarter.start < stretch.end)
+def _counts(session: Session, period: OffsetPeriod, tweets: SQLColumnExpression[Any]) -> dict[int, int]:
+    """Return by the hour of the day how many tweets a period has, in which no clock is changed."""
+    hour = ((Quarter.start + period.offset) % DAY_S // HOUR_S).label("hour")
+    rows = select(hour, func.sum(tweets)).where(Quarter.start >= period.first, Quarter.start < period.end)
     return {found: int(count) for found, count in session.execute(rows.group_by(hour))}
 
 

@@ -20,7 +20,7 @@ LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
 
 
 class OffsetPeriod(NamedTuple):
-    """A half-open stretch of time in which a zone keeps one offset from UTC, in seconds."""
+    """A half-open period of time in which a zone keeps one offset from UTC, in seconds."""
 
     first: int
     end: int
@@ -28,7 +28,7 @@ class OffsetPeriod(NamedTuple):
 
 
 def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]:
-    """Give the stretches of one offset between two times, oldest first."""
+    """Give the periods of one offset between two times, oldest first."""
     begin = first
     for year in range(_year(first), _year(end) + 1):
         for change in _changes(zone, year):
@@ -39,7 +39,7 @@ def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]
 
 
 def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[tuple[int, int]]:
-    """Give start and end of the buckets (QUARTER, HOUR or DAY long) that overlap a stretch of time, whole, oldest first."""
+    """Give start and end of the buckets (QUARTER, HOUR or DAY long) that overlap a period of time, whole, oldest first."""
     for start, until in pairwise(_EDGES[length](zone, first - MARGIN_S, end + MARGIN_S)):
         if start >= end:
             return
@@ -53,19 +53,19 @@ def _quarters(_zone: tzinfo, first: int, end: int) -> Iterator[int]:
 
 
 def _hours(zone: tzinfo, first: int, end: int) -> Iterator[int]:
-    for stretch in offset_periods(zone, first, end):
-        yield stretch.first
-        local = (stretch.first + stretch.offset) // HOUR_S * HOUR_S
-        yield from range(local + HOUR_S - stretch.offset, stretch.end, HOUR_S)
+    for period in offset_periods(zone, first, end):
+        yield period.first
+        local = (period.first + period.offset) // HOUR_S * HOUR_S
+        yield from range(local + HOUR_S - period.offset, period.end, HOUR_S)
 
 
 def _days(zone: tzinfo, first: int, end: int) -> Iterator[int]:
     shown = first // DAY_S - 2
-    for stretch in offset_periods(zone, first, end):
-        date, last = ((second + stretch.offset) // DAY_S for second in (stretch.first, stretch.end - 1))
+    for period in offset_periods(zone, first, end):
+        date, last = ((second + period.offset) // DAY_S for second in (period.first, period.end - 1))
         if date > shown:
-            yield stretch.first
-        yield from (day * DAY_S - stretch.offset for day in range(max(date, shown) + 1, last + 1))
+            yield period.first
+        yield from (day * DAY_S - period.offset for day in range(max(date, shown) + 1, last + 1))
         shown = max(shown, last)
 
 

@@ -39,7 +39,7 @@ SNAPSHOTS = {
 }
 
 
-def register(app: Flask, collector: Collector, upkeep: JobRunner, metrics: HttpMetrics, snapshots: Snapshots) -> None:
+def register(app: Flask, collector: Collector, jobs: JobRunner, metrics: HttpMetrics, snapshots: Snapshots) -> None:
     """Give the app all routes of the API."""
     handle_errors(app)
     api = ProblemApi(app)
@@ -58,7 +58,7 @@ def register(app: Flask, collector: Collector, upkeep: JobRunner, metrics: HttpM
     _refuse_head(app, "/database")
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
-    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, upkeep, metrics))
+    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics))
     api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector,))
 
 

@@ -19,7 +19,7 @@ from schemas.arguments import MOST_ROWS, FilterArguments
 from schemas.cursors import began, following_cursor
 from schemas.json_schema import NEXT, count, many, nullable, record, text
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
-from schemas.parameters import Choice, Cursor, Sort, page_limit
+from schemas.parameters import ChoiceField, Cursor, Sort, page_limit
 from schemas.serializers import encode
 from text import usernames
 
@@ -44,7 +44,7 @@ DELETED = record("Deleted", "How many tweets were deleted.", {"deleted": count()
 class AuthorArguments(FilterArguments):
     """Parameters of GET /authors."""
 
-    sort = Choice(FOLLOWERS, TWEETS, metadata={"description": Sort.description, "example": Sort.example})
+    sort = ChoiceField(FOLLOWERS, TWEETS, metadata={"description": Sort.description, "example": Sort.example})
     limit = page_limit(MOST_ROWS)
     cursor = Cursor()
 

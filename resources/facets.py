@@ -12,7 +12,7 @@ from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
 from schemas.json_schema import SHARE, count, many, nullable, number, record, text
 from schemas.openapi.answers import answers, reads
-from schemas.parameters import Choice
+from schemas.parameters import ChoiceField
 
 FACET = record("Facet", "A value and its tweets.", {"value": text("The value"), "tweets": count()})
 FACET_COUNTS = record(
@@ -25,7 +25,7 @@ FACET_COUNTS = record(
 class FacetArguments(FilterArguments):
     """Parameters of GET /facets."""
 
-    by = Choice(*FACETS, required=True, metadata={"description": "What the tweets are counted by", "example": "lang"})
+    by = ChoiceField(*FACETS, required=True, metadata={"description": "What the tweets are counted by", "example": "lang"})
 
 
 class FacetsResource(SnapshotResource):

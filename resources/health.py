@@ -93,7 +93,7 @@ class ReadyzResource(MonitorResource):
             "tweets": WORDS.get(source or ""),
             "last_collection": _collection_json(last),
             "schedule": _schedule_json(kept),
-            "chores": {chore.name: _done(chore) for chore in done},
+            "chores": {job.name: _done(job) for job in done},
             "refused_by_x": sorted(refusals) or None,
         }
 
@@ -111,8 +111,8 @@ def _collection_json(view: CollectionView | None) -> dict[str, Any] | None:
     return {"id": view.id, "state": view.state, "started": view.started, "error": view.error}
 
 
-def _done(chore: JobView) -> dict[str, Any]:
-    return {"began": chore.began, "succeeded": chore.succeeded, "error": chore.error}
+def _done(job: JobView) -> dict[str, Any]:
+    return {"began": job.began, "succeeded": job.succeeded, "error": job.error}
 
 
 def _schedule_json(kept: ScheduleState | None) -> dict[str, Any] | None:

@@ -41,8 +41,8 @@ class MetricsResource(MonitorResource):
     gives = ("text/plain", "application/openmetrics-text")
     answers = answers(get=[DocumentedAnswer(200, "The metrics", PLAIN)])
 
-    def __init__(self, collector: Collector, upkeep: JobRunner, http: HttpMetrics) -> None:
-        self._figures, self._http = DatabaseCollector(collector, upkeep), http
+    def __init__(self, collector: Collector, jobs: JobRunner, http: HttpMetrics) -> None:
+        self._figures, self._http = DatabaseCollector(collector, jobs), http
 
     def get(self) -> Any:
         """Give the metrics of this service, for Prometheus."""
@@ -55,8 +55,8 @@ class MetricsResource(MonitorResource):
 class DatabaseCollector:
     """Figures read from the database at scrape, right whichever process collects; none while it can't be read."""
 
-    def __init__(self, collector: Collector, upkeep: JobRunner) -> None:
-        self._collector, self._upkeep, self._database = collector, upkeep, collector.database
+    def __init__(self, collector: Collector, jobs: JobRunner) -> None:
+        self._collector, self._jobs, self._database = collector, jobs, collector.database
 
     def collect(self) -> Iterator[Metric]:
         """Give the metrics, as prometheus_client asks a collector for them."""
@@ -68,7 +68,7 @@ class DatabaseCollector:
             with self._database.reading() as session:
                 figures, money = service_metrics(session), self._collector.outlook(session)
                 done, compared, covered = job_states(session), newest(session), tracked_coverage(session)
-                planned_intervals = self._upkeep.planned_intervals(session)
+                planned_intervals = self._jobs.planned_intervals(session)
             size = self._database.size
         except DatabaseUnavailable:
             return
@@ -119,8 +119,8 @@ class DatabaseCollector:
 
 def _job_metrics(done: Sequence[JobView], planned: Mapping[str, timedelta]) -> Iterator[Metric]:
     """Give the chores that are planned, with 0 where they were never done, and those that were done."""
-    succeeded = {chore.name: chore.succeeded.timestamp() for chore in done if chore.succeeded}
-    has_failed = {chore.name: float(chore.has_failed) for chore in done}
+    succeeded = {job.name: job.succeeded.timestamp() for job in done if job.succeeded}
+    has_failed = {job.name: float(job.has_failed) for job in done}
     metrics = {
         "chore_interval_seconds": (
             "How often a chore is done",

@@ -28,7 +28,7 @@ from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
 from schemas.arguments import MOST_ROWS, FilterArguments
 from schemas.cursors import tweet_page, tweet_position
 from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
-from schemas.parameters import Choice, Cursor, Fields, Sort, TweetId, Whole, page_limit
+from schemas.parameters import ChoiceField, Cursor, Fields, Sort, TweetId, Whole, page_limit
 from schemas.problems import BadInput, ParameterError
 from schemas.tweets import COLUMNS, LIST_FORMATS, PARTS, TWEET, TWEETS, ListFormat, json_page
 
@@ -49,7 +49,7 @@ class TweetArguments(FilterArguments):
     shown = Fields(data_key="fields")
     limit = page_limit(MOST_ROWS)
     cursor = Cursor()
-    format = Choice(
+    format = ChoiceField(
         *LIST_FORMATS,
         metadata={"description": "How the tweets are written; before the header Accept", "example": "json"},
     )

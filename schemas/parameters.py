@@ -64,7 +64,7 @@ def page_limit(most: int) -> Whole:
     return Whole(1, most, metadata={"description": "How many there are on a page", "example": 10})
 
 
-class Choice(ApiField[str]):
+class ChoiceField(ApiField[str]):
     """One of some names."""
 
     def __init__(self, *names: str, **options: Any) -> None:

@@ -130,8 +130,8 @@ class _ComplianceRun:
 
     def _create_job(self) -> JobRecord | None:
         """Make a job at X, or return None where nothing is stored."""
-        stretch = rounds.next_range(self._database)
-        return self._records.add(self._tries.ask(lambda: self._x.create_job(NAME)), stretch) if stretch.ids else None
+        ids = rounds.next_range(self._database)
+        return self._records.add(self._tries.ask(lambda: self._x.create_job(NAME)), ids) if ids.ids else None
 
     def _complete(self, record: JobRecord) -> tuple[str, bool]:
         """Do the remaining steps of a job, and return how it ended and whether that ends the round; raises Stopped."""

@@ -19,7 +19,7 @@ from collector.ledger.calls import CallBuyer
 from collector.runs import tags
 from collector.runs.tags import Rules, TagOrder
 from collector.x.app_only import CountedPosts, Counting
-from collector.x.failures import Scope, XFailure, unwell
+from collector.x.failures import FailureScope, XFailure, unwell
 from database.statements import upsert
 from models import HourlyCount, Tag
 
@@ -66,7 +66,7 @@ def count(buyer: CallBuyer, wanted: Sequence[Due]) -> None:
             _count(buyer, one)
         except XFailure as failure:
             log.warning("tag not counted", extra={"tag": one.order.tag.tag, "reason": str(failure)})
-            if failure.reach is Scope.RUN:
+            if failure.reach is FailureScope.RUN:
                 raise
             refused = refused or failure
     if refused:

@@ -30,13 +30,13 @@ LOOKED_EVERY_S = 60.0
 
 
 class CollectionSchedule:
-    """Collects at an interval; `at_once` says whether a database without a collection gets one now.
+    """Collects at an interval; `immediately` says whether a database without a collection gets one now.
 
     `keeper` is SERVICE or COMMAND: operators see one schedule of each.
     """
 
-    def __init__(self, collector: Collector, every: timedelta, *, keeper: str = SERVICE, at_once: bool = False) -> None:
-        self._collector, self._every, self._keeper, self._at_once = collector, every, keeper, at_once
+    def __init__(self, collector: Collector, every: timedelta, *, keeper: str = SERVICE, immediately: bool = False) -> None:
+        self._collector, self._every, self._keeper, self._immediately = collector, every, keeper, immediately
         self._began = datetime.now(UTC)
         self._jitter, self._not_before = self._draw_jitter(), 0.0
         self._future: datetime | None = None  # when a start in the future was first seen
@@ -119,7 +119,7 @@ class CollectionSchedule:
                 last = runs.newest_start(session)
         except DatabaseUnavailable:
             last = now
-        first = self._began if self._at_once else self._began + every
+        first = self._began if self._immediately else self._began + every
         due = first if last is None else self._effective_start(last, now) + every
         wait = (due - now).total_seconds() + (self._jitter if last else 0.0)
         return max(0.0, wait, self._not_before - time.monotonic())

@@ -24,7 +24,7 @@ from collector.runs.reading import CollectionContext, OnProgress, TagReader, Unt
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
-from collector.x.failures import Scope, XFailure
+from collector.x.failures import FailureScope, XFailure
 from collector.x.tries import RetryPolicy, Stopped, Tries
 from queries.snowflakes import first_id
 
@@ -83,7 +83,7 @@ class Collection:
             try:
                 self._tries.ask(lambda search=search: self._x.search(search))  # type: ignore[misc]
             except XFailure as failure:
-                if failure.reach is Scope.RUN:
+                if failure.reach is FailureScope.RUN:
                     self._stopping_failure = failure
                     break
             except Stopped:
@@ -91,7 +91,9 @@ class Collection:
             if self._x.clock.is_known:
                 return True
             self._tries = Tries(RetryPolicy(retries=0), self.stop, self._count_failure, self._x.clock)
-        self._stopping_failure = self._stopping_failure or XFailure("unwell", Scope.RUN, "X is unwell: no answer to any tag")
+        self._stopping_failure = self._stopping_failure or XFailure(
+            "unwell", FailureScope.RUN, "X is unwell: no answer to any tag"
+        )
         return False
 
     def _work(self, orders: Sequence[TagOrder]) -> None:
@@ -149,7 +151,7 @@ class Collection:
             reader = TagReader(self._context, order)
             reader.read_archive(self._period) if self._period else reader.read()
         except XFailure as failure:
-            if failure.reach is Scope.RUN:
+            if failure.reach is FailureScope.RUN:
                 self._stopping_failure = failure
                 self.stop.set()
             self._fail_tag(tag, Failure(failure.kind, str(failure)))

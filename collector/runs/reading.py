@@ -25,7 +25,7 @@ from collector.tweets.store import store
 from collector.values import ResultPage, TaggedTweet
 from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days
-from collector.x.failures import Scope, XFailure
+from collector.x.failures import FailureScope, XFailure
 from collector.x.parsing import page
 from collector.x.tries import Stopped, Tries
 
@@ -225,7 +225,7 @@ class PageBuyer:
         found = page(answer.body, observed=answer.observed)
         self._empty_pages = 0 if found.posts else self._empty_pages + 1
         if found.next_token and (found.next_token == search.next_token or self._empty_pages >= MOST_EMPTY_PAGES):
-            raise XFailure("unwell", Scope.TAG, "X is unwell: its pages don't come to an end", sold=True)
+            raise XFailure("unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=True)
         for reason in found.refused:
             facts = {"tag": self.order.tag.tag, "reason": reason, "collection": self._context.run_id}
             log.warning("tweet refused", extra=facts)

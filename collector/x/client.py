@@ -21,7 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.failures import Scope, XFailure, classify, unwell
+from collector.x.failures import FailureScope, XFailure, classify, unwell
 from collector.x.parsing import Object, excess, mapping, number, text
 from text.secrets import Secrets
 
@@ -192,10 +192,10 @@ class Clients:
             with translate_failures():
                 answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
         except XFailure as failure:
-            if failure.reach is not Scope.TAG:
+            if failure.reach is not FailureScope.TAG:
                 raise
             check = "check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY and _CONSUMER_SECRET"
-            raise XFailure("unauthorized", Scope.RUN, f"X gives no Bearer token for the app: {check}") from failure
+            raise XFailure("unauthorized", FailureScope.RUN, f"X gives no Bearer token for the app: {check}") from failure
         token = text(body_of(answer).get("access_token"))
         if token is None:
             raise unwell("an answer without access_token")

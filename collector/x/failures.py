@@ -21,7 +21,7 @@ BLOCKING = ("credits", "spend-cap", "usage-cap")
 KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-enrolled", "credits", "spend-cap", "usage-cap")
 
 
-class Scope(Enum):
+class FailureScope(Enum):
     """What a failure affects: the request may be retried, the tag fails, or the whole run must stop."""
 
     REQUEST = "request"
@@ -35,19 +35,21 @@ class XFailure(Exception):
     `sold` tells whether X may have charged for it: a failed call is free, an answer that was lost on its way is not.
     """
 
-    def __init__(self, kind: str, reach: Scope, message: str, *, until: datetime | None = None, sold: bool = False) -> None:
+    def __init__(
+        self, kind: str, reach: FailureScope, message: str, *, until: datetime | None = None, sold: bool = False
+    ) -> None:
         super().__init__(message)
         self.kind, self.reach, self.until, self.sold = kind, reach, until, sold
 
     def for_good(self) -> XFailure:
         """Return the same failure with a scope that excludes retries."""
-        reach = Scope.TAG if self.reach is Scope.REQUEST else self.reach
+        reach = FailureScope.TAG if self.reach is FailureScope.REQUEST else self.reach
         return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold)
 
 
 def unwell(what: str, *, sold: bool = False) -> XFailure:
     """Return the failure of an X that could not be reached or did not answer properly."""
-    return XFailure("unwell", Scope.REQUEST, f"X is unwell: {what}", sold=sold)
+    return XFailure("unwell", FailureScope.REQUEST, f"X is unwell: {what}", sold=sold)
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
@@ -57,27 +59,31 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
     if title == "SpendCapReached" or "reset_date" in problem:
         until = moment(problem.get("reset_date"))
         return XFailure(
-            "spend-cap", Scope.RUN, f"billing blocked until {_day(until)}: X's spending cap is reached", until=until
+            "spend-cap", FailureScope.RUN, f"billing blocked until {_day(until)}: X's spending cap is reached", until=until
         )
     if status == 402 or title == "CreditsDepleted" or kind == "credits":
-        return XFailure("credits", Scope.RUN, "billing blocked until credits are bought: no credits are left at X")
+        return XFailure("credits", FailureScope.RUN, "billing blocked until credits are bought: no credits are left at X")
     if title == "UsageCapExceeded" or kind == "usage-capped":
         period = "day" if "da" in _plain(problem.get("period")).lower() else "month"
-        return XFailure("usage-cap", Scope.RUN, f"billing blocked until X's next billing {period}: the cap of posts is reached")
+        return XFailure(
+            "usage-cap", FailureScope.RUN, f"billing blocked until X's next billing {period}: the cap of posts is reached"
+        )
     if kind == "client-forbidden" or problem.get("reason") == "client-not-enrolled":
         message = "X refuses the app: attach it to a project in X's developer portal and make new keys"
-        return XFailure("not-enrolled", Scope.RUN, message)
+        return XFailure("not-enrolled", FailureScope.RUN, message)
     if status == 429:
-        return XFailure("rate-limit", Scope.REQUEST, "X's rate limit is reached", until=_reset(headers))
+        return XFailure("rate-limit", FailureScope.REQUEST, "X's rate limit is reached", until=_reset(headers))
     if status == 401:
-        return XFailure("unauthorized", Scope.RUN, f"X refuses the credentials: check {CREDENTIALS}")
+        return XFailure("unauthorized", FailureScope.RUN, f"X refuses the credentials: check {CREDENTIALS}")
     if status >= 500:
         return unwell(f"status {status}")
     detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors"))[:10])))
     detail = detail or _plain(problem.get("detail")) or _plain(title)
     stale = "'since_id' must be a tweet id created after" in detail
     return XFailure(
-        "stale" if stale else "refused", Scope.TAG, f"X refuses the request (status {status}): {detail or 'no reason given'}"
+        "stale" if stale else "refused",
+        FailureScope.TAG,
+        f"X refuses the request (status {status}): {detail or 'no reason given'}",
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from collector.x.clock import XClock
-from collector.x.failures import Scope, XFailure
+from collector.x.failures import FailureScope, XFailure
 from settings import Settings
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Tries:
     def ask(self, request: Callable[[], T]) -> T:
         """Return the request's answer; raises XFailure if all tries fail, Stopped when the run ends."""
         retrying = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, XFailure) and error.reach is Scope.REQUEST),
+            retry=retry_if_exception(lambda error: isinstance(error, XFailure) and error.reach is FailureScope.REQUEST),
             stop=stop_after_attempt(1 + self._policy.retries),
             wait=self._wait,
             sleep=self._sleep,
@@ -74,7 +74,7 @@ class Tries:
         seconds = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
         if seconds > wait or wait == 0:
             until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
-            raise XFailure("rate-limit", Scope.TAG, f"X's rate limit is reached{until}") from failure
+            raise XFailure("rate-limit", FailureScope.TAG, f"X's rate limit is reached{until}") from failure
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def _wait(self, state: RetryCallState) -> float:

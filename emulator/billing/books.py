@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.billing.ledger import Day, Ledger, dollars
 from emulator.controls.orders import ROOT, Body, Controls, number, object_body
-from emulator.credits import Credits
+from emulator.credits import CreditsEndpoint
 from emulator.endpoints.usage import UsageEndpoint
 from emulator.http.answer import Call
 
@@ -12,7 +12,7 @@ from emulator.http.answer import Call
 class Books:
     """Shows and resets the ledger, shows and sets the drift and what moves the balance."""
 
-    def __init__(self, ledger: Ledger, usage: UsageEndpoint, credits: Credits) -> None:
+    def __init__(self, ledger: Ledger, usage: UsageEndpoint, credits: CreditsEndpoint) -> None:
         self._ledger = ledger
         self._usage = usage
         self._credits = credits

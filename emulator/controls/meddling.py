@@ -9,13 +9,13 @@ from emulator.controls.orders import ROOT, Controls, ids, object_body, planned_f
 from emulator.faults.faults import KINDS, Faults
 from emulator.http.answer import Call
 from emulator.world import snowflake
-from emulator.world.removals import Removal, Removals
+from emulator.world.removals import Removal, RemovedPosts
 
 
 class FaultControls:
     """Plans, lists and drops faults; removes posts, lists them and brings them back."""
 
-    def __init__(self, faults: Faults, removals: Removals, clock: Clock) -> None:
+    def __init__(self, faults: Faults, removals: RemovedPosts, clock: Clock) -> None:
         self._planned = faults
         self._removals = removals
         self._clock = clock

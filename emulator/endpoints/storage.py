@@ -12,7 +12,7 @@ from emulator.endpoints.jobs import Jobs, UploadJob
 from emulator.http.answer import JSON_LINES, XML, EmulatorAnswer, Problem
 from emulator.http.routes import Route, RoutedCall
 from emulator.world import snowflake
-from emulator.world.removals import Removal, Removals
+from emulator.world.removals import Removal, RemovedPosts
 from emulator.world.world import World
 
 
@@ -28,7 +28,7 @@ class _Refusal(Problem):
 class Storage:
     """Takes ids and gives results."""
 
-    def __init__(self, jobs: Jobs, world: World, removals: Removals) -> None:
+    def __init__(self, jobs: Jobs, world: World, removals: RemovedPosts) -> None:
         self._jobs = jobs
         self._world = world
         self._removals = removals

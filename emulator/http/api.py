@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.billing.ledger import Ledger
 from emulator.clock import Clock
-from emulator.credits import Credits
+from emulator.credits import CreditsEndpoint
 from emulator.endpoints.compliance import Compliance
 from emulator.endpoints.grammar import MalformedQuery, parse
 from emulator.endpoints.jobs import Jobs
@@ -18,10 +18,10 @@ from emulator.faults.faults import Faults
 from emulator.http import problems
 from emulator.http.answer import Call, EmulatorAnswer, Problem
 from emulator.http.credentials import Caller, bearer_token, caller
-from emulator.http.limits import Allowance, Limits
+from emulator.http.limits import Allowance, RateLimits
 from emulator.http.routes import Quota, Route, RoutedCall, route_of
 from emulator.settings import EmulatorSettings
-from emulator.world.removals import Removals
+from emulator.world.removals import RemovedPosts
 from emulator.world.world import World
 
 
@@ -32,13 +32,13 @@ class Api:
         self.settings = settings
         self.clock = clock
         self.latency = settings.latency
-        self.removals = Removals()
+        self.removals = RemovedPosts()
         self.world = World(settings.seed, tweets=settings.tweets, removals=self.removals)
         self.ledger = Ledger()
-        self.limits = Limits()
+        self.limits = RateLimits()
         self.faults = Faults()
         self.usage = UsageEndpoint(self.ledger, settings.billing_day)
-        self.credits = Credits(self.ledger, settings)
+        self.credits = CreditsEndpoint(self.ledger, settings)
         self.jobs = Jobs(settings.compliance_seconds)
         self._routes = (
             *Selling(self.world, self.ledger).routes(settings),

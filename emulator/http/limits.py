@@ -30,7 +30,7 @@ def rate_headers(limit: int, remaining: int, reset: int) -> tuple[tuple[str, str
     )
 
 
-class Limits:
+class RateLimits:
     """Counts requests. Safe to use from several threads."""
 
     def __init__(self) -> None:

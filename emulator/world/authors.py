@@ -51,7 +51,7 @@ class InventedAuthor(NamedTuple):
         return max(int(self.followers * (1 + self.growth * days / 365) * wave), 0)
 
 
-class Authors:
+class InventedAuthors:
     """All the people of a world; the first numbers of each language tweet most."""
 
     def __init__(self, seed: int, *, tweets: int) -> None:

@@ -16,7 +16,7 @@ class Removal(NamedTuple):
     at_ms: int
 
 
-class Removals:
+class RemovedPosts:
     """The removed ids; any version's id stands for the whole post. Safe to use from several threads."""
 
     def __init__(self) -> None:

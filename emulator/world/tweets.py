@@ -10,7 +10,7 @@ from math import cos, pi
 from typing import NamedTuple
 
 from emulator.world import snowflake
-from emulator.world.authors import Authors
+from emulator.world.authors import InventedAuthors
 from emulator.world.dice import Dice
 from emulator.world.phrases import LANGUAGES
 from emulator.world.places import PLACES, Place
@@ -64,7 +64,7 @@ class InventedTweet(NamedTuple):
     impressions: int
 
 
-def traits(key: str, root: int, authors: Authors) -> Traits:
+def traits(key: str, root: int, authors: InventedAuthors) -> Traits:
     """Return the traits that belong to a key and the id of a first version."""
     dice = Dice(f"{key} traits")
     lang = _languages(snowflake.milliseconds(root) // _HOUR_MS % 24)[dice.roll(1 << 10)]
@@ -83,7 +83,7 @@ def traits(key: str, root: int, authors: Authors) -> Traits:
     )
 
 
-def tweet(key: str, post: Post, known: Traits, authors: Authors) -> InventedTweet:
+def tweet(key: str, post: Post, known: Traits, authors: InventedAuthors) -> InventedTweet:
     """Return the whole tweet."""
     mention = None if known.answered is None else authors.author(known.answered).username
     version = len(post.history) - 1

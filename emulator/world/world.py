@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from emulator.endpoints.query import Node, Term, hashtags, judge, words
 from emulator.world import snowflake
-from emulator.world.authors import Authors
+from emulator.world.authors import InventedAuthors
 from emulator.world.dice import Dice
-from emulator.world.removals import Removals
+from emulator.world.removals import RemovedPosts
 from emulator.world.slots import IdSlot, SlotStream
 from emulator.world.tweets import InventedTweet, Post, Traits, media_keys, traits, tweet
 from emulator.world.vocabulary import Combination, combinations, known_tags
@@ -40,10 +40,10 @@ class WorldSpan(NamedTuple):
 class World:
     """All tweets and people of a seed; tweets is about how many there are in seven days."""
 
-    def __init__(self, seed: int, *, tweets: int, removals: Removals) -> None:
+    def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts) -> None:
         self.seed = seed
         self._removals = removals
-        self.authors = Authors(seed, tweets=tweets)
+        self.authors = InventedAuthors(seed, tweets=tweets)
         self._main = SlotStream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
         self._thin: dict[str, SlotStream] = {}
         self._verdicts = lru_cache(128)(self._evaluate)

@@ -55,9 +55,9 @@ def all_collections(collector: Collector) -> list[CollectionView]:
 
 @contextmanager
 def kept(
-    collector: Collector, every: timedelta, *, at_once: bool = True, keeping: CollectionSchedule | None = None
+    collector: Collector, every: timedelta, *, immediately: bool = True, keeping: CollectionSchedule | None = None
 ) -> Iterator[None]:
-    running = keeping or CollectionSchedule(collector, every, at_once=at_once)
+    running = keeping or CollectionSchedule(collector, every, immediately=immediately)
     running.start()
     try:
         yield
@@ -104,7 +104,7 @@ def test_a_restart_neither_forgets_nor_repeats_a_collection(collector: Collector
 
 
 def test_a_database_without_a_collection_waits_unless_it_is_asked_at_once(collector: Collector) -> None:
-    with kept(collector, HOUR, at_once=False):
+    with kept(collector, HOUR, immediately=False):
         wait_until_planned(collector)
         assert all_collections(collector) == []
     assert shown(collector) == (0, False, NEVER)  # a schedule that ends is not shown any more

@@ -13,7 +13,7 @@ from alchemy import Database
 from api import get_tweets, job_runner_for
 from collector.jobs.scheduled import JobRunner, ScheduledJob
 from collector.runs.collector import Collector
-from collector.x.failures import Scope, XFailure
+from collector.x.failures import FailureScope, XFailure
 from emulator import Emulator
 from models import JobState, Tweet
 from queries.chores import BROKEN_OFF, INTERRUPTED_KIND, JobView, job_states
@@ -72,7 +72,7 @@ def test_a_chore_is_done_at_once_and_then_so_often_whoever_keeps_it(database: Da
 
 @pytest.mark.parametrize(
     ("failure", "words"),
-    [(XFailure("unwell", Scope.REQUEST, "X is unwell"), "X is unwell"), (ZeroDivisionError(), "ZeroDivisionError")],
+    [(XFailure("unwell", FailureScope.REQUEST, "X is unwell"), "X is unwell"), (ZeroDivisionError(), "ZeroDivisionError")],
 )
 def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Database, failure: Exception, words: str) -> None:
     work, other = Work(failure), Work()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from emulator.world.authors import Authors
+from emulator.world.authors import InventedAuthors
 from tests.emulator.client import BEARER, NOON, SEARCH, USUAL, Client, Json, made, snowflake
 
 DEFAULT_TAGS = ["openbanking", "remediation", "devops", "sre", "microservices", "observability", "oauth", "metrics"]
@@ -96,7 +96,7 @@ def test_a_tag_outside_the_vocabulary_has_a_thin_stream_of_its_own(reader: Clien
 
 
 def test_people_share_display_names_but_not_usernames_or_ids() -> None:
-    authors = Authors(1, tweets=20_000)
+    authors = InventedAuthors(1, tweets=20_000)
     people = [authors.author(nth) for nth in range(authors.count)]
     assert len({person.username.casefold() for person in people}) == len({person.id for person in people}) == len(people)
     assert len({person.name for person in people}) < len(people)

@@ -19,7 +19,7 @@ from resources.openapi import document_of, operations
 from resources.volume import VolumeArguments
 from schemas.arguments import FilterArguments
 from schemas.openapi.parameters import Undescribed, query, schema_of
-from schemas.parameters import Choice, Whole
+from schemas.parameters import ChoiceField, Whole
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service
 from tests.openapi.contract import Contract
@@ -111,7 +111,7 @@ def test_what_nobody_has_described_stops_the_document(app: Flask, make_settings:
         with pytest.raises(Undescribed, match="Strange"):
             document_of(app)
     with pytest.raises(Undescribed, match="Choice"):
-        schema_of(Choice("one", validate=lambda _value: True))
+        schema_of(ChoiceField("one", validate=lambda _value: True))
     with pytest.raises(Undescribed, match="what it is for"):
         query(Schema.from_dict({"unheard": Whole(1, 2)}))
     other = create_app(make_settings())

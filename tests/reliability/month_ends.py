@@ -34,7 +34,7 @@ from collector.values import TagRef
 from collector.x import clock, tries
 from collector.x.client import RateLimit, Search, SearchAnswer
 from collector.x.clock import XClock
-from collector.x.failures import Scope, XFailure, unwell
+from collector.x.failures import FailureScope, XFailure, unwell
 from collector.x.tries import RetryPolicy, Stopped, Tries
 from database import sqlite
 from emulator.billing.ledger import Ledger
@@ -274,7 +274,7 @@ class FakeX:
         told = world.dated(answered)
         self.clock.tell(told)
         if fate >= 0.9:
-            raise XFailure("refused", Scope.TAG, "refused") if fate > 0.96 else unwell("status 503")
+            raise XFailure("refused", FailureScope.TAG, "refused") if fate > 0.96 else unwell("status 503")
         return told
 
 
