@@ -72,6 +72,7 @@ class Sides:
 
     def __init__(self, folder: Path, x: Emulator) -> None:
         self.file, self.all, self._open = folder / "archive.jsonl", list[Service](), ExitStack()
+        self.x = x
         with pytest.MonkeyPatch.context() as patch:
             for backend in databases.BACKENDS:
                 patch.setattr(databases, "current", backend)
@@ -171,6 +172,9 @@ class Life:
         self.sides.request(self._one(["PUT", "DELETE"]), f"/tags/{quote(self._one(TAGS).removeprefix('#'))}")
 
     def collect(self) -> None:
+        """Collect with X's time known: before its first answer, a page ends five seconds earlier, whichever tag is first."""
+        for side in self.sides.all:
+            side.app.extensions["collector"].clock.tell(self.sides.x.clock.now())
         self.sides.request("POST", "/database")
 
     def drop(self) -> None:
