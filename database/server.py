@@ -95,7 +95,7 @@ class DatabaseServer:
         """Free what deleted rows took, however long that takes; raises DatabaseUnavailable."""
         with translate_failures(), self._place(), closing(self.engine.raw_connection()) as connection:
             driver: Any = connection.driver_connection
-            with driver.limited(math.inf), closing(connection.cursor()) as cursor:
+            with driver.limit_answers(math.inf), closing(connection.cursor()) as cursor:
                 cursor.execute("SET statement_timeout TO 0")
                 try:
                     cursor.execute("VACUUM")
@@ -144,7 +144,7 @@ def _query(engine: Engine, question: str, limit_s: float) -> list[Any]:
     connection = engine.raw_connection()
     driver: Any = connection.driver_connection
     try:
-        with driver.limited(limit_s, blames=limit_s <= SHORT_S), closing(connection.cursor()) as cursor:
+        with driver.limit_answers(limit_s, blames=limit_s <= SHORT_S), closing(connection.cursor()) as cursor:
             cursor.execute(question)
             return [] if cursor.description is None else list(cursor.fetchall())
     except psycopg.OperationalError as error:
