@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import logstash
-from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from alchemy import Database, DatabaseRevision, DatabaseUnavailable, check_url, open_database
 from cli.backfilling import Declined, NobodyToAsk, backfill, date
 from cli.collecting import collect, interval, keep_collecting, tell_estimate
 from cli.complying import see_to_compliance
@@ -37,7 +36,7 @@ from collector.x.failures import XFailure
 from collector.x.transport import Access
 from collector.x.tries import RetryPolicy
 from queries.collections import CollectionView
-from settings import DATA, SettingError, Settings, check_partners, load
+from settings import SettingError, Settings, check_partners, load
 from text.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -121,12 +120,14 @@ def _database(choice: Choice) -> Database:
         raise SettingError("DATABASE_REPLICA_URL: is set without a DATABASE_URL of PostgreSQL's, expected both")
     for name, url in (("DATABASE_URL", choice.database_url), ("DATABASE_REPLICA_URL", choice.replica_url)):
         try:
-            Database.check(url or choice.database_url)
+            check_url(url or choice.database_url)
         except ValueError as error:
             raise SettingError(f"{name}: its value is not accepted, {error}") from None
-    database = Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
-    if database.on_file and database.folder != DATA and not os.path.isdir(database.folder):  # noqa: PTH112 (Path's raises)
-        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be made, expected a file in a folder that is there")
+    database = open_database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
+    try:
+        database.check_folder()
+    except ValueError as error:
+        raise SettingError(f"DATABASE_URL: {error}") from None
     return database
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
+from alchemy import DatabaseNotMigrated, DatabaseUnavailable, open_database
 from collector.x.failures import CREDENTIALS
 from collector.x.transport import TWEEPY_HOST, Access
 from models import DatabaseMark, Tweet
@@ -94,10 +94,10 @@ def _access(settings: Settings) -> Access | None:
 
 
 def _has_tweets(file: str) -> bool:
-    database = Database(f"sqlite:///{file}")
+    if not Path(file).exists():
+        return False
+    database = open_database(f"sqlite:///{file}")
     try:
-        if not database.file.exists():
-            return False
         with database.reading() as session:
             return source_of(session) is not None
     except DatabaseNotMigrated:

@@ -1,4 +1,4 @@
-"""A connection that waits for an answer only so long: a driver alone would wait for ever for a server that has stopped."""
+"""A psycopg connection with a time limit for each answer: psycopg alone would wait forever for a server that hangs."""
 
 from __future__ import annotations
 
@@ -11,85 +11,79 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 
+from database.health import TRUSTED_S, Address, ServerHealth
 from database.limits import SHORT_S, seconds_left, short_s
-from database.watch import TRUSTED_S, Address, Watch
 
-LOOKED_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 LONGEST_COMMIT_S = 10.0
-"""A commit that no standby confirms waits for one without end; what becomes of it is found out afterwards."""
+"""A commit waits for a standby's confirmation without a limit of the server's; what became of it is found out afterwards."""
 
 RV = TypeVar("RV")
 
 
-class MemberConnection(psycopg.Connection[Any]):
-    """A connection of which each question has a limit. One that is not answered in time closes it.
+class LimitedConnection(psycopg.Connection[Any]):
+    """A connection that closes itself when an answer takes too long.
 
-    It knows on which timeline its server was, if that was the primary, when it was used (monotonic), whether its limit is one
-    that every server keeps that is well, and, once it is in use, who learns of its server's silence and by which address.
+    `prompt` says that every healthy server answers within the limit, so that exceeding it is the server's fault. `health` and
+    `timeline` are for clusters: who is told of such a fault, and the timeline of the primary that was connected to.
     """
 
-    timeline = 0
-    used = -math.inf
     limit_s = SHORT_S
-    watch: Watch | None = None
+    prompt = True
+    used = -math.inf
+    """When it was last returned to the pool (monotonic)."""
+    timeline = 0
+    health: ServerHealth | None = None
     address: Address = ("", 0)
-    blames = True
-
-    @property
-    def rests(self) -> bool:
-        """Whether its server is left alone now."""
-        return self.watch is not None and self.watch.rests(self.address)
 
     @contextmanager
-    def limit_answers(self, seconds: float, *, blames: bool = False) -> Iterator[None]:
-        """Wait for each answer so long until the block ends; `blames` says whether a lack of it is the server's fault."""
-        before = self.limit_s, self.blames
-        self.limit_s, self.blames = seconds, blames
+    def limit_answers(self, seconds: float, *, prompt: bool = False) -> Iterator[None]:
+        """Sets the time limit of each answer until the block ends."""
+        before = self.limit_s, self.prompt
+        self.limit_s, self.prompt = seconds, prompt
         try:
             yield
         finally:
-            self.limit_s, self.blames = before
+            self.limit_s, self.prompt = before
 
-    def wait(self, gen: PQGen[RV], interval: float = LOOKED_EVERY_S, timeout: float | None = None) -> RV:
-        """Wait for an answer; raises psycopg.OperationalError where there is none in time."""
-        return super().wait(self._watch_wait(gen), interval, timeout)
+    def wait(self, gen: PQGen[RV], interval: float = CHECK_EVERY_S, timeout: float | None = None) -> RV:
+        """Waits for an answer. Raises psycopg.OperationalError if there is none in time."""
+        return super().wait(self._check_while_waiting(gen), interval, timeout)
 
     def commit(self) -> None:
-        """Commit, which may wait for a standby: that is not the fault of this server."""
+        """Commits. A long wait for a standby's confirmation is not the fault of this server."""
         with self.limit_answers(LONGEST_COMMIT_S):
             super().commit()
 
     def rollback(self) -> None:
-        """Roll back, which waits for nothing."""
-        with self.limit_answers(SHORT_S, blames=True):
+        with self.limit_answers(SHORT_S, prompt=True):
             super().rollback()
 
-    def _watch_wait(self, gen: PQGen[RV]) -> PQGen[RV]:
-        """Go on with a question, and look after its server whenever nothing has come for LOOKED_EVERY_S."""
+    def _check_while_waiting(self, gen: PQGen[RV]) -> PQGen[RV]:
+        """Runs psycopg's generator, and checks the limits whenever nothing has arrived for CHECK_EVERY_S."""
         began = time.monotonic()
         try:
             ready = yield next(gen)
             while True:
                 if not ready:
-                    self._look(time.monotonic() - began)
+                    self._check_limits(time.monotonic() - began)
                 ready = yield gen.send(ready)
         except StopIteration as end:
             answer: RV = end.value
             return answer
 
-    def _look(self, waited: float) -> None:
-        """Close the connection if its question takes too long, or its server is silent."""
-        if waited > TRUSTED_S and self.watch and self.watch.is_silent((self.info.host, self.info.port)):
-            self._give_up(psycopg.OperationalError("the server gives no sign of life"), blames=True)
-        limit_s = min(self.limit_s, short_s()) if self.blames else self.limit_s
+    def _check_limits(self, waited: float) -> None:
+        if self.health and waited > TRUSTED_S and self.health.is_silent((self.info.host, self.info.port)):
+            self._give_up(psycopg.OperationalError("the server gives no sign of life"), fault=True)
+        limit_s = min(self.limit_s, short_s()) if self.prompt else self.limit_s
         if waited > limit_s:
-            self._give_up(psycopg.OperationalError(f"no answer within {limit_s:.1f} s"), blames=self.blames)
+            self._give_up(psycopg.OperationalError(f"no answer within {limit_s:.1f} s"), fault=self.prompt)
         if not seconds_left():
-            self._give_up(psycopg.errors.QueryCanceled("the request's time is over"), blames=False)
+            self._give_up(psycopg.errors.QueryCanceled("the request's time is over"), fault=False)
 
-    def _give_up(self, error: psycopg.Error, *, blames: bool) -> None:
-        """Close the connection and raise the error; a server that is to be blamed rests."""
-        if blames and self.watch:
-            self.watch.rest(self.address)
+    def _give_up(self, error: psycopg.Error, *, fault: bool) -> None:
+        """Closes the connection and raises the error. A cluster then avoids a server that is at fault for a moment."""
+        if fault and self.health:
+            self.health.rest(self.address)
         self.close()
         raise error

@@ -1,8 +1,8 @@
-"""A watch over servers: which are silent, and which rest for a moment because they let somebody wait for too long.
+"""Which servers of a cluster don't respond, and which are avoided for a moment because a request waited too long for them.
 
-A server that is paused, or a network that drops everything, closes no connection. So who waits for an answer asks for a sign of
-life beside the connection. It comes from the server's first process: the others may hang all the same, as their disk does. That
-is told only by a question that takes longer than it may.
+A server that is paused, or cut off by a network that drops every packet, closes no connection. While a connection waits, the
+server is probed over a second one. The probe is answered by PostgreSQL's first process; if the other processes hang, on a disk
+for example, only the time limit of a query shows that.
 """
 
 from __future__ import annotations
@@ -15,65 +15,66 @@ import time
 from collections import defaultdict
 from pathlib import PurePosixPath
 
-TRUSTED_S, SIGN_S, SILENT_TWICE = 0.8, 1.2, 2
+TRUSTED_S, PROBE_S, SILENT_PROBES = 0.8, 1.2, 2
+"""A wait starts a probe after TRUSTED_S; a server is silent after so many failed probes of PROBE_S each."""
 FORGOTTEN_S, RESTED_S = 5.0, 1.0
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 Address = tuple[str, int]
 
 
-class Watch:
-    """What the connections of a process learn about servers. Safe to use from several threads."""
+class ServerHealth:
+    """What the connections of this process have observed about servers. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._change = threading.Lock()
-        self._signs: dict[Address, _Signs] = defaultdict(_Signs)
-        self._rested_until: dict[Address, float] = {}
+        self._probes: dict[Address, _Probes] = defaultdict(_Probes)
+        self._rests_until: dict[Address, float] = {}
 
     def rest(self, server: Address) -> None:
-        """Let nobody ask this server for a moment, and then one who tries a new connection."""
+        """Marks a server to be avoided for a moment; then one thread at a time may try a new connection."""
         with self._change:
-            self._rested_until[server] = time.monotonic() + RESTED_S
+            self._rests_until[server] = time.monotonic() + RESTED_S
 
     def trust(self, server: Address) -> None:
-        """Let everybody ask this server, for it took a connection."""
+        """Lets every thread use a server again, because it accepted a connection."""
         with self._change:
-            self._rested_until.pop(server, None)
+            self._rests_until.pop(server, None)
 
-    def rests(self, server: Address) -> bool:
-        """Tell whether the server is left alone until somebody's try succeeds."""
-        return server in self._rested_until
+    def is_resting(self, server: Address) -> bool:
+        """Whether the server is avoided, until somebody's attempt to connect succeeds."""
+        return server in self._rests_until
 
     def may_try(self, server: Address) -> bool:
-        """Tell whether one may connect to a server: of one that has rested, one at a time."""
+        """Whether this thread may connect; for a server that has rested, one thread per RESTED_S may."""
         with self._change:
             now = time.monotonic()
-            if now < self._rested_until.get(server, -math.inf):
+            if now < self._rests_until.get(server, -math.inf):
                 return False
-            if server in self._rested_until:
-                self._rested_until[server] = now + RESTED_S
+            if server in self._rests_until:
+                self._rests_until[server] = now + RESTED_S
             return True
 
     def is_silent(self, server: Address) -> bool:
-        """Tell whether the server gave no sign of life twice; it is asked once for all who wait for it."""
-        signs, now = self._signs[server], time.monotonic()
+        """Whether the last probes of the server failed. One probe serves all threads that wait for it."""
+        probes, now = self._probes[server], time.monotonic()
         with self._change:
-            if now < signs.asked + SIGN_S:
-                return signs.missing >= SILENT_TWICE
-            signs.missing = 0 if now > signs.asked + FORGOTTEN_S else signs.missing
-            signs.asked = now
-        signs.missing = 0 if answers(*server) else signs.missing + 1
-        return signs.missing >= SILENT_TWICE
+            if now < probes.last + PROBE_S:
+                return probes.failed >= SILENT_PROBES
+            probes.failed = 0 if now > probes.last + FORGOTTEN_S else probes.failed
+            probes.last = now
+        probes.failed = 0 if responds(*server) else probes.failed + 1
+        return probes.failed >= SILENT_PROBES
 
 
-class _Signs:
-    """When a server was asked last (monotonic), and how many signs of life are missing since the last one."""
+class _Probes:
+    """When a server was last probed (monotonic), and how many probes have failed since the last success."""
 
-    asked, missing = -math.inf, 0
+    last, failed = -math.inf, 0
 
 
-def answers(host: str, port: int, *, seconds: float = SIGN_S) -> bool:
-    """Tell whether a server is there: not paused, not cut off. It answers before any password and takes no connection of it."""
+def responds(host: str, port: int, *, seconds: float = PROBE_S) -> bool:
+    """Whether a server responds. The probe needs no password, and uses none of the server's connection slots."""
     folder = host.startswith("/")
     try:
         with socket.socket(socket.AF_UNIX) if folder else socket.create_connection((host, port), seconds) as probe:

@@ -1,4 +1,4 @@
-"""Migrating: which revisions of the schema there are, and how a database gets to the newest."""
+"""Schema migrations: which revisions there are, and how a database gets to the newest."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 def known_revisions() -> set[str]:
-    """Return the revisions of the schema that this program can read or upgrade."""
+    """The revisions of the schema that this program can read or upgrade."""
     return {file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
 
 
 def newest_revision() -> str:
-    """Return the revision of the schema that this program needs."""
+    """The revision of the schema that this program needs."""
     return max(known_revisions())
 
 
 def migrate(connection: Connection) -> None:
-    """Migrate to the newest revision within the connection's transaction; raises DatabaseRevision, DatabaseDamaged."""
+    """Migrates to the newest revision, in the connection's transaction. Raises DatabaseRevision, DatabaseDamaged."""
     if _revision(connection) != newest_revision():
-        _migrate(connection)
+        _run_alembic(connection)
 
 
 def _revision(connection: Connection) -> str | None:
-    """Return the revision of the schema, None where there is no schema yet; raises DatabaseDamaged."""
+    """The revision of the schema, or None without a schema. Raises DatabaseDamaged."""
     tables = inspect(connection)
     if not tables.has_table("alembic_version"):
         return None
@@ -38,8 +38,8 @@ def _revision(connection: Connection) -> str | None:
     return revision
 
 
-def _migrate(connection: Connection) -> None:
-    """Migrate. Alembic takes long to import, and most starts find nothing to migrate."""
+def _run_alembic(connection: Connection) -> None:
+    """Migrates. Alembic is imported here: that takes long, and most starts have nothing to migrate."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

@@ -1,4 +1,4 @@
-"""A PostgreSQL server, or whoever is the primary of several: its sessions, and single questions to it."""
+"""A pool of connections to a PostgreSQL server, or to the primary of several: sessions, and single queries."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from database.connections import LimitedConnection
 from database.errors import DatabaseAway, DatabaseBusy
 from database.failures import failure_of, translate_failures
-from database.limits import LATE_S, SHORT_S, question_limit, seconds_left
-from database.linked import MemberConnection
-from database.members import LONGEST_ANSWER_MS, Members
-from database.turns import BUSY_TIMEOUT_S
+from database.limits import LATE_S, SHORT_S, query_limit, seconds_left
+from database.locks import BUSY_TIMEOUT_S
+from database.servers import LONGEST_ANSWER_MS
 
-TRIED_AGAIN_S = 0.25
+RETRY_EVERY_S = 0.25
 FRESH_S = 1.0
 STAYING, MOST = 8, 16
 LONGEST_ANSWER_S = LONGEST_ANSWER_MS / 1000 + LATE_S
-UNSYNCED = "unsynced"
-"""In a connection's `info`: that a commit was reported which no standby has confirmed."""
+UNCONFIRMED_COMMIT = "unconfirmed_commit"
+"""In a connection's `info`: that the server reported a commit which no standby has confirmed."""
 
-# Compiling a question over two dozen parts takes seconds, and answering it milliseconds.
+# Compiling a query over two dozen partitions takes seconds, and running it milliseconds.
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL jit = off"
 
 T = TypeVar("T")
 
 
-class DatabaseServer:
-    """A pool of connections that `connect` makes, each with limits while it is in use. Opening it connects to nothing."""
+class ServerPool:
+    """At most MOST connections that `connect` makes; one that isn't `is_usable` any more is replaced."""
 
-    def __init__(self, url: URL, connect: Callable[[], MemberConnection], members: Members) -> None:
+    def __init__(
+        self, url: URL, connect: Callable[[], LimitedConnection], is_usable: Callable[[LimitedConnection], bool] | None = None
+    ) -> None:
         self.engine: Engine = create_engine(
             url.set(query={}),
             creator=connect,
@@ -49,41 +51,42 @@ class DatabaseServer:
             pool_pre_ping=True,
             hide_parameters=True,
         )
-        self._members, self._free = members, threading.BoundedSemaphore(MOST)
+        self._free = threading.BoundedSemaphore(MOST)
         self._ping = self.engine.dialect.do_ping
-        self.engine.dialect.do_ping = self._seldom_ping  # type: ignore[assignment, method-assign]
-        event.listen(self.engine, "connect", _listen)
-        event.listen(self.engine, "checkout", self._check_out)
+        self.engine.dialect.do_ping = self._ping_if_idle  # type: ignore[assignment, method-assign]
+        event.listen(self.engine, "connect", _note_unconfirmed_commits)
         event.listen(self.engine, "checkin", _check_in)
         event.listen(self.engine, "begin", _begin)
+        if is_usable:
+            event.listen(self.engine, "checkout", lambda connection, *_: _require(is_usable(connection)))
 
     @contextmanager
     def reading(self, within: timedelta | None) -> Iterator[Session]:
-        """Give a session that sees one state, of which each question is answered so soon; raises DatabaseUnavailable."""
-        limit = question_limit(None if within is None else within.total_seconds())
-        milliseconds = 0 if limit == math.inf else max(1, round(limit * 1000))  # 0 is no limit to the server
+        """Gives a session that reads one state, with a time limit for each query. Raises DatabaseUnavailable."""
+        limit = query_limit(None if within is None else within.total_seconds())
+        milliseconds = 0 if limit == math.inf else max(1, round(limit * 1000))  # to the server 0 is no limit
         with self.session(_READ.format(milliseconds=milliseconds), limit_s=limit + LATE_S) as session:
             yield session
 
     @contextmanager
-    def session(self, begin: str, *, limit_s: float, patience_s: float = 0) -> Iterator[Session]:
-        """Give a session whose transaction begins so, and each of whose questions has a limit.
+    def session(self, begin: str, *, limit_s: float, timeout_s: float = 0) -> Iterator[Session]:
+        """Gives a session that starts with the SQL `begin`, with a time limit for each query.
 
-        Where nobody answers, it is begun again for so long.
+        If no server answers, it tries again until the timeout.
         """
-        with translate_failures(), self._place(), _retry(lambda: _begin_session(self.engine, begin), patience_s) as session:
-            connection = member_connection(session)
-            connection.limit_s, connection.blames = limit_s, False
+        with translate_failures(), self._slot(), _retry(lambda: _begin_session(self.engine, begin), timeout_s) as session:
+            connection = driver_connection(session)
+            connection.limit_s, connection.prompt = limit_s, False
             yield session
 
-    def query(self, question: str, *, limit_s: float = LONGEST_ANSWER_S) -> list[Any]:
-        """Return the rows of one question, without a transaction; raises DatabaseUnavailable."""
-        with translate_failures(), self._place():
-            return _query(self.engine, question, limit_s)
+    def query(self, sql: str, *, limit_s: float = LONGEST_ANSWER_S) -> list[Any]:
+        """Returns the rows of one query, without a transaction. Raises DatabaseUnavailable."""
+        with translate_failures(), self._slot():
+            return _query(self.engine, sql, limit_s)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Wait for one of the connections to be free; raises DatabaseBusy."""
+    def _slot(self) -> Iterator[None]:
+        """Waits until one of the connections is free. Raises DatabaseBusy."""
         if not self._free.acquire(timeout=seconds_left(BUSY_TIMEOUT_S)):
             raise DatabaseBusy("the database is busy")
         try:
@@ -92,9 +95,9 @@ class DatabaseServer:
             self._free.release()
 
     def vacuum(self) -> None:
-        """Free what deleted rows took, however long that takes; raises DatabaseUnavailable."""
-        with translate_failures(), self._place(), closing(self.engine.raw_connection()) as connection:
-            driver: Any = connection.driver_connection
+        """Frees the space of deleted rows, without a time limit. Raises DatabaseUnavailable."""
+        with translate_failures(), self._slot(), closing(self.engine.raw_connection()) as connection:
+            driver = cast(LimitedConnection, connection.driver_connection)
             with driver.limit_answers(math.inf), closing(connection.cursor()) as cursor:
                 cursor.execute("SET statement_timeout TO 0")
                 try:
@@ -105,31 +108,25 @@ class DatabaseServer:
     def close(self) -> None:
         self.engine.dispose()
 
-    def _seldom_ping(self, connection: Any) -> bool:
-        """Ask a connection that has been idle for a while; one that was used a moment ago would only be asked twice."""
+    def _ping_if_idle(self, connection: Any) -> bool:
         return time.monotonic() - connection.used < FRESH_S or self._ping(connection)
 
-    def _check_out(self, connection: MemberConnection, _record: ConnectionPoolEntry, _proxy: Any) -> None:
-        """Let no connection be used that is to a primary of before a failover, or to a server that is left alone."""
-        if 0 < connection.timeline < self._members.timeline or connection.rests:
-            raise DisconnectionError
+
+def driver_connection(session: Session) -> LimitedConnection:
+    """The psycopg connection of a session."""
+    return cast(LimitedConnection, session.connection().connection.driver_connection)
 
 
-def member_connection(session: Session) -> MemberConnection:
-    """Return the connection of a session."""
-    return cast(MemberConnection, session.connection().connection.driver_connection)
-
-
-def _retry(attempt: Callable[[], T], patience_s: float) -> T:
-    """Return what an attempt returns; where nobody answers it is made again for so long."""
-    deadline = time.monotonic() + seconds_left(patience_s)
+def _retry(attempt: Callable[[], T], timeout_s: float) -> T:
+    """Returns the result of an attempt; while no server answers, it tries again until the timeout."""
+    deadline = time.monotonic() + seconds_left(timeout_s)
     while True:
         try:
             return attempt()
         except (DBAPIError, psycopg.Error) as error:
-            if not isinstance(failure_of(error), DatabaseAway) or time.monotonic() + TRIED_AGAIN_S > deadline:
+            if not isinstance(failure_of(error), DatabaseAway) or time.monotonic() + RETRY_EVERY_S > deadline:
                 raise
-        time.sleep(TRIED_AGAIN_S)
+        time.sleep(RETRY_EVERY_S)
 
 
 def _begin_session(engine: Engine, begin: str) -> Session:
@@ -140,35 +137,41 @@ def _begin_session(engine: Engine, begin: str) -> Session:
     return session
 
 
-def _query(engine: Engine, question: str, limit_s: float) -> list[Any]:
+def _query(engine: Engine, sql: str, limit_s: float) -> list[Any]:
     connection = engine.raw_connection()
-    driver: Any = connection.driver_connection
+    driver = cast(LimitedConnection, connection.driver_connection)
     try:
-        with driver.limit_answers(limit_s, blames=limit_s <= SHORT_S), closing(connection.cursor()) as cursor:
-            cursor.execute(question)
+        with driver.limit_answers(limit_s, prompt=limit_s <= SHORT_S), closing(connection.cursor()) as cursor:
+            cursor.execute(sql)
             return [] if cursor.description is None else list(cursor.fetchall())
     except psycopg.OperationalError as error:
         if isinstance(failure_of(error), DatabaseAway) or driver.closed:
             connection.invalidate(error)
-            engine.dispose()  # the others are as old
+            engine.dispose()  # the other connections are as old
         raise
     finally:
         connection.close()
 
 
-def _check_in(connection: MemberConnection | None, _record: ConnectionPoolEntry) -> None:
+def _require(usable: bool) -> None:
+    """Makes the pool replace a connection that isn't usable."""
+    if not usable:
+        raise DisconnectionError
+
+
+def _check_in(connection: LimitedConnection | None, _record: ConnectionPoolEntry) -> None:
     if connection:
-        connection.used, connection.limit_s, connection.blames = time.monotonic(), SHORT_S, True
+        connection.used, connection.limit_s, connection.prompt = time.monotonic(), SHORT_S, True
 
 
-def _listen(connection: MemberConnection, record: ConnectionPoolEntry) -> None:
-    """Hear it when a commit is reported that no standby has confirmed: the server says so in a warning only."""
+def _note_unconfirmed_commits(connection: LimitedConnection, record: ConnectionPoolEntry) -> None:
+    """Notes in `info` when a commit was reported that no standby has confirmed: the server only sends a warning."""
 
-    def heard(notice: psycopg.errors.Diagnostic) -> None:
+    def note(notice: psycopg.errors.Diagnostic) -> None:
         if notice.source_function == "SyncRepWaitForLSN":
-            record.info[UNSYNCED] = True
+            record.info[UNCONFIRMED_COMMIT] = True
 
-    connection.add_notice_handler(heard)
+    connection.add_notice_handler(note)
 
 
 def _begin(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from database.limits import limit_questions
+from database.limits import limit_queries
 from security.scopes import SIGN_IN, SIGN_OUT, changing
 
 QUERY_LENGTH = 8 * 1024
@@ -130,7 +130,7 @@ def bound(app: Flask) -> None:
             request.max_content_length = LARGEST_UPLOAD  # Werkzeug would write a large one to a file
         request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], length)
         if request.url_rule and request.method in changing(current_app.view_functions[request.endpoint or ""]):
-            limit_questions(LONGEST_QUESTION_S)
+            limit_queries(LONGEST_QUESTION_S)
         capacity = capacities.of_request()
         if capacity:
             capacity.take()

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseDamaged, DatabaseUnavailable
+from alchemy import Database, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, open_database
 from collector import figures
 from collector.backups import sums, tables
 from collector.backups.remains import PreservedRows, preserved_rows, take_over
@@ -26,7 +22,9 @@ from collector.runs import lease, runs
 from collector.runs.collector import CollectionRunning
 from collector.sources import MARK
 from collector.tweets import derived, erasure, hashtags, words
+from database.backend import Scalar
 from database.migrating import known_revisions
+from database.sqlite_files import open_read_only, sync_folder, with_side_files
 from database.statements import upsert
 from models import (
     TWEET_WORDS,
@@ -50,8 +48,6 @@ from queries.leases import COLLECTOR, live_token
 log = logging.getLogger(__name__)
 
 KEPT_AT_DROP = 3
-HEADER = 100  # bytes of a SQLite file, by which it is known
-LOCK_FIRST, LOCK_BYTES = 0x40000000, 512  # where SQLite locks a file: https://sqlite.org/fileformat.html#the_lock_byte_page
 COUNTED = (Tweet, TweetTag, Author, Payload, Run, Spend, Tombstone)
 
 
@@ -75,7 +71,7 @@ def backup(database: Database, target: Path, *, checked: bool = False) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _make_private(partial)
-        counted = (_copy if database.on_file else _gather)(database, partial, count=checked)
+        counted = _copy(database, partial, count=checked)
         if checked:
             _check(partial)
             _check_counts(partial, counted)
@@ -126,14 +122,13 @@ def restore(database: Database, source: Path) -> None:
         _check_sum(source)
     _check(source)
     ready = beside(database, "ready")
-    if not database.on_file:
-        _make_folder(database.folder)  # a server's database needs none but for this
+    _make_folder(database.folder)  # a server's database has none until now
     with _hold_lease(database) as token:
         try:
             _get_ready(source, ready, token, _read_preserved(database))
             if token:
                 _check_lease(database, token)
-                _replace_database(database, ready)
+                database.replace_from_file(ready, tables.copy_rows)
             else:
                 _replace_damaged(database, ready)
             erasure.truncate_log(database)
@@ -142,18 +137,8 @@ def restore(database: Database, source: Path) -> None:
         except OSError as error:
             raise BackupRefused(f"{source.name} can't be put back: {os.strerror(error.errno or 0)}") from error
         finally:
-            for file in _files(ready):
+            for file in with_side_files(ready):
                 file.unlink(missing_ok=True)
-
-
-def _replace_database(database: Database, ready: Path) -> None:
-    """Replace the database in one step by the file that is ready."""
-    if database.on_file:
-        with closing(_open(ready)) as copy, closing(database.engine.raw_connection()) as live:
-            copy.backup(live.driver_connection)
-        return
-    with closing(Database(f"sqlite:///{ready}")) as file, file.reading() as rows, database.writing() as session:
-        tables.copy_rows(rows, session)
 
 
 @contextmanager
@@ -165,10 +150,7 @@ def _hold_lease(database: Database) -> Iterator[int]:
             _refuse_while_collecting(session)
             token = lease.take(session, f"{lease.RESTORING}:{os.getpid()}") or 0
     except DatabaseDamaged:
-        if not database.on_file:
-            raise
-        database.close()
-        with _alone(database.file):
+        with _refused_if_open(), database.exclusive_file():
             pass
         yield 0
         return
@@ -195,12 +177,12 @@ def _get_ready(source: Path, target: Path, token: int, left: PreservedRows | Non
     It is written anew at the end, so that what was deleted after the copy was made is in no unused part of it.
     """
     draft = target.with_name(f"{target.name}-draft")
-    for file in _files(target) + _files(draft):
+    for file in with_side_files(target) + with_side_files(draft):
         file.unlink(missing_ok=True)  # of a restore that was killed
     try:
-        with closing(_open(source)) as copy, closing(sqlite.connect(draft)) as file:
+        with closing(open_read_only(source)) as copy, closing(sqlite.connect(draft)) as file:
             copy.backup(file)
-        with closing(Database(f"sqlite:///{draft}")) as ready:
+        with closing(open_database(f"sqlite:///{draft}")) as ready:
             ready.upgrade()
             with ready.writing() as session:
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
@@ -213,10 +195,10 @@ def _get_ready(source: Path, target: Path, token: int, left: PreservedRows | Non
                 hashtags.follow_rules(session)
                 TWEET_WORDS.rebuild(session)
                 erasure.clear_pending(session)
-        with closing(_open(draft)) as made:
+        with closing(open_read_only(draft)) as made:
             made.execute("VACUUM INTO ?", (str(target),))
     finally:
-        for file in _files(draft):
+        for file in with_side_files(draft):
             file.unlink(missing_ok=True)
 
 
@@ -231,48 +213,18 @@ def _read_preserved(database: Database) -> PreservedRows | None:
 
 
 def _replace_damaged(database: Database, ready: Path) -> None:
-    """Put the file that is ready in the place of a damaged one, which is kept beside it; raises BackupRefused, OSError.
-
-    First the old one is made unreadable: whoever is killed then leaves a database that nobody can open, and no empty one or an
-    older state, without its write-ahead log.
-    """
-    database.close()
-    name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-"
-    for file in _files(database.file):
-        if file.exists():
-            shutil.copy2(file, file.with_name(name + file.name))
-    shutil.copymode(database.file, ready)
-    with ready.open("rb") as made:
-        os.fsync(made.fileno())
-    with _alone(database.file) as descriptor:
-        os.pwrite(descriptor, bytes(HEADER), 0)
-        os.fsync(descriptor)
-        for file in _files(database.file)[1:]:
-            file.unlink(missing_ok=True)
-        ready.replace(database.file)
-        sync_folder(database.folder)
+    """Put the file that is ready in the place of a damaged one, which is kept beside it; raises BackupRefused, OSError."""
+    with _refused_if_open():
+        database.replace_damaged_file(ready, f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-")
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[int]:
-    """Give a descriptor of a SQLite file that no process has open, and let none open it meanwhile; raises BackupRefused.
-
-    A connection to a WAL database holds a lock on these bytes as long as it is open (SQLite's os_unix.c, "shared lock").
-    """
-    descriptor = os.open(file, os.O_RDWR)
+def _refused_if_open() -> Iterator[None]:
+    """Raise BackupRefused where another process has the damaged file open."""
     try:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_FIRST)
-        except (BlockingIOError, PermissionError) as error:
-            raise BackupRefused(f"{file.name} is damaged, and a process has it open: stop the service first") from error
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _files(file: Path) -> list[Path]:
-    """Return a database's file and those that SQLite keeps beside it."""
-    return [file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm", "journal"))]
+        yield
+    except DatabaseBusy as error:
+        raise BackupRefused(str(error)) from error
 
 
 def beside(database: Database, name: str) -> Path:
@@ -298,34 +250,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _copy(database: Database, partial: Path, *, count: bool) -> list[int]:
-    """Copy one state of the database, and return how many rows it has if asked to count.
-
-    All within one read: a copy that lets go of it in between begins again with each commit of somebody else.
-    """
-    with closing(database.engine.raw_connection()) as live, closing(sqlite.connect(partial)) as copy:
-        driver: Any = live.driver_connection
-        driver.execute("BEGIN").close()
-        counted = _counts(driver) if count else []
-        driver.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE").close()
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    return counted
-
-
-def _gather(database: Database, partial: Path, *, count: bool) -> list[int]:
-    """Gather the rows of one state of a server's database in a file, and return how many there are if asked to count."""
-    with closing(Database(f"sqlite:///{partial}")) as file:
-        file.upgrade()
-        with database.reading() as rows, file.writing() as session:
-            counted = [rows.scalar(select(func.count()).select_from(table)) or 0 for table in COUNTED] if count else []
-            tables.copy_rows(rows, session)
-        file.checkpoint()
-    with closing(sqlite.connect(partial)) as copy:
-        copy.execute("PRAGMA journal_mode=DELETE").close()
-    with partial.open("rb") as made:
-        os.fsync(made.fileno())
-    return counted
+    """Copy one state of the database, and return how many rows it has if asked to count."""
+    return database.copy_to_file(partial, tables.copy_rows, lambda scalar: _counts(scalar) if count else [])
 
 
 def _make_private(partial: Path) -> None:
@@ -335,19 +261,18 @@ def _make_private(partial: Path) -> None:
 
 
 def _remove(partial: Path) -> None:
-    for file in (*_files(partial), sums.draft(partial)):
+    for file in (*with_side_files(partial), sums.draft(partial)):
         file.unlink(missing_ok=True)
 
 
 def _check_counts(partial: Path, counted: list[int]) -> None:
-    with closing(_open(partial)) as copy:
-        if _counts(copy) != counted:
+    with closing(open_read_only(partial)) as copy:
+        if _counts(lambda sql: int(copy.execute(sql).fetchone()[0])) != counted:
             raise BackupRefused(f"{partial.name} has other rows than the database")
 
 
-def _counts(connection: Any) -> list[int]:
-    questions = [str(select(func.count()).select_from(table)) for table in COUNTED]
-    return [connection.execute(question).fetchone()[0] for question in questions]
+def _counts(scalar: Scalar) -> list[int]:
+    return [scalar(str(select(func.count()).select_from(table))) for table in COUNTED]
 
 
 def _keep_copy(database: Database) -> str:
@@ -384,7 +309,7 @@ def _check(source: Path) -> None:
     if source.exists() and not source.is_file():
         raise CopyRefused(f"{source.name} is no regular file")
     try:
-        with closing(_open(source)) as copy:
+        with closing(open_read_only(source)) as copy:
             healthy = copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             ours = {"alembic_version", "tweets"} <= tables
@@ -397,16 +322,3 @@ def _check(source: Path) -> None:
         raise CopyRefused(f"{source.name} is no copy of this program's database")
     if not known_revisions().issuperset(revisions):
         raise CopyRefused(f"{source.name} was written by a newer version of this program")
-
-
-def _open(source: Path) -> sqlite.Connection:
-    return sqlite.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have a folder's entries on the disk, such as the name of a file that was just linked."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,19 +1,12 @@
-"""Sweeping: what deletions left undone is done, whatever the size of the database.
-
-SQLite's VACUUM works in memory, so a large database is written anew through a file beside it, which then replaces it in one
-transaction. Writers are held off meanwhile, and should one slip in all the same, nothing is replaced.
-"""
+"""Sweeping: what deletions left undone is done, whatever the size of the database."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from functools import partial
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
-import pysqlite3.dbapi2 as sqlite
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
@@ -21,18 +14,10 @@ from collector.backups import rotation
 from collector.backups.backups import beside
 from collector.runs import lease
 from collector.tweets import deletions, erasure
-from database.turns import BUSY_TIMEOUT_S
+from database.sqlite_files import with_side_files
 from models import TWEET_WORDS
 
 log = logging.getLogger(__name__)
-
-STEP = 1  # page: the first one takes the lock, and what is not finished is taken back
-DONE = 101  # SQLITE_DONE
-
-
-class ChangedMeanwhile(Exception):
-    """Somebody has written what the file beside lacks."""
-
 
 UNFINISHED = ("ready", "ready-draft", "anew")  # what restores and sweeps leave that are killed
 
@@ -63,49 +48,16 @@ def sweep(database: Database) -> bool:
 
 
 def rewrite_file(database: Database) -> None:
-    """Write the database anew through a file beside it; raises DatabaseUnavailable where others hold that up."""
-    if not database.on_file:
-        database.vacuum()
-        return
-    anew = beside(database, "anew")
-    with _refuse_writers(database), closing(_open(database.file)) as reader:
+    """Rewrite the database without what was deleted; raises DatabaseUnavailable where others hold that up."""
+    database.rewrite(beside(database, "anew"), exclusively=_ready_to_rewrite(database))
+
+
+@contextmanager
+def _ready_to_rewrite(database: Database) -> Iterator[None]:
+    with _refuse_writers(database):
         with database.writing() as session:
             TWEET_WORDS.rebuild(session)
-        try:
-            seen = _rewrite_exclusively(database, reader, anew)
-            with closing(_open(anew)) as copy, closing(_open(database.file)) as live:
-                copy.backup(live, pages=STEP, progress=partial(_check, reader, seen))
-        except ChangedMeanwhile as error:
-            raise DatabaseUnavailable("the database was written while it was written anew") from error
-        except (OSError, sqlite.Error) as error:
-            raise DatabaseUnavailable(f"the database can't be written anew: {error}") from error
-        finally:
-            _remove(anew)
-
-
-def _rewrite_exclusively(database: Database, reader: sqlite.Connection, anew: Path) -> int:
-    """Write the file beside while nobody else can write, and return the version of the data that it has."""
-    _remove(anew)
-    os.close(os.open(anew, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(_open(database.file)) as holder:
-        holder.execute("BEGIN IMMEDIATE").close()
-        reader.execute("VACUUM INTO ?", (str(anew),)).close()
-        return _version(reader)
-
-
-def _check(reader: sqlite.Connection, seen: int, status: int, *_pages: int) -> None:
-    """Raise ChangedMeanwhile if somebody has written; nobody else can between the first step and the last."""
-    if status != DONE and _version(reader) != seen:
-        raise ChangedMeanwhile
-
-
-def _version(reader: sqlite.Connection) -> int:
-    ((version,),) = reader.execute("PRAGMA data_version").fetchall()
-    return int(version)
-
-
-def _open(file: Path) -> sqlite.Connection:
-    return sqlite.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        yield
 
 
 @contextmanager
@@ -124,9 +76,5 @@ def _refuse_writers(database: Database) -> Iterator[None]:
 
 def _remove_unfinished(database: Database) -> None:
     for name in UNFINISHED:
-        _remove(beside(database, name))
-
-
-def _remove(file: Path) -> None:
-    for kind in ("", "-wal", "-shm", "-journal"):
-        file.with_name(f"{file.name}{kind}").unlink(missing_ok=True)
+        for file in with_side_files(beside(database, name)):
+            file.unlink(missing_ok=True)

@@ -6,18 +6,16 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, text
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Base
 from collector.tweets import words
 from database import partitions
+from database.statements import insert_rows, skip_ids
 from models import WriterMark
 
 BATCH = 5_000
-_GO_ON = """
-SELECT setval(own, greatest(:next, nextval(own)), false) FROM pg_get_serial_sequence(:table, :column) AS own
-"""
 _WRITERS: Any = WriterMark.__table__
 
 
@@ -31,9 +29,11 @@ def copy_rows(source: Session, target: Session) -> None:
         while batch := list(islice(rows, BATCH)):
             if table.name in partitions.KEYS:
                 partitions.prepare(target, [row[partitions.KEYS[table.name]] for row in batch])
-            _insert(target, table, batch)
+            insert_rows(target, table, batch)
     words.index_all(target)
-    _go_on_numbering(target)
+    for table in _tables():
+        if (column := table.autoincrement_column) is not None:
+            skip_ids(target, table, target.scalar(select(func.max(column))) or 0)
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -49,30 +49,3 @@ def _tables() -> Sequence[Table]:
 def _rows(session: Session, table: Table) -> Iterator[dict[str, Any]]:
     rows = session.execute(select(table).execution_options(yield_per=BATCH)).mappings()
     return (dict(row) for row in rows)
-
-
-def _insert(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, on PostgreSQL by COPY, which is several times as fast."""
-    connection = session.connection()
-    if connection.dialect.name != "postgresql":
-        session.execute(insert(table), rows)
-        return
-    session.flush()
-    processors = [(column.name, column.type.bind_processor(connection.dialect)) for column in table.columns]
-    names = ", ".join(f'"{name}"' for name, _ in processors)
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as lines:
-        for row in rows:
-            lines.write_row([process(row[name]) if process else row[name] for name, process in processors])
-
-
-def _go_on_numbering(session: Session) -> None:
-    """Let PostgreSQL's numbers go on after the highest that was given out; SQLite sees them pass."""
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    for table in _tables():
-        column = table.autoincrement_column
-        if column is not None:
-            highest = session.scalar(select(func.max(column))) or 0
-            own = {"table": table.name, "column": column.name, "next": highest + 1}
-            session.execute(text(_GO_ON), own)

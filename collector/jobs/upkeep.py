@@ -122,7 +122,7 @@ class JobRunner:
                 _record(session, task, error)
                 lease.give_back(session, token, name=name)
 
-            self._database.write(end, patience_s=lease.LASTS_S)
+            self._database.write(end, timeout_s=lease.LASTS_S)
 
     def _claim(self, task: ScheduledJob) -> int | None:
         """Take the chore on if it is due and nobody else does it."""

@@ -96,7 +96,7 @@ class CallBuyer(NamedTuple):
                 ledger.settle_call(session, self.billing, hold, days=days, micro=micro)
                 keep(session, answer)
 
-            self.database.write(settle, patience_s=lease.LASTS_S)
+            self.database.write(settle, timeout_s=lease.LASTS_S)
             unless_kept.pop_all()
         return answer
 
@@ -137,7 +137,7 @@ class CallBuyer(NamedTuple):
 
     def _release(self, hold: HeldReservation, *, sold: bool) -> None:
         days = self.x.clock.days(ahead=self.x.longest) if sold else None
-        self.database.write(lambda session: ledger.release(session, hold, sold=days), patience_s=lease.LASTS_S)
+        self.database.write(lambda session: ledger.release(session, hold, sold=days), timeout_s=lease.LASTS_S)
 
 
 def _once(ask: Callable[[], T]) -> T:

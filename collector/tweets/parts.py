@@ -24,8 +24,6 @@ def shrink_oldest(session: Session, limit: datetime) -> int | None:
 
     Return how many tweets went, None where there is no such part.
     """
-    if session.get_bind().dialect.name != "postgresql":
-        return None
     for part in partitions.parts(session):
         newest = session.scalar(select(func.max(Tweet.created)).where(among(Tweet.id, part)))
         if newest is None and part.stop <= first_id(limit) and not _has_payloads(session, part):

@@ -19,6 +19,7 @@ from alchemy import Database
 from collector.backups import backups
 from collector.backups.backups import BackupRefused
 from collector.backups.rotation import make_scheduled_backup, newest
+from database.backend import Scalar
 from models import Run
 from tests.cli.conftest import Program, asked, damage
 from tests.fixtures.archives import Archive, page, post
@@ -26,14 +27,14 @@ from tests.fixtures.environment import ROOT
 
 KILLED = """
 import os, signal, sys
-from collector.backups.rotation import keep_scheduled
-from alchemy import Database
+from collector.backups.rotation import make_scheduled_backup
+from alchemy import open_database
 
 def die(*_given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(os, sys.argv[2], die)
-keep_scheduled(Database(sys.argv[1]), kept=1)
+make_scheduled_backup(open_database(sys.argv[1]), kept=1)
 """
 
 
@@ -192,8 +193,8 @@ def test_a_busy_database_is_copied_and_its_writers_go_on(filled: Program, monkey
     """What is committed between counting the rows and copying them is not in the copy, which its check would refuse."""
     database, counts, written = filled.collector.database, backups._counts, list[int]()
 
-    def write_meanwhile(connection: sqlite.Connection) -> list[int]:
-        counted = counts(connection)
+    def write_meanwhile(scalar: Scalar) -> list[int]:
+        counted = counts(scalar)
         with database.writing() as session:
             session.add(Run(kind="import", state="done", started=datetime.now(UTC)))
         written.append(1)

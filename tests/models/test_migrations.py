@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.pool import NullPool
 
-from alchemy import Base, Database
+from alchemy import Base, Database, open_database
 from collector.ledger.prices import Billing, Prices
 from collector.tweets.rollups import ROLLUPS
 from collector.verification import faults
@@ -45,7 +45,7 @@ FIRST_RUN, RUN = _IMPORT.format("", AT, ""), _IMPORT.format(", floor, ceiling", 
 CONFIG = Config()
 CONFIG.set_main_option("script_location", str(MIGRATIONS))
 SCRIPTS = ScriptDirectory.from_config(CONFIG)
-UPGRADE = "import sys; from alchemy import Database; Database(sys.argv[1]).upgrade()"
+UPGRADE = "import sys; from alchemy import open_database; open_database(sys.argv[1]).upgrade()"
 
 
 def before(revision: str) -> str:
@@ -79,7 +79,7 @@ def adds_up(database: Database) -> bool:
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_they_make_what_the_models_describe(tmp_path: Path) -> None:
-    with closing(Database(databases.url_of(tmp_path))) as database, database.engine.connect() as connection:
+    with closing(open_database(databases.url_of(tmp_path))) as database, database.engine.connect() as connection:
         options = {"compare_type": True, "include_name": described}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
@@ -106,7 +106,7 @@ def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(tmp_path
             if revision >= "0003":
                 counted = f"INSERT INTO quarters VALUES (unixepoch('{AT}'), 1) ON CONFLICT DO UPDATE SET tweets = tweets + 1"
                 connection.execute(text(counted))
-    with closing(Database(url)) as database:
+    with closing(open_database(url)) as database:
         database.upgrade()
         with database.reading() as session:
             views = TweetViews().run(session, after=-1, most=100)[0]
@@ -150,7 +150,7 @@ def unlinked(tmp_path: Path) -> Database:
             )
         connection.execute(text("INSERT INTO tweet_tags (tweet_id, tag_id, run_id) VALUES (1, 1, 1), (2, 1, 1)"))
         connection.execute(text("UPDATE tweets SET rash_id = 1 WHERE id < 3"))
-    return Database(url)
+    return open_database(url)
 
 
 def test_hashtags_and_facets_of_what_was_stored_before_are_counted(unlinked: Database) -> None:
@@ -223,7 +223,7 @@ def test_facets_by_the_hour_of_what_was_stored_before_are_counted(tmp_path: Path
         connection.execute(text(tweet), TWEETS)
         link = text("INSERT INTO tweet_tags (tweet_id, tag_id, run_id, created) VALUES (:id, 1, 1, :created)")
         connection.execute(link, TWEETS[:2])
-    with closing(Database(url)) as database:
+    with closing(open_database(url)) as database:
         database.upgrade()
         with database.reading() as session:
             (rollup,) = (one for one in ROLLUPS if one.table is FacetHour)

@@ -15,8 +15,6 @@ from web import parts as service_parts
 from web.shipping import shipping
 from web.site import Site, tidy_redirect
 
-PROGRAMS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-
 
 def register(app: Flask, site: Site) -> None:
     """Give the app the page."""
@@ -30,7 +28,7 @@ def register(app: Flask, site: Site) -> None:
             parts = service_parts.parts(session, site.collector, shipping(site.metrics), zone)
             copy = newest_copy(database)
             facts: dict[str, Any] = {
-                "program": PROGRAMS.get(database.engine.dialect.name, database.engine.dialect.name),
+                "program": database.program,
                 "size": database.size,
                 "tweets": tweet_count(session),
                 "backup": copy,
