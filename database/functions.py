@@ -3,84 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, LargeBinary, TableValuedAlias, Text, bindparam, column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import ARRAY, TypeDecorator
+from sqlalchemy.types import ARRAY, NullType, TypeDecorator, TypeEngine
 
 from database.columns import UTCDateTime
 
+T = TypeVar("T")
 Template = str | Callable[..., str]
 """SQL with `{0}`, `{1}`, … for the arguments, or a function of the arguments' SQL."""
 
 
-class quarter_hour(FunctionElement[int]):
-    """The quarter of an hour that a UTCDateTime lies in, as the epoch second of its start."""
-
-    type = BigInteger()
-    inherit_cache = True
-    seconds = 900
+def define(function: type[FunctionElement[Any]], *, sqlite: Template, postgresql: Template) -> None:
+    """Defines the SQL of a function for both databases."""
+    for dialect, template in (("sqlite", sqlite), ("postgresql", postgresql)):
+        compiles(function, dialect)(_compiler(template))
 
 
-class whole_hour(FunctionElement[int]):
-    """The hour (UTC) that a UTCDateTime lies in, as the epoch second of its start."""
-
-    type = BigInteger()
-    inherit_cache = True
-    seconds = 3600
-
-
-class instant(FunctionElement[datetime]):
-    """An epoch second as a UTCDateTime."""
-
-    type = UTCDateTime()
-    inherit_cache = True
-
-
-class time_text(FunctionElement[str]):
-    """A UTCDateTime as text, 2026-11-17T12:34:56Z."""
-
-    type = Text()
-    inherit_cache = True
-
-
-class json_object(FunctionElement[str]):
-    """A JSON object; the arguments are names and values by turns."""
-
-    type = Text()
-    inherit_cache = True
-
-
-class json_list(FunctionElement[str]):
-    """A JSON list of the first argument over all rows, sorted by the second. An aggregate function."""
-
-    type = Text()
-    inherit_cache = True
-
-
-class json_array(FunctionElement[str]):
-    """A JSON list of one value."""
-
-    type = Text()
-    inherit_cache = True
-
-
-class json_text(FunctionElement[str]):
-    """A text that contains JSON, as a JSON value."""
-
-    type = Text()
-    inherit_cache = True
-
-
-class utf8(FunctionElement[bytes]):
-    """A text as its UTF-8 bytes, so that the driver doesn't decode what would only be encoded again."""
-
-    type = LargeBinary()
-    inherit_cache = True
+def sql_function(name: str, returns: TypeEngine[T], *, sqlite: Template, postgresql: Template) -> type[FunctionElement[T]]:
+    """Returns a function that may be called in queries."""
+    function: type[FunctionElement[T]] = type(name, (FunctionElement,), {"type": returns, "inherit_cache": True})
+    define(function, sqlite=sqlite, postgresql=postgresql)
+    return function
 
 
 class Condition(FunctionElement[bool]):
@@ -91,24 +39,6 @@ class Condition(FunctionElement[bool]):
 
     def self_group(self, against: Any = None) -> Any:
         return self
-
-
-class _is_among(Condition):
-    """Whether the first argument is one of the numbers in the second."""
-
-    inherit_cache = True
-
-
-class _pairs(FunctionElement[Any]):
-    """The pairs of numbers in a JSON list, as rows."""
-
-    inherit_cache = True
-
-
-def declare(function: type[FunctionElement[Any]], *, sqlite: Template, postgresql: Template) -> None:
-    """Declares the SQL of a function for both databases."""
-    for dialect, template in (("sqlite", sqlite), ("postgresql", postgresql)):
-        compiles(function, dialect)(_compiler(template))
 
 
 def _compiler(template: Template) -> Callable[..., str]:
@@ -136,27 +66,73 @@ def _as_json(value: str) -> str:
     return f"coalesce(to_json({value})::text, 'null')"
 
 
-for period, seconds in ((quarter_hour, quarter_hour.seconds), (whole_hour, whole_hour.seconds)):
-    declare(
-        period,
-        sqlite=f"unixepoch({{0}}) / {seconds} * {seconds}",
-        postgresql=f"CAST(floor(extract(epoch FROM {{0}}) / {seconds}) * {seconds} AS bigint)",
+class quarter_hour(FunctionElement[int]):
+    """The quarter of an hour that a UTCDateTime lies in, as the epoch second of its start."""
+
+    type = BigInteger()
+    inherit_cache = True
+    seconds = 900
+
+
+class whole_hour(FunctionElement[int]):
+    """The hour (UTC) that a UTCDateTime lies in, as the epoch second of its start."""
+
+    type = BigInteger()
+    inherit_cache = True
+    seconds = 3600
+
+
+for _period, _seconds in ((quarter_hour, quarter_hour.seconds), (whole_hour, whole_hour.seconds)):
+    define(
+        _period,
+        sqlite=f"unixepoch({{0}}) / {_seconds} * {_seconds}",
+        postgresql=f"CAST(floor(extract(epoch FROM {{0}}) / {_seconds}) * {_seconds} AS bigint)",
     )
-declare(instant, sqlite="strftime('%Y-%m-%dT%H:%M:%SZ', {0}, 'unixepoch')", postgresql="to_timestamp({0})")
-declare(time_text, sqlite="{0}", postgresql="""to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')""")
-declare(json_object, sqlite=lambda *parts: f"json_object({', '.join(parts)})", postgresql=_json_object_postgresql)
-declare(json_list, sqlite="json_group_array({0} ORDER BY {1})", postgresql=_json_list_postgresql)
-declare(json_array, sqlite="json_array({0})", postgresql="json_build_array({0})")
-declare(json_text, sqlite="json({0})", postgresql="CAST({0} AS json)")
-declare(utf8, sqlite="CAST({0} AS BLOB)", postgresql="convert_to({0}, 'UTF8')")
-# PostgreSQL's planner sees an array's numbers, and so it reads only the partitions that they lie in.
-declare(_is_among, sqlite="{0} IN (SELECT value FROM json_each({1}))", postgresql="{0} = ANY ({1})")
-declare(
-    _pairs,
+
+instant = sql_function(
+    "instant", UTCDateTime(), sqlite="strftime('%Y-%m-%dT%H:%M:%SZ', {0}, 'unixepoch')", postgresql="to_timestamp({0})"
+)
+"""An epoch second as a UTCDateTime."""
+
+time_text = sql_function(
+    "time_text", Text(), sqlite="{0}", postgresql="""to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+)
+"""A UTCDateTime as text, 2026-11-17T12:34:56Z."""
+
+utf8 = sql_function("utf8", LargeBinary(), sqlite="CAST({0} AS BLOB)", postgresql="convert_to({0}, 'UTF8')")
+"""A text as its UTF-8 bytes, so that the driver doesn't decode what would only be encoded again."""
+
+json_object = sql_function(
+    "json_object", Text(), sqlite=lambda *parts: f"json_object({', '.join(parts)})", postgresql=_json_object_postgresql
+)
+"""A JSON object; the arguments are names and values by turns."""
+
+json_list = sql_function("json_list", Text(), sqlite="json_group_array({0} ORDER BY {1})", postgresql=_json_list_postgresql)
+"""A JSON list of the first argument over all rows, sorted by the second. An aggregate function."""
+
+json_array = sql_function("json_array", Text(), sqlite="json_array({0})", postgresql="json_build_array({0})")
+"""A JSON list of one value."""
+
+json_text = sql_function("json_text", Text(), sqlite="json({0})", postgresql="CAST({0} AS json)")
+"""A text that contains JSON, as a JSON value."""
+
+_pairs = sql_function(
+    "_pairs",
+    NullType(),
     sqlite="(SELECT value ->> 0 AS first, value ->> 1 AS second FROM json_each({0}))",
     postgresql="(SELECT CAST(value ->> 0 AS bigint) AS first, CAST(value ->> 1 AS bigint) AS second"
     " FROM json_array_elements(CAST({0} AS json)))",
 )
+
+
+class _is_among(Condition):
+    """Whether the first argument is one of the numbers in the second."""
+
+    inherit_cache = True
+
+
+# PostgreSQL's planner sees an array's numbers, and so it reads only the partitions that they lie in.
+define(_is_among, sqlite="{0} IN (SELECT value FROM json_each({1}))", postgresql="{0} = ANY ({1})")
 
 
 class _Numbers(TypeDecorator[list[int]]):

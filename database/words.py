@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import ARRAY, TypeDecorator
 
 from database.columns import Id
-from database.functions import Condition, among, declare
+from database.functions import Condition, among, define
 
 Rows = Iterable[tuple[int, Iterable[str]]]
 BATCH = 10_000
@@ -181,4 +181,4 @@ class _has_all(Condition):
     inherit_cache = True
 
 
-declare(_has_all, sqlite="{0} MATCH {2}", postgresql="{1} @> {2}")
+define(_has_all, sqlite="{0} MATCH {2}", postgresql="{1} @> {2}")
