@@ -65,7 +65,7 @@ class ServerCluster:
         for other, connection in found.items():
             if other != number or connection.timeline < self._timeline:
                 connection.close()
-                failures.append(f"{self.servers[other].host} is a primary of before a failover")
+                failures.append(f"{self.servers[other].host} is a primary from before a failover")
         if number < 0 or found[number].timeline < self._timeline:
             self._failed = time.monotonic(), "; ".join(failures)
             raise psycopg.OperationalError("; ".join(failures))

@@ -76,20 +76,20 @@ def _driver_message(error: DBAPIError | psycopg.Error) -> str:
 
 
 _FAILURES: dict[str, tuple[type[DatabaseUnavailable], str]] = {
-    "57014": (QueryTooLong, "the question took too long: ask for less, by filters, a shorter time or a limit"),
+    "57014": (QueryTooLong, "the query took too long: use filters, a shorter period or a limit"),
     "57P01": (DatabaseAway, BROKE),
     "57P02": (DatabaseAway, BROKE),
     "57P05": (DatabaseAway, BROKE),
     "25006": (DatabaseAway, AWAY),
     "25P03": (DatabaseAway, BROKE),
-    "40": (DatabaseAway, f"another change came between: {AGAIN}"),
+    "40": (DatabaseAway, f"a concurrent change interfered: {AGAIN}"),
     "55P03": (DatabaseBusy, "the database is busy"),
     "26000": (DatabaseRefused, POOLED),
     "42P05": (DatabaseRefused, POOLED),
     "3F000": (DatabaseRefused, "the database has none of the schemas of search_path"),
     "53100": (DatabaseUnavailable, "the disk of the database is full"),
     "53300": (DatabaseAway, f"the database takes no connection now, too many connections: {AGAIN}"),
-    "53": (DatabaseUnavailable, "the database has no more room for work"),
+    "53": (DatabaseUnavailable, "the database has no room for more work"),
     "58": (DatabaseUnavailable, "the disk of the database fails"),
     "XX000": (DatabaseUnavailable, "the server of the database failed, or its disk is full: its log says more"),
     "XX": (DatabaseDamaged, "the database is damaged"),
@@ -128,13 +128,13 @@ _REASONS = {
     r"could not (write|extend|create)|No space left": (_Kind.NOT_NOW, "its disk is full or fails"),
     r"is shutting down": (_Kind.NOT_NOW, "the server is shutting down"),
     r"in recovery mode": (_Kind.NOT_NOW, "the server recovers from a crash"),
-    r"session is (not read-write|read-only)|of before a failover": (_Kind.STANDBY, ""),
+    r"session is (not read-write|read-only)|from before a failover": (_Kind.STANDBY, ""),
     r": [^\s:]+:  ": (_Kind.NOT_NOW, "the log has the reason"),  # libpq's two spaces after FATAL, in any language
     r"Connection refused": (_Kind.SILENT, "connection refused"),
     r"failed to resolve host|could not translate host": (_Kind.SILENT, "host name unknown"),
     r"No such file or directory": (_Kind.SILENT, "no server at its socket"),
     r"timeout expired|timed out": (_Kind.SILENT, "no answer in time"),
-    r"unreachable|No route to host": (_Kind.SILENT, "no way to its host"),
+    r"unreachable|No route to host": (_Kind.SILENT, "no route to its host"),
 }
 _BROKEN = re.compile(
     r"connection is (lost|closed)|closed the connection|closed unexpectedly|reset by peer|conn crashed|EOF detected"

@@ -81,7 +81,7 @@ class Replicas:
         """Returns the replica that has everything that was committed. Raises DatabaseAway if that isn't certain.
 
         Every commit is on the primary and on at least one standby. As long as at most one of all named servers is missing, the
-        most advanced of the others has everything, once it has replayed what it received. A primary that was refused is of
+        most advanced of the others has everything, once it has replayed what it received. A primary that was refused is from
         before a failover: however advanced it is, it lacks what was committed elsewhere, so it doesn't count.
         """
         found = {number: self._received_position(number) for number in self._skipped_until}

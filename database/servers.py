@@ -55,7 +55,7 @@ class DatabaseServer:
         """Connects, without a transaction. Raises psycopg.OperationalError (at once for a resting server), DatabaseRefused."""
         require_time()
         if self._health and not self._health.may_try(self.address):
-            raise psycopg.OperationalError(f"{self.host} let somebody wait for too long and is left alone for a moment")
+            raise psycopg.OperationalError(f"{self.host} is avoided for a moment, because a request waited too long for it")
         try:
             connection = self._open(more)
         except psycopg.errors.ConnectionTimeout:

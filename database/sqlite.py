@@ -290,7 +290,7 @@ def _failure(error: Exception) -> DatabaseUnavailable | None:
     """The failure outside of our code, or None for a programming error."""
     message = str(error.orig if isinstance(error, DBAPIError) else error).lower()
     known = {
-        "interrupted": QueryTooLong("the question took too long: ask for less, by filters, a shorter time or a limit"),
+        "interrupted": QueryTooLong("the query took too long: use filters, a shorter period or a limit"),
         "locked": DatabaseUnavailable("the database is busy"),
         "full": DatabaseUnavailable("the disk of the database is full"),
         "unable to open": DatabaseUnavailable("the database can't be opened"),

@@ -69,9 +69,9 @@ def rewrite(file: Path, draft: Path) -> None:
             with closing(_open(draft)) as source, closing(_open(file)) as live:
                 source.backup(live, pages=FIRST_STEP_PAGES, progress=partial(_check_unchanged, reader, version))
     except _Changed as error:
-        raise DatabaseUnavailable("the database was written while it was written anew") from error
+        raise DatabaseUnavailable("the database was changed while it was rewritten") from error
     except (OSError, sqlite.Error) as error:
-        raise DatabaseUnavailable(f"the database can't be written anew: {error}") from error
+        raise DatabaseUnavailable(f"the database can't be rewritten: {error}") from error
     finally:
         _remove(draft)
 
