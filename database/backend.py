@@ -40,8 +40,8 @@ class Database(ABC):
 
     @property
     def file(self) -> Path:
-        """The SQLite file. Raises NotImplementedError for a database on a server."""
-        raise NotImplementedError
+        """The SQLite file. For a database on a server it is a path in `folder` at which there is none."""
+        return self.folder / Path(self.url.database or "").name
 
     @property
     @abstractmethod

@@ -61,16 +61,12 @@ class SQLite(Database):
 
     def __init__(self, url: URL) -> None:
         self.url, self.engine = url, _engine(url)
-        self._file = Path(url.database or "")
-        self.name, self.label, self.folder = self.file.stem, self.file.name, self.file.parent
+        file = Path(url.database or "")
+        self.name, self.label, self.folder = file.stem, file.name, file.parent
         self._write_engine = self.engine.execution_options(immediate=True)
         self._suspect = False
         self._kept_open: list[Callable[[], object]] = []
         self._write_lock = FairLock()
-
-    @property
-    def file(self) -> Path:
-        return self._file
 
     @property
     def size(self) -> int:
