@@ -1,8 +1,11 @@
-"""SQLAlchemy: the base of all tables, and the names by which the rest of the code knows the database."""
+"""SQLAlchemy: the base of all tables, and the choice of the database's backend by its URL."""
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from pathlib import Path
+
+from sqlalchemy import MetaData, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase
 
 from database.backend import Database
@@ -18,6 +21,7 @@ from database.errors import (
     DiskFailed,
     QueryTooLong,
 )
+from settings import DATA
 
 __all__ = [
     "Base",
@@ -33,6 +37,8 @@ __all__ = [
     "Id",
     "QueryTooLong",
     "UTCDateTime",
+    "check_url",
+    "open_database",
 ]
 
 
@@ -48,3 +54,31 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def open_database(url: str, replica_url: str | None = None, *, data_folder: Path = DATA) -> Database:
+    """Returns the database of a URL, and connects to nothing. Raises ValueError for a URL that can't be used.
+
+    `replica_url` names replicas of PostgreSQL, which answer readers that pass `as_of`. `data_folder` is for what belongs to a
+    database on a server; what belongs to a SQLite file is kept beside it. Only the backend in use is imported.
+    """
+    database_url = make_url(url)
+    if database_url.get_backend_name() == "sqlite":
+        from database.sqlite import SQLite
+
+        return SQLite(database_url)
+    from database.postgresql import PostgreSQL
+
+    return PostgreSQL(database_url, make_url(replica_url) if replica_url else None, data_folder)
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError, with the reason, for a URL that the driver doesn't accept."""
+    try:
+        database_url = make_url(url)
+    except (ValueError, ArgumentError):
+        raise ValueError("it can't be read as a URL") from None
+    if database_url.get_backend_name() != "sqlite":
+        from database.servers import servers_of
+
+        servers_of(database_url)

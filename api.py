@@ -8,7 +8,6 @@ backfills a period from the full archive. `--comply` deletes tweets that X requi
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import logstash
-from alchemy import Database, DatabaseRevision, DatabaseUnavailable
+from alchemy import Database, DatabaseRevision, DatabaseUnavailable, check_url, open_database
 from cli.arguments import Arguments, parse_arguments
 from cli.backfilling import Declined, NoTerminal, backfill
 from cli.collecting import collect, keep_collecting, print_estimate, run_compliance
@@ -34,7 +33,7 @@ from collector.x.client import Access
 from collector.x.failures import XFailure
 from collector.x.tries import RetryPolicy
 from queries.collections import CollectionView
-from settings import DATA, SettingError, Settings, check_credentials, load
+from settings import SettingError, Settings, check_credentials, load
 from text.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -118,12 +117,14 @@ def _database(choice: Choice) -> Database:
         raise SettingError("DATABASE_REPLICA_URL: is set without a DATABASE_URL of PostgreSQL's, expected both")
     for name, url in (("DATABASE_URL", choice.database_url), ("DATABASE_REPLICA_URL", choice.replica_url)):
         try:
-            Database.check(url or choice.database_url)
+            check_url(url or choice.database_url)
         except ValueError as error:
             raise SettingError(f"{name}: its value is not accepted, {error}") from None
-    database = Database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
-    if database.on_file and database.folder != DATA and not os.path.isdir(database.folder):  # noqa: PTH112 (Path's raises)
-        raise SettingError(f"DATABASE_URL: {str(database.file)!r} can't be created, expected a file in an existing folder")
+    database = open_database(choice.database_url, choice.replica_url, data_folder=choice.data_folder)
+    try:
+        database.check_folder()
+    except ValueError as error:
+        raise SettingError(f"DATABASE_URL: {error}") from None
     return database
 
 

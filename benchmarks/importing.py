@@ -16,7 +16,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 import pysqlite3.dbapi2 as sqlite
 
 import models  # noqa: F401 (declares the tables)
-from alchemy import Base, Database
+from alchemy import Base, Database, open_database
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, ratio
 from benchmarks.servers import emulator, flask, run
@@ -59,7 +59,7 @@ def bare_insertion_s(source: Path) -> float:
     """Return the processor seconds in which a new database itself takes what an import left; making tuples isn't counted."""
     target = source.with_suffix(".bare")
     target.unlink(missing_ok=True)
-    with closing(Database(f"sqlite:///{target}")) as database, closing(sqlite.connect(f"{source}.db")) as other:
+    with closing(open_database(f"sqlite:///{target}")) as database, closing(sqlite.connect(f"{source}.db")) as other:
         database.upgrade()
         return sum(_insert_s(database, other, table.name) for table in Base.metadata.sorted_tables)
 

@@ -50,7 +50,7 @@ class Import:
             sources.require(session, sources.REAL)
             return tags.ensure(session, tag) if tag else None, runs.begin_import(session)
 
-        self._tag, self._run_id = database.write(begin, patience_s=LEASE_TIMEOUT_S)
+        self._tag, self._run_id = database.write(begin, timeout_s=LEASE_TIMEOUT_S)
 
     def add(self, tweets: Sequence[ArchivedTweet], authors: Sequence[ObservedAuthor]) -> None:
         """Add the tweets and authors of a line to the present batch."""
@@ -67,7 +67,7 @@ class Import:
         """Store the rest, close the run, and erase from the database file what turned out to be deleted."""
         self._flush(last=True)
         self._database.write(
-            lambda session: runs.end_import(session, self._run_id, added=self.added), patience_s=LEASE_TIMEOUT_S
+            lambda session: runs.end_import(session, self._run_id, added=self.added), timeout_s=LEASE_TIMEOUT_S
         )
         erasure.erase(self._database, rewrite=rewrite_file)
 
@@ -92,7 +92,7 @@ class Import:
             figures.bump_sequence(session)
             return added
 
-        self.added += self._database.write(store_batch, patience_s=LEASE_TIMEOUT_S)
+        self.added += self._database.write(store_batch, timeout_s=LEASE_TIMEOUT_S)
         self._tweets, self._authors, self._size = [], [], 0
 
     def _may_differ(self, session: Session) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseNotMigrated, DatabaseUnavailable
+from alchemy import DatabaseNotMigrated, DatabaseUnavailable, open_database
 from collector.x.client import TWEEPY_HOST, Access
 from collector.x.failures import CREDENTIALS
 from database.statements import upsert
@@ -111,10 +111,10 @@ def _access(settings: Settings) -> Access | None:
 
 
 def _has_tweets(file: str) -> bool:
-    database = Database(f"sqlite:///{file}")
+    if not Path(file).exists():
+        return False
+    database = open_database(f"sqlite:///{file}")
     try:
-        if not database.file.exists():
-            return False
         with database.reading() as session:
             return source_of(session) is not None
     except DatabaseNotMigrated:

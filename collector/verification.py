@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -51,20 +51,11 @@ def each_fault(database: Database, billing: Billing) -> Iterator[str]:
     """
     try:
         with database.reading() as session:
+            yield from database.integrity_faults(session)
             for check in _CHECKS:
                 yield from check(session, billing)
     except (DBAPIError, ValueError, TypeError, LookupError) as error:
         yield f"the database is damaged: {getattr(error, 'orig', error)!r}"
-
-
-def _file(session: Session, _billing: Billing) -> Iterator[str]:
-    if session.get_bind().dialect.name != "sqlite":
-        return
-    for (finding,) in session.execute(text("PRAGMA integrity_check")):
-        if finding != "ok":
-            yield f"the file is damaged: {finding}"
-    for row in session.execute(text("PRAGMA foreign_key_check")):
-        yield f"a row of {row[0]} points to a row of {row[2]} that is not there"
 
 
 def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
@@ -160,7 +151,7 @@ def _payloads(session: Session, _billing: Billing) -> Iterator[str]:
     return payload_check.faults(session)
 
 
-_CHECKS = (_file, _payloads, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
+_CHECKS = (_payloads, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
 
 
 def _objects_by_day() -> Query:

@@ -1,171 +1,139 @@
-"""A database: SQLite or PostgreSQL behind one set of operations."""
+"""The database: what SQLite and PostgreSQL have in common. `alchemy.open_database` chooses between them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
-from database.errors import DatabaseNotMigrated
-from database.turns import BUSY_TIMEOUT_S
-from settings import DATA
+from database.errors import DatabaseDamaged, DatabaseNotMigrated
+from database.locks import BUSY_TIMEOUT_S
+from database.migrating import newest_revision
 
 T = TypeVar("T")
+Scalar = Callable[[str], int]
+"""Runs a SQL query that has one number as its result, and returns that number."""
+CopyRows = Callable[[Session, Session], None]
+"""Replaces all rows of the second session's database by those of the first."""
 
 
-class Backend(Protocol):
-    """A database backend; what its methods promise stands at Database."""
+class Database(ABC):
+    """Sessions for reading and writing, and maintenance. Thread-safe. Creating it connects to nothing."""
 
+    program: ClassVar[str]
+    """The backend's name, as pages show it."""
+
+    url: URL
     engine: Engine
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def size(self) -> int: ...
-
-    def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> AbstractContextManager[Session]: ...
-
-    def writing(self) -> AbstractContextManager[Session]: ...
-
-    def write(self, change: Callable[[Session], Any], *, patience_s: float) -> Any: ...
-
-    def glance(self, question: str) -> list[Any]: ...
-
-    def upgrade(self) -> None: ...
-
-    def checkpoint(self) -> bool: ...
-
-    def vacuum(self) -> None: ...
-
-    def keep_open(self, close: Callable[[], object]) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Database:
-    """One database: sessions to read and to write with. Opening it connects to nothing.
-
-    With a `replica_url`, PostgreSQL's replicas answer readers that say what the newest state is told by. What belongs to a
-    database on a server is kept in `data_folder`, what belongs to a file beside it.
-    """
-
-    def __init__(self, url: str, replica_url: str | None = None, *, data_folder: Path = DATA) -> None:
-        self.url: URL = make_url(url)
-        self._program = _backend(self.url, make_url(replica_url) if replica_url else None, data_folder)
-        self.engine = self._program.engine
-
-    @staticmethod
-    def check(url: str) -> None:
-        """Raise ValueError, with a reason in words, for a URL that no driver takes."""
-        try:
-            made = make_url(url)
-        except (ValueError, ArgumentError):
-            raise ValueError("it can't be read as a URL") from None
-        if made.get_backend_name() != "sqlite":
-            from database.members import Members
-
-            Members(made)
-
-    @property
-    def on_file(self) -> bool:
-        """Whether it is a SQLite file of this machine."""
-        return self.engine.dialect.name == "sqlite"
+    name: str
+    """What the names of its backups begin with."""
+    label: str
+    """The file's name, or the database's name on its server."""
+    folder: Path
+    """The folder on this machine for what belongs to the database, such as its backups."""
 
     @property
     def file(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file. For a database on a server it is a path in `folder` at which there is none."""
         return self.folder / Path(self.url.database or "").name
 
     @property
-    def name(self) -> str:
-        """What its copies are called by."""
-        return self._program.name
-
-    @property
-    def label(self) -> str:
-        """The file's name, or the database's on its server."""
-        return self.file.name if self.on_file else self.name
-
-    @property
-    def folder(self) -> Path:
-        """Where what belongs to it is kept on this machine, such as its copies."""
-        return self._program.folder
-
-    @property
+    @abstractmethod
     def size(self) -> int:
-        """The bytes that it takes, a SQLite file's write-ahead log included; raises DatabaseUnavailable."""
-        return self._program.size
+        """The bytes on disk, SQLite's write-ahead log included. Raises DatabaseUnavailable."""
 
+    @abstractmethod
     def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> AbstractContextManager[Session]:
-        """Give a session that sees one state of the database, for so long; raises QueryTooLong, DatabaseUnavailable.
+        """Gives a session that reads one consistent state. Raises QueryTooLong, DatabaseUnavailable.
 
-        The state is the newest. With `as_of`, a question to which every state that differs for the reader has another answer,
-        a replica may give it.
+        `within` is the time limit of each query. The state is the newest one. `as_of` is a query whose result changes whenever
+        anything changes that the reader can see: with it a replica may answer, if its result equals the primary's.
         """
-        return self._program.reading(within=within, as_of=as_of)
 
-    def glance(self, question: str) -> list[Any]:
-        """Return the rows of one question that is answered at once, without a transaction; raises DatabaseUnavailable."""
-        return self._program.glance(question)
+    def reading_untouched(self) -> AbstractContextManager[Session]:
+        """Gives a session that reads one state of a database of any schema, and changes nothing, not even a file.
 
+        Raises DatabaseUnavailable, and DBAPIError for a file that can't be read.
+        """
+        return self.reading()
+
+    @abstractmethod
+    def query(self, sql: str) -> list[Any]:
+        """Returns the rows of one short query, without a transaction. Raises DatabaseUnavailable."""
+
+    @abstractmethod
     def writing(self) -> AbstractContextManager[Session]:
-        """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable.
+        """Gives a session whose changes are committed together at the end, or not at all. Raises DatabaseUnavailable.
 
-        Where it raises DatabaseAway, they may have been committed.
+        After DatabaseAway the changes may have been committed.
         """
-        return self._program.writing()
 
-    def write(self, change: Callable[[Session], T], *, patience_s: float = BUSY_TIMEOUT_S) -> T:
-        """Commit what `change` does with a session, once, and return what it returns; raises DatabaseUnavailable.
+    @abstractmethod
+    def write(self, change: Callable[[Session], T], *, timeout_s: float = BUSY_TIMEOUT_S) -> T:
+        """Runs `change` with a session, commits it exactly once and returns its result. Raises DatabaseUnavailable.
 
-        Where a server goes away in the middle it is called again, with what the next primary has, for so long.
+        If a server goes away, `change` is called again on the next primary, until the timeout.
         """
-        result: T = self._program.write(change, patience_s=patience_s)
-        return result
 
+    @abstractmethod
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
-        self._program.upgrade()
+        """Migrates the schema to the newest revision in one transaction. Several processes may call it at the same time."""
 
     def check_schema(self) -> None:
-        """Raise DatabaseNotMigrated unless the schema is the newest, DatabaseUnavailable where nobody answers."""
-        from database.migrating import newest_revision
-
-        if self.glance("SELECT version_num FROM alembic_version") != [(newest_revision(),)]:
+        """Raises DatabaseNotMigrated unless the schema is the newest, DatabaseUnavailable if no server answers."""
+        if self.query("SELECT version_num FROM alembic_version") != [(newest_revision(),)]:
             raise DatabaseNotMigrated("the database is of another version, and no primary is there to migrate it")
 
+    def check_folder(self) -> None:  # noqa: B027 (servers have none)
+        """Raises ValueError if the database is a file whose folder doesn't exist."""
+
+    @abstractmethod
     def checkpoint(self) -> bool:
-        """Leave nothing of what was deleted in a log; False where others hold that up."""
-        return self._program.checkpoint()
+        """Removes deleted rows from the write-ahead log. Returns False if other connections prevent it."""
 
+    @abstractmethod
     def vacuum(self) -> None:
-        """Write it anew, without what was deleted; raises DatabaseUnavailable."""
-        self._program.vacuum()
+        """Removes deleted rows from the storage. Raises DatabaseUnavailable."""
 
+    def rewrite(self, draft: Path, *, exclusively: AbstractContextManager[None]) -> None:
+        """Removes deleted rows from the storage, however large it is. Raises DatabaseUnavailable.
+
+        SQLite uses the file `draft`, and enters the context `exclusively`, which must keep writers away.
+        """
+        self.vacuum()
+
+    @abstractmethod
+    def copy_to_file(self, target: Path, copy_rows: CopyRows, count: Callable[[Scalar], T]) -> T:
+        """Copies one state of the database into a SQLite file, and returns what `count` finds in the same state.
+
+        Raises sqlite.Error, OSError, DatabaseUnavailable.
+        """
+
+    @abstractmethod
+    def replace_from_file(self, ready: Path, copy_rows: CopyRows) -> None:
+        """Replaces everything by the contents of a migrated SQLite file, in one transaction."""
+
+    def exclusive_file(self) -> AbstractContextManager[int]:
+        """Gives a descriptor of the file while no process has it open. Raises DatabaseBusy if one has.
+
+        On a server it raises DatabaseDamaged: only the server may touch its files.
+        """
+        raise DatabaseDamaged("the database is damaged")
+
+    def replace_damaged_file(self, ready: Path, kept: str) -> None:
+        """Replaces a damaged file by another, and keeps a copy whose name begins with `kept`. Raises as `exclusive_file`."""
+        raise DatabaseDamaged("the database is damaged")
+
+    def integrity_faults(self, session: Session) -> list[str]:
+        """Returns what is wrong with the stored pages and references, as sentences. Servers check theirs themselves."""
+        return []
+
+    @abstractmethod
     def close(self) -> None:
-        self._program.close()
-
-    def keep_open(self, close: Callable[[], object]) -> None:
-        """Let what must stay open as long as this is used be closed at the end, what was opened last first."""
-        self._program.keep_open(close)
-
-
-def _backend(url: URL, replica_url: URL | None, data_folder: Path) -> Backend:
-    """Return the program that the URL names; only what is used is imported."""
-    if url.get_backend_name() == "sqlite":
-        from database.sqlite import SQLite
-
-        return SQLite(url)
-    from database.postgresql import PostgreSQL
-
-    return PostgreSQL(url, replica_url, data_folder)
+        """Closes all connections."""

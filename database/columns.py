@@ -1,4 +1,4 @@
-"""Column types that the backends store differently."""
+"""Column types that SQLite and PostgreSQL store differently."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.types import BigInteger, Integer, TypeDecorator
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC, to the second. SQLite keeps it as text that sorts as time does: 2026-11-17T12:34:56Z."""
+    """An aware datetime in UTC, to the second. SQLite stores it as text that sorts by time: 2026-11-17T12:34:56Z."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -34,4 +34,4 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
-"""An id of 64 bits. Only as INTEGER is a primary key SQLite's own row number, which every index then ends with."""
+"""An id of 64 bits. SQLite uses a primary key as its rowid, which every index then ends with, only if its type is INTEGER."""

@@ -1,12 +1,12 @@
-"""What can be wrong with a database outside of our own code. The texts say what, without SQL, paths and addresses."""
+"""Failures of the database that are not bugs of ours. Their texts contain no SQL, paths or addresses."""
 
 from __future__ import annotations
 
 
 class DatabaseUnavailable(Exception):
-    """The database is busy, full, away or damaged; its text says which, without SQL and paths.
+    """The database is busy, full, unreachable or damaged; its text says which.
 
-    `why` is what the server or the driver said, or which file it is, for the operator only: it may name hosts, users and paths.
+    `why` is the message of the server or the driver, or the file. It may name hosts, users and paths: for operators only.
     """
 
     kind = "database"
@@ -14,24 +14,24 @@ class DatabaseUnavailable(Exception):
 
     @property
     def in_full(self) -> str:
-        """The text with the reason, for the operator."""
+        """The text with the reason, for operators."""
         return f"{self} ({self.why})" if self.why else str(self)
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """Somebody else holds what is needed."""
+    """Another connection holds the lock, or all connections are in use."""
 
 
 class DatabaseAway(DatabaseUnavailable):
-    """Nobody answers who may write, or the connection broke: whether the last transaction was committed is not known."""
+    """No primary answers, or the connection broke: whether the last transaction was committed is unknown."""
 
 
 class DatabaseRefused(DatabaseUnavailable):
-    """The database refuses this program as the two are set up: trying again doesn't help before somebody has changed that."""
+    """The database refuses the service because of a setting: a retry fails until somebody changes it."""
 
 
 class QueryTooLong(DatabaseUnavailable):
-    """A question took longer than it may."""
+    """A query exceeded its time limit."""
 
 
 class DatabaseNotMigrated(DatabaseUnavailable):
@@ -39,11 +39,11 @@ class DatabaseNotMigrated(DatabaseUnavailable):
 
 
 class DatabaseDamaged(DatabaseUnavailable):
-    """What stands where the database should is none, or is broken."""
+    """The file or the server's data is not a database, or is corrupt."""
 
 
 class DiskFailed(DatabaseUnavailable):
-    """A write or a sync failed. Nothing more is written through this Database until what is on the disk was verified."""
+    """A write or a sync failed. This Database refuses further writes until it has verified what is on the disk."""
 
 
 class DatabaseRevision(Exception):

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server's failures mean: which are outside of our own code, and after which it is worth trying again."""
+"""Classifies the failures of PostgreSQL: which are not bugs of ours, and which are worth a retry."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ POOLED = "pgbouncer is in transaction or statement mode, set pool_mode = session
 
 @contextmanager
 def translate_failures() -> Iterator[None]:
+    """Raises DatabaseUnavailable for failures outside of our code, and logs those that an operator should know."""
     try:
         yield
     except PoolTimeout as error:
@@ -51,9 +52,10 @@ def translate_failures() -> Iterator[None]:
 
 
 def failure_of(error: Exception) -> DatabaseUnavailable | None:
-    """Return what is wrong outside our own code, or None for a programming error.
+    """The failure outside of our code, or None for a programming error.
 
-    By the server's codes (https://www.postgresql.org/docs/15/errcodes-appendix.html); there is none where it doesn't answer.
+    It depends on the SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html), which is missing if no server
+    answers.
     """
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg.Error):
@@ -63,31 +65,31 @@ def failure_of(error: Exception) -> DatabaseUnavailable | None:
     if known:
         return known[0](known[1])
     broken = isinstance(cause, psycopg.OperationalError) or getattr(error, "connection_invalidated", False)
-    return _unreached_failure(str(cause)) if broken else None
+    return _connection_failure(str(cause)) if broken else None
 
 
 def _driver_message(error: DBAPIError | psycopg.Error) -> str:
-    """Return what the server or the driver said, on one line, without the SQL and the values that may stand behind it."""
+    """The message of the server or the driver, on one line, without the SQL and the values that may follow it."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
     return " ".join((primary or str(cause)).split())
 
 
 _FAILURES: dict[str, tuple[type[DatabaseUnavailable], str]] = {
-    "57014": (QueryTooLong, "the question took too long: ask for less, by filters, a shorter time or a limit"),
+    "57014": (QueryTooLong, "the query took too long: use filters, a shorter period or a limit"),
     "57P01": (DatabaseAway, BROKE),
     "57P02": (DatabaseAway, BROKE),
     "57P05": (DatabaseAway, BROKE),
     "25006": (DatabaseAway, AWAY),
     "25P03": (DatabaseAway, BROKE),
-    "40": (DatabaseAway, f"another change came between: {AGAIN}"),
+    "40": (DatabaseAway, f"a concurrent change interfered: {AGAIN}"),
     "55P03": (DatabaseBusy, "the database is busy"),
     "26000": (DatabaseRefused, POOLED),
     "42P05": (DatabaseRefused, POOLED),
     "3F000": (DatabaseRefused, "the database has none of the schemas of search_path"),
     "53100": (DatabaseUnavailable, "the disk of the database is full"),
     "53300": (DatabaseAway, f"the database takes no connection now, too many connections: {AGAIN}"),
-    "53": (DatabaseUnavailable, "the database has no more room for work"),
+    "53": (DatabaseUnavailable, "the database has no room for more work"),
     "58": (DatabaseUnavailable, "the disk of the database fails"),
     "XX000": (DatabaseUnavailable, "the server of the database failed, or its disk is full: its log says more"),
     "XX": (DatabaseDamaged, "the database is damaged"),
@@ -100,7 +102,7 @@ _FAILURES: dict[str, tuple[type[DatabaseUnavailable], str]] = {
 
 
 class _Kind(Enum):
-    REFUSES = auto()  # until somebody changes a setting
+    REFUSES = auto()  # until a setting is changed
     NOT_NOW = auto()
     STANDBY = auto()
     SILENT = auto()
@@ -126,13 +128,13 @@ _REASONS = {
     r"could not (write|extend|create)|No space left": (_Kind.NOT_NOW, "its disk is full or fails"),
     r"is shutting down": (_Kind.NOT_NOW, "the server is shutting down"),
     r"in recovery mode": (_Kind.NOT_NOW, "the server recovers from a crash"),
-    r"session is (not read-write|read-only)|of before a failover": (_Kind.STANDBY, ""),
-    r": [^\s:]+:  ": (_Kind.NOT_NOW, "the log has the reason"),  # libpq's two spaces behind FATAL, in whatever language
+    r"session is (not read-write|read-only)|from before a failover": (_Kind.STANDBY, ""),
+    r": [^\s:]+:  ": (_Kind.NOT_NOW, "the log has the reason"),  # libpq's two spaces after FATAL, in any language
     r"Connection refused": (_Kind.SILENT, "connection refused"),
     r"failed to resolve host|could not translate host": (_Kind.SILENT, "host name unknown"),
     r"No such file or directory": (_Kind.SILENT, "no server at its socket"),
     r"timeout expired|timed out": (_Kind.SILENT, "no answer in time"),
-    r"unreachable|No route to host": (_Kind.SILENT, "no way to its host"),
+    r"unreachable|No route to host": (_Kind.SILENT, "no route to its host"),
 }
 _BROKEN = re.compile(
     r"connection is (lost|closed)|closed the connection|closed unexpectedly|reset by peer|conn crashed|EOF detected"
@@ -140,23 +142,23 @@ _BROKEN = re.compile(
 _NAME = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
-def _unreached_failure(told: str) -> DatabaseUnavailable:
-    """Return what it means that nobody was reached; `told` has the driver's words on each member, joined by `; `.
+def _connection_failure(message: str) -> DatabaseUnavailable:
+    """The failure if no connection was made. `message` has the driver's message for each server, joined by `; `.
 
-    A connection that failed has no codes, so libpq's words are read, and the server's, which are in English by default. What is
-    returned names no host, user or path. A refusal lasts only where all members refuse: else one may be about to be promoted.
+    A failed connection has no SQLSTATE, so the messages are matched: libpq's, and the server's, which are English by default.
+    The result names no host, user or path. It is a refusal only if all servers refuse, since another may be promoted soon.
     """
-    reasons = [_reason(member) for member in told.split("; ")]
-    kinds, said = {kind for kind, _ in reasons}, ", ".join(dict.fromkeys(said for _, said in reasons if said))
+    reasons = [_reason(part) for part in message.split("; ")]
+    kinds, said = {kind for kind, _ in reasons}, ", ".join(dict.fromkeys(text for _, text in reasons if text))
     if kinds == {_Kind.REFUSES}:
         return DatabaseRefused(f"the database refuses the service: {said}")
     if _Kind.NOT_NOW in kinds and _Kind.SILENT not in kinds:
         return DatabaseAway(f"the database takes no connection now, {said}: {AGAIN}")
-    if _BROKEN.search(told):
+    if _BROKEN.search(message):
         return DatabaseAway(BROKE)
     return DatabaseAway(f"{NOBODY}, {said}: {AGAIN}" if said else AWAY)
 
 
-def _reason(member: str) -> tuple[_Kind, str]:
-    words = _NAME.sub('""', member)
-    return next((reason for known, reason in _REASONS.items() if re.search(known, words)), (_Kind.SILENT, ""))
+def _reason(message: str) -> tuple[_Kind, str]:
+    anonymous = _NAME.sub('""', message)
+    return next((reason for pattern, reason in _REASONS.items() if re.search(pattern, anonymous)), (_Kind.SILENT, ""))

@@ -1,28 +1,69 @@
-"""Functions that SQLite and PostgreSQL name differently: of times, of JSON, of lists of numbers."""
+"""SQL functions that SQLite and PostgreSQL write differently: of times, of JSON, of lists of numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    Dialect,
-    LargeBinary,
-    TableValuedAlias,
-    Text,
-    bindparam,
-    column,
-)
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, LargeBinary, TableValuedAlias, Text, bindparam, column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import ARRAY, TypeDecorator
+from sqlalchemy.types import ARRAY, NullType, TypeDecorator, TypeEngine
 
 from database.columns import UTCDateTime
+
+T = TypeVar("T")
+Template = str | Callable[..., str]
+"""SQL with `{0}`, `{1}`, … for the arguments, or a function of the arguments' SQL."""
+
+
+def define(function: type[FunctionElement[Any]], *, sqlite: Template, postgresql: Template) -> None:
+    """Defines the SQL of a function for both databases."""
+    for dialect, template in (("sqlite", sqlite), ("postgresql", postgresql)):
+        compiles(function, dialect)(_compiler(template))
+
+
+def sql_function(name: str, returns: TypeEngine[T], *, sqlite: Template, postgresql: Template) -> type[FunctionElement[T]]:
+    """Returns a function that may be called in queries."""
+    function: type[FunctionElement[T]] = type(name, (FunctionElement,), {"type": returns, "inherit_cache": True})
+    define(function, sqlite=sqlite, postgresql=postgresql)
+    return function
+
+
+class Condition(FunctionElement[bool]):
+    """A function that is used as a condition. On SQLite SQLAlchemy would otherwise compare it with 1."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+def _compiler(template: Template) -> Callable[..., str]:
+    write = template.format if isinstance(template, str) else template
+
+    def compile_function(element: FunctionElement[Any], compiler: Any, **kw: Any) -> str:
+        return write(*(compiler.process(clause, **kw) for clause in element.clauses))
+
+    return compile_function
+
+
+def _json_object_postgresql(*arguments: str) -> str:
+    """Without spaces, as SQLite writes it."""
+    named = zip(arguments[::2], arguments[1::2], strict=True)
+    members = (f"to_json({name}::text)::text || ':' || {_as_json(value)}" for name, value in named)
+    return "('{' || " + " || ',' || ".join(members) + " || '}')"
+
+
+def _json_list_postgresql(value: str, key: str) -> str:
+    return f"CAST('[' || coalesce(string_agg({_as_json(value)}, ',' ORDER BY {key}), '') || ']' AS json)"
+
+
+def _as_json(value: str) -> str:
+    """The SQL of a value's JSON; a JSON value stays as it is."""
+    return f"coalesce(to_json({value})::text, 'null')"
 
 
 class quarter_hour(FunctionElement[int]):
@@ -33,167 +74,69 @@ class quarter_hour(FunctionElement[int]):
     seconds = 900
 
 
-class whole_hour(quarter_hour):
+class whole_hour(FunctionElement[int]):
     """The hour (UTC) that a UTCDateTime lies in, as the epoch second of its start."""
 
+    type = BigInteger()
     inherit_cache = True
     seconds = 3600
 
 
-@compiles(quarter_hour, "sqlite")
-def _quarter_hour_sqlite(element: quarter_hour, compiler: Any, **kw: Any) -> str:
-    return f"unixepoch({compiler.process(element.clauses, **kw)}) / {element.seconds} * {element.seconds}"
-
-
-@compiles(quarter_hour, "postgresql")
-def _quarter_hour_postgresql(element: quarter_hour, compiler: Any, **kw: Any) -> str:
-    seconds = element.seconds
-    return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **kw)}) / {seconds}) * {seconds} AS bigint)"
-
-
-class json_object(FunctionElement[str]):
-    """A JSON object of names and values, each after the other."""
-
-    type = Text()
-    inherit_cache = True
-
-
-class json_list(FunctionElement[str]):
-    """A JSON list of the first argument over all rows, sorted by the second."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(json_object, "sqlite")
-def _json_object_sqlite(element: json_object, compiler: Any, **kw: Any) -> str:
-    return f"json_object({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(json_object, "postgresql")
-def _json_object_postgresql(element: json_object, compiler: Any, **kw: Any) -> str:
-    """Write it without spaces, as SQLite does."""
-    parts = [compiler.process(clause, **kw) for clause in element.clauses]
-    named = (
-        f"to_json({name}::text)::text || ':' || {_json(value)}" for name, value in zip(parts[::2], parts[1::2], strict=True)
+for _period, _seconds in ((quarter_hour, quarter_hour.seconds), (whole_hour, whole_hour.seconds)):
+    define(
+        _period,
+        sqlite=f"unixepoch({{0}}) / {_seconds} * {_seconds}",
+        postgresql=f"CAST(floor(extract(epoch FROM {{0}}) / {_seconds}) * {_seconds} AS bigint)",
     )
-    return "('{' || " + " || ',' || ".join(named) + " || '}')"
+
+instant = sql_function(
+    "instant", UTCDateTime(), sqlite="strftime('%Y-%m-%dT%H:%M:%SZ', {0}, 'unixepoch')", postgresql="to_timestamp({0})"
+)
+"""An epoch second as a UTCDateTime."""
+
+time_text = sql_function(
+    "time_text", Text(), sqlite="{0}", postgresql="""to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+)
+"""A UTCDateTime as text, 2026-11-17T12:34:56Z."""
+
+utf8 = sql_function("utf8", LargeBinary(), sqlite="CAST({0} AS BLOB)", postgresql="convert_to({0}, 'UTF8')")
+"""A text as its UTF-8 bytes, so that the driver doesn't decode what would only be encoded again."""
+
+json_object = sql_function(
+    "json_object", Text(), sqlite=lambda *parts: f"json_object({', '.join(parts)})", postgresql=_json_object_postgresql
+)
+"""A JSON object; the arguments are names and values by turns."""
+
+json_list = sql_function("json_list", Text(), sqlite="json_group_array({0} ORDER BY {1})", postgresql=_json_list_postgresql)
+"""A JSON list of the first argument over all rows, sorted by the second. An aggregate function."""
+
+json_array = sql_function("json_array", Text(), sqlite="json_array({0})", postgresql="json_build_array({0})")
+"""A JSON list of one value."""
+
+json_text = sql_function("json_text", Text(), sqlite="json({0})", postgresql="CAST({0} AS json)")
+"""A text that contains JSON, as a JSON value."""
+
+_pairs = sql_function(
+    "_pairs",
+    NullType(),
+    sqlite="(SELECT value ->> 0 AS first, value ->> 1 AS second FROM json_each({0}))",
+    postgresql="(SELECT CAST(value ->> 0 AS bigint) AS first, CAST(value ->> 1 AS bigint) AS second"
+    " FROM json_array_elements(CAST({0} AS json)))",
+)
 
 
-def _json(value: str) -> str:
-    """Return SQL of the JSON of a value; what is JSON already stays as it is."""
-    return f"coalesce(to_json({value})::text, 'null')"
+class _is_among(Condition):
+    """Whether the first argument is one of the numbers in the second."""
 
-
-@compiles(json_list, "sqlite")
-def _json_list_sqlite(element: json_list, compiler: Any, **kw: Any) -> str:
-    value, key = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"json_group_array({value} ORDER BY {key})"
-
-
-@compiles(json_list, "postgresql")
-def _json_list_postgresql(element: json_list, compiler: Any, **kw: Any) -> str:
-    value, key = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"CAST('[' || coalesce(string_agg({_json(value)}, ',' ORDER BY {key}), '') || ']' AS json)"
-
-
-class json_text(FunctionElement[str]):
-    """A text that is JSON, as JSON."""
-
-    type = Text()
     inherit_cache = True
 
 
-@compiles(json_text, "sqlite")
-def _json_text_sqlite(element: json_text, compiler: Any, **kw: Any) -> str:
-    return f"json({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(json_text, "postgresql")
-def _json_text_postgresql(element: json_text, compiler: Any, **kw: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **kw)} AS json)"
-
-
-class json_array(FunctionElement[str]):
-    """A JSON list of one value."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(json_array, "sqlite")
-def _json_array_sqlite(element: json_array, compiler: Any, **kw: Any) -> str:
-    return f"json_array({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(json_array, "postgresql")
-def _json_array_postgresql(element: json_array, compiler: Any, **kw: Any) -> str:
-    return f"json_build_array({compiler.process(element.clauses, **kw)})"
-
-
-class utf8(FunctionElement[bytes]):
-    """The bytes of a text in UTF-8: as they are stored, not decoded for Python, which would encode them again."""
-
-    type = LargeBinary()
-    inherit_cache = True
-
-
-@compiles(utf8, "sqlite")
-def _utf8_sqlite(element: utf8, compiler: Any, **kw: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **kw)} AS BLOB)"
-
-
-@compiles(utf8, "postgresql")
-def _utf8_postgresql(element: utf8, compiler: Any, **kw: Any) -> str:
-    return f"convert_to({compiler.process(element.clauses, **kw)}, 'UTF8')"
-
-
-class time_text(FunctionElement[str]):
-    """A UTCDateTime as text, 2026-11-17T12:34:56Z."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(time_text, "sqlite")
-def _shown_time_sqlite(element: time_text, compiler: Any, **kw: Any) -> str:
-    return str(compiler.process(element.clauses, **kw))
-
-
-@compiles(time_text, "postgresql")
-def _shown_time_postgresql(element: time_text, compiler: Any, **kw: Any) -> str:
-    return f"""to_char({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
-
-
-class instant(FunctionElement[datetime]):
-    """An epoch second as a UTCDateTime."""
-
-    type = UTCDateTime()
-    inherit_cache = True
-
-
-@compiles(instant, "sqlite")
-def _instant_sqlite(element: instant, compiler: Any, **kw: Any) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%SZ', {compiler.process(element.clauses, **kw)}, 'unixepoch')"
-
-
-@compiles(instant, "postgresql")
-def _instant_postgresql(element: instant, compiler: Any, **kw: Any) -> str:
-    return f"to_timestamp({compiler.process(element.clauses, **kw)})"
-
-
-class Condition(FunctionElement[bool]):
-    """A condition that is one on every database: where there are no booleans, others would be compared with 1."""
-
-    type = Boolean()
-    inherit_cache = True
-
-    def self_group(self, against: Any = None) -> Any:
-        return self
+# PostgreSQL's planner sees an array's numbers, and so it reads only the partitions that they lie in.
+define(_is_among, sqlite="{0} IN (SELECT value FROM json_each({1}))", postgresql="{0} = ANY ({1})")
 
 
 class _Numbers(TypeDecorator[list[int]]):
-    """Numbers in one parameter: as JSON for SQLite, for PostgreSQL as an array."""
+    """Numbers in one parameter: a JSON list on SQLite, an array on PostgreSQL."""
 
     impl = Text
     cache_ok = True
@@ -205,53 +148,15 @@ class _Numbers(TypeDecorator[list[int]]):
         return orjson.dumps(value).decode() if dialect.name == "sqlite" else value
 
 
-class _among(Condition):
-    """Whether a column's value is among some numbers."""
-
-    inherit_cache = True
-
-
-@compiles(_among, "sqlite")
-def _among_sqlite(element: _among, compiler: Any, **kw: Any) -> str:
-    value, numbers = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{value} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608 (it is the place of a parameter)
-
-
-@compiles(_among, "postgresql")
-def _among_postgresql(element: _among, compiler: Any, **kw: Any) -> str:
-    """Compare with an array that is known when the question is planned: only the parts that it concerns are looked into."""
-    value, numbers = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{value} = ANY ({numbers})"
-
-
 def among(column: Any, numbers: Iterable[int]) -> ColumnElement[bool]:
-    """Tell whether a column's value is one of these, however many: `in_` takes a parameter for each, and those are limited."""
+    """Whether a column's value is one of the numbers, however many: `in_` would take one of the limited parameters for each."""
     if isinstance(numbers, range):
         within: ColumnElement[bool] = column.between(numbers.start, numbers.stop - 1)
         return within
-    return _among(column, bindparam(None, list(numbers), type_=_Numbers(), unique=True))
-
-
-class _pairs(FunctionElement[Any]):
-    """The pairs of numbers of a JSON list, as rows."""
-
-    inherit_cache = True
-
-
-@compiles(_pairs, "sqlite")
-def _pairs_sqlite(element: _pairs, compiler: Any, **kw: Any) -> str:
-    rows = f"json_each({compiler.process(element.clauses, **kw)})"
-    return f"(SELECT value ->> 0 AS first, value ->> 1 AS second FROM {rows})"  # noqa: S608 (it is the place of a parameter)
-
-
-@compiles(_pairs, "postgresql")
-def _pairs_postgresql(element: _pairs, compiler: Any, **kw: Any) -> str:
-    rows = f"json_array_elements(CAST({compiler.process(element.clauses, **kw)} AS json))"
-    numbers = "CAST(value ->> 0 AS bigint) AS first, CAST(value ->> 1 AS bigint) AS second"
-    return f"(SELECT {numbers} FROM {rows})"  # noqa: S608 (as above)
+    return _is_among(column, bindparam(None, list(numbers), type_=_Numbers(), unique=True))
 
 
 def pairs(rows: Iterable[tuple[int, int]]) -> TableValuedAlias:
-    """Return a table of these pairs, with the columns `first` and `second`."""
+    """A table of pairs of numbers, with the columns `first` and `second`."""
     listed = _pairs(orjson.dumps(list(rows)).decode())
     return listed.table_valued(column("first", BigInteger()), column("second", BigInteger()))

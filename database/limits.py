@@ -1,4 +1,4 @@
-"""Limits of time: how long whoever asks a database may wait for it, whatever the database does."""
+"""Time limits: how long a thread may wait for the database, whatever the database does."""
 
 from __future__ import annotations
 
@@ -10,50 +10,49 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 MARGIN_S, LATE_S = 1.0, 0.5
-"""How much later than its limit a request is given up, and a question that its server should have ended."""
+"""How much later than its limit a request is given up, and a query that its server should have cancelled."""
 SHORT_S, SHARE = 2.5, 1 / 3
-"""How long to wait for what a server that is well answers at once (a ping, BEGIN, ROLLBACK, settings), and which share of a
-request's time at most, so that another server can still answer."""
+"""How long to wait for what a healthy server answers at once (a ping, BEGIN, ROLLBACK, settings), and the share of a request's
+time that this may take at most, so that there is time to try another server."""
 
 
-class Limits(NamedTuple):
-    """Until when (monotonic) a request may wait for the database, how long for a question that has no limit of its own, and how
-    long for what is answered at once."""
+class WaitLimits(NamedTuple):
+    """The deadline of a request (monotonic), and the limits of a query and of what is answered at once, in seconds."""
 
     deadline: float = math.inf
-    question_s: float = math.inf
+    query_s: float = math.inf
     short_s: float = SHORT_S
 
 
-_limits: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039 (it is frozen)
+_limits: ContextVar[WaitLimits] = ContextVar("limits", default=WaitLimits())  # noqa: B039 (it is frozen)
 
 
 @contextmanager
 def limit_waiting(*, seconds: float) -> Iterator[None]:
-    """Let this thread wait for the database so long until the block ends."""
-    token = _limits.set(Limits(time.monotonic() + seconds, short_s=min(SHORT_S, seconds * SHARE)))
+    """Limits how long this thread waits for the database in total, until the block ends."""
+    token = _limits.set(WaitLimits(time.monotonic() + seconds, short_s=min(SHORT_S, seconds * SHARE)))
     try:
         yield
     finally:
         _limits.reset(token)
 
 
-def limit_questions(seconds: float) -> None:
-    """Let the block of `limit_waiting` take as long as it takes, but each of its questions only so long."""
-    _limits.set(Limits(question_s=seconds))
+def limit_queries(seconds: float) -> None:
+    """Removes the deadline of the enclosing `limit_waiting`, and limits each query instead."""
+    _limits.set(WaitLimits(query_s=seconds))
 
 
 def seconds_left(most: float = math.inf) -> float:
-    """Return for how many seconds one may still wait, `most` at most."""
+    """The seconds until this thread's deadline, `most` at most."""
     return max(0.0, min(most, _limits.get().deadline - time.monotonic()))
 
 
 def short_s() -> float:
-    """Return for how many seconds to wait for what is answered at once."""
+    """The seconds to wait for what is answered at once."""
     return _limits.get().short_s
 
 
-def question_limit(within_s: float | None) -> float:
-    """Return for how many seconds the server may answer a question; infinite where nobody said."""
-    most = _limits.get().question_s if within_s is None else within_s
+def query_limit(within_s: float | None) -> float:
+    """The seconds that the server may take for a query; infinite if there is no limit."""
+    most = _limits.get().query_s if within_s is None else within_s
     return max(0.001, seconds_left(most + MARGIN_S) - MARGIN_S)

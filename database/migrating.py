@@ -1,4 +1,4 @@
-"""Migrating: which revisions of the schema there are, and how a database gets to the newest."""
+"""Schema migrations: which revisions there are, and how a database gets to the newest."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ NEWER = "was written by a newer version of this program"
 
 
 def known_revisions() -> set[str]:
-    """Return the revisions of the schema that this program can read or upgrade."""
+    """The revisions of the schema that this program can read or upgrade."""
     return {file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
 
 
 def newest_revision() -> str:
-    """Return the revision of the schema that this program needs."""
+    """The revision of the schema that this program needs."""
     return max(known_revisions())
 
 
 def migrate(connection: Connection) -> None:
-    """Migrate to the newest revision within the connection's transaction; raises DatabaseRevision, DatabaseDamaged."""
+    """Migrates to the newest revision, in the connection's transaction. Raises DatabaseRevision, DatabaseDamaged."""
     revision = _revision(connection)
     if revision and predates(revision):
         raise DatabaseRevision(f"the database has the old schema {revision}: {CARRY_OVER}")
@@ -40,7 +40,7 @@ def predates(revision: str) -> bool:
 
 
 def _revision(connection: Connection) -> str | None:
-    """Return the revision of the schema, None where there is no schema yet; raises DatabaseDamaged."""
+    """The revision of the schema, or None without a schema. Raises DatabaseDamaged."""
     tables = inspect(connection)
     if not tables.has_table("alembic_version"):
         return None
@@ -51,7 +51,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    """Run the migrations. Alembic is imported here because that takes long and most starts have nothing to migrate."""
+    """Runs the migrations. Alembic is imported here: that takes long, and most starts have nothing to migrate."""
     from alembic import command
     from alembic.config import Config
 

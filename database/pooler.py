@@ -1,6 +1,6 @@
-"""Whether a pooler such as pgbouncer stands before the server, and gives each connection a session of its own there.
+"""Detects a pooler, such as pgbouncer, that shares the server's sessions among its clients' connections.
 
-In transaction or statement mode it doesn't: prepared statements, settings and locks of a session are other clients' as well.
+It does in transaction or statement mode: prepared statements, settings and locks of a session then affect other clients.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import psycopg
 from psycopg.pq import ExecStatus
 
 ROUNDS = 4
-PATIENCE_S = 1.0
-_ASKED = b"SELECT pg_backend_pid()"
+ANSWER_TIMEOUT_S = 1.0
+_BACKEND = b"SELECT pg_backend_pid()"
 
 Connection = psycopg.Connection[Any]
 
 
 def shares_sessions(one: Connection, connect: Callable[[], Connection]) -> bool:
-    """Tell whether two open connections use the same process of the server, or one of them several, one after the other.
+    """Whether two open connections use the same process of the server, or one of them uses several.
 
-    A server names its process when a connection begins, and a pooler names another: without one a single question is asked.
-    Where the second connection is kept waiting, the pool has no other process, and the first one keeps its own.
+    A server names its process when a connection starts, and a pooler names another; without a pooler one query is enough. If
+    the second connection has to wait, the pool has no other process, so the first connection keeps its own.
     """
     first = _process(one)
     if first in (one.info.backend_pid, None):
@@ -33,7 +33,7 @@ def shares_sessions(one: Connection, connect: Callable[[], Connection]) -> bool:
     used: dict[Connection, set[int | None]]
     with closing(connect()) as other:
         used = {one: {first}, other: set()}
-        for connection in (other, one, one, other) * ROUNDS:  # in turns, a pool that is used in turns would look like two
+        for connection in (other, one, one, other) * ROUNDS:  # strictly alternating, a round-robin pool would look like two
             process = _process(connection)
             if process is None:
                 return False
@@ -42,10 +42,10 @@ def shares_sessions(one: Connection, connect: Callable[[], Connection]) -> bool:
 
 
 def _process(connection: Connection) -> int | None:
-    """Return the process of the server that answers now; None where none does so soon. Raises psycopg.OperationalError."""
-    link, deadline, answer = connection.pgconn, time.monotonic() + PATIENCE_S, select.poll()
+    """The server's process that answers now, or None after the timeout. Raises psycopg.OperationalError."""
+    link, deadline, answer = connection.pgconn, time.monotonic() + ANSWER_TIMEOUT_S, select.poll()
     answer.register(link.socket, select.POLLIN)
-    link.send_query(_ASKED)
+    link.send_query(_BACKEND)
     link.flush()
     while link.is_busy():
         if not answer.poll(max(0, deadline - time.monotonic()) * 1000):

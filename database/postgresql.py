@@ -1,8 +1,8 @@
 """PostgreSQL: a server, or a cluster of them, that several instances of the service share.
 
-Transactions see and change the same as on SQLite: a reading one sees one state (REPEATABLE READ), and writers take turns, here
-by an advisory lock of the transaction, so that what one has read is still so when it commits. What a reader sees is what was
-committed last: a replica answers only where it has come as far as the primary.
+Transactions behave as on SQLite: a reading one sees one state (REPEATABLE READ), and writers run one after the other, here by
+a transaction's advisory lock, so that what one has read is still true when it commits. Readers see the last commit: a replica
+answers only if it has the primary's state. With one host and no replicas, `cluster` and `replicas` aren't used.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.orm import Session
 
+from database import sqlite_files
+from database.backend import CopyRows, Database, Scalar
+from database.cluster import ServerCluster
 from database.errors import DatabaseAway, DatabaseBusy, DatabaseUnavailable
-from database.failures import AWAY, UNCONFIRMED
+from database.failures import UNCONFIRMED
+from database.health import ServerHealth
 from database.limits import LATE_S, SHORT_S, seconds_left
-from database.members import Members
+from database.locks import BUSY_TIMEOUT_S, FairLock
 from database.migrating import migrate
+from database.pools import LONGEST_ANSWER_S, RETRY_EVERY_S, UNCONFIRMED_COMMIT, ServerPool, driver_connection
 from database.replicas import Replicas
-from database.server import LONGEST_ANSWER_S, TRIED_AGAIN_S, UNSYNCED, DatabaseServer, member_connection
-from database.turns import BUSY_TIMEOUT_S, FairLock
+from database.servers import servers_of
+from database.sqlite import SQLite
 
 log = logging.getLogger(__name__)
 
@@ -38,146 +43,158 @@ WRITERS_LOCK = int.from_bytes(b"hashtags", "big")
 LONGEST_MIGRATION_S = 600
 READ_TIMEOUT_S = 5.0
 LONGEST_WRITE_S = 600.0
-TIMES_PATIENCE = 4
-"""So many times as long as a change is tried may each of its questions take."""
-REPAIRED_S = 2.0
-"""How long a change waits before it is tried again where somebody has to see to the server, as to a full disk."""
+QUERY_SHARE = 4
+"""The limit of each query of a change, as a multiple of the change's timeout."""
+REPAIR_PAUSE_S = 2.0
+"""The pause before a change is repeated whose failure somebody has to repair, such as a full disk."""
 
 _LIMITS = "SET LOCAL statement_timeout = {longest}; SET LOCAL lock_timeout = {milliseconds}"
 _WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; {_LIMITS}"
 _LOCK = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
-_MARKED = """
+_SET_MARK = """
 INSERT INTO writers (name, mark, at) VALUES (:name, :mark, now())
 ON CONFLICT (name) DO UPDATE SET mark = excluded.mark, at = excluded.at
 """
 
 
-class PostgreSQL:
-    """A database on a server or a cluster. Opening it connects to nothing."""
+class PostgreSQL(Database):
+    """A database on a server or a cluster."""
+
+    program = "PostgreSQL"
 
     def __init__(self, url: URL, replica_url: URL | None, folder: Path) -> None:
-        members = Members(url)
-        self._primary = DatabaseServer(url, members.primary, members)
+        self.url, self.folder = url, folder
+        self.name = self.label = f"postgresql-{url.database or url.username or 'postgres'}"
+        self._replicas: Replicas | None = None
+        servers = servers_of(url)
+        if len(servers) > 1 or replica_url:
+            health = ServerHealth()
+            cluster = ServerCluster(servers_of(url, health))
+            self._primary = ServerPool(url, cluster.connect, cluster.is_usable)
+            if replica_url:
+                self._replicas = Replicas(replica_url, servers_of(replica_url, health), cluster, self._primary)
+        else:
+            self._primary = ServerPool(url, servers[0].connect)
         self.engine = self._primary.engine
-        self.name, self.folder = f"postgresql-{url.database or url.username or 'postgres'}", folder
-        self._replicas = Replicas(self._primary, replica_url, members) if replica_url else None
-        self._turns, self._writer = FairLock(), secrets.token_hex(8)
+        self._write_lock, self._writer = FairLock(), secrets.token_hex(8)
 
     @property
     def size(self) -> int:
-        """The bytes of the database; raises DatabaseUnavailable."""
-        ((size,),) = self.glance("SELECT pg_database_size(current_database())")
+        ((size,),) = self.query("SELECT pg_database_size(current_database())")
         return int(size)
 
     @contextmanager
     def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> Iterator[Session]:
-        """Give a session that sees one state, of which each question is answered so soon.
-
-        With `as_of`, a question whose answer tells states apart, a replica gives it if its state is the primary's newest; while
-        there is no primary, whoever knows as much for sure. Raises QueryTooLong, DatabaseUnavailable.
-        """
+        """See Database. While there is no primary, a replica answers that certainly has everything that was committed."""
         with ExitStack() as stack:
-            session = self._replicas.newest(stack, within, as_of) if self._replicas and as_of else None
-            yield session or self._try_servers(lambda server: stack.enter_context(server.reading(within)))
+            session = self._replicas.current_session(stack, within, as_of) if self._replicas and as_of else None
+            yield session or self._try_servers(lambda pool: stack.enter_context(pool.reading(within)))
 
-    def glance(self, question: str) -> list[Any]:
-        """Return the rows of one question to the primary, or, while there is none, to whoever knows as much for sure."""
+    def query(self, sql: str) -> list[Any]:
+        """See Database and `reading`."""
         limit_s = SHORT_S if self._replicas else LONGEST_ANSWER_S
-        return self._try_servers(lambda server: server.query(question, limit_s=limit_s))
+        return self._try_servers(lambda pool: pool.query(sql, limit_s=limit_s))
 
-    def _try_servers(self, attempt: Callable[[DatabaseServer], T]) -> T:
-        """Return what the primary gives, or who stands in for it; waits for either. Raises DatabaseAway."""
+    def _try_servers(self, attempt: Callable[[ServerPool], T]) -> T:
+        """Returns the result of the primary, or of the replica in its place; waits for either. Raises DatabaseAway."""
         deadline = time.monotonic() + seconds_left(READ_TIMEOUT_S)
         while True:
             try:
                 return attempt(self._primary)
             except DatabaseAway as error:
                 away = error
-            with suppress(DatabaseAway):
-                return attempt(self._stand_in())
-            if time.monotonic() + TRIED_AGAIN_S > deadline:
+            if self._replicas:
+                with suppress(DatabaseAway):
+                    return attempt(self._replicas.most_advanced())
+            if time.monotonic() + RETRY_EVERY_S > deadline:
                 raise away
-            time.sleep(TRIED_AGAIN_S)
-
-    def _stand_in(self) -> DatabaseServer:
-        """Return who knows all that was committed while there is no primary; raises DatabaseAway where that isn't sure."""
-        if self._replicas is None:
-            raise DatabaseAway(AWAY)
-        return self._replicas.farthest()
+            time.sleep(RETRY_EVERY_S)
 
     @contextmanager
-    def writing(self, *, patience_s: float = BUSY_TIMEOUT_S, longest_s: float = LONGEST_WRITE_S) -> Iterator[Session]:
-        """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable.
-
-        Each of its questions may take so long. Where DatabaseAway is raised, they may have been committed: `write` finds out.
-        """
+    def writing(self, *, timeout_s: float = BUSY_TIMEOUT_S, longest_s: float = LONGEST_WRITE_S) -> Iterator[Session]:
+        """See Database. Each query may take `longest_s`. After DatabaseAway, `write` finds out whether it was committed."""
         begin = _WRITE.format(milliseconds=BUSY_TIMEOUT_S * 1000, longest=round(longest_s * 1000))
-        limits = {"limit_s": longest_s + LATE_S, "patience_s": patience_s}
-        with self._turns.acquire(seconds_left(patience_s)), self._primary.session(begin, **limits) as session:
-            with member_connection(session).limit_answers(BUSY_TIMEOUT_S + LATE_S):
+        limits = {"limit_s": longest_s + LATE_S, "timeout_s": timeout_s}
+        with self._write_lock.acquire(seconds_left(timeout_s)), self._primary.session(begin, **limits) as session:
+            with driver_connection(session).limit_answers(BUSY_TIMEOUT_S + LATE_S):
                 session.execute(text(_LOCK))
-            facts = session.connection().info
-            facts.pop(UNSYNCED, None)
+            info = session.connection().info
+            info.pop(UNCONFIRMED_COMMIT, None)
             yield session
             session.commit()
-            if facts.pop(UNSYNCED, None):
+            if info.pop(UNCONFIRMED_COMMIT, None):
                 raise DatabaseAway(UNCONFIRMED)
 
-    def write(self, change: Callable[[Session], Any], *, patience_s: float) -> Any:
-        """Do a change in a transaction of its own, exactly once, and return what it returns; raises DatabaseUnavailable.
+    def write(self, change: Callable[[Session], T], *, timeout_s: float = BUSY_TIMEOUT_S) -> T:
+        """See Database.
 
-        Where the connection breaks at the commit, the next one tells whether it was committed: each change leaves its mark.
-        It is confirmed only by the end of a transaction that everything before has reached the standbys with.
+        Each change leaves a mark, so that after a connection broke at the commit the next one tells whether it was committed.
+        That is certain only at the end of a transaction whose predecessors have all reached the standbys.
         """
-        mark, deadline, given = secrets.token_hex(16), time.monotonic() + patience_s, list[Any]()
-        longest_s = TIMES_PATIENCE * patience_s
+        mark, deadline, results = secrets.token_hex(16), time.monotonic() + timeout_s, list[T]()
+        longest_s = QUERY_SHARE * timeout_s
         while True:
             try:
-                patience_s = max(TRIED_AGAIN_S, deadline - time.monotonic())
-                with self.writing(patience_s=patience_s, longest_s=longest_s) as session:
-                    if not (given and self._has_mark(session, mark)):
-                        given[:] = [change(session)]
+                timeout_s = max(RETRY_EVERY_S, deadline - time.monotonic())
+                with self.writing(timeout_s=timeout_s, longest_s=longest_s) as session:
+                    if not (results and _has_mark(session, mark)):
+                        results[:] = [change(session)]
                     self._set_mark(session, mark)
-                return given[0]
+                return results[0]
             except DatabaseUnavailable as error:
                 passes = isinstance(error, (DatabaseAway, DatabaseBusy))
-                pause = TRIED_AGAIN_S if passes else REPAIRED_S
-                if not (passes or given) or time.monotonic() + pause > deadline:
+                pause = RETRY_EVERY_S if passes else REPAIR_PAUSE_S
+                if not (passes or results) or time.monotonic() + pause > deadline:
                     raise
                 log.warning("transaction is tried again", extra={"reason": str(error)})
                 time.sleep(pause)
 
     def _set_mark(self, session: Session, mark: str) -> None:
-        """Leave a mark of this thread, which does one change at a time."""
-        row = {"name": f"{self._writer}-{threading.get_ident()}", "mark": mark}
-        session.execute(text(_MARKED), row)
-
-    def _has_mark(self, session: Session, mark: str) -> bool:
-        return session.scalar(text("SELECT 1 FROM writers WHERE mark = :mark"), {"mark": mark}) is not None
+        """Stores the mark of the change; a thread makes one change at a time, so it has one row."""
+        session.execute(text(_SET_MARK), {"name": f"{self._writer}-{threading.get_ident()}", "mark": mark})
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision in one transaction; of several processes at once, one does it."""
         begin = _WRITE.format(milliseconds=LONGEST_MIGRATION_S * 1000, longest=0)
-        limits = {"limit_s": math.inf, "patience_s": BUSY_TIMEOUT_S}
-        with self._turns.acquire(LONGEST_MIGRATION_S), self._primary.session(begin, **limits) as session:
+        limits = {"limit_s": math.inf, "timeout_s": BUSY_TIMEOUT_S}
+        with self._write_lock.acquire(LONGEST_MIGRATION_S), self._primary.session(begin, **limits) as session:
             session.execute(text(_LOCK))
             migrate(session.connection())
             session.execute(text("DELETE FROM writers WHERE at < now() - interval '1 day'"))
             session.commit()
 
     def checkpoint(self) -> bool:
-        """Nothing is left in a log of this program's: a server recycles its own."""
+        """See Database. A server recycles its own log."""
         return True
 
     def vacuum(self) -> None:
-        """Give back the room of what was deleted, with its words; raises DatabaseUnavailable."""
         self._primary.vacuum()
 
-    def keep_open(self, close: Callable[[], object]) -> None:
-        """Nothing has to stay open."""
-        raise NotImplementedError
+    def copy_to_file(self, target: Path, copy_rows: CopyRows, count: Callable[[Scalar], T]) -> T:
+        file = SQLite(make_url(f"sqlite:///{target}"))
+        try:
+            file.upgrade()
+            with self.reading() as rows, file.writing() as session:
+                counted = count(lambda sql: int(rows.scalar(text(sql)) or 0))
+                copy_rows(rows, session)
+            file.checkpoint()
+        finally:
+            file.close()
+        sqlite_files.finish(target)
+        return counted
+
+    def replace_from_file(self, ready: Path, copy_rows: CopyRows) -> None:
+        file = SQLite(make_url(f"sqlite:///{ready}"))
+        try:
+            with file.reading() as rows, self.writing() as session:
+                copy_rows(rows, session)
+        finally:
+            file.close()
 
     def close(self) -> None:
         self._primary.close()
         if self._replicas:
             self._replicas.close()
+
+
+def _has_mark(session: Session, mark: str) -> bool:
+    return session.scalar(text("SELECT 1 FROM writers WHERE mark = :mark"), {"mark": mark}) is not None

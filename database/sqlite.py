@@ -1,8 +1,8 @@
-"""SQLite: a file beside the service.
+"""SQLite, the database in a file.
 
-It runs through the pysqlite3 wheel, whose SQLite is free of the WAL-reset corruption (https://sqlite.org/wal.html,
-"The WAL-reset bug", fixed in 3.51.3). Every transaction begins with a BEGIN of its own, reads included, so that two SELECTs
-in one session see one state; a writing session begins with BEGIN IMMEDIATE, so that it never fails half-way for a lock.
+The pysqlite3 wheel brings an SQLite without the WAL-reset corruption (https://sqlite.org/wal.html, "The WAL-reset bug", fixed
+in 3.51.3). Every transaction starts with an explicit BEGIN, reads included, so that all SELECTs of a session see one state.
+A writing session starts with BEGIN IMMEDIATE, so that it never fails to get the lock halfway.
 """
 
 from __future__ import annotations
@@ -13,30 +13,34 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pysqlite3.dbapi2
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from database import sqlite_files
+from database.backend import CopyRows, Database, Scalar
 from database.errors import DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, DiskFailed, QueryTooLong
+from database.locks import BUSY_TIMEOUT_S, FairLock
 from database.migrating import migrate
-from database.turns import BUSY_TIMEOUT_S, FairLock
 from settings import DATA
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 WAL_SAFE_SQLITE = (3, 51, 3)
 DAMAGED = "the database is damaged: restore a backup"
 DEADLINE = "deadline"
-STEPS = 50_000  # of SQLite's virtual machine, about a millisecond
+STEPS = 50_000  # instructions of SQLite's virtual machine between checks of the deadline, about a millisecond
 CHECKPOINT_TRIES = 8
 CHECKPOINT_TIMEOUT_MS = 50
 CHECKPOINT_PAUSE_S = 0.05
@@ -50,36 +54,28 @@ PRAGMAS = (
 )
 
 
-class SQLite:
-    """A database in a file. Opening it connects to nothing."""
+class SQLite(Database):
+    """A database in a file."""
+
+    program = "SQLite"
 
     def __init__(self, url: URL) -> None:
-        self.engine: Engine = _engine(url)
-        self.file = Path(url.database or "")
-        self._writer = self.engine.execution_options(immediate=True)
+        self.url, self.engine = url, _engine(url)
+        file = Path(url.database or "")
+        self.name, self.label, self.folder = file.stem, file.name, file.parent
+        self._write_engine = self.engine.execution_options(immediate=True)
         self._suspect = False
         self._kept_open: list[Callable[[], object]] = []
-        self._turns = FairLock()
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return self.file.stem
-
-    @property
-    def folder(self) -> Path:
-        """The file's folder."""
-        return self.file.parent
+        self._write_lock = FairLock()
 
     @property
     def size(self) -> int:
-        """The bytes of the file and its write-ahead log."""
         files = (self.file, self.file.with_name(f"{self.file.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     @contextmanager
     def reading(self, *, within: timedelta | None = None, as_of: str | None = None) -> Iterator[Session]:
-        """Give a session that sees one state, for so long; raises QueryTooLong, DatabaseUnavailable."""
+        """See Database. `within` limits the whole session."""
         with self._translate_failures(), Session(self.engine) as session:
             if within is None:
                 yield session
@@ -91,51 +87,56 @@ class SQLite:
             finally:
                 limits.pop(DEADLINE, None)
 
-    def glance(self, question: str) -> list[Any]:
-        """Return the rows of one question, without a transaction; raises DatabaseUnavailable."""
-        with self._translate_failures():
-            connection = self.engine.raw_connection()
-            try:
-                rows: list[Any] = connection.cursor().execute(question).fetchall()
-                return rows
-            finally:
-                connection.close()
+    @contextmanager
+    def reading_untouched(self) -> Iterator[Session]:
+        connect = partial(sqlite_files.open_read_only, self.file)
+        engine = create_engine("sqlite://", creator=connect, module=pysqlite3.dbapi2, poolclass=NullPool, hide_parameters=True)
+        with Session(engine) as session:
+            session.execute(text("BEGIN"))
+            if session.scalars(text("PRAGMA integrity_check")).all() != ["ok"]:
+                raise DatabaseDamaged(f"{self.label} is damaged")
+            yield session
+
+    def query(self, sql: str) -> list[Any]:
+        with self._translate_failures(), closing(self.engine.raw_connection()) as connection:
+            rows: list[Any] = connection.cursor().execute(sql).fetchall()
+            return rows
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Give a session whose changes are committed together at the end, or not at all; raises DatabaseUnavailable.
-
-        Writers of this process take turns: SQLite's own waiting for the lock sleeps up to a tenth of a second at a time.
-        """
-        with self._turns.acquire():
+        """See Database. Writers of this process queue here: SQLite's own wait for its lock sleeps up to 100 ms at a time."""
+        with self._write_lock.acquire():
             if self._suspect:
                 self._verify()
             try:
-                with self._translate_failures(), Session(self._writer) as session, session.begin():
+                with self._translate_failures(), Session(self._write_engine) as session, session.begin():
                     yield session
             except DiskFailed:
                 self._suspect = True
                 raise
 
-    def write(self, change: Callable[[Session], Any], *, patience_s: float) -> Any:
-        """Do a change in a transaction, once: a file doesn't come back by trying again."""
+    def write(self, change: Callable[[Session], T], *, timeout_s: float = BUSY_TIMEOUT_S) -> T:
+        """See Database. It is never repeated: a second attempt on a file has the same result."""
         with self.writing() as session:
             return change(session)
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision in one transaction; safe to call from several processes at once."""
-        with suppress(OSError):  # what is there stays as it is; where nothing can be made, SQLite can't open the file
+        with suppress(OSError):  # it may exist already; if it can't be created, SQLite can't open it either
             if self.folder == DATA:
                 self.folder.mkdir(mode=0o700, exist_ok=True)
-            self.file.touch(mode=0o600, exist_ok=False)  # SQLite's files beside it get its mode
-        with self._turns.acquire(), self._translate_failures(), self._migrating() as connection:
+            self.file.touch(mode=0o600, exist_ok=False)  # SQLite gives its other files the same mode
+        with self._write_lock.acquire(), self._translate_failures(), self._migrating() as connection:
             migrate(connection)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise DatabaseDamaged(DAMAGED)
 
+    def check_folder(self) -> None:
+        if self.folder != DATA and not os.path.isdir(self.folder):  # noqa: PTH112 (Path's raises)
+            raise ValueError(f"{str(self.file)!r} can't be created, expected a file in an existing folder")
+
     @contextmanager
     def _translate_failures(self) -> Iterator[None]:
-        """Say what is wrong outside our own code, and for the operator with which file."""
+        """Raises DatabaseUnavailable for failures outside of our code, with the file's path for the operator."""
         try:
             yield
         except (DBAPIError, pysqlite3.dbapi2.Error) as error:
@@ -150,15 +151,12 @@ class SQLite:
 
     @contextmanager
     def _migrating(self) -> Iterator[Connection]:
-        with self._writer.connect() as connection, _without_foreign_keys(connection), connection.begin():
+        with self._write_engine.connect() as connection, _without_foreign_keys(connection), connection.begin():
             yield connection
 
     def checkpoint(self) -> bool:
-        """Move the write-ahead log into the file and cut it to nothing; False where others hold that up.
-
-        Others wait for it, so it waits for them only a moment at a time.
-        """
-        with self._bare(CHECKPOINT_TIMEOUT_MS) as connection:
+        """See Database. Others wait meanwhile, so it gives up soon and tries again a few times."""
+        with self._outside_transaction(CHECKPOINT_TIMEOUT_MS) as connection:
             for attempt in range(CHECKPOINT_TRIES):
                 time.sleep(CHECKPOINT_PAUSE_S if attempt else 0)
                 ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -167,20 +165,45 @@ class SQLite:
         return False
 
     def vacuum(self) -> None:
-        """Write the file anew, without the unused parts of its pages; raises DatabaseUnavailable.
-
-        SQLite does it in memory, as large as the database, and writers wait.
-        """
-        with self._turns.acquire(), self._bare(VACUUM_TIMEOUT_MS) as connection:
+        """See Database. It needs as much memory as the database is large, and writers wait."""
+        with self._write_lock.acquire(), self._outside_transaction(VACUUM_TIMEOUT_MS) as connection:
             connection.execute("VACUUM").close()
 
+    def rewrite(self, draft: Path, *, exclusively: AbstractContextManager[None]) -> None:
+        with exclusively:
+            sqlite_files.rewrite(self.file, draft)
+
+    def copy_to_file(self, target: Path, copy_rows: CopyRows, count: Callable[[Scalar], T]) -> T:
+        return sqlite_files.copy(self.engine, target, count)
+
+    def replace_from_file(self, ready: Path, copy_rows: CopyRows) -> None:
+        with closing(sqlite_files.open_read_only(ready)) as source, closing(self.engine.raw_connection()) as live:
+            source.backup(live.driver_connection)
+
     @contextmanager
-    def _bare(self, patience_ms: int) -> Iterator[sqlite3.Connection]:
-        """Give the driver's connection, outside a transaction, which waits so long for others."""
+    def exclusive_file(self) -> Iterator[int]:
+        self.close()
+        with sqlite_files.lock_exclusively(self.file) as descriptor:
+            yield descriptor
+
+    def replace_damaged_file(self, ready: Path, kept: str) -> None:
+        self.close()
+        sqlite_files.replace_damaged(self.file, ready, kept)
+
+    def integrity_faults(self, session: Session) -> list[str]:
+        damaged = [
+            f"the file is damaged: {found}" for found in session.scalars(text("PRAGMA integrity_check")) if found != "ok"
+        ]
+        dangling = session.execute(text("PRAGMA foreign_key_check"))
+        return damaged + [f"a row of {row[0]} points to a row of {row[2]} that is not there" for row in dangling]
+
+    @contextmanager
+    def _outside_transaction(self, timeout_ms: int) -> Iterator[sqlite3.Connection]:
+        """Gives the driver's connection without a transaction, with a time limit for waiting for locks."""
         try:
             with self._translate_failures(), self.engine.connect() as pooled:
                 connection: Any = pooled.connection.driver_connection
-                connection.execute(f"PRAGMA busy_timeout={patience_ms}").close()
+                connection.execute(f"PRAGMA busy_timeout={timeout_ms}").close()
                 try:
                     yield connection
                 finally:
@@ -195,13 +218,13 @@ class SQLite:
             self._kept_open.pop()()
 
     def keep_open(self, close: Callable[[], object]) -> None:
-        """Let what must stay open as long as this is used be closed at the end, what was opened last first."""
+        """Registers what `close` closes, to stay open until the database is closed. The last one is closed first."""
         self._kept_open.append(close)
 
     def _verify(self) -> None:
-        """Look at what is on the disk, through new connections; raises DatabaseDamaged, DatabaseUnavailable.
+        """Checks what is on the disk, through new connections. Raises DatabaseDamaged, DatabaseUnavailable.
 
-        After a failed sync the kernel may show data that it never wrote, so its cache is left out
+        After a failed sync the kernel may show data that it never wrote, so its cache is dropped first
         (https://lwn.net/Articles/752063/).
         """
         self.engine.dispose()
@@ -228,14 +251,14 @@ def _engine(url: URL) -> Engine:
 
 
 class _Compiler(SQLiteCompiler):
-    """SQLite's, which also writes the hints of a query: which index it is read through."""
+    """SQLite's compiler, which also writes a query's hints (INDEXED BY)."""
 
     def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
         return text
 
 
 def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-    """Set a new connection up; SQLite asks it from time to time whether its question may go on."""
+    """Sets up a new connection; its progress handler interrupts a query after the deadline."""
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
     connection.set_progress_handler(lambda: time.monotonic() > record.info.get(DEADLINE, math.inf), STEPS)
@@ -247,7 +270,7 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def _without_foreign_keys(connection: Connection) -> Iterator[None]:
-    """Let tables be replaced that others refer to: references are looked at at once, and not at all within this block."""
+    """Switches foreign keys off, so that a migration can replace tables that others refer to."""
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA foreign_keys=OFF").close()
     try:
@@ -257,9 +280,9 @@ def _without_foreign_keys(connection: Connection) -> Iterator[None]:
 
 
 def _drop_from_cache(file: Path) -> list[int]:
-    """Drop a file from the kernel's cache, and return the descriptor, if there is one.
+    """Drops a file from the kernel's cache, and returns the descriptor, if there is one.
 
-    It must stay open while SQLite has the file: closing any of a process's descriptors gives up all its locks on the file
+    It must stay open while SQLite uses the file: closing any descriptor of a file releases all of the process's locks on it
     (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
     if not (file.exists() and hasattr(os, "posix_fadvise")):
@@ -270,10 +293,10 @@ def _drop_from_cache(file: Path) -> list[int]:
 
 
 def _failure(error: Exception) -> DatabaseUnavailable | None:
-    """Return what is wrong outside our own code, or None for a programming error."""
-    words_of = str(error.orig if isinstance(error, DBAPIError) else error).lower()
+    """The failure outside of our code, or None for a programming error."""
+    message = str(error.orig if isinstance(error, DBAPIError) else error).lower()
     known = {
-        "interrupted": QueryTooLong("the question took too long: ask for less, by filters, a shorter time or a limit"),
+        "interrupted": QueryTooLong("the query took too long: use filters, a shorter period or a limit"),
         "locked": DatabaseUnavailable("the database is busy"),
         "full": DatabaseUnavailable("the disk of the database is full"),
         "unable to open": DatabaseUnavailable("the database can't be opened"),
@@ -284,4 +307,4 @@ def _failure(error: Exception) -> DatabaseUnavailable | None:
         "not a database": DatabaseDamaged("the database's file is no database"),
         "no such table": DatabaseNotMigrated("the database is not migrated"),
     }
-    return next((failure for words, failure in known.items() if words in words_of), None)
+    return next((failure for part, failure in known.items() if part in message), None)

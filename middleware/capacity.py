@@ -18,7 +18,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from database.limits import MARGIN_S, limit_questions, limit_waiting
+from database.limits import MARGIN_S, limit_queries, limit_waiting
 from security.scopes import SIGN_IN, SIGN_OUT, changing_methods
 
 QUERY_LENGTH = 8 * 1024
@@ -139,7 +139,7 @@ def bound(app: Flask) -> None:
             request.max_content_length = LARGEST_UPLOAD  # Werkzeug would write a larger one to a file
         request.environ["wsgi.input"] = capacities.body(request.environ["wsgi.input"], length)
         if _may_take_long():
-            limit_questions(LONGEST_QUESTION_S)
+            limit_queries(LONGEST_QUESTION_S)
         capacity = capacities.of_request()
         if capacity:
             capacity.take()

@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base, UTCDateTime
+from alchemy import Base
+from database.columns import UTCDateTime
 
 
 class Spend(Base):

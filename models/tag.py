@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Integer, Text, fun
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base, UTCDateTime
+from alchemy import Base
+from database.columns import UTCDateTime
 
 
 class Tag(Base):

@@ -21,7 +21,7 @@ class Newest:
     """Knows it. Safe to use from several threads."""
 
     def __init__(self, database: Database) -> None:
-        self._changes, self._question = Changes(database), SharedQuestion(lambda: tuple(map(tuple, database.glance(NEWEST))))
+        self._changes, self._question = Changes(database), SharedQuestion(lambda: tuple(map(tuple, database.query(NEWEST))))
         self._seen: tuple[bytes, Stamp] | None = None
 
     def stamp(self) -> Stamp:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from collector.backups.files import sync_folder
+from database.sqlite_files import sync_folder
 
 Stream = IO[bytes] | gzip.GzipFile
 

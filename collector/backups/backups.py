@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import func, select
@@ -13,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.backups import sums, tables
-from collector.backups.files import make_private_file, open_read_only, remove_sqlite_files, sync_file, sync_folder
+from collector.backups.files import make_private_file
 from collector.runs import runs
 from collector.runs.collector import CollectionRunning
+from database.backend import Scalar
 from database.migrating import CARRY_OVER, NEWER, known_revisions, predates
+from database.sqlite_files import open_read_only, remove_with_side_files, sync_folder
 from models import Author, Payload, Run, Spend, Tombstone, Tweet, TweetTag
 from queries.leases import live_token
 
@@ -46,7 +47,7 @@ def backup(database: Database, target: Path, *, checked: bool = False) -> None:
     try:
         _remove(partial)
         make_private_file(partial)
-        counted = (_copy_file if database.on_file else _copy_server)(database, partial, count=checked)
+        counted = _copy(database, partial, count=checked)
         if checked:
             check_backup(partial)
             _check_counts(partial, counted)
@@ -90,46 +91,21 @@ def refuse_while_collecting(session: Session) -> None:
         raise CollectionRunning(runs.running(session))
 
 
-def _copy_file(database: Database, partial: Path, *, count: bool) -> list[int]:
-    """Copy one state of a SQLite database, and return how many rows it has if `count`.
-
-    All in one read transaction: without it the copy would start again after each commit of another connection.
-    """
-    with closing(database.engine.raw_connection()) as live, closing(sqlite.connect(partial)) as copy:
-        driver: Any = live.driver_connection
-        driver.execute("BEGIN").close()
-        counted = _counts(driver) if count else []
-        driver.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE").close()
-    sync_file(partial)
-    return counted
-
-
-def _copy_server(database: Database, partial: Path, *, count: bool) -> list[int]:
-    """Copy the rows of one state of a server's database to a file, and return how many there are if `count`."""
-    with closing(Database(f"sqlite:///{partial}")) as file:
-        file.upgrade()
-        with database.reading() as rows, file.writing() as session:
-            counted = [rows.scalar(select(func.count()).select_from(table)) or 0 for table in COUNTED] if count else []
-            tables.copy_rows(rows, session)
-        file.checkpoint()
-    with closing(sqlite.connect(partial)) as copy:
-        copy.execute("PRAGMA journal_mode=DELETE").close()
-    sync_file(partial)
-    return counted
+def _copy(database: Database, partial: Path, *, count: bool) -> list[int]:
+    """Copy one state of the database, and return how many rows it has if `count`."""
+    return database.copy_to_file(partial, tables.copy_rows, lambda scalar: _counts(scalar) if count else [])
 
 
 def _check_counts(partial: Path, counted: list[int]) -> None:
     with closing(open_read_only(partial)) as copy:
-        if _counts(copy) != counted:
+        if _counts(lambda sql: int(copy.execute(sql).fetchone()[0])) != counted:
             raise BackupRefused(f"{partial.name} has other rows than the database")
 
 
-def _counts(connection: Any) -> list[int]:
-    queries = [str(select(func.count()).select_from(table)) for table in COUNTED]
-    return [connection.execute(query).fetchone()[0] for query in queries]
+def _counts(scalar: Scalar) -> list[int]:
+    return [scalar(str(select(func.count()).select_from(table))) for table in COUNTED]
 
 
 def _remove(partial: Path) -> None:
-    remove_sqlite_files(partial)
+    remove_with_side_files(partial)
     sums.draft(partial).unlink(missing_ok=True)

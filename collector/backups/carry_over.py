@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
-import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import ColumnElement, Select, Table, case, column, create_engine, inspect, literal, select, table, text
+from sqlalchemy import ColumnElement, Select, Table, case, column, inspect, literal, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.backups import tables
 from models import AuthorTombstone, Run, Tombstone, Tweet
 from queries.leases import live_token
@@ -42,9 +38,9 @@ def carry_over_from(url: str, database: Database) -> int:
     The old one is only read. Raises CarryOverRefused, DatabaseUnavailable, DatabaseRevision.
     """
     database.upgrade()
-    with closing(Database(url)) as old:
+    with closing(open_database(url)) as old:
         try:
-            with _reading(old) as source:
+            with old.reading_untouched() as source:
                 columns = _old_columns(source, old.label)
                 with database.writing() as target:
                     _refuse_unless_empty(target)
@@ -54,23 +50,6 @@ def carry_over_from(url: str, database: Database) -> int:
             raise CarryOverRefused(f"{old.label} can't be carried over: {error.orig}") from error
     database.checkpoint()
     return copied
-
-
-@contextmanager
-def _reading(old: Database) -> Iterator[Session]:
-    """Give a session that sees one state. A SQLite file, which may be a backup with a checksum, is opened read-only."""
-    if not old.on_file:
-        with old.reading() as session:
-            yield session
-        return
-    location = f"file:{quote(str(old.file))}?mode=ro"
-    connect = partial(sqlite.connect, location, uri=True, isolation_level=None)
-    engine = create_engine("sqlite://", creator=connect, module=sqlite, poolclass=NullPool, hide_parameters=True)
-    with Session(engine) as session:
-        session.execute(text("BEGIN"))
-        if session.scalars(text("PRAGMA integrity_check")).all() != ["ok"]:
-            raise CarryOverRefused(f"{old.label} is damaged")
-        yield session
 
 
 def _old_columns(source: Session, name: str) -> dict[str, set[str]]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Table, delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Base
 from collector.tweets.deletions import bury_again
 from collector.tweets.locations import scrub_again
-from database.statements import upsert
+from database.statements import skip_ids, upsert
 from models import AuthorTombstone, Balance, Budget, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
 from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 
@@ -66,7 +66,7 @@ def preserved_rows(session: Session) -> PreservedRows:
 
 def add_preserved_rows(session: Session, left: PreservedRows) -> None:
     """Add them to the restored database. A collection that the backup lacks is added without its tweets."""
-    _reserve_run_ids(session, left.last_run)
+    skip_ids(session, cast(Table, Run.__table__), left.last_run)
     copied = session.execute(select(Run.id, Run.started, Run.token)).all()
     known = {(run.started, run.token): run.id for run in copied}
     ids = {row["id"]: _import_run(session, row, known.get((row["started"], row["token"]))) for row in left.runs}
@@ -158,14 +158,6 @@ def _import_run(session: Session, row: dict[str, Any], same: int | None) -> int:
     session.add(run)
     session.flush()
     return run.id
-
-
-def _reserve_run_ids(session: Session, last_run: int) -> None:
-    """Keep the ids of collections growing, so that none is used twice."""
-    if session.get_bind().dialect.name == "sqlite":
-        there = "SELECT 1 FROM sqlite_sequence WHERE name = 'runs'"
-        session.execute(text(f"INSERT INTO sqlite_sequence (name, seq) SELECT 'runs', 0 WHERE NOT EXISTS ({there})"))
-        session.execute(text("UPDATE sqlite_sequence SET seq = max(seq, :last) WHERE name = 'runs'"), {"last": last_run})
 
 
 def _rows(session: Session, table: type[Base]) -> Rows | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,32 +12,21 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import update
 
-from alchemy import Database, DatabaseDamaged, DatabaseUnavailable
+from alchemy import Database, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, open_database
 from collector import figures
 from collector.backups import sums, tables
 from collector.backups.backups import BackupRefused, InvalidBackup, check_backup, refuse_while_collecting
-from collector.backups.files import (
-    backup_folder,
-    beside,
-    make_folder,
-    open_read_only,
-    remove_sqlite_files,
-    sqlite_files,
-    sync_file,
-    sync_folder,
-)
+from collector.backups.files import backup_folder, beside, make_folder
 from collector.backups.preserved import PreservedRows, add_preserved_rows, preserved_rows
 from collector.runs import lease
 from collector.tweets import erasure
 from collector.tweets.reindexing import reindex_outdated
+from database.sqlite_files import open_read_only, remove_with_side_files
 from database.statements import upsert
 from models import TWEET_WORDS, Lease
 from queries.leases import COLLECTOR
 
 log = logging.getLogger(__name__)
-
-HEADER = 100  # bytes of a SQLite file, by which it is known
-LOCK_FIRST, LOCK_BYTES = 0x40000000, 512  # where SQLite locks a file: https://sqlite.org/fileformat.html#the_lock_byte_page
 
 
 def restore(database: Database, source: Path) -> None:
@@ -58,14 +45,13 @@ def restore(database: Database, source: Path) -> None:
         _check_sum(source)
     check_backup(source)
     ready = beside(database, "ready")
-    if not database.on_file:
-        make_folder(database.folder)  # a server's database needs it for nothing else
+    make_folder(database.folder)  # a server's database needs it for nothing else
     with _hold_lease(database) as token:
         try:
             _prepare(source, ready, token, _read_preserved(database))
             if token:
                 _check_lease(database, token)
-                _replace_database(database, ready)
+                database.replace_from_file(ready, tables.copy_rows)
             else:
                 _replace_damaged(database, ready)
             erasure.truncate_log(database)
@@ -74,7 +60,7 @@ def restore(database: Database, source: Path) -> None:
         except OSError as error:
             raise BackupRefused(f"{source.name} can't be put back: {os.strerror(error.errno or 0)}") from error
         finally:
-            remove_sqlite_files(ready)
+            remove_with_side_files(ready)
 
 
 def _check_sum(source: Path) -> None:
@@ -83,16 +69,6 @@ def _check_sum(source: Path) -> None:
             log.warning("the copy has no SHA-256 beside it", extra={"backup": source.name})
     except sums.SumRefused as error:
         raise InvalidBackup(str(error)) from error
-
-
-def _replace_database(database: Database, ready: Path) -> None:
-    """Replace the content of the database in one step by the prepared file."""
-    if database.on_file:
-        with closing(open_read_only(ready)) as copy, closing(database.engine.raw_connection()) as live:
-            copy.backup(live.driver_connection)
-        return
-    with closing(Database(f"sqlite:///{ready}")) as file, file.reading() as rows, database.writing() as session:
-        tables.copy_rows(rows, session)
 
 
 @contextmanager
@@ -104,10 +80,7 @@ def _hold_lease(database: Database) -> Iterator[int]:
             refuse_while_collecting(session)
             token = lease.take(session, f"{lease.RESTORING}:{os.getpid()}") or 0
     except DatabaseDamaged:
-        if not database.on_file:
-            raise
-        database.close()
-        with _lock_unused(database.file):
+        with _refused_if_open(), database.exclusive_file():
             pass
         yield 0
         return
@@ -135,11 +108,11 @@ def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None)
     """
     draft = target.with_name(f"{target.name}-draft")
     for file in (target, draft):
-        remove_sqlite_files(file)  # of a restore that was killed
+        remove_with_side_files(file)  # of a restore that was killed
     try:
         with closing(open_read_only(source)) as copy, closing(sqlite.connect(draft)) as file:
             copy.backup(file)
-        with closing(Database(f"sqlite:///{draft}")) as ready:
+        with closing(open_database(f"sqlite:///{draft}")) as ready:
             ready.upgrade()
             with ready.writing() as session:
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
@@ -154,7 +127,7 @@ def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None)
         with closing(open_read_only(draft)) as made:
             made.execute("VACUUM INTO ?", (str(target),))
     finally:
-        remove_sqlite_files(draft)
+        remove_with_side_files(draft)
 
 
 def _read_preserved(database: Database) -> PreservedRows | None:
@@ -168,39 +141,15 @@ def _read_preserved(database: Database) -> PreservedRows | None:
 
 
 def _replace_damaged(database: Database, ready: Path) -> None:
-    """Replace a damaged file by the prepared one, and keep it beside; raises BackupRefused, OSError.
-
-    First the old file is made unreadable: a process that is killed after that leaves a database that can't be opened, rather
-    than an empty one or an older state without its write-ahead log.
-    """
-    database.close()
-    name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-"
-    for file in sqlite_files(database.file):
-        if file.exists():
-            shutil.copy2(file, file.with_name(name + file.name))
-    shutil.copymode(database.file, ready)
-    sync_file(ready)
-    with _lock_unused(database.file) as descriptor:
-        os.pwrite(descriptor, bytes(HEADER), 0)
-        os.fsync(descriptor)
-        for file in sqlite_files(database.file)[1:]:
-            file.unlink(missing_ok=True)
-        ready.replace(database.file)
-        sync_folder(database.folder)
+    """Replace a damaged file by the prepared one, and keep it beside; raises BackupRefused, OSError."""
+    with _refused_if_open():
+        database.replace_damaged_file(ready, f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-")
 
 
 @contextmanager
-def _lock_unused(file: Path) -> Iterator[int]:
-    """Lock a SQLite file that no process has open during the block, and yield its descriptor; raises BackupRefused.
-
-    A connection to a WAL database holds a lock on these bytes as long as it is open (SQLite's os_unix.c, "shared lock").
-    """
-    descriptor = os.open(file, os.O_RDWR)
+def _refused_if_open() -> Iterator[None]:
+    """Raise BackupRefused where another process has the damaged file open."""
     try:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_FIRST)
-        except (BlockingIOError, PermissionError) as error:
-            raise BackupRefused(f"{file.name} is damaged, and a process has it open: stop the service first") from error
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        yield
+    except DatabaseBusy as error:
+        raise BackupRefused(str(error)) from error

@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, func, insert, select, text
+from sqlalchemy import Select, Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Base
 from collector.tweets.reindexing import index_words_of_all
 from database import partitions
+from database.statements import insert_rows, skip_ids
 from models import TWEET_WORDS, WriterMark
 
 BATCH = 5_000
-_ADVANCE = """
-SELECT setval(own, greatest(:next, nextval(own)), false) FROM pg_get_serial_sequence(:table, :column) AS own
-"""
 _WRITERS: Any = WriterMark.__table__
 
 
@@ -34,9 +32,11 @@ def copy_rows(source: Session, target: Session, *, query: Callable[[Table], Sele
         while batch := list(islice(rows, BATCH)):
             if table.name in partitions.KEYS:
                 partitions.prepare(target, [row[partitions.KEYS[table.name]] for row in batch])
-            _insert(target, table, batch)
+            insert_rows(target, table, batch)
     index_words_of_all(target)
-    _advance_sequences(target)
+    for table in _tables():
+        if (column := table.autoincrement_column) is not None:
+            skip_ids(target, table, target.scalar(select(func.max(column))) or 0)
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -52,30 +52,3 @@ def _tables() -> Sequence[Table]:
 def _rows(session: Session, query: Select[Any]) -> Iterator[dict[str, Any]]:
     rows = session.execute(query.execution_options(yield_per=BATCH)).mappings()
     return (dict(row) for row in rows)
-
-
-def _insert(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, on PostgreSQL by COPY, which is several times as fast."""
-    connection = session.connection()
-    if connection.dialect.name != "postgresql":
-        session.execute(insert(table), rows)
-        return
-    session.flush()
-    processors = [(column.name, column.type.bind_processor(connection.dialect)) for column in table.columns]
-    names = ", ".join(f'"{name}"' for name, _ in processors)
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as lines:
-        for row in rows:
-            lines.write_row([process(row[name]) if process else row[name] for name, process in processors])
-
-
-def _advance_sequences(session: Session) -> None:
-    """Advance PostgreSQL's sequences beyond the highest ids; SQLite does that by itself."""
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    for table in _tables():
-        column = table.autoincrement_column
-        if column is not None:
-            highest = session.scalar(select(func.max(column))) or 0
-            own = {"table": table.name, "column": column.name, "next": highest + 1}
-            session.execute(text(_ADVANCE), own)

@@ -100,7 +100,7 @@ class JobRecords:
             lease.renew(session, self._token, name=LEASE)
             return change(session)
 
-        return self._database.write(held, patience_s=lease.LASTS_S)
+        return self._database.write(held, timeout_s=lease.LASTS_S)
 
 
 @contextmanager

@@ -238,7 +238,7 @@ class JobRunner:
             with lease.renewing(self._database, token, self._stop_work.set, name=_lease_name(job)):
                 failure = _work(job, self._stop_work)
         finally:
-            self._database.write(partial(_end, job, token, failure), patience_s=lease.LASTS_S)
+            self._database.write(partial(_end, job, token, failure), timeout_s=lease.LASTS_S)
 
 
 def _is_due(session: Session, job: ScheduledJob) -> bool:

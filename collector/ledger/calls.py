@@ -98,7 +98,7 @@ class CallBuyer(NamedTuple):
                 ledger.settle_call(session, self.billing, reservation, days=days, micro=micro)
                 store(session, answer)
 
-            self.database.write(settle, patience_s=lease.LASTS_S)
+            self.database.write(settle, timeout_s=lease.LASTS_S)
             unless_stored.pop_all()
         return answer
 
@@ -139,7 +139,7 @@ class CallBuyer(NamedTuple):
 
     def _release(self, reservation: HeldReservation, *, sold: bool) -> None:
         days = self.x.clock.days(ahead=self.x.longest) if sold else None
-        self.database.write(lambda session: ledger.release(session, reservation, sold=days), patience_s=lease.LASTS_S)
+        self.database.write(lambda session: ledger.release(session, reservation, sold=days), timeout_s=lease.LASTS_S)
 
 
 def _without_retry_if_sold(request: Callable[[], T]) -> T:

@@ -142,7 +142,7 @@ class Collection:
             if not lease.give_back(session, self._token):
                 raise lease.LeaseLost("another holder has taken over")
 
-        self._database.write(end, patience_s=lease.LASTS_S)
+        self._database.write(end, timeout_s=lease.LASTS_S)
 
     def _tag(self, order: TagOrder) -> None:
         """Collect one tag and record it if it failed; only a lost lease stops the others."""

@@ -99,7 +99,7 @@ class CollectionContext:
             lease.renew(session, self.token)
             return change(session)
 
-        return self.renewals.renew(lambda: self.database.write(change_with_lease, patience_s=lease.LASTS_S))
+        return self.renewals.renew(lambda: self.database.write(change_with_lease, timeout_s=lease.LASTS_S))
 
     def days(self) -> Days:
         """Return the days on which X may bill a request that is sent now."""

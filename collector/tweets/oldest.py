@@ -24,8 +24,6 @@ def shrink_oldest(session: Session, limit: datetime) -> int | None:
 
     Return how many tweets were deleted, None where there is no such partition.
     """
-    if session.get_bind().dialect.name != "postgresql":
-        return None
     for partition in partitions.parts(session):
         newest = session.scalar(select(func.max(Tweet.created)).where(among(Tweet.id, partition)))
         if newest is None and partition.stop <= first_id(limit) and not _has_payloads(session, partition):

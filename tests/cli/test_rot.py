@@ -14,7 +14,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 from sqlalchemy import insert, select, update
 
-from alchemy import Database
+from alchemy import open_database
 from api import get_tweets
 from collector.compliance import redactions
 from collector.imports import Import
@@ -149,7 +149,7 @@ ARCHIVES: list[list[Any]] = [
 def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A database file without a tweet."""
     file = tmp_path_factory.mktemp("empty") / "tweets.db"
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with closing(open_database(f"sqlite:///{file}")) as database:
         database.upgrade()
         database.checkpoint()
     return file.read_bytes()
@@ -157,7 +157,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def imported(file: Path, *archives: list[Any]) -> list[Any]:
     """Import these archives into a database, one after the other. Return what is wrong, and the texts and languages in it."""
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with closing(open_database(f"sqlite:///{file}")) as database:
         for archive in archives:
             current = Import(database)
             for one in archive:

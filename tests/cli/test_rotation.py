@@ -19,6 +19,7 @@ from alchemy import Database
 from collector.backups import backups
 from collector.backups.backups import BackupRefused
 from collector.backups.rotation import make_scheduled_backup, newest
+from database.backend import Scalar
 from models import Run
 from tests.cli.conftest import Program, asked, damage
 from tests.fixtures.archives import Archive, page, post
@@ -27,13 +28,13 @@ from tests.fixtures.environment import ROOT
 KILLED = """
 import os, signal, sys
 from collector.backups.rotation import make_scheduled_backup
-from alchemy import Database
+from alchemy import open_database
 
 def die(*_given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(os, sys.argv[2], die)
-make_scheduled_backup(Database(sys.argv[1]), kept=1)
+make_scheduled_backup(open_database(sys.argv[1]), kept=1)
 """
 
 
@@ -141,14 +142,14 @@ def test_a_copy_that_could_not_be_restored_is_none(filled: Program, spoil: Calla
 
 
 def test_a_copy_that_lacks_a_row_is_none(filled: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = backups._copy_file
+    whole = backups._copy
 
     def lossy(database: Database, partial: Path, *, count: bool) -> list[int]:
         counted = whole(database, partial, count=count)
         asked(partial, "DELETE FROM tweets WHERE id = (SELECT max(id) FROM tweets)")
         return counted
 
-    monkeypatch.setattr(backups, "_copy_file", lossy)
+    monkeypatch.setattr(backups, "_copy", lossy)
     assert refusal(filled).endswith("has other rows than the database")
 
 
@@ -192,8 +193,8 @@ def test_a_busy_database_is_copied_and_its_writers_go_on(filled: Program, monkey
     """What is committed between counting the rows and copying them is not in the copy, which its check would refuse."""
     database, counts, written = filled.collector.database, backups._counts, list[int]()
 
-    def write_meanwhile(connection: sqlite.Connection) -> list[int]:
-        counted = counts(connection)
+    def write_meanwhile(scalar: Scalar) -> list[int]:
+        counted = counts(scalar)
         with database.writing() as session:
             session.add(Run(kind="import", state="done", started=datetime.now(UTC)))
         written.append(1)

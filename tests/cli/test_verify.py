@@ -254,7 +254,7 @@ def test_a_restore_takes_nothing_from_the_log_of_what_is_damaged(lived: Program,
     assert lived.run("database", "verify") == ADDS_UP
 
 
-@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "collector.backups.restoring.sync_folder"])
+@pytest.mark.parametrize("step", ["os.pwrite", "pathlib.Path.replace", "database.sqlite_files.sync_folder"])
 def test_a_restore_that_is_killed_leaves_no_older_or_empty_database(
     step: str, lived: Program, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import api
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.runs.collector import Collector
 from emulator import Emulator
 from tests.fixtures import databases
@@ -53,7 +53,7 @@ def collector(make_collector: MakeCollector) -> Collector:
 @pytest.fixture
 def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
     """A migrated database without rows."""
-    with closing(Database(databases.url_of(tmp_path))) as ready:
+    with closing(open_database(databases.url_of(tmp_path))) as ready:
         yield ready
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 import api
-from alchemy import Database
+from alchemy import open_database
 from api import get_tweets
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
@@ -223,7 +223,7 @@ def test_a_request_whose_failure_cant_be_recorded_does_not_hold_up_the_others(
     emulator.plan("server_503", times=1)
     started = collector.start()
     wait_until(lambda: rows(collector.database, select(Reservation.id).where(Reservation.in_flight)))
-    with closing(Database(str(collector.database.url))) as other, other.writing() as session:
+    with closing(open_database(str(collector.database.url))) as other, other.writing() as session:
         session.connection()
         wait_until(lambda: "page not stored" in caplog.text, seconds=120)
     emulator.latency = 0

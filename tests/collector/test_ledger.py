@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.ledger import ledger
 from collector.ledger.ledger import BudgetSpent, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing, Month, Prices
@@ -90,7 +90,7 @@ OpenBooks = partial[Books]
 
 
 def _race(url: str) -> bool:
-    with closing(Database(url)) as database:
+    with closing(open_database(url)) as database:
         try:
             return Books(database, 7 * PAGE).reserve() is not None
         except BudgetSpent:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from alchemy import Database
+from alchemy import open_database
 from collector.runs.collector import Collector
 from collector.tweets import reindexing
 from collector.tweets.reindexing import HASHTAGS_COUNTER, WORDS_COUNTER
@@ -97,10 +97,10 @@ def test_what_is_no_hashtag_any_more_and_is_tracked_still_is_seen_and_can_be_unt
 
 def test_an_index_that_one_connection_empties_and_another_writes_anew_is_whole(tmp_path: Path) -> None:
     url, index = databases.url_of(tmp_path), TWEET_WORDS
-    with closing(Database(url)) as one, closing(Database(url)) as other:
+    with closing(open_database(url)) as one, closing(open_database(url)) as other:
         changes = ((one, index.rebuild), (other, index.rebuild), (one, index.clear), (other, index.rebuild))
         for database, change in changes:
             with database.writing() as session:
                 change(session)
-        with closing(Database(url)) as third, third.reading() as session:
+        with closing(open_database(url)) as third, third.reading() as session:
             assert session.scalar(text("PRAGMA integrity_check")) == "ok"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.figures import bump_sequence
 from database.changes import Changes
 from queries.figures import NEWEST, sequence
@@ -23,7 +23,7 @@ COMMIT = "import sys, pysqlite3.dbapi2 as s; c = s.connect(sys.argv[1]); c.execu
 
 @pytest.fixture
 def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
-    with closing(Database(databases.url_of(tmp_path))) as ready:
+    with closing(open_database(databases.url_of(tmp_path))) as ready:
         yield ready
 
 
@@ -36,7 +36,7 @@ def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_
     changes, seen = Changes(database), set[bytes | None]()
     for _ in range(20):
         mark = changes.mark()
-        database.glance(NEWEST)
+        database.query(NEWEST)
         with database.writing() as session:
             bump_sequence(session)
             session.flush()
@@ -54,7 +54,7 @@ def test_commits_of_others_and_an_emptied_log_change_it_too(database: Database) 
     marks = [changes.mark()]
     for before in (database.engine.dispose, database.checkpoint, database.vacuum):  # the first closes all others
         assert before() is not False
-        with closing(Database(str(database.url))) as other:
+        with closing(open_database(str(database.url))) as other:
             commit(other)
         marks.append(changes.mark())
     assert len(set(marks)) == 4
@@ -70,7 +70,7 @@ def test_a_commit_of_another_program_changes_it(database: Database) -> None:
 
 
 def test_before_there_is_a_database_there_is_no_mark_and_nothing_stays_open(tmp_path: Path) -> None:
-    with closing(Database(f"sqlite:///{tmp_path / 'none.db'}")) as database:
+    with closing(open_database(f"sqlite:///{tmp_path / 'none.db'}")) as database:
         changes = Changes(database)
         before = len(list(Path("/proc/self/fd").iterdir()))
         assert [changes.mark() for _ in range(20)] == [None] * 20

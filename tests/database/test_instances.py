@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemy import Database
+from alchemy import open_database
 from emulator import Emulator
 from tests.fixtures import databases
 from tests.fixtures.environment import environment, let_lease_run_out
@@ -84,7 +84,7 @@ def test_many_migrate_at_once_and_one_does_it(tmp_path: Path, database_backend: 
     url = databases.url_of(tmp_path, empty=True)
 
     def upgrade(_number: int) -> None:
-        with closing(Database(url)) as database:
+        with closing(open_database(url)) as database:
             database.upgrade()
 
     with ThreadPoolExecutor(6) as pool:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.ledger.prices import Billing, Prices
 from collector.runs import runs
 from collector.tweets.retention import expire
@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
-    with closing(Database(databases.url_of(tmp_path))) as ready:
+    with closing(open_database(databases.url_of(tmp_path))) as ready:
         yield ready
 
 

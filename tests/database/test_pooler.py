@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from alchemy import Database, DatabaseRefused
+from alchemy import DatabaseRefused, open_database
 from database import pooler
 from tests.fixtures import databases
 from tests.fixtures.processes import free_port
@@ -106,7 +106,7 @@ def others_at_work(url: str, count: int) -> Iterator[None]:
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 @pytest.mark.parametrize("more", [{"default_pool_size": 1}, {"server_round_robin": 1}])
 def test_one_client_is_enough_to_notice(mode: str, more: dict[str, int], pooled: Pooled) -> None:
-    with closing(Database(pooled(pool_mode=mode, **more))) as database:
+    with closing(open_database(pooled(pool_mode=mode, **more))) as database:
         for _ in range(2):
             with pytest.raises(DatabaseRefused, match=REFUSED):
                 database.upgrade()
@@ -117,8 +117,8 @@ def test_it_is_noticed_beside_others(in_turns: int, pooled: Pooled) -> None:
     url = pooled(pool_mode="transaction", default_pool_size=4, server_round_robin=in_turns)
     with others_at_work(url, 5):
         for _ in range(10):
-            with closing(Database(url)) as database, pytest.raises(DatabaseRefused, match=REFUSED):
-                database.glance("SELECT 1")
+            with closing(open_database(url)) as database, pytest.raises(DatabaseRefused, match=REFUSED):
+                database.query("SELECT 1")
 
 
 @pytest.mark.parametrize("in_turns", [0, 1])
@@ -126,11 +126,11 @@ def test_session_mode_is_taken(in_turns: int, pooled: Pooled) -> None:
     url = pooled(pool_mode="session", default_pool_size=8, server_round_robin=in_turns)
     with others_at_work(url, 3):
         for _ in range(10):
-            with closing(Database(url)) as database:
-                assert database.glance("SELECT 1") == [(1,)]
+            with closing(open_database(url)) as database:
+                assert database.query("SELECT 1") == [(1,)]
 
 
 def test_session_mode_with_no_further_connection_is_taken(pooled: Pooled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pooler, "PATIENCE_S", 0.2)
-    with closing(Database(pooled(pool_mode="session", default_pool_size=1))) as database:
-        assert database.glance("SELECT 1") == [(1,)]
+    monkeypatch.setattr(pooler, "ANSWER_TIMEOUT_S", 0.2)
+    with closing(open_database(pooled(pool_mode="session", default_pool_size=1))) as database:
+        assert database.query("SELECT 1") == [(1,)]

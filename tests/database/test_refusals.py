@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from alchemy import Database, DatabaseAway, DatabaseRefused
+from alchemy import DatabaseAway, DatabaseRefused, open_database
 from emulator import Emulator
 from tests.fixtures import databases
 from tests.fixtures.environment import ROOT, environment
@@ -59,7 +59,7 @@ def test_each_reason_is_told(strict: databases.Cluster) -> None:
         f"{url(strict)}?sslmode=require": ("TLS", "SSL was required"),
     }
     for where, (said, in_full) in refused.items():
-        with closing(Database(where)) as database, pytest.raises(DatabaseRefused) as refusal:
+        with closing(open_database(where)) as database, pytest.raises(DatabaseRefused) as refusal:
             database.upgrade()
         assert said in str(refusal.value)
         assert "127.0.0.1" not in str(refusal.value)
@@ -71,10 +71,10 @@ def test_with_several_hosts_each_ones_reason_is_in_the_log(strict: databases.Clu
     closed = free_port()
     several = f"{url(strict, password='wrong').partition('@')[0]}@/own?host=127.0.0.1:{closed}&host=127.0.0.1:{strict.port}"
     with (
-        closing(Database(several)) as database,
+        closing(open_database(several)) as database,
         pytest.raises(DatabaseAway, match="connection refused, password authentication"),
     ):
-        database.glance("SELECT 1")
+        database.query("SELECT 1")
     (reason, *_) = [record.__dict__["reason"] for record in caplog.records if record.message == "database away"]
     assert f"port {closed} failed: Connection refused" in reason
     assert f"port {strict.port} failed: FATAL: password authentication failed" in reason

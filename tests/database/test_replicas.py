@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from alchemy import Database, DatabaseAway, DatabaseUnavailable
+from alchemy import Database, DatabaseAway, DatabaseUnavailable, open_database
 from collector.figures import bump_sequence
 from models import DatabaseMark
 from queries.figures import NEWEST
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
             session.add(DatabaseMark(name=name, value="here"))
             bump_sequence(session)
 
-        self.database.write(write, patience_s=1)
+        self.database.write(write, timeout_s=1)
 
     def noted(self) -> tuple[bool, set[str]]:
         """Return whether a standby answered a reader, and what it showed."""
@@ -64,7 +64,7 @@ def pair() -> Iterator[Pair]:
     with Servers.running(on_loopback(2)) as cluster:
         primary, standby = cluster.nodes
         standby.configure("RESET synchronous_standby_names")  # where it is promoted, nobody is left to confirm
-        with closing(Database(cluster.url, standby.url)) as database:
+        with closing(open_database(cluster.url, standby.url)) as database:
             database.upgrade()
             yield Pair(cluster, primary, standby, database)
 
@@ -89,11 +89,11 @@ def test_while_there_is_no_primary_what_was_confirmed_is_read_and_nothing_is_wri
     with pytest.raises(DatabaseAway):
         pair.note("second")
     assert pair.noted() == (True, {"first"})
-    assert pair.database.glance("SELECT count(*) FROM marks WHERE value = 'here'") == [(1,)]
+    assert pair.database.query("SELECT count(*) FROM marks WHERE value = 'here'") == [(1,)]
     pair.promote("third")
     assert pair.noted()[1] == {"first", "third"}
     pair.primary.start("synchronous_standby_names=")  # by somebody who doesn't know
-    with closing(Database(pair.servers.replica_url)) as begun:  # a process that begins now finds the newer primary
+    with closing(open_database(pair.servers.replica_url)) as begun:  # a process that begins now finds the newer primary
         assert pair._replace(database=begun).noted()[1] == {"first", "third"}
 
 
@@ -133,6 +133,6 @@ def test_a_change_whose_confirmation_was_lost_is_made_once(pair: Pair) -> None:
         return "done"
 
     pair.database.write(lambda session: session.execute(text("INSERT INTO counters VALUES ('counted', '', 0)")))
-    assert pair.database.write(add, patience_s=20) == "done"
-    assert pair.database.glance("SELECT value FROM counters WHERE name = 'counted'") == [(1,)]
+    assert pair.database.write(add, timeout_s=20) == "done"
+    assert pair.database.query("SELECT value FROM counters WHERE name = 'counted'") == [(1,)]
     assert len(calls) == 1

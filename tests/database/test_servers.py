@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from alchemy import Database, DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable
+from alchemy import DatabaseAway, DatabaseNotMigrated, DatabaseUnavailable, open_database
 from collector.backups.tables import counts
 from models import DatabaseMark, JobState
 from tests.fixtures import databases
@@ -31,7 +31,7 @@ def test_a_database_that_is_set_oddly_answers_the_same(url: str) -> None:
     for odd in ODD:
         databases.asked(url, f'ALTER DATABASE "{name}" SET {odd}')
     began = datetime(2026, 3, 2, 8, 30, 59, tzinfo=UTC)
-    with closing(Database(url)) as database:
+    with closing(open_database(url)) as database:
         database.write(lambda session: session.add(JobState(name="odd", began=began)))
         with database.reading() as session:
             assert session.scalar(select(JobState.began)) == began
@@ -43,14 +43,14 @@ def test_a_database_that_is_set_oddly_answers_the_same(url: str) -> None:
 def test_a_database_of_another_encoding_is_refused(url: str) -> None:
     databases.asked(url, "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     said = r"\Athe database's encoding is LATIN1: make it with ENCODING 'UTF8'\Z"
-    with closing(Database(url.rpartition("/")[0] + "/latin")) as database, pytest.raises(DatabaseUnavailable, match=said):
+    with closing(open_database(url.rpartition("/")[0] + "/latin")) as database, pytest.raises(DatabaseUnavailable, match=said):
         database.upgrade()
 
 
 def test_nobody_there_is_said_without_saying_where(caplog: pytest.LogCaptureFixture) -> None:
     nobody = "postgresql+psycopg://app:geheim@127.0.0.1:9/tweets"
-    with closing(Database(nobody)) as database, pytest.raises(DatabaseAway, match="no primary of the database") as away:
-        database.glance("SELECT 1")
+    with closing(open_database(nobody)) as database, pytest.raises(DatabaseAway, match="no primary of the database") as away:
+        database.query("SELECT 1")
     assert "127.0.0.1" not in str(away.value)
     reasons = [str(record.__dict__["reason"]) for record in caplog.records]
     assert any("Connection refused" in reason for reason in reasons)
@@ -59,19 +59,19 @@ def test_nobody_there_is_said_without_saying_where(caplog: pytest.LogCaptureFixt
 
 def test_what_is_not_migrated_is_said(tmp_path: Path, database_backend: str) -> None:
     url = databases.url_of(tmp_path / "new", empty=True)
-    with closing(Database(url)) as database, pytest.raises(DatabaseNotMigrated), database.reading() as session:
+    with closing(open_database(url)) as database, pytest.raises(DatabaseNotMigrated), database.reading() as session:
         session.scalar(select(DatabaseMark.value))
 
 
 def test_who_writes_or_asks_waits_for_another_only_so_long(url: str) -> None:
-    with closing(Database(url)) as one, closing(Database(url)) as other:
+    with closing(open_database(url)) as one, closing(open_database(url)) as other:
         with one.writing() as session:
             session.add(DatabaseMark(name="first", value=""))
             with pytest.raises(DatabaseUnavailable, match="busy"), other.writing():
                 pass
             session.execute(text("LOCK TABLE counters IN ACCESS EXCLUSIVE MODE"))
             with pytest.raises(DatabaseUnavailable, match="busy"):
-                other.glance("SELECT count(*) FROM counters")
+                other.query("SELECT count(*) FROM counters")
         other.write(lambda session: session.add(DatabaseMark(name="second", value="")))
         with one.reading() as session:
             assert set(session.scalars(select(DatabaseMark.name))) >= {"first", "second"}

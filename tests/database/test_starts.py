@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemy import Database
+from alchemy import open_database
 from emulator import Emulator
 from tests.fixtures.environment import environment
 from tests.fixtures.processes import serving
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.process]
 
 def test_a_start_without_a_primary_serves_reads_and_goes_on_once_there_is_one(tmp_path: Path, emulator: Emulator) -> None:
     with Servers.running(on_loopback(3)) as servers:
-        with closing(Database(servers.url)) as database:
+        with closing(open_database(servers.url)) as database:
             database.upgrade()
         wait_until(servers.all_follow)
         servers.primary.kill()

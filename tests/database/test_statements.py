@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from alchemy import Database
+from alchemy import open_database
 from database.statements import upsert
 from models import Author
 from tests.fixtures import databases
@@ -22,7 +22,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 def test_an_upsert_takes_over_what_is_known_and_not_older(tmp_path: Path, database_backend: str) -> None:
     def stored(name: str | None, followers: int | None, minutes: int) -> tuple[Any, ...]:
         row = {"id": 1, "name": name, "followers": followers, "tweets": 0, "observed": NOON + timedelta(minutes=minutes)}
-        with closing(Database(databases.url_of(tmp_path))) as database, database.writing() as session:
+        with closing(open_database(databases.url_of(tmp_path))) as database, database.writing() as session:
             upsert(session, Author, [row], update=("name", "followers", "observed"), newest="observed")
             return tuple(session.execute(select(Author.name, Author.followers)).one())
 

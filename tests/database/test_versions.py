@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from alchemy import Database, DatabaseRefused
-from database.watch import SSL_REQUEST
+from alchemy import DatabaseRefused, open_database
+from database.health import SSL_REQUEST
 from tests.fixtures.waiting import LONGEST_WAIT_S
 
 SAID = {"server_encoding": "UTF8", "client_encoding": "UTF8", "in_hot_standby": "off", "default_transaction_read_only": "off"}
@@ -49,7 +49,7 @@ def test_a_server_that_is_too_old_is_refused(version: str, shown: str) -> None:
     said = rf"\Athe database's server is PostgreSQL {shown}: 15 or newer is needed\Z"
     with (
         a_server(version) as port,
-        closing(Database(f"postgresql+psycopg://app@127.0.0.1:{port}/app")) as database,
+        closing(open_database(f"postgresql+psycopg://app@127.0.0.1:{port}/app")) as database,
         pytest.raises(DatabaseRefused, match=said),
     ):
         database.upgrade()

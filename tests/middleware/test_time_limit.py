@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from database.limits import MARGIN_S, question_limit, seconds_left
+from database.limits import MARGIN_S, query_limit, seconds_left
 from middleware.capacity import LONGEST_QUESTION_S, TimeLimit, bound
 
 
@@ -33,7 +33,7 @@ def test_a_request_has_its_time_until_it_begins_to_answer() -> None:
 def test_only_a_deletion_may_take_longer_but_none_of_its_questions() -> None:
     app = Flask(__name__)
     bound(app)
-    app.add_url_rule("/", view_func=lambda: [seconds_left() < 60, question_limit(None) < 3], methods=["GET", "POST", "DELETE"])
+    app.add_url_rule("/", view_func=lambda: [seconds_left() < 60, query_limit(None) < 3], methods=["GET", "POST", "DELETE"])
     app.wsgi_app = TimeLimit(app.wsgi_app, timedelta(seconds=2))  # type: ignore[method-assign]
     assert app.test_client().get("/").json == [True, True]
     assert app.test_client().post("/").json == [True, True]

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from alchemy import Database, DatabaseUnavailable
+from alchemy import Database, DatabaseUnavailable, open_database
 from models import Author, Run, Tweet
 from tests.fixtures import databases
 
@@ -24,7 +24,7 @@ NOON = datetime(2026, 11, 17, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def database(tmp_path: Path, database_backend: str) -> Iterator[Database]:
-    with closing(Database(databases.url_of(tmp_path))) as ready:
+    with closing(open_database(databases.url_of(tmp_path))) as ready:
         yield ready
 
 
@@ -48,20 +48,20 @@ def test_its_files_are_for_their_owner_alone_and_one_that_is_there_keeps_its_mod
 ) -> None:
     folder, there = tmp_path / "new", tmp_path / "tweets.db"
     with (
-        closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as nowhere,
+        closing(open_database(f"sqlite:///{folder / 'tweets.db'}")) as nowhere,
         pytest.raises(DatabaseUnavailable, match="be opened"),
     ):
         nowhere.upgrade()
     assert not folder.exists()
     monkeypatch.setattr("database.sqlite.DATA", folder)
-    with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as made:
+    with closing(open_database(f"sqlite:///{folder / 'tweets.db'}")) as made:
         made.upgrade()
         with made.writing() as session:
             session.execute(text("UPDATE marks SET value = value"))
             assert [stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()] == [0o600] * 3
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     there.touch(mode=0o640)
-    with closing(Database(f"sqlite:///{there}")) as found:
+    with closing(open_database(f"sqlite:///{there}")) as found:
         found.upgrade()
     assert stat.S_IMODE(there.stat().st_mode) == 0o640
 

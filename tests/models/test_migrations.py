@@ -13,14 +13,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
-from alchemy import Base, Database
+from alchemy import Base, open_database
 from database.migrating import MIGRATIONS, known_revisions, newest_revision
 from tests.fixtures import databases
 from tests.fixtures.environment import ROOT
 
 pytestmark = pytest.mark.usefixtures("database_backend")
 SCRIPTS = ScriptDirectory(str(MIGRATIONS))
-UPGRADE = "import sys; from alchemy import Database; Database(sys.argv[1]).upgrade()"
+UPGRADE = "import sys; from alchemy import open_database; open_database(sys.argv[1]).upgrade()"
 
 
 def described(name: str | None, kind: str, _parents: object) -> bool:
@@ -31,7 +31,7 @@ def described(name: str | None, kind: str, _parents: object) -> bool:
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_they_make_what_the_models_describe(tmp_path: Path) -> None:
-    with closing(Database(databases.url_of(tmp_path))) as database, database.engine.connect() as connection:
+    with closing(open_database(databases.url_of(tmp_path))) as database, database.engine.connect() as connection:
         options = {"compare_type": True, "include_name": described}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []

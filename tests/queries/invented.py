@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.imports import Import
 from collector.runs.tags import track
 from queries import tweets
@@ -39,7 +39,7 @@ def imported(*objects: Any) -> Iterator[Database]:
     """Give a database of its own that has these lines of an archive."""
     with TemporaryDirectory() as folder:
         own = Path(folder)
-        with closing(Database(databases.url_of(own), data_folder=own)) as ready:
+        with closing(open_database(databases.url_of(own), data_folder=own)) as ready:
             add(ready, *objects)
             yield ready
 

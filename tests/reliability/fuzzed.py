@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from alchemy import Database  # noqa: E402 (found through the line above)
+from alchemy import Database, open_database  # noqa: E402 (found through the line above)
 from cli.exports import Export, _write  # noqa: E402
 from collector import verification  # noqa: E402
 from collector.imports import Import  # noqa: E402
@@ -45,10 +45,10 @@ class Imported:
         self._folder, self._rounds = folder, 0
         self._billing = Billing.of(load({}, folder=folder))
         self._empty = folder / "empty.db"
-        database = Database(f"sqlite:///{self._empty}")
+        database = open_database(f"sqlite:///{self._empty}")
         database.upgrade()
         database.close()
-        self._first, self._second = (Database(f"sqlite:///{folder / name}.db") for name in ("first", "second"))
+        self._first, self._second = (open_database(f"sqlite:///{folder / name}.db") for name in ("first", "second"))
 
     def take(self, file: Path) -> None:
         """Import a file beside those before it, and hold that its export gives the same database; raises Wrong."""

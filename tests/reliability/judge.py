@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from alchemy import Database
+from alchemy import open_database
 from collector.ledger.prices import Billing, Prices
 from collector.verification import faults
 from emulator import Emulator
@@ -64,7 +64,7 @@ class Judge:
 
     def faults(self) -> list[str]:
         """Return what `database verify` finds."""
-        with closing(Database(self.url)) as database:
+        with closing(open_database(self.url)) as database:
             return faults(database, BILLING)
 
     def differences(self, day: str) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import delete, update
 
-from alchemy import Database, DatabaseUnavailable
+from alchemy import Database, DatabaseUnavailable, open_database
 from collector.ledger import calls, ledger
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
 from collector.ledger.ledger import BudgetSpent, PageRequest
@@ -228,7 +228,7 @@ class Mortal:
     def __init__(self, process: Process) -> None:
         self._process, self._database = process, process.world.database
 
-    def write(self, change: Callable[[Any], Any], *, patience_s: float = 0) -> Any:
+    def write(self, change: Callable[[Any], Any], *, timeout_s: float = 0) -> Any:
         if self._process.dead:
             raise Killed
         return self._database.write(change)
@@ -336,7 +336,7 @@ def simulated(folder: Path) -> Iterator[Callable[[int], World]]:
         patch.setattr(sqlite, "PRAGMAS", unsynced)
         for name in ("collector.ledger.calls", "collector.runs.reading"):
             patch.setattr(f"{name}.log.disabled", True)
-        with closing(Database(f"sqlite:///{folder / 'months.db'}")) as database:
+        with closing(open_database(f"sqlite:///{folder / 'months.db'}")) as database:
             database.upgrade()
             yield _in_made_up_time(patch, database)
 

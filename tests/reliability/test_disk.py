@@ -17,7 +17,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 from sqlalchemy import func, select
 
-from alchemy import Database, DiskFailed
+from alchemy import Database, DiskFailed, open_database
 from api import collector_for, get_tweets
 from collector.backups import restoring
 from collector.runs import collection
@@ -80,7 +80,7 @@ def test_a_full_disk_is_said_and_what_was_stored_stays(small_disk: Path, emulato
         let_lease_run_out(small_disk)  # where not even the collection's end could be recorded, it takes a minute
         assert server.get("/database").json()["collection"]["state"] == "done"
         assert server.get("/readyz").status_code == 200
-    with closing(Database(settings["DATABASE_URL"])) as database:
+    with closing(open_database(settings["DATABASE_URL"])) as database:
         assert faults(database, BILLING) == []
         assert stored(database) == acknowledged(server.log)
     assert emulator.ledger.twice() == {}
@@ -139,7 +139,7 @@ def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_pat
     assert ended.returncode == 1
     assert "the disk of the database fails" in said
     assert "nothing more is written until the database is verified" in said
-    with closing(Database(settings["DATABASE_URL"])) as database:
+    with closing(open_database(settings["DATABASE_URL"])) as database:
         assert faults(database, BILLING) == []
         assert stored(database) >= acknowledged(log)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemy import Database
+from alchemy import open_database
 from collector.imports import Import
 from collector.tweets import deletions, erasure, locations
 from collector.values import ArchivedTweet
@@ -97,7 +97,7 @@ def test_what_an_import_tells_to_be_deleted_is_in_no_file_after_it(program: Prog
 
 
 def test_the_words_of_an_older_version_are_not_in_the_index_after_an_edit(tmp_path: Path, database_backend: str) -> None:
-    with closing(Database(databases.url_of(tmp_path))) as database:
+    with closing(open_database(databases.url_of(tmp_path))) as database:
         for versions, text in (((1,), f"{MARK} one"), ((1, 2), "two")):
             archive = Import(database)
             archive.add([ArchivedTweet(parsing.tweet(edited(*versions, text=text)))], [])

@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 import psycopg
 import pytest
 
-from alchemy import Database
+from alchemy import open_database
 from collector.verification import faults
 from emulator import Emulator
 from tests.fixtures import databases
@@ -144,6 +144,6 @@ def test_a_full_disk_is_told_and_all_goes_on_when_there_is_room(
         server.until(lambda: server.get("/database").status_code == 200)
         log = server.log.read_text()
     assert "Traceback" not in log
-    with closing(Database(url)) as database:
+    with closing(open_database(url)) as database:
         assert faults(database, BILLING) == []
     assert emulator.ledger.twice() == {}

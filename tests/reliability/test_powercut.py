@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import func, select
 
-from alchemy import Database, DatabaseDamaged
+from alchemy import DatabaseDamaged, open_database
 from collector.verification import faults
 from emulator import Emulator
 from models import RunTag
@@ -198,7 +198,7 @@ def _found(files: dict[str, bytes], acknowledged: int, folder: Path) -> list[str
     for name, data in files.items():
         (folder / name).write_bytes(data)
     try:
-        with closing(Database(f"sqlite:///{folder / 'tweets.db'}")) as database:
+        with closing(open_database(f"sqlite:///{folder / 'tweets.db'}")) as database:
             found = faults(database, BILLING)
             with database.reading() as session:
                 stored = session.scalar(select(func.coalesce(func.sum(RunTag.added), 0))) or 0

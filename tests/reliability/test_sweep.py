@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import select
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.backups import sweeping
 from collector.backups.sweeping import sweep
 from collector.imports import Import
@@ -25,6 +25,8 @@ from collector.tweets import deletions, erasure
 from collector.values import ArchivedTweet
 from collector.verification import faults
 from collector.x import parsing
+from database import sqlite_files
+from database.sqlite import SQLite
 from models import Tweet
 from tests.cli.conftest import Program
 from tests.fixtures import databases
@@ -80,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     numbers, dice, folder = list(range(MANY)), random.Random(1), tmp_path_factory.mktemp("scattered")
     dice.shuffle(numbers)
     gone = dice.sample(numbers, MANY // 2)
-    with closing(Database(databases.url_of(folder))) as database:
+    with closing(open_database(databases.url_of(folder))) as database:
         texts(database, numbers)
         for start in range(0, len(gone), 100):
             bury(database, *gone[start : start + 100])
@@ -90,7 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
 @pytest.fixture
 def scattered(made: tuple[Path, list[int]], tmp_path: Path) -> Iterator[Scattered]:
     shutil.copy(made[0], tmp_path)
-    with closing(Database(databases.url_of(tmp_path))) as database:
+    with closing(open_database(databases.url_of(tmp_path))) as database:
         yield Scattered(database, made[1])
 
 
@@ -137,34 +139,34 @@ def test_a_large_database_waits_for_the_sweep(large: Scattered) -> None:
 def test_what_is_written_while_a_large_database_is_written_anew_is_not_lost(
     large: Scattered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = sweeping._rewrite_exclusively
+    held = sqlite_files._vacuum_into
 
     def written(*given: Any) -> int:
         seen = held(*given)
-        with closing(Database(str(large.database.url))) as other:
+        with closing(open_database(str(large.database.url))) as other:
             texts(other, [5000])
         return seen
 
-    monkeypatch.setattr(sweeping, "_rewrite_exclusively", written)
+    monkeypatch.setattr(sqlite_files, "_vacuum_into", written)
     monkeypatch.setattr(lease, "refuse_while_restoring", lambda _session: None)  # a writer who doesn't ask
     assert not sweep(large.database)
     assert number_id(5000) in {row[0] for row in large.rows()}
-    monkeypatch.setattr(sweeping, "_rewrite_exclusively", held)
+    monkeypatch.setattr(sqlite_files, "_vacuum_into", held)
     assert sweep(large.database)
     assert large.left() == []
     assert number_id(5000) in {row[0] for row in large.rows()}
 
 
 def test_two_who_settle_at_once_leave_the_next_deletion_owed(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    database, together, empty = program.collector.database, threading.Barrier(2), Database.checkpoint
+    database, together, empty = program.collector.database, threading.Barrier(2), SQLite.checkpoint
     bury(database, 10)
 
-    def met(opened: Database) -> bool:
+    def met(opened: SQLite) -> bool:
         together.wait(LONGEST_WAIT_S)  # both know by now what is owed
         return empty(opened)
 
     with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
-        patched.setattr(Database, "checkpoint", met)
+        patched.setattr(SQLite, "checkpoint", met)
         list(pool.map(erasure.erase, [database] * 2))
     assert owed(database) == 0
     bury(database, 11)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import database.sqlite
-from alchemy import Database
+from alchemy import open_database
 from middleware.capacity import QUERY_LENGTH
 from tests.fixtures import databases
 from tests.fixtures.service import Service
@@ -137,7 +137,7 @@ def test_what_is_too_large_is_413_and_too_long_414_on_every_path(service: Servic
 def test_a_locked_database_is_503_with_retry_after(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database.sqlite, "PRAGMAS", (*database.sqlite.PRAGMAS, "busy_timeout=20"))
     url = databases.url_of(tmp_path)
-    with start() as service, closing(Database(url)) as other, other.writing() as session:
+    with start() as service, closing(open_database(url)) as other, other.writing() as session:
         session.connection()
         answer = service.get("/database")
         assert problem(answer, 503)["detail"] == "the database is busy"

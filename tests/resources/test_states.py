@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from alchemy import Database
+from alchemy import Database, open_database
 from collector.tweets.deletions import bury
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.service import Service
@@ -50,7 +50,7 @@ def changing(service: Service) -> Iterator[None]:
     def change() -> None:
         numbers = [number for number in range(FIRST * 10) if number % 10]
         luck.shuffle(numbers)
-        with closing(Database(url)) as database:
+        with closing(open_database(url)) as database:
             while numbers and not over.is_set():
                 some, numbers = numbers[:3], numbers[3:]
                 store(database, *some)

@@ -145,5 +145,5 @@ def test_a_request_that_takes_too_long_is_503_and_says_when_to_come_again(
 ) -> None:
     monkeypatch.setattr(service.app.extensions["snapshots"], "_within", timedelta(microseconds=1))
     answer = service.get("/tweets?format=csv&sort=followers")
-    assert problem(answer, 503)["detail"].startswith("the question took too long")
+    assert problem(answer, 503)["detail"].startswith("the query took too long")
     assert answer.headers["Retry-After"] == "5"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alchemy import Database
+from alchemy import Database, open_database
 from api import collector_for, get_tweets
 from app import create_app
 from collector import sources
@@ -71,7 +71,7 @@ def test_without_stored_tweets_credentials_decide(load_from: Load) -> None:
 def test_tweets_db_is_taken_without_credentials_once_it_holds_a_tweet(load_from: Load, real_file: Path) -> None:
     choose(load_from({}))
     assert not real_file.parent.exists()
-    with closing(Database(f"sqlite:///{real_file}")) as migrated:
+    with closing(open_database(f"sqlite:///{real_file}")) as migrated:
         migrated.upgrade()
         assert chosen(load_from({})) == ("emulated.db", "emulator")
         import_a_tweet(migrated)
@@ -97,7 +97,7 @@ def test_credentials_are_handed_on_and_the_bearer_token_is_there_when_another_ho
 def test_real_tweets_without_credentials_are_served_and_a_collection_says_what_to_set(
     load_from: Load, real_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(Database(f"sqlite:///{real_file}")) as database:
+    with closing(open_database(f"sqlite:///{real_file}")) as database:
         import_a_tweet(database)
     app = create_app(load_from(FEW))
     with closing(app.extensions["collector"]) as collector:

@@ -26,7 +26,6 @@ from web.site import Site
 from web.status import Level, Part, advice, collection_status, x_trouble
 from web.words import day, dollars, moment, number, plural
 
-BACKENDS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
 LOG_METRICS = "twitterapi_log_"
 
@@ -50,7 +49,7 @@ def register(app: Flask, site: Site) -> None:
         database = site.collector.database
         with site.reading() as session:
             facts: dict[str, Any] = {
-                "backend": BACKENDS.get(database.engine.dialect.name, database.engine.dialect.name),
+                "backend": database.program,
                 "size": database.size,
                 "tweets": tweet_count(session),
                 "backup": newest_copy(database),

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from database.errors import DatabaseUnavailable
-from database.turns import FairLock
+from database.locks import FairLock
 from tests.fixtures.waiting import wait_until
 
 

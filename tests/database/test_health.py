@@ -1,4 +1,4 @@
-"""The watch over servers: which have gone silent, and which rest."""
+"""The health of servers: which have gone silent, and which rest."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from database import watch
-from database.watch import Watch
+from database import health
+from database.health import ServerHealth
 from tests.fixtures.waiting import wait_until
 
 PAUSED, WELL = ("127.0.0.1", 1), ("127.0.0.1", 2)
@@ -21,11 +21,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Who was asked for a sign of life; only one of the two gives one."""
     found = list[Any]()
 
-    def answers(*server: Any) -> bool:
+    def responds(*server: Any) -> bool:
         found.append(server)
         return bool(server == WELL)
 
-    monkeypatch.setattr(watch, "answers", answers)
+    monkeypatch.setattr(health, "responds", responds)
     return found
 
 
@@ -34,23 +34,23 @@ def test_a_server_that_is_asked_twice_in_vain_is_silent_and_one_that_answers_is_
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    both = Watch()
+    both = ServerHealth()
     for silent in (False, True):
         assert [both.is_silent(server) for server in (PAUSED, WELL)] == [silent, False]
-        now[0] += watch.SIGN_S
-    now[0] += watch.FORGOTTEN_S
+        now[0] += health.PROBE_S
+    now[0] += health.FORGOTTEN_S
     assert not both.is_silent(PAUSED), "what was long ago counts no longer"
     assert asked == [PAUSED, WELL] * 2 + [PAUSED]
 
 
 def test_a_server_is_asked_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, over, own = list[Any](), Event(), Watch()
+    asked, over, own = list[Any](), Event(), ServerHealth()
 
-    def answers(*server: Any) -> bool:
+    def responds(*server: Any) -> bool:
         asked.append(server)
         return over.wait(60)
 
-    monkeypatch.setattr(watch, "answers", answers)
+    monkeypatch.setattr(health, "responds", responds)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(own.is_silent, PAUSED)
         wait_until(lambda: asked)
@@ -61,14 +61,14 @@ def test_a_server_is_asked_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_server_rests_for_a_moment_and_is_then_tried_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, own = [1000.0], Watch()
+    now, own = [1000.0], ServerHealth()
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     own.rest(PAUSED)
-    assert (own.rests(PAUSED), own.may_try(PAUSED), own.rests(WELL), own.may_try(WELL)) == (True, False, False, True)
-    now[0] += watch.RESTED_S
+    assert (own.is_resting(PAUSED), own.may_try(PAUSED), own.is_resting(WELL), own.may_try(WELL)) == (True, False, False, True)
+    now[0] += health.RESTED_S
     assert [own.may_try(PAUSED) for _ in range(3)] == [True, False, False]
-    now[0] += watch.RESTED_S
+    now[0] += health.RESTED_S
     assert [own.may_try(PAUSED) for _ in range(3)] == [True, False, False]
-    assert own.rests(PAUSED)
+    assert own.is_resting(PAUSED)
     own.trust(PAUSED)
-    assert (own.rests(PAUSED), own.may_try(PAUSED), own.may_try(PAUSED)) == (False, True, True)
+    assert (own.is_resting(PAUSED), own.may_try(PAUSED), own.may_try(PAUSED)) == (False, True, True)
