@@ -78,7 +78,7 @@ def comply(
     x: ComplianceX,
     *,
     stop: threading.Event,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
     waiting: WaitingJob | None = None,
 ) -> ComplianceResult:
     """Have X check all stored ids and apply its answers; raises XFailure, DatabaseUnavailable.
@@ -87,7 +87,7 @@ def comply(
     """
     with take_compliance_lease(database) as records:
         try:
-            return _ComplianceRun(database, x, records, stop, patience or RetryPolicy(), waiting or WaitingJob()).run()
+            return _ComplianceRun(database, x, records, stop, retry_policy or RetryPolicy(), waiting or WaitingJob()).run()
         finally:
             erasure.erase(database, rewrite=None if stop.is_set() else rewrite_file)
 
@@ -101,12 +101,12 @@ class _ComplianceRun:
         x: ComplianceX,
         records: JobRecords,
         stop: threading.Event,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         waiting: WaitingJob,
     ) -> None:
         self._database, self._x, self._records = database, x, records
         self._stop, self._waiting = stop, waiting
-        self._tries = Tries(patience, stop, _log_failure, x.clock)
+        self._tries = Tries(retry_policy, stop, _log_failure, x.clock)
 
     def run(self) -> ComplianceResult:
         """Do one job after the other."""

@@ -135,7 +135,7 @@ class ScheduledJobs:
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
         """Have X tell which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
         with self._x() as x:
-            done = comply(self._database, x, stop=stop, patience=self._collector.order.retry_policy, waiting=waiting)
+            done = comply(self._database, x, stop=stop, retry_policy=self._collector.order.retry_policy, waiting=waiting)
         if not done.waiting:
             log.info("compliance done", extra={"ids": done.ids, "removed": done.removed, "scrubbed": done.scrubbed})
         return done

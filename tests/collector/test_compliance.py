@@ -78,7 +78,7 @@ class Round:
     def comply(
         self, x: ComplianceX | None = None, *, waiting: WaitingJob = AT_ONCE, stop: Event | None = None
     ) -> ComplianceResult:
-        settings: dict[str, Any] = {"patience": PATIENCE, "waiting": waiting, "stop": stop or Event()}
+        settings: dict[str, Any] = {"retry_policy": PATIENCE, "waiting": waiting, "stop": stop or Event()}
         return comply(self.collector.database, x or self.x, **settings)
 
     def killed(self, call: str, *, before: bool) -> None:
