@@ -44,7 +44,7 @@ def tweets_commands(collector: Collector) -> AppGroup:
     group.add_command(export_command(collector))
 
     @group.command("import")
-    @click.option("--tag", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
+    @click.option("--tag", metavar="HASHTAG", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
     @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
     def import_(tag: str | None, files: tuple[Path, ...]) -> None:
         """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
