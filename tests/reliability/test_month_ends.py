@@ -46,7 +46,7 @@ def recover_everything(patch: pytest.MonkeyPatch) -> None:
         values = {"in_flight": False, "last": days.likely.isoformat()}
         session.execute(update(Reservation).where(Reservation.in_flight).values(values))
 
-    patch.setattr(ledger, "_lose", lose)
+    patch.setattr(ledger, "_mark_lost", lose)
 
 
 def believe_dates(patch: pytest.MonkeyPatch) -> None:
