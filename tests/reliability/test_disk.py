@@ -128,10 +128,10 @@ def test_a_full_disk_while_a_copy_is_put_back_is_said_in_one_line(
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: apt-get install strace")
-@pytest.mark.parametrize("when", [5, 8])  # syncs of commits: where one fails in a checkpoint, the log keeps what it was to move
+@pytest.mark.parametrize("when", [5, 6])  # from this sync of each thread on, all fail; those before are of the start
 def test_a_failed_sync_stops_the_writing_and_the_next_run_verifies_first(tmp_path: Path, emulator: Emulator, when: int) -> None:
     settings = environment(tmp_path, emulator) | {"TW_NUMBER": "500", "MONTHLY_BUDGET_USD": "off"}
-    faulty = f"strace -f -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when={when}"
+    faulty = f"strace -f -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when={when}+"
     command, variables = [*faulty.split(), sys.executable, str(VICTIM), "-", "1"], {"PATH": os.environ["PATH"], **settings}
     with (log := tmp_path / "log").open("w") as output:
         ended = subprocess.run(command, cwd=ROOT, env=variables, stdout=output, stderr=output, timeout=300, check=False)
