@@ -9,9 +9,9 @@ from flask import request
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from middleware.answer import ALWAYS, REPEAT
-from queries.chores import JobView, job_states
 from queries.collections import CollectionView, latest
 from queries.figures import ScheduleState, current_refusals, schedule
+from queries.jobs import JobView, job_states
 from queries.tweets import TweetViews
 from resources.api import MonitorResource
 from schemas.collections import STATE

@@ -19,8 +19,8 @@ from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
 from middleware.encoding import compress_response
-from queries.chores import JobView, job_states
 from queries.figures import ServiceMetrics, service_metrics
+from queries.jobs import JobView, job_states
 from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage

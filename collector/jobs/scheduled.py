@@ -38,8 +38,8 @@ from collector.x.failures import XFailure
 from collector.x.tries import Stopped
 from database.statements import upsert
 from models import JobState
-from queries.chores import BROKEN_OFF, INTERRUPTED_KIND
 from queries.figures import is_x_time_known, x_now
+from queries.jobs import BROKEN_OFF, INTERRUPTED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)

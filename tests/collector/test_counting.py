@@ -17,7 +17,7 @@ from collector.runs.tags import Rules, track
 from collector.verification import faults
 from emulator import Emulator
 from models import Budget, HourlyCount, JobState, Reservation, Tag
-from queries.chores import JobView, job_states
+from queries.jobs import JobView, job_states
 from queries.snowflakes import first_id
 from queries.spend import spend_between
 from queries.tags import tracked_coverage

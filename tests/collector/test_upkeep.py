@@ -16,7 +16,7 @@ from collector.runs.collector import Collector
 from collector.x.failures import FailureScope, XFailure
 from emulator import Emulator
 from models import JobState, Tweet
-from queries.chores import BROKEN_OFF, INTERRUPTED_KIND, JobView, job_states
+from queries.jobs import BROKEN_OFF, INTERRUPTED_KIND, JobView, job_states
 from queries.reconciliations import newest
 from tests.collector.conftest import PATIENT, RunApi, rows
 from tests.fixtures.environment import MakeSettings, environment

@@ -15,8 +15,8 @@ from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
 from middleware.answer import REPEAT
-from queries.chores import job_states
 from queries.figures import ServiceMetrics, service_metrics
+from queries.jobs import job_states
 from queries.tweets import tweet_count
 from security.pages import page
 from settings import VERSION

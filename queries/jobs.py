@@ -1,4 +1,4 @@
-"""Chores: how each of them went last."""
+"""Scheduled jobs: how each of them last went."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BROKEN_OFF = "it was broken off"
 
 
 class JobView(NamedTuple):
-    """A chore: when it began last and when it last succeeded (UTC), and why it did not the last time.
+    """A scheduled job: when it last began and last succeeded (UTC), and why its last attempt failed.
 
-    While it is done, and where its process died, it counts as broken off.
+    A job that is running, or whose process died, counts as interrupted.
     """
 
     name: str
@@ -28,11 +28,11 @@ class JobView(NamedTuple):
 
     @property
     def has_failed(self) -> bool:
-        """Whether it could not be done the last time."""
+        """Whether the last attempt failed; an interruption is no failure."""
         return self.error is not None and self.failure_kind != INTERRUPTED_KIND
 
 
 def job_states(session: Session) -> list[JobView]:
-    """Return what was done at least once, by name."""
+    """The jobs that have begun at least once, by name."""
     columns = select(JobState.name, JobState.began, JobState.succeeded, JobState.error, JobState.failure_kind)
     return [JobView._make(row) for row in session.execute(columns.order_by(JobState.name))]
