@@ -24,7 +24,7 @@ from collector.sources import EMULATOR
 from collector.tweets.erasure import erase
 from queries.balances import authors
 from queries.collections import CollectionView
-from queries.figures import COMMAND
+from queries.counters import COMMAND
 
 
 def collect(collector: Collector, *, period: BackfillPeriod | None = None, total: int | None = None) -> int:

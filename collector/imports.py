@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector import figures, sources
+from collector import counters, sources
 from collector.backups.sweeping import rewrite_file
 from collector.runs import lease, runs, tags
 from collector.tweets import erasure, tombstones
@@ -18,7 +18,7 @@ from collector.values import ArchivedTweet, ObservedAuthor, TaggedTweet, TagRef,
 from database.functions import among
 from database.statements import enlarge_cache
 from models import Author, Run
-from queries.figures import sequence
+from queries.counters import sequence
 
 Links = tuple[tuple[TagRef, ...], TagRef | None]
 BATCH = 10_000
@@ -89,7 +89,7 @@ class Import:
                 self._store_waiting(session)
             self._same |= _ids_by_username(session, self._authors)
             added = store(session, self._with_tags(session), self._news(), run_id=self._run_id)
-            figures.bump_sequence(session)
+            counters.bump_sequence(session)
             return added
 
         self.added += self._database.write(store_batch, timeout_s=LEASE_TIMEOUT_S)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from alchemy import DatabaseAway, DatabaseUnavailable
-from collector.figures import begin_epoch
+from collector.counters import begin_epoch
 from collector.jobs.schedule import forget_schedules
 from collector.runs.collector import Collector
 

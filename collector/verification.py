@@ -32,7 +32,7 @@ from models import (
     TweetTag,
     Version,
 )
-from queries.figures import x_now
+from queries.counters import x_now
 from queries.snowflakes import first_id
 
 Recount = Query | CompoundSelect[*tuple[Any, ...]]

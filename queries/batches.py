@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from queries.figures import generation
+from queries.counters import generation
 
 
 class HasId(Protocol):

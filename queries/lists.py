@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from queries.batches import TweetsReplaced
-from queries.figures import generation
+from queries.counters import generation
 from queries.filters import ALL, Filters
 from queries.orders import BY_ID, PagePosition, SortOrder, sort_parts
 from queries.sources import source

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from alchemy import Database, DatabaseUnavailable
 from database.changes import Changes
 from database.limits import seconds_left
-from queries.figures import NEWEST, Stamp, stamp_of
+from queries.counters import NEWEST, Stamp, stamp_of
 
 LONGEST_S, MOST_WAITING = 5.0, 64
 SILENT = "the database doesn't answer"

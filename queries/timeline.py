@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from models import Tweet
 from queries import gaps, periods, zones
-from queries.figures import x_now
+from queries.counters import x_now
 from queries.filters import ALL, Filters, conditions, next_second
 from queries.periods import NONE, Period
 

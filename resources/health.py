@@ -10,7 +10,7 @@ from collector.runs.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from middleware.answer import ALWAYS, REPEAT
 from queries.collections import CollectionView, latest
-from queries.figures import ScheduleState, current_refusals, schedule
+from queries.counters import ScheduleState, current_refusals, schedule
 from queries.jobs import JobView, job_states
 from queries.tweets import TweetViews
 from resources.api import MonitorResource
@@ -22,8 +22,8 @@ WORDS = {REAL: "real", EMULATOR: "invented"}
 
 ALIVE = record("Alive", "The process answers.", {"status": word("That it does", "alive")})
 JOB = record(
-    "Chore",
-    "How a chore went last.",
+    "ScheduledJob",
+    "How a scheduled job went last.",
     {
         "began": time("When it began, UTC"),
         "succeeded": nullable(time("When it last succeeded, UTC")),

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseAway
 from middleware.answer import REPEAT, Repeat
 from middleware.encoding import accepts_gzip, compress_pieces, compress_response
-from queries.figures import NEWEST, Stamp, stamp
+from queries.counters import NEWEST, Stamp, stamp
 from queries.newest import Newest
 from resources.api import MonitorResource, no_content
 from resources.streams import Streams

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 
-from queries.figures import Stamp
+from queries.counters import Stamp
 
 MOST_STREAMS = 8
 MOST_REMEMBERED = 1000

@@ -25,7 +25,7 @@ from schemas.json_schema import HASHTAG, SHARE, count, many, nullable, number, r
 from schemas.openapi.answers import DocumentedAnswer, DocumentedBody, answers, reads
 from schemas.parameters import page_limit
 from schemas.problems import BadInput, ParameterError
-from schemas.terms import NEW_RULES, RULES, InvalidRules, parse_rules
+from schemas.rules import NEW_RULES, RULES, InvalidRules, parse_rules
 from schemas.tweets import TWEET
 
 RELATED = 100

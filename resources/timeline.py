@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from database.functions import quarter_hour
-from queries.figures import x_now
+from queries.counters import x_now
 from queries.filters import Filters
 from queries.gaps import gaps
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline

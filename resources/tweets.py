@@ -16,8 +16,8 @@ from collector.tweets import erasure
 from collector.tweets.deletions import bury
 from collector.x.parsing import number
 from queries import authors, lists
+from queries.counters import generation
 from queries.encoded import EncodedTweets
-from queries.figures import generation
 from queries.filters import ALL, Filters
 from queries.lists import BatchReader, TweetList
 from queries.orders import BY_ID, SortOrder

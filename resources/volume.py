@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import fields
 
 from collector.runs.collector import Collector
-from queries.figures import x_now
+from queries.counters import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume, whole
 from resources.api import MonitorResource

@@ -16,7 +16,7 @@ from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, visible_source
 from middleware.answer import REPEAT, Repeat
-from queries.figures import NEWEST, x_now
+from queries.counters import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments, load_arguments

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from queries.collections import CollectionView, latest
-from queries.figures import last_answer
+from queries.counters import last_answer
 from web.words import moment, plural
 
 CONTINUES = "The next collection continues where this one stopped; no tweet is lost or bought twice."

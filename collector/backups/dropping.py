@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, update
 
 from alchemy import Database
-from collector import figures
+from collector import counters
 from collector.backups import sums
 from collector.backups.backups import BackupRefused, backup, refuse_while_collecting
 from collector.backups.files import backup_folder, make_backup_folder
@@ -34,7 +34,7 @@ def drop(database: Database) -> str:
         session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
         session.execute(update(Tag).values(from_id=None, since_id=None))
         erasure.record_deletion(session)
-        figures.bump_generation(session)
+        counters.bump_generation(session)
     _remove_older_backups(database)
     erasure.erase(database)
     return name

@@ -16,7 +16,7 @@ from collector.tweets.deletions import bury_again
 from collector.tweets.locations import scrub_again
 from database.statements import skip_ids, upsert
 from models import AuthorTombstone, Balance, Budget, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
-from queries.figures import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
+from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
@@ -34,14 +34,14 @@ class PreservedRows(NamedTuple):
     reservations: Rows | None
     tombstones: Rows
     authors: Rows
-    figures: Rows | None
+    counters: Rows | None
     balances: Rows
     last_run: int
 
     @property
     def sequence(self) -> int:
         """The sequence of changes, which the restored database must exceed."""
-        return max((int(row["value"]) for row in self.figures or [] if row["name"] == SEQUENCE), default=0)
+        return max((int(row["value"]) for row in self.counters or [] if row["name"] == SEQUENCE), default=0)
 
 
 def preserved_rows(session: Session) -> PreservedRows:
@@ -83,9 +83,9 @@ def add_preserved_rows(session: Session, left: PreservedRows) -> None:
     else:
         upsert(session, Purchase, left.purchases)
     session.execute(delete(Budget))
-    if left.figures is not None:
+    if left.counters is not None:
         session.execute(delete(StoredCounter).where(StoredCounter.name.in_(SAID_LAST)))
-        upsert(session, StoredCounter, [row for row in left.figures if row["name"] in SAID_LAST])
+        upsert(session, StoredCounter, [row for row in left.counters if row["name"] in SAID_LAST])
     _add_later_balances(session, left.balances)
     if left.reservations is not None:
         _replace_reservations(session, left.reservations, ids)

@@ -13,7 +13,7 @@ import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import update
 
 from alchemy import Database, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, open_database
-from collector import figures
+from collector import counters
 from collector.backups import sums, tables
 from collector.backups.backups import BackupRefused, InvalidBackup, check_backup, refuse_while_collecting
 from collector.backups.files import backup_folder, beside, make_folder
@@ -117,8 +117,8 @@ def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None)
             with ready.writing() as session:
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
                 session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-                figures.bump_generation(session, by=(left.sequence if left else 0) + 1)
-                figures.begin_epoch(session)
+                counters.bump_generation(session, by=(left.sequence if left else 0) + 1)
+                counters.begin_epoch(session)
                 if left:
                     add_preserved_rows(session, left)
                 reindex_outdated(session)

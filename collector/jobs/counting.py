@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import ScalarSelect, or_, select
 from sqlalchemy.orm import Session
 
-from collector import figures
+from collector import counters
 from collector.ledger.calls import CallBuyer
 from collector.runs import tags
 from collector.runs.tags import Rules, TagOrder
@@ -138,6 +138,6 @@ def _buy_count(buyer: CallBuyer, one: Due, request: Counting, micro: int) -> Cou
         row = {"tag_id": tag.id, "rules": tag.rules, "asked_at": counted.observed}
         hours = [(start, posts) for start, posts in whole if start % HOUR_S == 0 and first <= start < end]
         upsert(session, HourlyCount, [row | {"start": start, "counted": posts} for start, posts in hours])
-        figures.bump_sequence(session)
+        counters.bump_sequence(session)
 
     return buyer.buy(micro, lambda look: buyer.x.count(request, look), store)

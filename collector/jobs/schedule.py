@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from alchemy import DatabaseUnavailable
-from collector import figures
+from collector import counters
 from collector.runs import runs
 from collector.runs.collector import CollectionRunning, Collector, NotDue, NothingTracked, RunningCollection
 from collector.sources import SourceRefused
-from queries.figures import KEEPERS, SERVICE, current_refusals, is_schedule_kept
+from queries.counters import KEEPERS, SERVICE, current_refusals, is_schedule_kept
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class CollectionSchedule:
 
     def _note(self, every: float, due: float) -> None:
         try:
-            self._collector.database.write(lambda session: figures.note_schedule(session, self._keeper, every=every, due=due))
+            self._collector.database.write(lambda session: counters.note_schedule(session, self._keeper, every=every, due=due))
         except DatabaseUnavailable as error:
             log.warning("schedule not noted", extra={"reason": str(error)})
 
@@ -145,7 +145,7 @@ def forget_schedules(session: Session) -> None:
     """Reset the schedule that an earlier start of the service recorded, and that of a command that is gone."""
     for keeper in KEEPERS:
         if keeper == SERVICE or not is_schedule_kept(session, keeper):
-            figures.note_schedule(session, keeper, every=0, due=0)
+            counters.note_schedule(session, keeper, every=0, due=0)
 
 
 def _log_end(started: RunningCollection) -> None:

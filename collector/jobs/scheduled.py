@@ -38,7 +38,7 @@ from collector.x.failures import XFailure
 from collector.x.tries import Stopped
 from database.statements import upsert
 from models import JobState
-from queries.figures import is_x_time_known, x_now
+from queries.counters import is_x_time_known, x_now
 from queries.jobs import BROKEN_OFF, INTERRUPTED_KIND
 from settings import Settings
 
@@ -193,7 +193,7 @@ class JobRunner:
     def start(self) -> None:
         """Do what is due now and from now on."""
         if self._jobs:
-            self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="scheduled jobs", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -215,14 +215,14 @@ class JobRunner:
             try:
                 self._run_if_due(job)
             except DatabaseUnavailable as error:
-                log.warning("chore not done", extra={"chore": job.name, "reason": str(error)})
+                log.warning("job not done", extra={"scheduled_job": job.name, "reason": str(error)})
 
     def _run(self) -> None:
         while True:
             try:
                 self.run_due()
             except Exception:
-                log.exception("upkeep failed")
+                log.exception("job runner failed")
             if self._stop.wait(CHECK_EVERY_S):
                 return
 
@@ -269,12 +269,12 @@ def _work(job: ScheduledJob, stop: threading.Event) -> Failure | None:
     try:
         job.work(stop)
     except (*EXPECTED, NotDone) as error:
-        log.warning("chore not done", extra={"chore": job.name, "reason": str(error)})
+        log.warning("job not done", extra={"scheduled_job": job.name, "reason": str(error)})
         return Failure(error.kind, str(error))
     except Stopped:
         return INTERRUPTION
     except Exception as error:
-        log.exception("chore failed", extra={"chore": job.name})
+        log.exception("job failed", extra={"scheduled_job": job.name})
         return Failure("crash", f"it failed unexpectedly: {type(error).__name__}; the log says more")
     return None
 
@@ -288,7 +288,7 @@ def _end(job: ScheduledJob, token: int, failure: Failure | None, session: Sessio
 
 
 def _lease_name(job: ScheduledJob) -> str:
-    return f"chore {job.name}"
+    return f"job {job.name}"
 
 
 def _has_tweets(session: Session) -> bool:

@@ -15,7 +15,7 @@ from collector.runs import backfill
 from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.tags import TagOrder
 from collector.x.clock import XClock
-from queries.figures import x_now
+from queries.counters import x_now
 from queries.volume import LATELY, expected_posts, usual
 
 

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable, DiskFailed
-from collector import figures, sources
+from collector import counters, sources
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.ledger.prices import Billing
 from collector.runs import lease, runs
@@ -137,8 +137,8 @@ class Collection:
         def end(session: Session) -> None:
             runs.end(session, self._run_id, failure=failure, seconds=time.monotonic() - self._started)
             if isinstance(self._stopping_failure, XFailure):
-                figures.note_refusal(session, self._stopping_failure)
-            figures.bump_sequence(session)
+                counters.note_refusal(session, self._stopping_failure)
+            counters.bump_sequence(session)
             if not lease.give_back(session, self._token):
                 raise lease.LeaseLost("another holder has taken over")
 
@@ -182,7 +182,7 @@ class Collection:
     def _count_failure(self, failure: XFailure) -> None:
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
         with suppress(DatabaseUnavailable):  # a counter is not worth failing a collection
-            self._database.write(lambda session: figures.count_request(session, failure.kind))
+            self._database.write(lambda session: counters.count_request(session, failure.kind))
 
 
 def _in_thread(work: Callable[[], None]) -> Future[None]:

@@ -29,7 +29,7 @@ from collector.x.tries import RetryPolicy
 from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors
-from queries.figures import X_REFUSES, x_now
+from queries.counters import X_REFUSES, x_now
 from queries.spend import Outlook, outlook
 
 log = logging.getLogger(__name__)

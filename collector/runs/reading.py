@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector import figures, sources
+from collector import counters, sources
 from collector.ledger import ledger
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing
@@ -380,7 +380,7 @@ class TagReader:
             following = None if rest is None else self._following(session, rest, left, last=last)
             done = self._reads_last_listing and following is None
             runs.add_page(session, context.run_id, tag, added=added, done=done)
-            figures.count_page(session, date=context.x.clock.now(), remaining=answer.rate_limit.remaining)
+            counters.count_page(session, date=context.x.clock.now(), remaining=answer.rate_limit.remaining)
             return added, bought, following
 
         added, bought, following = context.write(store_page)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from collector import figures
+from collector import counters
 from collector.values import TagRef
 from models import Tag
 from text.hashtags import LONGEST, LONGEST_WRITTEN, is_name
@@ -104,7 +104,7 @@ def track(session: Session, name: str, rules: Rules | None) -> bool:
     row.tracked = True
     if rules is not None:
         row.lang, row.exclude, row.tw_number = join_words(rules.lang), join_words(rules.exclude), rules.tw_number
-    figures.bump_sequence(session)
+    counters.bump_sequence(session)
     return begins
 
 
@@ -114,7 +114,7 @@ def untrack(session: Session, name: str) -> bool:
     if row is None:
         return False
     row.tracked = False
-    figures.bump_sequence(session)
+    counters.bump_sequence(session)
     return True
 
 

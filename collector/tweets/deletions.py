@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
-from collector import figures
+from collector import counters
 from collector.runs import lease
 from collector.tweets import derived, erasure, tombstones
 from collector.values import stand_in_id
@@ -51,7 +51,7 @@ def remove(session: Session, ids: Collection[int]) -> int:
         session.execute(delete(Tweet).where(Tweet.id.in_(gone)))
     remove_idle_authors(session, {row.author_id for row in stored if row.author_id is not None})
     erasure.record_deletion(session)
-    figures.bump_sequence(session)
+    counters.bump_sequence(session)
     return len(gone)
 
 
@@ -133,7 +133,7 @@ def remove_idle_authors(session: Session, authors: Collection[int]) -> None:
             session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(idle)))
             session.execute(delete(Author).where(Author.id.in_(idle)))
             erasure.record_deletion(session)
-            figures.bump_sequence(session)
+            counters.bump_sequence(session)
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseUnavailable
 from database.statements import increment, upsert
 from models import TWEET_WORDS, StoredCounter
-from queries.figures import ERASURES_OWED
+from queries.counters import ERASURES_OWED
 
 log = logging.getLogger(__name__)
 

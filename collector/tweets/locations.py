@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from collector import figures
+from collector import counters
 from collector.tweets import derived, erasure, tombstones
 from collector.tweets.places import without_location
 from models import Payload, Tombstone, Tweet, Version
@@ -25,7 +25,7 @@ def scrub_location(session: Session, tweet_id: int) -> bool:
         shown = session.scalars(change).all()
     packed = _scrub_payloads(session, first)
     if shown:
-        figures.bump_sequence(session)
+        counters.bump_sequence(session)
     if shown or packed:
         erasure.record_deletion(session)
     return bool(shown or packed)

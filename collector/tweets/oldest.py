@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from collector import figures
+from collector import counters
 from collector.tweets import derived, erasure
 from collector.tweets.deletions import remove_idle_authors
 from database import partitions
@@ -50,5 +50,5 @@ def _remove_batch(session: Session, partition: range) -> int:
         session.execute(delete(Tweet).where(among(Tweet.id, ids)))
     remove_idle_authors(session, {row.author_id for row in removed if row.author_id is not None})
     erasure.record_deletion(session)
-    figures.bump_sequence(session)
+    counters.bump_sequence(session)
     return len(removed)

@@ -20,7 +20,7 @@ from collector.tweets import erasure
 from collector.tweets.deletions import remove
 from collector.tweets.oldest import shrink_oldest
 from models import AuthorPayload, Payload, Tweet
-from queries.figures import x_now
+from queries.counters import x_now
 
 BATCH = 500
 T = TypeVar("T")

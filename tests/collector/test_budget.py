@@ -22,7 +22,7 @@ from collector.x.tries import Tries
 from emulator import Emulator
 from models import Reservation
 from queries.collections import CollectionView, collections
-from queries.figures import current_refusals
+from queries.counters import current_refusals
 from queries.spend import spend_between, unsettled_ceiling
 from tests.collector.conftest import MakeCollector, RunApi, rows
 from tests.fixtures.clocks import set_machine

@@ -37,7 +37,7 @@ Collected = Callable[..., tuple[Collector, JobRunner]]
 
 @pytest.fixture
 def collected(make_collector: MakeCollector, make_settings: MakeSettings) -> Collected:
-    """Return a collector that has collected, and its upkeep."""
+    """Return a collector that has collected, and its runner."""
 
     def make(**more: str) -> tuple[Collector, JobRunner]:
         settings = {"COUNT_EVERY": "1h", "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "10"} | more
@@ -63,7 +63,7 @@ def done(collector: Collector) -> JobView:
 
 
 def hold_budget(collector: Collector, run_id: int | None = None) -> None:
-    """Let a dollar be in flight, of a run that collects or of a chore."""
+    """Let a dollar be in flight, of a run that collects or of a job."""
     with collector.database.writing() as session:
         theirs = {"run_id": run_id or begin_job_run(session), "day": "2026-11-24", "micro": 1_000_000, "posts": 0}
         session.add(Reservation(**theirs, last=None, in_flight=True, listing_id=None, request=""))
@@ -71,8 +71,8 @@ def hold_budget(collector: Collector, run_id: int | None = None) -> None:
 
 @pytest.mark.dialects
 def test_each_tag_is_counted_hour_by_hour_as_x_knows_it_and_booked(collected: Collected, emulator: Emulator) -> None:
-    collector, upkeep = collected()
-    upkeep.run_due()
+    collector, runner = collected()
+    runner.run_due()
     found = counted(collector)
     assert len(asked(emulator, COUNTS)) == 3
     assert len(found) > 3 * 160
@@ -97,31 +97,31 @@ def test_before_a_collection_nothing_is_counted(collector: Collector, make_setti
 
 @pytest.mark.dialects
 def test_an_hour_is_counted_once_and_a_tag_not_more_often_than_said(collected: Collected, emulator: Emulator) -> None:
-    collector, upkeep = collected(COUNT_EVERY="1d")
-    upkeep.run_due()
+    collector, runner = collected(COUNT_EVERY="1d")
+    runner.run_due()
     first = counted(collector)
-    round_again(collector, upkeep)
+    round_again(collector, runner)
     assert len(asked(emulator, COUNTS)) == 3
     emulator.clock.advance(DAY.total_seconds() + 60)
     get_tweets(collector)
-    round_again(collector, upkeep)
+    round_again(collector, runner)
     later = asked(emulator, COUNTS)[3:]
     assert [params["start_time"] for params in later] == ["2026-11-24T12:00:00Z"] * 3
     assert len(counted(collector)) == len(first) + 3 * 24
     assert first.items() <= counted(collector).items()
 
 
-def round_again(collector: Collector, upkeep: JobRunner) -> None:
-    """Do the chores as if a day had passed on this machine."""
+def round_again(collector: Collector, runner: JobRunner) -> None:
+    """Do the jobs as if a day had passed on this machine."""
     with collector.database.writing() as session:
         session.execute(update(JobState).values(began=datetime(2026, 1, 1, tzinfo=UTC)))
-    upkeep.run_due()
+    runner.run_due()
 
 
 def test_where_x_refuses_everything_the_rest_is_not_asked(collected: Collected, emulator: Emulator) -> None:
-    collector, upkeep = collected()
+    collector, runner = collected()
     emulator.plan("credits_depleted", times=None, endpoint="counts")
-    upkeep.run_due()
+    runner.run_due()
     assert len(asked(emulator, COUNTS)) == 1
     assert "no credits are left" in (done(collector).error or "")
     assert reserved(collector) == []
@@ -129,25 +129,25 @@ def test_where_x_refuses_everything_the_rest_is_not_asked(collected: Collected, 
 
 @pytest.mark.parametrize("fault", ["cut", "broken_json", "hang"])
 def test_a_lost_answer_stays_reserved_for_x_may_have_charged_it(collected: Collected, emulator: Emulator, fault: str) -> None:
-    collector, upkeep = collected(**{"X_TIMEOUT": "1s"} if fault == "hang" else {})
+    collector, runner = collected(**{"X_TIMEOUT": "1s"} if fault == "hang" else {})
     emulator.plan(fault, tag="#sre", endpoint="counts")
-    upkeep.run_due()
+    runner.run_due()
     assert reserved(collector) == [(5000, False)]
     assert {tag_id for tag_id, _ in counted(collector)} == {1, 3}
     assert faults(collector.database, collector.order.billing) == []
 
 
 def test_no_count_goes_beyond_the_budget(collected: Collected, emulator: Emulator) -> None:
-    collector, upkeep = collected(**SMALL, MONTHLY_BUDGET_USD="0.15")
+    collector, runner = collected(**SMALL, MONTHLY_BUDGET_USD="0.15")
     bought = emulator.ledger.total().ceiling
-    upkeep.run_due()
+    runner.run_due()
     assert emulator.ledger.total().ceiling <= 150
     assert (done(collector).error is None) == (150 - bought >= 5)
 
 
 def test_a_token_is_minted_from_the_consumer_key_where_there_is_none(collected: Collected, emulator: Emulator) -> None:
-    collector, upkeep = collected(**FOUR_SECRETS)
-    upkeep.run_due()
+    collector, runner = collected(**FOUR_SECRETS)
+    runner.run_due()
     assert len(counted(collector)) > 3 * 160
     assert len(asked(emulator, "/oauth2/token")) == 1
 
@@ -157,17 +157,17 @@ def test_a_token_is_minted_from_the_consumer_key_where_there_is_none(collected: 
     [("unauthorized", "X refuses the credentials"), ("invalid_request", "X gives no Bearer token for the app")],
 )
 def test_why_no_token_is_minted_is_said(collected: Collected, emulator: Emulator, fault: str, said: str) -> None:
-    collector, upkeep = collected(**FOUR_SECRETS)
+    collector, runner = collected(**FOUR_SECRETS)
     emulator.plan(fault, times=None, endpoint="token")
-    upkeep.run_due()
+    runner.run_due()
     assert said in str(done(collector).error)
     assert counted(collector) == {}
     assert reserved(collector) == []
 
 
 def test_the_estimate_goes_by_what_x_counted(collected: Collected, run_api: RunApi, capsys: pytest.CaptureFixture[str]) -> None:
-    collector, upkeep = collected(**SMALL)
-    upkeep.run_due()
+    collector, runner = collected(**SMALL)
+    runner.run_due()
     with collector.database.writing() as session:  # as if it had been read a day ago
         session.execute(update(Tag).values(since_id=first_id(NOON - DAY)))
     assert run_api("--estimate", **SMALL) == 0
@@ -179,27 +179,27 @@ def test_the_estimate_goes_by_what_x_counted(collected: Collected, run_api: RunA
 
 @pytest.mark.dialects
 def test_what_a_dead_process_held_is_lost(collected: Collected, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    collector, upkeep = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")
+    collector, runner = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")
     hold_budget(collector)
     monkeypatch.setattr(calls, "LONGEST_WAIT_S", 1000)
-    upkeep.run_due()
+    runner.run_due()
     assert "is spent until" in (done(collector).error or "")
     assert asked(emulator, COUNTS) == []
 
 
 def test_what_is_in_flight_is_not_waited_for_without_end(collected: Collected, monkeypatch: pytest.MonkeyPatch) -> None:
-    collector, upkeep = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")
+    collector, runner = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")
     hold_budget(collector, run_id=1)
     with collector.database.writing() as session:
         session.execute(update(Budget).values(reserved=1_000_000))
     monkeypatch.setattr(calls, "LONGEST_WAIT_S", 0.1)
-    upkeep.run_due()
+    runner.run_due()
     assert "what others have reserved" in (done(collector).error or "")
 
 
 def test_after_a_change_of_terms_older_counts_say_nothing_of_the_coverage(collected: Collected) -> None:
-    collector, upkeep = collected(**SMALL)
-    upkeep.run_due()
+    collector, runner = collected(**SMALL)
+    runner.run_due()
     with collector.database.writing() as session:
         assert tracked_coverage(session)
         track(session, "#devops", Rules(lang=("de",)))

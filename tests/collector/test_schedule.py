@@ -17,15 +17,15 @@ import pytest
 from sqlalchemy import update
 
 from api import collector_for, get_tweets
-from collector import figures
+from collector import counters
 from collector.jobs import schedule
 from collector.jobs.schedule import CollectionSchedule, forget_schedules
 from collector.runs.collector import Collector, NotDue
 from emulator import Emulator
 from models import Run, StoredCounter
 from queries.collections import INTERRUPTED, CollectionView, collections
-from queries.figures import COMMAND, SCHEDULE, SERVICE
-from queries.figures import schedule as shown_schedule
+from queries.counters import COMMAND, SCHEDULE, SERVICE
+from queries.counters import schedule as shown_schedule
 from settings import load
 from tests.collector.conftest import PATIENT, MakeCollector
 from tests.fixtures.environment import ROOT, environment
@@ -187,7 +187,7 @@ def test_sigterm_ends_a_scheduled_collection_at_its_next_page(tmp_path: Path, em
 def leave_killed(collector: Collector, keeper: str) -> None:
     """Leave a schedule as a process that was killed five minutes ago."""
     with collector.database.writing() as session:
-        figures.note_schedule(session, keeper, every=3600, due=0)
+        counters.note_schedule(session, keeper, every=3600, due=0)
         seen = (StoredCounter.name == SCHEDULE, StoredCounter.label == f"{keeper} seen")
         session.execute(update(StoredCounter).where(*seen).values(value=StoredCounter.value - 300))
 

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from alchemy import Database, open_database
-from collector.figures import bump_sequence
+from collector.counters import bump_sequence
 from database.changes import Changes
-from queries.figures import NEWEST, sequence
+from queries.counters import NEWEST, sequence
 from tests.fixtures import databases
 
 COMMIT = "import sys, pysqlite3.dbapi2 as s; c = s.connect(sys.argv[1]); c.execute('CREATE TABLE other (x)'); c.commit()"

@@ -14,9 +14,9 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseAway, DatabaseUnavailable, open_database
-from collector.figures import bump_sequence
+from collector.counters import bump_sequence
 from models import DatabaseMark
-from queries.figures import NEWEST
+from queries.counters import NEWEST
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.reliability.cluster import Node, Servers, on_loopback
 

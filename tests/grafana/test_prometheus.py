@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.grafana.dashboard import asked, panel
-from tests.grafana.watched import CHORES, DRIFT, EVERY_S, Watched, watching
+from tests.grafana.watched import DRIFT, EVERY_S, JOBS, Watched, watching
 from tests.prometheus.programs import with_programs
 
 pytestmark = [pytest.mark.stack, with_programs]
@@ -82,11 +82,11 @@ def bounds(spent: dict[str, float]) -> dict[str, float]:
     return {"floor": spent["floor_usd"], "ceiling": spent["ceiling_usd"]}
 
 
-def test_the_chores_and_the_copy_are_those_that_the_service_made(watched: Watched) -> None:
-    failed = {sample.labels["chore"]: sample.value for sample in watched.samples(answer_of("Chores"))}
-    assert failed == dict.fromkeys(CHORES, 0)
-    ages = watched.by("chore", answer_of("Age of chores in intervals"))
-    assert ages.keys() == set(CHORES)
+def test_the_jobs_and_the_copy_are_those_that_the_service_made(watched: Watched) -> None:
+    failed = {sample.labels["scheduled_job"]: sample.value for sample in watched.samples(answer_of("Scheduled jobs"))}
+    assert failed == dict.fromkeys(JOBS, 0)
+    ages = watched.by("scheduled_job", answer_of("Age of scheduled jobs in intervals"))
+    assert ages.keys() == set(JOBS)
     assert max(ages.values()) < LONGEST_S / DAY_S
     assert watched.value(answer_of("Age of the newest copy")) == pytest.approx(ages["backup"] * DAY_S)
     (copy,) = watched.service.log.parent.glob("backups/*-scheduled.db")

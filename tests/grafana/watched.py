@@ -20,7 +20,7 @@ from tests.stack.standins import logstash
 
 SETTLED_S = 2  # after so many seconds a scrape, of which there is one a second, is over
 EVERY_S = 3600  # a schedule that is kept, and not due before the traffic has passed
-CHORES = ("count", "reconcile", "comply", "backup")
+JOBS = ("count", "reconcile", "comply", "backup")
 DRIFT = -7  # posts that X counts beyond the ledger's
 TRAFFIC = [
     ("GET", "/tweets_per_hour", 12),
@@ -62,7 +62,7 @@ class Watched(NamedTuple):
 def watching(folder: Path) -> Iterator[Watched]:
     """Serve, with three collections that end in three ways, and requests of every kind."""
     with Emulator() as emulator, ExitStack() as stack:
-        every = {f"{chore.upper()}_EVERY": "1d" for chore in CHORES} | {"COLLECT_EVERY": f"{EVERY_S}s"}
+        every = {f"{name.upper()}_EVERY": "1d" for name in JOBS} | {"COLLECT_EVERY": f"{EVERY_S}s"}
         shipped = {"LOGSTASH_HOST": "127.0.0.1", "LOGSTASH_PORT": str(stack.enter_context(logstash([])))}
         service = stack.enter_context(listening(folder, **environment(folder, emulator) | every | shipped))
         running = stack.enter_context(prometheus(folder, target=service.url))

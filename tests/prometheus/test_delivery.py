@@ -96,8 +96,8 @@ def test_an_alert_fires_reaches_the_webhook_and_clears_and_a_new_token_is_shown(
     assert "Watchdog" not in {name for name, _ in web.names(PEOPLE)}
 
 
-CHORES = {f"ChoreStale chore={name}" for name in ("count", "reconcile", "comply", "retain", "backup")}
-COUNT, RECONCILE = "ChoreStale chore=count", "ChoreStale chore=reconcile"
+JOBS = {f"JobOverdue scheduled_job={name}" for name in ("count", "reconcile", "comply", "retain", "backup")}
+COUNT, RECONCILE = "JobOverdue scheduled_job=count", "JobOverdue scheduled_job=reconcile"
 MONEY = {f"XRefusesAccess outcome={outcome}" for outcome in ("credits", "spend-cap", "usage-cap")}
 CREDENTIALS = {f"XRefusesAccess outcome={outcome}" for outcome in ("unauthorized", "not-enrolled")}
 NOTHING_COLLECTED = {"CollectionStale", "CollectionNeverSucceeded"}
@@ -105,13 +105,13 @@ NOTHING_COLLECTED = {"CollectionStale", "CollectionNeverSucceeded"}
 EXPLAINED: dict[str, tuple[str, set[str], set[str]]] = {
     "down": ("TwitterApiDown severity=page", {"AvailabilityBudgetBurn", "CollectionStale", "LogRecordsDropped"}, set()),
     "slow": ("LatencyBudgetBurn severity=page", {"LatencyBudgetBurn severity=ticket"}, set()),
-    "refused": ("XRefusesAccess", {*NOTHING_COLLECTED, "XErrors", COUNT, RECONCILE}, CHORES - {COUNT, RECONCILE}),
-    "billing": ("BillingBlocked", {*NOTHING_COLLECTED, COUNT}, CHORES - {COUNT}),
+    "refused": ("XRefusesAccess", {*NOTHING_COLLECTED, "XErrors", COUNT, RECONCILE}, JOBS - {COUNT, RECONCILE}),
+    "billing": ("BillingBlocked", {*NOTHING_COLLECTED, COUNT}, JOBS - {COUNT}),
     "money": ("BillingBlocked", MONEY, CREDENTIALS),
     "spent": (
         "BudgetSpent",
         {"BudgetNearlySpent", "SpendForecastOverBudget", "CollectionStale", "GapsGrow", COUNT},
-        CHORES - {COUNT},
+        JOBS - {COUNT},
     ),
 }
 

@@ -11,14 +11,14 @@ from tests.fixtures.service import in_process
 from tests.grafana.dashboard import asked
 from tests.prometheus.rulebook import Exported, queries, question, rules, unexported
 
-CHORES = {"X_RETRIES": "0", "COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
+JOBS = {"X_RETRIES": "0", "COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """The names of a scrape, each with its labels and their values, after one collection and what is done beside it."""
     folder = tmp_path_factory.mktemp("exported")
-    with Emulator() as emulator, in_process(folder, **environment(folder, emulator) | CHORES) as service:
+    with Emulator() as emulator, in_process(folder, **environment(folder, emulator) | JOBS) as service:
         assert service.get("/database").status_code == 200
         emulator.plan("server_500", times=3)
         assert service.get("/database").status_code == 503

@@ -44,7 +44,7 @@ def test_saved_objects_use_each_of_their_references_by_name() -> None:
         assert saved["typeMigrationVersion"] == VERSIONS[saved["type"]]
 
 
-def test_the_search_for_chores_asks_for_messages_that_are_logged() -> None:
+def test_the_search_for_jobs_asks_for_messages_that_are_logged() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "collector").rglob("*.py")]
     asked = set(re.findall(r'"([^"]+)"', query(SEARCHES[3])))
     assert asked == {"tag counted", "tag not counted"}

@@ -15,7 +15,7 @@ from collector.runs.tags import InvalidTag
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
 from schemas.problems import BadInput, ParameterError
-from schemas.terms import InvalidRules, parse_rules
+from schemas.rules import InvalidRules, parse_rules
 from security.pages import page
 from web.responses import is_browser, redirect_to_page, tidy_redirect
 from web.site import Site

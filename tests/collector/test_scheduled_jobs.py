@@ -1,4 +1,4 @@
-"""Chores: done so often, by one process at a time, tried again where they failed, and X's own count beside the ledger's."""
+"""Scheduled jobs: done at intervals, by one process at a time, retried, and X's own count beside the ledger's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Said = pytest.CaptureFixture[str]
 
 
 class Work:
-    """A chore that counts how often it was done and fails as told."""
+    """A scheduled job that counts how often it was done and fails as told."""
 
     def __init__(self, failure: Exception | None = None, *, wanted: bool = True) -> None:
         self.times, self.failure, self.wanted = 0, failure, wanted
@@ -45,18 +45,18 @@ class Work:
 
 def seen(database: Database, name: str = "sweep") -> JobView:
     with database.reading() as session:
-        (chore,) = (one for one in job_states(session) if one.name == name)
-    return chore
+        (job,) = (one for one in job_states(session) if one.name == name)
+    return job
 
 
 def age(database: Database, by: timedelta = timedelta(hours=25)) -> None:
     with database.writing() as session:
-        for chore in session.scalars(select(JobState)):
-            chore.began -= by
+        for job in session.scalars(select(JobState)):
+            job.began -= by
 
 
 @pytest.mark.dialects
-def test_a_chore_is_done_at_once_and_then_so_often_whoever_keeps_it(database: Database) -> None:
+def test_a_job_is_done_at_once_and_then_so_often_whoever_keeps_it(database: Database) -> None:
     work, unwanted = Work(), Work(wanted=False)
     tasks = [work.task(), unwanted.task("tidy")]
     for _ in range(2):
@@ -76,26 +76,26 @@ def test_a_chore_is_done_at_once_and_then_so_often_whoever_keeps_it(database: Da
 )
 def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Database, failure: Exception, words: str) -> None:
     work, other = Work(failure), Work()
-    upkeep = JobRunner(database, [work.task(), other.task("tidy")])
-    upkeep.run_due()
+    runner = JobRunner(database, [work.task(), other.task("tidy")])
+    runner.run_due()
     sweep, tidy = seen(database), seen(database, "tidy")
     assert words in (sweep.error or "")
     assert (sweep.succeeded, tidy.error) == (None, None)
-    upkeep.run_due()
+    runner.run_due()
     assert work.times == 1
     age(database, timedelta(minutes=61))
     work.failure = None
-    upkeep.run_due()
+    runner.run_due()
     assert (work.times, other.times) == (2, 1)
     with database.writing() as session:
         session.execute(update(JobState).values(error=BROKEN_OFF, failure_kind=INTERRUPTED_KIND))  # as if it had been killed
     age(database, timedelta(minutes=61))
-    upkeep.run_due()
+    runner.run_due()
     assert (work.times, seen(database).error) == (3, None)
 
 
 @pytest.mark.dialects
-def test_two_processes_do_a_chore_once(database: Database) -> None:
+def test_two_processes_do_a_job_once(database: Database) -> None:
     inside, release, work = threading.Event(), threading.Event(), Work()
 
     def slowly(_stop: threading.Event) -> None:
@@ -121,23 +121,23 @@ def test_stopping_breaks_off_what_is_being_done(database: Database) -> None:
         begun.set()
         assert stop.wait(LONGEST_WAIT_S)
 
-    upkeep = JobRunner(database, [Work().task()._replace(work=wait)])
-    upkeep.start()
+    runner = JobRunner(database, [Work().task()._replace(work=wait)])
+    runner.start()
     assert begun.wait(LONGEST_WAIT_S)
-    upkeep.close(seconds=LONGEST_WAIT_S)
+    runner.close(seconds=LONGEST_WAIT_S)
     assert seen(database).succeeded is not None
 
 
 @pytest.mark.dialects
 def test_the_ledger_is_compared_with_xs_count(collector: Collector, make_settings: MakeSettings, emulator: Emulator) -> None:
-    upkeep = job_runner_for(collector, make_settings(RECONCILE_EVERY="1d"))
-    upkeep.run_due()
+    runner = job_runner_for(collector, make_settings(RECONCILE_EVERY="1d"))
+    runner.run_due()
     assert emulator.requests == []
     get_tweets(collector)
     sold = emulator.ledger.total().posts_billed
     for drift in (0, 25):
         emulator.drift(drift)
-        upkeep.run_due()
+        runner.run_due()
         with collector.database.reading() as session:
             compared = newest(session)
         assert compared
@@ -160,7 +160,7 @@ PLANNED = {"TWEET_RETENTION": "1h", **dict.fromkeys(("COMPLY_EVERY", "BACKUP_EVE
 
 
 @pytest.mark.process
-def test_the_service_sees_to_all_chores_by_itself_and_its_processes_do_each_once(tmp_path: Path) -> None:
+def test_the_service_sees_to_all_jobs_by_itself_and_its_processes_do_each_once(tmp_path: Path) -> None:
     with Emulator() as emulator:
         settings = environment(tmp_path, emulator) | PLANNED | PATIENT | {"COLLECT_ON_START": "1", "WORKERS": "2"}
         with serving(tmp_path, **settings) as server:
@@ -168,12 +168,12 @@ def test_the_service_sees_to_all_chores_by_itself_and_its_processes_do_each_once
             tweets = server.get("/tweets").json()["tweets"]
             metrics = server.get("/metrics").text
         asked = [request.path for request in emulator.requests]
-    assert {chore["error"] for chore in done.values()} == {None}
+    assert {job["error"] for job in done.values()} == {None}
     assert "/2/compliance/jobs" in asked
     assert asked.count("/2/tweets/counts/recent") == 3
     assert all(datetime.fromisoformat(tweet["created"]) > datetime.now(UTC) - 2 * timedelta(hours=1) for tweet in tweets)
     assert len(list((tmp_path / "backups").glob("*-scheduled.db"))) == 1
-    assert 'twitterapi_chore_interval_seconds{chore="comply"} 86400.0' in metrics
+    assert 'twitterapi_job_interval_seconds{scheduled_job="comply"} 86400.0' in metrics
 
 
 def all_done(shown: dict[str, dict[str, str]]) -> dict[str, dict[str, str]] | None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from collector.x.failures import OK, XFailure
 from database.statements import increment, upsert
 from models import StoredCounter
-from queries.figures import (
+from queries.counters import (
     EPOCH,
     GENERATION,
     RATE_LIMIT_REMAINING,
