@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial, update_wrapper
+
 from flask import Flask
 
 from collector.runs.collector import Collector
@@ -9,38 +11,33 @@ from queries.newest import Newest
 from queries.snowflakes import snowflake_time
 from schemas.times import rfc3339
 from security.guard import Guard
+from security.pages import page
 from settings import Settings
 from telemetry.metrics import HttpMetrics
-from web import charts, docs, responses, sign_in, static_files, status, words
-from web.site import Program, Site
+from web import charts, sign_in, static_files, status, words
+from web.site import Site, no_page
 from web.views import collections, figure_files, health, overview, search, tags
 
+VIEWS = (overview, search, tags, collections, health, figure_files)
+PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 FORMATS = (
-    "number",
-    "share",
-    "change",
-    "times",
-    "moment",
-    "day",
-    "duration",
-    "plural",
-    "dollars",
-    "sentence",
-    "tweet_text",
-    "plain",
+    *("number", "share", "change", "times", "moment", "day", "duration", "plural", "dollars"),
+    *("sentence", "tweet_text", "plain"),
 )
 
 
 def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
     """Add the pages and the files that they load."""
     urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
-    programs = tuple(Program(name, url) for name, url in urls.items() if url)
+    programs = {name: url for name, url in urls.items() if url}
     site = Site(collector, newest, guard, metrics, programs, settings.query_timeout)
+    for path, view, method in PAGES:
+        page(app, path, update_wrapper(partial(view, site), view), methods=[method])
+    for path, view, method in sign_in.ROUTES:
+        app.add_url_rule(path, view.__name__, partial(view, site), methods=[method])
+    app.add_url_rule("/static/<path:filename>", "static", static_files.static)
+    app.after_request(site.render_problem)
     _extend_templates(app)
-    for view in (overview, search, tags, collections, health, figure_files, docs, sign_in):
-        view.register(app, site)
-    responses.register(app, site.is_invented)
-    static_files.register(app)
 
 
 def _extend_templates(app: Flask) -> None:

@@ -4,52 +4,47 @@ from __future__ import annotations
 
 import re
 
-from flask import Flask, Response, make_response, render_template, request
+from flask import Response, current_app, make_response, render_template, request
 
 from security.guard import BEARER_CHALLENGE
 from security.pages import is_page_at
 from security.scopes import SIGN_IN, SIGN_OUT, Scope
 from security.sessions import COOKIE, LONGEST_S
-from web.responses import HEADERS, redirect_to_page
-from web.site import Site
+from web.site import HEADERS, Route, Site, redirect_to_page
 
-HOME = "/"
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
 WRONG = "This token is wrong. Use the token in API_TOKEN or API_READ_TOKEN."
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add both."""
-    guard = site.guard
-
-    def sign_in() -> Response:
-        wanted = _next_page(app, request.args.get("next", ""))
-        return _sign_in_page(site, wanted) if guard.tokens.are_required else redirect_to_page(wanted)
-
-    def signed_in() -> Response:
-        wanted, token = _next_page(app, request.form.get("next", "")), request.form.get("token", "").strip()
-        if not guard.tokens.are_required:
-            return redirect_to_page(wanted)
-        if guard.tokens.scope_of(token) < Scope.READ:
-            guard.failures.slow_down(request.environ)
-            return _sign_in_page(site, wanted, error=WRONG)
-        response = redirect_to_page(wanted)
-        response.set_cookie(
-            COOKIE, guard.sessions.start(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
-        )
-        return response
-
-    def sign_out() -> Response:
-        response = redirect_to_page(SIGN_IN)
-        response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
-        return response
-
-    app.add_url_rule(SIGN_IN, "sign_in", sign_in)
-    app.add_url_rule(SIGN_IN, "signed_in", signed_in, methods=["POST"])
-    app.add_url_rule(SIGN_OUT, "sign_out", sign_out, methods=["POST"])
+def sign_in(site: Site) -> Response:
+    """Show the form; without tokens nobody needs it."""
+    wanted = _next_page(request.args.get("next", ""))
+    return _form(site, wanted) if site.guard.tokens.are_required else redirect_to_page(wanted)
 
 
-def _sign_in_page(site: Site, wanted: str, *, error: str | None = None) -> Response:
+def start_session(site: Site) -> Response:
+    """Set the cookie of a new session, and redirect to the page that was wanted."""
+    guard, wanted = site.guard, _next_page(request.form.get("next", ""))
+    if not guard.tokens.are_required:
+        return redirect_to_page(wanted)
+    token = request.form.get("token", "").strip()
+    if guard.tokens.scope_of(token) < Scope.READ:
+        guard.failures.slow_down(request.environ)
+        return _form(site, wanted, error=WRONG)
+    response = redirect_to_page(wanted)
+    session = guard.sessions.start(token)
+    response.set_cookie(COOKIE, session, LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict")
+    return response
+
+
+def sign_out(_site: Site) -> Response:
+    """Delete the session's cookie."""
+    response = redirect_to_page(SIGN_IN)
+    response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
+    return response
+
+
+def _form(site: Site, wanted: str, *, error: str | None = None) -> Response:
     values = {"wanted": wanted, "error": error, "hours": LONGEST_S // 3600, "invented": site.is_invented()}
     body = render_template("sign-in.html", **values)
     response = make_response(body, 401 if error else 200, HEADERS | {"Cache-Control": "no-store"})
@@ -58,6 +53,9 @@ def _sign_in_page(site: Site, wanted: str, *, error: str | None = None) -> Respo
     return response
 
 
-def _next_page(app: Flask, path: str) -> str:
+def _next_page(path: str) -> str:
     """Return the page to open next: one of this service, or the overview. Other URLs could cost money when opened."""
-    return path if OWN_PATH.fullmatch(path) and is_page_at(app, path) else HOME
+    return path if OWN_PATH.fullmatch(path) and is_page_at(current_app, path) else "/"
+
+
+ROUTES: tuple[Route, ...] = ((SIGN_IN, sign_in, "GET"), (SIGN_IN, start_session, "POST"), (SIGN_OUT, sign_out, "POST"))

@@ -1,32 +1,45 @@
-"""What all pages share: the database session, the parsed query, and the frame around each page."""
+"""What all pages share: the database session, the parsed query, the frame around each page, headers, redirects and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from flask import Response, render_template, request
+from flask import Response, current_app, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, visible_source
 from middleware.answer import REPEAT, Repeat
+from middleware.encoding import add_etag, compress_response
 from queries.counters import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
 from schemas.filters import PARAMETERS
+from schemas.parameters import UTC, zone_by_name
+from schemas.problems import MEDIA_TYPE
 from security.guard import Guard
+from security.pages import PAGES
 from security.scopes import SCOPE, Scope
 from telemetry.metrics import HttpMetrics
-from web.responses import html_response, request_path
 from web.status import collection_status
-from web.view_query import Pairs, ViewQuery, link, parse_view_query
+from web.view_query import Pairs, ViewQuery, canonical, link, parse_view_query
+
+HTML = "text/html"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cache-Control": "private, no-cache",
+}
+"""Headers of every page: it loads the service's own files only."""
 
 NAVIGATION = (
     ("/", "Overview"),
@@ -36,26 +49,35 @@ NAVIGATION = (
     ("/view/health", "Health"),
     ("/docs", "API"),
 )
-CARRIED = (*PARAMETERS, "period", "tz")
 FILTERED = ("/", "/view/tweets")
+CARRIED = (*PARAMETERS, "period", "tz")
+LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {
+    "period": "Period",
+    "tz": "Time zone",
+    "sort": "Order",
+}
 READ_ONLY = "You are signed in for reading only. To change anything, sign in with the token in API_TOKEN."
-
-
-class Program(NamedTuple):
-    """Another program of the stack, and its URL for people."""
-
-    name: str
-    url: str
+TITLES = {
+    400: "The request is not valid",
+    401: "Sign in first",
+    403: "This is not allowed",
+    404: "Not found",
+    409: "Something else is in progress",
+    503: "Not available at the moment",
+}
 
 
 class Site(NamedTuple):
-    """What pages are made from. `time_limit` is the longest that a page's reads may take."""
+    """What pages are made from.
+
+    `programs` are other programs of the stack with their URLs; `time_limit` is the longest that a page's reads may take.
+    """
 
     collector: Collector
     newest: Newest
     guard: Guard
     metrics: HttpMetrics
-    programs: tuple[Program, ...]
+    programs: Mapping[str, str]
     time_limit: timedelta
 
     @contextmanager
@@ -79,6 +101,11 @@ class Site(NamedTuple):
     def _is_invented(self, session: Session) -> bool:
         return visible_source(session, self.collector.source.name) == EMULATOR
 
+    @property
+    def is_free(self) -> bool:
+        """Whether collecting costs nothing because the emulator replaces X."""
+        return self.collector.source.name == EMULATOR
+
     def parse(self, session: Session, schema: type[ViewArguments] = ViewArguments, *, fixed: Pairs = ()) -> ViewQuery:
         """Parse the request's parameters; raises BadInput."""
         return parse_view_query(request.args, now=x_now(session), schema=schema, fixed=fixed)
@@ -88,14 +115,15 @@ class Site(NamedTuple):
         zone: ZoneInfo = load_arguments(HistoryArguments(exclude=["cursor"]), request.args)["tz"]
         return zone
 
-    @property
-    def is_free(self) -> bool:
-        """Whether collecting costs nothing because the emulator replaces X."""
-        return self.collector.source.name == EMULATOR
-
     def page(self, template: str, session: Session, zone: ZoneInfo, *, status: int = 200, **values: Any) -> Response:
-        """Render a page inside the frame."""
-        return html_response(render_template(template, zone=zone, frame=self._frame(session, zone), **values), status)
+        """Render a page inside the frame, with an ETag of its content, compressed if the client accepts that."""
+        body = render_template(template, zone=zone, frame=self._frame(session, zone), **values)
+        response = make_response(body, status, HEADERS)
+        response.vary.add("Accept-Encoding")
+        if status == 200:
+            add_etag(response, response.get_data())
+        compress_response(response).make_conditional(request)
+        return response
 
     def _frame(self, session: Session, zone: ZoneInfo) -> dict[str, Any]:
         may_write = request.environ.get(SCOPE, Scope.NOTHING) >= Scope.WRITE
@@ -110,9 +138,72 @@ class Site(NamedTuple):
             "navigation": [(_with_filters(path), path, name) for path, name in NAVIGATION],
         }
 
+    def render_problem(self, response: Response) -> Response:
+        """Turn an error of a page into HTML for browsers, with the status and text of the API's problem."""
+        if request.endpoint not in current_app.extensions.get(PAGES, ()):
+            return response
+        response.vary.add("Accept")
+        if response.mimetype == MEDIA_TYPE and is_browser():
+            problem, status = response.get_json(), response.status_code
+            values = {"title": TITLES.get(status, HTTPStatus(status).phrase), "labels": LABELS, "invented": self.is_invented()}
+            links = {"without": _url_without(problem), "back": _return_url()}
+            response.set_data(render_template("problem.html", problem=problem, **values, **links))
+            response.headers["Content-Type"] = f"{HTML}; charset=utf-8"
+            response.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"]
+        return response
+
+
+Route = tuple[str, Callable[..., Response], str]
+"""A path, the function that answers it (from a Site and the path's variables), and a method."""
+
+
+def no_page(_site: Site, path: str) -> Response:
+    """Answer unknown paths below /view/."""
+    methods = set(current_app.url_map.bind("localhost").allowed_methods(f"/view/{path}")) - {"GET", "HEAD"}
+    if methods != {"OPTIONS"}:
+        raise MethodNotAllowed(sorted(methods))
+    raise NotFound("there is no page at this path")
+
+
+def is_browser() -> bool:
+    """Whether the client accepts HTML by name; programs accept anything."""
+    return HTML in {value for value, quality in request.accept_mimetypes if quality > 0}
+
+
+def redirect_to_page(path: str) -> Response:
+    """Redirect to a page (303)."""
+    response = make_response(redirect(path, 303))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def tidy_redirect() -> Response | None:
+    """Redirect to the URL without empty parameters, which forms without scripts send; None if there are none."""
+    given = list(request.args.items(multi=True))
+    wanted = canonical(given, zone_by_name(request.args.get("tz", "")) or UTC)
+    return None if wanted == given else redirect_to_page(link(request_path(), wanted))
+
+
+def request_path() -> str:
+    """Return this request's path, quoted for a URL."""
+    return quote(request.path)
+
 
 def _with_filters(path: str) -> str:
     """Return the path with this request's filters if that page supports them."""
     if path not in FILTERED or request.endpoint is None or request.method != "GET":
         return path
-    return link(path, MultiDict([pair for pair in request.args.items(multi=True) if pair[0] in CARRIED]))
+    return link(path, [pair for pair in request.args.items(multi=True) if pair[0] in CARRIED])
+
+
+def _url_without(problem: dict[str, Any]) -> str:
+    """Return the page's URL without the wrong parameters; empty if none is wrong."""
+    wrong = {error["parameter"] for error in problem.get("errors", ())}
+    kept = [pair for pair in request.args.items(multi=True) if pair[0] not in wrong]
+    return link(request_path(), kept) if wrong and request.method == "GET" else ""
+
+
+def _return_url() -> str:
+    """Return the page to open after the sign-in; the sign-in checks that it is one of the service's."""
+    where = urlsplit(request.referrer or "") if request.method == "POST" else urlsplit(request.full_path.rstrip("?"))
+    return quote(where._replace(scheme="", netloc="", fragment="").geturl() or "/", safe="/")

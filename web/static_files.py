@@ -1,16 +1,20 @@
-"""Files that pages load: the project's own, and vendored ones, whose paths contain their version and never change."""
+"""Files that pages load, and /docs.
+
+The paths of vendored files contain their version, so those files never change.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from flask import Flask, Response, request
+from flask import Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
 from middleware.answer import ALWAYS, REPEAT
 from middleware.encoding import accepts_gzip, add_etag, compress
+from web.site import HEADERS, Route, Site
 
 FOLDER = Path(__file__).parent / "static"
 SWAGGER_UI = "vendor/swagger-ui/5.35.0"
@@ -20,23 +24,24 @@ FOREVER = "public, max-age=31536000, immutable"
 CHECKED = "public, no-cache"
 
 
-def register(app: Flask) -> None:
-    """Serve the files below /static/; each process reads a file once."""
+def static(filename: str) -> Response:
+    """Return a file below /static/; each process reads it once."""
+    body, response = _content(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
+    response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
+    response.vary.add("Accept-Encoding")
+    add_etag(response, body)
+    if accepts_gzip():
+        body = _compressed(filename)
+        response.headers["Content-Encoding"] = "gzip"
+    response.set_data(body)
+    request.environ[REPEAT] = ALWAYS
+    response.make_conditional(request)
+    return response
 
-    def static(filename: str) -> Response:
-        body, response = _content(filename), Response(mimetype=TYPES.get(PurePosixPath(filename).suffix, "text/plain"))
-        response.headers["Cache-Control"] = FOREVER if filename.startswith("vendor/") else CHECKED
-        response.vary.add("Accept-Encoding")
-        add_etag(response, body)
-        if accepts_gzip():
-            body = _compressed(filename)
-            response.headers["Content-Encoding"] = "gzip"
-        response.set_data(body)
-        request.environ[REPEAT] = ALWAYS
-        response.make_conditional(request)
-        return response
 
-    app.add_url_rule("/static/<path:filename>", "static", static)
+def docs(site: Site) -> Response:
+    """Show the interactive documentation of the API, which is Swagger UI."""
+    return make_response(render_template("docs.html", swagger=f"static/{SWAGGER_UI}", invented=site.is_invented()), HEADERS)
 
 
 @lru_cache(64)
@@ -51,3 +56,6 @@ def _content(filename: str) -> bytes:
         return Path(path or "").read_bytes()
     except (OSError, ValueError) as error:
         raise NotFound from error
+
+
+DOCS: Route = ("/docs", docs, "GET")

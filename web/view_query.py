@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -20,7 +20,6 @@ from schemas.times import rfc3339
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
-PAGING = ("cursor",)
 HOUR_S, QUARTER_S = 3600, 900
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
@@ -46,10 +45,10 @@ class ViewQuery(NamedTuple):
 
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of a page with these parameters, some changed, or removed by None; the cursor is removed."""
-        removed = {*changes, *PAGING} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        removed = {*changes, "cursor"} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
         kept = [pair for pair in self.pairs if pair[0] not in removed]
         more = [(name, value) for name, value in changes.items() if value is not None]
-        return _with_parameters(path, [*kept, *more])
+        return link(path, [*kept, *more])
 
     def tag_url(self, tag: str) -> str:
         """Return the URL of a tag's page."""
@@ -67,11 +66,11 @@ class ViewQuery(NamedTuple):
         """Return the URL of the API's answer with the same filters; a period becomes times."""
         pairs = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
-        return _with_parameters(path, [*pairs, *bounds, *more.items()])
+        return link(path, [*pairs, *bounds, *more.items()])
 
     def csv_url(self, name: str) -> str:
         """Return the URL of a figure's numbers as CSV."""
-        return _with_parameters(f"/view/figures/{name}.csv", [*self.fixed, *self.pairs])
+        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.pairs])
 
     @property
     def seconds(self) -> Period | None:
@@ -114,7 +113,7 @@ class ViewQuery(NamedTuple):
     def chips(self) -> list[tuple[str, str, str]]:
         """The given filters without the time: name, value, and the query string that removes the filter."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
-        kept = [pair for pair in self.pairs if pair[0] not in PAGING]
+        kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         return [(*pair, "?" + urlencode([other for other in kept if other != pair])) for pair in filters]
 
     def value(self, name: str) -> str:
@@ -129,30 +128,27 @@ def parse_view_query(
     read = load_arguments(schema(), MultiDict([*fixed, *pairs.items(multi=True)]))
     filters, zone, span = read.pop("filters"), read.pop("tz"), read.pop("period")
     if filters.since is None and filters.until is None and span is not None:
-        filters = filters._replace(since=_whole_hour(now - min(span, now - EARLIEST)))
+        since = int((now - min(span, now - EARLIEST)).timestamp()) // HOUR_S * HOUR_S  # roll-ups are by the hour
+        filters = filters._replace(since=datetime.fromtimestamp(since, UTC))
     else:
         span = None
     return ViewQuery(filters, zone, now, tuple(pairs.items(multi=True)), span, fixed=fixed, **read)
 
 
-def canonical(pairs: MultiDict[str, str], zone: ZoneInfo) -> MultiDict[str, str]:
+def canonical(pairs: Iterable[tuple[str, str]], zone: ZoneInfo) -> list[tuple[str, str]]:
     """Return the parameters as links write them; a form without scripts sends them otherwise.
 
     Empty values are removed, local times of the zone become RFC 3339, and explicit times replace a period.
     """
-    kept = [(name, value.strip()) for name, value in pairs.items(multi=True) if value.strip()]
+    kept = [(name, value.strip()) for name, value in pairs if value.strip()]
     if any(name in BOUNDS for name, _ in kept):
         kept = [pair for pair in kept if pair[0] != "period"]
-    return MultiDict([(name, _rfc3339(value, zone) if name in BOUNDS else value) for name, value in kept])
+    return [(name, _rfc3339(value, zone) if name in BOUNDS else value) for name, value in kept]
 
 
-def link(path: str, pairs: MultiDict[str, str]) -> str:
+def link(path: str, pairs: Iterable[tuple[str, Any]]) -> str:
     """Return a path with these parameters."""
-    return _with_parameters(path, list(pairs.items(multi=True)))
-
-
-def _with_parameters(path: str, pairs: list[tuple[str, Any]]) -> str:
-    query = urlencode(pairs, doseq=True)
+    query = urlencode(list(pairs), doseq=True)
     return f"{path}?{query}" if query else path
 
 
@@ -163,8 +159,3 @@ def _rfc3339(value: str, zone: ZoneInfo) -> str:
         return rfc3339(datetime.fromisoformat(value).replace(tzinfo=zone)) or value
     except (ValueError, OverflowError):
         return value
-
-
-def _whole_hour(when: datetime) -> datetime:
-    """Return the beginning of the hour (UTC), since roll-ups are by the hour."""
-    return datetime.fromtimestamp(int(when.timestamp()) // HOUR_S * HOUR_S, UTC)

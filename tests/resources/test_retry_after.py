@@ -15,7 +15,7 @@ from emulator import Emulator
 from middleware import answers
 from tests.fixtures.service import Service
 from tests.resources.conftest import problem
-from web.responses import HTML
+from web.site import HTML
 
 ASKED: tuple[tuple[str, dict[str, str]], ...] = (("/tweets", {}), ("/", {"Accept": HTML}))
 RAISED = {DatabaseUnavailable, DatabaseAway, SourceRefused, NothingTracked, ServiceUnavailable}

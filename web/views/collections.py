@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from flask import Flask, Response, request
+from flask import Response, request
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from collector.ledger.ledger import SMALLEST_PAGE
@@ -18,9 +16,7 @@ from queries.collections import collection, latest
 from queries.spend import by_day
 from schemas.arguments import HistoryArguments, NoArguments, load_arguments, refuse_body
 from schemas.cursors import collection_page
-from security.pages import page
-from web.responses import is_browser, redirect_to_page, tidy_redirect
-from web.site import Site
+from web.site import Route, Site, is_browser, redirect_to_page, tidy_redirect
 from web.status import x_trouble
 from web.view_query import link
 
@@ -31,60 +27,68 @@ LARGEST_ID = 2**31 - 1
 LIST = "page of collections"
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add the pages, and the request that starts a collection."""
+def history(site: Site) -> Response:
+    """List collections, newest first, below what they cost."""
+    if redirect := tidy_redirect():
+        return redirect
+    read = load_arguments(HistoryArguments(), request.args)
+    zone, cursor = read["tz"], read.get("cursor")
+    with site.reading() as session:
+        shown = collection_page(session, LIST, cursor=cursor, most=PAGE)
+        following = link(PATH, (request.args.to_dict() | {"cursor": shown.following}).items()) if shown.following else None
+        values: dict[str, Any] = {
+            "views": shown.rows,
+            "first": cursor is None,
+            "following": following,
+            "money": _money(site, session),
+        }
+        return site.page("collections.html", session, zone, trouble=x_trouble(session, zone), **values)
 
-    def history() -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        read = load_arguments(HistoryArguments(), request.args)
-        zone: ZoneInfo = read["tz"]
-        with site.reading() as session:
-            cursor = read.get("cursor")
-            shown = collection_page(session, LIST, cursor=cursor, most=PAGE)
-            values: dict[str, Any] = {"views": shown.rows, "first": cursor is None, "money": _money(site, session)}
-            values["trouble"] = x_trouble(session, zone)
-            if shown.following:
-                values["following"] = link(PATH, MultiDict(request.args.to_dict() | {"cursor": shown.following}))
-            return site.page("collections.html", session, zone, **values)
 
-    def one_collection(collection_id: int) -> Response:
-        zone = site.zone()
-        with site.reading() as session:
-            view = collection(session, collection_id)
-            if view is None:
-                raise NotFound("there is no collection with this number")
-            trouble, known = x_trouble(session, zone), balances.authors(session)
-            return site.page("collection.html", session, zone, view=view, trouble=trouble, authors=known)
+def one_collection(site: Site, collection_id: int) -> Response:
+    """Show a collection by tag, with its progress while it runs."""
+    zone = site.zone()
+    with site.reading() as session:
+        view = collection(session, collection_id)
+        if view is None:
+            raise NotFound("there is no collection with this number")
+        trouble, known = x_trouble(session, zone), balances.authors(session)
+        return site.page("collection.html", session, zone, view=view, trouble=trouble, authors=known)
 
-    def collect_now() -> Response:
-        zone, collector = site.zone(), site.collector
-        with site.reading() as session:
-            newest = latest(session)
-            running = newest if newest and newest.state == "running" else None
-            priced, left, known = price(collector, session), budget_left(collector, session), balances.authors(session)
-            most = known.price(*priced.most) if known else priced.most.ceiling
-            values: dict[str, Any] = {"price": priced, "most": most, "left": left, "running": running}
-            return site.page("collect.html", session, zone, free=site.is_free, authors=known, **values)
 
-    def collect() -> Response:
-        load_arguments(NoArguments(), request.args)
-        refuse_body(request.get_data())
-        try:
-            return redirect_to_page(f"{PATH}/{site.collector.start().run_id}")
-        except NothingTracked:
-            if not is_browser():
-                raise
-            return redirect_to_page(NEW)
-        except CollectionRunning as running:
-            if running.run_id is None:
-                raise
-            return redirect_to_page(f"{PATH}/{running.run_id}")
+def collect_now(site: Site) -> Response:
+    """Show the price of a collection, and the button that starts it."""
+    zone, collector = site.zone(), site.collector
+    with site.reading() as session:
+        newest = latest(session)
+        running = newest if newest and newest.state == "running" else None
+        priced, left, known = price(collector, session), budget_left(collector, session), balances.authors(session)
+        most = known.price(*priced.most) if known else priced.most.ceiling
+        values: dict[str, Any] = {
+            "price": priced,
+            "most": most,
+            "left": left,
+            "running": running,
+            "authors": known,
+            "free": site.is_free,
+        }
+        return site.page("collect.html", session, zone, **values)
 
-    page(app, PATH, history)
-    page(app, f"{PATH}/<int(max={LARGEST_ID}):collection_id>", one_collection)
-    page(app, NEW, collect_now)
-    page(app, PATH, collect, methods=["POST"])
+
+def collect(site: Site) -> Response:
+    """Start a collection, and redirect to it or to the one that runs."""
+    load_arguments(NoArguments(), request.args)
+    refuse_body(request.get_data())
+    try:
+        return redirect_to_page(f"{PATH}/{site.collector.start().run_id}")
+    except NothingTracked:
+        if not is_browser():
+            raise
+        return redirect_to_page(NEW)
+    except CollectionRunning as running:
+        if running.run_id is None:
+            raise
+        return redirect_to_page(f"{PATH}/{running.run_id}")
 
 
 def _money(site: Site, session: Session) -> dict[str, Any]:
@@ -103,3 +107,11 @@ def _money(site: Site, session: Session) -> dict[str, Any]:
         "balance": balances.newest(session),
         "free": site.is_free,
     }
+
+
+ROUTES: tuple[Route, ...] = (
+    (PATH, history, "GET"),
+    (f"{PATH}/<int(max={LARGEST_ID}):collection_id>", one_collection, "GET"),
+    (NEW, collect_now, "GET"),
+    (PATH, collect, "POST"),
+)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flask import Flask, Response, make_response
+from flask import Response, make_response
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from queries.activity import activity
-from security.pages import page
 from web.charts import ChartFigure
 from web.figures import counts, coverage, rankings, volume
-from web.site import Site
+from web.site import Route, Site
 from web.view_query import ViewQuery
 
 MOST_ROWS = 1000
@@ -32,21 +31,20 @@ FIGURES: Mapping[str, Callable[[Session, ViewQuery], ChartFigure | None]] = {
 """Builds each figure by its name in URLs; None if there is nothing to compare."""
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add the files."""
+def figure_as_csv(site: Site, name: str) -> Response:
+    """Return the CSV of a figure."""
+    builder = FIGURES.get(name)
+    if builder is None:
+        raise NotFound(f"there is no figure with this name, only {', '.join(FIGURES)}")
+    with site.reading() as session:
+        figure = builder(session, site.parse(session))
+    if figure is None:
+        raise NotFound("this figure needs exactly one tag, and X's own counts of this period")
+    response = make_response(figure.table.csv())
+    response.headers["Content-Type"] = "text/csv; charset=utf-8"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
-    def figure_as_csv(name: str) -> Response:
-        builder = FIGURES.get(name)
-        if builder is None:
-            raise NotFound(f"there is no figure with this name, only {', '.join(FIGURES)}")
-        with site.reading() as session:
-            figure = builder(session, site.parse(session))
-        if figure is None:
-            raise NotFound("this figure needs exactly one tag, and X's own counts of this period")
-        response = make_response(figure.table.csv())
-        response.headers["Content-Type"] = "text/csv; charset=utf-8"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        response.headers["Cache-Control"] = "private, no-cache"
-        return response
 
-    page(app, "/view/figures/<name>.csv", figure_as_csv)
+ROUTES: tuple[Route, ...] = (("/view/figures/<name>.csv", figure_as_csv, "GET"),)

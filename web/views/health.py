@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from flask import Flask, Response, request
+from flask import Response, request
 from sqlalchemy.orm import Session
 
 from collector.backups.rotation import newest as newest_copy
@@ -18,11 +18,9 @@ from middleware.answer import REPEAT
 from queries.counters import ServiceMetrics, service_metrics
 from queries.jobs import job_states
 from queries.tweets import tweet_count
-from security.pages import page
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
-from web.responses import tidy_redirect
-from web.site import Site
+from web.site import Route, Site, tidy_redirect
 from web.status import Level, Part, advice, collection_status, x_trouble
 from web.words import day, dollars, moment, number, plural
 
@@ -39,27 +37,22 @@ class Shipping(NamedTuple):
     queued: int
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add the page."""
-
-    def health_at_a_glance() -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        zone = site.zone()
-        database = site.collector.database
-        with site.reading() as session:
-            facts: dict[str, Any] = {
-                "backend": database.program,
-                "size": database.size,
-                "tweets": tweet_count(session),
-                "backup": newest_copy(database),
-                "version": VERSION,
-            }
-            shown = parts(session, site.collector, shipping(site.metrics), zone)
-            del request.environ[REPEAT]  # the state of shipping comes from metrics, so the page can't be cached
-            return site.page("health.html", session, zone, parts=shown, facts=facts, programs=site.programs)
-
-    page(app, "/view/health", health_at_a_glance)
+def health_at_a_glance(site: Site) -> Response:
+    """Show each part's status, the most important first."""
+    if redirect := tidy_redirect():
+        return redirect
+    zone, database = site.zone(), site.collector.database
+    with site.reading() as session:
+        facts: dict[str, Any] = {
+            "backend": database.program,
+            "size": database.size,
+            "tweets": tweet_count(session),
+            "backup": newest_copy(database),
+            "version": VERSION,
+        }
+        shown = parts(session, site.collector, shipping(site.metrics), zone)
+        del request.environ[REPEAT]  # the state of shipping comes from metrics, so the page can't be cached
+        return site.page("health.html", session, zone, parts=shown, facts=facts, programs=site.programs)
 
 
 def shipping(metrics: HttpMetrics) -> Shipping:
@@ -160,3 +153,6 @@ def _logs(shipped: Shipping) -> Part:
     if shipped.dropped:
         return Part("Logs", Level.ATTENTION, f"{state} {plural(shipped.dropped, 'record')} dropped.", CHECK_LOGSTASH)
     return Part("Logs", Level.OK, state)
+
+
+ROUTES: tuple[Route, ...] = (("/view/health", health_at_a_glance, "GET"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import Flask, Response
+from flask import Response
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
@@ -17,12 +17,10 @@ from queries.lists import TweetList
 from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
 from queries.tweets import TweetView, TweetViews
-from security.pages import page
 from text import usernames
 from web.charts import ChartFigure
 from web.figures import counts, coverage, rankings, volume
-from web.responses import tidy_redirect
-from web.site import Site
+from web.site import Route, Site, tidy_redirect
 from web.view_query import ViewQuery
 
 TOP, TOP_TAGS = 10, 12
@@ -41,46 +39,44 @@ class Overview(NamedTuple):
     newest: list[TweetView]
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add the pages."""
+def overview(site: Site) -> Response:
+    """Show the figures of all tweets that match the filters."""
+    if redirect := tidy_redirect():
+        return redirect
+    with site.reading() as session:
+        query = site.parse(session)
+        values: dict[str, Any] = {"query": query, "tracked": tracked_names(session), "shown": _overview(session, query)}
+        return site.page("overview.html", session, query.zone, **values)
 
-    def overview() -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        with site.reading() as session:
-            query = site.parse(session)
-            values: dict[str, Any] = {"query": query, "tracked": tracked_names(session), "shown": _overview(session, query)}
-            return site.page("overview.html", session, query.zone, **values)
 
-    def tag_overview(tag: str) -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        with site.reading() as session:
-            name = tag_name(session, key=_key(tag))
-            if name is None:
-                raise NotFound("this tag was never tracked here")
-            query = site.parse(session, fixed=(("tag", name.removeprefix("#")),))
-            tracked = tracked_tags(session, key=tags.key(name))
-            values: dict[str, Any] = {"query": query, "tag": name, "tracked": tracked[0] if tracked else None}
-            values["shown"] = _tag_overview(session, query)
-            values["gaps"] = gap_times(session, keys=[tags.key(name)])[-MOST_GAPS:]
-            return site.page("tag.html", session, query.zone, **values)
+def tag_overview(site: Site, tag: str) -> Response:
+    """Show the figures of a tag, its gaps, and the form that changes its rules."""
+    if redirect := tidy_redirect():
+        return redirect
+    with site.reading() as session:
+        name = tag_name(session, key=_key(tag))
+        if name is None:
+            raise NotFound("this tag was never tracked here")
+        query = site.parse(session, fixed=(("tag", name.removeprefix("#")),))
+        tracked = tracked_tags(session, key=tags.key(name))
+        values: dict[str, Any] = {"query": query, "tag": name, "tracked": tracked[0] if tracked else None}
+        values["shown"] = _tag_overview(session, query)
+        values["gaps"] = gap_times(session, keys=[tags.key(name)])[-MOST_GAPS:]
+        return site.page("tag.html", session, query.zone, **values)
 
-    def author(username: str) -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        name = usernames.username(username)
-        with site.reading() as session:
-            known = author_by_username(session, name.lower()) if name else None
-            if known is None or name is None:
-                raise NotFound("no tweet of an author with this username is stored")
-            query = site.parse(session, fixed=(("author", name),))
-            shown = _author_overview(session, query)
-            return site.page("author.html", session, query.zone, query=query, author=known, shown=shown)
 
-    page(app, "/", overview)
-    page(app, "/view/tags/<tag>", tag_overview)
-    page(app, "/view/authors/<username>", author)
+def author(site: Site, username: str) -> Response:
+    """Show the figures of an author."""
+    if redirect := tidy_redirect():
+        return redirect
+    name = usernames.username(username)
+    with site.reading() as session:
+        known = author_by_username(session, name.lower()) if name else None
+        if known is None or name is None:
+            raise NotFound("no tweet of an author with this username is stored")
+        query = site.parse(session, fixed=(("author", name),))
+        shown = _author_overview(session, query)
+        return site.page("author.html", session, query.zone, query=query, author=known, shown=shown)
 
 
 def _overview(session: Session, query: ViewQuery) -> Overview:
@@ -129,3 +125,10 @@ def _key(tag: str) -> str:
         return tags.key(tags.hashtag(tag))
     except tags.InvalidTag as error:
         raise NotFound(str(error)) from error
+
+
+ROUTES: tuple[Route, ...] = (
+    ("/", overview, "GET"),
+    ("/view/tags/<tag>", tag_overview, "GET"),
+    ("/view/authors/<username>", author, "GET"),
+)

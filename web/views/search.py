@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flask import Flask, Response
+from flask import Response
 from sqlalchemy.orm import Session
 
 from queries.lists import TweetList
@@ -16,9 +16,7 @@ from schemas.arguments import SearchArguments
 from schemas.cursors import tweet_page
 from schemas.parameters import Sort
 from schemas.times import rfc3339
-from security.pages import page
-from web.responses import tidy_redirect
-from web.site import Site
+from web.site import Route, Site, tidy_redirect
 from web.view_query import ViewQuery
 
 PATH = "/view/tweets"
@@ -49,19 +47,15 @@ class SearchPage(NamedTuple):
         return self.matches > self.most
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add the page."""
-
-    def search() -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        with site.reading() as session:
-            query = site.parse(session, SearchArguments)
-            values: dict[str, Any] = {"query": query, "found": _page(session, query), "tracked": tracked_names(session)}
-            exports = {name: query.api_url("/tweets", sort=_sort(query), format=kind) for kind, name in EXPORT_FORMATS.items()}
-            return site.page("tweets.html", session, query.zone, exports=exports, orders=ORDERS, sort=_sort(query), **values)
-
-    page(app, PATH, search)
+def search(site: Site) -> Response:
+    """List the tweets that match, with the form that changes the filters."""
+    if redirect := tidy_redirect():
+        return redirect
+    with site.reading() as session:
+        query = site.parse(session, SearchArguments)
+        values: dict[str, Any] = {"query": query, "found": _page(session, query), "tracked": tracked_names(session)}
+        exports = {name: query.api_url("/tweets", sort=_sort(query), format=kind) for kind, name in EXPORT_FORMATS.items()}
+        return site.page("tweets.html", session, query.zone, exports=exports, orders=ORDERS, sort=_sort(query), **values)
 
 
 def _page(session: Session, query: ViewQuery) -> SearchPage:
@@ -80,3 +74,6 @@ def _fixed_times(query: ViewQuery) -> dict[str, str | None]:
 
 def _sort(query: ViewQuery) -> str:
     return next(name for name in Sort.names if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == query.sort)
+
+
+ROUTES: tuple[Route, ...] = ((PATH, search, "GET"),)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from flask import Flask, Response, request
+from flask import Response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
@@ -16,9 +16,7 @@ from queries.tags import tracked_tags
 from schemas.parameters import UTC
 from schemas.problems import BadInput, ParameterError
 from schemas.rules import InvalidRules, parse_rules
-from security.pages import page
-from web.responses import is_browser, redirect_to_page, tidy_redirect
-from web.site import Site
+from web.site import Route, Site, is_browser, redirect_to_page, tidy_redirect
 
 PATH = "/view/tags"
 MOST_DIGITS = 9
@@ -57,42 +55,47 @@ class TrackForm(NamedTuple):
         return next((error.detail.removesuffix(", or null") for error in self.errors if error.parameter == name), "")
 
 
-def register(app: Flask, site: Site) -> None:
-    """Add the page and its forms."""
+def list_of_tags(site: Site) -> Response:
+    """List the tracked tags above an empty form."""
+    if redirect := tidy_redirect():
+        return redirect
+    zone = site.zone()
+    with site.reading() as session:
+        return _page(site, session, zone, TrackForm())
 
-    def list_of_tags() -> Response:
-        if redirect := tidy_redirect():
-            return redirect
-        zone = site.zone()
-        with site.reading() as session:
-            return _page(site, session, zone, TrackForm())
 
-    def track() -> Response:
-        form, errors = TrackForm.from_request(), tuple[ParameterError, ...]()
-        try:
-            rules = parse_rules(form.body()) if form.has_rules else None
-            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
-        except InvalidTag as error:
-            errors = (ParameterError("tag", str(error)),)
-        except InvalidRules as error:
-            errors = tuple(error.faults)
-        else:
-            return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
-        if not is_browser():
-            raise BadInput(list(errors))
-        with site.reading() as session:
-            return _page(site, session, UTC, form._replace(errors=errors), status=400)
+def track(site: Site) -> Response:
+    """Track a tag, or change its rules; a browser gets errors in the form."""
+    form, errors = TrackForm.from_request(), tuple[ParameterError, ...]()
+    try:
+        rules = parse_rules(form.body()) if form.has_rules else None
+        _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
+    except InvalidTag as error:
+        errors = (ParameterError("tag", str(error)),)
+    except InvalidRules as error:
+        errors = tuple(error.faults)
+    else:
+        return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
+    if not is_browser():
+        raise BadInput(list(errors))
+    with site.reading() as session:
+        return _page(site, session, UTC, form._replace(errors=errors), status=400)
 
-    def untrack(tag: str) -> Response:
-        if not tracking.untrack(site.collector.database, tag):
-            raise NotFound("this tag is not tracked")
-        return redirect_to_page(PATH)
 
-    page(app, PATH, list_of_tags)
-    page(app, PATH, track, methods=["POST"])
-    page(app, f"{PATH}/<tag>/untrack", untrack, methods=["POST"])
+def untrack(site: Site, tag: str) -> Response:
+    """Untrack a tag; its tweets are kept."""
+    if not tracking.untrack(site.collector.database, tag):
+        raise NotFound("this tag is not tracked")
+    return redirect_to_page(PATH)
 
 
 def _page(site: Site, session: Session, zone: ZoneInfo, form: TrackForm, *, status: int = 200) -> Response:
     values: dict[str, Any] = {"tags": tracked_tags(session), "form": form, "default": site.collector.order.tw_number}
     return site.page("tags.html", session, zone, status=status, **values)
+
+
+ROUTES: tuple[Route, ...] = (
+    (PATH, list_of_tags, "GET"),
+    (PATH, track, "POST"),
+    (f"{PATH}/<tag>/untrack", untrack, "POST"),
+)
