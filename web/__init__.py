@@ -16,9 +16,9 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import charts, sign_in, static_files, status, words
 from web.site import Site, no_page
-from web.views import collections, figure_files, health, overview, search, tags
+from web.views import collections, health, overview, search, tags
 
-VIEWS = (overview, search, tags, collections, health, figure_files)
+VIEWS = (overview, search, tags, collections, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 FORMATS = (
     *("number", "share", "change", "times", "moment", "day", "duration", "plural", "dollars"),
@@ -44,11 +44,6 @@ def _extend_templates(app: Flask) -> None:
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {name: getattr(words, name) for name in FORMATS}
-    environment.filters |= {"advice": status.advice, "rfc3339": rfc3339, "polyline": charts.polyline, "id_time": snowflake_time}
-    environment.tests["link"] = charts.is_link
-    environment.globals |= {
-        "html_lang": words.html_lang,
-        "highest": charts.highest,
-        "merge_marks": charts.merge_marks,
-        "uplot": static_files.UPLOT,
-    }
+    environment.filters |= {"advice": status.advice, "polylines": charts.polylines}
+    environment.filters |= {"rfc3339": rfc3339, "id_time": snowflake_time}
+    environment.globals |= {"html_lang": words.html_lang, "uplot": static_files.UPLOT}

@@ -19,6 +19,8 @@ CSV_UNITS = {"share": " (share of 1)"}
 WIDTH, HEIGHT = 1000, 100
 """The box of SVG curves."""
 
+Row = tuple[Any, ...]
+
 
 class Column(NamedTuple):
     """A column: its title, and the kind of its values.
@@ -42,7 +44,7 @@ class Table(NamedTuple):
     """Rows of values, None if unknown. `bars` is the number of the column whose values are drawn as bars."""
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[Row, ...]
     bars: int | None = None
 
     @property
@@ -89,6 +91,39 @@ class Curve(NamedTuple):
         """The start of the first period and the end of the last one (UTC)."""
         return datetime.fromtimestamp(self.periods[0][0], UTC), datetime.fromtimestamp(self.periods[-1][1], UTC)
 
+    def highest(self, rows: Sequence[Row]) -> int:
+        """Return the highest value of the curves."""
+        return max((row[column] or 0 for row in rows for column in self.columns), default=0)
+
+    def polylines(self, rows: Sequence[Row]) -> list[str]:
+        """Return the points of each curve, all on one scale."""
+        unfinished = set(self.unfinished)
+        curves = [[None if at in unfinished else row[column] for at, row in enumerate(rows)] for column in self.columns]
+        return polylines(curves, self.highest(rows))
+
+    @property
+    def shaded(self) -> list[TableMark]:
+        """The marks without overlaps, oldest first."""
+        return merge_marks(self.marks)
+
+    @property
+    def shaded_areas(self) -> list[tuple[float, float]]:
+        """The left edge and width of each shaded area in the box."""
+        first, scale = self.periods[0][0], WIDTH / max(1, self.periods[-1][1] - self.periods[0][0])
+        return [((mark.first - first) * scale, max(2, (mark.end - mark.first) * scale)) for mark in self.shaded]
+
+    def html_rows(self, rows: Sequence[Row]) -> Markup:
+        """Return the rows as HTML. There can be hundreds, for which a template is too slow."""
+        return Markup("\n").join(self._html_row(row, at) for at, row in enumerate(rows))
+
+    def _html_row(self, row: Row, at: int) -> Markup:
+        start, *counts, note = row
+        cells = "".join(f'<td class="number">{number(count)}</td>' for count in counts)
+        head = f'<th scope="row"><time datetime="{rfc3339(start)}">{moment(start, self.zone)}</time></th>'
+        css_class = ' class="spike"' if at in self.spikes else ' class="open"' if at in self.unfinished else ""
+        first = self.periods[at][0]
+        return Markup(f'<tr data-from="{first}"{css_class}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (escaped)
+
 
 class ChartFigure(NamedTuple):
     """A figure: its name in URLs, its title, its main finding in a sentence, its table, and a note about the data."""
@@ -105,37 +140,6 @@ class ChartFigure(NamedTuple):
         """Whether it takes the full width of the page."""
         return self.curve is not None or any(column.kind == "heat" for column in self.table.columns)
 
-    @property
-    def highest(self) -> int:
-        """The highest value of its curves."""
-        columns = self.curve.columns if self.curve else ()
-        return max((row[at] or 0 for row in self.table.rows for at in columns), default=0)
-
-    def polylines(self) -> list[str]:
-        """Return the points of each curve, all on one scale."""
-        assert self.curve  # noqa: S101 (only figures with curves are drawn)
-        open_rows, rows = set(self.curve.unfinished), self.table.rows
-        curves = ([None if at in open_rows else row[column] for at, row in enumerate(rows)] for column in self.curve.columns)
-        return [polyline(counts, self.highest) for counts in curves]
-
-    def shaded(self) -> list[tuple[float, float]]:
-        """Return the left edge and width of each shaded area in a box 1000 wide."""
-        if self.curve is None or not self.curve.periods:
-            return []
-        first, end = self.curve.periods[0][0], self.curve.periods[-1][1]
-        scale = WIDTH / max(1, end - first)
-        return [((one.first - first) * scale, max(2, (one.end - one.first) * scale)) for one in merge_marks(self.curve.marks)]
-
-    def html_rows(self) -> Markup:
-        """Return the rows of a figure over time as HTML. There can be hundreds, for which a template is too slow."""
-        assert self.curve  # noqa: S101 (only figures with curves have such rows)
-        return Markup("\n").join(_html_row(row, self.curve, at) for at, row in enumerate(self.table.rows))
-
-
-def is_link(value: object) -> bool:
-    """Whether a value of a table is a link."""
-    return isinstance(value, Link)
-
 
 def merge_marks(marks: Iterable[TableMark], label: str = "", *, within: int = 0) -> list[TableMark]:
     """Merge marks that overlap or are at most `within` seconds apart, oldest first."""
@@ -148,28 +152,19 @@ def merge_marks(marks: Iterable[TableMark], label: str = "", *, within: int = 0)
     return merged
 
 
-def polyline(counts: Sequence[float | None], most: float = 0) -> str:
-    """Return the points of a curve in a box of 1000 by 100, with `most` or else the highest count at the top."""
-    top, step = most or highest(counts) or 1, WIDTH / max(1, len(counts) - 1)
+def polylines(curves: Sequence[Sequence[float | None]], highest: float | None = None) -> list[str]:
+    """Return the points of each curve in a box of 1000 by 100, with `highest` or else the highest of all counts at the top."""
+    top = highest or max((count or 0 for counts in curves for count in counts), default=0) or 1
+    return [_polyline(counts, top) for counts in curves]
+
+
+def _polyline(counts: Sequence[float | None], top: float) -> str:
+    step = WIDTH / max(1, len(counts) - 1)
     points = [(at, count) for at, count in enumerate(counts) if count is not None]
     return " ".join(f"{at * step:.1f},{HEIGHT - count / top * HEIGHT:.1f}" for at, count in points)
 
 
-def highest(*curves: Sequence[float | None]) -> float:
-    """Return the highest count of curves that share one scale."""
-    return max((count or 0 for curve in curves for count in curve), default=0)
-
-
-def _html_row(row: tuple[Any, ...], curve: Curve, at: int) -> Markup:
-    start, *counts, note = row
-    cells = "".join(f'<td class="number">{number(count)}</td>' for count in counts)
-    head = f'<th scope="row"><time datetime="{rfc3339(start)}">{moment(start, curve.zone)}</time></th>'
-    css_class = ' class="spike"' if at in curve.spikes else ' class="open"' if at in curve.unfinished else ""
-    first = curve.periods[at][0]
-    return Markup(f'<tr data-from="{first}"{css_class}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (escaped)
-
-
 def _csv_value(value: Any) -> Any:
-    if is_link(value):
+    if isinstance(value, Link):
         return value.text
     return rfc3339(value) if isinstance(value, datetime) else value

@@ -22,12 +22,12 @@ from tests.fixtures.environment import TAGS
 from tests.fixtures.service import in_process
 from tests.fixtures.views import imported
 from web.charts import ChartFigure
-from web.figures import counts, volume
-from web.view_query import ViewQuery, parse_view_query
+from web.figures import tables, volume
+from web.figures.volume import FigureInput, TweetVolume
+from web.view_query import parse_view_query
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
-ALL_TAGS = 12
 
 
 @pytest.fixture
@@ -47,11 +47,10 @@ def collected(collector: Collector, begin: datetime, end: datetime, *, key: str 
 
 def shown(
     collector: Collector, query: str = "period=24h", *, now: datetime = NOW
-) -> tuple[counts.Volume, ChartFigure, ViewQuery]:
-    wanted = parse_view_query(MultiDict(parse_qsl(query)), now=now)
+) -> tuple[TweetVolume, ChartFigure, FigureInput]:
     with collector.database.reading() as session:
-        found = counts.volume(session, wanted)
-    return found, volume.over_time(found, wanted, ALL_TAGS), wanted
+        given = FigureInput(session, parse_view_query(MultiDict(parse_qsl(query)), now=now))
+        return given.volume, volume.over_time(given), given
 
 
 def test_a_day_that_was_collected_is_compared_with_the_day_before(collector: Collector) -> None:
@@ -121,9 +120,9 @@ def test_what_was_imported_alone_is_known_from_its_first_tweet_on(collector: Col
 def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     collected(collector, NOW - HOUR, NOW, key="#devops")
-    found, figure, wanted = shown(collector)
+    found, figure, given = shown(collector)
     assert found.new_tags == ("#devops",)
     assert "Not collected in all of the time before: #devops." in figure.finding
-    changes = {row[0].text: row[-2:] for row in volume.by_tag(found, wanted, ALL_TAGS).table.rows}
+    changes = {row[0].text: row[-2:] for row in tables.tags(given).table.rows}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")

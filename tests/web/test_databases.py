@@ -13,7 +13,7 @@ from tests.fixtures.archives import own_row
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import NOW, imported
-from web.views.figure_files import FIGURES
+from web.figures import FIGURES
 
 pytestmark = pytest.mark.dialects
 

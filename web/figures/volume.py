@@ -1,77 +1,149 @@
-"""Volume: tweets over time, by tag, and by the hour of the week, compared with the time before."""
+"""Volume over time: counts in total, by tag and of the time before, which time was collected, and what X counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from math import ceil
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from queries.axes import Axis
-from queries.series import TagSeries, totals
-from queries.zones import DAY, HOUR, buckets
-from web.charts import ChartFigure, Column, Curve, Link, Table
-from web.figures.counts import Volume, visible_time
-from web.view_query import ViewQuery
-from web.words import change, comparison, duration, enumeration, moment, number, plural, share
+from queries.activity import Activity, activity
+from queries.axes import Axis, axis
+from queries.filters import Filters
+from queries.gaps import gap_times
+from queries.histories import History, histories
+from queries.periods import Period, time_with_tweets
+from queries.series import TagSeries, per_tag, totals
+from queries.spikes import spikes
+from queries.tags import tag_ids, tag_name
+from queries.volume import Share, VolumeBucket, volume
+from queries.zones import DAY, HOUR
+from web.charts import ChartFigure, Column, Curve, Row, Table, TableMark, merge_marks
+from web.view_query import EARLIEST, ViewQuery
+from web.words import comparison, duration, enumeration, moment, number, plural, share
 
 NOTHING = "No tweets in this period."
 NO_BEFORE = "The time before was not collected, so there is no comparison."
-ONCE_A_TAG = "A tweet counts once for each tag that found it."
-MOST_NAMED = 3
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-LONGEST_S = 400 * 86_400
+UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
+MOST_GAPS, MOST_NAMED = 100, 3
+SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
+LONGEST_OF_HOURS, LONGEST = timedelta(days=15), timedelta(days=400)
 
 
-def over_time(found: Volume, query: ViewQuery, most: int) -> ChartFigure:
-    """Chart the counts by bucket; the table also has the `most` tags with the most tweets."""
-    leading = by_tweets(found)[:most]
-    shown = found._replace(tags=[series for series in found.tags if series in leading])
+class TweetVolume(NamedTuple):
+    """Counts by bucket in total and by tag, and those of the equally long time before (`before`, None if not collected).
+
+    Single values of `before` are None where nothing was collected. `new_tags` are tags that were not collected in all of the
+    time before. `spikes` are numbers of buckets; `reached` (epoch seconds) is the end of the collected time.
+    """
+
+    axis: Axis
+    counts: Sequence[int]
+    before: Sequence[int | None] | None
+    tags: Sequence[TagSeries]
+    tags_before: Mapping[str, Sequence[int | None]]
+    spikes: tuple[int, ...]
+    marks: tuple[TableMark, ...]
+    new_tags: tuple[str, ...]
+    reached: int
+
+    @property
+    def total_before(self) -> int | None:
+        """The sum of the time before."""
+        return None if self.before is None else sum(count or 0 for count in self.before)
+
+    @property
+    def leading(self) -> list[TagSeries]:
+        """The tags, those with the most tweets first."""
+        return sorted(self.tags, key=lambda series: -sum(series.counts))
+
+
+@dataclass(frozen=True)
+class FigureInput:
+    """What figures are made from. They show at most `most_tags` tags, and at most `most` rows of anything else."""
+
+    session: Session
+    query: ViewQuery
+    most: int = 10
+    most_tags: int = 12
+
+    @cached_property
+    def volume(self) -> TweetVolume:
+        """The counts over time."""
+        return _tweet_volume(self.session, self.query)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """The number of tweets and authors, and the most active authors."""
+        return activity(self.session, self.query.filters, most=self.most)
+
+
+def over_time(given: FigureInput) -> ChartFigure:
+    """Chart the counts by bucket; the table also has the tags with the most tweets."""
+    found, query = given.volume, given.query
+    leading = found.leading[: given.most_tags]
+    tags = [series for series in found.tags if series in leading]
     columns = [Column("From", "time"), Column("Tweets")]
     columns += [Column(f"{duration(query.shift)} before")] if found.before is not None else []
-    columns += [Column(series.tag) for series in shown.tags] + [Column("Note", "text")]
+    columns += [Column(series.tag) for series in tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
     unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.reached)
     curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished)
-    table = Table(tuple(columns), tuple(_time_rows(shown, query)))
-    title, note = f"Tweets per {_bucket(found.axis)}", omitted_note(len(found.tags) - most)
-    return ChartFigure("volume", title, _volume_finding(found, query), table, note, curve)
+    table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
+    title = f"Tweets per {_bucket_name(found.axis)}"
+    return ChartFigure("volume", title, _volume_finding(found, query), table, omitted_note(given), curve)
 
 
-def by_tag(found: Volume, query: ViewQuery, most: int) -> ChartFigure:
-    """Rank at most `most` tags by their tweets, each with its curves."""
-    total, leading = sum(sum(series.counts) for series in found.tags), by_tweets(found)
-    columns = [Column("Tag", "text"), Column("Over time", "line"), Column("Tweets"), Column("Share", "share")]
-    columns += [Column("Before"), Column("Change", "change")] if found.before is not None else []
-    table = Table(tuple(columns), tuple(_tag_row(series, total, found, query) for series in leading[:most]), bars=2)
-    dashed = "The dashed line is the time before." if found.before is not None else ""
-    note = " ".join(filter(None, [dashed, ONCE_A_TAG, omitted_note(len(found.tags) - most)]))
-    return ChartFigure("tags", "Tweets by tag", _tags_finding(leading, total), table, note)
+def counts_by_x(given: FigureInput) -> ChartFigure | None:
+    """Chart X's counts of a single tag and what is stored, over the last 400 days at most.
+
+    None for another number of tags, or without X's counts.
+    """
+    session, query, keys = given.session, given.query, given.query.filters.tags
+    if len(keys) != 1:
+        return None
+    since, until = counted_time(query)
+    since = max(since, until - LONGEST)
+    bucket = HOUR if until - since <= LONGEST_OF_HOURS else DAY
+    buckets = volume(session, tag_ids=tag_ids(session, keys=keys), since=since, until=until, bucket=bucket)
+    counted = [Share(one.counted, one.stored) for one in buckets if one.counted is not None]
+    if not counted:
+        return None
+    columns = (Column("From", "time"), Column("X counted"), Column("Stored"), Column("Note", "text"))
+    rows = tuple((one.start, one.counted, one.stored, _count_note(one)) for one in buckets)
+    periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
+    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
+    return ChartFigure("counts", "X's counts over time", coverage_finding(counted), Table(columns, rows), note, curve)
 
 
-def by_hour_of_week(session: Session, query: ViewQuery) -> ChartFigure:
-    """Add up the tweets of each hour of the week by local time, over the last 400 days at most."""
-    first, end = visible_time(session, query)
-    begin = max(first, end - LONGEST_S)
-    hours = tuple(buckets(query.zone, HOUR, begin, end)) if begin < end else ()
-    counts = [[0] * 24 for _ in WEEKDAYS]
-    for (start, _), count in zip(hours, totals(session, hours, query.filters), strict=True):
-        local = datetime.fromtimestamp(start, query.zone)
-        counts[local.weekday()][local.hour] += count
-    columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
-    rows = tuple((day, *own, sum(own)) for day, own in zip(WEEKDAYS, counts, strict=True))
-    note = "Only the last 400 days are counted." if begin > first else ""
-    return ChartFigure("week", "Hours of the week", _week_finding(counts, query), Table(columns, rows), note)
+def visible_time(session: Session, query: ViewQuery) -> Period:
+    """Return the time shown, in epoch seconds; without a beginning it starts at the first stored tweet."""
+    if query.seconds is not None:
+        return query.seconds
+    first, end = time_with_tweets(session)
+    return first, max(first, min(end, int(query.filters.until.timestamp()) if query.filters.until else end))
 
 
-def by_tweets(found: Volume) -> list[TagSeries]:
-    """Return the tags, those with the most tweets first."""
-    return sorted(found.tags, key=lambda series: -sum(series.counts))
+def counted_time(query: ViewQuery) -> tuple[datetime, datetime]:
+    """Return the time for which X's counts are compared (UTC)."""
+    until = min(query.filters.until or query.now, query.now)
+    return min(query.filters.since or EARLIEST, until), until.astimezone(UTC)
 
 
-def omitted_note(count: int) -> str:
+def omitted_note(given: FigureInput) -> str:
     """Return a note about tags that only the CSV has; empty if there are none."""
+    count = len(given.volume.tags) - given.most_tags
     return f"{plural(count, 'tag')} with fewer tweets {'is' if count == 1 else 'are'} in the CSV only." if count > 0 else ""
+
+
+def coverage_finding(counted: Sequence[Share]) -> str:
+    """Return how many of the posts that X counted are stored, as a sentence."""
+    total = Share(sum(one.counted for one in counted), sum(one.stored for one in counted))
+    return f"{number(total.stored)} of the {number(total.counted)} posts that X counted are stored: {share(total.coverage)}."
 
 
 def tag_names(tags: Sequence[str]) -> str:
@@ -79,19 +151,25 @@ def tag_names(tags: Sequence[str]) -> str:
     return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
 
 
-def _time_rows(found: Volume, query: ViewQuery) -> Iterator[tuple[object, ...]]:
+def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) -> Iterator[Row]:
     for at, (first, end) in enumerate(found.axis.periods):
         before = [found.before[at]] if found.before is not None else []
         notes = ["spike"] * (at in found.spikes)
         marks = sorted({mark.label for mark in found.marks if mark.first < end and mark.end > first})
         notes += marks if len(marks) <= MOST_NAMED else [f"{len(marks)} gaps"]
         notes += ["not over yet"] * (end > query.now.timestamp() >= first)
-        counts = [found.counts[at], *before, *(series.counts[at] for series in found.tags)]
+        counts = [found.counts[at], *before, *(series.counts[at] for series in tags)]
         shown = [None if first >= found.reached and not count else count for count in counts]
         yield (datetime.fromtimestamp(first, UTC), *shown, ", ".join(notes))
 
 
-def _volume_finding(found: Volume, query: ViewQuery) -> str:
+def _bucket_name(cut: Axis) -> str:
+    if cut.bucket == DAY:
+        return "day" if cut.days <= 1 else f"{cut.days} days"
+    return "hour" if cut.bucket == HOUR else "15 minutes"
+
+
+def _volume_finding(found: TweetVolume, query: ViewQuery) -> str:
     total = sum(found.counts)
     if not total:
         return NOTHING
@@ -111,41 +189,102 @@ def _volume_finding(found: Volume, query: ViewQuery) -> str:
     return " ".join(parts)
 
 
-def _bucket(cut: Axis) -> str:
-    if cut.bucket == DAY:
-        return "day" if cut.days <= 1 else f"{cut.days} days"
-    return "hour" if cut.bucket == HOUR else "15 minutes"
+def _count_note(one: VolumeBucket) -> str:
+    if one.counted is None:
+        return "no count from X"
+    return "partial" if one.partial else ""
 
 
-def _tag_row(series: TagSeries, total: int, found: Volume, query: ViewQuery) -> tuple[object, ...]:
-    tweets, before = sum(series.counts), None if series.tag in found.new_tags else found.tags_before.get(series.tag)
-    row = (
-        Link(series.tag, query.tag_url(series.tag)),
-        (series.counts, before or ()),
-        tweets,
-        tweets / total if total else None,
-    )
-    if found.before is None:
-        return row
-    earlier = None if series.tag in found.new_tags else sum(count or 0 for count in before or ())
-    return (*row, earlier, change(tweets, earlier))
+class CollectedTime(NamedTuple):
+    """The collected time in epoch seconds: the first second of any tag, the first of all tags (`complete`), and the end.
+
+    `late` are the histories that begin after the first.
+    """
+
+    first: int
+    complete: int
+    end: int
+    late: tuple[History, ...] = ()
 
 
-def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:
-    if not total:
-        return NOTHING
-    top = sum(leading[0].counts)
-    first = [series.tag for series in leading if sum(series.counts) == top]
-    leads = f"{leading[0].tag} leads with {number(top)}, {share(top / total)} of all."
-    if len(first) > 1:
-        leads = f"{tag_names(first)} lead with {number(top)} each." if len(first) < len(leading) else f"Each has {number(top)}."
-    silent = [series.tag for series in leading if not sum(series.counts)]
-    return f"{leads} {tag_names(silent)} found nothing." if silent else leads
+def _tweet_volume(session: Session, query: ViewQuery) -> TweetVolume:
+    """Count tweets by bucket, and find spikes and time that was not collected."""
+    cut, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
+    counts = totals(session, cut.periods, query.filters)
+    tags = _per_tag(session, cut.periods, query.filters, counts)
+    before, tags_before = _earlier_counts(session, query, cut.periods, collected)
+    since = query.before.since if query.before else None
+    new_tags = tuple(one.tag for one in collected.late if since and one.tracked and one.begin > since)
+    found = _spikes(cut, query, counts, before, collected)
+    marks = tuple(_marks(session, query, cut.periods, collected)) if cut.periods else ()
+    return TweetVolume(cut, counts, before, tags, tags_before, found, marks, new_tags, collected.end)
 
 
-def _week_finding(counts: list[list[int]], query: ViewQuery) -> str:
-    most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
-    if not most:
-        return NOTHING
-    hours = f"{-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({query.zone.key})"
-    return f"The busiest hour was {WEEKDAYS[-day]}, {hours}, with {plural(most, 'tweet')}."
+def _collected_time(session: Session, query: ViewQuery) -> CollectedTime:
+    """Return the collected time; of imported tweets alone, the time since the first one."""
+    found, now = histories(session, keys=query.filters.tags), int(query.now.timestamp())
+    if not found:
+        first, end = time_with_tweets(session)
+        return CollectedTime(first, first, now) if end else CollectedTime(now, now, now)
+    kept = [one for one in found if one.tracked] or found
+    first = min(int(one.begin.timestamp()) for one in found)
+    complete, end = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
+    return CollectedTime(first, complete, min(end + 1, now), tuple(one for one in kept if one.begin.timestamp() > first + 1))
+
+
+def _earlier_counts(
+    session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime
+) -> tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]:
+    """Return the counts of the time before, up to where this time is collected; None if that time was not collected."""
+    filters, by = query.before, int(query.shift.total_seconds())
+    if filters is None or filters.since is None or not periods or filters.since.timestamp() < collected.first:
+        return None, {}
+    end = collected.end - by
+    until = min(filters.until or query.now, datetime.fromtimestamp(end, UTC))
+    filters = filters._replace(until=max(until, filters.since))
+    shifted = [(first - by, last - by) for first, last in periods]
+    counts = totals(session, shifted, filters)
+    tags = {series.tag: series.counts for series in _per_tag(session, shifted, filters, counts)}
+    reached = sum(first < end for first, _ in shifted)
+    unknown = (None,) * (len(shifted) - reached)
+    return (*counts[:reached], *unknown), {tag: (*own[:reached], *unknown) for tag, own in tags.items()}
+
+
+def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, counts: Sequence[int]) -> list[TagSeries]:
+    """Return the counts by tag. With a single-tag filter, that tag's counts are the totals."""
+    if len(filters.tags) != 1:
+        return per_tag(session, periods, filters)
+    name = tag_name(session, key=filters.tags[0])
+    return [TagSeries(name, tuple(counts))] if name else []
+
+
+def _spikes(
+    cut: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, collected: CollectedTime
+) -> tuple[int, ...]:
+    """Return the numbers of the fully collected buckets that are spikes for their hour, or as days for their weekday."""
+    if cut.days > 1:
+        return ()
+    starts = [datetime.fromtimestamp(first, query.zone) for first, _ in cut.periods]
+    labels = [start.weekday() if cut.bucket == DAY else start.hour for start in starts]
+    over = [at for at, (first, end) in enumerate(cut.periods) if first >= collected.complete and end <= collected.end]
+    earliest = collected.complete + int(query.shift.total_seconds())
+    earlier = [(at, count) for at, count in enumerate(before or ()) if count is not None and cut.periods[at][0] >= earliest]
+    usual = [(labels[at], count) for at, count in earlier]
+    return tuple(over[at] for at in spikes([counts[at] for at in over], [labels[at] for at in over], usual=usual))
+
+
+def _marks(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> Iterator[TableMark]:
+    """Yield the time before the tags' histories begin, the time that no collection has reached yet, and the gaps."""
+    first, end = periods[0][0], periods[-1][1]
+    late = [one for one in collected.late if one.begin.timestamp() > first]
+    if collected.first > first or late:
+        whose = late[0].tag if len(late) == 1 and collected.first <= first else "tags"
+        yield TableMark(first, min(max(collected.first, collected.complete), end), f"before the history of {whose}")
+    now = min(end, int(query.now.timestamp()))
+    if first <= collected.end < now - (end - periods[-1][0]):
+        yield TableMark(collected.end, now, "not collected yet")
+    gaps = gap_times(session, keys=query.filters.tags)
+    found = [TableMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
+    visible = [mark for mark in found if mark.first < end and mark.end > first]
+    marks = [mark._replace(first=max(mark.first, first), end=min(mark.end, end)) for mark in visible]
+    yield from marks if len(marks) <= MOST_GAPS else merge_marks(marks, "gaps", within=(end - first) // SMALLEST_SHADE)

@@ -1,42 +1,31 @@
-"""Overviews of all tweets (/), of a tag (/view/tags/{tag}) and of an author (/view/authors/{username})."""
+"""Overviews of all tweets (/), of a tag (/view/tags/{tag}) and of an author (/view/authors/{username}); figures as CSV."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from flask import Response
-from sqlalchemy.orm import Session
+from flask import Response, make_response
 from werkzeug.exceptions import NotFound
 
 from collector.runs import tags
 from queries import lists
-from queries.activity import Activity, activity
 from queries.authors import author_by_username
 from queries.gaps import gap_times
 from queries.lists import TweetList
 from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
-from queries.tweets import TweetView, TweetViews
+from queries.tweets import TweetViews
 from text import usernames
 from web.charts import ChartFigure
-from web.figures import counts, coverage, rankings, volume
+from web.figures import FIGURES
+from web.figures.volume import FigureInput
 from web.site import Route, Site, tidy_redirect
-from web.view_query import ViewQuery
 
-TOP, TOP_TAGS = 10, 12
 NEWEST_SHOWN = 10
 MOST_GAPS = 50
+MOST_ROWS = 1000
 NEWEST_FIRST = SortOrder("created", descending=True)
-
-
-class Overview(NamedTuple):
-    """Totals, tweets in the time before (None if not known), the figure over time, other figures, and the newest tweets."""
-
-    totals: Activity
-    before: int | None
-    series: ChartFigure
-    figures: list[ChartFigure]
-    newest: list[TweetView]
+RANKINGS = ("followers", "active", "languages", "countries", "hashtags", "week")
 
 
 def overview(site: Site) -> Response:
@@ -45,7 +34,9 @@ def overview(site: Site) -> Response:
         return redirect
     with site.reading() as session:
         query = site.parse(session)
-        values: dict[str, Any] = {"query": query, "tracked": tracked_names(session), "shown": _overview(session, query)}
+        given = FigureInput(session, query)
+        figures = _figures(given, "volume", "tags", "coverage", *RANKINGS)
+        values = _values(given, figures) | {"tracked": tracked_names(session)}
         return site.page("overview.html", session, query.zone, **values)
 
 
@@ -53,16 +44,21 @@ def tag_overview(site: Site, tag: str) -> Response:
     """Show the figures of a tag, its gaps, and the form that changes its rules."""
     if redirect := tidy_redirect():
         return redirect
+    try:
+        key = tags.key(tags.hashtag(tag))
+    except tags.InvalidTag as error:
+        raise NotFound(str(error)) from error
     with site.reading() as session:
-        name = tag_name(session, key=_key(tag))
+        name = tag_name(session, key=key)
         if name is None:
             raise NotFound("this tag was never tracked here")
         query = site.parse(session, fixed=(("tag", name.removeprefix("#")),))
-        tracked = tracked_tags(session, key=tags.key(name))
-        values: dict[str, Any] = {"query": query, "tag": name, "tracked": tracked[0] if tracked else None}
-        values["shown"] = _tag_overview(session, query)
-        values["gaps"] = gap_times(session, keys=[tags.key(name)])[-MOST_GAPS:]
-        return site.page("tag.html", session, query.zone, **values)
+        given, tracked = FigureInput(session, query), tracked_tags(session, key=key)
+        figures = _figures(given, "volume", "counts")
+        figures += _figures(given, *(() if figures[1:] else ("coverage",)), *RANKINGS)
+        values = _values(given, figures) | {"tag": name, "tracked": tracked[0] if tracked else None}
+        gaps = gap_times(session, keys=[key])[-MOST_GAPS:]
+        return site.page("tag.html", session, query.zone, gaps=gaps, **values)
 
 
 def author(site: Site, username: str) -> Response:
@@ -75,60 +71,45 @@ def author(site: Site, username: str) -> Response:
         if known is None or name is None:
             raise NotFound("no tweet of an author with this username is stored")
         query = site.parse(session, fixed=(("author", name),))
-        shown = _author_overview(session, query)
-        return site.page("author.html", session, query.zone, query=query, author=known, shown=shown)
+        given = FigureInput(session, query)
+        figures = _figures(given, "volume", "tags", "languages", "hashtags", "week")
+        return site.page("author.html", session, query.zone, author=known, **_values(given, figures))
 
 
-def _overview(session: Session, query: ViewQuery) -> Overview:
-    found, totals = counts.volume(session, query), activity(session, query.filters, most=TOP)
-    figures = [
-        volume.by_tag(found, query, TOP_TAGS),
-        coverage.coverage(session, query, TOP_TAGS),
-        rankings.most_followed(session, query, TOP),
-        rankings.most_active(totals, query),
-        rankings.languages(session, query, TOP),
-        rankings.countries(session, query, TOP),
-        rankings.related(session, query, TOP),
-        volume.by_hour_of_week(session, query),
-    ]
-    series = volume.over_time(found, query, TOP_TAGS)
-    return Overview(totals, found.total_before, series, figures, _newest(session, query))
+def figure_as_csv(site: Site, name: str) -> Response:
+    """Return the complete numbers of a figure, with the parameters of the page that shows it."""
+    if name not in FIGURES:
+        raise NotFound(f"there is no figure with this name, only {', '.join(FIGURES)}")
+    with site.reading() as session:
+        figure = FIGURES[name](FigureInput(session, site.parse(session), most=MOST_ROWS, most_tags=MOST_ROWS))
+    if figure is None:
+        raise NotFound("this figure needs exactly one tag, and X's own counts of this period")
+    response = make_response(figure.table.csv())
+    response.headers["Content-Type"] = "text/csv; charset=utf-8"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
-def _tag_overview(session: Session, query: ViewQuery) -> Overview:
-    """Return the overview of a tag, with X's counts over time instead of comparisons between tags."""
-    shown, counts_of_x = _overview(session, query), coverage.over_time(session, query)
-    left_out = ("tags", "coverage") if counts_of_x else ("tags",)
-    figures = [figure for figure in shown.figures if figure.name not in left_out]
-    return shown._replace(figures=[counts_of_x, *figures] if counts_of_x else figures)
+def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:
+    return [figure for name in names if (figure := FIGURES[name](given))]
 
 
-def _author_overview(session: Session, query: ViewQuery) -> Overview:
-    found, totals = counts.volume(session, query), activity(session, query.filters, most=1)
-    figures = [
-        volume.by_tag(found, query, TOP_TAGS),
-        rankings.languages(session, query, TOP),
-        rankings.related(session, query, TOP),
-        volume.by_hour_of_week(session, query),
-    ]
-    series = volume.over_time(found, query, TOP_TAGS)
-    return Overview(totals, found.total_before, series, figures, _newest(session, query))
-
-
-def _newest(session: Session, query: ViewQuery) -> list[TweetView]:
-    keys = lists.page(session, TweetList(query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
-    return TweetViews().rows(session, [key.id for key in keys])
-
-
-def _key(tag: str) -> str:
-    try:
-        return tags.key(tags.hashtag(tag))
-    except tags.InvalidTag as error:
-        raise NotFound(str(error)) from error
+def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
+    """Return what the template of all overviews needs."""
+    keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
+    return {
+        "query": given.query,
+        "totals": given.activity,
+        "before": given.volume.total_before,
+        "figures": figures,
+        "newest": TweetViews().rows(given.session, [key.id for key in keys]),
+    }
 
 
 ROUTES: tuple[Route, ...] = (
     ("/", overview, "GET"),
     ("/view/tags/<tag>", tag_overview, "GET"),
     ("/view/authors/<username>", author, "GET"),
+    ("/view/figures/<name>.csv", figure_as_csv, "GET"),
 )

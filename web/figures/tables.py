@@ -1,0 +1,247 @@
+"""Tables: tags, coverage, authors, languages, countries and hashtags, ranked, and the hours of the week."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from queries.authors import FOLLOWERS, AuthorRank, author_page
+from queries.facets import Facets, facets
+from queries.related import related_hashtags
+from queries.series import TagSeries, totals
+from queries.tags import tracked_id, tracked_keys
+from queries.texts import hashtags
+from queries.volume import per_tag
+from queries.zones import HOUR, buckets
+from web.charts import ChartFigure, Column, Link, Row, Table
+from web.figures.volume import (
+    LONGEST,
+    NOTHING,
+    UNFILTERED,
+    FigureInput,
+    counted_time,
+    coverage_finding,
+    omitted_note,
+    tag_names,
+    visible_time,
+)
+from web.languages import NAMES, NO_LANGUAGE
+from web.view_query import ViewQuery
+from web.words import change, number, plural, share, times
+
+FOLLOWERS_NOTE = "Follower counts are as last reported by X."
+UNNAMED = "not named by X"
+COUNTRY_NOTE = "Only tweets to which their authors added a place have a country."
+LIFT_NOTE = "Lift: how many times as often the hashtag occurs with the tag as in all tweets. 1 × is chance."
+BY_CHANCE = 1.05
+NO_HASHTAGS = "No other hashtags in these tweets."
+NOT_COUNTED = "X's own counts were not requested for this period."
+HOURS_NOTE = "Only hours with a count from X are compared. A post with two tags counts for each."
+ONCE_A_TAG = "A tweet counts once for each tag that found it."
+AUTHOR = (Column("Author", "text"), Column("Name", "file"))
+TWEETS_AND_SHARE = (Column("Tweets"), Column("Share", "share"))
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def tags(given: FigureInput) -> ChartFigure:
+    """Rank tags by their tweets, each with its curves."""
+    found, leading = given.volume, given.volume.leading
+    total = sum(sum(series.counts) for series in leading)
+    columns = [Column("Tag", "text"), Column("Over time", "line"), *TWEETS_AND_SHARE]
+    columns += [Column("Before"), Column("Change", "change")] if found.before is not None else []
+    table = Table(tuple(columns), tuple(_tag_row(series, total, given) for series in leading[: given.most_tags]), bars=2)
+    note = _join("The dashed line is the time before." if found.before is not None else "", ONCE_A_TAG, omitted_note(given))
+    return ChartFigure("tags", "Tweets by tag", _tags_finding(leading, total), table, note)
+
+
+def coverage(given: FigureInput) -> ChartFigure:
+    """Compare the tweets stored with X's counts of the same hours, the tags with the highest counts first."""
+    since, until = counted_time(given.query)
+    found = per_tag(given.session, keys=given.query.filters.tags, since=since, until=until)
+    known = [one.share for one in found if one.share]
+    unknown = [one.tag for one in found if not one.share]
+    finding = coverage_finding(known) if known else NOT_COUNTED
+    if known and unknown:
+        finding += f" No counts from X for {tag_names(unknown)}."
+    found.sort(key=lambda one: -one.share.counted if one.share else 0)
+    columns = (Column("Tag", "text"), Column("X counted"), Column("Stored"), Column("Coverage", "share"))
+    rows = tuple(
+        (Link(one.tag, given.query.tag_url(one.tag)), *((*one.share, one.share.coverage) if one.share else (None, None, None)))
+        for one in found[: given.most_tags]
+    )
+    more = f"{len(found) - given.most_tags} more are in the CSV." if len(found) > given.most_tags else ""
+    note = _join(HOURS_NOTE, UNFILTERED if given.query.is_narrowed else "", more)
+    return ChartFigure("coverage", "Coverage: stored of all on X", finding, Table(columns, rows, bars=3), note)
+
+
+def most_followed(given: FigureInput) -> ChartFigure:
+    """Rank authors by their followers."""
+    page = author_page(given.session, given.query.filters, sort=FOLLOWERS, after=None, most=given.most)
+    columns = (*AUTHOR, Column("Followers"), Column("Tweets stored"))
+    rows = tuple((*_author_cells(rank, given.query), rank.followers, rank.tweets) for rank in page.authors)
+    finding = NOTHING
+    if page.authors:
+        first = page.authors[0]
+        followers = "an unknown number of accounts" if first.followers is None else plural(first.followers, "account")
+        finding = f"{_author_name(first)} is the most followed, by {followers}."
+    return ChartFigure("followers", "Most followed authors", finding, Table(columns, rows, bars=2), FOLLOWERS_NOTE)
+
+
+def most_active(given: FigureInput) -> ChartFigure:
+    """Rank authors by their tweets."""
+    found, most_active = given.activity, given.activity.most_active
+    columns = (*AUTHOR, *TWEETS_AND_SHARE, Column("Followers"))
+    rows = tuple(
+        (*_author_cells(rank, given.query), rank.tweets, rank.tweets / found.tweets, rank.followers) for rank in most_active
+    )
+    finding = NOTHING
+    if most_active:
+        first, part = most_active[0], sum(rank.tweets for rank in most_active) / found.tweets
+        finding = f"{_author_name(first)} wrote the most, {number(first.tweets)} of {number(found.tweets)}."
+        finding += f" These {len(most_active)} wrote {share(part)}." if len(most_active) > 1 else ""
+    return ChartFigure("active", "Most active authors", finding, Table(columns, rows, bars=2), FOLLOWERS_NOTE)
+
+
+def languages(given: FigureInput) -> ChartFigure:
+    """Rank the languages that X detected."""
+    query, found = given.query, facets(given.session, "lang", given.query.filters)
+    finding = _facet_finding(
+        found, lambda code: f"{'have no language:' if code in NO_LANGUAGE else 'are in'} {_language(code) or code}"
+    )
+    if found.rows and found.unknown_share:
+        finding += f" X gave no language for {share(found.unknown_share)}."
+    table = _facet_table(found, "Language", lambda code: Link(code, query.tweets_url(lang=code), _language(code)), given.most)
+    return ChartFigure("languages", "Languages", finding, table, _rest_note(found, given.most))
+
+
+def countries(given: FigureInput) -> ChartFigure:
+    """Rank the countries from which tweets were sent."""
+    found = facets(given.session, "country", given.query.filters)
+    finding = _facet_finding(found, lambda name: f"with a place are from {name}")
+    if found.rows and found.unknown_share is not None:
+        finding = f"{share(1 - found.unknown_share)} of the tweets have a place. {finding}"
+    table = _facet_table(found, "Country", lambda name: Link(name, given.query.tweets_url(country=name)), given.most)
+    return ChartFigure("countries", "Countries", finding, table, _join(COUNTRY_NOTE, _rest_note(found, given.most)))
+
+
+def related(given: FigureInput) -> ChartFigure:
+    """Rank other hashtags of the tweets; for a single tracked tag with their lift."""
+    keys = given.query.filters.tags
+    tag_id = tracked_id(given.session, key=keys[0]) if len(keys) == 1 else None
+    return _related_to_tag(given, tag_id) if tag_id else _most_frequent(given)
+
+
+def week(given: FigureInput) -> ChartFigure:
+    """Add up the tweets of each hour of the week by local time, over the last 400 days at most."""
+    query, (first, end) = given.query, visible_time(given.session, given.query)
+    begin = max(first, end - int(LONGEST.total_seconds()))
+    hours = tuple(buckets(query.zone, HOUR, begin, end)) if begin < end else ()
+    counts = [[0] * 24 for _ in WEEKDAYS]
+    for (start, _), count in zip(hours, totals(given.session, hours, query.filters), strict=True):
+        local = datetime.fromtimestamp(start, query.zone)
+        counts[local.weekday()][local.hour] += count
+    columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
+    rows = tuple((day, *own, sum(own)) for day, own in zip(WEEKDAYS, counts, strict=True))
+    note = "Only the last 400 days are counted." if begin > first else ""
+    return ChartFigure("week", "Hours of the week", _week_finding(counts, query), Table(columns, rows), note)
+
+
+def _join(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
+
+
+def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
+    found, tweets = given.volume, sum(series.counts)
+    before = () if series.tag in found.new_tags else found.tags_before.get(series.tag, ())
+    link = Link(series.tag, given.query.tag_url(series.tag))
+    row = (link, (series.counts, before), tweets, tweets / total if total else None)
+    if found.before is None:
+        return row
+    earlier = None if series.tag in found.new_tags else sum(count or 0 for count in before)
+    return (*row, earlier, change(tweets, earlier))
+
+
+def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:
+    if not total:
+        return NOTHING
+    top = sum(leading[0].counts)
+    first = [series.tag for series in leading if sum(series.counts) == top]
+    leads = f"{leading[0].tag} leads with {number(top)}, {share(top / total)} of all."
+    if len(first) > 1:
+        leads = f"{tag_names(first)} lead with {number(top)} each." if len(first) < len(leading) else f"Each has {number(top)}."
+    silent = [series.tag for series in leading if not sum(series.counts)]
+    return f"{leads} {tag_names(silent)} found nothing." if silent else leads
+
+
+def _author_cells(rank: AuthorRank, query: ViewQuery) -> tuple[object, str]:
+    name = rank.author or ""
+    return (Link(f"@{rank.username}", query.author_url(rank.username), name) if rank.username else UNNAMED), name
+
+
+def _author_name(rank: AuthorRank) -> str:
+    return f"@{rank.username}" if rank.username else rank.author or "an author whom X did not name"
+
+
+def _language(code: str) -> str:
+    """Return the name of a language, also of a code with a region or script; empty if unknown."""
+    return NAMES.get(code) or NAMES.get(code.partition("-")[0], "")
+
+
+def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
+    if not found.rows:
+        return NOTHING if found.unknown_share is None else "Unknown for all of the tweets."
+    first = found.rows[0]
+    return f"{share(first.tweets / _known_count(found))} of the tweets {phrase(first.value)}."
+
+
+def _facet_table(found: Facets, title: str, link: Callable[[str], Link], most: int) -> Table:
+    columns = (Column(title, "text"), *TWEETS_AND_SHARE)
+    rows = tuple((link(row.value), row.tweets, row.tweets / _known_count(found)) for row in found.rows[:most])
+    return Table(columns, rows, bars=1)
+
+
+def _known_count(found: Facets) -> int:
+    return sum(row.tweets for row in found.rows)
+
+
+def _rest_note(found: Facets, most: int) -> str:
+    rest = found.rows[most:]
+    return f"{len(rest)} more, with {plural(sum(row.tweets for row in rest), 'tweet')}, are in the CSV." if rest else ""
+
+
+def _most_frequent(given: FigureInput) -> ChartFigure:
+    found = hashtags(given.session, given.query.filters, most=given.most, besides=tracked_keys(given.session))
+    columns = (Column("Hashtag", "text"), *TWEETS_AND_SHARE)
+    rows = tuple((_hashtag_link(row.tag, given.query), row.tweets, row.share) for row in found.rows)
+    note = "" if found.whole else f"Counted in the newest {plural(found.among, 'tweet')} only."
+    finding = NO_HASHTAGS
+    if found.rows:
+        first = found.rows[0]
+        finding = f"{first.tag} is the most frequent besides the tracked tags, in {share(first.share)} of the tweets."
+    return ChartFigure("hashtags", "Related hashtags", finding, Table(columns, rows, bars=1), note)
+
+
+def _related_to_tag(given: FigureInput, tag_id: int) -> ChartFigure:
+    filters = given.query.filters._replace(tags=())
+    found = related_hashtags(given.session, tag_id, limit=given.most, filters=filters)
+    columns = (Column("Hashtag", "text"), *TWEETS_AND_SHARE, Column("Lift", "lift"))
+    rows = tuple((_hashtag_link(row.tag, given.query), row.tweets, row.share, row.lift) for row in found)
+    finding = NO_HASHTAGS
+    if found:
+        closest = max(found, key=lambda row: row.lift)
+        finding = f"{found[0].tag} is in {share(found[0].share)} of the tag's tweets."
+        if closest.lift > BY_CHANCE:
+            finding += f" {closest.tag} is the most closely related: {times(closest.lift)} as often as in all tweets."
+    return ChartFigure("hashtags", "Related hashtags", finding, Table(columns, rows, bars=1), LIFT_NOTE)
+
+
+def _hashtag_link(tag: str, query: ViewQuery) -> Link:
+    return Link(tag, query.tweets_url(q=tag.removeprefix("#")))
+
+
+def _week_finding(counts: list[list[int]], query: ViewQuery) -> str:
+    most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
+    if not most:
+        return NOTHING
+    hours = f"{-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({query.zone.key})"
+    return f"The busiest hour was {WEEKDAYS[-day]}, {hours}, with {plural(most, 'tweet')}."
