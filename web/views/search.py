@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Response
-from sqlalchemy.orm import Session
 
 from queries.lists import TweetList
-from queries.orders import SortOrder
 from queries.tags import tracked_names
-from queries.tweets import TweetView, TweetViews, matching_count
+from queries.tweets import TweetViews, matching_count
 from schemas.arguments import SearchArguments
 from schemas.cursors import tweet_page
-from schemas.parameters import Sort
 from schemas.times import rfc3339
 from web.site import Route, Site, tidy_redirect
 from web.view_query import ViewQuery
@@ -33,36 +29,25 @@ ORDERS = {
 }
 
 
-class SearchPage(NamedTuple):
-    """A page of tweets, the URL of the next one (None at the end), and the number of matches, counted up to `most`."""
-
-    tweets: Sequence[TweetView]
-    following: str | None
-    matches: int
-    most: int = MOST_COUNTED
-
-    @property
-    def has_more(self) -> bool:
-        """Whether there are more matches than were counted."""
-        return self.matches > self.most
-
-
 def search(site: Site) -> Response:
     """List the tweets that match, with the form that changes the filters."""
     if redirect := tidy_redirect():
         return redirect
     with site.reading() as session:
         query = site.parse(session, SearchArguments)
-        values: dict[str, Any] = {"query": query, "found": _page(session, query), "tracked": tracked_names(session)}
-        exports = {name: query.api_url("/tweets", sort=_sort(query), format=kind) for kind, name in EXPORT_FORMATS.items()}
-        return site.page("tweets.html", session, query.zone, exports=exports, orders=ORDERS, sort=_sort(query), **values)
-
-
-def _page(session: Session, query: ViewQuery) -> SearchPage:
-    tweets, most = TweetList(query.filters, query.sort), query.limit or PAGE
-    shown = tweet_page(session, f"page of tweets {tweets}", tweets, TweetViews(), cursor=query.cursor, most=most)
-    following = query.url(PATH, **_fixed_times(query), cursor=shown.following) if shown.following else None
-    return SearchPage(shown.rows, following, matching_count(session, query.filters, most=MOST_COUNTED + 1))
+        tweets, sort = TweetList(query.filters, query.sort), query.value("sort") or "-created"
+        shown = tweet_page(
+            session, f"page of tweets {tweets}", tweets, TweetViews(), cursor=query.cursor, most=query.limit or PAGE
+        )
+        values: dict[str, Any] = {
+            "tweets": shown.rows,
+            "following": query.url(PATH, **_fixed_times(query), cursor=shown.following) if shown.following else None,
+            "matches": matching_count(session, query.filters, most=MOST_COUNTED + 1),
+            "most_counted": MOST_COUNTED,
+            "exports": {name: query.api_url("/tweets", sort=sort, format=kind) for kind, name in EXPORT_FORMATS.items()},
+            "tracked": tracked_names(session),
+        }
+        return site.page("tweets.html", session, query.zone, query=query, orders=ORDERS, sort=sort, **values)
 
 
 def _fixed_times(query: ViewQuery) -> dict[str, str | None]:
@@ -70,10 +55,6 @@ def _fixed_times(query: ViewQuery) -> dict[str, str | None]:
     if query.span is None:
         return {}
     return {"since": rfc3339(query.filters.since), "until": rfc3339(query.filters.until)}
-
-
-def _sort(query: ViewQuery) -> str:
-    return next(name for name in Sort.names if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == query.sort)
 
 
 ROUTES: tuple[Route, ...] = ((PATH, search, "GET"),)
