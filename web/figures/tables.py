@@ -37,7 +37,7 @@ BY_CHANCE = 1.05
 NO_HASHTAGS = "No other hashtags in these tweets."
 NOT_COUNTED = "X's own counts were not requested for this period."
 HOURS_NOTE = "Only hours with a count from X are compared. A post with two tags counts for each."
-ONCE_A_TAG = "A tweet counts once for each tag that found it."
+ONCE_A_TAG = "A tweet with several tags counts for each of them."
 AUTHOR = (Column("Author", "text"), Column("Name", "file"))
 TWEETS_AND_SHARE = (Column("Tweets"), Column("Share", "share"))
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -71,7 +71,8 @@ def coverage(given: FigureInput) -> ChartFigure:
     )
     more = f"{len(found) - given.most_tags} more are in the CSV." if len(found) > given.most_tags else ""
     note = _join(HOURS_NOTE, UNFILTERED if given.query.is_narrowed else "", more)
-    return ChartFigure("coverage", "Coverage: stored of all on X", finding, Table(columns, rows, bars=3), note)
+    title = "Coverage: stored tweets as a share of X's count"
+    return ChartFigure("coverage", title, finding, Table(columns, rows, bars=3), note)
 
 
 def most_followed(given: FigureInput) -> ChartFigure:
@@ -170,7 +171,7 @@ def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:
     if len(first) > 1:
         leads = f"{tag_names(first)} lead with {number(top)} each." if len(first) < len(leading) else f"Each has {number(top)}."
     silent = [series.tag for series in leading if not sum(series.counts)]
-    return f"{leads} {tag_names(silent)} found nothing." if silent else leads
+    return f"{leads} No tweets for {tag_names(silent)}." if silent else leads
 
 
 def _author_cells(rank: AuthorRank, query: ViewQuery) -> tuple[object, str]:

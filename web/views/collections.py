@@ -45,7 +45,7 @@ def history(site: Site) -> Response:
         return site.page("collections.html", session, zone, trouble=x_trouble(session, zone), **values)
 
 
-def one_collection(site: Site, collection_id: int) -> Response:
+def collection_progress(site: Site, collection_id: int) -> Response:
     """Show a collection by tag, with its progress while it runs."""
     zone = site.zone()
     with site.reading() as session:
@@ -56,7 +56,7 @@ def one_collection(site: Site, collection_id: int) -> Response:
         return site.page("collection.html", session, zone, view=view, trouble=trouble, authors=known)
 
 
-def collect_now(site: Site) -> Response:
+def collection_price(site: Site) -> Response:
     """Show the price of a collection, and the button that starts it."""
     zone, collector = site.zone(), site.collector
     with site.reading() as session:
@@ -75,7 +75,7 @@ def collect_now(site: Site) -> Response:
         return site.page("collect.html", session, zone, **values)
 
 
-def collect(site: Site) -> Response:
+def start_collection(site: Site) -> Response:
     """Start a collection, and redirect to it or to the one that runs."""
     load_arguments(NoArguments(), request.args)
     refuse_body(request.get_data())
@@ -111,7 +111,7 @@ def _money(site: Site, session: Session) -> dict[str, Any]:
 
 ROUTES: tuple[Route, ...] = (
     (PATH, history, "GET"),
-    (f"{PATH}/<int(max={LARGEST_ID}):collection_id>", one_collection, "GET"),
-    (NEW, collect_now, "GET"),
-    (PATH, collect, "POST"),
+    (f"{PATH}/<int(max={LARGEST_ID}):collection_id>", collection_progress, "GET"),
+    (NEW, collection_price, "GET"),
+    (PATH, start_collection, "POST"),
 )

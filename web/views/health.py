@@ -22,7 +22,7 @@ from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 from web.site import Route, Site, tidy_redirect
 from web.status import Level, Part, advice, collection_status, x_trouble
-from web.words import day, dollars, moment, number, plural
+from web.words import day, dollars, moment, number, plural, sentence
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
 LOG_METRICS = "twitterapi_log_"
@@ -37,7 +37,7 @@ class Shipping(NamedTuple):
     queued: int
 
 
-def health_at_a_glance(site: Site) -> Response:
+def health(site: Site) -> Response:
     """Show each part's status, the most important first."""
     if redirect := tidy_redirect():
         return redirect
@@ -92,7 +92,7 @@ def _schedule(metrics: ServiceMetrics, zone: ZoneInfo) -> Part:
     if schedule is None:
         return Part("Schedule", Level.OK, f"Collections are not scheduled. {last}", "Set COLLECT_EVERY to schedule them.")
     if not schedule.kept:
-        state = f"The process that ran the schedule has gone. {last}"
+        state = f"The process that ran the schedule has stopped. {last}"
         return Part("Schedule", Level.BROKEN, state, "Start it again: the service, or `python api.py --every`.")
     return Part("Schedule", Level.OK, f"The next collection starts {moment(schedule.due, zone)}. {last}")
 
@@ -131,20 +131,25 @@ def _budget(session: Session, collector: Collector) -> Part:
 
 
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
-    """Yield each background job that failed, or one part if none did."""
+    """Yield each scheduled job that failed, or one part if none did."""
     jobs = job_states(session)
     for job in jobs:
         if job.has_failed:
             state = f"{job.error}. Last done: {moment(job.succeeded, zone)}."
-            yield Part(f"Background job “{job.name}”", Level.ATTENTION, state[:1].upper() + state[1:], advice(job.failure_kind))
+            yield Part(f"Scheduled job “{job.name}”", Level.ATTENTION, sentence(state), advice(job.failure_kind))
     if jobs and not any(job.has_failed for job in jobs):
         done = ", ".join(f"{job.name} {moment(job.succeeded, zone)}" for job in jobs if job.succeeded)
-        yield Part("Background jobs", Level.OK, f"Last done: {done}." if done else "The first ones are running.")
+        yield Part("Scheduled jobs", Level.OK, f"Last done: {done}." if done else "The first ones are running.")
 
 
 def _logs(shipped: Shipping) -> Part:
     if not shipped.enabled:
-        return Part("Logs", Level.OK, "Records go to the standard output only.", "Set LOGSTASH_HOST to ship them to Logstash.")
+        return Part(
+            "Logs",
+            Level.OK,
+            "Log records are written to the standard output only.",
+            "Set LOGSTASH_HOST to ship them to Logstash too.",
+        )
     state = f"{plural(shipped.sent, 'record')} shipped since the start, {number(shipped.queued)} waiting."
     if shipped.queued and not shipped.sent:
         return Part(
@@ -155,4 +160,4 @@ def _logs(shipped: Shipping) -> Part:
     return Part("Logs", Level.OK, state)
 
 
-ROUTES: tuple[Route, ...] = (("/view/health", health_at_a_glance, "GET"),)
+ROUTES: tuple[Route, ...] = (("/view/health", health, "GET"),)
