@@ -1,4 +1,4 @@
-"""Numbers, times and the texts of tweets, as pages write them."""
+"""Numbers, times, languages and the texts of tweets, as pages write them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,93 @@ URL = re.compile(r"(https?://[^\s<>\"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2
 X_ENTITIES = re.compile(r"&(?:amp|lt|gt);")
 HTML_LANG = re.compile(r"[a-z]{2}", re.ASCII)
 UNKNOWN_TO_BROWSERS = frozenset({"in", "iw", "ji", "un"})
+
+LANGUAGES = {
+    "am": "Amharic",
+    "ar": "Arabic",
+    "art": "emoji or symbols only",
+    "bg": "Bulgarian",
+    "bn": "Bengali",
+    "bo": "Tibetan",
+    "bs": "Bosnian",
+    "ca": "Catalan",
+    "ckb": "Sorani Kurdish",
+    "cs": "Czech",
+    "cy": "Welsh",
+    "da": "Danish",
+    "de": "German",
+    "dv": "Maldivian",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "et": "Estonian",
+    "eu": "Basque",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "fil": "Filipino",
+    "fr": "French",
+    "gl": "Galician",
+    "gu": "Gujarati",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hr": "Croatian",
+    "ht": "Haitian Creole",
+    "hu": "Hungarian",
+    "hy": "Armenian",
+    "id": "Indonesian",
+    "in": "Indonesian",
+    "is": "Icelandic",
+    "it": "Italian",
+    "iw": "Hebrew",
+    "ja": "Japanese",
+    "ka": "Georgian",
+    "km": "Khmer",
+    "kn": "Kannada",
+    "ko": "Korean",
+    "lo": "Lao",
+    "lt": "Lithuanian",
+    "lv": "Latvian",
+    "ml": "Malayalam",
+    "mr": "Marathi",
+    "my": "Burmese",
+    "ne": "Nepali",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "or": "Odia",
+    "pa": "Punjabi",
+    "pl": "Polish",
+    "ps": "Pashto",
+    "pt": "Portuguese",
+    "qam": "mentions only",
+    "qct": "cashtags only",
+    "qht": "hashtags only",
+    "qme": "media only",
+    "qst": "very short texts",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sd": "Sindhi",
+    "si": "Sinhala",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sr": "Serbian",
+    "sv": "Swedish",
+    "ta": "Tamil",
+    "te": "Telugu",
+    "th": "Thai",
+    "tl": "Tagalog",
+    "tr": "Turkish",
+    "ug": "Uyghur",
+    "uk": "Ukrainian",
+    "und": "not recognized",
+    "ur": "Urdu",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+    "zxx": "no words",
+}
+"""Languages by X's codes: ISO 639-1, some withdrawn codes, and X's own for texts without a language."""
+
+NO_LANGUAGE = frozenset({"art", "qam", "qct", "qht", "qme", "qst", "und", "zxx"})
+"""Codes of texts without a language."""
 
 
 def number(value: float | None) -> str:
@@ -116,6 +203,11 @@ def tweet_text(text: str) -> Markup:
 def plain(text: str | None) -> str:
     """Return a text of X with its HTML entities decoded."""
     return X_ENTITIES.sub(lambda match: unescape(match[0]), text or "")
+
+
+def language(code: str) -> str:
+    """Return the name of a language, also of a code with a region or script; empty if unknown."""
+    return LANGUAGES.get(code) or LANGUAGES.get(code.partition("-")[0], "")
 
 
 def html_lang(lang: str | None) -> str | None:

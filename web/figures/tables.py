@@ -25,9 +25,8 @@ from web.figures.volume import (
     tag_names,
     visible_time,
 )
-from web.languages import NAMES, NO_LANGUAGE
 from web.view_query import ViewQuery
-from web.words import change, number, plural, share, times
+from web.words import NO_LANGUAGE, change, language, number, plural, share, times
 
 FOLLOWERS_NOTE = "Follower counts are as last reported by X."
 UNNAMED = "not named by X"
@@ -107,11 +106,11 @@ def languages(given: FigureInput) -> ChartFigure:
     """Rank the languages that X detected."""
     query, found = given.query, facets(given.session, "lang", given.query.filters)
     finding = _facet_finding(
-        found, lambda code: f"{'have no language:' if code in NO_LANGUAGE else 'are in'} {_language(code) or code}"
+        found, lambda code: f"{'have no language:' if code in NO_LANGUAGE else 'are in'} {language(code) or code}"
     )
     if found.rows and found.unknown_share:
         finding += f" X gave no language for {share(found.unknown_share)}."
-    table = _facet_table(found, "Language", lambda code: Link(code, query.tweets_url(lang=code), _language(code)), given.most)
+    table = _facet_table(found, "Language", lambda code: Link(code, query.tweets_url(lang=code), language(code)), given.most)
     return ChartFigure("languages", "Languages", finding, table, _rest_note(found, given.most))
 
 
@@ -181,11 +180,6 @@ def _author_cells(rank: AuthorRank, query: ViewQuery) -> tuple[object, str]:
 
 def _author_name(rank: AuthorRank) -> str:
     return f"@{rank.username}" if rank.username else rank.author or "an author whom X did not name"
-
-
-def _language(code: str) -> str:
-    """Return the name of a language, also of a code with a region or script; empty if unknown."""
-    return NAMES.get(code) or NAMES.get(code.partition("-")[0], "")
 
 
 def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
