@@ -65,7 +65,7 @@ class Table(NamedTuple):
         return sheet(header, ([_csv_value(row[at]) for at in kept] for row in self.rows))
 
 
-class TableMark(NamedTuple):
+class ChartMark(NamedTuple):
     """A shaded period: first second and end (epoch seconds), and its label."""
 
     first: int
@@ -83,7 +83,7 @@ class Curve(NamedTuple):
     columns: tuple[int, ...]
     zone: ZoneInfo
     spikes: tuple[int, ...] = ()
-    marks: tuple[TableMark, ...] = ()
+    marks: tuple[ChartMark, ...] = ()
     unfinished: tuple[int, ...] = ()
 
     @property
@@ -102,7 +102,7 @@ class Curve(NamedTuple):
         return polylines(curves, self.highest(rows))
 
     @property
-    def shaded(self) -> list[TableMark]:
+    def shaded(self) -> list[ChartMark]:
         """The marks without overlaps, oldest first."""
         return merge_marks(self.marks)
 
@@ -141,9 +141,9 @@ class ChartFigure(NamedTuple):
         return self.curve is not None or any(column.kind == "heat" for column in self.table.columns)
 
 
-def merge_marks(marks: Iterable[TableMark], label: str = "", *, within: int = 0) -> list[TableMark]:
+def merge_marks(marks: Iterable[ChartMark], label: str = "", *, within: int = 0) -> list[ChartMark]:
     """Merge marks that overlap or are at most `within` seconds apart, oldest first."""
-    merged: list[TableMark] = []
+    merged: list[ChartMark] = []
     for mark in sorted(marks):
         if merged and mark.first <= merged[-1].end + within:
             merged[-1] = merged[-1]._replace(end=max(merged[-1].end, mark.end))

@@ -20,9 +20,9 @@ from queries.periods import Period, time_with_tweets
 from queries.series import TagSeries, per_tag, totals
 from queries.spikes import spikes
 from queries.tags import tag_ids, tag_name
-from queries.volume import Share, VolumeBucket, volume
+from queries.volume import Share, volume
 from queries.zones import DAY, HOUR
-from web.charts import ChartFigure, Column, Curve, Row, Table, TableMark, merge_marks
+from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table, merge_marks
 from web.view_query import EARLIEST, ViewQuery
 from web.words import comparison, duration, enumeration, moment, number, plural, share
 
@@ -47,7 +47,7 @@ class TweetVolume(NamedTuple):
     tags: Sequence[TagSeries]
     tags_before: Mapping[str, Sequence[int | None]]
     spikes: tuple[int, ...]
-    marks: tuple[TableMark, ...]
+    marks: tuple[ChartMark, ...]
     new_tags: tuple[str, ...]
     reached: int
 
@@ -114,7 +114,8 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
     if not counted:
         return None
     columns = (Column("From", "time"), Column("X counted"), Column("Stored"), Column("Note", "text"))
-    rows = tuple((one.start, one.counted, one.stored, _count_note(one)) for one in buckets)
+    notes = ("no count from X" if one.counted is None else "partial" if one.partial else "" for one in buckets)
+    rows = tuple((one.start, one.counted, one.stored, note) for one, note in zip(buckets, notes, strict=True))
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
     note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
     return ChartFigure("counts", "X's counts over time", coverage_finding(counted), Table(columns, rows), note, curve)
@@ -163,10 +164,10 @@ def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) 
         yield (datetime.fromtimestamp(first, UTC), *shown, ", ".join(notes))
 
 
-def _bucket_name(cut: Axis) -> str:
-    if cut.bucket == DAY:
-        return "day" if cut.days <= 1 else f"{cut.days} days"
-    return "hour" if cut.bucket == HOUR else "15 minutes"
+def _bucket_name(time_axis: Axis) -> str:
+    if time_axis.bucket == DAY:
+        return "day" if time_axis.days <= 1 else f"{time_axis.days} days"
+    return "hour" if time_axis.bucket == HOUR else "15 minutes"
 
 
 def _volume_finding(found: TweetVolume, query: ViewQuery) -> str:
@@ -189,12 +190,6 @@ def _volume_finding(found: TweetVolume, query: ViewQuery) -> str:
     return " ".join(parts)
 
 
-def _count_note(one: VolumeBucket) -> str:
-    if one.counted is None:
-        return "no count from X"
-    return "partial" if one.partial else ""
-
-
 class CollectedTime(NamedTuple):
     """The collected time in epoch seconds: the first second of any tag, the first of all tags (`complete`), and the end.
 
@@ -209,15 +204,15 @@ class CollectedTime(NamedTuple):
 
 def _tweet_volume(session: Session, query: ViewQuery) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    cut, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
-    counts = totals(session, cut.periods, query.filters)
-    tags = _per_tag(session, cut.periods, query.filters, counts)
-    before, tags_before = _earlier_counts(session, query, cut.periods, collected)
+    time_axis, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
+    counts = totals(session, time_axis.periods, query.filters)
+    tags = _per_tag(session, time_axis.periods, query.filters, counts)
+    before, tags_before = _earlier_counts(session, query, time_axis.periods, collected)
     since = query.before.since if query.before else None
     new_tags = tuple(one.tag for one in collected.late if since and one.tracked and one.begin > since)
-    found = _spikes(cut, query, counts, before, collected)
-    marks = tuple(_marks(session, query, cut.periods, collected)) if cut.periods else ()
-    return TweetVolume(cut, counts, before, tags, tags_before, found, marks, new_tags, collected.end)
+    found = _spikes(time_axis, query, counts, before, collected)
+    marks = tuple(_marks(session, query, time_axis.periods, collected)) if time_axis.periods else ()
+    return TweetVolume(time_axis, counts, before, tags, tags_before, found, marks, new_tags, collected.end)
 
 
 def _collected_time(session: Session, query: ViewQuery) -> CollectedTime:
@@ -259,32 +254,35 @@ def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, coun
 
 
 def _spikes(
-    cut: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, collected: CollectedTime
+    time_axis: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, collected: CollectedTime
 ) -> tuple[int, ...]:
     """Return the numbers of the fully collected buckets that are spikes for their hour, or as days for their weekday."""
-    if cut.days > 1:
+    if time_axis.days > 1:
         return ()
-    starts = [datetime.fromtimestamp(first, query.zone) for first, _ in cut.periods]
-    labels = [start.weekday() if cut.bucket == DAY else start.hour for start in starts]
-    over = [at for at, (first, end) in enumerate(cut.periods) if first >= collected.complete and end <= collected.end]
+    starts = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods]
+    labels = [start.weekday() if time_axis.bucket == DAY else start.hour for start in starts]
+    whole = [at for at, (first, end) in enumerate(time_axis.periods) if first >= collected.complete and end <= collected.end]
     earliest = collected.complete + int(query.shift.total_seconds())
-    earlier = [(at, count) for at, count in enumerate(before or ()) if count is not None and cut.periods[at][0] >= earliest]
-    usual = [(labels[at], count) for at, count in earlier]
-    return tuple(over[at] for at in spikes([counts[at] for at in over], [labels[at] for at in over], usual=usual))
+    usual = [
+        (labels[at], count)
+        for at, count in enumerate(before or ())
+        if count is not None and time_axis.periods[at][0] >= earliest
+    ]
+    return tuple(whole[at] for at in spikes([counts[at] for at in whole], [labels[at] for at in whole], usual=usual))
 
 
-def _marks(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> Iterator[TableMark]:
+def _marks(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> Iterator[ChartMark]:
     """Yield the time before the tags' histories begin, the time that no collection has reached yet, and the gaps."""
     first, end = periods[0][0], periods[-1][1]
     late = [one for one in collected.late if one.begin.timestamp() > first]
     if collected.first > first or late:
         whose = late[0].tag if len(late) == 1 and collected.first <= first else "tags"
-        yield TableMark(first, min(max(collected.first, collected.complete), end), f"before the history of {whose}")
+        yield ChartMark(first, min(max(collected.first, collected.complete), end), f"before the history of {whose}")
     now = min(end, int(query.now.timestamp()))
     if first <= collected.end < now - (end - periods[-1][0]):
-        yield TableMark(collected.end, now, "not collected yet")
+        yield ChartMark(collected.end, now, "not collected yet")
     gaps = gap_times(session, keys=query.filters.tags)
-    found = [TableMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
+    found = [ChartMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
     visible = [mark for mark in found if mark.first < end and mark.end > first]
     marks = [mark._replace(first=max(mark.first, first), end=min(mark.end, end)) for mark in visible]
     yield from marks if len(marks) <= MOST_GAPS else merge_marks(marks, "gaps", within=(end - first) // SMALLEST_SHADE)

@@ -13,7 +13,6 @@ from schemas.arguments import SearchArguments
 from schemas.cursors import tweet_page
 from schemas.times import rfc3339
 from web.site import Route, Site, tidy_redirect
-from web.view_query import ViewQuery
 
 PATH = "/view/tweets"
 PAGE = 50
@@ -39,22 +38,17 @@ def search(site: Site) -> Response:
         shown = tweet_page(
             session, f"page of tweets {tweets}", tweets, TweetViews(), cursor=query.cursor, most=query.limit or PAGE
         )
+        bounds = {name: rfc3339(getattr(query.filters, name)) for name in ("since", "until")}
+        times = bounds if query.span else {}  # explicit ones, since a period would move on from page to page
         values: dict[str, Any] = {
             "tweets": shown.rows,
-            "following": query.url(PATH, **_fixed_times(query), cursor=shown.following) if shown.following else None,
+            "following": query.url(PATH, **times, cursor=shown.following) if shown.following else None,
             "matches": matching_count(session, query.filters, most=MOST_COUNTED + 1),
             "most_counted": MOST_COUNTED,
             "exports": {name: query.api_url("/tweets", sort=sort, format=kind) for kind, name in EXPORT_FORMATS.items()},
             "tracked": tracked_names(session),
         }
         return site.page("tweets.html", session, query.zone, query=query, orders=ORDERS, sort=sort, **values)
-
-
-def _fixed_times(query: ViewQuery) -> dict[str, str | None]:
-    """Return a period as explicit times, since it would move on from page to page."""
-    if query.span is None:
-        return {}
-    return {"since": rfc3339(query.filters.since), "until": rfc3339(query.filters.until)}
 
 
 ROUTES: tuple[Route, ...] = ((PATH, search, "GET"),)
