@@ -39,7 +39,7 @@ def form(page: Element) -> Element:
     return page.one("form", action="/view/tags")
 
 
-def test_a_tag_is_tracked_on_terms_that_are_changed_and_untracked(service: Service) -> None:
+def test_a_tag_is_tracked_its_rules_are_changed_and_it_is_untracked(service: Service) -> None:
     typed = {"tag": "Chaos", "lang": "en, de", "tw_number": "50", "exclude": "replies"}
     answer = sent(service, form(opened(service, "/view/tags")), **typed)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/view/tags#tag-Chaos")
@@ -63,7 +63,9 @@ def test_a_tag_is_tracked_on_terms_that_are_changed_and_untracked(service: Servi
         ({"tag": "chaos", "tw_number": "many", "lang": "<b>"}, ["tw_number", "lang"]),
     ],
 )
-def test_what_is_refused_is_kept_and_its_fault_is_said(service: Service, values: dict[str, str], wrong: list[str]) -> None:
+def test_a_refused_form_keeps_its_values_and_names_the_error(
+    service: Service, values: dict[str, str], wrong: list[str]
+) -> None:
     before = tracked(service)
     answer = sent(service, form(opened(service, "/view/tags")), **values)
     assert answer.status_code == 400
@@ -77,7 +79,7 @@ def test_what_is_refused_is_kept_and_its_fault_is_said(service: Service, values:
     assert tracked(service) == before
 
 
-def test_who_may_only_read_has_no_buttons(guarded: Service) -> None:
+def test_a_read_only_session_has_no_buttons(guarded: Service) -> None:
     reader, writer = session(guarded, READ_TOKEN), session(guarded, TOKEN)
     for path in PAGES:
         assert opened(guarded, path, reader).one("main").all("form", method="post") == [], path
@@ -98,7 +100,7 @@ def test_after_the_session_has_ended_a_button_leads_to_the_sign_in(guarded: Serv
 
 
 @pytest.mark.browser
-def test_who_may_write_can_do_all(guarded: Service, chromium: Browser) -> None:
+def test_a_session_that_may_write_tracks_untracks_and_collects(guarded: Service, chromium: Browser) -> None:
     with tab(chromium) as page:
         page.goto(f"{guarded.url}/view/tags")
         page.get_by_label("Token").fill(TOKEN)

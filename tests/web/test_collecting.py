@@ -81,7 +81,7 @@ def test_the_price_is_shown_before_anything_is_bought(service: Service, pretend_
     assert 0 < pretend_x.ledger.total().ceiling - bought <= float(price[0][1:]) * 1_000_000
 
 
-def test_pages_say_one_price_once_it_is_known_whether_x_charges_for_authors(serve: Serve) -> None:
+def test_pages_show_one_price_once_it_is_known_whether_x_charges_for_authors(serve: Serve) -> None:
     one = serve(TW_NUMBER="10")
     assert "probably" in opened(one, PATH).one("figure", id="spend").words
     assert "probably for its author too" in opened(one, f"{PATH}/new").one("main").words
@@ -98,7 +98,7 @@ def test_pages_say_one_price_once_it_is_known_whether_x_charges_for_authors(serv
     assert " to $" not in opened(one, f"{PATH}/1").one("dl").words
 
 
-def test_what_the_button_does_not_send_buys_nothing(service: Service) -> None:
+def test_a_request_that_the_button_does_not_send_buys_nothing(service: Service) -> None:
     before = count(service)
     for path, body in ((PATH, "tags=sre"), (f"{PATH}?tags=sre", "")):
         refused = service.request("POST", path, data=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
@@ -123,7 +123,7 @@ def test_a_second_collection_leads_to_the_one_that_runs(service: Service, gate: 
     assert opened(service, running).all("progress", "noscript") == []
 
 
-def test_where_nothing_is_tracked_a_person_is_led_to_what_to_do(service: Service) -> None:
+def test_without_tracked_tags_a_browser_is_redirected_to_advice(service: Service) -> None:
     own = opened(service, f"{PATH}/new").one("form", action=PATH)
     tags = [one["tag"][1:] for one in service.get("/tags").json()["tags"]]
     assert {service.request("DELETE", f"/tags/{tag}").status_code for tag in tags} == {204}
@@ -135,7 +135,7 @@ def test_where_nothing_is_tracked_a_person_is_led_to_what_to_do(service: Service
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("credits_depleted", "credits"), ("server_503", "unwell")])
-def test_a_collection_that_fails_says_why_and_what_to_do_until_one_goes_well(
+def test_a_failed_collection_shows_reason_and_advice_until_one_succeeds(
     service: Service, pretend_x: Emulator, fault: str, kind: str
 ) -> None:
     pretend_x.plan(fault, times=None)
@@ -166,7 +166,7 @@ def test_the_spend_of_the_month_is_the_api_s(service: Service) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [True, False])
-def test_the_bar_moves_while_it_runs_and_the_page_ends_with_what_was_found(
+def test_the_progress_bar_moves_and_the_page_ends_with_the_result(
     service: Service, chromium: Browser, gate: Semaphore, scripts: bool
 ) -> None:
     with tab(chromium, java_script_enabled=scripts) as page:

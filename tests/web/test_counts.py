@@ -87,7 +87,7 @@ def test_tweets_of_a_time_that_no_collection_has_reached_are_shown_and_no_zeros(
     assert {row[1] for row in shown(collector)[1].table.rows if row[0] > NOW - 6 * HOUR} == {1, None}
 
 
-def test_what_was_bought_from_the_archive_belongs_to_the_history_that_it_reaches_up_to(collector: Collector) -> None:
+def test_a_backfill_that_reaches_a_tags_history_extends_it(collector: Collector) -> None:
     collected(collector, NOW - 12 * HOUR, NOW)
     begin, end, apart = (tweet_id(NOW - hours * HOUR) for hours in (60, 12, 70))
 
@@ -110,7 +110,7 @@ def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
     assert shown(collector)[0].before is None
 
 
-def test_what_was_imported_alone_is_known_from_its_first_tweet_on(collector: Collector) -> None:
+def test_imported_tweets_alone_count_as_collected_from_the_first_one_on(collector: Collector) -> None:
     assert shown(collector)[0].total_before is None
     assert shown(collector, "until=2016-01-01T00:00:00Z")[1].finding == volume.NOTHING
     assert shown(collector, "period=12h")[0].total_before == 12

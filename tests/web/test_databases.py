@@ -61,7 +61,7 @@ def test_every_figure_is_a_file_and_they_agree_on_how_many_tweets_there_are(serv
     assert {name: sum(int(row[SUMS[name]]) for row in rows) for name, rows in tables.items()} == dict.fromkeys(SUMS, tweets)
 
 
-def test_every_page_is_shown_whatever_is_asked_for(service: Service) -> None:
+def test_every_page_is_shown_with_every_query(service: Service) -> None:
     """Each page with a third of the queries, since the figures are tested with all of them."""
     paths = [f"{PAGES[at % len(PAGES)]}?{asked}" for at, asked in enumerate(ASKED)] + list(WHOLE)
     statuses = {path: service.get(path).status_code for path in paths}

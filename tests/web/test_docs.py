@@ -16,7 +16,7 @@ VENDOR = ROOT / "web" / "static" / "vendor"
 TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
-def test_it_is_a_page_of_its_own_origin_whose_files_have_their_types_and_are_kept_where_they_never_change(
+def test_it_loads_own_files_with_their_types_and_vendored_ones_are_immutable(
     service: Service,
 ) -> None:
     answer = service.get("/docs")
@@ -35,7 +35,7 @@ def test_it_is_a_page_of_its_own_origin_whose_files_have_their_types_and_are_kep
 
 
 @pytest.mark.browser
-def test_it_shows_every_operation_tries_one_out_and_asks_nobody_else(service: Service, chromium: Browser) -> None:
+def test_it_shows_every_operation_and_tries_one_out_without_other_origins(service: Service, chromium: Browser) -> None:
     paths = service.get("/openapi.json").json()["paths"]
     with tab(chromium, viewport={"width": 1280, "height": 1600}) as page:
         page.goto(f"{service.url}/docs")

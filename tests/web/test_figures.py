@@ -109,7 +109,7 @@ def test_the_week_before_stands_beside_each_hour(service: Service, overview: Ele
 
 
 @pytest.mark.parametrize(("path", "query"), [("/view/tags/devops", "tag=devops"), ("/view/authors/ada_3", "author=ada_3")])
-def test_a_page_of_one_shows_nothing_of_others(service: Service, path: str, query: str) -> None:
+def test_the_page_of_a_tag_or_an_author_shows_only_their_tweets(service: Service, path: str, query: str) -> None:
     page = opened(service, f"{path}?period=all")
     tweets = service.get(f"/tweets?{query}&sort=-created").json()["tweets"]
     assert number(total(page, "Tweets")) == len(tweets) == sum(number(one) or 0 for one in column(page, "volume", "Tweets"))

@@ -106,14 +106,14 @@ def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Se
     assert said(opened(service, url.removeprefix("http://localhost"))) == said(page)
 
 
-def test_the_period_is_seven_days_unless_said(service: Service) -> None:
+def test_the_period_is_seven_days_by_default(service: Service) -> None:
     unsaid, week, everything = (opened(service, path) for path in ("/", "/?period=7d", "/?period=all"))
     assert said(week) == said(unsaid)
     assert number(total(everything, "Tweets")) == len(service.get("/tweets").json()["tweets"]) > 250
     assert said(everything)["dl"] != said(unsaid)["dl"]
 
 
-def test_what_x_counted_is_what_the_api_says(service: Service) -> None:
+def test_the_counts_of_x_are_those_of_the_api(service: Service) -> None:
     since, until = (f"{when.replace(minute=0):%Y-%m-%dT%H:%M:%SZ}" for when in (NOW - 2 * DAY, NOW - DAY / 2))
     volume = service.get("/volume", params={"since": since, "until": until, "bucket": "hour", "tag": "sre"}).json()["volume"]
     page = opened(service, f"/view/tags/sre?{urlencode({'since': since, 'until': until})}")

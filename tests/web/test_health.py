@@ -49,7 +49,7 @@ def test_other_programs_are_linked_where_they_are_configured(filled: Service, se
     assert "/docs" in [one["href"] for one in alone]
 
 
-def test_how_records_fare_on_their_way_is_read_from_the_metrics() -> None:
+def test_the_state_of_log_shipping_is_read_from_the_metrics() -> None:
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)
     assert shipping(metrics) == QUIET
@@ -61,7 +61,7 @@ def test_how_records_fare_on_their_way_is_read_from_the_metrics() -> None:
     assert shipping(metrics) == Shipping(enabled=True, sent=5, dropped=3, queued=7)
 
 
-def test_the_parts_the_state_of_the_database_and_the_version_are_said(filled: Service) -> None:
+def test_the_parts_the_state_of_the_database_and_the_version_are_shown(filled: Service) -> None:
     page = opened(filled, "/view/health")
     assert total(page, "Database") == "SQLite"
     assert total(page, "Version") == filled.get("/openapi.json").json()["info"]["version"]
@@ -104,7 +104,7 @@ def test_a_new_service_says_that_nothing_has_been_collected_and_then_all_is_well
     assert {part.level for part in parts(collector).values()} == {Level.OK}
 
 
-def test_an_x_that_holds_things_up_wants_a_look_until_it_answers_again(make: Make, emulator: Emulator) -> None:
+def test_an_x_that_delays_requests_needs_attention_until_it_answers_again(make: Make, emulator: Emulator) -> None:
     collector = make()
     emulator.plan("rate_limit", times=None)
     collect(collector)
@@ -131,7 +131,7 @@ def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_s
     assert "without a budget" in parts(collector)["Budget"].state
 
 
-def test_records_that_do_not_reach_logstash_want_a_look(make: Make) -> None:
+def test_records_that_do_not_reach_logstash_need_attention(make: Make) -> None:
     collector = make()
     for sent, dropped, queued, level, said in (
         (5, 0, 1, Level.OK, "1 waiting"),

@@ -88,7 +88,7 @@ def test_time_that_passes_and_new_tweets_move_nothing(service: Service) -> None:
     assert service.request("DELETE", f"/tweets/{new['id']}").status_code == 204
 
 
-def test_where_nothing_is_found_all_there_is_is_offered(service: Service) -> None:
+def test_an_empty_result_offers_all_time(service: Service) -> None:
     page = opened(service, "/view/tweets?author=ada_3&until=2016-01-01T00:00:00Z")
     assert ids(page) == []
     [everything] = [one["href"] for one in page.one("main").all("a") if "period=all" in one["href"]]

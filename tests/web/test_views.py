@@ -99,7 +99,7 @@ def test_a_bad_value_is_a_page_that_names_the_field(filled: Service, author: str
 
 
 @pytest.mark.parametrize("path", ["/", "/view/tweets", "/view/tags/devops", "/view/collections/new", "/view/health"])
-def test_all_that_a_page_loads_is_within_the_budget(filled: Service, path: str) -> None:
+def test_everything_that_a_page_loads_fits_the_size_limit(filled: Service, path: str) -> None:
     own = loaded(opened(filled, path), path)
     assert any(file.endswith(".css") for file in own)
     answers = [filled.get(one, headers=PACKED, stream=True) for one in (path, *own)]
@@ -107,7 +107,7 @@ def test_all_that_a_page_loads_is_within_the_budget(filled: Service, path: str) 
     assert sum(len(answer.raw.read(decode_content=False)) for answer in answers) <= MOST_BYTES
 
 
-def test_what_pages_load_is_packed_and_kept(filled: Service) -> None:
+def test_files_that_pages_load_are_compressed_and_cached(filled: Service) -> None:
     for path in loaded(opened(filled, "/"), "/"):
         packed, plain = (filled.get(path, headers=headers, stream=True) for headers in (PACKED, PLAIN))
         assert packed.headers["Content-Encoding"] == "gzip"

@@ -35,7 +35,7 @@ COMPARED = {(5, None): "", (5, 0): "none in May", (0, 0): "", (4, 4): "as many a
     ],
     ids=["share", "change", "duration", "dollars", "compared"],
 )
-def test_it_is_said_so(say: Callable[[object], str], said: dict[object, str]) -> None:
+def test_values_are_written_as_expected(say: Callable[[object], str], said: dict[object, str]) -> None:
     assert {value: say(value) for value in said} == said
 
 
