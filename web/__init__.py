@@ -20,10 +20,9 @@ from web.views import collections, health, overview, search, tags
 
 VIEWS = (overview, search, tags, collections, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
-FORMATS = (
-    *("number", "share", "change", "times", "moment", "day", "duration", "plural", "dollars"),
-    *("sentence", "tweet_text", "plain"),
-)
+NUMBERS = ("number", "share", "change", "times", "plural", "dollars")
+TIMES = ("moment", "day", "duration")
+TEXTS = ("sentence", "tweet_text", "plain")
 
 
 def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
@@ -43,7 +42,7 @@ def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, met
 def _extend_templates(app: Flask) -> None:
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {name: getattr(words, name) for name in FORMATS}
+    environment.filters |= {name: getattr(words, name) for name in (*NUMBERS, *TIMES, *TEXTS)}
     environment.filters |= {"advice": status.advice, "polylines": charts.polylines}
     environment.filters |= {"rfc3339": rfc3339, "id_time": snowflake_time}
     environment.globals |= {"html_lang": words.html_lang, "uplot": static_files.UPLOT}
