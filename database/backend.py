@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from database.errors import DatabaseDamaged, DatabaseNotMigrated
-from database.locks import BUSY_TIMEOUT_S
+from database.limits import BUSY_TIMEOUT_S
 from database.migrating import newest_revision
 
 T = TypeVar("T")

@@ -19,8 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from database.connections import LimitedConnection
 from database.errors import DatabaseAway, DatabaseBusy
 from database.failures import failure_of, translate_failures
-from database.limits import LATE_S, SHORT_S, query_limit, seconds_left
-from database.locks import BUSY_TIMEOUT_S
+from database.limits import BUSY_TIMEOUT_S, LATE_S, SHORT_S, query_limit, seconds_left
 from database.servers import LONGEST_ANSWER_MS
 
 RETRY_EVERY_S = 0.25

@@ -23,15 +23,13 @@ from sqlalchemy.orm import Session
 
 from database import sqlite_files
 from database.backend import CopyRows, Database, Scalar
-from database.cluster import ServerCluster
+from database.cluster import Replicas, ServerCluster
+from database.connections import ServerHealth
 from database.errors import DatabaseAway, DatabaseBusy, DatabaseUnavailable
 from database.failures import UNCONFIRMED
-from database.health import ServerHealth
-from database.limits import LATE_S, SHORT_S, seconds_left
-from database.locks import BUSY_TIMEOUT_S, FairLock
+from database.limits import BUSY_TIMEOUT_S, LATE_S, SHORT_S, FairLock, seconds_left
 from database.migrating import migrate
 from database.pools import LONGEST_ANSWER_S, RETRY_EVERY_S, UNCONFIRMED_COMMIT, ServerPool, driver_connection
-from database.replicas import Replicas
 from database.servers import servers_of
 from database.sqlite import SQLite
 

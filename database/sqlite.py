@@ -29,7 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from database import sqlite_files
 from database.backend import CopyRows, Database, Scalar
 from database.errors import DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, DiskFailed, QueryTooLong
-from database.locks import BUSY_TIMEOUT_S, FairLock
+from database.limits import BUSY_TIMEOUT_S, FairLock
 from database.migrating import migrate
 from settings import DATA
 

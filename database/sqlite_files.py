@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from database.backend import Scalar
 from database.errors import DatabaseBusy, DatabaseUnavailable
-from database.locks import BUSY_TIMEOUT_S
+from database.limits import BUSY_TIMEOUT_S
 
 T = TypeVar("T")
 

@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, Text, bindparam, column, 
 from sqlalchemy.orm import Session
 from sqlalchemy.types import ARRAY, TypeDecorator
 
-from database.columns import Id
-from database.functions import Condition, among, define
+from database.functions import Condition, Id, among, define
 
 Rows = Iterable[tuple[int, Iterable[str]]]
 BATCH = 10_000

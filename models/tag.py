@@ -8,8 +8,7 @@ from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Integer, Text, fun
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import UTCDateTime
+from alchemy import Base, UTCDateTime
 
 
 class Tag(Base):

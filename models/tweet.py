@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import Id, UTCDateTime
+from alchemy import Base, Id, UTCDateTime
 
 
 class Tweet(Base):
