@@ -61,7 +61,7 @@ class PostgreSQL(Database):
     program = "PostgreSQL"
 
     def __init__(self, url: URL, replica_url: URL | None, folder: Path) -> None:
-        self.url, self.folder = url, folder
+        self.url, self.folder, self.file = url, folder, folder / Path(url.database or "").name
         self.name = self.label = f"postgresql-{url.database or url.username or 'postgres'}"
         self._replicas: Replicas | None = None
         servers = servers_of(url)
