@@ -70,7 +70,9 @@ def bulk_execute(session: Session, statement: Any, columns: Columns) -> None:
     """
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        execute_with_arrays(session, statement, {name: list(values) for name, values in columns.items()})
+        bulk = _with_arrays(statement, tuple(columns))
+        for part in _without_repeats(statement, columns):
+            session.execute(bulk, part)
         return
     sql, order, processors = _compile(statement, connection.dialect, tuple(columns))
     rows = list(
@@ -164,29 +166,16 @@ def _insert(table: type[DeclarativeBase], dialect: str) -> tuple[Any, list[str],
     return insert(table.__table__), keys, table.__table__.columns
 
 
-Lists = Mapping[str, Sequence[Any]]
-
-
-def execute_with_arrays(session: Session, statement: Any, rows: Lists) -> None:
-    """Executes a statement of one row for many rows, with the same result as for one after the other."""
-    bulk = _with_arrays(statement, tuple(rows))
-    for part in _without_repeats(statement, rows):
-        session.execute(bulk, part)
-
-
-def _without_repeats(statement: Any, rows: Lists) -> Iterator[dict[str, list[Any]]]:
+def _without_repeats(statement: Any, columns: Columns) -> Iterator[dict[str, list[Any]]]:
     """Gives the rows in parts without repeated primary keys: one INSERT ... ON CONFLICT may change a row only once."""
-    left = {name: list(values) for name, values in rows.items()}
+    left = {name: list(values) for name, values in columns.items()}
     key_names = [name for name in left if statement.is_insert and statement.table.c[name].primary_key]
     while any(left.values()):
         keys = list(zip(*(left[name] for name in key_names), strict=True)) if key_names else []
         if len(set(keys)) == len(keys):
             yield left
             return
-        first: dict[Any, int] = {}
-        for number, key in enumerate(keys):
-            first.setdefault(key, number)
-        chosen = set(first.values())
+        chosen = set({key: number for number, key in reversed(list(enumerate(keys)))}.values())
         yield {name: [values[number] for number in sorted(chosen)] for name, values in left.items()}
         left = {name: [value for number, value in enumerate(values) if number not in chosen] for name, values in left.items()}
 
