@@ -18,7 +18,7 @@ from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
 from queries.tweets import TweetView, TweetViews
 from security.pages import page
-from text import usernames
+from text.names import parse_username
 from web.charts import ChartFigure
 from web.figures import counts, coverage, rankings, volume
 from web.responses import tidy_redirect
@@ -69,7 +69,7 @@ def register(app: Flask, site: Site) -> None:
     def author(username: str) -> Response:
         if redirect := tidy_redirect():
             return redirect
-        name = usernames.username(username)
+        name = parse_username(username)
         with site.reading() as session:
             known = author_by_username(session, name.lower()) if name else None
             if known is None or name is None:
