@@ -33,7 +33,7 @@ class Tweet(Base):
 
 
 def _index_sorted(name: str, *columns: Any, **options: Any) -> None:
-    """Declare the indexes that list tweets with one value of these columns by id, and by creation time."""
+    """Declares the indexes that list tweets with one value of these columns by id, and by creation time."""
     Index(f"ix_tweets_{name}_id", *columns, Tweet.id, **options)
     Index(f"ix_tweets_{name}_created", *columns, Tweet.created, Tweet.id, **options)
 
