@@ -30,7 +30,16 @@ from database.limits import SHORT_S, seconds_left
 from database.pools import ServerPool, driver_connection
 from database.servers import DatabaseServer, require_time
 
+log = logging.getLogger(__name__)
+
 PAUSE_S = 0.5
+AFTER_FAILURE_S, AFTER_LAG_S = 5.0, 0.1
+"""How long a replica that failed, or that is behind, isn't tried."""
+REPLAY_TIMEOUT_S = 2.0
+_RECEIVED = """
+SELECT (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0')::bigint WHERE pg_is_in_recovery()
+"""
+_REPLAYED = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint"
 _TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"
 
 
@@ -89,17 +98,6 @@ class ServerCluster:
 def _timeline(connection: LimitedConnection) -> int:
     row = connection.execute(_TIMELINE).fetchone()
     return int(row[0]) if row else 0
-
-
-log = logging.getLogger(__name__)
-
-AFTER_FAILURE_S, AFTER_LAG_S = 5.0, 0.1
-"""How long a replica that failed, or that is behind, isn't tried."""
-REPLAY_TIMEOUT_S = 2.0
-_RECEIVED = """
-SELECT (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0')::bigint WHERE pg_is_in_recovery()
-"""
-_REPLAYED = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint"
 
 
 class Replicas:

@@ -26,9 +26,13 @@ from database.limits import SHORT_S, seconds_left, short_s
 TRUSTED_S, PROBE_S, SILENT_PROBES = 0.8, 1.2, 2
 """A wait starts a probe after TRUSTED_S; a server is silent after so many failed probes of PROBE_S each."""
 FORGOTTEN_S, RESTED_S = 5.0, 1.0
+CHECK_EVERY_S = 0.1
+LONGEST_COMMIT_S = 10.0
+"""A commit waits for a standby's confirmation without a limit of the server's; what became of it is found out afterwards."""
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 Address = tuple[str, int]
+RV = TypeVar("RV")
 
 
 class ServerHealth:
@@ -93,13 +97,6 @@ def responds(host: str, port: int, *, seconds: float = PROBE_S) -> bool:
             return probe.recv(1) in (b"S", b"N", b"E")
     except OSError:
         return False
-
-
-CHECK_EVERY_S = 0.1
-LONGEST_COMMIT_S = 10.0
-"""A commit waits for a standby's confirmation without a limit of the server's; what became of it is found out afterwards."""
-
-RV = TypeVar("RV")
 
 
 class LimitedConnection(psycopg.Connection[Any]):

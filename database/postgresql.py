@@ -2,7 +2,7 @@
 
 Transactions behave as on SQLite: a reading one sees one state (REPEATABLE READ), and writers run one after the other, here by
 a transaction's advisory lock, so that what one has read is still true when it commits. Readers see the last commit: a replica
-answers only if it has the primary's state. With one host and no replicas, `cluster` and `replicas` aren't used.
+answers only if it has the primary's state. With one host and no replicas, `cluster` isn't used.
 """
 
 from __future__ import annotations

@@ -36,10 +36,15 @@ DEFAULTS = {
     "tcp_user_timeout": 20_000,  # milliseconds
 }
 """libpq's parameters, unless the URL says otherwise: it finds out by itself when a network drops every packet."""
+POOLER_ROUNDS = 4
+ANSWER_TIMEOUT_S = 1.0
+_BACKEND = b"SELECT pg_backend_pid()"
 _SETTINGS = f"""
 SET datestyle TO 'ISO'; SET statement_timeout TO {LONGEST_ANSWER_MS}; SET lock_timeout TO 5000;
 SET idle_in_transaction_session_timeout TO 0; SET standard_conforming_strings TO on
 """
+
+Connection = psycopg.Connection[Any]
 
 
 class DatabaseServer:
@@ -133,13 +138,6 @@ def _set_up(connection: LimitedConnection) -> None:
     connection.execute(_SETTINGS)
 
 
-ROUNDS = 4
-ANSWER_TIMEOUT_S = 1.0
-_BACKEND = b"SELECT pg_backend_pid()"
-
-Connection = psycopg.Connection[Any]
-
-
 def shares_sessions(one: Connection, connect: Callable[[], Connection]) -> bool:
     """Whether two open connections use the same process of the server, or one of them uses several.
 
@@ -152,7 +150,12 @@ def shares_sessions(one: Connection, connect: Callable[[], Connection]) -> bool:
     used: dict[Connection, set[int | None]]
     with closing(connect()) as other:
         used = {one: {first}, other: set()}
-        for connection in (other, one, one, other) * ROUNDS:  # strictly alternating, a round-robin pool would look like two
+        for connection in (
+            other,
+            one,
+            one,
+            other,
+        ) * POOLER_ROUNDS:  # strict alternation would hide a round-robin pool
             process = _process(connection)
             if process is None:
                 return False
