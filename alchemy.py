@@ -9,7 +9,6 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase
 
 from database.backend import Database
-from database.columns import Id, UTCDateTime
 from database.errors import (
     DatabaseAway,
     DatabaseBusy,
@@ -21,6 +20,7 @@ from database.errors import (
     DiskFailed,
     QueryTooLong,
 )
+from database.functions import Id, UTCDateTime
 from settings import DATA
 
 __all__ = [

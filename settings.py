@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -64,54 +63,62 @@ def _text(value: str) -> str:
 
 
 def _tokens(value: str) -> str:
-    """Accept one token per line, of characters that every client can send in a header unencoded."""
-    lines = [line.strip() for line in value.split("\n")]
-    return value if all(re.fullmatch(r"[!-~]*", line) for line in lines) else _refuse(value)
+    """Accepts one token per line, of characters that every client can send in a header unencoded."""
+    return value if all(re.fullmatch(r"[!-~]*", line.strip()) for line in value.split("\n")) else _refuse(value)
+
+
+def _comma_list(value: str) -> list[str]:
+    return [word for part in value.split(",") if (word := part.strip().casefold())]
 
 
 def _hosts(value: str) -> tuple[str, ...]:
-    """Accept names and addresses separated by commas, IPv6 with or without brackets. Ports of requests are ignored."""
-    hosts = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
-    return tuple(_in_brackets(host) for host in hosts)
+    """Accepts names and addresses, IPv6 with or without brackets, and writes them as in the header Host."""
+    return tuple(_host(word) for word in _comma_list(value))
 
 
-def _in_brackets(host: str) -> str:
-    """Return a name as written in the header Host. Raises ValueError for an invalid one."""
-    if ":" in host:
-        return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
-    return host if re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", host) else _refuse(host)
+def _host(word: str) -> str:
+    if ":" in word:
+        return f"[{ipaddress.IPv6Address(word.strip('[]'))}]"
+    return word if re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", word) else _refuse(word)
 
 
 def _origins(value: str) -> tuple[str, ...]:
-    """Accept origins, and write them as browsers do."""
-    origins = tuple(filter(None, (part.strip().casefold() for part in value.split(","))))
-    for origin in origins:
-        _url(origin)
-    if any(origin.count("/") != 2 for origin in origins):
-        raise ValueError(value)
+    """Accepts origins, and writes them as browsers do."""
+    origins = tuple(_web_url(word, r"") for word in _comma_list(value))
     return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin) for origin in origins)
 
 
-def _one_of(*words: str) -> SettingReader:
-    def read(value: str) -> str:
-        if value.upper() not in words:
-            raise ValueError(value)
-        return value.upper()
+def _url(value: str) -> str:
+    return _web_url(value, r"(/[^\s?#]*)?").rstrip("/")
 
-    return SettingReader("one of " + ", ".join(words), read)
+
+def _link(value: str) -> str:
+    """Accepts a URL for browsers, which may have a query."""
+    return _web_url(value, r"([/?#]\S*)?")
+
+
+def _web_url(value: str, rest: str) -> str:
+    """Accepts a URL with a valid host and port, and what may follow. urlsplit raises ValueError for a port out of range."""
+    parts = urlsplit(value) if re.fullmatch(rf"https?://[^\s/?#@]+{rest}", value) else _refuse(value)
+    return value if parts.hostname and parts.port != 0 else _refuse(value)
+
+
+def _one_of(*words: str) -> SettingReader:
+    return SettingReader(
+        f"one of {', '.join(words)}", lambda value: value.upper() if value.upper() in words else _refuse(value)
+    )
 
 
 def _whole(lowest: int, highest: int) -> SettingReader:
     def read(value: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", value, re.ASCII) or not lowest <= int(value) <= highest:
-            raise ValueError(value)
-        return int(value)
+        number = int(value) if re.fullmatch(r"\d{1,9}", value, re.ASCII) else _refuse(value)
+        return number if lowest <= number <= highest else _refuse(value)
 
     return SettingReader(f"a whole number from {lowest} to {highest}", read)
 
 
 def _switch(value: str) -> bool:
-    return {"1": True, "0": False}[value] if value in ("0", "1") else _refuse(value)
+    return value == "1" if value in ("0", "1") else _refuse(value)
 
 
 def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> SettingReader:
@@ -124,33 +131,14 @@ def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> SettingReader
     return SettingReader(f"a number followed by s, m, h or d, such as 15m, {least}at most {longest.days}d", read)
 
 
-def _url(value: str) -> str:
-    """Accept a URL with a valid host and port; urlsplit raises ValueError for a port out of range."""
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
-        raise ValueError(value)
-    parts = urlsplit(value)
-    return value.rstrip("/") if parts.hostname and parts.port != 0 else _refuse(value)
-
-
-def _link(value: str) -> str:
-    """Accept a URL for browsers, which may have a query."""
-    if not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):
-        raise ValueError(value)
-    parts = urlsplit(value)
-    return value if parts.hostname and parts.port != 0 else _refuse(value)
-
-
 def _tag_list(value: str) -> tuple[str, ...]:
-    """Accept names separated by commas. An empty one is refused: in a .env file, ` #` starts a comment."""
+    """Accepts names separated by commas. An empty one is refused: in a .env file, ` #` starts a comment."""
     tags = tuple(map(str.strip, value.split(",")))
     return tags if all(tags) else _refuse(value)
 
 
 def _or_off(reader: SettingReader, off: str = "off") -> SettingReader:
-    def read(value: str) -> Any:
-        return None if value.casefold() == off else reader.read(value)
-
-    return SettingReader(f"{reader.expected}, or {off}", read)
+    return SettingReader(f"{reader.expected}, or {off}", lambda text: None if text.casefold() == off else reader.read(text))
 
 
 def _micro_dollars(value: str) -> int:
@@ -159,15 +147,13 @@ def _micro_dollars(value: str) -> int:
 
 
 def _sqlite(value: str) -> str:
-    """Accept the URL of a SQLite file and make its path absolute: tools resolve a relative one differently."""
+    """Accepts the URL of a SQLite file and makes its path absolute: tools resolve a relative one differently."""
     match = re.fullmatch(r"sqlite(?:\+pysqlite)?:///([^?#]+)", value)
-    if not match or match[1].startswith(":memory:"):
-        raise ValueError(value)
-    return f"sqlite:///{ROOT / match[1]}"
+    return f"sqlite:///{ROOT / match[1]}" if match and not match[1].startswith(":memory:") else _refuse(value)
 
 
 def _database(value: str) -> str:
-    """Accept the URL of a SQLite file or of one or several PostgreSQL servers."""
+    """Accepts the URL of a SQLite file or of one or several PostgreSQL servers."""
     return _sqlite(value) if value.startswith("sqlite") else _postgresql(value)
 
 
@@ -177,7 +163,7 @@ def _postgresql(value: str) -> str:
 
 
 def _folder(value: str) -> Path:
-    """Accept an existing folder: creating it would hide a misspelt name. Only the default folder is created."""
+    """Accepts an existing folder: creating it would hide a misspelt name. Only the default folder is created."""
     folder = ROOT / _text(value)
     return folder if folder == DATA or os.path.isdir(folder) else _refuse(value)  # noqa: PTH112 (Path's raises OSError)
 
@@ -293,9 +279,7 @@ class Settings:
 
     def secrets(self) -> set[str]:
         """The values of all secrets that are set, and the passwords in them."""
-        values = [
-            value for name, declared in declared_settings() if declared.is_secret and (value := getattr(self, name.lower()))
-        ]
+        values = [getattr(self, name.lower()) or "" for name, declared in declared_settings() if declared.is_secret]
         return {text for value in values for text in (*value.split(), *_password(value)) if text}
 
 
@@ -311,7 +295,7 @@ def declared_settings() -> list[tuple[str, Declaration]]:
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Settings:
-    """Read all settings. Raises SettingError for the first invalid one.
+    """Reads all settings. Raises SettingError for the first invalid one.
 
     `flask` copies `.env` into the environment before this runs, so under it a variable that equals `.env`'s counts as `.env`'s.
     """
@@ -321,15 +305,22 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = ROOT) -> Se
     if environ.get("FLASK_RUN_FROM_CLI") == "true":
         variables = {name: value for name, value in variables.items() if files[-1].get(name) != value}
     layers = [variables, *files]
-    values = {name.lower(): _value(name, declared, layers) for name, declared in declared_settings()}
-    secret_files = _secret_files(layers)
-    from_files = frozenset(name for name, paths in secret_files.items() if _first_secret(name, paths))
-    hints = _spelling_hints(files)
-    return Settings(**values, secret_files=secret_files, read_from_files=from_files, spelling_hints=hints)
+    values, secret_files, from_files = dict[str, Any](), dict[str, tuple[Path, ...]](), set[str]()
+    for name, declared in declared_settings():
+        text, paths, is_from_file = _look_up(name, layers, is_secret=declared.is_secret)
+        text = text or declared.default
+        values[name.lower()] = None if text is None else _parse(name, text, declared)
+        if paths:
+            secret_files[name] = tuple(paths)
+        if is_from_file:
+            from_files.add(name)
+    return Settings(
+        **values, secret_files=secret_files, read_from_files=frozenset(from_files), spelling_hints=_spelling_hints(files)
+    )
 
 
 def check_credentials(settings: Settings) -> None:
-    """Raise SettingError for credentials that are set without those that belong to them."""
+    """Raises SettingError for credentials that are set without those that belong to them."""
     is_set = {name: bool(getattr(settings, name.lower())) for name, _ in declared_settings()}
     missing = dict.fromkeys(other for name, others in PARTNERS.items() if is_set[name] for other in others if not is_set[other])
     if missing:
@@ -337,23 +328,24 @@ def check_credentials(settings: Settings) -> None:
 
 
 def read_secret(name: str, paths: Iterable[Path]) -> Any:
-    """Read a secret again from the first of its files that is not empty. None if all are. Raises SettingError."""
-    text = _first_secret(name, paths)
+    """Reads a secret again from the first of its files that is not empty. None if all are. Raises SettingError."""
+    text = next(filter(None, (_real_value(_read_secret_file(name, str(path))) for path in paths)), None)
     return text and _parse(name, text, dict(declared_settings())[name])
 
 
-def _first_secret(name: str, paths: Iterable[Path]) -> str | None:
-    return next(filter(None, (_real_value(_read_secret_file(name, str(path))) for path in paths)), None)
-
-
-def _secret_files(layers: list[dict[str, str]]) -> dict[str, tuple[Path, ...]]:
-    """The files of each secret, in the order of the layers, as far as no layer above them sets its value."""
-    files = {}
-    for name, declared in declared_settings():
-        if declared.is_secret:
-            above = takewhile(lambda layer: not _real_value(layer.get(name)), layers)  # noqa: B023 (consumed at once)
-            files[name] = tuple(ROOT / path for layer in above if (path := _real_value(layer.get(f"{name}_FILE"))))
-    return {name: paths for name, paths in files.items() if paths}
+def _look_up(name: str, layers: list[dict[str, str]], *, is_secret: bool) -> tuple[str | None, list[Path], bool]:
+    """Returns a setting's text, the files named for it in the layers down to its value, and whether it is from a file."""
+    text, files = None, list[Path]()
+    for layer in layers:
+        value, path = _real_value(layer.get(name)), _real_value(layer.get(f"{name}_FILE")) if is_secret else None
+        if value and path and not text:
+            raise SettingError(f"{name}: is set together with {name}_FILE, expected one of them")
+        if value:
+            return text or value, files, text is not None
+        if path:
+            text = text or _real_value(_read_secret_file(name, path))
+            files.append(ROOT / path)
+    return text, files, text is not None
 
 
 def _spelling_hints(files: Iterable[Iterable[str]]) -> tuple[str, ...]:
@@ -367,7 +359,7 @@ def _spelling_hints(files: Iterable[Iterable[str]]) -> tuple[str, ...]:
 
 
 def _read_file(path: Path) -> dict[str, str]:
-    """Read a file of settings, if it exists. Raises SettingError for an invalid line, where python-dotenv only warns."""
+    """Reads a file of settings, if it exists. Raises SettingError for an invalid line, where python-dotenv only warns."""
     try:
         text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -379,25 +371,12 @@ def _read_file(path: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value is not None}
 
 
-def _value(name: str, declared: Declaration, layers: list[dict[str, str]]) -> Any:
-    texts = (_in_layer(name, layer, secret=declared.is_secret) for layer in layers)
-    text = next(filter(None, texts), declared.default)
-    return None if text is None else _parse(name, text, declared)
-
-
 def _parse(name: str, text: str, declared: Declaration) -> Any:
     try:
         return declared.reader.read(text)
     except ValueError:
         shown = "its value" if declared.is_secret else repr(text[:80])
         raise SettingError(f"{name}: {shown} is not accepted, expected {declared.reader.expected}") from None
-
-
-def _in_layer(name: str, layer: Mapping[str, str], *, secret: bool) -> str | None:
-    value, path = _real_value(layer.get(name)), _real_value(layer.get(f"{name}_FILE")) if secret else None
-    if value and path:
-        raise SettingError(f"{name}: is set together with {name}_FILE, expected one of them")
-    return _real_value(_read_secret_file(name, path)) if path else value
 
 
 def _real_value(value: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 Databases are made by the import, which takes minutes for a million tweets, and kept. `--quick` is small and short: it shows
 that all rows still run, and its numbers mean nothing. For `--postgresql` wrap it in Debian's `pg_virtualenv -o ssl=off`.
-Ends with 1 where something could not be measured; a missed bar is no error.
+Ends with 1 if something could not be measured; a missed bar is no error.
 """
 
 import argparse
@@ -15,34 +15,31 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from tempfile import TemporaryDirectory
 
-from benchmarks.bench import KEPT, Bench, Effort
-from benchmarks.collection import collection
-from benchmarks.dumps import dumps
-from benchmarks.importing import importing
+from benchmarks.bench import KEPT, Bench, Effort, Row
 from benchmarks.lists import growth, lists
 from benchmarks.livez import livez
 from benchmarks.load import Refused
 from benchmarks.pages import pages, starts
-from benchmarks.reads import reads
-from benchmarks.rows import Row
+from benchmarks.reads import dumps, reads
+from benchmarks.storing import collection, importing
 
 FAMILIES = {one.__name__: one for one in (starts, reads, lists, dumps, pages, livez, collection, importing, growth)}
 QUICK = Effort(small=300, large=3000, rounds=1, seconds=1)
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers and copies go as well
-    asked = _asked()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped and copies removed as well
+    arguments = _parse_arguments()
     KEPT.mkdir(parents=True, exist_ok=True)
     command, load = " ".join(sys.argv[1:]), os.getloadavg()[0]
     print(f"`python -m benchmarks {command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load {load:.1f}")
     print("\n| work | bar | measured | |\n|---|---|---|---|", flush=True)
-    effort = QUICK if asked.quick else Effort(large=asked.large, rounds=asked.rounds)
-    return max([_print_rows(family, effort, postgresql=asked.postgresql) for family in asked.families or FAMILIES])
+    effort = QUICK if arguments.quick else Effort(large=arguments.large, rounds=arguments.rounds)
+    return max([_print_rows(family, effort, postgresql=arguments.postgresql) for family in arguments.families or FAMILIES])
 
 
 def _print_rows(family: str, effort: Effort, *, postgresql: bool) -> int:
-    """Measure a family with servers of its own, print each row as soon as it is there, and return the exit code."""
+    """Measures a family with its own servers, prints each row as soon as it is measured, and returns the exit code."""
     with TemporaryDirectory(dir=KEPT) as folder, ExitStack() as stack:
         try:
             for row in FAMILIES[family](Bench(effort, stack, Path(folder), postgresql=postgresql)):
@@ -54,7 +51,7 @@ def _print_rows(family: str, effort: Effort, *, postgresql: bool) -> int:
     return 0
 
 
-def _asked() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("families", nargs="*", choices=[[], *FAMILIES], metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--large", type=int, default=Effort().large, help="tweets of the large database")

@@ -54,5 +54,5 @@ def _all_tweets(session: Session) -> list[dict[str, Any]]:
 
 
 def _columns(found: Base | None) -> dict[str, Any]:
-    """Return what an ORM object holds, times and ids as text."""
+    """Returns the columns of an ORM object, as text."""
     return {name: str(value) for name, value in vars(found).items() if name[0] != "_"} if found else {}

@@ -1,15 +1,16 @@
-"""What a run measures with: its sizes, its databases, and servers that stand until it ends.
+"""What a run measures with: its sizes, its databases, servers that run until it ends, and rows of results.
 
 Databases are made by the product's own import and kept outside of the repository, so that a rerun is quick. The name of a kept
-file has a digest of the migrations and of what is invented.
+file has a digest of the migrations and of what is invented. Rows are as docs/benchmarks.md has them.
 """
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from hashlib import blake2b
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
@@ -22,7 +23,7 @@ from benchmarks.tweets import tweets
 T = TypeVar("T")
 KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hashtag-monitor"
 MADE_OF = [*sorted((ROOT / "migrations/versions").glob("*.py")), ROOT / "benchmarks/tweets.py"]
-GRANIAN = ("-m", "granian", "--port=PORT", "--interface=wsgi", "--factory", "--blocking-threads=192")  # as server/ has it
+GRANIAN = ("-m", "granian", "--port=PORT", "--interface=wsgi", "--factory", "--blocking-threads=192")  # as in server/
 UNCACHED = {"CACHE_MB": "0"}
 
 
@@ -43,35 +44,35 @@ class Bench:
         self._stack, self._urls, self._servers = stack, dict[str, str](), dict[str, Server]()
 
     def url(self, count: int, name: str = "read") -> str:
-        """Return the URL of the service's database of this name and so many tweets, which it may write to."""
+        """Returns the URL of the service's database of this name with `count` tweets, which the service may change."""
         name, file = f"{name}-{count}", kept_file(count)
         if name not in self._urls:
             self._urls[name] = restore(file, name) if self.postgresql else f"sqlite:///{shutil.copy(file, self.folder / name)}"
         return self._urls[name]
 
     def service(self, count: int, name: str = "read", **settings: str) -> Server:
-        """Return the service on so many tweets: one worker, logs and metrics on."""
+        """Returns the service on `count` tweets: one worker, with logs and metrics."""
         url = self.url(count, name)
-        return self._standing(f"{url} {settings}", lambda: serve("app.py", DATABASE_URL=url, **settings))
+        return self._start_once(f"{url} {settings}", lambda: serve("app.py", DATABASE_URL=url, **settings))
 
     def baseline(self, name: str) -> Server:
-        """Return an app of benchmarks/baselines.py on the small database, under the service's own server."""
+        """Returns an app of benchmarks/baselines.py on the small database, under the service's own server."""
         own = {"SERVICE_URL": self.service(self.effort.small).url, "NAIVE_DATABASE": str(kept_file(self.effort.small))}
-        return self._standing(name, lambda: serve(*GRANIAN, f"benchmarks.baselines:{name}", **own))
+        return self._start_once(name, lambda: serve(*GRANIAN, f"benchmarks.baselines:{name}", **own))
 
-    def in_turn(self, **measures: Callable[[], T]) -> dict[str, list[T]]:
-        """Take all measures in turn, round after round, so that what else the machine does falls on all of them."""
+    def in_turns(self, **measures: Callable[[], T]) -> dict[str, list[T]]:
+        """Takes all measures in turn, round after round, so that other work on the machine affects all of them."""
         rounds = [{name: measure() for name, measure in measures.items()} for _ in range(self.effort.rounds)]
         return {name: [each[name] for each in rounds] for name in measures}
 
-    def _standing(self, name: str, start: Callable[[], AbstractContextManager[Server]]) -> Server:
+    def _start_once(self, name: str, start: Callable[[], AbstractContextManager[Server]]) -> Server:
         if name not in self._servers:
             self._servers[name] = self._stack.enter_context(start())
         return self._servers[name]
 
 
 def kept_file(count: int) -> Path:
-    """Return a SQLite database of so many invented tweets, which nobody may write to."""
+    """Returns a SQLite database of `count` invented tweets, which must not be changed."""
     digest = blake2b(b"".join(file.read_bytes() for file in MADE_OF), digest_size=4).hexdigest()
     if not (file := KEPT / f"{count}-tweets-{digest}.db").exists():
         with TemporaryDirectory(dir=KEPT) as folder:
@@ -84,7 +85,7 @@ def kept_file(count: int) -> Path:
 
 
 def restore(file: Path, name: str) -> str:
-    """Return the URL of a new PostgreSQL database with what a file has."""
+    """Returns the URL of a new PostgreSQL database with the contents of a SQLite file."""
     server = "{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}".format_map(os.environ)
     with psycopg.connect(f"postgresql://{server}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -92,3 +93,40 @@ def restore(file: Path, name: str) -> str:
     with psycopg.connect(f"postgresql://{server}/{name}", autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     return f"postgresql+psycopg://{server}/{name}"
+
+
+class Row(NamedTuple):
+    """A result; `met` is None where there is no bar."""
+
+    work: str
+    bar: str
+    measured: str
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        verdict = {True: "met", False: "**missed**", None: ""}[self.met]
+        return f"| {self.work} | {self.bar} | {self.measured} | {verdict} |"
+
+
+def row(work: str, values: Sequence[float], unit: str, *, at_most: float | None = None, note: str = "") -> Row:
+    """Returns the row of a quantity, whose median counts."""
+    if at_most is None:
+        return Row(work, "", f"{spread(values)} {unit}{note}")
+    return Row(work, f"≤ {at_most:g} {unit}", f"{spread(values)} {unit}{note}", median(values) <= at_most)
+
+
+def ratio(work: str, ours: Sequence[float], other: Sequence[float], unit: str, bar: str) -> Row:
+    """Returns the row of a ratio of medians, whose bar is such as `≥ 1.5`."""
+    value, limit = median(ours) / median(other), float(bar[1:])
+    met = value >= limit if bar.startswith("≥") else value <= limit
+    return Row(work, bar, f"{value:.2f}: {spread(ours)} {unit} beside {spread(other)} {unit}", met)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Returns the median and the range as text."""
+    ends = f" ({_number(min(values))} to {_number(max(values))})" if len(values) > 1 else ""
+    return _number(median(values)) + ends
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

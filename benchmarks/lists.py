@@ -1,7 +1,7 @@
 """Pages of 100 of many tweets by each filter and order, the first one and deep ones, and counts; the cache is off.
 
 Cursors are collected by following a list in large pages for a while. Processor time is the worker's, which other work on the
-machine changes less; the dearest of a list's pages counts.
+machine changes less; the page of a list that takes most of it counts.
 """
 
 import time
@@ -10,11 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bench import UNCACHED, Bench
-from benchmarks.collection import collecting
+from benchmarks.bench import UNCACHED, Bench, Row, row
 from benchmarks.load import Refused, answer, fetch, p99_ms
-from benchmarks.rows import Row, row
 from benchmarks.servers import Server
+from benchmarks.storing import collecting
 from benchmarks.tweets import COMMON_WORD, RARE_WORD
 
 LARGE_PAGES = 100
@@ -36,7 +35,7 @@ COUNTS = (
 
 
 def lists(bench: Bench) -> Iterator[Row]:
-    """Measure p99 of pages and of searches at a constant rate, and then a page's processor time by each filter."""
+    """Measures p99 of pages and of searches at a constant rate, and then a page's processor time by each filter."""
     server = bench.service(bench.effort.large, **UNCACHED)
     yield _constant(bench, "pages of 100, all six orders", [url for sort in SORTS for url in _pages(server, "", sort)])
     searches = [f"{server.url}/tweets?q={word}&sort=id&limit=100" for word in (COMMON_WORD, RARE_WORD)]
@@ -46,7 +45,7 @@ def lists(bench: Bench) -> Iterator[Row]:
 
 
 def growth(bench: Bench) -> Iterator[Row]:
-    """Measure how long lists and counts take one after the other, and how many pages a collection stores beside them."""
+    """Measures how long lists and counts take one after the other, and how many pages a collection stores beside them."""
     url, server = bench.url(bench.effort.large), bench.service(bench.effort.large, **UNCACHED, QUERY_TIMEOUT="20s")
     for path in (f"{path}&{filters}".rstrip("&") for path in COUNTS for filters in ("", *COMMON, *MIXED, DAY)):
         try:
@@ -59,7 +58,7 @@ def growth(bench: Bench) -> Iterator[Row]:
 
 
 def _constant(bench: Bench, work: str, urls: Sequence[str]) -> Row:
-    found = bench.in_turn(p99=lambda: p99_ms(urls, bench.effort.seconds))["p99"]
+    found = bench.in_turns(p99=lambda: p99_ms(urls, bench.effort.seconds))["p99"]
     return row(f"{work}, {bench.effort.large:,} tweets", found, "ms", at_most=50, note=" p99 at 100/s")
 
 
@@ -70,7 +69,7 @@ def _by_filter(server: Server, filters: str, rounds: int) -> Row:
 
 
 def _pages(server: Server, filters: str, sort: str) -> list[str]:
-    """Return the URLs of the first page of a list, of one in its middle and of one as deep as it was followed."""
+    """Returns the URLs of the first page of a list, of one in its middle and of the deepest one that was reached."""
     base, cursors = f"{server.url}/tweets?sort={sort}&{filters}".rstrip("&"), [""]
     while len(cursors) <= LARGE_PAGES and (path := answer(f"{base}&fields=id&limit=1000{cursors[-1]}").json()["next"]):
         cursors.append("&cursor=" + path.partition("cursor=")[2].partition("&")[0])
@@ -78,7 +77,7 @@ def _pages(server: Server, filters: str, sort: str) -> list[str]:
 
 
 def _processor_ms(server: Server, url: str, rounds: int) -> float:
-    """Return the median of some rounds, after one that fills caches, of the processor time of the worker's threads."""
+    """Returns the median of some rounds, after one that fills caches, of the processor time of the worker's threads."""
     threads = Path(f"/proc/{server.worker}/task")
     used = list[float]()
     for _ in range(rounds + 2):

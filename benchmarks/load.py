@@ -1,4 +1,4 @@
-"""Requests: as many as go, a constant rate, and single ones with their times.
+"""Requests: as many as possible, at a constant rate, and single ones with their times.
 
 At a constant rate a client of h2load waits for its own last answer, which would hide a stall; so there is a client for each
 request of half a second. curl notices an answer that is cut.
@@ -18,11 +18,11 @@ CONNECTIONS, RATE, CLIENTS, LONGEST_S, LONGEST_LOAD_S = 16, 100, 50, 600, 120
 
 
 class Refused(Exception):
-    """A server answered otherwise than was expected; the text says what."""
+    """A server answered differently than expected; the text says what."""
 
 
 class Fetched(NamedTuple):
-    """An answer: milliseconds to its first byte and to its last, and its size on the way."""
+    """An answer: milliseconds to its first byte and to its last, and its size as transferred."""
 
     first_ms: float
     ms: float
@@ -30,7 +30,7 @@ class Fetched(NamedTuple):
 
 
 def throughput(url: str, seconds: int, *headers: str) -> float:
-    """Return the requests a second that are answered over busy connections; raises Refused."""
+    """Returns the requests a second that are answered over busy connections; raises Refused."""
     given = [f"--header={header}" for header in headers]
     printed = _h2load(f"--clients={CONNECTIONS}", f"--duration={seconds}", *given, url)
     found = re.search(r"([\d.]+) req/s,", printed)
@@ -40,7 +40,7 @@ def throughput(url: str, seconds: int, *headers: str) -> float:
 
 
 def p99_ms(urls: Sequence[str], seconds: int) -> float:
-    """Return the 99th percentile at RATE requests a second; all clients take the URLs in this order. Raises Refused."""
+    """Returns the 99th percentile at RATE requests a second; all clients take the URLs in this order. Raises Refused."""
     pace = (f"--clients={CLIENTS}", "--rate=1", f"--rate-period={1000 // RATE}ms", f"--rps={RATE / CLIENTS}")
     with NamedTemporaryFile("r") as log:
         _h2load(*pace, f"--requests={RATE * seconds}", f"--log-file={log.name}", *urls)
@@ -53,7 +53,7 @@ def p99_ms(urls: Sequence[str], seconds: int) -> float:
 
 
 def fetch(url: str, *options: str) -> Fetched:
-    """Read one answer to its end; raises Refused if it is no 200 or cut."""
+    """Reads one answer to its end; raises Refused if it is no 200 or cut."""
     told = "%{http_code} %{time_starttransfer} %{time_total} %{size_download}"
     command = ["curl", "--silent", "--max-time", str(LONGEST_S), "--output", "/dev/null", "--write-out", told, *options, url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -64,7 +64,7 @@ def fetch(url: str, *options: str) -> Fetched:
 
 
 def answer(url: str, *, method: str = "GET", expected: int = 200, **headers: str) -> requests.Response:
-    """Return the answer to one request; raises Refused unless it has the expected status."""
+    """Returns the answer to one request; raises Refused unless it has the expected status."""
     found = requests.request(method, url, timeout=LONGEST_S, headers={"Accept-Encoding": "identity"} | headers)
     if found.status_code != expected:
         raise Refused(f"{url}: answers {found.status_code}")
@@ -72,7 +72,7 @@ def answer(url: str, *, method: str = "GET", expected: int = 200, **headers: str
 
 
 def _h2load(*arguments: str) -> str:
-    """Return what h2load prints; raises Refused where it doesn't end, as with a client that could not connect."""
+    """Returns what h2load prints; raises Refused where it doesn't end, as with a client that could not connect."""
     command = ["h2load", "--h1", *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=LONGEST_LOAD_S).stdout

@@ -4,9 +4,8 @@ import re
 import time
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, Row, row
 from benchmarks.load import answer, fetch
-from benchmarks.rows import Row, row
 from benchmarks.servers import memory_mb, serve
 from benchmarks.tweets import COMMON_WORD
 
@@ -23,7 +22,7 @@ VIEWS = (
 
 
 def starts(bench: Bench) -> Iterator[Row]:
-    """Measure starts of the service, and its memory once what a start does beside the requests has settled."""
+    """Measures starts of the service, and its memory once what a start does beside the requests has settled."""
     url, seconds, memory = bench.url(bench.effort.small), list[float](), list[float]()
     for _ in range(bench.effort.rounds):
         begun = time.perf_counter()
@@ -36,9 +35,9 @@ def starts(bench: Bench) -> Iterator[Row]:
 
 
 def pages(bench: Bench) -> Iterator[Row]:
-    """Measure a new process's first page, each view, and what the overview loads."""
+    """Measures a new process's first page, each view, and what the overview loads."""
     url, server = bench.url(bench.effort.large), bench.service(bench.effort.large)
-    found = bench.in_turn(first=lambda: _first_ms(url), overview=lambda: fetch(server.url + OVERVIEW, *GZIP).ms)
+    found = bench.in_turns(first=lambda: _first_ms(url), overview=lambda: fetch(server.url + OVERVIEW, *GZIP).ms)
     yield row("overview of a week, the first request that a process answers", found["first"], "ms", at_most=200)
     yield row("overview of a week", found["overview"], "ms", at_most=200)
     for path in VIEWS:

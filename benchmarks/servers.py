@@ -1,4 +1,4 @@
-"""Processes of the product and beside it, each server on a free port of loopback."""
+"""Processes of the product and of its baselines; each server listens on a free port of loopback."""
 
 import os
 import re
@@ -33,7 +33,7 @@ class Server(NamedTuple):
 
 @contextmanager
 def serve(*command: str, **variables: str) -> Iterator[Server]:
-    """Run a server by a command of Python's, in which PORT is its port, from its first answer to /livez on."""
+    """Runs a server by a Python command, in which PORT is its port, from its first answer to /livez on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
@@ -46,7 +46,7 @@ def serve(*command: str, **variables: str) -> Iterator[Server]:
 
 
 def _answers(url: str) -> bool:
-    """Tell whether a server answers, whatever it does."""
+    """Whether a server answers, with any status."""
     try:
         return requests.get(url, timeout=LONGEST_START_S) is not None
     except requests.ConnectionError:
@@ -55,7 +55,7 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def emulator(latency_ms: int, tweets: int = 20_000) -> Iterator[str]:
-    """Run an emulator of X with about so many tweets in seven days, and give its URL."""
+    """Runs an emulator of X with about `tweets` tweets in seven days, and gives its URL."""
     limits = (f"--latency={latency_ms}ms", f"--tweets={tweets}", "--bearer-limit=1000000")
     with serve("-m", "emulator", "--port=PORT", *limits) as server:
         yield server.url
@@ -63,7 +63,7 @@ def emulator(latency_ms: int, tweets: int = 20_000) -> Iterator[str]:
 
 @contextmanager
 def python(*command: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command of Python's, and stop it at the end."""
+    """Runs a Python command, and stops it at the end."""
     own, null = os.environ | OWN | variables, subprocess.DEVNULL
     with subprocess.Popen([sys.executable, *command], cwd=ROOT, env=own, stdout=null, stderr=null) as process:
         try:
@@ -73,17 +73,17 @@ def python(*command: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 def flask(database_url: str, *command: str) -> None:
-    """Run `flask --app app …` on a database to its end; raises CalledProcessError."""
+    """Runs `flask --app app …` on a database to its end; raises CalledProcessError."""
     run("-m", "flask", "--app", "app", *command, DATABASE_URL=database_url)
 
 
 def run(*command: str, **variables: str) -> None:
-    """Run a command of Python's to its end; raises CalledProcessError."""
+    """Runs a Python command to its end; raises CalledProcessError."""
     own = os.environ | OWN | {"LOG_LEVEL": "error"} | variables
     subprocess.run([sys.executable, *command], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
 
 
 def memory_mb(pid: int, field: str) -> float:
-    """Return what a process has of memory: Pss (proportional), Rss, or the highest so far (VmHWM)."""
+    """Returns the memory of a process in MB: Pss (proportional), Rss, or the highest so far (VmHWM)."""
     files = (Path(f"/proc/{pid}/{name}").read_text() for name in ("status", "smaps_rollup"))
     return int(dict(re.findall(r"^(\w+):\s+(\d+) kB$", "".join(files), re.MULTILINE))[field]) / 1024

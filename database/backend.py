@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from database.errors import DatabaseDamaged, DatabaseNotMigrated
-from database.locks import BUSY_TIMEOUT_S
+from database.limits import BUSY_TIMEOUT_S
 from database.migrating import newest_revision
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ class Database(ABC):
     program: ClassVar[str]
     """The backend's name, as pages show it."""
 
+    has_commit_marks: ClassVar[bool] = False
+
     url: URL
     engine: Engine
     name: str
@@ -37,11 +39,8 @@ class Database(ABC):
     """The file's name, or the database's name on its server."""
     folder: Path
     """The folder on this machine for what belongs to the database, such as its backups."""
-
-    @property
-    def file(self) -> Path:
-        """The SQLite file. For a database on a server it is a path in `folder` at which there is none."""
-        return self.folder / Path(self.url.database or "").name
+    file: Path
+    """The SQLite file. For a database on a server it is a path in `folder` at which there is none."""
 
     @property
     @abstractmethod
@@ -66,6 +65,10 @@ class Database(ABC):
     @abstractmethod
     def query(self, sql: str) -> list[Any]:
         """Returns the rows of one short query, without a transaction. Raises DatabaseUnavailable."""
+
+    def commit_mark(self) -> bytes | None:
+        """What differs after every commit of any process; None if it is unknown, as in the middle of a commit."""
+        return None
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Session]:

@@ -1,21 +1,64 @@
-"""SQL functions that SQLite and PostgreSQL write differently: of times, of JSON, of lists of numbers."""
+"""SQL that SQLite and PostgreSQL write differently: column types, functions, and settings of the query planner."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, LargeBinary, TableValuedAlias, Text, bindparam, column
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    LargeBinary,
+    String,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import ARRAY, NullType, TypeDecorator, TypeEngine
+from sqlalchemy.types import ARRAY, Integer, NullType, TypeDecorator, TypeEngine
 
-from database.columns import UTCDateTime
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, to the second. SQLite stores it as text that sorts by time: 2026-11-17T12:34:56Z."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(String(20) if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without time zone")
+        if dialect.name == "sqlite":
+            return f"{(value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:19]}Z"
+        return value.astimezone(UTC).replace(microsecond=0)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
+
 
 T = TypeVar("T")
 Template = str | Callable[..., str]
 """SQL with `{0}`, `{1}`, … for the arguments, or a function of the arguments' SQL."""
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+"""An id of 64 bits. SQLite uses a primary key as its rowid, which every index then ends with, only if its type is INTEGER."""
 
 
 def define(function: type[FunctionElement[Any]], *, sqlite: Template, postgresql: Template) -> None:
@@ -160,3 +203,34 @@ def pairs(rows: Iterable[tuple[int, int]]) -> TableValuedAlias:
     """A table of pairs of numbers, with the columns `first` and `second`."""
     listed = _pairs(orjson.dumps(list(rows)).decode())
     return listed.table_valued(column("first", BigInteger()), column("second", BigInteger()))
+
+
+_OTHER_SCANS = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan")
+
+
+def plans_by_statistics(session: Session) -> bool:
+    """Whether the database chooses indexes by statistics, and ignores hints."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
+@contextmanager
+def by_bitmaps(session: Session) -> Iterator[None]:
+    """Allows only bitmap scans of indexes, the right ones for a list of words. It has an effect on PostgreSQL only."""
+    if not plans_by_statistics(session):
+        yield
+        return
+    for state in ("off", "on"):
+        session.execute(select(*(func.set_config(name, state, True) for name in _OTHER_SCANS)))
+        if state == "off":
+            yield
+
+
+def part_by_part(session: Session) -> None:
+    """Joins partitioned tables partition by partition, for the rest of the transaction, with memory for that.
+
+    It has an effect on PostgreSQL only.
+    """
+    if plans_by_statistics(session):
+        session.execute(
+            select(func.set_config("enable_partitionwise_join", "on", True), func.set_config("work_mem", "64MB", True))
+        )

@@ -1,14 +1,19 @@
-"""Time limits: how long a thread may wait for the database, whatever the database does."""
+"""How long a thread waits for the database: time limits, and the lock of the writers of one process."""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from database.errors import DatabaseUnavailable
+
+BUSY_TIMEOUT_S = 5
 MARGIN_S, LATE_S = 1.0, 0.5
 """How much later than its limit a request is given up, and a query that its server should have cancelled."""
 SHORT_S, SHARE = 2.5, 1 / 3
@@ -56,3 +61,26 @@ def query_limit(within_s: float | None) -> float:
     """The seconds that the server may take for a query; infinite if there is no limit."""
     most = _limits.get().query_s if within_s is None else within_s
     return max(0.001, seconds_left(most + MARGIN_S) - MARGIN_S)
+
+
+class FairLock:
+    """A lock that threads get in the order in which they called `acquire`."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._queue: deque[object] = deque()
+
+    @contextmanager
+    def acquire(self, timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[None]:
+        """Holds the lock until the block ends. Raises DatabaseUnavailable if it isn't free within the timeout."""
+        ticket = object()
+        try:
+            with self._change:
+                self._queue.append(ticket)
+                if not self._change.wait_for(lambda: self._queue[0] is ticket, timeout_s):
+                    raise DatabaseUnavailable("the database is busy")
+            yield
+        finally:
+            with self._change:
+                self._queue.remove(ticket)
+                self._change.notify_all()

@@ -6,9 +6,9 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -19,8 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from database.connections import LimitedConnection
 from database.errors import DatabaseAway, DatabaseBusy
 from database.failures import failure_of, translate_failures
-from database.limits import LATE_S, SHORT_S, query_limit, seconds_left
-from database.locks import BUSY_TIMEOUT_S
+from database.limits import BUSY_TIMEOUT_S, LATE_S, SHORT_S, query_limit, seconds_left
 from database.servers import LONGEST_ANSWER_MS
 
 RETRY_EVERY_S = 0.25
@@ -32,8 +31,6 @@ UNCONFIRMED_COMMIT = "unconfirmed_commit"
 
 # Compiling a query over two dozen partitions takes seconds, and running it milliseconds.
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL jit = off"
-
-T = TypeVar("T")
 
 
 class ServerPool:
@@ -74,7 +71,7 @@ class ServerPool:
 
         If no server answers, it tries again until the timeout.
         """
-        with translate_failures(), self._slot(), _retry(lambda: _begin_session(self.engine, begin), timeout_s) as session:
+        with translate_failures(), self._slot(), self._begin_session(begin, timeout_s) as session:
             connection = driver_connection(session)
             connection.limit_s, connection.prompt = limit_s, False
             yield session
@@ -82,7 +79,34 @@ class ServerPool:
     def query(self, sql: str, *, limit_s: float = LONGEST_ANSWER_S) -> list[Any]:
         """Returns the rows of one query, without a transaction. Raises DatabaseUnavailable."""
         with translate_failures(), self._slot():
-            return _query(self.engine, sql, limit_s)
+            connection = self.engine.raw_connection()
+            driver = cast(LimitedConnection, connection.driver_connection)
+            try:
+                with driver.limit_answers(limit_s, prompt=limit_s <= SHORT_S), closing(connection.cursor()) as cursor:
+                    cursor.execute(sql)
+                    return [] if cursor.description is None else list(cursor.fetchall())
+            except psycopg.OperationalError as error:
+                if isinstance(failure_of(error), DatabaseAway) or driver.closed:
+                    connection.invalidate(error)
+                    self.engine.dispose()  # the other connections are as old
+                raise
+            finally:
+                connection.close()
+
+    def _begin_session(self, begin: str, timeout_s: float) -> Session:
+        """Returns a session that has begun; while no server answers, it tries again until the timeout."""
+        deadline = time.monotonic() + seconds_left(timeout_s)
+        while True:
+            session = Session(self.engine)
+            try:
+                session.connection(execution_options={"begin": begin})
+            except (DBAPIError, psycopg.Error) as error:
+                session.close()
+                if not isinstance(failure_of(error), DatabaseAway) or time.monotonic() + RETRY_EVERY_S > deadline:
+                    raise
+                time.sleep(RETRY_EVERY_S)
+            else:
+                return session
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -115,42 +139,6 @@ class ServerPool:
 def driver_connection(session: Session) -> LimitedConnection:
     """The psycopg connection of a session."""
     return cast(LimitedConnection, session.connection().connection.driver_connection)
-
-
-def _retry(attempt: Callable[[], T], timeout_s: float) -> T:
-    """Returns the result of an attempt; while no server answers, it tries again until the timeout."""
-    deadline = time.monotonic() + seconds_left(timeout_s)
-    while True:
-        try:
-            return attempt()
-        except (DBAPIError, psycopg.Error) as error:
-            if not isinstance(failure_of(error), DatabaseAway) or time.monotonic() + RETRY_EVERY_S > deadline:
-                raise
-        time.sleep(RETRY_EVERY_S)
-
-
-def _begin_session(engine: Engine, begin: str) -> Session:
-    with ExitStack() as unless_begun:
-        session = unless_begun.enter_context(Session(engine))
-        session.connection(execution_options={"begin": begin})
-        unless_begun.pop_all()
-    return session
-
-
-def _query(engine: Engine, sql: str, limit_s: float) -> list[Any]:
-    connection = engine.raw_connection()
-    driver = cast(LimitedConnection, connection.driver_connection)
-    try:
-        with driver.limit_answers(limit_s, prompt=limit_s <= SHORT_S), closing(connection.cursor()) as cursor:
-            cursor.execute(sql)
-            return [] if cursor.description is None else list(cursor.fetchall())
-    except psycopg.OperationalError as error:
-        if isinstance(failure_of(error), DatabaseAway) or driver.closed:
-            connection.invalidate(error)
-            engine.dispose()  # the other connections are as old
-        raise
-    finally:
-        connection.close()
 
 
 def _require(usable: bool) -> None:

@@ -2,7 +2,7 @@
 
 Transactions behave as on SQLite: a reading one sees one state (REPEATABLE READ), and writers run one after the other, here by
 a transaction's advisory lock, so that what one has read is still true when it commits. Readers see the last commit: a replica
-answers only if it has the primary's state. With one host and no replicas, `cluster` and `replicas` aren't used.
+answers only if it has the primary's state. With one host and no replicas, `cluster` isn't used.
 """
 
 from __future__ import annotations
@@ -23,15 +23,13 @@ from sqlalchemy.orm import Session
 
 from database import sqlite_files
 from database.backend import CopyRows, Database, Scalar
-from database.cluster import ServerCluster
+from database.cluster import Replicas, ServerCluster
+from database.connections import ServerHealth
 from database.errors import DatabaseAway, DatabaseBusy, DatabaseUnavailable
 from database.failures import UNCONFIRMED
-from database.health import ServerHealth
-from database.limits import LATE_S, SHORT_S, seconds_left
-from database.locks import BUSY_TIMEOUT_S, FairLock
+from database.limits import BUSY_TIMEOUT_S, LATE_S, SHORT_S, FairLock, seconds_left
 from database.migrating import migrate
 from database.pools import LONGEST_ANSWER_S, RETRY_EVERY_S, UNCONFIRMED_COMMIT, ServerPool, driver_connection
-from database.replicas import Replicas
 from database.servers import servers_of
 from database.sqlite import SQLite
 
@@ -51,6 +49,7 @@ REPAIR_PAUSE_S = 2.0
 _LIMITS = "SET LOCAL statement_timeout = {longest}; SET LOCAL lock_timeout = {milliseconds}"
 _WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; {_LIMITS}"
 _LOCK = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
+_HAS_MARK = "SELECT 1 FROM writers WHERE mark = :mark"
 _SET_MARK = """
 INSERT INTO writers (name, mark, at) VALUES (:name, :mark, now())
 ON CONFLICT (name) DO UPDATE SET mark = excluded.mark, at = excluded.at
@@ -63,7 +62,7 @@ class PostgreSQL(Database):
     program = "PostgreSQL"
 
     def __init__(self, url: URL, replica_url: URL | None, folder: Path) -> None:
-        self.url, self.folder = url, folder
+        self.url, self.folder, self.file = url, folder, folder / Path(url.database or "").name
         self.name = self.label = f"postgresql-{url.database or url.username or 'postgres'}"
         self._replicas: Replicas | None = None
         servers = servers_of(url)
@@ -128,8 +127,8 @@ class PostgreSQL(Database):
     def write(self, change: Callable[[Session], T], *, timeout_s: float = BUSY_TIMEOUT_S) -> T:
         """See Database.
 
-        Each change leaves a mark, so that after a connection broke at the commit the next one tells whether it was committed.
-        That is certain only at the end of a transaction whose predecessors have all reached the standbys.
+        Each change leaves a mark in its thread's row, so that after a connection broke at the commit the next one tells whether
+        it was committed. That is certain only at the end of a transaction whose predecessors have all reached the standbys.
         """
         mark, deadline, results = secrets.token_hex(16), time.monotonic() + timeout_s, list[T]()
         longest_s = QUERY_SHARE * timeout_s
@@ -137,9 +136,9 @@ class PostgreSQL(Database):
             try:
                 timeout_s = max(RETRY_EVERY_S, deadline - time.monotonic())
                 with self.writing(timeout_s=timeout_s, longest_s=longest_s) as session:
-                    if not (results and _has_mark(session, mark)):
+                    if not (results and session.scalar(text(_HAS_MARK), {"mark": mark})):
                         results[:] = [change(session)]
-                    self._set_mark(session, mark)
+                    session.execute(text(_SET_MARK), {"name": f"{self._writer}-{threading.get_ident()}", "mark": mark})
                 return results[0]
             except DatabaseUnavailable as error:
                 passes = isinstance(error, (DatabaseAway, DatabaseBusy))
@@ -148,10 +147,6 @@ class PostgreSQL(Database):
                     raise
                 log.warning("transaction is tried again", extra={"reason": str(error)})
                 time.sleep(pause)
-
-    def _set_mark(self, session: Session, mark: str) -> None:
-        """Stores the mark of the change; a thread makes one change at a time, so it has one row."""
-        session.execute(text(_SET_MARK), {"name": f"{self._writer}-{threading.get_ident()}", "mark": mark})
 
     def upgrade(self) -> None:
         begin = _WRITE.format(milliseconds=LONGEST_MIGRATION_S * 1000, longest=0)
@@ -194,7 +189,3 @@ class PostgreSQL(Database):
         self._primary.close()
         if self._replicas:
             self._replicas.close()
-
-
-def _has_mark(session: Session, mark: str) -> bool:
-    return session.scalar(text("SELECT 1 FROM writers WHERE mark = :mark"), {"mark": mark}) is not None

@@ -1,22 +1,25 @@
-"""The PostgreSQL servers that a URL names, and how each is connected to."""
+"""The PostgreSQL servers that a URL names: how each is connected to, and what is checked before it is used."""
 
 from __future__ import annotations
 
+import select
+import time
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.pq import ExecStatus
 from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import ArgumentError
 
-from database.connections import LimitedConnection
+from database.connections import LimitedConnection, ServerHealth
 from database.errors import DatabaseRefused
 from database.failures import POOLED
-from database.health import ServerHealth
 from database.limits import seconds_left
-from database.pooler import shares_sessions
 
 CONNECT_TIMEOUT_S = 2
 OLDEST_SERVER = 15
@@ -33,10 +36,15 @@ DEFAULTS = {
     "tcp_user_timeout": 20_000,  # milliseconds
 }
 """libpq's parameters, unless the URL says otherwise: it finds out by itself when a network drops every packet."""
+POOLER_ROUNDS = 4
+ANSWER_TIMEOUT_S = 1.0
+_BACKEND = b"SELECT pg_backend_pid()"
 _SETTINGS = f"""
 SET datestyle TO 'ISO'; SET statement_timeout TO {LONGEST_ANSWER_MS}; SET lock_timeout TO 5000;
 SET idle_in_transaction_session_timeout TO 0; SET standard_conforming_strings TO on
 """
+
+Connection = psycopg.Connection[Any]
 
 
 class DatabaseServer:
@@ -128,3 +136,46 @@ def _set_up(connection: LimitedConnection) -> None:
         raise DatabaseRefused(f"the database's encoding is {encoding}: make it with ENCODING 'UTF8'")
     connection.adapters.register_loader("numeric", _WholeNumbers)
     connection.execute(_SETTINGS)
+
+
+def shares_sessions(one: Connection, connect: Callable[[], Connection]) -> bool:
+    """Whether two open connections use the same process of the server, or one of them uses several.
+
+    A server names its process when a connection starts, and a pooler names another; without a pooler one query is enough. If
+    the second connection has to wait, the pool has no other process, so the first connection keeps its own.
+    """
+    first = _process(one)
+    if first in (one.info.backend_pid, None):
+        return False
+    used: dict[Connection, set[int | None]]
+    with closing(connect()) as other:
+        used = {one: {first}, other: set()}
+        for connection in (
+            other,
+            one,
+            one,
+            other,
+        ) * POOLER_ROUNDS:  # strict alternation would hide a round-robin pool
+            process = _process(connection)
+            if process is None:
+                return False
+            used[connection].add(process)
+    return not used[one].isdisjoint(used[other]) or any(len(processes) > 1 for processes in used.values())
+
+
+def _process(connection: Connection) -> int | None:
+    """The server's process that answers now, or None after the timeout. Raises psycopg.OperationalError."""
+    link, deadline, answer = connection.pgconn, time.monotonic() + ANSWER_TIMEOUT_S, select.poll()
+    answer.register(link.socket, select.POLLIN)
+    link.send_query(_BACKEND)
+    link.flush()
+    while link.is_busy():
+        if not answer.poll(max(0, deadline - time.monotonic()) * 1000):
+            return None
+        link.consume_input()
+    result = link.get_result()
+    if result is None or result.status != ExecStatus.TUPLES_OK:
+        raise psycopg.OperationalError(link.get_error_message())
+    while link.get_result():
+        pass
+    return int(result.get_value(0, 0) or 0)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import math
+import mmap
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -29,7 +31,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from database import sqlite_files
 from database.backend import CopyRows, Database, Scalar
 from database.errors import DatabaseDamaged, DatabaseNotMigrated, DatabaseUnavailable, DiskFailed, QueryTooLong
-from database.locks import BUSY_TIMEOUT_S, FairLock
+from database.limits import BUSY_TIMEOUT_S, FairLock
 from database.migrating import migrate
 from settings import DATA
 
@@ -58,14 +60,17 @@ class SQLite(Database):
     """A database in a file."""
 
     program = "SQLite"
+    has_commit_marks = True
 
     def __init__(self, url: URL) -> None:
         self.url, self.engine = url, _engine(url)
         file = Path(url.database or "")
-        self.name, self.label, self.folder = file.stem, file.name, file.parent
+        self.file, self.name, self.label, self.folder = file, file.stem, file.name, file.parent
         self._write_engine = self.engine.execution_options(immediate=True)
         self._suspect = False
-        self._kept_open: list[Callable[[], object]] = []
+        self._kept_open = ExitStack()  # until the database is closed
+        self._wal_index: mmap.mmap | None = None
+        self._opening_index = threading.Lock()
         self._write_lock = FairLock()
 
     @property
@@ -125,10 +130,16 @@ class SQLite(Database):
             if self.folder == DATA:
                 self.folder.mkdir(mode=0o700, exist_ok=True)
             self.file.touch(mode=0o600, exist_ok=False)  # SQLite gives its other files the same mode
-        with self._write_lock.acquire(), self._translate_failures(), self._migrating() as connection:
-            migrate(connection)
-            if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise DatabaseDamaged(DAMAGED)
+        with self._write_lock.acquire(), self._translate_failures(), self._write_engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA foreign_keys=OFF").close()  # migrations may replace tables that others refer to
+            try:
+                with connection.begin():
+                    migrate(connection)
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                        raise DatabaseDamaged(DAMAGED)
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON").close()
 
     def check_folder(self) -> None:
         if self.folder != DATA and not os.path.isdir(self.folder):  # noqa: PTH112 (Path's raises)
@@ -148,11 +159,6 @@ class SQLite(Database):
         except DatabaseDamaged as damaged:
             damaged.why = str(self.file)
             raise
-
-    @contextmanager
-    def _migrating(self) -> Iterator[Connection]:
-        with self._write_engine.connect() as connection, _without_foreign_keys(connection), connection.begin():
-            yield connection
 
     def checkpoint(self) -> bool:
         """See Database. Others wait meanwhile, so it gives up soon and tries again a few times."""
@@ -212,14 +218,25 @@ class SQLite(Database):
             self._suspect = True
             raise
 
+    def commit_mark(self) -> bytes | None:
+        """See Database. The index of the write-ahead log starts with a header, stored twice, that every commit changes.
+
+        SQLite itself considers its snapshot the newest as long as that header is the same
+        (https://sqlite.org/walformat.html#the_wal_index_header).
+        """
+        index = self._wal_index
+        if index is None:
+            with self._opening_index, suppress(OSError, pysqlite3.dbapi2.Error):
+                index = self._wal_index = self._wal_index or sqlite_files.map_wal_index(self.file, self._kept_open)
+        if index is None:
+            return None
+        first, second = index[: len(index) // 2], index[len(index) // 2 :]
+        return first if first == second else None
+
     def close(self) -> None:
         self.engine.dispose()
-        while self._kept_open:
-            self._kept_open.pop()()
-
-    def keep_open(self, close: Callable[[], object]) -> None:
-        """Registers what `close` closes, to stay open until the database is closed. The last one is closed first."""
-        self._kept_open.append(close)
+        self._wal_index = None
+        self._kept_open.close()
 
     def _verify(self) -> None:
         """Checks what is on the disk, through new connections. Raises DatabaseDamaged, DatabaseUnavailable.
@@ -229,8 +246,8 @@ class SQLite(Database):
         """
         self.engine.dispose()
         for file in (self.file, self.file.with_name(f"{self.file.name}-wal")):
-            for descriptor in _drop_from_cache(file):
-                self.keep_open(partial(os.close, descriptor))
+            for descriptor in sqlite_files.drop_from_cache(file):
+                self._kept_open.callback(os.close, descriptor)
         with self.reading() as session:
             if list(session.scalars(text("PRAGMA integrity_check"))) != ["ok"]:
                 raise DatabaseDamaged(DAMAGED)
@@ -266,30 +283,6 @@ def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> Non
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN")
-
-
-@contextmanager
-def _without_foreign_keys(connection: Connection) -> Iterator[None]:
-    """Switches foreign keys off, so that a migration can replace tables that others refer to."""
-    driver: Any = connection.connection.driver_connection
-    driver.execute("PRAGMA foreign_keys=OFF").close()
-    try:
-        yield
-    finally:
-        driver.execute("PRAGMA foreign_keys=ON").close()
-
-
-def _drop_from_cache(file: Path) -> list[int]:
-    """Drops a file from the kernel's cache, and returns the descriptor, if there is one.
-
-    It must stay open while SQLite uses the file: closing any descriptor of a file releases all of the process's locks on it
-    (https://sqlite.org/howtocorrupt.html, section 2.2).
-    """
-    if not (file.exists() and hasattr(os, "posix_fadvise")):
-        return []
-    descriptor = os.open(file, os.O_RDONLY)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    return [descriptor]
 
 
 def _failure(error: Exception) -> DatabaseUnavailable | None:

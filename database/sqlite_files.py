@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +18,13 @@ from sqlalchemy import Engine
 
 from database.backend import Scalar
 from database.errors import DatabaseBusy, DatabaseUnavailable
-from database.locks import BUSY_TIMEOUT_S
+from database.limits import BUSY_TIMEOUT_S
 
 T = TypeVar("T")
 
 FIRST_STEP_PAGES = 1  # the first step takes the write lock, and an unfinished copy is rolled back
 SQLITE_DONE = 101
+WAL_INDEX_HEADER = 48  # bytes
 HEADER_BYTES = 100  # without its header a file is not recognised as SQLite's
 LOCK_FIRST, LOCK_BYTES = 0x40000000, 512  # where SQLite locks a file: https://sqlite.org/fileformat.html#the_lock_byte_page
 
@@ -133,6 +135,35 @@ def replace_damaged(file: Path, ready: Path, kept: str) -> None:
             beside.unlink(missing_ok=True)
         ready.replace(file)
         sync_folder(file.parent)
+
+
+def drop_from_cache(file: Path) -> list[int]:
+    """Drops a file from the kernel's cache, and returns the descriptor, if there is one.
+
+    It must stay open while SQLite uses the file: closing any descriptor of a file releases all of the process's locks on it
+    (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    if not (file.exists() and hasattr(os, "posix_fadvise")):
+        return []
+    descriptor = os.open(file, os.O_RDONLY)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    return [descriptor]
+
+
+def map_wal_index(file: Path, stack: ExitStack) -> mmap.mmap:
+    """Maps the start of a WAL index, until the stack is closed. Raises OSError, sqlite.Error.
+
+    SQLite keeps the index in place as long as a connection is open that has read something. The descriptor stays open too:
+    closing it would release all locks that SQLite has on the file in this process.
+    """
+    with ExitStack() as opened:
+        keeper = opened.enter_context(closing(sqlite.connect(f"file:{file}?mode=rw", uri=True, check_same_thread=False)))
+        keeper.execute("SELECT count(*) FROM sqlite_schema").close()
+        descriptor = os.open(file.with_name(f"{file.name}-shm"), os.O_RDONLY)
+        opened.callback(os.close, descriptor)
+        index = opened.enter_context(mmap.mmap(descriptor, 2 * WAL_INDEX_HEADER, prot=mmap.PROT_READ))
+        stack.push(opened.pop_all())
+    return index
 
 
 def sync_folder(folder: Path) -> None:

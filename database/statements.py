@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Dialect, Table, case, insert, or_, text, true
+from sqlalchemy import Dialect, Table, TableValuedAlias, bindparam, case, cast, column, func, insert, or_, select, text, true
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.functions import coalesce
-
-from database.arrays import execute_with_arrays
+from sqlalchemy.types import ARRAY, NullType
 
 Columns = Mapping[str, Iterable[Any]]
 
@@ -69,7 +70,9 @@ def bulk_execute(session: Session, statement: Any, columns: Columns) -> None:
     """
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        execute_with_arrays(session, statement, {name: list(values) for name, values in columns.items()})
+        bulk = _with_arrays(statement, tuple(columns))
+        for part in _without_repeats(statement, columns):
+            session.execute(bulk, part)
         return
     sql, order, processors = _compile(statement, connection.dialect, tuple(columns))
     rows = list(
@@ -161,3 +164,46 @@ def _insert(table: type[DeclarativeBase], dialect: str) -> tuple[Any, list[str],
     insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert
     keys = [column.name for column in table.__table__.primary_key]
     return insert(table.__table__), keys, table.__table__.columns
+
+
+def _without_repeats(statement: Any, columns: Columns) -> Iterator[dict[str, list[Any]]]:
+    """Gives the rows in parts without repeated primary keys: one INSERT ... ON CONFLICT may change a row only once."""
+    left = {name: list(values) for name, values in columns.items()}
+    key_names = [name for name in left if statement.is_insert and statement.table.c[name].primary_key]
+    while any(left.values()):
+        keys = list(zip(*(left[name] for name in key_names), strict=True)) if key_names else []
+        if len(set(keys)) == len(keys):
+            yield left
+            return
+        chosen = set({key: number for number, key in reversed(list(enumerate(keys)))}.values())
+        yield {name: [values[number] for number in sorted(chosen)] for name, values in left.items()}
+        left = {name: [value for number, value in enumerate(values) if number not in chosen] for name, values in left.items()}
+
+
+@lru_cache
+def _with_arrays(statement: Any, names: tuple[str, ...]) -> Any:
+    """Returns the statement with arrays for the parameters of these names."""
+    if statement.is_insert:
+        arrays = _arrays_table({name: statement.table.c[name].type for name in names})
+        return statement.from_select(list(names), select(*arrays.c))
+    types: dict[str, Any] = {}
+
+    def note_type(parameter: BindParameter[Any]) -> None:
+        if parameter.key in names:
+            untyped = isinstance(parameter.type, NullType)
+            types[parameter.key] = statement.table.c[parameter.key].type if untyped else parameter.type
+
+    visitors.traverse(statement, {}, {"bindparam": note_type})
+    arrays = _arrays_table({name: types[name] for name in names})
+
+    def replacement(element: Any, **_kw: Any) -> Any:
+        return arrays.c[element.key] if isinstance(element, BindParameter) and element.key in types else None
+
+    return visitors.replacement_traverse(statement, {}, replacement)
+
+
+def _arrays_table(types: Mapping[str, Any]) -> TableValuedAlias:
+    """The arrays, as a table with a row for each of their elements."""
+    arrays = (cast(bindparam(name, type_=ARRAY(kind)), ARRAY(kind)) for name, kind in types.items())
+    columns = (column(name, kind) for name, kind in types.items())
+    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()

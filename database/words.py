@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -10,8 +9,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, Text, bindparam, column, 
 from sqlalchemy.orm import Session
 from sqlalchemy.types import ARRAY, TypeDecorator
 
-from database.columns import Id
-from database.functions import Condition, among, define
+from database.functions import Condition, Id, among, define
 
 Rows = Iterable[tuple[int, Iterable[str]]]
 BATCH = 10_000
@@ -26,7 +24,8 @@ class WordIndex:
     def __init__(self, name: str) -> None:
         self._name = name
         self._table = table(name, column("rowid", Id), column(name, Text), column("words", ARRAY(Text())))
-        self._storages = {"sqlite": _FTS5Table(name), "postgresql": _WordLists(name, self._table)}
+        self._storages: dict[str, _FTS5Table | _WordLists] = {"sqlite": _FTS5Table(name)}
+        self._storages["postgresql"] = _WordLists(name, self._table)
 
     @property
     def id(self) -> ColumnElement[int]:
@@ -63,29 +62,11 @@ class WordIndex:
         """Gives each word and an id that has it; there are millions."""
         return self._storage(session).pairs(session)
 
-    def _storage(self, session: Session) -> _Storage:
+    def _storage(self, session: Session) -> _FTS5Table | _WordLists:
         return self._storages[session.get_bind().dialect.name]
 
 
-class _Storage(ABC):
-    """How a database stores the index."""
-
-    @abstractmethod
-    def add(self, session: Session, rows: Rows) -> None: ...
-
-    @abstractmethod
-    def remove(self, session: Session, rows: Rows) -> None: ...
-
-    @abstractmethod
-    def clear(self, session: Session) -> None: ...
-
-    def rebuild(self, session: Session) -> None: ...  # noqa: B027 (nothing to do, unless the storage keeps what was removed)
-
-    @abstractmethod
-    def pairs(self, session: Session) -> Iterator[tuple[str, int]]: ...
-
-
-class _FTS5Table(_Storage):
+class _FTS5Table:
     """A contentless FTS5 table (https://sqlite.org/fts5.html)."""
 
     def __init__(self, name: str) -> None:
@@ -136,7 +117,7 @@ class _FTS5Table(_Storage):
             session.connection().exec_driver_sql(sql, parameters)
 
 
-class _WordLists(_Storage):
+class _WordLists:
     """A table with a list of words for each id."""
 
     def __init__(self, name: str, lists: Any) -> None:
@@ -154,6 +135,9 @@ class _WordLists(_Storage):
 
     def clear(self, session: Session) -> None:
         session.execute(delete(self._table))
+
+    def rebuild(self, session: Session) -> None:
+        """Does nothing: vacuum removes what is left of deleted rows."""
 
     def pairs(self, session: Session) -> Iterator[tuple[str, int]]:
         rows = select(func.unnest(self._table.c.words), self._table.c.rowid).execution_options(yield_per=BATCH)

@@ -1,14 +1,12 @@
-"""ORM tables, grouped by subject: authors, tweets, hashtags, tags, listings, runs, the ledger, roll-ups, deletions, state."""
+"""ORM tables, grouped by subject: authors, tweets, tags, runs, the ledger, roll-ups, deletions, state."""
 
 from models.author import Author, AuthorPayload
 from models.deletion import AuthorTombstone, ComplianceJob, Tombstone
-from models.hashtag import Hashtag, TweetHashtag
 from models.ledger import Balance, Budget, Purchase, Reconciliation, Reservation, Spend
-from models.listing import BackfillSpan, Listing
 from models.rollup import LONGEST_DAY, FacetCount, FacetHour, Presence, Quarter, TagHashtag, TagHour, TagLang
-from models.run import JobState, Run, RunTag
+from models.run import BackfillSpan, JobState, Listing, Run, RunTag
 from models.state import TWEET_WORDS, DatabaseMark, Lease, StoredCounter, WriterMark
-from models.tag import HourlyCount, Tag
+from models.tag import Hashtag, HourlyCount, Tag, TweetHashtag
 from models.tweet import IdRange, Payload, Tweet, TweetTag, Version
 
 __all__ = [

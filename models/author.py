@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import Id, UTCDateTime
+from alchemy import Base, Id, UTCDateTime
 
 
 class Author(Base):

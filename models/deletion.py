@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import UTCDateTime
+from alchemy import Base, UTCDateTime
 
 
 class Tombstone(Base):

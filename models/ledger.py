@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import UTCDateTime
+from alchemy import Base, UTCDateTime
 
 
 class Spend(Base):

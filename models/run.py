@@ -1,14 +1,13 @@
-"""Runs: collections, imports and scheduled jobs."""
+"""Runs (collections, imports and scheduled jobs), and the listings of X's posts that collections read."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import UTCDateTime
+from alchemy import Base, UTCDateTime
 
 
 class Run(Base):
@@ -70,3 +69,56 @@ class JobState(Base):
     succeeded: Mapped[datetime | None] = mapped_column(UTCDateTime)
     error: Mapped[str | None] = mapped_column(Text)
     failure_kind: Mapped[str | None] = mapped_column(Text)
+
+
+class Listing(Base):
+    """The posts of a tag with ids between `since_id` and `before`, both exclusive, that are still to be bought.
+
+    X lists the newest first, so each stored page lowers `before`. `next_token` continues X's own listing, which began with
+    `query`, `since_id` and `until_id`. A tag has at most one poll, the listing that is not a gap; when it ends, `watermark`
+    becomes the tag's since_id. What a poll did not reach becomes a gap. A gap has expired when it is older than X's recent
+    search reaches. Listings with a `span_id` are read by backfills from the full archive.
+    `wanted` is the number of posts that the poll may still buy. A `since_id` of null reaches back as far as X does.
+    """
+
+    __tablename__ = "listings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    gap: Mapped[bool] = mapped_column(default=False)
+    expired: Mapped[bool] = mapped_column(default=False)
+    since_id: Mapped[int | None] = mapped_column(BigInteger)
+    until_id: Mapped[int] = mapped_column(BigInteger)
+    before: Mapped[int] = mapped_column(BigInteger)
+    watermark: Mapped[int | None] = mapped_column(BigInteger)
+    next_token: Mapped[str | None] = mapped_column(Text)
+    query: Mapped[str] = mapped_column(Text)
+    wanted: Mapped[int | None]
+    pages: Mapped[int] = mapped_column(default=0)
+    span_id: Mapped[int | None]
+
+    __table_args__ = (
+        Index(None, "tag_id"),
+        Index(
+            "uq_listings_tag_id_poll",
+            "tag_id",
+            unique=True,
+            sqlite_where=text("NOT gap"),
+            postgresql_where=text("NOT gap"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class BackfillSpan(Base):
+    """A range of a tag's posts that a backfill has read, by ids, both exclusive. It grows downwards while it is read."""
+
+    __tablename__ = "backfill_spans"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), index=True)
+    since_id: Mapped[int] = mapped_column(BigInteger)
+    until_id: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)

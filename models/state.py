@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import UTCDateTime
+from alchemy import Base, UTCDateTime
 from database.words import WordIndex
 
 TWEET_WORDS = WordIndex("tweet_words")

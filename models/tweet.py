@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from alchemy import Base
-from database.columns import Id, UTCDateTime
+from alchemy import Base, Id, UTCDateTime
 
 
 class Tweet(Base):
@@ -34,7 +33,7 @@ class Tweet(Base):
 
 
 def _index_sorted(name: str, *columns: Any, **options: Any) -> None:
-    """Declare the indexes that list tweets with one value of these columns by id, and by creation time."""
+    """Declares the indexes that list tweets with one value of these columns by id, and by creation time."""
     Index(f"ix_tweets_{name}_id", *columns, Tweet.id, **options)
     Index(f"ix_tweets_{name}_created", *columns, Tweet.created, Tweet.id, **options)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from database.planning import by_bitmaps, plans_by_statistics
+from database.functions import by_bitmaps, plans_by_statistics
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
 from queries.filters import CODE, Filters, conditions
 from queries.orders import Columns, SortOrder

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import CTE, Subquery, func, select, true
 from sqlalchemy.orm import Session
 
-from database.planning import part_by_part
+from database.functions import part_by_part
 from models import Author, Tweet
 from queries.authors import NAME, TWEETS, AuthorRank, author_page
 from queries.filters import ALL, Filters, conditions

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from database.planning import part_by_part
+from database.functions import part_by_part
 from models import Author, FacetCount, FacetHour, Quarter, Tag, TagHour, TagLang, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions
 from queries.whole_hours import WholeHours, whole_hours

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Hashable
 
 from alchemy import Database, DatabaseUnavailable
-from database.changes import Changes
 from database.limits import seconds_left
 from queries.counters import NEWEST, Stamp, stamp_of
 
@@ -21,23 +20,23 @@ class Newest:
     """Knows it. Safe to use from several threads."""
 
     def __init__(self, database: Database) -> None:
-        self._changes, self._question = Changes(database), SharedQuestion(lambda: tuple(map(tuple, database.query(NEWEST))))
+        self._database, self._question = database, SharedQuestion(lambda: tuple(map(tuple, database.query(NEWEST))))
         self._seen: tuple[bytes, Stamp] | None = None
 
     def stamp(self) -> Stamp:
         """Return the stamp of the newest state. Raises DatabaseUnavailable."""
-        mark, seen = self._changes.mark(), self._seen
+        mark, seen = self._database.commit_mark(), self._seen
         if mark and seen and seen[0] == mark:
             return seen[1]
         stamp = stamp_of(self._question.answer())
-        if mark and mark == self._changes.mark():
+        if mark and mark == self._database.commit_mark():
             self._seen = mark, stamp
         return stamp
 
     def state(self) -> Hashable:
         """Return what differs after every commit, or after every change of what is shown where the database is on a server."""
-        if self._changes.can_tell:
-            return self._changes.mark() or object()
+        if self._database.has_commit_marks:
+            return self._database.commit_mark() or object()
         return self._question.answer()
 
     def this_minute(self) -> Hashable:

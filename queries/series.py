@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from database.functions import among, quarter_hour, whole_hour
-from database.planning import part_by_part
+from database.functions import among, part_by_part, quarter_hour, whole_hour
 from models import Quarter, Tag, TagHour, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions, next_second
 from queries.periods import Period, period_table

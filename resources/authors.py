@@ -21,7 +21,7 @@ from schemas.json_schema import NEXT, count, many, nullable, record, text
 from schemas.openapi.answers import DocumentedAnswer, answers, reads
 from schemas.parameters import ChoiceField, Cursor, Sort, page_limit
 from schemas.serializers import encode
-from text import usernames
+from text.names import parse_username
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class AuthorResource(MonitorResource):
 
     def delete(self, username: str) -> Any:
         """Delete an author with all their tweets for good."""
-        named = usernames.username(username)
+        named = parse_username(username)
         if named is None:
             raise NotFound("there is no author with this username")
         deleted = bury_author(self._database, named)

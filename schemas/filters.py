@@ -13,7 +13,7 @@ from queries.filters import Filters
 from schemas import json_schema
 from schemas.json_schema import Schema
 from schemas.problems import ParameterError
-from text import usernames
+from text.names import LONGEST_USERNAME, parse_username
 from text.words import query_words
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
@@ -92,7 +92,7 @@ def _country(value: str) -> str | None:
 
 
 def _author(value: str) -> str | None:
-    found = usernames.username(value)
+    found = parse_username(value)
     return found.lower() if found else None
 
 
@@ -159,7 +159,7 @@ PARAMETERS: dict[str, FilterParameter] = {
         "Author",
         "Only tweets of this author",
         _author,
-        f"a username of at most {usernames.LONGEST} letters, digits and underscores",
+        f"a username of at most {LONGEST_USERNAME} letters, digits and underscores",
         json_schema.USERNAME,
         "Fiwufa_0x",
     ),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from collector.runs.tags import LANGUAGE as CODE
-from text.usernames import PATTERN
+from text.names import USERNAME_PATTERN
 
 Schema = Mapping[str, Any]
 
@@ -93,6 +93,6 @@ _WORD_CHARACTER = r"[^\u0000-\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f
 
 ANY_HASHTAG: Schema = {"type": "string", "pattern": rf"^[ \t]*#?[0-9_]*{_LETTER}{_WORD_CHARACTER}*[ \t]*$"}
 LANGUAGE: Schema = {"type": "string", "pattern": f"^{CODE.pattern.replace('a-z', 'A-Za-z')}$"}
-USERNAME: Schema = {"type": "string", "pattern": f"^@?{PATTERN}$"}
+USERNAME: Schema = {"type": "string", "pattern": f"^@?{USERNAME_PATTERN}$"}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
 TWEET_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,19}$"}

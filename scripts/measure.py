@@ -64,7 +64,7 @@ def imports(file: Path) -> set[str]:
 
 
 def show_sizes(files: list[Path]) -> None:
-    """Print lines by package, and the sizes of files and functions outside tests/."""
+    """Prints lines by package, and the sizes of files and functions outside tests/."""
     lines = {file: (ROOT / file).read_text(encoding="utf-8").count("\n") for file in files}
     own = [file for file in files if package(file) != "tests"]
     for name, count in Counter(map(package, files)).most_common():
@@ -79,7 +79,7 @@ def show_spread(what: str, values: list[int]) -> None:
 
 
 def show_imports(files: list[Path]) -> None:
-    """Print which package imports which, apart from tests/."""
+    """Prints which package imports which, apart from tests/."""
     packages = set(map(package, files)) - {"tests"}
     for name in sorted(packages):
         found = set[str]().union(*(imports(file) for file in files if package(file) == name))
@@ -88,7 +88,7 @@ def show_imports(files: list[Path]) -> None:
 
 @contextmanager
 def traced(what: str) -> Iterator[None]:
-    """Print what the block touches of the code, in this thread and in those that it starts."""
+    """Prints what the block touches of the code, in this thread and in those that it starts."""
     called: set[CodeType] = set()
     statements: list[str] = []
 
@@ -129,7 +129,7 @@ def trace_get(settings: Settings, path: str) -> None:
 
 
 def show_paths() -> None:
-    """Print what each of the three paths touches."""
+    """Prints what each of the three paths touches."""
     with TemporaryDirectory() as folder, Emulator(seed=1) as x:
         own = {"DATABASE_URL": f"sqlite:///{folder}/tweets.db", "DATA_FOLDER": folder, "TWITTER_API_URL": x.url}
         own |= {"TAGS": "#devops", "LOG_LEVEL": "ERROR"}

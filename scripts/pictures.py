@@ -85,7 +85,7 @@ PICTURES = (COLLECTING, SIGN_IN, PROMETHEUS, *OPEN)
 
 
 def take(browser: Browser, picture: Picture, url: str, folder: Path) -> None:
-    """Open the page and write the picture, no higher than the page."""
+    """Opens the page and writes the picture, no higher than the page."""
     page = browser.new_page(color_scheme="dark" if picture.dark else "light", reduced_motion="reduce")
     page.set_viewport_size({"width": picture.width, "height": picture.height})
     page.goto(url + picture.path)
@@ -98,7 +98,7 @@ def take(browser: Browser, picture: Picture, url: str, folder: Path) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition; raises TimeoutError."""
+    """Waits for a condition; raises TimeoutError."""
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
@@ -117,7 +117,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(*command: str, ready: str, env: Settings) -> Iterator[None]:
-    """Run a program until the block ends; the block begins when the URL `ready` answers."""
+    """Runs a program until the block ends; the block begins when the URL `ready` answers."""
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         CLIENT.get(ready, timeout=TIMEOUT_S).raise_for_status()
@@ -129,7 +129,7 @@ def running(*command: str, ready: str, env: Settings) -> Iterator[None]:
 
 @contextmanager
 def serving(settings: Settings, **more: str) -> Iterator[str]:
-    """Run the service with these settings, and give its URL."""
+    """Runs the service with these settings, and gives its URL."""
     port = str(free_port())
     url = f"http://127.0.0.1:{port}"
     with running(sys.executable, "app.py", ready=f"{url}/livez", env={**settings, "PORT": port, **more}):
@@ -138,7 +138,7 @@ def serving(settings: Settings, **more: str) -> Iterator[str]:
 
 @contextmanager
 def scraping(folder: Path, target: str) -> Iterator[str]:
-    """Run a Prometheus that scrapes the service every second, and give its URL."""
+    """Runs a Prometheus that scrapes the service every second, and gives its URL."""
     address = f"127.0.0.1:{free_port()}"
     job = {"job_name": "twitterapi", "scrape_interval": "1s", "scrape_timeout": "1s", "static_configs": [{"targets": [target]}]}
     (folder / "prometheus.json").write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
@@ -149,7 +149,7 @@ def scraping(folder: Path, target: str) -> Iterator[str]:
 
 
 def send_load(url: str, prometheus: str) -> None:
-    """Send requests until Prometheus has enough samples for a graph."""
+    """Sends requests until Prometheus has enough samples for a graph."""
 
     def is_enough() -> bool:
         for path in LOAD:
@@ -161,7 +161,7 @@ def send_load(url: str, prometheus: str) -> None:
 
 
 def start_collection(url: str) -> str:
-    """Start a collection, and return its URL."""
+    """Starts a collection, and returns its URL."""
     answer = CLIENT.post(f"{url}/collections", timeout=TIMEOUT_S)
     answer.raise_for_status()
     return urljoin(url, answer.headers["Location"])
@@ -172,7 +172,7 @@ def finish(collection: str) -> None:
 
 
 def collect_weeks(x: Emulator, url: str) -> None:
-    """Collect once for each of the last days, as of then, and once as of now."""
+    """Collects once for each of the last days, as of then, and once as of now."""
     for days in range(DAYS, 0, -1):
         x.clock.hold(THIS_HOUR - timedelta(days=days))
         finish(start_collection(url))
@@ -181,7 +181,7 @@ def collect_weeks(x: Emulator, url: str) -> None:
 
 
 def import_burst(folder: Path, settings: Settings) -> None:
-    """Import many tweets of one hour two days ago, as X gives them, under a hashtag that is not tracked."""
+    """Imports many tweets of one hour two days ago, as X gives them, under a hashtag that is not tracked."""
     users = [{"id": str(number), "name": f"Person {number}", "username": f"person_{number}"} for number in range(1, 61)]
     page = {"data": [burst_tweet(number) for number in range(BURST)], "includes": {"users": users}}
     (folder / "burst.json").write_text(json.dumps(page))
@@ -199,7 +199,7 @@ def burst_tweet(number: int) -> dict[str, Any]:
 
 
 def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
-    """Make the history and take each picture at its time."""
+    """Makes the history and takes each picture at its time."""
     own = {"DATABASE_URL": f"sqlite:///{data}/tweets.db", "DATA_FOLDER": str(data), "TWITTER_API_URL": x.url}
     usual = {"COLLECT_ON_START": "0", "MONTHLY_BUDGET_USD": "80", "LOG_LEVEL": "WARNING"}
     settings = {"PATH": os.environ["PATH"], "HOME": str(data), **own, **usual}

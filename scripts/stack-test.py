@@ -1,4 +1,4 @@
-"""Send two requests to the running stack and look for them in every part of it: `make stack-test`, after `make stack`.
+"""Sends two requests to the running stack and looks for them in every part of it: `make stack-test`, after `make stack`.
 
     python scripts/stack-test.py [--wait SECONDS] [--twitterapi URL] [--elasticsearch URL] [--prometheus URL] …
 
@@ -58,7 +58,7 @@ class Part(NamedTuple):
         return requests.request(method, self.url + path, auth=self.auth, timeout=TIMEOUT_S, **more)
 
     def get(self, path: str, **more: Any) -> Any:
-        """Return the JSON of an answer; raises requests.RequestException."""
+        """Returns the JSON of an answer; raises requests.RequestException."""
         answer = self.send("GET", path, **more)
         answer.raise_for_status()
         return answer.json()
@@ -127,7 +127,7 @@ def is_exported(kibana: Part, saved: dict[str, Any]) -> bool:
 
 
 def passes(check: Check, deadline: float) -> bool:
-    """Repeat a check until it holds or the time is over, and print how it ended."""
+    """Repeats a check until it holds or the time is over, and prints how it ended."""
     while True:
         reason = ""
         try:
@@ -143,13 +143,13 @@ def passes(check: Check, deadline: float) -> bool:
 
 
 def own_value(name: str, file: str) -> str | None:
-    """Return what the environment or the file says, unless that is a placeholder."""
+    """Returns what the environment or the file says, unless that is a placeholder."""
     values = (os.environ.get(name), dotenv_values(ROOT / file).get(name))
     return next((value for value in values if value and not PLACEHOLDER.fullmatch(value)), None)
 
 
 def container_value(container: str, path: str) -> str:
-    """Return a file of a container, empty where there is no Docker."""
+    """Returns a file of a container, empty where there is no Docker."""
     if not shutil.which("docker"):
         return ""
     command = ["docker", "exec", container, "cat", path]
@@ -162,7 +162,7 @@ def add_token(token: str, request: requests.PreparedRequest) -> requests.Prepare
 
 
 def credentials() -> dict[str, Auth]:
-    """Return what is sent to each part."""
+    """Returns what is sent to each part."""
     basic = requests.auth.HTTPBasicAuth
     elastic = own_value("ELASTIC_PASSWORD", ".env") or container_value("elasticsearch", "/secrets/elastic-password")
     admin = own_value("GF_SECURITY_ADMIN_PASSWORD", "grafana/.env")
@@ -178,7 +178,7 @@ def credentials() -> dict[str, Auth]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run every check, and return the exit code."""
+    """Runs every check, and returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--wait", metavar="SECONDS", type=float, default=120.0, help="in all (%(default)s)")
     for name, port in PORTS.items():

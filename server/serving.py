@@ -44,7 +44,7 @@ Load = Callable[[], tuple[Application, Work]]
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Return a socket that listens on HOST and PORT. Raises OSError with one line that names them.
+    """Returns a socket that listens on HOST and PORT. Raises OSError with one line that names them.
 
     On Linux a connection is accepted once its client has sent something, so a worker that ends closes no connection with an
     unread request. A client that reads nothing of its response for a minute is disconnected (tcp(7); connections inherit both).
@@ -88,7 +88,7 @@ class GranianServer(MPServer):
 
 
 def serve(settings: Settings, listener: socket.socket, load: Load) -> None:
-    """Serve until SIGTERM or SIGINT. Each worker calls `load` once."""
+    """Serves until SIGTERM or SIGINT. Each worker calls `load` once."""
     multiprocessing.set_start_method("fork")
     server = GranianServer(settings, listener)
     start = partial(_start_worker, load, collect=settings.collect_on_start, is_stopping=lambda: server.interrupt_signal)
@@ -96,7 +96,7 @@ def serve(settings: Settings, listener: socket.socket, load: Load) -> None:
 
 
 def _start_worker(load: Load, *, collect: bool, is_stopping: Callable[[], bool]) -> Application:
-    """Start a worker's background work, and return the app that answers its requests.
+    """Starts a worker's background work, and returns the app that answers its requests.
 
     At SIGTERM the background work stops at once. Granian ends the worker when all responses are sent; after DRAIN_S it ends
     anyway. Until Granian installs its own signal handler, the parent's handler runs, which `is_stopping` reports.
@@ -116,7 +116,7 @@ def _start_worker(load: Load, *, collect: bool, is_stopping: Callable[[], bool])
 
 
 def _watch(work: Work, signals: int, is_stopping: Callable[[], bool], inherited: Any, parent: int) -> None:
-    """Wait for a signal or the parent's death, then stop the background work, and the process after DRAIN_S."""
+    """Waits for a signal or the parent's death, then stops the background work, and the process after DRAIN_S."""
     while not is_stopping() and os.getppid() == parent:
         if select([signals], [], [], POLL_S)[0] and os.read(signals, 1)[0] in END_SIGNALS:
             break
@@ -134,7 +134,7 @@ def _watch(work: Work, signals: int, is_stopping: Callable[[], bool], inherited:
 
 
 def _raise_file_limit() -> int:
-    """Raise the limit of open files as far as needed and permitted, and return how many connections a worker may have."""
+    """Raises the limit of open files as far as needed and permitted, and returns how many connections a worker may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = CONNECTIONS + OTHER_FILES
     allowed = max(soft, needed if hard == resource.RLIM_INFINITY else min(needed, hard))

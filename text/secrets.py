@@ -22,12 +22,12 @@ class Secrets:
             self.add(value)
 
     def add(self, value: str | None) -> None:
-        """Redact this value as well from now on."""
+        """Redacts this value as well from now on."""
         if value and len(value) >= SHORTEST and value not in self._forms:
             self._forms = sorted({*self._forms, *_encodings(value)}, key=len, reverse=True)
 
     def hide(self, text: str) -> str:
-        """Return the text with each secret replaced by HIDDEN."""
+        """Returns the text with each secret replaced by HIDDEN."""
         for form in self._forms:
             if form in text:
                 text = text.replace(form, HIDDEN)

@@ -58,12 +58,12 @@ def _words(text: str, split: Split) -> tuple[str, ...]:
 
 
 def _with_spaces(text: str) -> str:
-    """Fold letter case, remove variation selectors, and replace characters that are part of no word by spaces."""
+    """Folds letter case, removes variation selectors, and replaces characters that are part of no word by spaces."""
     return _compose(_compose(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
 
 
 def _compose(text: str) -> str:
-    """Compose a text (NFC), without the marks of a letter after the thirtieth.
+    """Composes a text (NFC), without the marks of a letter after the thirtieth.
 
     Python sorts marks by insertion: a letter with a hundred thousand of them would take ten seconds.
     """

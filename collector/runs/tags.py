@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from collector import counters
 from collector.values import TagRef
 from models import Tag
-from text.hashtags import LONGEST, LONGEST_WRITTEN, is_name
-from text.hashtags import key as key
+from text.names import LONGEST, LONGEST_WRITTEN, is_name
+from text.names import key as key
 
 EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores, one a letter, and nothing unseen"
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2})?")

@@ -20,7 +20,7 @@ from collector.values import TaggedTweet
 from database.functions import among, quarter_hour, whole_hour
 from database.statements import bulk_upsert, extend_range
 from models import TWEET_WORDS, Hashtag, IdRange, Presence, Tweet, TweetHashtag
-from text.hashtags import hashtags
+from text.names import hashtags
 from text.words import index_words
 
 MOST_KEYS = 10_000

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from collector.tweets import reindexing
 from models import TWEET_WORDS, Hashtag, Tweet, TweetHashtag
-from text.hashtags import hashtags, key
+from text.names import hashtags, key
 from text.words import index_words
 
 BUCKETS = 4093  # a prime, since the last bits of nearly all ids are the same

@@ -15,7 +15,7 @@ from collector.tweets.derived import link_hashtags, words
 from collector.tweets.rollups import HASHTAGS, TAG_HASHTAGS
 from database.statements import upsert
 from models import TWEET_WORDS, Hashtag, StoredCounter, TagHashtag, Tweet, TweetHashtag
-from text.hashtags import RULES as HASHTAG_RULES
+from text.names import RULES as HASHTAG_RULES
 from text.words import RULES as WORD_RULES
 
 BATCH = 10_000

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.bench import ratio, row
 from benchmarks.load import Refused, fetch, p99_ms, throughput
-from benchmarks.rows import ratio, row
 from tests.fixtures.environment import ROOT
 
 PACKAGES = {"curl": "curl", "h2load": "nghttp2-client", "sqlite3": "sqlite3"}

@@ -18,7 +18,7 @@ from models import TWEET_WORDS, Hashtag, StoredCounter, Tag, TweetHashtag
 from tests.cli.conftest import Program
 from tests.fixtures import databases
 from tests.fixtures.archives import json_lines, own_row, post
-from text.hashtags import RULES as HASHTAG_RULES
+from text.names import RULES as HASHTAG_RULES
 from text.words import RULES as WORD_RULES
 
 OLD = "0, Unicode 1.1"

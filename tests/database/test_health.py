@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from database import health
-from database.health import ServerHealth
+from database import connections
+from database.connections import ServerHealth
 from tests.fixtures.waiting import wait_until
 
 PAUSED, WELL = ("127.0.0.1", 1), ("127.0.0.1", 2)
@@ -25,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(server)
         return bool(server == WELL)
 
-    monkeypatch.setattr(health, "responds", responds)
+    monkeypatch.setattr(connections, "responds", responds)
     return found
 
 
@@ -37,8 +37,8 @@ def test_a_server_that_is_asked_twice_in_vain_is_silent_and_one_that_answers_is_
     both = ServerHealth()
     for silent in (False, True):
         assert [both.is_silent(server) for server in (PAUSED, WELL)] == [silent, False]
-        now[0] += health.PROBE_S
-    now[0] += health.FORGOTTEN_S
+        now[0] += connections.PROBE_S
+    now[0] += connections.FORGOTTEN_S
     assert not both.is_silent(PAUSED), "what was long ago counts no longer"
     assert asked == [PAUSED, WELL] * 2 + [PAUSED]
 
@@ -50,7 +50,7 @@ def test_a_server_is_asked_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch
         asked.append(server)
         return over.wait(60)
 
-    monkeypatch.setattr(health, "responds", responds)
+    monkeypatch.setattr(connections, "responds", responds)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(own.is_silent, PAUSED)
         wait_until(lambda: asked)
@@ -65,9 +65,9 @@ def test_a_server_rests_for_a_moment_and_is_then_tried_by_one_at_a_time(monkeypa
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     own.rest(PAUSED)
     assert (own.is_resting(PAUSED), own.may_try(PAUSED), own.is_resting(WELL), own.may_try(WELL)) == (True, False, False, True)
-    now[0] += health.RESTED_S
+    now[0] += connections.RESTED_S
     assert [own.may_try(PAUSED) for _ in range(3)] == [True, False, False]
-    now[0] += health.RESTED_S
+    now[0] += connections.RESTED_S
     assert [own.may_try(PAUSED) for _ in range(3)] == [True, False, False]
     assert own.is_resting(PAUSED)
     own.trust(PAUSED)

@@ -16,10 +16,8 @@ from sqlalchemy import make_url, text
 
 from alchemy import DatabaseAway, DatabaseBusy, QueryTooLong, open_database
 from database import connections, pools
-from database.connections import LimitedConnection
-from database.health import ServerHealth
-from database.limits import MARGIN_S, limit_queries, limit_waiting, query_limit, seconds_left
-from database.locks import BUSY_TIMEOUT_S
+from database.connections import LimitedConnection, ServerHealth
+from database.limits import BUSY_TIMEOUT_S, MARGIN_S, limit_queries, limit_waiting, query_limit, seconds_left
 from database.servers import servers_of
 from tests.fixtures import databases
 from tests.fixtures.waiting import LONGEST_WAIT_S

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from database.errors import DatabaseUnavailable
-from database.locks import FairLock
+from database.limits import FairLock
 from tests.fixtures.waiting import wait_until
 
 

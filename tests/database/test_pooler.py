@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from alchemy import DatabaseRefused, open_database
-from database import pooler
+from database import servers
 from tests.fixtures import databases
 from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
@@ -131,6 +131,6 @@ def test_session_mode_is_taken(in_turns: int, pooled: Pooled) -> None:
 
 
 def test_session_mode_with_no_further_connection_is_taken(pooled: Pooled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pooler, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(servers, "ANSWER_TIMEOUT_S", 0.2)
     with closing(open_database(pooled(pool_mode="session", default_pool_size=1))) as database:
         assert database.query("SELECT 1") == [(1,)]

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from alchemy import DatabaseRefused, open_database
-from database.health import SSL_REQUEST
+from database.connections import SSL_REQUEST
 from tests.fixtures.waiting import LONGEST_WAIT_S
 
 SAID = {"server_encoding": "UTF8", "client_encoding": "UTF8", "in_hot_standby": "off", "default_transaction_read_only": "off"}

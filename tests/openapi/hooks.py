@@ -15,7 +15,7 @@ import schemathesis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from text.hashtags import is_name
+from text.names import is_name
 
 COLLECTING = {("GET", "/database"), ("POST", "/database"), ("POST", "/collections")}
 LONGEST_TAG = 100

@@ -29,7 +29,7 @@ from queries.tweets import TweetView, matching_count
 from tests.fixtures import databases
 from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
 from tests.schemas.views import MANY
-from text import hashtags as rules
+from text import names as rules
 
 pytestmark = pytest.mark.dialects
 TWEETS, FEW = 200, 100

@@ -24,7 +24,7 @@ from collector.runs import collection
 from collector.runs.collector import Collector
 from collector.verification import faults
 from collector.x import clock
-from database import sqlite as sqlite_engine
+from database import sqlite_files
 from emulator import Emulator
 from models import Run, RunTag, Tweet
 from tests.cli.conftest import Program
@@ -148,13 +148,13 @@ def test_after_a_failed_sync_nothing_is_written_before_the_database_was_verified
     collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[str] = []
-    uncached = sqlite_engine._drop_from_cache
+    uncached = sqlite_files.drop_from_cache
 
     def heard(file: Path) -> list[int]:
         seen.append(file.name)
         return uncached(file)
 
-    monkeypatch.setattr(sqlite_engine, "_drop_from_cache", heard)
+    monkeypatch.setattr(sqlite_files, "drop_from_cache", heard)
     failure = DiskFailed("the disk of the database fails")
     with pytest.raises(DiskFailed), collector.database.writing():
         raise failure

@@ -19,7 +19,7 @@ from schemas import ours, records
 from schemas.records import lines, record
 from tests.fixtures.archives import Json, json_lines, own_row, page, post, user
 from tests.fixtures.environment import ROOT
-from text import hashtags
+from text import names
 from text.words import index_words
 
 MARKS = "a" + "\u0301\u0323" * 200_000  # their order is mended by insertion: a naive reader is busy for minutes
@@ -130,8 +130,8 @@ def test_a_letter_with_ever_so_many_marks_is_read_at_once() -> None:
     began = time.process_time()
     for text in (MARKS, f"#{MARKS}"):
         assert index_words(f"before {text} after")[0] == "before"
-        assert hashtags.hashtags(text) == {}
-        assert hashtags.key(text)
+        assert names.hashtags(text) == {}
+        assert names.key(text)
         assert refused(own_row(0, tags=[text]))
         with pytest.raises(InvalidTag):
             hashtag(text)

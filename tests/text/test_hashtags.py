@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.runs.tags import InvalidTag, hashtag
 from tests.schemas.views import MANY
-from text.hashtags import hashtags, key
+from text.names import hashtags, key
 
 LONGEST = "y" * 100
 

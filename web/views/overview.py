@@ -15,7 +15,7 @@ from queries.lists import TweetList
 from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
 from queries.tweets import TweetViews
-from text import usernames
+from text.names import parse_username
 from web.charts import ChartFigure
 from web.figures import FIGURES
 from web.figures.volume import FigureInput
@@ -65,7 +65,7 @@ def author(site: Site, username: str) -> Response:
     """Show the figures of an author."""
     if redirect := tidy_redirect():
         return redirect
-    name = usernames.username(username)
+    name = parse_username(username)
     with site.reading() as session:
         known = author_by_username(session, name.lower()) if name else None
         if known is None or name is None:

@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from alchemy import Database, open_database
 from collector.counters import bump_sequence
-from database.changes import Changes
 from queries.counters import NEWEST, sequence
 from tests.fixtures import databases
 
@@ -33,16 +32,16 @@ def commit(database: Database) -> None:
 
 
 def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_rollback(database: Database) -> None:
-    changes, seen = Changes(database), set[bytes | None]()
+    seen = set[bytes | None]()
     for _ in range(20):
-        mark = changes.mark()
+        mark = database.commit_mark()
         database.query(NEWEST)
         with database.writing() as session:
             bump_sequence(session)
             session.flush()
-            assert changes.mark() == mark
+            assert database.commit_mark() == mark
             session.rollback()
-        assert changes.mark() == mark
+        assert database.commit_mark() == mark
         seen.add(mark)
         commit(database)
     assert None not in seen
@@ -50,38 +49,35 @@ def test_a_mark_is_another_one_after_each_commit_and_the_same_after_reads_and_a_
 
 
 def test_commits_of_others_and_an_emptied_log_change_it_too(database: Database) -> None:
-    changes = Changes(database)
-    marks = [changes.mark()]
+    marks = [database.commit_mark()]
     for before in (database.engine.dispose, database.checkpoint, database.vacuum):  # the first closes all others
         assert before() is not False
         with closing(open_database(str(database.url))) as other:
             commit(other)
-        marks.append(changes.mark())
+        marks.append(database.commit_mark())
     assert len(set(marks)) == 4
     assert None not in marks
 
 
 @pytest.mark.process
 def test_a_commit_of_another_program_changes_it(database: Database) -> None:
-    changes = Changes(database)
-    mark = changes.mark()
+    mark = database.commit_mark()
     subprocess.run([sys.executable, "-c", COMMIT, str(database.file)], check=True)
-    assert changes.mark() not in (mark, None)
+    assert database.commit_mark() not in (mark, None)
 
 
 def test_before_there_is_a_database_there_is_no_mark_and_nothing_stays_open(tmp_path: Path) -> None:
     with closing(open_database(f"sqlite:///{tmp_path / 'none.db'}")) as database:
-        changes = Changes(database)
         before = len(list(Path("/proc/self/fd").iterdir()))
-        assert [changes.mark() for _ in range(20)] == [None] * 20
+        assert [database.commit_mark() for _ in range(20)] == [None] * 20
         assert len(list(Path("/proc/self/fd").iterdir())) == before
         database.upgrade()
-        assert changes.mark()
+        assert database.commit_mark()
 
 
 def test_nobody_who_sees_the_same_mark_twice_has_read_an_older_state_between(database: Database) -> None:
     """What Snapshots rely on, while another thread commits as fast as it can."""
-    changes, over = Changes(database), threading.Event()
+    over = threading.Event()
 
     def write() -> None:
         while not over.is_set():
@@ -92,10 +88,10 @@ def test_nobody_who_sees_the_same_mark_twice_has_read_an_older_state_between(dat
     try:
         known: dict[bytes, int] = {}
         while len(known) < 40:
-            mark = changes.mark()
+            mark = database.commit_mark()
             with database.reading() as session:
                 now = sequence(session)
-            if mark and mark == changes.mark():
+            if mark and mark == database.commit_mark():
                 assert known.setdefault(mark, now) == now
     finally:
         over.set()

@@ -1,4 +1,4 @@
-"""Hashtags in a text, by X's rules: https://github.com/twitter/twitter-text, js/src/regexp.
+"""Names in texts and requests: hashtags, by X's rules (https://github.com/twitter/twitter-text, js/src/regexp), and usernames.
 
 A hashtag has letters with their marks, digits and underscores, and at least one letter. Invisible characters are not accepted:
 two hashtags could look the same.
@@ -25,6 +25,10 @@ IOTA_BELOW = "\u0345"
 """A mark that case folding turns into a letter; after the letters that use it, NFC composes it."""
 EMOJI_STYLES = "\ufe0e\ufe0f"
 NOT_AFTER = ("#", "＃", "://")
+LONGEST_USERNAME = 50
+"""X allows 15 characters, its oldest usernames have up to 20, and archives contain longer ones."""
+USERNAME_PATTERN = f"[A-Za-z0-9_]{{1,{LONGEST_USERNAME}}}"
+_USERNAME = re.compile(USERNAME_PATTERN)
 _RUN = re.compile("(?<![0-9A-Za-z_&])[#＃](?![\ufe0f\u20e3])([0-9A-Za-z_\x80-\uff02\uff04-\U0010ffff]+)")
 
 
@@ -83,3 +87,14 @@ def _is_letter(char: str) -> bool:
 
 def _is_word_char(char: str) -> bool:
     return char == "_" or _is_letter(char) or unicodedata.category(char) in ("Nd", "Mn", "Mc")
+
+
+def is_username(text: str) -> bool:
+    """Whether this is a username, without @."""
+    return _USERNAME.fullmatch(text) is not None
+
+
+def parse_username(text: str) -> str | None:
+    """The username in a request, without its optional @, or None if it is invalid."""
+    name = text.removeprefix("@")
+    return name if is_username(name) else None
