@@ -15,7 +15,6 @@ from emulator.clock import Clock
 from emulator.controls.control import Control
 from emulator.controls.orders import ROOT
 from emulator.credits import Grant
-from emulator.endpoints.grammar import parse
 from emulator.endpoints.jobs import UploadJob
 from emulator.faults.faults import PlannedFault
 from emulator.http.answer import Call, EmulatorAnswer
@@ -23,10 +22,10 @@ from emulator.http.api import Api
 from emulator.http.handler import Handler, Service
 from emulator.http.listener import Listener
 from emulator.http.requested import Request, Requests
+from emulator.query import parse
 from emulator.settings import EmulatorSettings
 from emulator.world import snowflake
-from emulator.world.removals import Removal
-from emulator.world.world import WorldSpan
+from emulator.world.world import IdRange, Removal
 
 
 class Emulator:
@@ -198,7 +197,7 @@ class Emulator:
     def count(self, tag: str, start: datetime, end: datetime) -> int:
         """Return how many posts of a tag a search would show now, from start up to end, exclusive. It costs nothing."""
         first, last = (snowflake.first_id(snowflake.to_ms(at)) for at in (start, end))
-        posts = self._api.world.posts(parse(f"#{tag.removeprefix('#')}"), WorldSpan(first - 1, last, self.clock.now_ms()))
+        posts = self._api.world.posts(parse(f"#{tag.removeprefix('#')}"), IdRange(first - 1, last, self.clock.now_ms()))
         return sum(1 for _ in posts)
 
     def forget_requests(self) -> None:

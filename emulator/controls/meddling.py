@@ -9,7 +9,7 @@ from emulator.controls.orders import ROOT, Controls, ids, object_body, planned_f
 from emulator.faults.faults import KINDS, Faults
 from emulator.http.answer import Call
 from emulator.world import snowflake
-from emulator.world.removals import Removal, RemovedPosts
+from emulator.world.world import Removal, RemovedPosts
 
 
 class FaultControls:
@@ -61,7 +61,7 @@ class FaultControls:
 
     def _set_removals(self, call: Call) -> object:
         """Remove these and bring everything else back."""
-        self._removals.replace(*self._parse_removals(call))
+        self._removals.add(*self._parse_removals(call), replace=True)
         return self._list_removals(call)
 
     def _remove(self, call: Call) -> object:

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from emulator.world import snowflake
-from emulator.world.dice import number
+from emulator.world.seeded_random import hash_number
 
 _UPLOAD_MS = 15 * 60_000
 _DOWNLOAD_MS = 7 * 24 * 3600 * 1000
@@ -58,7 +58,7 @@ class UploadJob:
 
     def signature(self, purpose: str) -> str:
         """Return what shows that an address came from us."""
-        return f"{number(f'{purpose} {self.id}') % (1 << 256):064x}"
+        return f"{hash_number(f'{purpose} {self.id}') % (1 << 256):064x}"
 
 
 class Jobs:

@@ -11,7 +11,7 @@ import binascii
 import struct
 from typing import NamedTuple
 
-from emulator.world.dice import number
+from emulator.world.seeded_random import hash_number
 
 _FORMAT = struct.Struct(">QQI")
 _CHECK = struct.Struct(">I")
@@ -46,13 +46,13 @@ def length(position: TokenPosition | None, asked: int) -> int:
     """Return how many posts a page may hold: X gives one in eight later pages a few less than asked."""
     if position is None:
         return asked
-    chance = number(f"page {position.before}")
+    chance = hash_number(f"page {position.before}")
     return asked if chance % 8 else asked - 1 - chance // 8 % 4
 
 
 def _digest(listing: str) -> int:
-    return number(f"listing {listing}") >> 480
+    return hash_number(f"listing {listing}") >> 480
 
 
 def _check(packed: bytes) -> int:
-    return number(f"check {packed.hex()}") >> 480
+    return hash_number(f"check {packed.hex()}") >> 480

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from emulator.endpoints import pages
 from emulator.endpoints.fields import LISTS, ORIGINAL
-from emulator.endpoints.grammar import MalformedQuery, parse
-from emulator.endpoints.query import Node
 from emulator.endpoints.reach import SearchReach
 from emulator.http import problems
 from emulator.http.answer import Problem
+from emulator.query import MalformedQuery, Node, parse
 from emulator.world import snowflake
-from emulator.world.world import WorldSpan
+from emulator.world.world import IdRange
 
 SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
 _NEWEST_END_MS = 10_000  # X's documentation: end_time lies at least 10 seconds back
@@ -27,7 +26,7 @@ class ListingRequest(NamedTuple):
 
     name: str
     query: Node
-    span: WorldSpan
+    span: IdRange
     position: pages.TokenPosition | None
 
 
@@ -41,7 +40,7 @@ def listing(endpoint: str, params: Params, now_ms: int, reach: SearchReach) -> L
     after, before = _bounds(params, now_ms, as_of_ms, reach)
     if position:
         before = min(before, position.before)
-    return ListingRequest(name, query, WorldSpan(after, before, as_of_ms), position)
+    return ListingRequest(name, query, IdRange(after, before, as_of_ms), position)
 
 
 def refuse_unknown(params: Params, allowed: Sequence[str]) -> None:

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from emulator.endpoints.fields import RENAMED
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthor
-from emulator.world.places import Place
-from emulator.world.tweets import InventedTweet
+from emulator.world.tweets import InventedTweet, hashtag_spans, link_spans, mention_spans
+from emulator.world.word_lists import Place
 from emulator.world.world import World
-from emulator.world.writing import hashtag_spans, link_spans, mention_spans
 
 Json = dict[str, object]
 DEFAULT_TWEET = frozenset({"id", "text", "edit_history_tweet_ids"})
@@ -70,14 +69,14 @@ class Renderer(NamedTuple):
         return {name: everything[name] for name in everything if name in self.place_fields | DEFAULT_PLACE}
 
     def _people(self, tweet: InventedTweet, wanted: frozenset[str]) -> Json:
-        known, author = tweet.traits, self.world.authors.author
-        found: Json = {"author_id": str(author(known.author).id)}
-        if known.answered is not None:
-            found["in_reply_to_user_id"] = str(author(known.answered).id)
+        traits, author = tweet.traits, self.world.authors.author
+        found: Json = {"author_id": str(author(traits.author).id)}
+        if traits.replied_author is not None:
+            found["in_reply_to_user_id"] = str(author(traits.replied_author).id)
         if "entities" in wanted:
             found["entities"] = self._entities(tweet, tweet.writing.text)
-        if tweet.writing.whole is not None:
-            found["note_tweet"] = self._note(tweet, tweet.writing.whole)
+        if tweet.writing.long_text is not None:
+            found["note_tweet"] = self._note(tweet, tweet.writing.long_text)
         return found
 
     def _note(self, tweet: InventedTweet, whole: str) -> Json:
@@ -107,14 +106,14 @@ class Renderer(NamedTuple):
 
 
 def _core(tweet: InventedTweet) -> Json:
-    post, known = tweet.post, tweet.traits
+    post, traits = tweet.post, tweet.traits
     return {
         "id": str(post.id),
         "text": tweet.writing.text,
         "edit_history_tweet_ids": [str(version) for version in post.history],
         "created_at": snowflake.rfc3339(snowflake.milliseconds(post.id)),
-        "lang": known.lang,
-        "geo": {"place_id": known.place.id} if known.place else None,
+        "lang": traits.lang,
+        "geo": {"place_id": traits.place.id} if traits.place else None,
         "public_metrics": {
             "retweet_count": tweet.reposts,
             "reply_count": tweet.replies,
@@ -128,7 +127,7 @@ def _core(tweet: InventedTweet) -> Json:
 
 def _references(tweet: InventedTweet) -> Json:
     """Return what a tweet answers, quotes and shows."""
-    pairs = (("replied_to", tweet.traits.parent), ("quoted", tweet.traits.quoted))
+    pairs = (("replied_to", tweet.traits.replied_to), ("quoted", tweet.traits.quoted))
     return {
         "referenced_tweets": [{"type": kind, "id": str(other)} for kind, other in pairs if other] or None,
         "attachments": {"media_keys": list(tweet.media)} if tweet.media else None,
@@ -139,17 +138,17 @@ def _extras(tweet: InventedTweet, wanted: frozenset[str]) -> Json:
     """Return the fields that are seldom asked for."""
     if wanted <= _COMMON:
         return {}
-    post, known = tweet.post, tweet.traits
+    post, traits = tweet.post, tweet.traits
     until = snowflake.milliseconds(post.root) + _EDITABLE_MS
     return {
-        "conversation_id": str(known.parent or post.root),
+        "conversation_id": str(traits.replied_to or post.root),
         "display_text_range": [0, len(tweet.writing.text)],
         "possibly_sensitive": False,
         "reply_settings": "everyone",
         "source": "Emulator",
         "edit_controls": {
             "edits_remaining": 5 - (len(post.history) - 1),
-            "is_edit_eligible": known.parent is None,
+            "is_edit_eligible": traits.replied_to is None,
             "editable_until": snowflake.rfc3339(until),
         },
     }

@@ -13,8 +13,8 @@ from emulator.endpoints.reach import SearchReach
 from emulator.endpoints.render import Json, Renderer
 from emulator.http import problems
 from emulator.http.answer import Problem
-from emulator.world.places import Place
 from emulator.world.tweets import InventedTweet, Post, Traits
+from emulator.world.word_lists import Place
 from emulator.world.world import World
 
 _LEAST = 10
@@ -109,15 +109,15 @@ def _includes(world: World, tweets: Sequence[InventedTweet], expansions: frozens
     strangers: dict[int, Post] = {}
     places: dict[str, Place] = {}
     for tweet in tweets:
-        known = tweet.traits
+        traits = tweet.traits
         if "referenced_tweets.id" in expansions or "referenced_tweets.id.author_id" in expansions:
-            others = [world.alone(other) for other in (known.parent, known.quoted) if other]
+            others = [world.referenced_post(other) for other in (traits.replied_to, traits.quoted) if other]
             strangers |= {other.id: other for other in others if other}
         if "edit_history_tweet_ids" in expansions:
             strangers |= _versions(tweet.post)
-        if known.place and "geo.place_id" in expansions:
-            places[known.place.id] = known.place
-        for who, parameter in _people(known, expansions):
+        if traits.place and "geo.place_id" in expansions:
+            places[traits.place.id] = traits.place
+        for who, parameter in _people(traits, expansions):
             people.setdefault(who, parameter)
     if "referenced_tweets.id.author_id" in expansions:
         for post in strangers.values():
@@ -130,12 +130,12 @@ def _versions(post: Post) -> dict[int, Post]:
     return {version: post._replace(id=version, history=post.history[: nth + 1]) for nth, version in enumerate(earlier)}
 
 
-def _people(known: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:
+def _people(traits: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:
     if "author_id" in expansions:
-        yield known.author, "author_id"
+        yield traits.author, "author_id"
     for parameter in ("in_reply_to_user_id", "entities.mentions.username"):
-        if known.answered is not None and parameter in expansions:
-            yield known.answered, parameter
+        if traits.replied_author is not None and parameter in expansions:
+            yield traits.replied_author, parameter
 
 
 def _expand(renderer: Renderer, included: _Included) -> tuple[dict[str, list[Json]], tuple[Json, ...]]:

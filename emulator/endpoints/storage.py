@@ -12,8 +12,7 @@ from emulator.endpoints.jobs import Jobs, UploadJob
 from emulator.http.answer import JSON_LINES, XML, EmulatorAnswer, Problem
 from emulator.http.routes import Route, RoutedCall
 from emulator.world import snowflake
-from emulator.world.removals import Removal, RemovedPosts
-from emulator.world.world import World
+from emulator.world.world import Removal, RemovedPosts, World
 
 
 class _Refusal(Problem):

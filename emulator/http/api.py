@@ -6,9 +6,7 @@ from emulator.billing.ledger import Ledger
 from emulator.clock import Clock
 from emulator.credits import CreditsEndpoint
 from emulator.endpoints.compliance import Compliance
-from emulator.endpoints.grammar import MalformedQuery, parse
 from emulator.endpoints.jobs import Jobs
-from emulator.endpoints.query import hashtags
 from emulator.endpoints.selling import Selling
 from emulator.endpoints.storage import Storage
 from emulator.endpoints.usage import UsageEndpoint
@@ -20,9 +18,9 @@ from emulator.http.answer import Call, EmulatorAnswer, Problem
 from emulator.http.credentials import Caller, bearer_token, caller
 from emulator.http.limits import Allowance, RateLimits
 from emulator.http.routes import Quota, Route, RoutedCall, route_of
+from emulator.query import MalformedQuery, hashtags, parse
 from emulator.settings import EmulatorSettings
-from emulator.world.removals import RemovedPosts
-from emulator.world.world import World
+from emulator.world.world import RemovedPosts, World
 
 
 class Api:

@@ -1,28 +1,33 @@
-"""The dear stage of the world: everything about a tweet but its id and tags.
+"""Everything about a tweet but its id and hashtags.
 
-Traits are what queries ask for and cost a few microseconds; the rest is made for tweets that are returned.
+Traits are what queries ask for and cost a few microseconds; text and metrics are made only for tweets that are returned.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import cache
 from math import cos, pi
 from typing import NamedTuple
 
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthors
-from emulator.world.dice import Dice
-from emulator.world.phrases import LANGUAGES
-from emulator.world.places import PLACES, Place
-from emulator.world.writing import Manner, Writing, write_tweet
+from emulator.world.seeded_random import SeededRandom, hash_number
+from emulator.world.slots import spelling
+from emulator.world.word_lists import EMOJI, LANGUAGES, PLACES, Place
 
 _HOUR_MS = 3_600_000
+LONGEST_TEXT = 280
+_LINK = re.compile(r"https://t\.co/[A-Za-z0-9]{10}")
+_MENTION = re.compile(r"@([A-Za-z0-9_]{1,15})")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 class Post(NamedTuple):
     """A tweet that exists: history holds its versions up to this one, oldest first; tags are casefolded.
 
-    scrubbed: whether its place was taken from it.
+    scrubbed: whether its place was removed.
     """
 
     id: int
@@ -32,20 +37,20 @@ class Post(NamedTuple):
 
     @property
     def root(self) -> int:
-        """The id of the first version, on which everything but the wording's version depends."""
+        """The id of the first version, on which everything depends but the version mark in the text."""
         return self.history[0]
 
 
 class Traits(NamedTuple):
-    """author and answered are numbers of people; parent is the id answered, quoted the id quoted."""
+    """author and replied_author are numbers of authors; replied_to and quoted are tweet ids."""
 
     author: int
     lang: str
     link: bool
     long: bool
     place: Place | None
-    parent: int | None
-    answered: int | None
+    replied_to: int | None
+    replied_author: int | None
     quoted: int | None
 
 
@@ -64,55 +69,55 @@ class InventedTweet(NamedTuple):
     impressions: int
 
 
-def traits(key: str, root: int, authors: InventedAuthors) -> Traits:
+def invented_traits(key: str, root: int, authors: InventedAuthors) -> Traits:
     """Return the traits that belong to a key and the id of a first version."""
-    dice = Dice(f"{key} traits")
-    lang = _languages(snowflake.milliseconds(root) // _HOUR_MS % 24)[dice.roll(1 << 10)]
-    author = authors.draw(lang, dice)
-    kind = dice.roll(100)
-    back = root - ((dice.roll(_HOUR_MS) + 5_000) << snowflake.LOW_BITS)
+    rng = SeededRandom(f"{key} traits")
+    lang = _languages(snowflake.milliseconds(root) // _HOUR_MS % 24)[rng.below(1 << 10)]
+    author = authors.random_author(lang, rng)
+    kind = rng.below(100)
+    back = root - ((rng.below(_HOUR_MS) + 5_000) << snowflake.LOW_BITS)
     return Traits(
         author=author,
         lang=lang,
-        link=dice.roll(100) < 35,
-        long=dice.roll(100) < 2 and lang not in ("und", "qme"),
-        place=dice.pick(PLACES) if dice.chance(100) else None,
-        parent=back if kind < 14 else None,
-        answered=authors.draw(lang, dice) if kind < 14 else None,
+        link=rng.below(100) < 35,
+        long=rng.below(100) < 2 and lang not in ("und", "qme"),
+        place=rng.choice(PLACES) if rng.one_in(100) else None,
+        replied_to=back if kind < 14 else None,
+        replied_author=authors.random_author(lang, rng) if kind < 14 else None,
         quoted=back if 14 <= kind < 18 else None,
     )
 
 
-def tweet(key: str, post: Post, known: Traits, authors: InventedAuthors) -> InventedTweet:
+def invented_tweet(key: str, post: Post, traits: Traits, authors: InventedAuthors) -> InventedTweet:
     """Return the whole tweet."""
-    mention = None if known.answered is None else authors.author(known.answered).username
+    mention = None if traits.replied_author is None else authors.author(traits.replied_author).username
     version = len(post.history) - 1
-    writing = write_tweet(key, Manner(known.lang, post.tags, mention, known.link, known.long, version))
-    dice = Dice(f"{key} metrics")
-    reach = 20 + authors.author(known.author).followers / 6
-    seen = min(dice.heavy_tail(median=reach, spread=0.9), 60_000_000)
-    likes = int(seen * dice.share() ** 3 / 12)
+    writing = write_tweet(key, TextSpec(traits.lang, post.tags, mention, traits.link, traits.long, version))
+    rng = SeededRandom(f"{key} metrics")
+    reach = 20 + authors.author(traits.author).followers / 6
+    seen = min(rng.heavy_tail(median=reach, spread=0.9), 60_000_000)
+    likes = int(seen * rng.fraction() ** 3 / 12)
     return InventedTweet(
         post=post,
-        traits=known,
+        traits=traits,
         writing=writing,
         media=media_keys(key, post.root),
-        reposts=int(likes * dice.share() / 3),
-        replies=int(likes * dice.share() / 5),
+        reposts=int(likes * rng.fraction() / 3),
+        replies=int(likes * rng.fraction() / 5),
         likes=likes,
-        quotes=int(likes * dice.share() / 20),
-        bookmarks=int(likes * dice.share() / 4),
+        quotes=int(likes * rng.fraction() / 20),
+        bookmarks=int(likes * rng.fraction() / 4),
         impressions=seen,
     )
 
 
 def media_keys(key: str, root: int) -> tuple[str, ...]:
     """Return the media of a tweet, as X names them by kind and id: none of most, one to four pictures, or a video."""
-    dice = Dice(f"{key} media")
-    kind = dice.roll(100)
+    rng = SeededRandom(f"{key} media")
+    kind = rng.below(100)
     if kind < 2:
         return (f"7_{root}",)
-    return tuple(f"3_{root + nth}" for nth in range(1 + dice.roll(4))) if kind < 14 else ()
+    return tuple(f"3_{root + nth}" for nth in range(1 + rng.below(4))) if kind < 14 else ()
 
 
 @cache
@@ -123,3 +128,108 @@ def _languages(hour: int) -> tuple[str, ...]:
     for language, share in zip(LANGUAGES, shares, strict=True):
         found += [language.code] * round(share / whole * 1024)
     return (*found, *["en"] * 1024)[:1024]
+
+
+class TextSpan(NamedTuple):
+    """A part of a text: start inclusive, end exclusive, in code points of the text as sent."""
+
+    start: int
+    end: int
+    value: str
+
+
+class Writing(NamedTuple):
+    """The text of a tweet. long_text is None unless the tweet is long; then text is its beginning."""
+
+    text: str
+    long_text: str | None
+    tags: tuple[str, ...]
+
+    @property
+    def full_text(self) -> str:
+        """Everything the author wrote."""
+        return self.text if self.long_text is None else self.long_text
+
+
+class TextSpec(NamedTuple):
+    """What the text of a tweet contains. mention: the username replied to, or None; version: 0 unless edited."""
+
+    lang: str
+    tags: tuple[str, ...]
+    mention: str | None
+    link: bool
+    long: bool
+    version: int
+
+
+def write_tweet(key: str, spec: TextSpec) -> Writing:
+    """Return the writing that belongs to a key; the key is the first version's id."""
+    rng = SeededRandom(f"{key} text")
+    tags = tuple(_spell(tag, rng) for tag in spec.tags)
+    parts = _sentences(spec, rng)
+    if rng.below(3) == 0 or spec.lang == "und":
+        parts.append(" ".join(rng.choice(EMOJI) for _ in range(1 + rng.below(2))))
+    hashtags = " ".join(f"#{tag}" for tag in tags)
+    parts.insert(0 if rng.one_in(6) and not spec.long else len(parts), hashtags)
+    if spec.version:
+        parts.append(f"(v{spec.version + 1})")
+    if spec.link or spec.lang == "qme":
+        parts.append(link(f"{key} link"))
+    body = " ".join(part for part in ((f"@{spec.mention}" if spec.mention else ""), *parts) if part)
+    return _shorten(key, body, tags)
+
+
+def link(key: str) -> str:
+    """Return a shortened link, fixed by its key."""
+    rest, letters = hash_number(key), ""
+    for _ in range(10):
+        rest, letter = divmod(rest, len(_ALPHABET))
+        letters += _ALPHABET[letter]
+    return f"https://t.co/{letters}"
+
+
+def hashtag_spans(text: str, tags: Sequence[str]) -> list[TextSpan]:
+    """Return where the tags stand in a text, in order; tags that a cut took away are left out."""
+    spans: list[TextSpan] = []
+    at = 0
+    for tag in tags:
+        start = text.find(f"#{tag}", at)
+        if start >= 0:
+            at = start + len(tag) + 1
+            spans.append(TextSpan(start, at, tag))
+    return spans
+
+
+def link_spans(text: str) -> list[TextSpan]:
+    """Return where the shortened links stand."""
+    return [TextSpan(found.start(), found.end(), found[0]) for found in _LINK.finditer(text)]
+
+
+def mention_spans(text: str) -> list[TextSpan]:
+    """Return where usernames are mentioned; the value has no @."""
+    return [TextSpan(found.start(), found.end(), found[1]) for found in _MENTION.finditer(text)]
+
+
+def _shorten(key: str, body: str, tags: tuple[str, ...]) -> Writing:
+    if len(body) <= LONGEST_TEXT:
+        return Writing(body, None, tags)
+    tail = f"… {link(f'{key} more')}"
+    beginning = body[: LONGEST_TEXT - len(tail)].rsplit(" ", 1)[0].rstrip()
+    return Writing(beginning + tail, body, tags)
+
+
+def _sentences(spec: TextSpec, rng: SeededRandom) -> list[str]:
+    known = _by_language()[spec.lang]
+    number = 9 + rng.below(5) if spec.long else 1 + (rng.below(3) == 0)
+    chosen = [rng.choice(known).replace("{n}", str(rng.below(97) + 3)) for _ in range(number)]
+    return list(dict.fromkeys(chosen))
+
+
+def _spell(tag: str, rng: SeededRandom) -> str:
+    style = rng.below(12)
+    return spelling(tag) if style > 6 else tag.upper() if style == 0 else tag
+
+
+@cache
+def _by_language() -> dict[str, tuple[str, ...]]:
+    return {language.code: language.sentences for language in LANGUAGES}

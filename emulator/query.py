@@ -1,4 +1,4 @@
-"""X's query language, read.
+"""X's query language: parsed into terms and groups, and evaluated. Hashtags match exactly, without case.
 
 X's documentation: a space is AND and binds before OR; "-" negates; some operators narrow a query and cannot
 stand alone.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
-from emulator.endpoints.query import All, Node, Not, Some, Term
-
+_WORD = re.compile(r"\w+")
 STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
 FLAGS = {
     "is": frozenset({"retweet", "reply", "quote", "verified", "nullcast"}),
@@ -19,6 +20,75 @@ FLAGS = {
 }
 _VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *FLAGS})
 _TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)')
+
+
+@dataclass(frozen=True)
+class Term:
+    """One condition. operator: hashtag, phrase (also a single word), mention, or X's operator; value is casefolded."""
+
+    operator: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite of its part."""
+
+    part: Node
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """True if every part is."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """True if at least one part is."""
+
+    parts: tuple[Node, ...]
+
+
+Node = Term | Not | AllOf | AnyOf
+TermTest = Callable[[Term], bool | None]
+
+
+def evaluate(node: Node, test: TermTest) -> bool | None:
+    """Return whether a query holds; None if the test did not know enough."""
+    if isinstance(node, Term):
+        return test(node)
+    if isinstance(node, Not):
+        result = evaluate(node.part, test)
+        return None if result is None else not result
+    decisive = isinstance(node, AnyOf)
+    unknown = False
+    for part in node.parts:
+        result = evaluate(part, test)
+        if result is decisive:
+            return decisive
+        unknown = unknown or result is None
+    return None if unknown else not decisive
+
+
+def terms(node: Node) -> list[Term]:
+    """Return every term of a query, in reading order."""
+    if isinstance(node, Term):
+        return [node]
+    if isinstance(node, Not):
+        return terms(node.part)
+    return [term for part in node.parts for term in terms(part)]
+
+
+def hashtags(node: Node) -> tuple[str, ...]:
+    """Return the hashtags a query names, casefolded, each once, in reading order."""
+    return tuple(dict.fromkeys(term.value for term in terms(node) if term.operator == "hashtag"))
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text as keyword search sees them."""
+    return _WORD.findall(text.casefold())
 
 
 class MalformedQuery(ValueError):
@@ -30,23 +100,23 @@ class MalformedQuery(ValueError):
 
 @lru_cache(512)
 def parse(text: str) -> Node:
-    """Return the meaning of a query. Raises Malformed."""
+    """Return the meaning of a query. Raises MalformedQuery."""
     reader = _Reader(_tokens(text))
     node = reader.alternatives()
     if reader.kind:
         raise MalformedQuery(f"extraneous input '{reader.text}'", reader.position)
-    if not _narrows(node):
+    if not _has_standalone(node):
         raise MalformedQuery("a query must contain at least one standalone operator", 1)
     return node
 
 
-def _narrows(node: Node) -> bool:
+def _has_standalone(node: Node) -> bool:
     """Return whether a query selects by a standalone operator, in each of its alternatives."""
     if isinstance(node, Term):
         return node.operator in STANDALONE
     if isinstance(node, Not):
         return False
-    return (all if isinstance(node, Some) else any)(_narrows(part) for part in node.parts)
+    return (all if isinstance(node, AnyOf) else any)(_has_standalone(part) for part in node.parts)
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
@@ -78,13 +148,13 @@ class _Reader:
         while self.kind == "word" and self.text == "OR":
             self._advance()
             parts.append(self._conjunction())
-        return parts[0] if len(parts) == 1 else Some(tuple(parts))
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def _conjunction(self) -> Node:
         parts = [self._unary()]
         while self.kind not in ("", "close") and self.text != "OR":
             parts.append(self._unary())
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _unary(self) -> Node:
         if self.kind in ("", "close") or (self.kind == "word" and self.text == "OR"):
