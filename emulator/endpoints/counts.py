@@ -1,6 +1,6 @@
-"""GET /2/tweets/counts/recent and /all: how many posts a search would find, by stretches of time, oldest first.
+"""GET /2/tweets/counts/recent and /all: how many posts a search would find, by period, oldest first.
 
-X's documentation: a page covers at most 31 days, the newest ones first. A stretch is never split between pages.
+X's documentation: a page covers at most 31 days, the newest ones first. A period is never split between pages.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from emulator.endpoints import pages
-from emulator.endpoints.fields import COUNTS_PARAMETERS
-from emulator.endpoints.parameters import ListingRequest, Params, choice, listing, refuse_unknown
-from emulator.endpoints.reach import SearchReach
-from emulator.endpoints.render import Json
+from emulator.endpoints.listing import ARCHIVE, ListingRequest, SearchScope, TokenPosition, listing, next_token
+from emulator.endpoints.parameters import COUNTS_PARAMETERS, Params, choice, refuse_unknown
+from emulator.http.messages import EmulatorAnswer, Json, as_json
+from emulator.state import EmulatorState, RoutedCall
 from emulator.world import snowflake
 from emulator.world.world import World
 
@@ -28,25 +27,32 @@ class _Period(NamedTuple):
     more: bool
 
 
-def counts(world: World, params: Params, now_ms: int, reach: SearchReach) -> Json:
-    """Return X's body. Raises Problem. The first and last stretch are cut to the period asked for."""
+def answer_counts(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
+    """Sell one call of counts."""
+    body = _counts(state.world, request.call.params, request.now_ms, scope)
+    state.ledger.sell_counts(request.now_ms, archive=scope is ARCHIVE)
+    return as_json(body)
+
+
+def _counts(world: World, params: Params, now_ms: int, scope: SearchScope) -> Json:
+    """Return X's body. Raises Problem. The first and last period are cut to the requested range."""
     refuse_unknown(params, COUNTS_PARAMETERS)
     step = _STEPS_MS[choice(params, "granularity", tuple(_STEPS_MS))]
-    wanted = listing("counts", params, now_ms, reach)
+    wanted = listing("counts", params, now_ms, scope)
     period = _period(wanted, step)
     after = snowflake.first_id(period.start) - 1
     span = wanted.span._replace(after=max(wanted.span.after, after))
     found = Counter(snowflake.milliseconds(post.id) // step for post in world.posts(wanted.query, span))
     meta: Json = {"total_tweet_count": found.total()}
     if period.more:
-        meta["next_token"] = pages.token(wanted.name, pages.TokenPosition(after + 1, span.as_of_ms))
+        meta["next_token"] = next_token(wanted.name, TokenPosition(after + 1, span.as_of_ms))
     return {"data": _buckets(period, step, found), "meta": meta}
 
 
 def _period(wanted: ListingRequest, step: int) -> _Period:
     start = snowflake.milliseconds(wanted.span.after + 1)
     end = min(snowflake.milliseconds(wanted.span.before - 1) + 1, wanted.span.as_of_ms)
-    first = -(-(end - _PAGE_MS) // step) * step  # the first whole stretch of the page
+    first = -(-(end - _PAGE_MS) // step) * step  # the first whole step of the page
     return _Period(max(start, first), end, start < first)
 
 

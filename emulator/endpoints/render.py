@@ -1,22 +1,39 @@
-"""Tweets, people and places as X's JSON, with the fields that were asked for."""
+"""Pages of posts, and tweets, authors and places as X's JSON with the requested fields."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from emulator.endpoints.fields import RENAMED
+from emulator.endpoints.parameters import RENAMED
+from emulator.http.messages import Json
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthor
 from emulator.world.tweets import InventedTweet, hashtag_spans, link_spans, mention_spans
 from emulator.world.word_lists import Place
 from emulator.world.world import World
 
-Json = dict[str, object]
 DEFAULT_TWEET = frozenset({"id", "text", "edit_history_tweet_ids"})
 DEFAULT_USER = frozenset({"id", "name", "username"})
 DEFAULT_PLACE = frozenset({"id", "full_name"})
 _EDITABLE_MS = 3_600_000
+
+
+class SoldPage(NamedTuple):
+    """The parts of a 200 answer, data None if its key is absent, and the ids of the objects that are sold with it."""
+
+    meta: Json
+    data: list[Json] | None
+    includes: dict[str, list[Json]]
+    errors: tuple[Json, ...] = ()
+    posts: tuple[int, ...] = ()
+    users: tuple[int, ...] = ()
+
+    @property
+    def body(self) -> Json:
+        """The body; X leaves out what is empty."""
+        parts: Json = {"data": self.data, "includes": self.includes, "errors": self.errors, "meta": self.meta}
+        return {name: part for name, part in parts.items() if part}
 
 
 class Renderer(NamedTuple):
@@ -30,14 +47,13 @@ class Renderer(NamedTuple):
     post_vocabulary: bool
 
     def tweet(self, tweet: InventedTweet) -> Json:
-        """Return a tweet."""
         wanted = self.tweet_fields | DEFAULT_TWEET
-        everything = {**_core(tweet), **self._people(tweet, wanted), **_references(tweet), **_extras(tweet, wanted)}
+        everything = {**_core(tweet), **self._authors(tweet, wanted), **_references(tweet), **_extras(tweet, wanted)}
         chosen = {name: value for name, value in everything.items() if name in wanted and value is not None}
         return _in_post_vocabulary(chosen) if self.post_vocabulary else chosen
 
     def user(self, author: InventedAuthor) -> Json:
-        """Return a person, with the followers they have now."""
+        """Return an author with the followers they have at the instant of the request."""
         everything: Json = {
             "id": str(author.id),
             "name": author.name,
@@ -55,7 +71,6 @@ class Renderer(NamedTuple):
         return {name: value for name, value in everything.items() if name in wanted and value is not None}
 
     def place(self, place: Place) -> Json:
-        """Return a place."""
         west, south = place.longitude - 0.2, place.latitude - 0.2
         everything: Json = {
             "id": place.id,
@@ -68,7 +83,7 @@ class Renderer(NamedTuple):
         }
         return {name: everything[name] for name in everything if name in self.place_fields | DEFAULT_PLACE}
 
-    def _people(self, tweet: InventedTweet, wanted: frozenset[str]) -> Json:
+    def _authors(self, tweet: InventedTweet, wanted: frozenset[str]) -> Json:
         traits, author = tweet.traits, self.world.authors.author
         found: Json = {"author_id": str(author(traits.author).id)}
         if traits.replied_author is not None:
@@ -126,7 +141,7 @@ def _core(tweet: InventedTweet) -> Json:
 
 
 def _references(tweet: InventedTweet) -> Json:
-    """Return what a tweet answers, quotes and shows."""
+    """Return what a tweet replies to and quotes, and its media."""
     pairs = (("replied_to", tweet.traits.replied_to), ("quoted", tweet.traits.quoted))
     return {
         "referenced_tweets": [{"type": kind, "id": str(other)} for kind, other in pairs if other] or None,
@@ -135,7 +150,7 @@ def _references(tweet: InventedTweet) -> Json:
 
 
 def _extras(tweet: InventedTweet, wanted: frozenset[str]) -> Json:
-    """Return the fields that are seldom asked for."""
+    """Return the fields that are seldom requested."""
     if wanted <= _COMMON:
         return {}
     post, traits = tweet.post, tweet.traits

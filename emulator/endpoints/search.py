@@ -1,4 +1,4 @@
-"""GET /2/tweets/search/recent and /all: a page of posts, newest first, and what is sold with it."""
+"""GET /2/tweets/search/recent and /all: a page of posts, newest first. It costs what its posts and authors cost."""
 
 from __future__ import annotations
 
@@ -6,35 +6,14 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from emulator.endpoints import pages
-from emulator.endpoints.fields import SEARCH_PARAMETERS
-from emulator.endpoints.parameters import ListingRequest, Params, choice, invalid, listing, names, refuse_unknown
-from emulator.endpoints.reach import SearchReach
-from emulator.endpoints.render import Json, Renderer
-from emulator.http import problems
-from emulator.http.answer import Problem
+from emulator.endpoints.listing import ListingRequest, SearchScope, TokenPosition, listing, next_token, page_size
+from emulator.endpoints.parameters import SEARCH_PARAMETERS, Params, choice, integer, names, refuse_unknown
+from emulator.endpoints.render import Renderer, SoldPage
+from emulator.http.messages import EmulatorAnswer, Json, as_json, invalid, not_shown
+from emulator.state import EmulatorState, RoutedCall
 from emulator.world.tweets import InventedTweet, Post, Traits
 from emulator.world.word_lists import Place
 from emulator.world.world import World
-
-_LEAST = 10
-
-
-class SoldPage(NamedTuple):
-    """The parts of a 200 answer, data None if its key is absent, and the ids of the objects that are sold with it."""
-
-    meta: Json
-    data: list[Json] | None
-    includes: dict[str, list[Json]]
-    errors: tuple[Json, ...] = ()
-    posts: tuple[int, ...] = ()
-    users: tuple[int, ...] = ()
-
-    @property
-    def body(self) -> Json:
-        """The body; X leaves out what is empty."""
-        parts: Json = {"data": self.data, "includes": self.includes, "errors": self.errors, "meta": self.meta}
-        return {name: part for name, part in parts.items() if part}
 
 
 class _Included(NamedTuple):
@@ -43,14 +22,28 @@ class _Included(NamedTuple):
     places: list[Place]
 
 
-def page(world: World, params: Params, now_ms: int, reach: SearchReach) -> SoldPage:
-    """Return the page that a request asks for. Raises Problem."""
+def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
+    """Sell a page of posts."""
+    params = request.call.params
+    page = _page(state.world, params, request.now_ms, scope)
+    change = request.fault.effect.page if request.fault else None
+    if change and page.data:
+        page = change(page)
+    state.ledger.sell(request.now_ms, posts=page.posts, users=page.users, query=params["query"])
+    return as_json(page.body)
+
+
+def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> SoldPage:
+    """Return the requested page. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
-    asked, order = _size(params, reach.most), choice(params, "sort_order", ("recency", "relevancy"))
-    wanted = listing("search", params, now_ms, reach)
-    size = pages.length(wanted.position, asked)
+    requested, order = (
+        integer(params, "max_results", 10, 10, scope.most),
+        choice(params, "sort_order", ("recency", "relevancy")),
+    )
+    wanted = listing("search", params, now_ms, scope)
+    size = page_size(wanted.position, requested)
     found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
     if not found:
         return SoldPage({"result_count": 0}, None, {})
@@ -58,18 +51,10 @@ def page(world: World, params: Params, now_ms: int, reach: SearchReach) -> SoldP
     return _fill_page(world, params, now_ms, _sort_page(world, found[:size], order), meta)
 
 
-def _size(params: Params, most: int) -> int:
-    text = params.get("max_results", "10")
-    if not text.isdecimal() or not _LEAST <= int(text) <= most:
-        message = f"The `max_results` query parameter value [{text}] is not between {_LEAST} and {most}"
-        raise Problem(400, problems.invalid_request(message, {"max_results": text}))
-    return int(text)
-
-
 def _meta(wanted: ListingRequest, posts: Sequence[Post], *, more: bool) -> Json:
     meta: Json = {"newest_id": str(posts[0].id), "oldest_id": str(posts[-1].id), "result_count": len(posts)}
     if more:
-        meta["next_token"] = pages.token(wanted.name, pages.TokenPosition(posts[-1].id, wanted.span.as_of_ms))
+        meta["next_token"] = next_token(wanted.name, TokenPosition(posts[-1].id, wanted.span.as_of_ms))
     return meta
 
 
@@ -92,37 +77,37 @@ def _fill_page(world: World, params: Params, now_ms: int, tweets: Sequence[Inven
     )
     included = _includes(world, tweets, expansions)
     includes, errors = _expand(renderer, included)
-    people = [world.authors.author(who) for who, _ in included.users]
+    authors = [world.authors.author(who) for who, _ in included.users]
     return SoldPage(
         meta,
         [renderer.tweet(tweet) for tweet in tweets],
         includes,
         errors,
         (*(tweet.post.id for tweet in tweets), *(post.id for post in included.tweets)),
-        tuple(person.id for person in people if person.absence is None),
+        tuple(person.id for person in authors if person.absence is None),
     )
 
 
 def _includes(world: World, tweets: Sequence[InventedTweet], expansions: frozenset[str]) -> _Included:
     """Return what the expansions bring, each once, in the order of the tweets."""
-    people: dict[int, str] = {}
-    strangers: dict[int, Post] = {}
+    authors: dict[int, str] = {}
+    referenced: dict[int, Post] = {}
     places: dict[str, Place] = {}
     for tweet in tweets:
         traits = tweet.traits
         if "referenced_tweets.id" in expansions or "referenced_tweets.id.author_id" in expansions:
             others = [world.referenced_post(other) for other in (traits.replied_to, traits.quoted) if other]
-            strangers |= {other.id: other for other in others if other}
+            referenced |= {other.id: other for other in others if other}
         if "edit_history_tweet_ids" in expansions:
-            strangers |= _versions(tweet.post)
+            referenced |= _versions(tweet.post)
         if traits.place and "geo.place_id" in expansions:
             places[traits.place.id] = traits.place
-        for who, parameter in _people(traits, expansions):
-            people.setdefault(who, parameter)
+        for who, parameter in _authors(traits, expansions):
+            authors.setdefault(who, parameter)
     if "referenced_tweets.id.author_id" in expansions:
-        for post in strangers.values():
-            people.setdefault(world.traits(post.root).author, "referenced_tweets.id.author_id")
-    return _Included(list(strangers.values()), list(people.items()), list(places.values()))
+        for post in referenced.values():
+            authors.setdefault(world.traits(post.root).author, "referenced_tweets.id.author_id")
+    return _Included(list(referenced.values()), list(authors.items()), list(places.values()))
 
 
 def _versions(post: Post) -> dict[int, Post]:
@@ -130,7 +115,7 @@ def _versions(post: Post) -> dict[int, Post]:
     return {version: post._replace(id=version, history=post.history[: nth + 1]) for nth, version in enumerate(earlier)}
 
 
-def _people(traits: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:
+def _authors(traits: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:
     if "author_id" in expansions:
         yield traits.author, "author_id"
     for parameter in ("in_reply_to_user_id", "entities.mentions.username"):
@@ -146,7 +131,7 @@ def _expand(renderer: Renderer, included: _Included) -> tuple[dict[str, list[Jso
         if author.absence is None:
             users.append(renderer.user(author))
         else:
-            errors.append(problems.absent_user(str(author.id), parameter, author.absence))
+            errors.append(not_shown("user", str(author.id), parameter, suspended=author.absence == "suspended"))
     tweets = [renderer.tweet(renderer.world.tweet(post)) for post in included.tweets]
     places = [renderer.place(place) for place in included.places]
     found = {"users": users, "posts" if renderer.post_vocabulary else "tweets": tweets, "places": places}

@@ -75,7 +75,7 @@ class RemovedPosts:
         self._hidden = frozenset(known.keys() - self._scrubbed)
 
 
-class IdRange(NamedTuple):
+class PostRange(NamedTuple):
     """Ids between two exclusive bounds, as seen at an instant (milliseconds since 1970)."""
 
     after: int
@@ -96,7 +96,7 @@ class World:
         self.traits: Callable[[int], Traits] = lru_cache(4_096)(self._make_traits)
         self.tweet: Callable[[Post], InventedTweet] = lru_cache(2_048)(self._make_tweet)
 
-    def posts(self, query: Node, span: IdRange) -> Iterator[Post]:
+    def posts(self, query: Node, span: PostRange) -> Iterator[Post]:
         """Yield the posts that a search finds, newest first."""
         rare = [tag for tag in hashtags(query) if tag not in known_tags()]
         streams = [self._main, *map(self._rare_stream, rare)]
@@ -113,7 +113,7 @@ class World:
         """Return whether a query is true of a post."""
         return bool(evaluate(query, partial(self._test, post)))
 
-    def _of_stream(self, stream: SlotStream, query: Node, span: IdRange) -> Iterator[Post]:
+    def _of_stream(self, stream: SlotStream, query: Node, span: PostRange) -> Iterator[Post]:
         results = self._results(stream, query)
         after = max(span.after, snowflake.first_id(_BEGINNING_MS) - 1)
         before = min(span.before, snowflake.first_id(span.as_of_ms + 1))
