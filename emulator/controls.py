@@ -141,8 +141,8 @@ class Controls:
     def _post_sales(self, text: str) -> Json:
         if not text.isdecimal():
             raise ValueError(f"{text!r} is no post id")
-        sales = self._state.ledger.post(int(text))
-        return {"id": text, "billed": len(sales), "days": {sale.day: sale.served for sale in sales}}
+        days = self._state.ledger.times_served(int(text))
+        return {"id": text, "billed": len(days), "days": days}
 
     def _set_drift(self, call: Call) -> None:
         posts = _number(_object_body(call, {"drift"}), "drift")

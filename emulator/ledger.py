@@ -39,13 +39,6 @@ class DaySales(NamedTuple):
         return self.floor + self.users_billed * USER_PRICE
 
 
-class Sale(NamedTuple):
-    """How often one post was served on one day; it was billed once that day."""
-
-    day: str
-    served: int
-
-
 class _DayEntries:
     """One day's entries: how often each id was served."""
 
@@ -93,11 +86,10 @@ class Ledger:
                     days[post].append(day)
         return {post: tuple(days[post]) for post in sorted(days) if len(days[post]) > 1}
 
-    def post(self, post_id: int) -> tuple[Sale, ...]:
-        """Return the sales of one post, oldest day first."""
+    def times_served(self, post_id: int) -> dict[str, int]:
+        """Return how often a post was served on each day on which it was, oldest first; it was billed once on each."""
         with self._lock:
-            served = ((day, self._days[day].posts.get(post_id, 0)) for day in sorted(self._days))
-            return tuple(Sale(day, times) for day, times in served if times)
+            return {day: self._days[day].posts[post_id] for day in sorted(self._days) if post_id in self._days[day].posts}
 
     def posts(self) -> frozenset[int]:
         """Return the ids of every post ever sold."""

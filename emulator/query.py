@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _WORD = re.compile(r"\w+")
-STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
-FLAGS = {
+_STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
+_FLAGS = {
     "is": frozenset({"retweet", "reply", "quote", "verified", "nullcast"}),
     "has": frozenset({"geo", "hashtags", "links", "mentions", "media", "images", "videos", "video_link", "cashtags"}),
 }
-_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *FLAGS})
+_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *_FLAGS})
 _TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)')
 
 
@@ -38,20 +38,14 @@ class Not:
 
 
 @dataclass(frozen=True)
-class AllOf:
-    """True if every part is."""
+class Group:
+    """True if every part is; with any_of, if at least one part is."""
 
     parts: tuple[Node, ...]
+    any_of: bool
 
 
-@dataclass(frozen=True)
-class AnyOf:
-    """True if at least one part is."""
-
-    parts: tuple[Node, ...]
-
-
-Node = Term | Not | AllOf | AnyOf
+Node = Term | Not | Group
 TermTest = Callable[[Term], bool | None]
 
 
@@ -62,28 +56,21 @@ def evaluate(node: Node, test: TermTest) -> bool | None:
     if isinstance(node, Not):
         result = evaluate(node.part, test)
         return None if result is None else not result
-    decisive = isinstance(node, AnyOf)
     unknown = False
     for part in node.parts:
         result = evaluate(part, test)
-        if result is decisive:
-            return decisive
+        if result is node.any_of:
+            return result
         unknown = unknown or result is None
-    return None if unknown else not decisive
-
-
-def terms(node: Node) -> list[Term]:
-    """Return every term of a query, in reading order."""
-    if isinstance(node, Term):
-        return [node]
-    if isinstance(node, Not):
-        return terms(node.part)
-    return [term for part in node.parts for term in terms(part)]
+    return None if unknown else not node.any_of
 
 
 def hashtags(node: Node) -> tuple[str, ...]:
     """Return the hashtags a query names, casefolded, each once, in reading order."""
-    return tuple(dict.fromkeys(term.value for term in terms(node) if term.operator == "hashtag"))
+    if isinstance(node, Term):
+        return (node.value,) if node.operator == "hashtag" else ()
+    parts = (node.part,) if isinstance(node, Not) else node.parts
+    return tuple(dict.fromkeys(tag for part in parts for tag in hashtags(part)))
 
 
 def words(text: str) -> list[str]:
@@ -92,7 +79,7 @@ def words(text: str) -> list[str]:
 
 
 class MalformedQuery(ValueError):
-    """A query that X would refuse; the text says why, position counts characters from 1."""
+    """A query that X would refuse. position counts characters from 1."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(f"{reason} (at position {position})")
@@ -100,7 +87,7 @@ class MalformedQuery(ValueError):
 
 @lru_cache(512)
 def parse(text: str) -> Node:
-    """Return the meaning of a query. Raises MalformedQuery."""
+    """Parse a query. Raises MalformedQuery."""
     reader = _Reader(_tokens(text))
     node = reader.alternatives()
     if reader.kind:
@@ -113,10 +100,10 @@ def parse(text: str) -> Node:
 def _has_standalone(node: Node) -> bool:
     """Return whether a query selects by a standalone operator, in each of its alternatives."""
     if isinstance(node, Term):
-        return node.operator in STANDALONE
+        return node.operator in _STANDALONE
     if isinstance(node, Not):
         return False
-    return (all if isinstance(node, AnyOf) else any)(_has_standalone(part) for part in node.parts)
+    return (all if node.any_of else any)(_has_standalone(part) for part in node.parts)
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
@@ -148,13 +135,13 @@ class _Reader:
         while self.kind == "word" and self.text == "OR":
             self._advance()
             parts.append(self._conjunction())
-        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+        return parts[0] if len(parts) == 1 else Group(tuple(parts), any_of=True)
 
     def _conjunction(self) -> Node:
         parts = [self._unary()]
         while self.kind not in ("", "close") and self.text != "OR":
             parts.append(self._unary())
-        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+        return parts[0] if len(parts) == 1 else Group(tuple(parts), any_of=False)
 
     def _unary(self) -> Node:
         if self.kind in ("", "close") or (self.kind == "word" and self.text == "OR"):
@@ -164,15 +151,12 @@ class _Reader:
         if kind == "not":
             return Not(self._unary())
         if kind == "open":
-            return self._group(position)
+            inner = self.alternatives()
+            if self.kind != "close":
+                raise MalformedQuery("missing ')'", position)
+            self._advance()
+            return inner
         return Term("phrase", text.casefold()) if kind == "phrase" else _term(text, position)
-
-    def _group(self, position: int) -> Node:
-        inner = self.alternatives()
-        if self.kind != "close":
-            raise MalformedQuery("missing ')'", position)
-        self._advance()
-        return inner
 
 
 def _term(text: str, position: int) -> Term:
@@ -182,18 +166,14 @@ def _term(text: str, position: int) -> Term:
         return Term("mention", text[1:].casefold())
     operator, colon, value = text.partition(":")
     if not colon:
-        return _keyword(text, position)
+        if not any(character.isalnum() for character in text):
+            raise MalformedQuery(f"no viable alternative at input '{text}'", position)
+        return Term("phrase", text.casefold())
     if operator not in _VALUED or not value:
         raise MalformedQuery(f"Reference to invalid operator '{operator}'", position)
-    if value.casefold() not in FLAGS.get(operator, (value.casefold(),)):
+    if value.casefold() not in _FLAGS.get(operator, (value.casefold(),)):
         raise MalformedQuery(f"Reference to invalid field '{value}' of '{operator}:'", position)
     return Term(operator, value.casefold())
-
-
-def _keyword(text: str, position: int) -> Term:
-    if not any(character.isalnum() for character in text):
-        raise MalformedQuery(f"no viable alternative at input '{text}'", position)
-    return Term("phrase", text.casefold())
 
 
 def _tag(text: str, position: int) -> str:

@@ -21,13 +21,12 @@ from emulator.world.seeded_random import hash_number
 from emulator.world.slots import WEEK_MS
 from emulator.world.world import PostRange
 
-ARCHIVE_MS = 1_143_331_200_000  # 2006-03-26
+_ARCHIVE_MS = 1_143_331_200_000  # 2006-03-26
 _MONTH_MS = 30 * 24 * 3600 * 1000
-SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
+_SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
 _NEWEST_END_MS = 10_000  # X's documentation: end_time lies at least 10 seconds back
 _ID = re.compile(r"[0-9]{1,19}")
-_FORMAT = struct.Struct(">QQI")
-_CHECK = struct.Struct(">I")
+_TOKEN = struct.Struct(">QQQ")
 
 
 class SearchScope(NamedTuple):
@@ -39,8 +38,8 @@ class SearchScope(NamedTuple):
     most: int
 
     def oldest(self, now_ms: int) -> int:
-        """Return the oldest instant that may be asked for."""
-        return ARCHIVE_MS if self.back_ms is None else now_ms - self.back_ms
+        """Return the oldest instant that a listing may reach."""
+        return _ARCHIVE_MS if self.back_ms is None else now_ms - self.back_ms
 
     def start(self, end_ms: int, now_ms: int) -> int:
         """Return where a listing begins that names only its end."""
@@ -72,7 +71,10 @@ def listing(endpoint: str, params: Params, now_ms: int, scope: SearchScope) -> L
     text = params.get("query", "")
     query = _query(text, scope.longest)
     name = f"{endpoint} {scope.name} {text}"
-    position = _position(params, name)
+    token = params.get("next_token", params.get("pagination_token"))
+    position = None if token is None else _token_position(name, token)
+    if token is not None and position is None:
+        raise invalid(f"Invalid 'next_token':'{token}'", next_token=token)
     as_of_ms = position.as_of_ms if position else now_ms
     after, before = _bounds(params, now_ms, as_of_ms, scope)
     if position:
@@ -91,45 +93,24 @@ def _query(text: str, longest: int) -> Node:
         raise invalid(f"There were errors processing your request: {reason}", query=text) from reason
 
 
-def _position(params: Params, name: str) -> TokenPosition | None:
-    given = params.get("next_token", params.get("pagination_token"))
-    if given is None:
-        return None
-    position = token_position(name, given)
-    if position is None:
-        raise invalid(f"Invalid 'next_token':'{given}'", next_token=given)
-    return position
-
-
 def _bounds(params: Params, now_ms: int, as_of_ms: int, scope: SearchScope) -> tuple[int, int]:
     """Return the ids between which posts are listed, both exclusive."""
-    _refuse_both_kinds(params)
+    by_id, by_time = {"since_id", "until_id"} & params.keys(), {"start_time", "end_time"} & params.keys()
+    if by_id and by_time:
+        both = {name: params[name] for name in sorted(by_id | by_time)}
+        raise invalid("since_id and until_id can not be used together with start_time and end_time", **both)
     oldest_ms = scope.oldest(now_ms)
     after, until = _id(params, "since_id", oldest_ms), _id(params, "until_id", oldest_ms)
     start, end = _time(params, "start_time", now_ms, oldest_ms), _time(params, "end_time", now_ms, oldest_ms)
-    _refuse_backwards(params, start, end)
+    if start is not None and end is not None and start >= end:
+        message = f"Invalid 'start_time':'{params['start_time']}'. It must be before 'end_time'"
+        raise invalid(message, start_time=params["start_time"], end_time=params["end_time"])
     if end is None and after is None:
-        end = as_of_ms - SETTLING_MS
+        end = as_of_ms - _SETTLING_MS
     before = min(until or 1 << 63, snowflake.first_id(as_of_ms + 1 if end is None else end))
     if start is None:
         start = scope.start(snowflake.milliseconds(before), as_of_ms) if after is None else scope.oldest(as_of_ms)
     return max(after or 0, snowflake.first_id(start) - 1), before
-
-
-def _refuse_both_kinds(params: Params) -> None:
-    by_id = {"since_id", "until_id"} & params.keys()
-    by_time = {"start_time", "end_time"} & params.keys()
-    if by_id and by_time:
-        raise invalid(
-            "since_id and until_id can not be used together with start_time and end_time",
-            **{name: params[name] for name in sorted(by_id | by_time)},
-        )
-
-
-def _refuse_backwards(params: Params, start: int | None, end: int | None) -> None:
-    if start is not None and end is not None and start >= end:
-        message = f"Invalid 'start_time':'{params['start_time']}'. It must be before 'end_time'"
-        raise invalid(message, start_time=params["start_time"], end_time=params["end_time"])
 
 
 def _id(params: Params, name: str, oldest_ms: int) -> int | None:
@@ -177,33 +158,24 @@ def _minutes(at_ms: int) -> str:
 
 def next_token(listing: str, position: TokenPosition) -> str:
     """Return the token of a position in a listing, which an endpoint and a query name."""
-    packed = _FORMAT.pack(position.before, position.as_of_ms, _digest(listing))
-    return base64.b32encode(packed + _CHECK.pack(_check(packed))).decode().rstrip("=").lower()
+    return base64.b32encode(_TOKEN.pack(*position, _checksum(listing, position))).decode().rstrip("=").lower()
 
 
-def token_position(listing: str, text: str) -> TokenPosition | None:
+def _token_position(listing: str, token: str) -> TokenPosition | None:
     """Return a token's position, or None if the token is not one of this listing."""
     try:
-        packed = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
-        before, as_of_ms, digest = _FORMAT.unpack(packed[: _FORMAT.size])
-        (check,) = _CHECK.unpack(packed[_FORMAT.size :])
+        before, as_of_ms, checksum = _TOKEN.unpack(base64.b32decode(token.upper() + "=" * (-len(token) % 8)))
     except (binascii.Error, ValueError, struct.error):
         return None
-    known = digest == _digest(listing) and check == _check(packed[: _FORMAT.size])
-    return TokenPosition(before, as_of_ms) if known else None
+    position = TokenPosition(before, as_of_ms)
+    return position if checksum == _checksum(listing, position) else None
 
 
-def page_size(position: TokenPosition | None, asked: int) -> int:
-    """Return how many posts a page may hold: X gives one in eight later pages a few less than asked."""
-    if position is None:
-        return asked
-    chance = hash_number(f"page {position.before}")
-    return asked if chance % 8 else asked - 1 - chance // 8 % 4
+def _checksum(listing: str, position: TokenPosition) -> int:
+    return hash_number(f"token {listing} {position}") >> 448
 
 
-def _digest(listing: str) -> int:
-    return hash_number(f"listing {listing}") >> 480
-
-
-def _check(packed: bytes) -> int:
-    return hash_number(f"check {packed.hex()}") >> 480
+def page_size(position: TokenPosition | None, requested: int) -> int:
+    """Return how many posts a page may hold: X gives one in eight later pages a few less than requested."""
+    number = hash_number(f"page {position.before}") if position else 1
+    return requested if number % 8 else requested - 1 - number // 8 % 4

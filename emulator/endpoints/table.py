@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from emulator.endpoints.account import answer_credits, answer_token, answer_usage
 from emulator.endpoints.compliance import create_job, download_results, get_job, list_jobs, upload_ids
-from emulator.endpoints.counts import answer_counts
 from emulator.endpoints.listing import ARCHIVE, RECENT
-from emulator.endpoints.search import answer_search
+from emulator.endpoints.search import answer_counts, answer_search
 from emulator.http.messages import Call, EmulatorAnswer, Problem
 from emulator.state import EmulatorSettings, EmulatorState, RoutedCall
 

@@ -5,8 +5,6 @@ Traits are what queries ask for and cost a few microseconds; text and metrics ar
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from functools import cache
 from math import cos, pi
 from typing import NamedTuple
@@ -18,9 +16,7 @@ from emulator.world.slots import spelling
 from emulator.world.word_lists import EMOJI, LANGUAGES, PLACES, Place
 
 _HOUR_MS = 3_600_000
-LONGEST_TEXT = 280
-_LINK = re.compile(r"https://t\.co/[A-Za-z0-9]{10}")
-_MENTION = re.compile(r"@([A-Za-z0-9_]{1,15})")
+_LONGEST_TEXT = 280
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -91,8 +87,6 @@ def invented_traits(key: str, root: int, authors: InventedAuthors) -> Traits:
 def invented_tweet(key: str, post: Post, traits: Traits, authors: InventedAuthors) -> InventedTweet:
     """Return the whole tweet."""
     mention = None if traits.replied_author is None else authors.author(traits.replied_author).username
-    version = len(post.history) - 1
-    writing = write_tweet(key, TextSpec(traits.lang, post.tags, mention, traits.link, traits.long, version))
     rng = SeededRandom(f"{key} metrics")
     reach = 20 + authors.author(traits.author).followers / 6
     seen = min(rng.heavy_tail(median=reach, spread=0.9), 60_000_000)
@@ -100,7 +94,7 @@ def invented_tweet(key: str, post: Post, traits: Traits, authors: InventedAuthor
     return InventedTweet(
         post=post,
         traits=traits,
-        writing=writing,
+        writing=_write(key, post, traits, mention),
         media=media_keys(key, post.root),
         reposts=int(likes * rng.fraction() / 3),
         replies=int(likes * rng.fraction() / 5),
@@ -130,14 +124,6 @@ def _languages(hour: int) -> tuple[str, ...]:
     return (*found, *["en"] * 1024)[:1024]
 
 
-class TextSpan(NamedTuple):
-    """A part of a text: start inclusive, end exclusive, in code points of the text as sent."""
-
-    start: int
-    end: int
-    value: str
-
-
 class Writing(NamedTuple):
     """The text of a tweet. long_text is None unless the tweet is long; then text is its beginning."""
 
@@ -151,32 +137,24 @@ class Writing(NamedTuple):
         return self.text if self.long_text is None else self.long_text
 
 
-class TextSpec(NamedTuple):
-    """What the text of a tweet contains. mention: the username replied to, or None; version: 0 unless edited."""
-
-    lang: str
-    tags: tuple[str, ...]
-    mention: str | None
-    link: bool
-    long: bool
-    version: int
-
-
-def write_tweet(key: str, spec: TextSpec) -> Writing:
-    """Return the writing that belongs to a key; the key is the first version's id."""
+def _write(key: str, post: Post, traits: Traits, mention: str | None) -> Writing:
     rng = SeededRandom(f"{key} text")
-    tags = tuple(_spell(tag, rng) for tag in spec.tags)
-    parts = _sentences(spec, rng)
-    if rng.below(3) == 0 or spec.lang == "und":
+    tags = tuple(_spell(tag, rng) for tag in post.tags)
+    parts = _sentences(traits, rng)
+    if rng.below(3) == 0 or traits.lang == "und":
         parts.append(" ".join(rng.choice(EMOJI) for _ in range(1 + rng.below(2))))
     hashtags = " ".join(f"#{tag}" for tag in tags)
-    parts.insert(0 if rng.one_in(6) and not spec.long else len(parts), hashtags)
-    if spec.version:
-        parts.append(f"(v{spec.version + 1})")
-    if spec.link or spec.lang == "qme":
+    parts.insert(0 if rng.one_in(6) and not traits.long else len(parts), hashtags)
+    if len(post.history) > 1:
+        parts.append(f"(v{len(post.history)})")
+    if traits.link or traits.lang == "qme":
         parts.append(link(f"{key} link"))
-    body = " ".join(part for part in ((f"@{spec.mention}" if spec.mention else ""), *parts) if part)
-    return _shorten(key, body, tags)
+    body = " ".join(part for part in ((f"@{mention}" if mention else ""), *parts) if part)
+    if len(body) <= _LONGEST_TEXT:
+        return Writing(body, None, tags)
+    ending = f"… {link(f'{key} more')}"
+    beginning = body[: _LONGEST_TEXT - len(ending)].rsplit(" ", 1)[0].rstrip()
+    return Writing(beginning + ending, body, tags)
 
 
 def link(key: str) -> str:
@@ -188,39 +166,9 @@ def link(key: str) -> str:
     return f"https://t.co/{letters}"
 
 
-def hashtag_spans(text: str, tags: Sequence[str]) -> list[TextSpan]:
-    """Return where the tags stand in a text, in order; tags that a cut took away are left out."""
-    spans: list[TextSpan] = []
-    at = 0
-    for tag in tags:
-        start = text.find(f"#{tag}", at)
-        if start >= 0:
-            at = start + len(tag) + 1
-            spans.append(TextSpan(start, at, tag))
-    return spans
-
-
-def link_spans(text: str) -> list[TextSpan]:
-    """Return where the shortened links stand."""
-    return [TextSpan(found.start(), found.end(), found[0]) for found in _LINK.finditer(text)]
-
-
-def mention_spans(text: str) -> list[TextSpan]:
-    """Return where usernames are mentioned; the value has no @."""
-    return [TextSpan(found.start(), found.end(), found[1]) for found in _MENTION.finditer(text)]
-
-
-def _shorten(key: str, body: str, tags: tuple[str, ...]) -> Writing:
-    if len(body) <= LONGEST_TEXT:
-        return Writing(body, None, tags)
-    tail = f"… {link(f'{key} more')}"
-    beginning = body[: LONGEST_TEXT - len(tail)].rsplit(" ", 1)[0].rstrip()
-    return Writing(beginning + tail, body, tags)
-
-
-def _sentences(spec: TextSpec, rng: SeededRandom) -> list[str]:
-    known = _by_language()[spec.lang]
-    number = 9 + rng.below(5) if spec.long else 1 + (rng.below(3) == 0)
+def _sentences(traits: Traits, rng: SeededRandom) -> list[str]:
+    known = _by_language()[traits.lang]
+    number = 9 + rng.below(5) if traits.long else 1 + (rng.below(3) == 0)
     chosen = [rng.choice(known).replace("{n}", str(rng.below(97) + 3)) for _ in range(number)]
     return list(dict.fromkeys(chosen))
 
