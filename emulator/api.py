@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.endpoints.table import Endpoint, endpoints, match_endpoint
-from emulator.faults.kinds import Strike
+from emulator.faults.kinds import FaultContext
 from emulator.faults.plan import FaultPlan
 from emulator.http.access import Allowance, RateLimits, caller
 from emulator.http.messages import Call, EmulatorAnswer, Problem, unsupported_authentication
@@ -29,7 +29,7 @@ class Api:
             return problem.answer
         fault = self.faults.take(endpoint.name, endpoint.method, _tags(call))
         if fault and fault.effect.answer:
-            return fault.effect.answer(Strike(fault.seconds, allowance, now_ms))
+            return fault.effect.answer(FaultContext(fault.seconds, allowance, now_ms))
         headers = allowance.headers() if endpoint.quota else ()
         try:
             answer = endpoint.answer(self.state, RoutedCall(call, now_ms, item, fault))

@@ -1,6 +1,6 @@
 """/emulator/…: what a test reads from the emulator and sets in it. JSON, no credentials, over loopback only.
 
-Every control changes something, if its method says so, and answers with what it is about.
+A GET shows the state of something; every other method changes it and then answers like the GET.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ class Controls:
 
     def _faults(self) -> Json:
         planned = [
-            {**asdict(fault), "struck": struck, "left": None if fault.times is None else fault.times - struck}
-            for fault, struck in self._api.faults.struck()
+            {**asdict(fault), "struck": applied, "left": None if fault.times is None else fault.times - applied}
+            for fault, applied in self._api.faults.counts()
         ]
         return {"faults": planned, "kinds": list(FAULT_KINDS)}
 

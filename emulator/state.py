@@ -71,7 +71,7 @@ class EmulatorState:
 
 
 class RoutedCall(NamedTuple):
-    """A call to an endpoint. item: the end of the path, such as a job's id, else empty; fault: what strikes it."""
+    """A call to an endpoint. item: the end of the path, such as a job's id, else empty; fault: the one that applies."""
 
     call: Call
     now_ms: int

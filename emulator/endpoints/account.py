@@ -51,7 +51,7 @@ def _refusal(status: int, code: int, message: str, label: str) -> EmulatorAnswer
 
 
 def answer_usage(state: EmulatorState, request: RoutedCall) -> EmulatorAnswer:
-    """Tell how many posts were billed in this billing month and on each of the last days."""
+    """Return how many posts were billed in this billing month and on each of the last days."""
     params, today = request.call.params, snowflake.to_datetime(request.now_ms).date()
     refuse_unknown(params, USAGE_PARAMETERS)
     everything = _usage(state, today, integer(params, "days", 7, 1, 90))
@@ -94,7 +94,7 @@ def _in_month(day: date, billing_day: int) -> date:
 
 
 def answer_credits(state: EmulatorState, request: RoutedCall) -> EmulatorAnswer:
-    """Tell the balance, in dollars."""
+    """Return the balance, in dollars."""
     refuse_unknown(request.call.params, ())
     grants, paid = _grants_left(state, request.now_ms)
     prepaid = state.settings.balance * 1000 + state.balance_moved - (_bill(state, request.now_ms) - paid)

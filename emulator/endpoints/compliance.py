@@ -19,7 +19,7 @@ _LONGEST_NAME = 64
 
 
 def create_job(state: EmulatorState, request: RoutedCall) -> EmulatorAnswer:
-    """Create a job and tell where its ids are to be uploaded."""
+    """Create a job, whose ids are then uploaded to its upload_url."""
     body = _job_body(request.call)
     job = state.jobs.create(
         str(body["type"]),
@@ -45,7 +45,6 @@ def list_jobs(state: EmulatorState, request: RoutedCall) -> EmulatorAnswer:
 
 
 def get_job(state: EmulatorState, request: RoutedCall) -> EmulatorAnswer:
-    """Tell about one job."""
     refuse_unknown(request.call.params, ())
     job = state.jobs.get(request.item)
     if job is None:

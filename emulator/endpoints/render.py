@@ -155,7 +155,7 @@ class Renderer(NamedTuple):
         """Return every field of a tweet, None for those that it doesn't have."""
         post, traits, author = tweet.post, tweet.traits, self.world.authors.author
         text, long_text = tweet.writing.text, tweet.writing.long_text
-        note = {"text": long_text, "entities": self._entities(tweet, long_text)} if long_text else {}
+        note: Json = {"text": long_text, "entities": self._entities(tweet, long_text)} if long_text else {}
         references = (("replied_to", traits.replied_to), ("quoted", traits.quoted))
         return {
             "id": str(post.id),

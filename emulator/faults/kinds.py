@@ -33,8 +33,8 @@ _SEARCH = ("search", "search_all")
 _COMPLIANCE = ("compliance",)
 
 
-class Strike(NamedTuple):
-    """One strike of a fault. seconds: as planned, None for the kind's default; allowance: the caller's rate limit."""
+class FaultContext(NamedTuple):
+    """What a fault's answer depends on. seconds: as planned, None for the default; allowance: the caller's rate limit."""
 
     seconds: float | None
     allowance: Allowance
@@ -51,42 +51,42 @@ class FaultKind(NamedTuple):
 
     name: str
     does: str
-    answer: Callable[[Strike], EmulatorAnswer] | None = None
+    answer: Callable[[FaultContext], EmulatorAnswer] | None = None
     page: Callable[[SoldPage], SoldPage] | None = None
     deliver: Callable[[EmulatorAnswer, float | None], EmulatorAnswer] | None = None
     endpoints: tuple[str, ...] = ()
     method: str | None = None
 
 
-def _always(answer: EmulatorAnswer) -> Callable[[Strike], EmulatorAnswer]:
+def _always(answer: EmulatorAnswer) -> Callable[[FaultContext], EmulatorAnswer]:
     """Give a fixed answer, after `seconds` if they were planned."""
-    return lambda strike: answer if strike.seconds is None else answer._replace(wait=strike.seconds)
+    return lambda context: answer if context.seconds is None else answer._replace(wait=context.seconds)
 
 
-def _plain(status: int) -> Callable[[Strike], EmulatorAnswer]:
+def _plain(status: int) -> Callable[[FaultContext], EmulatorAnswer]:
     return _always(as_json(plain(status), status=status))
 
 
-def _refuse(status: int, body: Json | Callable[[int], Json]) -> Callable[[Strike], EmulatorAnswer]:
+def _refuse(status: int, body: Json | Callable[[int], Json]) -> Callable[[FaultContext], EmulatorAnswer]:
     """Answer with a body, which may depend on the instant, and with the caller's rate-limit headers."""
-    return lambda strike: as_json(
-        body(strike.now_ms) if callable(body) else body, status=status, headers=strike.allowance.headers()
+    return lambda context: as_json(
+        body(context.now_ms) if callable(body) else body, status=status, headers=context.allowance.headers()
     )
 
 
-def _limit_reset(strike: Strike, seconds: float) -> Headers:
-    return strike.allowance._replace(remaining=0, reset=strike.now_ms // 1000 + int(seconds)).headers()
+def _limit_reset(context: FaultContext, seconds: float) -> Headers:
+    return context.allowance._replace(remaining=0, reset=context.now_ms // 1000 + int(seconds)).headers()
 
 
-def _rate_limit(body: Json) -> Callable[[Strike], EmulatorAnswer]:
+def _rate_limit(body: Json) -> Callable[[FaultContext], EmulatorAnswer]:
     """Refuse until a reset that is `seconds` ahead, 900 unless planned."""
-    return lambda strike: as_json(
-        body, status=429, headers=_limit_reset(strike, 900 if strike.seconds is None else strike.seconds)
+    return lambda context: as_json(
+        body, status=429, headers=_limit_reset(context, 900 if context.seconds is None else context.seconds)
     )
 
 
-def _past_reset(strike: Strike) -> EmulatorAnswer:
-    headers = _limit_reset(strike, -int(60 if strike.seconds is None else strike.seconds))
+def _past_reset(context: FaultContext) -> EmulatorAnswer:
+    headers = _limit_reset(context, -int(60 if context.seconds is None else context.seconds))
     return as_json(plain(429), status=429, headers=headers)
 
 
@@ -216,7 +216,7 @@ _KINDS = (
     ),
     FaultKind("odd_created_at", "created_at without milliseconds", page=_odd_created_at, endpoints=_SEARCH),
     FaultKind("duplicate_post", "the first post again at the end of the page", page=_duplicate_post, endpoints=_SEARCH),
-    FaultKind("job_in_progress", "a complete job is told as in progress", endpoints=_COMPLIANCE, method="GET"),
+    FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
     FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
 )
 FAULT_KINDS = {kind.name: kind for kind in _KINDS}

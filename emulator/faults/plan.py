@@ -13,7 +13,7 @@ from emulator.faults.kinds import FAULT_KINDS, FaultKind
 class PlannedFault:
     """One planned fault.
 
-    times: how often it strikes, None for ever. tag: with its #, any case, or None for any query.
+    times: how often it applies, None for ever. tag: with its #, any case, or None for any query.
     after_pages: how many matching requests it lets pass first. seconds: what a kind measures (a delay, the time
     to the rate limit's reset), None for the kind's default. Raises ValueError for values that make no sense.
     """
@@ -47,7 +47,7 @@ class PlannedFault:
 @dataclass
 class _FaultCount:
     fault: PlannedFault
-    struck: int = 0
+    applied: int = 0
     passed: int = 0
 
 
@@ -67,20 +67,20 @@ class FaultPlan:
         with self._lock:
             self._counts = [*([] if replace else self._counts), *map(_FaultCount, faults)]
 
-    def struck(self) -> list[tuple[PlannedFault, int]]:
-        """Return the faults and how often each has struck, also those that won't strike again."""
+    def counts(self) -> list[tuple[PlannedFault, int]]:
+        """Return the faults and how often each was applied, also those that won't be again."""
         with self._lock:
-            return [(count.fault, count.struck) for count in self._counts]
+            return [(count.fault, count.applied) for count in self._counts]
 
     def take(self, endpoint: str, method: str, tags: Collection[str]) -> PlannedFault | None:
-        """Return the first fault that strikes this request and count it, or None."""
+        """Return the first fault that applies to this request and count it, or None."""
         with self._lock:
             for count in self._counts:
-                spent = count.fault.times is not None and count.struck >= count.fault.times
+                spent = count.fault.times is not None and count.applied >= count.fault.times
                 if spent or not count.fault.matches(endpoint, method, tags):
                     continue
                 if count.passed >= count.fault.after_pages:
-                    count.struck += 1
+                    count.applied += 1
                     return count.fault
                 count.passed += 1
         return None

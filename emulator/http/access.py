@@ -1,4 +1,4 @@
-"""Who calls, and how often they may. Only the presence of credentials is checked; none is kept or compared."""
+"""Credentials and rate limits. Only the presence of credentials is checked; none is kept or compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Caller(NamedTuple):
 
 
 def caller(call: Call) -> Caller:
-    """Return who calls. Raises Problem 401."""
+    """Return the caller. Raises Problem 401."""
     scheme, _, rest = call.authorization.partition(" ")
     if scheme.casefold() == "bearer" and rest.strip():
         return Caller(digest(rest.strip()), True)
@@ -60,16 +60,16 @@ class RateLimits:
         self._lock = threading.Lock()
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def take(self, who: str, endpoint: str, *, limit: int, now_ms: int, seconds: int = WINDOW_SECONDS) -> Allowance:
+    def take(self, caller_id: str, endpoint: str, *, limit: int, now_ms: int, seconds: int = WINDOW_SECONDS) -> Allowance:
         """Count a request and return what is left of its window. Raises Problem 429 for one too many, which isn't counted."""
         now = now_ms // 1000
         with self._lock:
-            opened, used = self._windows.get((who, endpoint), (now, 0))
+            opened, used = self._windows.get((caller_id, endpoint), (now, 0))
             if not opened <= now < opened + seconds:
                 opened, used = now, 0
             if used >= limit:
                 raise Problem(429, headers=Allowance(limit, 0, opened + seconds).headers())
-            self._windows[who, endpoint] = (opened, used + 1)
+            self._windows[caller_id, endpoint] = (opened, used + 1)
         return Allowance(limit, limit - used - 1, opened + seconds)
 
     def reset(self) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from email.message import Message
 from email.utils import formatdate
-from http import HTTPStatus
+from http.client import responses
 from http.server import BaseHTTPRequestHandler
 from io import BufferedIOBase
 from socketserver import BaseServer
@@ -54,8 +54,8 @@ class EmulatorServer:
         self.stopping.set()
         self._wake.send(b"x")
         self._acceptor.join()
-        for unused in (self._socket, self._wake, self._woken):
-            unused.close()
+        for listening in (self._socket, self._wake, self._woken):
+            listening.close()
         with self._lock:
             serving = dict(self._open)
         for connection, thread in serving.items():
@@ -70,23 +70,23 @@ class EmulatorServer:
             while not self.stopping.is_set():
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._socket in ready:
-                    self._take()
+                    self._accept_one()
 
-    def _take(self) -> None:
+    def _accept_one(self) -> None:
         try:
             connection, address = self._socket.accept()
-        except ConnectionError:  # the caller went away before we answered
+        except ConnectionError:  # the caller closed the connection before it was accepted
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        thread = threading.Thread(target=self._run, args=(connection, address[:2]), name="emulator-serve", daemon=True)
+        thread = threading.Thread(target=self._serve, args=(connection, address[:2]), name="emulator-serve", daemon=True)
         with self._lock:
             self._open[connection] = thread
         thread.start()
 
-    def _run(self, connection: socket.socket, address: tuple[str, int]) -> None:
+    def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
         try:
             Handler(connection, address, self)
-        except ConnectionError:  # the caller hung up; nothing is owed
+        except ConnectionError:  # the caller closed the connection
             pass
         finally:
             with self._lock:
@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: EmulatorAnswer) -> None:
         head = "".join(f"{name}: {value}\r\n" for name, value in self._headers(answer))
-        line = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
+        line = f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}\r\n"
         body = b"" if self.command == "HEAD" else answer.body
         if answer.delivery == "cut":
             body = body[: len(body) // 2]
@@ -185,7 +185,7 @@ def _read(stream: BufferedIOBase, size: int, longest: int) -> bytes:
         raise Problem(413)
     body = stream.read(size)
     if len(body) < size:
-        raise ConnectionAbortedError("the caller hung up in the middle of a body")
+        raise ConnectionAbortedError("the connection was closed in the middle of a body")
     return body
 
 

@@ -73,16 +73,16 @@ class InventedAuthors:
         first, size = self._groups[lang]
         return first + int(size * rng.fraction() ** 2.2)
 
-    def find(self, who: str) -> int | None:
+    def find(self, username: str) -> int | None:
         """Return the number of a username in any case, or None."""
-        stem = who.casefold()[:6]
+        stem = username.casefold()[:6]
         big, middle, small = (_ORDER.get(stem[at : at + 2]) for at in (0, 2, 4))
         if big is None or middle is None or small is None:
             return None
         place = (big * len(_SYLLABLES) + middle) * len(_SYLLABLES) + small
         found = (place - self._offset) * _BACK % _NAMES
-        known = found < self.count and self.author(found).username.casefold() == who.casefold()
-        return found if known else None
+        exists = found < self.count and self.author(found).username.casefold() == username.casefold()
+        return found if exists else None
 
     def _make_author(self, nth: int) -> InventedAuthor:
         rng = SeededRandom(f"{self._seed} author {nth}")

@@ -121,7 +121,7 @@ def known_tags() -> frozenset[str]:
 
 
 def spelling(tag: str) -> str:
-    """Return a casefolded tag as people like to write it."""
+    """Return the usual spelling of a casefolded tag."""
     return _spellings().get(tag) or tag.capitalize()
 
 

@@ -116,7 +116,7 @@ def media_keys(key: str, root: int) -> tuple[str, ...]:
 
 @cache
 def _languages(hour: int) -> tuple[str, ...]:
-    """Return 1,024 languages in the proportions of an hour of the day, UTC: people write while they are awake."""
+    """Return 1,024 languages in the proportions of an hour of the day, UTC: most tweets are written by day."""
     shares = [language.share * (1 + 0.75 * cos(2 * pi * (hour - language.noon - 2) / 24)) for language in LANGUAGES]
     whole, found = sum(shares), list[str]()
     for language, share in zip(LANGUAGES, shares, strict=True):

@@ -84,7 +84,7 @@ class PostRange(NamedTuple):
 
 
 class World:
-    """All tweets and people of a seed; tweets is about how many there are in seven days."""
+    """All tweets and authors of a seed; tweets is about how many there are in seven days."""
 
     def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts) -> None:
         self.seed = seed
