@@ -6,6 +6,6 @@ counts (recent and all), compliance jobs with their uploads and downloads, usage
 lists the controls over HTTP.
 """
 
-from emulator.running import Emulator
+from emulator.emulator import Emulator
 
 __all__ = ["Emulator"]

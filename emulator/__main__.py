@@ -6,18 +6,18 @@ import argparse
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from emulator.clock import Clock
-from emulator.running import Emulator
+from emulator.emulator import Emulator
 from emulator.world import snowflake
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)?")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve. Returns the exit status: 0 after a signal, 1 if the address can't be had."""
+    """Serve. Returns the exit status: 0 after a signal, 1 if it can't listen."""
     given = _parser().parse_args(arguments)
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the threads start, so that none of them is interrupted
@@ -48,42 +48,27 @@ def instant(text: str) -> datetime:
     """Return an aware UTC datetime. Raises argparse.ArgumentTypeError."""
     try:
         at = snowflake.to_datetime(snowflake.parse_instant(text))
-        Clock(at)  # which knows what it can show
+        Clock(at)  # refuses what it can't show
         return at
     except ValueError as reason:
         raise argparse.ArgumentTypeError(f"{text!r} is no instant such as 2026-11-24T09:00:00Z") from reason
 
 
-def count(text: str) -> int:
-    """Return a number of at least 1. Raises argparse.ArgumentTypeError."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
-    return int(text)
+def integer(what: str, lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Return a parser of whole numbers between two bounds. It raises argparse.ArgumentTypeError."""
 
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest or (highest is not None and int(text) > highest):
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+        return int(text)
 
-def whole(text: str) -> int:
-    """Return a number of at least 0. Raises argparse.ArgumentTypeError."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def day(text: str) -> int:
-    """Return a day of the month. Raises argparse.ArgumentTypeError."""
-    if not text.isdecimal() or not 1 <= int(text) <= 31:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day of a month")
-    return int(text)
-
-
-def port(text: str) -> int:
-    """Return a port, 0 for a free one. Raises argparse.ArgumentTypeError."""
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port")
-    return int(text)
+    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m emulator", description="A pretend X API v2 with invented tweets.")
+    count, whole = integer("number of at least 1", 1), integer("whole number", 0)
+    day, port = integer("day of a month", 1, 31), integer("port", 0, 65535)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port, default=8090, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which world (default: %(default)s)")

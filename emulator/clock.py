@@ -1,4 +1,4 @@
-"""The emulator's own time, which may be held, set and moved."""
+"""The emulator's clock, which tests hold, set and advance."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _system_ms() -> int:
 class Clock:
     """Runs beside the system's clock at an offset, or stands still. Safe to use from several threads.
 
-    What moves it raises ValueError for an instant outside 2011 to 2079.
+    hold, set and advance raise ValueError for an instant outside 2011 to 2079.
     """
 
     def __init__(self, at: datetime | None = None) -> None:
         self._lock = threading.Lock()
         self._offset_ms = 0
-        self._held_ms = None if at is None else _possible(snowflake.to_ms(at))
+        self._held_ms = None if at is None else _check_range(snowflake.to_ms(at))
 
     @property
     def held(self) -> bool:
@@ -44,7 +44,7 @@ class Clock:
     def hold(self, at: datetime | None = None) -> None:
         """Stand still, at an instant or where the clock is."""
         with self._lock:
-            self._held_ms = self._now_ms() if at is None else _possible(snowflake.to_ms(at))
+            self._held_ms = self._now_ms() if at is None else _check_range(snowflake.to_ms(at))
 
     def set(self, at: datetime) -> None:
         """Jump to an instant; a held clock stays held, a running one runs on from there."""
@@ -71,14 +71,14 @@ class Clock:
         return _system_ms() + self._offset_ms if self._held_ms is None else self._held_ms
 
     def _move(self, at_ms: int) -> None:
-        _possible(at_ms)
+        _check_range(at_ms)
         if self._held_ms is None:
             self._offset_ms = at_ms - _system_ms()
         else:
             self._held_ms = at_ms
 
 
-def _possible(at_ms: int) -> int:
+def _check_range(at_ms: int) -> int:
     if not _FIRST_MS <= at_ms < _LAST_MS:
         raise ValueError("the clock goes from 2011 to 2079")
     return at_ms

@@ -1,1 +1,1 @@
-"""The endpoints of X's API: search, counts, usage, compliance."""
+"""The endpoints of X's API; table.py lists them."""

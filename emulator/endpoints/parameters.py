@@ -1,57 +1,82 @@
-"""The parameters that search and counts share: read, and refused as X refuses them."""
+"""The parameters that X takes, the values of its lists in both of X's vocabularies, and their checks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from emulator.endpoints import pages
-from emulator.endpoints.fields import LISTS, ORIGINAL
-from emulator.endpoints.grammar import MalformedQuery, parse
-from emulator.endpoints.query import Node
-from emulator.endpoints.reach import SearchReach
-from emulator.http import problems
-from emulator.http.answer import Problem
-from emulator.world import snowflake
-from emulator.world.world import WorldSpan
+from emulator.http.messages import invalid
 
-SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
-_NEWEST_END_MS = 10_000  # X's documentation: end_time lies at least 10 seconds back
-_ID = re.compile(r"[0-9]{1,19}")
 Params = Mapping[str, str]
+TWEET_FIELDS = (
+    "article", "attachments", "author_id", "card_uri", "community_id", "context_annotations", "conversation_id",
+    "created_at", "display_text_range", "edit_controls", "edit_history_tweet_ids", "entities", "geo", "id",
+    "in_reply_to_user_id", "lang", "media_metadata", "non_public_metrics", "note_tweet", "organic_metrics",
+    "possibly_sensitive", "promoted_metrics", "public_metrics", "referenced_tweets", "reply_settings", "scopes",
+    "source", "suggested_source_links", "suggested_source_links_with_counts", "text", "withheld",
+)  # fmt: skip
+USER_FIELDS = (
+    "affiliation", "confirmed_email", "connection_status", "created_at", "description", "entities", "id",
+    "is_identity_verified", "location", "most_recent_tweet_id", "name", "parody", "pinned_tweet_id",
+    "profile_banner_url", "profile_image_url", "protected", "public_metrics", "receives_your_dm", "subscription",
+    "subscription_type", "url", "username", "verified", "verified_followers_count", "verified_type", "withheld",
+)  # fmt: skip
+PLACE_FIELDS = (
+    "contained_within", "country", "country_code", "full_name", "geo", "id", "name", "place_type",
+)  # fmt: skip
+MEDIA_FIELDS = (
+    "alt_text", "duration_ms", "height", "media_key", "non_public_metrics", "organic_metrics", "preview_image_url",
+    "promoted_metrics", "public_metrics", "type", "url", "variants", "width",
+)  # fmt: skip
+POLL_FIELDS = ("duration_minutes", "end_datetime", "id", "options", "voting_status")
+EXPANSIONS = (
+    "article.cover_media", "article.media_entities", "attachments.media_keys", "attachments.media_source_tweet",
+    "attachments.poll_ids", "author_id", "author_screen_name", "edit_history_tweet_ids",
+    "entities.mentions.username", "entities.note.mentions.username", "geo.place_id", "in_reply_to_user_id",
+    "referenced_tweets.id", "referenced_tweets.id.attachments.media_keys", "referenced_tweets.id.author_id",
+)  # fmt: skip
+USAGE_FIELDS = (
+    "cap_reset_day", "daily_client_app_usage", "daily_project_usage", "project_cap", "project_id", "project_usage",
+)  # fmt: skip
 
+# The post vocabulary's names for the same things.
+RENAMED = {
+    "edit_history_tweet_ids": "edit_history_post_ids",
+    "note_tweet": "note_post",
+    "referenced_tweets": "referenced_posts",
+    "referenced_tweets.id": "referenced_posts.id",
+    "referenced_tweets.id.author_id": "referenced_posts.id.author_id",
+    "retweet_count": "repost_count",
+}
+ORIGINAL = {new: old for old, new in RENAMED.items()}
 
-class ListingRequest(NamedTuple):
-    """What is listed. name: what its tokens belong to; position is None on the first page."""
-
-    name: str
-    query: Node
-    span: WorldSpan
-    position: pages.TokenPosition | None
-
-
-def listing(endpoint: str, params: Params, now_ms: int, reach: SearchReach) -> ListingRequest:
-    """Return what a request to an endpoint lists. Raises Problem."""
-    text = params.get("query", "")
-    query = _query(text, reach.longest)
-    name = f"{endpoint} {reach.name} {text}"
-    position = _position(params, name)
-    as_of_ms = position.as_of_ms if position else now_ms
-    after, before = _bounds(params, now_ms, as_of_ms, reach)
-    if position:
-        before = min(before, position.before)
-    return ListingRequest(name, query, WorldSpan(after, before, as_of_ms), position)
+POST_FIELDS = tuple(RENAMED.get(name, name) for name in TWEET_FIELDS)
+LISTS = {
+    "tweet.fields": TWEET_FIELDS,
+    "post.fields": POST_FIELDS,
+    "user.fields": USER_FIELDS,
+    "place.fields": PLACE_FIELDS,
+    "media.fields": MEDIA_FIELDS,
+    "poll.fields": POLL_FIELDS,
+    "expansions": (*EXPANSIONS, *sorted(set(ORIGINAL) & {"referenced_posts.id", "referenced_posts.id.author_id"})),
+    "search_count.fields": ("end", "start", "tweet_count"),
+    "usage.fields": USAGE_FIELDS,
+}
+_RANGE = ("query", "start_time", "end_time", "since_id", "until_id", "next_token", "pagination_token")
+SEARCH_PARAMETERS = (
+    *_RANGE, "max_results", "sort_order", "tweet.fields", "post.fields", "expansions", "media.fields",
+    "poll.fields", "user.fields", "place.fields",
+)  # fmt: skip
+COUNTS_PARAMETERS = (*_RANGE, "granularity", "search_count.fields")
+USAGE_PARAMETERS = ("days", "usage.fields")
 
 
 def refuse_unknown(params: Params, allowed: Sequence[str]) -> None:
     """Raise Problem for a parameter, or a value of a comma list, that X does not know."""
     for name, value in params.items():
         if name not in allowed:
-            raise Problem(400, problems.unknown_parameter(name, value, allowed))
+            raise invalid(f"The query parameter [{name}] is not one of [{','.join(allowed)}]", **{name: value})
         for item in value.split(",") if name in LISTS else ():
-            if item not in LISTS[name]:
-                raise Problem(400, problems.not_one_of(name, item, LISTS[name]))
+            _check_choice(name, item, LISTS[name])
 
 
 def names(params: Params, parameter: str) -> frozenset[str]:
@@ -63,106 +88,18 @@ def names(params: Params, parameter: str) -> frozenset[str]:
 def choice(params: Params, name: str, allowed: Sequence[str]) -> str:
     """Return the value of a parameter with a fixed list of values; the first is the default. Raises Problem."""
     value = params.get(name, allowed[0])
-    if value not in allowed:
-        raise Problem(400, problems.not_one_of(name, value, allowed))
+    _check_choice(name, value, allowed)
     return value
 
 
-def invalid(message: str, **parameters: str) -> Problem:
-    """Return the Problem of a wrong parameter."""
-    return Problem(400, problems.invalid_request(message, parameters))
+def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise invalid(f"The `{name}` query parameter value [{value}] is not one of [{','.join(allowed)}]", **{name: value})
 
 
-def _query(text: str, longest: int) -> Node:
-    if not text.strip():
-        raise invalid("The `query` query parameter can not be empty", query=text)
-    if len(text) > longest:
-        raise invalid(f"The `query` query parameter value is longer than {longest} characters", query=text)
-    try:
-        return parse(text)
-    except MalformedQuery as reason:
-        raise invalid(f"There were errors processing your request: {reason}", query=text) from reason
-
-
-def _position(params: Params, name: str) -> pages.TokenPosition | None:
-    given = params.get("next_token", params.get("pagination_token"))
-    if given is None:
-        return None
-    position = pages.position(name, given)
-    if position is None:
-        raise invalid(f"Invalid 'next_token':'{given}'", next_token=given)
-    return position
-
-
-def _bounds(params: Params, now_ms: int, as_of_ms: int, reach: SearchReach) -> tuple[int, int]:
-    """Return the ids between which posts are listed, both exclusive."""
-    _refuse_both_kinds(params)
-    oldest_ms = reach.oldest(now_ms)
-    after, until = _id(params, "since_id", oldest_ms), _id(params, "until_id", oldest_ms)
-    start, end = _time(params, "start_time", now_ms, oldest_ms), _time(params, "end_time", now_ms, oldest_ms)
-    _refuse_backwards(params, start, end)
-    if end is None and after is None:
-        end = as_of_ms - SETTLING_MS
-    before = min(until or 1 << 63, snowflake.first_id(as_of_ms + 1 if end is None else end))
-    if start is None:
-        start = reach.start(snowflake.milliseconds(before), as_of_ms) if after is None else reach.oldest(as_of_ms)
-    return max(after or 0, snowflake.first_id(start) - 1), before
-
-
-def _refuse_both_kinds(params: Params) -> None:
-    by_id = {"since_id", "until_id"} & params.keys()
-    by_time = {"start_time", "end_time"} & params.keys()
-    if by_id and by_time:
-        raise invalid(
-            "since_id and until_id can not be used together with start_time and end_time",
-            **{name: params[name] for name in sorted(by_id | by_time)},
-        )
-
-
-def _refuse_backwards(params: Params, start: int | None, end: int | None) -> None:
-    if start is not None and end is not None and start >= end:
-        message = f"Invalid 'start_time':'{params['start_time']}'. It must be before 'end_time'"
-        raise invalid(message, start_time=params["start_time"], end_time=params["end_time"])
-
-
-def _id(params: Params, name: str, oldest_ms: int) -> int | None:
-    text = params.get(name)
-    if text is None:
-        return None
-    if not _ID.fullmatch(text):
-        raise invalid(f"The `{name}` query parameter value [{text}] is not valid", **{name: text})
-    if int(text) < snowflake.first_id(oldest_ms):
-        raise invalid(stale(name, text, oldest_ms), **{name: text})
+def integer(params: Params, name: str, default: int, lowest: int, highest: int) -> int:
+    """Return a whole number between two bounds, both inclusive. Raises Problem."""
+    text = params.get(name, str(default))
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise invalid(f"The `{name}` query parameter value [{text}] is not between {lowest} and {highest}", **{name: text})
     return int(text)
-
-
-def stale(name: str, value: str, oldest_ms: int) -> str:
-    """Return X's words for an id that is older than what may be asked for."""
-    return (
-        f"Invalid '{name}':'{value}'. '{name}' must be a tweet id created after {_minutes(oldest_ms)}. "
-        f"Please use a '{name}' that is larger than {snowflake.first_id(oldest_ms)}"
-    )
-
-
-def _time(params: Params, name: str, now_ms: int, oldest_ms: int) -> int | None:
-    text = params.get(name)
-    if text is None:
-        return None
-    try:
-        at = snowflake.parse_instant(text)
-    except ValueError as reason:
-        message = f"The `{name}` query parameter value [{text}] is not an RFC 3339 instant"
-        raise invalid(message, **{name: text}) from reason
-    if at < oldest_ms:
-        oldest = _minutes(oldest_ms)
-        raise invalid(f"Invalid '{name}':'{text}'. '{name}' must be on or after {oldest}", **{name: text})
-    if at > now_ms - _NEWEST_END_MS:
-        raise invalid(
-            f"Invalid '{name}':'{text}'. '{name}' must be a minimum of 10 seconds prior to the request time.",
-            **{name: text},
-        )
-    return at
-
-
-def _minutes(at_ms: int) -> str:
-    return snowflake.rfc3339(at_ms)[:16] + "Z"

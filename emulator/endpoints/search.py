@@ -1,153 +1,91 @@
-"""GET /2/tweets/search/recent and /all: a page of posts, newest first, and what is sold with it."""
+"""Search and counts, recent and all: a page of posts, newest first, or how many there are by period, oldest first.
+
+X's documentation on counts: a page covers at most 31 days, the newest ones first. A period is never split between pages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
 from itertools import islice
-from typing import NamedTuple
 
-from emulator.endpoints import pages
-from emulator.endpoints.fields import SEARCH_PARAMETERS
-from emulator.endpoints.parameters import ListingRequest, Params, choice, invalid, listing, names, refuse_unknown
-from emulator.endpoints.reach import SearchReach
-from emulator.endpoints.render import Json, Renderer
-from emulator.http import problems
-from emulator.http.answer import Problem
-from emulator.world.places import Place
-from emulator.world.tweets import InventedTweet, Post, Traits
+from emulator.endpoints.listing import ARCHIVE, ListingRequest, SearchScope, TokenPosition, listing, next_token, page_size
+from emulator.endpoints.parameters import COUNTS_PARAMETERS, SEARCH_PARAMETERS, Params, choice, integer, refuse_unknown
+from emulator.endpoints.render import SoldPage, sold_page
+from emulator.http.messages import EmulatorAnswer, Json, as_json, invalid
+from emulator.state import EmulatorState, RoutedCall
+from emulator.world import snowflake
 from emulator.world.world import World
 
-_LEAST = 10
+_STEPS_MS = {"hour": 3_600_000, "minute": 60_000, "day": 86_400_000}
+_PAGE_MS = 31 * _STEPS_MS["day"]
 
 
-class SoldPage(NamedTuple):
-    """The parts of a 200 answer, data None if its key is absent, and the ids of the objects that are sold with it."""
-
-    meta: Json
-    data: list[Json] | None
-    includes: dict[str, list[Json]]
-    errors: tuple[Json, ...] = ()
-    posts: tuple[int, ...] = ()
-    users: tuple[int, ...] = ()
-
-    @property
-    def body(self) -> Json:
-        """The body; X leaves out what is empty."""
-        parts: Json = {"data": self.data, "includes": self.includes, "errors": self.errors, "meta": self.meta}
-        return {name: part for name, part in parts.items() if part}
+def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
+    """Sell a page of posts."""
+    params = request.call.params
+    page = _page(state.world, params, request.now_ms, scope)
+    change = request.fault.effect.page if request.fault else None
+    if change and page.data:
+        page = change(page)
+    state.ledger.sell(request.now_ms, posts=page.posts, users=page.users, query=params["query"])
+    return as_json(page.body)
 
 
-class _Included(NamedTuple):
-    tweets: list[Post]
-    users: list[tuple[int, str]]
-    places: list[Place]
-
-
-def page(world: World, params: Params, now_ms: int, reach: SearchReach) -> SoldPage:
-    """Return the page that a request asks for. Raises Problem."""
+def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> SoldPage:
+    """Return the requested page. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
-    asked, order = _size(params, reach.most), choice(params, "sort_order", ("recency", "relevancy"))
-    wanted = listing("search", params, now_ms, reach)
-    size = pages.length(wanted.position, asked)
+    requested = integer(params, "max_results", 10, 10, scope.most)
+    order = choice(params, "sort_order", ("recency", "relevancy"))
+    wanted = listing("search", params, now_ms, scope)
+    size = page_size(wanted.position, requested)
     found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
     if not found:
         return SoldPage({"result_count": 0}, None, {})
-    meta = _meta(wanted, found[:size], more=len(found) > size)
-    return _fill_page(world, params, now_ms, _sort_page(world, found[:size], order), meta)
-
-
-def _size(params: Params, most: int) -> int:
-    text = params.get("max_results", "10")
-    if not text.isdecimal() or not _LEAST <= int(text) <= most:
-        message = f"The `max_results` query parameter value [{text}] is not between {_LEAST} and {most}"
-        raise Problem(400, problems.invalid_request(message, {"max_results": text}))
-    return int(text)
-
-
-def _meta(wanted: ListingRequest, posts: Sequence[Post], *, more: bool) -> Json:
+    posts = found[:size]
     meta: Json = {"newest_id": str(posts[0].id), "oldest_id": str(posts[-1].id), "result_count": len(posts)}
-    if more:
-        meta["next_token"] = pages.token(wanted.name, pages.TokenPosition(posts[-1].id, wanted.span.as_of_ms))
-    return meta
-
-
-def _sort_page(world: World, posts: Sequence[Post], order: str) -> list[InventedTweet]:
-    """Return the page's tweets; by relevancy, the most liked of the same page come first."""
+    if len(found) > size:
+        meta["next_token"] = next_token(wanted.name, TokenPosition(posts[-1].id, wanted.span.as_of_ms))
     tweets = [world.tweet(post) for post in posts]
-    return sorted(tweets, key=lambda tweet: -tweet.likes) if order == "relevancy" else tweets
+    if order == "relevancy":  # the most liked of the same page first
+        tweets.sort(key=lambda tweet: -tweet.likes)
+    return sold_page(world, params, now_ms, tweets, meta)
 
 
-def _fill_page(world: World, params: Params, now_ms: int, tweets: Sequence[InventedTweet], meta: Json) -> SoldPage:
-    expansions = names(params, "expansions")
-    post_vocabulary = "post.fields" in params
-    renderer = Renderer(
-        world,
-        now_ms,
-        names(params, "post.fields" if post_vocabulary else "tweet.fields"),
-        names(params, "user.fields"),
-        names(params, "place.fields"),
-        post_vocabulary,
-    )
-    included = _includes(world, tweets, expansions)
-    includes, errors = _expand(renderer, included)
-    people = [world.authors.author(who) for who, _ in included.users]
-    return SoldPage(
-        meta,
-        [renderer.tweet(tweet) for tweet in tweets],
-        includes,
-        errors,
-        (*(tweet.post.id for tweet in tweets), *(post.id for post in included.tweets)),
-        tuple(person.id for person in people if person.absence is None),
-    )
+def answer_counts(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
+    """Sell one call of counts."""
+    body = _counts(state.world, request.call.params, request.now_ms, scope)
+    state.ledger.sell_counts(request.now_ms, archive=scope is ARCHIVE)
+    return as_json(body)
 
 
-def _includes(world: World, tweets: Sequence[InventedTweet], expansions: frozenset[str]) -> _Included:
-    """Return what the expansions bring, each once, in the order of the tweets."""
-    people: dict[int, str] = {}
-    strangers: dict[int, Post] = {}
-    places: dict[str, Place] = {}
-    for tweet in tweets:
-        known = tweet.traits
-        if "referenced_tweets.id" in expansions or "referenced_tweets.id.author_id" in expansions:
-            others = [world.alone(other) for other in (known.parent, known.quoted) if other]
-            strangers |= {other.id: other for other in others if other}
-        if "edit_history_tweet_ids" in expansions:
-            strangers |= _versions(tweet.post)
-        if known.place and "geo.place_id" in expansions:
-            places[known.place.id] = known.place
-        for who, parameter in _people(known, expansions):
-            people.setdefault(who, parameter)
-    if "referenced_tweets.id.author_id" in expansions:
-        for post in strangers.values():
-            people.setdefault(world.traits(post.root).author, "referenced_tweets.id.author_id")
-    return _Included(list(strangers.values()), list(people.items()), list(places.values()))
+def _counts(world: World, params: Params, now_ms: int, scope: SearchScope) -> Json:
+    """Return X's body. Raises Problem. The first and last period are cut to the requested range."""
+    refuse_unknown(params, COUNTS_PARAMETERS)
+    step = _STEPS_MS[choice(params, "granularity", tuple(_STEPS_MS))]
+    wanted = listing("counts", params, now_ms, scope)
+    start, end, more = _period(wanted, step)
+    after = snowflake.first_id(start) - 1
+    span = wanted.span._replace(after=max(wanted.span.after, after))
+    found = Counter(snowflake.milliseconds(post.id) // step for post in world.posts(wanted.query, span))
+    meta: Json = {"total_tweet_count": found.total()}
+    if more:
+        meta["next_token"] = next_token(wanted.name, TokenPosition(after + 1, span.as_of_ms))
+    buckets = [
+        {
+            "end": snowflake.rfc3339(min((at + 1) * step, end)),
+            "start": snowflake.rfc3339(max(at * step, start)),
+            "tweet_count": found[at],
+        }
+        for at in range(start // step, (max(end, start + 1) - 1) // step + 1)
+    ]
+    return {"data": buckets, "meta": meta}
 
 
-def _versions(post: Post) -> dict[int, Post]:
-    earlier = post.history[:-1]
-    return {version: post._replace(id=version, history=post.history[: nth + 1]) for nth, version in enumerate(earlier)}
-
-
-def _people(known: Traits, expansions: frozenset[str]) -> Iterable[tuple[int, str]]:
-    if "author_id" in expansions:
-        yield known.author, "author_id"
-    for parameter in ("in_reply_to_user_id", "entities.mentions.username"):
-        if known.answered is not None and parameter in expansions:
-            yield known.answered, parameter
-
-
-def _expand(renderer: Renderer, included: _Included) -> tuple[dict[str, list[Json]], tuple[Json, ...]]:
-    users: list[Json] = []
-    errors: list[Json] = []
-    for who, parameter in included.users:
-        author = renderer.world.authors.author(who)
-        if author.absence is None:
-            users.append(renderer.user(author))
-        else:
-            errors.append(problems.absent_user(str(author.id), parameter, author.absence))
-    tweets = [renderer.tweet(renderer.world.tweet(post)) for post in included.tweets]
-    places = [renderer.place(place) for place in included.places]
-    found = {"users": users, "posts" if renderer.post_vocabulary else "tweets": tweets, "places": places}
-    return {name: part for name, part in found.items() if part}, tuple(errors)
+def _period(wanted: ListingRequest, step: int) -> tuple[int, int, bool]:
+    """Return a page's start, inclusive, its end, exclusive, and whether there is something before it."""
+    start = snowflake.milliseconds(wanted.span.after + 1)
+    end = min(snowflake.milliseconds(wanted.span.before - 1) + 1, wanted.span.as_of_ms)
+    first = -(-(end - _PAGE_MS) // step) * step  # the first whole step of the page
+    return max(start, first), end, start < first

@@ -1,1 +1,1 @@
-"""Faults that replace or spoil answers."""
+"""Faults: which kinds there are, and which are planned."""

@@ -1,1 +1,1 @@
-"""HTTP: sockets, requests, answers, routes, credentials and rate limits."""
+"""HTTP: the server, messages, credentials and rate limits."""

@@ -1,1 +1,1 @@
-"""The invented world: people, tweets, places, and what is true of them at an instant."""
+"""The invented world: authors, tweets and places."""

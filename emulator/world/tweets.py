@@ -1,6 +1,6 @@
-"""The dear stage of the world: everything about a tweet but its id and tags.
+"""Everything about a tweet but its id and hashtags.
 
-Traits are what queries ask for and cost a few microseconds; the rest is made for tweets that are returned.
+Traits are what queries ask for and cost a few microseconds; text and metrics are made only for tweets that are returned.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from typing import NamedTuple
 
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthors
-from emulator.world.dice import Dice
-from emulator.world.phrases import LANGUAGES
-from emulator.world.places import PLACES, Place
-from emulator.world.writing import Manner, Writing, write_tweet
+from emulator.world.seeded_random import SeededRandom, hash_number
+from emulator.world.slots import spelling
+from emulator.world.word_lists import EMOJI, LANGUAGES, PLACES, Place
 
 _HOUR_MS = 3_600_000
+_LONGEST_TEXT = 280
+_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 class Post(NamedTuple):
     """A tweet that exists: history holds its versions up to this one, oldest first; tags are casefolded.
 
-    scrubbed: whether its place was taken from it.
+    scrubbed: whether its place was removed.
     """
 
     id: int
@@ -32,20 +33,20 @@ class Post(NamedTuple):
 
     @property
     def root(self) -> int:
-        """The id of the first version, on which everything but the wording's version depends."""
+        """The id of the first version, on which everything depends but the version mark in the text."""
         return self.history[0]
 
 
 class Traits(NamedTuple):
-    """author and answered are numbers of people; parent is the id answered, quoted the id quoted."""
+    """author and replied_author are numbers of authors; replied_to and quoted are tweet ids."""
 
     author: int
     lang: str
     link: bool
     long: bool
     place: Place | None
-    parent: int | None
-    answered: int | None
+    replied_to: int | None
+    replied_author: int | None
     quoted: int | None
 
 
@@ -64,62 +65,119 @@ class InventedTweet(NamedTuple):
     impressions: int
 
 
-def traits(key: str, root: int, authors: InventedAuthors) -> Traits:
+def invented_traits(key: str, root: int, authors: InventedAuthors) -> Traits:
     """Return the traits that belong to a key and the id of a first version."""
-    dice = Dice(f"{key} traits")
-    lang = _languages(snowflake.milliseconds(root) // _HOUR_MS % 24)[dice.roll(1 << 10)]
-    author = authors.draw(lang, dice)
-    kind = dice.roll(100)
-    back = root - ((dice.roll(_HOUR_MS) + 5_000) << snowflake.LOW_BITS)
+    rng = SeededRandom(f"{key} traits")
+    lang = _languages(snowflake.milliseconds(root) // _HOUR_MS % 24)[rng.below(1 << 10)]
+    author = authors.random_author(lang, rng)
+    kind = rng.below(100)
+    back = root - ((rng.below(_HOUR_MS) + 5_000) << snowflake.LOW_BITS)
     return Traits(
         author=author,
         lang=lang,
-        link=dice.roll(100) < 35,
-        long=dice.roll(100) < 2 and lang not in ("und", "qme"),
-        place=dice.pick(PLACES) if dice.chance(100) else None,
-        parent=back if kind < 14 else None,
-        answered=authors.draw(lang, dice) if kind < 14 else None,
+        link=rng.below(100) < 35,
+        long=rng.below(100) < 2 and lang not in ("und", "qme"),
+        place=rng.choice(PLACES) if rng.one_in(100) else None,
+        replied_to=back if kind < 14 else None,
+        replied_author=authors.random_author(lang, rng) if kind < 14 else None,
         quoted=back if 14 <= kind < 18 else None,
     )
 
 
-def tweet(key: str, post: Post, known: Traits, authors: InventedAuthors) -> InventedTweet:
+def invented_tweet(key: str, post: Post, traits: Traits, authors: InventedAuthors) -> InventedTweet:
     """Return the whole tweet."""
-    mention = None if known.answered is None else authors.author(known.answered).username
-    version = len(post.history) - 1
-    writing = write_tweet(key, Manner(known.lang, post.tags, mention, known.link, known.long, version))
-    dice = Dice(f"{key} metrics")
-    reach = 20 + authors.author(known.author).followers / 6
-    seen = min(dice.heavy_tail(median=reach, spread=0.9), 60_000_000)
-    likes = int(seen * dice.share() ** 3 / 12)
+    mention = None if traits.replied_author is None else authors.author(traits.replied_author).username
+    rng = SeededRandom(f"{key} metrics")
+    reach = 20 + authors.author(traits.author).followers / 6
+    seen = min(rng.heavy_tail(median=reach, spread=0.9), 60_000_000)
+    likes = int(seen * rng.fraction() ** 3 / 12)
     return InventedTweet(
         post=post,
-        traits=known,
-        writing=writing,
+        traits=traits,
+        writing=_write(key, post, traits, mention),
         media=media_keys(key, post.root),
-        reposts=int(likes * dice.share() / 3),
-        replies=int(likes * dice.share() / 5),
+        reposts=int(likes * rng.fraction() / 3),
+        replies=int(likes * rng.fraction() / 5),
         likes=likes,
-        quotes=int(likes * dice.share() / 20),
-        bookmarks=int(likes * dice.share() / 4),
+        quotes=int(likes * rng.fraction() / 20),
+        bookmarks=int(likes * rng.fraction() / 4),
         impressions=seen,
     )
 
 
 def media_keys(key: str, root: int) -> tuple[str, ...]:
     """Return the media of a tweet, as X names them by kind and id: none of most, one to four pictures, or a video."""
-    dice = Dice(f"{key} media")
-    kind = dice.roll(100)
+    rng = SeededRandom(f"{key} media")
+    kind = rng.below(100)
     if kind < 2:
         return (f"7_{root}",)
-    return tuple(f"3_{root + nth}" for nth in range(1 + dice.roll(4))) if kind < 14 else ()
+    return tuple(f"3_{root + nth}" for nth in range(1 + rng.below(4))) if kind < 14 else ()
 
 
 @cache
 def _languages(hour: int) -> tuple[str, ...]:
-    """Return 1,024 languages in the proportions of an hour of the day, UTC: people write while they are awake."""
+    """Return 1,024 languages in the proportions of an hour of the day, UTC: most tweets are written by day."""
     shares = [language.share * (1 + 0.75 * cos(2 * pi * (hour - language.noon - 2) / 24)) for language in LANGUAGES]
     whole, found = sum(shares), list[str]()
     for language, share in zip(LANGUAGES, shares, strict=True):
         found += [language.code] * round(share / whole * 1024)
     return (*found, *["en"] * 1024)[:1024]
+
+
+class Writing(NamedTuple):
+    """The text of a tweet. long_text is None unless the tweet is long; then text is its beginning."""
+
+    text: str
+    long_text: str | None
+    tags: tuple[str, ...]
+
+    @property
+    def full_text(self) -> str:
+        """Everything the author wrote."""
+        return self.text if self.long_text is None else self.long_text
+
+
+def _write(key: str, post: Post, traits: Traits, mention: str | None) -> Writing:
+    rng = SeededRandom(f"{key} text")
+    tags = tuple(_spell(tag, rng) for tag in post.tags)
+    parts = _sentences(traits, rng)
+    if rng.below(3) == 0 or traits.lang == "und":
+        parts.append(" ".join(rng.choice(EMOJI) for _ in range(1 + rng.below(2))))
+    hashtags = " ".join(f"#{tag}" for tag in tags)
+    parts.insert(0 if rng.one_in(6) and not traits.long else len(parts), hashtags)
+    if len(post.history) > 1:
+        parts.append(f"(v{len(post.history)})")
+    if traits.link or traits.lang == "qme":
+        parts.append(link(f"{key} link"))
+    body = " ".join(part for part in ((f"@{mention}" if mention else ""), *parts) if part)
+    if len(body) <= _LONGEST_TEXT:
+        return Writing(body, None, tags)
+    ending = f"… {link(f'{key} more')}"
+    beginning = body[: _LONGEST_TEXT - len(ending)].rsplit(" ", 1)[0].rstrip()
+    return Writing(beginning + ending, body, tags)
+
+
+def link(key: str) -> str:
+    """Return a shortened link, fixed by its key."""
+    rest, letters = hash_number(key), ""
+    for _ in range(10):
+        rest, letter = divmod(rest, len(_ALPHABET))
+        letters += _ALPHABET[letter]
+    return f"https://t.co/{letters}"
+
+
+def _sentences(traits: Traits, rng: SeededRandom) -> list[str]:
+    known = _by_language()[traits.lang]
+    number = 9 + rng.below(5) if traits.long else 1 + (rng.below(3) == 0)
+    chosen = [rng.choice(known).replace("{n}", str(rng.below(97) + 3)) for _ in range(number)]
+    return list(dict.fromkeys(chosen))
+
+
+def _spell(tag: str, rng: SeededRandom) -> str:
+    style = rng.below(12)
+    return spelling(tag) if style > 6 else tag.upper() if style == 0 else tag
+
+
+@cache
+def _by_language() -> dict[str, tuple[str, ...]]:
+    return {language.code: language.sentences for language in LANGUAGES}

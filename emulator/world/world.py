@@ -1,36 +1,82 @@
-"""The invented world: which tweets exist at an instant, newest first, and what they say.
+"""The invented world: which tweets exist at an instant, and what they say.
 
-A function of the seed, the volume and the time alone: the order of questions does not matter, and what was
-once there never changes, unless it is removed. It begins on 2010-11-04, with the ids that carry their time.
+The world depends only on the seed, the volume and the time: the order of requests does not matter, and a tweet never
+changes unless it is removed. It begins on 2010-11-04, when ids began to carry their time.
 X's documentation: a post may become searchable up to 30 seconds after it was made.
 """
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from heapq import merge
 from typing import NamedTuple
 
-from emulator.endpoints.query import Node, Term, hashtags, judge, words
+from emulator.query import Node, Term, evaluate, hashtags, words
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthors
-from emulator.world.dice import Dice
-from emulator.world.removals import RemovedPosts
-from emulator.world.slots import IdSlot, SlotStream
-from emulator.world.tweets import InventedTweet, Post, Traits, media_keys, traits, tweet
-from emulator.world.vocabulary import Combination, combinations, known_tags
+from emulator.world.seeded_random import SeededRandom
+from emulator.world.slots import Combination, IdSlot, SlotStream, combinations, known_tags
+from emulator.world.tweets import InventedTweet, Post, Traits, invented_traits, invented_tweet, media_keys
 
-LATEST_MS = 30_000
+LONGEST_LAG_MS = 30_000
+REASONS = ("deleted", "bounced", "protected", "suspended", "deactivated", "scrub_geo")
 _BEGINNING_MS = 1_288_836_000_000  # 2010-11-04T02:00Z, where a slot of any length begins
-_PROMPT_MS = 2_500
-_MOST_THIN = 256
+_USUAL_LAG_MS = 2_500
+_MOST_RARE_STREAMS = 256
 _CERTAINTY = {False: 0, None: 1, True: 2}
 
 
-class WorldSpan(NamedTuple):
-    """A stretch of ids, both ends exclusive, as seen at an instant (milliseconds since 1970)."""
+class Removal(NamedTuple):
+    """Why and when, in milliseconds since 1970. scrub_geo removes only the place, any other reason the post."""
+
+    reason: str
+    at_ms: int
+
+
+class RemovedPosts:
+    """The removed ids; any version's id stands for the whole post. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[int, Removal] = {}
+        self._hidden: frozenset[int] = frozenset()
+        self._scrubbed: frozenset[int] = frozenset()
+
+    def add(self, ids: Iterable[int], removal: Removal, *, replace: bool = False) -> None:
+        """Remove ids, also unknown ones; a later reason replaces an earlier one. Raises ValueError for an unknown reason."""
+        if removal.reason not in REASONS:
+            raise ValueError(f"unknown reason {removal.reason!r}; known are {', '.join(REASONS)}")
+        with self._lock:
+            self._set({**({} if replace else self._known), **dict.fromkeys(ids, removal)})
+
+    def clear(self) -> None:
+        """Reinstate everything."""
+        with self._lock:
+            self._set({})
+
+    def all(self) -> dict[int, Removal]:
+        """Return the removed ids in the order of their removal."""
+        return dict(self._known)
+
+    def is_hidden(self, versions: Iterable[int]) -> bool:
+        """Return whether the post with these versions is removed."""
+        return not self._hidden.isdisjoint(versions)
+
+    def is_scrubbed(self, versions: Iterable[int]) -> bool:
+        """Return whether the place of the post with these versions is removed."""
+        return not self._scrubbed.isdisjoint(versions)
+
+    def _set(self, known: dict[int, Removal]) -> None:
+        self._known = known
+        self._scrubbed = frozenset(one for one, removal in known.items() if removal.reason == "scrub_geo")
+        self._hidden = frozenset(known.keys() - self._scrubbed)
+
+
+class PostRange(NamedTuple):
+    """Ids between two exclusive bounds, as seen at an instant (milliseconds since 1970)."""
 
     after: int
     before: int
@@ -38,140 +84,135 @@ class WorldSpan(NamedTuple):
 
 
 class World:
-    """All tweets and people of a seed; tweets is about how many there are in seven days."""
+    """All tweets and authors of a seed; tweets is about how many there are in seven days."""
 
     def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts) -> None:
         self.seed = seed
         self._removals = removals
         self.authors = InventedAuthors(seed, tweets=tweets)
         self._main = SlotStream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
-        self._thin: dict[str, SlotStream] = {}
-        self._verdicts = lru_cache(128)(self._evaluate)
-        self.traits: Callable[[int], Traits] = lru_cache(4_096)(self._traits)
-        self.tweet: Callable[[Post], InventedTweet] = lru_cache(2_048)(self._tweet)
+        self._rare: dict[str, SlotStream] = {}
+        self._results = lru_cache(128)(self._evaluate)
+        self.traits: Callable[[int], Traits] = lru_cache(4_096)(self._make_traits)
+        self.tweet: Callable[[Post], InventedTweet] = lru_cache(2_048)(self._make_tweet)
 
-    def posts(self, query: Node, span: WorldSpan) -> Iterator[Post]:
+    def posts(self, query: Node, span: PostRange) -> Iterator[Post]:
         """Yield the posts that a search finds, newest first."""
-        thin = [tag for tag in hashtags(query) if tag not in known_tags()]
-        streams = [self._main, *map(self._thin_stream, thin)]
-        found = [self._of_stream(stream, query, span) for stream in streams if any(self._verdicts(stream, query))]
+        rare = [tag for tag in hashtags(query) if tag not in known_tags()]
+        streams = [self._main, *map(self._rare_stream, rare)]
+        found = [self._of_stream(stream, query, span) for stream in streams if any(self._results(stream, query))]
         return found[0] if len(found) == 1 else merge(*found, key=lambda post: post.id, reverse=True)
 
     def searchable_ms(self, post_id: int) -> int:
         """Return when a post becomes searchable: most within seconds, a quarter up to 30 seconds late."""
-        dice = Dice(f"{self.seed} {post_id} lag")
-        lag = dice.roll(_PROMPT_MS) if dice.roll(4) else dice.roll(LATEST_MS)
+        rng = SeededRandom(f"{self.seed} {post_id} lag")
+        lag = rng.below(_USUAL_LAG_MS) if rng.below(4) else rng.below(LONGEST_LAG_MS)
         return snowflake.milliseconds(post_id) + lag
 
-    def holds(self, query: Node, post: Post) -> bool:
+    def matches(self, query: Node, post: Post) -> bool:
         """Return whether a query is true of a post."""
-        return bool(judge(query, partial(self._test, post)))
+        return bool(evaluate(query, partial(self._test, post)))
 
-    def _of_stream(self, stream: SlotStream, query: Node, span: WorldSpan) -> Iterator[Post]:
-        verdicts = self._verdicts(stream, query)
+    def _of_stream(self, stream: SlotStream, query: Node, span: PostRange) -> Iterator[Post]:
+        results = self._results(stream, query)
         after = max(span.after, snowflake.first_id(_BEGINNING_MS) - 1)
         before = min(span.before, snowflake.first_id(span.as_of_ms + 1))
         for index in range(stream.slot_of(max(before - 1, 0)), stream.slot_of(after + 1) - 1, -1):
             slot = stream.slot(index)
             first, end = bisect_left(slot.ids, after + 1), bisect_left(slot.ids, before)
             for at in range(end - 1, first - 1, -1):
-                if verdict := verdicts[slot.kinds[at]]:
-                    post = self._visible_post(slot, slot.ids[at], stream.tags[slot.kinds[at]], span.as_of_ms)
-                    if post is not None and (verdict == 2 or self.holds(query, post)):
+                if result := results[slot.tag_sets[at]]:
+                    post = self._visible_post(slot, slot.ids[at], stream.tags[slot.tag_sets[at]], span.as_of_ms)
+                    if post is not None and (result == 2 or self.matches(query, post)):
                         yield post
 
     def _visible_post(self, slot: IdSlot, post_id: int, tags: tuple[str, ...], as_of_ms: int) -> Post | None:
         """Return a post if search shows it: it is searchable by now and no later version is."""
-        late = snowflake.milliseconds(post_id) > as_of_ms - LATEST_MS and self.searchable_ms(post_id) > as_of_ms
-        if late:
+        if snowflake.milliseconds(post_id) > as_of_ms - LONGEST_LAG_MS and self.searchable_ms(post_id) > as_of_ms:
             return None
         chain = slot.chains.get(post_id, (post_id,))
-        place = chain.index(post_id)
-        replaced = any(self.searchable_ms(later) <= as_of_ms for later in chain[place + 1 :])
-        if replaced or self._removals.hide(chain):
+        end = chain.index(post_id) + 1
+        if any(self.searchable_ms(later) <= as_of_ms for later in chain[end:]) or self._removals.is_hidden(chain):
             return None
-        return Post(post_id, chain[: place + 1], tags, self._removals.scrub(chain))
+        return Post(post_id, chain[:end], tags, self._removals.is_scrubbed(chain))
 
-    def alone(self, post_id: int) -> Post | None:
-        """Return a post that another one refers to, None if it was removed."""
+    def referenced_post(self, post_id: int) -> Post | None:
+        """Return a post that another one replies to or quotes, None if it was removed."""
         chain = (post_id,)
-        return None if self._removals.hide(chain) else Post(post_id, chain, (), self._removals.scrub(chain))
+        return None if self._removals.is_hidden(chain) else Post(post_id, chain, (), self._removals.is_scrubbed(chain))
 
     def versions(self, post_id: int) -> tuple[int, ...]:
-        """Return all versions of a post; the id alone if it has no others or its rare tag was never asked for."""
-        for stream in (self._main, *tuple(self._thin.values())) if post_id < 1 << 63 else ():
+        """Return all versions of a post; only the id if it has no others or nobody searched for its rare tag."""
+        for stream in (self._main, *tuple(self._rare.values())) if post_id < 1 << 63 else ():
             chain = stream.slot(stream.slot_of(post_id)).chains.get(post_id)
             if chain:
                 return chain
         return (post_id,)
 
     def _evaluate(self, stream: SlotStream, query: Node) -> bytes:
-        """Return for each combination of tags: 0 the query is false, 1 it depends, 2 it is true."""
-        return bytes(_CERTAINTY[judge(query, partial(_tag_test, tags))] for tags in stream.tags)
+        """Return for each combination of tags: 0 if the query is false, 1 if it depends on the post, 2 if it is true."""
+        return bytes(_CERTAINTY[evaluate(query, partial(_tag_test, tags))] for tags in stream.tags)
 
-    def _thin_stream(self, tag: str) -> SlotStream:
-        """Return the tweets of a tag outside the vocabulary: some 5 to 60 a week."""
-        weekly = 5 + Dice(f"{self.seed} volume {tag}").roll(56)
-        stream = self._thin.get(tag)
+    def _rare_stream(self, tag: str) -> SlotStream:
+        """Return the tweets of a tag outside the word lists: some 5 to 60 a week."""
+        weekly = 5 + SeededRandom(f"{self.seed} volume {tag}").below(56)
+        stream = self._rare.get(tag)
         if stream is None:
             stream = SlotStream(f"{self.seed} #{tag}", [Combination((tag,), 1)], weekly=weekly, low_bit=1)
-            self._thin[tag] = stream
-            for oldest in tuple(self._thin)[:-_MOST_THIN]:
-                self._thin.pop(oldest, None)
+            self._rare[tag] = stream
+            for oldest in tuple(self._rare)[:-_MOST_RARE_STREAMS]:
+                self._rare.pop(oldest, None)
         return stream
 
-    def _traits(self, root: int) -> Traits:
-        return traits(f"{self.seed} {root}", root, self.authors)
+    def _make_traits(self, root: int) -> Traits:
+        return invented_traits(f"{self.seed} {root}", root, self.authors)
 
-    def _tweet(self, post: Post) -> InventedTweet:
-        return tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
+    def _make_tweet(self, post: Post) -> InventedTweet:
+        return invented_tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
 
     def _traits_of(self, post: Post) -> Traits:
-        known = self.traits(post.root)
-        return known._replace(place=None) if post.scrubbed else known
+        traits = self.traits(post.root)
+        return traits._replace(place=None) if post.scrubbed else traits
 
     def _test(self, post: Post, term: Term) -> bool:
         if term.operator == "hashtag":
             return term.value in post.tags
         if term.operator in ("phrase", "mention"):
-            return self._says(term, post)
+            return self._contains(term, post)
         return self._has_trait(term, self._traits_of(post), post)
 
-    def _says(self, term: Term, post: Post) -> bool:
-        full = self.tweet(post).writing.full
+    def _contains(self, term: Term, post: Post) -> bool:
+        full = self.tweet(post).writing.full_text
         if term.operator == "mention":
             return f"@{term.value}" in full.casefold().split()
-        sought, said = words(term.value), words(full)
-        return any(said[at : at + len(sought)] == sought for at in range(len(said) - len(sought) + 1))
+        phrase, text = words(term.value), words(full)
+        return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))
 
-    def _has_trait(self, term: Term, known: Traits, post: Post) -> bool:
+    def _has_trait(self, term: Term, traits: Traits, post: Post) -> bool:
         value = term.value
         if term.operator in ("from", "to"):
-            who = known.author if term.operator == "from" else known.answered
-            return who is not None and value in self._names(who)
+            number = traits.author if term.operator == "from" else traits.replied_author
+            author = None if number is None else self.authors.author(number)
+            return author is not None and value in (author.username.casefold(), str(author.id))
         if term.operator == "lang":
-            return known.lang == value
+            return traits.lang == value
         if term.operator == "place_country":
-            return known.place is not None and value == known.place.country_code.casefold()
+            return traits.place is not None and value == traits.place.country_code.casefold()
         if term.operator == "conversation_id":
-            return value == str(known.parent or post.root)
-        return self._flag(value, known, post)
+            return value == str(traits.replied_to or post.root)
+        return self._flag(value, traits, post)
 
-    def _flag(self, flag: str, known: Traits, post: Post) -> bool:
+    def _flag(self, flag: str, traits: Traits, post: Post) -> bool:
         return {
-            "reply": known.parent is not None,
-            "quote": known.quoted is not None,
-            "verified": self.authors.author(known.author).verified,
-            "geo": known.place is not None,
+            "reply": traits.replied_to is not None,
+            "quote": traits.quoted is not None,
+            "verified": self.authors.author(traits.author).verified,
+            "geo": traits.place is not None,
             "hashtags": bool(post.tags),
-            "links": known.link or known.lang == "qme",
-            "mentions": known.answered is not None,
+            "links": traits.link or traits.lang == "qme",
+            "mentions": traits.replied_author is not None,
             "media": bool(media_keys(f"{self.seed} {post.root}", post.root)),
         }.get(flag, False)
-
-    def _names(self, who: int) -> tuple[str, str]:
-        author = self.authors.author(who)
-        return author.username.casefold(), str(author.id)
 
 
 def _tag_test(tags: tuple[str, ...], term: Term) -> bool | None:

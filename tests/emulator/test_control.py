@@ -40,6 +40,13 @@ def test_faults_are_planned_listed_and_cleared(client: Client) -> None:
     assert client.search("#sre").status == 200
 
 
+def test_every_endpoint_and_fault_is_listed_with_what_it_does(client: Client) -> None:
+    about = client.control("GET", "").body
+    assert about["endpoints"]["GET /2/usage/credits"] == {"name": "credits", "does": "the balance"}
+    assert list(about["faults"]) == client.control("GET", "/faults").body["kinds"]
+    assert all(about["faults"].values())
+
+
 def test_requests_are_recorded_without_credentials(emulator: Emulator, client: Client) -> None:
     client.search("#devops", max_results=3)
     client.control("GET", "/clock")

@@ -10,8 +10,9 @@ from http import HTTPStatus
 import pytest
 
 from emulator import Emulator
-from emulator.faults import faults
-from emulator.faults.faults import BLEMISHES
+from emulator.endpoints.table import endpoints
+from emulator.faults.kinds import FAULT_KINDS
+from emulator.state import EmulatorSettings
 from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
@@ -96,7 +97,8 @@ def test_spoilt_pages(emulator: Emulator, client: Client) -> None:
     emulator.plan("slow", seconds=0.01)
     assert client.search("#devops", **USUAL).raw == right.raw
     gone = right.body["includes"]["users"][0]["id"]
-    for kind in sorted(set(BLEMISHES) - {"cut", "slow"}):
+    changes = {kind.name for kind in FAULT_KINDS.values() if kind.page or kind.deliver}
+    for kind in sorted(changes - {"cut", "slow"}):
         emulator.plan(kind)
         spoilt[kind] = client.search("#devops", **USUAL)
     assert {reply.status for reply in spoilt.values()} == {200}
@@ -135,6 +137,7 @@ ENDPOINTS = {
     "compliance": ("GET", f"{JOBS}?type=tweets"),
     "token": ("POST", "/oauth2/token?grant_type=client_credentials"),
 }
+NAMES = sorted({endpoint.name for endpoint in endpoints(EmulatorSettings())})
 
 
 def calls(client: Client) -> dict[str, tuple[str, str]]:
@@ -151,16 +154,16 @@ def status(emulator: Emulator, client: Client, endpoint: str) -> int:
     return client.send(*calls(client)[endpoint], headers={"Authorization": scheme}).status
 
 
-@pytest.mark.parametrize("endpoint", faults.ENDPOINTS)
+@pytest.mark.parametrize("endpoint", NAMES)
 def test_every_endpoint_has_faults_of_its_own(emulator: Emulator, client: Client, endpoint: str) -> None:
     assert status(emulator, client, endpoint) == 200
-    for other in set(faults.ENDPOINTS) - {endpoint, "compliance", "upload"}:
+    for other in set(NAMES) - {endpoint, "compliance", "upload"}:
         emulator.plan("server_502", endpoint=other, times=None)
     emulator.plan("credits_depleted", endpoint=endpoint, after_pages=1 if endpoint in ("compliance", "upload") else 0)
     assert [status(emulator, client, endpoint) for _ in range(2)] == [402, 200]
 
 
-@pytest.mark.parametrize("endpoint", sorted(set(faults.ENDPOINTS) - {"upload"}))
+@pytest.mark.parametrize("endpoint", sorted(set(NAMES) - {"upload"}))
 def test_every_answer_with_a_body_may_be_cut(emulator: Emulator, client: Client, endpoint: str) -> None:
     emulator.remove(1)
     emulator.plan("cut", endpoint=endpoint, after_pages=int(endpoint == "compliance"))

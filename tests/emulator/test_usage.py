@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from emulator.endpoints.usage import month_start, next_month
+from emulator.endpoints.account import month_start, next_month
 from tests.emulator.client import NOON, USAGE, Client, Json
 
 EVERYTHING = "cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage"

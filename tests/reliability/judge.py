@@ -11,9 +11,9 @@ from alchemy import open_database
 from collector.ledger.prices import Billing, Prices
 from collector.verification import faults
 from emulator import Emulator
-from emulator.endpoints.grammar import parse
+from emulator.query import parse
 from emulator.world import snowflake
-from emulator.world.world import WorldSpan
+from emulator.world.world import PostRange
 from tests.fixtures.databases import asked
 
 Sold = tuple[str, int]
@@ -96,10 +96,10 @@ class Judge:
         gaps = self.rows("SELECT since_id, before FROM listings WHERE tag_id = ?", tag_id)
         stored = {row[0] for row in self.rows("SELECT tweet_id FROM tweet_tags WHERE tag_id = ?", tag_id)}
         first = min(post for query, post in self.days if query == tag)
-        world: Any = self._emulator._api.world
+        world: Any = self._emulator.state.world
         return [
             post.id
-            for post in world.posts(parse(tag), WorldSpan(first - 1, since_id + 1, self._emulator.clock.now_ms()))
+            for post in world.posts(parse(tag), PostRange(first - 1, since_id + 1, self._emulator.clock.now_ms()))
             if post.root not in stored and not any((since or 0) < post.id < before for since, before in gaps)
         ]
 

@@ -37,8 +37,8 @@ from collector.x.clock import XClock
 from collector.x.failures import FailureScope, XFailure, unwell
 from collector.x.tries import RetryPolicy, Stopped, Tries
 from database import sqlite
-from emulator.billing.ledger import Ledger
-from emulator.endpoints.usage import month_start
+from emulator.endpoints.account import month_start
+from emulator.ledger import Ledger
 from models import Budget, Lease, Purchase, Reservation, Run, Spend
 from queries import leases
 

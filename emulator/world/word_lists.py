@@ -1,4 +1,4 @@
-"""What the invented people say. Every sentence was made up for this file.
+"""What the invented world is made of: sentences by language, hashtags and places. Every sentence was made up for this file.
 
 {n} stands for a number. Texts carry &amp;, &lt; and &gt; as X sends them.
 """
@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from emulator.world.seeded_random import hash_number
 
 
 class Language(NamedTuple):
@@ -138,3 +140,74 @@ BIOGRAPHIES = (
     "Keeps pagers quiet.", "Opinions are invented, like everything here.", "Builds, breaks, writes it down.",
     "Café &amp; código.", "障害と珈琲。", "Infrastructure, gardens, bread.", "أكتب عن الأنظمة.", "",
 )  # fmt: skip
+# How many of ten thousand tweets have the tag as their subject. The smallest of the ten defaults must stay
+# far above 100 in a week of 20,000.
+SUBJECTS = {
+    "DevOps": 1500,
+    "SRE": 520,
+    "Microservices": 480,
+    "Observability": 460,
+    "Metrics": 330,
+    "OAuth": 300,
+    "OpenBanking": 260,
+    "LogMonitoring": 150,
+    "OpenTracing": 140,
+    "Remediation": 130,
+    "AI": 1500,
+    "Python": 800,
+    "Cloud": 560,
+    "Kubernetes": 420,
+    "Linux": 300,
+    "CyberSecurity": 330,
+    "Docker": 220,
+    "OpenSource": 230,
+    "AWS": 230,
+    "FinTech": 220,
+}
+COMPANIONS = (
+    "Kubernetes", "Python", "Cloud", "AI", "Docker", "Linux", "OpenSource", "AWS", "Azure", "CICD", "Terraform",
+    "GitOps", "Serverless", "Java", "Golang", "RustLang", "API", "FinTech", "CyberSecurity", "InfoSec", "Monitoring",
+    "Logging", "Tracing", "Grafana", "Prometheus", "OpenTelemetry", "PlatformEngineering", "MachineLearning",
+    "CloudNative", "Automation", "IncidentResponse", "PSD2", "Jobs", "Remote", "100DaysOfCode",
+)  # fmt: skip
+
+
+class Place(NamedTuple):
+    """A place as X describes it; id is 16 hexadecimal digits; longitude and latitude in degrees."""
+
+    id: str
+    name: str
+    full_name: str
+    country: str
+    country_code: str
+    place_type: str
+    longitude: float
+    latitude: float
+
+
+def _place(name: str, region: str, country: str, code: str, where: tuple[float, float], kind: str = "city") -> Place:
+    return Place(f"{hash_number('place ' + name) % (1 << 64):016x}", name, f"{name}, {region}", country, code, kind, *where)
+
+
+PLACES = (
+    _place("São Paulo", "Brasil", "Brazil", "BR", (-46.63, -23.55)),
+    _place("Curitiba", "Brasil", "Brazil", "BR", (-49.27, -25.43)),
+    _place("Bogotá", "Colombia", "Colombia", "CO", (-74.07, 4.71)),
+    _place("Madrid", "España", "Spain", "ES", (-3.7, 40.42)),
+    _place("Austin", "TX", "United States", "US", (-97.74, 30.27)),
+    _place("Seattle", "WA", "United States", "US", (-122.33, 47.61)),
+    _place("Ontario", "Canada", "Canada", "CA", (-85.32, 51.25), "admin"),
+    _place("London", "England", "United Kingdom", "GB", (-0.13, 51.51)),
+    _place("München", "Deutschland", "Germany", "DE", (11.58, 48.14)),
+    _place("Paris", "France", "France", "FR", (2.35, 48.86)),
+    _place("Tokyo", "Japan", "Japan", "JP", (139.69, 35.69)),
+    _place("Seoul", "Republic of Korea", "Republic of Korea", "KR", (126.98, 37.57)),
+    _place("Bengaluru", "India", "India", "IN", (77.59, 12.97)),
+    _place("İstanbul", "Türkiye", "Türkiye", "TR", (28.98, 41.01)),
+    _place("Tel Aviv-Yafo", "Israel", "Israel", "IL", (34.78, 32.08)),
+    _place("Cairo", "Egypt", "Egypt", "EG", (31.24, 30.04)),
+    _place("Kenya", "Kenya", "Kenya", "KE", (37.91, -0.02), "country"),
+    _place("Amsterdam", "Nederland", "The Netherlands", "NL", (4.9, 52.37)),
+    _place("Jakarta", "Indonesia", "Indonesia", "ID", (106.85, -6.21)),
+    _place("Milano", "Italia", "Italy", "IT", (9.19, 45.46)),
+)

@@ -1,4 +1,4 @@
-"""X's query language, read.
+"""X's query language: parsed into terms and groups, and evaluated. Hashtags match exactly, without case.
 
 X's documentation: a space is AND and binds before OR; "-" negates; some operators narrow a query and cannot
 stand alone.
@@ -8,21 +8,78 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
-from emulator.endpoints.query import All, Node, Not, Some, Term
-
-STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
-FLAGS = {
+_WORD = re.compile(r"\w+")
+_STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
+_FLAGS = {
     "is": frozenset({"retweet", "reply", "quote", "verified", "nullcast"}),
     "has": frozenset({"geo", "hashtags", "links", "mentions", "media", "images", "videos", "video_link", "cashtags"}),
 }
-_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *FLAGS})
+_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *_FLAGS})
 _TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)')
 
 
+@dataclass(frozen=True)
+class Term:
+    """One condition. operator: hashtag, phrase (also a single word), mention, or X's operator; value is casefolded."""
+
+    operator: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite of its part."""
+
+    part: Node
+
+
+@dataclass(frozen=True)
+class Group:
+    """True if every part is; with any_of, if at least one part is."""
+
+    parts: tuple[Node, ...]
+    any_of: bool
+
+
+Node = Term | Not | Group
+TermTest = Callable[[Term], bool | None]
+
+
+def evaluate(node: Node, test: TermTest) -> bool | None:
+    """Return whether a query holds; None if the test did not know enough."""
+    if isinstance(node, Term):
+        return test(node)
+    if isinstance(node, Not):
+        result = evaluate(node.part, test)
+        return None if result is None else not result
+    unknown = False
+    for part in node.parts:
+        result = evaluate(part, test)
+        if result is node.any_of:
+            return result
+        unknown = unknown or result is None
+    return None if unknown else not node.any_of
+
+
+def hashtags(node: Node) -> tuple[str, ...]:
+    """Return the hashtags a query names, casefolded, each once, in reading order."""
+    if isinstance(node, Term):
+        return (node.value,) if node.operator == "hashtag" else ()
+    parts = (node.part,) if isinstance(node, Not) else node.parts
+    return tuple(dict.fromkeys(tag for part in parts for tag in hashtags(part)))
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text as keyword search sees them."""
+    return _WORD.findall(text.casefold())
+
+
 class MalformedQuery(ValueError):
-    """A query that X would refuse; the text says why, position counts characters from 1."""
+    """A query that X would refuse. position counts characters from 1."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(f"{reason} (at position {position})")
@@ -30,23 +87,23 @@ class MalformedQuery(ValueError):
 
 @lru_cache(512)
 def parse(text: str) -> Node:
-    """Return the meaning of a query. Raises Malformed."""
+    """Parse a query. Raises MalformedQuery."""
     reader = _Reader(_tokens(text))
     node = reader.alternatives()
     if reader.kind:
         raise MalformedQuery(f"extraneous input '{reader.text}'", reader.position)
-    if not _narrows(node):
+    if not _has_standalone(node):
         raise MalformedQuery("a query must contain at least one standalone operator", 1)
     return node
 
 
-def _narrows(node: Node) -> bool:
+def _has_standalone(node: Node) -> bool:
     """Return whether a query selects by a standalone operator, in each of its alternatives."""
     if isinstance(node, Term):
-        return node.operator in STANDALONE
+        return node.operator in _STANDALONE
     if isinstance(node, Not):
         return False
-    return (all if isinstance(node, Some) else any)(_narrows(part) for part in node.parts)
+    return (all if node.any_of else any)(_has_standalone(part) for part in node.parts)
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
@@ -78,13 +135,13 @@ class _Reader:
         while self.kind == "word" and self.text == "OR":
             self._advance()
             parts.append(self._conjunction())
-        return parts[0] if len(parts) == 1 else Some(tuple(parts))
+        return parts[0] if len(parts) == 1 else Group(tuple(parts), any_of=True)
 
     def _conjunction(self) -> Node:
         parts = [self._unary()]
         while self.kind not in ("", "close") and self.text != "OR":
             parts.append(self._unary())
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
+        return parts[0] if len(parts) == 1 else Group(tuple(parts), any_of=False)
 
     def _unary(self) -> Node:
         if self.kind in ("", "close") or (self.kind == "word" and self.text == "OR"):
@@ -94,15 +151,12 @@ class _Reader:
         if kind == "not":
             return Not(self._unary())
         if kind == "open":
-            return self._group(position)
+            inner = self.alternatives()
+            if self.kind != "close":
+                raise MalformedQuery("missing ')'", position)
+            self._advance()
+            return inner
         return Term("phrase", text.casefold()) if kind == "phrase" else _term(text, position)
-
-    def _group(self, position: int) -> Node:
-        inner = self.alternatives()
-        if self.kind != "close":
-            raise MalformedQuery("missing ')'", position)
-        self._advance()
-        return inner
 
 
 def _term(text: str, position: int) -> Term:
@@ -112,18 +166,14 @@ def _term(text: str, position: int) -> Term:
         return Term("mention", text[1:].casefold())
     operator, colon, value = text.partition(":")
     if not colon:
-        return _keyword(text, position)
+        if not any(character.isalnum() for character in text):
+            raise MalformedQuery(f"no viable alternative at input '{text}'", position)
+        return Term("phrase", text.casefold())
     if operator not in _VALUED or not value:
         raise MalformedQuery(f"Reference to invalid operator '{operator}'", position)
-    if value.casefold() not in FLAGS.get(operator, (value.casefold(),)):
+    if value.casefold() not in _FLAGS.get(operator, (value.casefold(),)):
         raise MalformedQuery(f"Reference to invalid field '{value}' of '{operator}:'", position)
     return Term(operator, value.casefold())
-
-
-def _keyword(text: str, position: int) -> Term:
-    if not any(character.isalnum() for character in text):
-        raise MalformedQuery(f"no viable alternative at input '{text}'", position)
-    return Term("phrase", text.casefold())
 
 
 def _tag(text: str, position: int) -> str:

@@ -1,4 +1,4 @@
-"""Compliance jobs: ids that somebody uploads to learn what became of them.
+"""Compliance jobs: ids that a caller uploads to learn which of them were removed.
 
 X's documentation: ids are taken for 15 minutes, results are kept for 7 days.
 """
@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from emulator.world import snowflake
-from emulator.world.dice import number
+from emulator.world.seeded_random import hash_number
 
 _UPLOAD_MS = 15 * 60_000
 _DOWNLOAD_MS = 7 * 24 * 3600 * 1000
@@ -18,9 +18,9 @@ STATUSES = ("created", "in_progress", "failed", "complete", "expired")
 
 @dataclass(frozen=True)
 class UploadJob:
-    """A job as it is at an instant; instants are milliseconds since 1970, None before the upload.
+    """A job at an instant; instants are milliseconds since 1970, None before the upload.
 
-    origin: the emulator's address as its caller knows it. ids: as uploaded, in that order.
+    origin: the address under which the emulator was called. ids: in the order of the upload.
     """
 
     id: int
@@ -41,7 +41,7 @@ class UploadJob:
 
     @property
     def download_ends_ms(self) -> int:
-        """Until when there are results."""
+        """When the results are deleted."""
         return self.created_ms + _DOWNLOAD_MS
 
     def status(self, now_ms: int) -> str:
@@ -57,15 +57,14 @@ class UploadJob:
         return f"{self.origin}/compliance/{purpose}/{self.id}?signature={self.signature(purpose)}"
 
     def signature(self, purpose: str) -> str:
-        """Return what shows that an address came from us."""
-        return f"{number(f'{purpose} {self.id}') % (1 << 256):064x}"
+        """Return what proves that an address came from us."""
+        return f"{hash_number(f'{purpose} {self.id}') % (1 << 256):064x}"
 
 
-class Jobs:
-    """All jobs. seconds: how long one takes after its upload. Safe to use from several threads."""
+class UploadJobs:
+    """All jobs. Safe to use from several threads."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[int, UploadJob] = {}
 
@@ -76,25 +75,26 @@ class Jobs:
             self._known[job.id] = job
             return job
 
-    def upload(self, job_id: int, body: bytes, now_ms: int) -> None:
-        """Give a job its ids, one a line, in place of any it has; what isn't an id makes it fail."""
+    def upload(self, job_id: int, body: bytes, now_ms: int, *, seconds: float) -> None:
+        """Replace the ids of a job, one a line, and complete it after so many seconds; what isn't an id makes it fail."""
         lines = body.split()
         failed = not all(line.isdigit() and len(line) <= 19 for line in lines)
         ids = () if failed else tuple(map(int, lines))
-        complete_ms = now_ms + round(self.seconds * 1000)
+        complete_ms = now_ms + round(seconds * 1000)
         with self._lock:
             job = self._known[job_id]
             self._known[job_id] = replace(job, uploaded_ms=now_ms, complete_ms=complete_ms, ids=ids, failed=failed)
 
-    def fail(self, job_id: int) -> None:
-        """Let an uploaded job fail at once and for good."""
+    def fail(self, job_id: int) -> UploadJob:
+        """Make a job fail at once and for good if it was uploaded, and return it."""
         with self._lock:
             job = self._known[job_id]
             if job.uploaded_ms is not None:
                 self._known[job_id] = replace(job, complete_ms=job.uploaded_ms, failed=True)
+            return self._known[job_id]
 
     def get(self, text: str) -> UploadJob | None:
-        """Return the job with an id as it stands in an address."""
+        """Return the job with an id, which is part of an address."""
         return self._known.get(int(text)) if text.isascii() and text.isdigit() else None
 
     def all(self) -> list[UploadJob]:

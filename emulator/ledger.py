@@ -1,4 +1,4 @@
-"""What the emulator sold: the judge of whether a program pays twice.
+"""What the emulator sold: tests compare a program's own ledger with it.
 
 X's pricing: an object is billed once per UTC calendar day; an empty page and a failed call are free. Prices in
 thousandths of a dollar. Days are written YYYY-MM-DD, UTC, by the emulator's clock.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from emulator.world import snowflake
@@ -16,7 +16,7 @@ from emulator.world import snowflake
 POST_PRICE, USER_PRICE, COUNTS_PRICE, COUNTS_ALL_PRICE = 5, 10, 5, 10
 
 
-class Day(NamedTuple):
+class DaySales(NamedTuple):
     """A day's sales. billed counts distinct objects, served every time one was sent."""
 
     posts_billed: int
@@ -39,19 +39,12 @@ class Day(NamedTuple):
         return self.floor + self.users_billed * USER_PRICE
 
 
-class Sale(NamedTuple):
-    """How often one post was served on one day; it was billed once that day."""
-
-    day: str
-    served: int
-
-
 class _DayEntries:
     """One day's entries: how often each id was served."""
 
     def __init__(self) -> None:
-        self.posts: dict[int, int] = {}
-        self.users: dict[int, int] = {}
+        self.posts: Counter[int] = Counter()
+        self.users: Counter[int] = Counter()
         self.calls: Counter[str] = Counter()
 
 
@@ -60,58 +53,52 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sheets: defaultdict[str, _DayEntries] = defaultdict(_DayEntries)
+        self._days: defaultdict[str, _DayEntries] = defaultdict(_DayEntries)
 
     def sell(self, at_ms: int, *, posts: Sequence[int], users: Sequence[int], query: str) -> None:
-        """Record a page that was answered 200; the query is for those who listen in."""
+        """Record a page that was answered 200. query: for tests that replace this method."""
         with self._lock:
-            sheet = self._sheets[_day(at_ms)]
-            sheet.calls["search"] += 1
-            _add(sheet.posts, posts)
-            _add(sheet.users, users)
+            day = self._days[_day(at_ms)]
+            day.calls["search"] += 1
+            day.posts.update(posts)
+            day.users.update(users)
 
     def sell_counts(self, at_ms: int, *, archive: bool) -> None:
         """Record an answered call of counts, of the last days or of the archive."""
         with self._lock:
-            self._sheets[_day(at_ms)].calls["counts_all" if archive else "counts"] += 1
+            self._days[_day(at_ms)].calls["counts_all" if archive else "counts"] += 1
 
-    def days(self) -> dict[str, Day]:
+    def days(self) -> dict[str, DaySales]:
         """Return the sales of each day, oldest first."""
         with self._lock:
-            return {day: _totals(self._sheets[day]) for day in sorted(self._sheets)}
+            return {day: _totals(self._days[day]) for day in sorted(self._days)}
 
-    def total(self) -> Day:
+    def total(self) -> DaySales:
         """Return the sum of all days: a post billed on two days counts twice."""
-        return Day(*map(sum, zip(Day(*[0] * len(Day._fields)), *self.days().values(), strict=True)))
+        return DaySales(*map(sum, zip(DaySales(*[0] * len(DaySales._fields)), *self.days().values(), strict=True)))
 
     def twice(self) -> dict[int, tuple[str, ...]]:
         """Return the posts billed on several days, lowest id first, with those days."""
+        days: defaultdict[int, list[str]] = defaultdict(list)
         with self._lock:
-            times = Counter(post for sheet in self._sheets.values() for post in sheet.posts)
-            repeated = sorted(post for post, days in times.items() if days > 1)
-            return {post: self._days_of(post) for post in repeated}
+            for day in sorted(self._days):
+                for post in self._days[day].posts:
+                    days[post].append(day)
+        return {post: tuple(days[post]) for post in sorted(days) if len(days[post]) > 1}
 
-    def post(self, post_id: int) -> tuple[Sale, ...]:
-        """Return the sales of one post, oldest day first."""
+    def times_served(self, post_id: int) -> dict[str, int]:
+        """Return how often a post was served on each day on which it was, oldest first; it was billed once on each."""
         with self._lock:
-            return tuple(
-                Sale(day, self._sheets[day].posts[post_id])
-                for day in sorted(self._sheets)
-                if post_id in self._sheets[day].posts
-            )
-
-    def _days_of(self, post_id: int) -> tuple[str, ...]:
-        return tuple(day for day in sorted(self._sheets) if post_id in self._sheets[day].posts)
+            return {day: self._days[day].posts[post_id] for day in sorted(self._days) if post_id in self._days[day].posts}
 
     def posts(self) -> frozenset[int]:
         """Return the ids of every post ever sold."""
         with self._lock:
-            return frozenset(post for sheet in self._sheets.values() for post in sheet.posts)
+            return frozenset(post for day in self._days.values() for post in day.posts)
 
     def reset(self) -> None:
-        """Forget every sale."""
         with self._lock:
-            self._sheets.clear()
+            self._days.clear()
 
 
 def dollars(thousandths: int) -> str:
@@ -123,18 +110,13 @@ def _day(at_ms: int) -> str:
     return snowflake.rfc3339(at_ms)[:10]
 
 
-def _add(sheet: dict[int, int], ids: Iterable[int]) -> None:
-    for one in ids:
-        sheet[one] = sheet.get(one, 0) + 1
-
-
-def _totals(sheet: _DayEntries) -> Day:
-    return Day(
-        posts_billed=len(sheet.posts),
-        posts_served=sum(sheet.posts.values()),
-        users_billed=len(sheet.users),
-        users_served=sum(sheet.users.values()),
-        requests=sheet.calls["search"],
-        counts_calls=sheet.calls["counts"],
-        counts_all_calls=sheet.calls["counts_all"],
+def _totals(day: _DayEntries) -> DaySales:
+    return DaySales(
+        posts_billed=len(day.posts),
+        posts_served=sum(day.posts.values()),
+        users_billed=len(day.users),
+        users_served=sum(day.users.values()),
+        requests=day.calls["search"],
+        counts_calls=day.calls["counts"],
+        counts_all_calls=day.calls["counts_all"],
     )

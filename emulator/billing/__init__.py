@@ -1,1 +1,0 @@
-"""What the emulator sold: the ledger and its controls."""

@@ -1,1 +1,0 @@
-"""The controls under /emulator/, by which tests set the emulator."""

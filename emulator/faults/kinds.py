@@ -1,0 +1,222 @@
+"""Every fault: its name, what it does and where it applies. FAULT_KINDS is the table to which a new one is added.
+
+Shapes and titles of errors are those of X's error table; hang and reset are what networks do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+from emulator.endpoints.listing import stale_id_message
+from emulator.endpoints.render import SoldPage
+from emulator.http.access import Allowance
+from emulator.http.messages import (
+    HTML,
+    NEW_HOST,
+    OLD_HOST,
+    EmulatorAnswer,
+    Headers,
+    Json,
+    as_json,
+    invalid_request,
+    not_shown,
+    plain,
+)
+from emulator.world import snowflake
+from emulator.world.slots import WEEK_MS
+
+_ACCOUNT = "1000000000000000001"
+_HTML_PAGE = b"<!DOCTYPE html><html><head><title>Over capacity</title></head><body><h1>Something broke</h1></body></html>"
+_SEARCH = ("search", "search_all")
+_COMPLIANCE = ("compliance",)
+
+
+class FaultContext(NamedTuple):
+    """What a fault's answer depends on. seconds: as planned, None for the default; allowance: the caller's rate limit."""
+
+    seconds: float | None
+    allowance: Allowance
+    now_ms: int
+
+
+class FaultKind(NamedTuple):
+    """A kind of fault. It does one of three things, or only has a name that its endpoint knows.
+
+    answer: gives another answer in place of the right one; nothing is sold. page: changes a page of posts before it is
+    sold. deliver: changes the right answer after it was sold, for X answered 200; its argument besides the answer is
+    `seconds`. endpoints: names of those to which it applies, empty for all; method: the only one to which it applies.
+    """
+
+    name: str
+    does: str
+    answer: Callable[[FaultContext], EmulatorAnswer] | None = None
+    page: Callable[[SoldPage], SoldPage] | None = None
+    deliver: Callable[[EmulatorAnswer, float | None], EmulatorAnswer] | None = None
+    endpoints: tuple[str, ...] = ()
+    method: str | None = None
+
+
+def _always(answer: EmulatorAnswer) -> Callable[[FaultContext], EmulatorAnswer]:
+    """Give a fixed answer, after `seconds` if they were planned."""
+    return lambda context: answer if context.seconds is None else answer._replace(wait=context.seconds)
+
+
+def _plain(status: int) -> Callable[[FaultContext], EmulatorAnswer]:
+    return _always(as_json(plain(status), status=status))
+
+
+def _refuse(status: int, body: Json | Callable[[int], Json]) -> Callable[[FaultContext], EmulatorAnswer]:
+    """Answer with a body, which may depend on the instant, and with the caller's rate-limit headers."""
+    return lambda context: as_json(
+        body(context.now_ms) if callable(body) else body, status=status, headers=context.allowance.headers()
+    )
+
+
+def _limit_reset(context: FaultContext, seconds: float) -> Headers:
+    return context.allowance._replace(remaining=0, reset=context.now_ms // 1000 + int(seconds)).headers()
+
+
+def _rate_limit(body: Json) -> Callable[[FaultContext], EmulatorAnswer]:
+    """Refuse until a reset that is `seconds` ahead, 900 unless planned."""
+    return lambda context: as_json(
+        body, status=429, headers=_limit_reset(context, 900 if context.seconds is None else context.seconds)
+    )
+
+
+def _past_reset(context: FaultContext) -> EmulatorAnswer:
+    headers = _limit_reset(context, -int(60 if context.seconds is None else context.seconds))
+    return as_json(plain(429), status=429, headers=headers)
+
+
+_USAGE_CAP: Json = {
+    "account_id": _ACCOUNT,
+    "product_name": "pay-per-use",
+    "title": "UsageCapExceeded",
+    "period": "Monthly",
+    "scope": "Product",
+    "detail": "Usage cap exceeded: Monthly product cap",
+    "type": f"{OLD_HOST}/usage-capped",
+}
+_CREDITS_DEPLETED: Json = {
+    "account_id": _ACCOUNT,
+    "title": "CreditsDepleted",
+    "detail": f"The enrolled account [{_ACCOUNT}] has no credits left for this request.",
+    "type": f"{NEW_HOST}/credits",
+}
+_NOT_ENROLLED: Json = {
+    "client_id": "10000001",
+    "title": "Client Forbidden",
+    "required_enrollment": "Appropriate Level of API Access",
+    "reason": "client-not-enrolled",
+    "registration_url": "https://developer.twitter.com/en/docs/projects/overview",
+    "detail": "The keys and tokens must be those of a developer App that is attached to a Project.",
+    "type": f"{OLD_HOST}/client-forbidden",
+}
+
+
+def _spend_cap(now_ms: int) -> Json:
+    next_month = snowflake.to_datetime(now_ms).replace(day=1) + timedelta(days=32)
+    return {
+        "account_id": _ACCOUNT,
+        "title": "SpendCapReached",
+        "detail": f"The enrolled account [{_ACCOUNT}] has reached its spending cap.",
+        "reset_date": f"{next_month:%Y-%m}-01",
+        "type": f"{NEW_HOST}/credits",
+    }
+
+
+def _stale_since_id(now_ms: int) -> Json:
+    oldest_ms = now_ms - WEEK_MS
+    old = str(snowflake.first_id(oldest_ms - 60_000))
+    return invalid_request(stale_id_message("since_id", old, oldest_ms), {"since_id": old})
+
+
+def _slow(answer: EmulatorAnswer, seconds: float | None) -> EmulatorAnswer:
+    return answer._replace(wait=2 if seconds is None else seconds)
+
+
+def _cut(answer: EmulatorAnswer, seconds: float | None) -> EmulatorAnswer:
+    return answer._replace(delivery="cut" if answer.body else "hang")  # half of an empty body would be the whole
+
+
+def _broken_json(answer: EmulatorAnswer, seconds: float | None) -> EmulatorAnswer:
+    return answer._replace(body=answer.body[: len(answer.body) * 2 // 3])
+
+
+def _partial_errors(page: SoldPage) -> SoldPage:
+    includes, errors = dict(page.includes), list(page.errors)
+    for kind, resource, parameter in (("users", "user", "author_id"), ("places", "place", "geo.place_id")):
+        if kind in includes:
+            first, *includes[kind] = includes[kind]
+            errors.append(not_shown(resource, str(first["id"]), parameter))
+    includes = {kind: rest for kind, rest in includes.items() if rest}
+    return page._replace(includes=includes, errors=tuple(errors or [not_shown("user", "1", "author_id")]), users=page.users[1:])
+
+
+def _odd_created_at(page: SoldPage) -> SoldPage:
+    data = [
+        {**tweet, "created_at": f"{str(tweet['created_at'])[:19]}Z"} if "created_at" in tweet else tweet
+        for tweet in page.data or []
+    ]
+    return page._replace(data=data)
+
+
+def _duplicate_post(page: SoldPage) -> SoldPage:
+    return page._replace(data=[*(page.data or []), *(page.data or [])[:1]], posts=(*page.posts, *page.posts[:1]))
+
+
+_KINDS = (
+    FaultKind("rate_limit", "429; the limit resets in `seconds`, or 900", _rate_limit(plain(429))),
+    FaultKind("rate_limit_no_header", "429 without rate-limit headers", lambda _: as_json(plain(429), status=429)),
+    FaultKind("rate_limit_past_reset", "429; the limit was reset `seconds` ago, or 60", _past_reset),
+    FaultKind(
+        "rate_limit_code_88",
+        "429 with the body of API v1.1",
+        _rate_limit({"errors": [{"code": 88, "message": "Rate limit exceeded"}]}),
+    ),
+    FaultKind("usage_cap", "429: the monthly cap of posts is used up", _refuse(429, _USAGE_CAP)),
+    FaultKind("credits_depleted", "402: the balance is used up", _refuse(402, _CREDITS_DEPLETED)),
+    FaultKind("spend_cap", "403: the spending cap is reached until next month", _refuse(403, _spend_cap)),
+    FaultKind("not_enrolled", "403: the app belongs to no project", _refuse(403, _NOT_ENROLLED)),
+    FaultKind("unauthorized", "401", lambda _: as_json(plain(401), status=401)),
+    FaultKind(
+        "invalid_request",
+        "400 for the query",
+        _refuse(400, invalid_request("The `query` query parameter value is not valid", {"query": "#planned"})),
+    ),
+    FaultKind("stale_since_id", "400: since_id is older than seven days", _refuse(400, _stale_since_id)),
+    FaultKind("server_500", "500", _plain(500)),
+    FaultKind("server_502", "502", _plain(502)),
+    FaultKind("server_503", "503", _plain(503)),
+    FaultKind("server_504", "504", _plain(504)),
+    FaultKind("html", "503 with an HTML page", _always(EmulatorAnswer(503, _HTML_PAGE, content_type=HTML))),
+    FaultKind("html_200", "200 with an HTML page", _always(EmulatorAnswer(200, _HTML_PAGE, content_type=HTML))),
+    FaultKind("empty_body", "503 without a body", _always(EmulatorAnswer(503, b""))),
+    FaultKind("list_body", "500 with a list", _always(as_json([{"message": "Internal error", "code": 131}], status=500))),
+    FaultKind("list_200", "200 with an empty list", _always(as_json([]))),
+    FaultKind(
+        "hang", "no answer; closes after `seconds`, or 120", _always(EmulatorAnswer(200, b"", delivery="hang", wait=120))
+    ),
+    FaultKind("reset", "resets the connection (TCP RST)", _always(EmulatorAnswer(200, b"", delivery="reset"))),
+    FaultKind("not_found", "404", _plain(404)),
+    FaultKind("slow", "the right answer after `seconds`, or 2", deliver=_slow),
+    FaultKind("cut", "closes in the middle of the right answer", deliver=_cut),
+    FaultKind("broken_json", "the first two thirds of the right answer, as if they were all", deliver=_broken_json),
+    FaultKind(
+        "no_data_key",
+        "a page without data, and so without posts or users",
+        page=lambda page: page._replace(data=None, posts=(), users=()),
+        endpoints=_SEARCH,
+    ),
+    FaultKind("partial_errors", "the first user and place are in errors", page=_partial_errors, endpoints=_SEARCH),
+    FaultKind(
+        "missing_users", "a page without includes", page=lambda page: page._replace(includes={}, users=()), endpoints=_SEARCH
+    ),
+    FaultKind("odd_created_at", "created_at without milliseconds", page=_odd_created_at, endpoints=_SEARCH),
+    FaultKind("duplicate_post", "the first post again at the end of the page", page=_duplicate_post, endpoints=_SEARCH),
+    FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
+    FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
+)
+FAULT_KINDS = {kind.name: kind for kind in _KINDS}
