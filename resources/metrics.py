@@ -1,4 +1,4 @@
-"""/metrics: what Prometheus scrapes. HTTP metrics come from the processes, the collector's from the database."""
+"""The metrics that Prometheus scrapes. HTTP metrics come from the processes, the collector's from the database."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from collector.backups.rotation import newest as newest_copy
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
-from middleware.encoding import compress_response
 from queries.counters import ServiceMetrics, service_metrics
 from queries.jobs import JobView, job_states
 from queries.reconciliations import newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
-from schemas.json_schema import PLAIN
-from schemas.openapi.answers import DocumentedAnswer, answers
+from schemas.json_schema import PLAIN, DocumentedAnswer, answers
 from schemas.serializers import MICRO
+from security.answers import compress_response
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 
@@ -35,7 +34,7 @@ PREFIX = "twitterapi"
 
 
 class MetricsResource(MonitorResource):
-    """The metrics in the text format that the scraper accepts."""
+    """The metrics in the text format that the client accepts."""
 
     accepts = ("text/plain", "application/openmetrics-text", "text/html")
     gives = ("text/plain", "application/openmetrics-text")
@@ -45,7 +44,7 @@ class MetricsResource(MonitorResource):
         self._database_metrics, self._http = DatabaseCollector(collector, jobs), http
 
     def get(self) -> Any:
-        """Give the metrics of this service, for Prometheus."""
+        """Show the metrics of this service, for Prometheus."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(scrape_registry(self._http.registry, [self._database_metrics]))
         response = Response(body, content_type=content_type, headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"})

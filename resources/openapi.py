@@ -1,4 +1,4 @@
-"""/openapi.json: what the routes and their resources declare, as OpenAPI 3.1."""
+"""The OpenAPI 3.1 document, from the declarations of the routes and their resources."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from flask import Flask, Response, current_app, request
 from werkzeug.routing import Rule
 from werkzeug.routing.converters import NumberConverter
 
-from middleware.answer import REPEAT, Repeat
 from resources.api import MonitorResource, with_etag
 from schemas.arguments import NoArguments
-from schemas.json_schema import NamedSchema, Schema
-from schemas.openapi.answers import answers, reads
-from schemas.openapi.document import Operation, document
-from security.guard import Guard
-from security.scopes import is_open
+from schemas.json_schema import NamedSchema, Schema, answers, reads
+from schemas.openapi import Operation, document
+from security.answers import REPEAT, Repeat
+from security.guard import Guard, is_open
 from settings import VERSION
 
 PATH_PARAMETER = re.compile(r"<(?:[^<>]*:)?(\w+)>")
@@ -32,7 +30,7 @@ DOCUMENT = NamedSchema(
 
 
 class OpenApiResource(MonitorResource):
-    """What the service takes and answers, from the declarations that validate the requests."""
+    """The parameters and answers of every endpoint, from the declarations that validate the requests."""
 
     answers = answers(get=reads(DOCUMENT, "The document"))
 
@@ -54,7 +52,8 @@ def document_of(app: Flask) -> dict[str, Any]:
 
 def operations(app: Flask) -> Iterator[Operation]:
     """Give the operations of an app's resources, by path."""
-    required = _is_token_required(app)
+    guard: Guard = app.extensions["guard"]
+    required = guard.tokens.are_required
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         resource = getattr(app.view_functions[rule.endpoint], "view_class", None)
         if resource and issubclass(resource, MonitorResource):
@@ -80,11 +79,6 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
         body=resource.bodies.get(method),
         security=[] if is_open(rule.rule) else [TOKEN] if required else [TOKEN, {}],
     )
-
-
-def _is_token_required(app: Flask) -> bool:
-    guard: Guard = app.extensions["guard"]
-    return guard.tokens.are_required
 
 
 def _description(resource: type[MonitorResource], method: str) -> str:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
-from marshmallow.fields import List
 from werkzeug.datastructures import MultiDict
 
 from queries.orders import SortOrder
 from queries.zones import FIRST, LAST
-from schemas.filters import PARAMETERS, together
 from schemas.parameters import (
+    PARAMETERS,
     UTC,
-    Cursor,
-    DurationField,
-    Filter,
-    Instant,
-    Sort,
     Zone,
+    filters_of,
+    page_cursor,
     page_limit,
+    point_in_time,
+    tweet_sort,
+    view_period,
 )
 from schemas.problems import BadInput, ParameterError
 
@@ -40,8 +39,7 @@ class NoArguments(Schema):
 class PeriodArguments(Schema):
     """A half-open period."""
 
-    since = Instant()
-    until = Instant()
+    since, until = (point_in_time(PARAMETERS[name].description, PARAMETERS[name].example) for name in ("since", "until"))
 
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_kw: object) -> None:
@@ -54,7 +52,7 @@ class FilterArguments(PeriodArguments):
 
     class Meta:
         include: ClassVar[Mapping[str, fields.Field[Any]]] = {
-            name: fields.List(Filter(name)) if parameter.repeated else Filter(name)
+            name: fields.List(parameter) if parameter.is_repeated else parameter
             for name, parameter in PARAMETERS.items()
             if name not in ("since", "until")  # a period's, which are times and no days
         }
@@ -62,14 +60,14 @@ class FilterArguments(PeriodArguments):
     @post_load
     def _together(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
         given = {name: data.pop(name) for name in PARAMETERS if name in data}
-        return data | {"filters": together(given)}
+        return data | {"filters": filters_of(given)}
 
 
 class ViewArguments(FilterArguments):
     """Parameters of a page: the filters, or a period that ends now, and the time zone in which times are shown."""
 
-    period = DurationField(load_default=timedelta(days=7))
-    tz = Zone(load_default=UTC)
+    period = view_period()
+    tz = Zone()
 
     @validates_schema
     def _validate_shown(self, data: dict[str, Any], **_kw: object) -> None:
@@ -83,16 +81,16 @@ class ViewArguments(FilterArguments):
 class SearchArguments(ViewArguments):
     """Parameters of the page that lists tweets."""
 
-    sort = Sort(load_default=SortOrder("created", descending=True))
+    sort = tweet_sort(load_default=SortOrder("created", descending=True))
     limit = page_limit(MOST_SHOWN)
-    cursor = Cursor()
+    cursor = page_cursor()
 
 
 class HistoryArguments(Schema):
     """Parameters of the page that lists collections."""
 
-    tz = Zone(load_default=UTC)
-    cursor = Cursor()
+    tz = Zone()
+    cursor = page_cursor()
 
 
 def refuse_body(body: bytes) -> None:
@@ -103,7 +101,7 @@ def refuse_body(body: bytes) -> None:
 
 def load_arguments(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]:
     """Return the parameters by name; raises BadInput for invalid, unknown, empty and repeated ones."""
-    repeated = {field.data_key or name: isinstance(field, List) for name, field in schema.fields.items()}
+    repeated = {field.data_key or name: isinstance(field, fields.List) for name, field in schema.fields.items()}
     faults = list(_faults(repeated, pairs))
     if faults:
         raise BadInput(faults)
@@ -118,17 +116,17 @@ def load_arguments(schema: Schema, pairs: MultiDict[str, str]) -> dict[str, Any]
 
 def _faults(repeated: Mapping[str, bool], pairs: MultiDict[str, str]) -> Iterator[ParameterError]:
     """Yield the faults that don't depend on what values mean."""
-    twice = (name for name in pairs if len(pairs.getlist(name)) > 1 and not repeated.get(name))
-    yield from (ParameterError(name, "is given more than once") for name in twice)
-    yield from (ParameterError(name, _unknown(repeated)) for name in pairs if name not in repeated)
-    yield from (ParameterError(name, "is empty") for name in pairs if name in repeated and not all(pairs.getlist(name)))
+    known = ", ".join(sorted(repeated)) or "none"
+    for name in pairs:
+        if len(pairs.getlist(name)) > 1 and not repeated.get(name):
+            yield ParameterError(name, "is given more than once")
+    for name in pairs:
+        if name not in repeated:
+            yield ParameterError(name, f"is not a parameter of this resource, which takes: {known}")
+        elif not all(pairs.getlist(name)):
+            yield ParameterError(name, "is empty")
 
 
 def _texts(details: Any) -> list[str]:
     """Return the texts of a fault, which marshmallow gives by position for a parameter that may be repeated."""
     return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
-
-
-def _unknown(known: Iterable[str]) -> str:
-    names = ", ".join(sorted(known)) or "none"
-    return f"is not a parameter of this resource, which takes: {names}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, make_response, render_template
 
-from security.pages import page
+from security.guard import page
 from web.responses import HEADERS
 from web.site import Site
 from web.static_files import SWAGGER_UI

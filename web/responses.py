@@ -11,11 +11,10 @@ from flask import Flask, Response, make_response, redirect, render_template, req
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from middleware.encoding import add_etag, compress_response
-from schemas.filters import PARAMETERS
-from schemas.parameters import UTC, zone_by_name
+from schemas.parameters import PARAMETERS, UTC, zone_by_name
 from schemas.problems import MEDIA_TYPE
-from security.pages import PAGES, page
+from security.answers import add_etag, compress_response
+from security.guard import FINISH_PAGE, page
 from web.view_query import canonical, link
 
 POLICY = {
@@ -54,8 +53,6 @@ def register(app: Flask, is_invented: Callable[[], bool]) -> None:
     """Render errors of pages for browsers, and answer unknown paths below /view/."""
 
     def render_problem(response: Response) -> Response:
-        if request.endpoint not in app.extensions.get(PAGES, ()):
-            return response
         response.vary.add("Accept")
         if response.mimetype == MEDIA_TYPE and is_browser():
             _show_problem(response, is_invented=is_invented())
@@ -67,7 +64,7 @@ def register(app: Flask, is_invented: Callable[[], bool]) -> None:
             raise MethodNotAllowed(sorted(methods))
         raise NotFound("there is no page at this path")
 
-    app.after_request(render_problem)
+    app.extensions[FINISH_PAGE] = render_problem
     page(app, "/view/<path:path>", no_page)
 
 

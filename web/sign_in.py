@@ -6,10 +6,9 @@ import re
 
 from flask import Flask, Response, make_response, render_template, request
 
-from security.guard import BEARER_CHALLENGE
-from security.pages import is_page_at
-from security.scopes import SIGN_IN, SIGN_OUT, Scope
-from security.sessions import COOKIE, LONGEST_S
+from security.browsers import SESSION
+from security.guard import BEARER_CHALLENGE, SIGN_IN, SIGN_OUT, is_page_at
+from security.tokens import SESSION_S, Scope
 from web.responses import HEADERS, redirect_to_page
 from web.site import Site
 
@@ -35,13 +34,13 @@ def register(app: Flask, site: Site) -> None:
             return _sign_in_page(site, wanted, error=WRONG)
         response = redirect_to_page(wanted)
         response.set_cookie(
-            COOKIE, guard.sessions.start(token), LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict"
+            SESSION, guard.sessions.start(token), SESSION_S, secure=request.is_secure, httponly=True, samesite="Strict"
         )
         return response
 
     def sign_out() -> Response:
         response = redirect_to_page(SIGN_IN)
-        response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
+        response.delete_cookie(SESSION, secure=request.is_secure, httponly=True, samesite="Strict")
         return response
 
     app.add_url_rule(SIGN_IN, "sign_in", sign_in)
@@ -50,7 +49,7 @@ def register(app: Flask, site: Site) -> None:
 
 
 def _sign_in_page(site: Site, wanted: str, *, error: str | None = None) -> Response:
-    values = {"wanted": wanted, "error": error, "hours": LONGEST_S // 3600, "invented": site.is_invented()}
+    values = {"wanted": wanted, "error": error, "hours": SESSION_S // 3600, "invented": site.is_invented()}
     body = render_template("sign-in.html", **values)
     response = make_response(body, 401 if error else 200, HEADERS | {"Cache-Control": "no-store"})
     if error:

@@ -15,14 +15,14 @@ from werkzeug.datastructures import MultiDict
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, visible_source
-from middleware.answer import REPEAT, Repeat
 from queries.counters import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
-from schemas.filters import PARAMETERS
-from security.guard import Guard
-from security.scopes import SCOPE, Scope
+from schemas.parameters import PARAMETERS
+from security.answers import REPEAT, Repeat
+from security.guard import SCOPE, Guard
+from security.tokens import Scope
 from telemetry.metrics import HttpMetrics
 from web.responses import html_response, request_path
 from web.status import collection_status

@@ -9,8 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
-from middleware.answer import ALWAYS, REPEAT
-from middleware.encoding import accepts_gzip, add_etag, compress
+from security.answers import ALWAYS, REPEAT, accepts_gzip, add_etag, compress
 
 FOLDER = Path(__file__).parent / "static"
 SWAGGER_UI = "vendor/swagger-ui/5.35.0"

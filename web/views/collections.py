@@ -18,7 +18,7 @@ from queries.collections import collection, latest
 from queries.spend import by_day
 from schemas.arguments import HistoryArguments, NoArguments, load_arguments, refuse_body
 from schemas.cursors import collection_page
-from security.pages import page
+from security.guard import page
 from web.responses import is_browser, redirect_to_page, tidy_redirect
 from web.site import Site
 from web.status import x_trouble

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from queries.activity import activity
-from security.pages import page
+from security.guard import page
 from web.charts import ChartFigure
 from web.figures import counts, coverage, rankings, volume
 from web.site import Site

@@ -17,7 +17,7 @@ from queries.lists import TweetList
 from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
 from queries.tweets import TweetView, TweetViews
-from security.pages import page
+from security.guard import page
 from text import usernames
 from web.charts import ChartFigure
 from web.figures import counts, coverage, rankings, volume

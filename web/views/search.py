@@ -14,9 +14,9 @@ from queries.tags import tracked_names
 from queries.tweets import TweetView, TweetViews, matching_count
 from schemas.arguments import SearchArguments
 from schemas.cursors import tweet_page
-from schemas.parameters import Sort
+from schemas.parameters import SORTS
 from schemas.times import rfc3339
-from security.pages import page
+from security.guard import page
 from web.responses import tidy_redirect
 from web.site import Site
 from web.view_query import ViewQuery
@@ -79,4 +79,4 @@ def _fixed_times(query: ViewQuery) -> dict[str, str | None]:
 
 
 def _sort(query: ViewQuery) -> str:
-    return next(name for name in Sort.names if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == query.sort)
+    return next(name for name in SORTS if SortOrder(name.removeprefix("-"), descending=name.startswith("-")) == query.sort)

@@ -15,8 +15,8 @@ from collector.runs.tags import InvalidTag
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
 from schemas.problems import BadInput, ParameterError
-from schemas.rules import InvalidRules, parse_rules
-from security.pages import page
+from schemas.rules import parse_rules
+from security.guard import page
 from web.responses import is_browser, redirect_to_page, tidy_redirect
 from web.site import Site
 
@@ -74,7 +74,7 @@ def register(app: Flask, site: Site) -> None:
             _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
         except InvalidTag as error:
             errors = (ParameterError("tag", str(error)),)
-        except InvalidRules as error:
+        except BadInput as error:
             errors = tuple(error.faults)
         else:
             return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")

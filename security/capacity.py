@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
 )
 
 from database.limits import MARGIN_S, limit_queries, limit_waiting
-from security.scopes import SIGN_IN, SIGN_OUT, changing_methods
+from security.guard import SIGN_IN, SIGN_OUT, changing_methods
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
