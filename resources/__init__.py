@@ -20,9 +20,9 @@ from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPer
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
 from resources.volume import VolumeResource
+from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
 
-LARGEST_ID = 2**31 - 1
 __all__ = ["Snapshots", "register"]
 
 SNAPSHOTS = {

@@ -79,7 +79,7 @@ class MonitorResource(Resource):
         def call(*args: Any, **kwargs: Any) -> Any:
             resource = cast(MonitorResource, cast(MethodType, method).__self__)
             if not _accepts(resource.accepts):
-                raise NotAcceptable(f"this resource is given as {', '.join(resource.gives)}")
+                raise NotAcceptable(f"this resource is available as {', '.join(resource.gives)}")
             if request.method in resource.changes and request.method.lower() not in resource.bodies:
                 refuse_body(request.get_data())
             parameters = {} if resource.late and request.method in READS else resource.parse_arguments()

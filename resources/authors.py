@@ -14,8 +14,7 @@ from queries.authors import FOLLOWERS, TWEETS, AuthorPosition, author_page
 from queries.filters import Filters
 from resources.api import RESTORING, CollectorResource, link, next_path
 from resources.snapshots import SnapshotBody, SnapshotResource
-from schemas.arguments import MOST_ROWS, FilterArguments
-from schemas.cursors import began, following_cursor
+from schemas.arguments import MOST_ROWS, FilterArguments, cursor_values, next_cursor
 from schemas.json_schema import NEXT, DocumentedAnswer, answers, count, many, nullable, reads, record, text
 from schemas.parameters import choice, page_cursor, page_limit
 from schemas.serializers import encode
@@ -58,10 +57,10 @@ class AuthorsResource(SnapshotResource):
     ) -> Any:
         """List the authors of stored tweets."""
         name = f"authors {sort} {filters}"
-        values = began(session, name, cursor)
+        values = cursor_values(session, name, cursor)
         after = AuthorPosition(*values) if values else None
         page = author_page(session, filters, sort=sort, after=after, most=limit)
-        path = next_path(following_cursor(session, name, page.last) if page.last else None)
+        path = next_path(next_cursor(session, name, page.last) if page.last else None)
         return SnapshotBody(encode({"authors": page.authors, "next": path}), headers=link(path))
 
 

@@ -11,8 +11,7 @@ from collector.runs.collector import Collector
 from queries.collections import collection
 from resources.api import CollectorResource, link, next_path
 from schemas import serializers
-from schemas.arguments import MOST_ROWS
-from schemas.cursors import collection_page
+from schemas.arguments import MOST_ROWS, collection_page
 from schemas.json_schema import NEXT, DocumentedAnswer, answers, many, reads, record
 from schemas.parameters import page_cursor, page_limit
 from schemas.serializers import COLLECTION

@@ -71,18 +71,17 @@ class DatabaseCollector:
             size = self._database.size
         except DatabaseUnavailable:
             return
-        yield _labelled_metric(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", metrics.tweets)
+        by_tag = {
+            "tweets": ("Tweets stored per tracked tag", metrics.tweets),
+            "gaps": ("Gaps in what was collected, per tracked tag", metrics.gaps),
+            "gaps_expired": ("Those that X doesn't reach any more, per tracked tag", metrics.gaps_expired),
+            "coverage_ratio": ("Stored posts by those X counted, last seven days", covered),
+        }
+        for name, (meaning, values) in by_tag.items():
+            yield _labelled_metric(GaugeMetricFamily, name, meaning, "tag", values)
         outcomes = dict.fromkeys(KINDS, 0) | dict(metrics.x_requests)
         yield _labelled_metric(CounterMetricFamily, "x_requests", "Requests to X by outcome", "outcome", outcomes)
         yield _labelled_metric(CounterMetricFamily, "collections", "Collections that have ended", "state", metrics.collections)
-        lost = metrics.gaps_expired
-        yield _labelled_metric(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", metrics.gaps)
-        yield _labelled_metric(
-            GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost
-        )
-        yield _labelled_metric(
-            GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered
-        )
         yield from _job_metrics(done, planned_intervals)
         if compared:
             yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)

@@ -10,11 +10,10 @@ from typing import Any
 import orjson
 from flask import Flask, Response, current_app, request
 from werkzeug.routing import Rule
-from werkzeug.routing.converters import NumberConverter
 
 from resources.api import MonitorResource, with_etag
 from schemas.arguments import NoArguments
-from schemas.json_schema import NamedSchema, Schema, answers, reads
+from schemas.json_schema import NamedSchema, answers, reads
 from schemas.openapi import Operation, document
 from security.answers import REPEAT, Repeat
 from security.guard import Guard, is_open
@@ -72,7 +71,7 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
         about=inspect.getdoc(inspect.getmodule(resource)) or "",
         words=words.removesuffix("."),
         more=more.strip() or inspect.getdoc(resource) or "",
-        path_parameters={name: _bounds(converter) for name, converter in rule._converters.items()},
+        path_parameters=PATH_PARAMETER.findall(rule.rule),
         arguments=resource.arguments if method == "get" else NoArguments,
         gives=resource.gives,
         answers=resource.answers.get(method, ()),
@@ -85,10 +84,3 @@ def _description(resource: type[MonitorResource], method: str) -> str:
     """Return what is said of a method, at the method itself or, for a GET that is inherited, at what it reads."""
     found = vars(resource).get(method) or (vars(resource).get("read") if method == "get" else None)
     return (found and inspect.getdoc(found)) or ""
-
-
-def _bounds(converter: Any) -> Schema | None:
-    """Return the bounds of a part of the path that is a whole number, else None."""
-    if not isinstance(converter, NumberConverter):
-        return None
-    return {"type": "integer", "minimum": converter.min or 0, "maximum": converter.max}

@@ -59,7 +59,7 @@ class TooManyStreams(ServiceUnavailable):
     """The limit of simultaneous streams is reached."""
 
     def __init__(self) -> None:
-        detail = "too many long answers are being sent: try again, or ask for pages with limit"
+        detail = "too many long responses are being sent: try again, or request pages with limit"
         super().__init__(detail, retry_after=RETRY_AFTER_S)
 
 

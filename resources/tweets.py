@@ -25,8 +25,7 @@ from queries.tweets import first_version
 from resources.api import RESTORING, link, next_path, no_content
 from resources.authors import AUTHORS
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
-from schemas.arguments import MOST_ROWS, FilterArguments
-from schemas.cursors import tweet_page, tweet_position
+from schemas.arguments import MOST_ROWS, FilterArguments, tweet_page, tweet_position
 from schemas.json_schema import DocumentedAnswer, answers, either, reads
 from schemas.parameters import choice, page_cursor, page_limit, tweet_fields, tweet_id, tweet_sort, whole
 from schemas.problems import BadInput, ParameterError

@@ -1,16 +1,28 @@
-"""Parameters that several resources and pages share, and how those of a request are read by a schema."""
+"""Parameters that several resources and pages share, how those of a request are read by a schema, and pages of lists.
+
+The cursor of the next page is opaque to clients. It is signed with a key of the database's, for one list with its filters and
+its order: in another it would return nonsense.
+"""
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+import orjson
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from queries.orders import SortOrder
+from queries import lists
+from queries.collections import CollectionView, collections
+from queries.lists import BatchReader, TweetList
+from queries.marks import cursor_key
+from queries.orders import PagePosition, SortOrder
 from queries.zones import FIRST, LAST
 from schemas.parameters import (
     PARAMETERS,
@@ -25,10 +37,15 @@ from schemas.parameters import (
 )
 from schemas.problems import BadInput, ParameterError
 
+T = TypeVar("T")
+
 MOST_ROWS = 1000
 NOTHING = re.compile(rb"\s*(\{\s*\})?\s*")
 MOST_SHOWN = 200
 MOST_TAGS = 10
+CURSOR_VERSION = b"2"
+SIGNATURE = 12
+NO_CURSOR = "expected the cursor of this list's next, with the same filters and order"
 EARLIEST, LATEST = (datetime.fromtimestamp(second, UTC) for second in (FIRST, LAST))
 
 
@@ -130,3 +147,61 @@ def _faults(repeated: Mapping[str, bool], pairs: MultiDict[str, str]) -> Iterato
 def _texts(details: Any) -> list[str]:
     """Return the texts of a fault, which marshmallow gives by position for a parameter that may be repeated."""
     return [text for part in details.values() for text in part] if isinstance(details, dict) else list(map(str, details))
+
+
+class Page(NamedTuple, Generic[T]):
+    """A page of a list, and the cursor of the next one; None on the last page."""
+
+    rows: list[T]
+    following: str | None
+
+
+def tweet_page(
+    session: Session, name: str, wanted: TweetList, reader: BatchReader[T], *, cursor: str | None, most: int
+) -> Page[T]:
+    """Return a page of at most `most` tweets of the list with this name; raises BadInput for a cursor of another list."""
+    positions = lists.page(session, wanted, after=tweet_position(session, name, cursor), most=most + 1)
+    rows = reader.rows(session, [position.id for position in positions[:most]])
+    return Page(rows, next_cursor(session, name, positions[most - 1]) if len(positions) > most else None)
+
+
+def tweet_position(session: Session, name: str, cursor: str | None) -> PagePosition | None:
+    """Return the position after which a page of tweets begins, None for the first page; raises BadInput."""
+    values = cursor_values(session, name, cursor)
+    if values is None:
+        return None
+    value, own = values
+    return PagePosition(datetime.fromisoformat(value) if isinstance(value, str) else value, own)
+
+
+def collection_page(session: Session, name: str, *, cursor: str | None, most: int) -> Page[CollectionView]:
+    """Return a page of at most `most` collections, newest first; raises BadInput."""
+    after = cursor_values(session, name, cursor)
+    views = collections(session, before=after[0] if after else None, most=most + 1)
+    return Page(views[:most], next_cursor(session, name, [views[most - 1].id]) if len(views) > most else None)
+
+
+def next_cursor(session: Session, name: str, last: Sequence[Any]) -> str:
+    """Return the cursor of the page after the item with these values; the name says which list, with its filters."""
+    values = orjson.dumps([*last], option=orjson.OPT_UTC_Z)
+    return base64.urlsafe_b64encode(_signature(session, name, values) + values).decode().rstrip("=")
+
+
+def cursor_values(session: Session, name: str, cursor: str | None) -> list[Any] | None:
+    """Return the values after which a page of this list begins, None for the first page; raises BadInput."""
+    if cursor is None:
+        return None
+    try:
+        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise BadInput([ParameterError("cursor", NO_CURSOR)]) from error
+    signature, values = packed[:SIGNATURE], packed[SIGNATURE:]
+    if not hmac.compare_digest(signature, _signature(session, name, values)):
+        raise BadInput([ParameterError("cursor", NO_CURSOR)])
+    found: list[Any] = orjson.loads(values)
+    return found
+
+
+def _signature(session: Session, name: str, values: bytes) -> bytes:
+    signed = b"\0".join((CURSOR_VERSION, name.encode("utf-8", "surrogatepass"), values))
+    return hmac.digest(cursor_key(session), signed, "sha256")[:SIGNATURE]

@@ -1,4 +1,8 @@
-"""Output files that appear only when they are complete."""
+"""Files of archives: output files that appear only when they are complete, and gzip files, read up to the first fault.
+
+Python's own reader of gzip discards what it has decompressed when it meets a fault, such as a wrong checksum or data after the
+end.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,13 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from database.sqlite_files import sync_folder
+
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP = 16 + zlib.MAX_WBITS
+MOST_OF_A_BYTE = 500
+CHUNK = 4 * 1024
+PART = 64 * 1024
+NO_FURTHER = "the file can't be read any further"
 
 Stream = IO[bytes] | gzip.GzipFile
 
@@ -39,14 +50,6 @@ def open_output(path: Path) -> Iterator[Stream]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP = 16 + zlib.MAX_WBITS
-MOST_OF_A_BYTE = 500
-CHUNK = 4 * 1024
-PART = 64 * 1024
-NO_FURTHER = "the file can't be read any further"
 
 
 class GzipReader(io.RawIOBase):

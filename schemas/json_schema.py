@@ -13,6 +13,17 @@ from collector.runs.tags import LANGUAGE as CODE
 from text.usernames import PATTERN
 
 Schema = Mapping[str, Any]
+PLAIN: Schema = {"type": "string"}
+SHARE: Schema = {"minimum": 0, "maximum": 1}
+# Values in requests, from the same constants as their validation.
+# Character classes without \p, which some readers of patterns don't know: exact for ASCII, and permissive beyond it.
+_LETTER = r"[^\u0000-\u0040\u005b-\u0060\u007b-\u007f]"
+_WORD_CHARACTER = r"[^\u0000-\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f]"
+ANY_HASHTAG: Schema = {"type": "string", "pattern": rf"^[ \t]*#?[0-9_]*{_LETTER}{_WORD_CHARACTER}*[ \t]*$"}
+LANGUAGE: Schema = {"type": "string", "pattern": f"^{CODE.pattern.replace('a-z', 'A-Za-z')}$"}
+USERNAME: Schema = {"type": "string", "pattern": f"^@?{PATTERN}$"}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+TWEET_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,19}$"}
 
 
 class NamedSchema(NamedTuple):
@@ -84,19 +95,6 @@ def _with_description(meaning: str) -> Schema:
 # Values in answers.
 HASHTAG = text("A hashtag with its #, in the spelling first given", pattern="^#", examples=["#devops"])
 NEXT = nullable(text("The path of the next page; null on the last one", pattern="^/"))
-PLAIN: Schema = {"type": "string"}
-SHARE: Schema = {"minimum": 0, "maximum": 1}
-
-# Values in requests, from the same constants as their validation.
-# Character classes without \p, which some readers of patterns don't know: exact for ASCII, and permissive beyond it.
-_LETTER = r"[^\u0000-\u0040\u005b-\u0060\u007b-\u007f]"
-_WORD_CHARACTER = r"[^\u0000-\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f]"
-
-ANY_HASHTAG: Schema = {"type": "string", "pattern": rf"^[ \t]*#?[0-9_]*{_LETTER}{_WORD_CHARACTER}*[ \t]*$"}
-LANGUAGE: Schema = {"type": "string", "pattern": f"^{CODE.pattern.replace('a-z', 'A-Za-z')}$"}
-USERNAME: Schema = {"type": "string", "pattern": f"^@?{PATTERN}$"}
-INSTANT: Schema = {"type": "string", "format": "date-time"}
-TWEET_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,19}$"}
 
 
 Given = Schema | NamedSchema

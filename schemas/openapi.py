@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from marshmallow import Schema as Arguments
 from marshmallow import fields
 
-from schemas import json_schema
 from schemas.json_schema import (
     COMMON,
     ERRORS,
@@ -21,7 +20,7 @@ from schemas.json_schema import (
     Schema,
     text,
 )
-from schemas.parameters import Parameter
+from schemas.parameters import PARAMETERS, Parameter, tweet_id, whole
 from schemas.problems import MEDIA_TYPE, PROBLEM
 
 OPENAPI = "3.1.0"
@@ -62,7 +61,7 @@ class Undescribed(TypeError):
 class Operation(NamedTuple):
     """What the resource of a route declares about one of its methods.
 
-    `path_parameters` have bounds where they are numbers; `gives` are the media types of its answers; `about` describes the
+    `gives` are the media types of its answers; `about` describes the
     noun; `security` are the accepted ways to authenticate in OpenAPI's form, none where no token is needed.
     """
 
@@ -73,7 +72,7 @@ class Operation(NamedTuple):
     about: str
     words: str
     more: str
-    path_parameters: Mapping[str, Schema | None]
+    path_parameters: Sequence[str]
     arguments: type[Arguments]
     gives: Sequence[str]
     answers: Sequence[DocumentedAnswer]
@@ -85,7 +84,7 @@ def operation_object(operation: Operation) -> dict[str, Any]:
     """Return an operation in OpenAPI's form, with named schemas in it; raises Undescribed."""
     if not operation.answers or not operation.words:
         raise Undescribed(f"{operation.method} {operation.path}: its answers or its purpose are not described")
-    path_parameters = [path_parameter(name, bounds) for name, bounds in operation.path_parameters.items()]
+    path_parameters = [path_parameter(name) for name in operation.path_parameters]
     shown: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.words,
@@ -170,20 +169,15 @@ def _referring(value: Any, schemas: dict[str, Any]) -> Any:
     return [_referring(part, schemas) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-class PathParameter(NamedTuple):
-    """A part of a path: its meaning and an example; a text also has a schema, numbers have the bounds of their converter."""
-
-    description: str
-    example: Any
-    schema: Schema | None = None
-
-
+LARGEST_ID = 2**31 - 1
 PATH_PARAMETERS = {
-    "collection_id": PathParameter("The id of a collection", 1),
-    "tag": PathParameter("A hashtag in any case, its # optional", "devops", json_schema.ANY_HASHTAG),
-    "tweet_id": PathParameter("The id of any version of a tweet", "2006008519143937502", json_schema.TWEET_ID),
-    "username": PathParameter("A username in any case, its @ optional", "Fiwufa_0x", json_schema.USERNAME),
+    "collection_id": whole(0, LARGEST_ID, "The id of a collection", 1),
+    "tag": PARAMETERS["tag"],
+    "tweet_id": tweet_id("The id of any version of a tweet"),
+    "username": PARAMETERS["author"],
 }
+MEANINGS = {"tag": "A hashtag in any case, its # optional", "username": "A username in any case, its @ optional"}
+"""Of parts of a path, which are no filters there."""
 
 
 def query(arguments: type[Arguments]) -> list[dict[str, Any]]:
@@ -192,19 +186,13 @@ def query(arguments: type[Arguments]) -> list[dict[str, Any]]:
     return [_parameter(name, field) for name, field in sorted(named.items())]
 
 
-def path_parameter(name: str, bounds: Schema | None) -> dict[str, Any]:
-    """Return a parameter of the path: a whole number within bounds, or a text; raises Undescribed."""
+def path_parameter(name: str) -> dict[str, Any]:
+    """Return a parameter of the path; raises Undescribed."""
     known = PATH_PARAMETERS.get(name)
-    if known is None or (bounds or known.schema) is None:
+    if known is None:
         raise Undescribed(f"{name}: this part of a path is not described")
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": known.description,
-        "schema": bounds or known.schema,
-        "example": known.example,
-    }
+    shown = {"name": name, "in": "path", "required": True, "description": MEANINGS.get(name, known.description)}
+    return shown | {"schema": known.json_schema, "example": known.example}
 
 
 def schema_of(field: fields.Field[Any]) -> Schema | NamedSchema:

@@ -126,7 +126,7 @@ def bucket_length(*names: str, **options: Any) -> Parameter:
 
 
 def page_cursor() -> Parameter:
-    """Return the parameter of a cursor from the `next` of a list; schemas/cursors.py checks it against the list."""
+    """Return the parameter of a cursor from the `next` of a list; schemas/arguments.py checks it against the list."""
     meaning = "The position at which the page begins"
     return Parameter(str, "the cursor from the `next` of this list", {"type": "string", "minLength": 1}, meaning)
 

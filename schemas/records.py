@@ -1,4 +1,8 @@
-"""Lines of archives: pages of the X API v2 and flattened tweets as twarc2 writes them, and our own NDJSON."""
+"""Lines of archives: pages of the X API v2 and flattened tweets as twarc2 writes them, and our own NDJSON.
+
+Times in the future are refused, not replaced by the present: the newest observation counts, so one of the future would count
+for years, and without a credible time nothing is known to be newer than anything else.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ from schemas.twarc import unflatten
 
 LONGEST_LINE = LARGEST_BODY
 CHUNK = 1024 * 1024
+CLOCKS_DIFFER = timedelta(hours=1)
+"""How far the clock of the machine that wrote an archive may be ahead of ours."""
 
 
 class ArchiveRecord(NamedTuple):
@@ -184,10 +190,6 @@ def _retrieved_at(body: Object, last: datetime) -> datetime | None:
     if reason := future_reason("retrieved_at", given, last):
         raise Unreadable(reason)
     return given
-
-
-CLOCKS_DIFFER = timedelta(hours=1)
-"""How far the clock of the machine that wrote an archive may be ahead of ours."""
 
 
 def latest(now: datetime | None) -> datetime:

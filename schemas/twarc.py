@@ -1,4 +1,9 @@
-"""Pages of X's own objects, one a line, as twarc2 writes them."""
+"""X's own objects as twarc2 writes them: pages, one a line, and flattened tweets, restored to the form in which X gave them.
+
+`twarc2 flatten` (2.14) copies what a page includes into the tweets that refer to it. Keys that it added are removed; places,
+mentions and referenced tweets keep the keys that X gives. Media, polls, other users and other tweets are not part of a tweet's
+payload.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,10 @@ from settings import VERSION
 SOURCE = {"url": "urn:hashtag-monitor:tweets", "version": f"hashtag-monitor {VERSION}"}
 """Our values for the keys in which twarc2 names the URL that it read, and itself."""
 HALF = re.compile("[\ud800-\udfff]")
+ADDED = frozenset({"author", "in_reply_to_user", "matching_rules", "__twarc"})
+GEO = frozenset({"place_id", "coordinates"})
+MENTION = frozenset({"start", "end", "username", "id"})
+REFERENCED = frozenset({"type", "id"})
 
 
 def pages(batches: Iterable[Sequence[TweetPayload]]) -> Iterator[bytes]:
@@ -51,12 +60,6 @@ def _line(page: dict[str, Any]) -> bytes:
         return orjson.dumps(page, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
         return HALF.sub("\ufffd", json.dumps(page, ensure_ascii=False)).encode() + b"\n"
-
-
-ADDED = frozenset({"author", "in_reply_to_user", "matching_rules", "__twarc"})
-GEO = frozenset({"place_id", "coordinates"})
-MENTION = frozenset({"start", "end", "username", "id"})
-REFERENCED = frozenset({"type", "id"})
 
 
 def unflatten(flat: Object) -> tuple[dict[str, Any], Object | None]:

@@ -1,4 +1,4 @@
-"""A cached response, and the condition under which it may be sent again."""
+"""Cached responses, sent without calling the app while nothing has changed; large ones in pieces; compression and ETags."""
 
 from __future__ import annotations
 
@@ -22,8 +22,19 @@ from telemetry.requests import REQUEST_ID, ROUTE
 REPEAT = "monitor.repeat"  # key of the WSGI environment: a view puts a Repeat there if its response may be cached
 NOT_MODIFIED = "304 NOT MODIFIED"
 OF_BODY = ("Content-Type", "Content-Length", "Content-Encoding")
+READS = ("GET", "HEAD")
+EMPTY = ("204", "304")
+LARGE = PIECE = 256 * 1024
+MB = 1024 * 1024
+PART = 4  # a response may take up to a fourth of the memory
+ENTRY = 2000  # bytes: about what an entry takes besides its body and its key
+SMALL = 1000  # bytes: less is not worth compressing
+LEVEL = 5
+GZIP = 16 + zlib.MAX_WBITS  # zlib's number for the gzip format
 
 Headers = list[tuple[str, str]]
+Environ = dict[str, Any]
+Start = Callable[..., Any]
 
 
 class Repeat(NamedTuple):
@@ -57,17 +68,6 @@ class CachedAnswer(NamedTuple):
         if wanted is not None and self.tag is not None and wanted.removeprefix("W/") == self.tag.removeprefix("W/"):
             return NOT_MODIFIED, [pair for pair in self.headers if pair[0] not in OF_BODY], b""
         return "200 OK", self.headers, self.body
-
-
-READS = ("GET", "HEAD")
-EMPTY = ("204", "304")
-LARGE = PIECE = 256 * 1024
-
-Environ = dict[str, Any]
-Start = Callable[..., Any]
-MB = 1024 * 1024
-PART = 4  # a response may take up to a fourth of the memory
-ENTRY = 2000  # bytes: about what an entry takes besides its body and its key
 
 
 class Cache:
@@ -188,11 +188,6 @@ def _request(environ: Environ) -> Hashable:
         environ.get("HTTP_ACCEPT_ENCODING"),
         environ[SCOPE],
     )
-
-
-SMALL = 1000  # bytes: less is not worth compressing
-LEVEL = 5
-GZIP = 16 + zlib.MAX_WBITS  # zlib's number for the gzip format
 
 
 def accepts_gzip() -> bool:

@@ -36,6 +36,10 @@ STRICT_POLICY = (POLICY, "default-src 'none'; base-uri 'none'; form-action 'none
 EXPOSED = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 CORS_METHODS = ("GET", "HEAD")
 
+ALWAYS_KNOWN = ("localhost", "127.0.0.1", "[::1]")
+EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 (compared with, not listened on)
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{0,5})?", re.IGNORECASE)
+
 Start = Callable[..., Any]
 Headers = list[tuple[str, str]]
 
@@ -122,11 +126,6 @@ def _parts(origin: str) -> tuple[str, str, int] | None:
     except (ValueError, KeyError):
         return None
     return (parts.scheme, parts.hostname, port) if parts.hostname else None
-
-
-ALWAYS_KNOWN = ("localhost", "127.0.0.1", "[::1]")
-EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 (compared with, not listened on)
-HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{0,5})?", re.IGNORECASE)
 
 
 class KnownHosts:

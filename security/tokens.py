@@ -26,6 +26,22 @@ from settings import SettingError, Settings, read_secret
 
 log = logging.getLogger(__name__)
 
+SHORTEST = 16
+RISK = "can read the tweets and spend money at X; set API_TOKEN"
+CHECK_S = 1.0
+SESSION_S = 8 * 3600
+PAYLOAD = b"session"
+LONGEST_COOKIE = 200  # ours have 60 characters; a longer one is cut, so its signature is wrong
+MOST_COOKIES = 4  # with our name: another path or domain of this host may have set one
+SLEEP = "guard.sleep"  # in the WSGI environment: replaces time.sleep in tests
+FIRST_S, LONGEST_S = 0.05, 0.7
+MOST_WAITING = 8  # each blocks a thread; further ones are refused at once, as tokens are too long to be guessed
+FORGET_AFTER_S = 300.0
+MOST_CLIENTS = 10_000  # about 2 MB
+
+OnToken = Callable[[str], None]
+Version = tuple[int, int, int]
+
 
 class Scope(IntEnum):
     """What a client may do. Each scope includes those before it."""
@@ -37,12 +53,6 @@ class Scope(IntEnum):
 
 
 SCOPES = {"API_TOKEN": Scope.WRITE, "API_READ_TOKEN": Scope.READ, "METRICS_TOKEN": Scope.SCRAPE}
-SHORTEST = 16
-RISK = "can read the tweets and spend money at X; set API_TOKEN"
-CHECK_S = 1.0
-
-OnToken = Callable[[str], None]
-Version = tuple[int, int, int]
 
 
 class Tokens:
@@ -160,12 +170,6 @@ def _version(path: Path) -> Version | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-SESSION_S = 8 * 3600
-PAYLOAD = b"session"
-LONGEST_COOKIE = 200  # ours have 60 characters; a longer one is cut, so its signature is wrong
-MOST_COOKIES = 4  # with our name: another path or domain of this host may have set one
-
-
 class ForgedSession(Exception):
     """A session cookie that no current token has signed."""
 
@@ -213,15 +217,6 @@ def _scope(token: str, value: str, scope: Scope) -> Scope | None:
 
 def _signer(token: str) -> TimestampSigner:
     return TimestampSigner(token, salt=SESSION, key_derivation="hmac", digest_method=hashlib.sha256)
-
-
-log = logging.getLogger(__name__)
-
-SLEEP = "guard.sleep"  # in the WSGI environment: replaces time.sleep in tests
-FIRST_S, LONGEST_S = 0.05, 0.7
-MOST_WAITING = 8  # each blocks a thread; further ones are refused at once, as tokens are too long to be guessed
-FORGET_AFTER_S = 300.0
-MOST_CLIENTS = 10_000  # about 2 MB
 
 
 class FailedAttempts:

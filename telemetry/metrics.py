@@ -1,4 +1,4 @@
-"""The metrics of HTTP, as prometheus-flask-exporter defines them, but measured by telemetry/requests.py.
+"""The metrics of HTTP, as prometheus-flask-exporter defines them, but measured by telemetry/requests.py; those of log shipping.
 
 The exporter's own hooks accept any method as a label, time a streamed response when its headers are made, and look labels up
 for each request. Here labels are bounded and cached, and a stream is timed to its end.
@@ -25,6 +25,7 @@ COMMON_STATUSES = ("200", "400", "401", "404", "500", "503")
 DURATION, TOTAL = "flask_http_request_duration_seconds", "flask_http_request"
 
 Labels = tuple[str, str | None, int]
+REASONS = ("queue-full", "shutdown")
 
 
 class HttpMetrics:
@@ -87,9 +88,6 @@ def scrape_registry(own: CollectorRegistry, more: Iterable[Any]) -> CollectorReg
     for collector in more:
         registry.register(collector)
     return registry
-
-
-REASONS = ("queue-full", "shutdown")
 
 
 class Delivery(NamedTuple):

@@ -12,8 +12,7 @@ from queries.lists import TweetList
 from queries.orders import SortOrder
 from queries.tags import tracked_names
 from queries.tweets import TweetView, TweetViews, matching_count
-from schemas.arguments import SearchArguments
-from schemas.cursors import tweet_page
+from schemas.arguments import SearchArguments, tweet_page
 from schemas.parameters import SORTS
 from schemas.times import rfc3339
 from security.guard import page
