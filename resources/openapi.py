@@ -45,12 +45,12 @@ class OpenApiResource(MonitorResource):
 
 
 def document_of(app: Flask) -> dict[str, Any]:
-    """Return the document of an app's routes; raises Undescribed for one that nothing describes."""
+    """Return the document of an app's routes; raises Undescribed for a route without a description."""
     return document(operations(app), version=VERSION)
 
 
 def operations(app: Flask) -> Iterator[Operation]:
-    """Give the operations of an app's resources, by path."""
+    """Yield the operations of an app's resources, by path."""
     guard: Guard = app.extensions["guard"]
     required = guard.tokens.are_required
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
@@ -81,6 +81,6 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
 
 
 def _description(resource: type[MonitorResource], method: str) -> str:
-    """Return what is said of a method, at the method itself or, for a GET that is inherited, at what it reads."""
+    """Return the docstring of a method or, for a GET that is inherited, of `read`."""
     found = vars(resource).get(method) or (vars(resource).get("read") if method == "get" else None)
     return (found and inspect.getdoc(found)) or ""

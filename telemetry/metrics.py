@@ -105,9 +105,9 @@ class LogMetrics:
     """Records sent, dropped and waiting, over all processes."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._sent = Counter("twitterapi_log_records_sent", "Log records that were handed to Logstash", registry=registry)
+        self._sent = Counter("twitterapi_log_records_sent", "Log records that were sent to Logstash", registry=registry)
         self._dropped = Counter(
-            "twitterapi_log_records_dropped", "Log records that Logstash never got", ["reason"], registry=registry
+            "twitterapi_log_records_dropped", "Log records that did not reach Logstash", ["reason"], registry=registry
         )
         self._queued = Gauge(
             "twitterapi_log_queue_records", "Log records that wait to be sent", registry=registry, multiprocess_mode="livesum"
