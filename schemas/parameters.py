@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC as DAY_ZONE
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -44,7 +43,7 @@ Read = Callable[[str], Any]
 
 
 class Parameter(fields.Field[Any]):
-    """A parameter. `read` returns the value of a text, and raises ValueError for one that is not what is `expected`.
+    """A parameter. `read` returns the value of a text; it raises ValueError or KeyError for one that is not as `expected`.
 
     Without an example, only the service can make its values. `label` names a filter on pages, `field` is the filter's name in
     queries.filters.Filters if it differs. The tweets of the document's service include some that match the example of a filter,
@@ -76,7 +75,7 @@ class Parameter(fields.Field[Any]):
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> Any:
         try:
             return self.read(str(value))
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             raise ValidationError(f"expected {self.expected}") from error
 
 
@@ -99,19 +98,14 @@ def whole(lowest: int, highest: int, description: str = "", example: int | None 
     """Return the parameter of a whole number within bounds, in ASCII digits without sign, space or underscore."""
     schema = {"type": "integer", "minimum": lowest, "maximum": highest}
     expected = f"a whole number from {lowest} to {highest}"
-    return Parameter(lambda text: _number(text, lowest, highest), expected, schema, description, example)
+    return Parameter(partial(_number, lowest=lowest, highest=highest), expected, schema, description, example)
 
 
 def choice(names: Mapping[str, Any] | Sequence[str], description: str, example: str, **options: Any) -> Parameter:
     """Return the parameter of one of these names; its value is what the mapping has, else the name."""
     values = names if isinstance(names, Mapping) else {name: name for name in names}
     return Parameter(
-        lambda text: _accepted(values.get(text)),
-        f"one of {', '.join(names)}",
-        {"type": "string", "enum": [*names]},
-        description,
-        example,
-        **options,
+        values.__getitem__, f"one of {', '.join(names)}", {"type": "string", "enum": [*names]}, description, example, **options
     )
 
 
@@ -146,8 +140,8 @@ def tweet_fields() -> Parameter:
 
 def tweet_id(description: str) -> Parameter:
     """Return the parameter of the id of a tweet."""
-    expected = "the id of a tweet, a whole number"
-    return Parameter(_tweet_id, expected, json_schema.TWEET_ID, description, "2006008519143937502")
+    expected, read = "the id of a tweet, a whole number", partial(_number, lowest=0, highest=2**63 - 1)
+    return Parameter(read, expected, json_schema.TWEET_ID, description, "2006008519143937502")
 
 
 def point_in_time(description: str, example: str) -> Parameter:
@@ -171,51 +165,37 @@ def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - NO_ZONES)
 
 
-def _accepted(value: Any) -> Any:
-    """Return the value; raises ValueError for None."""
-    if value is None:
+def _check(accepted: object) -> None:
+    """Raise ValueError for what is not accepted."""
+    if not accepted:
         raise ValueError
-    return value
 
 
 def _zone(text: str) -> ZoneInfo:
-    zone: ZoneInfo = _accepted(zone_by_name(text))
-    return zone
+    _check(text in _zone_names())
+    return ZoneInfo(text)
 
 
 def _number(text: str, lowest: int, highest: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and lowest <= int(text) <= highest):
-        raise ValueError
+    _check(text.isascii() and text.isdigit() and len(text) <= 19 and lowest <= int(text) <= highest)
     return int(text)
-
-
-def _tweet_id(text: str) -> int:
-    return _number(text, 0, 2**63 - 1)
 
 
 def _fields(text: str) -> tuple[str, ...]:
     names = text.split(",")
-    if not set(names) <= FIELDS.keys():
-        raise ValueError
+    _check(set(names) <= FIELDS.keys())
     return tuple(name for name in FIELDS if name in names)
 
 
 def _period(text: str) -> timedelta | None:
     match = re.fullmatch(r"([0-9]{1,5})([hd])", text)
     hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
-    if text != "all" and not 0 < hours <= MOST_HOURS:
-        raise ValueError
+    _check(text == "all" or 0 < hours <= MOST_HOURS)
     return timedelta(hours=hours) if match else None
 
 
-def tag_key(text: str) -> str:
-    """Return the key of a hashtag in any spelling, its # optional; raises ValueError."""
-    return key(hashtag(text))
-
-
 def _lang(text: str) -> str:
-    if not (text.isascii() and LANGUAGE.fullmatch(text.lower())):
-        raise ValueError
+    _check(text.isascii() and LANGUAGE.fullmatch(text.lower()))
     return text.lower()
 
 
@@ -223,24 +203,22 @@ def _country(text: str) -> str:
     """Return a code of two letters in upper case, a name as it is: X writes it in one way."""
     if len(text) == 2 and text.isascii() and text.isalpha():
         return text.upper()
-    if not (text.isprintable() and 0 < len(text) <= LONGEST_COUNTRY):
-        raise ValueError
+    _check(text.isprintable() and 0 < len(text) <= LONGEST_COUNTRY)
     return text
 
 
 def _author(text: str) -> str:
-    name: str = _accepted(usernames.username(text))
-    return name.lower()
+    _check(name := usernames.username(text))
+    return str(name).lower()
 
 
 def _time_or_day(text: str) -> datetime:
-    return datetime.combine(date.fromisoformat(text), datetime.min.time(), DAY_ZONE) if DATE.fullmatch(text) else instant(text)
+    return instant(f"{text}T00:00:00Z" if DATE.fullmatch(text) else text)
 
 
 def _words(text: str) -> tuple[str, ...]:
     words = query_words(text) if len(text) <= LONGEST_SEARCH else ()
-    if not 0 < len(words) <= MOST_WORDS:
-        raise ValueError
+    _check(0 < len(words) <= MOST_WORDS)
     return words
 
 
@@ -251,7 +229,7 @@ def _bound(label: str, description: str, example: str) -> Parameter:
 
 PARAMETERS: dict[str, Parameter] = {
     "tag": Parameter(
-        tag_key,
+        lambda text: key(hashtag(text)),
         EXPECTED,
         json_schema.ANY_HASHTAG,
         "Only tweets with this hashtag, its # optional; repeated, tweets with all of them",
@@ -287,7 +265,7 @@ PARAMETERS: dict[str, Parameter] = {
     "since": _bound("From", "Only tweets that were posted at or after this time", "2025-12-30T18:00:00Z"),
     "until": _bound("Until", "Only tweets that were posted before this time", "2025-12-31T06:00:00Z"),
     "min_followers": Parameter(
-        lambda text: _number(text, 0, MOST_FOLLOWERS),
+        partial(_number, lowest=0, highest=MOST_FOLLOWERS),
         f"a whole number from 0 to {MOST_FOLLOWERS}",
         {"type": "integer", "minimum": 0, "maximum": MOST_FOLLOWERS},
         "Only tweets of authors with at least this many followers",
