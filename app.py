@@ -24,14 +24,12 @@ from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
 from collector.runs.collector import Collector
-from middleware.answers import Answers
-from middleware.capacity import TimeLimit, bound
 from queries.batches import TweetsReplaced
 from queries.newest import Newest
-from security.guard import behind_proxies, install_guard
-from security.listening import check_listening
-from security.scopes import enforce_scopes
-from security.tokens import token_weakness, tokens_of
+from security.answers import Answers
+from security.capacity import TimeLimit, bound
+from security.guard import behind_proxies, enforce_scopes, install_guard
+from security.tokens import check_listening, token_weakness, tokens_of
 from server.serving import listen, serve
 from settings import SettingError, Settings, load
 from telemetry import processes
@@ -63,8 +61,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     """Wire the parts. Imports some late: prometheus_client decides at its import whether processes share metrics."""
     import resources
     import web
-    from telemetry.logs import LogMetrics
-    from telemetry.metrics import HttpMetrics
+    from telemetry.metrics import HttpMetrics, LogMetrics
 
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
     secrets = Secrets(settings.secrets())
@@ -149,7 +146,7 @@ def _share_metrics(settings: Settings) -> None:
 
 def _import_parts() -> None:
     """Import what the service needs before workers are forked, so that they start at once and share its memory."""
-    for name in ("resources", "web", "telemetry.logs", "telemetry.metrics"):
+    for name in ("resources", "web", "telemetry.metrics"):
         import_module(name)
     gc.collect()
     gc.freeze()

@@ -22,9 +22,10 @@ from queries.filters import ALL, Filters
 from queries.lists import TweetList, batches
 from schemas import files
 from schemas.csv_format import with_byte_order_mark
-from schemas.filters import PARAMETERS, InvalidFilters, filters
+from schemas.parameters import PARAMETERS, filters
+from schemas.problems import BadInput
 from schemas.pseudonyms import Pseudonyms, new_key
-from schemas.twarc_pages import pages
+from schemas.twarc import pages
 from schemas.tweets import COLUMNS, LIST_FORMATS
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
@@ -87,7 +88,7 @@ def _option_name(name: str) -> str:
 def _parse_filters(options: Mapping[str, Sequence[str]]) -> Filters:
     try:
         return filters({name: values for name, values in options.items() if values})
-    except InvalidFilters as error:
+    except BadInput as error:
         fault = error.faults[0]
         raise click.BadParameter(fault.detail, param_hint=_option_name(fault.parameter)) from error
 

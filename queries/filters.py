@@ -1,4 +1,4 @@
-"""The filters of tweets, the same everywhere, and their SQL conditions. Their parameters are in schemas/filters.py."""
+"""The filters of tweets, the same everywhere, and their SQL conditions. Their parameters are in schemas/parameters.py."""
 
 from __future__ import annotations
 

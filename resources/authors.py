@@ -1,4 +1,4 @@
-"""/authors: who wrote the stored tweets; and deletions of authors with all their tweets."""
+"""The authors of the stored tweets, and their deletion with all their tweets."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import bury_author
 from queries.authors import FOLLOWERS, TWEETS, AuthorPosition, author_page
 from queries.filters import Filters
-from resources.api import MonitorResource, link, next_path
+from resources.api import RESTORING, CollectorResource, link, next_path
 from resources.snapshots import SnapshotBody, SnapshotResource
-from schemas.arguments import MOST_ROWS, FilterArguments
-from schemas.cursors import began, following_cursor
-from schemas.json_schema import NEXT, count, many, nullable, record, text
-from schemas.openapi.answers import DocumentedAnswer, answers, reads
-from schemas.parameters import ChoiceField, Cursor, Sort, page_limit
+from schemas.arguments import MOST_ROWS, FilterArguments, cursor_values, next_cursor
+from schemas.json_schema import NEXT, DocumentedAnswer, answers, count, many, nullable, reads, record, text
+from schemas.parameters import choice, page_cursor, page_limit
 from schemas.serializers import encode
 from text.names import parse_username
 
@@ -32,7 +29,7 @@ AUTHOR = record(
     "An author of stored tweets.",
     {
         "author": nullable(text("The display name")),
-        "followers": nullable(count("Followers when they were last observed")),
+        "followers": nullable(count("Followers at the newest observation")),
         "username": nullable(text("The username, without @")),
         "tweets": count("How many of their tweets are stored"),
     },
@@ -44,13 +41,13 @@ DELETED = record("Deleted", "How many tweets were deleted.", {"deleted": count()
 class AuthorArguments(FilterArguments):
     """Parameters of GET /authors."""
 
-    sort = ChoiceField(FOLLOWERS, TWEETS, metadata={"description": Sort.description, "example": Sort.example})
+    sort = choice((FOLLOWERS, TWEETS), "The order", FOLLOWERS)
     limit = page_limit(MOST_ROWS)
-    cursor = Cursor()
+    cursor = page_cursor()
 
 
 class AuthorsResource(SnapshotResource):
-    """The authors of the tweets that the filters let through, most followed first, a page at a time."""
+    """The authors of the tweets that match the filters, most followed first, in pages."""
 
     arguments = AuthorArguments
     answers = answers(get=reads(AUTHORS, "A page of authors", headers=("Link",)))
@@ -60,28 +57,20 @@ class AuthorsResource(SnapshotResource):
     ) -> Any:
         """List the authors of stored tweets."""
         name = f"authors {sort} {filters}"
-        values = began(session, name, cursor)
+        values = cursor_values(session, name, cursor)
         after = AuthorPosition(*values) if values else None
         page = author_page(session, filters, sort=sort, after=after, most=limit)
-        path = next_path(following_cursor(session, name, page.last) if page.last else None)
+        path = next_path(next_cursor(session, name, page.last) if page.last else None)
         return SnapshotBody(encode({"authors": page.authors, "next": path}), headers=link(path))
 
 
-class AuthorResource(MonitorResource):
-    """Everybody stored under a username. DELETE removes them and all their tweets for good."""
+class AuthorResource(CollectorResource):
+    """The authors stored under a username. DELETE removes them and all their tweets permanently."""
 
-    answers = answers(
-        delete=[
-            DocumentedAnswer(200, "They are gone", DELETED),
-            DocumentedAnswer(409, "A copy of the database is being put back"),
-        ]
-    )
-
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
+    answers = answers(delete=[DocumentedAnswer(200, "They are deleted", DELETED), RESTORING])
 
     def delete(self, username: str) -> Any:
-        """Delete an author with all their tweets for good."""
+        """Delete an author and all their tweets permanently."""
         named = parse_username(username)
         if named is None:
             raise NotFound("there is no author with this username")

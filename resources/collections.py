@@ -1,4 +1,4 @@
-"""/collections: how collections went or go, and a new one."""
+"""Collections, finished or running, and the start of a new one."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from werkzeug.exceptions import NotFound
 
 from collector.runs.collector import Collector
 from queries.collections import collection
-from resources.api import MonitorResource, link, next_path
+from resources.api import CollectorResource, link, next_path
 from schemas import serializers
-from schemas.arguments import MOST_ROWS
-from schemas.collections import COLLECTION
-from schemas.cursors import collection_page
-from schemas.json_schema import NEXT, many, record
-from schemas.openapi.answers import DocumentedAnswer, answers, reads
-from schemas.parameters import Cursor, page_limit
+from schemas.arguments import MOST_ROWS, collection_page
+from schemas.json_schema import NEXT, DocumentedAnswer, answers, many, reads, record
+from schemas.parameters import page_cursor, page_limit
+from schemas.serializers import COLLECTION
 
 PAGE = 100
 COLLECTIONS = record("Collections", "Collections, newest first.", {"collections": many(COLLECTION), "next": NEXT})
+RUNNING = DocumentedAnswer(409, "Another collection is running", headers=("Location",))
 
 
 class CollectionArguments(Schema):
     """Parameters of GET /collections."""
 
     limit = page_limit(MOST_ROWS)
-    cursor = Cursor()
+    cursor = page_cursor()
 
 
 def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
@@ -38,24 +37,18 @@ def collection_json(collector: Collector, collection_id: int) -> dict[str, Any]:
     return serializers.collection(view)
 
 
-class CollectionsResource(MonitorResource):
+class CollectionsResource(CollectorResource):
     """All collections, newest first. POST starts one; it needs no body."""
 
     arguments = CollectionArguments
     answers = answers(
         get=reads(COLLECTIONS, "A page of collections", headers=("Link",)),
-        post=[
-            DocumentedAnswer(202, "It has begun", COLLECTION, ("Location",)),
-            DocumentedAnswer(409, "Another collection runs", headers=("Location",)),
-        ],
+        post=[DocumentedAnswer(202, "The collection has started", COLLECTION, ("Location",)), RUNNING],
     )
-
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
 
     def get(self, limit: int = PAGE, cursor: str | None = None) -> Any:
         """List the collections, newest first."""
-        with self._collector.database.reading() as session:
+        with self._database.reading() as session:
             page = collection_page(session, "collections", cursor=cursor, most=limit)
         path = next_path(page.following)
         return {"collections": [serializers.collection(view) for view in page.rows], "next": path}, 200, dict(link(path))
@@ -63,20 +56,17 @@ class CollectionsResource(MonitorResource):
     def post(self) -> Any:
         """Start a collection.
 
-        X charges for what it delivers. The answer comes at once; the path in Location tells how it goes.
+        X charges for the tweets that it returns. The answer is sent at once; the path in Location shows the progress.
         """
         started = self._collector.start()
         return collection_json(self._collector, started.run_id), 202, {"Location": f"/collections/{started.run_id}"}
 
 
-class CollectionResource(MonitorResource):
-    """One run over the tracked tags, running or over."""
+class CollectionResource(CollectorResource):
+    """One run over the tracked tags, running or finished."""
 
     answers = answers(get=reads(COLLECTION, "The collection"))
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
-
     def get(self, collection_id: int) -> Any:
-        """Tell how a collection went or goes."""
+        """Show the progress or the result of a collection."""
         return collection_json(self._collector, collection_id)

@@ -1,4 +1,4 @@
-"""/database: the original's two verbs. GET and POST collect, DELETE drops what is stored."""
+"""The stored tweets as a whole, by the original API's methods: GET and POST collect, DELETE empties the database."""
 
 from __future__ import annotations
 
@@ -6,52 +6,42 @@ import logging
 from typing import Any
 
 from collector.backups.dropping import drop
-from collector.runs.collector import Collector
-from resources.api import MonitorResource
-from resources.collections import collection_json
-from resources.errors import problem_response
+from resources.api import CollectorResource, problem_response
+from resources.collections import RUNNING, collection_json
 from schemas import serializers
-from schemas.collections import COLLECTION
-from schemas.json_schema import nullable, record, text
-from schemas.openapi.answers import DocumentedAnswer, answers
-from security.scopes import CHANGING
+from schemas.json_schema import DocumentedAnswer, answers, nullable, record, text
+from schemas.serializers import COLLECTION
+from security.guard import CHANGING
 
 log = logging.getLogger(__name__)
 
-RESTORED = record(
-    "Restored",
-    "A collection that was waited for.",
-    {"message": text("How it went"), "collection": COLLECTION},
-)
+LONGEST_ANSWER_S = 60
+RESTORED = record("Restored", "The result of a collection.", {"message": text("The result in words"), "collection": COLLECTION})
 DROPPED = record(
     "Dropped",
     "The database was emptied.",
-    {"message": text("That it was"), "backup": nullable(text("The name of the copy that was kept"))},
+    {"message": text("The result in words"), "backup": nullable(text("The name of the backup that was made first"))},
 )
-
-LONGEST_ANSWER_S = 60
-RUNNING = DocumentedAnswer(409, "A collection runs", headers=("Location",))
 COLLECTED = [
     DocumentedAnswer(200, "At least one tag was collected", RESTORED),
-    DocumentedAnswer(202, "The collection goes on", RESTORED, ("Location",)),
+    DocumentedAnswer(202, "The collection is still running", RESTORED, ("Location",)),
     RUNNING,
-    DocumentedAnswer(503, "No tag was collected, or X can't be asked: `collection` says why", headers=("Retry-After",)),
+    DocumentedAnswer(
+        503, "No tag was collected, or X can't be asked: `collection` contains the reasons", headers=("Retry-After",)
+    ),
 ]
 
 
-class DatabaseResource(MonitorResource):
+class DatabaseResource(CollectorResource):
     """The stored tweets as a whole."""
 
     changes = CHANGING | {"GET"}
-    answers = answers(get=COLLECTED, post=COLLECTED, delete=[DocumentedAnswer(200, "It is empty", DROPPED), RUNNING])
-
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
+    answers = answers(get=COLLECTED, post=COLLECTED, delete=[DocumentedAnswer(200, "The database is empty", DROPPED), RUNNING])
 
     def get(self) -> Any:
         """Collect now, and answer with the collection.
 
-        X charges for what it delivers. It is waited for up to 60 seconds.
+        X charges for the tweets that it returns. The answer comes when the collection ends, after 60 seconds at the latest.
         """
         started = self._collector.start()
         try:
@@ -64,11 +54,11 @@ class DatabaseResource(MonitorResource):
     post = get
 
     def delete(self) -> Any:
-        """Drop what is stored, after keeping a copy.
+        """Empty the database, after making a backup.
 
-        Tracked tags, the list of collections, the ledger and tombstones stay; so do the last three copies.
+        Tracked tags, the list of collections, the spend ledger and tombstones stay. The last three of these backups are kept.
         """
-        name = drop(self._collector.database)
+        name = drop(self._database)
         log.info("database has been dropped", extra={"status": "success", "code": 200, "backup": name})
         return {"message": "database has been dropped", "backup": name}
 

@@ -1,4 +1,4 @@
-"""/facets: how many tweets have which language, country, tag or author."""
+"""Tweets counted by language, country, tag or author."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from queries.facets import FACETS, facets
 from queries.filters import Filters
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
-from schemas.json_schema import SHARE, count, many, nullable, number, record, text
-from schemas.openapi.answers import answers, reads
-from schemas.parameters import ChoiceField
+from schemas.json_schema import SHARE, answers, count, many, nullable, number, reads, record, text
+from schemas.parameters import choice
 
-FACET = record("Facet", "A value and its tweets.", {"value": text("The value"), "tweets": count()})
+FACET = record("Facet", "A value and the number of its tweets.", {"value": text("The value"), "tweets": count()})
 FACET_COUNTS = record(
     "Facets",
     "All values, most tweets first, ties by value.",
@@ -25,7 +24,7 @@ FACET_COUNTS = record(
 class FacetArguments(FilterArguments):
     """Parameters of GET /facets."""
 
-    by = ChoiceField(*FACETS, required=True, metadata={"description": "What the tweets are counted by", "example": "lang"})
+    by = choice(tuple(FACETS), "What the tweets are counted by", "lang", required=True)
 
 
 class FacetsResource(SnapshotResource):

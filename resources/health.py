@@ -1,4 +1,4 @@
-"""/livez and /readyz: whether the process is alive, and whether it can serve."""
+"""Whether the process is alive, and whether it can serve requests."""
 
 from __future__ import annotations
 
@@ -6,57 +6,49 @@ from typing import Any
 
 from flask import request
 
-from collector.runs.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
-from middleware.answer import ALWAYS, REPEAT
-from queries.collections import CollectionView, latest
-from queries.counters import ScheduleState, current_refusals, schedule
-from queries.jobs import JobView, job_states
+from queries.collections import latest
+from queries.counters import current_refusals, schedule
+from queries.jobs import job_states
 from queries.tweets import TweetViews
-from resources.api import MonitorResource
-from schemas.collections import STATE
-from schemas.json_schema import count, flag, many, nullable, record, text, time, word
-from schemas.openapi.answers import answers, reads
+from resources.api import CollectorResource, MonitorResource
+from schemas.json_schema import answers, count, flag, many, nullable, reads, record, text, time, word
+from schemas.serializers import SUMMARY
+from security.answers import ALWAYS, REPEAT
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
 
-ALIVE = record("Alive", "The process answers.", {"status": word("That it does", "alive")})
+ALIVE = record("Alive", "The process answers.", {"status": word("Always this word", "alive")})
 JOB = record(
     "ScheduledJob",
-    "How a scheduled job went last.",
+    "The last result of a scheduled job.",
     {
-        "began": time("When it began, UTC"),
-        "succeeded": nullable(time("When it last succeeded, UTC")),
-        "error": nullable(text("Why it did not")),
+        "began": time("Its last start, UTC"),
+        "succeeded": nullable(time("Its last success, UTC")),
+        "error": nullable(text("Why it failed last")),
     },
 )
 SCHEDULE = record(
     "Schedule",
-    "How often it collects.",
-    {"every_seconds": count(), "next": time("When it collects next, UTC"), "kept": flag("Whether its keeper is alive")},
-)
-LATEST = record(
-    "LatestCollection",
-    "The collection that started last.",
+    "How often tweets are collected.",
     {
-        "id": {"type": "integer", "minimum": 1},
-        "state": STATE,
-        "started": time("When it began, UTC"),
-        "error": nullable(text("Why it failed")),
+        "every_seconds": count(),
+        "next": time("The next collection, UTC"),
+        "kept": flag("Whether the process that keeps the schedule is alive"),
     },
 )
 READY = record(
     "Ready",
     "The database is migrated and reads answer.",
     {
-        "status": word("That it is", "ready"),
-        "read_only": {"type": "boolean", "description": "Whether it has waited since its start for a primary of the database"},
-        "x": word("Whom a collection would ask", "X", "emulator", "nobody"),
+        "status": word("Always this word", "ready"),
+        "read_only": flag("Whether the service has found no writable primary of the database since its start"),
+        "x": word("What a collection would ask", "X", "emulator", "nobody"),
         "tweets": {"enum": ["real", "invented", None], "description": "What the stored tweets are; null where there are none"},
-        "last_collection": nullable(LATEST),
+        "last_collection": nullable(record("LatestCollection", "The collection that started last.", SUMMARY)),
         "schedule": nullable(SCHEDULE),
         "chores": {"type": "object", "additionalProperties": JOB},
-        "refused_by_x": nullable(many({"type": "string"}), "Why X refuses everything; null where it does not"),
+        "refused_by_x": nullable(many({"type": "string"}), "The reasons why X refuses every request; null where it does not"),
     },
 )
 
@@ -64,56 +56,39 @@ READY = record(
 class LivezResource(MonitorResource):
     """200 while the process answers."""
 
-    answers = answers(get=reads(ALIVE, "It is alive"))
+    answers = answers(get=reads(ALIVE, "The process is alive"))
 
     def get(self) -> Any:
-        """Tell that the process is alive."""
+        """Check that the process is alive."""
         request.environ[REPEAT] = ALWAYS
         return {"status": "alive"}
 
 
-class ReadyzResource(MonitorResource):
+class ReadyzResource(CollectorResource):
     """200 once the database is migrated and reads answer, also while X refuses the credentials."""
 
-    answers = answers(get=reads(READY, "It is ready"))
-
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
+    answers = answers(get=reads(READY, "The service is ready"))
 
     def get(self) -> Any:
-        """Tell whether requests can be served."""
-        with self._collector.database.reading() as session:
+        """Check that requests can be served."""
+        with self._database.reading() as session:
             TweetViews().run(session, after=-1, most=1)
             last, source = latest(session), source_of(session)
-            kept, refusals, done = schedule(session), current_refusals(session), job_states(session)
+            planned, refusals, jobs = schedule(session), current_refusals(session), job_states(session)
         return {
             "status": "ready",
             "read_only": self._collector.read_only,
-            "x": self._x(source),
+            "x": self._source_name(source),
             "tweets": WORDS.get(source or ""),
-            "last_collection": _collection_json(last),
-            "schedule": _schedule_json(kept),
-            "chores": {job.name: _done(job) for job in done},
+            "last_collection": {name: getattr(last, name) for name in SUMMARY} if last else None,
+            "schedule": {"every_seconds": planned.every, "next": planned.due, "kept": planned.kept} if planned else None,
+            "chores": {job.name: {"began": job.began, "succeeded": job.succeeded, "error": job.error} for job in jobs},
             "refused_by_x": sorted(refusals) or None,
         }
 
-    def _x(self, stored: str | None) -> str:
-        """Return whom a collection would ask: X, the emulator, or nobody where it would be refused."""
-        asked = self._collector.source.name
-        if stored not in (None, asked):
+    def _source_name(self, stored: str | None) -> str:
+        """Return what a collection would ask: X, the emulator, or nobody where it would be refused."""
+        source = self._collector.source.name
+        if stored not in (None, source):
             return "nobody"
-        return "emulator" if asked == EMULATOR else "X"
-
-
-def _collection_json(view: CollectionView | None) -> dict[str, Any] | None:
-    if view is None:
-        return None
-    return {"id": view.id, "state": view.state, "started": view.started, "error": view.error}
-
-
-def _done(job: JobView) -> dict[str, Any]:
-    return {"began": job.began, "succeeded": job.succeeded, "error": job.error}
-
-
-def _schedule_json(kept: ScheduleState | None) -> dict[str, Any] | None:
-    return {"every_seconds": kept.every, "next": kept.due, "kept": kept.kept} if kept else None
+        return "emulator" if source == EMULATOR else "X"

@@ -1,10 +1,9 @@
-"""/metrics: what Prometheus scrapes. HTTP metrics come from the processes, the collector's from the database."""
+"""The metrics that Prometheus scrapes. HTTP metrics come from the processes, the collector's from the database."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
@@ -14,28 +13,29 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
-from collector.backups.rotation import newest as newest_copy
+from collector.backups.rotation import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
-from middleware.encoding import compress_response
 from queries.counters import ServiceMetrics, service_metrics
 from queries.jobs import JobView, job_states
-from queries.reconciliations import newest
+from queries.reconciliations import UsageComparison, newest
 from queries.spend import Outlook
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
-from schemas.json_schema import PLAIN
-from schemas.openapi.answers import DocumentedAnswer, answers
+from schemas.json_schema import PLAIN, DocumentedAnswer, answers
 from schemas.serializers import MICRO
+from security.answers import compress_response
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 
 PREFIX = "twitterapi"
 
+Values = Mapping[Any, float]
+
 
 class MetricsResource(MonitorResource):
-    """The metrics in the text format that the scraper accepts."""
+    """The metrics in the text format that the client accepts."""
 
     accepts = ("text/plain", "application/openmetrics-text", "text/html")
     gives = ("text/plain", "application/openmetrics-text")
@@ -45,7 +45,7 @@ class MetricsResource(MonitorResource):
         self._database_metrics, self._http = DatabaseCollector(collector, jobs), http
 
     def get(self) -> Any:
-        """Give the metrics of this service, for Prometheus."""
+        """Show the metrics of this service, for Prometheus."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(scrape_registry(self._http.registry, [self._database_metrics]))
         response = Response(body, content_type=content_type, headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"})
@@ -53,96 +53,95 @@ class MetricsResource(MonitorResource):
 
 
 class DatabaseCollector:
-    """Metrics read from the database at scrape, right whichever process collects; none while it can't be read."""
+    """Metrics that are read from the database at each scrape, so that any process may collect; none while it can't be read."""
 
     def __init__(self, collector: Collector, jobs: JobRunner) -> None:
         self._collector, self._jobs, self._database = collector, jobs, collector.database
 
     def collect(self) -> Iterator[Metric]:
-        """Give the metrics, as prometheus_client asks a collector for them."""
+        """Yield the metrics; prometheus_client calls this at each scrape."""
         build = {"version": VERSION, "python": platform.python_version(), "sqlite": sqlite.sqlite_version}
-        info = GaugeMetricFamily(f"{PREFIX}_build_info", "What runs", labels=list(build))
-        info.add_metric(list(build.values()), 1)
-        yield info
+        yield _metric("build_info", "Versions of the service, Python and SQLite", {tuple(build.values()): 1}, *build)
         try:
             with self._database.reading() as session:
                 metrics, money = service_metrics(session), self._collector.outlook(session)
-                done, compared, covered = job_states(session), newest(session), tracked_coverage(session)
-                planned_intervals = self._jobs.planned_intervals(session)
+                jobs, compared, coverage = job_states(session), newest(session), tracked_coverage(session)
+                planned = {name: every.total_seconds() for name, every in self._jobs.planned_intervals(session).items()}
             size = self._database.size
         except DatabaseUnavailable:
             return
-        yield _labelled_metric(GaugeMetricFamily, "tweets", "Tweets stored per tracked tag", "tag", metrics.tweets)
-        outcomes = dict.fromkeys(KINDS, 0) | dict(metrics.x_requests)
-        yield _labelled_metric(CounterMetricFamily, "x_requests", "Requests to X by outcome", "outcome", outcomes)
-        yield _labelled_metric(CounterMetricFamily, "collections", "Collections that have ended", "state", metrics.collections)
-        lost = metrics.gaps_expired
-        yield _labelled_metric(GaugeMetricFamily, "gaps", "Gaps in what was collected, per tracked tag", "tag", metrics.gaps)
-        yield _labelled_metric(
-            GaugeMetricFamily, "gaps_expired", "Those that X doesn't reach any more, per tracked tag", "tag", lost
-        )
-        yield _labelled_metric(
-            GaugeMetricFamily, "coverage_ratio", "Stored posts by those X counted, last seven days", "tag", covered
-        )
-        yield from _job_metrics(done, planned_intervals)
-        if compared:
-            yield GaugeMetricFamily(f"{PREFIX}_spend_drift_posts", "Posts X counted beyond the ledger's", value=compared.drift)
-        yield _spend(money)
-        yield from self._plain(metrics, money, size)
-
-    def _plain(self, metrics: ServiceMetrics, money: Outlook, size: int) -> Iterator[Metric]:
-        success = metrics.last_success.timestamp() if metrics.last_success else 0
-        copy = newest_copy(self._database)
-        budget, kept = self._collector.order.billing.budget, metrics.schedule
-        values = {
-            "collection_running": ("Whether a collection runs", float(metrics.running)),
-            "collection_duration_seconds": ("Duration of the collection that ended last", metrics.last_duration),
-            "collection_last_success_timestamp_seconds": ("When a collection last ended as done or partial", success),
-            "collection_interval_seconds": (
-                "How often collections are scheduled; 0 where they are not",
-                kept.every if kept else 0,
-            ),
-            "collection_next_timestamp_seconds": ("When the schedule collects next", kept.due.timestamp() if kept else None),
-            "billing_blocked": ("Whether X sells nothing now", float(any(kind in BLOCKING for kind in metrics.refused))),
-            "budget_usd": ("What X may charge in a billing month at most", None if budget is None else budget / MICRO),
-            "spend_unsettled_usd": ("What lost answers of this billing month may have cost at most", money.unsettled / MICRO),
-            "spend_forecast_usd": ("Ceiling of this billing month if it goes on as lately", money.forecast / MICRO),
-            "x_rate_limit_remaining": ("Requests that X's window still allows", metrics.rate_limit_remaining),
-            "database_sequence": ("Grows with every change of what the API shows", metrics.sequence),
-            "backup_size_bytes": ("Size of the newest scheduled copy", copy.bytes if copy else None),
-            "database_size_bytes": ("Size of the database and its write-ahead log", size),
-        }
-        for name, (meaning, value) in values.items():
-            if value is not None:
-                yield GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value=value)
+        yield from _tag_metrics(metrics, coverage)
+        yield from _job_metrics(jobs, planned)
+        yield from _spend_metrics(money, budget=self._collector.order.billing.budget, compared=compared)
+        yield from _collection_metrics(metrics)
+        backup = newest_backup(self._database)
+        yield _metric("database_sequence", "Number of changes of what the API shows", metrics.sequence)
+        yield _metric("database_size_bytes", "Size of the database and its write-ahead log", size)
+        if backup:
+            yield _metric("backup_size_bytes", "Size of the newest scheduled backup", backup.bytes)
 
 
-def _job_metrics(done: Sequence[JobView], planned: Mapping[str, timedelta]) -> Iterator[Metric]:
-    """Give the jobs that are planned, with 0 where they were never done, and those that were done."""
-    succeeded = {job.name: job.succeeded.timestamp() for job in done if job.succeeded}
-    has_failed = {job.name: float(job.has_failed) for job in done}
-    metrics = {
-        "job_interval_seconds": (
-            "How often a scheduled job is done",
-            {name: every.total_seconds() for name, every in planned.items()},
-        ),
-        "job_last_success_timestamp_seconds": ("When a scheduled job was last done", dict.fromkeys(planned, 0.0) | succeeded),
-        "job_failed": ("Whether a scheduled job could not be done the last time", dict.fromkeys(planned, 0.0) | has_failed),
-    }
-    for name, (meaning, values) in metrics.items():
-        yield _labelled_metric(GaugeMetricFamily, name, meaning, "scheduled_job", values)
+def _tag_metrics(metrics: ServiceMetrics, coverage: Values) -> Iterator[Metric]:
+    yield _metric("tweets", "Tweets stored per tracked tag", metrics.tweets, "tag")
+    yield _metric("gaps", "Gaps in the collected tweets, per tracked tag", metrics.gaps, "tag")
+    lost = "Gaps that X's recent search no longer reaches, per tracked tag"
+    yield _metric("gaps_expired", lost, metrics.gaps_expired, "tag")
+    yield _metric("coverage_ratio", "Stored posts divided by those that X counted, last seven days", coverage, "tag")
 
 
-def _spend(money: Outlook) -> Metric:
-    spend = GaugeMetricFamily(f"{PREFIX}_spend_usd", "What X sold, by UTC day and billing month", labels=["period", "bound"])
-    for period, spent in (("day", money.today), ("month", money.month)):
-        spend.add_metric([period, "floor"], spent.floor / MICRO)
-        spend.add_metric([period, "ceiling"], spent.ceiling / MICRO)
-    return spend
+def _job_metrics(jobs: Sequence[JobView], planned: Mapping[str, float]) -> Iterator[Metric]:
+    """Yield the metrics of planned jobs, 0 for those that never succeeded, and of jobs that ran earlier."""
+    never = dict.fromkeys(planned, 0.0)
+    succeeded = never | {job.name: job.succeeded.timestamp() for job in jobs if job.succeeded}
+    has_failed = never | {job.name: float(job.has_failed) for job in jobs}
+    yield _metric("job_interval_seconds", "Interval of a scheduled job", planned, "scheduled_job")
+    time = "Time of the last success of a scheduled job"
+    yield _metric("job_last_success_timestamp_seconds", time, succeeded, "scheduled_job")
+    yield _metric("job_failed", "Whether the last run of a scheduled job failed", has_failed, "scheduled_job")
 
 
-def _labelled_metric(family: Any, name: str, meaning: str, label: str, values: Any) -> Metric:
-    metric: Metric = family(f"{PREFIX}_{name}", meaning, labels=[label])
-    for key, value in values.items():
-        metric.add_metric([key], value)  # type: ignore[attr-defined]
+def _spend_metrics(money: Outlook, *, budget: int | None, compared: UsageComparison | None) -> Iterator[Metric]:
+    periods = {"day": money.today, "month": money.month}
+    spent = {(name, "floor"): period.floor / MICRO for name, period in periods.items()}
+    spent |= {(name, "ceiling"): period.ceiling / MICRO for name, period in periods.items()}
+    yield _metric("spend_usd", "Spend of the UTC day and of the billing month", spent, "period", "bound")
+    lost = "The most that requests of this billing month whose answers were lost may have cost"
+    yield _metric("spend_unsettled_usd", lost, money.unsettled / MICRO)
+    forecast = "Ceiling of this billing month if spending continues as in the last seven days"
+    yield _metric("spend_forecast_usd", forecast, money.forecast / MICRO)
+    if budget is not None:
+        yield _metric("budget_usd", "The most that X may charge in a billing month", budget / MICRO)
+    if compared:
+        yield _metric("spend_drift_posts", "X's count of sold posts minus the ledger's", compared.drift)
+
+
+def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
+    outcomes = dict.fromkeys(KINDS, 0) | dict(metrics.x_requests)
+    yield _metric("x_requests", "Requests to X by outcome", outcomes, "outcome", family=CounterMetricFamily)
+    ended = "Collections that have ended"
+    yield _metric("collections", ended, metrics.collections, "state", family=CounterMetricFamily)
+    yield _metric("collection_running", "Whether a collection runs", float(metrics.running))
+    success = metrics.last_success.timestamp() if metrics.last_success else 0
+    ended_well = "Time at which a collection last ended as done or partial"
+    yield _metric("collection_last_success_timestamp_seconds", ended_well, success)
+    planned = metrics.schedule
+    interval = "Interval of scheduled collections; 0 without a schedule"
+    yield _metric("collection_interval_seconds", interval, planned.every if planned else 0)
+    if planned:
+        next_one = "Time of the next scheduled collection"
+        yield _metric("collection_next_timestamp_seconds", next_one, planned.due.timestamp())
+    if metrics.last_duration is not None:
+        yield _metric("collection_duration_seconds", "Duration of the collection that ended last", metrics.last_duration)
+    blocked = float(any(kind in BLOCKING for kind in metrics.refused))
+    yield _metric("billing_blocked", "Whether X currently refuses every paid request", blocked)
+    if metrics.rate_limit_remaining is not None:
+        allowed = "Requests that X still allows in the current window"
+        yield _metric("x_rate_limit_remaining", allowed, metrics.rate_limit_remaining)
+
+
+def _metric(name: str, meaning: str, values: Values | float, *labels: str, family: Any = GaugeMetricFamily) -> Metric:
+    """Return a metric: a value, or values by the value of its label, or by the values of its labels."""
+    metric: Metric = family(f"{PREFIX}_{name}", meaning, labels=labels)
+    for key, value in (values if isinstance(values, Mapping) else {(): values}).items():
+        metric.add_metric([key] if isinstance(key, str) else key, value)  # type: ignore[attr-defined]
     return metric

@@ -1,4 +1,4 @@
-"""/openapi.json: what the routes and their resources declare, as OpenAPI 3.1."""
+"""The OpenAPI 3.1 document, from the declarations of the routes and their resources."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from typing import Any
 import orjson
 from flask import Flask, Response, current_app, request
 from werkzeug.routing import Rule
-from werkzeug.routing.converters import NumberConverter
 
-from middleware.answer import REPEAT, Repeat
 from resources.api import MonitorResource, with_etag
 from schemas.arguments import NoArguments
-from schemas.json_schema import NamedSchema, Schema
-from schemas.openapi.answers import answers, reads
-from schemas.openapi.document import Operation, document
-from security.guard import Guard
-from security.scopes import is_open
+from schemas.json_schema import NamedSchema, answers, reads
+from schemas.openapi import Operation, document
+from security.answers import REPEAT, Repeat
+from security.guard import Guard, is_open
 from settings import VERSION
 
 PATH_PARAMETER = re.compile(r"<(?:[^<>]*:)?(\w+)>")
@@ -32,7 +29,7 @@ DOCUMENT = NamedSchema(
 
 
 class OpenApiResource(MonitorResource):
-    """What the service takes and answers, from the declarations that validate the requests."""
+    """The parameters and answers of every endpoint, from the declarations that validate the requests."""
 
     answers = answers(get=reads(DOCUMENT, "The document"))
 
@@ -48,13 +45,14 @@ class OpenApiResource(MonitorResource):
 
 
 def document_of(app: Flask) -> dict[str, Any]:
-    """Return the document of an app's routes; raises Undescribed for one that nothing describes."""
+    """Return the document of an app's routes; raises Undescribed for a route without a description."""
     return document(operations(app), version=VERSION)
 
 
 def operations(app: Flask) -> Iterator[Operation]:
-    """Give the operations of an app's resources, by path."""
-    required = _is_token_required(app)
+    """Yield the operations of an app's resources, by path."""
+    guard: Guard = app.extensions["guard"]
+    required = guard.tokens.are_required
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         resource = getattr(app.view_functions[rule.endpoint], "view_class", None)
         if resource and issubclass(resource, MonitorResource):
@@ -73,7 +71,7 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
         about=inspect.getdoc(inspect.getmodule(resource)) or "",
         words=words.removesuffix("."),
         more=more.strip() or inspect.getdoc(resource) or "",
-        path_parameters={name: _bounds(converter) for name, converter in rule._converters.items()},
+        path_parameters=PATH_PARAMETER.findall(rule.rule),
         arguments=resource.arguments if method == "get" else NoArguments,
         gives=resource.gives,
         answers=resource.answers.get(method, ()),
@@ -82,19 +80,7 @@ def _operation(rule: Rule, resource: type[MonitorResource], method: str, *, requ
     )
 
 
-def _is_token_required(app: Flask) -> bool:
-    guard: Guard = app.extensions["guard"]
-    return guard.tokens.are_required
-
-
 def _description(resource: type[MonitorResource], method: str) -> str:
-    """Return what is said of a method, at the method itself or, for a GET that is inherited, at what it reads."""
+    """Return the docstring of a method or, for a GET that is inherited, of `read`."""
     found = vars(resource).get(method) or (vars(resource).get("read") if method == "get" else None)
     return (found and inspect.getdoc(found)) or ""
-
-
-def _bounds(converter: Any) -> Schema | None:
-    """Return the bounds of a part of the path that is a whole number, else None."""
-    if not isinstance(converter, NumberConverter):
-        return None
-    return {"type": "integer", "minimum": converter.min or 0, "maximum": converter.max}

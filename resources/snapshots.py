@@ -1,14 +1,16 @@
 """Responses from one state of the database: their ETags, 304, compression, and streams for long ones.
 
 An ETag is made of the state's stamp, the version, and the request, so it costs one read of an index. What is not streamed is
-cached by middleware/ until the state changes. A stream is read in several transactions, between which the state may change, so
-it has a tag of its own, which is answered by 304 only if all of the stream turned out to show one state.
+cached by security/answers.py until the state changes. A stream is read in several transactions, between which the state may
+change, so it has a tag of its own, which is answered by 304 only if all of the stream turned out to show one state.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from hashlib import blake2b
@@ -16,18 +18,19 @@ from typing import Any, ClassVar, NamedTuple
 
 from flask import Response, current_app, request
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import ServiceUnavailable
 
 from alchemy import Database, DatabaseAway
-from middleware.answer import REPEAT, Repeat
-from middleware.encoding import accepts_gzip, compress_pieces, compress_response
 from queries.counters import NEWEST, Stamp, stamp
 from queries.newest import Newest
-from resources.api import MonitorResource, no_content
-from resources.streams import Streams
+from resources.api import RETRY_AFTER_S, MonitorResource, no_content
 from schemas.serializers import encode
+from security.answers import REPEAT, Repeat, accepts_gzip, compress_pieces, compress_response
 from settings import VERSION
 
 JSON = "application/json"
+MOST_STREAMS = 8
+MOST_REMEMBERED = 1000
 
 
 class Long(NamedTuple):
@@ -52,6 +55,58 @@ class State(NamedTuple):
     more: Hashable = None
 
 
+class TooManyStreams(ServiceUnavailable):
+    """The limit of simultaneous streams is reached."""
+
+    def __init__(self) -> None:
+        detail = "too many long responses are being sent: try again, or request pages with limit"
+        super().__init__(detail, retry_after=RETRY_AFTER_S)
+
+
+class Streams:
+    """The streams of a worker, of limited number. It remembers the tags of those that showed a single state, with its stamp."""
+
+    def __init__(self, most: int = MOST_STREAMS) -> None:
+        self._free = threading.BoundedSemaphore(most)
+        self._lock = threading.Lock()
+        self._whole: OrderedDict[str, Stamp] = OrderedDict()
+
+    def begin(self, pieces: Iterator[bytes]) -> StreamRecord:
+        """Return a stream of these pieces, which must be closed; raises TooManyStreams."""
+        if not self._free.acquire(blocking=False):
+            raise TooManyStreams
+        return StreamRecord(pieces, self._free)
+
+    def remember(self, tag: str, stamp: Stamp) -> None:
+        """Remember that a stream with this tag showed this state only."""
+        with self._lock:
+            self._whole[tag] = stamp
+            while len(self._whole) > MOST_REMEMBERED:
+                self._whole.popitem(last=False)
+
+    def showed(self, tag: str, stamp: Stamp) -> bool:
+        """Return whether a stream with this tag showed this state only."""
+        with self._lock:
+            return self._whole.get(tag) == stamp
+
+
+class StreamRecord:
+    """The pieces of a response. Closing it, early or at the end, stops the work and frees its slot."""
+
+    def __init__(self, pieces: Iterator[bytes], free: threading.BoundedSemaphore) -> None:
+        self._pieces, self._free, self._open = pieces, free, True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._free.release()
+            if isinstance(self._pieces, Generator):
+                self._pieces.close()
+
+
 class Snapshots:
     """What the responses of a worker share."""
 
@@ -73,7 +128,7 @@ class Representation(NamedTuple):
 
     def tag(self, state: State) -> str:
         """Return the opaque part of the response's ETag in a state."""
-        facts = (VERSION, self.path, self.query, self.format_name, self.gzip, state)
+        facts = (VERSION, *self, state)
         return blake2b(repr(facts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
@@ -106,7 +161,8 @@ class SnapshotResource(MonitorResource):
             return self._answer(path)
 
     def _answer(self, path: Mapping[str, Any]) -> Response:
-        asked, newest = _representation(self.format_name()), self._snapshots.newest
+        asked = Representation(request.path, request.query_string, self.format_name(), accepts_gzip())
+        newest = self._snapshots.newest
         if request.if_none_match and not self.by_minute and (known := self._not_modified(asked, State(newest.stamp()))):
             return known
         began = newest.this_minute() if self.by_minute else None
@@ -119,7 +175,13 @@ class SnapshotResource(MonitorResource):
 
     def _not_modified(self, asked: Representation, state: State) -> Response | None:
         """Return 304 if the client has the response already, else None."""
-        known = _matching_tag(asked.tag(state), state.stamp, self._snapshots.streams)
+        if not request.if_none_match or request.if_none_match.star_tag:
+            return None
+        tag, streams = asked.tag(state), self._snapshots.streams
+        if request.if_none_match.contains_weak(tag):
+            return _add_headers(no_content(304), tag)
+        had = request.if_none_match.as_set(include_weak=True)
+        known = next((one for one in had if one.startswith(f"{tag}.") and streams.showed(one, state.stamp)), None)
         return _add_headers(no_content(304), known) if known else None
 
     def _render(self, session: Session, asked: Representation, state: State, path: Mapping[str, Any]) -> Response:
@@ -129,7 +191,9 @@ class SnapshotResource(MonitorResource):
             return self._stream(content, asked, f"{tag}.{secrets.token_hex(4)}", state.stamp)
         if request.if_none_match.star_tag:
             return _add_headers(no_content(304), tag)
-        return _add_headers(_answer(content), tag)
+        body = content if isinstance(content, SnapshotBody) else SnapshotBody(encode(content))
+        headers = [("Content-Type", _content_type(body.media_type)), *body.headers]
+        return _add_headers(compress_response(current_app.response_class(body.content, headers=headers)), tag)
 
     def _stream(self, content: Long, asked: Representation, tag: str, began: Stamp) -> Response:
         pieces = compress_pieces(content.pieces) if asked.gzip else content.pieces
@@ -146,26 +210,6 @@ class SnapshotResource(MonitorResource):
         with self._snapshots.reading() as session:
             if stamp(session) == began:
                 self._snapshots.streams.remember(tag, began)
-
-
-def _representation(format_name: str) -> Representation:
-    return Representation(request.path, request.query_string, format_name, accepts_gzip())
-
-
-def _matching_tag(tag: str, now: Stamp, streams: Streams) -> str | None:
-    """Return the tag of the client's copy if it is still valid, else None."""
-    if not request.if_none_match or request.if_none_match.star_tag:
-        return None
-    if request.if_none_match.contains_weak(tag):
-        return tag
-    had = request.if_none_match.as_set(include_weak=True)
-    return next((one for one in had if one.startswith(f"{tag}.") and streams.showed(one, now)), None)
-
-
-def _answer(content: Any) -> Response:
-    body = content if isinstance(content, SnapshotBody) else SnapshotBody(encode(content))
-    headers = [("Content-Type", _content_type(body.media_type)), *body.headers]
-    return compress_response(current_app.response_class(body.content, headers=headers))
 
 
 def _content_type(media_type: str) -> str:

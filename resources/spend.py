@@ -1,70 +1,66 @@
-"""/spend: what X sold today and in this billing month, the budget, and where the month is heading."""
+"""What X sold today and in this billing month, the budget, and a forecast for the month."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from collector.runs.collector import Collector
 from queries import balances, reconciliations
-from resources.api import MonitorResource
-from schemas import serializers
-from schemas.json_schema import count, day, nullable, number, record, text, time
-from schemas.openapi.answers import answers, reads
+from queries.balances import Authors, Told
+from queries.reconciliations import UsageComparison
+from queries.spend import Outlook, PeriodSpend
+from resources.api import CollectorResource
+from schemas.json_schema import answers, count, day, nullable, number, reads, record, text, time
+from schemas.serializers import MICRO, PRICED, prices
 
-SPENT = {
-    "posts": count("Tweets"),
-    "users": count("Authors"),
-    "calls": count("Priced calls"),
-    "floor_usd": number("The price without authors", minimum=0),
-    "ceiling_usd": number("The price with authors, for whom X probably charges", minimum=0),
-}
+SPENT = {"posts": count("Tweets"), "users": count("Authors"), "calls": count("Priced calls"), **PRICED}
 COMPARED = record(
     "Compared",
-    "X's own count of what it sold in the billing month, beside ours.",
+    "X's own count of the posts that it sold in the billing month, and the ledger's.",
     {
-        "asked": time("When X was asked, UTC"),
+        "asked": time("The time of X's count, UTC"),
         "posts": count("X's count"),
-        "ledger_posts": count("Ours at that time"),
-        "drift": {"type": "integer", "description": "By how many X's is greater"},
+        "ledger_posts": count("The ledger's count at that time"),
+        "drift": {"type": "integer", "description": "X's count minus the ledger's"},
     },
 )
 EXPLAINED = record(
     "Explained",
-    "The newest fall of the account's balance that says whether X charges for authors.",
+    "The newest decrease of the account's balance that shows whether X charges for authors.",
     {
-        "since": time("When X told the balance from which it fell, UTC"),
-        "until": time("When X told the one to which it fell, UTC"),
-        "fell_usd": number("By how much it fell", minimum=0),
-        "explained_usd": number("How much of that the ledger explains", minimum=0),
+        "since": time("The time of the higher balance, UTC"),
+        "until": time("The time of the lower balance, UTC"),
+        "fell_usd": number("The decrease", minimum=0),
+        "explained_usd": number("The part of it that the ledger explains", minimum=0),
         "said": text("The same in words"),
     },
 )
 BALANCE = record(
     "Balance",
-    "What the account has left, where X tells it.",
-    {"asked": time("When X was asked last, UTC"), "usd": number("The balance", minimum=0)},
+    "The account's balance, where X shows it.",
+    {"asked": time("The time of X's last answer, UTC"), "usd": number("The balance", minimum=0)},
+)
+MONTH = record(
+    "SpendOfMonth",
+    "The spend of the billing month.",
+    {
+        "start": day("Its first day"),
+        "end": day("The first day of the next month"),
+        **SPENT,
+        "unsettled_usd": number("The most that requests may have cost whose answers were lost", minimum=0),
+    },
 )
 SPEND = record(
     "Spend",
     "What X sold.",
     {
-        "today": record("SpendOfDay", "By the UTC day.", {"date": day("The day"), **SPENT}),
-        "month": record(
-            "SpendOfMonth",
-            "By the billing month.",
-            {
-                "start": day("Its first day"),
-                "end": day("The first day of the next"),
-                **SPENT,
-                "unsettled_usd": number("What requests may have cost at most whose answers never came", minimum=0),
-            },
-        ),
-        "budget_usd": nullable(number("What X may charge in a billing month at most; null is without bound", minimum=0)),
-        "forecast_usd": number("The month's ceiling if it goes on as in the last seven days", minimum=0),
+        "today": record("SpendOfDay", "The spend of the UTC day.", {"date": day("The day"), **SPENT}),
+        "month": MONTH,
+        "budget_usd": nullable(number("The most that X may charge in a billing month; null means unlimited", minimum=0)),
+        "forecast_usd": number("The month's ceiling if spending continues as in the last seven days", minimum=0),
         "by_x": nullable(COMPARED),
         "authors": {
             "enum": ["charged", "free", None],
-            "description": "Whether X charges for authors, by the account's balance; null where that is not settled",
+            "description": "Whether X charges for authors, by the account's balance; null while that is not known",
         },
         "authors_by": nullable(EXPLAINED),
         "balance": nullable(BALANCE),
@@ -72,21 +68,52 @@ SPEND = record(
 )
 
 
-class SpendResource(MonitorResource):
-    """The budget holds for the ceiling and what is not settled; null is without bound. `by_x` is X's own count beside ours.
+class SpendResource(CollectorResource):
+    """The budget limits the ceiling and the unsettled amount. `by_x` compares X's own count with the ledger's.
 
-    `authors` is settled where the account's balance twice fell by the floor, or by the ceiling.
+    `authors` is known once the account's balance has twice decreased by the floor, or by the ceiling.
     """
 
     answers = answers(get=reads(SPEND, "The spend"))
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
-
     def get(self) -> Any:
-        """Tell what X sold today and in this billing month."""
-        with self._collector.database.reading() as session:
+        """Show what X sold today and in this billing month."""
+        with self._database.reading() as session:
             view, compared = self._collector.outlook(session), reconciliations.newest(session)
-            known, told = balances.authors(session), balances.newest(session)
+            authors, balance = balances.authors(session), balances.newest(session)
         budget = self._collector.order.billing.budget
-        return serializers.spend(view, budget=budget, compared=compared, authors=known, balance=told)
+        return {
+            "today": {"date": view.day, **_spent(view.today)},
+            "month": _month(view),
+            "budget_usd": None if budget is None else budget / MICRO,
+            "forecast_usd": view.forecast / MICRO,
+            "by_x": _comparison(compared),
+            "authors": ("charged" if authors.charged else "free") if authors else None,
+            "authors_by": _explanation(authors),
+            "balance": _balance(balance),
+        }
+
+
+def _spent(what: PeriodSpend) -> dict[str, Any]:
+    return {"posts": what.posts, "users": what.users, "calls": what.calls, **prices(what)}
+
+
+def _month(view: Outlook) -> dict[str, Any]:
+    return {"start": view.start, "end": view.end, **_spent(view.month), "unsettled_usd": view.unsettled / MICRO}
+
+
+def _comparison(found: UsageComparison | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"asked": found.asked, "posts": found.x_posts, "ledger_posts": found.our_posts, "drift": found.drift}
+
+
+def _explanation(known: Authors | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    usd = {"fell_usd": known.by.fell / MICRO, "explained_usd": known.explained / MICRO}
+    return {"since": known.by.since, "until": known.by.until, **usd, "said": known.said}
+
+
+def _balance(told: Told | None) -> dict[str, Any] | None:
+    return {"asked": told.asked, "usd": told.balance / MICRO} if told else None

@@ -1,4 +1,4 @@
-"""/tags: which hashtags are collected, on which terms; and the original's /tweets_per_tag."""
+"""The hashtags that are collected, their rules, and tweets per tag."""
 
 from __future__ import annotations
 
@@ -9,79 +9,79 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs import tags, tracking
-from collector.runs.collector import Collector
-from collector.runs.tags import InvalidTag
+from collector.runs import tracking
 from queries.filters import Filters
 from queries.related import related_hashtags
-from queries.tags import per_tag, tracked_id, tracked_tags
-from resources.api import MonitorResource, no_content
+from queries.tags import TrackedTag, per_tag, tracked_id, tracked_tags
+from resources.api import RESTORING, CollectorResource, no_content
 from resources.snapshots import SnapshotResource
 from resources.volume import COVERAGE
-from schemas import serializers
 from schemas.arguments import MOST_ROWS, FilterArguments
-from schemas.collections import GAP
-from schemas.json_schema import HASHTAG, SHARE, count, many, nullable, number, record, text, time, word
-from schemas.openapi.answers import DocumentedAnswer, DocumentedBody, answers, reads
+from schemas.json_schema import (
+    HASHTAG,
+    SHARE,
+    DocumentedAnswer,
+    DocumentedBody,
+    answers,
+    count,
+    many,
+    nullable,
+    number,
+    reads,
+    record,
+    text,
+    time,
+    word,
+)
 from schemas.parameters import page_limit
 from schemas.problems import BadInput, ParameterError
-from schemas.rules import NEW_RULES, RULES, InvalidRules, parse_rules
+from schemas.rules import NEW_RULES, RULES, parse_rules
+from schemas.serializers import GAP, gap_ends
 from schemas.tweets import TWEET
+from text.names import InvalidTag, hashtag, key
 
 RELATED = 100
 RULES_EXAMPLE = {"lang": ["en", "de"], "exclude": ["replies", "quotes"], "tw_number": 50}
-RESTORING = DocumentedAnswer(409, "A copy of the database is being put back")
 
-LANG = TWEET.schema["properties"]["lang"]
-TAG_COUNT = record("TagCount", "Tweets of a tag in a language.", {"rash": HASHTAG, "lang": LANG, "tweets": count()})
+TAG_COUNT = record(
+    "TagCount",
+    "The tweets of a tag in a language.",
+    {"rash": HASHTAG, "lang": TWEET.schema["properties"]["lang"], "tweets": count()},
+)
 TAG_COUNTS = record(
     "TweetsPerTag",
-    "One list a tag that has tweets, tags by name; in it languages by count, then by name, unknown last.",
+    "One list per tag that has tweets, tags by name; in each, languages by count, then by name, unknown last.",
     {"tweets_per_tags": many(many(TAG_COUNT))},
 )
-RELATED_TAGS = record(
-    "Related",
-    "Hashtags that occur with a tag.",
+RELATED_TAG = record(
+    "RelatedTag",
+    "A hashtag that occurs with another.",
     {
-        "related": many(
-            record(
-                "RelatedTag",
-                "A hashtag that occurs with another.",
-                {
-                    "tag": HASHTAG,
-                    "tweets": count("Tweets with both"),
-                    "share": number("The share of the tag's tweets that have it", **SHARE),
-                    "lift": number("Its share of these tweets by its share of all", minimum=0),
-                },
-            )
-        )
+        "tag": HASHTAG,
+        "tweets": count("Tweets with both"),
+        "share": number("The share of the tag's tweets that have it", **SHARE),
+        "lift": number("Its share of these tweets divided by its share of all tweets", minimum=0),
     },
 )
-
-
-class RelatedArguments(FilterArguments):
-    """Parameters of GET /tags/{tag}/related."""
-
-    limit = page_limit(MOST_ROWS)
-
-
-LAST = record(
-    "LastCollection",
-    "How a tag's newest collection went.",
-    {
-        "id": {"type": "integer", "minimum": 1},
-        "started": time("When it began, UTC"),
-        "state": word("How the tag stands in it", "waiting", "running", "done", "failed"),
-        "reason": nullable(text("Why it failed")),
-    },
-)
+RELATED_TAGS = record("Related", "Hashtags that occur with a tag.", {"related": many(RELATED_TAG)})
 TRACKED_TAG = record(
     "TrackedTag",
     "A hashtag that is collected.",
     {
         "tag": HASHTAG,
         "tweets": count("Stored tweets that it found"),
-        "last_collection": nullable(LAST),
+        "last_collection": nullable(
+            record(
+                "LastCollection",
+                "The result of a tag's newest collection.",
+                {
+                    "id": {"type": "integer", "minimum": 1},
+                    "started": time("The start, UTC"),
+                    "state": word("The state of the tag in it", "waiting", "running", "done", "failed"),
+                    "reason": nullable(text("Why it failed")),
+                },
+            )
+        ),
         "gaps": many(GAP),
         "coverage": COVERAGE,
         "terms": RULES,
@@ -90,71 +90,74 @@ TRACKED_TAG = record(
 TAGS = record("Tags", "The tracked tags, by name.", {"tags": many(TRACKED_TAG)})
 
 
+class RelatedArguments(FilterArguments):
+    """Parameters of GET /tags/{tag}/related."""
+
+    limit = page_limit(MOST_ROWS)
+
+
 class TweetsPerTagResource(SnapshotResource):
-    """The tweets of each tag by language: one list a tag that has tweets."""
+    """The tweets of each tag by language: one list per tag that has tweets."""
 
     arguments = FilterArguments
     answers = answers(get=reads(TAG_COUNTS, "The counts"))
 
     def read(self, session: Session, *, filters: Filters) -> Any:
         """Count tweets by tag and language."""
-        return serializers.tweets_per_tag(per_tag(session, filters))
+        lists = per_tag(session, filters)
+        return {
+            "tweets_per_tags": [[{"rash": one.tag, "lang": one.lang, "tweets": one.tweets} for one in tag] for tag in lists]
+        }
 
 
-class TagsResource(MonitorResource):
+class TagsResource(CollectorResource):
     """The tracked tags, by name."""
 
     answers = answers(get=reads(TAGS, "The tags"))
 
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
-
     def get(self) -> Any:
         """List the tracked tags."""
         with self._database.reading() as session:
-            return {"tags": [serializers.tracked_tag(tag) for tag in tracked_tags(session)]}
+            return {"tags": [tag_json(tag) for tag in tracked_tags(session)]}
 
 
-class TagResource(MonitorResource):
-    """One tag, with or without its #. PUT tracks it and may set its terms; DELETE stops collecting it, its tweets stay."""
+class TagResource(CollectorResource):
+    """One tag, with or without its #. PUT tracks it and may set its rules; DELETE stops collecting it, its tweets stay."""
 
     answers = answers(
         get=reads(TRACKED_TAG, "The tag"),
         put=[
-            DocumentedAnswer(200, "It was tracked before", TRACKED_TAG),
-            DocumentedAnswer(201, "It is tracked from now on", TRACKED_TAG),
+            DocumentedAnswer(200, "The tag was tracked before", TRACKED_TAG),
+            DocumentedAnswer(201, "The tag is now tracked", TRACKED_TAG),
             RESTORING,
         ],
-        delete=[DocumentedAnswer(204, "It is not tracked any more"), DocumentedAnswer(404, "It was not tracked"), RESTORING],
+        delete=[
+            DocumentedAnswer(204, "The tag is no longer tracked"),
+            DocumentedAnswer(404, "The tag was not tracked"),
+            RESTORING,
+        ],
     )
-    bodies = MappingProxyType({"put": DocumentedBody("The tag's terms; without a body they stay", NEW_RULES, RULES_EXAMPLE)})
-
-    def __init__(self, collector: Collector) -> None:
-        self._database = collector.database
+    bodies = MappingProxyType(
+        {"put": DocumentedBody("The tag's rules; without a body they stay as they are", NEW_RULES, RULES_EXAMPLE)}
+    )
 
     def get(self, tag: str) -> Any:
-        """Tell how a tracked tag stands."""
+        """Show a tracked tag."""
         with self._database.reading() as session:
-            found = tracked_tags(session, key=tags.key(tag.strip(" \t")))
+            found = tracked_tags(session, key=key(tag.strip(" \t")))
         if not found:
-            raise _unknown(tag)
-        return serializers.tracked_tag(found[0])
+            raise _not_tracked(tag)
+        return tag_json(found[0])
 
     def put(self, tag: str) -> Any:
-        """Track a tag, and set its terms if a body gives them."""
-        name = _hashtag(tag)
-        try:
-            given = parse_rules(request.get_data())
-        except InvalidRules as error:
-            raise BadInput(error.faults) from error
-
-        begins, shown = tracking.track(self._database, name, given)
-        return serializers.tracked_tag(shown), 201 if begins else 200
+        """Track a tag, and set its rules if a body gives them."""
+        begins, shown = tracking.track(self._database, _hashtag(tag), parse_rules(request.get_data()))
+        return tag_json(shown), 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
         """Stop collecting a tag; its tweets stay."""
         if not tracking.untrack(self._database, tag):
-            raise _unknown(tag)
+            raise _not_tracked(tag)
         return no_content()
 
 
@@ -166,20 +169,36 @@ class RelatedResource(SnapshotResource):
 
     def read(self, session: Session, *, tag: str, filters: Filters, limit: int = RELATED) -> Any:
         """List the hashtags that occur with a tag."""
-        known = tracked_id(session, key=tags.key(_hashtag(tag)))
+        known = tracked_id(session, key=key(_hashtag(tag)))
         if known is None:
-            raise NotFound("this tag is not tracked")
+            raise _not_tracked(tag)
         return {"related": related_hashtags(session, known, limit=limit, filters=filters)}
 
 
-def _unknown(tag: str) -> NotFound:
-    """Return what is said of a hashtag that is not tracked; raises BadInput for what is none."""
+def tag_json(tag: TrackedTag) -> dict[str, Any]:
+    """Return a tracked tag; its coverage is null until X was asked for counts."""
+    return {
+        "tag": tag.tag,
+        "tweets": tag.tweets,
+        "last_collection": tag.last_collection,
+        "gaps": [gap_ends(gap) for gap in tag.gaps],
+        "coverage": tag.coverage,
+        "terms": {"lang": _words(tag.lang), "exclude": _words(tag.exclude), "tw_number": tag.tw_number},
+    }
+
+
+def _words(text: str | None) -> list[str]:
+    return text.split(",") if text else []
+
+
+def _not_tracked(tag: str) -> NotFound:
+    """Return the error for a hashtag that is not tracked; raises BadInput for a text that is no hashtag."""
     _hashtag(tag)
     return NotFound("this tag is not tracked")
 
 
 def _hashtag(tag: str) -> str:
     try:
-        return tags.hashtag(tag)
+        return hashtag(tag)
     except InvalidTag as error:
         raise BadInput([ParameterError("tag", str(error))]) from error

@@ -1,4 +1,4 @@
-"""/timeline: tweets and their authors over time."""
+"""Tweets and their authors over time, and tweets by the hour of the day."""
 
 from __future__ import annotations
 
@@ -13,55 +13,80 @@ from database.functions import quarter_hour
 from queries.counters import x_now
 from queries.filters import Filters
 from queries.gaps import gaps
+from queries.hours import per_hour
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
-from schemas.json_schema import NamedSchema, count, flag, many, record, text, time
-from schemas.openapi.answers import answers, reads
-from schemas.parameters import BUCKETS, UTC, BucketField, Zone
+from schemas.json_schema import answers, count, flag, many, reads, record, text, time
+from schemas.parameters import BUCKETS, Zone, bucket_length
 from schemas.problems import BadInput, ParameterError
 
 TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: ask for longer ones, or for less time by since and until"
 
-PERIOD = record(
-    "Stretch",
-    "A stretch of time.",
+START_AND_END = {"start": time("The start, UTC"), "end": time("The end, exclusive, UTC")}
+BUCKET = record(
+    "Bucket",
+    "A period of time.",
     {
-        "start": time("When it begins, UTC"),
-        "end": time("When it ends, exclusive, UTC"),
+        **START_AND_END,
         "tweets": count("Tweets posted in it"),
-        "authors": count("Distinct authors of these"),
-        "partial": flag("Whether it is not over, or not in the period as a whole"),
+        "authors": count("Distinct authors of these tweets"),
+        "partial": flag("Whether it is still running, or only partly within the requested period"),
     },
 )
-TIMELINE: NamedSchema = record(
+TIMELINE = record(
     "Timeline",
-    "Tweets over time; stretches without tweets are there as well.",
+    "Tweets over time, including periods without tweets.",
     {
-        "timeline": many(PERIOD),
+        "timeline": many(BUCKET),
         "timezone": text("The time zone in which days begin", examples=["UTC"]),
         "complete": flag("Whether no gap of a collection overlaps the period"),
     },
 )
+HOUR_COUNT = record(
+    "HourCount",
+    "The tweets of an hour of the day.",
+    {"at_hour": text("The hour of the day", pattern="^([01]\\d|2[0-3]):00$", examples=["07:00"]), "tweets": count()},
+)
+HOURS = record(
+    "TweetsPerHour", "All 24 hours of the day.", {"tweets_per_hour": {**many(HOUR_COUNT), "minItems": 24, "maxItems": 24}}
+)
 
 
-class TimelineArguments(FilterArguments):
+class HourArguments(FilterArguments):
+    """Parameters of GET /tweets_per_hour."""
+
+    tz = Zone()
+
+
+class HoursResource(SnapshotResource):
+    """All 24 hours of the day, in UTC or the requested time zone, of all tweets or of those that match the filters."""
+
+    arguments = HourArguments
+    answers = answers(get=reads(HOURS, "The hours"))
+
+    def read(self, session: Session, *, filters: Filters, tz: ZoneInfo) -> Any:
+        """Count tweets by the hour of the day."""
+        counts = per_hour(session, zone=tz, filters=filters)
+        return {"tweets_per_hour": [{"at_hour": f"{count.hour:02d}:00", "tweets": count.tweets} for count in counts]}
+
+
+class TimelineArguments(HourArguments):
     """Parameters of GET /timeline."""
 
-    bucket = BucketField(*BUCKETS, load_default=HOUR)
-    tz = Zone(load_default=UTC)
+    bucket = bucket_length(*BUCKETS, load_default=HOUR)
 
 
 class TimelineResource(SnapshotResource):
-    """Quarters of an hour, hours or days of a zone, of all tweets or those that the filters let through."""
+    """Quarters of an hour, hours or days of a time zone, of all tweets or of those that match the filters."""
 
     arguments = TimelineArguments
     answers = answers(get=reads(TIMELINE, "The buckets"))
     by_minute = True
 
     def depends(self, session: Session) -> Hashable:
-        """Return what decides which buckets are over, and what is not known of the time."""
+        """Return what decides which buckets are over, and which periods were not collected."""
         return int(x_now(session).timestamp()) // quarter_hour.seconds, tuple(gaps(session))
 
     def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo) -> Any:

@@ -1,4 +1,4 @@
-"""/tweets: lists of tweets, or the most followed authors; and single tweets."""
+"""Lists of tweets, or the most followed authors; and single tweets."""
 
 from __future__ import annotations
 
@@ -22,45 +22,34 @@ from queries.filters import ALL, Filters
 from queries.lists import BatchReader, TweetList
 from queries.orders import BY_ID, SortOrder
 from queries.tweets import first_version
-from resources.api import link, next_path, no_content
+from resources.api import RESTORING, link, next_path, no_content
 from resources.authors import AUTHORS
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
-from schemas.arguments import MOST_ROWS, FilterArguments
-from schemas.cursors import tweet_page, tweet_position
-from schemas.openapi.answers import DocumentedAnswer, answers, either, reads
-from schemas.parameters import ChoiceField, Cursor, Fields, Sort, TweetId, Whole, page_limit
+from schemas.arguments import MOST_ROWS, FilterArguments, tweet_page, tweet_position
+from schemas.json_schema import DocumentedAnswer, answers, either, reads
+from schemas.parameters import choice, page_cursor, page_limit, tweet_fields, tweet_id, tweet_sort, whole
 from schemas.problems import BadInput, ParameterError
 from schemas.tweets import COLUMNS, LIST_FORMATS, PARTS, TWEET, TWEETS, ListFormat, json_page
 
 log = logging.getLogger(__name__)
 
 BATCH = 2000  # tweets of a list without limit that are answered from one state; more are streamed
-
 MOST_AUTHORS = 1000
 
 
 class TweetArguments(FilterArguments):
     """Parameters of GET /tweets."""
 
-    since_id = TweetId(
-        metadata={"description": "Only tweets whose id is greater than this one", "example": "2006008519143937502"}
-    )
-    sort = Sort()
-    shown = Fields(data_key="fields")
+    since_id = tweet_id("Only tweets whose id is greater than this one")
+    sort = tweet_sort()
+    shown = tweet_fields()
     limit = page_limit(MOST_ROWS)
-    cursor = Cursor()
-    format = ChoiceField(
-        *LIST_FORMATS,
-        metadata={"description": "How the tweets are written; before the header Accept", "example": "json"},
-    )
-    order_by_followers_desc = Whole(
-        1,
-        MOST_AUTHORS,
-        metadata={"description": "Gives so many authors instead of tweets, most followed first", "example": 5},
-    )
+    cursor = page_cursor()
+    format = choice(tuple(LIST_FORMATS), "The format of the tweets; it takes precedence over the header Accept", "json")
+    order_by_followers_desc = whole(1, MOST_AUTHORS, "Return this many authors instead of tweets, most followed first", 5)
 
     @validates_schema
-    def _together_make_sense(self, data: dict[str, Any], **_kw: object) -> None:
+    def _check_combination(self, data: dict[str, Any], **_kw: object) -> None:
         if "order_by_followers_desc" in data:
             for name in ("since_id", "sort", "shown", "limit", "cursor", "format"):
                 if name in data:
@@ -71,7 +60,7 @@ class TweetArguments(FilterArguments):
 
 
 class TweetsResource(SnapshotResource):
-    """The tweets that the filters let through, in the order and form asked for: all of them, or a page."""
+    """The tweets that match the filters, in the requested order and format: all of them, or a page."""
 
     arguments = TweetArguments
     accepts = tuple(media_type for form in LIST_FORMATS.values() for media_type in form.media_types)
@@ -89,7 +78,7 @@ class TweetsResource(SnapshotResource):
         )
 
     def read(self, session: Session, *, order_by_followers_desc: int | None = None, **given: Any) -> Any:
-        """Give tweets, or the most followed authors."""
+        """List tweets, or the most followed authors."""
         if order_by_followers_desc is not None:
             ranks = authors.most_followed(session, limit=order_by_followers_desc, filters=given["filters"])
             return {"authors": ranks}
@@ -149,24 +138,24 @@ class List(NamedTuple):
 
 
 class TweetResource(SnapshotResource):
-    """One tweet, by the id of any of its versions. DELETE removes it for good: no collection or import brings it back."""
+    """One tweet, by the id of any of its versions. DELETE removes it permanently: no collection or import stores it again."""
 
     answers = answers(
         get=reads(TWEET, "The tweet"),
-        delete=[DocumentedAnswer(204, "It is gone"), DocumentedAnswer(409, "A copy of the database is being put back")],
+        delete=[DocumentedAnswer(204, "The tweet is deleted"), RESTORING],
     )
 
     def read(self, session: Session, *, tweet_id: str) -> Any:
-        """Give one tweet."""
+        """Show one tweet."""
         found = EncodedTweets().rows(session, [first_version(session, _number(tweet_id))])
         if not found:
             raise NotFound("there is no tweet with this id")
         return SnapshotBody(found[0])
 
     def delete(self, tweet_id: str) -> Any:
-        """Delete a tweet for good.
+        """Delete a tweet permanently.
 
-        Also one that is not stored: no collection or import brings it back.
+        This also works for a tweet that is not stored: no collection or import will store it.
         """
         database, number = self._snapshots.database, _number(tweet_id)
 

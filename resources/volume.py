@@ -1,4 +1,4 @@
-"""/volume: how many posts X counted, and how many of them are stored."""
+"""The number of posts that X counted, and how many of them are stored."""
 
 from __future__ import annotations
 
@@ -8,52 +8,48 @@ from typing import Any
 
 from marshmallow import fields
 
-from collector.runs.collector import Collector
 from queries.counters import x_now
 from queries.tags import tag_ids
 from queries.volume import LATELY, shares, total, volume, whole
-from resources.api import MonitorResource
+from queries.zones import HOUR
+from resources.api import CollectorResource
+from resources.timeline import START_AND_END
 from schemas.arguments import PeriodArguments
-from schemas.json_schema import HASHTAG, count, flag, many, nullable, number, record, time
-from schemas.openapi.answers import answers, reads
-from schemas.parameters import BucketField, TagName
+from schemas.json_schema import HASHTAG, answers, count, flag, many, nullable, number, reads, record
+from schemas.parameters import PARAMETERS, bucket_length
 from schemas.problems import BadInput, ParameterError
 
 MOST_BUCKETS = 10_000
-HOUR = timedelta(hours=1)
 
-COVERAGE = nullable(number("Stored by counted, of the hours that X was asked to count; null where it was not", minimum=0))
-
-BUCKET = record(
+COVERAGE = nullable(
+    number("Stored divided by counted, over the hours for which X was asked; null where it never was", minimum=0)
+)
+VOLUME_BUCKET = record(
     "VolumeBucket",
-    "What X counted of a tag in a stretch of time, and what is stored of it.",
+    "The posts of a tag that X counted in a period, and how many of them are stored.",
     {
         "tag": HASHTAG,
-        "start": time("When it begins, UTC"),
-        "end": time("When it ends, exclusive, UTC"),
-        "counted": nullable(count("What X counted; null where it was never asked")),
-        "stored": count("What is stored"),
+        **START_AND_END,
+        "counted": nullable(count("Posts that X counted; null where it was never asked")),
+        "stored": count("Tweets that are stored"),
         "partial": flag("Whether X was not asked for a part of it"),
     },
 )
-VOLUME = record("Volume", "Tags by name, oldest first.", {"volume": many(BUCKET), "coverage": COVERAGE})
+VOLUME = record("Volume", "Tags by name, oldest first.", {"volume": many(VOLUME_BUCKET), "coverage": COVERAGE})
 
 
 class VolumeArguments(PeriodArguments):
     """Parameters of GET /volume."""
 
-    tag = fields.List(TagName())
-    bucket = BucketField("hour", "day")
+    tag = fields.List(PARAMETERS["tag"])
+    bucket = bucket_length("hour", "day")
 
 
-class VolumeResource(MonitorResource):
-    """Hours or days of the tracked tags, or of those asked for; the last seven days unless told."""
+class VolumeResource(CollectorResource):
+    """Hours or days of the tracked tags, or of the given ones; the last seven days unless a period is given."""
 
     arguments = VolumeArguments
     answers = answers(get=reads(VOLUME, "The volume"))
-
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
 
     def get(
         self,
@@ -62,8 +58,8 @@ class VolumeResource(MonitorResource):
         until: datetime | None = None,
         bucket: timedelta = HOUR,
     ) -> Any:
-        """Tell how many tweets X counted and how many of them are stored."""
-        with self._collector.database.reading() as session:
+        """Compare the posts that X counted with those that are stored."""
+        with self._database.reading() as session:
             until = until or max(x_now(session), since or x_now(session))
             since = since or until - LATELY
             ids = tag_ids(session, keys=tag)

@@ -1,6 +1,7 @@
-"""Parts of JSON schemas. A schema with a name stands for itself within others; the document refers to it by its name.
+"""JSON schemas of answers, and how a resource declares its answers and request bodies.
 
-A schema of an answer names the keys that are always there. Keys may be added, so none is closed.
+The OpenAPI document refers to a schema with a name by that name. The schema of an answer lists the keys that are always there;
+further keys may be added.
 """
 
 from __future__ import annotations
@@ -12,6 +13,17 @@ from collector.runs.tags import LANGUAGE as CODE
 from text.names import USERNAME_PATTERN
 
 Schema = Mapping[str, Any]
+PLAIN: Schema = {"type": "string"}
+SHARE: Schema = {"minimum": 0, "maximum": 1}
+# Values in requests, from the same constants as their validation.
+# Character classes without \p, which some readers of patterns don't know: exact for ASCII, and permissive beyond it.
+_LETTER = r"[^\u0000-\u0040\u005b-\u0060\u007b-\u007f]"
+_WORD_CHARACTER = r"[^\u0000-\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f]"
+ANY_HASHTAG: Schema = {"type": "string", "pattern": rf"^[ \t]*#?[0-9_]*{_LETTER}{_WORD_CHARACTER}*[ \t]*$"}
+LANGUAGE: Schema = {"type": "string", "pattern": f"^{CODE.pattern.replace('a-z', 'A-Za-z')}$"}
+USERNAME: Schema = {"type": "string", "pattern": f"^@?{USERNAME_PATTERN}$"}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+TWEET_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,19}$"}
 
 
 class NamedSchema(NamedTuple):
@@ -83,16 +95,64 @@ def _with_description(meaning: str) -> Schema:
 # Values in answers.
 HASHTAG = text("A hashtag with its #, in the spelling first given", pattern="^#", examples=["#devops"])
 NEXT = nullable(text("The path of the next page; null on the last one", pattern="^/"))
-PLAIN: Schema = {"type": "string"}
-SHARE: Schema = {"minimum": 0, "maximum": 1}
 
-# Values in requests, from the same constants as their validation.
-# Character classes without \p, which some readers of patterns don't know: exact for ASCII, and permissive beyond it.
-_LETTER = r"[^\u0000-\u0040\u005b-\u0060\u007b-\u007f]"
-_WORD_CHARACTER = r"[^\u0000-\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f]"
 
-ANY_HASHTAG: Schema = {"type": "string", "pattern": rf"^[ \t]*#?[0-9_]*{_LETTER}{_WORD_CHARACTER}*[ \t]*$"}
-LANGUAGE: Schema = {"type": "string", "pattern": f"^{CODE.pattern.replace('a-z', 'A-Za-z')}$"}
-USERNAME: Schema = {"type": "string", "pattern": f"^@?{USERNAME_PATTERN}$"}
-INSTANT: Schema = {"type": "string", "format": "date-time"}
-TWEET_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,19}$"}
+Given = Schema | NamedSchema
+
+
+class DocumentedAnswer(NamedTuple):
+    """An answer: its status, when it is given, its body's schema (None for an empty one or a problem), and its own headers."""
+
+    status: int
+    meaning: str
+    schema: Given | None = None
+    headers: tuple[str, ...] = ()
+
+
+class DocumentedBody(NamedTuple):
+    """A body that may be sent, in words, its schema, and an example that is accepted."""
+
+    meaning: str
+    schema: Given
+    example: Mapping[str, Any]
+
+
+Answers = Mapping[str, Sequence[DocumentedAnswer]]
+
+
+def answers(**methods: Sequence[DocumentedAnswer]) -> Answers:
+    """Return the answers of each method of a resource."""
+    return methods
+
+
+def reads(schema: Given, meaning: str, *, headers: tuple[str, ...] = ()) -> tuple[DocumentedAnswer, ...]:
+    """Return the answers of a read: the body with its ETag, or that it has not changed."""
+    return (
+        DocumentedAnswer(200, meaning, schema, ("ETag", *headers)),
+        DocumentedAnswer(304, "Nothing has changed since the answer whose ETag is sent as If-None-Match", None, ("ETag",)),
+    )
+
+
+def either(*schemas: Given) -> Schema:
+    """Return the schema of an answer of one of these schemas."""
+    return {"anyOf": list(schemas)}
+
+
+# Errors that every operation can answer with, so that no resource has to name them.
+COMMON = {
+    "BadRequest": DocumentedAnswer(
+        400, "An unknown parameter, an invalid value, or an unexpected body: `errors` lists each of them"
+    ),
+    "Forbidden": DocumentedAnswer(403, "The token does not allow this, or the request comes from a page of another site"),
+    "NotAcceptable": DocumentedAnswer(406, "None of the media types in the header Accept is available"),
+    "TooSlow": DocumentedAnswer(408, "The request was not received completely in time"),
+    "TooLarge": DocumentedAnswer(413, "The body is too large"),
+    "LongUrl": DocumentedAnswer(414, "The query string is too long"),
+    "UnknownHost": DocumentedAnswer(421, "The header Host contains none of the service's names"),
+    "LongHeaders": DocumentedAnswer(431, "The headers are too long"),
+    "Unexpected": DocumentedAnswer(500, "An unexpected error; the log contains it"),
+    "Unavailable": DocumentedAnswer(503, "The database is busy, full or away, or X can't be asked", headers=("Retry-After",)),
+}
+GUARDED = {"Unauthorized": DocumentedAnswer(401, "The token is missing or wrong", headers=("WWW-Authenticate",))}
+MISSING = {"NotFound": DocumentedAnswer(404, "Nothing exists at this path")}
+ERRORS = COMMON | GUARDED | MISSING

@@ -1,100 +1,157 @@
-"""Parameters of queries: how each is read, what is expected, and what the OpenAPI document says of it."""
+"""Parameters of queries: how each is read, what is expected, its JSON schema and meaning.
+
+Every filter is declared once, for the API, the pages, the command line and the OpenAPI document; the filters' conditions are in
+queries/filters.py.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
-from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from functools import cache, partial
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import ValidationError, fields
 
-from collector.runs.tags import InvalidTag, hashtag, key
+from collector.runs.tags import LANGUAGE
+from queries.filters import Filters
 from queries.orders import SortOrder
 from queries.tweets import FIELDS
 from queries.zones import DAY, HOUR, QUARTER
 from schemas import json_schema
-from schemas.filters import PARAMETERS
 from schemas.json_schema import NamedSchema, Schema
-from schemas.times import EXPECTED, instant
+from schemas.problems import BadInput, ParameterError
+from schemas.times import instant
+from text.names import EXPECTED, LONGEST_USERNAME, hashtag, key, parse_username
+from text.words import query_words
 
 UTC = ZoneInfo("UTC")
 NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 MOST_HOURS = 36_500 * 24
 BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
+SORTS = tuple(f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-"))
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+LONGEST_COUNTRY = 100
+MOST_FOLLOWERS = 10**9
+LONGEST_SEARCH = 200
+MOST_WORDS = 50
 
-T = TypeVar("T")
-
-
-class ApiField(fields.Field[T]):
-    """A parameter that says of itself what it accepts and what it means; metadata of a field may say more of its meaning."""
-
-    json_schema: Schema | NamedSchema
-    description: ClassVar[str] = ""
-    example: ClassVar[Any] = None
-    is_opaque: ClassVar[bool] = False
-    """Whether only the service can make its values, so that there is no example."""
-
-    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> T:
-        return self.parse(str(value))
-
-    def parse(self, text: str) -> T:
-        """Return the value; raises ValidationError with what is expected."""
-        raise NotImplementedError
+Read = Callable[[str], Any]
 
 
-class Whole(ApiField[int]):
-    """A whole number within bounds, written in ASCII digits without sign, space or underscore."""
+class Parameter(fields.Field[Any]):
+    """A parameter. `read` returns the value of a text; it raises ValueError or KeyError for one that is not as `expected`.
 
-    def __init__(self, lowest: int, highest: int, **options: Any) -> None:
-        super().__init__(**options)
-        self._lowest, self._highest = lowest, highest
-        self.json_schema = {"type": "integer", "minimum": lowest, "maximum": highest}
+    Without an example, only the service can make its values. `label` names a filter on pages, `field` is the filter's name in
+    queries.filters.Filters if it differs. The tweets of the document's service include some that match the example of a filter,
+    and some that don't.
+    """
 
-    def parse(self, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 9 and self._lowest <= int(text) <= self._highest):
-            raise ValidationError(f"expected a whole number from {self._lowest} to {self._highest}")
-        return int(text)
-
-
-def page_limit(most: int) -> Whole:
-    """Return the parameter that limits a page."""
-    return Whole(1, most, metadata={"description": "How many there are on a page", "example": 10})
-
-
-class ChoiceField(ApiField[str]):
-    """One of some names."""
-
-    def __init__(self, *names: str, **options: Any) -> None:
-        expected = f"expected one of {', '.join(names)}"
-        super().__init__(error_messages={"required": f"is missing: {expected}"}, **options)
-        self._names, self._expected = names, expected
-        self.json_schema = {"type": "string", "enum": list(names)}
-
-    def parse(self, text: str) -> str:
-        if text not in self._names:
-            raise ValidationError(self._expected)
-        return text
-
-
-class Zone(ApiField[ZoneInfo]):
-    """The name of a time zone of the IANA database."""
-
-    description = "The time zone in which hours and days begin"
-    example = "America/Sao_Paulo"
+    def __init__(
+        self,
+        read: Read,
+        expected: str,
+        schema: Schema,
+        description: str = "",
+        example: Any = None,
+        *,
+        label: str = "",
+        field: str | None = None,
+        is_repeated: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(error_messages={"required": f"is missing: expected {expected}"}, **options)
+        self.read, self.expected, self._schema, self.description, self.example = read, expected, schema, description, example
+        self.label, self.field, self.is_repeated = label, field, is_repeated
 
     @property
-    def json_schema(self) -> NamedSchema:  # type: ignore[override]
+    def json_schema(self) -> Schema | NamedSchema:
+        """The JSON schema of the values that are accepted; it may be more permissive than `read`."""
+        return self._schema
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> Any:
+        try:
+            return self.read(str(value))
+        except (ValueError, KeyError) as error:
+            raise ValidationError(f"expected {self.expected}") from error
+
+
+class Zone(Parameter):
+    """The name of a time zone of the IANA database; UTC unless given."""
+
+    def __init__(self) -> None:
+        expected = "the name of a time zone, such as UTC or America/Sao_Paulo"
+        meaning = "The time zone in which hours and days begin"
+        super().__init__(_zone, expected, {}, meaning, "America/Sao_Paulo", load_default=UTC)
+
+    @property
+    def json_schema(self) -> NamedSchema:
+        """The names, which are read from files, and therefore not at import."""
         words = "A time zone of the IANA database"
         return NamedSchema("TimeZone", {"type": "string", "description": words, "enum": sorted(_zone_names())})
 
-    def parse(self, text: str) -> ZoneInfo:
-        zone = zone_by_name(text)
-        if zone is None:
-            raise ValidationError("expected the name of a time zone, such as UTC or America/Sao_Paulo")
-        return zone
+
+def whole(lowest: int, highest: int, description: str = "", example: int | None = None) -> Parameter:
+    """Return the parameter of a whole number within bounds, in ASCII digits without sign, space or underscore."""
+    schema = {"type": "integer", "minimum": lowest, "maximum": highest}
+    expected = f"a whole number from {lowest} to {highest}"
+    return Parameter(partial(_number, lowest=lowest, highest=highest), expected, schema, description, example)
+
+
+def choice(names: Mapping[str, Any] | Sequence[str], description: str, example: str, **options: Any) -> Parameter:
+    """Return the parameter of one of these names; its value is what the mapping has, else the name."""
+    values = names if isinstance(names, Mapping) else {name: name for name in names}
+    return Parameter(
+        values.__getitem__, f"one of {', '.join(names)}", {"type": "string", "enum": [*names]}, description, example, **options
+    )
+
+
+def page_limit(most: int) -> Parameter:
+    """Return the parameter that limits a page."""
+    return whole(1, most, "The number of items on a page", 10)
+
+
+def bucket_length(*names: str, **options: Any) -> Parameter:
+    """Return the parameter of the length of a bucket, one of these."""
+    return choice({name: BUCKETS[name] for name in names}, "The length of a bucket", "day", **options)
+
+
+def page_cursor() -> Parameter:
+    """Return the parameter of a cursor from the `next` of a list; schemas/arguments.py checks it against the list."""
+    meaning = "The position at which the page begins"
+    return Parameter(str, "the cursor from the `next` of this list", {"type": "string", "minLength": 1}, meaning)
+
+
+def tweet_sort(**options: Any) -> Parameter:
+    """Return the parameter of an order of tweets, descending with a leading -."""
+    values = {name: SortOrder(name.removeprefix("-"), descending=name.startswith("-")) for name in SORTS}
+    return choice(values, "The order; a leading - reverses it", "-followers", **options)
+
+
+def tweet_fields() -> Parameter:
+    """Return the parameter of keys of a tweet, between commas; its value has them in the order in which they are shown."""
+    schema = {"type": "array", "items": {"type": "string", "enum": [*FIELDS]}, "minItems": 1}
+    expected = f"some of {', '.join(FIELDS)}, between commas"
+    return Parameter(_fields, expected, schema, "The keys of each tweet", ("id", "tweet"), data_key="fields")
+
+
+def tweet_id(description: str) -> Parameter:
+    """Return the parameter of the id of a tweet."""
+    expected, read = "the id of a tweet, a whole number", partial(_number, lowest=0, highest=2**63 - 1)
+    return Parameter(read, expected, json_schema.TWEET_ID, description, "2006008519143937502")
+
+
+def point_in_time(description: str, example: str) -> Parameter:
+    """Return the parameter of a time as in RFC 3339."""
+    return Parameter(instant, "a time such as 2026-11-17T12:34:56Z", json_schema.INSTANT, description, example)
+
+
+def view_period() -> Parameter:
+    """Return the parameter of a period that ends now, None for `all`; seven days unless given. Only pages take it."""
+    expected = "hours or days, such as 24h or 7d, at most 36500d, or all"
+    return Parameter(_period, expected, {}, load_default=timedelta(days=7))
 
 
 def zone_by_name(name: str) -> ZoneInfo | None:
@@ -107,120 +164,147 @@ def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - NO_ZONES)
 
 
-class Cursor(ApiField[str]):
-    """A cursor from the `next` of a list; schemas/cursors.py checks it against the list."""
-
-    json_schema: Schema = MappingProxyType({"type": "string", "minLength": 1})
-    description = "Where the list goes on, as its `next` gave it"
-    is_opaque = True
-
-    def parse(self, text: str) -> str:
-        return text
+def _check(accepted: object) -> None:
+    """Raise ValueError for what is not accepted."""
+    if not accepted:
+        raise ValueError
 
 
-class Instant(ApiField[datetime]):
-    """A time as in RFC 3339."""
+def _zone(text: str) -> ZoneInfo:
+    _check(text in _zone_names())
+    return ZoneInfo(text)
 
-    json_schema: Schema = json_schema.INSTANT
 
-    def parse(self, text: str) -> datetime:
+def _number(text: str, lowest: int, highest: int) -> int:
+    _check(text.isascii() and text.isdigit() and len(text) <= 19 and lowest <= int(text) <= highest)
+    return int(text)
+
+
+def _fields(text: str) -> tuple[str, ...]:
+    names = text.split(",")
+    _check(set(names) <= FIELDS.keys())
+    return tuple(name for name in FIELDS if name in names)
+
+
+def _period(text: str) -> timedelta | None:
+    match = re.fullmatch(r"([0-9]{1,5})([hd])", text)
+    hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
+    _check(text == "all" or 0 < hours <= MOST_HOURS)
+    return timedelta(hours=hours) if match else None
+
+
+def _lang(text: str) -> str:
+    _check(text.isascii() and LANGUAGE.fullmatch(text.lower()))
+    return text.lower()
+
+
+def _country(text: str) -> str:
+    """Return a code of two letters in upper case, a name as it is: X writes it in one way."""
+    if len(text) == 2 and text.isascii() and text.isalpha():
+        return text.upper()
+    _check(text.isprintable() and 0 < len(text) <= LONGEST_COUNTRY)
+    return text
+
+
+def _author(text: str) -> str:
+    _check(name := parse_username(text))
+    return str(name).lower()
+
+
+def _time_or_day(text: str) -> datetime:
+    return instant(f"{text}T00:00:00Z" if DATE.fullmatch(text) else text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = query_words(text) if len(text) <= LONGEST_SEARCH else ()
+    _check(0 < len(words) <= MOST_WORDS)
+    return words
+
+
+def _bound(label: str, description: str, example: str) -> Parameter:
+    expected = "a time such as 2026-11-17T12:00:00Z, or a day (UTC) such as 2026-11-17"
+    return Parameter(_time_or_day, expected, json_schema.INSTANT, description, example, label=label)
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "tag": Parameter(
+        lambda text: key(hashtag(text)),
+        EXPECTED,
+        json_schema.ANY_HASHTAG,
+        "Only tweets with this hashtag, its # optional; repeated, tweets with all of them",
+        "devops",
+        label="Tag",
+        field="tags",
+        is_repeated=True,
+    ),
+    "lang": Parameter(
+        _lang,
+        "a language code, such as en or pt-br",
+        json_schema.LANGUAGE,
+        "Only tweets in this language",
+        "en",
+        label="Language",
+    ),
+    "country": Parameter(
+        _country,
+        "the name of a country as X writes it, or its code of two letters",
+        {"type": "string", "maxLength": LONGEST_COUNTRY, "pattern": r"^[^\u0000-\u001f\u007f-\u00a0]+$"},
+        "Only tweets from this country",
+        "GB",
+        label="Country",
+    ),
+    "author": Parameter(
+        _author,
+        f"a username of at most {LONGEST_USERNAME} letters, digits and underscores",
+        json_schema.USERNAME,
+        "Only tweets of this author",
+        "Fiwufa_0x",
+        label="Author",
+    ),
+    "since": _bound("From", "Only tweets that were posted at or after this time", "2025-12-30T18:00:00Z"),
+    "until": _bound("Until", "Only tweets that were posted before this time", "2025-12-31T06:00:00Z"),
+    "min_followers": Parameter(
+        partial(_number, lowest=0, highest=MOST_FOLLOWERS),
+        f"a whole number from 0 to {MOST_FOLLOWERS}",
+        {"type": "integer", "minimum": 0, "maximum": MOST_FOLLOWERS},
+        "Only tweets of authors with at least this many followers",
+        1000,
+        label="Minimum followers",
+    ),
+    "q": Parameter(
+        _words,
+        f"one or several words of letters and digits, at most {MOST_WORDS} in {LONGEST_SEARCH} characters",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
+        "Only tweets in which all of these words occur",
+        "latency",
+        label="Words",
+        field="words",
+    ),
+}
+"""The filters."""
+
+
+def filters(given: Mapping[str, Sequence[str]]) -> Filters:
+    """Return the filters that these parameters of the command line, each with all its values, describe; raises BadInput."""
+    faults, read = [], {}
+    for name, texts in given.items():
+        parameter = PARAMETERS[name]
+        if len(texts) > 1 and not parameter.is_repeated:
+            faults.append(ParameterError(name, "is given more than once"))
+            continue
         try:
-            return instant(text)
-        except ValueError as error:
-            raise ValidationError(EXPECTED) from error
+            values = [parameter.read(text) for text in texts]
+            read[name] = values if parameter.is_repeated else values[0]
+        except ValueError:
+            faults.append(ParameterError(name, f"expected {parameter.expected}"))
+    if not faults and "since" in read and "until" in read and read["since"] > read["until"]:
+        faults.append(ParameterError("until", "expected a time that is not before since"))
+    if faults:
+        raise BadInput(faults)
+    return filters_of(read)
 
 
-class TagName(ApiField[str]):
-    """A hashtag in any spelling, its # optional; its value is the key by which tags are compared."""
-
-    json_schema: Schema = json_schema.ANY_HASHTAG
-
-    def parse(self, text: str) -> str:
-        try:
-            return key(hashtag(text))
-        except InvalidTag as error:
-            raise ValidationError(str(error)) from error
-
-
-class Filter(ApiField[Any]):
-    """One of the filters of schemas/filters.py."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._filter = PARAMETERS[name]
-        self.json_schema = self._filter.schema
-
-    def parse(self, text: str) -> Any:
-        value = self._filter.read(text)
-        if value is None:
-            raise ValidationError(f"expected {self._filter.expected}")
-        return value
-
-
-class BucketField(ApiField[timedelta]):
-    """The name of a length of time, one of these."""
-
-    description = "How long a stretch of time is"
-    example = "day"
-
-    def __init__(self, *names: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._names = names
-        self.json_schema = {"type": "string", "enum": list(names)}
-
-    def parse(self, text: str) -> timedelta:
-        if text not in self._names:
-            raise ValidationError(f"expected one of {', '.join(self._names)}")
-        return BUCKETS[text]
-
-
-class DurationField(ApiField[timedelta | None]):
-    """A period that ends now, or None for `all`. Only pages take it, so the document does not describe it."""
-
-    def parse(self, text: str) -> timedelta | None:
-        if text == "all":
-            return None
-        match = re.fullmatch(r"([0-9]{1,5})([hd])", text)
-        hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
-        if not 0 < hours <= MOST_HOURS:
-            raise ValidationError("expected hours or days, such as 24h or 7d, at most 36500d, or all")
-        return timedelta(hours=hours)
-
-
-class Sort(ApiField[SortOrder]):
-    """The name of a column, descending with a leading -."""
-
-    names = tuple(f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-"))
-    json_schema: Schema = MappingProxyType({"type": "string", "enum": names})
-    description = "The order; with a leading -, the other way round"
-    example = "-followers"
-
-    def parse(self, text: str) -> SortOrder:
-        if text not in self.names:
-            raise ValidationError(f"expected one of {', '.join(self.names)}")
-        return SortOrder(text.removeprefix("-"), descending=text.startswith("-"))
-
-
-class Fields(ApiField[tuple[str, ...]]):
-    """Keys of a tweet, separated by commas; the value has them in the order in which they are shown."""
-
-    json_schema: Schema = MappingProxyType({"type": "array", "items": {"type": "string", "enum": list(FIELDS)}, "minItems": 1})
-    description = "The keys that a tweet is shown with"
-    example: ClassVar[Any] = ("id", "tweet")
-
-    def parse(self, text: str) -> tuple[str, ...]:
-        names = text.split(",")
-        if not set(names) <= FIELDS.keys():
-            raise ValidationError(f"expected some of {', '.join(FIELDS)}, between commas")
-        return tuple(name for name in FIELDS if name in names)
-
-
-class TweetId(ApiField[int]):
-    """An id that X gave to a tweet."""
-
-    json_schema: Schema = json_schema.TWEET_ID
-
-    def parse(self, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63):
-            raise ValidationError("expected the id of a tweet, a whole number")
-        return int(text)
+def filters_of(read: Mapping[str, Any]) -> Filters:
+    """Return values that were read, by the names of their parameters, as filters."""
+    named = {PARAMETERS[name].field or name: value for name, value in read.items()}
+    return Filters(**named | {"tags": tuple(dict.fromkeys(read.get("tag", ())))})

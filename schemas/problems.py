@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from schemas.collections import COLLECTION
 from schemas.json_schema import many, nullable, record, text
-from schemas.serializers import encode
+from schemas.serializers import COLLECTION, encode
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -32,22 +31,22 @@ PROBLEM = record(
     "Problem",
     "An error (RFC 9457).",
     {
-        "type": text("What kind of problem it is", format="uri-reference"),
-        "title": text("The status in words"),
+        "type": text("The type of the problem", format="uri-reference"),
+        "title": text("The name of the status"),
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": text("What is wrong and what to do"),
+        "detail": text("What is wrong, and what to do"),
         "instance": text("The path of the request"),
-        "request_id": text("The id of the request, under which the log has it"),
+        "request_id": text("The id of the request, which the log contains too"),
         "message": text("The same as detail"),
         "errors": many(
             record(
                 "Fault",
-                "What is wrong with a parameter.",
-                {"parameter": text("Its name"), "detail": text("What is wrong with it")},
+                "An error in a parameter.",
+                {"parameter": text("The name of the parameter"), "detail": text("What is wrong with it")},
             ),
-            "What is wrong with each parameter, where the status is 400",
+            "The errors in parameters, where the status is 400",
         ),
-        "collection": nullable(COLLECTION, "The collection that failed, where one was waited for"),
+        "collection": nullable(COLLECTION, "The collection that failed, in answers of /database"),
     },
     optional=["errors", "collection"],
 )

@@ -1,27 +1,34 @@
-"""Lines of archives: pages of the X API v2 and flattened tweets as twarc2 writes them, and our own NDJSON."""
+"""Lines of archives: pages of the X API v2 and flattened tweets as twarc2 writes them, and our own NDJSON.
+
+Times in the future are refused, not replaced by the present: the newest observation counts, so one of the future would count
+for years, and without a credible time nothing is known to be newer than anything else.
+"""
 
 from __future__ import annotations
 
 import io
 import itertools
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from collector.payloads import Unpackable, pack_tweet
 from collector.runs.tags import InvalidTag
-from collector.values import ArchivedTweet, ObservedAuthor
+from collector.values import ArchivedTweet, ObservedAuthor, TweetVersion
 from collector.x import parsing
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.parsing import FIRST_TWEET, Object, RefusedObjects, Unreadable, mapping, moment
-from schemas import flattened
-from schemas.ahead import ahead, future_reason, latest
+from collector.x.parsing import FIRST_TWEET, LAST_TWEET, Object, RefusedObjects, Unreadable, mapping, moment
+from queries.snowflakes import snowflake_time
+from schemas.files import GZIP_MAGIC, NO_FURTHER, PART, GzipReader
 from schemas.ours import own
-from schemas.unpacking import GZIP_MAGIC, NO_FURTHER, PART, GzipReader
+from schemas.times import rfc3339
+from schemas.twarc import unflatten
 
 LONGEST_LINE = LARGEST_BODY
 CHUNK = 1024 * 1024
+CLOCKS_DIFFER = timedelta(hours=1)
+"""How far the clock of the machine that wrote an archive may be ahead of ours."""
 
 
 class ArchiveRecord(NamedTuple):
@@ -163,7 +170,7 @@ def _parse_flattened(body: Object, last: datetime) -> ArchiveRecord:
     if authors and tweet.author_id is None:
         tweet = tweet._replace(author_id=authors[0].id)
     if isinstance(body["id"], str):
-        tweet = tweet._replace(payload=pack_tweet(*flattened.unflatten(body)), retrieved=observed)
+        tweet = tweet._replace(payload=pack_tweet(*unflatten(body)), retrieved=observed)
     return ArchiveRecord((ArchivedTweet(tweet),), authors, refused.messages())
 
 
@@ -183,3 +190,25 @@ def _retrieved_at(body: Object, last: datetime) -> datetime | None:
     if reason := future_reason("retrieved_at", given, last):
         raise Unreadable(reason)
     return given
+
+
+def latest(now: datetime | None) -> datetime:
+    """Return the latest credible time: `now` and the difference of clocks, else the last time that an id of X can contain."""
+    return min(now + CLOCKS_DIFFER, LAST_TWEET) if now else LAST_TWEET
+
+
+def ahead(tweet: TweetVersion, last: datetime) -> str | None:
+    """Return why a tweet can't have been posted by then, or None.
+
+    Of several versions, the one with the highest id is shown, so its time is checked. The id of a single version is
+    not, because it may be a pseudonym, which contains no time.
+    """
+    made = snowflake_time(tweet.versions[-1]) if len(tweet.versions) > 1 else None
+    return future_reason(f"the time of version {tweet.versions[-1]},", made, last) or future_reason(
+        "created", tweet.created, last
+    )
+
+
+def future_reason(what: str, when: datetime | None, last: datetime) -> str | None:
+    """Return why a time is refused, or None if it is not after `last`."""
+    return f"{what} {rfc3339(when)} lies in the future" if when and when > last else None

@@ -10,7 +10,7 @@ from collector.x.documents import NoDocument, document
 from collector.x.parsing import UNSTORABLE
 from schemas import json_schema
 from schemas.json_schema import NamedSchema, many, nullable, record, word
-from schemas.problems import ParameterError
+from schemas.problems import BadInput, ParameterError
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
 MOST_FAULTS = 10
@@ -24,51 +24,47 @@ EXPECTED = {
 
 
 NUMBER = {"type": "integer", "minimum": LEAST_NUMBER, "maximum": MOST_NUMBER}
-LANGUAGES = many({**json_schema.LANGUAGE}, "Languages, any of them")
-EXCLUDED = many(word("A kind of tweets", *sorted(EXCLUSIONS)), "Kinds of tweets that are left out")
+LANGUAGES = many({**json_schema.LANGUAGE}, "Languages; a tweet must have one of them")
+EXCLUDED = many(word("A kind of tweets", *sorted(EXCLUSIONS)), "Kinds of tweets that are excluded")
 RULES = record(
     "Terms",
-    "What a tag asks X for.",
-    {"lang": LANGUAGES, "exclude": EXCLUDED, "tw_number": nullable(NUMBER, "The most tweets a collection; null is TW_NUMBER")},
+    "A tag's rules: the tweets that its collections are limited to.",
+    {
+        "lang": LANGUAGES,
+        "exclude": EXCLUDED,
+        "tw_number": nullable(NUMBER, "The most tweets per collection; null means TW_NUMBER"),
+    },
 )
 NEW_RULES = NamedSchema(
     "NewTerms",
     {
         "type": "object",
-        "description": "Terms of a tag. A body sets all three; what it leaves out is unset.",
+        "description": "A tag's rules. A body sets all three; one that it omits is removed.",
         "additionalProperties": False,
         "properties": {
             "lang": nullable({**LANGUAGES, "maxItems": MOST_LANGUAGES}),
             "exclude": nullable(EXCLUDED),
-            "tw_number": nullable(NUMBER, "The most tweets a collection"),
+            "tw_number": nullable(NUMBER, "The most tweets per collection"),
         },
     },
 )
 
 
-class InvalidRules(ValueError):
-    """A body that can't be read as rules; `faults` says why, per key."""
-
-    def __init__(self, faults: list[ParameterError]) -> None:
-        super().__init__("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults))
-        self.faults = faults
-
-
 def parse_rules(body: bytes) -> Rules | None:
-    """Return the rules of a JSON body, None for an empty body; raises InvalidRules."""
+    """Return the rules of a JSON body, None for an empty body; raises BadInput."""
     if not body.strip():
         return None
     try:
         given = document(body, most=MOST_VALUES, endless=math.inf)
     except NoDocument as error:
-        raise InvalidRules([ParameterError("body", f"can't be read: {error}")]) from error
+        raise BadInput([ParameterError("body", f"can't be read: {error}")]) from error
     if not isinstance(given, dict):
-        raise InvalidRules([ParameterError("body", f"expected an object with {', '.join(EXPECTED)}")])
+        raise BadInput([ParameterError("body", f"expected an object with {', '.join(EXPECTED)}")])
     unknown = [name for name in given if name not in EXPECTED][:MOST_FAULTS]
     faults = [ParameterError(UNSTORABLE.sub("\ufffd", name[:80]), f"is none of {', '.join(EXPECTED)}") for name in unknown]
     faults += [ParameterError(name, EXPECTED[name]) for name in EXPECTED if not _is_accepted(name, given.get(name))]
     if faults:
-        raise InvalidRules(faults)
+        raise BadInput(faults)
     lang = tuple(sorted({code.lower() for code in given.get("lang") or ()}))
     number = given.get("tw_number")
     return Rules(lang, tuple(sorted(set(given.get("exclude") or ()))), None if number is None else int(number))

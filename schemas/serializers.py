@@ -1,22 +1,67 @@
-"""JSON: what queries return is written as it is, but for the values below, whose keys are others than their fields."""
+"""JSON: what queries return is written as it is, except for values whose keys differ from their fields.
+
+Prices, gaps and collections, which several resources return, are declared here beside their JSON schemas.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from queries.balances import Authors, Told
 from queries.collections import CollectionView
 from queries.gaps import Gap
-from queries.hours import HourCount
-from queries.reconciliations import UsageComparison
-from queries.spend import Outlook, PeriodSpend
-from queries.tags import TagCount, TrackedTag
+from queries.spend import PeriodSpend
+from schemas.json_schema import HASHTAG, count, flag, identifier, many, nullable, number, record, text, time, word
 
 Json = dict[str, Any]
 MICRO = 1_000_000
+
+ENDS = {
+    "since_id": identifier("The id after which it begins"),
+    "until_id": identifier("The id before which it ends"),
+    "expired": flag("Whether X's recent search no longer reaches it"),
+}
+GAP = record("Gap", "A range of a tag's tweets that was not collected.", ENDS)
+PRICED = {
+    "floor_usd": number("The price of the tweets", minimum=0),
+    "ceiling_usd": number("The price of the tweets and of the authors, for whom X probably charges", minimum=0),
+}
+STATE = word("The state of the collection", "running", "done", "partial", "failed")
+SUMMARY = {
+    "id": {"type": "integer", "minimum": 1},
+    "state": STATE,
+    "started": time("The start, UTC"),
+    "error": nullable(text("Why it failed")),
+}
+COLLECTION = record(
+    "Collection",
+    "One run over the tracked tags.",
+    {
+        **SUMMARY,
+        "ended": nullable(time("The end, UTC")),
+        "tweets_added": count("Tweets that were not stored before"),
+        "tags": many(
+            record(
+                "TagOutcome",
+                "The result for one tag in a collection.",
+                {
+                    "tag": HASHTAG,
+                    "state": word("The state of the tag", "waiting", "running", "done", "failed"),
+                    "added": count("Tweets that were not stored before"),
+                    "reason": nullable(text("Why it failed; null where it is done")),
+                },
+            ),
+            "The result for each tag, by name",
+        ),
+        "spend": record(
+            "Price",
+            "What was bought and its price. X may or may not charge for authors, so there is a floor and a ceiling.",
+            {"posts": count("Tweets"), "users": count("Authors"), **PRICED},
+        ),
+        "gaps": many(record("TagGap", "A gap and its tag.", {"tag": HASHTAG, **ENDS}), "The gaps that it left, or filled last"),
+    },
+)
 
 
 def encode(value: Any) -> bytes:
@@ -32,15 +77,6 @@ def _fields(value: Any) -> Json:
     return fields
 
 
-def tweets_per_hour(counts: Iterable[HourCount]) -> Json:
-    return {"tweets_per_hour": [{"at_hour": f"{count.hour:02d}:00", "tweets": count.tweets} for count in counts]}
-
-
-def tweets_per_tag(lists: Iterable[Iterable[TagCount]]) -> Json:
-    rows = [[{"rash": count.tag, "lang": count.lang, "tweets": count.tweets} for count in counts] for counts in lists]
-    return {"tweets_per_tags": rows}
-
-
 def collection(view: CollectionView) -> Json:
     """Return a collection. X may or may not charge for authors, so its spend has a floor and a ceiling."""
     return {
@@ -50,62 +86,17 @@ def collection(view: CollectionView) -> Json:
         "ended": view.ended,
         "tweets_added": view.tweets_added,
         "tags": [{name: getattr(tag, name) for name in ("tag", "state", "added", "reason")} for tag in view.tags],
-        "spend": {"posts": view.posts, "users": view.users, **_usd(view)},
-        "gaps": [{"tag": gap.tag, **_ends(gap)} for gap in view.gaps],
+        "spend": {"posts": view.posts, "users": view.users, **prices(view)},
+        "gaps": [{"tag": gap.tag, **gap_ends(gap)} for gap in view.gaps],
         "error": view.error,
     }
 
 
-def tracked_tag(tag: TrackedTag) -> Json:
-    """Return a tracked tag; its coverage is null until X was asked for counts."""
-    return {
-        "tag": tag.tag,
-        "tweets": tag.tweets,
-        "last_collection": tag.last_collection,
-        "gaps": [_ends(gap) for gap in tag.gaps],
-        "coverage": tag.coverage,
-        "terms": {"lang": _words(tag.lang), "exclude": _words(tag.exclude), "tw_number": tag.tw_number},
-    }
-
-
-def spend(
-    view: Outlook, *, budget: int | None, compared: UsageComparison | None, authors: Authors | None, balance: Told | None
-) -> Json:
-    """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
-    return {
-        "today": {"date": view.day, **_spend(view.today)},
-        "month": {"start": view.start, "end": view.end, **_spend(view.month), "unsettled_usd": view.unsettled / MICRO},
-        "budget_usd": None if budget is None else budget / MICRO,
-        "forecast_usd": view.forecast / MICRO,
-        "by_x": _comparison(compared) if compared else None,
-        "authors": ("charged" if authors.charged else "free") if authors else None,
-        "authors_by": _explained(authors) if authors else None,
-        "balance": {"asked": balance.asked, "usd": balance.balance / MICRO} if balance else None,
-    }
-
-
-def _explained(known: Authors) -> Json:
-    """Return the fall of the balance that shows whether X charges for authors."""
-    usd = {"fell_usd": known.by.fell / MICRO, "explained_usd": known.explained / MICRO}
-    return {"since": known.by.since, "until": known.by.until, **usd, "said": known.said}
-
-
-def _comparison(found: UsageComparison) -> Json:
-    """Return X's own count of a billing month's posts, the ledger's at that time, and X's minus ours."""
-    return {"asked": found.asked, "posts": found.x_posts, "ledger_posts": found.our_posts, "drift": found.drift}
-
-
-def _spend(what: PeriodSpend) -> Json:
-    return {"posts": what.posts, "users": what.users, "calls": what.calls, **_usd(what)}
-
-
-def _usd(what: PeriodSpend | CollectionView) -> Json:
+def prices(what: PeriodSpend | CollectionView) -> Json:
+    """Return the floor and the ceiling of a price in USD."""
     return {"floor_usd": what.floor / MICRO, "ceiling_usd": what.ceiling / MICRO}
 
 
-def _ends(gap: Gap) -> Json:
+def gap_ends(gap: Gap) -> Json:
+    """Return the ids between which a gap lies, and whether it is lost."""
     return {"since_id": str(gap.since_id), "until_id": str(gap.until_id), "expired": gap.expired}
-
-
-def _words(text: str | None) -> list[str]:
-    return text.split(",") if text else []

@@ -106,13 +106,13 @@ def _schema(field: TweetField) -> Schema:
 
 TWEET = record(
     "Tweet",
-    "A tweet. What X did not give is null; the first seven keys are those of the original API.",
+    "A tweet. Values that X did not give are null; the first seven keys are those of the original API.",
     {key: _schema(field) for key, field in FIELDS.items()},
 )
-TWEETS = record("Tweets", "Tweets in the order asked for.", {"tweets": many(TWEET), "next": NEXT}, optional=["next"])
+TWEETS = record("Tweets", "Tweets in the requested order.", {"tweets": many(TWEET), "next": NEXT}, optional=["next"])
 PARTS = record(
     "PartsOfTweets",
-    "Tweets with the keys that `fields` names and no others.",
+    "Tweets with only the keys that `fields` lists.",
     {"tweets": many({"type": "object", "properties": TWEET.schema["properties"]}), "next": NEXT},
     optional=["next"],
 )

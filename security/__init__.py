@@ -1,1 +1,1 @@
-"""Authentication, scopes, sessions, and checks of Host and Origin."""
+"""What a request passes before the resources: authentication, scopes, Host and Origin checks, limits, cached responses."""

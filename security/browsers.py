@@ -1,19 +1,27 @@
-"""Protection of browsers: cross-site requests, CORS, and security headers.
+"""Protection of browsers: cross-site requests, known Hosts, CORS, and security headers.
 
-Any page can make a browser send a request here, and on loopback no token stops it. Sources: Fetch Metadata Request Headers
+Any page can make a browser send a request here, and on loopback no token stops it. A page whose own name points to this machine
+(DNS rebinding) sends an unknown Host. Sources: Fetch Metadata Request Headers
 (W3C) and RFC 6454, checked in the order of Go's CrossOriginProtection.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
+
+from werkzeug.exceptions import BadRequest, MisdirectedRequest
+
+from settings import Settings
 
 SAME_SITE = ("same-origin", "none")
 PORTS = {"http": 80, "https": 443}
 SESSION = "hashtag_monitor_session"
-"""The name of the session cookie (security/sessions.py)."""
+"""The name of the session cookie (security/tokens.py)."""
 PREFETCH = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 
 POLICY = "Content-Security-Policy"
@@ -27,6 +35,10 @@ SECURITY = (
 STRICT_POLICY = (POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 EXPOSED = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 CORS_METHODS = ("GET", "HEAD")
+
+ALWAYS_KNOWN = ("localhost", "127.0.0.1", "[::1]")
+EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 (compared with, not listened on)
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{0,5})?", re.IGNORECASE)
 
 Start = Callable[..., Any]
 Headers = list[tuple[str, str]]
@@ -114,3 +126,45 @@ def _parts(origin: str) -> tuple[str, str, int] | None:
     except (ValueError, KeyError):
         return None
     return (parts.scheme, parts.hostname, port) if parts.hostname else None
+
+
+class KnownHosts:
+    """The Host names by which the service answers: localhost, HOST and ALLOWED_HOSTS."""
+
+    def __init__(self, settings: Settings) -> None:
+        own = settings.host.casefold()
+        listening = () if own in EVERY_ADDRESS else (f"[{own.strip('[]')}]" if ":" in own else own,)
+        self._names = frozenset((*ALWAYS_KNOWN, *listening, *(settings.allowed_hosts or ())))
+
+    def check(self, environ: Mapping[str, Any]) -> None:
+        """Raise MisdirectedRequest for an unknown Host, BadRequest for HTTP/1.1 without one.
+
+        HTTP/1.0 without Host is accepted: no browser speaks it.
+        """
+        host = environ.get("HTTP_HOST")
+        if not host:
+            if environ.get("SERVER_PROTOCOL") in ("HTTP/1", "HTTP/1.0"):
+                return
+            raise BadRequest("the header Host is missing")
+        match = HOST.fullmatch(host)
+        if not match or match[1].lower() not in self._names:
+            raise MisdirectedRequest("this Host is not known here: ALLOWED_HOSTS lists the names beside localhost")
+
+
+@lru_cache(1024)
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+@lru_cache(1024)
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,25 +1,34 @@
-"""The WSGI middleware that checks each request before the app, and adds security headers to every response."""
+"""What may be asked by whom: the check of each request before the app, scopes of routes, and which routes are pages."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from functools import partial
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, redirect, request
+from werkzeug import Response as BaseResponse
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from security.browsers import Headers, Start, bearer_token, cors_headers, preflight, with_security_headers
-from security.failures import FailedAttempts
-from security.listening import KnownHosts, is_address, is_loopback
-from security.pages import is_page
-from security.scopes import SCOPE, SIGN_IN, Scope, is_open
-from security.sessions import COOKIE, ForgedSession, Sessions
-from security.tokens import OnToken, Tokens
+from security.browsers import (
+    SESSION,
+    Headers,
+    KnownHosts,
+    Start,
+    bearer_token,
+    cors_headers,
+    cross_site_refusal,
+    is_address,
+    is_loopback,
+    is_navigation,
+    preflight,
+    with_security_headers,
+)
+from security.tokens import FailedAttempts, ForgedSession, OnToken, Scope, Sessions, Tokens
 from settings import Settings
 from telemetry.requests import note_route
 
@@ -28,6 +37,98 @@ log = logging.getLogger(__name__)
 REALM = "hashtag monitor"
 BEARER_CHALLENGE = WWWAuthenticate("bearer", {"realm": REALM}).to_header()
 REMEDY = "send the header `Authorization: Bearer TOKEN` with a token that API_TOKEN or API_READ_TOKEN holds"
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+OPEN_PATHS = frozenset({"/livez", "/readyz", SIGN_IN, SIGN_OUT})
+STATIC = "/static/"
+SCOPE = "guard.scope"  # in the WSGI environment: the Scope of the request
+SCRAPED, PRICE = "/metrics", "/view/collections/new"
+PAGES = "pages"
+FINISH_PAGE = "finish_page"
+"""The function that each answer of a page passes through: it renders problems for browsers."""
+NO_PAGE = "no_page"
+"""The endpoint of the page for paths that don't exist."""
+REFUSED = {
+    Scope.NOTHING: "a token is required here",
+    Scope.SCRAPE: f"this token may only scrape {SCRAPED}: send one that API_TOKEN or API_READ_TOKEN holds",
+    Scope.READ: "this token may only read: send one that API_TOKEN holds",
+}
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no token: health, the sign-in, and static files."""
+    return path in OPEN_PATHS or path.startswith(STATIC)
+
+
+def enforce_scopes(app: Flask) -> None:
+    """Refuse, before each view, requests that exceed their scope, and cross-site requests that change state.
+
+    A resource whose GET changes state lists it in its attribute `changes`. A person who opens it is redirected to the page that
+    shows the price: a link or a session alone must not buy anything.
+    """
+
+    def check() -> BaseResponse | None:
+        view = app.view_functions.get(request.endpoint or "")
+        if view is None:
+            return None
+        changes = request.method in changing_methods(view)
+        scope: Scope = request.environ[SCOPE]  # set by the Guard; without it, every request fails
+        if not is_open(request.path) and scope < _required_scope(request.path, changes=changes):
+            raise Forbidden(REFUSED[scope])
+        if changes and request.method == "GET" and is_navigation(request.environ):
+            return redirect(PRICE, 303)
+        if changes:
+            has_token = bearer_token(request.environ) is not None and scope == Scope.WRITE
+            refusal = cross_site_refusal(request.environ, has_token=has_token)
+            if refusal:
+                raise Forbidden(refusal)
+        return None
+
+    app.before_request(check)
+
+
+def changing_methods(view: Any) -> Set[str]:
+    """The methods by which a view changes state."""
+    methods: Set[str] = getattr(getattr(view, "view_class", view), "changes", CHANGING)
+    return methods
+
+
+def _required_scope(path: str, *, changes: bool) -> Scope:
+    return Scope.WRITE if changes else Scope.SCRAPE if path == SCRAPED else Scope.READ
+
+
+def page(app: Flask, rule: str, view: Any, **more: Any) -> None:
+    """Add a page to the app."""
+    app.extensions.setdefault(PAGES, set()).add(view.__name__)
+    app.add_url_rule(rule, view.__name__, view, **more)
+
+
+def finish_page(app: Flask, response: Response) -> Response:
+    """Return the answer of a page after FINISH_PAGE, any other as it is."""
+    if request.endpoint not in app.extensions.get(PAGES, ()):
+        return response
+    finished: Response = app.extensions[FINISH_PAGE](response)
+    return finished
+
+
+def is_page(app: Flask) -> bool:
+    """Whether the current request opens a page."""
+    return request.method in ("GET", "HEAD") and request.endpoint in app.extensions.get(PAGES, ())
+
+
+def is_page_at(app: Flask, path: str) -> bool:
+    """Whether a path, which may have a query, is that of a page.
+
+    Browsers resolve `..` before they send a request (https://url.spec.whatwg.org/#path-state), so a path with such a segment is
+    refused, however it is encoded.
+    """
+    try:
+        path_text = unquote(urlsplit(path).path)
+        endpoint, _ = app.url_map.bind("localhost").match(path_text, method="GET")
+    except (HTTPException, ValueError):
+        return False
+    odd = "\\" in path_text or "//" in path_text or "%" in path_text or not {".", ".."}.isdisjoint(path_text.split("/"))
+    return not odd and endpoint in app.extensions.get(PAGES, ()) and endpoint != NO_PAGE
 
 
 class Guard:
@@ -116,8 +217,8 @@ def _redirect_to_sign_in() -> Response:
     """Redirect to the sign-in page, which leads back. Deletes an expired session, or one of a removed token."""
     path = quote(request.full_path.rstrip("?"), safe="/")
     response = Response(status=303, headers={"Location": f"{SIGN_IN}?next={path}", "Cache-Control": "no-store"})
-    if COOKIE in request.cookies:
-        response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
+    if SESSION in request.cookies:
+        response.delete_cookie(SESSION, secure=request.is_secure, httponly=True, samesite="Strict")
     return response
 
 

@@ -32,7 +32,7 @@ from settings import Settings
 log = logging.getLogger(__name__)
 
 BACKLOG, CONNECTIONS, OTHER_FILES = 1024, 4096, 256
-THREADS = 192  # more than the limits of middleware/, the streams and the delays of wrong tokens can occupy together
+THREADS = 192  # more than the limits of security/capacity.py, the streams and the delays of wrong tokens can occupy together
 HEADER_TIMEOUT_S, UNREAD_TIMEOUT_MS, LARGEST_HEADERS = 10, 60_000, 64 * 1024
 DRAIN_S, CLOSING_S, POLL_S = 30, 5, 1.0
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT)

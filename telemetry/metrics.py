@@ -1,4 +1,4 @@
-"""The metrics of HTTP, as prometheus-flask-exporter defines them, but measured by telemetry/requests.py.
+"""The metrics of HTTP, as prometheus-flask-exporter defines them, but measured by telemetry/requests.py; those of log shipping.
 
 The exporter's own hooks accept any method as a label, time a streamed response when its headers are made, and look labels up
 for each request. Here labels are bounded and cached, and a stream is timed to its end.
@@ -9,11 +9,11 @@ workers therefore imports this module late.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from flask import Flask
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_flask_exporter import PrometheusMetrics
 
 from telemetry.processes import SharedMetrics, inherited_metrics, is_shared
@@ -25,6 +25,7 @@ COMMON_STATUSES = ("200", "400", "401", "404", "500", "503")
 DURATION, TOTAL = "flask_http_request_duration_seconds", "flask_http_request"
 
 Labels = tuple[str, str | None, int]
+REASONS = ("queue-full", "shutdown")
 
 
 class HttpMetrics:
@@ -87,3 +88,41 @@ def scrape_registry(own: CollectorRegistry, more: Iterable[Any]) -> CollectorReg
     for collector in more:
         registry.register(collector)
     return registry
+
+
+class Delivery(NamedTuple):
+    """Callbacks for the number of records sent, dropped (with one of REASONS), and waiting."""
+
+    sent: Callable[[int], None]
+    dropped: Callable[[str, int], None]
+    queued: Callable[[int], None]
+
+
+UNCOUNTED = Delivery(lambda _count: None, lambda _reason, _count: None, lambda _count: None)
+
+
+class LogMetrics:
+    """Records sent, dropped and waiting, over all processes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._sent = Counter("twitterapi_log_records_sent", "Log records that were sent to Logstash", registry=registry)
+        self._dropped = Counter(
+            "twitterapi_log_records_dropped", "Log records that did not reach Logstash", ["reason"], registry=registry
+        )
+        self._queued = Gauge(
+            "twitterapi_log_queue_records", "Log records that wait to be sent", registry=registry, multiprocess_mode="livesum"
+        )
+        self._enabled = Gauge(
+            "twitterapi_log_shipping_enabled", "Whether LOGSTASH_HOST is set", registry=registry, multiprocess_mode="livemax"
+        )
+        for reason in REASONS:
+            self._dropped.labels(reason)
+
+    @property
+    def delivery(self) -> Delivery:
+        """The callbacks that update these metrics."""
+        return Delivery(self._sent.inc, lambda reason, count: self._dropped.labels(reason).inc(count), self._queued.set)
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Record whether records are shipped at all."""
+        self._enabled.set(enabled)

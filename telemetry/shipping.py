@@ -22,7 +22,7 @@ from select import select
 from logstash_async.handler import SynchronousLogstashHandler
 
 from logstash import Context, EcsFormatter, Hide
-from telemetry.logs import UNCOUNTED, Delivery
+from telemetry.metrics import UNCOUNTED, Delivery
 
 MOST_QUEUED = 10_000
 BATCH = 1_000  # records

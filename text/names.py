@@ -17,6 +17,7 @@ RULES = f"2, Unicode {unicodedata.unidata_version}"
 LONGEST = 100
 LONGEST_WRITTEN = 4 * LONGEST
 """Characters that can compose to the longest name: no letter is composed of more than four."""
+EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores, one a letter, and nothing unseen"
 CACHED = 16_384
 _SELECTORS = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0") | set(map(chr, _SELECTORS))
@@ -32,6 +33,10 @@ _USERNAME = re.compile(USERNAME_PATTERN)
 _RUN = re.compile("(?<![0-9A-Za-z_&])[#＃](?![\ufe0f\u20e3])([0-9A-Za-z_\x80-\uff02\uff04-\U0010ffff]+)")
 
 
+class InvalidTag(ValueError):
+    """A name that is no hashtag; its text says what is expected."""
+
+
 def hashtags(text: str) -> dict[str, str]:
     """The hashtags of a text in order, by key, in the spelling that occurs first."""
     tags: dict[str, str] = {}
@@ -40,6 +45,15 @@ def hashtags(text: str) -> dict[str, str]:
         if name and not text.startswith(NOT_AFTER, run.start(1) + name.length) and _begins(text, run.start()):
             tags.setdefault(name.key, name.tag)
     return tags
+
+
+def hashtag(name: str) -> str:
+    """Return `name` with exactly one leading #; raises InvalidTag, so that no query operator reaches X."""
+    written = name.strip(" \t").removeprefix("#")
+    bare = unicodedata.normalize("NFC", written[: LONGEST_WRITTEN + 1])
+    if not is_name(bare):
+        raise InvalidTag(f"{_printable(name)} is not accepted, expected {EXPECTED}")
+    return f"#{bare}"
 
 
 def is_name(name: str) -> bool:
@@ -98,3 +112,9 @@ def parse_username(text: str) -> str | None:
     """The username in a request, without its optional @, or None if it is invalid."""
     name = text.removeprefix("@")
     return name if is_username(name) else None
+
+
+def _printable(name: str) -> str:
+    """Return a name as Python writes it, which is printable, cut to the length of a name."""
+    shown = repr(name[: 2 * LONGEST])
+    return shown if len(shown) <= 2 * LONGEST else f"{shown[:LONGEST]}…"

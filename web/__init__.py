@@ -10,8 +10,7 @@ from collector.runs.collector import Collector
 from queries.newest import Newest
 from queries.snowflakes import snowflake_time
 from schemas.times import rfc3339
-from security.guard import Guard
-from security.pages import page
+from security.guard import FINISH_PAGE, Guard, page
 from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import charts, sign_in, static_files, status, words
@@ -35,7 +34,7 @@ def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, met
     for path, view, method in sign_in.ROUTES:
         app.add_url_rule(path, view.__name__, partial(view, site), methods=[method])
     app.add_url_rule("/static/<path:filename>", "static", static_files.static)
-    app.after_request(site.render_problem)
+    app.extensions[FINISH_PAGE] = site.render_problem
     _extend_templates(app)
 
 

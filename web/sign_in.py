@@ -6,10 +6,9 @@ import re
 
 from flask import Response, current_app, make_response, render_template, request
 
-from security.guard import BEARER_CHALLENGE
-from security.pages import is_page_at
-from security.scopes import SIGN_IN, SIGN_OUT, Scope
-from security.sessions import COOKIE, LONGEST_S
+from security.browsers import SESSION
+from security.guard import BEARER_CHALLENGE, SIGN_IN, SIGN_OUT, is_page_at
+from security.tokens import SESSION_S, Scope
 from web.site import HEADERS, Route, Site, redirect_to_page
 
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
@@ -33,19 +32,19 @@ def start_session(site: Site) -> Response:
         return _form(site, wanted, error=WRONG)
     response = redirect_to_page(wanted)
     session = guard.sessions.start(token)
-    response.set_cookie(COOKIE, session, LONGEST_S, secure=request.is_secure, httponly=True, samesite="Strict")
+    response.set_cookie(SESSION, session, SESSION_S, secure=request.is_secure, httponly=True, samesite="Strict")
     return response
 
 
 def sign_out(_site: Site) -> Response:
     """Delete the session's cookie."""
     response = redirect_to_page(SIGN_IN)
-    response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Strict")
+    response.delete_cookie(SESSION, secure=request.is_secure, httponly=True, samesite="Strict")
     return response
 
 
 def _form(site: Site, wanted: str, *, error: str | None = None) -> Response:
-    values = {"wanted": wanted, "error": error, "hours": LONGEST_S // 3600, "invented": site.is_invented()}
+    values = {"wanted": wanted, "error": error, "hours": SESSION_S // 3600, "invented": site.is_invented()}
     body = render_template("sign-in.html", **values)
     response = make_response(body, 401 if error else 200, HEADERS | {"Cache-Control": "no-store"})
     if error:

@@ -17,18 +17,15 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, visible_source
-from middleware.answer import REPEAT, Repeat
-from middleware.encoding import add_etag, compress_response
 from queries.counters import NEWEST, x_now
 from queries.newest import Newest
 from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
-from schemas.filters import PARAMETERS
-from schemas.parameters import UTC, zone_by_name
+from schemas.parameters import PARAMETERS, UTC, zone_by_name
 from schemas.problems import MEDIA_TYPE
-from security.guard import Guard
-from security.pages import PAGES
-from security.scopes import SCOPE, Scope
+from security.answers import REPEAT, Repeat, add_etag, compress_response
+from security.guard import SCOPE, Guard
+from security.tokens import Scope
 from telemetry.metrics import HttpMetrics
 from web.status import collection_status
 from web.view_query import Pairs, ViewQuery, canonical, link, parse_view_query
@@ -140,8 +137,6 @@ class Site(NamedTuple):
 
     def render_problem(self, response: Response) -> Response:
         """Turn an error of a page into HTML for browsers, with the status and text of the API's problem."""
-        if request.endpoint not in current_app.extensions.get(PAGES, ()):
-            return response
         response.vary.add("Accept")
         if response.mimetype == MEDIA_TYPE and is_browser():
             problem, status = response.get_json(), response.status_code

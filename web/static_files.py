@@ -12,8 +12,7 @@ from flask import Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
-from middleware.answer import ALWAYS, REPEAT
-from middleware.encoding import accepts_gzip, add_etag, compress
+from security.answers import ALWAYS, REPEAT, accepts_gzip, add_etag, compress
 from web.site import HEADERS, Route, Site
 
 FOLDER = Path(__file__).parent / "static"

@@ -15,7 +15,7 @@ from queries.filters import Filters, next_second
 from queries.orders import SortOrder
 from queries.periods import Period
 from schemas.arguments import ViewArguments, load_arguments
-from schemas.filters import PARAMETERS
+from schemas.parameters import PARAMETERS
 from schemas.times import rfc3339
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,17 +13,13 @@ from sqlalchemy.orm import Session
 from collector import counters
 from collector.values import TagRef
 from models import Tag
-from text.names import LONGEST, LONGEST_WRITTEN, is_name
+from text.names import InvalidTag as InvalidTag
+from text.names import hashtag as hashtag
 from text.names import key as key
 
-EXPECTED = f"a hashtag of 1 to {LONGEST} letters, digits and underscores, one a letter, and nothing unseen"
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2})?")
 MOST_LANGUAGES = 20
 EXCLUSIONS = {"quotes": "is:quote", "replies": "is:reply"}
-
-
-class InvalidTag(ValueError):
-    """A name that is no hashtag; its text says what is expected."""
 
 
 class Rules(NamedTuple):
@@ -56,15 +51,6 @@ class TagOrder(NamedTuple):
     tag: TagRef
     query: str
     most: int
-
-
-def hashtag(name: str) -> str:
-    """Return `name` with exactly one leading #; raises InvalidTag, so that no query operator reaches X."""
-    written = name.strip(" \t").removeprefix("#")
-    bare = unicodedata.normalize("NFC", written[: LONGEST_WRITTEN + 1])
-    if not is_name(bare):
-        raise InvalidTag(f"{_printable(name)} is not accepted, expected {EXPECTED}")
-    return f"#{bare}"
 
 
 def tracked_tags(session: Session) -> Sequence[TagRef]:
@@ -141,9 +127,3 @@ def _split(text: str | None) -> tuple[str, ...]:
 def _order(row: Tag, most: int) -> TagOrder:
     rules = Rules.of_row(row.lang, row.exclude, row.tw_number)
     return TagOrder(TagRef(row.id, row.key, row.tag), rules.query(row.tag), rules.tw_number or most)
-
-
-def _printable(name: str) -> str:
-    """Return a name as Python writes it, which is printable, cut to the length of a name."""
-    shown = repr(name[: 2 * LONGEST])
-    return shown if len(shown) <= 2 * LONGEST else f"{shown[:LONGEST]}…"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from api import collector_for
-from security.listening import check_listening
+from security.tokens import check_listening
 from server.serving import DRAIN_S
 from settings import LAYER_FILES, Settings, declared_settings, load
 from tests.containers.recipe import stages, values, variables

@@ -13,7 +13,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from database import migrating
-from security.listening import check_listening
+from security.tokens import check_listening
 from settings import SettingError, load
 from tests.containers.recipe import LOADED_BY_PATH, imported, instructions, let_in, needed, stages, values, variables
 from tests.dependencies.pins import RUNTIME, pins

@@ -11,7 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (
     "cli",
     "collector",
-    "middleware",
     "models",
     "queries",
     "resources",

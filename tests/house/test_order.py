@@ -12,8 +12,8 @@ FLOORS = [
     {"api"},
     {"server"},
     {"resources", "web", "cli"},
-    {"middleware"},
-    {"schemas", "security"},
+    {"security"},
+    {"schemas"},
     {"collector"},
     {"queries"},
     {"models"},
@@ -24,7 +24,7 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "database", "models", "text"}}
 MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
-WITH_FLASK = {"app", "resources", "web", "cli", "middleware", "security", "telemetry"}
+WITH_FLASK = {"app", "resources", "web", "cli", "security", "telemetry"}
 TOP_LEVEL = {"app.py", "api.py", "alchemy.py", "logstash.py", "settings.py"}
 CONFIGURATION = ("grafana", "kibana", "logstash", "postgres", "prometheus")
 NOT_OURS = ("node_modules", "__pycache__", "data", "build")

@@ -14,12 +14,12 @@ import resources.api
 import settings
 from app import create_app
 from resources.api import MonitorResource
-from resources.hours import HourArguments
 from resources.openapi import document_of, operations
+from resources.timeline import HourArguments
 from resources.volume import VolumeArguments
 from schemas.arguments import FilterArguments
-from schemas.openapi.parameters import Undescribed, query, schema_of
-from schemas.parameters import ChoiceField, Whole
+from schemas.openapi import Undescribed, query, schema_of
+from schemas.parameters import choice, whole
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service
 from tests.openapi.contract import Contract
@@ -110,10 +110,10 @@ def test_what_nobody_has_described_stops_the_document(app: Flask, make_settings:
         patch.setitem(HourArguments._declared_fields, "tz", Strange())
         with pytest.raises(Undescribed, match="Strange"):
             document_of(app)
-    with pytest.raises(Undescribed, match="Choice"):
-        schema_of(ChoiceField("one", validate=lambda _value: True))
+    with pytest.raises(Undescribed, match="Parameter"):
+        schema_of(choice(("one",), "One", "one", validate=lambda _value: True))
     with pytest.raises(Undescribed, match="what it is for"):
-        query(Schema.from_dict({"unheard": Whole(1, 2)}))
+        query(Schema.from_dict({"unheard": whole(1, 2)}))
     other = create_app(make_settings())
     resources.api.ProblemApi(other).add_resource(Silent, "/silent")
     with closing(other.extensions["collector"]), pytest.raises(Undescribed, match="/silent"):
@@ -121,7 +121,7 @@ def test_what_nobody_has_described_stops_the_document(app: Flask, make_settings:
 
 
 def test_bounds_and_choices_are_those_of_the_validators() -> None:
-    assert schema_of(Whole(1, 7)) == {"type": "integer", "minimum": 1, "maximum": 7}
+    assert schema_of(whole(1, 7)) == {"type": "integer", "minimum": 1, "maximum": 7}
     bucket = next(part for part in query(VolumeArguments) if part["name"] == "bucket")
     assert bucket["schema"] == {"type": "string", "enum": ["hour", "day"]}
     tag = next(part for part in query(FilterArguments) if part["name"] == "tag")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import requests
 
-from schemas.filters import PARAMETERS
+from schemas.parameters import PARAMETERS
 from tests.fixtures.service import Service
 from tests.openapi.contract import Call, Contract
 

@@ -15,7 +15,7 @@ from queries import batches, payloads, tweets
 from queries.encoded import EncodedTweets
 from queries.filters import ALL, Filters
 from queries.tweets import TweetViews, first_version
-from schemas.filters import filters
+from schemas.parameters import filters
 from schemas.tweets import encode_tweet
 from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
 from tests.queries.invented import imported

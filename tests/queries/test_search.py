@@ -25,7 +25,7 @@ from queries import tweets
 from queries.filters import Filters
 from queries.lists import TweetList, page
 from queries.orders import BY_ID, PagePosition, SortOrder
-from schemas.filters import filters
+from schemas.parameters import filters
 from tests.fixtures.archives import Json, edited, post
 from tests.queries.invented import imported
 from text.words import index_words, query_words

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.unpacking import GZIP_MAGIC
+from schemas.files import GZIP_MAGIC
 from tests.fixtures.archives import FIXTURES, edited, own_row, page, post, user
 from tests.reliability.hostile import FRAGMENTS, MARK
 from tests.schemas.test_hostile import ANY, OBJECT, Path, changed, parts

@@ -10,7 +10,7 @@ import pytest
 
 import database.sqlite
 from alchemy import open_database
-from middleware.capacity import QUERY_LENGTH
+from security.capacity import QUERY_LENGTH
 from tests.fixtures import databases
 from tests.fixtures.service import Service
 from tests.resources.conftest import Start, given, problem

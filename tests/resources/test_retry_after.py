@@ -12,7 +12,7 @@ from alchemy import DatabaseAway, DatabaseUnavailable
 from collector.runs.collector import NothingTracked
 from collector.sources import SourceRefused
 from emulator import Emulator
-from middleware import answers
+from security import answers
 from tests.fixtures.service import Service
 from tests.resources.conftest import problem
 from web.site import HTML

@@ -19,7 +19,7 @@ from alchemy import QueryTooLong
 from queries import lists
 from queries.newest import Newest
 from resources import Snapshots
-from resources.streams import MOST_STREAMS, Streams, TooManyStreams
+from resources.snapshots import MOST_STREAMS, Streams, TooManyStreams
 from tests.fixtures.archives import own_row
 from tests.fixtures.service import Service
 from tests.resources.conftest import Start, given, imported, problem

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queries.filters import ALL, Filters
-from schemas.filters import PARAMETERS, InvalidFilters, filters
+from schemas.parameters import PARAMETERS, filters
+from schemas.problems import BadInput
 from tests.schemas.views import MANY
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
@@ -58,25 +59,25 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_value_is_refused_with_what_is_expected(name: str) -> None:
     for value in BAD[name]:
-        with pytest.raises(InvalidFilters) as refused:
+        with pytest.raises(BadInput) as refused:
             filters({name: [value]})
         assert [tuple(fault) for fault in refused.value.faults] == [(name, f"expected {PARAMETERS[name].expected}")], value
 
 
 def test_what_is_given_twice_is_refused() -> None:
     for name in set(PARAMETERS) - {"tag"}:
-        with pytest.raises(InvalidFilters, match=f"{name}: is given more than once"):
+        with pytest.raises(BadInput, match=f"{name}: is given more than once"):
             filters({name: ["1", "2"]})
 
 
 def test_since_may_be_until_but_not_after_it() -> None:
     assert filters({"since": ["2026-11-17"], "until": ["2026-11-17"]}).until is not None
-    with pytest.raises(InvalidFilters, match="until: expected a time that is not before since"):
+    with pytest.raises(BadInput, match="until: expected a time that is not before since"):
         filters({"since": ["2026-11-17T00:00:01Z"], "until": ["2026-11-17"]})
 
 
 def test_every_fault_is_named() -> None:
-    with pytest.raises(InvalidFilters) as refused:
+    with pytest.raises(BadInput) as refused:
         filters({"lang": ["?"], "author": ["a b"], "since": ["yesterday"]})
     assert [fault.parameter for fault in refused.value.faults] == ["lang", "author", "since"]
 
@@ -84,5 +85,5 @@ def test_every_fault_is_named() -> None:
 @MANY
 @given(st.sampled_from(sorted(PARAMETERS)), st.text() | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"))
 def test_any_text_is_read_or_refused(name: str, value: str) -> None:
-    with suppress(InvalidFilters):
+    with suppress(BadInput):
         assert filters({name: [value]}) != ALL

@@ -12,8 +12,6 @@ from collector.x.parsing import LARGEST_ID
 from queries.authors import AuthorRank
 from queries.collections import CollectionView, TagOutcome
 from queries.gaps import Gap
-from queries.hours import HourCount
-from queries.tags import TagCount
 from queries.tweets import TweetView
 from schemas import serializers
 from schemas.records import record
@@ -80,15 +78,9 @@ def test_the_pieces_of_all_tweets_are_one_json_document() -> None:
     assert list(id_pieces([[1, 2], [], [3]])) == [b"1\n2\n", b"", b"3\n"]
 
 
-def test_an_author_a_tag_and_an_hour_have_the_contract_s_keys() -> None:
+def test_an_author_has_the_contract_s_keys() -> None:
     assert json.loads(encode({"authors": [AuthorRank("Ada Muster", None, "ada_muster", 3)]})) == {
         "authors": [{"author": "Ada Muster", "followers": None, "username": "ada_muster", "tweets": 3}]
-    }
-    assert serializers.tweets_per_tag([[TagCount("#sre", "en", 7), TagCount("#sre", None, 1)], []]) == {
-        "tweets_per_tags": [[{"rash": "#sre", "lang": "en", "tweets": 7}, {"rash": "#sre", "lang": None, "tweets": 1}], []]
-    }
-    assert serializers.tweets_per_hour([HourCount(0, 12), HourCount(23, 0)]) == {
-        "tweets_per_hour": [{"at_hour": "00:00", "tweets": 12}, {"at_hour": "23:00", "tweets": 0}]
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from collector.payloads import pack, pack_tweet
 from queries.payloads import TweetPayload
-from schemas.twarc_pages import pages
+from schemas.twarc import pages
 from tests.fixtures.archives import Json, post, user
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.files import CHUNK, NO_FURTHER, GzipReader
 from schemas.records import Line, lines
-from schemas.unpacking import CHUNK, NO_FURTHER, GzipReader
 from tests.fixtures.archives import own_row
 
 ROWS = [json.dumps(own_row(number, f"{number * 7919 % 10_007} on call again #sre")).encode() for number in range(600)]

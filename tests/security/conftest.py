@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from security.failures import SLEEP
+from security.tokens import SLEEP
 from settings import load
 from tests.fixtures import databases
 from tests.fixtures.loggers import logging_restored

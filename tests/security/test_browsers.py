@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from security.scopes import PRICE
+from security.guard import PRICE
 from tests.security.conftest import REACHED, TOKEN, MakeApp, bearer, client, hollow
 
 OLD = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}

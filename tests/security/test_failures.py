@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from security import failures
-from security.failures import FIRST_S, FORGET_AFTER_S, LONGEST_S, MOST_CLIENTS, SLEEP, FailedAttempts
+from security import tokens
+from security.tokens import FIRST_S, FORGET_AFTER_S, LONGEST_S, MOST_CLIENTS, SLEEP, FailedAttempts
 from tests.security.conftest import TOKEN, MakeApp, bearer, client, hollow
 
 MOST_S = 1.0
@@ -43,7 +43,7 @@ def test_each_client_is_counted_for_itself_and_forgotten_in_time() -> None:
 
 def test_what_is_kept_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_CLIENTS <= 10_000
-    monkeypatch.setattr(failures, "MOST_CLIENTS", 50)
+    monkeypatch.setattr(tokens, "MOST_CLIENTS", 50)
     found = FailedAttempts(lambda: 0.0)
     for number in range(100):
         held(found, f"client {number}")

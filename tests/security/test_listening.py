@@ -10,7 +10,7 @@ import requests
 
 from app import create_app
 from emulator import Emulator
-from security.listening import check_listening
+from security.tokens import check_listening
 from settings import SettingError, load
 from tests.app.conftest import run
 from tests.fixtures.environment import environment

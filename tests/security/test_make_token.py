@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from security.listening import check_listening
-from security.scopes import Scope
-from security.tokens import Tokens
+from security.tokens import Scope, Tokens, check_listening
 from settings import load
 from tests.fixtures.environment import ROOT
 

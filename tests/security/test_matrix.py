@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from security.scopes import CHANGING
+from security.guard import CHANGING
 from tests.security.conftest import METHODS, METRICS_TOKEN, REACHED, READ_TOKEN, TOKEN, MakeApp, Route, client, hollow, routes
 
 OPEN = ("/livez", "/readyz", "/sign-in", "/sign-out", "/static/<path:filename>")

@@ -10,8 +10,7 @@ import pytest
 
 from emulator import Emulator
 from security import tokens
-from security.scopes import Scope
-from security.tokens import Tokens
+from security.tokens import Scope, Tokens
 from settings import SettingError, load
 from tests.fixtures.environment import environment
 from tests.fixtures.processes import Server, serving

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from itsdangerous import TimestampSigner
 
-from security import sessions
-from security.failures import SLEEP
-from security.sessions import COOKIE, LONGEST_S
+from security import tokens
+from security.browsers import SESSION
+from security.tokens import SESSION_S, SLEEP
 from tests.security.conftest import METRICS_TOKEN, READ_TOKEN, TOKEN, MakeApp, client, hollow
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -37,8 +37,8 @@ def signed_in(app: Flask, token: str = TOKEN, **more: str) -> Any:
 
 
 def cookie(app: Flask, token: str = TOKEN) -> str:
-    morsel = SimpleCookie(signed_in(app, token).headers["Set-Cookie"])[COOKIE]
-    return f"{COOKIE}={morsel.value}"
+    morsel = SimpleCookie(signed_in(app, token).headers["Set-Cookie"])[SESSION]
+    return f"{SESSION}={morsel.value}"
 
 
 def status(app: Flask, session: str, path: str = "/tags", method: str = "GET") -> int:
@@ -49,17 +49,17 @@ def test_a_right_token_gives_a_cookie_that_scripts_and_other_sites_never_get(app
     answer = signed_in(app)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert answer.headers["Cache-Control"] == "no-store"
-    morsel = SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]
+    morsel = SimpleCookie(answer.headers["Set-Cookie"])[SESSION]
     assert (morsel["httponly"], morsel["samesite"], morsel["path"]) == (True, "Strict", "/")
     assert morsel["domain"] == ""
-    assert int(morsel["max-age"]) == LONGEST_S <= 12 * 3600
+    assert int(morsel["max-age"]) == SESSION_S <= 12 * 3600
     assert TOKEN not in morsel.value
     assert base64.b64encode(TOKEN.encode())[:12].decode() not in morsel.value
 
 
 def test_a_session_may_what_its_token_may(app: Flask) -> None:
     sessions_of = hollow(app).extensions["guard"].sessions
-    write, read = (f"{COOKIE}={sessions_of.start(token)}" for token in (TOKEN, READ_TOKEN))
+    write, read = (f"{SESSION}={sessions_of.start(token)}" for token in (TOKEN, READ_TOKEN))
     for path in ("/tags", "/", "/docs", "/metrics", "/openapi.json"):
         assert status(app, write, path) == status(app, read, path) == 200
     assert status(app, write, "/database", "DELETE") == 200
@@ -100,16 +100,16 @@ def test_other_cookies_of_this_machine_and_others_of_its_name_do_not_get_in_the_
     session = cookie(app)
     for other in ('grafana_session=1; x={"a": "b, c"}', "=; ;;", 'a="unfinished', "ü=ö"):
         assert status(app, f"{other}; {session}".encode().decode("latin-1")) == 200
-    assert status(app, f"{COOKIE}=another.path.s; {session}") == 200
-    assert status(app, f"{session}; {COOKIE}=") == 200
+    assert status(app, f"{SESSION}=another.path.s; {session}") == 200
+    assert status(app, f"{session}; {SESSION}=") == 200
 
 
 def test_a_cookie_that_no_token_has_signed_is_a_wrong_token(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     """A guess at a token can be tried by signing a session with it."""
     held: list[float] = []
-    guess = TimestampSigner("guess", salt=COOKIE, key_derivation="hmac", digest_method=hashlib.sha256).sign("session").decode()
+    guess = TimestampSigner("guess", salt=SESSION, key_derivation="hmac", digest_method=hashlib.sha256).sign("session").decode()
     for path in ("/tags", "/", "/docs"):
-        client(app).get(path, headers={"Cookie": f"{COOKIE}={guess}"}, environ_overrides={SLEEP: held.append})
+        client(app).get(path, headers={"Cookie": f"{SESSION}={guess}"}, environ_overrides={SLEEP: held.append})
     assert len(held) == 3
     assert held == sorted(held)
     assert [record.message for record in caplog.records if record.message == "wrong token"]
@@ -119,11 +119,11 @@ def test_a_session_ends_by_itself_which_is_no_failure_and_it_is_taken_away(app: 
     held: list[float] = []
     session = cookie(app)
     assert status(app, session) == 200
-    monkeypatch.setattr(sessions, "LONGEST_S", -1)
+    monkeypatch.setattr(tokens, "SESSION_S", -1)
     assert status(app, session) == 401
     answer = client(app).get("/docs", headers={"Cookie": session}, environ_overrides={SLEEP: held.append})
     assert (answer.status_code, held) == (303, [])
-    assert SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]["max-age"] == "0"
+    assert SimpleCookie(answer.headers["Set-Cookie"])[SESSION]["max-age"] == "0"
 
 
 def test_a_session_counts_beside_the_credentials_that_a_proxy_asks_for_but_not_beside_a_wrong_token(app: Flask) -> None:
@@ -151,6 +151,6 @@ def test_nobody_is_sent_to_another_site_or_to_what_is_no_page(app: Flask) -> Non
 def test_signing_out_takes_the_cookie_away_and_without_tokens_there_is_none(make_app: MakeApp, app: Flask) -> None:
     answer = client(app).post("/sign-out", headers=OURS | {"Cookie": cookie(app)})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
-    assert SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]["max-age"] == "0"
+    assert SimpleCookie(answer.headers["Set-Cookie"])[SESSION]["max-age"] == "0"
     answer = client(make_app()).get("/sign-in?next=/docs")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/docs")

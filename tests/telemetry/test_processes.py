@@ -20,7 +20,7 @@ import sys
 from telemetry import processes
 processes.take_slot()
 from prometheus_client import generate_latest
-from telemetry.logs import LogMetrics
+from telemetry.metrics import LogMetrics
 from telemetry.metrics import HttpMetrics, scrape_registry
 http = HttpMetrics()
 logs = LogMetrics(http.registry)

@@ -14,7 +14,7 @@ import pytest
 
 from emulator import Emulator
 from telemetry import shipping
-from telemetry.logs import Delivery
+from telemetry.metrics import Delivery
 from telemetry.shipping import MOST_QUEUED, LogstashHandler, ship
 from tests.fixtures.environment import environment
 from tests.fixtures.loggers import logging_restored

@@ -13,8 +13,7 @@ from api import collector_for
 from collector.runs.collector import Collector
 from emulator import Emulator
 from schemas.parameters import UTC
-from telemetry.logs import LogMetrics
-from telemetry.metrics import HttpMetrics
+from telemetry.metrics import HttpMetrics, LogMetrics
 from tests.fixtures.documents import opened
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process

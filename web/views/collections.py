@@ -14,8 +14,7 @@ from collector.runs.collector import CollectionRunning, NothingTracked
 from queries import balances, reconciliations
 from queries.collections import collection, latest
 from queries.spend import by_day
-from schemas.arguments import HistoryArguments, NoArguments, load_arguments, refuse_body
-from schemas.cursors import collection_page
+from schemas.arguments import HistoryArguments, NoArguments, collection_page, load_arguments, refuse_body
 from web.site import Route, Site, is_browser, redirect_to_page, tidy_redirect
 from web.status import x_trouble
 from web.view_query import link

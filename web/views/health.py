@@ -14,10 +14,10 @@ from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
-from middleware.answer import REPEAT
 from queries.counters import ServiceMetrics, service_metrics
 from queries.jobs import job_states
 from queries.tweets import tweet_count
+from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 from web.site import Route, Site, tidy_redirect

@@ -9,8 +9,7 @@ from flask import Response
 from queries.lists import TweetList
 from queries.tags import tracked_names
 from queries.tweets import TweetViews, matching_count
-from schemas.arguments import SearchArguments
-from schemas.cursors import tweet_page
+from schemas.arguments import SearchArguments, tweet_page
 from schemas.times import rfc3339
 from web.site import Route, Site, tidy_redirect
 

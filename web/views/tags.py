@@ -15,7 +15,7 @@ from collector.runs.tags import InvalidTag
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
 from schemas.problems import BadInput, ParameterError
-from schemas.rules import InvalidRules, parse_rules
+from schemas.rules import parse_rules
 from web.site import Route, Site, is_browser, redirect_to_page, tidy_redirect
 
 PATH = "/view/tags"
@@ -72,7 +72,7 @@ def track(site: Site) -> Response:
         _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
     except InvalidTag as error:
         errors = (ParameterError("tag", str(error)),)
-    except InvalidRules as error:
+    except BadInput as error:
         errors = tuple(error.faults)
     else:
         return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 
 from database.limits import MARGIN_S, query_limit, seconds_left
-from middleware.capacity import LONGEST_QUESTION_S, TimeLimit, bound
+from security.capacity import LONGEST_QUESTION_S, TimeLimit, bound
 
 
 def test_a_request_has_its_time_until_it_begins_to_answer() -> None:

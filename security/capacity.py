@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
 )
 
 from database.limits import MARGIN_S, limit_queries, limit_waiting
-from security.scopes import SIGN_IN, SIGN_OUT, changing_methods
+from security.guard import SIGN_IN, SIGN_OUT, changing_methods
 
 QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
@@ -116,8 +116,10 @@ class RequestBody(io.RawIOBase):
 
 
 def _may_take_long() -> bool:
-    """Tell whether the request may wait for the database longer than QUERY_TIMEOUT: a deletion, which must not be given up
-    for its size, and what collects and answers with the collection."""
+    """Return whether the request may wait for the database longer than QUERY_TIMEOUT.
+
+    This holds for deletions, which must not fail because they are large, and for collections that are waited for.
+    """
     changes = request.url_rule and request.method in changing_methods(current_app.view_functions[request.endpoint or ""])
     return bool(changes) and (request.method == "DELETE" or request.path == "/database")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from middleware.answer import ALWAYS, CachedAnswer
-from middleware.answers import Cache
+from security.answers import ALWAYS, Cache, CachedAnswer
 
 
 def answer(body: bytes) -> CachedAnswer:

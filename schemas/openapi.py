@@ -1,4 +1,4 @@
-"""The document as a whole: the operations, and the schemas, headers and errors that they share."""
+"""The OpenAPI document: operations with their parameters, and the schemas, headers and errors that they share."""
 
 from __future__ import annotations
 
@@ -6,49 +6,63 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from marshmallow import Schema as Arguments
+from marshmallow import fields
 
-from schemas.json_schema import PLAIN, NamedSchema, Schema, text
-from schemas.openapi import parameters
-from schemas.openapi.answers import COMMON, ERRORS, GUARDED, MISSING, DocumentedAnswer, DocumentedBody
-from schemas.openapi.parameters import Undescribed
+from schemas.json_schema import (
+    COMMON,
+    ERRORS,
+    GUARDED,
+    MISSING,
+    PLAIN,
+    DocumentedAnswer,
+    DocumentedBody,
+    NamedSchema,
+    Schema,
+    text,
+)
+from schemas.parameters import PARAMETERS, Parameter, tweet_id, whole
 from schemas.problems import MEDIA_TYPE, PROBLEM
 
 OPENAPI = "3.1.0"
 TITLE = "Hashtag monitor"
 ABOUT = """The tweets of a set of hashtags, each stored once, and their counts.
 
-Times are UTC, RFC 3339. Ids are strings. A parameter that is unknown, empty, or given twice is refused; lists may be repeated.
-Every error is `application/problem+json` with a `detail` that says what to do. Every answer carries `X-Request-Id`, and so does
-the log. Reads carry an `ETag`: send it as `If-None-Match`, and the answer is 304 until something has changed."""
-TOKEN = {"type": "http", "scheme": "bearer", "description": "What API_TOKEN holds or, for reading only, API_READ_TOKEN."}
+Times are UTC, RFC 3339. Ids are strings. A parameter that is unknown, empty, or given twice is an error; lists may be
+repeated. Every error is `application/problem+json` with a `detail` that says what to do. Every response has the header
+`X-Request-Id`; the log contains the same id. Responses to reads have an `ETag`: send it as `If-None-Match`, and the response
+is 304 until something has changed."""
+TOKEN = {"type": "http", "scheme": "bearer", "description": "The value of API_TOKEN or, for reading only, of API_READ_TOKEN."}
 
 HEADERS: dict[str, dict[str, Any]] = {
-    "Allow": {"description": "The methods that are allowed here", "schema": text("")},
+    "Allow": {"description": "The methods that are allowed on this path", "schema": text("")},
     "ETag": {"description": "A weak validator for If-None-Match", "schema": text("", pattern='^W/"')},
     "Link": {"description": 'The next page, as `rel="next"`', "schema": text("")},
     "Location": {"description": "The path of the collection", "schema": text("", pattern=r"^/collections/\d+$")},
-    "Retry-After": {"description": "After how many seconds to try again", "schema": text("", pattern=r"^\d+$")},
+    "Retry-After": {"description": "The number of seconds after which to try again", "schema": text("", pattern=r"^\d+$")},
     "WWW-Authenticate": {
         "description": "How to authenticate (RFC 6750)",
         "required": True,
         "schema": text("", pattern="^Bearer "),
     },
     "X-Request-Id": {
-        "description": "The request's id: the caller's, if it sent a sane one. The log has it as well",
+        "description": "The request's id: the client's if it sent a valid one, else a random one. The log contains it",
         "required": True,
         "schema": text("", pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
     },
 }
 
-
 JSON = "application/json"
 
 
-class Operation(NamedTuple):
-    """What the resource of a route declares of one of its methods.
+class Undescribed(TypeError):
+    """A part of a request or an answer that has no description."""
 
-    `path_parameters` have bounds where they are numbers; `gives` are the media types of its answers; `about` describes the
-    noun; `security` are the accepted ways to authenticate, as OpenAPI has them, none where everybody may ask.
+
+class Operation(NamedTuple):
+    """What the resource of a route declares about one of its methods.
+
+    `gives` are the media types of its answers; `about` describes the
+    noun; `security` are the accepted ways to authenticate in OpenAPI's form, none where no token is needed.
     """
 
     path: str
@@ -58,7 +72,7 @@ class Operation(NamedTuple):
     about: str
     words: str
     more: str
-    path_parameters: Mapping[str, Schema | None]
+    path_parameters: Sequence[str]
     arguments: type[Arguments]
     gives: Sequence[str]
     answers: Sequence[DocumentedAnswer]
@@ -67,26 +81,26 @@ class Operation(NamedTuple):
 
 
 def operation_object(operation: Operation) -> dict[str, Any]:
-    """Return an operation as OpenAPI has it, with named schemas in it; raises Undescribed."""
+    """Return an operation in OpenAPI's form, with named schemas in it; raises Undescribed."""
     if not operation.answers or not operation.words:
-        raise Undescribed(f"{operation.method} {operation.path}: nothing says what it answers, or what it is for")
-    path_parameters = [parameters.path_parameter(name, bounds) for name, bounds in operation.path_parameters.items()]
+        raise Undescribed(f"{operation.method} {operation.path}: its answers or its purpose are not described")
+    path_parameters = [path_parameter(name) for name in operation.path_parameters]
     shown: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.words,
         "description": operation.more,
         "tags": [operation.noun],
-        "parameters": path_parameters + parameters.query(operation.arguments),
+        "parameters": path_parameters + query(operation.arguments),
         "responses": {str(answer.status): _response(operation, answer) for answer in _answers(operation)},
         "security": list(operation.security),
     }
-    if parameters.is_cross_checked(operation.arguments):
+    if operation.arguments._hooks.get("validates_schema"):
         shown["x-cross-checked"] = True
     return shown | ({"requestBody": _body(operation.body)} if operation.body else {})
 
 
 def problem(answer: DocumentedAnswer) -> dict[str, Any]:
-    """Return an error as OpenAPI has it."""
+    """Return an error in OpenAPI's form."""
     return {**_plain(answer), "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
@@ -153,3 +167,52 @@ def _referring(value: Any, schemas: dict[str, Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: _referring(part, schemas) for key, part in value.items()}
     return [_referring(part, schemas) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+LARGEST_ID = 2**31 - 1
+PATH_PARAMETERS = {
+    "collection_id": whole(0, LARGEST_ID, "The id of a collection", 1),
+    "tag": PARAMETERS["tag"],
+    "tweet_id": tweet_id("The id of any version of a tweet"),
+    "username": PARAMETERS["author"],
+}
+MEANINGS = {"tag": "A hashtag in any case, its # optional", "username": "A username in any case, its @ optional"}
+"""Of parts of a path, which are no filters there."""
+
+
+def query(arguments: type[Arguments]) -> list[dict[str, Any]]:
+    """Return the parameters that a schema accepts, by name; raises Undescribed."""
+    named = {field.data_key or name: field for name, field in arguments().fields.items()}
+    return [_parameter(name, field) for name, field in sorted(named.items())]
+
+
+def path_parameter(name: str) -> dict[str, Any]:
+    """Return a parameter of the path; raises Undescribed."""
+    known = PATH_PARAMETERS.get(name)
+    if known is None:
+        raise Undescribed(f"{name}: this part of a path is not described")
+    shown = {"name": name, "in": "path", "required": True, "description": MEANINGS.get(name, known.description)}
+    return shown | {"schema": known.json_schema, "example": known.example}
+
+
+def schema_of(field: fields.Field[Any]) -> Schema | NamedSchema:
+    """Return what a field accepts; raises Undescribed for one that does not say it."""
+    if isinstance(field, fields.List):
+        return {"type": "array", "items": schema_of(field.inner), "minItems": 1}
+    if not isinstance(field, Parameter) or field.validators:
+        raise Undescribed(f"{field.name}: no schema for a {type(field).__name__}")
+    return field.json_schema
+
+
+def _parameter(name: str, field: fields.Field[Any]) -> dict[str, Any]:
+    schema, is_list = schema_of(field), isinstance(field, fields.List)
+    own: Parameter = field.inner if is_list else field  # type: ignore[assignment,attr-defined]
+    if not own.description:
+        raise Undescribed(f"{name}: nothing says what it is for")
+    description = f"{own.description}: {own.expected}"
+    shown = {"name": name, "in": "query", "required": field.required, "description": description, "schema": schema}
+    if not isinstance(schema, NamedSchema) and schema.get("type") == "array":
+        shown |= {"style": "form", "explode": is_list}  # repeated, or one value with commas
+    if own.example is None:
+        return shown | {"x-opaque": True}
+    return shown | {"example": [own.example] if is_list else own.example}

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from werkzeug.exceptions import ClientDisconnected, RequestTimeout, ServiceUnavailable
 
-from middleware import answers, capacity
-from middleware.capacity import Capacity, RequestBody
+from security import answers, capacity
+from security.capacity import Capacity, RequestBody
 from tests.fixtures.service import Service
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.resources.conftest import problem

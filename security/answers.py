@@ -1,29 +1,73 @@
-"""Cached responses, sent without calling the app while nothing has changed, and large ones in pieces."""
+"""Cached responses, sent without calling the app while nothing has changed; large ones in pieces; compression and ETags."""
 
 from __future__ import annotations
 
+import gzip
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, cast
+from hashlib import blake2b
+from typing import Any, NamedTuple, cast
 
+from flask import Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
-from middleware.answer import REPEAT, CachedAnswer, Headers
-from middleware.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
+from alchemy import DatabaseUnavailable
 from schemas.problems import MEDIA_TYPE, problem
-from security.scopes import SCOPE, STATIC
+from security.capacity import RETRY_AFTER_S, TOO_MUCH, Capacity
+from security.guard import SCOPE, STATIC
 from telemetry.requests import REQUEST_ID, ROUTE
 
+REPEAT = "monitor.repeat"  # key of the WSGI environment: a view puts a Repeat there if its response may be cached
+NOT_MODIFIED = "304 NOT MODIFIED"
+OF_BODY = ("Content-Type", "Content-Length", "Content-Encoding")
 READS = ("GET", "HEAD")
 EMPTY = ("204", "304")
 LARGE = PIECE = 256 * 1024
-
-Environ = dict[str, Any]
-Start = Callable[..., Any]
 MB = 1024 * 1024
 PART = 4  # a response may take up to a fourth of the memory
 ENTRY = 2000  # bytes: about what an entry takes besides its body and its key
+SMALL = 1000  # bytes: less is not worth compressing
+LEVEL = 5
+GZIP = 16 + zlib.MAX_WBITS  # zlib's number for the gzip format
+
+Headers = list[tuple[str, str]]
+Environ = dict[str, Any]
+Start = Callable[..., Any]
+
+
+class Repeat(NamedTuple):
+    """A response may be sent again while `current()` equals `state`."""
+
+    state: Hashable
+    current: Callable[[], Hashable]
+
+    def holds(self) -> bool:
+        """Return whether it may be sent again; False if the database can't be asked."""
+        try:
+            return self.current() == self.state
+        except DatabaseUnavailable:
+            return False
+
+
+ALWAYS = Repeat(None, lambda: None)
+
+
+class CachedAnswer(NamedTuple):
+    """A response with status 200: its route, headers and body, and its ETag if it has one."""
+
+    route: str | None
+    repeat: Repeat
+    headers: Headers
+    body: bytes
+    tag: str | None
+
+    def to(self, wanted: str | None) -> tuple[str, Headers, bytes]:
+        """Return status, headers and body: 304 if `wanted`, the request's If-None-Match, is its ETag."""
+        if wanted is not None and self.tag is not None and wanted.removeprefix("W/") == self.tag.removeprefix("W/"):
+            return NOT_MODIFIED, [pair for pair in self.headers if pair[0] not in OF_BODY], b""
+        return "200 OK", self.headers, self.body
 
 
 class Cache:
@@ -144,3 +188,35 @@ def _request(environ: Environ) -> Hashable:
         environ.get("HTTP_ACCEPT_ENCODING"),
         environ[SCOPE],
     )
+
+
+def accepts_gzip() -> bool:
+    """Return whether the client accepts gzip."""
+    return request.accept_encodings.quality("gzip") > 0
+
+
+def compress(body: bytes, *, level: int = LEVEL) -> bytes:
+    """Return a body in the gzip format, without a time, so that it depends on the body alone."""
+    return gzip.compress(body, level, mtime=0)
+
+
+def compress_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces in the gzip format, each flushed, so that none waits for the next."""
+    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
+    for piece in pieces:
+        yield compressor.compress(piece) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    yield compressor.flush()
+
+
+def compress_response(response: Response, *, above: int = SMALL) -> Response:
+    """Compress a body of more than so many bytes, if the client accepts gzip."""
+    if accepts_gzip() and len(response.get_data()) > above:
+        response.set_data(compress(response.get_data()))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def add_etag(response: Response, body: bytes) -> Response:
+    """Set the weak ETag of an uncompressed body."""
+    response.set_etag(blake2b(body, digest_size=12).hexdigest(), weak=True)
+    return response

@@ -1,1 +1,0 @@
-"""WSGI layers between the guard and the app: cached responses, limits on simultaneous work, time limits; compression."""
