@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from alchemy import Database
 from collector.ledger import ledger
 from collector.ledger.prices import Billing
-from collector.tweets import authors, index_check, payload_check, presence
-from collector.tweets.rollups import ROLLUPS, Query
+from collector.tweets import checks, derived
+from collector.tweets.rollups import PRESENCES, ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
     AuthorTombstone,
@@ -63,20 +63,20 @@ def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
         yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted)
     yield from _check_repeated(session)
     present = select(Presence.start, Presence.quarters, Presence.authors)
-    yield from _compare(session, "authors per quarter of an hour", present, presence.PRESENCES)
+    yield from _compare(session, "authors per quarter of an hour", present, PRESENCES)
 
 
 def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in index_check.misfiled_tweets(session))
-    if count := index_check.misnamed_hashtags(session):
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in checks.misfiled_tweets(session))
+    if count := checks.misnamed_hashtags(session):
         yield f"{count} hashtags are not filed under their name"
 
 
 def _check_repeated(session: Session) -> Iterator[str]:
     """Check what tweets and links repeat of other rows, and that each tweet is within the id range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
-    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(authors.CREATED))
-    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(authors.FOLLOWERS))
+    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(derived.CREATED))
+    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(derived.FOLLOWERS))
     yield from _named(session, "is outside of the range of its hour", ~hours)
     yield from _named(session, "has links of tags that don't say when it was created", Tweet.id.in_(moved))
 
@@ -144,11 +144,11 @@ def _listings(session: Session, _billing: Billing) -> Iterator[str]:
 
 
 def _words(session: Session, _billing: Billing) -> Iterator[str]:
-    return index_check.faults(session)
+    return checks.index_faults(session)
 
 
 def _payloads(session: Session, _billing: Billing) -> Iterator[str]:
-    return payload_check.faults(session)
+    return checks.payload_faults(session)
 
 
 _CHECKS = (_payloads, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)

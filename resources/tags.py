@@ -9,7 +9,7 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs import tags, tracking
+from collector.runs import tags
 from collector.runs.collector import Collector
 from collector.runs.tags import InvalidTag
 from queries.filters import Filters
@@ -148,12 +148,12 @@ class TagResource(MonitorResource):
         except InvalidRules as error:
             raise BadInput(error.faults) from error
 
-        begins, shown = tracking.track(self._database, name, given)
+        begins, shown = tags.start_tracking(self._database, name, given)
         return serializers.tracked_tag(shown), 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
         """Stop collecting a tag; its tweets stay."""
-        if not tracking.untrack(self._database, tag):
+        if not tags.stop_tracking(self._database, tag):
             raise _unknown(tag)
         return no_content()
 

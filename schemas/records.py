@@ -9,11 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from collector.payloads import Unpackable, pack_tweet
 from collector.runs.tags import InvalidTag
 from collector.values import ArchivedTweet, ObservedAuthor
 from collector.x import parsing
-from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
+from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, Unpackable, document, pack_tweet
 from collector.x.parsing import FIRST_TWEET, Object, RefusedObjects, Unreadable, mapping, moment
 from schemas import flattened
 from schemas.ahead import ahead, future_reason, latest

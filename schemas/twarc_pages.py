@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from collector.payloads import unpack
+from collector.x.documents import unpack
 from queries.payloads import TweetPayload
 from schemas.times import rfc3339
 from settings import VERSION

@@ -12,8 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Base
-from collector.tweets.deletions import bury_again
-from collector.tweets.locations import scrub_again
+from collector.tweets.deletions import bury_again, scrub_again
 from database.statements import skip_ids, upsert
 from models import AuthorTombstone, Balance, Budget, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
 from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now

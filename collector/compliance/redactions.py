@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.runs import lease
-from collector.tweets.deletions import bury
-from collector.tweets.locations import scrub_location
+from collector.tweets.deletions import bury, scrub_location
 from collector.x.parsing import mapping, number, text
 
 log = logging.getLogger(__name__)

@@ -24,8 +24,7 @@ from collector.runs.reading import CollectionContext, OnProgress, TagReader, Unt
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
-from collector.x.failures import FailureScope, XFailure
-from collector.x.tries import RetryPolicy, Stopped, Tries
+from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure
 from queries.snowflakes import first_id
 
 log = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.collection import STOPS_WITHIN_S, Collection
 from collector.runs.reading import OnProgress, Progress
 from collector.runs.tags import TagOrder
-from collector.tweets.reindexing import reindex_outdated
+from collector.tweets.derived import reindex_outdated
 from collector.x.client import Access, X
 from collector.x.clock import XClock
-from collector.x.tries import RetryPolicy
+from collector.x.failures import RetryPolicy
 from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors

@@ -25,9 +25,8 @@ from collector.tweets.store import store
 from collector.values import ResultPage, TaggedTweet
 from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days
-from collector.x.failures import FailureScope, XFailure
+from collector.x.failures import FailureScope, Stopped, Tries, XFailure
 from collector.x.parsing import page
-from collector.x.tries import Stopped, Tries
 
 T = TypeVar("T")
 

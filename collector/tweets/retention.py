@@ -1,6 +1,7 @@
 """Retention: deletes tweets and payloads that are older than the settings allow, without tombstones.
 
-A tweet's age counts from its creation, a payload's from its retrieval.
+A tweet's age counts from its creation, a payload's from its retrieval. On PostgreSQL whole partitions of tweets become too old:
+those are emptied by ranges of ids, and then their tables are dropped.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ from functools import partial
 from threading import Event
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
+from collector import counters
 from collector.runs import lease
-from collector.tweets import erasure
-from collector.tweets.deletions import remove
-from collector.tweets.oldest import shrink_oldest
-from models import AuthorPayload, Payload, Tweet
+from collector.tweets import derived, erasure
+from collector.tweets.deletions import remove, remove_idle_authors
+from database import partitions
+from database.functions import among
+from models import TWEET_WORDS, AuthorPayload, Payload, Tweet, TweetHashtag, TweetTag, Version
 from queries.counters import x_now
+from queries.snowflakes import first_id
 
 BATCH = 500
+PARTITION_BATCH = 2_000
+"""Tweets deleted in one transaction, during which every other writer waits: some seconds."""
 T = TypeVar("T")
 
 
@@ -57,7 +63,7 @@ def _remove_partitions(database: Database, limit: datetime | None, stop: Event) 
     """Delete old tweets partition by partition, on PostgreSQL, and return how many that were."""
     removed = 0
     while limit and not stop.is_set():
-        batch = database.write(partial(_unless_restoring, shrink_oldest, limit))
+        batch = database.write(partial(_unless_restoring, _shrink_oldest, limit))
         if batch is None:
             break
         removed += batch
@@ -104,3 +110,38 @@ def _record_deletion(session: Session, ids: Sequence[int]) -> int:
     if ids:
         erasure.record_deletion(session)
     return len(ids)
+
+
+def _shrink_oldest(session: Session, limit: datetime) -> int | None:
+    """Delete a batch of the oldest partition whose tweets were all created before the limit, or drop it if it is empty.
+
+    Return how many tweets were deleted, None where there is no such partition.
+    """
+    for partition in partitions.parts(session):
+        newest = session.scalar(select(func.max(Tweet.created)).where(among(Tweet.id, partition)))
+        if newest is None and partition.stop <= first_id(limit) and not _has_payloads(session, partition):
+            partitions.drop(session, partition)
+            return 0
+        if newest is not None and newest < limit:
+            return _remove_partition_batch(session, partition)
+    return None
+
+
+def _has_payloads(session: Session, partition: range) -> bool:
+    """Whether a partition still has payloads of a tweet of another one: of an edit that was made in the next ninety days."""
+    return session.scalar(select(Payload.id).where(among(Payload.id, partition)).limit(1)) is not None
+
+
+def _remove_partition_batch(session: Session, partition: range) -> int:
+    rows = select(Tweet.id, Tweet.author_id).where(among(Tweet.id, partition)).order_by(Tweet.id).limit(PARTITION_BATCH)
+    removed = session.execute(rows).all()
+    ids = range(partition.start, removed[-1].id + 1)
+    with derived.maintain(session, ids):
+        for table in (TweetTag, TweetHashtag, Version, Payload):
+            session.execute(delete(table).where(among(table.tweet_id, ids)))
+        TWEET_WORDS.forget(session, ids)
+        session.execute(delete(Tweet).where(among(Tweet.id, ids)))
+    remove_idle_authors(session, {row.author_id for row in removed if row.author_id is not None})
+    erasure.record_deletion(session)
+    counters.bump_sequence(session)
+    return len(removed)

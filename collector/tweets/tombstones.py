@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from collector.tweets.places import tweet_without_location
 from collector.values import ObservedAuthor, TaggedTweet, TweetVersion, stand_in_id
+from collector.x.documents import pack, unpack
 from database.functions import among
 from database.statements import upsert
 from models import Author, AuthorTombstone, Tombstone
@@ -148,6 +148,27 @@ def _with_tombstone(session: Session, found: Sequence[TaggedTweet], *, geo_only:
 
 def _versions(tweet: TweetVersion) -> tuple[int, ...]:
     return tweet.version, *tweet.versions
+
+
+def tweet_without_location(tweet: TweetVersion) -> TweetVersion:
+    """Return a tweet without its location; its payload has none either."""
+    return tweet._replace(country=None, country_code=None, payload=tweet.payload and without_location(tweet.payload))
+
+
+def without_location(body: bytes) -> bytes | None:
+    """Return a payload without its location: the same bytes where it has none, None where it can't be unpacked."""
+    try:
+        given = unpack(body)
+    except ValueError:
+        return None
+    left = {name: _without(value, "geo" if name == "data" else "places") for name, value in given.items()}
+    if not left.get("includes"):
+        left.pop("includes", None)
+    return body if left == given else pack(left)
+
+
+def _without(part: object, key: str) -> object:
+    return {name: value for name, value in part.items() if name != key} if isinstance(part, dict) else part
 
 
 _EXISTING = select(

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from collector import imports
-from collector.payloads import unpack
 from collector.tweets.deletions import bury, bury_author
+from collector.x.documents import unpack
 from emulator import Emulator
 from models import Author, AuthorPayload
 from queries.authors import most_followed

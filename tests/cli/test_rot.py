@@ -18,8 +18,7 @@ from alchemy import open_database
 from api import get_tweets
 from collector.compliance import redactions
 from collector.imports import Import
-from collector.tweets.deletions import bury
-from collector.tweets.locations import scrub_location
+from collector.tweets.deletions import bury, scrub_location
 from collector.verification import faults
 from emulator import Emulator
 from models import Author, Payload, Tweet

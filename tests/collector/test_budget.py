@@ -17,8 +17,7 @@ from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.runs.tags import Rules, track, untrack
 from collector.verification import faults
-from collector.x.failures import XFailure
-from collector.x.tries import Tries
+from collector.x.failures import Tries, XFailure
 from emulator import Emulator
 from models import Reservation
 from queries.collections import CollectionView, collections

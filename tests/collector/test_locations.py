@@ -9,14 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.payloads import pack, unpack
 from collector.runs import runs
-from collector.tweets.deletions import bury
-from collector.tweets.locations import scrub_location
-from collector.tweets.places import without_location
+from collector.tweets.deletions import bury, scrub_location
 from collector.tweets.store import store
+from collector.tweets.tombstones import without_location
 from collector.values import TaggedTweet
 from collector.x import parsing
+from collector.x.documents import pack, unpack
 from models import Payload, Tombstone, Tweet, Version
 from tests.collector.conftest import rows
 from tests.fixtures.archives import edited, page, post, user

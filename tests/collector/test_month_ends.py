@@ -20,7 +20,7 @@ from collector.x import clock
 from collector.x.app_only import AppOnly, CountedPosts, Counting
 from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days, XClock
-from collector.x.tries import RetryPolicy, Stopped
+from collector.x.failures import RetryPolicy, Stopped
 from emulator import Emulator
 from models import Budget, Lease, Reservation
 from tests.collector.conftest import MakeCollector, rows

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api import get_tweets
-from collector.payloads import Unpackable, pack, unpack
 from collector.runs.collector import Collector
 from collector.tweets.deletions import bury
 from collector.x import parsing
 from collector.x.client import FIELDS
+from collector.x.documents import Unpackable, pack, unpack
 from emulator import Emulator
 from models import AuthorPayload, Payload
 from tests.collector.conftest import MakeCollector, rows

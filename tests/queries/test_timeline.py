@@ -17,7 +17,7 @@ from sqlalchemy import select
 from alchemy import Database
 from collector.runs.tags import ensure
 from collector.tweets.deletions import bury, bury_author
-from collector.tweets.presence import PRESENCES
+from collector.tweets.rollups import PRESENCES
 from models import Listing, Presence, Run, Tag
 from queries import periods
 from queries.filters import ALL, Filters

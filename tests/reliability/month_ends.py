@@ -31,11 +31,10 @@ from collector.runs.reading import CollectionContext, NextPage, PageBuyer, TagRe
 from collector.runs.reading import PageBought as Bought
 from collector.runs.tags import TagOrder
 from collector.values import TagRef
-from collector.x import clock, tries
+from collector.x import clock, failures
 from collector.x.client import RateLimit, Search, SearchAnswer
 from collector.x.clock import XClock
-from collector.x.failures import FailureScope, XFailure, unwell
-from collector.x.tries import RetryPolicy, Stopped, Tries
+from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure, unwell
 from database import sqlite
 from emulator.billing.ledger import Ledger
 from emulator.endpoints.usage import month_start
@@ -354,7 +353,7 @@ def _in_made_up_time(patch: pytest.MonkeyPatch, database: Database) -> Callable[
             return datetime.fromtimestamp(worlds[-1].now + process().ahead, UTC)
 
     moved = SimpleNamespace(monotonic=lambda: worlds[-1].now, time=lambda: worlds[-1].now + process().ahead)
-    for module in (clock, lease, leases, calls, tries):
+    for module in (clock, lease, leases, calls, failures):
         patch.setattr(module, "time", moved)
     patch.setattr(clock, "datetime", Now)
     patch.setattr(lease, "renewing", _beating)

@@ -10,7 +10,7 @@ import pytest
 
 from alchemy import open_database
 from collector.imports import Import
-from collector.tweets import deletions, erasure, locations
+from collector.tweets import deletions, erasure
 from collector.values import ArchivedTweet
 from collector.x import parsing
 from emulator import Emulator
@@ -38,7 +38,7 @@ def drop(program: Program) -> None:
 
 def scrub(program: Program) -> None:
     with program.collector.database.writing() as session:
-        assert locations.scrub_location(session, int(post(3)["id"]))
+        assert deletions.scrub_location(session, int(post(3)["id"]))
     assert erasure.erase(program.collector.database)
 
 

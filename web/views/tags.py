@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs import tags, tracking
+from collector.runs import tags
 from collector.runs.tags import InvalidTag
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
@@ -71,7 +71,7 @@ def register(app: Flask, site: Site) -> None:
         form, errors = TrackForm.from_request(), tuple[ParameterError, ...]()
         try:
             rules = parse_rules(form.body()) if form.has_rules else None
-            _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
+            _, shown = tags.start_tracking(site.collector.database, tags.hashtag(form.tag), rules)
         except InvalidTag as error:
             errors = (ParameterError("tag", str(error)),)
         except InvalidRules as error:
@@ -84,7 +84,7 @@ def register(app: Flask, site: Site) -> None:
             return _page(site, session, UTC, form._replace(errors=errors), status=400)
 
     def untrack(tag: str) -> Response:
-        if not tracking.untrack(site.collector.database, tag):
+        if not tags.stop_tracking(site.collector.database, tag):
             raise NotFound("this tag is not tracked")
         return redirect_to_page(PATH)
 
