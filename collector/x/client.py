@@ -42,20 +42,16 @@ FIELDS: Mapping[str, str] = {
 }
 
 
-class RateLimit(NamedTuple):
-    """X's rate limit by the headers of an answer; None if it said nothing."""
-
-    limit: int | None
-    remaining: int | None
-
-
 class SearchAnswer(NamedTuple):
-    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time by X's clock at which it was requested."""
+    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time by X's clock at which it was requested.
+
+    `remaining` is how many requests X's rate limit leaves, or None if X did not say.
+    """
 
     body: Object
     observed: datetime
     requested: datetime
-    rate_limit: RateLimit
+    remaining: int | None
 
 
 class Search(NamedTuple):
@@ -95,28 +91,21 @@ class X:
 
         The Date of every answer sets the clock.
         """
-        request = self._search_all if search.archive else self._search_recent
+        client = self._clients.app_only() if search.archive else self._clients.mine()
         with translate_failures(), self._clients.before_sending(before_sending):
+            if search.archive:
+                ARCHIVE_PACE.wait()
             started = time.monotonic()
-            response = request(search)
+            if search.archive:
+                response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
+            else:
+                parameters = search.parameters()
+                response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **FIELDS, **parameters)
         return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def close(self) -> None:
         """Close all connections."""
         self._clients.close()
-
-    def _search_recent(self, search: Search) -> requests.Response:
-        client = self._clients.mine()
-        response: requests.Response = client.search_recent_tweets(
-            search.query, user_auth=self._user_auth, **FIELDS, **search.parameters()
-        )
-        return response
-
-    def _search_all(self, search: Search) -> requests.Response:
-        client = self._clients.app_only()
-        ARCHIVE_PACE.wait()
-        response: requests.Response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
-        return response
 
 
 class Access(NamedTuple):
@@ -254,10 +243,8 @@ def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
         raise unwell("an answer with an odd next_token", sold=True)
     if too_many := excess(body):
         raise unwell(f"an answer with {too_many}", sold=True)
-    headers = response.headers
-    limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
-    when = answer_date(response, otherwise=lambda: datetime.now(UTC))
-    return SearchAnswer(body, when, when - elapsed, limit)
+    when = answer_date(response)
+    return SearchAnswer(body, when, when - elapsed, number(response.headers.get("x-rate-limit-remaining")))
 
 
 def body_of(response: requests.Response) -> Object:
@@ -271,9 +258,9 @@ def body_of(response: requests.Response) -> Object:
     return mapping(body)
 
 
-def answer_date(response: requests.Response, *, otherwise: Callable[[], datetime]) -> datetime:
-    """Return the Date (UTC) of an answer."""
-    return date(response.headers.get("Date")) or otherwise()
+def answer_date(response: requests.Response) -> datetime:
+    """Return the Date (UTC) of an answer, or this machine's time if it has none that can be read."""
+    return date(response.headers.get("Date")) or datetime.now(UTC)
 
 
 @contextmanager

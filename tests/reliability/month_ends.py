@@ -32,7 +32,7 @@ from collector.runs.reading import PageBought as Bought
 from collector.runs.tags import TagOrder
 from collector.values import TagRef
 from collector.x import clock, failures
-from collector.x.client import RateLimit, Search, SearchAnswer
+from collector.x.client import Search, SearchAnswer
 from collector.x.clock import XClock
 from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure, unwell
 from database import sqlite
@@ -252,7 +252,7 @@ class FakeX:
         when = self._asked(look, lambda: self._world.sell(posts, users))
         data = [{"id": str(post), "text": "", "author_id": str(user)} for post, user in zip(posts, users, strict=True)]
         body = {"data": data, "includes": {"users": [{"id": str(user)} for user in set(users)]}, "meta": {"next_token": "more"}}
-        return SearchAnswer(body, when, when, RateLimit(None, None))
+        return SearchAnswer(body, when, when, None)
 
     def count(self, look: Callable[[], None]) -> Counted:
         return Counted(self._asked(look, self._world.sell_call))
