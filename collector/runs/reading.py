@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
@@ -135,10 +134,14 @@ class PageBuyer:
         DatabaseUnavailable.
         """
         context, next_page = self._context, following
+
+        def reserve(session: Session) -> NextPage | None:
+            return self.reserve(session, next_page.listing, left)
+
         while not context.stop.is_set():
             if next_page.reservation:
                 return next_page
-            reserved = self.reserve_first(partial(self.recover_and_reserve, next_page.listing, left))
+            reserved = self.reserve_first(reserve)
             if reserved is None:
                 return None
             next_page = reserved
@@ -149,20 +152,22 @@ class PageBuyer:
         raise Stopped
 
     def reserve_first(self, change: Callable[[Session], NextPage | None]) -> NextPage | None:
-        """Commit a change that calls `recover_and_reserve`, and return its page; one thread at a time."""
+        """Commit a change that reserves a page, and return the page; one thread at a time.
+
+        What a process that died has left in flight is taken over first.
+        """
         context = self._context
+
+        def recover_and_change(session: Session) -> NextPage | None:
+            if not context.in_flight:
+                ledger.recover(session, context.billing, days=context.days())
+            return change(session)
+
         with context.reserving:
-            reserved = context.write(change)
+            reserved = context.write(recover_and_change)
             if reserved and reserved.reservation:
                 context.in_flight.add(reserved.reservation.id)
         return reserved
-
-    def recover_and_reserve(self, listing: ListingPart, left: int, session: Session) -> NextPage | None:
-        """Reserve a page; first take over what a process that died has left in flight. Raises BudgetSpent, Untracked."""
-        context = self._context
-        if not context.in_flight:
-            ledger.recover(session, context.billing, days=context.days())
-        return self.reserve(session, listing, left)
 
     def reserve(self, session: Session, listing: ListingPart, left: int) -> NextPage | None:
         """Reserve a page by the tag's present rules; raises BudgetSpent, Untracked."""
@@ -289,7 +294,7 @@ class TagReader:
             if listed.unfinished or listed.gaps:
                 return None
             poll = listings.new_poll(self._order, listed.since_id, self._context.x.clock)
-            return self._buyer.recover_and_reserve(poll, self._left, session) if poll else None
+            return self._buyer.reserve(session, poll, self._left) if poll else None
 
         try:
             following = self._buyer.reserve_first(begin)
