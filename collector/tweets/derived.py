@@ -68,7 +68,7 @@ def add_new(session: Session, added: Sequence[TaggedTweet]) -> None:
     _extend_ranges(session, ((hour, *range_) for hour, range_ in ranges.items()))
 
 
-def align(session: Session, ids: Iterable[int]) -> None:
+def refresh_copies(session: Session, ids: Iterable[int]) -> None:
     """Copy again what these tweets repeat of their authors, who may be others now, and what their links repeat of them.
 
     Tweets repeat their author's followers, and links of tags the tweet's time, because sorted lists are read by an index, and

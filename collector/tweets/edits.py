@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, union_all, update
@@ -39,8 +40,8 @@ def with_history(session: Session, found: Sequence[TaggedTweet]) -> tuple[list[T
     first = {version: tweet_id for version, tweet_id in stored.items() if version != tweet_id}
     for tagged in found:
         if len(tagged.tweet.versions) > 1:
-            _unite(first, tagged.tweet.versions)
-    complete = [one if first.keys().isdisjoint(one.tweet.versions) else _complete(one, first) for one in found]
+            _join_versions(first, tagged.tweet.versions)
+    complete = [one if first.keys().isdisjoint(one.tweet.versions) else _with_all_versions(one, first) for one in found]
     return complete, set(stored)
 
 
@@ -84,12 +85,8 @@ def _merge_two(known: TaggedTweet, other: TaggedTweet) -> TaggedTweet:
         author_id=known.tweet.author_id if known.tweet.author_id is not None else other.tweet.author_id,
         **{name: getattr(newest, name) for name in NEWEST_TEXT},
     )
-    tags = tuple(sorted({*known.tags, *other.tags}, key=_key))
-    return TaggedTweet(tweet, tags, min(filter(None, (rash(known), rash(other))), key=_key, default=None))
-
-
-def _key(tag: TagRef) -> str:
-    return tag.key
+    tags = tuple(sorted({*known.tags, *other.tags}, key=attrgetter("key")))
+    return TaggedTweet(tweet, tags, min(filter(None, (rash(known), rash(other))), key=attrgetter("key"), default=None))
 
 
 def _move_rows(session: Session, later: int, first: int) -> None:
@@ -101,7 +98,7 @@ def _move_rows(session: Session, later: int, first: int) -> None:
         session.execute(update(table).where(table.tweet_id == later).values(tweet_id=first))
 
 
-def _unite(first: dict[int, int], versions: Iterable[int]) -> None:
+def _join_versions(first: dict[int, int], versions: Iterable[int]) -> None:
     """Record that these are versions of one tweet; `first` maps each to a lower one that is known, and so to the lowest."""
     ends = {_version_chain(first, version)[-1] for version in versions}
     first |= {end: min(ends) for end in ends if end != min(ends)}
@@ -115,7 +112,7 @@ def _version_chain(first: Mapping[int, int], version: int) -> list[int]:
     return chain
 
 
-def _complete(tagged: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
+def _with_all_versions(tagged: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
     """The same tweet with all of its versions that are known."""
     versions = {known for version in tagged.tweet.versions for known in _version_chain(first, version)}
     return tagged._replace(tweet=tagged.tweet._replace(versions=tuple(sorted(versions))))
@@ -142,7 +139,7 @@ def show_newest(session: Session, ids: Set[int], found: Iterable[TaggedTweet]) -
     with derived.maintain(session, keys):
         columns = zip(*(new for _, new in changed), strict=True)
         bulk_execute(session, _SHOW, {"key": keys, **dict(zip(SHOWN, columns, strict=True))})
-        derived.align(session, keys)
+        derived.refresh_copies(session, keys)
     remove_idle_authors(session, {row.author_id for row, _ in changed if row.author_id is not None})
 
 

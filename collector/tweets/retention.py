@@ -19,7 +19,7 @@ from alchemy import Database
 from collector import counters
 from collector.runs import lease
 from collector.tweets import derived, erasure
-from collector.tweets.deletions import remove, remove_idle_authors
+from collector.tweets.deletions import remove_idle_authors, remove_tweets
 from database import partitions
 from database.functions import among
 from models import TWEET_WORDS, AuthorPayload, Payload, Tweet, TweetHashtag, TweetTag, Version
@@ -90,7 +90,7 @@ def _unless_restoring(remove_batch: Callable[[Session, datetime], T], limit: dat
 
 def _remove_old_tweets(session: Session, limit: datetime) -> int:
     oldest = select(Tweet.id).where(Tweet.created < limit).order_by(Tweet.created, Tweet.id).limit(BATCH)
-    return remove(session, session.scalars(oldest).all())
+    return remove_tweets(session, session.scalars(oldest).all())
 
 
 def _remove_old_payloads(session: Session, limit: datetime) -> int:

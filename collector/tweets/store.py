@@ -127,7 +127,7 @@ def replace_stand_ins(session: Session, stand_ins: dict[int, int]) -> set[int]:
     ids = session.scalars(select(Tweet.id).where(among(Tweet.author_id, stand_ins))).all()
     with derived.maintain(session, ids):
         bulk_execute(session, _REPLACE, {"key": list(stand_ins), "author_id": list(stand_ins.values())})
-        derived.align(session, ids)
+        derived.refresh_copies(session, ids)
     session.execute(delete(Author).where(among(Author.id, stand_ins)))
     return set(ids)
 
@@ -181,7 +181,7 @@ def _update(session: Session, known: Sequence[TaggedTweet], followers: Followers
         _insert(session, known, followers, run_id)
         _update_stored(session, [(one, stored[one.tweet.id]) for one in known if one.tweet.id in stored], run_id)
         folded = fold_later_versions(session, known)
-        derived.align(session, [tagged.tweet.id for tagged in known])
+        derived.refresh_copies(session, [tagged.tweet.id for tagged in known])
     return len(known) - len(stored) - folded
 
 

@@ -42,7 +42,7 @@ class Days(NamedTuple):
         return Days(min(self.first, days.first), self.likely, max(self.last, days.last))
 
 
-class HeardDate(NamedTuple):
+class AnswerDate(NamedTuple):
     """The Date of an answer, and the monotonic time at which it arrived."""
 
     date: datetime
@@ -62,8 +62,8 @@ class XClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: HeardDate | None = None
-        self._doubtful: HeardDate | None = None
+        self._told: AnswerDate | None = None
+        self._doubtful: AnswerDate | None = None
         self._ahead = timedelta()
 
     @property
@@ -84,7 +84,7 @@ class XClock:
     def tell(self, date: datetime) -> None:
         """Set the clock by the Date of an answer that arrived just now, whatever its status."""
         with self._lock:
-            told = HeardDate(date, time.monotonic())
+            told = AnswerDate(date, time.monotonic())
             if self._told is None or (self._doubtful and abs(date - self._doubtful.now()) <= JUMP):
                 self._told = told
             elif abs(date - self._now()) > JUMP:

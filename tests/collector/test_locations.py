@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from alchemy import Database
 from collector.runs import runs
-from collector.tweets.deletions import bury, scrub_location
+from collector.tweets.deletions import delete_tweet, scrub_location
 from collector.tweets.store import store
 from collector.tweets.tombstones import without_location
 from collector.values import TaggedTweet
@@ -107,7 +107,7 @@ def test_a_whole_deletion_after_it_counts_and_a_location_after_that_changes_noth
     stored(database, post(1))
     scrubbed(database, 1)
     with database.writing() as session:
-        assert bury(session, number(1))
+        assert delete_tweet(session, number(1))
     assert tombstones(database) == {number(1): False}
     assert not scrubbed(database, 1)
     assert tombstones(database) == {number(1): False}

@@ -79,7 +79,7 @@ class Searched(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.texts)))
         with self.database.writing() as session:
-            deletions.bury(session, int(post(number)["id"]))
+            deletions.delete_tweet(session, int(post(number)["id"]))
         self.gone.add(number)
         del self.texts[number]
 
