@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -29,7 +29,6 @@ from queries.snowflakes import first_id
 BATCH = 500
 PARTITION_BATCH = 2_000
 """Tweets deleted in one transaction, during which every other writer waits: some seconds."""
-T = TypeVar("T")
 
 
 class RetentionResult(NamedTuple):
@@ -46,73 +45,55 @@ def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta 
     """
     with database.reading() as session:
         now = min(datetime.now(UTC), x_now(session))
-    limit, payload_limit = _limit(now, tweets), _limit(now, payloads)
-    removed = _remove_partitions(database, limit, stop) + _remove_in_batches(database, _remove_old_tweets, limit, stop)
-    removed_payloads = _remove_in_batches(database, _remove_old_payloads, payload_limit, stop)
-    removed_payloads += _remove_in_batches(database, _remove_old_author_payloads, payload_limit, stop)
+
+    def remove_older(remove_batch: Callable[..., int | None], age: timedelta | None) -> int:
+        return 0 if age is None else _remove_in_batches(database, partial(remove_batch, limit=now - age), stop)
+
+    removed = remove_older(_shrink_oldest_partition, tweets) + remove_older(_remove_old_tweets, tweets)
+    removed_payloads = remove_older(_remove_old_payloads, payloads) + remove_older(_remove_old_author_payloads, payloads)
     if removed or removed_payloads:
         erasure.erase(database)
     return RetentionResult(removed, removed_payloads)
 
 
-def _limit(now: datetime, age: timedelta | None) -> datetime | None:
-    return None if age is None else now - age
+def _remove_in_batches(database: Database, remove_batch: Callable[[Session], int | None], stop: Event) -> int:
+    """Delete batches until `remove_batch` returns None, because none is left, and return how many rows that were."""
 
+    def remove(session: Session) -> int | None:
+        lease.refuse_while_restoring(session)
+        return remove_batch(session)
 
-def _remove_partitions(database: Database, limit: datetime | None, stop: Event) -> int:
-    """Delete old tweets partition by partition, on PostgreSQL, and return how many that were."""
     removed = 0
-    while limit and not stop.is_set():
-        batch = database.write(partial(_unless_restoring, _shrink_oldest, limit))
-        if batch is None:
-            break
+    while not stop.is_set() and (batch := database.write(remove)) is not None:
         removed += batch
     return removed
 
 
-def _remove_in_batches(
-    database: Database, remove_batch: Callable[[Session, datetime], int], limit: datetime | None, stop: Event
-) -> int:
-    """Delete batches until nothing is older than the limit, and return how many rows that were."""
-    removed = 0
-    while limit and not stop.is_set():
-        batch = database.write(partial(_unless_restoring, remove_batch, limit))
-        removed += batch
-        if batch < BATCH:
-            break
-    return removed
-
-
-def _unless_restoring(remove_batch: Callable[[Session, datetime], T], limit: datetime, session: Session) -> T:
-    lease.refuse_while_restoring(session)
-    return remove_batch(session, limit)
-
-
-def _remove_old_tweets(session: Session, limit: datetime) -> int:
+def _remove_old_tweets(session: Session, limit: datetime) -> int | None:
     oldest = select(Tweet.id).where(Tweet.created < limit).order_by(Tweet.created, Tweet.id).limit(BATCH)
-    return remove_tweets(session, session.scalars(oldest).all())
+    return remove_tweets(session, session.scalars(oldest).all()) or None
 
 
-def _remove_old_payloads(session: Session, limit: datetime) -> int:
+def _remove_old_payloads(session: Session, limit: datetime) -> int | None:
     old = select(Payload.id).where(Payload.retrieved < limit).order_by(Payload.retrieved).limit(BATCH)
     ids = session.scalars(old).all()
     session.execute(delete(Payload).where(Payload.id.in_(ids)))
     return _record_deletion(session, ids)
 
 
-def _remove_old_author_payloads(session: Session, limit: datetime) -> int:
+def _remove_old_author_payloads(session: Session, limit: datetime) -> int | None:
     ids = session.scalars(select(AuthorPayload.author_id).where(AuthorPayload.retrieved < limit).limit(BATCH)).all()
     session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(ids)))
     return _record_deletion(session, ids)
 
 
-def _record_deletion(session: Session, ids: Sequence[int]) -> int:
+def _record_deletion(session: Session, ids: Sequence[int]) -> int | None:
     if ids:
         erasure.record_deletion(session)
-    return len(ids)
+    return len(ids) or None
 
 
-def _shrink_oldest(session: Session, limit: datetime) -> int | None:
+def _shrink_oldest_partition(session: Session, limit: datetime) -> int | None:
     """Delete a batch of the oldest partition whose tweets were all created before the limit, or drop it if it is empty.
 
     Return how many tweets were deleted, None where there is no such partition.
