@@ -194,7 +194,7 @@ class Collector:
                 run_id=runs.begin(session, orders, token=token),
                 token=token,
                 orders=orders,
-                ask_first=self.clock.in_doubt or was_refused or (was_bought and not self.clock.is_known),
+                ask_first=self.clock.is_in_doubt or was_refused or (was_bought and not self.clock.is_known),
                 was_refused=was_refused,
                 ids=period.ids(now=self.clock.now() if self.clock.is_known else x_now(session)) if period else None,
             )

@@ -222,7 +222,7 @@ class XAdapter(HTTPAdapter):
         self._check()
         response = super().send(request, stream=True, timeout=timeout, proxies=proxies)
         if said := date(response.headers.get("Date")):
-            self._clock.tell(said)
+            self._clock.set_by_answer(said)
         try:
             body = _read_body(response, seconds=BODY_TIMEOUTS * self._timeout)
         finally:

@@ -243,7 +243,7 @@ class FakeX:
     def ask_for_nothing(self) -> None:
         """Hear X's time for free."""
         self._process.wait(self._dice.random())
-        self.clock.tell(self._world.dated(self._world.now))
+        self.clock.set_by_answer(self._world.dated(self._world.now))
 
     def search(self, asked: Search, look: Callable[[], None]) -> SearchAnswer:
         first = int(asked.next_token or 0)
@@ -271,7 +271,7 @@ class FakeX:
         if 0.78 < fate < 0.9:
             raise unwell("no answer in time", sold=True)
         told = world.dated(answered)
-        self.clock.tell(told)
+        self.clock.set_by_answer(told)
         if fate >= 0.9:
             raise XFailure("refused", FailureScope.TAG, "refused") if fate > 0.96 else unwell("status 503")
         return told
