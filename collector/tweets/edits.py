@@ -55,7 +55,7 @@ def merge(found: Iterable[TaggedTweet]) -> list[TaggedTweet]:
 
 
 def rash(tagged: TaggedTweet) -> TagRef | None:
-    """The tag under which a tweet was first found: its own word on that, or else the first tag by name."""
+    """The tag under which a tweet was first found: the one that its archive names, or else the first tag by name."""
     return tagged.rash or (tagged.tags[0] if tagged.tags else None)
 
 
@@ -77,7 +77,7 @@ def fold_later_versions(session: Session, found: Iterable[TaggedTweet]) -> int:
 
 
 def _merge_two(known: TaggedTweet, other: TaggedTweet) -> TaggedTweet:
-    """Merge two finds of a tweet. One that came without its history has the time of a later version, so the earlier counts."""
+    """Merge two results for a tweet. One without its history has the time of a later version, so the earlier time counts."""
     newest = max(known.tweet, other.tweet, key=lambda tweet: tweet.version)
     tweet = known.tweet._replace(
         versions=tuple(sorted({*known.tweet.versions, *other.tweet.versions})),
