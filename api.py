@@ -30,8 +30,7 @@ from collector.runs.reading import OnProgress
 from collector.runs.tags import InvalidTag, hashtag
 from collector.sources import EMULATOR, REAL, Choice, SourceRefused, choose
 from collector.x.client import Access
-from collector.x.failures import XFailure
-from collector.x.tries import RetryPolicy
+from collector.x.failures import RetryPolicy, XFailure
 from queries.collections import CollectionView
 from settings import SettingError, Settings, check_credentials, load
 from text.secrets import Secrets

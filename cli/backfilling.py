@@ -22,8 +22,7 @@ from collector.runs.backfill import BackfillPeriod
 from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked
 from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
-from collector.x.failures import FailureScope, XFailure
-from collector.x.tries import Stopped
+from collector.x.failures import FailureScope, Stopped, XFailure
 from queries.balances import authors
 from queries.leases import live_token
 

@@ -48,16 +48,18 @@ def count_request(session: Session, outcome: str) -> None:
     _set(session, (X_ANSWERED, outcome, now_ms()))
 
 
-def count_page(session: Session, *, date: datetime, remaining: int | None) -> None:
+def count_page(session: Session, *, date: datetime, remaining: int | None, was_refused: bool = False) -> None:
     """Count a page that was bought and stored, and store X's clock and the remaining requests of the rate limit.
 
-    X's clock is stored as the number of seconds by which it is ahead of this machine's. A page ends a refusal by X.
+    X's clock is stored as the number of seconds by which it is ahead of this machine's. If X refused the collection before,
+    the page ends the refusal.
     """
     ahead = round((date - datetime.now(UTC)).total_seconds())
     counters = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1), (X_AHEAD, "", ahead), (X_ANSWERED, OK, now_ms())]
     counters += [(RATE_LIMIT_REMAINING, "", remaining)] if remaining is not None else []
     session.execute(_COUNT_PAGE, _rows(counters))
-    session.execute(_END_REFUSAL)
+    if was_refused:
+        session.execute(_END_REFUSAL)
 
 
 def note_refusal(session: Session, failure: XFailure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import func, select
@@ -26,8 +27,8 @@ LARGEST_BATCH = 32 * 1024 * 1024
 CACHE_MB = 32
 NAMES = 10_000
 REMEMBERED = 200_000
-MOST_WAITING = 20_000
-LARGEST_WAITING = 1000
+MOST_POSTPONED = 20_000
+LARGEST_POSTPONED = 1000
 LEASE_TIMEOUT_S = 60
 
 
@@ -40,9 +41,9 @@ class Import:
         self._size = 0
         self._authors: list[ObservedAuthor] = []
         self._known: dict[str, TagRef] = {}
-        self._same: dict[int, int] = {}
-        self._stored: dict[int, int] = {}
-        self._waiting: dict[int, ObservedAuthor] = {}
+        self._real_ids: dict[int, int] = {}
+        self._remembered: dict[int, int] = {}
+        self._postponed: dict[int, ObservedAuthor] = {}
         self._sequence = -1
         self.seen = self.added = 0
 
@@ -72,30 +73,30 @@ class Import:
         erasure.erase(self._database, rewrite=rewrite_file)
 
     def _flush(self, *, last: bool = False) -> None:
-        if not self._tweets and not self._authors and not self._waiting:
+        if not self._tweets and not self._authors and not self._postponed:
             return
-        known, waiting = dict(self._known), dict(self._waiting)
+        known, postponed = dict(self._known), dict(self._postponed)
 
         def store_batch(session: Session) -> int:
-            self._known, self._waiting = dict(known), dict(waiting)  # undo what a failed transaction changed
+            self._known, self._postponed = dict(known), dict(postponed)  # undo what a failed transaction changed
             enlarge_cache(session, CACHE_MB)
             lease.refuse_while_restoring(session)
             if session.get(Run, self._run_id) is None:
                 raise DatabaseUnavailable("a copy of the database was put back meanwhile: import again")
             sources.claim(session, sources.REAL)
-            if self._may_differ(session) or last:
-                self._stored.clear()
-            if not self._stored or len(self._waiting) > MOST_WAITING:
-                self._store_waiting(session)
-            self._same |= _ids_by_username(session, self._authors)
-            added = store(session, self._with_tags(session), self._news(), run_id=self._run_id)
+            if self._is_memory_outdated(session) or last:
+                self._remembered.clear()
+            if not self._remembered or len(self._postponed) > MOST_POSTPONED:
+                self._store_postponed(session)
+            self._real_ids |= _ids_by_username(session, self._authors)
+            added = store(session, self._with_tags(session), self._observations_to_store(), run_id=self._run_id)
             counters.bump_sequence(session)
             return added
 
         self.added += self._database.write(store_batch, timeout_s=LEASE_TIMEOUT_S)
         self._tweets, self._authors, self._size = [], [], 0
 
-    def _may_differ(self, session: Session) -> bool:
+    def _is_memory_outdated(self, session: Session) -> bool:
         """Tell whether the stored authors may differ from what this import remembers, or are too many to remember.
 
         They are the same while nobody else has changed anything; only stand-ins may have been replaced. If authors were
@@ -103,35 +104,36 @@ class Import:
         """
         now, nameless = sequence(session), any(author.id < 0 for author in self._authors)
         alone, self._sequence = now == self._sequence, now + 1
-        return nameless or not alone or len(self._stored) > REMEMBERED or tombstones.has_author_tombstones(session)
+        return nameless or not alone or len(self._remembered) > REMEMBERED or tombstones.has_author_tombstones(session)
 
-    def _store_waiting(self, session: Session) -> None:
+    def _store_postponed(self, session: Session) -> None:
         """Store the postponed observations, except of authors who have been removed meanwhile."""
-        left = set(session.scalars(select(Author.id).where(among(Author.id, self._waiting))))
-        store(session, [], [author for author in self._waiting.values() if author.id in left], run_id=self._run_id)
-        self._waiting = {}
+        left = set(session.scalars(select(Author.id).where(among(Author.id, self._postponed))))
+        store(session, [], [author for author in self._postponed.values() if author.id in left], run_id=self._run_id)
+        self._postponed = {}
 
-    def _news(self) -> list[ObservedAuthor]:
+    def _observations_to_store(self) -> list[ObservedAuthor]:
         """Return the observations to store now: not those already stored (exports repeat the author with each tweet).
 
         Each page observes its authors anew, and a change of followers rewrites all tweets of the author. So the newest
         observation of an author who is stored is postponed until the end, or until many are.
         """
-        people = [author._replace(id=self._same[author.id]) if author.id in self._same else author for author in self._authors]
-        stored, waiting, news = self._stored, self._waiting, list[ObservedAuthor]()
-        may_wait = bool(stored)
+        real = self._real_ids
+        people = [author._replace(id=real[author.id]) if author.id in real else author for author in self._authors]
+        remembered, postponed, now = self._remembered, self._postponed, list[ObservedAuthor]()
+        can_postpone = bool(remembered)
         for author in people:
-            if stored.get(author.id) == hash(author):
+            if remembered.get(author.id) == hash(author):
                 continue
-            if may_wait and author.id in stored and _replaces_older(author):
-                if author.id not in waiting or author.observed >= waiting[author.id].observed:
-                    waiting[author.id] = author
+            if can_postpone and author.id in remembered and _replaces_older(author):
+                if author.id not in postponed or author.observed >= postponed[author.id].observed:
+                    postponed[author.id] = author
             else:
-                news += [waiting.pop(author.id), author] if author.id in waiting else [author]
-            stored[author.id] = hash(author)
+                now += [postponed.pop(author.id), author] if author.id in postponed else [author]
+            remembered[author.id] = hash(author)
         if any(author.id < 0 for author in people):
-            stored.clear()
-        return news
+            remembered.clear()
+        return now
 
     def _with_tags(self, session: Session) -> list[TaggedTweet]:
         """Link tweets of our own exports to the tags that found them, others to the tracked tags among their hashtags."""
@@ -146,14 +148,14 @@ class Import:
             else:
                 found = {self._ensure_tag(session, name) for name in named}
                 links = linked[named, rash] = self._links(found, self._ensure_tag(session, rash) if rash else None)
-            if tweet.author_id in self._same:
-                tweet = tweet._replace(author_id=self._same[tweet.author_id])
+            if tweet.author_id in self._real_ids:
+                tweet = tweet._replace(author_id=self._real_ids[tweet.author_id])
             tagged.append(TaggedTweet(tweet, *links))
         return tagged
 
     def _links(self, found: set[TagRef], rash: TagRef | None) -> Links:
         """Return the tags to link, by name, with the import's own tag and the rash, and the rash."""
-        return tuple(sorted(found | {tag for tag in (self._tag, rash) if tag}, key=_by_name)), rash
+        return tuple(sorted(found | {tag for tag in (self._tag, rash) if tag}, key=attrgetter("key"))), rash
 
     def _ensure_tag(self, session: Session, name: str) -> TagRef:
         if name not in self._known:
@@ -172,11 +174,7 @@ def _replaces_older(author: ObservedAuthor) -> bool:
     """Tell whether this observation is complete, so that no older one adds anything, and short."""
     if author.username is None or author.name is None or author.followers is None or author.payload is None:
         return False
-    return 4 * len(author.name) + len(author.payload) <= LARGEST_WAITING
-
-
-def _by_name(tag: TagRef) -> str:
-    return tag.key
+    return 4 * len(author.name) + len(author.payload) <= LARGEST_POSTPONED
 
 
 def _ids_by_username(session: Session, authors: Sequence[ObservedAuthor]) -> dict[int, int]:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from alchemy import Database
 from collector.ledger import ledger
 from collector.ledger.prices import Billing
-from collector.tweets import authors, index_check, payload_check, presence
-from collector.tweets.rollups import ROLLUPS, Query
+from collector.tweets import checks, derived
+from collector.tweets.rollups import PRESENCES, ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
     AuthorTombstone,
@@ -52,31 +52,37 @@ def each_fault(database: Database, billing: Billing) -> Iterator[str]:
     try:
         with database.reading() as session:
             yield from database.integrity_faults(session)
-            for check in _CHECKS:
-                yield from check(session, billing)
+            yield from checks.payload_faults(session)
+            yield from _aggregates(session)
+            yield from _hashtags(session)
+            yield from _ledger(session)
+            yield from _budget(session, billing)
+            yield from _tweets(session)
+            yield from _listings(session)
+            yield from checks.index_faults(session)
     except (DBAPIError, ValueError, TypeError, LookupError) as error:
         yield f"the database is damaged: {getattr(error, 'orig', error)!r}"
 
 
-def _aggregates(session: Session, _billing: Billing) -> Iterator[str]:
+def _aggregates(session: Session) -> Iterator[str]:
     for rollup in ROLLUPS:
         yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted)
     yield from _check_repeated(session)
     present = select(Presence.start, Presence.quarters, Presence.authors)
-    yield from _compare(session, "authors per quarter of an hour", present, presence.PRESENCES)
+    yield from _compare(session, "authors per quarter of an hour", present, PRESENCES)
 
 
-def _hashtags(session: Session, _billing: Billing) -> Iterator[str]:
-    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in index_check.misfiled_tweets(session))
-    if count := index_check.misnamed_hashtags(session):
+def _hashtags(session: Session) -> Iterator[str]:
+    yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in checks.misfiled_tweets(session))
+    if count := checks.misnamed_hashtags(session):
         yield f"{count} hashtags are not filed under their name"
 
 
 def _check_repeated(session: Session) -> Iterator[str]:
     """Check what tweets and links repeat of other rows, and that each tweet is within the id range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
-    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(authors.CREATED))
-    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(authors.FOLLOWERS))
+    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(derived.CREATED))
+    yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(derived.FOLLOWERS))
     yield from _named(session, "is outside of the range of its hour", ~hours)
     yield from _named(session, "has links of tags that don't say when it was created", Tweet.id.in_(moved))
 
@@ -86,18 +92,19 @@ def _named(session: Session, what: str, condition: ColumnElement[bool]) -> Itera
     yield from (f"tweet {own}: {what}" for own in session.scalars(select(Tweet.id).where(condition)))
 
 
-def _ledger(session: Session, billing: Billing) -> Iterator[str]:
+def _ledger(session: Session) -> Iterator[str]:
     columns = ("posts", "users", "floor", "ceiling")
     booked = select(Spend.run_id, *(func.sum(getattr(Spend, name)) for name in columns)).group_by(Spend.run_id)
     bought = select(Run.id, *(getattr(Run, name) for name in columns)).where(or_(Run.ceiling != 0, Run.posts != 0))
     yield from _compare(session, "spend per collection", bought, booked, width=len(columns))
     remembered = select(Purchase.day, Purchase.kind, func.count()).group_by(Purchase.day, Purchase.kind)
     remembered = remembered.where(Purchase.kind.in_(["post", "user"]))
-    days = {(row[0], kind): row[n] for row in session.execute(_objects_by_day()) for n, kind in ((1, "post"), (2, "user"))}
+    days: dict[tuple[str, str], int] = {}
+    for day, posts, users in session.execute(_OBJECTS_BY_DAY):
+        days |= {(day, "post"): posts, (day, "user"): users}
     for day, kind, count in session.execute(remembered):
         if days.get((day, kind), 0) < count:
             yield f"{kind}s bought on {day}: {days.get((day, kind), 0)} booked, {count} remembered"
-    yield from _budget(session, billing)
 
 
 def _budget(session: Session, billing: Billing) -> Iterator[str]:
@@ -113,7 +120,7 @@ def _budget(session: Session, billing: Billing) -> Iterator[str]:
         return
 
 
-def _tweets(session: Session, _billing: Billing) -> Iterator[str]:
+def _tweets(session: Session) -> Iterator[str]:
     added = select(func.coalesce(func.sum(RunTag.added), 0)).where(RunTag.run_id == Run.id).scalar_subquery()
     wrong = select(Run.id, Run.tweets_added, added).where(Run.kind == "collection", Run.tweets_added != added)
     for run_id, total, by_tag in session.execute(wrong):
@@ -133,7 +140,7 @@ def _deletions(session: Session) -> Iterator[str]:
     yield from _named(session, "has a country that was deleted", and_(Tweet.id.in_(geo), located))
 
 
-def _listings(session: Session, _billing: Billing) -> Iterator[str]:
+def _listings(session: Session) -> Iterator[str]:
     latest = first_id(max(x_now(session), datetime.now(UTC)) + timedelta(days=1))
     for tag, since_id in session.execute(select(Tag.tag, Tag.since_id).where(Tag.since_id > latest)):
         yield f"{tag}: was read up to {since_id}, which X has not given out yet"
@@ -141,21 +148,6 @@ def _listings(session: Session, _billing: Billing) -> Iterator[str]:
     for tag, since_id, before, until_id in session.execute(rows):
         if before > until_id or (since_id is not None and since_id >= before):
             yield f"{tag}: a listing from {since_id} to {before} of {until_id} makes no sense"
-
-
-def _words(session: Session, _billing: Billing) -> Iterator[str]:
-    return index_check.faults(session)
-
-
-def _payloads(session: Session, _billing: Billing) -> Iterator[str]:
-    return payload_check.faults(session)
-
-
-_CHECKS = (_payloads, _aggregates, _hashtags, _ledger, _tweets, _listings, _words)
-
-
-def _objects_by_day() -> Query:
-    return select(Spend.day, func.sum(Spend.posts), func.sum(Spend.users)).group_by(Spend.day)
 
 
 def _compare(session: Session, what: str, stored: Query, *counted: Recount, width: int = 1) -> Iterator[str]:
@@ -169,3 +161,6 @@ def _compare(session: Session, what: str, stored: Query, *counted: Recount, widt
         yield f"{what}, {key}: {left.get(key)} kept, {right.get(key)} counted"
     if len(wrong) > MOST_SHOWN:
         yield f"{what}: {len(wrong) - MOST_SHOWN} more"
+
+
+_OBJECTS_BY_DAY = select(Spend.day, func.sum(Spend.posts), func.sum(Spend.users)).group_by(Spend.day)

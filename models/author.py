@@ -33,7 +33,7 @@ Index("ix_authors_tweets", Author.tweets.desc(), _name, Author.id)
 
 
 class AuthorPayload(Base):
-    """The newest object that X sent of an author, compressed by collector.payloads."""
+    """The newest object that X sent of an author, compressed by collector.x.documents."""
 
     __tablename__ = "author_payloads"
 

@@ -73,7 +73,7 @@ class Version(Base):
 class Payload(Base):
     """The object that X sent of a version of a tweet, with its place, so that a new field need not be bought again.
 
-    `id` is the version's. `body` is compressed by collector.payloads.
+    `id` is the version's. `body` is compressed by collector.x.documents.
     """
 
     __tablename__ = "payloads"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector.tweets import erasure
-from collector.tweets.deletions import bury_author
+from collector.tweets.deletions import delete_author
 from queries.authors import FOLLOWERS, TWEETS, AuthorPosition, author_page
 from queries.filters import Filters
 from resources.api import RESTORING, CollectorResource, link, next_path
@@ -74,7 +74,7 @@ class AuthorResource(CollectorResource):
         named = parse_username(username)
         if named is None:
             raise NotFound("there is no author with this username")
-        deleted = bury_author(self._database, named)
+        deleted = delete_author(self._database, named)
         erasure.erase(self._database)
         log.info("author deleted", extra={"tweets": deleted})
         return {"deleted": deleted}

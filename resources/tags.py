@@ -9,7 +9,7 @@ from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs import tracking
+from collector.runs.tags import start_tracking, stop_tracking
 from queries.filters import Filters
 from queries.related import related_hashtags
 from queries.tags import TrackedTag, per_tag, tracked_id, tracked_tags
@@ -151,12 +151,12 @@ class TagResource(CollectorResource):
 
     def put(self, tag: str) -> Any:
         """Track a tag, and set its rules if a body gives them."""
-        begins, shown = tracking.track(self._database, _hashtag(tag), parse_rules(request.get_data()))
+        begins, shown = start_tracking(self._database, _hashtag(tag), parse_rules(request.get_data()))
         return tag_json(shown), 201 if begins else 200
 
     def delete(self, tag: str) -> Any:
         """Stop collecting a tag; its tweets stay."""
-        if not tracking.untrack(self._database, tag):
+        if not stop_tracking(self._database, tag):
             raise _not_tracked(tag)
         return no_content()
 

@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from collector.runs import lease
 from collector.tweets import erasure
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import delete_tweet
 from collector.x.parsing import number
 from queries import authors, lists
 from queries.counters import generation
@@ -161,7 +161,7 @@ class TweetResource(SnapshotResource):
 
         def remove(session: Session) -> bool:
             lease.refuse_while_restoring(session)
-            return bury(session, number)
+            return delete_tweet(session, number)
 
         stored = database.write(remove)
         erasure.erase(database)

@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from collector.payloads import Unpackable, pack_tweet
 from collector.runs.tags import InvalidTag
 from collector.values import ArchivedTweet, ObservedAuthor, TweetVersion
 from collector.x import parsing
-from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
+from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, Unpackable, document, pack_tweet
 from collector.x.parsing import FIRST_TWEET, LAST_TWEET, Object, RefusedObjects, Unreadable, mapping, moment
 from queries.snowflakes import snowflake_time
 from schemas.files import GZIP_MAGIC, NO_FURTHER, PART, GzipReader

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from collector.payloads import unpack
+from collector.x.documents import unpack
 from collector.x.parsing import Object, items, mapping, text
 from queries.payloads import TweetPayload
 from schemas.times import rfc3339

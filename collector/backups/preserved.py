@@ -12,8 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alchemy import Base
-from collector.tweets.deletions import bury_again
-from collector.tweets.locations import scrub_again
+from collector.tweets.deletions import apply_location_tombstones, apply_tombstones
 from database.statements import skip_ids, upsert
 from models import AuthorTombstone, Balance, Budget, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
 from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
@@ -92,8 +91,8 @@ def add_preserved_rows(session: Session, left: PreservedRows) -> None:
     upsert(session, Tombstone, [row for row in left.tombstones if row["geo_only"]])
     upsert(session, Tombstone, [row for row in left.tombstones if not row["geo_only"]], update=("geo_only",))
     upsert(session, AuthorTombstone, left.authors)
-    bury_again(session)
-    scrub_again(session)
+    apply_tombstones(session)
+    apply_location_tombstones(session)
 
 
 def _by_runs(runs: Rows) -> Rows:

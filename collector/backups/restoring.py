@@ -20,7 +20,7 @@ from collector.backups.files import backup_folder, beside, make_folder
 from collector.backups.preserved import PreservedRows, add_preserved_rows, preserved_rows
 from collector.runs import lease
 from collector.tweets import erasure
-from collector.tweets.reindexing import reindex_outdated
+from collector.tweets.derived import reindex_outdated
 from database.sqlite_files import open_read_only, remove_with_side_files
 from database.statements import upsert
 from models import TWEET_WORDS, Lease

@@ -38,7 +38,7 @@ def sweep(database: Database) -> bool:
 
     Raises DatabaseUnavailable where nothing can be written. Rewrites nothing while a collection runs, which would have to wait.
     """
-    deletions.bury_rest(database)
+    deletions.finish_deletions(database)
     if any(beside(database, name).exists() for name in UNFINISHED):
         with suppress(DatabaseUnavailable), _refuse_writers(database):
             for name in UNFINISHED:

@@ -10,7 +10,7 @@ from sqlalchemy import Select, Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Base
-from collector.tweets.reindexing import index_words_of_all
+from collector.tweets.derived import index_words_of_all
 from database import partitions
 from database.statements import insert_rows, skip_ids
 from models import TWEET_WORDS, WriterMark

@@ -31,8 +31,7 @@ from collector.compliance.redactions import apply
 from collector.tweets import erasure
 from collector.x.app_only import ComplianceJobStatus
 from collector.x.clock import XClock
-from collector.x.failures import XFailure, unwell
-from collector.x.tries import RetryPolicy, Stopped, Tries
+from collector.x.failures import RetryPolicy, Stopped, Tries, XFailure, unwell
 
 log = logging.getLogger(__name__)
 

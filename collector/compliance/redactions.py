@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.runs import lease
-from collector.tweets.deletions import bury
-from collector.tweets.locations import scrub_location
+from collector.tweets.deletions import delete_tweet, scrub_location
 from collector.x.parsing import mapping, number, text
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def apply(database: Database, lines: Iterable[bytes], record: Callable[[Session,
 def _apply(database: Database, batch: list[Redaction], record: Callable[[Session, Removals], None]) -> None:
     def apply(session: Session) -> None:
         lease.refuse_while_restoring(session)
-        whole = sum(bury(session, one.id) for one in batch if not one.geo_only)
+        whole = sum(delete_tweet(session, one.id) for one in batch if not one.geo_only)
         record(session, Removals(whole, sum(scrub_location(session, one.id) for one in batch if one.geo_only)))
 
     database.write(apply)

@@ -34,8 +34,7 @@ from collector.runs.collector import Collector
 from collector.tweets.retention import expire
 from collector.values import Failure
 from collector.x.app_only import AppOnly
-from collector.x.failures import XFailure
-from collector.x.tries import Stopped
+from collector.x.failures import Stopped, XFailure
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now

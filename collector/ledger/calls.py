@@ -21,8 +21,7 @@ from collector.ledger.prices import Billing
 from collector.runs import lease, runs
 from collector.x.app_only import AppOnly
 from collector.x.clock import Days
-from collector.x.failures import XFailure
-from collector.x.tries import RetryPolicy, Stopped, Tries
+from collector.x.failures import RetryPolicy, Stopped, Tries, XFailure
 from queries.leases import CALLS
 
 CHECKED_EVERY_S = 0.2

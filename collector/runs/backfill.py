@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from collector.runs.listings import REACH, SETTLING, ListingPart, open_gaps, tag_listings
+from collector.runs.listings import REACH, SETTLING, ListingPart, add_expired_gap, open_gaps, tag_listings
 from collector.runs.tags import TagOrder
 from models import BackfillSpan, Listing, Tag
 from queries.snowflakes import first_id, snowflake_time
@@ -88,14 +88,8 @@ def begin_listings(session: Session, order: TagOrder, period: BackfillIds, run_i
     if snowflake_time(period.until_id) > now - REACH:
         _begin_history(session, tag_id, period)
     for one in fresh:
-        span = BackfillSpan(tag_id=tag_id, since_id=one.until_id - 1, until_id=one.until_id)
-        session.add(span)
-        session.flush()
-        ends = {"since_id": one.since_id, "until_id": one.until_id, "before": one.until_id}
-        session.add(
-            Listing(tag_id=tag_id, run_id=run_id, gap=True, expired=True, query=order.query, pages=0, span_id=span.id, **ends)
-        )
-    session.flush()
+        span = _add_span(session, tag_id, one)
+        add_expired_gap(session, order, run_id, since_id=one.since_id, before=one.until_id, span_id=span)
     inside = (Listing.tag_id == tag_id, Listing.since_id >= period.since_id, Listing.before <= period.until_id)
     return [listing._replace(archive=True) for listing in open_gaps(session, *inside)]
 
@@ -158,7 +152,12 @@ def _span(session: Session, row: Listing, part: BackfillIds) -> int | None:
     """Return the id of the span that a part of a backfill's listing extends: its own, or for a lower part a new one."""
     if row.span_id is None or part.until_id == row.before:
         return row.span_id
-    span = BackfillSpan(tag_id=row.tag_id, since_id=part.until_id - 1, until_id=part.until_id)
+    return _add_span(session, row.tag_id, part)
+
+
+def _add_span(session: Session, tag_id: int, ids: BackfillIds) -> int:
+    """Add the span of a listing of which nothing has been read yet, and return its id."""
+    span = BackfillSpan(tag_id=tag_id, since_id=ids.until_id - 1, until_id=ids.until_id)
     session.add(span)
     session.flush()
     return span.id

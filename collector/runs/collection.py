@@ -11,6 +11,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -24,8 +25,7 @@ from collector.runs.reading import CollectionContext, OnProgress, TagReader, Unt
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
-from collector.x.failures import FailureScope, XFailure
-from collector.x.tries import RetryPolicy, Stopped, Tries
+from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure
 from queries.snowflakes import first_id
 
 log = logging.getLogger(__name__)
@@ -36,49 +36,58 @@ STOP_CHECKED_EVERY_S = 0.2
 END_TRIES, END_TRIED_EVERY_S = 10, 1.0
 
 
+class CollectionRecord(NamedTuple):
+    """A collection on record: its access to X, its id and lease token, and its tags.
+
+    With `ask_first`, a request that can't cost anything is sent before others: it shows X's time, and whether X refuses
+    everything. `was_refused` says that X refused the collection before. A backfill reads the posts with these `ids`.
+    """
+
+    x: X
+    run_id: int
+    token: int
+    orders: Sequence[TagOrder]
+    ask_first: bool
+    was_refused: bool
+    ids: BackfillIds | None
+
+
 class Collection:
-    """A collection that holds the lease under `token`. Setting `stop` ends it after the page that is being read."""
+    """A collection that holds the lease. Setting `stop` ends it after the page that is being read."""
 
     def __init__(
         self,
         database: Database,
-        x: X,
+        record: CollectionRecord,
         *,
-        run_id: int,
-        token: int,
         source: str,
         retry_policy: RetryPolicy,
         billing: Billing,
         on_progress: OnProgress,
-        period: BackfillIds | None = None,
     ) -> None:
-        self._period = period
+        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids = record
         self._database, self._x = database, x
-        self._run_id, self._token = run_id, token
         self._started = time.monotonic()
         self.stop = threading.Event()
         self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
-        self._context = CollectionContext(database, x, self._tries, self.stop, billing, run_id, token, source, on_progress)
+        shared = (database, x, self._tries, self.stop, billing, self._run_id, self._token, source, on_progress, was_refused)
+        self._context = CollectionContext(*shared)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
-    def run(self, orders: Sequence[TagOrder], *, ask_first: bool) -> None:
-        """Collect all tags, close the record and give the lease back; raises LeaseLost, DatabaseUnavailable.
-
-        With `ask_first`, a request that can't cost anything is sent before others: it shows X's time, and whether X refuses
-        everything.
-        """
+    def run(self) -> None:
+        """Collect all tags, close the record and give the lease back; raises LeaseLost, DatabaseUnavailable."""
         try:
             with lease.renewing(self._database, self._token, self.stop.set):
-                if not ask_first or self._probe(orders):
-                    self._work(orders)
+                if not self._asks_first or self._probe():
+                    self._work()
         finally:
             self._x.close()
             self._end(self._failure(sys.exception()))
 
-    def _probe(self, orders: Sequence[TagOrder]) -> bool:
+    def _probe(self) -> bool:
         """Search between two neighbouring ids, where no posts are: the answer, or a refusal, is free. Tell whether to go on."""
         nothing = first_id(datetime.now(UTC))
-        for order in orders:
+        for order in self._orders:
             search = Search(order.query, SMALLEST_PAGE, nothing - 1, nothing)
             try:
                 self._tries.ask(lambda search=search: self._x.search(search))  # type: ignore[misc]
@@ -96,12 +105,12 @@ class Collection:
         )
         return False
 
-    def _work(self, orders: Sequence[TagOrder]) -> None:
+    def _work(self) -> None:
         """Collect the tags, some in parallel. After a stop, wait up to STOPS_WITHIN_S seconds for pages in flight."""
         waiting: SimpleQueue[TagOrder] = SimpleQueue()
-        for order in orders:
+        for order in self._orders:
             waiting.put(order)
-        count = 1 if self._period else min(MOST_TAGS_IN_PARALLEL, len(orders))
+        count = 1 if self._ids else min(MOST_TAGS_IN_PARALLEL, len(self._orders))
         ends = [_in_thread(lambda: self._drain(waiting)) for _ in range(count)]
         while wait(ends, timeout=STOP_CHECKED_EVERY_S).not_done:
             if self.stop.is_set():
@@ -145,31 +154,28 @@ class Collection:
         self._database.write(end, timeout_s=lease.LASTS_S)
 
     def _tag(self, order: TagOrder) -> None:
-        """Collect one tag and record it if it failed; only a lost lease stops the others."""
-        tag = order.tag
+        """Collect one tag and record it if it failed."""
         try:
             reader = TagReader(self._context, order)
-            reader.read_archive(self._period) if self._period else reader.read()
-        except XFailure as failure:
-            if failure.reach is FailureScope.RUN:
-                self._stopping_failure = failure
-                self.stop.set()
-            self._fail_tag(tag, Failure(failure.kind, str(failure)))
-        except BudgetSpent as error:
-            self._stopping_failure = self._stopping_failure or error
-            self._fail_tag(tag, Failure(error.kind, str(error)))
-        except (Untracked, PollUnfinished) as error:
-            self._fail_tag(tag, Failure(error.kind, str(error)))
-        except Stopped:
-            self._fail_tag(tag, self._failure(None) or runs.INTERRUPTION)
-        except (DatabaseUnavailable, sources.SourceRefused) as error:
-            if isinstance(error, DiskFailed):
-                log.error(
-                    "collection stopped: nothing more is written until the database is verified", extra={"reason": str(error)}
-                )
-                self.stop.set()
-            self._fail_tag(tag, Failure(error.kind, str(error)))
+            reader.read_archive(self._ids) if self._ids else reader.read()
         except lease.LeaseLost:
+            self.stop.set()
+        except Stopped:
+            self._fail_tag(order.tag, self._failure(None) or runs.INTERRUPTION)
+        except (XFailure, BudgetSpent, Untracked, PollUnfinished, DatabaseUnavailable, sources.SourceRefused) as error:
+            self._stop_others(error)
+            self._fail_tag(order.tag, Failure(error.kind, str(error)))
+
+    def _stop_others(self, error: Exception) -> None:
+        """Stop the other tags if they would fail as well, and remember what ends the collection."""
+        if isinstance(error, XFailure) and error.reach is FailureScope.RUN:
+            self._stopping_failure = error
+            self.stop.set()
+        elif isinstance(error, BudgetSpent):
+            self._stopping_failure = self._stopping_failure or error
+        elif isinstance(error, DiskFailed):
+            reason = str(error)
+            log.error("collection stopped: nothing more is written until the database is verified", extra={"reason": reason})
             self.stop.set()
 
     def _fail_tag(self, tag: TagRef, failure: Failure) -> None:

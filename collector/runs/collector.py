@@ -18,14 +18,14 @@ from alchemy import Database, DatabaseUnavailable
 from collector import sources
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
-from collector.runs.backfill import BackfillIds, BackfillPeriod
-from collector.runs.collection import STOPS_WITHIN_S, Collection
-from collector.runs.reading import OnProgress, Progress
+from collector.runs.backfill import BackfillPeriod
+from collector.runs.collection import STOPS_WITHIN_S, Collection, CollectionRecord
+from collector.runs.reading import OnProgress
 from collector.runs.tags import TagOrder
-from collector.tweets.reindexing import reindex_outdated
+from collector.tweets.derived import reindex_outdated
 from collector.x.client import Access, X
 from collector.x.clock import XClock
-from collector.x.tries import RetryPolicy
+from collector.x.failures import RetryPolicy
 from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors
@@ -89,21 +89,6 @@ class CollectionOrder(NamedTuple):
     billing: Billing
 
 
-class CollectionRecord(NamedTuple):
-    """A collection on record: its access to X, its id and lease token, its tags, and whether a free request comes first.
-
-    A backfill reads the posts with these `ids`. `authors` says whether X charges for authors, if that is known.
-    """
-
-    x: X
-    run_id: int
-    token: int
-    orders: Sequence[TagOrder]
-    ask_first: bool
-    ids: BackfillIds | None
-    authors: Authors | None
-
-
 class Collector:
     """Collects into `database` from `source`, one collection at a time. `read_only` while no primary database was reachable."""
 
@@ -139,23 +124,16 @@ class Collector:
         With a `period` it is a backfill, which reads all posts of the period from the full archive.
         Raises SourceRefused, NothingTracked, CollectionRunning, NotDue, DatabaseUnavailable.
         """
-        begun = self._begin(due_since, period)
-        self._announce(begun)
+        record = self._begin(due_since, period)
+        billing, retry_policy = self.order.billing, self.order.retry_policy
+        report = on_progress or (lambda _progress: None)
         collection = Collection(
-            self.database,
-            begun.x,
-            run_id=begun.run_id,
-            token=begun.token,
-            source=self.source.name,
-            retry_policy=self.order.retry_policy,
-            billing=self.order.billing,
-            on_progress=on_progress or _quiet,
-            period=begun.ids,
+            self.database, record, source=self.source.name, retry_policy=retry_policy, billing=billing, on_progress=report
         )
         over: Future[str | None] = Future()
-        self._running[begun.run_id] = collection, over
-        threading.Thread(target=self._run, args=(collection, begun, over), name="collection", daemon=True).start()
-        return RunningCollection(begun.run_id, sum(order.most for order in begun.orders), over)
+        self._running[record.run_id] = collection, over
+        threading.Thread(target=self._run, args=(collection, record.run_id, over), name="collection", daemon=True).start()
+        return RunningCollection(record.run_id, sum(order.most for order in record.orders), over)
 
     def outcome(self, started: RunningCollection, *, seconds: float | None = None) -> collections.CollectionView:
         """Wait for a collection's end, at most `seconds`, and return its outcome; raises TimeoutError, DatabaseUnavailable."""
@@ -194,7 +172,9 @@ class Collector:
         return outlook(session, today=today, start=start, end=end)
 
     def _begin(self, due_since: datetime | None, period: BackfillPeriod | None) -> CollectionRecord:
-        def begin(session: Session) -> CollectionRecord:
+        is_priced = self.source.name == sources.REAL and period is None
+
+        def begin(session: Session) -> tuple[CollectionRecord, Authors | None]:
             sources.require(session, self.source.name)
             orders = self.orders(session)
             if period:
@@ -206,47 +186,43 @@ class Collector:
             token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}")
             if token is None:
                 raise CollectionRunning(runs.running(session))
-            return CollectionRecord(
+            was_bought, was_refused, is_interrupted = session.execute(_HISTORY).one()
+            if is_interrupted:
+                runs.end_interrupted(session)
+            record = CollectionRecord(
                 x=X(self.source.reach(), self.clock),
                 run_id=runs.begin(session, orders, token=token),
                 token=token,
                 orders=orders,
-                ask_first=self._asks_first(session),
+                ask_first=self.clock.is_in_doubt or was_refused or (was_bought and not self.clock.is_known),
+                was_refused=was_refused,
                 ids=period.ids(now=self.clock.now() if self.clock.is_known else x_now(session)) if period else None,
-                authors=authors(session) if self.source.name == sources.REAL and period is None else None,
             )
+            return record, authors(session) if is_priced else None
 
-        return self.database.write(begin)
-
-    def _asks_first(self, session: Session) -> bool:
-        """Tell whether X's time is in doubt or X refused the newest collection, so that a free request has to come first."""
-        refused = exists().where(StoredCounter.name == X_REFUSES)
-        bought, is_refused = session.execute(select(exists().select_from(Spend), refused)).one()
-        return bool(self.clock.in_doubt or is_refused or (bought and not self.clock.is_known))
-
-    def _announce(self, begun: CollectionRecord) -> None:
-        shown = [order.tag.tag for order in begun.orders]
-        facts: dict[str, object] = {"collection": begun.run_id, "tags": shown, "x": self.source.name}
-        if self.source.name == sources.REAL and begun.ids is None:
-            most = self.most(begun.orders)
+        record, charged = self.database.write(begin)
+        facts: dict[str, object] = {"tags": [order.tag.tag for order in record.orders], "x": self.source.name}
+        if is_priced:
+            most = self.most(record.orders)
             both = {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
-            facts |= {"usd_at_most": begun.authors.price(*most) / 1e6} if begun.authors else both
-        log.info("collection started", extra=facts)
+            facts |= {"usd_at_most": charged.price(*most) / 1e6} if charged else both
+        log.info("collection started", extra={"collection": record.run_id, **facts})
+        return record
 
-    def _run(self, collection: Collection, begun: CollectionRecord, over: Future[str | None]) -> None:
+    def _run(self, collection: Collection, run_id: int, over: Future[str | None]) -> None:
         reason: str | None = None
         try:
-            collection.run(begun.orders, ask_first=begun.ask_first)
+            collection.run()
         except (lease.LeaseLost, DatabaseUnavailable) as error:
             reason = str(error)
-            log.error("collection broken off", extra={"collection": begun.run_id, "reason": str(error)})
+            log.error("collection broken off", extra={"collection": run_id, "reason": str(error)})
         except Exception:
-            log.exception("collection failed", extra={"collection": begun.run_id})
+            log.exception("collection failed", extra={"collection": run_id})
         finally:
-            log.info("collection ended", extra={"collection": begun.run_id})
-            self._running.pop(begun.run_id, None)
+            log.info("collection ended", extra={"collection": run_id})
+            self._running.pop(run_id, None)
             over.set_result(reason)
 
 
-def _quiet(_progress: Progress) -> None:
-    """Report no progress."""
+_HISTORY = select(exists().select_from(Spend), exists().where(StoredCounter.name == X_REFUSES), exists().where(runs.IS_RUNNING))
+"""Whether anything was ever bought, whether X refused the newest collection, and whether one was left running."""

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from database.statements import upsert
 from models import Lease
 from queries.leases import COLLECTOR, FARTHEST_S, now_ms
 
@@ -61,13 +60,10 @@ class Renewals:
 
 
 def take(session: Session, holder: str, *, name: str = COLLECTOR) -> int | None:
-    """Take the free lease and return its token, or None while another holds it."""
+    """Take the free lease and return its token, or None while another holds it. A new lease has the token 1."""
     now = now_ms()
-    values = {"holder": holder, "expires": now + LASTS_S * 1000}
-    free = update(Lease).where(Lease.name == name, or_(Lease.expires <= now, Lease.expires > now + FARTHEST_S * 1000))
-    token = session.scalar(free.values(token=Lease.token + 1, **values).returning(Lease.token))
-    if token is None and upsert(session, Lease, [{"name": name, "token": 1, **values}]):
-        return 1
+    times = {"now": now, "until": now + LASTS_S * 1000, "farthest": now + FARTHEST_S * 1000}
+    token: int | None = session.scalar(_TAKE, {"name": name, "holder": holder, **times})
     return token
 
 
@@ -114,6 +110,11 @@ def renewing(database: Database, token: int, lost: Callable[[], None], *, name: 
         thread.join()
 
 
+_TAKE = text(
+    "INSERT INTO leases (name, holder, token, expires) VALUES (:name, :holder, 1, :until) ON CONFLICT (name) DO UPDATE "
+    "SET holder = excluded.holder, token = leases.token + 1, expires = excluded.expires "
+    "WHERE leases.expires <= :now OR leases.expires > :farthest RETURNING token"
+)
 _leases: Any = Lease.__table__
 _mine = (_leases.c.name == bindparam("lease"), _leases.c.token == bindparam("mine"), _leases.c.holder.is_not(None))
 _RENEW = update(_leases).where(*_mine).values(expires=bindparam("until")).returning(_leases.c.token)

@@ -116,7 +116,10 @@ def begin(session: Session, order: TagOrder, listing: ListingPart, run_id: int, 
         _expire(session, order, listing, run_id)
         return None
     if listing.id is None:
-        listing = _record(session, order, listing, run_id)
+        row = Listing(tag_id=order.tag.id, run_id=run_id, expired=False, **listing.columns())
+        session.add(row)
+        session.flush()
+        listing = listing._replace(id=row.id)
     return _shorten(session, order, listing, lowest, run_id) if stale else listing
 
 
@@ -134,7 +137,6 @@ def advance(
     *,
     page: ResultPage,
     answer: SearchAnswer,
-    query: str,
     capped: bool,
 ) -> ListingPart | None:
     """Record a stored page and return what is left of the listing, or None if it has ended.
@@ -152,8 +154,8 @@ def advance(
         return None
     rest = listing._replace(
         before=oldest,
-        until_id=listing.until_id if query == listing.query and listing.next_token else listing.before,
-        query=query,
+        until_id=listing.until_id if order.query == listing.query and listing.next_token else listing.before,
+        query=order.query,
         next_token=page.next_token,
         watermark=watermark,
         wanted=None if listing.wanted is None else listing.wanted - len(page.posts),
@@ -167,6 +169,16 @@ def advance(
     return None if capped else rest
 
 
+def add_expired_gap(
+    session: Session, order: TagOrder, run_id: int, *, since_id: int, before: int, span_id: int | None = None
+) -> None:
+    """Store a gap between two ids, both exclusive, that X's recent search doesn't reach; none where there is no id between."""
+    if before - since_id > 1:
+        ends = {"since_id": since_id, "until_id": before, "before": before, "span_id": span_id}
+        session.add(Listing(tag_id=order.tag.id, run_id=run_id, gap=True, expired=True, query=order.query, pages=0, **ends))
+        session.flush()
+
+
 def forget_unread(session: Session, listing: ListingPart) -> None:
     """Delete a poll that X refused before its first page; the next run polls anew."""
     session.execute(delete(Listing).where(Listing.id == listing.id, ~Listing.gap, Listing.pages == 0))
@@ -175,7 +187,7 @@ def forget_unread(session: Session, listing: ListingPart) -> None:
 def _shorten(session: Session, order: TagOrder, listing: ListingPart, lowest: int, run_id: int) -> ListingPart:
     """Raise the lower end of a listing to where X accepts it, and return it; what lies below becomes an expired gap."""
     if listing.since_id is not None:
-        _add_expired(session, order, listing.since_id, lowest, run_id)
+        add_expired_gap(session, order, run_id, since_id=listing.since_id, before=lowest)
     changes = {"since_id": lowest - 1, "until_id": listing.before, "next_token": None}
     session.execute(_row(listing).values(**changes))
     return listing._replace(since_id=lowest - 1, until_id=listing.before, next_token=None)
@@ -190,28 +202,13 @@ def _watermark(until_id: int, answer: SearchAnswer) -> int:
     return (until_id if fits else first_id(answer.requested - SETTLING)) - 1
 
 
-def _record(session: Session, order: TagOrder, listing: ListingPart, run_id: int) -> ListingPart:
-    row = Listing(tag_id=order.tag.id, run_id=run_id, expired=False, **listing.columns())
-    session.add(row)
-    session.flush()
-    return listing._replace(id=row.id)
-
-
 def _expire(session: Session, order: TagOrder, listing: ListingPart, run_id: int) -> None:
     session.execute(delete(Listing).where(Listing.id == listing.id))
     if listing.since_id is not None:
-        _add_expired(session, order, listing.since_id, listing.before, run_id)
+        add_expired_gap(session, order, run_id, since_id=listing.since_id, before=listing.before)
     if not listing.gap:
         read_from = listing.before if listing.since_id is None else None
         _move(session, order, listing.watermark or listing.until_id - 1, read_from=read_from)
-
-
-def _add_expired(session: Session, order: TagOrder, since_id: int, before: int, run_id: int) -> None:
-    if before - since_id > 1:
-        ends = {"since_id": since_id, "until_id": before, "before": before}
-        row = Listing(tag_id=order.tag.id, run_id=run_id, gap=True, expired=True, query=order.query, pages=0, **ends)
-        session.add(row)
-        session.flush()
 
 
 def _end(session: Session, order: TagOrder, listing: ListingPart, watermark: int, *, read_from: int) -> None:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
@@ -25,9 +24,8 @@ from collector.tweets.store import store
 from collector.values import ResultPage, TaggedTweet
 from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days
-from collector.x.failures import FailureScope, XFailure
+from collector.x.failures import FailureScope, Stopped, Tries, XFailure
 from collector.x.parsing import page
-from collector.x.tries import Stopped, Tries
 
 T = TypeVar("T")
 
@@ -74,7 +72,10 @@ class NextPage(NamedTuple):
 
 @dataclass(frozen=True)
 class CollectionContext:
-    """What the tags of a collection share. `in_flight` are the reservations in flight in this process."""
+    """What the tags of a collection share. `in_flight` are the reservations in flight in this process.
+
+    `was_refused` says that X refused the collection before.
+    """
 
     database: Database
     x: X
@@ -85,6 +86,7 @@ class CollectionContext:
     token: int
     source: str
     on_progress: OnProgress
+    was_refused: bool = False
     in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
@@ -132,10 +134,14 @@ class PageBuyer:
         DatabaseUnavailable.
         """
         context, next_page = self._context, following
+
+        def reserve(session: Session) -> NextPage | None:
+            return self.reserve(session, next_page.listing, left)
+
         while not context.stop.is_set():
             if next_page.reservation:
                 return next_page
-            reserved = self.reserve_first(partial(self.recover_and_reserve, next_page.listing, left))
+            reserved = self.reserve_first(reserve)
             if reserved is None:
                 return None
             next_page = reserved
@@ -146,20 +152,22 @@ class PageBuyer:
         raise Stopped
 
     def reserve_first(self, change: Callable[[Session], NextPage | None]) -> NextPage | None:
-        """Commit a change that calls `recover_and_reserve`, and return its page; one thread at a time."""
+        """Commit a change that reserves a page, and return the page; one thread at a time.
+
+        What a process that died has left in flight is taken over first.
+        """
         context = self._context
+
+        def recover_and_change(session: Session) -> NextPage | None:
+            if not context.in_flight:
+                ledger.recover(session, context.billing, days=context.days())
+            return change(session)
+
         with context.reserving:
-            reserved = context.write(change)
+            reserved = context.write(recover_and_change)
             if reserved and reserved.reservation:
                 context.in_flight.add(reserved.reservation.id)
         return reserved
-
-    def recover_and_reserve(self, listing: ListingPart, left: int, session: Session) -> NextPage | None:
-        """Reserve a page; first take over what a process that died has left in flight. Raises BudgetSpent, Untracked."""
-        context = self._context
-        if not context.in_flight:
-            ledger.recover(session, context.billing, days=context.days())
-        return self.reserve(session, listing, left)
 
     def reserve(self, session: Session, listing: ListingPart, left: int) -> NextPage | None:
         """Reserve a page by the tag's present rules; raises BudgetSpent, Untracked."""
@@ -246,30 +254,31 @@ class TagReader:
 
         Raises XFailure, BudgetSpent, Untracked, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable.
         """
-        tag, clock = self._order.tag, self._context.x.clock
+        tag, clock, database = self._order.tag, self._context.x.clock, self._context.database
         listed, following = self._begin_and_reserve()
         if listed.unfinished or listed.gaps:
-            self._finish(listed.unfinished)
-            for gap in self._query(lambda session: listings.lost_gaps(session, tag.id, now=clock.now())):
+            self._read_pages(listed.unfinished and NextPage(listed.unfinished))
+            with database.reading() as session:
+                lost = listings.lost_gaps(session, tag.id, now=clock.now())
+            for gap in lost:
                 if self._left >= SMALLEST_PAGE:
                     self._page(NextPage(gap), last=True)
-            listed = self._query(lambda session: listings.tag_listings(session, tag.id))
+            with database.reading() as session:
+                listed = listings.tag_listings(session, tag.id)
             poll = listings.new_poll(self._order, listed.since_id, clock)
             following = NextPage(poll) if poll else None
         self._reads_last_listing = not listed.gaps
         self._read_pages(following)
         for gap in listed.gaps:
-            self._finish(gap)
+            self._read_pages(NextPage(gap))
         self._end()
 
     def read_archive(self, period: BackfillIds) -> None:
         """Read what was not bought of a period, newest first, from the full archive; raises as `read`, and PollUnfinished."""
-        context, now = self._context, self._context.x.clock.now()
+        context, order, now = self._context, self._order, self._context.x.clock.now()
         context.write(self._begin)
-        for listing in context.write(
-            lambda session: backfill.begin_listings(session, self._order, period, context.run_id, now=now)
-        ):
-            self._finish(listing)
+        for part in context.write(lambda session: backfill.begin_listings(session, order, period, context.run_id, now=now)):
+            self._read_pages(NextPage(part))
         self._end()
 
     def _begin_and_reserve(self) -> tuple[TagListings, NextPage | None]:
@@ -285,7 +294,7 @@ class TagReader:
             if listed.unfinished or listed.gaps:
                 return None
             poll = listings.new_poll(self._order, listed.since_id, self._context.x.clock)
-            return self._buyer.recover_and_reserve(poll, self._left, session) if poll else None
+            return self._buyer.reserve(session, poll, self._left) if poll else None
 
         try:
             following = self._buyer.reserve_first(begin)
@@ -304,20 +313,13 @@ class TagReader:
         if not self._is_done:
             self._context.write(lambda session: runs.set_tag_state(session, self._context.run_id, self._order.tag, "done"))
 
-    def _query(self, question: Callable[[Session], T]) -> T:
-        with self._context.database.reading() as session:
-            return question(session)
-
-    def _finish(self, listing: ListingPart | None) -> None:
-        self._read_pages(NextPage(listing) if listing else None)
-
     def _read_pages(self, following: NextPage | None) -> None:
         while following and self._left >= SMALLEST_PAGE:
             following = self._page(following)
 
     def _page(self, following: NextPage, *, last: bool = False) -> NextPage | None:
         """Buy and store a page, and return what follows it; after the `last` page nothing is reserved."""
-        mended = False
+        has_no_token = False
         while True:
             next_page = self._buyer.reserve_next(following, self._left)
             if next_page is None or (reservation := next_page.reservation) is None:
@@ -329,10 +331,11 @@ class TagReader:
                 following = NextPage(listing)
                 continue
             except XFailure as failure:
-                if mended or failure.kind not in ("stale", "refused") or not (listing.next_token or failure.kind == "stale"):
-                    self._forget(listing, failure)
+                if has_no_token or not _may_be_of_token(failure, listing):
+                    if not failure.sold:
+                        self._context.write(lambda session, listing=listing: listings.forget_unread(session, listing))  # type: ignore[misc]
                     raise
-                mended, following = True, NextPage(self._remove_token(listing))
+                has_no_token, following = True, NextPage(self._remove_token(listing))
                 continue
             with ExitStack() as unless_stored:  # X has sold the page, and others must not wait for what is reserved
                 unless_stored.callback(self._buyer.release, reservation, sold=True)
@@ -346,10 +349,6 @@ class TagReader:
         A since_id is never lowered, because that would buy posts again: X's answer has told its time, which decides.
         """
         return self._context.write(lambda session: listings.without_token(session, listing))
-
-    def _forget(self, listing: ListingPart, failure: XFailure) -> None:
-        if not failure.sold:
-            self._context.write(lambda session: listings.forget_unread(session, listing))
 
     def _store(self, listing: ListingPart, purchase: PageBought, *, last: bool) -> NextPage | None:
         """Store a page in one transaction: its tweets, links and roll-ups, its price, and where its listing continues.
@@ -366,21 +365,13 @@ class TagReader:
             bought = ledger.settle(
                 session, context.billing, reservation, days=days, posts=found.posts, users=found.users, tweets_added=added
             )
-            order = self._buyer.order
-            rest = listings.advance(
-                session,
-                order,
-                listing,
-                context.run_id,
-                page=found,
-                answer=answer,
-                query=order.query,
-                capped=left < SMALLEST_PAGE,
-            )
+            order, is_capped = self._buyer.order, left < SMALLEST_PAGE
+            rest = listings.advance(session, order, listing, context.run_id, page=found, answer=answer, capped=is_capped)
             following = None if rest is None else self._following(session, rest, left, last=last)
             done = self._reads_last_listing and following is None
             runs.add_page(session, context.run_id, tag, added=added, done=done)
-            counters.count_page(session, date=context.x.clock.now(), remaining=answer.rate_limit.remaining)
+            now, was_refused = context.x.clock.now(), context.was_refused
+            counters.count_page(session, date=now, remaining=answer.remaining, was_refused=was_refused)
             return added, bought, following
 
         added, bought, following = context.write(store_page)
@@ -389,7 +380,9 @@ class TagReader:
         context.in_flight.discard(reservation.id)
         self._left -= len(found.posts)
         self._is_done = self._reads_last_listing and following is None
-        self._report(found, added, bought)
+        facts = {"tag": tag.tag, "posts": len(found.posts), "bought": bought.posts, "added": added}
+        log.info("page stored", extra={**facts, "collection": context.run_id})
+        context.on_progress(Progress(tag.tag, len(found.posts), added, self._order.most))
         return following
 
     def _following(self, session: Session, rest: ListingPart, left: int, *, last: bool) -> NextPage | None:
@@ -401,11 +394,10 @@ class TagReader:
         except (BudgetSpent, Untracked):
             return NextPage(rest)  # raised again when the page is about to be requested
 
-    def _report(self, found: ResultPage, added: int, bought: LedgerEntry) -> None:
-        tag = self._order.tag.tag
-        facts = {"tag": tag, "posts": len(found.posts), "bought": bought.posts, "added": added}
-        log.info("page stored", extra={**facts, "collection": self._context.run_id})
-        self._context.on_progress(Progress(tag, len(found.posts), added, self._order.most))
+
+def _may_be_of_token(failure: XFailure, listing: ListingPart) -> bool:
+    """Tell whether X may accept the request without its token, which may be stale or refused."""
+    return failure.kind == "stale" or (failure.kind == "refused" and listing.next_token is not None)
 
 
 def page_size(remaining: int) -> int:

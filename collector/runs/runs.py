@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Text, bindparam, case, exists, func, select, update
+from sqlalchemy import Text, and_, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from collector.runs.tags import TagOrder
@@ -16,17 +16,22 @@ from queries.collections import INTERRUPTED, INTERRUPTED_KIND
 from queries.leases import live_token
 
 INTERRUPTION = Failure(INTERRUPTED_KIND, INTERRUPTED)
+IS_RUNNING = and_(Run.kind == "collection", Run.state == "running")
 
 
 def begin(session: Session, orders: Sequence[TagOrder], *, token: int) -> int:
-    """Record a collection over these tags and return its id; closes what an earlier lease holder left running."""
-    for run_id in session.scalars(select(Run.id).where(Run.state == "running", Run.kind == "collection")).all():
-        end(session, run_id, failure=INTERRUPTION)
+    """Record a collection over these tags and return its id."""
     run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
     session.add(run)
     session.flush()
     session.add_all(RunTag(run_id=run.id, tag_id=order.tag.id, state="waiting") for order in orders)
     return run.id
+
+
+def end_interrupted(session: Session) -> None:
+    """Close the collections that an earlier lease holder left running."""
+    for run_id in session.scalars(select(Run.id).where(IS_RUNNING)).all():
+        end(session, run_id, failure=INTERRUPTION)
 
 
 def begin_import(session: Session) -> int:
@@ -88,8 +93,7 @@ def newest_start(session: Session) -> datetime | None:
 
 def running(session: Session) -> int | None:
     """Return the id of the collection that runs, or None."""
-    mine = select(Run.id).where(Run.state == "running", Run.kind == "collection", Run.token == live_token(session))
-    return session.scalar(mine)
+    return session.scalar(select(Run.id).where(IS_RUNNING, Run.token == live_token(session)))
 
 
 _tags: Any = RunTag.__table__

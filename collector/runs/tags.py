@@ -1,7 +1,8 @@
-"""Tracked hashtags: which names are accepted, and the rules by which X is searched for each."""
+"""Tracked hashtags: which names are accepted, the rules by which X is searched for each, and when they are tracked."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,12 +11,17 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+import queries.tags
+from alchemy import Database
 from collector import counters
+from collector.runs import lease
 from collector.values import TagRef
 from models import Tag
 from text.names import InvalidTag as InvalidTag
 from text.names import hashtag as hashtag
 from text.names import key as key
+
+log = logging.getLogger(__name__)
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2})?")
 MOST_LANGUAGES = 20
@@ -102,6 +108,34 @@ def untrack(session: Session, name: str) -> bool:
     row.tracked = False
     counters.bump_sequence(session)
     return True
+
+
+def start_tracking(database: Database, name: str, rules: Rules | None) -> tuple[bool, queries.tags.TrackedTag]:
+    """Track a hashtag in a transaction of its own, with these rules if given; return whether it was untracked, and the tag.
+
+    Raises InvalidTag, DatabaseUnavailable.
+    """
+
+    def change(session: Session) -> tuple[bool, queries.tags.TrackedTag]:
+        lease.refuse_while_restoring(session)
+        return track(session, name, rules), queries.tags.tracked_tags(session, key=key(name))[0]
+
+    begins, shown = database.write(change)
+    log.info("tag tracked", extra={"tag": shown.tag})
+    return begins, shown
+
+
+def stop_tracking(database: Database, name: str) -> bool:
+    """Untrack a hashtag in a transaction of its own, and return whether it was tracked; raises DatabaseUnavailable."""
+
+    def change(session: Session) -> bool:
+        lease.refuse_while_restoring(session)
+        return untrack(session, name)
+
+    found = database.write(change)
+    if found:
+        log.info("tag untracked", extra={"tag": name})
+    return found
 
 
 def ensure(session: Session, name: str) -> TagRef:

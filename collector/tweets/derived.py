@@ -1,29 +1,36 @@
-"""Everything that is derived from tweets: roll-ups, presence, hashtags, the word index, id ranges.
+"""Everything that is derived from tweets: roll-ups, presence, hashtags, the word index, id ranges, copies of columns.
 
 Whoever changes tweets does so within `maintain`, or calls `add_new` for new ones. All of it follows from the rows alone, and
-`database verify` recounts it.
+`database verify` recounts it. Words and hashtags of all tweets are indexed again when the rules by which a text is read differ
+from those of the last run; they change with this program and with Python's Unicode data.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from collector.tweets import presence
-from collector.tweets.rollups import ROLLUPS
+from collector.tweets.rollups import AGGREGATES, HASHTAGS, ROLLUPS, TAG_HASHTAGS
 from collector.values import TaggedTweet
-from database.functions import among, quarter_hour, whole_hour
-from database.statements import bulk_upsert, extend_range
-from models import TWEET_WORDS, Hashtag, IdRange, Presence, Tweet, TweetHashtag
+from database.functions import among, whole_hour
+from database.statements import bulk_upsert, extend_range, upsert
+from models import TWEET_WORDS, Author, Hashtag, IdRange, Presence, StoredCounter, TagHashtag, Tweet, TweetHashtag, TweetTag
+from text.names import RULES as HASHTAG_RULES
 from text.names import hashtags
+from text.words import RULES as WORD_RULES
 from text.words import index_words
 
-MOST_KEYS = 10_000
+MOST_KEYS = BATCH = 10_000
+WORDS_COUNTER, HASHTAGS_COUNTER = "words", "hashtags"
+TEXTS = select(Tweet.id, Tweet.text).order_by(Tweet.id).limit(BATCH)
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -33,18 +40,14 @@ def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     A range of ids stands for tweets that are all removed, their entries in the word index by the caller.
     """
     texts = _texts(session, ids)
-    counts = [rollup.count(session, ids) for rollup in ROLLUPS]
-    written = presence.tweets_by_author(session, ids)
+    counts = [aggregate.count(session, ids) for aggregate in AGGREGATES]
     yield
     session.flush()
     _index_changes(session, texts, _texts(session, ids))
-    for rollup, before in zip(ROLLUPS, counts, strict=True):
-        changes = rollup.count(session, ids)
+    for aggregate, before in zip(AGGREGATES, counts, strict=True):
+        changes = aggregate.count(session, ids)
         changes.subtract(before)
-        rollup.change(session, changes)
-    written_now = presence.tweets_by_author(session, ids)
-    written_now.subtract(written)
-    presence.change(session, written_now)
+        aggregate.change(session, changes)
     _extend_ranges(session, (tuple(row) for row in session.execute(RANGES.where(among(Tweet.id, ids)))))
 
 
@@ -55,18 +58,25 @@ def add_new(session: Session, added: Sequence[TaggedTweet]) -> None:
     texts = [(tagged.tweet.id, tagged.tweet.text) for tagged in added]
     TWEET_WORDS.add(session, words(texts))
     links = link_hashtags(session, texts)
-    for rollup in ROLLUPS:
-        rollup.change(session, Counter(key for tagged in added for key in rollup.keys_of(tagged, links[tagged.tweet.id])))
-    written, ranges = presence.Written(), dict[int, tuple[int, int]]()
+    for aggregate in AGGREGATES:
+        aggregate.change(session, Counter(key for one in added for key in aggregate.keys_of(one, links[one.tweet.id])))
+    ranges = dict[int, tuple[int, int]]()
     for tweet in (tagged.tweet for tagged in added):
-        created = int(tweet.created.timestamp())
-        if tweet.author_id is not None:
-            written[tweet.author_id, created // quarter_hour.seconds * quarter_hour.seconds] += 1
-        hour = created // whole_hour.seconds * whole_hour.seconds
+        hour = int(tweet.created.timestamp()) // whole_hour.seconds * whole_hour.seconds
         first, last = ranges.get(hour, (tweet.id, tweet.id))
         ranges[hour] = (min(first, tweet.id), max(last, tweet.id))
-    presence.change(session, written)
     _extend_ranges(session, ((hour, *range_) for hour, range_ in ranges.items()))
+
+
+def refresh_copies(session: Session, ids: Iterable[int]) -> None:
+    """Copy again what these tweets repeat of their authors, who may be others now, and what their links repeat of them.
+
+    Tweets repeat their author's followers, and links of tags the tweet's time, because sorted lists are read by an index, and
+    an index is over one table.
+    """
+    ids = list(ids)
+    session.execute(update(_tweets).where(among(_tweets.c.id, ids)).values(followers=FOLLOWERS))
+    session.execute(update(_links).where(among(_links.c.tweet_id, ids)).values(created=CREATED))
 
 
 def clear(session: Session) -> None:
@@ -130,6 +140,46 @@ def _extend_ranges(session: Session, ranges: Iterable[tuple[Any, ...]]) -> None:
     extend_range(session, IdRange, [{"start": start, "first_id": first, "last_id": last} for start, first, last in ranges])
 
 
+def reindex_outdated(session: Session) -> None:
+    """Index the words and the hashtags of all tweets again where that was done by other rules than this program's."""
+    for counter, rules, reindex in (
+        (WORDS_COUNTER, WORD_RULES, _reindex_words),
+        (HASHTAGS_COUNTER, HASHTAG_RULES, _reindex_hashtags),
+    ):
+        outdated = StoredCounter.name == counter
+        if session.scalar(select(StoredCounter.value).where(outdated, StoredCounter.label == rules)):
+            continue
+        if session.scalar(select(Tweet.id).limit(1)) is not None:
+            log.warning("all tweets are indexed again", extra={"rules": f"{counter} {rules}"})
+        reindex(session)
+        session.execute(delete(StoredCounter).where(outdated))
+        upsert(session, StoredCounter, [{"name": counter, "label": rules, "value": 1}])
+
+
+def index_words_of_all(session: Session) -> None:
+    """Index the words of all tweets; the index is empty."""
+    after = -1
+    while texts := session.execute(TEXTS.where(Tweet.id > after)).all():
+        TWEET_WORDS.add(session, words((row.id, row.text) for row in texts))
+        after = texts[-1].id
+
+
+def _reindex_words(session: Session) -> None:
+    TWEET_WORDS.clear(session)
+    index_words_of_all(session)
+
+
+def _reindex_hashtags(session: Session) -> None:
+    for table in (TweetHashtag, TagHashtag, Hashtag):
+        session.execute(delete(table))
+    after = -1
+    while texts := session.execute(TEXTS.where(Tweet.id > after)).all():
+        links = link_hashtags(session, ((row.id, row.text) for row in texts))
+        HASHTAGS.change(session, Counter((hashtag,) for linked in links.values() for hashtag in linked))
+        after = texts[-1].id
+    session.execute(insert(TagHashtag).from_select(("tag_id", "hashtag_id", "tweets"), TAG_HASHTAGS.counted[0]))
+
+
 _hour = whole_hour(Tweet.created).label("hour")
 RANGES = select(_hour, func.min(Tweet.id), func.max(Tweet.id)).group_by(_hour)
 """Lowest and highest id of the tweets of each hour, by which a list sorted by id is limited to a period.
@@ -138,3 +188,7 @@ Ids tell the time of nearly every tweet, but archives hold others. A stored rang
 """
 _hashtags: Any = Hashtag.__table__
 _INSERT_HASHTAGS = insert(_hashtags).returning(_hashtags.c.key, _hashtags.c.id)
+_tweets: Any = Tweet.__table__
+_links: Any = TweetTag.__table__
+FOLLOWERS = select(Author.followers).where(Author.id == _tweets.c.author_id).scalar_subquery()
+CREATED = select(Tweet.created).where(Tweet.id == _links.c.tweet_id).scalar_subquery()

@@ -1,19 +1,31 @@
-"""Edits: a tweet is stored once, whichever of its versions came first, and whether or not it came with its history."""
+"""Tweets that were found before: merged with their other versions, and corrected by what X gave.
+
+A tweet is stored once, whichever of its versions came first, and whether or not it came with its history.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import repeat
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import delete, select, union_all, update
+from sqlalchemy import bindparam, delete, select, union_all, update
 from sqlalchemy.orm import Session
 
-from collector.values import TaggedTweet, TagRef
+from collector.tweets import derived
+from collector.tweets.deletions import remove_idle_authors
+from collector.values import TaggedTweet, TagRef, TweetVersion
+from collector.x import parsing
+from collector.x.documents import unpack
 from database.functions import among
-from database.statements import upsert
-from models import Payload, Tag, Tweet, TweetTag, Version
+from database.statements import bulk_execute, bulk_upsert, upsert
+from models import Author, AuthorTombstone, Payload, Tag, Tweet, TweetTag, Version
 
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
 """Fields of a tweet that its newest version determines."""
+SHOWN = ("text", "created", "lang", "author_id")
+"""Fields of a tweet that its newest payload corrects."""
 
 
 def with_history(session: Session, found: Sequence[TaggedTweet]) -> tuple[list[TaggedTweet], set[int]]:
@@ -28,8 +40,8 @@ def with_history(session: Session, found: Sequence[TaggedTweet]) -> tuple[list[T
     first = {version: tweet_id for version, tweet_id in stored.items() if version != tweet_id}
     for tagged in found:
         if len(tagged.tweet.versions) > 1:
-            _unite(first, tagged.tweet.versions)
-    complete = [one if first.keys().isdisjoint(one.tweet.versions) else _complete(one, first) for one in found]
+            _join_versions(first, tagged.tweet.versions)
+    complete = [one if first.keys().isdisjoint(one.tweet.versions) else _with_all_versions(one, first) for one in found]
     return complete, set(stored)
 
 
@@ -43,7 +55,7 @@ def merge(found: Iterable[TaggedTweet]) -> list[TaggedTweet]:
 
 
 def rash(tagged: TaggedTweet) -> TagRef | None:
-    """The tag under which a tweet was first found: its own word on that, or else the first tag by name."""
+    """The tag under which a tweet was first found: the one that its archive names, or else the first tag by name."""
     return tagged.rash or (tagged.tags[0] if tagged.tags else None)
 
 
@@ -65,7 +77,7 @@ def fold_later_versions(session: Session, found: Iterable[TaggedTweet]) -> int:
 
 
 def _merge_two(known: TaggedTweet, other: TaggedTweet) -> TaggedTweet:
-    """Merge two finds of a tweet. One that came without its history has the time of a later version, so the earlier counts."""
+    """Merge two results for a tweet. One without its history has the time of a later version, so the earlier time counts."""
     newest = max(known.tweet, other.tweet, key=lambda tweet: tweet.version)
     tweet = known.tweet._replace(
         versions=tuple(sorted({*known.tweet.versions, *other.tweet.versions})),
@@ -73,12 +85,8 @@ def _merge_two(known: TaggedTweet, other: TaggedTweet) -> TaggedTweet:
         author_id=known.tweet.author_id if known.tweet.author_id is not None else other.tweet.author_id,
         **{name: getattr(newest, name) for name in NEWEST_TEXT},
     )
-    tags = tuple(sorted({*known.tags, *other.tags}, key=_key))
-    return TaggedTweet(tweet, tags, min(filter(None, (rash(known), rash(other))), key=_key, default=None))
-
-
-def _key(tag: TagRef) -> str:
-    return tag.key
+    tags = tuple(sorted({*known.tags, *other.tags}, key=attrgetter("key")))
+    return TaggedTweet(tweet, tags, min(filter(None, (rash(known), rash(other))), key=attrgetter("key"), default=None))
 
 
 def _move_rows(session: Session, later: int, first: int) -> None:
@@ -90,7 +98,7 @@ def _move_rows(session: Session, later: int, first: int) -> None:
         session.execute(update(table).where(table.tweet_id == later).values(tweet_id=first))
 
 
-def _unite(first: dict[int, int], versions: Iterable[int]) -> None:
+def _join_versions(first: dict[int, int], versions: Iterable[int]) -> None:
     """Record that these are versions of one tweet; `first` maps each to a lower one that is known, and so to the lowest."""
     ends = {_version_chain(first, version)[-1] for version in versions}
     first |= {end: min(ends) for end in ends if end != min(ends)}
@@ -104,11 +112,74 @@ def _version_chain(first: Mapping[int, int], version: int) -> list[int]:
     return chain
 
 
-def _complete(tagged: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
+def _with_all_versions(tagged: TaggedTweet, first: Mapping[int, int]) -> TaggedTweet:
     """The same tweet with all of its versions that are known."""
     versions = {known for version in tagged.tweet.versions for known in _version_chain(first, version)}
     return tagged._replace(tweet=tagged.tweet._replace(versions=tuple(sorted(versions))))
 
 
+def parse_payload(body: bytes) -> TweetVersion:
+    """Parse the payload of a version of a tweet; raises ValueError."""
+    return parsing.tweet(parsing.mapping(unpack(body).get("data")))
+
+
+def show_newest(session: Session, ids: Set[int], found: Iterable[TaggedTweet]) -> None:
+    """Update tweets that were found before, or twice, to what the newest payload of the version that they show says.
+
+    An archive may have had something else: a text cut short, no language, an author by a username that has passed on.
+    """
+    parsed = {(tagged.tweet.version, tagged.tweet.payload): tagged.tweet for tagged in found}
+    rows = session.execute(_WITH_PAYLOAD.where(among(Tweet.id, ids))).all()
+    said = [(row, tweet) for row in rows if (tweet := parsed.get((row.version, row.body)) or _parse_or_none(row.body))]
+    authors = _allowed_authors(session, {author for row, tweet in said if (author := _another_author(row, tweet)) is not None})
+    changed = [(row, new) for row, tweet in said if (new := _newest_values(row, tweet, authors)) != _values(row)]
+    if not changed:
+        return
+    keys = [row.id for row, _ in changed]
+    with derived.maintain(session, keys):
+        columns = zip(*(new for _, new in changed), strict=True)
+        bulk_execute(session, _SHOW, {"key": keys, **dict(zip(SHOWN, columns, strict=True))})
+        derived.refresh_copies(session, keys)
+    remove_idle_authors(session, {row.author_id for row, _ in changed if row.author_id is not None})
+
+
+def _allowed_authors(session: Session, ids: Set[int]) -> set[int]:
+    """Return those of these authors who were not deleted; of those who are not stored yet the id is stored."""
+    if not ids:
+        return set()
+    deleted = session.scalars(select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, ids)))
+    allowed = set(ids).difference(deleted)
+    bulk_upsert(session, Author, {"id": sorted(allowed), "tweets": repeat(0, len(allowed))})
+    return allowed
+
+
+def _parse_or_none(body: bytes) -> TweetVersion | None:
+    try:
+        return parse_payload(body)
+    except ValueError:
+        return None
+
+
+def _values(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in SHOWN)
+
+
+def _another_author(row: Any, tweet: TweetVersion) -> int | None:
+    """The author by the payload if it is not the stored one. A stand-in is replaced only when its username is observed."""
+    return None if row.author_id == tweet.author_id or (row.author_id or 0) < 0 else tweet.author_id
+
+
+def _newest_values(row: Any, tweet: TweetVersion, authors: Set[int]) -> tuple[Any, ...]:
+    """What the columns of SHOWN should be. The first version says when a tweet was created."""
+    created = tweet.created.replace(microsecond=0) if row.id == row.version == tweet.id else row.created
+    author = _another_author(row, tweet)
+    return tweet.text, created, tweet.lang or row.lang, author if author in authors else row.author_id
+
+
 _COLUMNS = (Tweet.id, Tweet.author_id, Tweet.run_id, Tweet.rash_id, Tag.key, *(getattr(Tweet, name) for name in NEWEST_TEXT))
 _STORED = select(*_COLUMNS).outerjoin(Tag, Tag.id == Tweet.rash_id)
+_tweets: Any = Tweet.__table__
+_WITH_PAYLOAD = select(Tweet.id, Tweet.version, *(getattr(Tweet, name) for name in SHOWN), Payload.body).join(
+    Payload, Payload.id == Tweet.version
+)
+_SHOW = update(_tweets).where(_tweets.c.id == bindparam("key")).values({name: bindparam(name) for name in SHOWN})

@@ -1,6 +1,7 @@
 """Retention: deletes tweets and payloads that are older than the settings allow, without tombstones.
 
-A tweet's age counts from its creation, a payload's from its retrieval.
+A tweet's age counts from its creation, a payload's from its retrieval. On PostgreSQL whole partitions of tweets become too old:
+those are emptied by ranges of ids, and then their tables are dropped.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
+from collector import counters
 from collector.runs import lease
-from collector.tweets import erasure
-from collector.tweets.deletions import remove
-from collector.tweets.oldest import shrink_oldest
-from models import AuthorPayload, Payload, Tweet
+from collector.tweets import derived, erasure
+from collector.tweets.deletions import remove_idle_authors, remove_tweets
+from database import partitions
+from database.functions import among
+from models import TWEET_WORDS, AuthorPayload, Payload, Tweet, TweetHashtag, TweetTag, Version
 from queries.counters import x_now
+from queries.snowflakes import first_id
 
 BATCH = 500
-T = TypeVar("T")
+PARTITION_BATCH = 2_000
+"""Tweets deleted in one transaction, during which every other writer waits: some seconds."""
 
 
 class RetentionResult(NamedTuple):
@@ -40,67 +45,84 @@ def expire(database: Database, *, tweets: timedelta | None, payloads: timedelta 
     """
     with database.reading() as session:
         now = min(datetime.now(UTC), x_now(session))
-    limit, payload_limit = _limit(now, tweets), _limit(now, payloads)
-    removed = _remove_partitions(database, limit, stop) + _remove_in_batches(database, _remove_old_tweets, limit, stop)
-    removed_payloads = _remove_in_batches(database, _remove_old_payloads, payload_limit, stop)
-    removed_payloads += _remove_in_batches(database, _remove_old_author_payloads, payload_limit, stop)
+
+    def remove_older(remove_batch: Callable[..., int | None], age: timedelta | None) -> int:
+        return 0 if age is None else _remove_in_batches(database, partial(remove_batch, limit=now - age), stop)
+
+    removed = remove_older(_shrink_oldest_partition, tweets) + remove_older(_remove_old_tweets, tweets)
+    removed_payloads = remove_older(_remove_old_payloads, payloads) + remove_older(_remove_old_author_payloads, payloads)
     if removed or removed_payloads:
         erasure.erase(database)
     return RetentionResult(removed, removed_payloads)
 
 
-def _limit(now: datetime, age: timedelta | None) -> datetime | None:
-    return None if age is None else now - age
+def _remove_in_batches(database: Database, remove_batch: Callable[[Session], int | None], stop: Event) -> int:
+    """Delete batches until `remove_batch` returns None, because none is left, and return how many rows that were."""
 
+    def remove(session: Session) -> int | None:
+        lease.refuse_while_restoring(session)
+        return remove_batch(session)
 
-def _remove_partitions(database: Database, limit: datetime | None, stop: Event) -> int:
-    """Delete old tweets partition by partition, on PostgreSQL, and return how many that were."""
     removed = 0
-    while limit and not stop.is_set():
-        batch = database.write(partial(_unless_restoring, shrink_oldest, limit))
-        if batch is None:
-            break
+    while not stop.is_set() and (batch := database.write(remove)) is not None:
         removed += batch
     return removed
 
 
-def _remove_in_batches(
-    database: Database, remove_batch: Callable[[Session, datetime], int], limit: datetime | None, stop: Event
-) -> int:
-    """Delete batches until nothing is older than the limit, and return how many rows that were."""
-    removed = 0
-    while limit and not stop.is_set():
-        batch = database.write(partial(_unless_restoring, remove_batch, limit))
-        removed += batch
-        if batch < BATCH:
-            break
-    return removed
-
-
-def _unless_restoring(remove_batch: Callable[[Session, datetime], T], limit: datetime, session: Session) -> T:
-    lease.refuse_while_restoring(session)
-    return remove_batch(session, limit)
-
-
-def _remove_old_tweets(session: Session, limit: datetime) -> int:
+def _remove_old_tweets(session: Session, limit: datetime) -> int | None:
     oldest = select(Tweet.id).where(Tweet.created < limit).order_by(Tweet.created, Tweet.id).limit(BATCH)
-    return remove(session, session.scalars(oldest).all())
+    return remove_tweets(session, session.scalars(oldest).all()) or None
 
 
-def _remove_old_payloads(session: Session, limit: datetime) -> int:
+def _remove_old_payloads(session: Session, limit: datetime) -> int | None:
     old = select(Payload.id).where(Payload.retrieved < limit).order_by(Payload.retrieved).limit(BATCH)
     ids = session.scalars(old).all()
     session.execute(delete(Payload).where(Payload.id.in_(ids)))
     return _record_deletion(session, ids)
 
 
-def _remove_old_author_payloads(session: Session, limit: datetime) -> int:
+def _remove_old_author_payloads(session: Session, limit: datetime) -> int | None:
     ids = session.scalars(select(AuthorPayload.author_id).where(AuthorPayload.retrieved < limit).limit(BATCH)).all()
     session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(ids)))
     return _record_deletion(session, ids)
 
 
-def _record_deletion(session: Session, ids: Sequence[int]) -> int:
+def _record_deletion(session: Session, ids: Sequence[int]) -> int | None:
     if ids:
         erasure.record_deletion(session)
-    return len(ids)
+    return len(ids) or None
+
+
+def _shrink_oldest_partition(session: Session, limit: datetime) -> int | None:
+    """Delete a batch of the oldest partition whose tweets were all created before the limit, or drop it if it is empty.
+
+    Return how many tweets were deleted, None where there is no such partition.
+    """
+    for partition in partitions.parts(session):
+        newest = session.scalar(select(func.max(Tweet.created)).where(among(Tweet.id, partition)))
+        if newest is None and partition.stop <= first_id(limit) and not _has_payloads(session, partition):
+            partitions.drop(session, partition)
+            return 0
+        if newest is not None and newest < limit:
+            return _remove_partition_batch(session, partition)
+    return None
+
+
+def _has_payloads(session: Session, partition: range) -> bool:
+    """Whether a partition still has payloads of a tweet of another one: of an edit that was made in the next ninety days."""
+    return session.scalar(select(Payload.id).where(among(Payload.id, partition)).limit(1)) is not None
+
+
+def _remove_partition_batch(session: Session, partition: range) -> int:
+    rows = select(Tweet.id, Tweet.author_id).where(among(Tweet.id, partition)).order_by(Tweet.id).limit(PARTITION_BATCH)
+    removed = session.execute(rows).all()
+    ids = range(partition.start, removed[-1].id + 1)
+    with derived.maintain(session, ids):
+        for table in (TweetTag, TweetHashtag, Version, Payload):
+            session.execute(delete(table).where(among(table.tweet_id, ids)))
+        TWEET_WORDS.forget(session, ids)
+        session.execute(delete(Tweet).where(among(Tweet.id, ids)))
+    remove_idle_authors(session, {row.author_id for row in removed if row.author_id is not None})
+    erasure.record_deletion(session)
+    counters.bump_sequence(session)
+    return len(removed)

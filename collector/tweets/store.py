@@ -1,28 +1,46 @@
-"""The tweet store: writes the tweets of a page or an archive once each, with everything derived from them."""
+"""The tweet store: writes the tweets of a page or an archive once each, with their authors and everything derived from them.
+
+Authors are stored as they were observed last.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.tweets import derived, tombstones
-from collector.tweets.authors import align, replace_stand_ins, store_authors
-from collector.tweets.corrections import show_newest
-from collector.tweets.deletions import remove_deleted
-from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, merge, rash, with_history
-from collector.tweets.locations import scrub_location
-from collector.values import ObservedAuthor, TaggedTweet, TagRef, TweetVersion
+from collector.tweets.deletions import remove_deleted, scrub_location
+from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, merge, rash, show_newest, with_history
+from collector.values import ObservedAuthor, TaggedTweet, TagRef, TweetVersion, stand_in_id
 from database import partitions
 from database.functions import among
 from database.statements import bulk_execute, bulk_upsert, upsert
-from models import AuthorPayload, Payload, Tag, Tweet, TweetTag, Version
+from models import Author, AuthorPayload, Payload, Tag, Tweet, TweetTag, Version
 
 Followers = Mapping[int, int | None]
+
+
+class KnownAuthor(NamedTuple):
+    """An author as they are stored: as of the newest observation, with nothing but the id where there was none."""
+
+    id: int
+    username: str | None = None
+    name: str | None = None
+    followers: int | None = None
+    observed: datetime | None = None
+
+
+class StoredAuthors(NamedTuple):
+    """Followers by author id, and the ids of authors who were known by username only, with the id known now."""
+
+    followers: dict[int, int | None]
+    stand_ins: dict[int, int]
 
 
 class StoredTweet(NamedTuple):
@@ -63,6 +81,55 @@ def _found_again(found: Sequence[TaggedTweet], known: Sequence[TaggedTweet]) -> 
     """Ids of the tweets that were stored before, or found more than once."""
     times = Counter(tagged.tweet.id for tagged in (*found, *known))
     return {tweet_id for tweet_id, count in times.items() if count > 1}
+
+
+def store_authors(session: Session, observed: Sequence[ObservedAuthor], writers: Set[int]) -> StoredAuthors:
+    """Store authors as they were observed last, and of the writers whom nobody observed the id. Reads each author once.
+
+    Tweets that are stored already show the followers that changed.
+    """
+    real = {stand_in_id(author.username): author.id for author in observed if author.username and author.id >= 0}
+    ids = {*writers, *real, *(author.id for author in observed)}
+    rows = session.execute(_KNOWN_AUTHORS.where(among(Author.id, ids))) if ids else ()
+    before = {row[0]: KnownAuthor(*row) for row in rows}
+    after = dict(before)
+    for author in observed:
+        seen = KnownAuthor(author.id, author.username, author.name, author.followers, author.observed.replace(microsecond=0))
+        after[author.id] = _newest(after.get(author.id), seen)
+    for author_id in writers - after.keys():
+        after[author_id] = KnownAuthor(author_id)
+    stand_ins = {stand_in: author_id for stand_in, author_id in real.items() if stand_in in after}
+    for stand_in, author_id in stand_ins.items():
+        after[author_id] = _newest(after[author_id], after[stand_in]._replace(id=author_id))
+    changed = [author for author in after.values() if author != before.get(author.id)]
+    if changed:
+        columns: dict[str, Iterable[Any]] = dict(zip(KnownAuthor._fields, zip(*changed, strict=True), strict=True))
+        bulk_upsert(session, Author, columns | {"tweets": repeat(0, len(changed))}, update=KnownAuthor._fields[1:])
+    moved = [one for one in changed if one.id in before and one.followers != before[one.id].followers]
+    followers = [author.followers for author in moved]
+    bulk_execute(session, _SHOW_FOLLOWERS, {"key": [author.id for author in moved], "followers": followers})
+    return StoredAuthors({author.id: author.followers for author in after.values()}, stand_ins)
+
+
+def _newest(known: KnownAuthor | None, seen: KnownAuthor) -> KnownAuthor:
+    """The later of two observations; of equally old ones the one that is seen now. What it lacks is kept."""
+    if known is None:
+        return seen
+    if known.observed and seen.observed and seen.observed < known.observed:
+        return known
+    return known._replace(**{name: value for name, value in seen._asdict().items() if value is not None})
+
+
+def replace_stand_ins(session: Session, stand_ins: dict[int, int]) -> set[int]:
+    """Give the tweets of authors who were known by username only to the authors whose ids are known now; return their ids."""
+    if not stand_ins:
+        return set()
+    ids = session.scalars(select(Tweet.id).where(among(Tweet.author_id, stand_ins))).all()
+    with derived.maintain(session, ids):
+        bulk_execute(session, _REPLACE, {"key": list(stand_ins), "author_id": list(stand_ins.values())})
+        derived.refresh_copies(session, ids)
+    session.execute(delete(Author).where(among(Author.id, stand_ins)))
+    return set(ids)
 
 
 def _store_payloads(
@@ -114,7 +181,7 @@ def _update(session: Session, known: Sequence[TaggedTweet], followers: Followers
         _insert(session, known, followers, run_id)
         _update_stored(session, [(one, stored[one.tweet.id]) for one in known if one.tweet.id in stored], run_id)
         folded = fold_later_versions(session, known)
-        align(session, [tagged.tweet.id for tagged in known])
+        derived.refresh_copies(session, [tagged.tweet.id for tagged in known])
     return len(known) - len(stored) - folded
 
 
@@ -143,4 +210,7 @@ def _set(*names: str) -> Any:
     return update(_tweets).where(_tweets.c.id == bindparam("key")).values({name: bindparam(name) for name in names})
 
 
+_KNOWN_AUTHORS = select(*(getattr(Author, name) for name in KnownAuthor._fields))
 _SET_TEXT, _SET_AUTHOR, _SET_RASH = _set(*NEWEST_TEXT), _set("author_id"), _set("rash_id", "run_id")
+_SHOW_FOLLOWERS = update(_tweets).where(_tweets.c.author_id == bindparam("key")).values(followers=bindparam("followers"))
+_REPLACE = update(_tweets).where(_tweets.c.author_id == bindparam("key")).values(author_id=bindparam("author_id"))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from collector.tweets.places import tweet_without_location
 from collector.values import ObservedAuthor, TaggedTweet, TweetVersion, stand_in_id
+from collector.x.documents import pack, unpack
 from database.functions import among
 from database.statements import upsert
 from models import Author, AuthorTombstone, Tombstone
@@ -57,13 +57,13 @@ def without_deleted(
     what a deleted author wrote, because an archive may have it without its author.
     """
     deleted = _deleted_authors(session, found, authors) if existing.authors else _DeletedAuthors(set(), set(), [])
-    buried = _with_tombstone(session, found, geo_only=False) if existing.tweets else set()
+    known = _with_tombstone(session, found, geo_only=False) if existing.tweets else set()
     kept, dropped = list[TaggedTweet](), list[TaggedTweet]()
     for tagged in found:
-        is_deleted = tagged.tweet.author_id in deleted.ids or not buried.isdisjoint(_versions(tagged.tweet))
+        is_deleted = tagged.tweet.author_id in deleted.ids or not known.isdisjoint(_versions(tagged.tweet))
         (dropped if is_deleted else kept).append(tagged)
     versions = {version for tagged in dropped for version in _versions(tagged.tweet)}
-    add_tombstones(session, versions - buried)
+    add_tombstones(session, versions - known)
     if deleted.earlier:
         kept = [tagged for tagged in kept if not deleted.wrote(tagged.tweet)]
     gone = deleted.ids | {tagged.tweet.author_id for tagged in found} - {tagged.tweet.author_id for tagged in kept}
@@ -78,12 +78,12 @@ def without_locations(
 
     The new versions get tombstones for their locations as well, and what is stored of their tweets has to lose its location.
     """
-    buried = _with_tombstone(session, found, geo_only=True) if existing.locations else set()
-    if not buried:
+    known = _with_tombstone(session, found, geo_only=True) if existing.locations else set()
+    if not known:
         return found, set()
-    scrubbed = {tagged.tweet.id for tagged in found if not buried.isdisjoint(_versions(tagged.tweet))}
+    scrubbed = {tagged.tweet.id for tagged in found if not known.isdisjoint(_versions(tagged.tweet))}
     versions = {one: tagged.tweet.id for tagged in found if tagged.tweet.id in scrubbed for one in _versions(tagged.tweet)}
-    new = {version: first for version, first in versions.items() if version not in buried}
+    new = {version: first for version, first in versions.items() if version not in known}
     add_tombstones(session, new, geo_only=True)
     bare = [one._replace(tweet=tweet_without_location(one.tweet)) if one.tweet.id in scrubbed else one for one in found]
     return bare, set(new.values())
@@ -122,8 +122,8 @@ def _deleted_authors(session: Session, found: Sequence[TaggedTweet], authors: Se
     """Find the authors who were deleted, by id or by username, and add tombstones for the ids of the latter."""
     stand_ins = {author.username: stand_in_id(author.username) for author in authors if author.username}
     ids = {author.id for author in authors} | {one.tweet.author_id for one in found if one.tweet.author_id is not None}
-    buried = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
-    deleted = set(session.scalars(buried))
+    with_tombstone = select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, {*ids, *stand_ins.values()}))
+    deleted = set(session.scalars(with_tombstone))
     named = [one for one in authors if one.username and stand_ins[one.username] in deleted and one.id not in deleted]
     newest = _newest_observations(session, authors, {one.id for one in named})
     new = {one.id for one in named if one.observed >= newest[one.id]}
@@ -148,6 +148,27 @@ def _with_tombstone(session: Session, found: Sequence[TaggedTweet], *, geo_only:
 
 def _versions(tweet: TweetVersion) -> tuple[int, ...]:
     return tweet.version, *tweet.versions
+
+
+def tweet_without_location(tweet: TweetVersion) -> TweetVersion:
+    """Return a tweet without its location; its payload has none either."""
+    return tweet._replace(country=None, country_code=None, payload=tweet.payload and without_location(tweet.payload))
+
+
+def without_location(body: bytes) -> bytes | None:
+    """Return a payload without its location: the same bytes where it has none, None where it can't be unpacked."""
+    try:
+        given = unpack(body)
+    except ValueError:
+        return None
+    left = {name: _without(value, "geo" if name == "data" else "places") for name, value in given.items()}
+    if not left.get("includes"):
+        left.pop("includes", None)
+    return body if left == given else pack(left)
+
+
+def _without(part: object, key: str) -> object:
+    return {name: value for name, value in part.items() if name != key} if isinstance(part, dict) else part
 
 
 _EXISTING = select(

@@ -105,13 +105,13 @@ class AppOnly:
         posts = number(mapping(body_of(response).get("data")).get("project_usage"))
         if posts is None:
             raise unwell("a usage without project_usage")
-        return PostUsage(posts, answer_date(response, otherwise=lambda: datetime.now(UTC)))
+        return PostUsage(posts, answer_date(response))
 
     def credits(self) -> Credits:
         """Return what the account has left, which is free to ask; many accounts are refused it."""
         with translate_failures():
             response = self._clients.app_only().request("GET", "/2/usage/credits")
-        return _credits(body_of(response), asked=answer_date(response, otherwise=lambda: datetime.now(UTC)))
+        return _credits(body_of(response), asked=answer_date(response))
 
     def create_job(self, name: str) -> ComplianceJobStatus:
         """Create a compliance job over tweets."""
@@ -172,7 +172,7 @@ def _parse_counts(response: requests.Response) -> CountedPosts:
     if "meta" not in body:
         raise unwell("a count without meta", sold=True)
     counts = [_hours(mapping(row)) for row in items(body.get("data"))]
-    when = answer_date(response, otherwise=lambda: datetime.now(UTC))
+    when = answer_date(response)
     return CountedPosts(tuple(counts), when, text(mapping(body["meta"]).get("next_token")))
 
 

@@ -42,20 +42,16 @@ FIELDS: Mapping[str, str] = {
 }
 
 
-class RateLimit(NamedTuple):
-    """X's rate limit by the headers of an answer; None if it said nothing."""
-
-    limit: int | None
-    remaining: int | None
-
-
 class SearchAnswer(NamedTuple):
-    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time by X's clock at which it was requested."""
+    """A page as X gave it, the Date (UTC) of X's answer, and the earliest time by X's clock at which it was requested.
+
+    `remaining` is how many requests X's rate limit leaves, or None if X did not say.
+    """
 
     body: Object
     observed: datetime
     requested: datetime
-    rate_limit: RateLimit
+    remaining: int | None
 
 
 class Search(NamedTuple):
@@ -95,28 +91,21 @@ class X:
 
         The Date of every answer sets the clock.
         """
-        request = self._search_all if search.archive else self._search_recent
+        client = self._clients.app_only() if search.archive else self._clients.mine()
         with translate_failures(), self._clients.before_sending(before_sending):
+            if search.archive:
+                ARCHIVE_PACE.wait()
             started = time.monotonic()
-            response = request(search)
+            if search.archive:
+                response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
+            else:
+                parameters = search.parameters()
+                response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **FIELDS, **parameters)
         return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def close(self) -> None:
         """Close all connections."""
         self._clients.close()
-
-    def _search_recent(self, search: Search) -> requests.Response:
-        client = self._clients.mine()
-        response: requests.Response = client.search_recent_tweets(
-            search.query, user_auth=self._user_auth, **FIELDS, **search.parameters()
-        )
-        return response
-
-    def _search_all(self, search: Search) -> requests.Response:
-        client = self._clients.app_only()
-        ARCHIVE_PACE.wait()
-        response: requests.Response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
-        return response
 
 
 class Access(NamedTuple):
@@ -140,7 +129,7 @@ class Clients:
     """Tweepy's clients of one access, one a thread, because a requests.Session is not thread-safe."""
 
     def __init__(self, access: Access, clock: XClock) -> None:
-        self._access, self._clock = access, clock
+        self.access, self.clock = access, clock
         self._threads = threading.local()
         self._sessions: list[requests.Session] = []
         self._bearer, self._requesting = access.bearer_token, threading.Lock()
@@ -150,8 +139,8 @@ class Clients:
         if not hasattr(self._threads, "client"):
             import tweepy  # late, so that the service starts faster
 
-            client = tweepy.Client(*self._access[1:6], return_type=requests.Response)
-            client.session.mount(TWEEPY_HOST, XAdapter(self._access, self._clock, self._hide, self._check))
+            client = tweepy.Client(*self.access[1:6], return_type=requests.Response)
+            client.session.mount(TWEEPY_HOST, XAdapter(self))
             self._sessions.append(client.session)
             self._threads.client = client
         return self._threads.client
@@ -165,7 +154,8 @@ class Clients:
         finally:
             del self._threads.check
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Call what `before_sending` set for this thread."""
         if check := getattr(self._threads, "check", None):
             check()
 
@@ -177,8 +167,9 @@ class Clients:
         client.bearer_token = self._bearer
         return client
 
-    def _hide(self, text: str) -> str:
-        return Secrets([*self._access[1:6], self._bearer]).hide(text)
+    def hide(self, text: str) -> str:
+        """Hide the credentials in a text."""
+        return Secrets([*self.access[1:6], self._bearer]).hide(text)
 
     def close(self) -> None:
         """Close all connections."""
@@ -187,7 +178,7 @@ class Clients:
 
     def _request_token(self, session: requests.Session) -> str:
         """Return an app's token for the consumer key and secret (RFC 6749, 4.4)."""
-        pair = (self._access.consumer_key or "", self._access.consumer_secret or "")
+        pair = (self.access.consumer_key or "", self.access.consumer_secret or "")
         try:
             with translate_failures():
                 answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
@@ -221,25 +212,24 @@ ARCHIVE_PACE = Pace()  # X limits the app, not the thread
 class XAdapter(HTTPAdapter):
     """Sends Tweepy's requests to the access's URL (the OAuth signature stays that of the original) and limits what is read."""
 
-    def __init__(self, access: Access, clock: XClock, hide: Callable[[str], str], check: Callable[[], None]) -> None:
+    def __init__(self, clients: Clients) -> None:
         super().__init__()
-        self._url, self._timeout, self._clock = access.url, access.timeout, clock
-        self._hide, self._check = hide, check
+        self._clients, self._access = clients, clients.access
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
         """Return an answer with status 200 and its body; raises XFailure or a requests exception for any other."""
-        request.url = self._url + (request.url or "").removeprefix(TWEEPY_HOST)
-        timeout, proxies = (CONNECT_TIMEOUT_S, self._timeout), get_environ_proxies(request.url)
-        self._check()
+        request.url = self._access.url + (request.url or "").removeprefix(TWEEPY_HOST)
+        timeout, proxies = (CONNECT_TIMEOUT_S, self._access.timeout), get_environ_proxies(request.url)
+        self._clients.check()
         response = super().send(request, stream=True, timeout=timeout, proxies=proxies)
         if said := date(response.headers.get("Date")):
-            self._clock.tell(said)
+            self._clients.clock.set_by_answer(said)
         try:
-            body = _read_body(response, seconds=BODY_TIMEOUTS * self._timeout)
+            body = _read_body(response, seconds=BODY_TIMEOUTS * self._access.timeout)
         finally:
             response.close()
         if response.status_code != 200:
-            shown = self._hide(body.decode("utf-8", "replace"))  # it may quote our credentials
+            shown = self._clients.hide(body.decode("utf-8", "replace"))  # it may quote our credentials
             raise classify(response.status_code, response.headers, shown.encode())
         return _reread(response, body)
 
@@ -254,10 +244,8 @@ def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
         raise unwell("an answer with an odd next_token", sold=True)
     if too_many := excess(body):
         raise unwell(f"an answer with {too_many}", sold=True)
-    headers = response.headers
-    limit = RateLimit(number(headers.get("x-rate-limit-limit")), number(headers.get("x-rate-limit-remaining")))
-    when = answer_date(response, otherwise=lambda: datetime.now(UTC))
-    return SearchAnswer(body, when, when - elapsed, limit)
+    when = answer_date(response)
+    return SearchAnswer(body, when, when - elapsed, number(response.headers.get("x-rate-limit-remaining")))
 
 
 def body_of(response: requests.Response) -> Object:
@@ -271,9 +259,9 @@ def body_of(response: requests.Response) -> Object:
     return mapping(body)
 
 
-def answer_date(response: requests.Response, *, otherwise: Callable[[], datetime]) -> datetime:
-    """Return the Date (UTC) of an answer."""
-    return date(response.headers.get("Date")) or otherwise()
+def answer_date(response: requests.Response) -> datetime:
+    """Return the Date (UTC) of an answer, or this machine's time if it has none that can be read."""
+    return date(response.headers.get("Date")) or datetime.now(UTC)
 
 
 @contextmanager

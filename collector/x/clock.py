@@ -42,15 +42,15 @@ class Days(NamedTuple):
         return Days(min(self.first, days.first), self.likely, max(self.last, days.last))
 
 
-class HeardDate(NamedTuple):
+class AnswerDate(NamedTuple):
     """The Date of an answer, and the monotonic time at which it arrived."""
 
     date: datetime
-    heard: float
+    arrived: float
 
     def now(self) -> datetime:
         """Return the present time (UTC) by this Date."""
-        return self.date + timedelta(seconds=time.monotonic() - self.heard)
+        return self.date + timedelta(seconds=time.monotonic() - self.arrived)
 
 
 class XClock:
@@ -62,37 +62,37 @@ class XClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: HeardDate | None = None
-        self._doubtful: HeardDate | None = None
+        self._confirmed: AnswerDate | None = None
+        self._unconfirmed: AnswerDate | None = None
         self._ahead = timedelta()
 
     @property
     def is_known(self) -> bool:
         """Tell whether X has answered this process."""
-        return self._told is not None
+        return self._confirmed is not None
 
     @property
-    def in_doubt(self) -> bool:
+    def is_in_doubt(self) -> bool:
         """Tell whether X's last answer had another time that no second answer has confirmed."""
-        return self._doubtful is not None
+        return self._unconfirmed is not None
 
     def now(self) -> datetime:
         """Return X's time (UTC) or slightly earlier; before its first answer this machine's time less UNSURE."""
         with self._lock:
             return self._now()
 
-    def tell(self, date: datetime) -> None:
+    def set_by_answer(self, date: datetime) -> None:
         """Set the clock by the Date of an answer that arrived just now, whatever its status."""
         with self._lock:
-            told = HeardDate(date, time.monotonic())
-            if self._told is None or (self._doubtful and abs(date - self._doubtful.now()) <= JUMP):
-                self._told = told
+            answer = AnswerDate(date, time.monotonic())
+            if self._confirmed is None or (self._unconfirmed and abs(date - self._unconfirmed.now()) <= JUMP):
+                self._confirmed = answer
             elif abs(date - self._now()) > JUMP:
-                self._doubtful = told
+                self._unconfirmed = answer
                 return
             elif date > self._now():
-                self._told = told
-            self._doubtful, self._ahead = None, self._now() - datetime.now(UTC)
+                self._confirmed = answer
+            self._unconfirmed, self._ahead = None, self._now() - datetime.now(UTC)
 
     def days(self, *, ahead: timedelta = timedelta()) -> Days:
         """Return the days on which X may bill what it answers between now and `ahead` later."""
@@ -110,17 +110,17 @@ class XClock:
 
     def _times(self) -> list[datetime]:
         """Return the possible times: by the monotonic clock, by the wall clock (it runs during sleep), by a Date in doubt."""
-        times = [self._now(), datetime.now(UTC) + self._ahead] if self._told else [self._now()]
-        return [*times, self._doubtful.now()] if self._doubtful else times
+        times = [self._now(), datetime.now(UTC) + self._ahead] if self._confirmed else [self._now()]
+        return [*times, self._unconfirmed.now()] if self._unconfirmed else times
 
     def _now(self) -> datetime:
-        return self._told.now() if self._told else datetime.now(UTC) - UNSURE
+        return self._confirmed.now() if self._confirmed else datetime.now(UTC) - UNSURE
 
 
 def date(header: str | None) -> datetime | None:
     """Return the time (UTC) of a Date header, or None if it can't be read or is outside the range of tweets' times."""
     try:
-        told = parsedate_to_datetime(header or "").astimezone(UTC)
+        when = parsedate_to_datetime(header or "").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return told if FIRST_TWEET <= told <= LAST_TWEET else None
+    return when if FIRST_TWEET <= when <= LAST_TWEET else None

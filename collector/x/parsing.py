@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from collector.payloads import Unpackable, pack, pack_tweet
 from collector.values import ObservedAuthor, ResultPage, TweetVersion
+from collector.x.documents import Unpackable, pack, pack_tweet
 from queries.snowflakes import snowflake_time
 from text.names import is_username
 

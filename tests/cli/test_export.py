@@ -15,7 +15,7 @@ import pytest
 
 from api import get_tweets
 from cli import exports
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import delete_tweet
 from emulator import Emulator
 from queries.lists import batches
 from schemas.tweets import LIST_FORMATS, ListFormat, ndjson_pieces
@@ -201,7 +201,7 @@ def lived(make_program: MakeProgram, emulator: Emulator, tmp_path: Path) -> Prog
     program.imported("--tag", "#Launch", json_lines(tmp_path / "odd.jsonl", *odd()))
     for row in random.Random(1).sample(program.tweets(), 8):
         with program.collector.database.writing() as session:
-            bury(session, int(row["id"]))
+            delete_tweet(session, int(row["id"]))
     return program
 
 

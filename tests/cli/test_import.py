@@ -17,7 +17,7 @@ import pytest
 
 from cli import tweets
 from collector import imports
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import delete_tweet
 from emulator import Emulator
 from tests.cli.conftest import Contents, MakeProgram, Program, contents, paused
 from tests.fixtures.archives import FIXTURES, Json, edited, json_lines, own_row, page, post, user
@@ -168,7 +168,7 @@ def stored(program: Program, *files: Path) -> Contents:
     """Import the files into a database in which a tweet was deleted, and return what is stored then, which must add up."""
     program.collector.prepare()
     with program.collector.database.writing() as session:
-        bury(session, int(post(BURIED)["id"]))
+        delete_tweet(session, int(post(BURIED)["id"]))
     program.imported(*files)
     assert program.run("database", "verify").code == 0
     return contents(program)

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from collector import imports
-from collector.payloads import unpack
-from collector.tweets.deletions import bury, bury_author
+from collector.tweets.deletions import delete_author, delete_tweet
+from collector.x.documents import unpack
 from emulator import Emulator
 from models import Author, AuthorPayload
 from queries.authors import most_followed
@@ -135,7 +135,7 @@ def test_an_author_whose_observations_wait_is_shown_as_observed_last(
     program: Program, archive: Archive, monkeypatch: pytest.MonkeyPatch, most: int, hours: tuple[int, ...], newest: int
 ) -> None:
     monkeypatch.setattr(imports, "BATCH", 1)
-    monkeypatch.setattr(imports, "MOST_WAITING", most)
+    monkeypatch.setattr(imports, "MOST_POSTPONED", most)
     lines = [observed(hour, number) for number, hour in enumerate(hours)]
     program.imported(archive(*lines[:2], *OTHERS, *lines[2:]))
     for row in program.tweets()[: len(hours)]:
@@ -178,7 +178,7 @@ def test_an_author_who_goes_while_their_observation_waits_stays_away(program: Pr
     with database.writing() as session:
         assert session.scalars(select(Author.followers).where(Author.id == 7001)).one() == 900  # the newer one waits
         for line in lines[1:]:
-            bury(session, line.tweets[0].tweet.id)
+            delete_tweet(session, line.tweets[0].tweet.id)
     archive.end()
     with database.reading() as session:
         assert session.scalars(select(Author.username)).all() == ["bo"]
@@ -225,7 +225,7 @@ def test_an_author_who_goes_meanwhile_is_known_by_their_next_tweet(program: Prog
     archive = imports.Import(database)
     archive.add(rows[0].tweets, rows[0].authors)
     with database.writing() as session:
-        bury(session, rows[0].tweets[0].tweet.id)
+        delete_tweet(session, rows[0].tweets[0].tweet.id)
         assert session.scalars(select(Author.id)).all() == []
     archive.add(rows[1].tweets, rows[1].authors)
     archive.end()
@@ -243,7 +243,7 @@ def test_no_version_of_a_deleted_tweet_comes_back(program: Program, archive: Arc
     program.imported(archive(page(*(post(number, "one") for number in (1, 11, 21)), post(9, "another"))))
     for first, order in ((1, "alone known"), (11, "known alone"), (21, "known")):
         with program.collector.database.writing() as session:
-            assert bury(session, int(post(first)["id"]))
+            assert delete_tweet(session, int(post(first)["id"]))
         given = {"alone": edited(first + 1, text="two"), "known": edited(first, first + 1, text="two")}
         for name in order.split():
             program.imported(archive(page(given[name])))
@@ -254,7 +254,7 @@ def test_no_version_of_a_deleted_tweet_comes_back(program: Program, archive: Arc
 @pytest.mark.dialects
 def test_a_tweet_without_an_author_goes_when_they_turn_out_to_be_deleted(program: Program, archive: Archive) -> None:
     program.imported(archive(page(post(1, "of nobody", author=None), post(2, "of ada"), users=(user(),))))
-    assert bury_author(program.collector.database, "ada_muster") == 1
+    assert delete_author(program.collector.database, "ada_muster") == 1
     program.imported(archive(page(post(1, "of nobody"))))
     assert texts(program) == []
 
@@ -268,7 +268,7 @@ def without_bob(program: Program, archive: Archive) -> Program:
     """A program with a tweet of Robert, from which somebody named bob was deleted."""
     somebody, robert = post(1, "of bob", author=9), post(2, "of robert", author=5)
     program.imported(archive(page(somebody, robert, users=(user(9, "Bob", "bob"), ROBERT), retrieved=NOW)))
-    assert bury_author(program.collector.database, "bob") == 1
+    assert delete_author(program.collector.database, "bob") == 1
     return program
 
 

@@ -18,8 +18,7 @@ from alchemy import open_database
 from api import get_tweets
 from collector.compliance import redactions
 from collector.imports import Import
-from collector.tweets.deletions import bury
-from collector.tweets.locations import scrub_location
+from collector.tweets.deletions import delete_tweet, scrub_location
 from collector.verification import faults
 from emulator import Emulator
 from models import Author, Payload, Tweet
@@ -187,7 +186,7 @@ def test_what_compliance_takes_away_adds_up(given: Program, archive: Archive) ->
     database = given.collector.database
     with database.writing() as session:
         assert scrub_location(session, number(5))
-        assert bury(session, number(1))
+        assert delete_tweet(session, number(1))
     redactions.apply(database, [b'{"id":"%d","action":"delete"}' % number(4)], lambda _session, _applied: None)
     given.imported(archive(page(post(5, geo={"place_id": "p1"}), post(2, withheld={"country_codes": ["XX"]}), places=[PLACE])))
     assert verified(given) == []

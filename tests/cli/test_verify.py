@@ -42,7 +42,7 @@ def opened(make: Callable[..., Program], emulator: Emulator, *where: Any, **more
     """Return a program that goes by the emulator's clock, which stands in the middle of a month."""
     usual = {"MONTHLY_BUDGET_USD": "off", "TW_NUMBER": "30", "X_RETRY_WAIT": "0s"}
     program = make(*where, TWITTER_API_URL=emulator.url, **usual, **more)
-    program.collector.clock.tell(emulator.clock.now())
+    program.collector.clock.set_by_answer(emulator.clock.now())
     return program
 
 

@@ -83,7 +83,7 @@ def known_gaps(collector: Collector) -> list[Gap]:
 def later(collector: Collector, emulator: Emulator, time: timedelta = DAY) -> None:
     """Let X's time go on, and the collector hear of it."""
     emulator.clock.advance(time.total_seconds())
-    collector.clock.tell(emulator.clock.now())
+    collector.clock.set_by_answer(emulator.clock.now())
 
 
 @pytest.mark.dialects

@@ -185,7 +185,7 @@ def test_readings_of_the_future_say_nothing_beside_those_of_now(large: Collector
     emulator.clock.advance(10 * 86_400)
     compare(large)
     emulator.clock.hold(NOON)
-    large.clock.tell(NOON)
+    large.clock.set_by_answer(NOON)
     for _ in range(3):
         a_day(large, emulator)
     assert (found := known(large))

@@ -17,8 +17,7 @@ from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.runs.tags import Rules, track, untrack
 from collector.verification import faults
-from collector.x.failures import XFailure
-from collector.x.tries import Tries
+from collector.x.failures import Tries, XFailure
 from emulator import Emulator
 from models import Reservation
 from queries.collections import CollectionView, collections
@@ -171,7 +170,7 @@ def turn_the_day(collector: Collector, emulator: Emulator) -> None:
     """Let X's midnight pass, and the collector hear of it."""
     emulator.clock.set(emulator.clock.now().replace(hour=0, minute=0, second=10) + timedelta(days=1))
     for _ in range(2):
-        collector.clock.tell(emulator.clock.now())
+        collector.clock.set_by_answer(emulator.clock.now())
 
 
 def test_a_lost_page_that_is_limited_until_after_midnight_is_two_purchases(

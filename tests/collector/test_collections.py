@@ -47,7 +47,7 @@ def few(make_collector: MakeCollector) -> Collector:
 
 @pytest.mark.dialects
 def test_a_collection_stores_what_x_sold_and_the_next_adds_nothing(collector: Collector, emulator: Emulator) -> None:
-    collector.clock.tell(emulator.clock.now())
+    collector.clock.set_by_answer(emulator.clock.now())
     view = get_tweets(collector)
     sold, before = emulator.ledger.posts(), everything(collector)
     assert view.state == "done"

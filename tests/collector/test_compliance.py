@@ -29,8 +29,7 @@ from collector.x import app_only
 from collector.x.app_only import AppOnly, ComplianceJobStatus
 from collector.x.client import Access
 from collector.x.clock import XClock
-from collector.x.failures import XFailure, unwell
-from collector.x.tries import RetryPolicy
+from collector.x.failures import RetryPolicy, XFailure, unwell
 from emulator import Emulator
 from models import ComplianceJob, Tweet, Version
 from settings import load

@@ -9,14 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.payloads import pack, unpack
 from collector.runs import runs
-from collector.tweets.deletions import bury
-from collector.tweets.locations import scrub_location
-from collector.tweets.places import without_location
+from collector.tweets.deletions import delete_tweet, scrub_location
 from collector.tweets.store import store
+from collector.tweets.tombstones import without_location
 from collector.values import TaggedTweet
 from collector.x import parsing
+from collector.x.documents import pack, unpack
 from models import Payload, Tombstone, Tweet, Version
 from tests.collector.conftest import rows
 from tests.fixtures.archives import edited, page, post, user
@@ -108,7 +107,7 @@ def test_a_whole_deletion_after_it_counts_and_a_location_after_that_changes_noth
     stored(database, post(1))
     scrubbed(database, 1)
     with database.writing() as session:
-        assert bury(session, number(1))
+        assert delete_tweet(session, number(1))
     assert tombstones(database) == {number(1): False}
     assert not scrubbed(database, 1)
     assert tombstones(database) == {number(1): False}

@@ -20,7 +20,7 @@ from collector.x import clock
 from collector.x.app_only import AppOnly, CountedPosts, Counting
 from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days, XClock
-from collector.x.tries import RetryPolicy, Stopped
+from collector.x.failures import RetryPolicy, Stopped
 from emulator import Emulator
 from models import Budget, Lease, Reservation
 from tests.collector.conftest import MakeCollector, rows
@@ -191,7 +191,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 def x_clock(machine: Machine) -> XClock:
     """A clock that has heard X's time, an hour before the month ends."""
     told = XClock()
-    told.tell(MIDNIGHT - LAST_HOUR)
+    told.set_by_answer(MIDNIGHT - LAST_HOUR)
     return told
 
 
@@ -200,17 +200,17 @@ def test_a_date_that_jumps_is_believed_when_a_second_answer_says_the_same(
     machine: Machine, x_clock: XClock, jump: timedelta
 ) -> None:
     before = x_clock.now()
-    x_clock.tell(before + jump)
-    assert (x_clock.now(), x_clock.in_doubt) == (before, True)
+    x_clock.set_by_answer(before + jump)
+    assert (x_clock.now(), x_clock.is_in_doubt) == (before, True)
     machine.run(timedelta(seconds=20))
-    x_clock.tell(before + jump + timedelta(seconds=20))
-    assert (x_clock.now(), x_clock.in_doubt) == (before + jump + timedelta(seconds=20), False)
+    x_clock.set_by_answer(before + jump + timedelta(seconds=20))
+    assert (x_clock.now(), x_clock.is_in_doubt) == (before + jump + timedelta(seconds=20), False)
 
 
 def test_a_date_that_jumps_alone_is_forgotten_with_the_next_and_counted_meanwhile(machine: Machine, x_clock: XClock) -> None:
-    x_clock.tell(x_clock.now() + timedelta(days=1))
+    x_clock.set_by_answer(x_clock.now() + timedelta(days=1))
     assert x_clock.days() == Days(NOVEMBER_30, NOVEMBER_30, DECEMBER_1)
-    x_clock.tell(x_clock.now())
+    x_clock.set_by_answer(x_clock.now())
     assert x_clock.days() == Days(NOVEMBER_30, NOVEMBER_30, NOVEMBER_30)
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api import get_tweets
-from collector.payloads import Unpackable, pack, unpack
 from collector.runs.collector import Collector
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import delete_tweet
 from collector.x import parsing
 from collector.x.client import FIELDS
+from collector.x.documents import Unpackable, pack, unpack
 from emulator import Emulator
 from models import AuthorPayload, Payload
 from tests.collector.conftest import MakeCollector, rows
@@ -88,5 +88,5 @@ def test_each_tweet_is_kept_as_x_gave_it_and_goes_with_a_deletion(make_collector
     assert {"attachments", "referenced_tweets", "in_reply_to_user_id"} <= named
     for tweet_id in found:
         with collector.database.writing() as session:
-            bury(session, int(tweet_id))
+            delete_tweet(session, int(tweet_id))
     assert [rows(collector.database, select(column)) for column in (Payload.id, AuthorPayload.author_id)] == [[], []]

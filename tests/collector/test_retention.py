@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from alchemy import Database
 from collector.tweets import erasure, retention
-from collector.tweets.deletions import remove
+from collector.tweets.deletions import remove_tweets
 from collector.tweets.retention import RetentionResult, expire
 from models import Author, AuthorPayload, Payload, Tombstone
 from tests.cli.conftest import Program
@@ -86,13 +86,13 @@ def test_batches_go_oldest_first_until_it_is_stopped(program: Program, monkeypat
 
     def last(*given: Any) -> int:
         stop.set()
-        return remove(*given)
+        return remove_tweets(*given)
 
-    monkeypatch.setattr(retention, "remove", last)
+    monkeypatch.setattr(retention, "remove_tweets", last)
     database = program.collector.database
     assert expire(database, tweets=MONTH, payloads=MONTH, stop=stop) == (1, 0)
     assert len(names(program)) == 3
-    monkeypatch.setattr(retention, "remove", remove)
+    monkeypatch.setattr(retention, "remove_tweets", remove_tweets)
     assert removed(program, MONTH, FOREVER) == (2, 0)
     assert expire(database, tweets=timedelta(), payloads=None, stop=stop) == (0, 0)
     assert names(program) == ["of an age 4"]

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select, text, update
 
 from alchemy import open_database
 from collector.runs.collector import Collector
-from collector.tweets import reindexing
-from collector.tweets.reindexing import HASHTAGS_COUNTER, WORDS_COUNTER
+from collector.tweets import derived
+from collector.tweets.derived import HASHTAGS_COUNTER, WORDS_COUNTER
 from models import TWEET_WORDS, Hashtag, StoredCounter, Tag, TweetHashtag
 from tests.cli.conftest import Program
 from tests.fixtures import databases
@@ -60,9 +60,9 @@ def is_whole(program: Program) -> bool:
 
 
 @pytest.mark.dialects
-@pytest.mark.parametrize("at_once", [reindexing.TEXTS, reindexing.TEXTS.limit(1)], ids=["all", "in turns"])
+@pytest.mark.parametrize("at_once", [derived.TEXTS, derived.TEXTS.limit(1)], ids=["all", "in turns"])
 def test_what_other_rules_indexed_is_indexed_anew(program: Program, monkeypatch: pytest.MonkeyPatch, at_once: object) -> None:
-    monkeypatch.setattr(reindexing, "TEXTS", at_once)
+    monkeypatch.setattr(derived, "TEXTS", at_once)
     index_by_old_rules(program.collector)
     assert not is_whole(program)
     program.collector.prepare()

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from alchemy import Database
-from collector.tweets.deletions import remove
+from collector.tweets.deletions import remove_tweets
 from collector.tweets.rollups import ROLLUPS
 from models import FacetHour
 from queries.facets import Facets, facets
@@ -68,7 +68,7 @@ def database(database_backend: str) -> Iterator[Database]:
     every = [tweet(edge, 0, langs[n % 4], PLACES[n % 5], tags[n % 3], authors[n % 5]) for n, edge in enumerate(edges)]
     with imported(*every) as ready:
         with ready.writing() as session:
-            remove(session, [int(every[number]["id"]) for number in (0, 6)])
+            remove_tweets(session, [int(every[number]["id"]) for number in (0, 6)])
         yield ready
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from alchemy import Database
 from collector.backups.dropping import drop
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import delete_tweet
 from queries import batches, payloads, tweets
 from queries.encoded import EncodedTweets
 from queries.filters import ALL, Filters
@@ -107,7 +107,7 @@ def test_what_is_deleted_meanwhile_is_left_out_and_what_was_replaced_is_not_read
         (first,) = next(reading)
         next(others)
         with ready.writing() as session:
-            bury(session, int(post(1)["id"]))
+            delete_tweet(session, int(post(1)["id"]))
         assert [view.id for batch in reading for view in batch] == [int(post(2)["id"])]
         assert first.id == int(post(0)["id"])
         drop(ready)

@@ -174,7 +174,7 @@ class Life:
     def collect(self) -> None:
         """Collect with X's time known: before its first answer, a page ends five seconds earlier, whichever tag is first."""
         for side in self.sides.all:
-            side.app.extensions["collector"].clock.tell(self.sides.x.clock.now())
+            side.app.extensions["collector"].clock.set_by_answer(self.sides.x.clock.now())
         self.sides.request("POST", "/database")
 
     def drop(self) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import text as sql
 from alchemy import Database
 from collector.backups.dropping import drop
 from collector.runs import runs
-from collector.tweets import deletions, index_check
+from collector.tweets import checks, deletions
 from collector.tweets.store import store
 from collector.values import TaggedTweet
 from collector.x import parsing
@@ -79,7 +79,7 @@ class Searched(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.texts)))
         with self.database.writing() as session:
-            deletions.bury(session, int(post(number)["id"]))
+            deletions.delete_tweet(session, int(post(number)["id"]))
         self.gone.add(number)
         del self.texts[number]
 
@@ -105,7 +105,7 @@ class Searched(RuleBasedStateMachine):
     @invariant()
     def the_index_says_what_the_texts_say(self) -> None:
         with self.database.reading() as session:
-            assert list(index_check.faults(session)) == []
+            assert list(checks.index_faults(session)) == []
             assert self.database.program != "SQLite" or session.scalar(sql("PRAGMA integrity_check")) == "ok"
 
     def _seen(self, text: str) -> str:

@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from alchemy import Database
 from collector.runs.tags import ensure
-from collector.tweets.deletions import bury, bury_author
-from collector.tweets.presence import PRESENCES
+from collector.tweets.deletions import delete_author, delete_tweet
+from collector.tweets.rollups import PRESENCES
 from models import Listing, Presence, Run, Tag
 from queries import periods
 from queries.filters import ALL, Filters
@@ -90,8 +90,8 @@ def lived(database_backend: str) -> Iterator[Database]:
                 add(ready, page(at, author, username=None if author is None else f"user_{author}"))
             add(ready, row_of(times[0], "user_1"), page(times[1], 2, tweet_id(times[1]), tweet_id(times[1]) + (60_000 << 22)))
             with ready.writing() as session:
-                bury(session, tweet_id(times[2]))
-        bury_author(ready, "user_4")
+                delete_tweet(session, tweet_id(times[2]))
+        delete_author(ready, "user_4")
         with ready.reading() as session:
             kept = session.execute(select(Presence.start, Presence.quarters, Presence.authors)).all()
             assert sorted(map(tuple, kept)) == sorted(map(tuple, session.execute(PRESENCES).all()))

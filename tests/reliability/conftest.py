@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from alchemy import Database
-from collector.payloads import unpack
+from collector.x.documents import unpack
 from models import AuthorPayload, Payload
 from tests.cli.conftest import Program
 from tests.fixtures.archives import edited, json_lines, page, post, user

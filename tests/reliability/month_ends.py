@@ -31,11 +31,10 @@ from collector.runs.reading import CollectionContext, NextPage, PageBuyer, TagRe
 from collector.runs.reading import PageBought as Bought
 from collector.runs.tags import TagOrder
 from collector.values import TagRef
-from collector.x import clock, tries
-from collector.x.client import RateLimit, Search, SearchAnswer
+from collector.x import clock, failures
+from collector.x.client import Search, SearchAnswer
 from collector.x.clock import XClock
-from collector.x.failures import FailureScope, XFailure, unwell
-from collector.x.tries import RetryPolicy, Stopped, Tries
+from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure, unwell
 from database import sqlite
 from emulator.endpoints.account import month_start
 from emulator.ledger import Ledger
@@ -244,7 +243,7 @@ class FakeX:
     def ask_for_nothing(self) -> None:
         """Hear X's time for free."""
         self._process.wait(self._dice.random())
-        self.clock.tell(self._world.dated(self._world.now))
+        self.clock.set_by_answer(self._world.dated(self._world.now))
 
     def search(self, asked: Search, look: Callable[[], None]) -> SearchAnswer:
         first = int(asked.next_token or 0)
@@ -253,7 +252,7 @@ class FakeX:
         when = self._asked(look, lambda: self._world.sell(posts, users))
         data = [{"id": str(post), "text": "", "author_id": str(user)} for post, user in zip(posts, users, strict=True)]
         body = {"data": data, "includes": {"users": [{"id": str(user)} for user in set(users)]}, "meta": {"next_token": "more"}}
-        return SearchAnswer(body, when, when, RateLimit(None, None))
+        return SearchAnswer(body, when, when, None)
 
     def count(self, look: Callable[[], None]) -> Counted:
         return Counted(self._asked(look, self._world.sell_call))
@@ -272,7 +271,7 @@ class FakeX:
         if 0.78 < fate < 0.9:
             raise unwell("no answer in time", sold=True)
         told = world.dated(answered)
-        self.clock.tell(told)
+        self.clock.set_by_answer(told)
         if fate >= 0.9:
             raise XFailure("refused", FailureScope.TAG, "refused") if fate > 0.96 else unwell("status 503")
         return told
@@ -354,7 +353,7 @@ def _in_made_up_time(patch: pytest.MonkeyPatch, database: Database) -> Callable[
             return datetime.fromtimestamp(worlds[-1].now + process().ahead, UTC)
 
     moved = SimpleNamespace(monotonic=lambda: worlds[-1].now, time=lambda: worlds[-1].now + process().ahead)
-    for module in (clock, lease, leases, calls, tries):
+    for module in (clock, lease, leases, calls, failures):
         patch.setattr(module, "time", moved)
     patch.setattr(clock, "datetime", Now)
     patch.setattr(lease, "renewing", _beating)

@@ -10,7 +10,7 @@ import pytest
 
 from alchemy import open_database
 from collector.imports import Import
-from collector.tweets import deletions, erasure, locations
+from collector.tweets import deletions, erasure
 from collector.values import ArchivedTweet
 from collector.x import parsing
 from emulator import Emulator
@@ -38,7 +38,7 @@ def drop(program: Program) -> None:
 
 def scrub(program: Program) -> None:
     with program.collector.database.writing() as session:
-        assert locations.scrub_location(session, int(post(3)["id"]))
+        assert deletions.scrub_location(session, int(post(3)["id"]))
     assert erasure.erase(program.collector.database)
 
 
@@ -90,7 +90,7 @@ def test_a_served_tweet_is_in_no_file_after_its_deletion_the_log_included(tmp_pa
 
 def test_what_an_import_tells_to_be_deleted_is_in_no_file_after_it(program: Program, tmp_path: Path) -> None:
     with program.collector.database.writing() as session:
-        deletions.bury(session, int(post(2)["id"]))
+        deletions.delete_tweet(session, int(post(2)["id"]))
     assert found(program.file.parent, *ALL)
     program.imported(json_lines(tmp_path / "more.jsonl", page(edited(2, 3, 4, text="its first version is known now"))))
     assert found(program.file.parent, *ALL) == []

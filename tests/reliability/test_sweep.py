@@ -53,7 +53,7 @@ def texts(database: Database, numbers: list[int]) -> None:
 
 def bury(database: Database, *numbers: int) -> None:
     with database.writing() as session:
-        deletions.bury_all(session, [number_id(number) for number in numbers])
+        deletions.delete_tweets(session, [number_id(number) for number in numbers])
 
 
 def owed(database: Database) -> int:
@@ -132,7 +132,7 @@ def test_a_large_database_waits_for_the_sweep(large: Scattered) -> None:
     assert {file.name for file in database.file.parent.iterdir()} <= {"tweets.db", "tweets.db-wal", "tweets.db-shm"}
     assert faults(database, BILLING) == []
     with database.writing() as session:
-        deletions.bury_all(session, [before[0][0]])
+        deletions.delete_tweets(session, [before[0][0]])
     assert len(large.rows()) == len(before) - 1
 
 

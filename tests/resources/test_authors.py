@@ -98,21 +98,21 @@ def test_a_deletion_that_was_cut_off_is_gone_on_with(
 ) -> None:
     monkeypatch.setattr(deletions, "BATCH", 2)
     imported(database, by(1, *range(7), username="ada"), by(2, 50, username="bo"))
-    whole: Callable[..., int] = deletions.bury_all
+    whole: Callable[..., int] = deletions.delete_tweets
     batches = iter(range(2))
 
     def cut(*given: Any) -> int:
         next(batches)
         return whole(*given)
 
-    monkeypatch.setattr(deletions, "bury_all", cut)
+    monkeypatch.setattr(deletions, "delete_tweets", cut)
     with pytest.raises(StopIteration):
-        deletions.bury_author(database, "ada")
-    monkeypatch.setattr(deletions, "bury_all", whole)
+        deletions.delete_author(database, "ada")
+    monkeypatch.setattr(deletions, "delete_tweets", whole)
     assert len(usernames(fresh)) == 4
     assert imported(database, by(1, 90, username="ada"))[1] == 0
     assert "".join(run(fresh, "verify")).count("is stored though its author was deleted") == 3
-    assert deletions.bury_rest(database) == 3
+    assert deletions.finish_deletions(database) == 3
     assert usernames(fresh) == ["bo"]
     with database.reading() as session:
         assert set(session.scalars(select(AuthorTombstone.author_id))) == {stand_in_id("ada"), 1}

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from alchemy import Database, open_database
-from collector.tweets.deletions import bury
+from collector.tweets.deletions import delete_tweet
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.service import Service
 from tests.fixtures.waiting import wait_until
@@ -55,7 +55,7 @@ def changing(service: Service) -> Iterator[None]:
                 some, numbers = numbers[:3], numbers[3:]
                 store(database, *some)
                 with database.writing() as session:
-                    bury(session, tweet_id(MORNING) + (some[0] * 60_000 << 22))
+                    delete_tweet(session, tweet_id(MORNING) + (some[0] * 60_000 << 22))
 
     thread = threading.Thread(target=change)
     thread.start()

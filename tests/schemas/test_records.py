@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from collector.payloads import unpack
 from collector.values import ObservedAuthor, TweetVersion
+from collector.x.documents import unpack
 from schemas import records
 from schemas.records import ArchiveRecord, lines, record
 from tests.fixtures.archives import FIXTURES, MORNING, Json, edited, json_lines, own_row, page, post, user

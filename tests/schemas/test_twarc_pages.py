@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collector.payloads import pack, pack_tweet
+from collector.x.documents import pack, pack_tweet
 from queries.payloads import TweetPayload
 from schemas.twarc import pages
 from tests.fixtures.archives import Json, post, user

@@ -10,7 +10,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs import tags, tracking
+from collector.runs import tags
 from collector.runs.tags import InvalidTag
 from queries.tags import tracked_tags
 from schemas.parameters import UTC
@@ -69,7 +69,7 @@ def track(site: Site) -> Response:
     form, errors = TrackForm.from_request(), tuple[ParameterError, ...]()
     try:
         rules = parse_rules(form.body()) if form.has_rules else None
-        _, shown = tracking.track(site.collector.database, tags.hashtag(form.tag), rules)
+        _, shown = tags.start_tracking(site.collector.database, tags.hashtag(form.tag), rules)
     except InvalidTag as error:
         errors = (ParameterError("tag", str(error)),)
     except BadInput as error:
@@ -84,7 +84,7 @@ def track(site: Site) -> Response:
 
 def untrack(site: Site, tag: str) -> Response:
     """Untrack a tag; its tweets are kept."""
-    if not tracking.untrack(site.collector.database, tag):
+    if not tags.stop_tracking(site.collector.database, tag):
         raise NotFound("this tag is not tracked")
     return redirect_to_page(PATH)
 
