@@ -26,7 +26,7 @@ from collector.preparing import Preparation, prepare
 from collector.runs.collector import Collector
 from middleware.answers import Answers
 from middleware.capacity import TimeLimit, bound
-from queries.batches import TweetsReplaced
+from queries.lists import TweetsReplaced
 from queries.newest import Newest
 from security.guard import behind_proxies, install_guard
 from security.listening import check_listening

@@ -25,7 +25,7 @@ from collector.x.app_only import AppOnly
 from collector.x.failures import FailureScope, XFailure
 from collector.x.tries import Stopped
 from queries.balances import authors
-from queries.leases import live_token
+from queries.counters import live_token
 
 CONFIRM_ABOVE = 1_000_000  # micro dollars
 

@@ -86,7 +86,7 @@ class Told(NamedTuple):
     balance: int
 
 
-def newest(session: Session) -> Told | None:
+def newest_balance(session: Session) -> Told | None:
     """Return the last balance, or None where X never told one."""
     row = session.execute(select(Balance.asked_at, Balance.balance).order_by(Balance.id.desc()).limit(1)).first()
     return Told._make(row) if row else None

@@ -10,8 +10,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag
+from queries.counters import live_token
 from queries.gaps import Gap, gaps
-from queries.leases import live_token
 
 INTERRUPTED_KIND = "interrupted"
 INTERRUPTED = "interrupted: the collector stopped before the end"

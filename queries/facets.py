@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
 from sqlalchemy.orm import Session
 
 from database.planning import part_by_part
 from models import Author, FacetCount, FacetHour, Quarter, Tag, TagHour, TagLang, Tweet, TweetTag
-from queries.filters import ALL, Filters, conditions
-from queries.whole_hours import WholeHours, whole_hours
+from queries.filters import ALL, LAST_SECOND, Filters, conditions, next_second
+from queries.zones import HOUR_S
 
 UNKNOWN = ""
 LANG = func.lower(func.coalesce(Tweet.lang, UNKNOWN)).label("shown")
@@ -33,6 +34,22 @@ class Facets(NamedTuple):
 
     rows: list[FacetRow]
     unknown_share: float | None
+
+
+class WholeHours(NamedTuple):
+    """The whole hours (UTC) of a period, which roll-ups count, and at most two `edges` beside them.
+
+    They are the hours from `first` to `end`, in epoch seconds, half-open; None has no end.
+    """
+
+    first: int | None
+    end: int | None
+    edges: tuple[Filters, ...]
+
+    def among(self, start: Any) -> ColumnElement[bool]:
+        """Return the condition that an hour is one of them; `start` is the column of its epoch second."""
+        first = true() if self.first is None else start >= self.first
+        return and_(first, true() if self.end is None else start < self.end)
 
 
 class Facet(NamedTuple):
@@ -69,6 +86,26 @@ def _statements(facet: Facet, filters: Filters) -> list[Query]:
     if hours is None or facet.hourly is None:
         return [facet.rows.where(*conditions(filters, whole=True))]
     return [facet.hourly(hours), *(facet.rows.where(*conditions(edge, whole=True)) for edge in hours.edges)]
+
+
+def whole_hours(filters: Filters) -> WholeHours | None:
+    """Return how the wanted period is cut; None where it has no whole hour, or where not all of its tweets are wanted."""
+    since, until = _second(filters.since), _second(filters.until)
+    first = None if since is None else -(-since // HOUR_S) * HOUR_S
+    end = None if until is None else until // HOUR_S * HOUR_S
+    empty = first is not None and first >= (int(LAST_SECOND.timestamp()) if end is None else end)
+    if empty or filters._replace(since=None, until=None) != ALL:
+        return None
+    edges = (((since, first),) if since != first else ()) + (((end, until),) if until != end else ())
+    return WholeHours(first, end, tuple(Filters(since=_time(begin), until=_time(stop)) for begin, stop in edges))
+
+
+def _second(bound: datetime | None) -> int | None:
+    return None if bound is None else int(next_second(bound).timestamp())
+
+
+def _time(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)
 
 
 def _unfound(session: Session, filters: Filters) -> tuple[int, int]:

@@ -1,4 +1,7 @@
-"""The filters of tweets, the same everywhere, and their SQL conditions. Their parameters are in schemas/filters.py."""
+"""The filters of tweets, the same everywhere, with their SQL conditions; and the orders of lists.
+
+Their parameters are in schemas/filters.py and schemas/parameters.py.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,25 @@ class Filters(NamedTuple):
 
 
 ALL = Filters()
+
+
+class SortOrder(NamedTuple):
+    """A column of tweets and a direction. Ties are broken by id, in the same direction."""
+
+    column: str
+    descending: bool = False
+
+
+BY_ID = SortOrder("id")
+BY_TIME = SortOrder("created", descending=True)
+"""The order in which a period's tweets are read without the others."""
+
+
+class PagePosition(NamedTuple):
+    """A position in a sorted list: the sorted value and the id of the last tweet that was given."""
+
+    value: datetime | int | None
+    id: int
 
 
 def without(filters: Filters, others: Filters) -> Filters:

@@ -1,20 +1,30 @@
-"""Gaps: stretches of a tag's posts that were not collected."""
+"""How far each tag was collected: histories, gaps, and the ids of tweets as times (UTC)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from models import Listing, Tag
-from queries.leases import live_token
-from queries.snowflakes import snowflake_time
+from models import BackfillSpan, Listing, Tag
+from queries.counters import live_token
 
+TWITTER_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1288834974657)
 TICK = timedelta(milliseconds=1)
 """The shortest time that ids tell apart."""
+
+
+def snowflake_time(tweet_id: int) -> datetime:
+    """Return the instant (UTC) at which X gave out this id; X has given them out so since 2010-11-04."""
+    return TWITTER_EPOCH + timedelta(milliseconds=tweet_id >> 22)
+
+
+def first_id(when: datetime) -> int:
+    """Return the lowest id that X gives out at this instant, never negative."""
+    return max((when - TWITTER_EPOCH) // timedelta(milliseconds=1), 0) << 22
 
 
 class Gap(NamedTuple):
@@ -74,3 +84,38 @@ def unread(session: Session) -> ColumnElement[bool]:
     """Return the condition under which a listing is a gap."""
     idle = live_token(session) is None
     return or_(Listing.gap, Listing.since_id.is_not(None)) if idle else Listing.gap.is_(True)
+
+
+class History(NamedTuple):
+    """A tag, between which instants (UTC) it was collected, but for its gaps, and whether it is tracked now."""
+
+    tag: str
+    begin: datetime
+    end: datetime
+    tracked: bool
+
+
+def histories(session: Session, *, keys: Collection[str] = ()) -> list[History]:
+    """Return the histories of the tags with these keys, or of all, by name; untracked ones too.
+
+    What was bought from the archive belongs to one where it reaches up to it. A tag that was never collected has none: what
+    an import brought of it is all there is.
+    """
+    columns = select(Tag.id, Tag.tag, Tag.from_id, Tag.since_id, Tag.tracked).order_by(Tag.key)
+    rows = columns.where(Tag.from_id.is_not(None), Tag.since_id.is_not(None))
+    found = session.execute(rows.where(Tag.key.in_(keys)) if keys else rows).all()
+    bought = session.execute(
+        select(BackfillSpan.tag_id, BackfillSpan.since_id, BackfillSpan.until_id).order_by(BackfillSpan.until_id.desc())
+    ).all()
+    return [
+        History(tag, _begin(first or 0, [span for of, *span in bought if of == tag_id]), snowflake_time(last or 0), tracked)
+        for tag_id, tag, first, last, tracked in found
+    ]
+
+
+def _begin(first: int, spans: Sequence[Sequence[int]]) -> datetime:
+    """Return when a history begins that goes on after an id, with what reaches up to it, newest first."""
+    for since_id, until_id in spans:
+        if until_id > first:
+            first = min(first, since_id)
+    return snowflake_time(max(first, 0))

@@ -1,14 +1,14 @@
-"""Spend: what X sold in a day and in a billing month, in micro-dollars."""
+"""Spend: what X sold in a day and in a billing month, in micro-dollars, and what X itself counted."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from models import Reservation, Spend
+from models import Reconciliation, Reservation, Spend
 
 TREND_DAYS = 7
 
@@ -81,3 +81,23 @@ def forecast(session: Session, *, today: date, start: date, end: date) -> int:
     lately = spend_between(session, start=today - timedelta(days=TREND_DAYS - 1), end=today + timedelta(days=1)).ceiling
     so_far = spend_between(session, start=start, end=end).ceiling + unsettled_ceiling(session, start=start, end=end)
     return so_far + lately * max(0, (end - today).days - 1) // TREND_DAYS
+
+
+class UsageComparison(NamedTuple):
+    """How many posts of a billing month X and the ledger had counted when X was asked last (UTC)."""
+
+    asked: datetime
+    x_posts: int
+    our_posts: int
+
+    @property
+    def drift(self) -> int:
+        """How many more X counted than the ledger."""
+        return self.x_posts - self.our_posts
+
+
+def newest_comparison(session: Session) -> UsageComparison | None:
+    """Return the newest comparison, or None."""
+    columns = select(Reconciliation.asked_at, Reconciliation.x_posts, Reconciliation.our_posts)
+    row = session.execute(columns.order_by(Reconciliation.day.desc()).limit(1)).first()
+    return UsageComparison._make(row) if row else None

@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 from database.functions import among
 from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
 from queries.collections import INTERRUPTED
-from queries.counters import x_now
+from queries.counters import live_token, x_now
 from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
-from queries.leases import live_token
 from queries.volume import LATELY, Share, shares
 
 

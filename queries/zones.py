@@ -1,7 +1,8 @@
-"""Time zones: where a zone's offset from UTC changes, and where its quarters, hours and days begin. Times are epoch seconds.
+"""Time zones: where a zone's offset from UTC changes, where its quarters, hours and days begin, and the buckets of charts.
 
-Buckets are cut by the zone's wall clock. A day is a local date, so it has 23 or 25 hours where clocks are changed; where they
-are turned back over midnight, the next date begins when it is shown first. An hour is one local hour at one offset.
+Times are epoch seconds. Buckets are cut by the zone's wall clock. A day is a local date, so it has 23 or 25 hours where clocks
+are changed; where they are turned back over midnight, the next date begins when it is shown first. An hour is one local hour at
+one offset.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ QUARTER_S, HOUR_S, DAY_S = (int(length.total_seconds()) for length in (QUARTER, 
 MARGIN_S = 2 * DAY_S  # longer than the longest bucket
 FIRST = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())  # calendars and zones end at the years 1 and 9999
 LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
+
+
+LONGEST_OF_QUARTERS_S = 36 * 3600
+LONGEST_OF_HOURS_S = 15 * DAY_S
+MOST_DAYS = 400
+
+Period = tuple[int, int]
+"""A period of time, half-open."""
 
 
 class OffsetPeriod(NamedTuple):
@@ -38,7 +47,7 @@ def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]
     yield OffsetPeriod(begin, end, _offset(zone, begin))
 
 
-def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[tuple[int, int]]:
+def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[Period]:
     """Give start and end of the buckets (QUARTER, HOUR or DAY long) that overlap a period of time, whole, oldest first."""
     for start, until in pairwise(_EDGES[length](zone, first - MARGIN_S, end + MARGIN_S)):
         if start >= end:
@@ -95,3 +104,52 @@ def _offset(zone: tzinfo, second: int) -> int:
 
 def _year(second: int) -> int:
     return datetime.fromtimestamp(min(max(second, FIRST), LAST), UTC).year
+
+
+class Axis(NamedTuple):
+    """Buckets of a zone that overlap a stretch of time, whole, oldest first.
+
+    A bucket has `bucket` length, or `days` days where bucket is DAY.
+    """
+
+    periods: tuple[Period, ...]
+    bucket: timedelta
+    days: int
+
+
+def axis(zone: tzinfo, first: int, end: int) -> Axis:
+    """Return quarters of an hour for up to 36 hours, hours for up to 15 days, else days, so many together that 400 will do.
+
+    An empty stretch has no periods. What calendars and zones don't reach (the years 1 and 9999) is left out.
+    """
+    first, end = max(first, FIRST), min(end, LAST)
+    bucket, days = _bucket(end - first), max(1, -(-(end - first) // (MOST_DAYS * DAY_S)))
+    periods = _periods(zone, bucket, days, first, end) if first < end else ()
+    if bucket == DAY and len(periods) > MOST_DAYS:
+        periods, days = _periods(zone, bucket, days + 1, first, end), days + 1
+    return Axis(periods, bucket, days)
+
+
+def _bucket(length: int) -> timedelta:
+    if length <= LONGEST_OF_QUARTERS_S:
+        return QUARTER
+    return HOUR if length <= LONGEST_OF_HOURS_S else DAY
+
+
+def _periods(zone: tzinfo, bucket: timedelta, days: int, first: int, end: int) -> tuple[Period, ...]:
+    return tuple(buckets(zone, bucket, first, end) if days == 1 else pairwise(_edges(zone, days, first, end)))
+
+
+def _edges(zone: tzinfo, days: int, first: int, end: int) -> Iterator[int]:
+    """Give the edges of several days together; only the days that begin with one are looked for, however many there are."""
+    edge = _day(zone, first)[0]
+    while edge < end:
+        yield edge
+        noon = edge + days * DAY_S + DAY_S // 2  # within the date that is meant, though clocks are changed till then
+        edge = _day(zone, noon)[0] if noon < LAST else _day(zone, LAST - 1)[1]
+    yield edge
+
+
+def _day(zone: tzinfo, second: int) -> Period:
+    """Return the day that a second lies in."""
+    return next(buckets(zone, DAY, second, second + 1))

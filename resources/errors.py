@@ -14,7 +14,7 @@ from alchemy import DatabaseDamaged, DatabaseRefused, DatabaseRevision, Database
 from collector.backups.backups import BackupRefused
 from collector.runs.collector import CollectionRunning, NothingTracked
 from collector.sources import SourceRefused
-from queries.batches import TweetsReplaced
+from queries.lists import TweetsReplaced
 from resources.streams import TooManyStreams
 from schemas.problems import MEDIA_TYPE, BadInput, ParameterError, problem
 from telemetry.requests import request_id

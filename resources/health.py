@@ -11,7 +11,7 @@ from collector.sources import EMULATOR, REAL, source_of
 from middleware.answer import ALWAYS, REPEAT
 from queries.collections import CollectionView, latest
 from queries.counters import ScheduleState, current_refusals, schedule
-from queries.jobs import JobView, job_states
+from queries.service import JobView, job_states
 from queries.tweets import TweetViews
 from resources.api import MonitorResource
 from schemas.collections import STATE

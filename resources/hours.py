@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from queries.filters import Filters
-from queries.hours import per_hour
+from queries.timeline import per_hour
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
 from schemas.json_schema import count, many, record, text

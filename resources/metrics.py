@@ -19,10 +19,8 @@ from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
 from middleware.encoding import compress_response
-from queries.counters import ServiceMetrics, service_metrics
-from queries.jobs import JobView, job_states
-from queries.reconciliations import newest
-from queries.spend import Outlook
+from queries.service import JobView, ServiceMetrics, job_states, service_metrics
+from queries.spend import Outlook, newest_comparison
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
 from schemas.json_schema import PLAIN
@@ -67,7 +65,7 @@ class DatabaseCollector:
         try:
             with self._database.reading() as session:
                 metrics, money = service_metrics(session), self._collector.outlook(session)
-                done, compared, covered = job_states(session), newest(session), tracked_coverage(session)
+                done, compared, covered = job_states(session), newest_comparison(session), tracked_coverage(session)
                 planned_intervals = self._jobs.planned_intervals(session)
             size = self._database.size
         except DatabaseUnavailable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from collector.runs.collector import Collector
-from queries import balances, reconciliations
+from queries import balances, spend
 from resources.api import MonitorResource
 from schemas import serializers
 from schemas.json_schema import count, day, nullable, number, record, text, time
@@ -86,7 +86,7 @@ class SpendResource(MonitorResource):
     def get(self) -> Any:
         """Tell what X sold today and in this billing month."""
         with self._collector.database.reading() as session:
-            view, compared = self._collector.outlook(session), reconciliations.newest(session)
-            known, told = balances.authors(session), balances.newest(session)
+            view, compared = self._collector.outlook(session), spend.newest_comparison(session)
+            known, told = balances.authors(session), balances.newest_balance(session)
         budget = self._collector.order.billing.budget
         return serializers.spend(view, budget=budget, compared=compared, authors=known, balance=told)

@@ -13,7 +13,7 @@ from collector.runs import tags, tracking
 from collector.runs.collector import Collector
 from collector.runs.tags import InvalidTag
 from queries.filters import Filters
-from queries.related import related_hashtags
+from queries.hashtags import related_hashtags
 from queries.tags import per_tag, tracked_id, tracked_tags
 from resources.api import MonitorResource, no_content
 from resources.snapshots import SnapshotResource

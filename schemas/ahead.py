@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from collector.values import TweetVersion
 from collector.x.parsing import LAST_TWEET
-from queries.snowflakes import snowflake_time
+from queries.gaps import snowflake_time
 from schemas.times import rfc3339
 
 CLOCKS_DIFFER = timedelta(hours=1)

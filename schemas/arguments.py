@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from marshmallow.fields import List
 from werkzeug.datastructures import MultiDict
 
-from queries.orders import SortOrder
+from queries.filters import SortOrder
 from queries.zones import FIRST, LAST
 from schemas.filters import PARAMETERS, together
 from schemas.parameters import (

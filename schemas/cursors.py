@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from queries import lists
 from queries.collections import CollectionView, collections
+from queries.counters import cursor_key
+from queries.filters import PagePosition
 from queries.lists import BatchReader, TweetList
-from queries.marks import cursor_key
-from queries.orders import PagePosition
 from schemas.problems import BadInput, ParameterError
 
 T = TypeVar("T")

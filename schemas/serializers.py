@@ -10,10 +10,9 @@ import orjson
 from queries.balances import Authors, Told
 from queries.collections import CollectionView
 from queries.gaps import Gap
-from queries.hours import HourCount
-from queries.reconciliations import UsageComparison
-from queries.spend import Outlook, PeriodSpend
+from queries.spend import Outlook, PeriodSpend, UsageComparison
 from queries.tags import TagCount, TrackedTag
+from queries.timeline import HourCount
 
 Json = dict[str, Any]
 MICRO = 1_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Flask
 
 from collector.runs.collector import Collector
+from queries.gaps import snowflake_time
 from queries.newest import Newest
-from queries.snowflakes import snowflake_time
 from schemas.times import rfc3339
 from security.guard import Guard
 from settings import Settings

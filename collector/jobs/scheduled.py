@@ -39,7 +39,7 @@ from collector.x.tries import Stopped
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now
-from queries.jobs import BROKEN_OFF, INTERRUPTED_KIND
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)

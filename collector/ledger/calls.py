@@ -23,7 +23,7 @@ from collector.x.app_only import AppOnly
 from collector.x.clock import Days
 from collector.x.failures import XFailure
 from collector.x.tries import RetryPolicy, Stopped, Tries
-from queries.leases import CALLS
+from queries.counters import CALLS
 
 CHECKED_EVERY_S = 0.2
 LONGEST_WAIT_S = 60.0

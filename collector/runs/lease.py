@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseUnavailable
 from database.statements import upsert
 from models import Lease
-from queries.leases import COLLECTOR, FARTHEST_S, now_ms
+from queries.counters import COLLECTOR, FARTHEST_S, now_ms
 
 T = TypeVar("T")
 

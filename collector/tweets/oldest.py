@@ -13,7 +13,7 @@ from collector.tweets.deletions import remove_idle_authors
 from database import partitions
 from database.functions import among
 from models import TWEET_WORDS, Payload, Tweet, TweetHashtag, TweetTag, Version
-from queries.snowflakes import first_id
+from queries.gaps import first_id
 
 BATCH = 2_000
 """Tweets deleted in one transaction, during which every other writer waits: some seconds."""

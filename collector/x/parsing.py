@@ -13,7 +13,7 @@ from typing import Any
 
 from collector.payloads import Unpackable, pack, pack_tweet
 from collector.values import ObservedAuthor, ResultPage, TweetVersion
-from queries.snowflakes import snowflake_time
+from queries.gaps import snowflake_time
 from text.usernames import is_username
 
 LARGEST_ID = 2**63 - 1

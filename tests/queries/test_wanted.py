@@ -14,18 +14,15 @@ from hypothesis import strategies as st
 
 from alchemy import Database
 from collector.runs.tags import track
-from queries import access_paths, sources, texts
-from queries.activity import Activity, activity
-from queries.activity import tweet_and_author_count as counted_activity
-from queries.authors import AuthorRank
-from queries.axes import axis
-from queries.filters import ALL, Filters
+from queries import plans
+from queries.authors import Activity, AuthorRank, activity
+from queries.authors import tweet_and_author_count as counted_activity
+from queries.filters import ALL, Filters, SortOrder
+from queries.hashtags import Hashtags, hashtags
 from queries.lists import TweetList, page
-from queries.orders import SortOrder
-from queries.periods import Period
 from queries.series import TagSeries, per_tag, totals
-from queries.texts import Hashtags, hashtags
 from queries.tweets import TweetView, matching_count
+from queries.zones import Period, axis
 from tests.fixtures import databases
 from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
 from tests.schemas.views import MANY
@@ -47,8 +44,7 @@ def database(database_backend: str) -> Iterator[Database]:
 def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few tweets be many, so that they are read through every access path."""
     for name, value in request.param.items():
-        for module in (access_paths, sources):
-            monkeypatch.setattr(module, name, value, raising=hasattr(module, name))
+        monkeypatch.setattr(plans, name, value)
 
 
 @pytest.mark.usefixtures("limits")
@@ -104,7 +100,7 @@ def test_the_hashtags_are_those_of_the_newest_wanted_tweets(
     views = every if filters == ALL else newest
     counts = Counter(key for view in views for key in rules.hashtags(view.text) if key not in besides)
     with pytest.MonkeyPatch.context() as patch, database.reading() as session:
-        patch.setattr(texts, "MOST_LOOKED_AT", FEW)
+        patch.setattr("queries.hashtags.MOST_LOOKED_AT", FEW)
         told = hashtags(session, filters, most=most, besides=besides)
     shown = [(rules.key(row.tag), row.tweets) for row in told.rows]
     assert shown == sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:most]

@@ -12,8 +12,8 @@ from collector.x.parsing import LARGEST_ID
 from queries.authors import AuthorRank
 from queries.collections import CollectionView, TagOutcome
 from queries.gaps import Gap
-from queries.hours import HourCount
 from queries.tags import TagCount
+from queries.timeline import HourCount
 from queries.tweets import TweetView
 from schemas import serializers
 from schemas.records import record

@@ -11,14 +11,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from queries import gaps
-from queries.axes import Axis, axis
 from queries.filters import Filters
-from queries.histories import History, histories
-from queries.periods import Period, time_with_tweets
-from queries.series import TagSeries, per_tag, totals
-from queries.spikes import spikes
+from queries.gaps import History, histories
+from queries.series import TagSeries, per_tag, spikes, totals
 from queries.tags import tag_name
-from queries.zones import DAY
+from queries.timeline import time_with_tweets
+from queries.zones import DAY, Axis, Period, axis
 from web.charts import TableMark, merge_marks
 from web.view_query import ViewQuery
 

@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from queries.activity import Activity
-from queries.authors import FOLLOWERS, AuthorRank, author_page
+from queries.authors import FOLLOWERS, Activity, AuthorRank, author_page
 from queries.facets import FacetRow, Facets, facets
-from queries.related import related_hashtags
+from queries.hashtags import Hashtags, hashtags, related_hashtags
 from queries.tags import tracked_id, tracked_keys
-from queries.texts import Hashtags, hashtags
 from web.charts import ChartFigure, Column, Link, Table
 from web.figures.volume import NOTHING
 from web.languages import NAMES, NO_LANGUAGE

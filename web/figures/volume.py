@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from queries.axes import Axis
 from queries.series import TagSeries, totals
-from queries.zones import DAY, HOUR, buckets
+from queries.zones import DAY, HOUR, Axis, buckets
 from web.charts import ChartFigure, Column, Curve, Link, Table
 from web.figures.counts import Volume, visible_time
 from web.view_query import ViewQuery

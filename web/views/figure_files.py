@@ -8,7 +8,7 @@ from flask import Flask, Response, make_response
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from queries.activity import activity
+from queries.authors import activity
 from security.pages import page
 from web.charts import ChartFigure
 from web.figures import counts, coverage, rankings, volume

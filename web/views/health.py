@@ -15,8 +15,7 @@ from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
 from middleware.answer import REPEAT
-from queries.counters import ServiceMetrics, service_metrics
-from queries.jobs import job_states
+from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
 from security.pages import page
 from settings import VERSION

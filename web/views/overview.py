@@ -10,11 +10,10 @@ from werkzeug.exceptions import NotFound
 
 from collector.runs import tags
 from queries import lists
-from queries.activity import Activity, activity
-from queries.authors import author_by_username
+from queries.authors import Activity, activity, author_by_username
+from queries.filters import SortOrder
 from queries.gaps import gap_times
 from queries.lists import TweetList
-from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
 from queries.tweets import TweetView, TweetViews
 from security.pages import page

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from flask import Flask, Response
 from sqlalchemy.orm import Session
 
+from queries.filters import SortOrder
 from queries.lists import TweetList
-from queries.orders import SortOrder
 from queries.tags import tracked_names
 from queries.tweets import TweetView, TweetViews, matching_count
 from schemas.arguments import SearchArguments
