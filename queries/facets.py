@@ -1,4 +1,4 @@
-"""Facets: how many tweets have which language, country, tag or author."""
+"""Facets: how many tweets have each language, country, tag or author."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Query = Select[*tuple[Any, ...]]
 
 
 class FacetRow(NamedTuple):
-    """How many tweets have a value."""
+    """A value and how many tweets have it."""
 
     value: str
     tweets: int
 
 
 class Facets(NamedTuple):
-    """All values, most tweets first, ties by value, and the share of the tweets that have none; None without tweets."""
+    """All values, most tweets first, ties by value, and the share of tweets without a value; None without tweets."""
 
     rows: list[FacetRow]
     unknown_share: float | None
@@ -53,15 +53,15 @@ class WholeHours(NamedTuple):
 
 
 class Facet(NamedTuple):
-    """How tweets are counted by a value: all of them, and those of whole hours, as they are kept; any by their rows."""
+    """How tweets are counted by a value: roll-ups of all of them and of whole hours, and rows of any."""
 
-    kept: Query
+    total: Query
     rows: Query
     hourly: Callable[[WholeHours], Query] | None = None
 
 
 def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
-    """Count the wanted tweets by one of FACETS. A tweet counts once for each tag that found it."""
+    """Return the counts of the matching tweets by one of FACETS. A tweet counts once for each tag that found it."""
     if filters != ALL:
         part_by_part(session)
     counts = Counter[str]()
@@ -79,9 +79,9 @@ def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
 
 
 def _statements(facet: Facet, filters: Filters) -> list[Query]:
-    """Return the questions whose answers add up: for what is kept where that is enough, else for rows."""
+    """Return the queries whose sums are the counts: of roll-ups where these suffice, else of rows."""
     if filters == ALL:
-        return [facet.kept]
+        return [facet.total]
     hours = whole_hours(filters)
     if hours is None or facet.hourly is None:
         return [facet.rows.where(*conditions(filters, whole=True))]
@@ -89,7 +89,7 @@ def _statements(facet: Facet, filters: Filters) -> list[Query]:
 
 
 def whole_hours(filters: Filters) -> WholeHours | None:
-    """Return how the wanted period is cut; None where it has no whole hour, or where not all of its tweets are wanted."""
+    """Return the whole hours of the filters' period; None if it has none, or if there are other filters."""
     since, until = _second(filters.since), _second(filters.until)
     first = None if since is None else -(-since // HOUR_S) * HOUR_S
     end = None if until is None else until // HOUR_S * HOUR_S
@@ -109,12 +109,12 @@ def _time(second: int | None) -> datetime | None:
 
 
 def _unfound(session: Session, filters: Filters) -> tuple[int, int]:
-    """Return how many of the wanted tweets no tag has found, and how many there are."""
+    """Return how many matching tweets no tag has found, and how many there are in all."""
     if filters == ALL:
         return session.scalar(_rollup_query("tag").with_only_columns(FacetCount.tweets)) or 0, _tweet_count(session)
     hours = whole_hours(filters)
-    asked = [_unfound_rows(filters)] if hours is None else [_unfound_hourly(hours), *map(_unfound_rows, hours.edges)]
-    found = [session.execute(query).one() for query in asked]
+    queries = [_unfound_rows(filters)] if hours is None else [_unfound_hourly(hours), *map(_unfound_rows, hours.edges)]
+    found = [session.execute(query).one() for query in queries]
     return sum(int(unfound or 0) for unfound, _ in found), sum(int(tweets or 0) for _, tweets in found)
 
 

@@ -37,7 +37,7 @@ class OffsetPeriod(NamedTuple):
 
 
 def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]:
-    """Give the periods of one offset between two times, oldest first."""
+    """Yield the periods of one offset between two times, oldest first."""
     begin = first
     for year in range(_year(first), _year(end) + 1):
         for change in _changes(zone, year):
@@ -48,7 +48,7 @@ def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]
 
 
 def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[Period]:
-    """Give start and end of the buckets (QUARTER, HOUR or DAY long) that overlap a period of time, whole, oldest first."""
+    """Yield the whole buckets (QUARTER, HOUR or DAY long) that overlap a period of time, oldest first."""
     for start, until in pairwise(_EDGES[length](zone, first - MARGIN_S, end + MARGIN_S)):
         if start >= end:
             return
@@ -57,7 +57,7 @@ def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[P
 
 
 def _quarters(_zone: tzinfo, first: int, end: int) -> Iterator[int]:
-    """Give the edges of UTC's quarters of an hour: every current offset is a multiple of one."""
+    """Yield the edges of UTC's quarters of an hour: every current offset is a multiple of one."""
     yield from range(first // QUARTER_S * QUARTER_S, end, QUARTER_S)
 
 
@@ -90,7 +90,7 @@ def _changes(zone: tzinfo, year: int) -> tuple[int, ...]:
 
 
 def _change(zone: tzinfo, before: int, after: int) -> int:
-    """Return the first second of the offset at `after`, by halving."""
+    """Return the first second of the offset at `after`, by bisection."""
     while after - before > 1:
         middle = (before + after) // 2
         before, after = (middle, after) if _offset(zone, middle) == _offset(zone, before) else (before, middle)
@@ -107,9 +107,9 @@ def _year(second: int) -> int:
 
 
 class Axis(NamedTuple):
-    """Buckets of a zone that overlap a stretch of time, whole, oldest first.
+    """The whole buckets of a zone that overlap a period of time, oldest first.
 
-    A bucket has `bucket` length, or `days` days where bucket is DAY.
+    Each is `bucket` long, or `days` days where `bucket` is DAY.
     """
 
     periods: tuple[Period, ...]
@@ -118,34 +118,33 @@ class Axis(NamedTuple):
 
 
 def axis(zone: tzinfo, first: int, end: int) -> Axis:
-    """Return quarters of an hour for up to 36 hours, hours for up to 15 days, else days, so many together that 400 will do.
+    """Return an axis of quarters for up to 36 hours, of hours for up to 15 days, else of days, in at most 400 buckets.
 
-    An empty stretch has no periods. What calendars and zones don't reach (the years 1 and 9999) is left out.
+    An empty period has no buckets. The years 1 and 9999, which calendars and zones don't support, are left out.
     """
     first, end = max(first, FIRST), min(end, LAST)
-    bucket, days = _bucket(end - first), max(1, -(-(end - first) // (MOST_DAYS * DAY_S)))
-    periods = _periods(zone, bucket, days, first, end) if first < end else ()
-    if bucket == DAY and len(periods) > MOST_DAYS:
-        periods, days = _periods(zone, bucket, days + 1, first, end), days + 1
-    return Axis(periods, bucket, days)
+    if first >= end:
+        return Axis((), QUARTER, 1)
+    if end - first <= LONGEST_OF_HOURS_S:
+        bucket = QUARTER if end - first <= LONGEST_OF_QUARTERS_S else HOUR
+        return Axis(tuple(buckets(zone, bucket, first, end)), bucket, 1)
+    days = -(-(end - first) // (MOST_DAYS * DAY_S))
+    periods = _buckets_of_days(zone, days, first, end)
+    if len(periods) > MOST_DAYS:
+        periods, days = _buckets_of_days(zone, days + 1, first, end), days + 1
+    return Axis(periods, DAY, days)
 
 
-def _bucket(length: int) -> timedelta:
-    if length <= LONGEST_OF_QUARTERS_S:
-        return QUARTER
-    return HOUR if length <= LONGEST_OF_HOURS_S else DAY
+def _buckets_of_days(zone: tzinfo, days: int, first: int, end: int) -> tuple[Period, ...]:
+    return tuple(buckets(zone, DAY, first, end) if days == 1 else pairwise(_edges_of_days(zone, days, first, end)))
 
 
-def _periods(zone: tzinfo, bucket: timedelta, days: int, first: int, end: int) -> tuple[Period, ...]:
-    return tuple(buckets(zone, bucket, first, end) if days == 1 else pairwise(_edges(zone, days, first, end)))
-
-
-def _edges(zone: tzinfo, days: int, first: int, end: int) -> Iterator[int]:
-    """Give the edges of several days together; only the days that begin with one are looked for, however many there are."""
+def _edges_of_days(zone: tzinfo, days: int, first: int, end: int) -> Iterator[int]:
+    """Yield the edges of buckets of `days` days; only the days that begin one are computed, however many there are."""
     edge = _day(zone, first)[0]
     while edge < end:
         yield edge
-        noon = edge + days * DAY_S + DAY_S // 2  # within the date that is meant, though clocks are changed till then
+        noon = edge + days * DAY_S + DAY_S // 2  # within the next edge's date, even if clocks are changed until then
         edge = _day(zone, noon)[0] if noon < LAST else _day(zone, LAST - 1)[1]
     yield edge
 
