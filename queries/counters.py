@@ -22,7 +22,7 @@ SAME_CLOCK_S = 60
 DEAD_AFTER_S = 180
 COLLECTOR, CALLS = "collector", "calls"
 """The names of leases."""
-FARTHEST_S = 120  # no holder asks for more; an end beyond it was written while this machine's clock was ahead
+FARTHEST_S = 120  # the longest term of a lease; a later expiry was written while this machine's clock was ahead
 
 
 class ScheduleState(NamedTuple):
@@ -107,18 +107,18 @@ def is_x_time_known(session: Session) -> bool:
 
 
 def live_token(session: Session) -> int | None:
-    """Return the token of the collector's lease while somebody holds it, else None."""
+    """Return the token of the collector's lease while it is held, else None."""
     return session.scalar(select(Lease.token).where(is_live(COLLECTOR)))
 
 
 def is_live(name: str) -> ColumnElement[bool]:
-    """Return the condition on Lease that somebody holds the one with this name."""
+    """Return the condition on Lease that it has this name and is held."""
     ends = Lease.expires.between(now_ms() + 1, now_ms() + FARTHEST_S * 1000)
     return and_(Lease.name == name, Lease.holder.is_not(None), ends)
 
 
 def now_ms() -> int:
-    """Return the epoch millisecond."""
+    """Return the time in epoch milliseconds."""
     return int(time.time() * 1000)
 
 

@@ -1,4 +1,4 @@
-"""Lists of tweets: which are wanted, in which order, and as what they are read, page by page or in short batches.
+"""Lists of tweets: by filters, in an order, read page by page or in short batches.
 
 Each batch is read in a transaction of its own, because one that is open long would hold up WAL checkpoints.
 """
@@ -29,23 +29,23 @@ class TweetsReplaced(Exception):
 
 
 class BatchReader(Protocol[T]):
-    """As what tweets are read."""
+    """Reads tweets in some form."""
 
     def rows(self, session: Session, ids: Sequence[int]) -> list[T]:
-        """Return the tweets with these ids, in this order; what is gone is left out."""
+        """Return the tweets with these ids, in this order; missing ones are left out."""
 
     def run(self, session: Session, *, after: int, most: int) -> tuple[list[T], int | None]:
-        """Return at most `most` of all tweets with ids above `after`, oldest id first, and the id of the last one."""
+        """Return at most `most` of all tweets with ids above `after`, lowest id first, and the id of the last one."""
 
 
 class Readable(Protocol):
-    """Something that gives sessions to read with."""
+    """A database, or what opens its sessions."""
 
     def reading(self) -> AbstractContextManager[Session]: ...
 
 
 class TweetList(NamedTuple):
-    """What a list has: tweets with ids above `since_id` that the filters let through, in an order."""
+    """A list: the tweets that match the filters and have ids above `since_id`, in an order."""
 
     filters: Filters = ALL
     order: SortOrder = BY_ID
@@ -53,12 +53,12 @@ class TweetList(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether it has all tweets there are above some id, by id."""
+        """Whether it has all tweets above some id, by id."""
         return self.filters == ALL and self.order == BY_ID
 
 
 class Batch(NamedTuple, Generic[T]):
-    """Some tweets of a list, and where the last of them stands; None where the list ends with them."""
+    """Some tweets of a list, and the position of the last one; None where the list ends with them."""
 
     rows: list[T]
     last: PagePosition | None
@@ -83,10 +83,10 @@ def batches(
     most: int = BATCH,
     of: int | None = None,
 ) -> Iterator[list[T]]:
-    """Give a list, or the rest of it after a position, in batches.
+    """Yield a list, or the rest of it after a position, in batches.
 
-    Raises TweetsReplaced when the tweets are dropped or restored meanwhile, for the rest would belong to another database: one
-    of another generation than `of`, if that is given.
+    Raises TweetsReplaced if the tweets have been dropped or restored since the first batch, or since the generation `of`:
+    the rest would belong to another database.
     """
     began = of
     while True:
@@ -120,9 +120,9 @@ def source(session: Session, wanted: TweetList, *, after: PagePosition | None = 
 
 
 def _narrow(wanted: TweetList, after: PagePosition | None) -> Filters:
-    """Narrow the filter by what the list is sorted by to what comes after a position.
+    """Return the filters with their bound of the sorted column moved to a position.
 
-    Of two lower bounds of a column SQLite may enter the index by the wrong one, and skip all that lies between them.
+    Of two bounds of a column SQLite may enter the index by the worse one, and skip all rows between them.
     """
     filters, order, value = wanted.filters, wanted.order, after.value if after else None
     if isinstance(value, datetime):
@@ -156,13 +156,13 @@ def _id_bounds(session: Session, wanted: TweetList, own: Any, after: PagePositio
 
 
 def sorted_queries(session: Session, wanted: TweetList, *, after: PagePosition | None = None) -> list[Select[Any]]:
-    """Return the queries of a list after a position, each to be executed after the one before has given all it has.
+    """Return the queries whose rows, one query after the other, are a list after a position.
 
     Tweets whose author's followers are unknown come last in both directions.
     """
     query, columns = source(session, wanted, after=after)
     order = wanted.order
-    if order.column == "id":  # only what comes after the position is left already
+    if order.column == "id":  # the source is bounded by the position already
         return [_sort(query, order, (columns.id,), None)]
     keys = (getattr(columns, order.column), columns.id)
     if order.column == "created":
@@ -186,7 +186,7 @@ def _sort(query: Select[Any], order: SortOrder, keys: tuple[Any, ...], after: tu
 
 
 def _beyond(keys: tuple[Any, ...], values: tuple[Any, ...], *, descending: bool) -> ColumnElement[bool]:
-    """Return the condition of what comes after these values; the first column bounds an index by itself."""
+    """Return the condition of the rows after these values; the first column bounds an index by itself."""
     first, value = keys[0], values[0]
     if len(keys) == 1:
         beyond: ColumnElement[bool] = first < value if descending else first > value

@@ -1,8 +1,8 @@
 """Query plans: what a sorted list of tweets is read from, so that a page costs about the same at any depth.
 
 A list is read in its order through an index of one of its filters, and the rows that the other filters reject are skipped.
-Where a filter lets only few tweets through, they are gathered and sorted instead. How many those are is counted, because
-databases guess it. There is an access path for each filter, and a planner for each database backend.
+Where only few tweets match a filter, they are gathered and sorted instead. They are counted, because databases guess their
+number. There is an access path for each filter, and a planner for each database backend.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Source(NamedTuple):
 
 
 class AccessPath(NamedTuple):
-    """How the tweets are read that one of the filters, `of`, lets through: a table, conditions on it, and its indexes.
+    """How the tweets that match one of the filters, `of`, are read: a table, conditions on it, and its indexes.
 
     `indexes` are by the column in whose order they give the tweets; the first one also serves to gather them. An empty name
     is that of the table itself. Where it is `guessed`, PostgreSQL takes rare words for common ones, because it knows only
@@ -79,7 +79,7 @@ class AccessPath(NamedTuple):
 
 
 def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
-    """Give a path for each filter, those that tend to be the narrowest first."""
+    """Yield a path for each filter, those that tend to be the narrowest first."""
     on_links = Columns(TweetTag.tweet_id, TweetTag.created, None)
     for key in filters.tags:
         tag_id = session.scalar(select(Tag.id).where(Tag.key == key))
@@ -102,7 +102,7 @@ def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
 
 
 def _of_author(session: Session, username: str) -> AccessPath:
-    """Return the path to the tweets of an author, which all have one number of followers; or of several with one name."""
+    """Return the path to the tweets of an author, which all have the same followers, or of several with one username."""
     named = session.execute(select(Author.id, Author.followers).where(func.lower(Author.username) == username)).all()
     of, indexes = Filters(author=username), _indexes("author_id")
     if len(named) != 1:
@@ -123,13 +123,13 @@ def _indexes(name: str) -> dict[str, str]:
 
 
 def plan(session: Session, filters: Filters, order: SortOrder) -> Source:
-    """Return what the tweets that the filters let through are read from, in this order."""
+    """Return what the tweets that match the filters are read from, in this order."""
     planner = PostgreSQLPlanner(session) if plans_by_statistics(session) else SQLitePlanner(session)
     return planner.plan(filters, order)
 
 
 def is_narrow(session: Session, filters: Filters) -> bool:
-    """Whether one of the filters lets only few tweets through."""
+    """Whether only few tweets match one of the filters."""
     return min(_count(session, path) for path in access_paths(session, filters)) <= FEW
 
 
@@ -142,10 +142,10 @@ def hours_of(filters: Filters) -> Iterator[ColumnElement[bool]]:
 
 
 class SQLitePlanner(NamedTuple):
-    """Plans for SQLite, which is told by hints which index to use.
+    """Plans for SQLite, which uses the index that a hint names.
 
-    Where another filter lets not too many tweets through, their ids are given to it as a list: adding an id to a list takes a
-    tenth of the time of looking up a tweet that is skipped.
+    The tweets of other filters are passed as lists of ids if there are not too many: to add an id to a list takes a tenth of
+    the time of looking up a tweet that is skipped.
     """
 
     session: Session
@@ -170,9 +170,9 @@ class SQLitePlanner(NamedTuple):
         return Source(joined.with_hint(Tweet, "NOT INDEXED", "sqlite"), ON_TWEETS)
 
     def _choose(self, paths: Sequence[AccessPath], order: SortOrder) -> tuple[AccessPath | None, Sequence[AccessPath], bool]:
-        """Return the path to read through (None for all tweets in their order), those to list, and whether it leads to few.
+        """Return the path to read (None for all tweets in their order), those to list, and whether the first is of few tweets.
 
-        Words come before all, because asking their index about one tweet takes longer than reading the tweet.
+        Words come first, because a lookup of one tweet in their index takes longer than reading the tweet.
         """
         if len(paths) == 1 and paths[0].gives(order):
             return paths[0], (), False
@@ -188,9 +188,9 @@ class SQLitePlanner(NamedTuple):
         return chosen, [path for other, path in short if path is not chosen and other <= 10 * number], few
 
     def _estimates(self, paths: Sequence[AccessPath]) -> list[int]:
-        """Return to about how many tweets each path leads: above FEW, extrapolated from the range of ids that FEW span.
+        """Return the estimated number of tweets of each path: above FEW, it is extrapolated from the range of ids of that many.
 
-        Where a path isn't in the order of ids, that can't be estimated, and MANY is assumed.
+        For a path that isn't in the order of ids, MANY is assumed.
         """
         counted = [path.ids.limit(FEW + 1).subquery() for path in paths]
         ends = [select(end(Tweet.id)).scalar_subquery() for end in (func.min, func.max)]
@@ -202,10 +202,9 @@ class SQLitePlanner(NamedTuple):
         ]
 
     def _hour_by_hour(self, path: AccessPath, filters: Filters, left: Filters, listed: Sequence[AccessPath]) -> Source:
-        """Return a source that is read hour by hour, each by the range of its tweets' ids.
+        """Return a source of tweets with words by time, read hour by hour by the range of each hour's ids.
 
-        That is how tweets that have words are read by time, because the index of words is by id. By CROSS SQLite is told that
-        the hours come first.
+        The index of words gives ids in their order only. CROSS makes SQLite read the hours first.
         """
         words, hour = path.columns.id, IdRange.start
         query = _select(ON_TWEETS, BY_TIME).select_from(IdRange).with_hint(IdRange, "CROSS", "sqlite")
@@ -215,10 +214,10 @@ class SQLitePlanner(NamedTuple):
 
 
 class PostgreSQLPlanner(NamedTuple):
-    """Plans for PostgreSQL, which chooses the indexes by itself, from statistics, and takes no hints.
+    """Plans for PostgreSQL, which chooses the indexes itself, by statistics, and ignores hints.
 
-    Few tweets are gathered in a materialized table first: it may find it cheaper to go through all tweets in their order until
-    it has met enough of the few.
+    Few tweets are gathered in a materialized table first. Otherwise it may read all tweets in their order until it has enough
+    of the few.
     """
 
     session: Session
@@ -238,9 +237,9 @@ class PostgreSQLPlanner(NamedTuple):
         return Source(select(gathered.c.id, gathered.c.value), Columns(gathered.c.id, gathered.c.value, gathered.c.value))
 
     def _choose(self, paths: Sequence[AccessPath], order: SortOrder) -> tuple[AccessPath | None, bool]:
-        """Return the path that leads to few, or else one that gives the order, or None; and whether it leads to few.
+        """Return the path that leads to few tweets, else one that gives the order, else None; and whether it leads to few.
 
-        Of a list of words it reads all until it meets enough, so words are taken last.
+        Words come last, because all tweets with them are read to find the first ones in an order.
         """
         sorting = [path for path in paths if path.gives(order)]
         if len(paths) == 1 and sorting and not paths[0].guessed:
@@ -254,20 +253,20 @@ class PostgreSQLPlanner(NamedTuple):
         """Return a source of the few tweets that a path leads to, looked up one by one: the offset enforces that join."""
         few = path.ids.cte("few").prefix_with("MATERIALIZED")
         theirs = _select(ON_TWEETS, order).where(Tweet.id == few.c.id, *conditions(left))
-        met = theirs.correlate(few).offset(0).lateral("met")
-        joined = select(met.c.id, met.c.value).select_from(few).join(met, true())
-        return Source(joined, Columns(met.c.id, met.c.value, met.c.value))
+        found = theirs.correlate(few).offset(0).lateral("found")
+        joined = select(found.c.id, found.c.value).select_from(few).join(found, true())
+        return Source(joined, Columns(found.c.id, found.c.value, found.c.value))
 
 
 def _through_index(
     path: AccessPath, filters: Filters, left: Filters, order: SortOrder, listed: Sequence[AccessPath] = ()
 ) -> Source:
-    """Return a source that reads a path's own table; what that table does not have is looked up in the tweets."""
+    """Return a source that reads a path's own table, and looks up in the tweets what that table does not have."""
     query = _select(path.columns, order).where(*path.own)
     if path.table is Tweet:
         query = query.where(*conditions(left))
     else:
-        if order.column == "created":  # what is older or newer isn't skipped one by one
+        if order.column == "created":  # bounds the index, so that older and newer tweets aren't skipped one by one
             query = query.where(*within(path.columns.created, filters))
             left = left._replace(since=None, until=None)
         if left != ALL:
@@ -280,7 +279,7 @@ def _select(columns: Columns, order: SortOrder) -> Select[Any]:
 
 
 def _among(own: Any, listed: Sequence[AccessPath]) -> list[ColumnElement[bool]]:
-    """Return the conditions that an id is in all of these lists. The sum keeps SQLite from looking up each of a list."""
+    """Return the conditions that an id is in all of these lists. The sum keeps SQLite from searching by each id of a list."""
     return [(own + 0).in_(path.ids) for path in listed]
 
 
@@ -289,7 +288,7 @@ def _has_hours(path: AccessPath, order: SortOrder) -> bool:
 
 
 def _count(session: Session, path: AccessPath) -> int:
-    """Return to how many tweets a path leads, counted up to one more than FEW."""
+    """Return the number of tweets of a path, counted up to one more than FEW."""
     some = path.ids.limit(FEW + 1).subquery()
     with by_bitmaps(session) if path.guessed else nullcontext():
         return session.scalar(select(func.count()).select_from(some)) or 0

@@ -1,4 +1,4 @@
-"""The service's state as its operators see it: its metrics, and how the scheduled jobs last went."""
+"""The state of the service: its metrics, and the result of each scheduled job's last run."""
 
 from __future__ import annotations
 

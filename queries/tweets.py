@@ -1,4 +1,4 @@
-"""Tweets as they are shown: each field declared once, lists of them, and one by any of its versions' ids.
+"""Tweets as they are shown: each field is declared once, and read as views, as JSON or as ids.
 
 From `TweetView` follow the rows that are read, the JSON that the database writes, the JSON that Python writes, the columns of
 CSV, the keys that `fields` selects, and the schema in the OpenAPI document (schemas/tweets.py).
@@ -63,7 +63,7 @@ class Shown(NamedTuple):
 
 
 class TweetView(NamedTuple):
-    """A tweet as it is shown. What X did not give is None.
+    """A tweet as it is shown. Values that X did not give are None.
 
     The fields are in the order of the JSON keys, in which the original API's seven come first.
     """
@@ -128,7 +128,7 @@ _LISTS = {Kind.TAGS: _JsonTuple(str), Kind.VERSIONS: _JsonTuple(int)}
 
 
 def _join_tables(statement: Statement) -> Statement:
-    """Join the tables of a tweet's other fields to a query; both databases skip a table from which nothing is read."""
+    """Return a query with the tables of a tweet's other fields; both databases skip a table from which nothing is read."""
     return statement.outerjoin(Author, Author.id == Tweet.author_id).outerjoin(_rash, _rash.id == Tweet.rash_id)
 
 
@@ -141,7 +141,7 @@ _RUN = _VIEWS.where(Tweet.id > bindparam("after")).order_by(Tweet.id).limit(bind
 
 
 class TweetViews(NamedTuple):
-    """Reads tweets as views, past the session's own handling of rows, which would double the time."""
+    """Reads tweets as views, without the session's handling of rows, which would double the time."""
 
     def rows(self, session: Session, ids: Sequence[int]) -> list[TweetView]:
         """Return the tweets with these ids, in this order; missing ones are left out."""
@@ -182,7 +182,7 @@ class EncodedTweets(NamedTuple):
 
 
 def _pairs(session: Session, query: Select[int, bytes], values: Mapping[str, int] | None = None) -> Sequence[Row[int, bytes]]:
-    """Return ids and bodies, without the session's own handling of rows, which takes a tenth of a long answer's time."""
+    """Return ids and bodies, without the session's handling of rows, which takes a tenth of a long answer's time."""
     return session.connection().execute(query, values).all()
 
 
@@ -227,5 +227,5 @@ def matching_count(session: Session, filters: Filters, *, most: int) -> int:
 
 
 def first_version(session: Session, version: int) -> int:
-    """Return the id of the tweet that has a version with this id; that of an unknown version is returned as it is."""
+    """Return the id of the tweet that has a version with this id; the id of an unknown version is returned as it is."""
     return session.scalar(select(Version.tweet_id).where(Version.id == version)) or version

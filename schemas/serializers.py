@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from queries.balances import Authors, Told
+from queries.balances import AccountBalance, Authors
 from queries.collections import CollectionView
 from queries.gaps import Gap
 from queries.spend import Outlook, PeriodSpend, UsageComparison
@@ -68,7 +68,12 @@ def tracked_tag(tag: TrackedTag) -> Json:
 
 
 def spend(
-    view: Outlook, *, budget: int | None, compared: UsageComparison | None, authors: Authors | None, balance: Told | None
+    view: Outlook,
+    *,
+    budget: int | None,
+    compared: UsageComparison | None,
+    authors: Authors | None,
+    balance: AccountBalance | None,
 ) -> Json:
     """Return the spend of a day and of its billing month, whose `end` is the first day of the next, in USD."""
     return {
