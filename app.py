@@ -24,7 +24,7 @@ from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.work import Work
 from collector.preparing import Preparation, prepare
 from collector.runs.collector import Collector
-from queries.batches import TweetsReplaced
+from queries.lists import TweetsReplaced
 from queries.newest import Newest
 from security.answers import Answers
 from security.capacity import TimeLimit, bound

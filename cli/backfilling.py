@@ -24,7 +24,7 @@ from collector.sources import EMULATOR
 from collector.x.app_only import AppOnly
 from collector.x.failures import FailureScope, Stopped, XFailure
 from queries.balances import authors
-from queries.leases import live_token
+from queries.counters import live_token
 
 CONFIRM_ABOVE = 1_000_000  # micro dollars
 

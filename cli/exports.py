@@ -16,10 +16,10 @@ from alchemy import Database, DatabaseRevision, DatabaseUnavailable
 from cli.keys import InvalidKey, load_or_make_key
 from cli.output import exit_with, print_line
 from collector.runs.collector import Collector
-from queries import payloads, tweets
-from queries.batches import TweetsReplaced
 from queries.filters import ALL, Filters
-from queries.lists import TweetList, batches
+from queries.lists import TweetList, TweetsReplaced, batches
+from queries.payloads import TweetPayload, TweetPayloads
+from queries.tweets import TweetViews, tweet_count
 from schemas import files
 from schemas.csv_format import with_byte_order_mark
 from schemas.parameters import PARAMETERS, filters
@@ -30,6 +30,8 @@ from schemas.tweets import COLUMNS, LIST_FORMATS
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"
+PAGE = 100
+"""Tweets in a page of X's objects, as X gives them."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -132,7 +134,7 @@ def _write(database: Database, export: Export) -> int:
 def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]:
     format_name, names = LIST_FORMATS[export.format_name], export.names
     if names:
-        views = _with_progress(tweets.in_batches(database, filters=export.filters), bar)
+        views = _with_progress(batches(database, TweetList(export.filters), TweetViews()), bar)
         pieces = format_name.pieces([format_name.of_view(names.tweet(view)) for view in batch] for batch in views)
     else:
         pieces = format_name.pieces(
@@ -144,12 +146,12 @@ def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]
 def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:
     """The pages of an export as X's objects. Appends the number of tweets without a payload, per batch, to `left_out`."""
 
-    def counted(batch: list[payloads.TweetPayload]) -> list[payloads.TweetPayload]:
+    def counted(batch: list[TweetPayload]) -> list[TweetPayload]:
         left_out.append(sum(one.body is None for one in batch))
         return batch
 
-    batches = _with_progress(payloads.in_batches(database, filters=export.filters), bar)
-    return pages(counted(batch) for batch in batches)
+    read = _with_progress(batches(database, TweetList(export.filters), TweetPayloads(), most=PAGE), bar)
+    return pages(counted(batch) for batch in read)
 
 
 def _with_progress(batches: Iterable[list[T]], bar: tqdm[Any]) -> Iterator[list[T]]:
@@ -167,7 +169,7 @@ def _open_output(output: Path | None) -> AbstractContextManager[files.Stream]:
 def _progress_bar(database: Database, export: Export) -> tqdm[Any]:
     """A progress bar on stderr, hidden if it is no terminal or if the tweets go to one."""
     with database.reading() as session:
-        total = tweets.tweet_count(session) if export.filters == ALL else None
+        total = tweet_count(session) if export.filters == ALL else None
     hidden = True if export.output is None and sys.stdout.isatty() else None
     return tqdm(total=total, unit=" tweets", disable=hidden, file=sys.stderr)
 

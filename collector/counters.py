@@ -23,8 +23,8 @@ from queries.counters import (
     X_ANSWERED,
     X_REFUSES,
     X_REQUESTS,
+    now_ms,
 )
-from queries.leases import now_ms
 
 
 def bump_sequence(session: Session, *, by: int = 1) -> None:

@@ -33,7 +33,7 @@ from models import (
     Version,
 )
 from queries.counters import x_now
-from queries.snowflakes import first_id
+from queries.gaps import first_id
 
 Recount = Query | CompoundSelect[*tuple[Any, ...]]
 MOST_SHOWN = 5

@@ -1,15 +1,21 @@
-"""Authors of stored tweets."""
+"""Authors of stored tweets: the most followed, the most active, and lists of them."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, func, literal_column, or_, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, func, literal_column, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from models import Author
-from queries.filters import ALL, Filters
-from queries.sources import wrote
+from database.functions import part_by_part, plans_by_statistics
+from models import Author, Tweet
+from queries.filters import ALL, Filters, conditions
+from queries.lists import TweetList, source
+from queries.plans import is_narrow
+from queries.tweets import tweet_count
+
+FOLLOWERS, TWEETS = "-followers", "-tweets"
+NAME = func.coalesce(Author.username, literal_column("''"))
 
 
 class AuthorRank(NamedTuple):
@@ -21,39 +27,11 @@ class AuthorRank(NamedTuple):
     tweets: int
 
 
-NAME = func.coalesce(Author.username, literal_column("''"))
-
-
-def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> list[AuthorRank]:
-    """Return distinct authors, most followed first, ties by username; authors that X did not name are left out.
-
-    With filters, those of the tweets that these let through.
-    """
-    ranked = (
-        select(Author.name, Author.followers, Author.username, Author.tweets)
-        .where(Author.name.is_not(None), Author.tweets > 0)
-        .with_hint(Author, "INDEXED BY ix_authors_followers", "sqlite")
-        .order_by(Author.followers.desc().nulls_last(), NAME, Author.id)
-        .limit(limit)
-    )
-    if filters != ALL:
-        ranked = ranked.where(wrote(session, filters))
-    return [AuthorRank(*row) for row in session.execute(ranked)]
-
-
-def author_by_username(session: Session, username: str) -> AuthorRank | None:
-    """Return who has tweets stored under a username in lower case: the most followed, where several have borne it."""
-    own = (func.lower(Author.username) == username, Author.tweets > 0)
-    ranked = select(Author.name, Author.followers, Author.username, Author.tweets).where(*own)
-    row = session.execute(ranked.order_by(Author.followers.desc().nulls_last(), Author.id).limit(1)).first()
-    return AuthorRank._make(row) if row else None
-
-
-FOLLOWERS, TWEETS = "-followers", "-tweets"
+_RANK = (Author.name, Author.followers, Author.username, Author.tweets)
 
 
 class AuthorPosition(NamedTuple):
-    """Where an author stands in a list: by what it is sorted, the username ("" where there is none) and the id."""
+    """A position in a sorted list of authors: the sorted value, the username ("" where there is none) and the id."""
 
     value: int | None
     username: str
@@ -61,30 +39,63 @@ class AuthorPosition(NamedTuple):
 
 
 class AuthorPage(NamedTuple):
-    """Some authors of a list, and where the last of them stands; None where the list ends with them."""
+    """Some authors of a list, and the position of the last of them; None where the list ends with them."""
 
     authors: list[AuthorRank]
     last: AuthorPosition | None
 
 
-def author_page(session: Session, filters: Filters, *, sort: str, after: AuthorPosition | None, most: int) -> AuthorPage:
-    """Return at most `most` authors of tweets that the filters let through, after a place; ties by username, then id.
+class Activity(NamedTuple):
+    """How many tweets and distinct authors match, and the authors with the most of these tweets.
 
-    Most followed first, unknown followers last; or those with the most tweets stored first.
+    The authors are sorted by tweets, most first, then by username ("" where there is none), then by id; `tweets` of an author
+    are the matching ones.
+    """
+
+    tweets: int
+    authors: int
+    most_active: tuple[AuthorRank, ...]
+
+
+def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> list[AuthorRank]:
+    """Return the authors of matching tweets, most followed first, ties by username; unnamed authors are left out."""
+    ranked = (
+        select(*_RANK)
+        .where(Author.name.is_not(None), Author.tweets > 0)
+        .with_hint(Author, "INDEXED BY ix_authors_followers", "sqlite")
+        .order_by(Author.followers.desc().nulls_last(), NAME, Author.id)
+        .limit(limit)
+    )
+    if filters != ALL:
+        ranked = ranked.where(_wrote_match(session, filters))
+    return [AuthorRank(*row) for row in session.execute(ranked)]
+
+
+def author_by_username(session: Session, username: str) -> AuthorRank | None:
+    """Return the author with stored tweets and this username (lower case): the most followed, where several have had it."""
+    own = (func.lower(Author.username) == username, Author.tweets > 0)
+    row = session.execute(select(*_RANK).where(*own).order_by(Author.followers.desc().nulls_last(), Author.id).limit(1)).first()
+    return AuthorRank._make(row) if row else None
+
+
+def author_page(session: Session, filters: Filters, *, sort: str, after: AuthorPosition | None, most: int) -> AuthorPage:
+    """Return at most `most` authors of matching tweets after a position; ties by username, then id.
+
+    They are sorted by followers, most first and unknown last, or by stored tweets, most first.
     """
     column: Any = Author.followers if sort == FOLLOWERS else Author.tweets
-    them, found = [] if filters == ALL else [wrote(session, filters)], list[Any]()
+    found, condition = list[Any](), [] if filters == ALL else [_wrote_match(session, filters)]
     for known in (True, False):
         if len(found) <= most and not (known and after and after.value is None):
-            part = _part(column, after, known=known).where(*them)
+            part = _part(column, after, known=known).where(*condition)
             found += session.execute(part.limit(most + 1 - len(found))).all()
-    places = [AuthorPosition._make(row[4:]) for row in found]
-    return AuthorPage([AuthorRank._make(row[:4]) for row in found[:most]], places[most - 1] if len(found) > most else None)
+    last = AuthorPosition._make(found[most - 1][4:]) if len(found) > most else None
+    return AuthorPage([AuthorRank._make(row[:4]) for row in found[:most]], last)
 
 
 def _part(column: Any, after: AuthorPosition | None, *, known: bool) -> Select[Any]:
-    """Return the authors whose sorted value is known, or those of whom it is not."""
-    query = select(Author.name, Author.followers, Author.username, Author.tweets, column, NAME, Author.id)
+    """Return the query of the authors whose sorted value is known, or of those for whom it is not."""
+    query = select(*_RANK, column, NAME, Author.id)
     query = query.with_hint(Author, f"INDEXED BY ix_authors_{column.name}", "sqlite")
     query = query.where(Author.tweets > 0, column.is_not(None) if known else column.is_(None))
     if after and known:
@@ -93,3 +104,53 @@ def _part(column: Any, after: AuthorPosition | None, *, known: bool) -> Select[A
     elif after and after.value is None:
         query = query.where(tuple_(NAME, Author.id) > (after.username, after.id))
     return query.order_by(column.desc().nulls_last(), NAME, Author.id)
+
+
+def _wrote_match(session: Session, filters: Filters) -> ColumnElement[bool]:
+    """Return the condition that an author has a matching tweet, in the form that is quicker for few tweets, or for many."""
+    left = filters._replace(author=None, min_followers=None)
+    own = [Author.followers >= filters.min_followers] if filters.min_followers is not None else []
+    own += [func.lower(Author.username) == filters.author] if filters.author is not None else []
+    if left == ALL:
+        return and_(true(), *own)
+    if is_narrow(session, left):
+        matching = source(session, TweetList(left)).query.subquery()
+        return and_(Author.id.in_(select(Tweet.author_id).join(matching, matching.c.id == Tweet.id)), *own)
+    theirs = select(Tweet.id).where(Tweet.author_id == Author.id, *conditions(left)).correlate(Author)
+    if plans_by_statistics(session):
+        theirs = theirs.offset(0)  # evaluated author by author; without it, all matching tweets are gathered first
+    return and_(theirs.with_hint(Tweet, "INDEXED BY ix_tweets_author_id_id", "sqlite").exists(), *own)
+
+
+def activity(session: Session, filters: Filters, *, most: int) -> Activity:
+    """Return the authors of the matching tweets, and at most `most` of those with the most."""
+    if filters == ALL:
+        authors = session.scalar(select(func.count()).where(Author.tweets > 0)) or 0
+        found = author_page(session, ALL, sort=TWEETS, after=None, most=most)
+        return Activity(tweet_count(session), authors, tuple(found.authors))
+    part_by_part(session)
+    by_author = _by_author(filters)
+    tweets = func.coalesce(func.sum(by_author.c.tweets), 0)
+    counts = select(tweets.label("all_tweets"), func.count(by_author.c.author_id).label("authors")).subquery("sums")
+    ranked = _rank(by_author, most)
+    joined = select(counts, ranked).join_from(counts, ranked, true(), isouter=True)
+    rows = session.execute(joined.order_by(ranked.c.place)).all()
+    return Activity(rows[0][0], rows[0][1], tuple(AuthorRank._make(row[3:]) for row in rows if row.place is not None))
+
+
+def _by_author(filters: Filters) -> CTE:
+    """Return a table of authors with their number of matching tweets; the author is NULL in one row at most."""
+    rows = select(Tweet.author_id, func.count().label("tweets")).where(*conditions(filters, whole=True))
+    return rows.group_by(Tweet.author_id).cte("by_author").prefix_with("MATERIALIZED")
+
+
+def _rank(by_author: CTE, most: int) -> Subquery:
+    """Rank the authors with the most tweets; names are looked up only for those with as many as the last of them."""
+    tweets: Any = by_author.c.tweets
+    known = select(tweets).where(by_author.c.author_id.is_not(None))
+    least = known.order_by(tweets.desc()).limit(1).offset(max(most - 1, 0)).scalar_subquery()
+    order = (tweets.desc(), NAME, Author.id)
+    place = func.row_number().over(order_by=order).label("place")
+    columns = (place, Author.name, Author.followers, Author.username, tweets)
+    rows = select(*columns).join(by_author, by_author.c.author_id == Author.id).where(tweets >= func.coalesce(least, 0))
+    return rows.order_by(*order).limit(most).subquery("ranked")

@@ -1,8 +1,8 @@
-"""Whether X charges for authors, by what the account's balance loses between two readings beside what the ledger booked.
+"""Whether X charges for authors: falls of the account's balance, compared with what the ledger booked in the same time.
 
-The balance is the account's: top-ups, grants that expire and other apps move it as well. So a fall says something only
-where the floor and the ceiling of what was bought meanwhile are far enough apart and it is close to one of them. Two falls
-in a row that say the same settle it, until two say otherwise.
+Top-ups, grants that expire and other apps change the balance as well. So a fall is evidence only if the floor and the ceiling
+of the purchases are far enough apart, and if it is close to one of them. Two successive falls that agree decide, until two
+others agree on the opposite.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from sqlalchemy.orm import Session
 
 from models import Balance
 
-LEAST_APART = 500_000
-"""Micro-dollars between floor and ceiling."""
+LEAST_DIFFERENCE = 500_000
+"""Between floor and ceiling, in micro-dollars."""
 TOLERANCE = 5
-"""Per cent of a side."""
+"""In per cent of the floor or the ceiling."""
 MOST_READ = 4_000
 """Eleven years of daily readings."""
 
 
 class Reading(NamedTuple):
-    """A balance, and the ledger's sums of that moment, in micro-dollars; times are UTC."""
+    """The account's balance and the ledger's sums at that time, in micro-dollars; times are UTC."""
 
     asked: datetime
     balance: int
@@ -35,14 +35,14 @@ class Reading(NamedTuple):
     expires: datetime | None
 
     def leads_to(self, later: Reading) -> bool:
-        """Tell whether purchases alone may have led to the next reading, as far as can be seen, and all have their price."""
+        """Return whether settled purchases alone may explain the next reading."""
         gone = self.expires is not None and self.expires <= later.asked
         grown = later.balance <= self.balance and later.floor >= self.floor and later.ceiling >= self.ceiling
         return grown and not gone and later.asked >= self.asked and later.unsettled == self.unsettled
 
 
 class Fall(NamedTuple):
-    """By how much the balance fell between two readings, and what the ledger booked meanwhile, in micro-dollars."""
+    """A fall of the balance between two readings, and what the ledger booked in that time, in micro-dollars."""
 
     since: datetime
     until: datetime
@@ -52,19 +52,19 @@ class Fall(NamedTuple):
 
     @property
     def charged(self) -> bool | None:
-        """Whether it follows the ceiling, with authors; None where it is close to neither side, or to both."""
+        """Whether it is close to the ceiling, which includes authors; None if it is close to neither or to both."""
         free, charged = (abs(self.fell - side) * 100 <= TOLERANCE * side for side in (self.floor, self.ceiling))
         return None if free == charged or self.fell == 0 else charged
 
 
 class Authors(NamedTuple):
-    """Whether X charges for authors, and the newest fall that says so."""
+    """Whether X charges for authors, and the newest fall that shows it."""
 
     charged: bool
     by: Fall
 
     def price(self, floor: int, ceiling: int) -> int:
-        """Return which of both is X's price."""
+        """Return X's price: the floor, or the ceiling if authors are charged."""
         return ceiling if self.charged else floor
 
     @property
@@ -74,46 +74,46 @@ class Authors(NamedTuple):
 
     @property
     def said(self) -> str:
-        """The same in words."""
+        """The result in words."""
         charged = "charged" if self.charged else "did not charge"
         return f"X {charged} for authors: {_cents(self.explained)} of {_cents(self.by.fell)} explained"
 
 
-class Told(NamedTuple):
-    """The balance that X told last, in micro-dollars, and when (UTC)."""
+class AccountBalance(NamedTuple):
+    """The account's newest balance, in micro-dollars, and when it was asked for (UTC)."""
 
     asked: datetime
     balance: int
 
 
-def newest(session: Session) -> Told | None:
-    """Return the last balance, or None where X never told one."""
+def newest_balance(session: Session) -> AccountBalance | None:
+    """Return the newest balance, or None if X has never given one."""
     row = session.execute(select(Balance.asked_at, Balance.balance).order_by(Balance.id.desc()).limit(1)).first()
-    return Told._make(row) if row else None
+    return AccountBalance._make(row) if row else None
 
 
 def authors(session: Session) -> Authors | None:
-    """Return whether X charges for authors, or None where that is not settled."""
+    """Return whether X charges for authors, or None while that is not known."""
     columns = (Balance.asked_at, Balance.balance, Balance.floor, Balance.ceiling, Balance.unsettled, Balance.expires)
     rows = session.execute(select(*columns).where(Balance.quiet).order_by(Balance.id.desc()).limit(MOST_READ)).all()
-    return settled(falls(Reading._make(row) for row in reversed(rows)))
+    return conclusion(falls(Reading._make(row) for row in reversed(rows)))
 
 
 def falls(readings: Iterable[Reading]) -> Iterator[Fall]:
-    """Give the falls between readings that are far enough apart; what else moves the balance begins anew."""
+    """Yield the falls between readings whose floor and ceiling differ enough; any other change of the balance starts again."""
     first: Reading | None = None
     last: Reading | None = None
     for reading in readings:
         if first is None or last is None or not last.leads_to(reading):
             first = reading
         last, floor, ceiling = reading, reading.floor - first.floor, reading.ceiling - first.ceiling
-        if ceiling - floor >= LEAST_APART:
+        if ceiling - floor >= LEAST_DIFFERENCE:
             yield Fall(first.asked, reading.asked, first.balance - reading.balance, floor, ceiling)
             first = reading
 
 
-def settled(found: Iterable[Fall]) -> Authors | None:
-    """Return what the last two falls in a row that say the same say; those that say nothing are passed over."""
+def conclusion(found: Iterable[Fall]) -> Authors | None:
+    """Return the conclusion from the last two successive falls that agree; falls without a result are skipped."""
     known, before = None, None
     for fall in found:
         if fall.charged is not None:

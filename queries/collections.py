@@ -1,4 +1,4 @@
-"""Collections: how each run over the tags went."""
+"""Collections: the state and the result of each run over the tags."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag
+from queries.counters import live_token
 from queries.gaps import Gap, gaps
-from queries.leases import live_token
 
 INTERRUPTED_KIND = "interrupted"
 INTERRUPTED = "interrupted: the collector stopped before the end"
 
 
 class TagOutcome(NamedTuple):
-    """What became of a tag; `reason` is None where the state is done."""
+    """The result of a tag in a collection; `reason` is None where the state is done."""
 
     tag: str
     state: str
@@ -52,7 +52,7 @@ class CollectionView(NamedTuple):
 
 
 def collection(session: Session, collection_id: int) -> CollectionView | None:
-    """Return one collection, its tags by name; one whose collector has died is failed, not running."""
+    """Return a collection, its tags by name; if its collector has died, it is failed, not running."""
     found = _views(session, select(Run).where(Run.id == collection_id, Run.kind == "collection"))
     return found[0] if found else None
 
@@ -70,7 +70,7 @@ def latest(session: Session) -> CollectionView | None:
 
 
 def as_broken_off(view: CollectionView, reason: str) -> CollectionView:
-    """Return a collection that has ended though its record could not be closed."""
+    """Return a collection as failed if its record, which could not be closed, still says that it is running."""
     if view.state != "running":
         return view
     tags = tuple(tag if tag.state == "done" else tag._replace(state="failed", reason=reason) for tag in view.tags)

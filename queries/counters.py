@@ -1,18 +1,16 @@
-"""What the stored counters tell: versions for ETags, X's clock, refusals, schedules, metrics of the service."""
+"""Single values of the database: versions for ETags, X's clock, refusals, schedules, leases, the key of cursors."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import ColumnElement, and_, select, text
 from sqlalchemy.orm import Session
 
-from models import Listing, Run, StoredCounter, Tag, TagLang
-from queries.gaps import unread
-from queries.leases import live_token
+from models import DatabaseMark, Lease, StoredCounter
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
@@ -22,7 +20,9 @@ KEEPERS = SERVICE, COMMAND = ("service", "command")
 """The processes that can keep a schedule: the service, and `python api.py --every`."""
 SAME_CLOCK_S = 60
 DEAD_AFTER_S = 180
-ENDED = ("done", "partial", "failed")
+COLLECTOR, CALLS = "collector", "calls"
+"""The names of leases."""
+FARTHEST_S = 120  # the longest term of a lease; a later expiry was written while this machine's clock was ahead
 
 
 class ScheduleState(NamedTuple):
@@ -31,23 +31,6 @@ class ScheduleState(NamedTuple):
     every: int
     due: datetime
     kept: bool
-
-
-class ServiceMetrics(NamedTuple):
-    """Metrics of one state of the database. Durations are in seconds, times in UTC; None where nothing is known yet."""
-
-    tweets: Mapping[str, int]
-    x_requests: Mapping[str, int]
-    rate_limit_remaining: int | None
-    collections: Mapping[str, int]
-    running: bool
-    last_duration: float | None
-    last_success: datetime | None
-    sequence: int
-    refused: Mapping[str, datetime | None]
-    schedule: ScheduleState | None
-    gaps: Mapping[str, int]
-    gaps_expired: Mapping[str, int]
 
 
 class Stamp(NamedTuple):
@@ -123,38 +106,25 @@ def is_x_time_known(session: Session) -> bool:
     return _value(session, X_AHEAD) is not None
 
 
-def service_metrics(session: Session) -> ServiceMetrics:
-    """All metrics of the service. Tracked tags and outcomes without a number have 0."""
-    tweets = func.coalesce(func.sum(TagLang.tweets), 0)
-    stored = select(Tag.tag, tweets).outerjoin(TagLang).where(Tag.tracked).group_by(Tag.id, Tag.tag)
-    gaps = func.coalesce(func.sum(case((unread(session), 1), else_=0)), 0)
-    expired = func.coalesce(func.sum(case((Listing.expired, 1), else_=0)), 0)
-    left = select(Tag.tag, gaps, expired).outerjoin(Listing, Listing.tag_id == Tag.id).where(Tag.tracked)
-    counted = session.execute(left.group_by(Tag.id, Tag.tag)).all()
-    counters = {
-        (row.name, row.label): row.value
-        for row in session.execute(select(StoredCounter.name, StoredCounter.label, StoredCounter.value))
-    }
-    collections = Run.kind == "collection"
-    states = session.execute(select(Run.state, func.count()).where(collections).group_by(Run.state))
-    durations = select(Run.milliseconds).where(collections, Run.milliseconds.is_not(None)).order_by(Run.id.desc()).limit(1)
-    duration = session.scalar(durations)
-    token = live_token(session)
-    running = token is not None and session.scalar(select(Run.id).where(Run.state == "running", Run.token == token)) is not None
-    return ServiceMetrics(
-        tweets={row[0]: row[1] for row in session.execute(stored)},
-        x_requests={label: value for (name, label), value in counters.items() if name == X_REQUESTS},
-        rate_limit_remaining=counters.get((RATE_LIMIT_REMAINING, "")),
-        collections=dict.fromkeys(ENDED, 0) | {state: count for state, count in states if state in ENDED},
-        running=running,
-        last_duration=None if duration is None else duration / 1000,
-        last_success=session.scalar(select(func.max(Run.ended)).where(collections, Run.state.in_(["done", "partial"]))),
-        sequence=counters.get((SEQUENCE, ""), 0),
-        refused=current_refusals(session),
-        schedule=schedule(session),
-        gaps={row[0]: row[1] for row in counted},
-        gaps_expired={row[0]: row[2] for row in counted},
-    )
+def live_token(session: Session) -> int | None:
+    """Return the token of the collector's lease while it is held, else None."""
+    return session.scalar(select(Lease.token).where(is_live(COLLECTOR)))
+
+
+def is_live(name: str) -> ColumnElement[bool]:
+    """Return the condition on Lease that it has this name and is held."""
+    ends = Lease.expires.between(now_ms() + 1, now_ms() + FARTHEST_S * 1000)
+    return and_(Lease.name == name, Lease.holder.is_not(None), ends)
+
+
+def now_ms() -> int:
+    """Return the time in epoch milliseconds."""
+    return int(time.time() * 1000)
+
+
+def cursor_key(session: Session) -> bytes:
+    """Return the key by which the cursors of this database's lists are signed."""
+    return session.scalars(select(DatabaseMark.value).where(DatabaseMark.name == "cursor_key")).one().encode()
 
 
 def _value(session: Session, name: str, label: str = "") -> int | None:

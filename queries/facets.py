@@ -1,18 +1,19 @@
-"""Facets: how many tweets have which language, country, tag or author."""
+"""Facets: how many tweets have each language, country, tag or author."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
 from sqlalchemy.orm import Session
 
 from database.functions import part_by_part
 from models import Author, FacetCount, FacetHour, Quarter, Tag, TagHour, TagLang, Tweet, TweetTag
-from queries.filters import ALL, Filters, conditions
-from queries.whole_hours import WholeHours, whole_hours
+from queries.filters import ALL, LAST_SECOND, Filters, conditions, next_second
+from queries.zones import HOUR_S
 
 UNKNOWN = ""
 LANG = func.lower(func.coalesce(Tweet.lang, UNKNOWN)).label("shown")
@@ -22,29 +23,45 @@ Query = Select[*tuple[Any, ...]]
 
 
 class FacetRow(NamedTuple):
-    """How many tweets have a value."""
+    """A value and how many tweets have it."""
 
     value: str
     tweets: int
 
 
 class Facets(NamedTuple):
-    """All values, most tweets first, ties by value, and the share of the tweets that have none; None without tweets."""
+    """All values, most tweets first, ties by value, and the share of tweets without a value; None without tweets."""
 
     rows: list[FacetRow]
     unknown_share: float | None
 
 
-class Facet(NamedTuple):
-    """How tweets are counted by a value: all of them, and those of whole hours, as they are kept; any by their rows."""
+class WholeHours(NamedTuple):
+    """The whole hours (UTC) of a period, which roll-ups count, and at most two `edges` beside them.
 
-    kept: Query
+    They are the hours from `first` to `end`, in epoch seconds, half-open; None has no end.
+    """
+
+    first: int | None
+    end: int | None
+    edges: tuple[Filters, ...]
+
+    def among(self, start: Any) -> ColumnElement[bool]:
+        """Return the condition that an hour is one of them; `start` is the column of its epoch second."""
+        first = true() if self.first is None else start >= self.first
+        return and_(first, true() if self.end is None else start < self.end)
+
+
+class Facet(NamedTuple):
+    """How tweets are counted by a value: roll-ups of all of them and of whole hours, and rows of any."""
+
+    total: Query
     rows: Query
     hourly: Callable[[WholeHours], Query] | None = None
 
 
 def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
-    """Count the wanted tweets by one of FACETS. A tweet counts once for each tag that found it."""
+    """Return the counts of the matching tweets by one of FACETS. A tweet counts once for each tag that found it."""
     if filters != ALL:
         part_by_part(session)
     counts = Counter[str]()
@@ -62,22 +79,42 @@ def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
 
 
 def _statements(facet: Facet, filters: Filters) -> list[Query]:
-    """Return the questions whose answers add up: for what is kept where that is enough, else for rows."""
+    """Return the queries whose sums are the counts: of roll-ups where these suffice, else of rows."""
     if filters == ALL:
-        return [facet.kept]
+        return [facet.total]
     hours = whole_hours(filters)
     if hours is None or facet.hourly is None:
         return [facet.rows.where(*conditions(filters, whole=True))]
     return [facet.hourly(hours), *(facet.rows.where(*conditions(edge, whole=True)) for edge in hours.edges)]
 
 
+def whole_hours(filters: Filters) -> WholeHours | None:
+    """Return the whole hours of the filters' period; None if it has none, or if there are other filters."""
+    since, until = _second(filters.since), _second(filters.until)
+    first = None if since is None else -(-since // HOUR_S) * HOUR_S
+    end = None if until is None else until // HOUR_S * HOUR_S
+    empty = first is not None and first >= (int(LAST_SECOND.timestamp()) if end is None else end)
+    if empty or filters._replace(since=None, until=None) != ALL:
+        return None
+    edges = (((since, first),) if since != first else ()) + (((end, until),) if until != end else ())
+    return WholeHours(first, end, tuple(Filters(since=_time(begin), until=_time(stop)) for begin, stop in edges))
+
+
+def _second(bound: datetime | None) -> int | None:
+    return None if bound is None else int(next_second(bound).timestamp())
+
+
+def _time(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)
+
+
 def _unfound(session: Session, filters: Filters) -> tuple[int, int]:
-    """Return how many of the wanted tweets no tag has found, and how many there are."""
+    """Return how many matching tweets no tag has found, and how many there are in all."""
     if filters == ALL:
         return session.scalar(_rollup_query("tag").with_only_columns(FacetCount.tweets)) or 0, _tweet_count(session)
     hours = whole_hours(filters)
-    asked = [_unfound_rows(filters)] if hours is None else [_unfound_hourly(hours), *map(_unfound_rows, hours.edges)]
-    found = [session.execute(query).one() for query in asked]
+    queries = [_unfound_rows(filters)] if hours is None else [_unfound_hourly(hours), *map(_unfound_rows, hours.edges)]
+    found = [session.execute(query).one() for query in queries]
     return sum(int(unfound or 0) for unfound, _ in found), sum(int(tweets or 0) for _, tweets in found)
 
 

@@ -1,4 +1,7 @@
-"""The filters of tweets, the same everywhere, and their SQL conditions. Their parameters are in schemas/parameters.py."""
+"""The filters of tweets, the same everywhere, with their SQL conditions; and the orders of lists.
+
+Their parameters are in schemas/parameters.py.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ CODE = re.compile(r"[A-Z]{2}")
 
 
 class Filters(NamedTuple):
-    """The conditions that a tweet must meet, all of them; None and empty values are no condition.
+    """The conditions that a tweet must all meet to match; None and empty values are no condition.
 
     `tags` are keys (case-folded, with #), to each of which the tweet must be linked. `lang` and `author` (a username) are in
     lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
-    `words` are those of the text, as `text.words.query_words` finds them.
+    `words` must occur in the text, as `text.words.query_words` splits it.
     """
 
     tags: tuple[str, ...] = ()
@@ -37,8 +40,27 @@ class Filters(NamedTuple):
 ALL = Filters()
 
 
+class SortOrder(NamedTuple):
+    """A column of tweets and a direction. Ties are broken by id, in the same direction."""
+
+    column: str
+    descending: bool = False
+
+
+BY_ID = SortOrder("id")
+BY_TIME = SortOrder("created", descending=True)
+"""The order in which a period's tweets are read without the others."""
+
+
+class PagePosition(NamedTuple):
+    """A position in a sorted list: the sorted value and the id of the last tweet that was given."""
+
+    value: datetime | int | None
+    id: int
+
+
 def without(filters: Filters, others: Filters) -> Filters:
-    """Return the filters without those that the others contain as well."""
+    """Return the filters without those that are in the others too."""
     nothing: dict[str, Any] = {
         name: none for (name, none), other in zip(ALL._asdict().items(), others, strict=True) if other != none
     }
@@ -50,18 +72,18 @@ def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[b
 
     With `whole` they suit queries that read all matching tweets, without it those that read the first ones in an order.
     """
-    return [*_conditions(filters), *_search_conditions(filters, whole=whole), *_word_conditions(filters.words, whole=whole)]
+    return [*_column_conditions(filters), *_index_conditions(filters, whole=whole)]
 
 
 def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions on a column with the time at which tweets were posted."""
+    """Yield the conditions of `since` and `until` on a column with the time at which tweets were posted."""
     if filters.since is not None:
         yield created >= next_second(filters.since)
     if filters.until is not None:
         yield created < next_second(filters.until)
 
 
-def _search_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElement[bool]]:
+def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElement[bool]]:
     for key in filters.tags:
         tag_id = select(Tag.id).where(Tag.key == key).correlate(None).scalar_subquery()
         if whole:
@@ -70,15 +92,12 @@ def _search_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnEleme
         else:
             link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
-
-
-def _word_conditions(words: tuple[str, ...], *, whole: bool) -> Iterator[ColumnElement[bool]]:
-    if words:
-        matching = TWEET_WORDS.having(words)
+    if filters.words:
+        matching = TWEET_WORDS.having(filters.words)
         yield Tweet.id.in_(matching) if whole else matching.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
 
 
-def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.lang is not None:
         yield func.lower(Tweet.lang) == filters.lang
     if filters.country is not None:

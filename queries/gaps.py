@@ -1,24 +1,34 @@
-"""Gaps: stretches of a tag's posts that were not collected."""
+"""How far each tag was collected: histories, gaps, and the ids of tweets as times (UTC)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from models import Listing, Tag
-from queries.leases import live_token
-from queries.snowflakes import snowflake_time
+from models import BackfillSpan, Listing, Tag
+from queries.counters import live_token
 
+TWITTER_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1288834974657)
 TICK = timedelta(milliseconds=1)
-"""The shortest time that ids tell apart."""
+"""The resolution of the time in ids."""
+
+
+def snowflake_time(tweet_id: int) -> datetime:
+    """Return the instant (UTC) at which X assigned this id; ids contain it since 2010-11-04."""
+    return TWITTER_EPOCH + timedelta(milliseconds=tweet_id >> 22)
+
+
+def first_id(when: datetime) -> int:
+    """Return the lowest id that X assigns at this instant, never negative."""
+    return max((when - TWITTER_EPOCH) // timedelta(milliseconds=1), 0) << 22
 
 
 class Gap(NamedTuple):
-    """The ids between `since_id` and `until_id`, both exclusive. An expired one is out of reach of X's recent search."""
+    """The ids between `since_id` and `until_id`, both exclusive. An expired one is too old for X's recent search."""
 
     tag: str
     since_id: int
@@ -28,7 +38,7 @@ class Gap(NamedTuple):
 
 
 class GapTime(NamedTuple):
-    """The time of a gap (UTC), half-open; one that reaches back as far as X does begins with the first snowflake."""
+    """The time of a gap (UTC), half-open; one without a lower bound begins with the first id that contains a time."""
 
     tag: str
     first: datetime
@@ -37,10 +47,7 @@ class GapTime(NamedTuple):
 
 
 def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]:
-    """Return the gaps by tag, newest first; with `run_ids`, those that these collections left or read last.
-
-    While nothing is collected, a poll that was not read to its end leaves one as well.
-    """
+    """Return the gaps by tag, newest first; with `run_ids`, those that these collections left or read last."""
     columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired, Listing.run_id)
     rows = select(*columns).join(Tag, Tag.id == Listing.tag_id)
     rows = rows.where(unread(session)).order_by(Tag.key, Listing.before.desc())
@@ -50,7 +57,7 @@ def gaps(session: Session, *, run_ids: Sequence[int] | None = None) -> list[Gap]
 
 
 def any_within(session: Session, *, keys: Collection[str], first: int, end: int) -> bool:
-    """Tell whether a gap reaches into a stretch of time (epoch seconds, half-open); with `keys`, one of these tags."""
+    """Return whether a gap overlaps a period (epoch seconds, half-open); with `keys`, a gap of one of these tags."""
     found = _gap_times(session, keys)
     return any(gap.first.timestamp() < end and (gap.end - TICK).timestamp() >= first for gap in found)
 
@@ -61,7 +68,7 @@ def gap_times(session: Session, *, keys: Collection[str] = ()) -> list[GapTime]:
 
 
 def _gap_times(session: Session, keys: Collection[str]) -> Iterator[GapTime]:
-    """Give the gaps that have a time, by tag."""
+    """Yield the gaps that have a time, by tag."""
     columns = (Tag.tag, Listing.since_id, Listing.before, Listing.expired)
     rows = select(*columns).join(Tag, Tag.id == Listing.tag_id).where(unread(session)).order_by(Tag.key, Listing.id)
     for tag, since_id, until_id, expired in session.execute(rows.where(Tag.key.in_(keys)) if keys else rows):
@@ -71,6 +78,47 @@ def _gap_times(session: Session, keys: Collection[str]) -> Iterator[GapTime]:
 
 
 def unread(session: Session) -> ColumnElement[bool]:
-    """Return the condition under which a listing is a gap."""
+    """Return the condition on Listing that it is a gap.
+
+    While no collection runs, a listing that was not read to its end is one as well.
+    """
     idle = live_token(session) is None
     return or_(Listing.gap, Listing.since_id.is_not(None)) if idle else Listing.gap.is_(True)
+
+
+class History(NamedTuple):
+    """The instants (UTC) from which and until which a tag was collected, except for its gaps, and whether it is tracked now.
+
+    Outside of its history a tag has no gaps, and its counts can't be compared.
+    """
+
+    tag: str
+    begin: datetime
+    end: datetime
+    tracked: bool
+
+
+def histories(session: Session, *, keys: Collection[str] = ()) -> list[History]:
+    """Return the histories of the tags with these keys, or of all tags, by name, including untracked ones.
+
+    A backfill that reaches up to a history extends it. A tag that was never collected has none, even if tweets of it were
+    imported.
+    """
+    columns = select(Tag.id, Tag.tag, Tag.from_id, Tag.since_id, Tag.tracked).order_by(Tag.key)
+    rows = columns.where(Tag.from_id.is_not(None), Tag.since_id.is_not(None))
+    found = session.execute(rows.where(Tag.key.in_(keys)) if keys else rows).all()
+    bought = session.execute(
+        select(BackfillSpan.tag_id, BackfillSpan.since_id, BackfillSpan.until_id).order_by(BackfillSpan.until_id.desc())
+    ).all()
+    return [
+        History(tag, _begin(first or 0, [span for of, *span in bought if of == tag_id]), snowflake_time(last or 0), tracked)
+        for tag_id, tag, first, last, tracked in found
+    ]
+
+
+def _begin(first: int, spans: Sequence[Sequence[int]]) -> datetime:
+    """Return when a history begins whose polls begin after an id, extended by the backfills (newest first) that reach it."""
+    for since_id, until_id in spans:
+        if until_id > first:
+            first = min(first, since_id)
+    return snowflake_time(max(first, 0))

@@ -1,4 +1,4 @@
-"""The newest state of a database, told without a question where nothing was committed, else with one for all who wait."""
+"""The newest state of a database. It is queried only after a commit, and by one query for all threads that wait for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = tuple[tuple[str, int], ...]
 
 
 class Newest:
-    """Knows it. Safe to use from several threads."""
+    """The newest state of a database. Safe to use from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database, self._question = database, SharedQuestion(lambda: tuple(map(tuple, database.query(NEWEST))))
@@ -34,21 +34,21 @@ class Newest:
         return stamp
 
     def state(self) -> Hashable:
-        """Return what differs after every commit, or after every change of what is shown where the database is on a server."""
+        """Return a value that differs after every commit; on a database server, after every change of what the API shows."""
         if self._database.has_commit_marks:
             return self._database.commit_mark() or object()
         return self._question.answer()
 
     def this_minute(self) -> Hashable:
-        """Return the state and the minute: until the next one, what depends on the time as well may be told again."""
+        """Return the state and the minute: responses that also depend on the time may be cached for the rest of it."""
         return self.state(), int(time.time()) // 60
 
 
 class SharedQuestion:
-    """A question that threads ask at the same time, and is put once for all of them.
+    """A query that is executed once for all threads that need its answer at the same time.
 
-    A thread takes an answer only of a question that was begun after the thread asked: no change that it may know of is missing.
-    None waits longer than LONGEST_S for others' questions, and none at all for one that takes as long already.
+    A thread takes only the answer of a query that began after the thread's call, so that no change that it may know of is
+    missing. It waits for other threads' queries at most LONGEST_S, and not at all for one that takes that long already.
     """
 
     def __init__(self, ask: Callable[[], Rows]) -> None:
@@ -59,7 +59,7 @@ class SharedQuestion:
         self._answer: Rows | DatabaseUnavailable = ()
 
     def answer(self) -> Rows:
-        """Return the answer; raises DatabaseUnavailable, which all get who wait for the same."""
+        """Return the answer; raises DatabaseUnavailable, in all threads that wait for the same query."""
         with self._changed:
             wanted = self._begun + 1
             if self._asking and (self._waiting >= MOST_WAITING or time.monotonic() - self._since > LONGEST_S):

@@ -1,18 +1,16 @@
-"""Payloads: what X gave of tweets and their authors, in short batches."""
+"""Payloads: what X gave of tweets and their authors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from alchemy import Database
+from database.functions import among
 from models import AuthorPayload, Payload, Tweet
-from queries import batches
-from queries.filters import ALL, Filters, conditions
 
 
 class TweetPayload(NamedTuple):
@@ -26,15 +24,19 @@ class TweetPayload(NamedTuple):
     author_retrieved: datetime | None
 
 
-def batch(session: Session, *, after: int, most: int, filters: Filters = ALL) -> list[TweetPayload]:
-    """Return at most `most` of the wanted tweets whose id is greater than `after`, oldest id first."""
-    asked = _PAYLOADS.where(Tweet.id > after, *conditions(filters)).limit(most)
-    return [TweetPayload(*row) for row in session.execute(asked)]
+class TweetPayloads(NamedTuple):
+    """Reads tweets as their payloads."""
 
+    def rows(self, session: Session, ids: Sequence[int]) -> list[TweetPayload]:
+        """Return those of the tweets with these ids, in this order; missing ones are left out."""
+        found = {row.id: TweetPayload(*row) for row in session.execute(_PAYLOADS.where(among(Tweet.id, ids)))}
+        return [found[own] for own in ids if own in found]
 
-def in_batches(database: Database, *, filters: Filters = ALL, most: int = 100) -> Iterator[list[TweetPayload]]:
-    """Give the wanted tweets, oldest id first, in batches; raises TweetsReplaced."""
-    return batches.in_batches(database, lambda session, after: batch(session, after=after, most=most, filters=filters))
+    def run(self, session: Session, *, after: int, most: int) -> tuple[list[TweetPayload], int | None]:
+        """Return at most `most` of all tweets with ids above `after`, lowest id first, and the id of the last one."""
+        query = _PAYLOADS.where(Tweet.id > after).order_by(Tweet.id).limit(most)
+        found = [TweetPayload(*row) for row in session.execute(query)]
+        return found, found[-1].id if found else None
 
 
 _other = aliased(Payload)
@@ -44,5 +46,4 @@ _PAYLOADS = (
     .select_from(Tweet)
     .outerjoin(Payload, Payload.id == _newest)
     .outerjoin(AuthorPayload, AuthorPayload.author_id == Tweet.author_id)
-    .order_by(Tweet.id)
 )

@@ -1,16 +1,17 @@
-"""Series: how many tweets there were in each of some periods, of all and of each tag. Times are epoch seconds.
+"""Series: counts of tweets in successive periods, in total and by tag, and the spikes in them.
 
-Periods begin and end with quarters of an hour in UTC, as those of every current zone do. They are given sorted, each beginning
-where the one before ends. What the filters don't let through is not counted: their bounds may cut the first and the last one.
+Times are epoch seconds. Periods begin and end with quarters of an hour in UTC, as those of every current zone do. They are
+sorted, and each begins where the one before ends. The bounds of the filters may cut the first and the last period.
 """
 
 from __future__ import annotations
 
 from bisect import bisect, bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
+from statistics import median
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
@@ -19,22 +20,28 @@ from sqlalchemy.orm import Session
 from database.functions import among, part_by_part, quarter_hour, whole_hour
 from models import Quarter, Tag, TagHour, Tweet, TweetTag
 from queries.filters import ALL, Filters, conditions, next_second
-from queries.periods import Period, period_table
+from queries.timeline import period_table
+from queries.zones import Period
+
+LEAST = 5
+FEWEST_VALUES = 24
+DEVIATIONS = 3
+TIMES_USUAL = 2
 
 Of = tuple[int, ...]
 
 
 class TagSeries(NamedTuple):
-    """How many of the tweets that a tag has found there were in each period."""
+    """The number of a tag's tweets in each period."""
 
     tag: str
     counts: tuple[int, ...]
 
 
 class CountQuery(NamedTuple):
-    """What is counted: by a roll-up of so many seconds, by the rows that it is of, and by these and their tweets.
+    """What is counted, as a roll-up by so many seconds, as the rows that are rolled up, and as these joined with tweets.
 
-    `of` are the columns that there is a series each of; in the other tables they come by the same name.
+    There is a series for each value of the columns `of`, which have the same names in both tables.
     """
 
     rollup: Any
@@ -55,29 +62,23 @@ BY_TAG = CountQuery(
 
 
 def totals(session: Session, periods: Sequence[Period], filters: Filters) -> list[int]:
-    """Return how many tweets are wanted, by period."""
+    """Return the number of matching tweets in each period."""
     if len(filters.tags) == 1 and filters._replace(tags=(), since=None, until=None) == ALL:
-        return _of_tag(session, periods, filters)
-    counts = _counts(session, ALL_TWEETS, periods, filters).get((), {})
-    return [counts.get(first, 0) for first, _ in periods]
-
-
-def _of_tag(session: Session, periods: Sequence[Period], filters: Filters) -> list[int]:
-    """Return the same of one tag, of which nothing else is asked: by its hours."""
-    tag_id = session.scalar(select(Tag.id).where(Tag.key == filters.tags[0]))
-    found = _counts(session, BY_TAG, periods, filters._replace(tags=()))
-    counts = found.get((tag_id,), {}) if tag_id is not None else {}
+        tag_id = session.scalar(select(Tag.id).where(Tag.key == filters.tags[0]))
+        counts = _counts(session, BY_TAG, periods, filters._replace(tags=())).get((tag_id or 0,), {})
+    else:
+        counts = _counts(session, ALL_TWEETS, periods, filters).get((), {})
     return [counts.get(first, 0) for first, _ in periods]
 
 
 def per_tag(session: Session, periods: Sequence[Period], filters: Filters) -> list[TagSeries]:
-    """Return the same for each tag that found any of these tweets or is tracked, tags by name.
+    """Return the matching tweets of each tag that is tracked or has any, tags by name.
 
     A tweet counts once for each tag that found it, whichever tags the filters name.
     """
     found = _counts(session, BY_TAG, periods, filters)
-    wanted = or_(Tag.tracked, among(Tag.id, [tag_id for (tag_id,) in found]))
-    tags = session.execute(select(Tag.id, Tag.tag).where(wanted).order_by(Tag.key))
+    shown = or_(Tag.tracked, among(Tag.id, [tag_id for (tag_id,) in found]))
+    tags = session.execute(select(Tag.id, Tag.tag).where(shown).order_by(Tag.key))
     counts = [(tag, found.get((tag_id,), {})) for tag_id, tag in tags]
     return [TagSeries(tag, tuple(own.get(first, 0) for first, _ in periods)) for tag, own in counts]
 
@@ -85,18 +86,18 @@ def per_tag(session: Session, periods: Sequence[Period], filters: Filters) -> li
 def _counts(
     session: Session, counted: CountQuery, periods: Sequence[Period], filters: Filters
 ) -> Mapping[Of, Mapping[int, int]]:
-    """Return how many tweets there are, by what is counted and by when a period begins; what has none is left out."""
+    """Return the counts by series and by the start of the period; zeros are left out."""
     bounds, found = _bounds(periods, filters), dict[Of, Counter[int]]()
     begins = [first for first, _ in periods]
-    for question in _questions(session, counted, periods, filters, bounds) if bounds[0] < bounds[1] else ():
-        for *of, start, tweets in session.execute(question):
+    for query in _queries(session, counted, periods, filters, bounds) if bounds[0] < bounds[1] else ():
+        for *of, start, tweets in session.execute(query):
             if tweets:
                 found.setdefault(tuple(of), Counter())[begins[bisect(begins, start) - 1]] += int(tweets)
     return found
 
 
 def _bounds(periods: Sequence[Period], filters: Filters) -> Period:
-    """Return the time in which tweets are counted."""
+    """Return the bounds of the time in which tweets are counted."""
     first, end = (periods[0][0], periods[-1][1]) if periods else (0, 0)
     if filters.since is not None:
         first = max(first, int(next_second(filters.since).timestamp()))
@@ -105,10 +106,10 @@ def _bounds(periods: Sequence[Period], filters: Filters) -> Period:
     return first, end
 
 
-def _questions(
+def _queries(
     session: Session, counted: CountQuery, periods: Sequence[Period], filters: Filters, bounds: Period
 ) -> Iterator[Select[Any]]:
-    """Ask for all tweets of this time by the roll-up, but for where edges lie within what that has as one; else by rows."""
+    """Yield the queries whose sums are the counts: without filters of the roll-up, and of rows where an edge cuts its units."""
     if filters._replace(since=None, until=None) == ALL:
         edges = sorted({edge for period in periods for edge in period if bounds[0] < edge < bounds[1]} | {*bounds})
         cut = sorted({edge // counted.seconds * counted.seconds for edge in edges if edge % counted.seconds})
@@ -131,7 +132,7 @@ def _by_rollup(counted: CountQuery, periods: Sequence[Period], bounds: Period, c
 
 
 def _by_parts(counted: CountQuery, parts: Sequence[Period]) -> Select[Any]:
-    """Ask for the rows of parts of a period, one part after the other."""
+    """Return the query that counts the rows of parts of periods."""
     table, asked = counted.rows, period_table(parts)
     within = (table.created >= asked.c.since, table.created < asked.c.until)
     if not counted.of:
@@ -141,7 +142,7 @@ def _by_parts(counted: CountQuery, parts: Sequence[Period]) -> Select[Any]:
 
 
 def _parts(seconds: int, edges: Sequence[int], cut: Sequence[int]) -> Iterator[Period]:
-    """Give what lies between the edges within these stretches of so many seconds."""
+    """Yield the parts into which the edges cut these units of so many seconds."""
     for start in cut:
         within = edges[bisect_left(edges, start) : bisect(edges, start + seconds)]
         first, end = max(start, edges[0]), min(start + seconds, edges[-1])
@@ -156,7 +157,49 @@ def _by_tweets(counted: CountQuery, periods: Sequence[Period], filters: Filters)
 
 
 def _period_start(second: ColumnElement[int], periods: Sequence[Period]) -> ColumnElement[int]:
-    """Return when the period begins that a second lies in: many have one length, but where clocks are changed."""
+    """Return the start of the period that contains a second; periods in a row mostly have one length, between clock changes."""
     runs = [list(run) for _, run in groupby(periods, key=lambda period: period[1] - period[0])]
     ends = [(run[0][0], run[-1][1], run[0][1] - run[0][0]) for run in runs]
     return case(*((second < end, (second - first) // length * length + first) for first, end, length in ends))
+
+
+def spikes(counts: Sequence[int], places: Sequence[int], *, usual: Sequence[tuple[int, int]] = ()) -> list[int]:
+    """Return the indexes of counts that are spikes, in order.
+
+    `places` are their positions in the season (the hour of the day, or the day of the week); `usual` are places and counts of
+    the time before. With fewer than 24 values of both there are no spikes.
+
+    A spike is at least 5, above the mean of all other values by more than three of their standard deviations, and above twice
+    the median of the others of its place, if there are any. The first is Shewhart's rule for control charts, mean + k·σ with
+    k = 3 (NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.1). The second, the median of the same place in the season, on
+    which a past spike has hardly any effect, is from Hochenbaum, Vallis and Kejariwal, arXiv:1704.07706.
+    """
+    values = [*zip(places, counts, strict=True), *usual]
+    if len(values) < FEWEST_VALUES:
+        return []
+    of_place = defaultdict[int, list[int]](list)
+    for place, count in values:
+        of_place[place].append(count)
+    sums = sum(count for _, count in values), sum(count * count for _, count in values)
+    found = ((index, count, of_place[place]) for index, (place, count) in enumerate(zip(places, counts, strict=True)))
+    return [
+        index
+        for index, count, same in found
+        if count >= LEAST and _is_beyond(count, len(values) - 1, *sums) and count > TIMES_USUAL * _median(same, without=count)
+    ]
+
+
+def _is_beyond(count: int, others: int, total: int, squares: int) -> bool:
+    """Whether a count is above mean + 3σ of the others, in whole numbers: both sides are multiplied by `others`.
+
+    The total and the squares are of all values, including this one.
+    """
+    total, squares = total - count, squares - count * count
+    above = others * count - total
+    return above > 0 and above * above > DEVIATIONS**2 * (others * squares - total * total)
+
+
+def _median(values: Sequence[int], *, without: int) -> float:
+    """Return the median of values without one of them; 0 if no other is left."""
+    at = values.index(without)
+    return median(rest) if (rest := [*values[:at], *values[at + 1 :]]) else 0

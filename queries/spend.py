@@ -1,14 +1,14 @@
-"""Spend: what X sold in a day and in a billing month, in micro-dollars."""
+"""Spend: what X sold in a day and in a billing month, in micro-dollars, and what X itself counted."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from models import Reservation, Spend
+from models import Reconciliation, Reservation, Spend
 
 TREND_DAYS = 7
 
@@ -24,7 +24,10 @@ class PeriodSpend(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """The spend of a UTC day and of its billing month, what may come on top of it, and the month's ceiling at this rate."""
+    """The spend of a UTC day and of its billing month, what is not settled yet, and the forecast of the month's ceiling.
+
+    The forecast assumes that the remaining days cost as much as the last seven did on average.
+    """
 
     day: date
     start: date
@@ -36,7 +39,7 @@ class Outlook(NamedTuple):
 
     @property
     def used(self) -> int:
-        """What counts against the month's budget, in micro-dollars."""
+        """The part of the month's budget that is used, in micro-dollars."""
         return self.month.ceiling + self.unsettled
 
 
@@ -64,20 +67,36 @@ def spend_between(session: Session, *, start: date, end: date) -> PeriodSpend:
 
 
 def unsettled_ceiling(session: Session, *, start: date, end: date) -> int:
-    """Return what requests of these days may have cost at most whose answers never came or are still to come."""
+    """Return what these days' requests without an answer, lost or still to come, may have cost at most."""
     days = and_(Reservation.day < end.isoformat(), Reservation.last >= start.isoformat())
     return session.scalar(select(func.coalesce(func.sum(Reservation.micro), 0)).where(or_(days, Reservation.in_flight))) or 0
 
 
 def outlook(session: Session, *, today: date, start: date, end: date) -> Outlook:
-    """Return how a billing month stands; `end` is the first day of the next."""
-    day = spend_between(session, start=today, end=today + timedelta(days=1))
-    month, open_ = spend_between(session, start=start, end=end), unsettled_ceiling(session, start=start, end=end)
-    return Outlook(today, start, end, day, month, open_, forecast(session, today=today, start=start, end=end))
+    """Return the spend of a billing month and its forecast; `end` is the first day of the next month."""
+    tomorrow = today + timedelta(days=1)
+    day, month = spend_between(session, start=today, end=tomorrow), spend_between(session, start=start, end=end)
+    unsettled = unsettled_ceiling(session, start=start, end=end)
+    recent = spend_between(session, start=tomorrow - timedelta(days=TREND_DAYS), end=tomorrow).ceiling
+    forecast = month.ceiling + unsettled + recent * max(0, (end - tomorrow).days) // TREND_DAYS
+    return Outlook(today, start, end, day, month, unsettled, forecast)
 
 
-def forecast(session: Session, *, today: date, start: date, end: date) -> int:
-    """Return the ceiling of the month if it goes on as in the last seven days."""
-    lately = spend_between(session, start=today - timedelta(days=TREND_DAYS - 1), end=today + timedelta(days=1)).ceiling
-    so_far = spend_between(session, start=start, end=end).ceiling + unsettled_ceiling(session, start=start, end=end)
-    return so_far + lately * max(0, (end - today).days - 1) // TREND_DAYS
+class UsageComparison(NamedTuple):
+    """How many posts of a billing month X and the ledger had counted when X was asked last (UTC)."""
+
+    asked: datetime
+    x_posts: int
+    our_posts: int
+
+    @property
+    def drift(self) -> int:
+        """How many more X counted than the ledger."""
+        return self.x_posts - self.our_posts
+
+
+def newest_comparison(session: Session) -> UsageComparison | None:
+    """Return the newest comparison, or None."""
+    columns = select(Reconciliation.asked_at, Reconciliation.x_posts, Reconciliation.our_posts)
+    row = session.execute(columns.order_by(Reconciliation.day.desc()).limit(1)).first()
+    return UsageComparison._make(row) if row else None

@@ -1,4 +1,4 @@
-"""Tags: their tweets by language, and how each tracked one stands."""
+"""Tags: their tweets by language, and the state of the tracked ones."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from sqlalchemy.orm import Session
 from database.functions import among
 from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
 from queries.collections import INTERRUPTED
-from queries.counters import x_now
+from queries.counters import live_token, x_now
 from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
-from queries.leases import live_token
 from queries.volume import LATELY, Share, shares
 
 
 class TagCount(NamedTuple):
-    """How many tweets in a language (None where X gave none) a tag has found."""
+    """How many tweets a tag has found in a language; None is for tweets without a language."""
 
     tag: str
     lang: str | None
@@ -29,7 +28,7 @@ class TagCount(NamedTuple):
 
 
 class TagCollection(NamedTuple):
-    """How a tag's newest collection went: its id, when it began (UTC), the tag's state and why it failed."""
+    """A tag's newest collection: its id, when it began (UTC), the tag's state in it, and why the tag failed."""
 
     id: int
     started: datetime
@@ -38,9 +37,9 @@ class TagCollection(NamedTuple):
 
 
 class TrackedTag(NamedTuple):
-    """A tracked tag. `lang` and `exclude` are words between commas, None where the tag has no such terms.
+    """A tracked tag. Its rules `lang` and `exclude` are separated by commas; None if the tag has no such rule.
 
-    `coverage` is stored by counted of the last seven days, None where X was not asked.
+    `coverage` is that of the last seven days, None if X was not asked.
     """
 
     tag: str
@@ -54,7 +53,7 @@ class TrackedTag(NamedTuple):
 
 
 def per_tag(session: Session, filters: Filters = ALL) -> list[list[TagCount]]:
-    """Return one list a tag that has wanted tweets, tags by name; in it languages by count, then by name, unknown last.
+    """Return a list for each tag with matching tweets, tags by name; languages in it by count, then name, unknown last.
 
     A tweet counts once for each tag that found it.
     """
@@ -87,32 +86,29 @@ def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag
     rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:
         rows = rows.where(Tag.key == key)
-    found, left, counted = session.execute(rows).all(), _by_tag(gaps(session)), _lately(session)
+    found, recent = session.execute(rows).all(), _recent_shares(session)
+    unread = {tag: list(own) for tag, own in groupby(gaps(session), key=lambda gap: gap.tag)}
     last = _last(session, [row[3] for row in found if row[3] is not None])
     return [
-        TrackedTag(tag, count, last.get((run_id, tag_id)), left.get(tag, []), _coverage(counted, tag_id), *terms)
-        for tag_id, tag, count, run_id, *terms in found
+        TrackedTag(tag, count, last.get((run_id, tag_id)), unread.get(tag, []), _coverage(recent, tag_id), *rules)
+        for tag_id, tag, count, run_id, *rules in found
     ]
-
-
-def _by_tag(left: Sequence[Gap]) -> Mapping[str, list[Gap]]:
-    return {tag: list(own) for tag, own in groupby(left, key=lambda gap: gap.tag)}
 
 
 def tracked_coverage(session: Session) -> dict[str, float]:
     """Return the coverage of the tracked tags of which X has counted any post in the last seven days."""
-    counted, names = _lately(session), session.execute(select(Tag.id, Tag.tag).where(Tag.tracked).order_by(Tag.key))
-    found = {tag: _coverage(counted, tag_id) for tag_id, tag in names}
+    recent, tags = _recent_shares(session), session.execute(select(Tag.id, Tag.tag).where(Tag.tracked).order_by(Tag.key))
+    found = {tag: _coverage(recent, tag_id) for tag_id, tag in tags}
     return {tag: coverage for tag, coverage in found.items() if coverage is not None}
 
 
-def _lately(session: Session) -> Mapping[int, Share]:
+def _recent_shares(session: Session) -> Mapping[int, Share]:
     now = x_now(session)
     return shares(session, since=now - LATELY, until=now)
 
 
-def _coverage(counted: Mapping[int, Share], tag_id: int) -> float | None:
-    return counted[tag_id].coverage if tag_id in counted else None
+def _coverage(recent: Mapping[int, Share], tag_id: int) -> float | None:
+    return recent[tag_id].coverage if tag_id in recent else None
 
 
 def tag_ids(session: Session, *, keys: Sequence[str] = ()) -> list[int]:
@@ -132,7 +128,7 @@ def tracked_keys(session: Session) -> list[str]:
 
 
 def tag_name(session: Session, *, key: str) -> str | None:
-    """Return the name of the tag with this key, tracked or not; None for one that this database has never known."""
+    """Return the name of the tag with this key, tracked or not; None if this database has never had it."""
     return session.scalar(select(Tag.tag).where(Tag.key == key))
 
 
@@ -142,12 +138,12 @@ def tracked_id(session: Session, *, key: str) -> int | None:
 
 
 def _last(session: Session, run_ids: Sequence[int]) -> Mapping[tuple[int, int], TagCollection]:
-    """Return how tags went in these collections, by collection and tag."""
+    """Return the tags' results in these collections, by collection and tag."""
     columns = select(RunTag.tag_id, Run.token, Run.id, Run.started, RunTag.state, RunTag.reason)
     rows = session.execute(columns.join(Run, Run.id == RunTag.run_id).where(among(Run.id, sorted(set(run_ids)))))
     live, found = live_token(session), {}
-    for tag_id, token, *went in rows:
-        last = TagCollection._make(went)
+    for tag_id, token, *columns_of_tag in rows:
+        last = TagCollection._make(columns_of_tag)
         died = last.state in ("waiting", "running") and token != live
         found[last.id, tag_id] = last._replace(state="failed", reason=INTERRUPTED) if died else last
     return found

@@ -1,4 +1,4 @@
-"""Volume: how many posts of a tag X counted, hour by hour, and how many of them are stored."""
+"""Volume: how many posts of a tag X counted in each hour, and how many of them are stored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from models import HourlyCount, Tag, TagHour
@@ -16,7 +16,7 @@ LATELY = timedelta(days=7)
 
 
 class VolumeBucket(NamedTuple):
-    """A stretch of time (UTC) of a tag; `counted` is None where X was never asked, `partial` where that holds for a part."""
+    """A bucket of time (UTC) of a tag. If X was asked for no hour, `counted` is None; if not for all, `partial` is true."""
 
     tag: str
     start: datetime
@@ -27,19 +27,19 @@ class VolumeBucket(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How many posts X counted, and how many of the same hours are stored."""
+    """The posts that X counted, and the tweets of the same hours that are stored."""
 
     counted: int
     stored: int
 
     @property
     def coverage(self) -> float | None:
-        """Stored by counted, None where nothing was counted."""
+        """Stored by counted; None where nothing was counted."""
         return self.stored / self.counted if self.counted else None
 
 
 def whole(since: datetime, until: datetime, bucket: timedelta) -> tuple[datetime, datetime]:
-    """Return when the first bucket that overlaps this time begins, and when the last one ends (UTC)."""
+    """Return the start of the first and the end of the last bucket (UTC) that overlap a period."""
     seconds = int(bucket.total_seconds())
     first, end = int(since.timestamp()) // seconds * seconds, -(-int(until.timestamp()) // seconds) * seconds
     return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(end, UTC)
@@ -48,7 +48,7 @@ def whole(since: datetime, until: datetime, bucket: timedelta) -> tuple[datetime
 def volume(
     session: Session, *, tag_ids: Sequence[int], since: datetime, until: datetime, bucket: timedelta
 ) -> list[VolumeBucket]:
-    """Return all buckets of these tags that overlap the time from `since` to `until`, tags in the order given, oldest first."""
+    """Return all buckets of these tags that overlap a period, tags in the order given, oldest bucket first."""
     seconds = int(bucket.total_seconds())
     first, end = (int(bound.timestamp()) for bound in whole(since, until, bucket))
     names = {row.id: row.tag for row in session.execute(select(Tag.id, Tag.tag).where(Tag.id.in_(tag_ids)))}
@@ -72,7 +72,7 @@ def volume(
 
 
 def shares(session: Session, *, since: datetime, until: datetime) -> dict[int, Share]:
-    """Return by tag id what X counted of the hours that begin in this time, and what is stored of these hours."""
+    """Return the shares, by tag id, of the hours that begin in a period."""
     stored = func.coalesce(func.sum(TagHour.tweets), 0)
     rows = (
         select(HourlyCount.tag_id, func.sum(HourlyCount.counted), stored)
@@ -85,26 +85,26 @@ def shares(session: Session, *, since: datetime, until: datetime) -> dict[int, S
 
 
 class TagShare(NamedTuple):
-    """What X counted of a tag's posts, and how many of the same hours are stored; `share` is None where X was never asked."""
+    """A tag and its share; None if X was never asked."""
 
     tag: str
     share: Share | None
 
 
 def per_tag(session: Session, *, keys: Collection[str], since: datetime, until: datetime) -> list[TagShare]:
-    """Return the shares of the hours that begin in this time, of the tags with these keys, or of all tracked ones, by name."""
+    """Return the shares of the hours that begin in a period, for the tags with these keys or else all tracked ones, by name."""
     found = shares(session, since=since, until=until)
     tags = select(Tag.id, Tag.tag).where(Tag.key.in_(keys) if keys else Tag.tracked).order_by(Tag.key)
     return [TagShare(tag, found.get(tag_id)) for tag_id, tag in session.execute(tags)]
 
 
 def total(found: Mapping[int, Share]) -> Share:
-    """Return the shares of several tags as one."""
+    """Return the sum of several tags' shares."""
     return Share(sum(one.counted for one in found.values()), sum(one.stored for one in found.values()))
 
 
 def expected_posts(session: Session, tag_id: int, *, since: datetime, until: datetime, usual: float) -> float:
-    """Return how many posts of a tag there were from `since` to `until`, if hours that X did not count had `usual` many."""
+    """Return the number of posts of a tag in a period, assuming `usual` for each hour that X did not count."""
     first = int(since.timestamp()) // HOUR_S * HOUR_S
     counted, posts = _posts_counted(session, tag_id, first, int(until.timestamp()) + 1), 0.0
     for start in range(first, int(until.timestamp()) + 1, HOUR_S):
@@ -114,23 +114,21 @@ def expected_posts(session: Session, tag_id: int, *, since: datetime, until: dat
 
 
 def usual(session: Session, tag_id: int, *, since: datetime, until: datetime) -> float | None:
-    """Return how many posts of a tag there were an hour, by what X counted of this time; None where it did not."""
+    """Return the mean number of posts of a tag in the hours of a period that X counted; None if it counted none."""
     counted = _posts_counted(session, tag_id, int(since.timestamp()), int(until.timestamp()))
     return sum(counted.values()) / len(counted) if counted else None
 
 
 def _posts_counted(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
-    """Return what X counted on the tag's terms in the hours that begin in this time."""
+    """Return X's counts, by the tag's current rules, of the hours that begin in a period."""
     rows = select(HourlyCount.start, HourlyCount.counted).join(Tag, _BY_CURRENT_RULES)
-    return _hours(session, rows.where(HourlyCount.tag_id == tag_id, HourlyCount.start >= first, HourlyCount.start < end))
+    rows = rows.where(HourlyCount.tag_id == tag_id, HourlyCount.start >= first, HourlyCount.start < end)
+    return {hour: posts for hour, posts in session.execute(rows)}  # noqa: C416 (a dict of rows)
 
 
 def _tweets_stored(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
     rows = select(TagHour.start, TagHour.tweets)
-    return _hours(session, rows.where(TagHour.tag_id == tag_id, TagHour.start >= first, TagHour.start < end))
-
-
-def _hours(session: Session, rows: Select[int, int]) -> dict[int, int]:
+    rows = rows.where(TagHour.tag_id == tag_id, TagHour.start >= first, TagHour.start < end)
     return {hour: posts for hour, posts in session.execute(rows)}  # noqa: C416 (a dict of rows)
 
 

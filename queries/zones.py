@@ -1,7 +1,8 @@
-"""Time zones: where a zone's offset from UTC changes, and where its quarters, hours and days begin. Times are epoch seconds.
+"""Time zones: where a zone's offset from UTC changes, where its quarters, hours and days begin, and the buckets of charts.
 
-Buckets are cut by the zone's wall clock. A day is a local date, so it has 23 or 25 hours where clocks are changed; where they
-are turned back over midnight, the next date begins when it is shown first. An hour is one local hour at one offset.
+Times are epoch seconds. Buckets are cut by the zone's wall clock. A day is a local date, so it has 23 or 25 hours where clocks
+are changed; where they are turned back over midnight, the next date begins when it is shown first. An hour is one local hour at
+one offset.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ FIRST = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())  # calendars and zones en
 LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
 
 
+LONGEST_OF_QUARTERS_S = 36 * 3600
+LONGEST_OF_HOURS_S = 15 * DAY_S
+MOST_DAYS = 400
+
+Period = tuple[int, int]
+"""A period of time, half-open."""
+
+
 class OffsetPeriod(NamedTuple):
     """A half-open period of time in which a zone keeps one offset from UTC, in seconds."""
 
@@ -28,7 +37,7 @@ class OffsetPeriod(NamedTuple):
 
 
 def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]:
-    """Give the periods of one offset between two times, oldest first."""
+    """Yield the periods of one offset between two times, oldest first."""
     begin = first
     for year in range(_year(first), _year(end) + 1):
         for change in _changes(zone, year):
@@ -38,8 +47,8 @@ def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]
     yield OffsetPeriod(begin, end, _offset(zone, begin))
 
 
-def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[tuple[int, int]]:
-    """Give start and end of the buckets (QUARTER, HOUR or DAY long) that overlap a period of time, whole, oldest first."""
+def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[Period]:
+    """Yield the whole buckets (QUARTER, HOUR or DAY long) that overlap a period of time, oldest first."""
     for start, until in pairwise(_EDGES[length](zone, first - MARGIN_S, end + MARGIN_S)):
         if start >= end:
             return
@@ -48,7 +57,7 @@ def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[t
 
 
 def _quarters(_zone: tzinfo, first: int, end: int) -> Iterator[int]:
-    """Give the edges of UTC's quarters of an hour: every current offset is a multiple of one."""
+    """Yield the edges of UTC's quarters of an hour: every current offset is a multiple of one."""
     yield from range(first // QUARTER_S * QUARTER_S, end, QUARTER_S)
 
 
@@ -81,7 +90,7 @@ def _changes(zone: tzinfo, year: int) -> tuple[int, ...]:
 
 
 def _change(zone: tzinfo, before: int, after: int) -> int:
-    """Return the first second of the offset at `after`, by halving."""
+    """Return the first second of the offset at `after`, by bisection."""
     while after - before > 1:
         middle = (before + after) // 2
         before, after = (middle, after) if _offset(zone, middle) == _offset(zone, before) else (before, middle)
@@ -95,3 +104,51 @@ def _offset(zone: tzinfo, second: int) -> int:
 
 def _year(second: int) -> int:
     return datetime.fromtimestamp(min(max(second, FIRST), LAST), UTC).year
+
+
+class Axis(NamedTuple):
+    """The whole buckets of a zone that overlap a period of time, oldest first.
+
+    Each is `bucket` long, or `days` days where `bucket` is DAY.
+    """
+
+    periods: tuple[Period, ...]
+    bucket: timedelta
+    days: int
+
+
+def axis(zone: tzinfo, first: int, end: int) -> Axis:
+    """Return an axis of quarters for up to 36 hours, of hours for up to 15 days, else of days, in at most 400 buckets.
+
+    An empty period has no buckets. The years 1 and 9999, which calendars and zones don't support, are left out.
+    """
+    first, end = max(first, FIRST), min(end, LAST)
+    if first >= end:
+        return Axis((), QUARTER, 1)
+    if end - first <= LONGEST_OF_HOURS_S:
+        bucket = QUARTER if end - first <= LONGEST_OF_QUARTERS_S else HOUR
+        return Axis(tuple(buckets(zone, bucket, first, end)), bucket, 1)
+    days = -(-(end - first) // (MOST_DAYS * DAY_S))
+    periods = _buckets_of_days(zone, days, first, end)
+    if len(periods) > MOST_DAYS:
+        periods, days = _buckets_of_days(zone, days + 1, first, end), days + 1
+    return Axis(periods, DAY, days)
+
+
+def _buckets_of_days(zone: tzinfo, days: int, first: int, end: int) -> tuple[Period, ...]:
+    return tuple(buckets(zone, DAY, first, end) if days == 1 else pairwise(_edges_of_days(zone, days, first, end)))
+
+
+def _edges_of_days(zone: tzinfo, days: int, first: int, end: int) -> Iterator[int]:
+    """Yield the edges of buckets of `days` days; only the days that begin one are computed, however many there are."""
+    edge = _day(zone, first)[0]
+    while edge < end:
+        yield edge
+        noon = edge + days * DAY_S + DAY_S // 2  # within the next edge's date, even if clocks are changed until then
+        edge = _day(zone, noon)[0] if noon < LAST else _day(zone, LAST - 1)[1]
+    yield edge
+
+
+def _day(zone: tzinfo, second: int) -> Period:
+    """Return the day that a second lies in."""
+    return next(buckets(zone, DAY, second, second + 1))

@@ -23,7 +23,7 @@ from alchemy import DatabaseDamaged, DatabaseRefused, DatabaseRevision, Database
 from collector.backups.backups import BackupRefused
 from collector.runs.collector import CollectionRunning, Collector, NothingTracked
 from collector.sources import SourceRefused
-from queries.batches import TweetsReplaced
+from queries.lists import TweetsReplaced
 from schemas.arguments import NoArguments, load_arguments, refuse_body
 from schemas.json_schema import Answers, DocumentedAnswer, DocumentedBody, answers
 from schemas.problems import MEDIA_TYPE, BadInput, ParameterError, problem

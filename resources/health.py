@@ -9,7 +9,7 @@ from flask import request
 from collector.sources import EMULATOR, REAL, source_of
 from queries.collections import latest
 from queries.counters import current_refusals, schedule
-from queries.jobs import job_states
+from queries.service import job_states
 from queries.tweets import TweetViews
 from resources.api import CollectorResource, MonitorResource
 from schemas.json_schema import answers, count, flag, many, nullable, reads, record, text, time, word

@@ -17,10 +17,8 @@ from collector.backups.rotation import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
-from queries.counters import ServiceMetrics, service_metrics
-from queries.jobs import JobView, job_states
-from queries.reconciliations import UsageComparison, newest
-from queries.spend import Outlook
+from queries.service import JobView, ServiceMetrics, job_states, service_metrics
+from queries.spend import Outlook, UsageComparison
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
 from schemas.json_schema import PLAIN, DocumentedAnswer, answers
@@ -65,7 +63,7 @@ class DatabaseCollector:
         try:
             with self._database.reading() as session:
                 metrics, money = service_metrics(session), self._collector.outlook(session)
-                jobs, compared, coverage = job_states(session), newest(session), tracked_coverage(session)
+                jobs, compared, coverage = job_states(session), newest_comparison(session), tracked_coverage(session)
                 planned = {name: every.total_seconds() for name, every in self._jobs.planned_intervals(session).items()}
             size = self._database.size
         except DatabaseUnavailable:

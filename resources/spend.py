@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from queries import balances, reconciliations
-from queries.balances import Authors, Told
-from queries.reconciliations import UsageComparison
-from queries.spend import Outlook, PeriodSpend
+from queries import balances, spend
+from queries.balances import AccountBalance, Authors
+from queries.spend import Outlook, PeriodSpend, UsageComparison
 from resources.api import CollectorResource
 from schemas.json_schema import answers, count, day, nullable, number, reads, record, text, time
 from schemas.serializers import MICRO, PRICED, prices
@@ -79,8 +78,8 @@ class SpendResource(CollectorResource):
     def get(self) -> Any:
         """Show what X sold today and in this billing month."""
         with self._database.reading() as session:
-            view, compared = self._collector.outlook(session), reconciliations.newest(session)
-            authors, balance = balances.authors(session), balances.newest(session)
+            view, compared = self._collector.outlook(session), spend.newest_comparison(session)
+            authors, balance = balances.authors(session), balances.newest_balance(session)
         budget = self._collector.order.billing.budget
         return {
             "today": {"date": view.day, **_spent(view.today)},
@@ -115,5 +114,5 @@ def _explanation(known: Authors | None) -> dict[str, Any] | None:
     return {"since": known.by.since, "until": known.by.until, **usd, "said": known.said}
 
 
-def _balance(told: Told | None) -> dict[str, Any] | None:
+def _balance(told: AccountBalance | None) -> dict[str, Any] | None:
     return {"asked": told.asked, "usd": told.balance / MICRO} if told else None

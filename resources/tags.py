@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from collector.runs.tags import start_tracking, stop_tracking
 from queries.filters import Filters
-from queries.related import related_hashtags
+from queries.hashtags import related_hashtags
 from queries.tags import TrackedTag, per_tag, tracked_id, tracked_tags
 from resources.api import RESTORING, CollectorResource, no_content
 from resources.snapshots import SnapshotResource

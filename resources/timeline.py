@@ -13,8 +13,7 @@ from database.functions import quarter_hour
 from queries.counters import x_now
 from queries.filters import Filters
 from queries.gaps import gaps
-from queries.hours import per_hour
-from queries.timeline import MOST_BUCKETS, TooManyBuckets, timeline
+from queries.timeline import MOST_BUCKETS, TooManyBuckets, per_hour, timeline
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments

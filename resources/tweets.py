@@ -17,11 +17,9 @@ from collector.tweets.deletions import delete_tweet
 from collector.x.parsing import number
 from queries import authors, lists
 from queries.counters import generation
-from queries.encoded import EncodedTweets
-from queries.filters import ALL, Filters
+from queries.filters import ALL, BY_ID, Filters, SortOrder
 from queries.lists import BatchReader, TweetList
-from queries.orders import BY_ID, SortOrder
-from queries.tweets import first_version
+from queries.tweets import EncodedTweets, first_version
 from resources.api import RESTORING, link, next_path, no_content
 from resources.authors import AUTHORS
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots

@@ -20,9 +20,9 @@ from werkzeug.datastructures import MultiDict
 
 from queries import lists
 from queries.collections import CollectionView, collections
+from queries.counters import cursor_key
+from queries.filters import PagePosition, SortOrder
 from queries.lists import BatchReader, TweetList
-from queries.marks import cursor_key
-from queries.orders import PagePosition, SortOrder
 from queries.zones import FIRST, LAST
 from schemas.parameters import (
     PARAMETERS,

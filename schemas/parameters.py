@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import ValidationError, fields
 
 from collector.runs.tags import LANGUAGE
-from queries.filters import Filters
-from queries.orders import SortOrder
+from queries.filters import Filters, SortOrder
 from queries.tweets import FIELDS
 from queries.zones import DAY, HOUR, QUARTER
 from schemas import json_schema

@@ -18,7 +18,7 @@ from collector.values import ArchivedTweet, ObservedAuthor, TweetVersion
 from collector.x import parsing
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, Unpackable, document, pack_tweet
 from collector.x.parsing import FIRST_TWEET, LAST_TWEET, Object, RefusedObjects, Unreadable, mapping, moment
-from queries.snowflakes import snowflake_time
+from queries.gaps import snowflake_time
 from schemas.files import GZIP_MAGIC, NO_FURTHER, PART, GzipReader
 from schemas.ours import own
 from schemas.times import rfc3339

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from queries.encoded import EncodedTweets
 from queries.lists import BatchReader
-from queries.tweets import FIELDS, Kind, Shown, TweetField, TweetIds, TweetView
+from queries.tweets import FIELDS, EncodedTweets, Kind, Shown, TweetField, TweetIds, TweetView
 from schemas.csv_format import csv_pieces
 from schemas.json_schema import HASHTAG, NEXT, Schema, count, identifier, many, nullable, record, text, time
 from schemas.times import rfc3339
@@ -36,7 +35,7 @@ _SCHEMAS: Mapping[Kind, Callable[[Shown], Schema]] = {
 
 
 def tweet_json(view: TweetView) -> dict[str, Any]:
-    """Return a tweet as a JSON value, the same that queries/encoded.py has the database write."""
+    """Return a tweet as a JSON value, the same that queries/tweets.py has the database write."""
     values = ((key, field.shown.kind, getattr(view, field.attribute)) for key, field in FIELDS.items())
     return {key: _WRITERS[kind](value) if kind in _WRITERS else value for key, kind, value in values}
 

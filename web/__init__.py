@@ -7,8 +7,8 @@ from functools import partial, update_wrapper
 from flask import Flask
 
 from collector.runs.collector import Collector
+from queries.gaps import snowflake_time
 from queries.newest import Newest
-from queries.snowflakes import snowflake_time
 from schemas.times import rfc3339
 from security.guard import FINISH_PAGE, Guard, page
 from settings import Settings

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from queries.periods import Period
+from queries.zones import Period
 from schemas.csv_format import table as sheet
 from schemas.times import rfc3339
 from web.words import moment, number

@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
 
-from queries.filters import Filters, next_second
-from queries.orders import SortOrder
-from queries.periods import Period
+from queries.filters import Filters, SortOrder, next_second
+from queries.zones import Period
 from schemas.arguments import ViewArguments, load_arguments
 from schemas.parameters import PARAMETERS
 from schemas.times import rfc3339

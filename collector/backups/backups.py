@@ -19,7 +19,7 @@ from database.backend import Scalar
 from database.migrating import CARRY_OVER, NEWER, known_revisions, predates
 from database.sqlite_files import open_read_only, remove_with_side_files, sync_folder
 from models import Author, Payload, Run, Spend, Tombstone, Tweet, TweetTag
-from queries.leases import live_token
+from queries.counters import live_token
 
 COUNTED = (Tweet, TweetTag, Author, Payload, Run, Spend, Tombstone)
 

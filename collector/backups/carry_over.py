@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, open_database
 from collector.backups import tables
 from models import AuthorTombstone, Run, Tombstone, Tweet
-from queries.leases import live_token
+from queries.counters import live_token
 
 REVISION = "0011"
 TABLES = {"scheduled_jobs": "chores", "counters": "figures", "backfill_spans": "spans"}

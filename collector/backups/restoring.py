@@ -24,7 +24,7 @@ from collector.tweets.derived import reindex_outdated
 from database.sqlite_files import open_read_only, remove_with_side_files
 from database.statements import upsert
 from models import TWEET_WORDS, Lease
-from queries.leases import COLLECTOR
+from queries.counters import COLLECTOR
 
 log = logging.getLogger(__name__)
 

@@ -38,7 +38,7 @@ from collector.x.failures import Stopped, XFailure
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now
-from queries.jobs import BROKEN_OFF, INTERRUPTED_KIND
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from collector.runs import lease, runs
 from collector.x.app_only import AppOnly
 from collector.x.clock import Days
 from collector.x.failures import RetryPolicy, Stopped, Tries, XFailure
-from queries.leases import CALLS
+from queries.counters import CALLS
 
 CHECKED_EVERY_S = 0.2
 LONGEST_WAIT_S = 60.0

@@ -25,7 +25,7 @@ from collector.ledger.prices import Billing, Month, dollars
 from collector.x.clock import Days
 from database.statements import increment, upsert
 from models import Budget, Purchase, Reservation, Run, Spend
-from queries.leases import CALLS, is_live
+from queries.counters import CALLS, is_live
 
 SMALLEST_PAGE = 10
 REMEMBERED = timedelta(days=2)

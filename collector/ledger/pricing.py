@@ -13,7 +13,7 @@ from collector.runs.collector import Collector
 from collector.runs.tags import TagOrder
 from queries.balances import Authors
 from queries.counters import x_now
-from queries.snowflakes import snowflake_time
+from queries.gaps import snowflake_time
 from queries.spend import spend_between, unsettled_ceiling
 from queries.volume import LATELY, expected_posts, usual
 

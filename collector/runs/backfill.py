@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from collector.runs.listings import REACH, SETTLING, ListingPart, add_expired_gap, open_gaps, tag_listings
 from collector.runs.tags import TagOrder
 from models import BackfillSpan, Listing, Tag
-from queries.snowflakes import first_id, snowflake_time
+from queries.gaps import first_id, snowflake_time
 
 INTERRUPTED = "its last collection was interrupted: collect once, then fill in what is older"
 LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records what it missed, then fill that in"

@@ -26,7 +26,7 @@ from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
 from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure
-from queries.snowflakes import first_id
+from queries.gaps import first_id
 
 log = logging.getLogger(__name__)
 

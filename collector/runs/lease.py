@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from models import Lease
-from queries.leases import COLLECTOR, FARTHEST_S, now_ms
+from queries.counters import COLLECTOR, FARTHEST_S, now_ms
 
 T = TypeVar("T")
 

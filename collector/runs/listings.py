@@ -19,7 +19,7 @@ from collector.values import ResultPage
 from collector.x.client import Search, SearchAnswer
 from collector.x.clock import XClock
 from models import BackfillSpan, Listing, Reservation, Tag
-from queries.snowflakes import first_id, snowflake_time
+from queries.gaps import first_id, snowflake_time
 
 REACH = timedelta(days=6, hours=23)
 FARTHEST = timedelta(days=6, hours=23, minutes=55)

@@ -13,7 +13,7 @@ from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from models import Run, RunTag
 from queries.collections import INTERRUPTED, INTERRUPTED_KIND
-from queries.leases import live_token
+from queries.counters import live_token
 
 INTERRUPTION = Failure(INTERRUPTED_KIND, INTERRUPTED)
 IS_RUNNING = and_(Run.kind == "collection", Run.state == "running")

@@ -24,7 +24,7 @@ from database import partitions
 from database.functions import among
 from models import TWEET_WORDS, AuthorPayload, Payload, Tweet, TweetHashtag, TweetTag, Version
 from queries.counters import x_now
-from queries.snowflakes import first_id
+from queries.gaps import first_id
 
 BATCH = 500
 PARTITION_BATCH = 2_000

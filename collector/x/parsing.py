@@ -13,7 +13,7 @@ from typing import Any
 
 from collector.values import ObservedAuthor, ResultPage, TweetVersion
 from collector.x.documents import Unpackable, pack, pack_tweet
-from queries.snowflakes import snowflake_time
+from queries.gaps import snowflake_time
 from text.names import is_username
 
 LARGEST_ID = 2**63 - 1

@@ -18,7 +18,7 @@ from app import create_app
 from collector.jobs.work import Work
 from collector.runs.collector import Collector
 from emulator import Emulator
-from queries.batches import TweetsReplaced
+from queries.lists import TweetsReplaced
 from tests.app.conftest import fill, states
 from tests.fixtures import databases
 from tests.fixtures.environment import MakeSettings, environment

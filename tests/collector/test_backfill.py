@@ -27,8 +27,7 @@ from collector.x.app_only import AppOnly, CountedPosts, Counting
 from emulator import Emulator
 from models import Listing, Tag, Tweet, TweetTag
 from queries.collections import CollectionView
-from queries.gaps import Gap, gaps
-from queries.snowflakes import snowflake_time
+from queries.gaps import Gap, gaps, snowflake_time
 from tests.collector.conftest import MakeCollector, RunApi, asked, rows
 from tests.fixtures.clocks import NOON, standing
 from tests.fixtures.environment import ROOT, environment, let_lease_run_out

@@ -17,17 +17,18 @@ from collector.runs.reading import page_size
 from collector.sources import EMULATOR, SourceRefused, claim
 from emulator import Emulator
 from models import Author, Lease, Run, Tweet, TweetTag
-from queries import tweets
 from queries.collections import INTERRUPTED
-from queries.leases import live_token
+from queries.counters import live_token
+from queries.lists import TweetList, batches
+from queries.tweets import TweetView, TweetViews
 from tests.collector.conftest import MakeCollector, rows
 from tests.fixtures.clocks import NOON
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.waiting import wait_until
 
 
-def everything(collector: Collector) -> list[tweets.TweetView]:
-    return [view for batch in tweets.in_batches(collector.database) for view in batch]
+def everything(collector: Collector) -> list[TweetView]:
+    return [view for batch in batches(collector.database, TweetList(), TweetViews()) for view in batch]
 
 
 def count(collector: Collector, table: type) -> int:

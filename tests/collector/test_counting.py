@@ -17,8 +17,8 @@ from collector.runs.tags import Rules, track
 from collector.verification import faults
 from emulator import Emulator
 from models import Budget, HourlyCount, JobState, Reservation, Tag
-from queries.jobs import JobView, job_states
-from queries.snowflakes import first_id
+from queries.gaps import first_id
+from queries.service import JobView, job_states
 from queries.spend import spend_between
 from queries.tags import tracked_coverage
 from tests.collector.conftest import MakeCollector, RunApi, asked, rows

@@ -19,7 +19,7 @@ from collector.runs import lease
 from collector.verification import faults
 from collector.x.clock import Days
 from models import Budget, Purchase, Reservation, Run, Spend
-from queries.leases import CALLS
+from queries.counters import CALLS
 from tests.collector.conftest import rows
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -20,8 +20,7 @@ from collector.x import clock
 from emulator import Emulator
 from models import Tag, TweetTag
 from queries.collections import CollectionView
-from queries.gaps import Gap, gaps
-from queries.snowflakes import first_id, snowflake_time
+from queries.gaps import Gap, first_id, gaps, snowflake_time
 from tests.collector.conftest import MakeCollector, asked, rows
 from tests.fixtures import databases
 from tests.fixtures.clocks import NOON, set_machine, standing

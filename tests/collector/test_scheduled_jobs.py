@@ -16,8 +16,8 @@ from collector.runs.collector import Collector
 from collector.x.failures import FailureScope, XFailure
 from emulator import Emulator
 from models import JobState, Tweet
-from queries.jobs import BROKEN_OFF, INTERRUPTED_KIND, JobView, job_states
-from queries.reconciliations import newest
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND, JobView, job_states
+from queries.spend import newest_comparison
 from tests.collector.conftest import PATIENT, RunApi, rows
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.processes import serving
@@ -139,7 +139,7 @@ def test_the_ledger_is_compared_with_xs_count(collector: Collector, make_setting
         emulator.drift(drift)
         runner.run_due()
         with collector.database.reading() as session:
-            compared = newest(session)
+            compared = newest_comparison(session)
         assert compared
         assert (compared.x_posts, compared.our_posts, compared.drift) == (sold + drift, sold, drift)
         age(collector.database)

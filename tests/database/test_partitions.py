@@ -21,7 +21,7 @@ from collector.tweets.store import store
 from collector.values import ObservedAuthor, TaggedTweet, TweetVersion
 from collector.verification import faults
 from database import partitions
-from queries.snowflakes import first_id
+from queries.gaps import first_id
 from settings import load
 from tests.fixtures import databases
 

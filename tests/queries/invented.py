@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from alchemy import Database, open_database
 from collector.imports import Import
 from collector.runs.tags import track
-from queries import tweets
 from queries.filters import ALL, Filters
-from queries.tweets import TweetView
+from queries.lists import TweetList, batches
+from queries.tweets import TweetView, TweetViews
 from schemas.records import record
 from tests.fixtures import databases
 from tests.fixtures.archives import own_row, tweet_id
@@ -104,4 +104,4 @@ FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS
 
 def wanted(database: Database, filters: Filters) -> list[TweetView]:
     """Return the tweets that a list of them shows."""
-    return [view for batch in tweets.in_batches(database, filters=filters) for view in batch]
+    return [view for batch in batches(database, TweetList(filters), TweetViews()) for view in batch]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from queries.balances import Authors, Fall, Reading, falls, settled
+from queries.balances import Authors, Fall, Reading, conclusion, falls
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -31,7 +31,7 @@ def read(*fell: int) -> list[Reading]:
 
 
 def said(readings: Sequence[Reading]) -> str | None:
-    known = settled(falls(readings))
+    known = conclusion(falls(readings))
     return known.said if known else None
 
 
@@ -54,7 +54,7 @@ def said(readings: Sequence[Reading]) -> str | None:
     ],
 )
 def test_two_falls_alike_settle_it_and_two_others_anew(fell: list[int], charged: bool | None) -> None:
-    known = settled(falls(read(*fell)))
+    known = conclusion(falls(read(*fell)))
     assert (known and known.charged) == charged
 
 
@@ -86,7 +86,7 @@ def test_readings_are_added_up_until_the_sides_are_half_a_dollar_apart() -> None
         (600_000, 500_000, 5 * DAY)
     ] * 2
     assert list(falls(readings[:5])) == []
-    assert settled(found) == Authors(True, found[1])
+    assert conclusion(found) == Authors(True, found[1])
 
 
 @pytest.mark.parametrize(

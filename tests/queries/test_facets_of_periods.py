@@ -15,10 +15,9 @@ from alchemy import Database
 from collector.tweets.deletions import remove_tweets
 from collector.tweets.rollups import ROLLUPS
 from models import FacetHour
-from queries.facets import Facets, facets
+from queries.facets import Facets, facets, whole_hours
 from queries.filters import ALL, LAST_SECOND, Filters
 from queries.tweets import TweetView
-from queries.whole_hours import whole_hours
 from tests.fixtures.archives import Json, own_row, tweet_id
 from tests.queries.invented import imported, wanted
 

@@ -11,10 +11,10 @@ import pytest
 from alchemy import Database
 from collector.backups.dropping import drop
 from collector.tweets.deletions import delete_tweet
-from queries import batches, payloads, tweets
-from queries.encoded import EncodedTweets
 from queries.filters import ALL, Filters
-from queries.tweets import TweetViews, first_version
+from queries.lists import TweetList, TweetsReplaced, batches
+from queries.payloads import TweetPayloads
+from queries.tweets import EncodedTweets, TweetViews, first_version
 from schemas.parameters import filters
 from schemas.tweets import encode_tweet
 from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
@@ -45,7 +45,7 @@ def archive() -> list[Any]:
 
 def found(database: Database, wanted: Filters, *, most: int = 2) -> list[int]:
     """Return by their minutes the tweets that are wanted."""
-    views = [view for batch in tweets.in_batches(database, filters=wanted, most=most) for view in batch]
+    views = [view for batch in batches(database, TweetList(wanted), TweetViews(), most=most) for view in batch]
     return [(view.created - MORNING) // timedelta(minutes=1) for view in views]
 
 
@@ -79,7 +79,7 @@ def test_a_filter_lets_through_what_it_names(database: Database, wanted: dict[st
 
 def test_the_versions_of_an_edited_tweet_are_shown_oldest_first(database: Database) -> None:
     versions = tuple(int(post(minute)["id"]) for minute in (5, 10, 11))
-    ((view,),) = tweets.in_batches(database, filters=filters({"q": ["third"]}))
+    ((view,),) = batches(database, TweetList(filters({"q": ["third"]})), TweetViews())
     assert (view.id, view.text, view.version, view.versions) == (versions[0], "third", versions[2], versions)
     with database.reading() as session:
         read = TweetViews().rows(session, [first_version(session, own) for own in (versions[1], int(post(6)["id"]))])
@@ -97,13 +97,13 @@ def test_the_database_writes_the_same_json_as_python(database: Database) -> None
 
 def test_the_payloads_are_those_of_the_same_tweets(database: Database) -> None:
     for wanted in (ALL, filters({"tag": ["sre"]}), filters({"author": ["bo_primer"]})):
-        shown = [view.id for batch in tweets.in_batches(database, filters=wanted) for view in batch]
-        assert [one.id for batch in payloads.in_batches(database, filters=wanted, most=2) for one in batch] == shown
+        shown = [view.id for batch in batches(database, TweetList(wanted), TweetViews()) for view in batch]
+        assert [one.id for batch in batches(database, TweetList(wanted), TweetPayloads(), most=2) for one in batch] == shown
 
 
 def test_what_is_deleted_meanwhile_is_left_out_and_what_was_replaced_is_not_read_on(database_backend: str) -> None:
     with imported(own_row(0), own_row(1), own_row(2)) as ready:
-        reading, others = tweets.in_batches(ready, most=1), payloads.in_batches(ready, most=1)
+        reading, others = (batches(ready, TweetList(), reader, most=1) for reader in (TweetViews(), TweetPayloads()))
         (first,) = next(reading)
         next(others)
         with ready.writing() as session:
@@ -111,5 +111,5 @@ def test_what_is_deleted_meanwhile_is_left_out_and_what_was_replaced_is_not_read
         assert [view.id for batch in reading for view in batch] == [int(post(2)["id"])]
         assert first.id == int(post(0)["id"])
         drop(ready)
-        with pytest.raises(batches.TweetsReplaced):
+        with pytest.raises(TweetsReplaced):
             list(others)

@@ -14,8 +14,7 @@ from sqlalchemy import delete
 from alchemy import Database
 from collector.runs.tags import ensure
 from models import Listing, Run, Spend
-from queries.gaps import GapTime, any_within, gap_times
-from queries.snowflakes import TWITTER_EPOCH, first_id
+from queries.gaps import TWITTER_EPOCH, GapTime, any_within, first_id, gap_times
 from queries.spend import by_day, spend_between
 from tests.fixtures.archives import MORNING
 from tests.queries.invented import imported

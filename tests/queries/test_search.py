@@ -21,10 +21,10 @@ from collector.tweets.store import store
 from collector.values import TaggedTweet
 from collector.x import parsing
 from models import TWEET_WORDS
-from queries import tweets
-from queries.filters import Filters
+from queries import lists
+from queries.filters import BY_ID, Filters, PagePosition, SortOrder
 from queries.lists import TweetList, page
-from queries.orders import BY_ID, PagePosition, SortOrder
+from queries.tweets import TweetViews
 from schemas.parameters import filters
 from tests.fixtures.archives import Json, edited, post
 from tests.queries.invented import imported
@@ -99,7 +99,7 @@ class Searched(RuleBasedStateMachine):
             expected = [number for number, text in sorted(self.texts.items()) if set(words) <= set(index_words(text))]
             ids = [int(post(number)["id"]) for number in expected]
             assert matching(self.database, *words) == ids
-            batches = tweets.in_batches(self.database, filters=Filters(words=words), most=2)
+            batches = lists.batches(self.database, TweetList(Filters(words=words)), TweetViews(), most=2)
             assert [view.id for batch in batches for view in batch] == ids
 
     @invariant()

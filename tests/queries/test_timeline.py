@@ -19,11 +19,9 @@ from collector.runs.tags import ensure
 from collector.tweets.deletions import delete_author, delete_tweet
 from collector.tweets.rollups import PRESENCES
 from models import Listing, Presence, Run, Tag
-from queries import periods
 from queries.filters import ALL, Filters
-from queries.periods import rollup_counts
-from queries.snowflakes import first_id
-from queries.timeline import MOST_BUCKETS, TimelineSlot, TooManyBuckets, timeline
+from queries.gaps import first_id
+from queries.timeline import MOST_BUCKETS, TimelineSlot, TooManyBuckets, rollup_counts, timeline
 from queries.zones import DAY, HOUR, QUARTER
 from tests.fixtures.archives import Json, tweet_id, user
 from tests.queries.clocks import naive
@@ -167,7 +165,7 @@ def test_a_bucket_longer_than_presence_reaches_back_is_exact(database_backend: s
 def test_too_many_buckets_are_refused_before_anything_is_counted(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     until = MIDDAY + MOST_BUCKETS * QUARTER
     assert len(counts(small, QUARTER, since=MIDDAY, until=until)) == MOST_BUCKETS
-    monkeypatch.setattr(periods, "rollup_counts", None)
+    monkeypatch.setattr("queries.timeline.rollup_counts", None)
     with pytest.raises(TooManyBuckets):
         counts(small, QUARTER, since=MIDDAY, until=until + timedelta(seconds=1))
     with pytest.raises(TooManyBuckets):

@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 
 from alchemy import Database
 from collector.runs.tags import track
-from queries import access_paths, sources, texts
-from queries.activity import Activity, activity
-from queries.activity import tweet_and_author_count as counted_activity
-from queries.authors import AuthorRank
-from queries.axes import axis
-from queries.filters import ALL, Filters
+from queries import plans
+from queries.authors import Activity, AuthorRank, activity
+from queries.filters import ALL, Filters, SortOrder
+from queries.hashtags import Hashtags, hashtags
 from queries.lists import TweetList, page
-from queries.orders import SortOrder
-from queries.periods import Period
 from queries.series import TagSeries, per_tag, totals
-from queries.texts import Hashtags, hashtags
 from queries.tweets import TweetView, matching_count
+from queries.zones import Period, axis
 from tests.fixtures import databases
 from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
 from tests.schemas.views import MANY
@@ -47,8 +43,7 @@ def database(database_backend: str) -> Iterator[Database]:
 def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few tweets be many, so that they are read through every access path."""
     for name, value in request.param.items():
-        for module in (access_paths, sources):
-            monkeypatch.setattr(module, name, value, raising=hasattr(module, name))
+        monkeypatch.setattr(plans, name, value)
 
 
 @pytest.mark.usefixtures("limits")
@@ -91,7 +86,6 @@ def test_the_most_active_are_those_with_the_most_wanted_tweets(database: Databas
     expected = Activity(len(views), len(counts), tuple(AuthorRank(*facts[own], counts[own]) for own in ranked[:most]))
     with database.reading() as session:
         assert activity(session, filters, most=most) == expected
-        assert counted_activity(session, filters) == expected[:2]
 
 
 @MANY
@@ -104,7 +98,7 @@ def test_the_hashtags_are_those_of_the_newest_wanted_tweets(
     views = every if filters == ALL else newest
     counts = Counter(key for view in views for key in rules.hashtags(view.text) if key not in besides)
     with pytest.MonkeyPatch.context() as patch, database.reading() as session:
-        patch.setattr(texts, "MOST_LOOKED_AT", FEW)
+        patch.setattr("queries.hashtags.MOST_EXAMINED", FEW)
         told = hashtags(session, filters, most=most, besides=besides)
     shown = [(rules.key(row.tag), row.tweets) for row in told.rows]
     assert shown == sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:most]
@@ -158,7 +152,6 @@ def test_of_no_tweets_nothing_is_told(database_backend: str) -> None:
         for filters in (ALL, Filters(lang="en")):
             with empty.reading() as session:
                 assert activity(session, filters, most=3) == Activity(0, 0, ())
-                assert counted_activity(session, filters) == (0, 0)
                 assert hashtags(session, filters, most=3) == Hashtags((), 0, True)
                 for periods, counts in (([(0, 900), (900, 1800)], (0, 0)), ([], ())):
                     assert totals(session, periods, filters) == list(counts)

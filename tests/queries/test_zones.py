@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from alchemy import Database
 from models import LONGEST_DAY, Quarter
 from queries import zones
-from queries.axes import Axis, axis
-from queries.hours import per_hour
-from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER
+from queries.timeline import per_hour
+from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER, Axis, axis
 from tests.queries.clocks import Period, naive
 from tests.queries.invented import ZONES, imported
 from tests.schemas.views import MANY

@@ -39,7 +39,7 @@ from database import sqlite
 from emulator.endpoints.account import month_start
 from emulator.ledger import Ledger
 from models import Budget, Lease, Purchase, Reservation, Run, Spend
-from queries import leases
+from queries import counters
 
 PRICES = Prices(5_000, 10_000)
 LONGEST = timedelta(seconds=101)
@@ -175,7 +175,7 @@ class Process:
         if token is None:
             return
         run_id = database.write(_begin)
-        self._beating(database, token, leases.COLLECTOR)
+        self._beating(database, token, counters.COLLECTOR)
         if not database.write(ledger.empty):
             x.ask_for_nothing()
         patience = Tries(RetryPolicy(1, 0.0, 0.0), self.stop, lambda _failure: None, x.clock)
@@ -193,7 +193,7 @@ class Process:
         if not database.write(ledger.empty):
             x.ask_for_nothing()
         with call_buyer(database, x, self.world.billing, RetryPolicy(1, 0.0, 0.0), self.stop) as desk:  # type: ignore[arg-type]
-            self._beating(database, desk.token, leases.CALLS)
+            self._beating(database, desk.token, counters.CALLS)
             for _ in range(self.dice.randint(1, 8)):
                 desk.buy(5_000, x.count, lambda _session, _answer: None)
                 self.wait(self.dice.random() * 30)
@@ -353,7 +353,7 @@ def _in_made_up_time(patch: pytest.MonkeyPatch, database: Database) -> Callable[
             return datetime.fromtimestamp(worlds[-1].now + process().ahead, UTC)
 
     moved = SimpleNamespace(monotonic=lambda: worlds[-1].now, time=lambda: worlds[-1].now + process().ahead)
-    for module in (clock, lease, leases, calls, failures):
+    for module in (clock, lease, counters, calls, failures):
         patch.setattr(module, "time", moved)
     patch.setattr(clock, "datetime", Now)
     patch.setattr(lease, "renewing", _beating)

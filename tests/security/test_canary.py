@@ -175,7 +175,7 @@ def test_a_secret_that_is_shown_is_noticed_in_each_form() -> None:
 def test_no_answer_no_line_no_command_and_no_file_shows_a_secret(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("queries.reconciliations.newest", broken)
+    monkeypatch.setattr("queries.spend.newest_comparison", broken)
     with echo_x() as url:
         settings = environment(tmp_path, emulator) | SECRETS | {"TWITTER_API_URL": url, "LOG_LEVEL": "DEBUG", "X_RETRIES": "1"}
         for name, value in settings.items():

@@ -20,7 +20,8 @@ from collector.values import ArchivedTweet
 from collector.x import parsing
 from collector.x.failures import CREDENTIALS
 from emulator import Emulator
-from queries.tweets import in_batches
+from queries.lists import TweetList, batches
+from queries.tweets import TweetIds
 from settings import Settings
 from tests.fixtures.archives import post
 from tests.settings.conftest import FEW, Load
@@ -122,7 +123,7 @@ def test_real_tweets_do_not_come_into_a_database_of_invented_ones(load_from: Loa
         with pytest.raises(SourceRefused):
             Import(real.database)
         assert emulator.requests == []
-        assert sum(map(len, in_batches(real.database))) == 10
+        assert sum(map(len, batches(real.database, TweetList(), TweetIds()))) == 10
         drop(real.database)
         assert get_tweets(real).state == "done"
         with pytest.raises(SourceRefused):

@@ -14,8 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from collector.runs.collector import Collector
 from models import BackfillSpan, Tag
-from queries.histories import histories
-from queries.snowflakes import snowflake_time
+from queries.gaps import histories, snowflake_time
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.environment import TAGS

@@ -7,10 +7,9 @@ from datetime import datetime
 
 from queries.authors import FOLLOWERS, AuthorRank, author_page
 from queries.facets import Facets, facets
-from queries.related import related_hashtags
+from queries.hashtags import hashtags, related_hashtags
 from queries.series import TagSeries, totals
 from queries.tags import tracked_id, tracked_keys
-from queries.texts import hashtags
 from queries.volume import per_tag
 from queries.zones import HOUR, buckets
 from web.charts import ChartFigure, Column, Link, Row, Table

@@ -11,17 +11,14 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from queries.activity import Activity, activity
-from queries.axes import Axis, axis
+from queries.authors import Activity, activity
 from queries.filters import Filters
-from queries.gaps import gap_times
-from queries.histories import History, histories
-from queries.periods import Period, time_with_tweets
-from queries.series import TagSeries, per_tag, totals
-from queries.spikes import spikes
+from queries.gaps import History, gap_times, histories
+from queries.series import TagSeries, per_tag, spikes, totals
 from queries.tags import tag_ids, tag_name
+from queries.timeline import time_with_tweets
 from queries.volume import Share, volume
-from queries.zones import DAY, HOUR
+from queries.zones import DAY, HOUR, Axis, Period, axis
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table, merge_marks
 from web.view_query import EARLIEST, ViewQuery
 from web.words import comparison, duration, enumeration, moment, number, plural, share

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from collector.ledger.ledger import SMALLEST_PAGE
 from collector.ledger.pricing import budget_left, price
 from collector.runs.collector import CollectionRunning, NothingTracked
-from queries import balances, reconciliations
+from queries import balances, spend
 from queries.collections import collection, latest
 from queries.spend import by_day
 from schemas.arguments import HistoryArguments, NoArguments, collection_page, load_arguments, refuse_body
@@ -101,9 +101,9 @@ def _money(site: Site, session: Session) -> dict[str, Any]:
         "days": by_day(session, start=view.start, end=view.end),
         "spent": budget is not None and budget - used < billing.prices.most(SMALLEST_PAGE),
         "most": max(budget or 0, used, view.forecast, 1),
-        "by_x": reconciliations.newest(session),
+        "by_x": spend.newest_comparison(session),
         "authors": balances.authors(session),
-        "balance": balances.newest(session),
+        "balance": balances.newest_balance(session),
         "free": site.is_free,
     }
 

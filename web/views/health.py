@@ -14,8 +14,7 @@ from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING
-from queries.counters import ServiceMetrics, service_metrics
-from queries.jobs import job_states
+from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
 from security.answers import REPEAT
 from settings import VERSION

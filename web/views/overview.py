@@ -10,9 +10,9 @@ from werkzeug.exceptions import NotFound
 from collector.runs import tags
 from queries import lists
 from queries.authors import author_by_username
+from queries.filters import SortOrder
 from queries.gaps import gap_times
 from queries.lists import TweetList
-from queries.orders import SortOrder
 from queries.tags import tag_name, tracked_names, tracked_tags
 from queries.tweets import TweetViews
 from text.names import parse_username

@@ -1,0 +1,93 @@
+"""The state of the service: its metrics, and the result of each scheduled job's last run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
+from queries.counters import RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS, ScheduleState, current_refusals, live_token, schedule
+from queries.gaps import unread
+
+ENDED = ("done", "partial", "failed")
+INTERRUPTED_KIND = "interrupted"
+BROKEN_OFF = "it was broken off"
+
+
+class ServiceMetrics(NamedTuple):
+    """Metrics of one state of the database. Durations are in seconds, times in UTC; None where nothing is known yet."""
+
+    tweets: Mapping[str, int]
+    x_requests: Mapping[str, int]
+    rate_limit_remaining: int | None
+    collections: Mapping[str, int]
+    running: bool
+    last_duration: float | None
+    last_success: datetime | None
+    sequence: int
+    refused: Mapping[str, datetime | None]
+    schedule: ScheduleState | None
+    gaps: Mapping[str, int]
+    gaps_expired: Mapping[str, int]
+
+
+def service_metrics(session: Session) -> ServiceMetrics:
+    """All metrics of the service. Tracked tags and outcomes without a number have 0."""
+    tweets = func.coalesce(func.sum(TagLang.tweets), 0)
+    stored = select(Tag.tag, tweets).outerjoin(TagLang).where(Tag.tracked).group_by(Tag.id, Tag.tag)
+    gaps = func.coalesce(func.sum(case((unread(session), 1), else_=0)), 0)
+    expired = func.coalesce(func.sum(case((Listing.expired, 1), else_=0)), 0)
+    left = select(Tag.tag, gaps, expired).outerjoin(Listing, Listing.tag_id == Tag.id).where(Tag.tracked)
+    counted = session.execute(left.group_by(Tag.id, Tag.tag)).all()
+    counters = {
+        (row.name, row.label): row.value
+        for row in session.execute(select(StoredCounter.name, StoredCounter.label, StoredCounter.value))
+    }
+    collections = Run.kind == "collection"
+    states = session.execute(select(Run.state, func.count()).where(collections).group_by(Run.state))
+    durations = select(Run.milliseconds).where(collections, Run.milliseconds.is_not(None)).order_by(Run.id.desc()).limit(1)
+    duration = session.scalar(durations)
+    token = live_token(session)
+    running = token is not None and session.scalar(select(Run.id).where(Run.state == "running", Run.token == token)) is not None
+    return ServiceMetrics(
+        tweets={row[0]: row[1] for row in session.execute(stored)},
+        x_requests={label: value for (name, label), value in counters.items() if name == X_REQUESTS},
+        rate_limit_remaining=counters.get((RATE_LIMIT_REMAINING, "")),
+        collections=dict.fromkeys(ENDED, 0) | {state: count for state, count in states if state in ENDED},
+        running=running,
+        last_duration=None if duration is None else duration / 1000,
+        last_success=session.scalar(select(func.max(Run.ended)).where(collections, Run.state.in_(["done", "partial"]))),
+        sequence=counters.get((SEQUENCE, ""), 0),
+        refused=current_refusals(session),
+        schedule=schedule(session),
+        gaps={row[0]: row[1] for row in counted},
+        gaps_expired={row[0]: row[2] for row in counted},
+    )
+
+
+class JobView(NamedTuple):
+    """A scheduled job: when it last began and last succeeded (UTC), and why its last attempt failed.
+
+    A job that is running, or whose process died, counts as interrupted.
+    """
+
+    name: str
+    began: datetime
+    succeeded: datetime | None
+    error: str | None
+    failure_kind: str | None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last attempt failed; an interruption is no failure."""
+        return self.error is not None and self.failure_kind != INTERRUPTED_KIND
+
+
+def job_states(session: Session) -> list[JobView]:
+    """The jobs that have begun at least once, by name."""
+    columns = select(JobState.name, JobState.began, JobState.succeeded, JobState.error, JobState.failure_kind)
+    return [JobView._make(row) for row in session.execute(columns.order_by(JobState.name))]
