@@ -47,8 +47,8 @@ def create_schema(connection: Connection) -> None:
 def _postgresql_tables() -> MetaData:
     """Return the tables as PostgreSQL needs them to behave as SQLite does.
 
-    Text has the collation "C", which sorts as SQLite and Python do, in place of the collation of the server's installation. Null
-    comes last in descending order. Tables that grow with the tweets are partitioned.
+    Text has the collation "C", which sorts as SQLite and Python do, in place of the collation of the server's installation. In
+    descending order null comes last. Tables that grow with the tweets are partitioned.
     """
     tables = MetaData(naming_convention=Base.metadata.naming_convention)
     for table in Base.metadata.sorted_tables:

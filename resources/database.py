@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from collector.backups.dropping import drop
+from collector.backups.backups import drop
 from collector.runs.collector import Collector
 from resources.api import MonitorResource
 from resources.collections import collection_json

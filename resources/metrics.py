@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
-from collector.backups.rotation import newest as newest_copy
+from collector.backups.backups import newest as newest_copy
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS

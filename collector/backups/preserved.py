@@ -111,18 +111,11 @@ def _reconstructed_runs(left: PreservedRows) -> Rows:
     for row in [*left.spends, *(left.reservations or [])]:
         if row["run_id"] not in known:
             began = datetime.fromisoformat(row["day"]).replace(tzinfo=UTC)
-            new = {
-                "id": row["run_id"],
-                "kind": "collection",
-                "state": "failed",
-                "started": began,
-                "ended": began,
-                "token": None,
-            }
-            run = found.setdefault(row["run_id"], new | dict.fromkeys(MONEY, 0) | {"error": "its record was damaged"})
+            new = {"id": row["run_id"], "kind": "collection", "state": "failed", "error": "its record was damaged"}
+            times = {"started": began, "ended": began, "token": None}
+            run = found.setdefault(row["run_id"], new | times | dict.fromkeys(MONEY, 0))
             if "floor" in row:
-                run |= {name: run[name] + row[name] for name in MONEY}
-                found[row["run_id"]] = run
+                run.update({name: run[name] + row[name] for name in MONEY})
     return list(found.values())
 
 

@@ -21,8 +21,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
-from collector.backups import rotation
-from collector.backups.backups import BackupRefused
+from collector.backups.backups import BackupRefused, make_scheduled_backup
 from collector.backups.sweeping import has_work, sweep
 from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
 from collector.jobs import counting
@@ -156,7 +155,7 @@ class ScheduledJobs:
             raise DatabaseUnavailable("another process holds the database's file: deleted text may still be in it")
 
     def back_up(self, _stop: threading.Event) -> None:
-        name = rotation.make_scheduled_backup(self._database, kept=self._plan.backups_kept)
+        name = make_scheduled_backup(self._database, kept=self._plan.backups_kept)
         log.info("backup made", extra={"backup": name})
 
     def _has_due_counts(self, session: Session) -> bool:
