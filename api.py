@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable, check_url, open_database
 from cli.arguments import Arguments, parse_arguments
-from cli.backfilling import Declined, NoTerminal, backfill
-from cli.collecting import collect, keep_collecting, print_estimate, run_compliance
+from cli.collecting import Declined, NoTerminal, backfill, collect, keep_collecting, print_estimate, run_compliance
 from cli.output import print_line
 from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.ledger.calls import CallsLeaseTaken
