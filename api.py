@@ -155,11 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(parsed, collector, settings)
     except (SettingError, SourceRefused, NothingTracked, NoTerminal) as error:
         return _refuse(str(error), 2)
-    except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined) as error:
-        return _refuse(str(error), 1)
     except DatabaseUnavailable as error:
         return _refuse(error.in_full, 1)
-    except (DatabaseRevision, XFailure, BudgetSpent) as error:
+    except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined, DatabaseRevision, XFailure, BudgetSpent) as error:
         return _refuse(str(error), 1)
 
 

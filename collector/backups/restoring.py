@@ -107,7 +107,7 @@ def _check_lease(database: Database, token: int) -> None:
         raise BackupRefused("it took so long that another collection began: try again") from error
 
 
-def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None) -> None:
+def _prepare(source: Path, target: Path, token: int, preserved: PreservedRows | None) -> None:
     """Prepare the file that will replace the database: the backup, migrated, with the preserved rows and a free lease.
 
     It is vacuumed at the end, so that what was deleted after the backup was made is in no unused part of it.
@@ -123,10 +123,10 @@ def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None)
             with ready.writing() as session:
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
                 session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-                counters.bump_generation(session, by=(left.sequence if left else 0) + 1)
+                counters.bump_generation(session, by=(preserved.sequence if preserved else 0) + 1)
                 counters.begin_epoch(session)
-                if left:
-                    add_preserved_rows(session, left)
+                if preserved:
+                    add_preserved_rows(session, preserved)
                 reindex_outdated(session)
                 TWEET_WORDS.rebuild(session)
                 erasure.clear_pending(session)

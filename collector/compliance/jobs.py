@@ -105,10 +105,10 @@ class _ComplianceRun:
             while not over and not self._stop.is_set() and (record := self._records.unfinished_job() or self._create_job()):
                 state, over = self._complete(record)
                 if state == DONE:
-                    came = self._records.removals(record)
-                    more = (1, record.ids, came.removed, came.scrubbed)
+                    removals = self._records.removals(record)
+                    more = (1, record.ids, removals.removed, removals.scrubbed)
                     sums = ComplianceResult(*map(add, sums, more))
-                    log.info("compliance job applied", extra={"ids": record.ids, **came._asdict()})
+                    log.info("compliance job applied", extra={"ids": record.ids, **removals._asdict()})
                 elif (failed := failed + 1) == MOST_FAILED:
                     raise unwell(f"{MOST_FAILED} compliance jobs failed")
         except JobUnfinished:

@@ -104,7 +104,7 @@ class ScheduledJobs:
         retention = DAY if plan.tweets is not None or plan.payloads is not None else None
         jobs: list[tuple[str, timedelta | None, JobCondition, JobWork]] = [
             ("count", plan.counting, self._has_due_counts, self.count),
-            ("reconcile", plan.reconcile, lambda session: not ledger.empty(session), self.reconcile),
+            ("reconcile", plan.reconcile, lambda session: not ledger.is_empty(session), self.reconcile),
             ("comply", plan.comply, _has_tweets, self._comply_briefly),
             ("retain", retention, _has_tweets, self.retain),
             ("sweep", DAY, lambda session: has_work(self._database, session), self.sweep),

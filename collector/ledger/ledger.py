@@ -170,8 +170,8 @@ def recover_calls(session: Session, *, days: Days) -> None:
     _update_budgets(session)
 
 
-def empty(session: Session) -> bool:
-    """Tell whether nothing was ever bought."""
+def is_empty(session: Session) -> bool:
+    """Whether nothing was ever bought."""
     return session.scalar(select(Spend.day).limit(1)) is None
 
 
