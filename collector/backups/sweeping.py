@@ -54,7 +54,7 @@ def sweep(database: Database) -> bool:
 
 
 def rewrite_file(database: Database) -> None:
-    """Rewrite the database without what was deleted; raises DatabaseUnavailable where other processes prevent that."""
+    """Rewrite the database without deleted rows; raises DatabaseUnavailable where other processes prevent that."""
     database.rewrite(beside(database, "anew"), exclusively=_prepare_to_rewrite(database))
 
 

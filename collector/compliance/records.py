@@ -83,7 +83,7 @@ class JobRecords:
         self._database, self._token = database, token
 
     def unfinished_job(self) -> JobRecord | None:
-        """Return the newest unfinished job if X still has its answer, and mark those as failed of which it has not."""
+        """Return the newest unfinished job whose answer X still keeps. Older ones are marked as failed."""
         columns = (getattr(ComplianceJob, name) for name in JobRecord._fields)
         now = datetime.now(UTC)
         unfinished = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())

@@ -99,7 +99,7 @@ class ScheduledJobs:
         self._database, self._billing = collector.database, collector.order.billing
 
     def planned_jobs(self) -> list[ScheduledJob]:
-        """The jobs that are planned, in their order. Counting is looked at every hour, for each tag has its own last count."""
+        """The planned jobs, in their order. Counting is checked every hour, because each tag has its own last count."""
         plan = self._plan
         retention = DAY if plan.tweets is not None or plan.payloads is not None else None
         jobs: list[tuple[str, timedelta | None, JobCondition, JobWork]] = [
@@ -132,7 +132,7 @@ class ScheduledJobs:
                 reconciling.read_balance(self._database, x)
 
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
-        """Have X tell which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
+        """Ask X which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
         with self._x() as x:
             done = comply(self._database, x, stop=stop, retry_policy=self._collector.order.retry_policy, waiting=waiting)
         if not done.waiting:

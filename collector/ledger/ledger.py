@@ -202,8 +202,8 @@ def _reserve_lost_difference(
 ) -> None:
     """Keep reserved what only the lost answer may have held: authors that X left out this time, posts that were edited since.
 
-    Nobody can know how many those are. So what the page cost less than its worst case stays reserved, plus a tenth of the worst
-    case. If nothing was sold on the day of the reservation, all of it stays there.
+    Nobody can know how many those are. So the difference between the page's price and its worst case stays reserved, plus a
+    tenth of the worst case. If X billed the page on another day, all of it stays on the reservation's.
     """
     most = billing.prices.most(reservation.posts)
     kept = max(0, most - price) + most // CHANGED_SHARE if price else most

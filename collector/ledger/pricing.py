@@ -102,7 +102,7 @@ def missing_counts(session: Session, orders: Sequence[TagOrder], period: Backfil
 
 
 def quotes(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Quote]:
-    """Return what of the period is still to be bought of each tag. An unfinished hour is assumed to be average."""
+    """Return how many posts of each tag are still to be bought of the period. An unfinished hour is assumed to be average."""
     now = _now(session, clock)
     return [_quote(session, order, period.ids(now=now)) for order in orders]
 
