@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable, check_url, open_database
 from cli.arguments import Arguments, parse_arguments
-from cli.backfilling import Declined, NoTerminal, backfill
-from cli.collecting import collect, keep_collecting, print_estimate, run_compliance
+from cli.collecting import Declined, NoTerminal, backfill, collect, keep_collecting, print_estimate, run_compliance
 from cli.output import print_line
 from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.ledger.calls import CallsLeaseTaken
@@ -155,11 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(parsed, collector, settings)
     except (SettingError, SourceRefused, NothingTracked, NoTerminal) as error:
         return _refuse(str(error), 2)
-    except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined) as error:
-        return _refuse(str(error), 1)
     except DatabaseUnavailable as error:
         return _refuse(error.in_full, 1)
-    except (DatabaseRevision, XFailure, BudgetSpent) as error:
+    except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined, DatabaseRevision, XFailure, BudgetSpent) as error:
         return _refuse(str(error), 1)
 
 

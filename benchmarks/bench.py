@@ -1,7 +1,7 @@
 """What a run measures with: its sizes, its databases, servers that run until it ends, and rows of results.
 
 Databases are made by the product's own import and kept outside of the repository, so that a rerun is quick. The name of a kept
-file has a digest of the migrations and of what is invented. Rows are as docs/benchmarks.md has them.
+file has a digest of the schema and of what is invented. Rows are as docs/benchmarks.md has them.
 """
 
 import os
@@ -22,7 +22,7 @@ from benchmarks.tweets import tweets
 
 T = TypeVar("T")
 KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hashtag-monitor"
-MADE_OF = [*sorted((ROOT / "migrations/versions").glob("*.py")), ROOT / "benchmarks/tweets.py"]
+MADE_OF = [*sorted((ROOT / "models").glob("*.py")), ROOT / "migrations/env.py", ROOT / "benchmarks/tweets.py"]
 GRANIAN = ("-m", "granian", "--port=PORT", "--interface=wsgi", "--factory", "--blocking-threads=192")  # as in server/
 UNCACHED = {"CACHE_MB": "0"}
 

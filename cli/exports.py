@@ -13,7 +13,6 @@ import click
 from tqdm import tqdm
 
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable
-from cli.keys import InvalidKey, load_or_make_key
 from cli.output import exit_with, print_line
 from collector.runs.collector import Collector
 from queries.filters import ALL, Filters
@@ -24,7 +23,7 @@ from schemas import files
 from schemas.csv_format import with_byte_order_mark
 from schemas.parameters import PARAMETERS, filters
 from schemas.problems import BadInput
-from schemas.pseudonyms import Pseudonyms, new_key
+from schemas.pseudonyms import KEY_BYTES, Pseudonyms, new_key
 from schemas.twarc import pages
 from schemas.tweets import COLUMNS, LIST_FORMATS
 
@@ -47,33 +46,8 @@ class Export(NamedTuple):
     names: Pseudonyms | None
 
 
-def export_command(collector: Collector) -> click.Command:
-    """Return the command that exports the collector's tweets."""
-
-    @click.command()
-    @click.option("--format", "form", type=click.Choice([*LIST_FORMATS, TWARC]), default="ndjson", show_default=True)
-    @click.option("--pseudonymise", is_flag=True, help="Put pseudonyms for ids, authors' names, mentions and URLs.")
-    @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
-    @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
-    @_with_filters
-    def export(form: str, pseudonymise: bool, key_file: Path | None, output: Path | None, **options: Sequence[str]) -> None:
-        """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
-
-        ndjson is a tweet a line, json what GET /tweets answers, csv for spreadsheets, ids an id a line, and twarc X's own
-        objects in pages, as twarc2 writes them. Pseudonyms don't change what else a text says, and that can be searched for.
-        """
-        if form == TWARC and pseudonymise:
-            raise click.UsageError("--pseudonymise is not for --format twarc: X's objects name people in too many places")
-        if key_file and not pseudonymise:
-            raise click.UsageError("--key-file is for --pseudonymise")
-        chosen = _parse_filters(options)
-        if output and output.exists():
-            exit_with(f"{output}: exists already", UNUSABLE)
-        if output is None and sys.stdout is None:
-            exit_with("stdout: closed, name a file with -o", FAILED)
-        _run(collector.database, Export(form, chosen, output, _pseudonyms(key_file) if pseudonymise else None))
-
-    return export
+def _option_name(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
@@ -83,8 +57,37 @@ def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _option_name(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+@click.command()
+@click.option("--format", "format_name", type=click.Choice([*LIST_FORMATS, TWARC]), default="ndjson", show_default=True)
+@click.option("--pseudonymise", is_flag=True, help="Put pseudonyms for ids, authors' names, mentions and URLs.")
+@click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
+@click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
+@_with_filters
+@click.pass_obj
+def export(
+    collector: Collector,
+    /,
+    format_name: str,
+    pseudonymise: bool,
+    key_file: Path | None,
+    output: Path | None,
+    **options: Sequence[str],
+) -> None:
+    """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
+
+    ndjson is a tweet a line, json what GET /tweets answers, csv for spreadsheets, ids an id a line, and twarc X's own
+    objects in pages, as twarc2 writes them. Pseudonyms don't change what else a text says, and that can be searched for.
+    """
+    if format_name == TWARC and pseudonymise:
+        raise click.UsageError("--pseudonymise is not for --format twarc: X's objects name people in too many places")
+    if key_file and not pseudonymise:
+        raise click.UsageError("--key-file is for --pseudonymise")
+    chosen = _parse_filters(options)
+    if output and output.exists():
+        exit_with(f"{output}: exists already", UNUSABLE)
+    if output is None and sys.stdout is None:
+        exit_with("stdout: closed, name a file with -o", FAILED)
+    _run(collector.database, Export(format_name, chosen, output, _pseudonyms(key_file) if pseudonymise else None))
 
 
 def _parse_filters(options: Mapping[str, Sequence[str]]) -> Filters:
@@ -96,10 +99,29 @@ def _parse_filters(options: Mapping[str, Sequence[str]]) -> Filters:
 
 
 def _pseudonyms(key_file: Path | None) -> Pseudonyms:
+    """Return pseudonyms by the key in a file, created with mode 600 if it does not exist, or else by a new key."""
+    if key_file is None:
+        return Pseudonyms(new_key())
     try:
-        return Pseudonyms(load_or_make_key(key_file) if key_file else new_key())
-    except InvalidKey as error:
-        exit_with(str(error), UNUSABLE)
+        if not key_file.exists():
+            _create_key(key_file)
+        if not key_file.is_file():
+            exit_with(f"{key_file}: is no regular file", UNUSABLE)
+        key = bytes.fromhex(key_file.read_text("ascii"))
+    except OSError as error:
+        exit_with(f"{key_file}: {error.strerror}", UNUSABLE)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        exit_with(f"{key_file}: expected a key of {2 * KEY_BYTES} hexadecimal digits", UNUSABLE)
+    return Pseudonyms(key)
+
+
+def _create_key(file: Path) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+        new.write(f"{new_key().hex()}\n")
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def _run(database: Database, export: Export) -> None:

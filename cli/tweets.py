@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup
 from tqdm import tqdm
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
-from cli.exports import export_command
+from cli.exports import export
 from cli.output import exit_with, print_line, printable
 from collector.imports import Import
 from collector.runs.collector import Collector
@@ -38,36 +37,42 @@ class LineRefusals:
             print_line(f"{path}:{number}: {reason}")
 
 
-def tweets_commands(collector: Collector) -> AppGroup:
+def _hashtag(value: str) -> str:
+    try:
+        return hashtag(value)
+    except InvalidTag as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("import")
+@click.option("--tag", metavar="HASHTAG", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_obj
+def import_(collector: Collector, tag: str | None, files: tuple[Path, ...]) -> None:
+    """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
+    _check_files(files)
+    try:
+        collector.prepare()
+        run, refusals = Import(collector.database, tag=tag), LineRefusals()
+        with _freeze_garbage_collector():
+            for path in files:
+                _import_file(path, run, refusals)
+        run.end()
+    except SourceRefused as error:
+        exit_with(str(error), UNUSABLE)
+    except OSError as error:
+        exit_with(f"{error.filename}: {error.strerror}", UNUSABLE)
+    except DatabaseUnavailable as error:
+        exit_with(error.in_full, REFUSED)
+    except DatabaseRevision as error:
+        exit_with(error, REFUSED)
+    print_line(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
+    sys.exit(REFUSED if refusals.count else 0)
+
+
+def tweets_commands(collector: Collector) -> click.Group:
     """Return the commands for stored tweets."""
-    group = AppGroup("tweets", help="Import and export tweets.")
-    group.add_command(export_command(collector))
-
-    @group.command("import")
-    @click.option("--tag", metavar="HASHTAG", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
-    @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-    def import_(tag: str | None, files: tuple[Path, ...]) -> None:
-        """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
-        _check_files(files)
-        try:
-            collector.prepare()
-            run, refusals = Import(collector.database, tag=tag), LineRefusals()
-            with _freeze_garbage_collector():
-                for path in files:
-                    _import_file(path, run, refusals)
-            run.end()
-        except SourceRefused as error:
-            exit_with(str(error), UNUSABLE)
-        except OSError as error:
-            exit_with(f"{error.filename}: {error.strerror}", UNUSABLE)
-        except DatabaseUnavailable as error:
-            exit_with(error.in_full, REFUSED)
-        except DatabaseRevision as error:
-            exit_with(error, REFUSED)
-        print_line(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
-        sys.exit(REFUSED if refusals.count else 0)
-
-    return group
+    return click.Group("tweets", [export, import_], help="Import and export tweets.", context_settings={"obj": collector})
 
 
 def _check_files(files: tuple[Path, ...]) -> None:
@@ -102,10 +107,3 @@ def _import_file(path: Path, run: Import, refusals: LineRefusals) -> None:
                 refusals.add(path, line.number, reason)
             run.add(line.record.tweets, line.record.authors)
             bar.update(line.position - bar.n)
-
-
-def _hashtag(value: str) -> str:
-    try:
-        return hashtag(value)
-    except InvalidTag as error:
-        raise click.BadParameter(str(error)) from error

@@ -25,13 +25,18 @@ def newest_revision() -> str:
 
 def migrate(connection: Connection) -> None:
     """Migrates to the newest revision, in the connection's transaction. Raises DatabaseRevision, DatabaseDamaged."""
+    if check_revision(connection) != newest_revision():
+        _upgrade(connection)
+
+
+def check_revision(connection: Connection) -> str | None:
+    """The revision of the schema, or None without a schema. Raises DatabaseDamaged, DatabaseRevision for other versions'."""
     revision = _revision(connection)
     if revision and predates(revision):
         raise DatabaseRevision(f"the database has the old schema {revision}: {CARRY_OVER}")
     if revision and revision not in known_revisions():
         raise DatabaseRevision(f"the database {NEWER}: upgrade the program")
-    if revision != newest_revision():
-        _upgrade(connection)
+    return revision
 
 
 def predates(revision: str) -> bool:

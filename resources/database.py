@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from collector.backups.dropping import drop
+from collector.backups.backups import drop
 from resources.api import CollectorResource, problem_response
 from resources.collections import RUNNING, collection_json
 from schemas import serializers

@@ -13,12 +13,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from alchemy import DatabaseUnavailable
-from collector.backups.rotation import newest as newest_backup
+from collector.backups.backups import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
-from queries.spend import Outlook, UsageComparison
+from queries.spend import Outlook, UsageComparison, newest_comparison
 from queries.tags import tracked_coverage
 from resources.api import MonitorResource
 from schemas.json_schema import PLAIN, DocumentedAnswer, answers

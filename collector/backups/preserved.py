@@ -19,7 +19,7 @@ from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_REFUSES, x_now
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
-SAID_LAST = (X_AHEAD, X_REFUSES, SCHEDULE)
+KEPT_COUNTERS = (X_AHEAD, X_REFUSES, SCHEDULE)
 
 log = logging.getLogger(__name__)
 
@@ -63,34 +63,34 @@ def preserved_rows(session: Session) -> PreservedRows:
     )
 
 
-def add_preserved_rows(session: Session, left: PreservedRows) -> None:
-    """Add them to the restored database. A collection that the backup lacks is added without its tweets."""
-    skip_ids(session, cast(Table, Run.__table__), left.last_run)
+def add_preserved_rows(session: Session, preserved: PreservedRows) -> None:
+    """Add the preserved rows to the restored database. A collection that the backup lacks is added without its tweets."""
+    skip_ids(session, cast(Table, Run.__table__), preserved.last_run)
     copied = session.execute(select(Run.id, Run.started, Run.token)).all()
     known = {(run.started, run.token): run.id for run in copied}
-    ids = {row["id"]: _import_run(session, row, known.get((row["started"], row["token"]))) for row in left.runs}
+    ids = {row["id"]: _import_run(session, row, known.get((row["started"], row["token"]))) for row in preserved.runs}
     numbers = {run.id for run in copied}
-    for row in _reconstructed_runs(left):
+    for row in _reconstructed_runs(preserved):
         ids[row["id"]] = _import_run(session, row, row["id"] if row["id"] in numbers else None)
     session.execute(delete(Spend).where(Spend.run_id.in_(ids.values())))
-    for row in left.spends:
+    for row in preserved.spends:
         if row["run_id"] in ids:
             entry = row | {"run_id": ids[row["run_id"]]}
             upsert(session, Spend, [entry], update=tuple(entry.keys() - {"day", "run_id"}))
-    if left.purchases is None:
+    if preserved.purchases is None:
         session.execute(delete(Purchase))  # the days of a ledger that was made up from its collections are another's
     else:
-        upsert(session, Purchase, left.purchases)
+        upsert(session, Purchase, preserved.purchases)
     session.execute(delete(Budget))
-    if left.counters is not None:
-        session.execute(delete(StoredCounter).where(StoredCounter.name.in_(SAID_LAST)))
-        upsert(session, StoredCounter, [row for row in left.counters if row["name"] in SAID_LAST])
-    _add_later_balances(session, left.balances)
-    if left.reservations is not None:
-        _replace_reservations(session, left.reservations, ids)
-    upsert(session, Tombstone, [row for row in left.tombstones if row["geo_only"]])
-    upsert(session, Tombstone, [row for row in left.tombstones if not row["geo_only"]], update=("geo_only",))
-    upsert(session, AuthorTombstone, left.authors)
+    if preserved.counters is not None:
+        session.execute(delete(StoredCounter).where(StoredCounter.name.in_(KEPT_COUNTERS)))
+        upsert(session, StoredCounter, [row for row in preserved.counters if row["name"] in KEPT_COUNTERS])
+    _add_later_balances(session, preserved.balances)
+    if preserved.reservations is not None:
+        _replace_reservations(session, preserved.reservations, ids)
+    upsert(session, Tombstone, [row for row in preserved.tombstones if row["geo_only"]])
+    upsert(session, Tombstone, [row for row in preserved.tombstones if not row["geo_only"]], update=("geo_only",))
+    upsert(session, AuthorTombstone, preserved.authors)
     apply_tombstones(session)
     apply_location_tombstones(session)
 
@@ -104,24 +104,17 @@ def _by_runs(runs: Rows) -> Rows:
     ]
 
 
-def _reconstructed_runs(left: PreservedRows) -> Rows:
+def _reconstructed_runs(preserved: PreservedRows) -> Rows:
     """Collections that can't be read any more, as far as the ledger knows them."""
-    known, found = {row["id"] for row in left.runs}, dict[int, dict[str, Any]]()
-    for row in [*left.spends, *(left.reservations or [])]:
+    known, found = {row["id"] for row in preserved.runs}, dict[int, dict[str, Any]]()
+    for row in [*preserved.spends, *(preserved.reservations or [])]:
         if row["run_id"] not in known:
             began = datetime.fromisoformat(row["day"]).replace(tzinfo=UTC)
-            new = {
-                "id": row["run_id"],
-                "kind": "collection",
-                "state": "failed",
-                "started": began,
-                "ended": began,
-                "token": None,
-            }
-            run = found.setdefault(row["run_id"], new | dict.fromkeys(MONEY, 0) | {"error": "its record was damaged"})
+            new = {"id": row["run_id"], "kind": "collection", "state": "failed", "error": "its record was damaged"}
+            times = {"started": began, "ended": began, "token": None}
+            run = found.setdefault(row["run_id"], new | times | dict.fromkeys(MONEY, 0))
             if "floor" in row:
-                run |= {name: run[name] + row[name] for name in MONEY}
-                found[row["run_id"]] = run
+                run.update({name: run[name] + row[name] for name in MONEY})
     return list(found.values())
 
 

@@ -15,9 +15,16 @@ from sqlalchemy import update
 from alchemy import Database, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, open_database
 from collector import counters
 from collector.backups import sums, tables
-from collector.backups.backups import BackupRefused, InvalidBackup, check_backup, refuse_while_collecting
-from collector.backups.files import backup_folder, beside, make_folder
+from collector.backups.backups import (
+    BackupRefused,
+    InvalidBackup,
+    backup_folder,
+    check_backup,
+    reason_of,
+    refuse_while_collecting,
+)
 from collector.backups.preserved import PreservedRows, add_preserved_rows, preserved_rows
+from collector.backups.sweeping import beside
 from collector.runs import lease
 from collector.tweets import erasure
 from collector.tweets.derived import reindex_outdated
@@ -45,7 +52,7 @@ def restore(database: Database, source: Path) -> None:
         _check_sum(source)
     check_backup(source)
     ready = beside(database, "ready")
-    make_folder(database.folder)  # a server's database needs it for nothing else
+    database.folder.mkdir(mode=0o700, exist_ok=True)  # a server's database needs it for nothing else
     with _hold_lease(database) as token:
         try:
             _prepare(source, ready, token, _read_preserved(database))
@@ -53,12 +60,11 @@ def restore(database: Database, source: Path) -> None:
                 _check_lease(database, token)
                 database.replace_from_file(ready, tables.copy_rows)
             else:
-                _replace_damaged(database, ready)
+                with _refused_if_open():
+                    database.replace_damaged_file(ready, f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-")
             erasure.truncate_log(database)
-        except sqlite.Error as error:
-            raise BackupRefused(f"{source.name} can't be put back: {error}") from error
-        except OSError as error:
-            raise BackupRefused(f"{source.name} can't be put back: {os.strerror(error.errno or 0)}") from error
+        except (OSError, sqlite.Error) as error:
+            raise BackupRefused(f"{source.name} can't be put back: {reason_of(error)}") from error
         finally:
             remove_with_side_files(ready)
 
@@ -101,7 +107,7 @@ def _check_lease(database: Database, token: int) -> None:
         raise BackupRefused("it took so long that another collection began: try again") from error
 
 
-def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None) -> None:
+def _prepare(source: Path, target: Path, token: int, preserved: PreservedRows | None) -> None:
     """Prepare the file that will replace the database: the backup, migrated, with the preserved rows and a free lease.
 
     It is vacuumed at the end, so that what was deleted after the backup was made is in no unused part of it.
@@ -117,10 +123,10 @@ def _prepare(source: Path, target: Path, token: int, left: PreservedRows | None)
             with ready.writing() as session:
                 upsert(session, Lease, [{"name": COLLECTOR, "holder": None, "token": 0, "expires": 0}])
                 session.execute(update(Lease).values(holder=None, expires=0, token=Lease.token + token + 1))
-                counters.bump_generation(session, by=(left.sequence if left else 0) + 1)
+                counters.bump_generation(session, by=(preserved.sequence if preserved else 0) + 1)
                 counters.begin_epoch(session)
-                if left:
-                    add_preserved_rows(session, left)
+                if preserved:
+                    add_preserved_rows(session, preserved)
                 reindex_outdated(session)
                 TWEET_WORDS.rebuild(session)
                 erasure.clear_pending(session)
@@ -138,12 +144,6 @@ def _read_preserved(database: Database) -> PreservedRows | None:
     except DatabaseUnavailable as error:
         log.error("ledger and deletions are not taken over", extra={"reason": str(error)})
         return None
-
-
-def _replace_damaged(database: Database, ready: Path) -> None:
-    """Replace a damaged file by the prepared one, and keep it beside; raises BackupRefused, OSError."""
-    with _refused_if_open():
-        database.replace_damaged_file(ready, f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-")
 
 
 @contextmanager

@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector.backups import rotation
-from collector.backups.files import beside
+from collector.backups import backups
 from collector.runs import lease
 from collector.tweets import deletions, erasure
 from database.sqlite_files import remove_with_side_files
@@ -22,12 +22,17 @@ log = logging.getLogger(__name__)
 UNFINISHED = ("ready", "ready-draft", "anew")  # files beside the database that interrupted restores and sweeps leave
 
 
+def beside(database: Database, name: str) -> Path:
+    """A hidden file beside the database, for what is to replace it."""
+    return database.folder / f".{database.label}.{name}"
+
+
 def has_work(database: Database, session: Session) -> bool:
     """Whether there is anything to sweep."""
     left = any(beside(database, name).exists() for name in UNFINISHED)
     return (
         left
-        or bool(rotation.unfinished_files(database))
+        or bool(backups.unfinished_files(database))
         or bool(erasure.pending_deletions(session))
         or bool(deletions.unfinished_authors(session))
     )
@@ -44,12 +49,12 @@ def sweep(database: Database) -> bool:
             for name in UNFINISHED:
                 remove_with_side_files(beside(database, name))
     with suppress(OSError):
-        rotation.remove_unfinished(database)
+        backups.remove_unfinished(database)
     return erasure.erase(database, rewrite=rewrite_file)
 
 
 def rewrite_file(database: Database) -> None:
-    """Rewrite the database without what was deleted; raises DatabaseUnavailable where other processes prevent that."""
+    """Rewrite the database without deleted rows; raises DatabaseUnavailable where other processes prevent that."""
     database.rewrite(beside(database, "anew"), exclusively=_prepare_to_rewrite(database))
 
 

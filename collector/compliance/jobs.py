@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple, Protocol
+from operator import add
+from typing import NamedTuple
 
 from alchemy import Database
 from collector.backups.sweeping import rewrite_file
-from collector.compliance import rounds
 from collector.compliance.records import (
     COMPLETE,
     CREATED,
@@ -25,29 +25,19 @@ from collector.compliance.records import (
     UPLOADED,
     JobRecord,
     JobRecords,
+    next_range,
     take_compliance_lease,
+    uploaded_ids,
 )
 from collector.compliance.redactions import apply
 from collector.tweets import erasure
-from collector.x.app_only import ComplianceJobStatus
-from collector.x.clock import XClock
+from collector.x.app_only import AppOnly
 from collector.x.failures import RetryPolicy, Stopped, Tries, XFailure, unwell
 
 log = logging.getLogger(__name__)
 
 NAME = "hashtag-monitor"
 MOST_FAILED = 3
-
-
-class ComplianceX(Protocol):
-    """What compliance needs of X; each method raises XFailure."""
-
-    clock: XClock
-
-    def create_job(self, name: str) -> ComplianceJobStatus: ...
-    def job(self, job_id: str) -> ComplianceJobStatus: ...
-    def upload(self, url: str, ids: Iterable[bytes]) -> None: ...
-    def download(self, url: str) -> Iterator[bytes]: ...
 
 
 class WaitingJob(NamedTuple):
@@ -74,7 +64,7 @@ class JobUnfinished(Exception):
 
 def comply(
     database: Database,
-    x: ComplianceX,
+    x: AppOnly,
     *,
     stop: threading.Event,
     retry_policy: RetryPolicy | None = None,
@@ -97,7 +87,7 @@ class _ComplianceRun:
     def __init__(
         self,
         database: Database,
-        x: ComplianceX,
+        x: AppOnly,
         records: JobRecords,
         stop: threading.Event,
         retry_policy: RetryPolicy,
@@ -114,11 +104,10 @@ class _ComplianceRun:
             while not over and not self._stop.is_set() and (record := self._records.unfinished_job() or self._create_job()):
                 state, over = self._complete(record)
                 if state == DONE:
-                    came = self._records.removals(record)
-                    sums = ComplianceResult(
-                        sums.jobs + 1, sums.ids + record.ids, sums.removed + came[0], sums.scrubbed + came[1]
-                    )
-                    log.info("compliance job applied", extra={"ids": record.ids, **came._asdict()})
+                    removals = self._records.removals(record)
+                    more = (1, record.ids, removals.removed, removals.scrubbed)
+                    sums = ComplianceResult(*map(add, sums, more))
+                    log.info("compliance job applied", extra={"ids": record.ids, **removals._asdict()})
                 elif (failed := failed + 1) == MOST_FAILED:
                     raise unwell(f"{MOST_FAILED} compliance jobs failed")
         except JobUnfinished:
@@ -129,7 +118,7 @@ class _ComplianceRun:
 
     def _create_job(self) -> JobRecord | None:
         """Make a job at X, or return None where nothing is stored."""
-        ids = rounds.next_range(self._database)
+        ids = next_range(self._database)
         return self._records.add(self._tries.ask(lambda: self._x.create_job(NAME)), ids) if ids.ids else None
 
     def _complete(self, record: JobRecord) -> tuple[str, bool]:
@@ -149,7 +138,7 @@ class _ComplianceRun:
         """Upload the ids, unless X has them: its response may have been lost."""
         if (status := self._status(record)) == CREATED:
             try:
-                self._tries.ask(lambda: self._x.upload(record.upload_url, rounds.ids(self._database)))
+                self._tries.ask(lambda: self._x.upload(record.upload_url, uploaded_ids(self._database)))
             except XFailure:
                 if (status := self._status(record)) == CREATED:
                     raise

@@ -1,23 +1,27 @@
-"""Records of compliance jobs and their progress, written by the process that holds the compliance lease."""
+"""Records of compliance: its jobs, and how far a round over all stored ids has come, in ranges of at most a million.
+
+They are written by the process that holds the compliance lease.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
-from collector.compliance import rounds
 from collector.compliance.redactions import Removals
 from collector.runs import lease
 from collector.x.app_only import ComplianceJobStatus
-from models import ComplianceJob
+from database.statements import upsert
+from models import ComplianceJob, StoredCounter, Tweet, Version
 
 LEASE = "compliance"
 OPEN = CREATED, UPLOADED, COMPLETE = "created", "uploaded", "complete"
@@ -25,6 +29,11 @@ DONE, FAILED = "done", "failed"
 T = TypeVar("T")
 
 ANSWERS_KEPT = timedelta(days=6)  # X keeps them for seven
+MOST_IDS = 1_000_000
+CHUNK = 10_000
+COUNTER = "compliance"
+AFTER, UNTIL, BEGAN = "after", "until", "began"
+STALE_S = 24 * 3600
 
 
 class JobRecord(NamedTuple):
@@ -38,6 +47,35 @@ class JobRecord(NamedTuple):
     ids: int
 
 
+class CheckedIds(NamedTuple):
+    """The stored ids beyond `after` up to `until`, and how many there are."""
+
+    after: int
+    until: int
+    ids: int
+
+
+@contextmanager
+def take_compliance_lease(database: Database) -> Iterator[JobRecords]:
+    """Hold the compliance lease during the block; raises DatabaseUnavailable where another process has it."""
+
+    def take(session: Session) -> int | None:
+        lease.refuse_while_restoring(session)
+        return lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
+
+    token = database.write(take)
+    if token is None:
+        raise DatabaseUnavailable("another process does compliance")
+    try:
+        with lease.renewing(database, token, lambda: None, name=LEASE):
+            yield JobRecords(database, token)
+    except lease.LeaseLost as error:
+        raise DatabaseUnavailable("another process does compliance now") from error
+    finally:
+        with suppress(DatabaseUnavailable):
+            database.write(lambda session: lease.give_back(session, token, name=LEASE))
+
+
 class JobRecords:
     """The records of a database, written under the token of the compliance lease."""
 
@@ -45,7 +83,7 @@ class JobRecords:
         self._database, self._token = database, token
 
     def unfinished_job(self) -> JobRecord | None:
-        """Return the newest unfinished job if X still has its answer, and mark those as failed of which it has not."""
+        """Return the newest unfinished job whose answer X still keeps. Older ones are marked as failed."""
         columns = (getattr(ComplianceJob, name) for name in JobRecord._fields)
         now = datetime.now(UTC)
         unfinished = select(*columns).where(ComplianceJob.state.in_(OPEN)).order_by(ComplianceJob.id.desc())
@@ -58,12 +96,12 @@ class JobRecords:
 
         return self._write(find)
 
-    def add(self, made: ComplianceJobStatus, id_range: rounds.CheckedIds) -> JobRecord:
+    def add(self, made: ComplianceJobStatus, id_range: CheckedIds) -> JobRecord:
         """Record a job that was just created at X."""
         urls = {"upload_url": made.upload_url, "download_url": made.download_url}
 
         def add(session: Session) -> JobRecord:
-            rounds.begin(session, id_range)
+            _begin_range(session, id_range)
             row = ComplianceJob(job_id=made.id, state=CREATED, created=datetime.now(UTC), ids=id_range.ids, **urls)
             row.removed = row.scrubbed = 0
             session.add(row)
@@ -78,7 +116,7 @@ class JobRecords:
 
         def move(session: Session) -> bool:
             session.execute(update(ComplianceJob).where(ComplianceJob.id == record.id).values(**changes))
-            return state == DONE and rounds.advance(session, record.ids)
+            return state == DONE and _advance(session, record.ids)
 
         return self._write(move)
 
@@ -103,22 +141,73 @@ class JobRecords:
         return self._database.write(held, timeout_s=lease.LASTS_S)
 
 
-@contextmanager
-def take_compliance_lease(database: Database) -> Iterator[JobRecords]:
-    """Hold the compliance lease during the block; raises DatabaseUnavailable where another process has it."""
+def next_range(database: Database) -> CheckedIds:
+    """Return the range that the next job is to check; it has no ids where nothing is stored.
 
-    def take(session: Session) -> int | None:
-        lease.refuse_while_restoring(session)
-        return lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
+    A round that was interrupted more than a day ago starts again, because what it has checked is due again.
+    """
+    with database.reading() as session:
+        done = _counters(session)
+    after = done.get(AFTER, 0) if time.time() - done.get(BEGAN, 0) < STALE_S else 0
+    until, count = after, 0
+    for chunk in _chunks(database, after):
+        chunk = chunk[: MOST_IDS - count]
+        until, count = chunk[-1], count + len(chunk)
+        if count == MOST_IDS:
+            break
+    return CheckedIds(after, until, count)
 
-    token = database.write(take)
-    if token is None:
-        raise DatabaseUnavailable("another process does compliance")
-    try:
-        with lease.renewing(database, token, lambda: None, name=LEASE):
-            yield JobRecords(database, token)
-    except lease.LeaseLost as error:
-        raise DatabaseUnavailable("another process does compliance now") from error
-    finally:
-        with suppress(DatabaseUnavailable):
-            database.write(lambda session: lease.give_back(session, token, name=LEASE))
+
+def uploaded_ids(database: Database) -> Iterator[bytes]:
+    """Yield the ids of the newest job, ascending, as bytes."""
+    with database.reading() as session:
+        done = _counters(session)
+    until = done.get(UNTIL, 0)
+    for chunk in _chunks(database, done.get(AFTER, 0)):
+        for one in chunk:
+            if one > until:
+                return
+            yield b"%d" % one
+
+
+def _begin_range(session: Session, id_range: CheckedIds) -> None:
+    """Record the range of the job that is created in this transaction."""
+    if id_range.after == 0:
+        _store_counter(session, BEGAN, int(time.time()))
+    _store_counter(session, AFTER, id_range.after)
+    _store_counter(session, UNTIL, id_range.until)
+
+
+def _advance(session: Session, checked: int) -> bool:
+    """Move beyond the range of a job that checked so many ids, and return whether the round is over."""
+    over = checked < MOST_IDS
+    if over:
+        session.execute(delete(StoredCounter).where(StoredCounter.name == COUNTER))
+    else:
+        _store_counter(session, AFTER, _counters(session).get(UNTIL, 0))
+    return over
+
+
+def _chunks(database: Database, after: int) -> Iterator[list[int]]:
+    """Yield the ids of all known versions beyond this one, in short transactions."""
+    while True:
+        with database.reading() as session:
+            found = {
+                one
+                for column in (Tweet.id, Version.id)
+                for one in session.scalars(select(column).where(column > after).order_by(column).limit(CHUNK))
+            }
+        chunk = sorted(found)[:CHUNK]
+        if not chunk:
+            return
+        yield chunk
+        after = chunk[-1]
+
+
+def _counters(session: Session) -> dict[str, int]:
+    rows = session.execute(select(StoredCounter.label, StoredCounter.value).where(StoredCounter.name == COUNTER))
+    return {row.label: row.value for row in rows}
+
+
+def _store_counter(session: Session, label: str, value: int) -> None:
+    upsert(session, StoredCounter, [{"name": COUNTER, "label": label, "value": value}], update=("value",))

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MOST_JITTER = timedelta(minutes=1)
 SHORTEST_WAIT_S = 1.0
-LOOKED_EVERY_S = 60.0
+CHECKED_EVERY_S = 60.0
 
 
 class CollectionSchedule:
@@ -64,7 +64,7 @@ class CollectionSchedule:
 
         It checks at least once a minute, because other processes may collect, and this machine's clock may jump.
         """
-        while not self._stop.wait(min(self._note_and_wait(), LOOKED_EVERY_S)):
+        while not self._stop.wait(min(self._note_and_wait(), CHECKED_EVERY_S)):
             if self._wait() <= 0:
                 self._attempt(collected)
         self._note(0.0, 0.0)

@@ -21,8 +21,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
-from collector.backups import rotation
-from collector.backups.backups import BackupRefused
+from collector.backups.backups import BackupRefused, make_scheduled_backup
 from collector.backups.sweeping import has_work, sweep
 from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
 from collector.jobs import counting
@@ -99,12 +98,12 @@ class ScheduledJobs:
         self._database, self._billing = collector.database, collector.order.billing
 
     def planned_jobs(self) -> list[ScheduledJob]:
-        """The jobs that are planned, in their order. Counting is looked at every hour, for each tag has its own last count."""
+        """The planned jobs, in their order. Counting is checked every hour, because each tag has its own last count."""
         plan = self._plan
         retention = DAY if plan.tweets is not None or plan.payloads is not None else None
         jobs: list[tuple[str, timedelta | None, JobCondition, JobWork]] = [
             ("count", plan.counting, self._has_due_counts, self.count),
-            ("reconcile", plan.reconcile, lambda session: not ledger.empty(session), self.reconcile),
+            ("reconcile", plan.reconcile, lambda session: not ledger.is_empty(session), self.reconcile),
             ("comply", plan.comply, _has_tweets, self._comply_briefly),
             ("retain", retention, _has_tweets, self.retain),
             ("sweep", DAY, lambda session: has_work(self._database, session), self.sweep),
@@ -132,7 +131,7 @@ class ScheduledJobs:
                 reconciling.read_balance(self._database, x)
 
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
-        """Have X tell which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
+        """Ask X which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
         with self._x() as x:
             done = comply(self._database, x, stop=stop, retry_policy=self._collector.order.retry_policy, waiting=waiting)
         if not done.waiting:
@@ -155,7 +154,7 @@ class ScheduledJobs:
             raise DatabaseUnavailable("another process holds the database's file: deleted text may still be in it")
 
     def back_up(self, _stop: threading.Event) -> None:
-        name = rotation.make_scheduled_backup(self._database, kept=self._plan.backups_kept)
+        name = make_scheduled_backup(self._database, kept=self._plan.backups_kept)
         log.info("backup made", extra={"backup": name})
 
     def _has_due_counts(self, session: Session) -> bool:

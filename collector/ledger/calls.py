@@ -82,10 +82,10 @@ class CallBuyer(NamedTuple):
         def request_once() -> T:
             nonlocal sold
             try:
-                return _without_retry_if_sold(lambda: request(before_sending))
+                return request(before_sending)
             except XFailure as failure:
                 sold = failure.sold
-                raise
+                raise (failure.for_good() if sold else failure) from failure.__cause__
 
         with ExitStack() as unless_stored:
             unless_stored.callback(lambda: self._release(reservation, sold=sold))
@@ -139,14 +139,6 @@ class CallBuyer(NamedTuple):
     def _release(self, reservation: HeldReservation, *, sold: bool) -> None:
         days = self.x.clock.days(ahead=self.x.longest) if sold else None
         self.database.write(lambda session: ledger.release(session, reservation, sold=days), timeout_s=lease.LASTS_S)
-
-
-def _without_retry_if_sold(request: Callable[[], T]) -> T:
-    """Send a request, and exclude a retry if X may have charged for it."""
-    try:
-        return request()
-    except XFailure as failure:
-        raise (failure.for_good() if failure.sold else failure) from failure.__cause__
 
 
 @contextmanager

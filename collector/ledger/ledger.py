@@ -28,8 +28,9 @@ from models import Budget, Purchase, Reservation, Run, Spend
 from queries.counters import CALLS, is_live
 
 SMALLEST_PAGE = 10
-REMEMBERED = timedelta(days=2)
+PURCHASES_KEPT = timedelta(days=2)
 CHANGED_SHARE = 10
+SPENT_UNTIL = "the budget of {} a month is spent until {}: MONTHLY_BUDGET_USD sets it"
 IN_DOUBT, ELSEWHERE = " in doubt", " elsewhere"
 
 Objects = Mapping[str, Set[int]]
@@ -52,12 +53,12 @@ class DayTurned(Exception):
 
 
 class PageRequest(NamedTuple):
-    """A request for up to `posts` posts: its run and listing, and its other parameters as text."""
+    """A request for up to `posts` posts: its run and listing, and its other parameters as text. Calls have a run only."""
 
     run_id: int
-    listing_id: int | None
-    request: str
-    posts: int
+    listing_id: int | None = None
+    request: str = ""
+    posts: int = 0
 
 
 class HeldReservation(NamedTuple):
@@ -88,23 +89,21 @@ def reserve(session: Session, billing: Billing, request: PageRequest, *, days: D
         return lost
     months, posts = _months(billing, days), request.posts
     if full := _add_to_budgets(session, billing, months, billing.prices.most(posts)):
-        if _has_requests_in_flight(session):
+        if session.scalar(_IN_FLIGHT):
             return None
         posts = min(posts, *(_affordable_posts(session, billing, month) for month in months))
         if posts < SMALLEST_PAGE or _add_to_budgets(session, billing, months, billing.prices.most(posts)):
-            raise _budget_spent(billing, full)
-    values = request._asdict() | {"posts": posts, "micro": billing.prices.most(posts)}
-    return HeldReservation(_insert_reservation(session, days, values), posts, days)
+            raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
+    return _insert_reservation(session, request._replace(posts=posts), days, billing.prices.most(posts))
 
 
 def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, days: Days) -> HeldReservation | None:
     """Reserve the price of a call; raises BudgetSpent. Returns None if it may fit once the requests in flight are settled."""
     if full := _add_to_budgets(session, billing, _months(billing, days), micro):
-        if _has_requests_in_flight(session):
+        if session.scalar(_IN_FLIGHT):
             return None
-        raise _budget_spent(billing, full)
-    values = {"run_id": run_id, "micro": micro, "posts": 0, "listing_id": None, "request": ""}
-    return HeldReservation(_insert_reservation(session, days, values), 0, days)
+        raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
+    return _insert_reservation(session, PageRequest(run_id), days, micro)
 
 
 def settle_call(session: Session, billing: Billing, reservation: HeldReservation, *, days: Days, micro: int) -> None:
@@ -134,12 +133,12 @@ def settle(
     run_id = session.execute(_DELETE_RESERVATION, {"reservation": reservation.id}).scalar_one()
     if reservation.again:
         same_day = days.sure and days.first == reservation.days.first
-        came = billing.prices.cost(posts=len(posts), users=len(users)).ceiling if same_day else 0
-        _reserve_lost_difference(session, billing, reservation, run_id, came=came)
+        price = billing.prices.cost(posts=len(posts), users=len(users)).ceiling if same_day else 0
+        _reserve_lost_difference(session, billing, reservation, run_id, price=price)
     objects = {"post": posts, "user": users}
     if _forget_old_purchases(session, days.likely) or not days.sure:
         _reserve_doubts(session, billing, run_id, days, objects)
-    new_posts, new_users = (_remember(session, days.likely, kind, ids) for kind, ids in objects.items())
+    new_posts, new_users = (_record_purchases(session, days.likely, kind, ids) for kind, ids in objects.items())
     bought = LedgerEntry(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
     _book(session, billing, reservation, run_id, days=days, bought=bought, tweets_added=tweets_added)
     return bought
@@ -171,23 +170,23 @@ def recover_calls(session: Session, *, days: Days) -> None:
     _update_budgets(session)
 
 
-def empty(session: Session) -> bool:
-    """Tell whether nothing was ever bought."""
+def is_empty(session: Session) -> bool:
+    """Whether nothing was ever bought."""
     return session.scalar(select(Spend.day).limit(1)) is None
 
 
 def _reserve_doubts(session: Session, billing: Billing, run_id: int, days: Days, objects: Objects) -> None:
     """Reserve what these objects cost beyond what will be booked on the likeliest day, if X bills, or billed, on another."""
-    bought = {kind: _remembered(session, days.likely, kind, ids) for kind, ids in objects.items()}
+    bought = {kind: _bought_ids(session, days.likely, kind, ids) for kind, ids in objects.items()}
     for day in days.others:
         other_month = billing.month(day) != billing.month(days.likely)
         dearer = objects if other_month else bought
-        counts = {kind: _remember(session, day, kind + ELSEWHERE, ids) for kind, ids in dearer.items()}
+        counts = {kind: _record_purchases(session, day, kind + ELSEWHERE, ids) for kind, ids in dearer.items()}
         _reserve_objects(session, billing, run_id, day, counts)
         for kind in () if other_month else objects:
-            _remember(session, days.likely, kind + IN_DOUBT, objects[kind] - bought[kind])
+            _record_purchases(session, days.likely, kind + IN_DOUBT, objects[kind] - bought[kind])
     if days.sure:
-        doubtful = {kind: _remembered(session, days.likely, kind + IN_DOUBT, ids) for kind, ids in bought.items()}
+        doubtful = {kind: _bought_ids(session, days.likely, kind + IN_DOUBT, ids) for kind, ids in bought.items()}
         for kind, ids in doubtful.items():
             session.execute(delete(Purchase).where(*_these(days.likely, kind + IN_DOUBT, ids)))
         _reserve_objects(session, billing, run_id, days.likely, {kind: len(ids) for kind, ids in doubtful.items()})
@@ -199,27 +198,29 @@ def _reserve_objects(session: Session, billing: Billing, run_id: int, day: date,
 
 
 def _reserve_lost_difference(
-    session: Session, billing: Billing, reservation: HeldReservation, run_id: int, *, came: int
+    session: Session, billing: Billing, reservation: HeldReservation, run_id: int, *, price: int
 ) -> None:
     """Keep reserved what only the lost answer may have held: authors that X left out this time, posts that were edited since.
 
-    Nobody can know how many those are. So what the page cost less than its worst case stays reserved, plus a tenth of the worst
-    case. If nothing came on the day of the reservation, all of it stays there.
+    Nobody can know how many those are. So the difference between the page's price and its worst case stays reserved, plus a
+    tenth of the worst case. If X billed the page on another day, all of it stays on the reservation's.
     """
     most = billing.prices.most(reservation.posts)
-    kept = max(0, most - came) + most // CHANGED_SHARE if came else most
+    kept = max(0, most - price) + most // CHANGED_SHARE if price else most
     _reserve_for_good(session, run_id, reservation.days.first, kept)
 
 
 def _reserve_for_good(session: Session, run_id: int, day: date, micro: int) -> None:
     """Reserve permanently what X may have charged on a day."""
-    values = {"run_id": run_id, "micro": micro, "posts": 0, "listing_id": None, "request": ""}
-    _insert_reservation(session, Days(day, day, day), values, in_flight=False)
+    _insert_reservation(session, PageRequest(run_id), Days(day, day, day), micro, in_flight=False)
 
 
-def _insert_reservation(session: Session, days: Days, values: dict[str, Any], *, in_flight: bool = True) -> int:
-    row = values | {"day": days.first.isoformat(), "last": days.last.isoformat(), "in_flight": in_flight}
-    return int(session.execute(_INSERT_RESERVATION, row).scalar_one())
+def _insert_reservation(
+    session: Session, request: PageRequest, days: Days, micro: int, *, in_flight: bool = True
+) -> HeldReservation:
+    ends = {"day": days.first.isoformat(), "last": days.last.isoformat()}
+    row = request._asdict() | ends | {"micro": micro, "in_flight": in_flight}
+    return HeldReservation(session.execute(_INSERT_RESERVATION, row).scalar_one(), request.posts, days)
 
 
 def _reuse_lost_reservation(session: Session, request: PageRequest, days: Days) -> HeldReservation | None:
@@ -231,10 +232,6 @@ def _reuse_lost_reservation(session: Session, request: PageRequest, days: Days) 
     reused = found.values(in_flight=True, run_id=request.run_id, listing_id=request.listing_id)
     row = session.execute(reused.returning(_reservation.id, _reservation.posts)).first()
     return HeldReservation(row.id, row.posts, days, again=True) if row else None
-
-
-def _has_requests_in_flight(session: Session) -> bool:
-    return session.scalar(select(Reservation.id).where(Reservation.in_flight).limit(1)) is not None
 
 
 def _mark_lost(session: Session, days: Days, whose: ColumnElement[bool]) -> None:
@@ -304,11 +301,6 @@ def _affordable_posts(session: Session, billing: Billing, month: Month) -> int:
     return ((billing.budget or 0) - used) // max(1, billing.prices.most(1))
 
 
-def _budget_spent(billing: Billing, month: Month) -> BudgetSpent:
-    budget = dollars(billing.budget or 0)
-    return BudgetSpent(f"the budget of {budget} a month is spent until {month.end}: MONTHLY_BUDGET_USD sets it")
-
-
 def _recount_months(session: Session, months: Sequence[Month]) -> None:
     """Recount these months from the ledger, and the reservations of all months; rows that are missing are inserted."""
     rows = [{"month": month.key, "until": month.end.isoformat(), "spent": 0, "reserved": 0} for month in months]
@@ -324,7 +316,7 @@ def _update_budgets(session: Session, *, since: str = "", booked: str = "", more
     return session.scalars(_UPDATE_BUDGETS, {"booked": booked, "more": more, "since": since}).all()
 
 
-def _remembered(session: Session, day: date, kind: str, ids: Set[int]) -> Set[int]:
+def _bought_ids(session: Session, day: date, kind: str, ids: Set[int]) -> Set[int]:
     """Return which of these objects were bought on a day."""
     return set(session.scalars(select(Purchase.object_id).where(*_these(day, kind, ids))))
 
@@ -333,14 +325,14 @@ def _these(day: date, kind: str, ids: Set[int]) -> tuple[ColumnElement[bool], ..
     return Purchase.day == day.isoformat(), Purchase.kind == kind, Purchase.object_id.in_(ids)
 
 
-def _remember(session: Session, day: date, kind: str, ids: Set[int]) -> int:
-    """Remember the objects bought on a day, and return how many had not been bought on it before."""
+def _record_purchases(session: Session, day: date, kind: str, ids: Set[int]) -> int:
+    """Record that these objects were bought on a day, and return how many had not been bought on it before."""
     return upsert(session, Purchase, [{"day": day.isoformat(), "kind": kind, "object_id": one} for one in sorted(ids)])
 
 
 def _forget_old_purchases(session: Session, day: date) -> bool:
     """Delete the purchases of days that are long over; tell whether any of this day are in doubt."""
-    before = (day - REMEMBERED).isoformat()
+    before = (day - PURCHASES_KEPT).isoformat()
     oldest, doubtful = session.execute(_OLDEST_AND_DOUBTFUL, {"today": day.isoformat()}).one()
     if (oldest or before) < before:
         session.execute(delete(Purchase).where(Purchase.day < before))
@@ -364,6 +356,7 @@ SPENT = (
 )
 _DOUBTFUL = exists().where(Purchase.day == bindparam("today"), Purchase.kind.in_(["post" + IN_DOUBT, "user" + IN_DOUBT]))
 _OLDEST_AND_DOUBTFUL = select(select(func.min(Purchase.day)).scalar_subquery(), _DOUBTFUL)
+_IN_FLIGHT = select(exists().where(Reservation.in_flight))
 _CALLS = Reservation.run_id.in_(select(Run.id).where(Run.kind == "job"))
 _INSERT_RESERVATION = insert(_reservations).returning(_reservation.id)
 _DELETE_RESERVATION = delete(_reservations).where(_reservation.id == bindparam("reservation")).returning(_reservation.run_id)

@@ -1,16 +1,21 @@
-"""Estimates: what a collection will buy and cost, and what is left of the budget."""
+"""Prices before anything is bought: of a collection and of a backfill, by X's own counts, and what is left of the budget."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from collector.jobs import counting
+from collector.jobs.counting import Due
 from collector.ledger.prices import Cost, dollars
-from collector.runs import listings
+from collector.runs import backfill, listings
+from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.collector import Collector
 from collector.runs.tags import TagOrder
+from collector.x.clock import XClock
 from queries.balances import Authors
 from queries.counters import x_now
 from queries.gaps import snowflake_time
@@ -39,19 +44,20 @@ class Price(NamedTuple):
         return [tag.likely for tag in self.tags if tag.likely is not None]
 
 
-def in_words(cost: Cost, authors: Authors | None) -> str:
-    """Return a price in words: one amount if it is known whether X charges for authors, else both."""
-    if authors:
-        return dollars(authors.price(*cost))
-    return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"
-
-
 class BudgetLeft(NamedTuple):
     """What is left of a billing month's budget, in micro-dollars; the month ends before `until`."""
 
     micro: int
     budget: int
     until: date
+
+
+class Quote(NamedTuple):
+    """How many posts of a tag a backfill would buy, and up to when (UTC) if it ends before the period does."""
+
+    tag: str
+    posts: int
+    until: datetime | None
 
 
 def price(collector: Collector, session: Session) -> Price:
@@ -74,6 +80,33 @@ def budget_left(collector: Collector, session: Session) -> BudgetLeft | None:
     return BudgetLeft(max(0, billing.budget - used), billing.budget, month.end)
 
 
+def in_words(cost: Cost, authors: Authors | None) -> str:
+    """Return a price in words: one amount if it is known whether X charges for authors, else both."""
+    if authors:
+        return dollars(authors.price(*cost))
+    return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"
+
+
+def missing_counts(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Due]:
+    """Return the hours that must be counted by X before a price can be given; raises PollUnfinished."""
+    now, found = _now(session, clock), list[Due]()
+    for order in orders:
+        ids = period.ids(now=now)
+        try:
+            backfill.check(session, order.tag.id, ids, now=now)
+        except backfill.PollUnfinished as error:
+            raise backfill.PollUnfinished(f"{order.tag.tag}: {error}") from error
+        times = [(part.start, part.end) for part in backfill.unread(session, order.tag.id, ids)]
+        found += counting.uncounted_hours(session, order, times, now=now)
+    return found
+
+
+def quotes(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Quote]:
+    """Return how many posts of each tag are still to be bought of the period. An unfinished hour is assumed to be average."""
+    now = _now(session, clock)
+    return [_quote(session, order, period.ids(now=now)) for order in orders]
+
+
 def _probable_posts(session: Session, order: TagOrder, *, now: datetime) -> int | None:
     """Return how many posts of a tag a collection will probably buy, or None if X never counted the tag.
 
@@ -88,3 +121,16 @@ def _probable_posts(session: Session, order: TagOrder, *, now: datetime) -> int 
         periods.append((max(earliest, snowflake_time(gap.since_id or 0)), snowflake_time(gap.before)))
     posts = [expected_posts(session, order.tag.id, since=since, until=until, usual=an_hour) for since, until in periods]
     return min(order.most, round(sum(posts)))
+
+
+def _quote(session: Session, order: TagOrder, ids: BackfillIds) -> Quote:
+    tag_id, end = order.tag.id, backfill.history_end(session, order.tag.id)
+    posts = 0.0
+    for part in backfill.unread(session, tag_id, ids):
+        an_hour = usual(session, tag_id, since=part.start - LATELY, until=part.end) or 0.0
+        posts += expected_posts(session, tag_id, since=part.start, until=part.end, usual=an_hour)
+    return Quote(order.tag.tag, round(posts), end if end and end < ids.end else None)
+
+
+def _now(session: Session, clock: XClock) -> datetime:
+    return clock.now() if clock.is_known else x_now(session)

@@ -128,7 +128,8 @@ def test_what_cannot_be_carried_over_is_refused_in_one_line(
 
 
 def test_an_old_database_and_an_old_backup_are_refused_with_the_command(make_program: MakeProgram, old: Path) -> None:
-    upgraded = make_program(DATABASE_URL=f"sqlite:///{old}").run("database", "upgrade")
-    assert upgraded == (1, [], [f"Error: the database has the old schema 0011: {NAMED}"])
+    upgraded = make_program(DATABASE_URL=f"sqlite:///{old}")
+    for command in ("upgrade", "verify"):
+        assert upgraded.run("database", command) == (1, [], [f"Error: the database has the old schema 0011: {NAMED}"])
     program = make_program("new")
     assert program.run("database", "restore", old) == (2, [], [f"Error: old.db has the old schema 0011: {NAMED}"])

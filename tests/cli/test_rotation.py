@@ -17,8 +17,7 @@ import pytest
 
 from alchemy import Database
 from collector.backups import backups
-from collector.backups.backups import BackupRefused
-from collector.backups.rotation import make_scheduled_backup, newest
+from collector.backups.backups import BackupRefused, make_scheduled_backup, newest
 from database.backend import Scalar
 from models import Run
 from tests.cli.conftest import Program, asked, damage
@@ -27,7 +26,7 @@ from tests.fixtures.environment import ROOT
 
 KILLED = """
 import os, signal, sys
-from collector.backups.rotation import make_scheduled_backup
+from collector.backups.backups import make_scheduled_backup
 from alchemy import open_database
 
 def die(*_given):

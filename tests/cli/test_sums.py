@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collector.backups import sums
-from collector.backups.rotation import make_scheduled_backup
+from collector.backups.backups import make_scheduled_backup
 from tests.cli.conftest import Ended, Program
 from tests.fixtures.archives import Archive, page, post
 

@@ -19,8 +19,8 @@ from sqlalchemy import select, update
 
 from alchemy import DatabaseUnavailable
 from api import collector_for, get_tweets
-from collector.compliance import redactions, rounds
-from collector.compliance.jobs import ComplianceResult, ComplianceX, WaitingJob, comply
+from collector.compliance import records, redactions
+from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
 from collector.compliance.records import JobRecords
 from collector.runs.collector import Collector
 from collector.tweets import erasure
@@ -74,9 +74,7 @@ class Round:
             self.emulator.remove(one, reason=reason)
         self.left = [one for one in self.left if one not in gone]
 
-    def comply(
-        self, x: ComplianceX | None = None, *, waiting: WaitingJob = AT_ONCE, stop: Event | None = None
-    ) -> ComplianceResult:
+    def comply(self, x: Any = None, *, waiting: WaitingJob = AT_ONCE, stop: Event | None = None) -> ComplianceResult:
         settings: dict[str, Any] = {"retry_policy": PATIENCE, "waiting": waiting, "stop": stop or Event()}
         return comply(self.collector.database, x or self.x, **settings)
 
@@ -291,8 +289,8 @@ def test_refused_credentials_and_a_rate_limit_fail_no_job(asking: Round) -> None
 
 
 def test_more_ids_than_a_job_holds_are_asked_about_in_several(asking: Round, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "MOST_IDS", 100)
-    monkeypatch.setattr(rounds, "CHUNK", 37)
+    monkeypatch.setattr(records, "MOST_IDS", 100)
+    monkeypatch.setattr(records, "CHUNK", 37)
     asking.remove()
     count, whole = -(-len(asking.every) // 100), asking.x.upload
 

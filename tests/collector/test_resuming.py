@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from api import get_tweets
-from collector.backups.dropping import drop
+from collector.backups.backups import drop
 from collector.runs import reading
 from collector.runs.collector import Collector
 from collector.runs.listings import REACH

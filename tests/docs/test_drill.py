@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api import get_tweets
-from collector.backups.rotation import make_scheduled_backup
+from collector.backups.backups import make_scheduled_backup
 from collector.runs.collector import Collector
 from emulator import Emulator
 from tests.fixtures.environment import ROOT, environment

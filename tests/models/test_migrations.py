@@ -1,4 +1,4 @@
-"""Migrations: they make what the models describe, by several processes at once as well."""
+"""Migrations: a new database and an old one get what the models describe, by several processes at once as well."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
-from alchemy import Base, open_database
+from alchemy import Base, Database, open_database
 from database.migrating import MIGRATIONS, known_revisions, newest_revision
 from tests.fixtures import databases
 from tests.fixtures.environment import ROOT
 
 pytestmark = pytest.mark.usefixtures("database_backend")
 SCRIPTS = ScriptDirectory(str(MIGRATIONS))
+OLDEST_SCHEMA = ROOT / "tests/fixtures/schema-0012.sql"
 UPGRADE = "import sys; from alchemy import open_database; open_database(sys.argv[1]).upgrade()"
 
 
@@ -28,16 +30,27 @@ def described(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and str(name).startswith("tweet_words"))
 
 
-@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
-@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
-def test_they_make_what_the_models_describe(tmp_path: Path) -> None:
-    with closing(open_database(databases.url_of(tmp_path))) as database, database.engine.connect() as connection:
+def assert_as_described(database: Database) -> None:
+    with database.engine.connect() as connection:
         options = {"compare_type": True, "include_name": described}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
         named = select(text("name")).select_from(text("sqlite_schema")).where(text("type = 'index' AND sql IS NOT NULL"))
         indexes = {str(index.name) for table in Base.metadata.sorted_tables for index in table.indexes}
         assert set(connection.scalars(named)) == indexes  # those on expressions, which Alembic can't compare, as well
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+@pytest.mark.parametrize("starts", ["new", "at the oldest revision"])
+def test_they_make_what_the_models_describe(tmp_path: Path, starts: str) -> None:
+    file = tmp_path / "tweets.db"
+    if starts != "new":
+        with closing(sqlite.connect(file)) as old:
+            old.executescript(OLDEST_SCHEMA.read_text())
+    with closing(open_database(f"sqlite:///{file}")) as database:
+        database.upgrade()
+        assert_as_described(database)
 
 
 def test_they_are_named_by_their_revisions() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from alchemy import Database
-from collector.backups.dropping import drop
+from collector.backups.backups import drop
 from collector.tweets.deletions import delete_tweet
 from queries.filters import ALL, Filters
 from queries.lists import TweetList, TweetsReplaced, batches

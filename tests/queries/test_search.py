@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy import text as sql
 
 from alchemy import Database
-from collector.backups.dropping import drop
+from collector.backups.backups import drop
 from collector.runs import runs
 from collector.tweets import checks, deletions
 from collector.tweets.store import store

@@ -176,7 +176,7 @@ class Process:
             return
         run_id = database.write(_begin)
         self._beating(database, token, counters.COLLECTOR)
-        if not database.write(ledger.empty):
+        if not database.write(ledger.is_empty):
             x.ask_for_nothing()
         patience = Tries(RetryPolicy(1, 0.0, 0.0), self.stop, lambda _failure: None, x.clock)
         shared: Any = (database, x, patience, self.stop, self.world.billing, run_id, token, "x", lambda _progress: None)
@@ -190,7 +190,7 @@ class Process:
     def _count(self) -> None:
         """Buy calls as the scheduled job does."""
         database, x = Mortal(self), FakeX(self)
-        if not database.write(ledger.empty):
+        if not database.write(ledger.is_empty):
             x.ask_for_nothing()
         with call_buyer(database, x, self.world.billing, RetryPolicy(1, 0.0, 0.0), self.stop) as desk:  # type: ignore[arg-type]
             self._beating(database, desk.token, counters.CALLS)

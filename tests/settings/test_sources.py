@@ -13,7 +13,7 @@ from alchemy import Database, open_database
 from api import collector_for, get_tweets
 from app import create_app
 from collector import sources
-from collector.backups.dropping import drop
+from collector.backups.backups import drop
 from collector.imports import Import
 from collector.sources import SourceRefused, choose
 from collector.values import ArchivedTweet

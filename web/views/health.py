@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from collector.backups.rotation import newest as newest_copy
+from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
