@@ -69,7 +69,7 @@ def coverage(given: FigureInput) -> ChartFigure:
     )
     more = f"{len(found) - given.most_tags} more are in the CSV." if len(found) > given.most_tags else ""
     note = _join(HOURS_NOTE, UNFILTERED if given.query.is_narrowed else "", more)
-    title = "Coverage: stored tweets as a share of X's count"
+    title = "Coverage: stored of all on X"
     return ChartFigure("coverage", title, finding, Table(columns, rows, bars=3), note)
 
 
