@@ -78,8 +78,10 @@ def as_broken_off(view: CollectionView, reason: str) -> CollectionView:
 
 
 def _views(session: Session, query: Select[Run]) -> list[CollectionView]:
-    runs, token = session.scalars(query).all(), live_token(session)
-    ids = [run.id for run in runs]
+    runs = session.scalars(query).all()
+    ids, token = [run.id for run in runs], None
+    if any(run.state == "running" for run in runs):
+        token = live_token(session)
     outcomes: dict[int, list[TagOutcome]] = {run_id: [] for run_id in ids}
     columns = select(RunTag.run_id, Tag.tag, RunTag.state, RunTag.added, RunTag.reason, RunTag.failure_kind)
     joined = columns.join(Tag, Tag.id == RunTag.tag_id)

@@ -97,7 +97,8 @@ def traced(what: str) -> Iterator[None]:
             called.add(frame.f_code)
 
     def execute(*arguments: Any) -> None:
-        statements.append(arguments[2])
+        if not arguments[2].startswith("BEGIN"):
+            statements.append(arguments[2])
 
     event.listen(Engine, "before_cursor_execute", execute)
     threading.setprofile(note)
