@@ -276,8 +276,11 @@ class _Compiler(SQLiteCompiler):
 
 def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     """Sets up a new connection; its progress handler interrupts a query after the deadline."""
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+    except UnicodeDecodeError as error:  # SQLite's message quotes a damaged schema
+        raise pysqlite3.dbapi2.DatabaseError("malformed schema") from error
     connection.set_progress_handler(lambda: time.monotonic() > record.info.get(DEADLINE, math.inf), STEPS)
 
 
