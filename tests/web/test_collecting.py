@@ -33,13 +33,13 @@ def service(serve: Serve) -> Service:
 @pytest.fixture
 def gate(pretend_x: Emulator, monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Semaphore]:
     """X answers once for each release; when the test ends, the collection runs to its end."""
-    passing, answer = Semaphore(0), pretend_x._answer
+    passing, answer = Semaphore(0), pretend_x._api.answer
 
     def held(*call: Any) -> Any:
         passing.acquire(timeout=LONGEST_WAIT_S)
         return answer(*call)
 
-    monkeypatch.setattr(pretend_x, "_answer", held)
+    monkeypatch.setattr(pretend_x._api, "answer", held)
     yield passing
     passing.release(100)
     ended(service)
