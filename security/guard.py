@@ -1,4 +1,4 @@
-"""What may be asked by whom: the check of each request before the app, scopes of routes, and which routes are pages."""
+"""Who may call what: the check of each request before the app, scopes of routes, and which routes are pages."""
 
 from __future__ import annotations
 
