@@ -26,7 +26,7 @@ CopyRows = Callable[[Session, Session], None]
 class Database(ABC):
     """Sessions for reading and writing, and maintenance. Thread-safe. Creating it connects to nothing."""
 
-    program: ClassVar[str]
+    backend_name: ClassVar[str]
     """The backend's name, as pages show it."""
 
     has_commit_marks: ClassVar[bool] = False

@@ -59,7 +59,7 @@ ON CONFLICT (name) DO UPDATE SET mark = excluded.mark, at = excluded.at
 class PostgreSQL(Database):
     """A database on a server or a cluster."""
 
-    program = "PostgreSQL"
+    backend_name = "PostgreSQL"
 
     def __init__(self, url: URL, replica_url: URL | None, folder: Path) -> None:
         self.url, self.folder, self.file = url, folder, folder / Path(url.database or "").name

@@ -59,7 +59,7 @@ PRAGMAS = (
 class SQLite(Database):
     """A database in a file."""
 
-    program = "SQLite"
+    backend_name = "SQLite"
     has_commit_marks = True
 
     def __init__(self, url: URL) -> None:

@@ -80,7 +80,7 @@ class Authors(NamedTuple):
 
 
 class AccountBalance(NamedTuple):
-    """The account's newest balance, in micro-dollars, and when it was asked for (UTC)."""
+    """The account's newest balance, in micro-dollars, and when it was read (UTC)."""
 
     asked: datetime
     balance: int

@@ -128,8 +128,8 @@ def plan(session: Session, filters: Filters, order: SortOrder) -> Source:
 
 
 def is_narrow(session: Session, filters: Filters) -> bool:
-    """Whether only few tweets match one of the filters."""
-    return min(_count(session, path) for path in access_paths(session, filters)) <= FEW
+    """Whether only few tweets match one of the filters that have an access path."""
+    return min((_count(session, path) for path in access_paths(session, filters)), default=MANY) <= FEW
 
 
 def hours_of(filters: Filters) -> Iterator[ColumnElement[bool]]:

@@ -176,7 +176,7 @@ class RelatedResource(SnapshotResource):
 
 
 def tag_json(tag: TrackedTag) -> dict[str, Any]:
-    """Return a tracked tag; its coverage is null until X was asked for counts."""
+    """Return a tracked tag; its coverage is null until X has counted."""
     return {
         "tag": tag.tag,
         "tweets": tag.tweets,

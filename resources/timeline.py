@@ -21,7 +21,7 @@ from schemas.json_schema import answers, count, flag, many, reads, record, text,
 from schemas.parameters import BUCKETS, Zone, bucket_length
 from schemas.problems import BadInput, ParameterError
 
-TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: ask for longer ones, or for less time by since and until"
+TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: choose a longer bucket, or a shorter period with since and until"
 
 START_AND_END = {"start": time("The start, UTC"), "end": time("The end, exclusive, UTC")}
 BUCKET = record(

@@ -20,6 +20,7 @@ from schemas.parameters import PARAMETERS, bucket_length
 from schemas.problems import BadInput, ParameterError
 
 MOST_BUCKETS = 10_000
+TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: choose days, or a shorter period"
 
 COVERAGE = nullable(
     number("Stored divided by counted, over the hours for which X was asked; null where it never was", minimum=0)
@@ -64,7 +65,7 @@ class VolumeResource(CollectorResource):
             since = since or until - LATELY
             ids = tag_ids(session, keys=tag)
             if len(ids) * ((until - since) / bucket + 2) > MOST_BUCKETS:
-                raise BadInput([ParameterError("since", f"gives more than {MOST_BUCKETS} buckets: ask for days, or for less")])
+                raise BadInput([ParameterError("since", TOO_MANY)])
             found = volume(session, tag_ids=ids, since=since, until=until, bucket=bucket)
             first, end = whole(since, until, bucket)
             share = total({one: kept for one, kept in shares(session, since=first, until=end).items() if one in ids})

@@ -25,7 +25,7 @@ QUERY_LENGTH = 8 * 1024
 LARGEST_BODY, LARGEST_UPLOAD = 1024 * 1024, 64 * 1024
 RETRY_AFTER_S, BODY_S = 2, 10
 LONGEST_QUESTION_S = 60.0  # a query within a change; the change as a whole may take as long as a backup
-TOO_MUCH = "too much is asked at once: try again in a moment"
+TOO_MUCH = "too many requests at once: try again in a moment"
 UNBOUNDED = ("/livez", "/openapi.json", "/static/<path:filename>", SIGN_IN, SIGN_OUT)
 """Routes that need no database; clients may also be slow to send the sign-in form."""
 

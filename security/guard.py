@@ -1,4 +1,4 @@
-"""What may be asked by whom: the check of each request before the app, scopes of routes, and which routes are pages."""
+"""Who may call what: the check of each request before the app, scopes of routes, and which routes are pages."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def is_page_at(app: Flask, path: str) -> bool:
 
 
 class Guard:
-    """Checks Host, token and session, and leaves the request's scope in its environment for security/scopes.py."""
+    """Checks Host, token and session, and leaves the request's scope in its WSGI environment (`SCOPE`)."""
 
     def __init__(self, app: Flask, settings: Settings, on_token: OnToken) -> None:
         self._app, self._inner = app, app.wsgi_app

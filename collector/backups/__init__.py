@@ -1,1 +1,1 @@
-"""Backups: copies of the database, taken online, and the way back."""
+"""Backups: copies of the database, made while it is in use, and their restoration."""

@@ -1,1 +1,1 @@
-"""Compliance: what X says must go, asked in batch jobs and applied."""
+"""Compliance: asks X in batch jobs which stored tweets must be deleted, and deletes them."""

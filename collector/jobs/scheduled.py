@@ -86,8 +86,15 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, settings: Settings) -> Plan:
-        every = (settings.count_every, settings.reconcile_every, settings.comply_every, settings.backup_every)
-        return cls(*every, settings.backups_kept, settings.tweet_retention, settings.payload_retention)
+        return cls(
+            counting=settings.count_every,
+            reconcile=settings.reconcile_every,
+            comply=settings.comply_every,
+            backup=settings.backup_every,
+            backups_kept=settings.backups_kept,
+            tweets=settings.tweet_retention,
+            payloads=settings.payload_retention,
+        )
 
 
 class ScheduledJobs:

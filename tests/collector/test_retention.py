@@ -62,7 +62,7 @@ def test_old_tweets_go_with_the_authors_of_nothing_else_and_leave_no_tombstones(
     assert removed(program, MONTH, FOREVER) == (3, 0)
     database = program.collector.database
     assert (names(program), ids(database, Author.id), ids(database, Tombstone.id)) == (["of an age 4"], {2}, set())
-    if database.program == "SQLite":
+    if database.backend_name == "SQLite":
         assert b"of an age 1" not in b"".join(file.read_bytes() for file in program.file.parent.glob("tweets.db*"))
     assert program.run("database", "verify").code == 0
     assert removed(program, MONTH, FOREVER) == (0, 0)

@@ -88,9 +88,9 @@ def test_the_jobs_and_the_copy_are_those_that_the_service_made(watched: Watched)
     ages = watched.by("scheduled_job", answer_of("Age of scheduled jobs in intervals"))
     assert ages.keys() == set(JOBS)
     assert max(ages.values()) < LONGEST_S / DAY_S
-    assert watched.value(answer_of("Age of the newest copy")) == pytest.approx(ages["backup"] * DAY_S)
+    assert watched.value(answer_of("Age of the newest backup")) == pytest.approx(ages["backup"] * DAY_S)
     (copy,) = watched.service.log.parent.glob("backups/*-scheduled.db")
-    assert watched.value(answer_of("Size of the newest copy")) == copy.stat().st_size
+    assert watched.value(answer_of("Size of the newest backup")) == copy.stat().st_size
 
 
 def test_the_coverage_is_what_tags_says_and_the_drift_what_x_counts_more(watched: Watched) -> None:

@@ -1,4 +1,4 @@
-"""The order of the house: rooms import only rooms further down."""
+"""Layers: a package imports only packages of lower layers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOORS = [
+LAYERS = [
     {"app"},
     {"api"},
     {"server"},
@@ -21,7 +21,7 @@ FLOORS = [
     {"database"},
     {"logstash", "settings", "text"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 BESIDE = {"emulator": {"emulator"}, "migrations": {"migrations", "alchemy", "database", "models", "text"}}
 MAY_IMPORT_THE_EMULATOR = {"api", "app", "emulator"}
 WITH_FLASK = {"app", "resources", "web", "cli", "security", "telemetry"}
@@ -53,21 +53,21 @@ def imported(source: str) -> set[str]:
 
 def offences(path: Path, source: str) -> list[str]:
     """Return what is wrong with a module's imports."""
-    room, names = path.parts[0].removesuffix(".py"), imported(source)
-    rooms = names & (FLOOR.keys() | BESIDE.keys())
-    if room in BESIDE:
-        wrong = rooms - BESIDE[room]
+    package, names = path.parts[0].removesuffix(".py"), imported(source)
+    packages = names & (LAYER.keys() | BESIDE.keys())
+    if package in BESIDE:
+        wrong = packages - BESIDE[package]
     else:
-        wrong = {name for name in rooms & FLOOR.keys() if name != room and FLOOR[name] <= FLOOR[room]}
-        wrong |= {"emulator"} & rooms if room not in MAY_IMPORT_THE_EMULATOR else set()
-    if room not in WITH_FLASK:
+        wrong = {name for name in packages & LAYER.keys() if name != package and LAYER[name] <= LAYER[package]}
+        wrong |= {"emulator"} & packages if package not in MAY_IMPORT_THE_EMULATOR else set()
+    if package not in WITH_FLASK:
         wrong |= names & {"flask", "flask_restful"}
     return [f"{path} imports {name}" for name in sorted(wrong)]
 
 
-def test_rooms_have_a_place_in_the_order_and_import_only_rooms_further_down() -> None:
+def test_packages_have_a_layer_and_import_only_packages_of_lower_ones() -> None:
     product = [path for path in python_files() if path.parts[0] not in OUTSIDE]
-    assert {path.parts[0].removesuffix(".py") for path in product} <= FLOOR.keys() | BESIDE.keys()
+    assert {path.parts[0].removesuffix(".py") for path in product} <= LAYER.keys() | BESIDE.keys()
     assert [offence for path in product for offence in offences(path, (ROOT / path).read_text())] == []
 
 

@@ -90,7 +90,7 @@ def test_an_alert_fires_reaches_the_webhook_and_clears_and_a_new_token_is_shown(
                 wait_until(lambda: ("TwitterApiDown", "resolved") in web.names(PEOPLE))
     stale = next(told["annotations"] for told in web.told(PEOPLE) if told["labels"]["alertname"] == "CollectionStale")
     assert stale["summary"] == "No collection has succeeded for three intervals"
-    assert stale["description"].startswith("The last collection that stored what it asked for ended 1h ")
+    assert stale["description"].startswith("The last successful collection ended 1h ")
     assert stale["runbook_url"] == "docs/runbook.md#collectionstale"
     assert web.names(DEAD_MANS_SWITCH) == {("Watchdog", "firing")}
     assert "Watchdog" not in {name for name, _ in web.names(PEOPLE)}

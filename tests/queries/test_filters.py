@@ -14,6 +14,7 @@ from collector.tweets.deletions import delete_tweet
 from queries.filters import ALL, Filters
 from queries.lists import TweetList, TweetsReplaced, batches
 from queries.payloads import TweetPayloads
+from queries.plans import is_narrow
 from queries.tweets import EncodedTweets, TweetViews, first_version
 from schemas.parameters import filters
 from schemas.tweets import encode_tweet
@@ -113,3 +114,10 @@ def test_what_is_deleted_meanwhile_is_left_out_and_what_was_replaced_is_not_read
         drop(ready)
         with pytest.raises(TweetsReplaced):
             list(others)
+
+
+def test_filters_without_an_access_path_are_not_narrow(database: Database) -> None:
+    """So lists and authors are read, instead of failing, where a filter has a condition and no index."""
+    with database.reading() as session:
+        assert not is_narrow(session, ALL)
+        assert is_narrow(session, Filters(lang="en"))

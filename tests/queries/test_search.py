@@ -106,7 +106,7 @@ class Searched(RuleBasedStateMachine):
     def the_index_says_what_the_texts_say(self) -> None:
         with self.database.reading() as session:
             assert list(checks.index_faults(session)) == []
-            assert self.database.program != "SQLite" or session.scalar(sql("PRAGMA integrity_check")) == "ok"
+            assert self.database.backend_name != "SQLite" or session.scalar(sql("PRAGMA integrity_check")) == "ok"
 
     def _seen(self, text: str) -> str:
         return parsing.tweet(post(0, text)).text

@@ -56,7 +56,7 @@ def test_health_metrics_and_what_was_answered_before_need_no_place(service: Serv
         assert busy.get(path).status_code == 200, path
     for method, path in (("GET", "/tweets?lang=en"), ("GET", "/view/health"), ("PUT", "/tags/sre"), ("GET", "/database")):
         answer = busy.request(method, path)
-        assert problem(answer, 503)["detail"].startswith("too much is asked at once")
+        assert problem(answer, 503)["detail"].startswith("too many requests at once")
         assert answer.headers["Retry-After"] == "2"
     assert busy.get("/nothing").status_code == 404
 

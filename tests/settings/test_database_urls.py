@@ -20,7 +20,7 @@ def test_urls_of_one_server_and_of_several_are_taken(given: str) -> None:
     settings, taken = load({"DATABASE_URL": given, "DATABASE_REPLICA_URL": given}), given.replace("ql:", "ql+psycopg:")
     assert (settings.database_url, settings.database_replica_url) == (taken, taken)
     with closing(collector_for(settings)) as collector:
-        assert collector.database.program == "PostgreSQL"
+        assert collector.database.backend_name == "PostgreSQL"
 
 
 def test_others_are_refused_without_being_shown() -> None:

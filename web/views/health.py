@@ -43,7 +43,7 @@ def health(site: Site) -> Response:
     zone, database = site.zone(), site.collector.database
     with site.reading() as session:
         facts: dict[str, Any] = {
-            "backend": database.program,
+            "backend": database.backend_name,
             "size": database.size,
             "tweets": tweet_count(session),
             "backup": newest_copy(database),
