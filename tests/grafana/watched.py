@@ -32,8 +32,11 @@ TRAFFIC = [
     ("PUT", "/tweets", 1),
     ("PATCH", "/database", 1),
 ]
-ARRIVED = 'flask_http_request_total{method="PATCH"} >= %d and on () twitterapi_log_records_sent_total > 0'
-"""That the last request of so many rounds is counted, and the log was shipped."""
+ARRIVED = (
+    'flask_http_request_total{method="PATCH"} >= %d and on () flask_http_request_duration_seconds_count{method="PATCH"} >= %d'
+    " and on () twitterapi_log_records_sent_total > 0"
+)
+"""That the last request of so many rounds is counted in both metrics, which a scrape reads one after the other; and logs ship."""
 
 
 class Watched(NamedTuple):
@@ -97,4 +100,4 @@ def plan(service: Service, emulator: Emulator) -> Iterator[tuple[str, str]]:
 def settled(running: Prometheus, rounds: int) -> float | None:
     """Return a moment before which all of so many rounds had arrived, and no scrape was under way, once there is one."""
     at = time.time() - SETTLED_S
-    return at if running.samples(ARRIVED % rounds, time=str(at)) else None
+    return at if running.samples(ARRIVED % (rounds, rounds), time=str(at)) else None
