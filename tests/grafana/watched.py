@@ -36,7 +36,7 @@ ARRIVED = (
     'flask_http_request_total{method="PATCH"} >= %d and on () flask_http_request_duration_seconds_count{method="PATCH"} >= %d'
     " and on () twitterapi_log_records_sent_total > 0"
 )
-"""That the last request of so many rounds is counted in both metrics, which a scrape reads one after the other; and logs ship."""
+"""That the last request of so many rounds is in both metrics, which a scrape reads one after the other, and the log shipped."""
 
 
 class Watched(NamedTuple):
