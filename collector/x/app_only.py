@@ -195,7 +195,7 @@ def _job(body: Object) -> ComplianceJobStatus:
 
 
 def _check(answer: requests.Response) -> None:
-    if not answer.ok:
+    if not 200 <= answer.status_code < 300:  # a redirect is not followed
         raise unwell(f"status {answer.status_code} for a file of a compliance job")
 
 

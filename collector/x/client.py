@@ -21,7 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.failures import FailureScope, XFailure, classify, unwell
+from collector.x.failures import REDIRECTS, FailureScope, XFailure, classify, moved, unwell
 from collector.x.parsing import Object, excess, mapping, number, text
 from text.secrets import Secrets
 
@@ -183,7 +183,7 @@ class Clients:
             with translate_failures():
                 answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
         except XFailure as failure:
-            if failure.reach is not FailureScope.TAG:
+            if failure.kind != "refused":
                 raise
             check = "check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY and _CONSUMER_SECRET"
             raise XFailure("unauthorized", FailureScope.RUN, f"X gives no Bearer token for the app: {check}") from failure
@@ -229,8 +229,10 @@ class XAdapter(HTTPAdapter):
         finally:
             response.close()
         if response.status_code != 200:
-            shown = self._clients.hide(body.decode("utf-8", "replace"))  # it may quote our credentials
-            raise classify(response.status_code, response.headers, shown.encode())
+            hide = self._clients.hide  # an answer may quote our credentials
+            if response.status_code in REDIRECTS:
+                raise moved(response.status_code, hide(response.headers.get("Location", "")), self._access.url)
+            raise classify(response.status_code, response.headers, hide(body.decode("utf-8", "replace")).encode())
         return _reread(response, body)
 
 
