@@ -24,6 +24,7 @@ from collector import sources
 from collector.backups.backups import BackupRefused, make_scheduled_backup
 from collector.backups.sweeping import has_work, sweep
 from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
+from collector.counters import request_counter
 from collector.jobs import counting
 from collector.ledger import ledger, reconciling
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
@@ -171,7 +172,8 @@ class ScheduledJobs:
         """Connect to X; raises SourceRefused where the stored tweets are from another source."""
         with self._database.reading() as session:
             sources.require(session, self._collector.source.name)
-        with closing(AppOnly(self._collector.source.reach(), self._collector.clock)) as x:
+        count = request_counter(self._database)
+        with closing(AppOnly(self._collector.source.reach(), self._collector.clock, count)) as x:
             yield x
 
 

@@ -37,6 +37,10 @@ KINDS = (
     *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING),
 )
 """The outcomes of a request, as metrics name them."""
+ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN = (
+    *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token"),
+)
+"""X's endpoints, as metrics name them."""
 REDIRECTS = (301, 302, 303, 307, 308)
 SUSPENDED_CODE = 416
 PLAIN_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.ASCII)
@@ -56,7 +60,10 @@ class XFailure(Exception):
     """X refused a request or gave no usable answer. `kind` is a word for metrics; `until` (UTC) is when to retry, if X said so.
 
     `sold` tells whether X may have charged for it: a failed call is free, an answer that was lost on its way is not.
+    `endpoint` is the one that failed, None for an answer that was found wanting later.
     """
+
+    endpoint: str | None = None
 
     def __init__(
         self, kind: str, reach: FailureScope, message: str, *, until: datetime | None = None, sold: bool = False
@@ -67,7 +74,12 @@ class XFailure(Exception):
     def for_good(self) -> XFailure:
         """Return the same failure with a scope that excludes retries."""
         reach = FailureScope.TAG if self.reach is FailureScope.REQUEST else self.reach
-        return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold)
+        return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold).of(self.endpoint)
+
+    def of(self, endpoint: str | None) -> XFailure:
+        """Return the failure as that of an endpoint."""
+        self.endpoint = endpoint
+        return self
 
 
 def unwell(what: str, *, sold: bool = False) -> XFailure:
@@ -178,7 +190,7 @@ class Tries:
             reach = FailureScope.RUN if failure.kind == DAILY_LIMIT else FailureScope.TAG
             ends = f" until {until:{TIME if until.date() == now.date() else DAY_AND_TIME}}" if until else ""
             latest = until and min(until, now + ONE_DAY)  # a later one would stop the schedule for long
-            raise XFailure(failure.kind, reach, f"{failure}{ends}", until=latest) from failure
+            raise XFailure(failure.kind, reach, f"{failure}{ends}", until=latest).of(failure.endpoint) from failure
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def _wait(self, state: RetryCallState) -> float:
