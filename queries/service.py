@@ -23,7 +23,7 @@ from queries.counters import (
 from queries.gaps import unread
 
 ENDED = ("done", "partial", "failed")
-INTERRUPTED_KIND = "interrupted"
+INTERRUPTED_KIND, NOT_OFFERED_KIND = "interrupted", "not-offered"
 BROKEN_OFF = "it was broken off"
 
 
@@ -92,8 +92,13 @@ class JobView(NamedTuple):
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last attempt failed; an interruption is no failure."""
-        return self.error is not None and self.failure_kind != INTERRUPTED_KIND
+        """Whether the last attempt failed; an interruption is no failure, nor is what X does not offer the account."""
+        return self.error is not None and self.failure_kind not in (INTERRUPTED_KIND, NOT_OFFERED_KIND)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether X offers the account what the job needs, as far as is known."""
+        return self.failure_kind != NOT_OFFERED_KIND
 
 
 def job_states(session: Session) -> list[JobView]:

@@ -89,7 +89,13 @@ def _tag_metrics(metrics: ServiceMetrics, coverage: Values) -> Iterator[Metric]:
 
 
 def _job_metrics(jobs: Sequence[JobView], planned: Mapping[str, float]) -> Iterator[Metric]:
-    """Yield the metrics of planned jobs, 0 for those that never succeeded, and of jobs that ran earlier."""
+    """Yield the metrics of planned jobs, 0 for those that never succeeded, and of jobs that ran earlier.
+
+    A job that needs what X does not offer the account has none, so that nobody is alerted to what nobody can do.
+    """
+    withheld = {job.name for job in jobs if not job.is_offered}
+    planned = {name: every for name, every in planned.items() if name not in withheld}
+    jobs = [job for job in jobs if job.is_offered]
     never = dict.fromkeys(planned, 0.0)
     succeeded = never | {job.name: job.succeeded.timestamp() for job in jobs if job.succeeded}
     has_failed = never | {job.name: float(job.has_failed) for job in jobs}

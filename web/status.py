@@ -19,6 +19,7 @@ ADVICE = {
     "suspended": "X's developer portal says why, and how to appeal; or create an app there and put its keys into .env.local.",
     "moved": f"Set TWITTER_API_URL as the collection's error says, and restart the service. {CONTINUES}",
     "blocked": f"Ask X's support, or let the service reach the internet from another address. {CONTINUES}",
+    "not-offered": "No part of the service is at fault. Delete by hand what you know to be deleted at X, or ask X for access.",
     "not-enrolled": "Attach the app to a project in X's developer portal, create new keys and restart the service.",
     "credits": f"Buy credits in X's developer portal. {CONTINUES}",
     "usage-cap": f"Wait for X's next billing period, or raise the cap at X. {CONTINUES}",

@@ -38,7 +38,7 @@ from collector.x.failures import Stopped, XFailure
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now
-from queries.service import BROKEN_OFF, INTERRUPTED_KIND
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND, NOT_OFFERED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -242,10 +242,15 @@ class JobRunner:
 
 
 def _is_due(session: Session, job: ScheduledJob) -> bool:
-    """Whether a job is due. One that seems to have begun in the future is: the clock was set back."""
-    row = session.execute(select(JobState.began, JobState.error).where(JobState.name == job.name)).first()
+    """Whether a job is due. One that seems to have begun in the future is: the clock was set back.
+
+    What X did not offer the account is asked again once a day.
+    """
+    columns = select(JobState.began, JobState.error, JobState.failure_kind)
+    row = session.execute(columns.where(JobState.name == job.name)).first()
     if row:
         every = min(job.every, RETRY_AFTER) if row.error else job.every
+        every = DAY if row.failure_kind == NOT_OFFERED_KIND else every
         if timedelta() <= datetime.now(UTC) - row.began < every:
             return False
     return job.has_work(session)

@@ -20,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from collector.x.clock import XClock, date
 from collector.x.documents import MOST_VALUES, NoDocument, document
 from collector.x.parsing import Object, items, mapping, moment, text
+from queries.service import NOT_OFFERED_KIND as NOT_OFFERED
 from settings import Settings
 
 T = TypeVar("T")
@@ -34,13 +35,18 @@ RATE_LIMIT, DAILY_LIMIT = "rate-limit", "daily-limit"
 LIMITS = (RATE_LIMIT, DAILY_LIMIT)
 KINDS = (
     *(OK, *LIMITS, "unwell", "refused", "stale", "blocked"),
-    *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING),
+    *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING, NOT_OFFERED),
 )
 """The outcomes of a request, as metrics name them."""
 ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN = (
     *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token"),
 )
 """X's endpoints, as metrics name them."""
+OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    COMPLIANCE: ("X offers this account no compliance jobs", ("not-enrolled",)),
+    CREDITS: ("X does not tell this account its balance", ("not-enrolled", "unauthorized", "refused")),
+}
+"""Endpoints that X does not offer every account: what to say then, and the kinds of failure that mean it."""
 REDIRECTS = (301, 302, 303, 307, 308)
 SUSPENDED_CODE = 416
 PLAIN_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.ASCII)
@@ -77,9 +83,11 @@ class XFailure(Exception):
         return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold).of(self.endpoint)
 
     def of(self, endpoint: str | None) -> XFailure:
-        """Return the failure as that of an endpoint."""
-        self.endpoint = endpoint
-        return self
+        """Return the failure as that of an endpoint, which X may not offer this account."""
+        meaning, kinds = OPTIONAL.get(endpoint or "", ("", ()))
+        failure = XFailure(NOT_OFFERED, FailureScope.TAG, meaning) if self.kind in kinds else self
+        failure.endpoint = endpoint
+        return failure
 
 
 def unwell(what: str, *, sold: bool = False) -> XFailure:

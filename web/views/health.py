@@ -131,9 +131,12 @@ def _budget(session: Session, collector: Collector) -> Part:
 
 
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
-    """Yield each scheduled job that failed, or one part if none did."""
+    """Yield each scheduled job that failed, or one part if none did, and each that X does not offer the account."""
     jobs = job_states(session)
     for job in jobs:
+        if not job.is_offered:
+            state = sentence(f"{job.error}. It is asked again once a day.")
+            yield Part(f"Scheduled job “{job.name}”", Level.OK, state, advice(job.failure_kind))
         if job.has_failed:
             state = f"{job.error}. Last done: {moment(job.succeeded, zone)}."
             yield Part(f"Scheduled job “{job.name}”", Level.ATTENTION, sentence(state), advice(job.failure_kind))
