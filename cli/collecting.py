@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from cli.output import print_line
 from collector import sources
 from collector.backups.sweeping import rewrite_file
+from collector.counters import request_counter
 from collector.jobs import counting
 from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.scheduled import JobRunner, ScheduledJobs
@@ -164,7 +165,7 @@ def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool)
             raise CollectionRunning(runs.running(session))
     if not orders:
         raise NothingTracked(NONE_TRACKED)
-    with closing(AppOnly(collector.source.reach(), collector.clock)) as x:
+    with closing(AppOnly(collector.source.reach(), collector.clock, request_counter(collector.database))) as x:
         _set_clock(x)
         with collector.database.reading() as session:
             missing = missing_counts(session, orders, period, collector.clock)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
-from collector.x.failures import OK, XFailure
+from alchemy import Database, DatabaseUnavailable
+from collector.runs.lease import refuse_while_restoring
+from collector.x.failures import OK, SEARCH, SEARCH_ALL, XFailure
 from database.statements import increment, upsert
 from models import StoredCounter
 from queries.counters import (
@@ -24,6 +27,7 @@ from queries.counters import (
     X_REFUSES,
     X_REQUESTS,
     now_ms,
+    x_requests_label,
 )
 
 
@@ -42,20 +46,42 @@ def begin_epoch(session: Session) -> None:
     _set(session, (EPOCH, "", secrets.randbits(62)))
 
 
-def count_request(session: Session, outcome: str) -> None:
-    """Count a request to X by its outcome."""
-    _increment(session, (X_REQUESTS, outcome, 1))
-    _set(session, (X_ANSWERED, outcome, now_ms()))
+def request_counter(database: Database) -> Callable[[str, str], None]:
+    """Return a function that counts a request to X; it does nothing while the database is away, which fails no request."""
+
+    def count(endpoint: str, outcome: str) -> None:
+        def count_unless_restoring(session: Session) -> None:
+            refuse_while_restoring(session)
+            count_request(session, endpoint, outcome)
+
+        with suppress(DatabaseUnavailable):
+            database.write(count_unless_restoring)
+
+    return count
 
 
-def count_page(session: Session, *, date: datetime, remaining: int | None, was_refused: bool = False) -> None:
+def count_request(session: Session, endpoint: str, outcome: str) -> None:
+    """Count a request to X by its endpoint and outcome. The newest outcome of searches is stored with its time."""
+    _increment(session, (X_REQUESTS, x_requests_label(endpoint, outcome), 1))
+    if endpoint in (SEARCH, SEARCH_ALL):
+        _set(session, (X_ANSWERED, outcome, now_ms()))
+
+
+def count_page(
+    session: Session, *, date: datetime, remaining: int | None, was_refused: bool = False, endpoint: str = SEARCH
+) -> None:
     """Count a page that was bought and stored, and store X's clock and the remaining requests of the rate limit.
 
     X's clock is stored as the number of seconds by which it is ahead of this machine's. If X refused the collection before,
     the page ends the refusal.
     """
     ahead = round((date - datetime.now(UTC)).total_seconds())
-    counters = [(X_REQUESTS, OK, 1), (SEQUENCE, "", 1), (X_AHEAD, "", ahead), (X_ANSWERED, OK, now_ms())]
+    counters = [
+        (X_REQUESTS, x_requests_label(endpoint, OK), 1),
+        (SEQUENCE, "", 1),
+        (X_AHEAD, "", ahead),
+        (X_ANSWERED, OK, now_ms()),
+    ]
     counters += [(RATE_LIMIT_REMAINING, "", remaining)] if remaining is not None else []
     session.execute(_COUNT_PAGE, _rows(counters))
     if was_refused:

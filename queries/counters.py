@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from models import DatabaseMark, Lease, StoredCounter
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
 X_ANSWERED = "x_answered"
+FIRST_ENDPOINT = "search"
+"""The endpoint whose requests were counted before there was one in their label."""
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 """The processes that can keep a schedule: the service, and `python api.py --every`."""
@@ -77,6 +80,20 @@ def last_answer(session: Session) -> tuple[str, datetime] | None:
         return None
     outcome = min(answers, key=lambda label: (-answers[label], label))
     return outcome, datetime.fromtimestamp(answers[outcome] / 1000, UTC)
+
+
+def x_requests_label(endpoint: str, outcome: str) -> str:
+    """The label of the counter of requests to X with this endpoint and outcome."""
+    return f"{endpoint} {outcome}"
+
+
+def x_requests(counters: Iterable[tuple[str, int]]) -> dict[tuple[str, str], int]:
+    """The number of requests to X by endpoint and outcome, from labels and values of stored counters."""
+    found: Counter[tuple[str, str]] = Counter()
+    for label, value in counters:
+        endpoint, _, outcome = label.rpartition(" ")
+        found[endpoint or FIRST_ENDPOINT, outcome] += value
+    return found
 
 
 def is_schedule_kept(session: Session, keeper: str) -> bool:

@@ -10,11 +10,20 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
-from queries.counters import RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS, ScheduleState, current_refusals, live_token, schedule
+from queries.counters import (
+    RATE_LIMIT_REMAINING,
+    SEQUENCE,
+    X_REQUESTS,
+    ScheduleState,
+    current_refusals,
+    live_token,
+    schedule,
+    x_requests,
+)
 from queries.gaps import unread
 
 ENDED = ("done", "partial", "failed")
-INTERRUPTED_KIND = "interrupted"
+INTERRUPTED_KIND, NOT_OFFERED_KIND = "interrupted", "not-offered"
 BROKEN_OFF = "it was broken off"
 
 
@@ -22,7 +31,7 @@ class ServiceMetrics(NamedTuple):
     """Metrics of one state of the database. Durations are in seconds, times in UTC; None where nothing is known yet."""
 
     tweets: Mapping[str, int]
-    x_requests: Mapping[str, int]
+    x_requests: Mapping[tuple[str, str], int]
     rate_limit_remaining: int | None
     collections: Mapping[str, int]
     running: bool
@@ -55,7 +64,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
     running = token is not None and session.scalar(select(Run.id).where(Run.state == "running", Run.token == token)) is not None
     return ServiceMetrics(
         tweets={row[0]: row[1] for row in session.execute(stored)},
-        x_requests={label: value for (name, label), value in counters.items() if name == X_REQUESTS},
+        x_requests=x_requests((label, value) for (name, label), value in counters.items() if name == X_REQUESTS),
         rate_limit_remaining=counters.get((RATE_LIMIT_REMAINING, "")),
         collections=dict.fromkeys(ENDED, 0) | {state: count for state, count in states if state in ENDED},
         running=running,
@@ -83,8 +92,13 @@ class JobView(NamedTuple):
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last attempt failed; an interruption is no failure."""
-        return self.error is not None and self.failure_kind != INTERRUPTED_KIND
+        """Whether the last attempt failed; an interruption is no failure, nor is what X does not offer the account."""
+        return self.error is not None and self.failure_kind not in (INTERRUPTED_KIND, NOT_OFFERED_KIND)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether X offers the account what the job needs, as far as is known."""
+        return self.failure_kind != NOT_OFFERED_KIND
 
 
 def job_states(session: Session) -> list[JobView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
@@ -16,7 +17,7 @@ from alchemy import DatabaseUnavailable
 from collector.backups.backups import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
-from collector.x.failures import BLOCKING, KINDS
+from collector.x.failures import BLOCKING, ENDPOINTS, KINDS
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
 from queries.spend import Outlook, UsageComparison, newest_comparison
 from queries.tags import tracked_coverage
@@ -88,7 +89,13 @@ def _tag_metrics(metrics: ServiceMetrics, coverage: Values) -> Iterator[Metric]:
 
 
 def _job_metrics(jobs: Sequence[JobView], planned: Mapping[str, float]) -> Iterator[Metric]:
-    """Yield the metrics of planned jobs, 0 for those that never succeeded, and of jobs that ran earlier."""
+    """Yield the metrics of planned jobs, 0 for those that never succeeded, and of jobs that ran earlier.
+
+    A job that needs what X does not offer the account has none, so that nobody is alerted to what nobody can do.
+    """
+    withheld = {job.name for job in jobs if not job.is_offered}
+    planned = {name: every for name, every in planned.items() if name not in withheld}
+    jobs = [job for job in jobs if job.is_offered]
     never = dict.fromkeys(planned, 0.0)
     succeeded = never | {job.name: job.succeeded.timestamp() for job in jobs if job.succeeded}
     has_failed = never | {job.name: float(job.has_failed) for job in jobs}
@@ -114,8 +121,8 @@ def _spend_metrics(money: Outlook, *, budget: int | None, compared: UsageCompari
 
 
 def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
-    outcomes = dict.fromkeys(KINDS, 0) | dict(metrics.x_requests)
-    yield _metric("x_requests", "Requests to X by outcome", outcomes, "outcome", family=CounterMetricFamily)
+    requests, names = dict.fromkeys(product(ENDPOINTS, KINDS), 0) | dict(metrics.x_requests), ("endpoint", "outcome")
+    yield _metric("x_requests", "Requests to X by endpoint and outcome", requests, *names, family=CounterMetricFamily)
     ended = "Collections that have ended"
     yield _metric("collections", ended, metrics.collections, "state", family=CounterMetricFamily)
     yield _metric("collection_running", "Whether a collection runs", float(metrics.running))

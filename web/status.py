@@ -16,6 +16,10 @@ CONTINUES = "The next collection continues where this one stopped; no tweet is l
 NEW_KEYS = "Create new keys in X's developer portal, put them into .env.local and restart the service."
 ADVICE = {
     "unauthorized": NEW_KEYS,
+    "suspended": "X's developer portal says why, and how to appeal; or create an app there and put its keys into .env.local.",
+    "moved": f"Set TWITTER_API_URL as the collection's error says, and restart the service. {CONTINUES}",
+    "blocked": f"Ask X's support, or let the service reach the internet from another address. {CONTINUES}",
+    "not-offered": "No part of the service is at fault. Delete by hand what you know to be deleted at X, or ask X for access.",
     "not-enrolled": "Attach the app to a project in X's developer portal, create new keys and restart the service.",
     "credits": f"Buy credits in X's developer portal. {CONTINUES}",
     "usage-cap": f"Wait for X's next billing period, or raise the cap at X. {CONTINUES}",
@@ -23,6 +27,7 @@ ADVICE = {
     "budget": f"Raise MONTHLY_BUDGET_USD, or wait for the next billing month. {CONTINUES}",
     "reserved": "Wait a minute and collect again.",
     "rate-limit": f"Wait 15 minutes and collect again. {CONTINUES}",
+    "daily-limit": f"Wait until then, or collect less often. {CONTINUES}",
     "unwell": f"X did not answer properly. Collect again in a few minutes. {CONTINUES}",
     "refused": "Check the tag's rules: X rejected the query that they make.",
     "stale": "Check the tag's rules: X rejected the query that they make.",
@@ -33,7 +38,12 @@ ADVICE = {
 }
 """What to do, by the kind of a failure."""
 
-X_TROUBLE = {"rate-limit": "X's rate limit was reached", "unwell": "X did not answer properly"}
+X_TROUBLE = {
+    "rate-limit": "X's rate limit was reached",
+    "daily-limit": "X's limit of 24 hours was reached",
+    "blocked": "Cloudflare blocked this machine",
+    "unwell": "X did not answer properly",
+}
 
 
 class Level(IntEnum):

@@ -20,6 +20,7 @@ from collector import counters
 from collector.runs import runs
 from collector.runs.collector import CollectionRunning, Collector, NotDue, NothingTracked, RunningCollection
 from collector.sources import SourceRefused
+from collector.x.failures import BLOCKING
 from queries.counters import KEEPERS, SERVICE, current_refusals, is_schedule_kept
 
 log = logging.getLogger(__name__)
@@ -99,9 +100,12 @@ class CollectionSchedule:
     def _refusal(self) -> str | None:
         """Why X would refuse everything now, if it said until when."""
         with self._collector.database.reading() as session:
-            untils = [until for until in current_refusals(session).values() if until]
-        blocked = [until for until in untils if until > self._collector.clock.now()]
-        return f"billing blocked until {max(blocked):%Y-%m-%d}" if blocked else None
+            refusals = current_refusals(session).items()
+        now = self._collector.clock.now()
+        until, kind = max(((until, kind) for kind, until in refusals if until and until > now), default=(None, ""))
+        if until is None:
+            return None
+        return f"billing blocked until {until:%Y-%m-%d}" if kind in BLOCKING else f"{kind} until {until:%Y-%m-%d %H:%M UTC}"
 
     def _note_and_wait(self) -> float:
         wait = self._wait()

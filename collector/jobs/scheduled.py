@@ -24,6 +24,7 @@ from collector import sources
 from collector.backups.backups import BackupRefused, make_scheduled_backup
 from collector.backups.sweeping import has_work, sweep
 from collector.compliance.jobs import ComplianceResult, WaitingJob, comply
+from collector.counters import request_counter
 from collector.jobs import counting
 from collector.ledger import ledger, reconciling
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
@@ -37,7 +38,7 @@ from collector.x.failures import Stopped, XFailure
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now
-from queries.service import BROKEN_OFF, INTERRUPTED_KIND
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND, NOT_OFFERED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,8 @@ class ScheduledJobs:
         """Connect to X; raises SourceRefused where the stored tweets are from another source."""
         with self._database.reading() as session:
             sources.require(session, self._collector.source.name)
-        with closing(AppOnly(self._collector.source.reach(), self._collector.clock)) as x:
+        count = request_counter(self._database)
+        with closing(AppOnly(self._collector.source.reach(), self._collector.clock, count)) as x:
             yield x
 
 
@@ -247,10 +249,15 @@ class JobRunner:
 
 
 def _is_due(session: Session, job: ScheduledJob) -> bool:
-    """Whether a job is due. One that seems to have begun in the future is: the clock was set back."""
-    row = session.execute(select(JobState.began, JobState.error).where(JobState.name == job.name)).first()
+    """Whether a job is due. One that seems to have begun in the future is: the clock was set back.
+
+    What X did not offer the account is asked again once a day.
+    """
+    columns = select(JobState.began, JobState.error, JobState.failure_kind)
+    row = session.execute(columns.where(JobState.name == job.name)).first()
     if row:
         every = min(job.every, RETRY_AFTER) if row.error else job.every
+        every = DAY if row.failure_kind == NOT_OFFERED_KIND else every
         if timedelta() <= datetime.now(UTC) - row.began < every:
             return False
     return job.has_work(session)

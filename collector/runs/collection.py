@@ -25,7 +25,7 @@ from collector.runs.reading import CollectionContext, OnProgress, TagReader, Unt
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
-from collector.x.failures import FailureScope, RetryPolicy, Stopped, Tries, XFailure
+from collector.x.failures import OK, SEARCH, SEARCH_ALL, FailureScope, RetryPolicy, Stopped, Tries, XFailure
 from queries.gaps import first_id
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Collection:
         on_progress: OnProgress,
     ) -> None:
         x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids = record
-        self._database, self._x = database, x
+        self._database, self._x, self._count = database, x, counters.request_counter(database)
         self._started = time.monotonic()
         self.stop = threading.Event()
         self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
@@ -91,6 +91,7 @@ class Collection:
             search = Search(order.query, SMALLEST_PAGE, nothing - 1, nothing)
             try:
                 self._tries.ask(lambda search=search: self._x.search(search))  # type: ignore[misc]
+                self._count(SEARCH, OK)
             except XFailure as failure:
                 if failure.reach is FailureScope.RUN:
                     self._stopping_failure = failure
@@ -186,9 +187,10 @@ class Collection:
             log.warning("tag's state not recorded", extra={"tag": tag.tag, "reason": str(error)})
 
     def _count_failure(self, failure: XFailure) -> None:
+        """Log the failure, and count an answer of X that was found wanting only when its page was read."""
         log.warning("request to X failed", extra={"kind": failure.kind, "reason": str(failure), "collection": self._run_id})
-        with suppress(DatabaseUnavailable):  # a counter is not worth failing a collection
-            self._database.write(lambda session: counters.count_request(session, failure.kind))
+        if failure.endpoint is None:
+            self._count(SEARCH_ALL if self._ids else SEARCH, failure.kind)
 
 
 def _in_thread(work: Callable[[], None]) -> Future[None]:

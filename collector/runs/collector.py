@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
+from collector.counters import request_counter
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillPeriod
@@ -190,7 +191,7 @@ class Collector:
             if is_interrupted:
                 runs.end_interrupted(session)
             record = CollectionRecord(
-                x=X(self.source.reach(), self.clock),
+                x=X(self.source.reach(), self.clock, request_counter(self.database)),
                 run_id=runs.begin(session, orders, token=token),
                 token=token,
                 orders=orders,

@@ -24,7 +24,7 @@ from collector.tweets.store import store
 from collector.values import ResultPage, TaggedTweet
 from collector.x.client import Search, SearchAnswer, X
 from collector.x.clock import Days
-from collector.x.failures import FailureScope, Stopped, Tries, XFailure
+from collector.x.failures import SEARCH, SEARCH_ALL, FailureScope, Stopped, Tries, XFailure
 from collector.x.parsing import page
 
 T = TypeVar("T")
@@ -371,7 +371,8 @@ class TagReader:
             done = self._reads_last_listing and following is None
             runs.add_page(session, context.run_id, tag, added=added, done=done)
             now, was_refused = context.x.clock.now(), context.was_refused
-            counters.count_page(session, date=now, remaining=answer.remaining, was_refused=was_refused)
+            endpoint = SEARCH_ALL if listing.archive else SEARCH
+            counters.count_page(session, date=now, remaining=answer.remaining, was_refused=was_refused, endpoint=endpoint)
             return added, bought, following
 
         added, bought, following = context.write(store_page)

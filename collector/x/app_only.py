@@ -16,9 +16,18 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from collector.x.client import ARCHIVE_PACE, CONNECT_TIMEOUT_S, Access, Clients, answer_date, body_of, translate_failures
+from collector.x.client import (
+    ARCHIVE_PACE,
+    CONNECT_TIMEOUT_S,
+    Access,
+    Clients,
+    CountRequest,
+    answer_date,
+    body_of,
+    translate_failures,
+)
 from collector.x.clock import XClock
-from collector.x.failures import unwell
+from collector.x.failures import COMPLIANCE, COUNTS, COUNTS_ALL, CREDITS, USAGE, unwell
 from collector.x.parsing import Object, items, mapping, micro_dollars, moment, number, text
 
 LONGEST_LINE = 1024 * 1024
@@ -77,9 +86,9 @@ class ComplianceJobStatus(NamedTuple):
 class AppOnly:
     """X's endpoints for apps; all methods raise XFailure. Safe to share between threads."""
 
-    def __init__(self, access: Access, clock: XClock | None = None) -> None:
+    def __init__(self, access: Access, clock: XClock | None = None, count: CountRequest | None = None) -> None:
         self.clock, self.longest = clock or XClock(), access.longest
-        self._access, self._clients = access, Clients(access, self.clock)
+        self._access, self._clients = access, Clients(access, self.clock, count)
 
     def count(self, request: Counting, before_sending: Callable[[], None] = lambda: None) -> CountedPosts:
         """Return hourly counts, a call that X charges for. Those of the full archive come in pages, newest first.
@@ -88,40 +97,44 @@ class AppOnly:
         """
         client = self._clients.app_only()
         period = {"start_time": _rfc3339(request.start), "end_time": _rfc3339(request.end)}
-        with translate_failures(), self._clients.before_sending(before_sending):
+        endpoint = COUNTS_ALL if request.archive else COUNTS
+        with self._clients.count_request(endpoint), self._clients.before_sending(before_sending):
             if request.archive:
                 token = {"next_token": request.next_token} if request.next_token else {}
                 ARCHIVE_PACE.wait()
                 response = client.get_all_tweets_count(request.query, granularity="hour", **period, **token)
             else:
                 response = client.get_recent_tweets_count(request.query, granularity="hour", **period)
-        return _parse_counts(response)
+            return _parse_counts(response)
 
     def usage(self) -> PostUsage:
         """Return X's own count of what it sold, which is free."""
-        with translate_failures():
-            fields = {"usage.fields": "project_usage"}
-            response = self._clients.app_only().request("GET", "/2/usage/tweets", params=fields)
-        posts = number(mapping(body_of(response).get("data")).get("project_usage"))
-        if posts is None:
-            raise unwell("a usage without project_usage")
+        client, fields = self._clients.app_only(), {"usage.fields": "project_usage"}
+        with self._clients.count_request(USAGE):
+            response = client.request("GET", "/2/usage/tweets", params=fields)
+            posts = number(mapping(body_of(response).get("data")).get("project_usage"))
+            if posts is None:
+                raise unwell("a usage without project_usage")
         return PostUsage(posts, answer_date(response))
 
     def credits(self) -> Credits:
         """Return what the account has left, which is free to ask; many accounts are refused it."""
-        with translate_failures():
-            response = self._clients.app_only().request("GET", "/2/usage/credits")
-        return _credits(body_of(response), asked=answer_date(response))
+        client = self._clients.app_only()
+        with self._clients.count_request(CREDITS):
+            response = client.request("GET", "/2/usage/credits")
+            return _credits(body_of(response), asked=answer_date(response))
 
     def create_job(self, name: str) -> ComplianceJobStatus:
         """Create a compliance job over tweets."""
-        with translate_failures():
-            return _job(body_of(self._clients.app_only().create_compliance_job("tweets", name=name)))
+        client = self._clients.app_only()
+        with self._clients.count_request(COMPLIANCE):
+            return _job(body_of(client.create_compliance_job("tweets", name=name)))
 
     def job(self, job_id: str) -> ComplianceJobStatus:
         """Return a job's status."""
-        with translate_failures():
-            return _job(body_of(self._clients.app_only().get_compliance_job(job_id)))
+        client = self._clients.app_only()
+        with self._clients.count_request(COMPLIANCE):
+            return _job(body_of(client.get_compliance_job(job_id)))
 
     def upload(self, url: str, ids: Iterable[bytes]) -> None:
         """Upload ids, one a line. The URL is signed, so no credentials go with it."""
@@ -195,7 +208,7 @@ def _job(body: Object) -> ComplianceJobStatus:
 
 
 def _check(answer: requests.Response) -> None:
-    if not answer.ok:
+    if not 200 <= answer.status_code < 300:  # a redirect is not followed
         raise unwell(f"status {answer.status_code} for a file of a compliance job")
 
 

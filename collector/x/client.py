@@ -21,7 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.failures import FailureScope, XFailure, classify, unwell
+from collector.x.failures import OK, REDIRECTS, SEARCH, SEARCH_ALL, TOKEN, FailureScope, XFailure, classify, moved, unwell
 from collector.x.parsing import Object, excess, mapping, number, text
 from text.secrets import Secrets
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import tweepy
 
 TWEEPY_HOST = "https://api.twitter.com"
+CountRequest = Callable[[str, str], None]
+"""Counts a request to X by its endpoint and outcome, at once and from any thread."""
+
 CONNECT_TIMEOUT_S = 3.05
 BODY_TIMEOUTS = 2
 ARCHIVE_EVERY_S = 1.05
@@ -67,6 +70,11 @@ class Search(NamedTuple):
     next_token: str | None = None
     archive: bool = False
 
+    @property
+    def endpoint(self) -> str:
+        """The endpoint as metrics name it."""
+        return SEARCH_ALL if self.archive else SEARCH
+
     def __str__(self) -> str:
         """Return the parameters as text, without the number of posts."""
         return f"{self.query} after {self.since_id} before {self.until_id} at {self.next_token}"
@@ -80,19 +88,19 @@ class Search(NamedTuple):
 class X:
     """Searches of X. Safe to share between threads."""
 
-    def __init__(self, access: Access, clock: XClock | None = None) -> None:
+    def __init__(self, access: Access, clock: XClock | None = None, count: CountRequest | None = None) -> None:
         self.clock = clock or XClock()
         self.longest = access.longest
         self._user_auth = access.bearer_token is None
-        self._clients = Clients(access, self.clock)
+        self._clients = Clients(access, self.clock, count)
 
     def search(self, search: Search, before_sending: Callable[[], None] = lambda: None) -> SearchAnswer:
         """Return one page, newest first; raises XFailure, and what `before_sending` raises right before the request is sent.
 
-        The Date of every answer sets the clock.
+        The Date of every answer sets the clock. A failure is counted here, a page by the transaction that stores it.
         """
         client = self._clients.app_only() if search.archive else self._clients.mine()
-        with translate_failures(), self._clients.before_sending(before_sending):
+        with self._clients.count_failures(search.endpoint), self._clients.before_sending(before_sending):
             if search.archive:
                 ARCHIVE_PACE.wait()
             started = time.monotonic()
@@ -101,7 +109,7 @@ class X:
             else:
                 parameters = search.parameters()
                 response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **FIELDS, **parameters)
-        return _answer(response, timedelta(seconds=time.monotonic() - started))
+            return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def close(self) -> None:
         """Close all connections."""
@@ -128,8 +136,8 @@ class Access(NamedTuple):
 class Clients:
     """Tweepy's clients of one access, one a thread, because a requests.Session is not thread-safe."""
 
-    def __init__(self, access: Access, clock: XClock) -> None:
-        self.access, self.clock = access, clock
+    def __init__(self, access: Access, clock: XClock, count: CountRequest | None = None) -> None:
+        self.access, self.clock, self._count = access, clock, count or (lambda _endpoint, _outcome: None)
         self._threads = threading.local()
         self._sessions: list[requests.Session] = []
         self._bearer, self._requesting = access.bearer_token, threading.Lock()
@@ -144,6 +152,24 @@ class Clients:
             self._sessions.append(client.session)
             self._threads.client = client
         return self._threads.client
+
+    @contextmanager
+    def count_failures(self, endpoint: str) -> Iterator[None]:
+        """Raise the failures of a request to an endpoint as XFailure, and count them."""
+        try:
+            with translate_failures():
+                yield
+        except XFailure as failure:
+            counted = failure.of(endpoint)
+            self._count(endpoint, counted.kind)
+            raise counted from failure.__cause__
+
+    @contextmanager
+    def count_request(self, endpoint: str) -> Iterator[None]:
+        """Count a request to an endpoint, whether it fails or not; its failures are raised as XFailure."""
+        with self.count_failures(endpoint):
+            yield
+        self._count(endpoint, OK)
 
     @contextmanager
     def before_sending(self, check: Callable[[], None]) -> Iterator[None]:
@@ -180,16 +206,17 @@ class Clients:
         """Return an app's token for the consumer key and secret (RFC 6749, 4.4)."""
         pair = (self.access.consumer_key or "", self.access.consumer_secret or "")
         try:
-            with translate_failures():
+            with self.count_request(TOKEN):
                 answer = session.post(f"{TWEEPY_HOST}/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair)
+                token = text(body_of(answer).get("access_token"))
+                if token is None:
+                    raise unwell("an answer without access_token")
         except XFailure as failure:
-            if failure.reach is not FailureScope.TAG:
+            if failure.kind != "refused":
                 raise
             check = "check TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY and _CONSUMER_SECRET"
-            raise XFailure("unauthorized", FailureScope.RUN, f"X gives no Bearer token for the app: {check}") from failure
-        token = text(body_of(answer).get("access_token"))
-        if token is None:
-            raise unwell("an answer without access_token")
+            message = f"X gives no Bearer token for the app: {check}"
+            raise XFailure("unauthorized", FailureScope.RUN, message).of(TOKEN) from failure
         return token
 
 
@@ -229,8 +256,10 @@ class XAdapter(HTTPAdapter):
         finally:
             response.close()
         if response.status_code != 200:
-            shown = self._clients.hide(body.decode("utf-8", "replace"))  # it may quote our credentials
-            raise classify(response.status_code, response.headers, shown.encode())
+            hide = self._clients.hide  # an answer may quote our credentials
+            if response.status_code in REDIRECTS:
+                raise moved(response.status_code, hide(response.headers.get("Location", "")), self._access.url)
+            raise classify(response.status_code, response.headers, hide(body.decode("utf-8", "replace")).encode())
         return _reread(response, body)
 
 

@@ -10,15 +10,17 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from collector.x.clock import XClock
+from collector.x.clock import XClock, date
 from collector.x.documents import MOST_VALUES, NoDocument, document
 from collector.x.parsing import Object, items, mapping, moment, text
+from queries.service import NOT_OFFERED_KIND as NOT_OFFERED
 from settings import Settings
 
 T = TypeVar("T")
@@ -29,7 +31,27 @@ LONGEST_SHOWN = 3000
 LONGEST_BACKOFF_S = 30
 OK = "ok"
 BLOCKING = ("credits", "spend-cap", "usage-cap")
-KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-enrolled", "credits", "spend-cap", "usage-cap")
+RATE_LIMIT, DAILY_LIMIT = "rate-limit", "daily-limit"
+LIMITS = (RATE_LIMIT, DAILY_LIMIT)
+KINDS = (
+    *(OK, *LIMITS, "unwell", "refused", "stale", "blocked"),
+    *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING, NOT_OFFERED),
+)
+"""The outcomes of a request, as metrics name them."""
+ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN = (
+    *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token"),
+)
+"""X's endpoints, as metrics name them."""
+OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    COMPLIANCE: ("X offers this account no compliance jobs", ("not-enrolled",)),
+    CREDITS: ("X does not tell this account its balance", ("not-enrolled", "unauthorized", "refused")),
+}
+"""Endpoints that X does not offer every account: what to say then, and the kinds of failure that mean it."""
+REDIRECTS = (301, 302, 303, 307, 308)
+SUSPENDED_CODE = 416
+PLAIN_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.ASCII)
+TIME, DAY_AND_TIME = "%H:%M:%S UTC", "%Y-%m-%d %H:%M UTC"
+JUST_PASSED, ONE_DAY = timedelta(seconds=10), timedelta(days=1)
 
 
 class FailureScope(Enum):
@@ -44,7 +66,10 @@ class XFailure(Exception):
     """X refused a request or gave no usable answer. `kind` is a word for metrics; `until` (UTC) is when to retry, if X said so.
 
     `sold` tells whether X may have charged for it: a failed call is free, an answer that was lost on its way is not.
+    `endpoint` is the one that failed, None for an answer that was found wanting later.
     """
+
+    endpoint: str | None = None
 
     def __init__(
         self, kind: str, reach: FailureScope, message: str, *, until: datetime | None = None, sold: bool = False
@@ -55,7 +80,14 @@ class XFailure(Exception):
     def for_good(self) -> XFailure:
         """Return the same failure with a scope that excludes retries."""
         reach = FailureScope.TAG if self.reach is FailureScope.REQUEST else self.reach
-        return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold)
+        return XFailure(self.kind, reach, str(self), until=self.until, sold=self.sold).of(self.endpoint)
+
+    def of(self, endpoint: str | None) -> XFailure:
+        """Return the failure as that of an endpoint, which X may not offer this account."""
+        meaning, kinds = OPTIONAL.get(endpoint or "", ("", ()))
+        failure = XFailure(NOT_OFFERED, FailureScope.TAG, meaning) if self.kind in kinds else self
+        failure.endpoint = endpoint
+        return failure
 
 
 def unwell(what: str, *, sold: bool = False) -> XFailure:
@@ -66,6 +98,7 @@ def unwell(what: str, *, sold: bool = False) -> XFailure:
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
     """Return the failure for an answer whose status isn't 200."""
     problem = _problem(body)
+    is_page_of_cloudflare = not problem and "cloudflare" in f"{headers.get('Server', '')}{body[:LONGEST_SHOWN]!r}".lower()
     title, kind = text(problem.get("title")) or "", (text(problem.get("type")) or "").rsplit("/", 1)[-1]
     if title == "SpendCapReached" or "reset_date" in problem:
         until = moment(problem.get("reset_date"))
@@ -82,15 +115,20 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
     if kind == "client-forbidden" or problem.get("reason") == "client-not-enrolled":
         message = "X refuses the app: attach it to a project in X's developer portal and make new keys"
         return XFailure("not-enrolled", FailureScope.RUN, message)
+    if status == 403 and SUSPENDED_CODE in (mapping(error).get("code") for error in items(problem.get("errors"))[:10]):
+        return XFailure("suspended", FailureScope.RUN, "X has suspended the app: X's developer portal says why")
     if status == 429:
-        return XFailure("rate-limit", FailureScope.REQUEST, "X's rate limit is reached", until=_reset(headers))
+        return _limit(headers, by_cloudflare=is_page_of_cloudflare)
+    if status == 403 and is_page_of_cloudflare:
+        message = f"Cloudflare, which protects X, blocks requests from this machine{_ray(headers)}"
+        return XFailure("blocked", FailureScope.TAG, message)
     if status == 401:
         return XFailure("unauthorized", FailureScope.RUN, f"X refuses the credentials: check {CREDENTIALS}")
     if status >= 500:
         return unwell(f"status {status}")
     detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors"))[:10])))
     detail = detail or _plain(problem.get("detail")) or _plain(title)
-    stale = "'since_id' must be a tweet id created after" in detail
+    stale = "since_id" in detail and ("larger than" in detail or "must be a tweet id created after" in detail)
     return XFailure(
         "stale" if stale else "refused",
         FailureScope.TAG,
@@ -144,23 +182,28 @@ class Tries:
             return request()
         except XFailure as failure:
             self._on_failure(failure)
-            if failure.kind == "rate-limit":
+            if failure.kind in LIMITS:
                 self._pause(failure)
             raise
 
     def _pause(self, failure: XFailure) -> None:
-        """Make all tags wait for the reset, by X's clock; a reset beyond the longest wait fails the tag at once."""
+        """Make all tags wait for the reset, by X's clock.
+
+        A reset beyond the longest wait fails the tag at once, and ends the run if it is that of the app's limit of 24 hours.
+        """
         wait = self._policy.rate_limit_wait
-        now = self._clock.now()
-        seconds = (failure.until - now).total_seconds() + 1 if failure.until and failure.until > now else wait
+        now, until = self._clock.now(), failure.until
+        seconds = max((until - now).total_seconds(), 0) + 1 if until and until > now - JUST_PASSED else wait
         if seconds > wait or wait == 0:
-            until = failure.until.strftime(" until %H:%M:%S UTC") if failure.until else ""
-            raise XFailure("rate-limit", FailureScope.TAG, f"X's rate limit is reached{until}") from failure
+            reach = FailureScope.RUN if failure.kind == DAILY_LIMIT else FailureScope.TAG
+            ends = f" until {until:{TIME if until.date() == now.date() else DAY_AND_TIME}}" if until else ""
+            latest = until and min(until, now + ONE_DAY)  # a later one would stop the schedule for long
+            raise XFailure(failure.kind, reach, f"{failure}{ends}", until=latest).of(failure.endpoint) from failure
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
-        return 0.0 if isinstance(failure, XFailure) and failure.kind == "rate-limit" else self._backoff(state)
+        return 0.0 if isinstance(failure, XFailure) and failure.kind in LIMITS else self._backoff(state)
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(max(0.0, seconds)):
@@ -180,9 +223,64 @@ def _plain(value: object) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())[:300]
 
 
-def _reset(headers: Mapping[str, str]) -> datetime | None:
-    text = headers.get("x-rate-limit-reset", "")
-    return datetime.fromtimestamp(int(text), UTC) if re.fullmatch(r"\d{1,11}", text, re.ASCII) else None
+def moved(status: int, location: str, url: str) -> XFailure:
+    """Return the failure of a redirect from `url`. It is never followed: credentials go to the URL that is set and no other."""
+    origin = _origin(location)
+    if origin is None or origin == _origin(url):
+        message = f"X redirects requests (status {status}), which is not followed: this version may be too old for X"
+    else:
+        message = f"X has moved: set TWITTER_API_URL={origin}"
+    return XFailure("moved", FailureScope.RUN, message)
+
+
+def _origin(url: str) -> str | None:
+    """Return scheme, host and port of an HTTPS URL, None for any other and for a host that is no plain name."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    if parts.scheme != "https" or "@" in parts.netloc or not PLAIN_HOST.fullmatch(host):
+        return None
+    return f"https://{host}" if port in (None, 443) else f"https://{host}:{port}"
+
+
+def _limit(headers: Mapping[str, str], *, by_cloudflare: bool) -> XFailure:
+    """Return the failure of a limit, with the latest reset of those that its headers name and that may be the reason."""
+    window, retry_after = _reset(headers, "x-rate-limit-reset"), _retry_after(headers)
+    daily = [
+        _reset(headers, f"x-{whose}-limit-24hour-reset")
+        for whose in ("app", "user")
+        if headers.get(f"x-{whose}-limit-24hour-remaining", "0") == "0"
+    ]
+    others = [reset for reset in (retry_after, *daily) if reset]
+    if window and (not others or headers.get("x-rate-limit-remaining") == "0"):
+        others.append(window)
+    until = max(others, default=None)
+    if any(daily):
+        return XFailure(DAILY_LIMIT, FailureScope.REQUEST, "X's limit of requests in 24 hours is reached", until=until)
+    who = "Cloudflare's rate limit, which protects X," if by_cloudflare else "X's rate limit"
+    return XFailure(RATE_LIMIT, FailureScope.REQUEST, f"{who} is reached", until=until)
+
+
+def _reset(headers: Mapping[str, str], name: str) -> datetime | None:
+    seconds = headers.get(name, "")
+    return datetime.fromtimestamp(int(seconds), UTC) if re.fullmatch(r"\d{1,11}", seconds, re.ASCII) else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> datetime | None:
+    """Return the end of Retry-After (RFC 9110, 10.2.3): a date, or seconds from the answer's Date on."""
+    given = headers.get("Retry-After", "")
+    if re.fullmatch(r"\d{1,7}", given, re.ASCII):
+        return (date(headers.get("Date")) or datetime.now(UTC)) + timedelta(seconds=int(given))
+    return date(given)
+
+
+def _ray(headers: Mapping[str, str]) -> str:
+    """Return the number by which Cloudflare finds a blocked request."""
+    ray = headers.get("CF-RAY", "")
+    return f" (Ray ID {ray})" if re.fullmatch(r"[0-9a-fA-F]{8,32}(-[A-Z]{3})?", ray, re.ASCII) else ""
 
 
 def _day(until: datetime | None) -> str:

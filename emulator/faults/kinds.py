@@ -28,7 +28,13 @@ from emulator.world import snowflake
 from emulator.world.slots import WEEK_MS
 
 _ACCOUNT = "1000000000000000001"
+_NEW_HOME = "https://api.x.com"
+_DAY_S = 24 * 3600
 _HTML_PAGE = b"<!DOCTYPE html><html><head><title>Over capacity</title></head><body><h1>Something broke</h1></body></html>"
+_CLOUDFLARE_PAGE = (
+    "<!DOCTYPE html><html><head><title>{title} | api.x.com used Cloudflare to restrict access</title></head>"
+    "<body><h1>{title}</h1><p>Cloudflare Ray ID: <strong>9f0c1d2e3b4a5968</strong></p></body></html>"
+)
 _SEARCH = ("search", "search_all")
 _COMPLIANCE = ("compliance",)
 
@@ -90,6 +96,30 @@ def _past_reset(context: FaultContext) -> EmulatorAnswer:
     return as_json(plain(429), status=429, headers=headers)
 
 
+def _app_limit(context: FaultContext) -> EmulatorAnswer:
+    """Refuse until the app's limit of 24 hours is reset in `seconds`, a day unless planned, while the window has room."""
+    seconds = _DAY_S if context.seconds is None else int(context.seconds)
+    daily = {"limit": "10000", "remaining": "0", "reset": str(context.now_ms // 1000 + seconds)}
+    headers = tuple((f"x-app-limit-24hour-{name}", value) for name, value in daily.items())
+    return as_json(plain(429), status=429, headers=(*context.allowance.headers(), *headers))
+
+
+def _cloudflare(status: int, title: str, headers: Headers = ()) -> EmulatorAnswer:
+    """Return a page of the network in front of X, which has no header of X's."""
+    own = (("Server", "cloudflare"), ("CF-RAY", "9f0c1d2e3b4a5968-FRA"))
+    return EmulatorAnswer(status, _CLOUDFLARE_PAGE.format(title=title).encode(), (*own, *headers), HTML)
+
+
+def _cloudflare_limit(context: FaultContext) -> EmulatorAnswer:
+    seconds = 30 if context.seconds is None else int(context.seconds)
+    return _cloudflare(429, "Error 1015: You are being rate limited", (("Retry-After", str(seconds)),))
+
+
+def _redirect(status: int) -> Callable[[FaultContext], EmulatorAnswer]:
+    location = (("Location", f"{_NEW_HOME}/2/tweets/search/recent"),)
+    return _always(EmulatorAnswer(status, b"", location, HTML))
+
+
 _USAGE_CAP: Json = {
     "account_id": _ACCOUNT,
     "product_name": "pay-per-use",
@@ -131,6 +161,12 @@ def _stale_since_id(now_ms: int) -> Json:
     oldest_ms = now_ms - WEEK_MS
     old = str(snowflake.first_id(oldest_ms - 60_000))
     return invalid_request(stale_id_message("since_id", old, oldest_ms), {"since_id": old})
+
+
+def _stale_since_id_in_other_words(now_ms: int) -> Json:
+    """Return the message in which X names only the smallest id."""
+    old, least = snowflake.first_id(now_ms - WEEK_MS - 60_000), snowflake.first_id(now_ms - WEEK_MS)
+    return invalid_request(f"since_id must be larger than {least}", {"since_id": str(old)})
 
 
 def _slow(answer: EmulatorAnswer, seconds: float | None) -> EmulatorAnswer:
@@ -180,6 +216,16 @@ _KINDS = (
     FaultKind("credits_depleted", "402: the balance is used up", _refuse(402, _CREDITS_DEPLETED)),
     FaultKind("spend_cap", "403: the spending cap is reached until next month", _refuse(403, _spend_cap)),
     FaultKind("not_enrolled", "403: the app belongs to no project", _refuse(403, _NOT_ENROLLED)),
+    FaultKind(
+        "app_suspended",
+        "403: the app is suspended, with the body of API v1.1",
+        _refuse(403, {"errors": [{"code": 416, "message": "Invalid / suspended application"}]}),
+    ),
+    FaultKind("app_limit", "429: the app's limit of 24 hours, which resets in `seconds`, or in a day", _app_limit),
+    FaultKind("cloudflare_1015", "429 with a page of Cloudflare's and Retry-After: `seconds`, or 30", _cloudflare_limit),
+    FaultKind("cloudflare_403", "403 with a page of Cloudflare's", lambda _: _cloudflare(403, "Sorry, you have been blocked")),
+    FaultKind("moved_301", f"301 to {_NEW_HOME}", _redirect(301)),
+    FaultKind("moved_308", f"308 to {_NEW_HOME}", _redirect(308)),
     FaultKind("unauthorized", "401", lambda _: as_json(plain(401), status=401)),
     FaultKind(
         "invalid_request",
@@ -187,6 +233,11 @@ _KINDS = (
         _refuse(400, invalid_request("The `query` query parameter value is not valid", {"query": "#planned"})),
     ),
     FaultKind("stale_since_id", "400: since_id is older than seven days", _refuse(400, _stale_since_id)),
+    FaultKind(
+        "stale_since_id_in_other_words",
+        "400: since_id is older than seven days, in a shorter message",
+        _refuse(400, _stale_since_id_in_other_words),
+    ),
     FaultKind("server_500", "500", _plain(500)),
     FaultKind("server_502", "502", _plain(502)),
     FaultKind("server_503", "503", _plain(503)),

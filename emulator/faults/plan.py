@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from emulator.faults.kinds import FAULT_KINDS, FaultKind
 
+ANY_ENDPOINT = "any"
+
 
 @dataclass(frozen=True)
 class PlannedFault:
@@ -15,7 +17,8 @@ class PlannedFault:
 
     times: how often it applies, None for ever. tag: with its #, any case, or None for any query.
     after_pages: how many matching requests it lets pass first. seconds: what a kind measures (a delay, the time
-    to the rate limit's reset), None for the kind's default. Raises ValueError for values that make no sense.
+    to the rate limit's reset), None for the kind's default. endpoint: its name, or ANY_ENDPOINT. Raises ValueError for
+    values that make no sense.
     """
 
     kind: str
@@ -40,7 +43,7 @@ class PlannedFault:
 
     def matches(self, endpoint: str, method: str, tags: Collection[str]) -> bool:
         """Return whether it applies to a request whose query names these casefolded tags."""
-        concerned = self.endpoint == endpoint and self.effect.method in (None, method)
+        concerned = self.endpoint in (ANY_ENDPOINT, endpoint) and self.effect.method in (None, method)
         return concerned and (self.tag is None or self.tag.lstrip("#").casefold() in tags)
 
 
@@ -62,7 +65,7 @@ class FaultPlan:
     def plan(self, *faults: PlannedFault, replace: bool = False) -> None:
         """Add faults, or replace all by them. Raises ValueError for an unknown endpoint."""
         for fault in faults:
-            if fault.endpoint not in self._endpoints:
+            if fault.endpoint not in (ANY_ENDPOINT, *self._endpoints):
                 raise ValueError(f"unknown endpoint {fault.endpoint!r}; known are {', '.join(self._endpoints)}")
         with self._lock:
             self._counts = [*([] if replace else self._counts), *map(_FaultCount, faults)]

@@ -102,6 +102,10 @@ REFUSALS = {
     "spend_cap": "billing blocked until 20",
     "not_enrolled": "attach it to a project",
     "unauthorized": "TWITTER_BEARER_TOKEN",
+    "app_suspended": "X has suspended the app",
+    "app_limit": "X's limit of requests in 24 hours is reached until 20",
+    "moved_301": "X has moved: set TWITTER_API_URL=https://api.x.com",
+    "moved_308": "X has moved: set TWITTER_API_URL=https://api.x.com",
 }
 
 

@@ -98,6 +98,8 @@ FAULTS = {
     **dict.fromkeys(("html_200", "broken_json"), "no JSON"),
     "invalid_request": "refuses the request",
     "stale_since_id": "'since_id' must be",
+    "cloudflare_403": "Cloudflare, which protects X, blocks requests from this machine (Ray ID 9f0c1d2e3b4a5968-FRA)",
+    "cloudflare_1015": "Cloudflare's rate limit, which protects X, is reached until 12:20:30 UTC",
     "list_200": "an answer that is no object",
     "no_data_key": "counts posts and has none",
     "cut": "cut",
@@ -123,8 +125,9 @@ def test_a_tag_that_fails_says_why_and_the_others_go_on(
     assert count(collector, Tweet) == view.tweets_added == len(everything(collector)) > 0
 
 
-def test_a_rate_limit_that_ends_soon_is_waited_for_once_by_all(make_collector: MakeCollector, emulator: Emulator) -> None:
-    emulator.plan("rate_limit", times=1, seconds=1)
+@pytest.mark.parametrize("kind", ["rate_limit", "cloudflare_1015", "app_limit"])
+def test_a_limit_that_ends_soon_is_waited_for_once_by_all(make_collector: MakeCollector, emulator: Emulator, kind: str) -> None:
+    emulator.plan(kind, times=1, seconds=1)
     assert get_tweets(make_collector(TW_NUMBER="10", X_RATE_LIMIT_WAIT="5s")).state == "done"
     assert len(emulator.requests) == 4
 

@@ -210,7 +210,7 @@ def test_a_listing_that_was_interrupted_for_days_is_read_as_far_as_x_reaches(ope
     assert emulator.ledger.twice() == {}
 
 
-@pytest.mark.parametrize("kind", ["stale_since_id", "invalid_request"])
+@pytest.mark.parametrize("kind", ["stale_since_id", "stale_since_id_in_other_words", "invalid_request"])
 def test_what_x_refuses_once_is_asked_without_it_once(opened: MakeCollector, emulator: Emulator, kind: str) -> None:
     with closing(opened(TW_NUMBER="100")) as collector:
         interrupt(collector, pages=1)
@@ -221,7 +221,7 @@ def test_what_x_refuses_once_is_asked_without_it_once(opened: MakeCollector, emu
 
 def test_what_x_refuses_again_fails_the_tag(opened: MakeCollector, emulator: Emulator) -> None:
     collect(opened)
-    emulator.plan("stale_since_id", times=None)
+    emulator.plan("stale_since_id_in_other_words", times=None)
     assert collect(opened).state == "failed"
     assert len(emulator.requests) <= 4
 

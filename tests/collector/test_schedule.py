@@ -125,15 +125,17 @@ def test_a_clock_that_was_set_back_does_not_stop_the_schedule(collector: Collect
         wait_until(lambda: len(all_collections(collector)) >= 2)
 
 
-def test_a_spending_cap_is_left_alone_until_its_day(
-    collector: Collector, emulator: Emulator, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("kind", "reason"), [("spend_cap", "billing blocked until 20"), ("app_limit", "daily-limit until 20")])
+def test_what_x_refuses_until_a_time_is_left_alone_until_then(
+    collector: Collector, emulator: Emulator, kind: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    emulator.plan("spend_cap", times=None)
+    emulator.plan(kind, times=None)
     get_tweets(collector)
     emulator.forget_requests()
     with kept(collector, SOON):
         wait_until(lambda: "scheduled collection left out" in caplog.text)
     assert emulator.requests == []
+    assert re.search(reason, " ".join(str(getattr(record, "reason", "")) for record in caplog.records))
 
 
 def test_the_service_shows_the_schedule_that_it_keeps(tmp_path: Path, emulator: Emulator, database_backend: str) -> None:

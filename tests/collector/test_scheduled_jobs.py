@@ -181,6 +181,31 @@ def all_done(shown: dict[str, dict[str, str]]) -> dict[str, dict[str, str]] | No
     return shown if all(name in shown and shown[name]["succeeded"] for name in names) else None
 
 
+def test_compliance_that_x_does_not_offer_is_no_failure_and_is_asked_again_once_a_day(
+    tmp_path: Path, emulator: Emulator, database_backend: str
+) -> None:
+    settings = environment(tmp_path, emulator) | {"TW_NUMBER": "10", "COMPLY_EVERY": "12h", "TAGS": "#sre"}
+    with in_process(tmp_path, **settings) as service:
+        get_tweets(service.collector)
+        emulator.plan("not_enrolled", times=None, endpoint="compliance")
+        runner, database = service.app.extensions["job_runner"], service.collector.database
+        for hours, asked in ((0, 1), (13, 1), (12, 2)):
+            age(database, timedelta(hours=hours))
+            runner.run_due()
+            assert len([request for request in emulator.requests if request.path == "/2/compliance/jobs"]) == asked
+        comply, metrics = seen(database, "comply"), service.get("/metrics").text
+        said = service.get("/view/health", headers={"Accept": "text/html"}).text
+        assert (comply.error, comply.has_failed) == ("X offers this account no compliance jobs", False)
+        assert "X offers this account no compliance jobs. It is asked again once a day." in said
+        assert 'scheduled_job="comply"' not in metrics
+        assert 'twitterapi_x_requests_total{endpoint="compliance",outcome="not-offered"} 2.0' in metrics
+        emulator.clear_faults()
+        age(database)
+        runner.run_due()
+        assert seen(database, "comply").succeeded
+        assert 'twitterapi_job_failed{scheduled_job="comply"} 0.0' in service.get("/metrics").text
+
+
 def test_python_api_comply_removes_or_says_why(collector: Collector, emulator: Emulator, run_api: RunApi, capsys: Said) -> None:
     get_tweets(collector)
     ((first,),) = rows(collector.database, select(Tweet.id).limit(1))

@@ -48,14 +48,38 @@ def test_the_reset_of_a_rate_limit_can_be_chosen_or_lie_in_the_past(emulator: Em
     assert {reply.headers["x-rate-limit-remaining"] for reply in replies} == {"0"}
 
 
+def test_limits_and_pages_of_cloudflare_and_of_the_app_have_headers_of_their_own(emulator: Emulator, client: Client) -> None:
+    for kind, seconds in (("cloudflare_1015", 7), ("cloudflare_403", None), ("app_limit", 7)):
+        emulator.plan(kind, seconds=seconds)
+    limited, blocked, daily = (client.search("#devops") for _ in range(3))
+    assert [reply.status for reply in (limited, blocked, daily)] == [429, 403, 429]
+    assert (limited.headers["retry-after"], blocked.headers["server"]) == ("7", "cloudflare")
+    assert b"Cloudflare" in limited.raw
+    assert b"Cloudflare" in blocked.raw
+    assert "x-rate-limit-limit" not in limited.headers
+    assert int(daily.headers["x-app-limit-24hour-reset"]) - NOON.timestamp() == 7
+    assert (daily.headers["x-app-limit-24hour-remaining"], daily.headers["x-rate-limit-remaining"]) == ("0", "447")
+
+
+@pytest.mark.parametrize("status", [301, 308])
+def test_a_redirect_names_another_host(emulator: Emulator, client: Client, status: int) -> None:
+    emulator.plan(f"moved_{status}")
+    reply = client.search("#devops")
+    assert (reply.status, reply.headers["location"]) == (status, "https://api.x.com/2/tweets/search/recent")
+
+
 def test_some_bodies_say_more(emulator: Emulator, client: Client) -> None:
-    kinds = ("rate_limit_code_88", "usage_cap", "spend_cap", "not_enrolled", "stale_since_id")
+    kinds = ("rate_limit_code_88", "usage_cap", "spend_cap", "not_enrolled", "stale_since_id", "stale_since_id_in_other_words")
     for kind in kinds:
         emulator.plan(kind)
-    code, usage, spend, enrolled, stale = (client.search("#devops").body for _ in kinds)
+    code, usage, spend, enrolled, stale, other = (client.search("#devops").body for _ in kinds)
     assert (code["errors"][0]["code"], usage["period"], spend["reset_date"]) == (88, "Monthly", "2026-12-01")
     assert enrolled["reason"] == "client-not-enrolled"
     assert "'since_id' must be a tweet id created after" in stale["errors"][0]["message"]
+    assert "since_id must be larger than" in other["errors"][0]["message"]
+    emulator.plan("app_suspended")
+    assert (reply := client.search("#devops")).body["errors"][0]["code"] == 416
+    assert reply.status == 403
 
 
 def test_bodies_may_be_html_empty_or_a_list(emulator: Emulator, client: Client) -> None:
@@ -161,6 +185,13 @@ def test_every_endpoint_has_faults_of_its_own(emulator: Emulator, client: Client
         emulator.plan("server_502", endpoint=other, times=None)
     emulator.plan("credits_depleted", endpoint=endpoint, after_pages=1 if endpoint in ("compliance", "upload") else 0)
     assert [status(emulator, client, endpoint) for _ in range(2)] == [402, 200]
+
+
+def test_a_fault_may_strike_every_endpoint(emulator: Emulator, client: Client) -> None:
+    emulator.plan("credits_depleted", endpoint="any", times=None)
+    given = {name: call for name, call in ENDPOINTS.items() if name != "token"}
+    answers = {name: client.send(*call, headers={"Authorization": "Bearer x"}).status for name, call in given.items()}
+    assert set(answers.values()) == {402}
 
 
 @pytest.mark.parametrize("endpoint", sorted(set(NAMES) - {"upload"}))

@@ -21,7 +21,7 @@ class Enemy:
     """The server, which gives the same answer until it is told another."""
 
     def __init__(self, url: str) -> None:
-        self.url, self.said = url, Said(b"")
+        self.url, self.said, self.asked = url, Said(b""), 0
 
     def says(self, said: Said) -> None:
         self.said = said
@@ -34,6 +34,7 @@ def enemy() -> Iterator[Enemy]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             said = one.said
+            one.asked += 1
             self.send_response_only(said.status)
             for name, value in {"Date": self.date_time_string(), "Content-Length": str(len(said.body)), **said.headers}.items():
                 self.send_header(name, value)
@@ -43,6 +44,8 @@ def enemy() -> Iterator[Enemy]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.do_GET()
+
+        do_PUT = do_POST
 
         def log_message(self, *_: object) -> None:
             pass

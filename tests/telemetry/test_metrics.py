@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,15 +13,18 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api import get_tweets
+from api import collector_for, get_tweets, job_runner_for
 from app import create_app
 from collector.runs.collector import Collector
 from emulator import Emulator
+from models import StoredCounter
+from queries.counters import X_REQUESTS
 from telemetry.metrics import MOST_LABELS, HttpMetrics
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.processes import Server, serving
 from tests.fixtures.service import Service, in_process
 
+OAUTH = ("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")
 SECONDS = "flask_http_request_duration_seconds_"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -64,7 +68,7 @@ def test_counters_that_will_come_are_at_0_from_the_start_and_histograms_begin_wi
     assert not [name for name, labels in found if name.startswith(SECONDS) and ("url_rule", "/volume") in labels]
     labels: dict[str, dict[str, str]] = {
         "flask_http_request_total": {"method": "DELETE", "status": "503"},
-        "twitterapi_x_requests_total": {"outcome": "rate-limit"},
+        "twitterapi_x_requests_total": {"endpoint": "counts", "outcome": "rate-limit"},
         "twitterapi_collections_total": {"state": "failed"},
         "twitterapi_tweets": {"tag": "#sre"},
         "twitterapi_log_records_dropped_total": {"reason": "queue-full"},
@@ -88,7 +92,7 @@ def test_the_collector_is_counted_whoever_collects(service: Service, emulator: E
     emulator.plan("server_500", times=1, tag="#sre")
     view = get_tweets(collector)
     found = scrape(service)
-    assert [value(found, "twitterapi_x_requests_total", outcome=outcome) for outcome in ("ok", "unwell")] == [3, 1]
+    assert requests_to_x(found) == {("search", "ok"): 3, ("search", "unwell"): 1}
     assert value(found, "twitterapi_collections_total", state="done") == 1
     assert view.ended is not None
     assert value(found, "twitterapi_collection_last_success_timestamp_seconds") == view.ended.timestamp()
@@ -98,6 +102,39 @@ def test_the_collector_is_counted_whoever_collects(service: Service, emulator: E
     assert stored >= view.tweets_added
     assert (value(found, "twitterapi_database_sequence") or 0) >= 4
     assert (value(found, "twitterapi_database_size_bytes") or 0) > 50_000
+
+
+def test_every_request_to_x_is_counted_by_endpoint_and_outcome(
+    service: Service, emulator: Emulator, make_settings: MakeSettings
+) -> None:
+    jobs_set = {"COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d"}
+    settings = make_settings(**jobs_set, **{f"TWITTER_{name}": name.casefold() for name in OAUTH})
+    older = StoredCounter(name=X_REQUESTS, label="ok", value=20)  # from before endpoints were counted
+    for endpoint in ("usage", "compliance", "search"):
+        emulator.plan("server_500", endpoint=endpoint)
+    with closing(collector_for(settings)) as collector:
+        collector.prepare()
+        collector.database.write(lambda session: session.add(older))
+        get_tweets(collector)
+        job_runner_for(collector, settings).run_due()
+    counted = requests_to_x(scrape(service))
+    paths = Counter(request.path for request in emulator.requests)
+    jobs = sum(number for path, number in paths.items() if path.startswith("/2/compliance/jobs"))
+    assert counted == {
+        ("search", "ok"): 20 + 3,
+        ("search", "unwell"): 1,
+        ("counts", "ok"): 3,
+        ("usage", "unwell"): 1,
+        ("compliance", "ok"): jobs - 1,
+        ("compliance", "unwell"): 1,
+        ("token", "ok"): paths["/oauth2/token"],
+    }
+
+
+def requests_to_x(found: Samples) -> dict[tuple[str, str], float]:
+    """Return the requests to X by endpoint and outcome, where there were any."""
+    series = ((dict(labels), value) for (name, labels), value in found.items() if name == "twitterapi_x_requests_total")
+    return {(labels["endpoint"], labels["outcome"]): value for labels, value in series if value}
 
 
 def test_a_streamed_response_is_timed_to_its_end(make_settings: MakeSettings) -> None:

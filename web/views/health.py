@@ -13,7 +13,7 @@ from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
-from collector.x.failures import BLOCKING
+from collector.x.failures import BLOCKING, OK
 from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
 from security.answers import REPEAT
@@ -106,7 +106,8 @@ def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: Zo
         return Part("X", Level.OK, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
     if trouble := x_trouble(session, zone):
         return trouble
-    requests, succeeded = sum(metrics.x_requests.values()), metrics.x_requests.get("ok", 0)
+    requests = sum(metrics.x_requests.values())
+    succeeded = sum(number for (_, outcome), number in metrics.x_requests.items() if outcome == OK)
     left = metrics.rate_limit_remaining
     window = f" The rate limit allows {plural(left, 'more request')} now." if left is not None else ""
     state = f"X answered {number(succeeded)} of {plural(requests, 'request')}." if requests else "No request to X yet."
@@ -130,9 +131,12 @@ def _budget(session: Session, collector: Collector) -> Part:
 
 
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
-    """Yield each scheduled job that failed, or one part if none did."""
+    """Yield each scheduled job that failed, or one part if none did, and each that X does not offer the account."""
     jobs = job_states(session)
     for job in jobs:
+        if not job.is_offered:
+            state = sentence(f"{job.error}. It is asked again once a day.")
+            yield Part(f"Scheduled job “{job.name}”", Level.OK, state, advice(job.failure_kind))
         if job.has_failed:
             state = f"{job.error}. Last done: {moment(job.succeeded, zone)}."
             yield Part(f"Scheduled job “{job.name}”", Level.ATTENTION, sentence(state), advice(job.failure_kind))
