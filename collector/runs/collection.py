@@ -21,7 +21,7 @@ from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.ledger.prices import Billing
 from collector.runs import lease, runs
 from collector.runs.backfill import BackfillIds, PollUnfinished
-from collector.runs.reading import CollectionContext, OnProgress, TagReader, Untracked
+from collector.runs.reading import CollectionContext, EndlessListing, OnProgress, TagReader, Untracked
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
@@ -34,6 +34,8 @@ MOST_TAGS_IN_PARALLEL = 10
 STOPS_WITHIN_S = 20
 STOP_CHECKED_EVERY_S = 0.2
 END_TRIES, END_TRIED_EVERY_S = 10, 1.0
+FAILURES = (XFailure, BudgetSpent, EndlessListing, Untracked, PollUnfinished, DatabaseUnavailable, sources.SourceRefused)
+"""What fails a tag."""
 
 
 class CollectionRecord(NamedTuple):
@@ -162,7 +164,7 @@ class Collection:
             self.stop.set()
         except Stopped:
             self._fail_tag(order.tag, self._failure(None) or runs.INTERRUPTION)
-        except (XFailure, BudgetSpent, Untracked, PollUnfinished, DatabaseUnavailable, sources.SourceRefused) as error:
+        except FAILURES as error:
             self._stop_others(error)
             self._fail_tag(order.tag, Failure(error.kind, str(error)))
 
