@@ -42,7 +42,8 @@ class CollectionRecord(NamedTuple):
     """A collection on record: its access to X, its id and lease token, and its tags.
 
     With `ask_first`, a request that can't cost anything is sent before others: it shows X's time, and whether X refuses
-    everything. `was_refused` says that X refused the collection before. A backfill reads the posts with these `ids`.
+    everything. `was_refused` says that X refused the collection before. A backfill reads the posts with these `ids`, and buys
+    at most `most_posts` if a number was agreed on.
     """
 
     x: X
@@ -52,6 +53,7 @@ class CollectionRecord(NamedTuple):
     ask_first: bool
     was_refused: bool
     ids: BackfillIds | None
+    most_posts: int | None = None
 
 
 class Collection:
@@ -67,13 +69,13 @@ class Collection:
         billing: Billing,
         on_progress: OnProgress,
     ) -> None:
-        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids = record
+        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids, most = record
         self._database, self._x = database, x
         self._started = time.monotonic()
         self.stop = threading.Event()
         self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
-        shared = (database, x, self._tries, self.stop, billing, self._run_id, self._token, source, on_progress, was_refused)
-        self._context = CollectionContext(*shared)
+        shared = (database, x, self._tries, self.stop, billing, self._run_id, self._token, source, on_progress)
+        self._context = CollectionContext(*shared, was_refused, most)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
     def run(self) -> None:

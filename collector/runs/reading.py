@@ -86,7 +86,7 @@ class NextPage(NamedTuple):
 class CollectionContext:
     """What the tags of a collection share. `in_flight` are the reservations in flight in this process.
 
-    `was_refused` says that X refused the collection before.
+    `was_refused` says that X refused the collection before. `most_posts` is how many all tags together may buy, if that is set.
     """
 
     database: Database
@@ -99,6 +99,7 @@ class CollectionContext:
     source: str
     on_progress: OnProgress
     was_refused: bool = False
+    most_posts: int | None = None
     in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
@@ -191,6 +192,8 @@ class PageBuyer:
         begun = listings.begin(session, order, listing, context.run_id, now=now)
         if begun is None:
             return None
+        if context.most_posts is not None:
+            left = min(left, ledger.posts_left(session, context.run_id, context.most_posts))
         search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
         request = PageRequest(context.run_id, begun.id, str(search), search.max_results)
         return NextPage(begun, ledger.reserve(session, context.billing, request, days=context.days()))
