@@ -10,7 +10,16 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
-from queries.counters import RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS, ScheduleState, current_refusals, live_token, schedule
+from queries.counters import (
+    ENDLESS_LISTINGS,
+    RATE_LIMIT_REMAINING,
+    SEQUENCE,
+    X_REQUESTS,
+    ScheduleState,
+    current_refusals,
+    live_token,
+    schedule,
+)
 from queries.gaps import unread
 
 ENDED = ("done", "partial", "failed")
@@ -33,6 +42,7 @@ class ServiceMetrics(NamedTuple):
     schedule: ScheduleState | None
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
+    endless_listings: int
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -66,6 +76,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         schedule=schedule(session),
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
+        endless_listings=counters.get((ENDLESS_LISTINGS, ""), 0),
     )
 
 

@@ -392,6 +392,7 @@ class TagReader:
             rest = listings.advance(session, order, listing, context.run_id, page=found, answer=answer, capped=is_capped)
             if rest and is_endless:
                 listings.leave_gap(session, order, rest)
+                counters.count_endless_listing(session)
                 rest = None
             following = None if rest is None else self._following(session, rest, left, last=last)
             done = self._reads_last_listing and following is None and not (is_endless or self._endless)

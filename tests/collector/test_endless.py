@@ -18,6 +18,7 @@ from emulator import Emulator
 from models import Tweet
 from queries.collections import CollectionView
 from queries.gaps import gaps
+from queries.service import service_metrics
 from tests.collector.conftest import MakeCollector, asked, rows
 from tests.fixtures.clocks import NOON, standing
 
@@ -75,6 +76,8 @@ def test_an_endless_listing_is_left_as_a_gap_that_the_next_run_fills(
     assert emulator.ledger.total().posts_billed - before == view.tweets_added == PAGE + 1
     assert [(tag.state, tag.failure_kind) for tag in view.tags] == [("failed", "endless")]
     assert [gap.tag for gap in view.gaps] == ["#devops"]
+    with collector.database.reading() as session:
+        assert service_metrics(session).endless_listings == 1
     emulator.clear_faults()
     assert collect(collector).state == "done"
     assert emulator.ledger.twice() == {}
