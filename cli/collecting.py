@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from queue import SimpleQueue
 
@@ -21,10 +21,11 @@ from collector.jobs import counting
 from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.scheduled import JobRunner, ScheduledJobs
 from collector.ledger.calls import call_buyer
+from collector.ledger.ledger import QuoteReached
 from collector.ledger.prices import dollars
 from collector.ledger.pricing import Quote, budget_left, in_words, missing_counts, price, quotes
 from collector.runs import runs
-from collector.runs.backfill import BackfillPeriod
+from collector.runs.backfill import BackfillPeriod, most_posts
 from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked, RunningCollection
 from collector.runs.reading import Progress
 from collector.sources import EMULATOR
@@ -46,33 +47,9 @@ class NoTerminal(Exception):
     """There is no terminal on which to confirm the price."""
 
 
-def collect(collector: Collector, *, period: BackfillPeriod | None = None, total: int | None = None) -> int:
-    """Collect once, or backfill a period of `total` tweets, with a progress bar, and return the exit code.
-
-    SIGINT and SIGTERM end it after the current page.
-    """
-    stopped = threading.Event()
-
-    def stop() -> None:
-        stopped.set()
-        collector.stop()
-
-    _on_signals(stop)
-    pages: SimpleQueue[Progress | None] = SimpleQueue()
-    started = collector.start(on_progress=pages.put, period=period)
-    if stopped.is_set():
-        collector.stop()  # the signal came before the start
-    started.over.add_done_callback(lambda _: pages.put(None))
-    with (
-        tqdm(total=started.most if total is None else total, unit=" tweets", desc="collecting") as bar,
-        logging_redirect_tqdm(),
-    ):
-        for page in iter(pages.get, None):
-            bar.set_postfix_str(page.tag, refresh=False)
-            bar.update(page.posts)
-    complete = _report(collector.outcome(started))
-    erase(collector.database, rewrite=rewrite_file)
-    return 0 if complete else 1
+def collect(collector: Collector) -> int:
+    """Collect once, with a progress bar, and return the exit code. SIGINT and SIGTERM end it after the current page."""
+    return 0 if _report(_collect(collector)) else 1
 
 
 def keep_collecting(collector: Collector, every: timedelta, jobs: JobRunner) -> int:
@@ -92,14 +69,21 @@ def keep_collecting(collector: Collector, every: timedelta, jobs: JobRunner) -> 
 def backfill(collector: Collector, period: BackfillPeriod, *, sure: bool) -> int:
     """Print the price of a backfill, buy it once that is confirmed, and return the exit code.
 
-    Raises as Collector.start does, and Interrupted, XFailure, BudgetSpent, CallsLeaseTaken, Declined, NoTerminal.
+    Where X has more than was quoted, it stops and asks again. Raises as Collector.start does, and Interrupted, XFailure,
+    BudgetSpent, CallsLeaseTaken, Declined, NoTerminal.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        total = _agree_on_price(collector, period, sure=sure)
+        quoted: int | None = _agree_on_price(collector, period, sure=sure)
     except (KeyboardInterrupt, Stopped) as error:
         raise Declined("interrupted: nothing was bought except counts") from error
-    return collect(collector, period=period, total=total)
+    while quoted is not None:
+        view = _collect(collector, period._replace(quoted=quoted))
+        is_complete = _report(view)
+        if view.failure_kind != QuoteReached.kind:
+            return 0 if is_complete else 1
+        quoted = _agree_on_rest(collector, period)
+    return 1
 
 
 def print_estimate(collector: Collector) -> int:
@@ -117,6 +101,9 @@ def print_estimate(collector: Collector) -> int:
     print_line(f"{tags_of}: at most {in_words(most, known)}")
     if counted:
         print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {in_words(likely, known)}")
+    for tag in priced.tags:
+        if tag.uncounted:
+            print_line(f"{tag.tag}: X gave no count for {_hours(tag.uncounted)}, which are assumed to be average")
     if known:
         print_line(known.said)
     if left and collector.source.name != EMULATOR:
@@ -141,6 +128,32 @@ def run_compliance(jobs: ScheduledJobs) -> int:
     return 1 if outcome.waiting or stop.is_set() else 0
 
 
+def _collect(collector: Collector, period: BackfillPeriod | None = None) -> CollectionView:
+    """Collect once, or backfill a period, with a progress bar, and return the outcome."""
+    stopped = threading.Event()
+
+    def stop() -> None:
+        stopped.set()
+        collector.stop()
+
+    _on_signals(stop)
+    pages: SimpleQueue[Progress | None] = SimpleQueue()
+    started = collector.start(on_progress=pages.put, period=period)
+    if stopped.is_set():
+        collector.stop()  # the signal came before the start
+    started.over.add_done_callback(lambda _: pages.put(None))
+    with (
+        tqdm(total=period.quoted if period else started.most, unit=" tweets", desc="collecting") as bar,
+        logging_redirect_tqdm(),
+    ):
+        for page in iter(pages.get, None):
+            bar.set_postfix_str(page.tag, refresh=False)
+            bar.update(page.posts)
+    view = collector.outcome(started)
+    erase(collector.database, rewrite=rewrite_file)
+    return view
+
+
 def _on_signals(stop: Callable[[], object]) -> None:
     """Call `stop` at SIGINT and SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -150,8 +163,8 @@ def _on_signals(stop: Callable[[], object]) -> None:
 def _report(view: CollectionView) -> bool:
     """Print the outcome of a collection, and return whether every tag was collected."""
     failed = [tag for tag in view.tags if tag.state != "done"]
-    for tag in failed:
-        print_line(f"{tag.tag}: {tag.reason}")
+    for reason in dict.fromkeys(tag.reason for tag in failed):
+        print_line(f"{', '.join(tag.tag for tag in failed if tag.reason == reason)}: {reason}")
     print_line(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
     return not failed
 
@@ -176,6 +189,21 @@ def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool)
     if not sure:
         _confirm("buy them?")
     return sum(quote.posts for quote in offers)
+
+
+def _agree_on_rest(collector: Collector, period: BackfillPeriod) -> int | None:
+    """Print the price of what is left of a backfill, and return how many tweets to buy; None if nobody confirms it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with collector.database.reading() as session:
+        offers = quotes(session, collector.orders(session), period, collector.clock)
+    _print_quotes(collector, offers)
+    if not sys.stdin.isatty():
+        print_line("there is no terminal to confirm the new price on: the same command continues the backfill")
+        return None
+    with suppress(KeyboardInterrupt):
+        return sum(quote.posts for quote in offers) if _is_confirmed("buy these as well?") else None
+    return None
 
 
 def _set_clock(x: AppOnly) -> None:
@@ -204,12 +232,18 @@ def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[counting.Due
 def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
     for quote in offers:
         rest = f"; tweets newer than {quote.until:%Y-%m-%d %H:%M} UTC are left to the next collection" if quote.until else ""
-        print_line(f"{quote.tag}: {quote.posts} tweets{rest}")
+        print_line(f"{quote.tag}: {quote.posts} tweets{_unknown(quote)}{rest}")
     prices, total = collector.order.billing.prices, sum(quote.posts for quote in offers)
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
     print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
+    if any(quote.uncounted for quote in offers):
+        most = most_posts(total)
+        worst = in_words(prices.cost(posts=most, users=most), known)
+        print_line(
+            f"the hours without a count may hold more: at most {most} tweets are bought before you are asked again: {worst}"
+        )
     if collector.source.name == EMULATOR:
         print_line("nothing is charged: no credentials are set, so the emulator stands in for X")
         return
@@ -219,10 +253,26 @@ def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
         )
 
 
+def _unknown(quote: Quote) -> str:
+    """Return what is said of the hours of a quote that X did not count."""
+    if not quote.uncounted:
+        return ""
+    assumed = f", for which {quote.assumed} are assumed" if quote.assumed else ""
+    return f"; X gave no count for {_hours(quote.uncounted)}{assumed}"
+
+
+def _hours(count: int) -> str:
+    return f"{count} hour{'s' * (count != 1)}"
+
+
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise NoTerminal("nothing was bought: there is no terminal to confirm on; --yes confirms beforehand")
+    if not _is_confirmed(question):
+        raise Declined("nothing was bought")
+
+
+def _is_confirmed(question: str) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
-    if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
-        raise Declined("nothing was bought")
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")

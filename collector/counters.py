@@ -17,6 +17,7 @@ from collector.x.failures import OK, SEARCH, SEARCH_ALL, XFailure
 from database.statements import increment, upsert
 from models import StoredCounter
 from queries.counters import (
+    ENDLESS_LISTINGS,
     EPOCH,
     GENERATION,
     RATE_LIMIT_REMAINING,
@@ -86,6 +87,11 @@ def count_page(
     session.execute(_COUNT_PAGE, _rows(counters))
     if was_refused:
         session.execute(_END_REFUSAL)
+
+
+def count_endless_listing(session: Session) -> None:
+    """Count a listing that was left because X does not end it."""
+    _increment(session, (ENDLESS_LISTINGS, "", 1))
 
 
 def note_refusal(session: Session, failure: XFailure) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from models import DatabaseMark, Lease, StoredCounter
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
+ENDLESS_LISTINGS = "endless_listings"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
 X_ANSWERED = "x_answered"
 FIRST_ENDPOINT = "search"

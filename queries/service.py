@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
 from queries.counters import (
+    ENDLESS_LISTINGS,
     RATE_LIMIT_REMAINING,
     SEQUENCE,
     X_REQUESTS,
@@ -42,6 +43,7 @@ class ServiceMetrics(NamedTuple):
     schedule: ScheduleState | None
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
+    endless_listings: int
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -75,6 +77,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         schedule=schedule(session),
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
+        endless_listings=counters.get((ENDLESS_LISTINGS, ""), 0),
     )
 
 

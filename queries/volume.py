@@ -119,6 +119,11 @@ def usual(session: Session, tag_id: int, *, since: datetime, until: datetime) ->
     return sum(counted.values()) / len(counted) if counted else None
 
 
+def stored_posts(session: Session, tag_id: int, *, since: datetime, until: datetime) -> int:
+    """Return the number of stored tweets of a tag in the hours that begin in a period."""
+    return sum(_tweets_stored(session, tag_id, int(since.timestamp()), int(until.timestamp())).values())
+
+
 def _posts_counted(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
     """Return X's counts, by the tag's current rules, of the hours that begin in a period."""
     rows = select(HourlyCount.start, HourlyCount.counted).join(Tag, _BY_CURRENT_RULES)

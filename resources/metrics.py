@@ -123,6 +123,8 @@ def _spend_metrics(money: Outlook, *, budget: int | None, compared: UsageCompari
 def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
     requests, names = dict.fromkeys(product(ENDPOINTS, KINDS), 0) | dict(metrics.x_requests), ("endpoint", "outcome")
     yield _metric("x_requests", "Requests to X by endpoint and outcome", requests, *names, family=CounterMetricFamily)
+    endless = "Listings that were left because X does not end them"
+    yield _metric("endless_listings", endless, metrics.endless_listings, family=CounterMetricFamily)
     ended = "Collections that have ended"
     yield _metric("collections", ended, metrics.collections, "state", family=CounterMetricFamily)
     yield _metric("collection_running", "Whether a collection runs", float(metrics.running))

@@ -29,6 +29,8 @@ ADVICE = {
     "rate-limit": f"Wait 15 minutes and collect again. {CONTINUES}",
     "daily-limit": f"Wait until then, or collect less often. {CONTINUES}",
     "unwell": f"X did not answer properly. Collect again in a few minutes. {CONTINUES}",
+    "endless": "X sent the same posts again and again. What is left is a gap, which the next collection tries to fill.",
+    "quote": "Run the same backfill again: it shows a new price and continues where this one stopped.",
     "refused": "Check the tag's rules: X rejected the query that they make.",
     "stale": "Check the tag's rules: X rejected the query that they make.",
     "interrupted": CONTINUES,

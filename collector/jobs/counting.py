@@ -7,7 +7,8 @@ kept, and each is counted once: posts become searchable up to 30 seconds late.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from collector.ledger.calls import CallBuyer
 from collector.runs import tags
 from collector.runs.tags import Rules, TagOrder
 from collector.x.app_only import CountedPosts, Counting
-from collector.x.failures import FailureScope, XFailure, unwell
+from collector.x.failures import FailureScope, XFailure
 from database.statements import upsert
 from models import HourlyCount, Tag
 
@@ -30,6 +31,7 @@ HOUR_S = 3600
 REACH = timedelta(days=7) - timedelta(minutes=5)
 SETTLING = timedelta(seconds=30)
 ARCHIVE_PAGE = timedelta(days=31)
+SPARE_CALLS = 3
 
 
 class Due(NamedTuple):
@@ -38,6 +40,11 @@ class Due(NamedTuple):
     order: TagOrder
     start: datetime
     end: datetime
+
+    @property
+    def hours(self) -> int:
+        """The number of hours."""
+        return (self.end - self.start) // HOUR
 
 
 def due(session: Session, *, now: datetime, every: timedelta) -> Sequence[Due]:
@@ -79,7 +86,7 @@ def uncounted_hours(
     """The hours of these periods that are over and were never requested from X, in as few periods as possible, newest first."""
     hours: set[int] = set()
     for start, end in periods:
-        hours |= set(range(int(whole_hour(start).timestamp()), int(min(end, now - SETTLING - HOUR).timestamp()) + 1, HOUR_S))
+        hours |= set(range(int(whole_hour(start).timestamp()), math.ceil(min(end, now).timestamp()), HOUR_S))
     hours -= set(range(int(whole_hour(now - SETTLING).timestamp()), max(hours, default=0) + 1, HOUR_S))
     mine = (
         HourlyCount.tag_id == order.tag.id,
@@ -96,24 +103,64 @@ def uncounted_hours(
     return found
 
 
+def unanswered_hours(
+    session: Session, order: TagOrder, periods: Iterable[tuple[datetime, datetime]], *, now: datetime
+) -> list[Due]:
+    """The hours of these periods for which X's recent counts were requested, but did not come."""
+    asked = session.scalar(select(Tag.counted_at).where(Tag.id == order.tag.id))
+    earliest = whole_hour(now - REACH) + HOUR
+    within = [(max(start, earliest), end) for start, end in periods if end > earliest]
+    return uncounted_hours(session, order, within, now=min(now, asked)) if asked else []
+
+
 def _rules_key(order: TagOrder) -> ScalarSelect[str]:
     return select(Tag.rules).where(Tag.id == order.tag.id).scalar_subquery()
 
 
+def fewest(missing: Iterable[Due]) -> list[Due]:
+    """The same hours of a tag, newest first, in as few calls as possible: a call costs the same however many it returns."""
+    found: list[Due] = []
+    for one in missing:
+        joined = found[-1]._replace(start=one.start) if found else one
+        if found and _pages(joined) <= _pages(found[-1]) + _pages(one):
+            found[-1] = joined
+        else:
+            found.append(one)
+    return found
+
+
 def count_archive(buyer: CallBuyer, one: Due) -> None:
-    """Buy the counts of these hours from X's full archive, in pages of at most 31 days, and store them; raises as `count`."""
+    """Buy the counts of these hours from X's full archive, in pages of at most 31 days, and store them; raises as `count`.
+
+    Where they end early, they are requested again from the newest hour that did not come. Hours that never come stay unknown.
+    """
     request = Counting(one.order.query, one.start, one.end, archive=True)
+    missing = set(range(int(one.start.timestamp()), int(one.end.timestamp()), HOUR_S))
     for _ in range(calls([one])):
         counted = _buy_count(buyer, one, request, buyer.billing.prices.archive_count)
-        if counted.next_token is None:
+        left = missing - {int(start.timestamp()) for start, _, _ in counted.counts}
+        rest = _rest(request, counted, left, is_shorter=len(left) < len(missing))
+        if rest is None:
             return
-        request = request._replace(next_token=counted.next_token)
-    raise unwell("its counts don't come to an end", sold=True)
+        request, missing = rest, left
+
+
+def _rest(request: Counting, counted: CountedPosts, left: Set[int], *, is_shorter: bool) -> Counting | None:
+    """Return the request for what is left: by X's token while that brings hours, else from the newest hour that is missing."""
+    if not left or not (is_shorter or request.next_token):
+        return None
+    if is_shorter and counted.next_token:
+        return request._replace(next_token=counted.next_token)
+    return request._replace(end=datetime.fromtimestamp(max(left) + HOUR_S, UTC), next_token=None)
 
 
 def calls(wanted: Sequence[Due]) -> int:
-    """How many calls counts from the archive take at most."""
-    return sum(-(-(one.end - one.start) // ARCHIVE_PAGE) + 1 for one in wanted)
+    """How many calls counts from the archive take at most, where some end early."""
+    return sum(_pages(one) + SPARE_CALLS for one in wanted)
+
+
+def _pages(one: Due) -> int:
+    return -(-(one.end - one.start) // ARCHIVE_PAGE)
 
 
 def whole_hour(when: datetime) -> datetime:

@@ -30,6 +30,7 @@ from queries.counters import CALLS, is_live
 SMALLEST_PAGE = 10
 PURCHASES_KEPT = timedelta(days=2)
 CHANGED_SHARE = 10
+MORE_THAN_QUOTED = "stopped at {} tweets, because X has more than it counted: the rest has a new price"
 SPENT_UNTIL = "the budget of {} a month is spent until {}: MONTHLY_BUDGET_USD sets it"
 IN_DOUBT, ELSEWHERE = " in doubt", " elsewhere"
 
@@ -46,6 +47,12 @@ class BudgetReserved(BudgetSpent):
     """Others have reserved what is left of the month's budget; it may be free again soon."""
 
     kind = "reserved"
+
+
+class QuoteReached(BudgetSpent):
+    """A run has bought as many posts as were agreed to, except for less than the smallest page."""
+
+    kind = "quote"
 
 
 class DayTurned(Exception):
@@ -95,6 +102,18 @@ def reserve(session: Session, billing: Billing, request: PageRequest, *, days: D
         if posts < SMALLEST_PAGE or _add_to_budgets(session, billing, months, billing.prices.most(posts)):
             raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
     return _insert_reservation(session, request._replace(posts=posts), days, billing.prices.most(posts))
+
+
+def posts_left(session: Session, run_id: int, most: int) -> int:
+    """Return how many of `most` posts a run may still buy, at least the smallest page; raises QuoteReached.
+
+    Its reservations count in full, those of lost answers included, as X may have sold them.
+    """
+    bought = session.scalar(select(Run.posts).where(Run.id == run_id)) or 0
+    reserved = session.scalar(select(func.sum(Reservation.posts)).where(Reservation.run_id == run_id)) or 0
+    if most - bought - reserved < SMALLEST_PAGE:
+        raise QuoteReached(MORE_THAN_QUOTED.format(bought))
+    return most - bought - reserved
 
 
 def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, days: Days) -> HeldReservation | None:
@@ -207,12 +226,12 @@ def _reserve_lost_difference(
     """
     most = billing.prices.most(reservation.posts)
     kept = max(0, most - price) + most // CHANGED_SHARE if price else most
-    _reserve_for_good(session, run_id, reservation.days.first, kept)
+    _reserve_for_good(session, run_id, reservation.days.first, kept, posts=0 if price else reservation.posts)
 
 
-def _reserve_for_good(session: Session, run_id: int, day: date, micro: int) -> None:
+def _reserve_for_good(session: Session, run_id: int, day: date, micro: int, *, posts: int = 0) -> None:
     """Reserve permanently what X may have charged on a day."""
-    _insert_reservation(session, PageRequest(run_id), Days(day, day, day), micro, in_flight=False)
+    _insert_reservation(session, PageRequest(run_id, posts=posts), Days(day, day, day), micro, in_flight=False)
 
 
 def _insert_reservation(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -20,15 +21,19 @@ from queries.balances import Authors
 from queries.counters import x_now
 from queries.gaps import snowflake_time
 from queries.spend import spend_between, unsettled_ceiling
-from queries.volume import LATELY, expected_posts, usual
+from queries.volume import LATELY, expected_posts, stored_posts, usual
 
 
 class TagPrice(NamedTuple):
-    """How many tweets of a tag a collection buys at most, and probably by X's counts; None if X never counted the tag."""
+    """How many tweets of a tag a collection buys at most, and probably by X's counts; None if X never counted the tag.
+
+    `uncounted` is the number of hours for which X was asked and gave no count.
+    """
 
     tag: str
     most: int
     likely: int | None
+    uncounted: int = 0
 
 
 class Price(NamedTuple):
@@ -53,17 +58,23 @@ class BudgetLeft(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """How many posts of a tag a backfill would buy, and up to when (UTC) if it ends before the period does."""
+    """How many posts of a tag a backfill would buy, and up to when (UTC) if it ends before the period does.
+
+    `uncounted` is the number of hours for which X gave no count. They may hold any number of posts; `assumed` of `posts` are
+    theirs, if a part of the period was read before.
+    """
 
     tag: str
     posts: int
     until: datetime | None
+    uncounted: int = 0
+    assumed: int = 0
 
 
 def price(collector: Collector, session: Session) -> Price:
     """Return what a collection would cost now."""
     orders, now, prices = collector.orders(session), x_now(session), collector.order.billing.prices
-    tags = tuple(TagPrice(order.tag.tag, order.most, _probable_posts(session, order, now=now)) for order in orders)
+    tags = tuple(_tag_price(session, order, now=now) for order in orders)
     likely = sum(tag.likely for tag in tags if tag.likely is not None)
     return Price(tags, collector.most(orders), prices.cost(posts=likely, users=likely))
 
@@ -96,40 +107,66 @@ def missing_counts(session: Session, orders: Sequence[TagOrder], period: Backfil
             backfill.check(session, order.tag.id, ids, now=now)
         except backfill.PollUnfinished as error:
             raise backfill.PollUnfinished(f"{order.tag.tag}: {error}") from error
-        times = [(part.start, part.end) for part in backfill.unread(session, order.tag.id, ids)]
-        found += counting.uncounted_hours(session, order, times, now=now)
+        found += counting.fewest(_uncounted(session, order, backfill.unread(session, order.tag.id, ids), now=now))
     return found
 
 
 def quotes(session: Session, orders: Sequence[TagOrder], period: BackfillPeriod, clock: XClock) -> list[Quote]:
-    """Return how many posts of each tag are still to be bought of the period. An unfinished hour is assumed to be average."""
-    now = _now(session, clock)
-    return [_quote(session, order, period.ids(now=now)) for order in orders]
+    """Return how many posts of each tag are still to be bought of the period, as X counted them.
 
-
-def _probable_posts(session: Session, order: TagOrder, *, now: datetime) -> int | None:
-    """Return how many posts of a tag a collection will probably buy, or None if X never counted the tag.
-
-    They are those since the tag was last read and those of its gaps that recent search still reaches; at most `order.most`.
+    An unfinished hour is assumed to be average, one that X did not count to be as those of the period that were read before.
     """
-    an_hour = usual(session, order.tag.id, since=now - LATELY, until=now)
-    if an_hour is None:
-        return None
+    now = _now(session, clock)
+    return [_quote(session, order, period.ids(now=now), now=now) for order in orders]
+
+
+def _tag_price(session: Session, order: TagOrder, *, now: datetime) -> TagPrice:
+    """Return the price of a tag. Its posts are probably those since it was last read, and those of the gaps within reach."""
     earliest, listed = now - LATELY, listings.tag_listings(session, order.tag.id)
     periods = [(earliest if listed.since_id is None else max(earliest, snowflake_time(listed.since_id)), now)]
     for gap in listed.gaps:
         periods.append((max(earliest, snowflake_time(gap.since_id or 0)), snowflake_time(gap.before)))
+    missing = counting.unanswered_hours(session, order, periods, now=now)
+    likely = _probable_posts(session, order, periods, now=now)
+    return TagPrice(order.tag.tag, order.most, likely, sum(one.hours for one in missing))
+
+
+def _probable_posts(
+    session: Session, order: TagOrder, periods: Sequence[tuple[datetime, datetime]], *, now: datetime
+) -> int | None:
+    """Return how many posts of these periods a collection will probably buy, or None if X never counted the tag."""
+    an_hour = usual(session, order.tag.id, since=now - LATELY, until=now)
+    if an_hour is None:
+        return None
     posts = [expected_posts(session, order.tag.id, since=since, until=until, usual=an_hour) for since, until in periods]
     return min(order.most, round(sum(posts)))
 
 
-def _quote(session: Session, order: TagOrder, ids: BackfillIds) -> Quote:
+def _uncounted(session: Session, order: TagOrder, parts: Sequence[BackfillIds], *, now: datetime) -> list[Due]:
+    return counting.uncounted_hours(session, order, [(part.start, part.end) for part in parts], now=now)
+
+
+def _quote(session: Session, order: TagOrder, ids: BackfillIds, *, now: datetime) -> Quote:
     tag_id, end = order.tag.id, backfill.history_end(session, order.tag.id)
-    posts = 0.0
-    for part in backfill.unread(session, tag_id, ids):
+    parts, over = backfill.unread(session, tag_id, ids), counting.whole_hour(now - listings.SETTLING)
+    read, counted, assumed = _posts_an_hour(session, tag_id, ids, parts), 0.0, 0.0
+    for part in parts:
+        expected = partial(expected_posts, session, tag_id, since=part.start, until=min(part.end, over))
         an_hour = usual(session, tag_id, since=part.start - LATELY, until=part.end) or 0.0
-        posts += expected_posts(session, tag_id, since=part.start, until=part.end, usual=an_hour)
-    return Quote(order.tag.tag, round(posts), end if end and end < ids.end else None)
+        unfinished = expected_posts(session, tag_id, since=max(part.start, over), until=part.end, usual=an_hour)
+        counted += expected(usual=0.0) + unfinished
+        assumed += expected(usual=read) - expected(usual=0.0)
+    hours = sum(one.hours for one in _uncounted(session, order, parts, now=now))
+    until = end if end and end < ids.end else None
+    return Quote(order.tag.tag, round(counted + assumed), until, hours, round(assumed))
+
+
+def _posts_an_hour(session: Session, tag_id: int, ids: BackfillIds, parts: Sequence[BackfillIds]) -> float:
+    """Return the mean number of posts that are stored of the hours of a period that were read, 0 if none was."""
+    end = min(ids.end, backfill.history_end(session, tag_id) or ids.end)
+    read = (end - ids.start) - sum((part.end - part.start for part in parts), timedelta())
+    stored = stored_posts(session, tag_id, since=ids.start, until=end)
+    return stored / (read / counting.HOUR) if read > timedelta() else 0.0
 
 
 def _now(session: Session, clock: XClock) -> datetime:

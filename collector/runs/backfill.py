@@ -18,6 +18,7 @@ from collector.runs.tags import TagOrder
 from models import BackfillSpan, Listing, Tag
 from queries.gaps import first_id, snowflake_time
 
+QUOTE_MARGIN, QUOTE_PAGE = 10, 100
 INTERRUPTED = "its last collection was interrupted: collect once, then fill in what is older"
 LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records what it missed, then fill that in"
 
@@ -46,14 +47,28 @@ class BackfillIds(NamedTuple):
 
 
 class BackfillPeriod(NamedTuple):
-    """From `since` to `until` (UTC), which is exclusive."""
+    """From `since` to `until` (UTC), which is exclusive; `quoted` is the number of posts whose price was agreed to.
+
+    Without `quoted`, only the budget limits what is bought.
+    """
 
     since: datetime
     until: datetime
+    quoted: int | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The most posts that may be bought of all tags together, or None."""
+        return None if self.quoted is None else most_posts(self.quoted)
 
     def ids(self, *, now: datetime) -> BackfillIds:
         """Return the period as ids, at most up to SETTLING before `now`: posts become searchable 30 seconds late."""
         return BackfillIds(first_id(self.since) - 1, first_id(min(self.until, now - SETTLING)))
+
+
+def most_posts(quoted: int) -> int:
+    """Return how many posts may be bought where so many were quoted: 10 % and one page more, as X's counts are no promise."""
+    return quoted + quoted // QUOTE_MARGIN + QUOTE_PAGE
 
 
 def check(session: Session, tag_id: int, period: BackfillIds, *, now: datetime) -> None:

@@ -21,7 +21,7 @@ from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.ledger.prices import Billing
 from collector.runs import lease, runs
 from collector.runs.backfill import BackfillIds, PollUnfinished
-from collector.runs.reading import CollectionContext, OnProgress, TagReader, Untracked
+from collector.runs.reading import CollectionContext, EndlessListing, OnProgress, TagReader, Untracked
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
@@ -34,13 +34,16 @@ MOST_TAGS_IN_PARALLEL = 10
 STOPS_WITHIN_S = 20
 STOP_CHECKED_EVERY_S = 0.2
 END_TRIES, END_TRIED_EVERY_S = 10, 1.0
+FAILURES = (XFailure, BudgetSpent, EndlessListing, Untracked, PollUnfinished, DatabaseUnavailable, sources.SourceRefused)
+"""What fails a tag."""
 
 
 class CollectionRecord(NamedTuple):
     """A collection on record: its access to X, its id and lease token, and its tags.
 
     With `ask_first`, a request that can't cost anything is sent before others: it shows X's time, and whether X refuses
-    everything. `was_refused` says that X refused the collection before. A backfill reads the posts with these `ids`.
+    everything. `was_refused` says that X refused the collection before. A backfill reads the posts with these `ids`, and buys
+    at most `most_posts` if a number was agreed on.
     """
 
     x: X
@@ -50,6 +53,7 @@ class CollectionRecord(NamedTuple):
     ask_first: bool
     was_refused: bool
     ids: BackfillIds | None
+    most_posts: int | None = None
 
 
 class Collection:
@@ -65,13 +69,13 @@ class Collection:
         billing: Billing,
         on_progress: OnProgress,
     ) -> None:
-        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids = record
+        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids, most = record
         self._database, self._x, self._count = database, x, counters.request_counter(database)
         self._started = time.monotonic()
         self.stop = threading.Event()
         self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
-        shared = (database, x, self._tries, self.stop, billing, self._run_id, self._token, source, on_progress, was_refused)
-        self._context = CollectionContext(*shared)
+        shared = (database, x, self._tries, self.stop, billing, self._run_id, self._token, source, on_progress)
+        self._context = CollectionContext(*shared, was_refused, most)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
     def run(self) -> None:
@@ -163,7 +167,7 @@ class Collection:
             self.stop.set()
         except Stopped:
             self._fail_tag(order.tag, self._failure(None) or runs.INTERRUPTION)
-        except (XFailure, BudgetSpent, Untracked, PollUnfinished, DatabaseUnavailable, sources.SourceRefused) as error:
+        except FAILURES as error:
             self._stop_others(error)
             self._fail_tag(order.tag, Failure(error.kind, str(error)))
 

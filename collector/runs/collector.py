@@ -122,7 +122,7 @@ class Collector:
     ) -> RunningCollection:
         """Start a collection in a thread of its own; with `due_since`, only if none has begun since then.
 
-        With a `period` it is a backfill, which reads all posts of the period from the full archive.
+        With a `period` it is a backfill, which reads all posts of the period from the full archive, within what was quoted.
         Raises SourceRefused, NothingTracked, CollectionRunning, NotDue, DatabaseUnavailable.
         """
         record = self._begin(due_since, period)
@@ -198,6 +198,7 @@ class Collector:
                 ask_first=self.clock.is_in_doubt or was_refused or (was_bought and not self.clock.is_known),
                 was_refused=was_refused,
                 ids=period.ids(now=self.clock.now() if self.clock.is_known else x_now(session)) if period else None,
+                most_posts=period.most if period else None,
             )
             return record, authors(session) if is_priced else None
 

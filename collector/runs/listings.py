@@ -179,6 +179,23 @@ def add_expired_gap(
         session.flush()
 
 
+def leave_gap(session: Session, order: TagOrder, listing: ListingPart) -> None:
+    """Make what is left of a listing that was read a gap, which a later run lists anew.
+
+    The gap of a tag's first poll reaches back as far as X does, and the tag's history begins there.
+    """
+    farthest = first_id(snowflake_time(listing.until_id) - REACH)
+    since_id = farthest - 1 if listing.since_id is None else listing.since_id
+    watermark = listing.watermark or listing.until_id - 1
+    if listing.before - since_id <= 1:
+        _end(session, order, listing, watermark, read_from=listing.before)
+        return
+    ends = {"since_id": since_id, "until_id": listing.before, "next_token": None}
+    session.execute(_row(listing).values(gap=True, wanted=None, **ends))
+    if not listing.gap:
+        _move(session, order, watermark, read_from=farthest if listing.since_id is None else None)
+
+
 def forget_unread(session: Session, listing: ListingPart) -> None:
     """Delete a poll that X refused before its first page; the next run polls anew."""
     session.execute(delete(Listing).where(Listing.id == listing.id, ~Listing.gap, Listing.pages == 0))

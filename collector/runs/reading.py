@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 LARGEST_PAGE = 100
 MOST_EMPTY_PAGES = 10
+MOST_STALLED_PAGES = 3
 SETTLED_CHECKED_EVERY_S = 0.2
 
 
@@ -40,6 +42,16 @@ class Untracked(Exception):
     """The tag was untracked while it was collected."""
 
     kind = "untracked"
+
+
+class EndlessListing(Exception):
+    """X went on with a listing without older posts, so what is left of it was stored as a gap."""
+
+    kind = "endless"
+
+    def __init__(self) -> None:
+        pages = f"{MOST_STALLED_PAGES} pages in a row brought no older post"
+        super().__init__(f"X's listing does not end: {pages}; what is left is a gap, which a later run tries again")
 
 
 class Progress(NamedTuple):
@@ -74,7 +86,7 @@ class NextPage(NamedTuple):
 class CollectionContext:
     """What the tags of a collection share. `in_flight` are the reservations in flight in this process.
 
-    `was_refused` says that X refused the collection before.
+    `was_refused` says that X refused the collection before. `most_posts` is how many all tags together may buy, if that is set.
     """
 
     database: Database
@@ -87,6 +99,7 @@ class CollectionContext:
     source: str
     on_progress: OnProgress
     was_refused: bool = False
+    most_posts: int | None = None
     in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
@@ -179,6 +192,8 @@ class PageBuyer:
         begun = listings.begin(session, order, listing, context.run_id, now=now)
         if begun is None:
             return None
+        if context.most_posts is not None:
+            left = min(left, ledger.posts_left(session, context.run_id, context.most_posts))
         search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
         request = PageRequest(context.run_id, begun.id, str(search), search.max_results)
         return NextPage(begun, ledger.reserve(session, context.billing, request, days=context.days()))
@@ -248,11 +263,14 @@ class TagReader:
         self._buyer = PageBuyer(context, order)
         self._left = order.most
         self._reads_last_listing = self._is_done = False
+        self._stalled = Counter[int | None]()  # pages in a row without an older post, by the listing's id
+        self._endless: set[int | None] = set()
 
     def read(self) -> None:
         """Read the tag and record that it is done; what was stored before an error stays.
 
-        Raises XFailure, BudgetSpent, Untracked, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable.
+        Raises XFailure, BudgetSpent, Untracked, Stopped, LeaseLost, SourceRefused, DatabaseUnavailable, and at the end
+        EndlessListing if a listing had to be left.
         """
         tag, clock, database = self._order.tag, self._context.x.clock, self._context.database
         listed, following = self._begin_and_reserve()
@@ -261,7 +279,7 @@ class TagReader:
             with database.reading() as session:
                 lost = listings.lost_gaps(session, tag.id, now=clock.now())
             for gap in lost:
-                if self._left >= SMALLEST_PAGE:
+                if self._left >= SMALLEST_PAGE and gap.id not in self._endless:
                     self._page(NextPage(gap), last=True)
             with database.reading() as session:
                 listed = listings.tag_listings(session, tag.id)
@@ -270,7 +288,8 @@ class TagReader:
         self._reads_last_listing = not listed.gaps
         self._read_pages(following)
         for gap in listed.gaps:
-            self._read_pages(NextPage(gap))
+            if gap.id not in self._endless:
+                self._read_pages(NextPage(gap))
         self._end()
 
     def read_archive(self, period: BackfillIds) -> None:
@@ -309,7 +328,9 @@ class TagReader:
         return listings.begin_tag(session, self._order, context.run_id, now=context.x.clock.now())
 
     def _end(self) -> None:
-        """Record that the tag is done, unless its last page did."""
+        """Record that the tag is done, unless its last page did; raises EndlessListing if a listing had to be left."""
+        if self._endless:
+            raise EndlessListing
         if not self._is_done:
             self._context.write(lambda session: runs.set_tag_state(session, self._context.run_id, self._order.tag, "done"))
 
@@ -357,6 +378,8 @@ class TagReader:
         """
         context, tag, (found, answer, reservation, days) = self._context, self._order.tag, purchase
         left = min(self._left, listing.wanted or self._left) - len(found.posts)
+        stalled = self._stalled_pages(listing, found)
+        is_endless = stalled >= MOST_STALLED_PAGES and left >= SMALLEST_PAGE and found.next_token is not None
 
         def store_page(session: Session) -> tuple[int, LedgerEntry, NextPage | None]:
             sources.claim(session, context.source)
@@ -367,8 +390,12 @@ class TagReader:
             )
             order, is_capped = self._buyer.order, left < SMALLEST_PAGE
             rest = listings.advance(session, order, listing, context.run_id, page=found, answer=answer, capped=is_capped)
+            if rest and is_endless:
+                listings.leave_gap(session, order, rest)
+                counters.count_endless_listing(session)
+                rest = None
             following = None if rest is None else self._following(session, rest, left, last=last)
-            done = self._reads_last_listing and following is None
+            done = self._reads_last_listing and following is None and not (is_endless or self._endless)
             runs.add_page(session, context.run_id, tag, added=added, done=done)
             now, was_refused = context.x.clock.now(), context.was_refused
             endpoint = SEARCH_ALL if listing.archive else SEARCH
@@ -380,11 +407,20 @@ class TagReader:
             context.in_flight.add(following.reservation.id)
         context.in_flight.discard(reservation.id)
         self._left -= len(found.posts)
-        self._is_done = self._reads_last_listing and following is None
+        self._stalled[listing.id] = stalled
+        if is_endless:
+            self._endless.add(listing.id)
+        self._is_done = self._reads_last_listing and following is None and not self._endless
         facts = {"tag": tag.tag, "posts": len(found.posts), "bought": bought.posts, "added": added}
         log.info("page stored", extra={**facts, "collection": context.run_id})
         context.on_progress(Progress(tag.tag, len(found.posts), added, self._order.most))
         return following
+
+    def _stalled_pages(self, listing: ListingPart, found: ResultPage) -> int:
+        """Return how many pages of a listing in a row, this one included, brought posts and none below its lowest."""
+        if found.oldest is not None and found.oldest < listing.before:
+            return 0
+        return self._stalled[listing.id] + bool(found.posts)
 
     def _following(self, session: Session, rest: ListingPart, left: int, *, last: bool) -> NextPage | None:
         """Return what follows a page, reserved if the budget has room for it now."""

@@ -1,6 +1,8 @@
 """Search and counts, recent and all: a page of posts, newest first, or how many there are by period, oldest first.
 
 X's documentation on counts: a page covers at most 31 days, the newest ones first. A period is never split between pages.
+Faults that need to know the listing are applied here: counts without data or with the newest half of it, as the archive
+gave them to users of twarc (its issues 525 and 602), and a listing that gives one post for ever.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from emulator.world import snowflake
 from emulator.world.world import World
 
 _STEPS_MS = {"hour": 3_600_000, "minute": 60_000, "day": 86_400_000}
+_NEAR = 100_000
 _PAGE_MS = 31 * _STEPS_MS["day"]
 
 
 def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
     """Sell a page of posts."""
     params = request.call.params
-    page = _page(state.world, params, request.now_ms, scope)
+    endless = request.fault is not None and request.fault.kind == "endless_listing"
+    page = _page(state.world, params, request.now_ms, scope, endless=endless)
     change = request.fault.effect.page if request.fault else None
     if change and page.data:
         page = change(page)
@@ -31,8 +35,8 @@ def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchSco
     return as_json(page.body)
 
 
-def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> SoldPage:
-    """Return the requested page. Raises Problem."""
+def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, endless: bool = False) -> SoldPage:
+    """Return the requested page; an endless one has only its first post, and a new token for it. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
@@ -43,9 +47,11 @@ def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> Sold
     found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
     if not found:
         return SoldPage({"result_count": 0}, None, {})
-    posts = found[:size]
+    posts = found[: 1 if endless else size]
     meta: Json = {"newest_id": str(posts[0].id), "oldest_id": str(posts[-1].id), "result_count": len(posts)}
-    if len(found) > size:
+    if endless:
+        meta["next_token"] = next_token(wanted.name, _again(wanted, posts[0].id))
+    elif len(found) > size:
         meta["next_token"] = next_token(wanted.name, TokenPosition(posts[-1].id, wanted.span.as_of_ms))
     tweets = [world.tweet(post) for post in posts]
     if order == "relevancy":  # the most liked of the same page first
@@ -53,24 +59,34 @@ def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> Sold
     return sold_page(world, params, now_ms, tweets, meta)
 
 
+def _again(wanted: ListingRequest, post_id: int) -> TokenPosition:
+    """Return a position right above a post, another one with each page: no other post has an id so near."""
+    above = wanted.position.before - post_id if wanted.position else 0
+    return TokenPosition(post_id + 1 + (above if above < _NEAR else 0), wanted.span.as_of_ms)
+
+
 def answer_counts(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
     """Sell one call of counts."""
-    body = _counts(state.world, request.call.params, request.now_ms, scope)
+    fault = request.fault.kind if request.fault else ""
+    body = _counts(state.world, request.call.params, request.now_ms, scope, fault)
     state.ledger.sell_counts(request.now_ms, archive=scope is ARCHIVE)
     return as_json(body)
 
 
-def _counts(world: World, params: Params, now_ms: int, scope: SearchScope) -> Json:
-    """Return X's body. Raises Problem. The first and last period are cut to the requested range."""
+def _counts(world: World, params: Params, now_ms: int, scope: SearchScope, fault: str) -> Json:
+    """Return X's body, perhaps with a fault. Raises Problem. The first and last period are cut to the requested range."""
     refuse_unknown(params, COUNTS_PARAMETERS)
     step = _STEPS_MS[choice(params, "granularity", tuple(_STEPS_MS))]
     wanted = listing("counts", params, now_ms, scope)
+    is_over = wanted.position is not None and wanted.span.before <= wanted.span.after + 1
+    if fault == "counts_no_data" or is_over:
+        return {"meta": {"total_tweet_count": 0}}
     start, end, more = _period(wanted, step)
     after = snowflake.first_id(start) - 1
     span = wanted.span._replace(after=max(wanted.span.after, after))
     found = Counter(snowflake.milliseconds(post.id) // step for post in world.posts(wanted.query, span))
     meta: Json = {"total_tweet_count": found.total()}
-    if more:
+    if more or fault == "counts_early_token":
         meta["next_token"] = next_token(wanted.name, TokenPosition(after + 1, span.as_of_ms))
     buckets = [
         {
@@ -80,7 +96,15 @@ def _counts(world: World, params: Params, now_ms: int, scope: SearchScope) -> Js
         }
         for at in range(start // step, (max(end, start + 1) - 1) // step + 1)
     ]
-    return {"data": buckets, "meta": meta}
+    return _newest_half(buckets, meta, fault) if fault.startswith("counts_early") else {"data": buckets, "meta": meta}
+
+
+def _newest_half(buckets: list[Json], meta: Json, fault: str) -> Json:
+    """Return counts that end early: with the token of what follows all of them, or as if nothing followed."""
+    kept = buckets[len(buckets) // 2 :]
+    token = {"next_token": meta["next_token"]} if fault == "counts_early_token" else {}
+    total = sum(int(str(bucket["tweet_count"])) for bucket in kept)
+    return {"data": kept, "meta": {"total_tweet_count": total, **token}}
 
 
 def _period(wanted: ListingRequest, step: int) -> tuple[int, int, bool]:

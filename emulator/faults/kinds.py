@@ -36,6 +36,7 @@ _CLOUDFLARE_PAGE = (
     "<body><h1>{title}</h1><p>Cloudflare Ray ID: <strong>9f0c1d2e3b4a5968</strong></p></body></html>"
 )
 _SEARCH = ("search", "search_all")
+_COUNTS = ("counts", "counts_all")
 _COMPLIANCE = ("compliance",)
 
 
@@ -267,6 +268,12 @@ _KINDS = (
     ),
     FaultKind("odd_created_at", "created_at without milliseconds", page=_odd_created_at, endpoints=_SEARCH),
     FaultKind("duplicate_post", "the first post again at the end of the page", page=_duplicate_post, endpoints=_SEARCH),
+    FaultKind("endless_listing", "a page's first post alone, and a new token that leads to the same post", endpoints=_SEARCH),
+    FaultKind("counts_no_data", "counts of 0 in all, without data", endpoints=_COUNTS),
+    FaultKind("counts_early", "the newest half of the counts, as if they were all", endpoints=_COUNTS),
+    FaultKind(
+        "counts_early_token", "the newest half of the counts, and a token of what follows all of them", endpoints=_COUNTS
+    ),
     FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
     FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
 )

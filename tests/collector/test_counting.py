@@ -177,6 +177,22 @@ def test_the_estimate_goes_by_what_x_counted(collected: Collected, run_api: RunA
     )
 
 
+def test_the_estimate_says_which_hours_x_was_asked_for_and_did_not_count(
+    collected: Collected, run_api: RunApi, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collector, runner = collected(**SMALL)
+    emulator.plan("counts_early", endpoint="counts")
+    runner.run_due()
+    first = datetime.fromtimestamp(min(start for _, start in counted(collector)), UTC)
+    for since, words in ((first - timedelta(hours=5), "#devops: X gave no count for 5 hours"), (first, "")):
+        with collector.database.writing() as session:
+            session.execute(update(Tag).values(since_id=first_id(since)))
+        assert run_api("--estimate", **SMALL) == 0
+        said = capsys.readouterr().err
+        assert words in said
+        assert words or "no count" not in said
+
+
 @pytest.mark.dialects
 def test_what_a_dead_process_held_is_lost(collected: Collected, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     collector, runner = collected(**SMALL, MONTHLY_BUDGET_USD="0.2")

@@ -92,3 +92,22 @@ def test_each_page_of_all_is_a_call_that_costs_two_posts(emulator: Emulator, cli
     total = emulator.ledger.total()
     assert (total.counts_all_calls, total.counts_calls, total.floor, total.ceiling) == (2, 1, 25, 25)
     assert client.control("GET", "/ledger").body["total"]["counts_all_calls"] == 2
+
+
+def test_counts_may_have_no_data_or_end_early_with_and_without_a_token(emulator: Emulator, client: Client) -> None:
+    def ask(fault: str | None = None, **more: Any) -> Json:
+        if fault:
+            emulator.plan(fault, endpoint="counts_all")
+        emulator.reset_limits()
+        emulator.clock.advance(1)
+        day: dict[str, Any] = {"start_time": "2026-09-01T00:00:00Z", "end_time": "2026-09-02T00:00:00Z"}
+        body: Json = client.get(COUNTS_ALL, query="#sre", **day, **more).body
+        return body
+
+    whole = ask()["data"]
+    assert ask("counts_no_data") == {"meta": {"total_tweet_count": 0}}
+    early, with_token = ask("counts_early"), ask("counts_early_token")
+    assert early["data"] == with_token["data"] == whole[12:]
+    assert early["meta"] == {"total_tweet_count": sum(bucket["tweet_count"] for bucket in whole[12:])}
+    assert ask(next_token=with_token["meta"]["next_token"]) == {"meta": {"total_tweet_count": 0}}
+    assert emulator.ledger.total().counts_all_calls == 5

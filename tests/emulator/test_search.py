@@ -111,3 +111,17 @@ def test_a_token_is_minted_from_key_and_secret(client: Client) -> None:
     assert (reply.status, reply.headers["date"]) == (200, "Tue, 24 Nov 2026 12:00:00 GMT")
     refused = client.send("POST", "/oauth2/token", headers={"Authorization": "Basic eA=="}, body=body)
     assert (refused.status, refused.body["errors"][0]["code"]) == (403, 99)
+
+
+def test_a_listing_may_give_one_post_for_ever_with_a_new_token_each_time(emulator: Emulator, client: Client) -> None:
+    first = client.search("#devops")
+    emulator.plan("endless_listing", times=None)
+    pages = [client.search("#devops", next_token=first.body["meta"]["next_token"])]
+    for _ in range(4):
+        pages.append(client.search("#devops", next_token=pages[-1].body["meta"]["next_token"]))
+    tokens = [page.body["meta"]["next_token"] for page in pages]
+    emulator.clear_faults()
+    following = client.search("#devops", next_token=tokens[-1])
+    assert {len(page.ids) for page in pages} == {1} == {len({one for page in pages for one in page.ids})}
+    assert len(set(tokens)) == 5
+    assert following.ids[0] == pages[0].ids[0] < first.ids[-1]

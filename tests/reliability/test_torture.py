@@ -34,6 +34,7 @@ FAULTS = (
     "list_body", "list_200", "hang", "reset", "slow", "cut", "broken_json", "no_data_key", "partial_errors", "missing_users",
     "odd_created_at", "duplicate_post", "stale_since_id_in_other_words", "app_suspended", "app_limit", "cloudflare_1015",
     "cloudflare_403", "moved_301", "moved_308",
+    "endless_listing",
 )  # fmt: skip
 MIDNIGHTS = (20, 300, 3_600, 6 * 3_600, 11 * 3_600)
 

@@ -70,6 +70,7 @@ def test_counters_that_will_come_are_at_0_from_the_start_and_histograms_begin_wi
         "flask_http_request_total": {"method": "DELETE", "status": "503"},
         "twitterapi_x_requests_total": {"endpoint": "counts", "outcome": "rate-limit"},
         "twitterapi_collections_total": {"state": "failed"},
+        "twitterapi_endless_listings_total": {},
         "twitterapi_tweets": {"tag": "#sre"},
         "twitterapi_log_records_dropped_total": {"reason": "queue-full"},
         "twitterapi_collection_last_success_timestamp_seconds": {},
