@@ -222,7 +222,9 @@ class Settings:
         "forever", "age at which payloads of tweets and authors are removed; what the API shows stays", RETENTION
     )
     monthly_budget_usd: int | None = _setting("20", "most that X may charge per billing month, authors included", _or_off(USD))
-    billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
+    billing_day: int | None = _setting(
+        None, "day on which X's billing month begins; default: the one that X names, and 1 until it is known", _whole(1, 31)
+    )
     database_url: str | None = _setting(
         None, "the database; data/tweets.db, or data/emulated.db for invented tweets", DATABASE, secret=True
     )

@@ -14,7 +14,7 @@ from models import DatabaseMark, Lease, StoredCounter
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
-X_ANSWERED = "x_answered"
+X_ANSWERED, X_BILLING_DAY = "x_answered", "x_billing_day"
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 """The processes that can keep a schedule: the service, and `python api.py --every`."""

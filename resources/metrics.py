@@ -17,6 +17,7 @@ from collector.backups.backups import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
+from queries.billing import BillingDays
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
 from queries.spend import Outlook, UsageComparison, newest_comparison
 from queries.tags import tracked_coverage
@@ -63,6 +64,7 @@ class DatabaseCollector:
         try:
             with self._database.reading() as session:
                 metrics, money = service_metrics(session), self._collector.outlook(session)
+                begins = self._collector.billing_days(session)
                 jobs, compared, coverage = job_states(session), newest_comparison(session), tracked_coverage(session)
                 planned = {name: every.total_seconds() for name, every in self._jobs.planned_intervals(session).items()}
             size = self._database.size
@@ -71,6 +73,7 @@ class DatabaseCollector:
         yield from _tag_metrics(metrics, coverage)
         yield from _job_metrics(jobs, planned)
         yield from _spend_metrics(money, budget=self._collector.order.billing.budget, compared=compared)
+        yield from _billing_day_metrics(begins)
         yield from _collection_metrics(metrics)
         backup = newest_backup(self._database)
         yield _metric("database_sequence", "Number of changes of what the API shows", metrics.sequence)
@@ -111,6 +114,15 @@ def _spend_metrics(money: Outlook, *, budget: int | None, compared: UsageCompari
         yield _metric("budget_usd", "The most that X may charge in a billing month", budget / MICRO)
     if compared:
         yield _metric("spend_drift_posts", "X's count of sold posts minus the ledger's", compared.drift)
+
+
+def _billing_day_metrics(begins: BillingDays) -> Iterator[Metric]:
+    known = {"setting": begins.setting, "x": begins.by_x, "earlier": begins.earlier}
+    days = {by: float(day) for by, day in known.items() if day is not None}
+    yield _metric(
+        "billing_day", "Day on which a billing month begins against which the budget holds, by who says it", days, "by"
+    )
+    yield _metric("billing_day_disagrees", "Whether BILLING_DAY is not the day that X names", float(begins.disagrees))
 
 
 def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:

@@ -48,6 +48,15 @@ MONTH = record(
         "unsettled_usd": number("The most that requests may have cost whose answers were lost", minimum=0),
     },
 )
+BILLING_DAY = record(
+    "BillingDay",
+    "The day of the month on which X's billing month begins. The budget holds in the months of all days.",
+    {
+        "setting": nullable(count("BILLING_DAY; null while it is unset")),
+        "by_x": nullable(count("The day that X named last; null while that is not known")),
+        "days": {"type": "array", "items": count("A day"), "description": "The days that count today"},
+    },
+)
 SPEND = record(
     "Spend",
     "What X sold.",
@@ -63,6 +72,7 @@ SPEND = record(
         },
         "authors_by": nullable(EXPLAINED),
         "balance": nullable(BALANCE),
+        "billing_day": BILLING_DAY,
     },
 )
 
@@ -79,6 +89,7 @@ class SpendResource(CollectorResource):
         """Show what X sold today and in this billing month."""
         with self._database.reading() as session:
             view, compared = self._collector.outlook(session), spend.newest_comparison(session)
+            days = self._collector.billing_days(session)
             authors, balance = balances.authors(session), balances.newest_balance(session)
         budget = self._collector.order.billing.budget
         return {
@@ -90,6 +101,7 @@ class SpendResource(CollectorResource):
             "authors": ("charged" if authors.charged else "free") if authors else None,
             "authors_by": _explanation(authors),
             "balance": _balance(balance),
+            "billing_day": {"setting": days.setting, "by_x": days.by_x, "days": list(days.counted)},
         }
 
 

@@ -14,13 +14,14 @@ what was bought on the likeliest day before or is bought there again, at the end
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing, Month, dollars
 from collector.x.clock import Days
 from database.statements import increment, upsert
@@ -87,19 +88,19 @@ def reserve(session: Session, billing: Billing, request: PageRequest, *, days: D
     """
     if days.sure and (lost := _reuse_lost_reservation(session, request, days)):
         return lost
-    months, posts = _months(billing, days), request.posts
-    if full := _add_to_budgets(session, billing, months, billing.prices.most(posts)):
+    months, posts, each = counted_months(session, billing, days), request.posts, billing.prices.most(1)
+    if full := _add_to_budgets(session, billing, months, posts * each):
         if session.scalar(_IN_FLIGHT):
             return None
-        posts = min(posts, *(_affordable_posts(session, billing, month) for month in months))
-        if posts < SMALLEST_PAGE or _add_to_budgets(session, billing, months, billing.prices.most(posts)):
+        posts = min(posts, *(_affordable(session, billing, month, each) for month in months))
+        if posts < SMALLEST_PAGE or _add_to_budgets(session, billing, months, posts * each):
             raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
-    return _insert_reservation(session, request._replace(posts=posts), days, billing.prices.most(posts))
+    return _insert_reservation(session, request._replace(posts=posts), days, posts * each)
 
 
 def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, days: Days) -> HeldReservation | None:
     """Reserve the price of a call; raises BudgetSpent. Returns None if it may fit once the requests in flight are settled."""
-    if full := _add_to_budgets(session, billing, _months(billing, days), micro):
+    if full := _add_to_budgets(session, billing, counted_months(session, billing, days), micro):
         if session.scalar(_IN_FLIGHT):
             return None
         raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
@@ -110,7 +111,7 @@ def settle_call(session: Session, billing: Billing, reservation: HeldReservation
     """Book a call that X billed on one of these days, in place of its reservation; counts it in each of their months."""
     run_id = session.execute(_DELETE_RESERVATION, {"reservation": reservation.id}).scalar_one()
     for day in days.others:
-        if billing.month(day) != billing.month(days.likely):
+        if _has_other_months(session, billing, day, days.likely):
             _reserve_for_good(session, run_id, day, micro)
     _book(session, billing, reservation, run_id, days=days, bought=LedgerEntry(0, 0, micro, micro), calls=1)
 
@@ -161,7 +162,12 @@ def recover(session: Session, billing: Billing, *, days: Days) -> None:
     Includes the calls of a process that bought calls, unless that process is alive.
     """
     _mark_lost(session, days, or_(~_CALLS, ~exists().where(is_live(CALLS))))
-    _recount_months(session, _months(billing, days))
+    recount(session, billing, days)
+
+
+def recount(session: Session, billing: Billing, days: Iterable[date]) -> None:
+    """Recount the months of these days from the ledger, as X's billing month may have another beginning than before."""
+    _recount_months(session, counted_months(session, billing, days))
 
 
 def recover_calls(session: Session, *, days: Days) -> None:
@@ -179,7 +185,7 @@ def _reserve_doubts(session: Session, billing: Billing, run_id: int, days: Days,
     """Reserve what these objects cost beyond what will be booked on the likeliest day, if X bills, or billed, on another."""
     bought = {kind: _bought_ids(session, days.likely, kind, ids) for kind, ids in objects.items()}
     for day in days.others:
-        other_month = billing.month(day) != billing.month(days.likely)
+        other_month = _has_other_months(session, billing, day, days.likely)
         dearer = objects if other_month else bought
         counts = {kind: _record_purchases(session, day, kind + ELSEWHERE, ids) for kind, ids in dearer.items()}
         _reserve_objects(session, billing, run_id, day, counts)
@@ -261,14 +267,15 @@ def _book(
     if any(bought) or tweets_added:
         more["tweets_added"] = tweets_added
         session.execute(_UPDATE_RUN, {"run": run_id, **{f"more_{name}": value for name, value in more.items()}})
-    since, month = min(reservation.days.first, days.first).isoformat(), billing.month(days.likely)
-    if month.key not in _update_budgets(session, since=since, booked=month.key, more=bought.ceiling):
-        _recount_months(session, [month])
+    since, booked = min(reservation.days.first, days.first).isoformat(), days.likely.isoformat()
+    known = _update_budgets(session, since=since, booked=booked, more=bought.ceiling)
+    if missing := [month for month in counted_months(session, billing, [days.likely]) if month.key not in known]:
+        _recount_months(session, missing)
 
 
-def _months(billing: Billing, days: Days) -> list[Month]:
-    """Return the billing months of these days, oldest first."""
-    return sorted({billing.month(day) for day in days})
+def _has_other_months(session: Session, billing: Billing, day: date, likely: date) -> bool:
+    """Whether a day is in another billing month than the likeliest day."""
+    return counted_months(session, billing, [day]) != counted_months(session, billing, [likely])
 
 
 def _add_to_budgets(session: Session, billing: Billing, months: Sequence[Month], micro: int) -> Month | None:
@@ -296,9 +303,10 @@ def _add_to_budget(session: Session, billing: Billing, month: Month, micro: int)
     return session.scalar(add) is not None
 
 
-def _affordable_posts(session: Session, billing: Billing, month: Month) -> int:
+def _affordable(session: Session, billing: Billing, month: Month, each: int) -> int:
+    """Return how many objects of this price what is left of a month pays for."""
     used = session.scalar(select(Budget.spent + Budget.reserved).where(Budget.month == month.key)) or 0
-    return ((billing.budget or 0) - used) // max(1, billing.prices.most(1))
+    return ((billing.budget or 0) - used) // max(1, each)
 
 
 def _recount_months(session: Session, months: Sequence[Month]) -> None:
@@ -309,7 +317,7 @@ def _recount_months(session: Session, months: Sequence[Month]) -> None:
 
 
 def _update_budgets(session: Session, *, since: str = "", booked: str = "", more: int = 0) -> Sequence[str]:
-    """Recount the reservations of the months that end after `since`, and add to what is spent in `booked`.
+    """Recount the reservations of the months that end after `since`, and add to what is spent in those with the day `booked`.
 
     Returns the keys of the months that were updated.
     """
@@ -365,11 +373,12 @@ _UPDATE_RUN = (
     .where(_runs.c.id == bindparam("run"))
     .values({name: _runs.c[name] + bindparam(f"more_{name}") for name in (*LedgerEntry._fields, "tweets_added")})
 )
+_HAS_BOOKED = and_(_budgets.c.month <= bindparam("booked"), _budgets.c.until > bindparam("booked"))
 _UPDATE_BUDGETS = (
     update(_budgets)
     .where(_budgets.c.until > bindparam("since"))
     .values(
-        spent=_budgets.c.spent + case((_budgets.c.month == bindparam("booked"), bindparam("more", type_=BigInteger)), else_=0),
+        spent=_budgets.c.spent + case((_HAS_BOOKED, bindparam("more", type_=BigInteger)), else_=0),
         reserved=RESERVED,
     )
     .returning(_budgets.c.month)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from collector.jobs import counting
 from collector.jobs.counting import Due
-from collector.ledger.prices import Cost, dollars
+from collector.ledger.billing_days import counted_months
+from collector.ledger.prices import Cost, Month, dollars
 from collector.runs import backfill, listings
 from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.collector import Collector
@@ -69,15 +70,18 @@ def price(collector: Collector, session: Session) -> Price:
 
 
 def budget_left(collector: Collector, session: Session) -> BudgetLeft | None:
-    """Return what is left of this month's budget, or None without a budget."""
+    """Return what is left of this month's budget, or None without a budget. Of several months the one with the least."""
     billing = collector.order.billing
     if billing.budget is None:
         return None
-    month = billing.month(x_now(session).date())
-    used = spend_between(session, start=month.start, end=month.end).ceiling + unsettled_ceiling(
-        session, start=month.start, end=month.end
-    )
-    return BudgetLeft(max(0, billing.budget - used), billing.budget, month.end)
+    months = counted_months(session, billing, [x_now(session).date()])
+    return min(_left(session, billing.budget, month) for month in months)
+
+
+def _left(session: Session, budget: int, month: Month) -> BudgetLeft:
+    used = spend_between(session, start=month.start, end=month.end).ceiling
+    used += unsettled_ceiling(session, start=month.start, end=month.end)
+    return BudgetLeft(max(0, budget - used), budget, month.end)
 
 
 def in_words(cost: Cost, authors: Authors | None) -> str:

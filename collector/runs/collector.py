@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
+from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillPeriod
@@ -29,6 +30,7 @@ from collector.x.failures import RetryPolicy
 from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors
+from queries.billing import BillingDays, billing_days, stored_values
 from queries.counters import X_REFUSES, x_now
 from queries.spend import Outlook, outlook
 
@@ -166,10 +168,14 @@ class Collector:
         return self.order.billing.prices.cost(posts=posts, users=posts)
 
     def outlook(self, session: Session) -> Outlook:
-        """Return the spend of today and of this billing month, by X's clock."""
+        """Return the spend of today and of this billing month, by X's clock; of several, the one that used the most."""
         today = x_now(session).date()
-        start, end = self.order.billing.month(today)
-        return outlook(session, today=today, start=start, end=end)
+        months = counted_months(session, self.order.billing, [today])
+        return max((outlook(session, today=today, start=start, end=end) for start, end in months), key=lambda one: one.used)
+
+    def billing_days(self, session: Session) -> BillingDays:
+        """Return the days on which billing months begin against which the budget holds today."""
+        return billing_days(stored_values(session), self.order.billing.day, on=x_now(session).date())
 
     def _begin(self, due_since: datetime | None, period: BackfillPeriod | None) -> CollectionRecord:
         is_priced = self.source.name == sources.REAL and period is None
