@@ -39,6 +39,7 @@ class EmulatorSettings:
     archive_limit: int = 300
     archive_pace: int = 1
     compliance_limit: int = 150
+    users_limit: int = 300
     compliance_seconds: float = 0
     usage_limit: int = 50
     billing_day: int = 1
