@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, delete,
 from sqlalchemy.orm import Session
 
 from collector.ledger.billing_days import counted_months
-from collector.ledger.prices import Billing, Month, dollars
+from collector.ledger.prices import Billing, Month, PageContent, dollars
 from collector.x.clock import Days
 from database.statements import increment, upsert
 from models import Budget, Purchase, Reservation, Run, Spend
@@ -54,21 +54,23 @@ class DayTurned(Exception):
 
 
 class PageRequest(NamedTuple):
-    """A request for up to `posts` posts: its run and listing, and its other parameters as text. Calls have a run only."""
+    """A request for up to `posts` objects: its run and listing, and its other parameters as text. Calls have a run only."""
 
     run_id: int
     listing_id: int | None = None
     request: str = ""
     posts: int = 0
+    content: PageContent = PageContent.POSTS_WITH_AUTHORS
 
 
 class HeldReservation(NamedTuple):
-    """A reservation for up to `posts` posts, billed on one of `days`; `again` if X may have sold them on that day already."""
+    """A reservation for up to `posts` objects, billed on one of `days`; `again` if X may have sold them on that day already."""
 
     id: int
     posts: int
     days: Days
     again: bool = False
+    content: PageContent = PageContent.POSTS_WITH_AUTHORS
 
 
 class LedgerEntry(NamedTuple):
@@ -88,12 +90,13 @@ def reserve(session: Session, billing: Billing, request: PageRequest, *, days: D
     """
     if days.sure and (lost := _reuse_lost_reservation(session, request, days)):
         return lost
-    months, posts, each = counted_months(session, billing, days), request.posts, billing.prices.most(1)
+    months, posts, each = counted_months(session, billing, days), request.posts, billing.prices.each(request.content)
     if full := _add_to_budgets(session, billing, months, posts * each):
         if session.scalar(_IN_FLIGHT):
             return None
+        smallest = 1 if request.content is PageContent.AUTHORS else SMALLEST_PAGE
         posts = min(posts, *(_affordable(session, billing, month, each) for month in months))
-        if posts < SMALLEST_PAGE or _add_to_budgets(session, billing, months, posts * each):
+        if posts < smallest or _add_to_budgets(session, billing, months, posts * each):
             raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
     return _insert_reservation(session, request._replace(posts=posts), days, posts * each)
 
@@ -129,7 +132,7 @@ def settle(
     """Book what X billed on one of these days in place of the reservation.
 
     Part of the reservation of a page that was lost before stays. The run's row is written here, once a page, so it also takes
-    the number of tweets that the page added.
+    the number of tweets that the page added. X certainly charges for authors that were looked up: their floor is the ceiling.
     """
     run_id = session.execute(_DELETE_RESERVATION, {"reservation": reservation.id}).scalar_one()
     if reservation.again:
@@ -140,7 +143,9 @@ def settle(
     if _forget_old_purchases(session, days.likely) or not days.sure:
         _reserve_doubts(session, billing, run_id, days, objects)
     new_posts, new_users = (_record_purchases(session, days.likely, kind, ids) for kind, ids in objects.items())
-    bought = LedgerEntry(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
+    floor, ceiling = billing.prices.cost(posts=new_posts, users=new_users)
+    floor = ceiling if reservation.content is PageContent.AUTHORS else floor
+    bought = LedgerEntry(new_posts, new_users, floor, ceiling)
     _book(session, billing, reservation, run_id, days=days, bought=bought, tweets_added=tweets_added)
     return bought
 
@@ -211,7 +216,7 @@ def _reserve_lost_difference(
     Nobody can know how many those are. So the difference between the page's price and its worst case stays reserved, plus a
     tenth of the worst case. If X billed the page on another day, all of it stays on the reservation's.
     """
-    most = billing.prices.most(reservation.posts)
+    most = reservation.posts * billing.prices.each(reservation.content)
     kept = max(0, most - price) + most // CHANGED_SHARE if price else most
     _reserve_for_good(session, run_id, reservation.days.first, kept)
 
@@ -226,7 +231,8 @@ def _insert_reservation(
 ) -> HeldReservation:
     ends = {"day": days.first.isoformat(), "last": days.last.isoformat()}
     row = request._asdict() | ends | {"micro": micro, "in_flight": in_flight}
-    return HeldReservation(session.execute(_INSERT_RESERVATION, row).scalar_one(), request.posts, days)
+    content = row.pop("content")
+    return HeldReservation(session.execute(_INSERT_RESERVATION, row).scalar_one(), request.posts, days, content=content)
 
 
 def _reuse_lost_reservation(session: Session, request: PageRequest, days: Days) -> HeldReservation | None:
@@ -237,7 +243,7 @@ def _reuse_lost_reservation(session: Session, request: PageRequest, days: Days) 
     found = update(_reservations).where(_reservation.id == largest, _reservation.posts <= request.posts)
     reused = found.values(in_flight=True, run_id=request.run_id, listing_id=request.listing_id)
     row = session.execute(reused.returning(_reservation.id, _reservation.posts)).first()
-    return HeldReservation(row.id, row.posts, days, again=True) if row else None
+    return HeldReservation(row.id, row.posts, days, again=True, content=request.content) if row else None
 
 
 def _mark_lost(session: Session, days: Days, whose: ColumnElement[bool]) -> None:

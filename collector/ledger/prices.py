@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import date, timedelta
+from enum import Enum
 from typing import NamedTuple
 
 from settings import Settings
+
+
+class PageContent(Enum):
+    """What a page may hold that X may charge for."""
+
+    POSTS_WITH_AUTHORS = "posts with authors"
+    POSTS = "posts"
+    AUTHORS = "authors"
 
 
 class Cost(NamedTuple):
@@ -31,6 +40,11 @@ class Prices(NamedTuple):
     def cost(self, *, posts: int, users: int) -> Cost:
         """Return the price of these objects: of posts alone at least, of posts and authors at most."""
         return Cost(posts * self.post, posts * self.post + users * self.user)
+
+    def each(self, content: PageContent) -> int:
+        """Return the highest price of one object of a page."""
+        posts, users = content is not PageContent.AUTHORS, content is not PageContent.POSTS
+        return self.cost(posts=int(posts), users=int(users)).ceiling
 
     def most(self, posts: int) -> int:
         """Return the ceiling for posts that each have a different author."""
