@@ -83,12 +83,13 @@ class XSource(Protocol):
 
 
 class CollectionOrder(NamedTuple):
-    """What the settings say of collections: tags, number of tweets per tag, retry policy, prices and budget."""
+    """What the settings say of collections: tags, tweets per tag, retry policy, prices and budget, how authors are read."""
 
     tags: Sequence[str]
     tw_number: int
     retry_policy: RetryPolicy
     billing: Billing
+    authors: str = "expand"
 
 
 class Collector:
@@ -167,6 +168,16 @@ class Collector:
         posts = sum(order.most for order in orders)
         return self.order.billing.prices.cost(posts=posts, users=posts)
 
+    def looks_up_authors(self, session: Session) -> bool:
+        """Whether a collection reads authors by their ids, and not with every page.
+
+        That costs less only if X charges for authors that come with pages, so `auto` waits until the balance has shown it.
+        """
+        if self.order.authors == "auto":
+            known = authors(session)
+            return known is not None and known.charged
+        return self.order.authors == "lookup"
+
     def outlook(self, session: Session) -> Outlook:
         """Return the spend of today and of this billing month, by X's clock; of several, the one that used the most."""
         today = x_now(session).date()
@@ -203,6 +214,7 @@ class Collector:
                 ask_first=self.clock.is_in_doubt or was_refused or (was_bought and not self.clock.is_known),
                 was_refused=was_refused,
                 ids=period.ids(now=self.clock.now() if self.clock.is_known else x_now(session)) if period else None,
+                expands=not self.looks_up_authors(session),
             )
             return record, authors(session) if is_priced else None
 
