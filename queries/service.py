@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
+from models import AuthorLookup, JobState, Listing, Run, StoredCounter, Tag, TagLang
 from queries.counters import RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS, ScheduleState, current_refusals, live_token, schedule
 from queries.gaps import unread
 
@@ -33,6 +33,7 @@ class ServiceMetrics(NamedTuple):
     schedule: ScheduleState | None
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
+    authors_waiting: int
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -66,6 +67,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         schedule=schedule(session),
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
+        authors_waiting=session.scalar(select(func.count()).where(AuthorLookup.asked_at.is_(None))) or 0,
     )
 
 

@@ -140,6 +140,7 @@ def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
     if planned:
         next_one = "Time of the next scheduled collection"
         yield _metric("collection_next_timestamp_seconds", next_one, planned.due.timestamp())
+    yield _metric("authors_waiting", "Authors who are still to be read by their ids", metrics.authors_waiting)
     if metrics.last_duration is not None:
         yield _metric("collection_duration_seconds", "Duration of the collection that ended last", metrics.last_duration)
     blocked = float(any(kind in BLOCKING for kind in metrics.refused))
