@@ -105,6 +105,7 @@ def print_estimate(collector: Collector) -> int:
     """Print what a collection would cost, and return the exit code."""
     with collector.database.reading() as session:
         priced, left, known = price(collector, session), budget_left(collector, session), authors(session)
+        looks_up = collector.looks_up_authors(session)
     if not priced.tags:
         raise NothingTracked(NONE_TRACKED)
     if collector.source.name == EMULATOR:
@@ -113,9 +114,10 @@ def print_estimate(collector: Collector) -> int:
     numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
     tags_of = f"{len(priced.tags)} tags x {posts} tweets"
-    print_line(f"{tags_of}: at most {in_words(most, known)}")
+    print_line(f"{tags_of}: at most {in_words(most, known, looks_up=looks_up)}")
     if counted:
-        print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {in_words(likely, known)}")
+        words = in_words(likely, known, looks_up=looks_up)
+        print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {words}")
     if known:
         print_line(known.said)
     if left and collector.source.name != EMULATOR:
@@ -208,7 +210,8 @@ def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
-    print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
+        words = in_words(cost, known, looks_up=collector.looks_up_authors(session))
+    print_line(f"{total} tweets to buy, by X's own counts: {words}")
     if collector.source.name == EMULATOR:
         print_line("nothing is charged: no credentials are set, so the emulator stands in for X")
         return

@@ -71,6 +71,10 @@ SPEND = record(
             "description": "Whether X charges for authors, by the account's balance; null while that is not known",
         },
         "authors_by": nullable(EXPLAINED),
+        "authors_read": {
+            "enum": ["expand", "lookup"],
+            "description": "Whether the next collection reads authors with every page, or by their ids once a week",
+        },
         "balance": nullable(BALANCE),
         "billing_day": BILLING_DAY,
     },
@@ -89,7 +93,7 @@ class SpendResource(CollectorResource):
         """Show what X sold today and in this billing month."""
         with self._database.reading() as session:
             view, compared = self._collector.outlook(session), spend.newest_comparison(session)
-            days = self._collector.billing_days(session)
+            days, looks_up = self._collector.billing_days(session), self._collector.looks_up_authors(session)
             authors, balance = balances.authors(session), balances.newest_balance(session)
         budget = self._collector.order.billing.budget
         return {
@@ -100,6 +104,7 @@ class SpendResource(CollectorResource):
             "by_x": _comparison(compared),
             "authors": ("charged" if authors.charged else "free") if authors else None,
             "authors_by": _explanation(authors),
+            "authors_read": "lookup" if looks_up else "expand",
             "balance": _balance(balance),
             "billing_day": {"setting": days.setting, "by_x": days.by_x, "days": list(days.counted)},
         }

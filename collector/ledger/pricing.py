@@ -84,8 +84,14 @@ def _left(session: Session, budget: int, month: Month) -> BudgetLeft:
     return BudgetLeft(max(0, budget - used), budget, month.end)
 
 
-def in_words(cost: Cost, authors: Authors | None) -> str:
-    """Return a price in words: one amount if it is known whether X charges for authors, else both."""
+def in_words(cost: Cost, authors: Authors | None, *, looks_up: bool = False) -> str:
+    """Return a price in words: one amount if it is known whether X charges for authors, else both.
+
+    Where authors are looked up, it depends on how many of them are known.
+    """
+    if looks_up:
+        posts, all_new = dollars(cost.floor), dollars(cost.ceiling)
+        return f"{posts} for the tweets, {all_new} if all authors have to be looked up, each once a week at most"
     if authors:
         return dollars(authors.price(*cost))
     return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"

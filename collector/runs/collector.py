@@ -223,7 +223,7 @@ class Collector:
         if is_priced:
             most = self.most(record.orders)
             both = {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
-            facts |= {"usd_at_most": charged.price(*most) / 1e6} if charged else both
+            facts |= {"usd_at_most": charged.price(*most) / 1e6} if charged and record.expands else both
         log.info("collection started", extra={"collection": record.run_id, **facts})
         return record
 

@@ -18,8 +18,9 @@ from collector.tweets.lookups import want_authors
 from collector.verification import faults
 from emulator import Emulator
 from models import Author, AuthorLookup, Reservation, Tweet
+from queries.service import service_metrics
 from queries.spend import spend_between
-from tests.collector.conftest import MakeCollector, asked, rows
+from tests.collector.conftest import MakeCollector, RunApi, asked, rows
 from tests.fixtures.clocks import NOON
 from tests.fixtures.readings import settle_authors
 
@@ -163,6 +164,20 @@ def test_auto_looks_authors_up_only_where_the_balance_showed_that_they_are_charg
 def shown(collector: Collector) -> bool:
     with collector.database.reading() as session:
         return collector.looks_up_authors(session)
+
+
+def test_the_estimate_says_how_authors_are_read(run_api: RunApi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_api("--estimate", TW_NUMBER="10", AUTHORS="lookup") == 0
+    said = "at most $0.15 for the tweets, $0.45 if all authors have to be looked up, each once a week at most\n"
+    assert said in capsys.readouterr().err
+
+
+def test_who_waits_is_a_metric(make_collector: MakeCollector, emulator: Emulator) -> None:
+    emulator.plan("server_503", times=None, endpoint="users")
+    collector = make_collector(**LOOKUP)
+    get_tweets(collector)
+    with collector.database.reading() as session:
+        assert service_metrics(session).authors_waiting == len(waiting(collector.database)) > 0
 
 
 @pytest.mark.dialects
