@@ -105,7 +105,8 @@ def collector_for(settings: Settings) -> Collector:
     except InvalidTag as error:
         raise SettingError(f"TAGS: {error}") from error
     source = RealX(choice.access) if choice.access else EmulatedX()
-    order = CollectionOrder(tracked, settings.tw_number or tw_number, RetryPolicy.of(settings), Billing.of(settings))
+    number, billing = settings.tw_number or tw_number, Billing.of(settings)
+    order = CollectionOrder(tracked, number, RetryPolicy.of(settings), billing, settings.authors)
     return Collector(_database(choice), source, order)
 
 

@@ -104,9 +104,8 @@ def _web_url(value: str, rest: str) -> str:
 
 
 def _one_of(*words: str) -> SettingReader:
-    return SettingReader(
-        f"one of {', '.join(words)}", lambda value: value.upper() if value.upper() in words else _refuse(value)
-    )
+    known = {word.casefold(): word for word in words}
+    return SettingReader(f"one of {', '.join(words)}", lambda value: known.get(value.casefold()) or _refuse(value))
 
 
 def _whole(lowest: int, highest: int) -> SettingReader:
@@ -221,8 +220,15 @@ class Settings:
     payload_retention: timedelta | None = _setting(
         "forever", "age at which payloads of tweets and authors are removed; what the API shows stays", RETENTION
     )
+    authors: str = _setting(
+        "expand",
+        "how authors are read: expand (with every page), lookup (by id, once a week), or auto (the cheaper one)",
+        _one_of("expand", "lookup", "auto"),
+    )
     monthly_budget_usd: int | None = _setting("20", "most that X may charge per billing month, authors included", _or_off(USD))
-    billing_day: int = _setting("1", "day on which X's billing month begins", _whole(1, 31))
+    billing_day: int | None = _setting(
+        None, "day on which X's billing month begins; default: the one that X names, and 1 until it is known", _whole(1, 31)
+    )
     database_url: str | None = _setting(
         None, "the database; data/tweets.db, or data/emulated.db for invented tweets", DATABASE, secret=True
     )

@@ -90,6 +90,7 @@ def print_estimate(collector: Collector) -> int:
     """Print what a collection would cost, and return the exit code."""
     with collector.database.reading() as session:
         priced, left, known = price(collector, session), budget_left(collector, session), authors(session)
+        looks_up = collector.looks_up_authors(session)
     if not priced.tags:
         raise NothingTracked(NONE_TRACKED)
     if collector.source.name == EMULATOR:
@@ -98,9 +99,10 @@ def print_estimate(collector: Collector) -> int:
     numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
     tags_of = f"{len(priced.tags)} tags x {posts} tweets"
-    print_line(f"{tags_of}: at most {in_words(most, known)}")
+    print_line(f"{tags_of}: at most {in_words(most, known, looks_up=looks_up)}")
     if counted:
-        print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {in_words(likely, known)}")
+        words = in_words(likely, known, looks_up=looks_up)
+        print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {words}")
     for tag in priced.tags:
         if tag.uncounted:
             print_line(f"{tag.tag}: X gave no count for {_hours(tag.uncounted)}, which are assumed to be average")
@@ -237,10 +239,11 @@ def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
-    print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known)}")
+        looks_up = collector.looks_up_authors(session)
+    print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known, looks_up=looks_up)}")
     if any(quote.uncounted for quote in offers):
         most = most_posts(total)
-        worst = in_words(prices.cost(posts=most, users=most), known)
+        worst = in_words(prices.cost(posts=most, users=most), known, looks_up=looks_up)
         print_line(
             f"the hours without a count may hold more: at most {most} tweets are bought before you are asked again: {worst}"
         )

@@ -65,6 +65,14 @@ class ResultPage(NamedTuple):
     oldest: int | None
 
 
+class FoundUsers(NamedTuple):
+    """Users that were looked up. `refused` are the reasons why some could not be read; `ids` are all that X charges for."""
+
+    authors: tuple[ObservedAuthor, ...]
+    refused: tuple[str, ...]
+    ids: frozenset[int]
+
+
 class TagRef(NamedTuple):
     """A known tag; `key` is its case-folded spelling, by which tags are compared and ordered."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector.ledger import ledger
+from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing
 from collector.tweets import checks, derived
 from collector.tweets.rollups import PRESENCES, ROLLUPS, Query
@@ -108,10 +109,11 @@ def _ledger(session: Session) -> Iterator[str]:
 
 
 def _budget(session: Session, billing: Billing) -> Iterator[str]:
-    """Check the newest month that begins on BILLING_DAY; months of an earlier BILLING_DAY are not updated any more."""
+    """Check the newest month against which the budget holds; months of an earlier billing day are not updated any more."""
     months = select(Budget.month, Budget.until, Budget.spent, ledger.SPENT, Budget.reserved, ledger.RESERVED)
     for month, until, booked, sold, held, reserved in session.execute(months.order_by(Budget.month.desc())):
-        if billing.month(date.fromisoformat(month)) != (date.fromisoformat(month), date.fromisoformat(until)):
+        start = date.fromisoformat(month)
+        if (start, date.fromisoformat(until)) not in counted_months(session, billing, [start]):
             continue
         if booked != sold:
             yield f"budget of {month}: {booked} micro-dollars spent, {sold} in the ledger"

@@ -17,7 +17,9 @@ POST_PRICE, USER_PRICE, COUNTS_PRICE, COUNTS_ALL_PRICE = 5, 10, 5, 10
 
 
 class DaySales(NamedTuple):
-    """A day's sales. billed counts distinct objects, served every time one was sent."""
+    """A day's sales. billed counts distinct objects, served every time one was sent; looked_up are those users billed that
+    were asked for by their ids, and not as authors of posts.
+    """
 
     posts_billed: int
     posts_served: int
@@ -26,17 +28,18 @@ class DaySales(NamedTuple):
     requests: int
     counts_calls: int
     counts_all_calls: int
+    users_looked_up: int
 
     @property
     def floor(self) -> int:
-        """The price if X bills posts and counts only, in thousandths of a dollar."""
+        """The price if X bills posts, counts and looked-up users only, in thousandths of a dollar."""
         counts = self.counts_calls * COUNTS_PRICE + self.counts_all_calls * COUNTS_ALL_PRICE
-        return self.posts_billed * POST_PRICE + counts
+        return self.posts_billed * POST_PRICE + counts + self.users_looked_up * USER_PRICE
 
     @property
     def ceiling(self) -> int:
         """The price if X bills the included users as well, in thousandths of a dollar."""
-        return self.floor + self.users_billed * USER_PRICE
+        return self.floor + (self.users_billed - self.users_looked_up) * USER_PRICE
 
 
 class _DayEntries:
@@ -45,6 +48,7 @@ class _DayEntries:
     def __init__(self) -> None:
         self.posts: Counter[int] = Counter()
         self.users: Counter[int] = Counter()
+        self.looked_up: Counter[int] = Counter()
         self.calls: Counter[str] = Counter()
 
 
@@ -62,6 +66,11 @@ class Ledger:
             day.calls["search"] += 1
             day.posts.update(posts)
             day.users.update(users)
+
+    def sell_users(self, at_ms: int, users: Sequence[int]) -> None:
+        """Record an answered look-up of users."""
+        with self._lock:
+            self._days[_day(at_ms)].looked_up.update(users)
 
     def sell_counts(self, at_ms: int, *, archive: bool) -> None:
         """Record an answered call of counts, of the last days or of the archive."""
@@ -114,9 +123,10 @@ def _totals(day: _DayEntries) -> DaySales:
     return DaySales(
         posts_billed=len(day.posts),
         posts_served=sum(day.posts.values()),
-        users_billed=len(day.users),
-        users_served=sum(day.users.values()),
+        users_billed=len(day.users | day.looked_up),
+        users_served=sum(day.users.values()) + sum(day.looked_up.values()),
         requests=day.calls["search"],
         counts_calls=day.calls["counts"],
         counts_all_calls=day.calls["counts_all"],
+        users_looked_up=len(day.looked_up),
     )

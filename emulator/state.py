@@ -23,7 +23,10 @@ class EmulatorSettings:
     begins. balance: the dollars that the account paid in; charge_authors: whether its bill includes authors. now:
     where the held clock starts, an aware datetime, or None for the system's time.
 
-    latency, compliance_seconds and charge_authors may change while the emulator runs."""
+    reset_as_day: whether usage tells the day of the month on which the cap is reset, as users of X's API report, in place of
+    the days that are left, as X documents.
+
+    latency, compliance_seconds, billing_day, reset_as_day and charge_authors may change while the emulator runs."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -36,11 +39,13 @@ class EmulatorSettings:
     archive_limit: int = 300
     archive_pace: int = 1
     compliance_limit: int = 150
+    users_limit: int = 300
     compliance_seconds: float = 0
     usage_limit: int = 50
     billing_day: int = 1
     balance: int = 1000
     charge_authors: bool = True
+    reset_as_day: bool = False
     now: datetime | None = None
 
 

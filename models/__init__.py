@@ -1,6 +1,6 @@
 """ORM tables, grouped by subject: authors, tweets, tags, runs, the ledger, roll-ups, deletions, state."""
 
-from models.author import Author, AuthorPayload
+from models.author import Author, AuthorLookup, AuthorPayload
 from models.deletion import AuthorTombstone, ComplianceJob, Tombstone
 from models.ledger import Balance, Budget, Purchase, Reconciliation, Reservation, Spend
 from models.rollup import LONGEST_DAY, FacetCount, FacetHour, Presence, Quarter, TagHashtag, TagHour, TagLang
@@ -13,6 +13,7 @@ __all__ = [
     "LONGEST_DAY",
     "TWEET_WORDS",
     "Author",
+    "AuthorLookup",
     "AuthorPayload",
     "AuthorTombstone",
     "BackfillSpan",

@@ -32,6 +32,19 @@ Index("ix_authors_followers", Author.followers.desc(), _name, Author.id)
 Index("ix_authors_tweets", Author.tweets.desc(), _name, Author.id)
 
 
+class AuthorLookup(Base):
+    """An author whom the collections still have to read from X by id, or whom X did not give when it was asked for them.
+
+    `run_id` is the collection that found the author's tweet; `asked_at` is null until X was asked in vain.
+    """
+
+    __tablename__ = "author_lookups"
+
+    author_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("authors.id"), primary_key=True, autoincrement=False)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
 class AuthorPayload(Base):
     """The newest object that X sent of an author, compressed by collector.x.documents."""
 

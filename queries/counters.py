@@ -16,7 +16,7 @@ from models import DatabaseMark, Lease, StoredCounter
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 ENDLESS_LISTINGS = "endless_listings"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
-X_ANSWERED = "x_answered"
+X_ANSWERED, X_BILLING_DAY = "x_answered", "x_billing_day"
 FIRST_ENDPOINT = "search"
 """The endpoint whose requests were counted before there was one in their label."""
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
+from models import AuthorLookup, JobState, Listing, Run, StoredCounter, Tag, TagLang
 from queries.counters import (
     ENDLESS_LISTINGS,
     RATE_LIMIT_REMAINING,
@@ -44,6 +44,7 @@ class ServiceMetrics(NamedTuple):
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
     endless_listings: int
+    authors_waiting: int
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -78,6 +79,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
         endless_listings=counters.get((ENDLESS_LISTINGS, ""), 0),
+        authors_waiting=session.scalar(select(func.count()).where(AuthorLookup.asked_at.is_(None))) or 0,
     )
 
 

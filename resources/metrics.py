@@ -18,6 +18,7 @@ from collector.backups.backups import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, ENDPOINTS, KINDS
+from queries.billing import BillingDays
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
 from queries.spend import Outlook, UsageComparison, newest_comparison
 from queries.tags import tracked_coverage
@@ -64,6 +65,7 @@ class DatabaseCollector:
         try:
             with self._database.reading() as session:
                 metrics, money = service_metrics(session), self._collector.outlook(session)
+                begins = self._collector.billing_days(session)
                 jobs, compared, coverage = job_states(session), newest_comparison(session), tracked_coverage(session)
                 planned = {name: every.total_seconds() for name, every in self._jobs.planned_intervals(session).items()}
             size = self._database.size
@@ -72,6 +74,7 @@ class DatabaseCollector:
         yield from _tag_metrics(metrics, coverage)
         yield from _job_metrics(jobs, planned)
         yield from _spend_metrics(money, budget=self._collector.order.billing.budget, compared=compared)
+        yield from _billing_day_metrics(begins)
         yield from _collection_metrics(metrics)
         backup = newest_backup(self._database)
         yield _metric("database_sequence", "Number of changes of what the API shows", metrics.sequence)
@@ -120,6 +123,15 @@ def _spend_metrics(money: Outlook, *, budget: int | None, compared: UsageCompari
         yield _metric("spend_drift_posts", "X's count of sold posts minus the ledger's", compared.drift)
 
 
+def _billing_day_metrics(begins: BillingDays) -> Iterator[Metric]:
+    known = {"setting": begins.setting, "x": begins.by_x, "earlier": begins.earlier}
+    days = {by: float(day) for by, day in known.items() if day is not None}
+    yield _metric(
+        "billing_day", "Day on which a billing month begins against which the budget holds, by who says it", days, "by"
+    )
+    yield _metric("billing_day_disagrees", "Whether BILLING_DAY is not the day that X names", float(begins.disagrees))
+
+
 def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
     requests, names = dict.fromkeys(product(ENDPOINTS, KINDS), 0) | dict(metrics.x_requests), ("endpoint", "outcome")
     yield _metric("x_requests", "Requests to X by endpoint and outcome", requests, *names, family=CounterMetricFamily)
@@ -137,6 +149,7 @@ def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
     if planned:
         next_one = "Time of the next scheduled collection"
         yield _metric("collection_next_timestamp_seconds", next_one, planned.due.timestamp())
+    yield _metric("authors_waiting", "Authors who are still to be read by their ids", metrics.authors_waiting)
     if metrics.last_duration is not None:
         yield _metric("collection_duration_seconds", "Duration of the collection that ended last", metrics.last_duration)
     blocked = float(any(kind in BLOCKING for kind in metrics.refused))

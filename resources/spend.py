@@ -48,6 +48,15 @@ MONTH = record(
         "unsettled_usd": number("The most that requests may have cost whose answers were lost", minimum=0),
     },
 )
+BILLING_DAY = record(
+    "BillingDay",
+    "The day of the month on which X's billing month begins. The budget holds in the months of all days.",
+    {
+        "setting": nullable(count("BILLING_DAY; null while it is unset")),
+        "by_x": nullable(count("The day that X named last; null while that is not known")),
+        "days": {"type": "array", "items": count("A day"), "description": "The days that count today"},
+    },
+)
 SPEND = record(
     "Spend",
     "What X sold.",
@@ -62,7 +71,12 @@ SPEND = record(
             "description": "Whether X charges for authors, by the account's balance; null while that is not known",
         },
         "authors_by": nullable(EXPLAINED),
+        "authors_read": {
+            "enum": ["expand", "lookup"],
+            "description": "Whether the next collection reads authors with every page, or by their ids once a week",
+        },
         "balance": nullable(BALANCE),
+        "billing_day": BILLING_DAY,
     },
 )
 
@@ -79,6 +93,7 @@ class SpendResource(CollectorResource):
         """Show what X sold today and in this billing month."""
         with self._database.reading() as session:
             view, compared = self._collector.outlook(session), spend.newest_comparison(session)
+            days, looks_up = self._collector.billing_days(session), self._collector.looks_up_authors(session)
             authors, balance = balances.authors(session), balances.newest_balance(session)
         budget = self._collector.order.billing.budget
         return {
@@ -89,7 +104,9 @@ class SpendResource(CollectorResource):
             "by_x": _comparison(compared),
             "authors": ("charged" if authors.charged else "free") if authors else None,
             "authors_by": _explanation(authors),
+            "authors_read": "lookup" if looks_up else "expand",
             "balance": _balance(balance),
+            "billing_day": {"setting": days.setting, "by_x": days.by_x, "days": list(days.counted)},
         }
 
 

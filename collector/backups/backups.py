@@ -31,6 +31,7 @@ from database.migrating import CARRY_OVER, NEWER, known_revisions, predates
 from database.sqlite_files import open_read_only, remove_with_side_files, sync_folder
 from models import (
     Author,
+    AuthorLookup,
     AuthorPayload,
     BackfillSpan,
     DatabaseMark,
@@ -127,7 +128,7 @@ def drop(database: Database) -> str:
         _make_folder(database)
         name = _make_in_folder(database, BEFORE_DELETION)
         derived.clear(session)
-        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, Author, Listing, BackfillSpan):
+        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, AuthorLookup, Author, Listing, BackfillSpan):
             session.execute(delete(table))
         session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
         session.execute(update(Tag).values(from_id=None, since_id=None))

@@ -14,14 +14,15 @@ what was bought on the likeliest day before or is bought there again, at the end
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from collector.ledger.prices import Billing, Month, dollars
+from collector.ledger.billing_days import counted_months
+from collector.ledger.prices import Billing, Month, PageContent, dollars
 from collector.x.clock import Days
 from database.statements import increment, upsert
 from models import Budget, Purchase, Reservation, Run, Spend
@@ -60,21 +61,23 @@ class DayTurned(Exception):
 
 
 class PageRequest(NamedTuple):
-    """A request for up to `posts` posts: its run and listing, and its other parameters as text. Calls have a run only."""
+    """A request for up to `posts` objects: its run and listing, and its other parameters as text. Calls have a run only."""
 
     run_id: int
     listing_id: int | None = None
     request: str = ""
     posts: int = 0
+    content: PageContent = PageContent.POSTS_WITH_AUTHORS
 
 
 class HeldReservation(NamedTuple):
-    """A reservation for up to `posts` posts, billed on one of `days`; `again` if X may have sold them on that day already."""
+    """A reservation for up to `posts` objects, billed on one of `days`; `again` if X may have sold them on that day already."""
 
     id: int
     posts: int
     days: Days
     again: bool = False
+    content: PageContent = PageContent.POSTS_WITH_AUTHORS
 
 
 class LedgerEntry(NamedTuple):
@@ -94,14 +97,15 @@ def reserve(session: Session, billing: Billing, request: PageRequest, *, days: D
     """
     if days.sure and (lost := _reuse_lost_reservation(session, request, days)):
         return lost
-    months, posts = _months(billing, days), request.posts
-    if full := _add_to_budgets(session, billing, months, billing.prices.most(posts)):
+    months, posts, each = counted_months(session, billing, days), request.posts, billing.prices.each(request.content)
+    if full := _add_to_budgets(session, billing, months, posts * each):
         if session.scalar(_IN_FLIGHT):
             return None
-        posts = min(posts, *(_affordable_posts(session, billing, month) for month in months))
-        if posts < SMALLEST_PAGE or _add_to_budgets(session, billing, months, billing.prices.most(posts)):
+        smallest = 1 if request.content is PageContent.AUTHORS else SMALLEST_PAGE
+        posts = min(posts, *(_affordable(session, billing, month, each) for month in months))
+        if posts < smallest or _add_to_budgets(session, billing, months, posts * each):
             raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
-    return _insert_reservation(session, request._replace(posts=posts), days, billing.prices.most(posts))
+    return _insert_reservation(session, request._replace(posts=posts), days, posts * each)
 
 
 def posts_left(session: Session, run_id: int, most: int) -> int:
@@ -118,7 +122,7 @@ def posts_left(session: Session, run_id: int, most: int) -> int:
 
 def reserve_call(session: Session, billing: Billing, run_id: int, micro: int, *, days: Days) -> HeldReservation | None:
     """Reserve the price of a call; raises BudgetSpent. Returns None if it may fit once the requests in flight are settled."""
-    if full := _add_to_budgets(session, billing, _months(billing, days), micro):
+    if full := _add_to_budgets(session, billing, counted_months(session, billing, days), micro):
         if session.scalar(_IN_FLIGHT):
             return None
         raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
@@ -129,7 +133,7 @@ def settle_call(session: Session, billing: Billing, reservation: HeldReservation
     """Book a call that X billed on one of these days, in place of its reservation; counts it in each of their months."""
     run_id = session.execute(_DELETE_RESERVATION, {"reservation": reservation.id}).scalar_one()
     for day in days.others:
-        if billing.month(day) != billing.month(days.likely):
+        if _has_other_months(session, billing, day, days.likely):
             _reserve_for_good(session, run_id, day, micro)
     _book(session, billing, reservation, run_id, days=days, bought=LedgerEntry(0, 0, micro, micro), calls=1)
 
@@ -147,7 +151,7 @@ def settle(
     """Book what X billed on one of these days in place of the reservation.
 
     Part of the reservation of a page that was lost before stays. The run's row is written here, once a page, so it also takes
-    the number of tweets that the page added.
+    the number of tweets that the page added. X certainly charges for authors that were looked up: their floor is the ceiling.
     """
     run_id = session.execute(_DELETE_RESERVATION, {"reservation": reservation.id}).scalar_one()
     if reservation.again:
@@ -158,7 +162,9 @@ def settle(
     if _forget_old_purchases(session, days.likely) or not days.sure:
         _reserve_doubts(session, billing, run_id, days, objects)
     new_posts, new_users = (_record_purchases(session, days.likely, kind, ids) for kind, ids in objects.items())
-    bought = LedgerEntry(new_posts, new_users, *billing.prices.cost(posts=new_posts, users=new_users))
+    floor, ceiling = billing.prices.cost(posts=new_posts, users=new_users)
+    floor = ceiling if reservation.content is PageContent.AUTHORS else floor
+    bought = LedgerEntry(new_posts, new_users, floor, ceiling)
     _book(session, billing, reservation, run_id, days=days, bought=bought, tweets_added=tweets_added)
     return bought
 
@@ -180,7 +186,12 @@ def recover(session: Session, billing: Billing, *, days: Days) -> None:
     Includes the calls of a process that bought calls, unless that process is alive.
     """
     _mark_lost(session, days, or_(~_CALLS, ~exists().where(is_live(CALLS))))
-    _recount_months(session, _months(billing, days))
+    recount(session, billing, days)
+
+
+def recount(session: Session, billing: Billing, days: Iterable[date]) -> None:
+    """Recount the months of these days from the ledger, as X's billing month may have another beginning than before."""
+    _recount_months(session, counted_months(session, billing, days))
 
 
 def recover_calls(session: Session, *, days: Days) -> None:
@@ -198,7 +209,7 @@ def _reserve_doubts(session: Session, billing: Billing, run_id: int, days: Days,
     """Reserve what these objects cost beyond what will be booked on the likeliest day, if X bills, or billed, on another."""
     bought = {kind: _bought_ids(session, days.likely, kind, ids) for kind, ids in objects.items()}
     for day in days.others:
-        other_month = billing.month(day) != billing.month(days.likely)
+        other_month = _has_other_months(session, billing, day, days.likely)
         dearer = objects if other_month else bought
         counts = {kind: _record_purchases(session, day, kind + ELSEWHERE, ids) for kind, ids in dearer.items()}
         _reserve_objects(session, billing, run_id, day, counts)
@@ -224,7 +235,7 @@ def _reserve_lost_difference(
     Nobody can know how many those are. So the difference between the page's price and its worst case stays reserved, plus a
     tenth of the worst case. If X billed the page on another day, all of it stays on the reservation's.
     """
-    most = billing.prices.most(reservation.posts)
+    most = reservation.posts * billing.prices.each(reservation.content)
     kept = max(0, most - price) + most // CHANGED_SHARE if price else most
     _reserve_for_good(session, run_id, reservation.days.first, kept, posts=0 if price else reservation.posts)
 
@@ -239,7 +250,8 @@ def _insert_reservation(
 ) -> HeldReservation:
     ends = {"day": days.first.isoformat(), "last": days.last.isoformat()}
     row = request._asdict() | ends | {"micro": micro, "in_flight": in_flight}
-    return HeldReservation(session.execute(_INSERT_RESERVATION, row).scalar_one(), request.posts, days)
+    content = row.pop("content")
+    return HeldReservation(session.execute(_INSERT_RESERVATION, row).scalar_one(), request.posts, days, content=content)
 
 
 def _reuse_lost_reservation(session: Session, request: PageRequest, days: Days) -> HeldReservation | None:
@@ -250,7 +262,7 @@ def _reuse_lost_reservation(session: Session, request: PageRequest, days: Days) 
     found = update(_reservations).where(_reservation.id == largest, _reservation.posts <= request.posts)
     reused = found.values(in_flight=True, run_id=request.run_id, listing_id=request.listing_id)
     row = session.execute(reused.returning(_reservation.id, _reservation.posts)).first()
-    return HeldReservation(row.id, row.posts, days, again=True) if row else None
+    return HeldReservation(row.id, row.posts, days, again=True, content=request.content) if row else None
 
 
 def _mark_lost(session: Session, days: Days, whose: ColumnElement[bool]) -> None:
@@ -280,14 +292,15 @@ def _book(
     if any(bought) or tweets_added:
         more["tweets_added"] = tweets_added
         session.execute(_UPDATE_RUN, {"run": run_id, **{f"more_{name}": value for name, value in more.items()}})
-    since, month = min(reservation.days.first, days.first).isoformat(), billing.month(days.likely)
-    if month.key not in _update_budgets(session, since=since, booked=month.key, more=bought.ceiling):
-        _recount_months(session, [month])
+    since, booked = min(reservation.days.first, days.first).isoformat(), days.likely.isoformat()
+    known = _update_budgets(session, since=since, booked=booked, more=bought.ceiling)
+    if missing := [month for month in counted_months(session, billing, [days.likely]) if month.key not in known]:
+        _recount_months(session, missing)
 
 
-def _months(billing: Billing, days: Days) -> list[Month]:
-    """Return the billing months of these days, oldest first."""
-    return sorted({billing.month(day) for day in days})
+def _has_other_months(session: Session, billing: Billing, day: date, likely: date) -> bool:
+    """Whether a day is in another billing month than the likeliest day."""
+    return counted_months(session, billing, [day]) != counted_months(session, billing, [likely])
 
 
 def _add_to_budgets(session: Session, billing: Billing, months: Sequence[Month], micro: int) -> Month | None:
@@ -315,9 +328,10 @@ def _add_to_budget(session: Session, billing: Billing, month: Month, micro: int)
     return session.scalar(add) is not None
 
 
-def _affordable_posts(session: Session, billing: Billing, month: Month) -> int:
+def _affordable(session: Session, billing: Billing, month: Month, each: int) -> int:
+    """Return how many objects of this price what is left of a month pays for."""
     used = session.scalar(select(Budget.spent + Budget.reserved).where(Budget.month == month.key)) or 0
-    return ((billing.budget or 0) - used) // max(1, billing.prices.most(1))
+    return ((billing.budget or 0) - used) // max(1, each)
 
 
 def _recount_months(session: Session, months: Sequence[Month]) -> None:
@@ -328,7 +342,7 @@ def _recount_months(session: Session, months: Sequence[Month]) -> None:
 
 
 def _update_budgets(session: Session, *, since: str = "", booked: str = "", more: int = 0) -> Sequence[str]:
-    """Recount the reservations of the months that end after `since`, and add to what is spent in `booked`.
+    """Recount the reservations of the months that end after `since`, and add to what is spent in those with the day `booked`.
 
     Returns the keys of the months that were updated.
     """
@@ -384,11 +398,12 @@ _UPDATE_RUN = (
     .where(_runs.c.id == bindparam("run"))
     .values({name: _runs.c[name] + bindparam(f"more_{name}") for name in (*LedgerEntry._fields, "tweets_added")})
 )
+_HAS_BOOKED = and_(_budgets.c.month <= bindparam("booked"), _budgets.c.until > bindparam("booked"))
 _UPDATE_BUDGETS = (
     update(_budgets)
     .where(_budgets.c.until > bindparam("since"))
     .values(
-        spent=_budgets.c.spent + case((_budgets.c.month == bindparam("booked"), bindparam("more", type_=BigInteger)), else_=0),
+        spent=_budgets.c.spent + case((_HAS_BOOKED, bindparam("more", type_=BigInteger)), else_=0),
         reserved=RESERVED,
     )
     .returning(_budgets.c.month)

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import date, timedelta
+from enum import Enum
 from typing import NamedTuple
 
 from settings import Settings
+
+
+class PageContent(Enum):
+    """What a page may hold that X may charge for."""
+
+    POSTS_WITH_AUTHORS = "posts with authors"
+    POSTS = "posts"
+    AUTHORS = "authors"
 
 
 class Cost(NamedTuple):
@@ -32,6 +41,11 @@ class Prices(NamedTuple):
         """Return the price of these objects: of posts alone at least, of posts and authors at most."""
         return Cost(posts * self.post, posts * self.post + users * self.user)
 
+    def each(self, content: PageContent) -> int:
+        """Return the highest price of one object of a page."""
+        posts, users = content is not PageContent.AUTHORS, content is not PageContent.POSTS
+        return self.cost(posts=int(posts), users=int(users)).ceiling
+
     def most(self, posts: int) -> int:
         """Return the ceiling for posts that each have a different author."""
         return self.cost(posts=posts, users=posts).ceiling
@@ -50,18 +64,18 @@ class Month(NamedTuple):
 
 
 class Billing(NamedTuple):
-    """Prices, the budget of a month in micro-dollars (None is no limit), and the day on which X's month begins."""
+    """Prices, the budget of a month in micro-dollars (None is no limit), and BILLING_DAY, None where it is unset."""
 
     prices: Prices
     budget: int | None = None
-    day: int = 1
+    day: int | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Billing:
         return cls(Prices.of(settings), settings.monthly_budget_usd, settings.billing_day)
 
     def month(self, day: date) -> Month:
-        """Return the billing month of a UTC day. A month that is too short begins on its last day."""
+        """Return the billing month of a UTC day by BILLING_DAY, or 1. A month that is too short begins on its last day."""
         start = self._start(day.year, day.month)
         if day < start:
             before = day.replace(day=1) - timedelta(days=1)
@@ -70,7 +84,7 @@ class Billing(NamedTuple):
         return Month(start, self._start(after.year, after.month))
 
     def _start(self, year: int, month: int) -> date:
-        return date(year, month, min(self.day, monthrange(year, month)[1]))
+        return date(year, month, min(self.day or 1, monthrange(year, month)[1]))
 
 
 def dollars(micro: int) -> str:

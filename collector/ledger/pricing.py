@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from collector.jobs import counting
 from collector.jobs.counting import Due
-from collector.ledger.prices import Cost, dollars
+from collector.ledger.billing_days import counted_months
+from collector.ledger.prices import Cost, Month, dollars
 from collector.runs import backfill, listings
 from collector.runs.backfill import BackfillIds, BackfillPeriod
 from collector.runs.collector import Collector
@@ -80,19 +81,28 @@ def price(collector: Collector, session: Session) -> Price:
 
 
 def budget_left(collector: Collector, session: Session) -> BudgetLeft | None:
-    """Return what is left of this month's budget, or None without a budget."""
+    """Return what is left of this month's budget, or None without a budget. Of several months the one with the least."""
     billing = collector.order.billing
     if billing.budget is None:
         return None
-    month = billing.month(x_now(session).date())
-    used = spend_between(session, start=month.start, end=month.end).ceiling + unsettled_ceiling(
-        session, start=month.start, end=month.end
-    )
-    return BudgetLeft(max(0, billing.budget - used), billing.budget, month.end)
+    months = counted_months(session, billing, [x_now(session).date()])
+    return min(_left(session, billing.budget, month) for month in months)
 
 
-def in_words(cost: Cost, authors: Authors | None) -> str:
-    """Return a price in words: one amount if it is known whether X charges for authors, else both."""
+def _left(session: Session, budget: int, month: Month) -> BudgetLeft:
+    used = spend_between(session, start=month.start, end=month.end).ceiling
+    used += unsettled_ceiling(session, start=month.start, end=month.end)
+    return BudgetLeft(max(0, budget - used), budget, month.end)
+
+
+def in_words(cost: Cost, authors: Authors | None, *, looks_up: bool = False) -> str:
+    """Return a price in words: one amount if it is known whether X charges for authors, else both.
+
+    Where authors are looked up, it depends on how many of them are known.
+    """
+    if looks_up:
+        posts, all_new = dollars(cost.floor), dollars(cost.ceiling)
+        return f"{posts} for the tweets, {all_new} if all authors have to be looked up, each once a week at most"
     if authors:
         return dollars(authors.price(*cost))
     return f"{dollars(cost.floor)} for the tweets, {dollars(cost.ceiling)} with their authors, for whom X probably charges"

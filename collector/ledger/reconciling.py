@@ -13,6 +13,8 @@ from sqlalchemy import Integer, func, insert, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database
+from collector.ledger import ledger
+from collector.ledger.billing_days import note_reset
 from collector.ledger.prices import Billing
 from collector.runs import lease
 from collector.x.app_only import AppOnly
@@ -62,13 +64,18 @@ def read_balance(database: Database, x: AppOnly) -> None:
 
 
 def reconcile(database: Database, x: AppOnly, billing: Billing) -> None:
-    """Store X's count of posts in this billing month and the ledger's, a free request; raises XFailure, DatabaseUnavailable."""
+    """Store X's count of posts in its billing month and the ledger's, and on which day that month begins; a free request.
+
+    Raises XFailure, DatabaseUnavailable.
+    """
     usage = x.usage()
     day = usage.observed.date()
-    month = billing.month(day)
 
     def store(session: Session) -> int:
         lease.refuse_while_restoring(session)
+        by_x = note_reset(session, billing, usage.cap_reset_day, today=day)
+        ledger.recount(session, billing, [day])
+        month = billing._replace(day=by_x or billing.day).month(day)
         ours = spend_between(session, start=month.start, end=month.end).posts
         row = {"day": day.isoformat(), "asked_at": usage.observed, "x_posts": usage.posts, "our_posts": ours}
         upsert(session, Reconciliation, [row], update=("asked_at", "x_posts", "our_posts"))

@@ -20,6 +20,7 @@ from collector import counters, sources
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent
 from collector.ledger.prices import Billing
 from collector.runs import lease, runs
+from collector.runs.authors import AuthorReader
 from collector.runs.backfill import BackfillIds, PollUnfinished
 from collector.runs.reading import CollectionContext, EndlessListing, OnProgress, TagReader, Untracked
 from collector.runs.tags import TagOrder
@@ -43,7 +44,8 @@ class CollectionRecord(NamedTuple):
 
     With `ask_first`, a request that can't cost anything is sent before others: it shows X's time, and whether X refuses
     everything. `was_refused` says that X refused the collection before. A backfill reads the posts with these `ids`, and buys
-    at most `most_posts` if a number was agreed on.
+    at most `most_posts` if a number was agreed on. `expands` says whether pages come with their authors, who are looked up
+    afterwards otherwise.
     """
 
     x: X
@@ -54,6 +56,7 @@ class CollectionRecord(NamedTuple):
     was_refused: bool
     ids: BackfillIds | None
     most_posts: int | None = None
+    expands: bool = True
 
 
 class Collection:
@@ -69,13 +72,13 @@ class Collection:
         billing: Billing,
         on_progress: OnProgress,
     ) -> None:
-        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids, most = record
+        x, self._run_id, self._token, self._orders, self._asks_first, was_refused, self._ids, most, expands = record
         self._database, self._x, self._count = database, x, counters.request_counter(database)
         self._started = time.monotonic()
         self.stop = threading.Event()
         self._tries = Tries(retry_policy, self.stop, self._count_failure, x.clock)
         shared = (database, x, self._tries, self.stop, billing, self._run_id, self._token, source, on_progress)
-        self._context = CollectionContext(*shared, was_refused, most)
+        self._context = CollectionContext(*shared, was_refused, most, expands)
         self._stopping_failure: XFailure | BudgetSpent | None = None
 
     def run(self) -> None:
@@ -84,6 +87,7 @@ class Collection:
             with lease.renewing(self._database, self._token, self.stop.set):
                 if not self._asks_first or self._probe():
                     self._work()
+                    self._look_up_authors()
         finally:
             self._x.close()
             self._end(self._failure(sys.exception()))
@@ -124,6 +128,20 @@ class Collection:
         for end in ends:
             if end.done():
                 end.result()
+
+    def _look_up_authors(self) -> None:
+        """Read the authors that pages came without, unless the collection is being stopped. The tags are done without them."""
+        if self.stop.is_set() or self._stopping_failure:
+            return
+        try:
+            AuthorReader(self._context).read()
+        except lease.LeaseLost:
+            self.stop.set()
+        except Stopped:
+            return
+        except (XFailure, BudgetSpent, DatabaseUnavailable) as error:
+            log.warning("authors not read", extra={"reason": str(error), "collection": self._run_id})
+            self._stop_others(error)
 
     def _drain(self, waiting: SimpleQueue[TagOrder]) -> None:
         with suppress(Empty):

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseUnavailable
 from collector import sources
 from collector.counters import request_counter
+from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillPeriod
@@ -30,6 +31,7 @@ from collector.x.failures import RetryPolicy
 from models import Spend, StoredCounter
 from queries import collections
 from queries.balances import Authors, authors
+from queries.billing import BillingDays, billing_days, stored_values
 from queries.counters import X_REFUSES, x_now
 from queries.spend import Outlook, outlook
 
@@ -82,12 +84,13 @@ class XSource(Protocol):
 
 
 class CollectionOrder(NamedTuple):
-    """What the settings say of collections: tags, number of tweets per tag, retry policy, prices and budget."""
+    """What the settings say of collections: tags, tweets per tag, retry policy, prices and budget, how authors are read."""
 
     tags: Sequence[str]
     tw_number: int
     retry_policy: RetryPolicy
     billing: Billing
+    authors: str = "expand"
 
 
 class Collector:
@@ -166,11 +169,25 @@ class Collector:
         posts = sum(order.most for order in orders)
         return self.order.billing.prices.cost(posts=posts, users=posts)
 
+    def looks_up_authors(self, session: Session) -> bool:
+        """Whether a collection reads authors by their ids, and not with every page.
+
+        That costs less only if X charges for authors that come with pages, so `auto` waits until the balance has shown it.
+        """
+        if self.order.authors == "auto":
+            known = authors(session)
+            return known is not None and known.charged
+        return self.order.authors == "lookup"
+
     def outlook(self, session: Session) -> Outlook:
-        """Return the spend of today and of this billing month, by X's clock."""
+        """Return the spend of today and of this billing month, by X's clock; of several, the one that used the most."""
         today = x_now(session).date()
-        start, end = self.order.billing.month(today)
-        return outlook(session, today=today, start=start, end=end)
+        months = counted_months(session, self.order.billing, [today])
+        return max((outlook(session, today=today, start=start, end=end) for start, end in months), key=lambda one: one.used)
+
+    def billing_days(self, session: Session) -> BillingDays:
+        """Return the days on which billing months begin against which the budget holds today."""
+        return billing_days(stored_values(session), self.order.billing.day, on=x_now(session).date())
 
     def _begin(self, due_since: datetime | None, period: BackfillPeriod | None) -> CollectionRecord:
         is_priced = self.source.name == sources.REAL and period is None
@@ -199,6 +216,7 @@ class Collector:
                 was_refused=was_refused,
                 ids=period.ids(now=self.clock.now() if self.clock.is_known else x_now(session)) if period else None,
                 most_posts=period.most if period else None,
+                expands=not self.looks_up_authors(session),
             )
             return record, authors(session) if is_priced else None
 
@@ -207,7 +225,7 @@ class Collector:
         if is_priced:
             most = self.most(record.orders)
             both = {"floor_usd_at_most": most.floor / 1e6, "ceiling_usd_at_most": most.ceiling / 1e6}
-            facts |= {"usd_at_most": charged.price(*most) / 1e6} if charged else both
+            facts |= {"usd_at_most": charged.price(*most) / 1e6} if charged and record.expands else both
         log.info("collection started", extra={"collection": record.run_id, **facts})
         return record
 

@@ -16,11 +16,12 @@ from alchemy import Database, DatabaseUnavailable
 from collector import counters, sources
 from collector.ledger import ledger
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, HeldReservation, LedgerEntry, PageRequest
-from collector.ledger.prices import Billing
+from collector.ledger.prices import Billing, PageContent
 from collector.runs import backfill, lease, listings, runs, tags
 from collector.runs.backfill import BackfillIds
 from collector.runs.listings import ListingPart, TagListings
 from collector.runs.tags import TagOrder
+from collector.tweets.lookups import want_authors
 from collector.tweets.store import store
 from collector.values import ResultPage, TaggedTweet
 from collector.x.client import Search, SearchAnswer, X
@@ -87,6 +88,7 @@ class CollectionContext:
     """What the tags of a collection share. `in_flight` are the reservations in flight in this process.
 
     `was_refused` says that X refused the collection before. `most_posts` is how many all tags together may buy, if that is set.
+    `expands` says whether pages come with their authors.
     """
 
     database: Database
@@ -100,6 +102,7 @@ class CollectionContext:
     on_progress: OnProgress
     was_refused: bool = False
     most_posts: int | None = None
+    expands: bool = True
     in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
@@ -194,8 +197,9 @@ class PageBuyer:
             return None
         if context.most_posts is not None:
             left = min(left, ledger.posts_left(session, context.run_id, context.most_posts))
-        search = begun.search(order.query, page_size(min(left, begun.wanted or left)))
-        request = PageRequest(context.run_id, begun.id, str(search), search.max_results)
+        search = self._search(begun, page_size(min(left, begun.wanted or left)))
+        content = PageContent.POSTS_WITH_AUTHORS if context.expands else PageContent.POSTS
+        request = PageRequest(context.run_id, begun.id, str(search), search.max_results, content)
         return NextPage(begun, ledger.reserve(session, context.billing, request, days=context.days()))
 
     def buy(self, listing: ListingPart, reservation: HeldReservation) -> PageBought:
@@ -203,7 +207,7 @@ class PageBuyer:
 
         A page that X may have sold is requested again on the same day only, because on another day it costs once more.
         """
-        search, context = listing.search(self.order.query, reservation.posts), self._context
+        search, context = self._search(listing, reservation.posts), self._context
         sold, sent = reservation.again, reservation.days
 
         def before_sending() -> None:
@@ -243,6 +247,9 @@ class PageBuyer:
             context.stop.set()
         finally:
             context.in_flight.discard(reservation.id)
+
+    def _search(self, listing: ListingPart, posts: int) -> Search:
+        return listing.search(self.order.query, posts)._replace(authors=self._context.expands)
 
     def _parse(self, search: Search, answer: SearchAnswer) -> ResultPage:
         found = page(answer.body, observed=answer.observed)
@@ -385,6 +392,8 @@ class TagReader:
             sources.claim(session, context.source)
             tweets = [TaggedTweet(tweet, (tag,)) for tweet in found.tweets]
             added = store(session, tweets, found.authors, run_id=context.run_id)
+            if not context.expands:
+                want_authors(session, (one.author_id for one in found.tweets), context.run_id, now=answer.observed)
             bought = ledger.settle(
                 session, context.billing, reservation, days=days, posts=found.posts, users=found.users, tweets_added=added
             )

@@ -16,7 +16,7 @@ from collector.runs import lease
 from collector.tweets import derived, erasure, tombstones
 from collector.values import stand_in_id
 from database.functions import among
-from models import Author, AuthorPayload, AuthorTombstone, Payload, Tombstone, Tweet, TweetTag, Version
+from models import Author, AuthorLookup, AuthorPayload, AuthorTombstone, Payload, Tombstone, Tweet, TweetTag, Version
 
 BATCH = 500
 
@@ -134,6 +134,7 @@ def remove_idle_authors(session: Session, authors: Collection[int]) -> None:
         idle = session.scalars(select(Author.id).where(Author.id.in_(batch), Author.tweets == 0)).all()
         if idle:
             session.execute(delete(AuthorPayload).where(AuthorPayload.author_id.in_(idle)))
+            session.execute(delete(AuthorLookup).where(AuthorLookup.author_id.in_(idle)))
             session.execute(delete(Author).where(Author.id.in_(idle)))
             erasure.record_deletion(session)
             counters.bump_sequence(session)

@@ -60,10 +60,14 @@ class CountedPosts(NamedTuple):
 
 
 class PostUsage(NamedTuple):
-    """How many posts X says it sold to the project in this billing month, by the Date (UTC) of its answer."""
+    """How many posts X says it sold to the project in this billing month, by the Date (UTC) of its answer.
+
+    `cap_reset_day` tells when the month ends, as X gave it; None if it did not.
+    """
 
     posts: int
     observed: datetime
+    cap_reset_day: int | None = None
 
 
 class Credits(NamedTuple):
@@ -109,13 +113,14 @@ class AppOnly:
 
     def usage(self) -> PostUsage:
         """Return X's own count of what it sold, which is free."""
-        client, fields = self._clients.app_only(), {"usage.fields": "project_usage"}
+        client, fields = self._clients.app_only(), {"usage.fields": "cap_reset_day,project_usage"}
         with self._clients.count_request(USAGE):
             response = client.request("GET", "/2/usage/tweets", params=fields)
-            posts = number(mapping(body_of(response).get("data")).get("project_usage"))
+            data = mapping(body_of(response).get("data"))
+            posts = number(data.get("project_usage"))
             if posts is None:
                 raise unwell("a usage without project_usage")
-        return PostUsage(posts, answer_date(response))
+        return PostUsage(posts, answer_date(response), number(data.get("cap_reset_day")))
 
     def credits(self) -> Credits:
         """Return what the account has left, which is free to ask; many accounts are refused it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +21,19 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
-from collector.x.failures import OK, REDIRECTS, SEARCH, SEARCH_ALL, TOKEN, FailureScope, XFailure, classify, moved, unwell
+from collector.x.failures import (
+    OK,
+    REDIRECTS,
+    SEARCH,
+    SEARCH_ALL,
+    TOKEN,
+    USERS,
+    FailureScope,
+    XFailure,
+    classify,
+    moved,
+    unwell,
+)
 from collector.x.parsing import Object, excess, mapping, number, text
 from text.secrets import Secrets
 
@@ -43,6 +55,7 @@ FIELDS: Mapping[str, str] = {
     "user_fields": "username,name,public_metrics,location,verified",
     "place_fields": "full_name,country,country_code,place_type",
 }
+WITHOUT_AUTHORS: Mapping[str, str] = {**FIELDS, "expansions": "geo.place_id"}
 
 
 class SearchAnswer(NamedTuple):
@@ -57,10 +70,19 @@ class SearchAnswer(NamedTuple):
     remaining: int | None
 
 
+class UsersAnswer(NamedTuple):
+    """Users as X gave them, the Date (UTC) of X's answer, and how many requests X's rate limit leaves, None if unsaid."""
+
+    body: Object
+    observed: datetime
+    remaining: int | None
+
+
 class Search(NamedTuple):
     """A request for a page: up to `max_results` posts with ids between `since_id` and `until_id`, both exclusive.
 
-    With `archive` the full archive is searched, which needs a Bearer token and takes one request a second.
+    With `archive` the full archive is searched, which needs a Bearer token and takes one request a second. Without `authors`
+    the posts come without their authors.
     """
 
     query: str
@@ -69,6 +91,7 @@ class Search(NamedTuple):
     until_id: int | None = None
     next_token: str | None = None
     archive: bool = False
+    authors: bool = True
 
     @property
     def endpoint(self) -> str:
@@ -77,7 +100,8 @@ class Search(NamedTuple):
 
     def __str__(self) -> str:
         """Return the parameters as text, without the number of posts."""
-        return f"{self.query} after {self.since_id} before {self.until_id} at {self.next_token}"
+        rest = "" if self.authors else " without authors"
+        return f"{self.query} after {self.since_id} before {self.until_id} at {self.next_token}{rest}"
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters beside the query and the fields."""
@@ -103,13 +127,20 @@ class X:
         with self._clients.count_failures(search.endpoint), self._clients.before_sending(before_sending):
             if search.archive:
                 ARCHIVE_PACE.wait()
-            started = time.monotonic()
+            started, fields = time.monotonic(), FIELDS if search.authors else WITHOUT_AUTHORS
             if search.archive:
-                response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
+                response = client.search_all_tweets(search.query, **fields, **search.parameters())
             else:
                 parameters = search.parameters()
-                response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **FIELDS, **parameters)
+                response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **fields, **parameters)
             return _answer(response, timedelta(seconds=time.monotonic() - started))
+
+    def users(self, ids: Sequence[int], before_sending: Callable[[], None] = lambda: None) -> UsersAnswer:
+        """Return the users with these ids, at most 100; raises as `search`."""
+        client, fields = self._clients.mine(), FIELDS["user_fields"]
+        with self._clients.count_failures(USERS), self._clients.before_sending(before_sending):
+            response = client.get_users(ids=[*ids], user_auth=self._user_auth, user_fields=fields)
+            return _users(response)
 
     def close(self) -> None:
         """Close all connections."""
@@ -275,6 +306,15 @@ def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
         raise unwell(f"an answer with {too_many}", sold=True)
     when = answer_date(response)
     return SearchAnswer(body, when, when - elapsed, number(response.headers.get("x-rate-limit-remaining")))
+
+
+def _users(response: requests.Response) -> UsersAnswer:
+    body = body_of(response)
+    if not ("data" in body or "errors" in body):
+        raise unwell("an answer without data and errors", sold=True)
+    if too_many := excess({"includes": {"users": body.get("data")}}):
+        raise unwell(f"an answer with {too_many}", sold=True)
+    return UsersAnswer(body, answer_date(response), number(response.headers.get("x-rate-limit-remaining")))
 
 
 def body_of(response: requests.Response) -> Object:

@@ -38,8 +38,8 @@ KINDS = (
     *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING, NOT_OFFERED),
 )
 """The outcomes of a request, as metrics name them."""
-ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN = (
-    *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token"),
+ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN, USERS = (
+    *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token", "users"),
 )
 """X's endpoints, as metrics name them."""
 OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {

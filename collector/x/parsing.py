@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from collector.values import ObservedAuthor, ResultPage, TweetVersion
+from collector.values import FoundUsers, ObservedAuthor, ResultPage, TweetVersion
 from collector.x.documents import Unpackable, pack, pack_tweet
 from queries.gaps import snowflake_time
 from text.names import is_username
@@ -82,6 +82,13 @@ def page(body: Object, *, observed: datetime) -> ResultPage:
         users=_ids(users),
         oldest=min(ids, default=number(meta.get("oldest_id"))),
     )
+
+
+def users(body: Object, *, observed: datetime) -> FoundUsers:
+    """Read an answer to a look-up of users."""
+    given, refused = [mapping(user) for user in items(body.get("data"))], RefusedObjects()
+    found = authors(given, refused, observed=observed)
+    return FoundUsers(found, refused.messages(), _ids(given))
 
 
 def excess(body: Object) -> str | None:

@@ -63,13 +63,14 @@ def _usage(state: EmulatorState, today: date, days: int) -> Json:
     billed = {date.fromisoformat(day): sales.posts_billed for day, sales in state.ledger.days().items()}
     billed[today] = max(billed.get(today, 0) + state.usage_drift, 0)
     first = month_start(today, state.settings.billing_day)
+    left = (next_month(first, state.settings.billing_day) - today).days
     daily = [
         {"date": f"{day}T00:00:00.000Z", "usage": str(posts)}
         for day, posts in sorted(billed.items())
         if posts and today - timedelta(days=days) < day <= today
     ]
     return {
-        "cap_reset_day": (next_month(first, state.settings.billing_day) - today).days,
+        "cap_reset_day": state.settings.billing_day if state.settings.reset_as_day else left,
         "daily_client_app_usage": [{"client_app_id": _CLIENT_APP, "usage": daily, "usage_result_count": len(daily)}],
         "daily_project_usage": {"project_id": _PROJECT, "usage": daily},
         "project_cap": str(_CAP),

@@ -67,6 +67,7 @@ SEARCH_PARAMETERS = (
     "poll.fields", "user.fields", "place.fields",
 )  # fmt: skip
 COUNTS_PARAMETERS = (*_RANGE, "granularity", "search_count.fields")
+USERS_PARAMETERS = ("ids", "user.fields")
 USAGE_PARAMETERS = ("days", "usage.fields")
 
 

@@ -10,6 +10,7 @@ from emulator.endpoints.account import answer_credits, answer_token, answer_usag
 from emulator.endpoints.compliance import create_job, download_results, get_job, list_jobs, upload_ids
 from emulator.endpoints.listing import ARCHIVE, RECENT
 from emulator.endpoints.search import answer_counts, answer_search
+from emulator.endpoints.users import answer_users
 from emulator.http.messages import Call, EmulatorAnswer, Problem
 from emulator.state import EmulatorSettings, EmulatorState, RoutedCall
 
@@ -50,6 +51,7 @@ def endpoints(settings: EmulatorSettings) -> tuple[Endpoint, ...]:
     """Return the table."""
     search, counts = Quota(settings.bearer_limit, settings.user_limit), Quota(settings.counts_limit)
     archive = Quota(settings.archive_limit, pace=settings.archive_pace)
+    users = Quota(settings.users_limit, settings.users_limit)
     jobs, usage = Quota(settings.compliance_limit), Quota(settings.usage_limit)
     search_recent, search_all = (partial(answer_search, scope=scope) for scope in (RECENT, ARCHIVE))
     counts_recent, counts_all = (partial(answer_counts, scope=scope) for scope in (RECENT, ARCHIVE))
@@ -59,6 +61,7 @@ def endpoints(settings: EmulatorSettings) -> tuple[Endpoint, ...]:
         Endpoint("search_all", "posts of the archive", "GET", "/2/tweets/search/all", search_all, archive),
         Endpoint("counts", "counts of the last seven days", "GET", "/2/tweets/counts/recent", counts_recent, counts),
         Endpoint("counts_all", "counts of the archive", "GET", "/2/tweets/counts/all", counts_all, archive),
+        Endpoint("users", "users by their ids", "GET", "/2/users", answer_users, users),
         Endpoint("usage", "the posts that X says it billed", "GET", "/2/usage/tweets", answer_usage, usage),
         Endpoint("credits", "the balance", "GET", "/2/usage/credits", answer_credits, usage),
         Endpoint("compliance", "creates a job", "POST", job_path, create_job, jobs),

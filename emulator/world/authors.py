@@ -84,6 +84,13 @@ class InventedAuthors:
         exists = found < self.count and self.author(found).username.casefold() == username.casefold()
         return found if exists else None
 
+    def find_id(self, user_id: int) -> int | None:
+        """Return the number of the author with an id, or None; the id's low digits, or low bits, are the number."""
+        for number in (user_id % 1_000_000, user_id & (1 << snowflake.LOW_BITS) - 1):
+            if number < self.count and self.author(number).id == user_id:
+                return number
+        return None
+
     def _make_author(self, nth: int) -> InventedAuthor:
         rng = SeededRandom(f"{self._seed} author {nth}")
         username = self._username(nth, rng)

@@ -21,6 +21,7 @@ OLD_SCHEMA = ROOT / "tests/fixtures/schema-0011.sql"
 NAMED = "carry it over into an empty database with `flask --app app database carry-over OLD_URL`"
 OLD_TABLES = {"scheduled_jobs": "chores", "counters": "figures", "backfill_spans": "spans"}
 OLD_COLUMNS = {"rules": "terms", "asked_at": "asked", "counted_at": "counted", "deleted_at": "buried"}
+NEW_TABLES = {"author_lookups"}
 NEW_COLUMNS = {"failure_kind"}
 
 
@@ -58,7 +59,7 @@ def test_every_row_of_every_table_is_carried_over(make_program: MakeProgram, old
     code, (said,) = carried(program, old)
     assert code == 0
     total = 0
-    for table in Base.metadata.sorted_tables:
+    for table in (one for one in Base.metadata.sorted_tables if one.name not in NEW_TABLES):
         names = [column.name for column in table.columns if column.name not in NEW_COLUMNS]
         was = [OLD_COLUMNS.get(name, name) for name in names] if table.name != "hashtags" else names
         expected = rows(f"sqlite:///{old}", OLD_TABLES.get(table.name, table.name), was)

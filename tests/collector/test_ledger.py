@@ -14,7 +14,7 @@ from sqlalchemy import select
 from alchemy import Database, open_database
 from collector.ledger import ledger
 from collector.ledger.ledger import BudgetSpent, HeldReservation, LedgerEntry, PageRequest
-from collector.ledger.prices import Billing, Month, Prices
+from collector.ledger.prices import Billing, Month, PageContent, Prices
 from collector.runs import lease
 from collector.verification import faults
 from collector.x.clock import Days
@@ -330,6 +330,28 @@ def test_another_billing_day_counts_what_was_bought_and_what_was_lost_anew(books
     with pytest.raises(BudgetSpent):
         third.reserve(1)
     assert faults(third.database, third.billing) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "each", "least"),
+    [(PageContent.POSTS_WITH_AUTHORS, 15_000, 10), (PageContent.POSTS, 5_000, 10), (PageContent.AUTHORS, 10_000, 1)],
+)
+def test_a_page_is_reserved_by_what_it_may_hold(books: OpenBooks, content: PageContent, each: int, least: int) -> None:
+    book = books((least + 1) * each)
+    request = PageRequest(1, 7, "page", 100, content)
+    with book.database.writing() as session:
+        page = ledger.reserve(session, book.billing, request, days=SURE)
+    assert page == HeldReservation(1, least + 1, SURE, content=content)
+    assert book.month() == (0, (least + 1) * each)
+    book.lose(page)
+    with books((least * each) - 1).database.writing() as session, pytest.raises(BudgetSpent):
+        ledger.reserve(session, books(least * each - 1).billing, request, days=SURE)
+
+
+def test_both_bounds_have_authors_that_were_looked_up(books: OpenBooks) -> None:
+    book = books()
+    hold = book.hold()._replace(content=PageContent.AUTHORS)
+    assert book.settle(hold, posts=0, users=2) == LedgerEntry(0, 2, 20_000, 20_000)
 
 
 def test_a_billing_month_begins_on_its_day_or_on_a_short_months_last() -> None:

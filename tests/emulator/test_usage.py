@@ -87,3 +87,8 @@ def test_a_billing_month_begins_on_its_day_or_the_last_of_a_short_month() -> Non
     ):
         start = month_start(date.fromisoformat(day), billing_day)
         assert (str(start), str(next_month(start, billing_day))) == (first, following)
+
+
+def test_it_may_tell_the_day_of_the_month_as_users_report(midmonth: Emulator) -> None:
+    midmonth.settings.reset_as_day = True
+    assert usage(Client(midmonth.port))["cap_reset_day"] == 24

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import date
 from typing import Any
 
 from alchemy import open_database
@@ -39,7 +40,16 @@ class Judge:
                 self.times[query, post] += 1
             sell(at_ms, posts=posts, users=users, query=query)
 
+        self.users: dict[str, set[int]] = defaultdict(set)
+        self.excused_users: dict[str, set[int]] = {}
+        sell_users = emulator.ledger.sell_users
+
+        def sold_users(at_ms: int, users: Sequence[int]) -> None:
+            self.users[snowflake.rfc3339(at_ms)[:10]] |= set(users)
+            sell_users(at_ms, users)
+
         monkeypatch.setattr(emulator.ledger, "sell", sold)
+        monkeypatch.setattr(emulator.ledger, "sell_users", sold_users)
 
     @property
     def today(self) -> str:
@@ -50,9 +60,25 @@ class Judge:
         bought = self.rows("SELECT object_id FROM purchases WHERE day = ? AND kind = 'post'", day)
         return self.posts[day] - {row[0] for row in bought}
 
+    def lost_users(self, day: str) -> set[int]:
+        """Return the users who were looked up on a day and never arrived."""
+        bought = self.rows("SELECT object_id FROM purchases WHERE day = ? AND kind = 'user'", day)
+        return self.users[day] - {row[0] for row in bought}
+
+    def users_sold_twice(self) -> list[int]:
+        """Return the users who were looked up twice within a week, but for those who were in flight when a day ended."""
+        found, last = set[int](), dict[int, date]()
+        for day in sorted(self.users):
+            for user in self.users[day] - self.excused_users.get(day, set()):
+                now = date.fromisoformat(day)
+                if user in last and (now - last[user]).days < 7:
+                    found.add(user)
+                last[user] = now
+        return sorted(found)
+
     def end_of(self, day: str) -> None:
         """Excuse what was in flight at a kill when its day ended: nobody can know that it was sold."""
-        self.excused[day] = self.lost(day)
+        self.excused[day], self.excused_users[day] = self.lost(day), self.lost_users(day)
 
     def sold_twice(self) -> list[Sold]:
         """Return the posts that a query bought on several days, but for those that were in flight when a day ended."""
@@ -75,7 +101,8 @@ class Judge:
         sold = self._emulator.ledger.days().get(day)
         sold_posts, sold_users = (sold.posts_billed, sold.users_billed) if sold else (0, 0)
         found = [] if posts == sold_posts - len(lost) else [f"{day}: {posts} posts booked, {sold_posts} sold, {len(lost)} lost"]
-        wrong = users > sold_users or (not lost and users != sold_users)
+        is_whole = not lost and not self.excused_users.get(day, self.lost_users(day))
+        wrong = users > sold_users or (is_whole and users != sold_users)
         return [*found, f"{day}: {users} users booked, {sold_users} sold"] if wrong else found
 
     def overrun(self) -> list[str]:

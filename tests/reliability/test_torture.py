@@ -22,7 +22,7 @@ from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.processes import free_port
 from tests.fixtures.waiting import wait_until
 from tests.reliability.judge import Judge
-from tests.reliability.victim import POINTS, VICTIM
+from tests.reliability.victim import AUTHOR_POINTS, POINTS, VICTIM
 
 pytestmark = pytest.mark.reliability
 SEED = int(os.environ.get("TORTURE_SEED", "20261124"))
@@ -36,17 +36,23 @@ FAULTS = (
     "cloudflare_403", "moved_301", "moved_308",
     "endless_listing",
 )  # fmt: skip
+AUTHOR_FAULTS = (
+    "rate_limit", "credits_depleted", "unauthorized", "invalid_request", "server_500", "html_200", "empty_body", "list_200",
+    "hang", "reset", "slow", "cut", "broken_json",
+)  # fmt: skip
 MIDNIGHTS = (20, 300, 3_600, 6 * 3_600, 11 * 3_600)
 
 
 class Torture:
     """The runs of one seed. `seen` counts what happened, so that a report can say it."""
 
-    def __init__(self, folder: Path, emulator: Emulator, judge: Judge, seed: int) -> None:
+    def __init__(self, folder: Path, emulator: Emulator, judge: Judge, seed: int, *, authors: str = "expand") -> None:
         self._emulator, self._judge = emulator, judge
         self._dice = random.Random(seed)
         self._folder = folder
         settings = {"TAGS": ",".join(TAGS), "TW_NUMBER": "250", "MONTHLY_BUDGET_USD": "off", "X_RETRIES": "1"}
+        settings["AUTHORS"] = authors
+        self._looks_up, self._points = authors == "lookup", POINTS | (AUTHOR_POINTS if authors == "lookup" else {})
         self._environment = {"PATH": os.environ["PATH"], **environment(folder, emulator), "X_TIMEOUT": "2s", **settings}
         self.seen: Counter[str] = Counter()
         self.history: list[str] = []
@@ -87,6 +93,7 @@ class Torture:
         assert judge.overrun() == [], (judge.overrun(), lately)
         twice = judge.sold_twice()
         assert twice == [], (twice[:3], [judge.days[sold] for sold in twice[:3]], lately)
+        assert judge.users_sold_twice() == [], lately
         assert self._disturbed or judge.lost(judge.today) == set(), lately
 
     def missing(self) -> list[int]:
@@ -117,6 +124,10 @@ class Torture:
                 times, after = self._dice.choice([1, 1, 2, 5]), self._dice.choice([0, 0, 1, 3])
                 self._emulator.plan(kind, times=times, after_pages=after, seconds=1)
                 self._note(f"fault {kind}")
+        if self._looks_up and self._dice.random() < 0.4:
+            kind = self._dice.choice(AUTHOR_FAULTS)
+            self._emulator.plan(kind, times=self._dice.choice([1, 1, 3]), seconds=1, endpoint="users")
+            self._note(f"fault {kind} of users")
         steps = [self._one, *[self._at_a_point] * 2, self._at_random, self._two, self._usurped, self._ended, self._server]
         self._dice.choice(steps)()
         self._emulator.clear_faults()
@@ -133,7 +144,7 @@ class Torture:
         self._victim("-", 1).wait(120)
 
     def _at_a_point(self) -> None:
-        point = self._dice.choice(sorted(POINTS))
+        point = self._dice.choice(sorted(self._points))
         process = self._victim(point, self._dice.choice([1, 1, 2, 3, 5]))
         if process.wait(120) == -signal.SIGKILL:
             self._note(f"kill -9: {point}")
@@ -217,6 +228,17 @@ def test_a_schedule_of_kills_faults_and_midnights(tmp_path: Path, emulator: Emul
     assert tortured.missing() == []
     excused = {day: len(posts) for day, posts in judge.excused.items() if posts}
     print(f"sold {len(emulator.ledger.posts())} posts on {len(judge.posts)} days; in flight at a midnight: {excused}")
+    print(", ".join(f"{what} {count}" for what, count in sorted(tortured.seen.items())))
+
+
+@pytest.mark.parametrize("runs", [12, pytest.param(RUNS, marks=pytest.mark.slow)], ids=["short", "long"])
+def test_the_same_where_authors_are_looked_up(tmp_path: Path, emulator: Emulator, judge: Judge, runs: int) -> None:
+    tortured = Torture(tmp_path, emulator, judge, SEED, authors="lookup")
+    tortured.run(runs)
+    assert tortured.missing() == []
+    assert judge.rows("SELECT count(*) FROM author_lookups WHERE asked_at IS NULL") == [(0,)]
+    total = emulator.ledger.total()
+    print(f"sold {total.users_looked_up} authors for {total.posts_billed} posts, {total.users_served} served")
     print(", ".join(f"{what} {count}" for what, count in sorted(tortured.seen.items())))
 
 

@@ -19,7 +19,9 @@ sys.path.insert(0, str(ROOT))
 
 import api  # noqa: E402 (found through the line above)
 from collector.runs import listings, runs  # noqa: E402
+from collector.runs.authors import AuthorReader  # noqa: E402
 from collector.runs.reading import PageBuyer, TagReader  # noqa: E402
+from collector.tweets import lookups  # noqa: E402
 from collector.x import client  # noqa: E402
 from collector.x.client import X  # noqa: E402
 from database import sqlite as sqlite_engine  # noqa: E402
@@ -32,6 +34,12 @@ POINTS: dict[str, tuple[Any, str]] = {
     "stored": (TagReader, "_store"),  # right after it
     "ending": (runs, "end"),  # in the transaction that closes the collection
 }
+AUTHOR_POINTS: dict[str, tuple[Any, str]] = {
+    "authors reserved": (AuthorReader, "_reserve_next"),
+    "authors sold": (X, "users"),
+    "authors storing": (lookups, "store"),
+}
+"""Those that only a collection with AUTHORS=lookup passes."""
 
 
 def killed_after(owner: Any, name: str, count: int, by: signal.Signals) -> None:
@@ -68,7 +76,7 @@ def main() -> int:
         arguments.remove("--stopped")
         by = signal.SIGSTOP
     if point != "-":
-        killed_after(*POINTS[point], int(count), by)
+        killed_after(*(POINTS | AUTHOR_POINTS)[point], int(count), by)
     return api.main(arguments)
 
 

@@ -34,7 +34,10 @@ def sold(emulator: Emulator, day: str) -> list[float]:
 def test_spend_has_the_contracted_keys_and_is_what_x_sold_and_the_collection_says(service: Service, x: Emulator) -> None:
     collection = given(service, "/database")["collection"]
     shown = spend(service)
-    assert list(shown) == ["today", "month", "budget_usd", "forecast_usd", "by_x", "authors", "authors_by", "balance"]
+    about_authors = ["authors", "authors_by", "authors_read"]
+    assert list(shown) == ["today", "month", "budget_usd", "forecast_usd", "by_x", *about_authors, "balance", "billing_day"]
+    assert shown["authors_read"] == "expand"
+    assert shown["billing_day"] == {"setting": None, "by_x": None, "days": [1]}
     assert (shown["authors"], shown["authors_by"], shown["balance"]) == (None, None, None)
     for part in ("today", "month"):
         assert {name: type(shown[part][name]) for name in CONTRACTED} == CONTRACTED

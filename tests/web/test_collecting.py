@@ -98,6 +98,15 @@ def test_pages_show_one_price_once_it_is_known_whether_x_charges_for_authors(ser
     assert " to $" not in opened(one, f"{PATH}/1").one("dl").words
 
 
+def test_the_price_has_all_authors_where_they_are_looked_up(serve: Serve) -> None:
+    one = serve(TW_NUMBER="10", AUTHORS="auto")
+    settle_authors(one.collector.database)
+    page = opened(one, f"{PATH}/new")
+    assert "each author that is looked up, once a week at most" in page.one("main").words
+    assert "at most $0.45" in page.one("form", action=PATH).one("button").words
+    assert one.get("/spend").json()["authors_read"] == "lookup"
+
+
 def test_a_request_that_the_button_does_not_send_buys_nothing(service: Service) -> None:
     before = count(service)
     for path, body in ((PATH, "tags=sre"), (f"{PATH}?tags=sre", "")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from api import collector_for
+from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.runs.collector import Collector
 from emulator import Emulator
+from resources.metrics import DatabaseCollector
 from schemas.parameters import UTC
 from telemetry.metrics import HttpMetrics, LogMetrics
 from tests.fixtures.documents import opened
@@ -118,6 +121,20 @@ def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make
     found = parts(make(MONTHLY_BUDGET_USD="0.01"))["Budget"]
     assert found.level is Level.BROKEN
     assert "does not pay for the smallest request" in found.state
+
+
+def test_a_billing_day_that_disagrees_with_x_needs_attention(make: Make, emulator: Emulator) -> None:
+    emulator.settings.billing_day = 14
+    collector = make(BILLING_DAY="3")
+    assert "Billing month" not in parts(collector)
+    ScheduledJobs(collector, Plan()).reconcile(threading.Event())
+    found = parts(collector)["Billing month"]
+    assert (found.level, "day 14" in found.state, "BILLING_DAY=14" in found.advice) == (Level.ATTENTION, True, True)
+    metrics = {
+        metric.name: metric.samples for metric in DatabaseCollector(collector, JobRunner(collector.database, [])).collect()
+    }
+    assert [sample.value for sample in metrics["twitterapi_billing_day_disagrees"]] == [1]
+    assert {sample.labels["by"]: sample.value for sample in metrics["twitterapi_billing_day"]} == {"setting": 3, "x": 14}
 
 
 def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_says_so(make: Make, emulator: Emulator) -> None:

@@ -62,6 +62,8 @@ def collection_price(site: Site) -> Response:
         newest = latest(session)
         running = newest if newest and newest.state == "running" else None
         priced, left, known = price(collector, session), budget_left(collector, session), balances.authors(session)
+        looks_up = collector.looks_up_authors(session)
+        known = None if looks_up else known  # those who are looked up are charged for whatever the balance has shown
         most = known.price(*priced.most) if known else priced.most.ceiling
         values: dict[str, Any] = {
             "price": priced,
@@ -69,6 +71,7 @@ def collection_price(site: Site) -> Response:
             "left": left,
             "running": running,
             "authors": known,
+            "looks_up": looks_up,
             "free": site.is_free,
         }
         return site.page("collect.html", session, zone, **values)

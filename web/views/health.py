@@ -74,6 +74,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
         _schedule(metrics, zone),
         _x(session, metrics, collector, zone),
         _budget(session, collector),
+        *_billing_day(session, collector),
         *_jobs(session, zone),
         _logs(shipped),
     ]
@@ -128,6 +129,18 @@ def _budget(session: Session, collector: Collector) -> Part:
             "Budget", Level.ATTENTION, state, "At this rate the budget runs out before the month ends. It is never exceeded."
         )
     return Part("Budget", Level.OK, state)
+
+
+def _billing_day(session: Session, collector: Collector) -> Iterator[Part]:
+    """Yield a part while BILLING_DAY is not X's day, or while X's day has changed lately."""
+    days = collector.billing_days(session)
+    both = "The budget holds in both months meanwhile."
+    if days.disagrees:
+        state = f"BILLING_DAY is {days.setting}, but X says that its billing month begins on day {days.by_x}. {both}"
+        yield Part("Billing month", Level.ATTENTION, state, f"Set BILLING_DAY={days.by_x}, or unset it to follow X.")
+    elif days.earlier and days.earlier != days.by_x:
+        state = f"X's billing month begins on day {days.by_x}, and began on day {days.earlier} before. {both}"
+        yield Part("Billing month", Level.OK, state)
 
 
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
