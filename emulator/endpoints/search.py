@@ -23,7 +23,7 @@ _PAGE_MS = 31 * _STEPS_MS["day"]
 def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
     """Sell a page of posts."""
     params = request.call.params
-    page = _page(state.world, params, request.now_ms, scope)
+    page = _page(state.world, params, request.now_ms, scope, kind=request.fault.kind if request.fault else "")
     change = request.fault.effect.page if request.fault else None
     if change and page.data:
         page = change(page)
@@ -31,14 +31,16 @@ def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchSco
     return as_json(page.body)
 
 
-def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> SoldPage:
-    """Return the requested page. Raises Problem."""
+def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, kind: str) -> SoldPage:
+    """Return the requested page, to which a kind of fault may apply. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
     requested = integer(params, "max_results", 10, 10, scope.most)
     order = choice(params, "sort_order", ("recency", "relevancy"))
     wanted = listing("search", params, now_ms, scope)
+    if kind == "empty_page":
+        return _empty_page(wanted)
     size = page_size(wanted.position, requested)
     found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
     if not found:
@@ -51,6 +53,13 @@ def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> Sold
     if order == "relevancy":  # the most liked of the same page first
         tweets.sort(key=lambda tweet: -tweet.likes)
     return sold_page(world, params, now_ms, tweets, meta)
+
+
+def _empty_page(wanted: ListingRequest) -> SoldPage:
+    """Return a page without posts, whose token gives what it should have given."""
+    empty = wanted.position.empty + 1 if wanted.position else 1
+    token = next_token(wanted.name, TokenPosition(wanted.span.before, wanted.span.as_of_ms, empty))
+    return SoldPage({"result_count": 0, "next_token": token}, None, {})
 
 
 def answer_counts(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:

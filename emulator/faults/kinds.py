@@ -210,6 +210,14 @@ _KINDS = (
         page=lambda page: page._replace(data=None, posts=(), users=()),
         endpoints=_SEARCH,
     ),
+    FaultKind("empty_object", "200 with an empty object", _always(as_json({})), endpoints=_SEARCH),
+    FaultKind(
+        "errors_only",
+        "200 with errors and neither data nor meta",
+        _always(as_json({"errors": [not_shown("user", "1", "author_id")]})),
+        endpoints=_SEARCH,
+    ),
+    FaultKind("empty_page", "a page without posts before the right one, which its token gives", endpoints=_SEARCH),
     FaultKind("partial_errors", "the first user and place are in errors", page=_partial_errors, endpoints=_SEARCH),
     FaultKind(
         "missing_users", "a page without includes", page=lambda page: page._replace(includes={}, users=()), endpoints=_SEARCH

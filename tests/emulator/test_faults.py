@@ -69,6 +69,26 @@ def test_bodies_may_be_html_empty_or_a_list(emulator: Emulator, client: Client) 
     assert not any(emulator.ledger.total())
 
 
+def test_an_empty_page_comes_before_the_right_one_and_is_free(emulator: Emulator, client: Client) -> None:
+    right, token, seen = client.search("#devops"), {}, set[str]()
+    emulator.ledger.reset()
+    emulator.plan("empty_page", times=3)
+    for _ in range(3):
+        meta = client.search("#devops", **token).body["meta"]
+        token = {"next_token": meta["next_token"]}
+        seen.add(meta["next_token"])
+    assert (meta["result_count"], len(seen)) == (0, 3)
+    assert emulator.ledger.total().posts_served == 0
+    assert client.search("#devops", **token).ids == right.ids
+
+
+def test_an_answer_may_have_neither_data_nor_meta(emulator: Emulator, client: Client) -> None:
+    for kind, keys in {"empty_object": set[str](), "errors_only": {"errors"}}.items():
+        emulator.plan(kind)
+        assert client.search("#devops").body.keys() == keys
+    assert not any(emulator.ledger.total())
+
+
 def test_a_reset_connection_is_really_reset(emulator: Emulator, client: Client) -> None:
     emulator.plan("reset")
     with pytest.raises(ConnectionResetError):
