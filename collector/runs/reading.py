@@ -201,11 +201,12 @@ class PageBuyer:
             before = sold
             try:
                 answer = context.x.search(search, before_sending)
+                found = self._parse(search, answer)
             except XFailure as failure:
                 sold = before or failure.sold
                 raise (failure if reservation.days.sure or not sold else failure.for_good()) from failure.__cause__
             days = context.x.clock.billed_days(answer.observed, sent)
-            return PageBought(self._parse(search, answer), answer, reservation._replace(again=before), days)
+            return PageBought(found, answer, reservation._replace(again=before), days)
 
         with ExitStack() as unless_bought:
             unless_bought.callback(lambda: self.release(reservation, sold=sold))
@@ -233,7 +234,7 @@ class PageBuyer:
         found = page(answer.body, observed=answer.observed)
         self._empty_pages = 0 if found.posts else self._empty_pages + 1
         if found.next_token and (found.next_token == search.next_token or self._empty_pages >= MOST_EMPTY_PAGES):
-            raise XFailure("unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=True)
+            raise XFailure("unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=bool(found.posts or found.users))
         for reason in found.refused:
             facts = {"tag": self.order.tag.tag, "reason": reason, "collection": self._context.run_id}
             log.warning("tweet refused", extra=facts)

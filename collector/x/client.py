@@ -236,8 +236,9 @@ class XAdapter(HTTPAdapter):
 
 def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
     body = body_of(response)
+    is_paid = bool(body.get("data") or body.get("includes"))  # X charges only for answers that return data
     if not ("data" in body or "meta" in body):
-        raise unwell("an answer without data and meta", sold=True)
+        raise unwell("an answer without data and meta", sold=is_paid)
     if "data" not in body and number(mapping(body.get("meta")).get("result_count")):
         raise unwell("an answer that counts posts and has none", sold=True)
     if len(text(mapping(body.get("meta")).get("next_token")) or "") > LONGEST_TOKEN:
