@@ -42,7 +42,7 @@ def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, kind
     if kind == "empty_page":
         return _empty_page(wanted)
     size = page_size(wanted.position, requested)
-    found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
+    found = list(islice(world.found(wanted.query, wanted.span), size + 1))
     if not found:
         return SoldPage({"result_count": 0}, None, {})
     posts = found[:size]
