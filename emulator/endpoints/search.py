@@ -16,6 +16,7 @@ from emulator.state import EmulatorState, RoutedCall
 from emulator.world import snowflake
 from emulator.world.world import World
 
+_REFUSED = {"no_tweet_fields": ("tweet.fields",), "no_fields": ("tweet.fields", "post.fields")}  # by the kind of a fault
 _STEPS_MS = {"hour": 3_600_000, "minute": 60_000, "day": 86_400_000}
 _PAGE_MS = 31 * _STEPS_MS["day"]
 
@@ -33,7 +34,11 @@ def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchSco
 
 def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, kind: str) -> SoldPage:
     """Return the requested page, to which a kind of fault may apply. Raises Problem."""
-    refuse_unknown(params, SEARCH_PARAMETERS)
+    refuse_unknown(
+        params,
+        [name for name in SEARCH_PARAMETERS if name not in _REFUSED.get(kind, ())],
+        drops_values=kind == "unknown_values",
+    )
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
     requested = integer(params, "max_results", 10, 10, scope.most)

@@ -163,6 +163,19 @@ def _odd_created_at(page: SoldPage) -> SoldPage:
     return page._replace(data=data)
 
 
+def _only(page: SoldPage, wanted: Callable[[str], bool]) -> SoldPage:
+    """Return a page whose posts have only the wanted fields; it is sold all the same."""
+    return page._replace(data=[{name: value for name, value in post.items() if wanted(name)} for post in page.data or []])
+
+
+def _bare_posts(page: SoldPage) -> SoldPage:
+    return _only(page, {"id", "text"}.__contains__)
+
+
+def _no_lang(page: SoldPage) -> SoldPage:
+    return _only(page, lambda name: name != "lang")
+
+
 def _duplicate_post(page: SoldPage) -> SoldPage:
     return page._replace(data=[*(page.data or []), *(page.data or [])[:1]], posts=(*page.posts, *page.posts[:1]))
 
@@ -224,6 +237,11 @@ _KINDS = (
     ),
     FaultKind("odd_created_at", "created_at without milliseconds", page=_odd_created_at, endpoints=_SEARCH),
     FaultKind("duplicate_post", "the first post again at the end of the page", page=_duplicate_post, endpoints=_SEARCH),
+    FaultKind("bare_posts", "posts of id and text only, whatever fields were requested", page=_bare_posts, endpoints=_SEARCH),
+    FaultKind("no_lang", "posts without lang", page=_no_lang, endpoints=_SEARCH),
+    FaultKind("unknown_values", "drops unknown values of comma lists, and sells what is left", endpoints=_SEARCH),
+    FaultKind("no_tweet_fields", "400 for tweet.fields, which is no parameter any more", endpoints=_SEARCH),
+    FaultKind("no_fields", "400 for either list of a post's fields", endpoints=_SEARCH),
     FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
     FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
 )
