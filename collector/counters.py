@@ -21,6 +21,7 @@ from queries.counters import (
     SEQUENCE,
     X_AHEAD,
     X_ANSWERED,
+    X_LACKS,
     X_REFUSES,
     X_REQUESTS,
     now_ms,
@@ -68,6 +69,12 @@ def note_refusal(session: Session, failure: XFailure) -> None:
     _set(session, (X_REFUSES, failure.kind, int(failure.until.timestamp()) if failure.until else 0))
 
 
+def note_missing_fields(session: Session, names: Iterable[str]) -> None:
+    """Store which fields of posts X did not give in the newest collection that brought posts."""
+    session.execute(_FORGET_MISSING)
+    _set(session, *((X_LACKS, name, now_ms()) for name in names))
+
+
 def note_schedule(session: Session, keeper: str, *, every: float, due: float) -> None:
     """Store that a process keeps a schedule: the interval in seconds, 0 for none, and the epoch second of the next run."""
     facts = {"seen": time.time(), "every": every, "due": due}
@@ -87,6 +94,7 @@ def _rows(counters: Iterable[tuple[str, str, int]]) -> list[dict[str, str | int]
     return [{"name": name, "label": label, "value": value} for name, label, value in counters]
 
 
+_FORGET_MISSING = delete(StoredCounter.__table__).where(StoredCounter.name == X_LACKS)  # type: ignore[arg-type]
 _END_REFUSAL = delete(StoredCounter.__table__).where(StoredCounter.name == X_REFUSES)  # type: ignore[arg-type]
 _TABLE = StoredCounter.__tablename__
 _COUNT_PAGE = text(

@@ -14,7 +14,7 @@ from models import DatabaseMark, Lease, StoredCounter
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
-X_ANSWERED = "x_answered"
+X_ANSWERED, X_LACKS = "x_answered", "x_lacks"
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 """The processes that can keep a schedule: the service, and `python api.py --every`."""
@@ -68,6 +68,11 @@ def current_refusals(session: Session) -> dict[str, datetime | None]:
     """The kinds of failure by which X refused the newest collection, each with its end (UTC) where X gave one."""
     refusals = _by_label(session, X_REFUSES).items()
     return {label: datetime.fromtimestamp(value, UTC) if value else None for label, value in refusals}
+
+
+def missing_fields(session: Session) -> list[str]:
+    """The fields of posts that X did not give in the newest collection that brought posts, by name."""
+    return sorted(_by_label(session, X_LACKS))
 
 
 def last_answer(session: Session) -> tuple[str, datetime] | None:

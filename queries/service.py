@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,7 +10,16 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
-from queries.counters import RATE_LIMIT_REMAINING, SEQUENCE, X_REQUESTS, ScheduleState, current_refusals, live_token, schedule
+from queries.counters import (
+    RATE_LIMIT_REMAINING,
+    SEQUENCE,
+    X_REQUESTS,
+    ScheduleState,
+    current_refusals,
+    live_token,
+    missing_fields,
+    schedule,
+)
 from queries.gaps import unread
 
 ENDED = ("done", "partial", "failed")
@@ -30,6 +39,7 @@ class ServiceMetrics(NamedTuple):
     last_success: datetime | None
     sequence: int
     refused: Mapping[str, datetime | None]
+    missing_fields: Sequence[str]
     schedule: ScheduleState | None
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
@@ -63,6 +73,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         last_success=session.scalar(select(func.max(Run.ended)).where(collections, Run.state.in_(["done", "partial"]))),
         sequence=counters.get((SEQUENCE, ""), 0),
         refused=current_refusals(session),
+        missing_fields=missing_fields(session),
         schedule=schedule(session),
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},

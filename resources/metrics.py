@@ -17,6 +17,7 @@ from collector.backups.backups import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, KINDS
+from collector.x.parsing import REQUIRED_FIELDS
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
 from queries.spend import Outlook, UsageComparison, newest_comparison
 from queries.tags import tracked_coverage
@@ -132,6 +133,8 @@ def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
         yield _metric("collection_duration_seconds", "Duration of the collection that ended last", metrics.last_duration)
     blocked = float(any(kind in BLOCKING for kind in metrics.refused))
     yield _metric("billing_blocked", "Whether X currently refuses every paid request", blocked)
+    lacking = dict.fromkeys(REQUIRED_FIELDS, 0.0) | dict.fromkeys(metrics.missing_fields, 1.0)
+    yield _metric("x_field_missing", "Whether X gave a field with none of the newest posts", lacking, "field")
     if metrics.rate_limit_remaining is not None:
         allowed = "Requests that X still allows in the current window"
         yield _metric("x_rate_limit_remaining", allowed, metrics.rate_limit_remaining)

@@ -25,6 +25,7 @@ ADVICE = {
     "rate-limit": f"Wait 15 minutes and collect again. {CONTINUES}",
     "unwell": f"X did not answer properly. Collect again in a few minutes. {CONTINUES}",
     "refused": "Check the tag's rules: X rejected the query that they make.",
+    "fields": "X has changed the fields of posts: update this service. Until then each collection buys one page.",
     "stale": "Check the tag's rules: X rejected the query that they make.",
     "interrupted": CONTINUES,
     "crash": f"This is a bug; the log has the details. {CONTINUES}",

@@ -18,6 +18,7 @@ from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, HeldR
 from collector.ledger.prices import Billing
 from collector.runs import backfill, lease, listings, runs, tags
 from collector.runs.backfill import BackfillIds
+from collector.runs.fields import GivenFields, fields_missing
 from collector.runs.listings import ListingPart, TagListings
 from collector.runs.tags import TagOrder
 from collector.tweets.store import store
@@ -90,6 +91,7 @@ class CollectionContext:
     in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
+    given: GivenFields = field(default_factory=GivenFields)
 
     def write(self, change: Callable[[Session], T]) -> T:
         """Commit a change while the lease is this collection's; raises LeaseLost, DatabaseUnavailable.
@@ -189,15 +191,17 @@ class PageBuyer:
         A page that X may have sold is requested again on the same day only, because on another day it costs once more.
         """
         search, context = listing.search(self.order.query, reservation.posts), self._context
-        sold, sent = reservation.again, reservation.days
+        sold = before = reservation.again
+        sent = reservation.days
 
         def before_sending() -> None:
             nonlocal sold, sent
+            sold = before  # whatever this try sent until now was refused
             sent = context.days_of_sending(reservation)
             sold = True  # unless X says that it refused
 
         def request() -> PageBought:
-            nonlocal sold
+            nonlocal sold, before
             before = sold
             try:
                 answer = context.x.search(search, before_sending)
@@ -251,6 +255,7 @@ class TagReader:
         self._buyer = PageBuyer(context, order)
         self._left = order.most
         self._reads_last_listing = self._is_done = False
+        self._missing: tuple[str, ...] = ()
 
     def read(self) -> None:
         """Read the tag and record that it is done; what was stored before an error stays.
@@ -344,6 +349,8 @@ class TagReader:
                 unless_stored.callback(self._buyer.release, reservation, sold=True)
                 rest = self._store(listing, bought, last=last)
                 unless_stored.pop_all()
+            if self._missing:
+                raise fields_missing(self._missing)
             return rest
 
     def _remove_token(self, listing: ListingPart) -> ListingPart:
@@ -360,6 +367,7 @@ class TagReader:
         """
         context, tag, (found, answer, reservation, days) = self._context, self._order.tag, purchase
         left = min(self._left, listing.wanted or self._left) - len(found.posts)
+        missing = self._missing = context.given.add(found)
 
         def store_page(session: Session) -> tuple[int, LedgerEntry, NextPage | None]:
             sources.claim(session, context.source)
@@ -370,10 +378,10 @@ class TagReader:
             )
             order, is_capped = self._buyer.order, left < SMALLEST_PAGE
             rest = listings.advance(session, order, listing, context.run_id, page=found, answer=answer, capped=is_capped)
-            following = None if rest is None else self._following(session, rest, left, last=last)
+            following = None if rest is None else self._following(session, rest, left, last=last or bool(missing))
             done = self._reads_last_listing and following is None
             runs.add_page(session, context.run_id, tag, added=added, done=done)
-            now, was_refused = context.x.clock.now(), context.was_refused
+            now, was_refused = context.x.clock.now(), context.was_refused and not missing
             counters.count_page(session, date=now, remaining=answer.remaining, was_refused=was_refused)
             return added, bought, following
 

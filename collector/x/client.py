@@ -21,6 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
+from collector.x.failures import FIELDS as REFUSED_FIELDS
 from collector.x.failures import FailureScope, XFailure, classify, unwell
 from collector.x.parsing import Object, excess, mapping, number, text
 from text.secrets import Secrets
@@ -33,6 +34,7 @@ CONNECT_TIMEOUT_S = 3.05
 BODY_TIMEOUTS = 2
 ARCHIVE_EVERY_S = 1.05
 LONGEST_TOKEN = 1000
+RECENT, ALL = "/2/tweets/search/recent", "/2/tweets/search/all"
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids,"
     "attachments,referenced_tweets,in_reply_to_user_id",
@@ -40,6 +42,30 @@ FIELDS: Mapping[str, str] = {
     "user_fields": "username,name,public_metrics,location,verified",
     "place_fields": "full_name,country,country_code,place_type",
 }
+POST_NAMES: Mapping[str, str] = {
+    "edit_history_tweet_ids": "edit_history_post_ids",
+    "note_tweet": "note_post",
+    "referenced_tweets": "referenced_posts",
+}
+"""The names of X's OpenAPI document 2.167 for fields that are called otherwise there."""
+
+
+class Vocabulary:
+    """By which of its two lists X takes the fields of posts: `tweet.fields`, or `post.fields` with other names.
+
+    Shared by all clients of a process; setting it is atomic.
+    """
+
+    def __init__(self) -> None:
+        self.is_of_posts = False
+
+    def parameters(self, *, is_of_posts: bool) -> dict[str, str]:
+        """Return FIELDS as parameters of a search."""
+        named = {name.replace("_", "."): value for name, value in FIELDS.items()}
+        if is_of_posts:
+            fields = named.pop("tweet.fields").split(",")
+            named["post.fields"] = ",".join(POST_NAMES.get(field, field) for field in fields)
+        return named
 
 
 class SearchAnswer(NamedTuple):
@@ -80,27 +106,37 @@ class Search(NamedTuple):
 class X:
     """Searches of X. Safe to share between threads."""
 
-    def __init__(self, access: Access, clock: XClock | None = None) -> None:
+    def __init__(self, access: Access, clock: XClock | None = None, vocabulary: Vocabulary | None = None) -> None:
         self.clock = clock or XClock()
         self.longest = access.longest
+        self._vocabulary = vocabulary or Vocabulary()
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock)
 
     def search(self, search: Search, before_sending: Callable[[], None] = lambda: None) -> SearchAnswer:
         """Return one page, newest first; raises XFailure, and what `before_sending` raises right before the request is sent.
 
-        The Date of every answer sets the clock.
+        The Date of every answer sets the clock. Where X refuses the list of a post's fields, the other one is tried once.
         """
+        is_of_posts = self._vocabulary.is_of_posts
+        try:
+            return self._search(search, before_sending, is_of_posts=is_of_posts)
+        except XFailure as failure:
+            if failure.kind != REFUSED_FIELDS:
+                raise
+        answer = self._search(search, before_sending, is_of_posts=not is_of_posts)
+        self._vocabulary.is_of_posts = not is_of_posts
+        return answer
+
+    def _search(self, search: Search, before_sending: Callable[[], None], *, is_of_posts: bool) -> SearchAnswer:
+        parameters = {"query": search.query, **search.parameters(), **self._vocabulary.parameters(is_of_posts=is_of_posts)}
         client = self._clients.app_only() if search.archive else self._clients.mine()
         with translate_failures(), self._clients.before_sending(before_sending):
             if search.archive:
                 ARCHIVE_PACE.wait()
             started = time.monotonic()
-            if search.archive:
-                response = client.search_all_tweets(search.query, **FIELDS, **search.parameters())
-            else:
-                parameters = search.parameters()
-                response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **FIELDS, **parameters)
+            path, user_auth = (ALL, False) if search.archive else (RECENT, self._user_auth)
+            response = client.request("GET", path, params=parameters, user_auth=user_auth)
         return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def close(self) -> None:

@@ -28,8 +28,11 @@ CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, 
 LONGEST_SHOWN = 3000
 LONGEST_BACKOFF_S = 30
 OK = "ok"
+FIELDS = "fields"
 BLOCKING = ("credits", "spend-cap", "usage-cap")
-KINDS = (OK, "rate-limit", "unwell", "refused", "stale", "unauthorized", "not-enrolled", "credits", "spend-cap", "usage-cap")
+KINDS = (OK, "rate-limit", "unwell", "refused", "stale", FIELDS, "unauthorized", "not-enrolled", *BLOCKING)
+FIELD_LISTS = ("tweet.fields", "post.fields")
+NAMES_FIELD_LIST = re.compile(r"[`\[](?:tweet|post)\.fields[`\]]")
 
 
 class FailureScope(Enum):
@@ -90,6 +93,8 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
         return unwell(f"status {status}")
     detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors"))[:10])))
     detail = detail or _plain(problem.get("detail")) or _plain(title)
+    if status == 400 and any(_names_field_list(mapping(e)) for e in items(problem.get("errors"))[:10]):
+        return XFailure(FIELDS, FailureScope.RUN, f"X refuses the fields of posts (status 400): {detail}")
     stale = "'since_id' must be a tweet id created after" in detail
     return XFailure(
         "stale" if stale else "refused",
@@ -172,6 +177,14 @@ def _problem(body: bytes) -> Object:
         return mapping(document(body, most=MOST_VALUES))
     except NoDocument:
         return {}
+
+
+def _names_field_list(error: Object) -> bool:
+    """Tell whether an error of a 400 is about the list of a post's fields."""
+    parameters = mapping(error.get("parameters"))
+    if parameters:
+        return any(name in parameters for name in FIELD_LISTS)
+    return NAMES_FIELD_LIST.search(_plain(error.get("message"))) is not None
 
 
 def _plain(value: object) -> str:

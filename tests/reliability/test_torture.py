@@ -32,7 +32,8 @@ FAULTS = (
     "rate_limit", "rate_limit_no_header", "rate_limit_code_88", "usage_cap", "credits_depleted", "spend_cap", "not_enrolled",
     "unauthorized", "invalid_request", "stale_since_id", "server_500", "server_503", "html", "html_200", "empty_body",
     "list_body", "list_200", "hang", "reset", "slow", "cut", "broken_json", "no_data_key", "partial_errors", "missing_users",
-    "odd_created_at", "duplicate_post", "empty_page", "empty_object", "errors_only",
+    "odd_created_at", "duplicate_post", "empty_page", "empty_object", "errors_only", "no_lang", "unknown_values",
+    "no_tweet_fields", "no_fields",
 )  # fmt: skip
 MIDNIGHTS = (20, 300, 3_600, 6 * 3_600, 11 * 3_600)
 
