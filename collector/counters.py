@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
+from collector.values import TagRef
 from collector.x.failures import OK, XFailure
 from database.statements import increment, upsert
 from models import StoredCounter
 from queries.counters import (
     EPOCH,
     GENERATION,
+    LATE_POSTS,
     RATE_LIMIT_REMAINING,
     SCHEDULE,
     SEQUENCE,
@@ -73,6 +75,16 @@ def note_missing_fields(session: Session, names: Iterable[str]) -> None:
     """Store which fields of posts X did not give in the newest collection that brought posts."""
     session.execute(_FORGET_MISSING)
     _set(session, *((X_LACKS, name, now_ms()) for name in names))
+
+
+def note_tag(session: Session, tag: TagRef, facts: Mapping[str, int]) -> None:
+    """Store facts about a tag, by name."""
+    _set(session, *((name, tag.key, value) for name, value in facts.items()))
+
+
+def count_late_posts(session: Session, tag: TagRef, posts: int) -> None:
+    """Count posts of a tag that became searchable after a poll had passed them."""
+    _increment(session, (LATE_POSTS, tag.key, posts))
 
 
 def note_schedule(session: Session, keeper: str, *, every: float, due: float) -> None:

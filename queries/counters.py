@@ -15,6 +15,7 @@ from models import DatabaseMark, Lease, StoredCounter
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
 X_ANSWERED, X_LACKS = "x_answered", "x_lacks"
+LATE_POSTS, LOOK_BACK_SECONDS, USUAL_LOOK_BACK_S = "late_posts", "look_back_seconds", 900
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
 KEEPERS = SERVICE, COMMAND = ("service", "command")
 """The processes that can keep a schedule: the service, and `python api.py --every`."""

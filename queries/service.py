@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session
 
 from models import JobState, Listing, Run, StoredCounter, Tag, TagLang
 from queries.counters import (
+    LATE_POSTS,
+    LOOK_BACK_SECONDS,
     RATE_LIMIT_REMAINING,
     SEQUENCE,
+    USUAL_LOOK_BACK_S,
     X_REQUESTS,
     ScheduleState,
     current_refusals,
@@ -43,6 +46,8 @@ class ServiceMetrics(NamedTuple):
     schedule: ScheduleState | None
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
+    late_posts: Mapping[str, int]
+    look_back_seconds: Mapping[str, int]
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -57,6 +62,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         (row.name, row.label): row.value
         for row in session.execute(select(StoredCounter.name, StoredCounter.label, StoredCounter.value))
     }
+    keys = {row.key: row.tag for row in session.execute(select(Tag.key, Tag.tag).where(Tag.tracked))}
     collections = Run.kind == "collection"
     states = session.execute(select(Run.state, func.count()).where(collections).group_by(Run.state))
     durations = select(Run.milliseconds).where(collections, Run.milliseconds.is_not(None)).order_by(Run.id.desc()).limit(1)
@@ -77,6 +83,8 @@ def service_metrics(session: Session) -> ServiceMetrics:
         schedule=schedule(session),
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
+        late_posts={tag: counters.get((LATE_POSTS, key), 0) for key, tag in keys.items()},
+        look_back_seconds={tag: counters.get((LOOK_BACK_SECONDS, key), USUAL_LOOK_BACK_S) for key, tag in keys.items()},
     )
 
 

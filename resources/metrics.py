@@ -85,6 +85,9 @@ def _tag_metrics(metrics: ServiceMetrics, coverage: Values) -> Iterator[Metric]:
     yield _metric("gaps", "Gaps in the collected tweets, per tracked tag", metrics.gaps, "tag")
     lost = "Gaps that X's recent search no longer reaches, per tracked tag"
     yield _metric("gaps_expired", lost, metrics.gaps_expired, "tag")
+    late = "Posts that became searchable after a poll had passed them, per tracked tag"
+    yield _metric("late_posts", late, metrics.late_posts, "tag", family=CounterMetricFamily)
+    yield _metric("look_back_seconds", "How far below a poll late posts are looked for", metrics.look_back_seconds, "tag")
     yield _metric("coverage_ratio", "Stored posts divided by those that X counted, last seven days", coverage, "tag")
 
 

@@ -16,7 +16,7 @@ from collector import counters, sources
 from collector.ledger import ledger
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing
-from collector.runs import backfill, lease, listings, runs, tags
+from collector.runs import backfill, lease, listings, looking_back, runs, tags
 from collector.runs.backfill import BackfillIds
 from collector.runs.fields import GivenFields, fields_missing
 from collector.runs.listings import ListingPart, TagListings
@@ -185,6 +185,18 @@ class PageBuyer:
         request = PageRequest(context.run_id, begun.id, str(search), search.max_results)
         return NextPage(begun, ledger.reserve(session, context.billing, request, days=context.days()))
 
+    def reserve_look_back(self, session: Session, since_id: int) -> NextPage | None:
+        """Reserve the page that is read again below a since_id, if that is due; raises BudgetSpent."""
+        context, days = self._context, self._context.days()
+        if context.stop.is_set():
+            return None
+        part = looking_back.begin(session, self.order, since_id, now=context.x.clock.now(), days=days)
+        if part is None:
+            return None
+        listing = ListingPart(None, part.since_id, part.until_id, part.until_id, self.order.query)
+        request = PageRequest(context.run_id, None, str(listing.search(self.order.query, part.posts)), part.posts)
+        return NextPage(listing, ledger.reserve(session, context.billing, request, days=days))
+
     def buy(self, listing: ListingPart, reservation: HeldReservation) -> PageBought:
         """Request the reserved page and return it; if none comes, release the reservation, unless X may have sold a page.
 
@@ -280,6 +292,8 @@ class TagReader:
         for gap in listed.gaps:
             self._read_pages(NextPage(gap))
         self._end()
+        if listed.since_id is not None:
+            self._look_back(listed.since_id)
 
     def read_archive(self, period: BackfillIds) -> None:
         """Read what was not bought of a period, newest first, from the full archive; raises as `read`, and PollUnfinished."""
@@ -352,6 +366,51 @@ class TagReader:
             if self._missing:
                 raise fields_missing(self._missing)
             return rest
+
+    def _look_back(self, since_id: int) -> None:
+        """Read again what lies right below the id from which the poll began, for posts that were not searchable before.
+
+        A failure that is no reason to stop the collection leaves it to the next one. Raises as `read`.
+        """
+        with self._context.database.reading() as session:
+            if not looking_back.is_due(session, self._buyer.order, now=self._context.x.clock.now()):
+                return
+        try:
+            reserved = self._buyer.reserve_first(lambda session: self._buyer.reserve_look_back(session, since_id))
+            if reserved and reserved.reservation:
+                self._store_late(reserved.listing, self._buyer.buy(reserved.listing, reserved.reservation))
+        except (BudgetSpent, DayTurned, Stopped) as reason:
+            log.info("late posts not looked for", extra={"tag": self._order.tag.tag, "reason": type(reason).__name__})
+        except XFailure as failure:
+            if failure.reach is FailureScope.RUN:
+                raise
+            log.warning("late posts not looked for", extra={"tag": self._order.tag.tag, "reason": str(failure)})
+
+    def _store_late(self, listing: ListingPart, purchase: PageBought) -> None:
+        """Store a page that was read again, with its price and what was late, in one transaction."""
+        context, tag, (found, answer, reservation, days) = self._context, self._order.tag, purchase
+        ids = {tweet.id for tweet in found.tweets}
+
+        def store_late(session: Session) -> tuple[LedgerEntry, int]:
+            sources.claim(session, context.source)
+            before, now = looking_back.linked(session, tag, ids), context.x.clock.now()
+            added = store(session, [TaggedTweet(tweet, (tag,)) for tweet in found.tweets], found.authors, run_id=context.run_id)
+            bought = ledger.settle(
+                session, context.billing, reservation, days=days, posts=found.posts, users=found.users, tweets_added=added
+            )
+            late = looking_back.linked(session, tag, ids) - before
+            looking_back.end(session, tag, until_id=listing.until_id, late=late, now=now)
+            runs.add_page(session, context.run_id, tag, added=added, done=False)
+            counters.count_page(session, date=now, remaining=answer.remaining)
+            return bought, len(late)
+
+        with ExitStack() as unless_stored:
+            unless_stored.callback(self._buyer.release, reservation, sold=True)
+            bought, late = context.write(store_late)
+            unless_stored.pop_all()
+        context.in_flight.discard(reservation.id)
+        facts = {"tag": tag.tag, "posts": len(found.posts), "bought": bought.posts, "late": late}
+        log.info("late posts looked for", extra={**facts, "collection": context.run_id})
 
     def _remove_token(self, listing: ListingPart) -> ListingPart:
         """Remove the token that X may have refused. A stale since_id is cut when the listing is reserved again.
