@@ -154,7 +154,7 @@ class Emulator:
     def count(self, tag: str, start: datetime, end: datetime) -> int:
         """Return how many posts of a tag a search would show now, from start up to end, exclusive. It costs nothing."""
         first, last = (snowflake.first_id(snowflake.to_ms(at)) for at in (start, end))
-        posts = self.state.world.posts(parse(f"#{tag.removeprefix('#')}"), PostRange(first - 1, last, self.clock.now_ms()))
+        posts = self.state.world.found(parse(f"#{tag.removeprefix('#')}"), PostRange(first - 1, last, self.clock.now_ms()))
         return sum(1 for _ in posts)
 
     def forget_requests(self) -> None:

@@ -11,7 +11,7 @@ from emulator.faults.plan import PlannedFault
 from emulator.http.messages import Call
 from emulator.jobs import UploadJobs
 from emulator.ledger import Ledger
-from emulator.world.world import RemovedPosts, World
+from emulator.world.world import PostOddities, RemovedPosts, World
 
 
 @dataclass
@@ -20,8 +20,9 @@ class EmulatorSettings:
     answer of the API. The limits are requests in 15 minutes; archive_limit is that of search/all and of
     counts/all. archive_pace: seconds between two requests to one of them, 0 for none. compliance_seconds: how
     long a compliance job takes after its upload. billing_day: the day of the month on which a billing month
-    begins. balance: the dollars that the account paid in; charge_authors: whether its bill includes authors. now:
-    where the held clock starts, an aware datetime, or None for the system's time.
+    begins. balance: the dollars that the account paid in; charge_authors: whether its bill includes authors. retweets:
+    posts of 100 that are retweets; late: posts of 1,000 that become searchable up to two hours late. now: where the held
+    clock starts, an aware datetime, or None for the system's time.
 
     reset_as_day: whether usage tells the day of the month on which the cap is reset, as users of X's API report, in place of
     the days that are left, as X documents.
@@ -46,6 +47,8 @@ class EmulatorSettings:
     balance: int = 1000
     charge_authors: bool = True
     reset_as_day: bool = False
+    retweets: int = 0
+    late: int = 0
     now: datetime | None = None
 
 
@@ -67,7 +70,12 @@ class EmulatorState:
         self.settings = settings
         self.clock = Clock(settings.now)
         self.removals = RemovedPosts()
-        self.world = World(settings.seed, tweets=settings.tweets, removals=self.removals)
+        self.world = World(
+            settings.seed,
+            tweets=settings.tweets,
+            removals=self.removals,
+            oddities=PostOddities(settings.retweets, settings.late),
+        )
         self.ledger = Ledger()
         self.jobs = UploadJobs()
         self.usage_drift = 0

@@ -32,6 +32,7 @@ ADVICE = {
     "endless": "X sent the same posts again and again. What is left is a gap, which the next collection tries to fill.",
     "quote": "Run the same backfill again: it shows a new price and continues where this one stopped.",
     "refused": "Check the tag's rules: X rejected the query that they make.",
+    "fields": "X has changed the fields of posts: update this service. Until then each collection buys one page.",
     "stale": "Check the tag's rules: X rejected the query that they make.",
     "interrupted": CONTINUES,
     "crash": f"This is a bug; the log has the details. {CONTINUES}",

@@ -25,7 +25,7 @@ from collector.runs.collection import STOPS_WITHIN_S, Collection, CollectionReco
 from collector.runs.reading import OnProgress
 from collector.runs.tags import TagOrder
 from collector.tweets.derived import reindex_outdated
-from collector.x.client import Access, X
+from collector.x.client import Access, Vocabulary, X
 from collector.x.clock import XClock
 from collector.x.failures import RetryPolicy
 from models import Spend, StoredCounter
@@ -99,6 +99,7 @@ class Collector:
     def __init__(self, database: Database, source: XSource, order: CollectionOrder) -> None:
         self.database, self.source, self.order = database, source, order
         self.clock, self.read_only = XClock(), False
+        self._vocabulary = Vocabulary()
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:
@@ -208,7 +209,7 @@ class Collector:
             if is_interrupted:
                 runs.end_interrupted(session)
             record = CollectionRecord(
-                x=X(self.source.reach(), self.clock, request_counter(self.database)),
+                x=X(self.source.reach(), self.clock, request_counter(self.database), self._vocabulary),
                 run_id=runs.begin(session, orders, token=token),
                 token=token,
                 orders=orders,

@@ -71,12 +71,15 @@ USERS_PARAMETERS = ("ids", "user.fields")
 USAGE_PARAMETERS = ("days", "usage.fields")
 
 
-def refuse_unknown(params: Params, allowed: Sequence[str]) -> None:
-    """Raise Problem for a parameter, or a value of a comma list, that X does not know."""
+def refuse_unknown(params: Params, allowed: Sequence[str], *, drops_values: bool = False) -> None:
+    """Raise Problem for a parameter, or a value of a comma list, that X does not know.
+
+    With drops_values unknown values pass, and nothing comes for them.
+    """
     for name, value in params.items():
         if name not in allowed:
             raise invalid(f"The query parameter [{name}] is not one of [{','.join(allowed)}]", **{name: value})
-        for item in value.split(",") if name in LISTS else ():
+        for item in value.split(",") if name in LISTS and not drops_values else ():
             _check_choice(name, item, LISTS[name])
 
 

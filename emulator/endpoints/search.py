@@ -18,6 +18,7 @@ from emulator.state import EmulatorState, RoutedCall
 from emulator.world import snowflake
 from emulator.world.world import World
 
+_REFUSED = {"no_tweet_fields": ("tweet.fields",), "no_fields": ("tweet.fields", "post.fields")}  # by the kind of a fault
 _STEPS_MS = {"hour": 3_600_000, "minute": 60_000, "day": 86_400_000}
 _NEAR = 100_000
 _PAGE_MS = 31 * _STEPS_MS["day"]
@@ -26,8 +27,7 @@ _PAGE_MS = 31 * _STEPS_MS["day"]
 def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
     """Sell a page of posts."""
     params = request.call.params
-    endless = request.fault is not None and request.fault.kind == "endless_listing"
-    page = _page(state.world, params, request.now_ms, scope, endless=endless)
+    page = _page(state.world, params, request.now_ms, scope, kind=request.fault.kind if request.fault else "")
     change = request.fault.effect.page if request.fault else None
     if change and page.data:
         page = change(page)
@@ -35,16 +35,23 @@ def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchSco
     return as_json(page.body)
 
 
-def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, endless: bool = False) -> SoldPage:
-    """Return the requested page; an endless one has only its first post, and a new token for it. Raises Problem."""
-    refuse_unknown(params, SEARCH_PARAMETERS)
+def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, kind: str) -> SoldPage:
+    """Return the requested page, to which a kind of fault may apply. Raises Problem."""
+    refuse_unknown(
+        params,
+        [name for name in SEARCH_PARAMETERS if name not in _REFUSED.get(kind, ())],
+        drops_values=kind == "unknown_values",
+    )
     if "post.fields" in params and "tweet.fields" in params:
         raise invalid("tweet.fields and post.fields can not be used together", **{"post.fields": params["post.fields"]})
     requested = integer(params, "max_results", 10, 10, scope.most)
     order = choice(params, "sort_order", ("recency", "relevancy"))
     wanted = listing("search", params, now_ms, scope)
+    if kind == "empty_page":
+        return _empty_page(wanted)
+    endless = kind == "endless_listing"
     size = page_size(wanted.position, requested)
-    found = list(islice(world.posts(wanted.query, wanted.span), size + 1))
+    found = list(islice(world.found(wanted.query, wanted.span), size + 1))
     if not found:
         return SoldPage({"result_count": 0}, None, {})
     posts = found[: 1 if endless else size]
@@ -63,6 +70,13 @@ def _again(wanted: ListingRequest, post_id: int) -> TokenPosition:
     """Return a position right above a post, another one with each page: no other post has an id so near."""
     above = wanted.position.before - post_id if wanted.position else 0
     return TokenPosition(post_id + 1 + (above if above < _NEAR else 0), wanted.span.as_of_ms)
+
+
+def _empty_page(wanted: ListingRequest) -> SoldPage:
+    """Return a page without posts, whose token gives what it should have given."""
+    empty = wanted.position.empty + 1 if wanted.position else 1
+    token = next_token(wanted.name, TokenPosition(wanted.span.before, wanted.span.as_of_ms, empty))
+    return SoldPage({"result_count": 0, "next_token": token}, None, {})
 
 
 def answer_counts(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:

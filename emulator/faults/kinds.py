@@ -200,6 +200,19 @@ def _odd_created_at(page: SoldPage) -> SoldPage:
     return page._replace(data=data)
 
 
+def _only(page: SoldPage, wanted: Callable[[str], bool]) -> SoldPage:
+    """Return a page whose posts have only the wanted fields; it is sold all the same."""
+    return page._replace(data=[{name: value for name, value in post.items() if wanted(name)} for post in page.data or []])
+
+
+def _bare_posts(page: SoldPage) -> SoldPage:
+    return _only(page, {"id", "text"}.__contains__)
+
+
+def _no_lang(page: SoldPage) -> SoldPage:
+    return _only(page, lambda name: name != "lang")
+
+
 def _duplicate_post(page: SoldPage) -> SoldPage:
     return page._replace(data=[*(page.data or []), *(page.data or [])[:1]], posts=(*page.posts, *page.posts[:1]))
 
@@ -262,6 +275,14 @@ _KINDS = (
         page=lambda page: page._replace(data=None, posts=(), users=()),
         endpoints=_SEARCH,
     ),
+    FaultKind("empty_object", "200 with an empty object", _always(as_json({})), endpoints=_SEARCH),
+    FaultKind(
+        "errors_only",
+        "200 with errors and neither data nor meta",
+        _always(as_json({"errors": [not_shown("user", "1", "author_id")]})),
+        endpoints=_SEARCH,
+    ),
+    FaultKind("empty_page", "a page without posts before the right one, which its token gives", endpoints=_SEARCH),
     FaultKind("partial_errors", "the first user and place are in errors", page=_partial_errors, endpoints=_SEARCH),
     FaultKind(
         "missing_users", "a page without includes", page=lambda page: page._replace(includes={}, users=()), endpoints=_SEARCH
@@ -274,6 +295,11 @@ _KINDS = (
     FaultKind(
         "counts_early_token", "the newest half of the counts, and a token of what follows all of them", endpoints=_COUNTS
     ),
+    FaultKind("bare_posts", "posts of id and text only, whatever fields were requested", page=_bare_posts, endpoints=_SEARCH),
+    FaultKind("no_lang", "posts without lang", page=_no_lang, endpoints=_SEARCH),
+    FaultKind("unknown_values", "drops unknown values of comma lists, and sells what is left", endpoints=_SEARCH),
+    FaultKind("no_tweet_fields", "400 for tweet.fields, which is no parameter any more", endpoints=_SEARCH),
+    FaultKind("no_fields", "400 for either list of a post's fields", endpoints=_SEARCH),
     FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
     FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
 )

@@ -64,6 +64,11 @@ class InventedTweet(NamedTuple):
     bookmarks: int
     impressions: int
 
+    def as_retweet(self) -> InventedTweet:
+        """Return it as a retweet of somebody's post, whose text X cuts."""
+        text = f"RT @{self.writing.text}" if self.writing.text.startswith("@") else f"RT @somebody: {self.writing.text}"
+        return self._replace(writing=self.writing._replace(text=text[:_LONGEST_TEXT], long_text=None))
+
 
 def invented_traits(key: str, root: int, authors: InventedAuthors) -> Traits:
     """Return the traits that belong to a key and the id of a first version."""

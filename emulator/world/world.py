@@ -2,7 +2,8 @@
 
 The world depends only on the seed, the volume and the time: the order of requests does not matter, and a tweet never
 changes unless it is removed. It begins on 2010-11-04, when ids began to carry their time.
-X's documentation: a post may become searchable up to 30 seconds after it was made.
+X's documentation: a post may become searchable up to 30 seconds after it was made. Seen since: some become so much later, and
+searches by keywords and hashtags give no retweets since 2026-05-04, while counts still count them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ LONGEST_LAG_MS = 30_000
 REASONS = ("deleted", "bounced", "protected", "suspended", "deactivated", "scrub_geo")
 _BEGINNING_MS = 1_288_836_000_000  # 2010-11-04T02:00Z, where a slot of any length begins
 _USUAL_LAG_MS = 2_500
+_LATEST_LAG_MS = 2 * 3_600_000
+_RETWEETS_HIDDEN_MS = 1_777_852_800_000  # 2026-05-04
 _MOST_RARE_STREAMS = 256
+_RETWEET = Term("is", "retweet")
 _CERTAINTY = {False: 0, None: 1, True: 2}
 
 
@@ -83,11 +87,22 @@ class PostRange(NamedTuple):
     as_of_ms: int
 
 
+class PostOddities(NamedTuple):
+    """How many posts of 100 are retweets, and how many of 1,000 become searchable up to two hours late."""
+
+    retweets: int = 0
+    late: int = 0
+
+
+NO_ODDITIES = PostOddities()
+
+
 class World:
     """All tweets and authors of a seed; tweets is about how many there are in seven days."""
 
-    def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts, oddities: PostOddities = NO_ODDITIES) -> None:
+        self.seed, self._oddities = seed, oddities
+        self._longest_lag_ms = _LATEST_LAG_MS if oddities.late else LONGEST_LAG_MS
         self._removals = removals
         self.authors = InventedAuthors(seed, tweets=tweets)
         self._main = SlotStream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
@@ -97,15 +112,29 @@ class World:
         self.tweet: Callable[[Post], InventedTweet] = lru_cache(2_048)(self._make_tweet)
 
     def posts(self, query: Node, span: PostRange) -> Iterator[Post]:
-        """Yield the posts that a search finds, newest first."""
+        """Yield the posts that match a query, newest first."""
         rare = [tag for tag in hashtags(query) if tag not in known_tags()]
         streams = [self._main, *map(self._rare_stream, rare)]
         found = [self._of_stream(stream, query, span) for stream in streams if any(self._results(stream, query))]
         return found[0] if len(found) == 1 else merge(*found, key=lambda post: post.id, reverse=True)
 
+    def found(self, query: Node, span: PostRange) -> Iterator[Post]:
+        """Yield the posts that a search finds, newest first: since 2026-05-04 it leaves out retweets."""
+        posts = self.posts(query, span)
+        return filter(self._is_found, posts) if self._oddities.retweets else posts
+
+    def _is_found(self, post: Post) -> bool:
+        return snowflake.milliseconds(post.root) < _RETWEETS_HIDDEN_MS or not self._is_retweet(post.root)
+
+    def _is_retweet(self, root: int) -> bool:
+        share = self._oddities.retweets
+        return bool(share) and SeededRandom(f"{self.seed} {root} retweet").below(100) < share
+
     def searchable_ms(self, post_id: int) -> int:
-        """Return when a post becomes searchable: most within seconds, a quarter up to 30 seconds late."""
+        """Return when a post becomes searchable: most within seconds, a quarter up to 30 seconds late, a few much later."""
         rng = SeededRandom(f"{self.seed} {post_id} lag")
+        if self._oddities.late and SeededRandom(f"{self.seed} {post_id} late").below(1_000) < self._oddities.late:
+            return snowflake.milliseconds(post_id) + LONGEST_LAG_MS + rng.below(_LATEST_LAG_MS - LONGEST_LAG_MS)
         lag = rng.below(_USUAL_LAG_MS) if rng.below(4) else rng.below(LONGEST_LAG_MS)
         return snowflake.milliseconds(post_id) + lag
 
@@ -128,7 +157,7 @@ class World:
 
     def _visible_post(self, slot: IdSlot, post_id: int, tags: tuple[str, ...], as_of_ms: int) -> Post | None:
         """Return a post if search shows it: it is searchable by now and no later version is."""
-        if snowflake.milliseconds(post_id) > as_of_ms - LONGEST_LAG_MS and self.searchable_ms(post_id) > as_of_ms:
+        if snowflake.milliseconds(post_id) > as_of_ms - self._longest_lag_ms and self.searchable_ms(post_id) > as_of_ms:
             return None
         chain = slot.chains.get(post_id, (post_id,))
         end = chain.index(post_id) + 1
@@ -151,7 +180,7 @@ class World:
 
     def _evaluate(self, stream: SlotStream, query: Node) -> bytes:
         """Return for each combination of tags: 0 if the query is false, 1 if it depends on the post, 2 if it is true."""
-        return bytes(_CERTAINTY[evaluate(query, partial(_tag_test, tags))] for tags in stream.tags)
+        return bytes(_CERTAINTY[evaluate(query, partial(self._tag_test, tags))] for tags in stream.tags)
 
     def _rare_stream(self, tag: str) -> SlotStream:
         """Return the tweets of a tag outside the word lists: some 5 to 60 a week."""
@@ -168,7 +197,8 @@ class World:
         return invented_traits(f"{self.seed} {root}", root, self.authors)
 
     def _make_tweet(self, post: Post) -> InventedTweet:
-        return invented_tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
+        tweet = invented_tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
+        return tweet.as_retweet() if self._is_retweet(post.root) else tweet
 
     def _traits_of(self, post: Post) -> Traits:
         traits = self.traits(post.root)
@@ -204,6 +234,7 @@ class World:
 
     def _flag(self, flag: str, traits: Traits, post: Post) -> bool:
         return {
+            "retweet": self._is_retweet(post.root),
             "reply": traits.replied_to is not None,
             "quote": traits.quoted is not None,
             "verified": self.authors.author(traits.author).verified,
@@ -214,6 +245,7 @@ class World:
             "media": bool(media_keys(f"{self.seed} {post.root}", post.root)),
         }.get(flag, False)
 
-
-def _tag_test(tags: tuple[str, ...], term: Term) -> bool | None:
-    return term.value in tags if term.operator == "hashtag" else None
+    def _tag_test(self, tags: tuple[str, ...], term: Term) -> bool | None:
+        if term == _RETWEET and not self._oddities.retweets:
+            return False
+        return term.value in tags if term.operator == "hashtag" else None

@@ -139,9 +139,15 @@ def test_a_billing_day_that_disagrees_with_x_needs_attention(make: Make, emulato
 
 def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_says_so(make: Make, emulator: Emulator) -> None:
     collector = make(MONTHLY_BUDGET_USD="off")
-    for fault, said in (("credits_depleted", "X sells nothing now (credits)"), ("unauthorized", "X refuses every request")):
-        emulator.plan(fault, times=1)
+    for fault, times, said in (
+        ("credits_depleted", 1, "X sells nothing now (credits)"),
+        ("unauthorized", 1, "X refuses every request"),
+        ("no_fields", 9, "X refuses the requested fields of posts"),
+        ("no_lang", 9, "X no longer gives lang of posts"),
+    ):
+        emulator.plan(fault, times=times)
         collect(collector)
+        emulator.clear_faults()
         found = parts(collector)["X"]
         assert (found.level, said in found.state, bool(found.advice)) == (Level.BROKEN, True, True)
     assert "without a budget" in parts(collector)["Budget"].state

@@ -13,7 +13,8 @@ from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
-from collector.x.failures import BLOCKING, OK
+from collector.x.failures import BLOCKING, FIELDS, OK
+from queries.counters import missing_fields
 from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
 from security.answers import REPEAT
@@ -101,8 +102,12 @@ def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: Zo
     if metrics.refused:
         kind, until = min(metrics.refused.items())
         blocks = "X sells nothing now" if kind in BLOCKING else "X refuses every request"
+        if kind == FIELDS:
+            return Part("X", Level.BROKEN, _changed_fields(session), advice(kind))
         ends = f", until {moment(until, zone)}" if until else ""
         return Part("X", Level.BROKEN, f"{blocks} ({kind}){ends}.", advice(kind))
+    if missing_fields(session):
+        return Part("X", Level.ATTENTION, _changed_fields(session), advice(FIELDS))
     if collector.source.name == EMULATOR:
         return Part("X", Level.OK, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
     if trouble := x_trouble(session, zone):
@@ -113,6 +118,11 @@ def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: Zo
     window = f" The rate limit allows {plural(left, 'more request')} now." if left is not None else ""
     state = f"X answered {number(succeeded)} of {plural(requests, 'request')}." if requests else "No request to X yet."
     return Part("X", Level.OK, state + window)
+
+
+def _changed_fields(session: Session) -> str:
+    missing = missing_fields(session)
+    return f"X no longer gives {', '.join(missing)} of posts." if missing else "X refuses the requested fields of posts."
 
 
 def _budget(session: Session, collector: Collector) -> Part:
