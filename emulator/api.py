@@ -5,10 +5,12 @@ from __future__ import annotations
 from emulator.endpoints.table import Endpoint, endpoints, match_endpoint
 from emulator.faults.kinds import FaultContext
 from emulator.faults.plan import FaultPlan
-from emulator.http.access import Allowance, RateLimits, caller
-from emulator.http.messages import Call, EmulatorAnswer, Problem, unsupported_authentication
+from emulator.http.access import DAY_SECONDS, Allowance, Caller, LimitReached, RateLimits, caller
+from emulator.http.messages import Call, EmulatorAnswer, Headers, Problem, unsupported_authentication
 from emulator.query import MalformedQuery, hashtags, parse
 from emulator.state import EmulatorState, RoutedCall
+
+_EVERY_ANSWER: Headers = (("api-version", "2.167"), ("x-access-level", "read"))
 
 
 class Api:
@@ -22,6 +24,10 @@ class Api:
 
     def answer(self, call: Call, now_ms: int) -> EmulatorAnswer:
         """Answer a call to the API that comes at an instant."""
+        answer = self._answer(call, now_ms)
+        return answer._replace(headers=(*answer.headers, *_EVERY_ANSWER)) if call.path.startswith("/2/") else answer
+
+    def _answer(self, call: Call, now_ms: int) -> EmulatorAnswer:
         try:
             endpoint, item = match_endpoint(self.endpoints, call)
             allowance = self._take_allowance(endpoint, call, now_ms)
@@ -50,7 +56,19 @@ class Api:
         name = f"{endpoint.method} {endpoint.path}"
         if quota.pace:
             self.limits.take(who.id, f"{name}, pace", limit=1, now_ms=now_ms, seconds=quota.pace)
-        return self.limits.take(who.id, name, limit=limit, now_ms=now_ms)
+        return self._take_daily(who, name, self.limits.take(who.id, name, limit=limit, now_ms=now_ms), now_ms)
+
+    def _take_daily(self, who: Caller, name: str, allowance: Allowance, now_ms: int) -> Allowance:
+        """Count the call in the 24 hours of an account that has such a limit. Raises Problem 429, whose window has room."""
+        limit, prefix = self.state.settings.daily_limit, f"x-{'app' if who.bearer else 'user'}-limit-24hour"
+        if not limit:
+            return allowance
+        try:
+            day = self.limits.take(who.id, f"{name}, day", limit=limit, now_ms=now_ms, seconds=DAY_SECONDS)
+        except LimitReached as reached:
+            daily = reached.allowance.headers(prefix)
+            raise Problem(429, headers=allowance._replace(daily=daily).headers()) from reached
+        return allowance._replace(daily=day.headers(prefix))
 
 
 def _tags(call: Call) -> tuple[str, ...]:

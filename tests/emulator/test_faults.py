@@ -55,6 +55,7 @@ def test_some_bodies_say_more(emulator: Emulator, client: Client) -> None:
     code, usage, spend, enrolled, stale = (client.search("#devops").body for _ in kinds)
     assert (code["errors"][0]["code"], usage["period"], spend["reset_date"]) == (88, "Monthly", "2026-12-01")
     assert enrolled["reason"] == "client-not-enrolled"
+    assert spend["account_id"] == usage["account_id"] > 2**53  # a number, which a double cannot hold
     assert "'since_id' must be a tweet id created after" in stale["errors"][0]["message"]
 
 
