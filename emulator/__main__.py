@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--user-limit", type=count, default=300, help="the same with OAuth 1.0a (default: %(default)s)")
     parser.add_argument("--counts-limit", type=count, default=300, help="counts in 15 minutes (default: %(default)s)")
     parser.add_argument("--archive-limit", type=count, default=300, help="the same for search/all, and counts/all")
+    parser.add_argument("--lookup-limit", type=count, default=3500, help="the same for tweets by id (default: %(default)s)")
     parser.add_argument("--daily-limit", type=whole, default=0, help="requests in 24 hours to each endpoint, 0 for no limit")
     parser.add_argument("--archive-pace", type=whole, default=1, help="seconds between two of these, 0 for none")
     parser.add_argument("--compliance-limit", type=count, default=150, help="calls about jobs (default: %(default)s)")

@@ -18,7 +18,7 @@ from emulator.world.world import RemovedPosts, World
 class EmulatorSettings:
     """port 0 takes a free one. tweets: about how many there are in seven days. latency: seconds before each
     answer of the API. The limits are requests in 15 minutes; archive_limit is that of search/all and of
-    counts/all. daily_limit: requests in 24 hours to each endpoint, 0 for no such
+    counts/all, lookup_limit that of tweets by id. daily_limit: requests in 24 hours to each endpoint, 0 for no such
     limit. archive_pace: seconds between two requests to one of them, 0 for none. compliance_seconds: how
     long a compliance job takes after its upload. billing_day: the day of the month on which a billing month
     begins. balance: the dollars that the account paid in; charge_authors: whether its bill includes authors. now:
@@ -35,6 +35,7 @@ class EmulatorSettings:
     user_limit: int = 300
     counts_limit: int = 300
     archive_limit: int = 300
+    lookup_limit: int = 3500
     daily_limit: int = 0
     archive_pace: int = 1
     compliance_limit: int = 150

@@ -95,6 +95,19 @@ def unsupported_authentication() -> Json:
     }
 
 
+def not_authorized(resource_id: str, parameter: str) -> Json:
+    """Return the partial error for a post of an author who protects theirs."""
+    return {
+        "value": resource_id,
+        "detail": f"Sorry, you are not authorized to see the Tweet with {parameter}: [{resource_id}].",
+        "title": "Authorization Error",
+        "resource_type": "tweet",
+        "parameter": parameter,
+        "resource_id": resource_id,
+        "type": f"{OLD_HOST}/not-authorized-for-resource",
+    }
+
+
 def not_shown(resource: str, resource_id: str, parameter: str, *, suspended: bool = False) -> Json:
     """Return the partial error beside data for a user or place that X doesn't show."""
     missing = f"Could not find {resource} with {parameter}: [{resource_id}]."

@@ -13,7 +13,7 @@ from emulator import Emulator
 from emulator.endpoints.table import endpoints
 from emulator.faults.kinds import FAULT_KINDS
 from emulator.state import EmulatorSettings
-from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
+from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, LOOKUP, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 # status, title, last segment of the type, whether the rate-limit headers are sent
@@ -133,6 +133,7 @@ ENDPOINTS = {
     "search_all": ("GET", f"{SEARCH_ALL}?query=%23sre"),
     "counts": ("GET", f"{COUNTS}?query=%23oauth"),
     "counts_all": ("GET", f"{COUNTS_ALL}?query=%23zebrafish"),
+    "tweets": ("GET", f"{LOOKUP}?ids=1"),
     "usage": ("GET", USAGE),
     "credits": ("GET", CREDITS),
     "compliance": ("GET", f"{JOBS}?type=tweets"),

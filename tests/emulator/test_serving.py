@@ -78,6 +78,7 @@ def test_many_ask_at_once(emulator: Emulator, client: Client) -> None:
 
 def test_the_command_takes_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     given: dict[str, float] = {"archive_limit": 9, "archive_pace": 0, "bearer_limit": 5, "user_limit": 6, "counts_limit": 4}
+    given |= {"lookup_limit": 3}
     given |= {"compliance_limit": 8, "compliance_seconds": 30, "usage_limit": 7, "billing_day": 15, "seed": 3}
     given |= {"tweets": 10_000, "latency": 0.001, "daily_limit": 99}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
