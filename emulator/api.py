@@ -35,13 +35,13 @@ class Api:
             return problem.answer
         fault = self.faults.take(endpoint.name, endpoint.method, _tags(call))
         if fault and fault.effect.answer:
-            return fault.effect.answer(FaultContext(fault.seconds, allowance, now_ms))
+            return fault.effect.answer(FaultContext(fault.seconds, allowance, now_ms))._replace(fault=fault.kind)
         headers = allowance.headers() if endpoint.quota else ()
         try:
             answer = endpoint.answer(self.state, RoutedCall(call, now_ms, item, fault))
         except Problem as problem:
             return problem.answer._replace(headers=headers)
-        answer = answer._replace(headers=(*answer.headers, *headers))
+        answer = answer._replace(headers=(*answer.headers, *headers), fault=fault.kind if fault else None)
         return fault.effect.deliver(answer, fault.seconds) if fault and fault.effect.deliver else answer
 
     def _take_allowance(self, endpoint: Endpoint, call: Call, now_ms: int) -> Allowance:

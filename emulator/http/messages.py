@@ -38,7 +38,8 @@ class Call(NamedTuple):
 class EmulatorAnswer(NamedTuple):
     """A response. delivery: whole, cut (closes in mid-body), reset (TCP RST) or hang; wait: seconds before it.
 
-    at_ms: the instant of its Date header, milliseconds since 1970; None for the instant of sending.
+    at_ms: the instant of its Date header, milliseconds since 1970; None for the instant of sending. fault: the kind of the
+    planned one that made it so.
     """
 
     status: int
@@ -48,6 +49,7 @@ class EmulatorAnswer(NamedTuple):
     delivery: str = "whole"
     wait: float = 0
     at_ms: int | None = None
+    fault: str | None = None
 
 
 def as_json(body: object, *, status: int = 200, headers: Headers = ()) -> EmulatorAnswer:
