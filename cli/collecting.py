@@ -149,8 +149,8 @@ def _on_signals(stop: Callable[[], object]) -> None:
 def _report(view: CollectionView) -> bool:
     """Print the outcome of a collection, and return whether every tag was collected."""
     failed = [tag for tag in view.tags if tag.state != "done"]
-    for tag in failed:
-        print_line(f"{tag.tag}: {tag.reason}")
+    for reason in dict.fromkeys(tag.reason for tag in failed):
+        print_line(f"{', '.join(tag.tag for tag in failed if tag.reason == reason)}: {reason}")
     print_line(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
     return not failed
 
