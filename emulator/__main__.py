@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--compliance-seconds", type=seconds, default=0.0, help="how long a job takes, such as 30s")
     parser.add_argument("--usage-limit", type=count, default=50, help="the same for usage (default: %(default)s)")
     parser.add_argument("--billing-day", type=day, default=1, help="on which a billing month begins (default: %(default)s)")
+    parser.add_argument("--odd-percent", type=whole, default=0, help="how often each oddity of X strikes a request, such as 5")
     parser.add_argument("--balance", type=whole, default=1000, help="dollars that the account paid in (default: %(default)s)")
     parser.add_argument("--free-authors", dest="charge_authors", action="store_false", help="leave authors off its bill")
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulator.endpoints.table import Endpoint, endpoints, match_endpoint
 from emulator.faults.kinds import FaultContext
+from emulator.faults.oddities import Oddities
 from emulator.faults.plan import FaultPlan
 from emulator.http.access import DAY_SECONDS, Allowance, Caller, LimitReached, RateLimits, caller
 from emulator.http.messages import Call, EmulatorAnswer, Headers, Problem, unsupported_authentication
@@ -21,6 +22,7 @@ class Api:
         self.endpoints = endpoints(state.settings)
         self.limits = RateLimits()
         self.faults = FaultPlan(list(dict.fromkeys(endpoint.name for endpoint in self.endpoints)))
+        self.oddities = Oddities(state.settings.seed, chance=state.settings.odd_percent / 100)
 
     def answer(self, call: Call, now_ms: int) -> EmulatorAnswer:
         """Answer a call to the API that comes at an instant."""
@@ -33,7 +35,9 @@ class Api:
             allowance = self._take_allowance(endpoint, call, now_ms)
         except Problem as problem:
             return problem.answer
-        fault = self.faults.take(endpoint.name, endpoint.method, _tags(call))
+        fault = self.faults.take(endpoint.name, endpoint.method, _tags(call)) or self.oddities.draw(
+            endpoint.name, endpoint.method, call.params
+        )
         if fault and fault.effect.answer:
             return fault.effect.answer(FaultContext(fault.seconds, allowance, now_ms))._replace(fault=fault.kind)
         headers = allowance.headers() if endpoint.quota else ()

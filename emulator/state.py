@@ -19,10 +19,11 @@ class EmulatorSettings:
     """port 0 takes a free one. tweets: about how many there are in seven days. latency: seconds before each
     answer of the API. The limits are requests in 15 minutes; archive_limit is that of search/all and of
     counts/all, lookup_limit that of tweets by id. daily_limit: requests in 24 hours to each endpoint, 0 for no such
-    limit. archive_pace: seconds between two requests to one of them, 0 for none. compliance_seconds: how
+    limit. archive_pace: seconds between two requests to search/all or counts/all, 0 for none. compliance_seconds: how
     long a compliance job takes after its upload. billing_day: the day of the month on which a billing month
-    begins. balance: the dollars that the account paid in; charge_authors: whether its bill includes authors. now:
-    where the held clock starts, an aware datetime, or None for the system's time.
+    begins. odd_percent: the chance with which each oddity of X strikes a request. balance: the dollars that the
+    account paid in; charge_authors: whether its bill includes authors. now: where the held clock starts, an aware
+    datetime, or None for the system's time.
 
     latency, compliance_seconds and charge_authors may change while the emulator runs."""
 
@@ -42,6 +43,7 @@ class EmulatorSettings:
     compliance_seconds: float = 0
     usage_limit: int = 50
     billing_day: int = 1
+    odd_percent: float = 0
     balance: int = 1000
     charge_authors: bool = True
     now: datetime | None = None

@@ -80,7 +80,7 @@ def test_the_command_takes_every_setting(capsys: pytest.CaptureFixture[str]) -> 
     given: dict[str, float] = {"archive_limit": 9, "archive_pace": 0, "bearer_limit": 5, "user_limit": 6, "counts_limit": 4}
     given |= {"lookup_limit": 3}
     given |= {"compliance_limit": 8, "compliance_seconds": 30, "usage_limit": 7, "billing_day": 15, "seed": 3}
-    given |= {"tweets": 10_000, "latency": 0.001, "daily_limit": 99}
+    given |= {"tweets": 10_000, "latency": 0.001, "daily_limit": 99, "odd_percent": 2}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(main, ["--port=0", "--now=2026-11-24T09:00:00Z", *arguments])
