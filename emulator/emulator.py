@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from emulator.api import Api
 from emulator.controls import ROOT, Controls, Request
+from emulator.faults.oddities import Oddities
 from emulator.faults.plan import PlannedFault
 from emulator.http.messages import Call, EmulatorAnswer
 from emulator.http.server import EmulatorServer
@@ -115,6 +116,15 @@ class Emulator:
     ) -> None:
         """Plan a fault; see PlannedFault for the arguments and faults/kinds.py for the kinds. Raises ValueError."""
         self._api.faults.plan(PlannedFault(kind, times, tag, after_pages, seconds, endpoint))
+
+    @property
+    def oddities(self) -> Oddities:
+        """The oddities of X that strike requests, and how often each did."""
+        return self._api.oddities
+
+    @oddities.setter
+    def oddities(self, oddities: Oddities) -> None:
+        self._api.oddities = oddities
 
     def clear_faults(self) -> None:
         """Drop every planned fault."""

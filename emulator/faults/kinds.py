@@ -27,7 +27,7 @@ from emulator.http.messages import (
 from emulator.world import snowflake
 from emulator.world.slots import WEEK_MS
 
-_ACCOUNT = "1000000000000000001"
+_ACCOUNT = 1_000_000_000_000_000_001  # X types it as a number, which a double cannot hold
 _NEW_HOME = "https://api.x.com"
 _DAY_S = 24 * 3600
 _HTML_PAGE = b"<!DOCTYPE html><html><head><title>Over capacity</title></head><body><h1>Something broke</h1></body></html>"
@@ -133,7 +133,7 @@ _USAGE_CAP: Json = {
 _CREDITS_DEPLETED: Json = {
     "account_id": _ACCOUNT,
     "title": "CreditsDepleted",
-    "detail": f"The enrolled account [{_ACCOUNT}] has no credits left for this request.",
+    "detail": f"Your enrolled account [{_ACCOUNT}] does not have any credits to fulfill this request.",
     "type": f"{NEW_HOST}/credits",
 }
 _NOT_ENROLLED: Json = {
@@ -152,7 +152,7 @@ def _spend_cap(now_ms: int) -> Json:
     return {
         "account_id": _ACCOUNT,
         "title": "SpendCapReached",
-        "detail": f"The enrolled account [{_ACCOUNT}] has reached its spending cap.",
+        "detail": f"Your enrolled account [{_ACCOUNT}] has reached its spending cap.",
         "reset_date": f"{next_month:%Y-%m}-01",
         "type": f"{NEW_HOST}/credits",
     }

@@ -1,7 +1,7 @@
 """The invented world: which tweets exist at an instant, and what they say.
 
-The world depends only on the seed, the volume and the time: the order of requests does not matter, and a tweet never
-changes unless it is removed. It begins on 2010-11-04, when ids began to carry their time.
+The world depends only on the seed, the volume and the time: the order of requests does not matter, and of a tweet only
+its engagement changes unless it is removed. It begins on 2010-11-04, when ids began to carry their time.
 X's documentation: a post may become searchable up to 30 seconds after it was made. Seen since: some become so much later, and
 searches by keywords and hashtags give no retweets since 2026-05-04, while counts still count them.
 """
@@ -138,9 +138,30 @@ class World:
         lag = rng.below(_USUAL_LAG_MS) if rng.below(4) else rng.below(LONGEST_LAG_MS)
         return snowflake.milliseconds(post_id) + lag
 
-    def matches(self, query: Node, post: Post) -> bool:
-        """Return whether a query is true of a post."""
-        return bool(evaluate(query, partial(self._test, post)))
+    def matches(self, query: Node, post: Post, at_ms: int) -> bool:
+        """Return whether a query is true of a post at an instant."""
+        return bool(evaluate(query, partial(self._test, post, at_ms)))
+
+    def post(self, post_id: int, as_of_ms: int) -> Post | None:
+        """Return a version of a post by its id, None if it does not exist at an instant or was removed.
+
+        A post with a rare tag exists once somebody has searched for that tag.
+        """
+        if not snowflake.first_id(_BEGINNING_MS) <= post_id < snowflake.first_id(as_of_ms + 1):
+            return None
+        for stream in self._streams():
+            slot = stream.slot(stream.slot_of(post_id))
+            at = bisect_left(slot.ids, post_id)
+            if at < len(slot.ids) and slot.ids[at] == post_id:
+                return self._existing_post(post_id, slot.chains.get(post_id, (post_id,)), stream.tags[slot.tag_sets[at]])
+        return None
+
+    def _existing_post(self, post_id: int, chain: tuple[int, ...], tags: tuple[str, ...]) -> Post | None:
+        history = chain[: chain.index(post_id) + 1]
+        return None if self._removals.is_hidden(chain) else Post(post_id, history, tags, self._removals.is_scrubbed(chain))
+
+    def _streams(self) -> tuple[SlotStream, ...]:
+        return (self._main, *tuple(self._rare.values()))
 
     def _of_stream(self, stream: SlotStream, query: Node, span: PostRange) -> Iterator[Post]:
         results = self._results(stream, query)
@@ -152,7 +173,7 @@ class World:
             for at in range(end - 1, first - 1, -1):
                 if result := results[slot.tag_sets[at]]:
                     post = self._visible_post(slot, slot.ids[at], stream.tags[slot.tag_sets[at]], span.as_of_ms)
-                    if post is not None and (result == 2 or self.matches(query, post)):
+                    if post is not None and (result == 2 or self.matches(query, post, span.as_of_ms)):
                         yield post
 
     def _visible_post(self, slot: IdSlot, post_id: int, tags: tuple[str, ...], as_of_ms: int) -> Post | None:
@@ -160,10 +181,9 @@ class World:
         if snowflake.milliseconds(post_id) > as_of_ms - self._longest_lag_ms and self.searchable_ms(post_id) > as_of_ms:
             return None
         chain = slot.chains.get(post_id, (post_id,))
-        end = chain.index(post_id) + 1
-        if any(self.searchable_ms(later) <= as_of_ms for later in chain[end:]) or self._removals.is_hidden(chain):
+        if any(self.searchable_ms(later) <= as_of_ms for later in chain[chain.index(post_id) + 1 :]):
             return None
-        return Post(post_id, chain[:end], tags, self._removals.is_scrubbed(chain))
+        return self._existing_post(post_id, chain, tags)
 
     def referenced_post(self, post_id: int) -> Post | None:
         """Return a post that another one replies to or quotes, None if it was removed."""
@@ -172,7 +192,7 @@ class World:
 
     def versions(self, post_id: int) -> tuple[int, ...]:
         """Return all versions of a post; only the id if it has no others or nobody searched for its rare tag."""
-        for stream in (self._main, *tuple(self._rare.values())) if post_id < 1 << 63 else ():
+        for stream in self._streams() if post_id < 1 << 63 else ():
             chain = stream.slot(stream.slot_of(post_id)).chains.get(post_id)
             if chain:
                 return chain
@@ -204,19 +224,23 @@ class World:
         traits = self.traits(post.root)
         return traits._replace(place=None) if post.scrubbed else traits
 
-    def _test(self, post: Post, term: Term) -> bool:
+    def _test(self, post: Post, at_ms: int, term: Term) -> bool:
         if term.operator == "hashtag":
             return term.value in post.tags
-        if term.operator in ("phrase", "mention"):
+        if term.operator in ("phrase", "mention", "url"):
             return self._contains(term, post)
+        if term.operator.startswith("min_"):
+            return int(getattr(self.tweet(post).engagement(at_ms), term.operator.removeprefix("min_"))) >= int(term.value)
         return self._has_trait(term, self._traits_of(post), post)
 
     def _contains(self, term: Term, post: Post) -> bool:
-        full = self.tweet(post).writing.full_text
+        tweet = self.tweet(post)
+        full = tweet.writing.full_text
+        if term.operator == "url":
+            return any(_has_phrase(words(url), words(term.value)) for url in tweet.urls)
         if term.operator == "mention":
             return f"@{term.value}" in full.casefold().split()
-        phrase, text = words(term.value), words(full)
-        return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))
+        return _has_phrase(words(full), words(term.value))
 
     def _has_trait(self, term: Term, traits: Traits, post: Post) -> bool:
         value = term.value
@@ -249,3 +273,7 @@ class World:
         if term == _RETWEET and not self._oddities.retweets:
             return False
         return term.value in tags if term.operator == "hashtag" else None
+
+
+def _has_phrase(text: list[str], phrase: list[str]) -> bool:
+    return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))

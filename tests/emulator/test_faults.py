@@ -14,7 +14,7 @@ from emulator import Emulator
 from emulator.endpoints.table import endpoints
 from emulator.faults.kinds import FAULT_KINDS
 from emulator.state import EmulatorSettings
-from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
+from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, LOOKUP, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 # status, title, last segment of the type, whether the rate-limit headers are sent
@@ -76,6 +76,7 @@ def test_some_bodies_say_more(emulator: Emulator, client: Client) -> None:
     code, usage, spend, enrolled, stale, other = (client.search("#devops").body for _ in kinds)
     assert (code["errors"][0]["code"], usage["period"], spend["reset_date"]) == (88, "Monthly", "2026-12-01")
     assert enrolled["reason"] == "client-not-enrolled"
+    assert spend["account_id"] == usage["account_id"] > 2**53  # a number, which a double cannot hold
     assert "'since_id' must be a tweet id created after" in stale["errors"][0]["message"]
     assert "since_id must be larger than" in other["errors"][0]["message"]
     emulator.plan("app_suspended")
@@ -199,6 +200,7 @@ ENDPOINTS = {
     "search_all": ("GET", f"{SEARCH_ALL}?query=%23sre"),
     "counts": ("GET", f"{COUNTS}?query=%23oauth"),
     "counts_all": ("GET", f"{COUNTS_ALL}?query=%23zebrafish"),
+    "tweets": ("GET", f"{LOOKUP}?ids=1"),
     "usage": ("GET", USAGE),
     "credits": ("GET", CREDITS),
     "compliance": ("GET", f"{JOBS}?type=tweets"),
