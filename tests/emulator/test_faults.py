@@ -201,6 +201,7 @@ ENDPOINTS = {
     "counts": ("GET", f"{COUNTS}?query=%23oauth"),
     "counts_all": ("GET", f"{COUNTS_ALL}?query=%23zebrafish"),
     "tweets": ("GET", f"{LOOKUP}?ids=1"),
+    "users": ("GET", "/2/users?ids=1"),
     "usage": ("GET", USAGE),
     "credits": ("GET", CREDITS),
     "compliance": ("GET", f"{JOBS}?type=tweets"),

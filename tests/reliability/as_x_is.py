@@ -144,7 +144,7 @@ class Schedule:
     def _judge_gaps(self) -> None:
         """Hold that what a tag lacks between its first post and where it was read is a recorded gap."""
         for tag, since_id in self.judge.rows("SELECT tag, since_id FROM tags"):
-            if since_id is not None and any(query == tag for query, _ in self.judge.days):
+            if since_id is not None and any(query.split()[0] == tag for query, _ in self.judge.days):
                 missing = self.judge.missing(tag)
                 self.wrong += [f"{len(missing)} posts of {tag} are missing without a gap"] if missing else []
 
