@@ -56,6 +56,7 @@ HOURS = record(
 class HourArguments(FilterArguments):
     """Parameters of GET /tweets_per_hour."""
 
+    has_zone = True
     tz = Zone()
 
 
