@@ -96,10 +96,10 @@ class RealX(NamedTuple):
         """Nothing was opened."""
 
 
-def collector_for(settings: Settings) -> Collector:
-    """Return the collector for these settings. Opens nothing. Raises SettingError."""
+def collector_for(settings: Settings, *, importing: bool = False) -> Collector:
+    """Return the collector for these settings, or the one whose database takes imports. Opens nothing. Raises SettingError."""
     check_credentials(settings)
-    choice = choose(settings)
+    choice = choose(settings, importing=importing)
     try:
         tracked = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
     except InvalidTag as error:

@@ -88,7 +88,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, job_runner, metrics, snapshots)
     web.register(app, collector, newest, guard, metrics, settings)
-    for commands in (database_commands(collector), tweets_commands(collector)):
+    for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)
     return app
 
