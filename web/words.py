@@ -125,9 +125,9 @@ def share(value: float | None) -> str:
     return f"{per_cent:,.{digits}f} %"
 
 
-def change(now: float, before: float | None) -> str:
+def change(now: float | None, before: float | None) -> str:
     """Return the change of a count: in per cent, or in words if the earlier count was 0."""
-    if before is None:
+    if before is None or now is None:
         return UNKNOWN
     if not before:
         return "new" if now else "none, as before"
@@ -183,9 +183,9 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun, such as 1 tweet or 2 tweets."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Return a count with its noun, such as 1 tweet or 2 tweets; `nouns` is an irregular plural."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or f'{noun}s'}"
 
 
 def enumeration(texts: Iterable[str]) -> str:
