@@ -73,9 +73,18 @@ def import_(context: click.Context, tag: str | None, files: tuple[Path, ...]) ->
 
 def tweets_commands(collector: Collector, receiver: Callable[[], Collector]) -> click.Group:
     """Return the commands for stored tweets; `receiver` makes the collector whose database takes imports."""
-    group = click.Group("tweets", [export, import_], help="Import and export tweets.", context_settings={"obj": collector})
-    group.callback = click.pass_context(lambda context: context.meta.update({RECEIVER: receiver}))
-    return group
+
+    def remember_receiver() -> None:
+        click.get_current_context().meta[RECEIVER] = receiver
+
+    settings = {"obj": collector}
+    return click.Group(
+        "tweets",
+        [export, import_],
+        callback=remember_receiver,
+        help="Import and export tweets.",
+        context_settings=settings,
+    )
 
 
 def _import_files(collector: Collector, tag: str | None, files: tuple[Path, ...]) -> tuple[Import, int]:

@@ -50,6 +50,11 @@ class Choice(NamedTuple):
     def source(self) -> str:
         return REAL if self.access else EMULATOR
 
+    @property
+    def is_emulators_own(self) -> bool:
+        """Whether it is the database that is used for invented tweets alone."""
+        return self.access is None and self.database_url == f"sqlite:///{EMULATED_FILE}"
+
 
 def choose(settings: Settings, *, importing: bool = False) -> Choice:
     """Choose for the web service and all commands; imports are real. The reasons are in docs/decisions.md."""

@@ -23,7 +23,7 @@ _PAGE_MS = 31 * _STEPS_MS["day"]
 def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchScope) -> EmulatorAnswer:
     """Sell a page of posts."""
     params = request.call.params
-    page = _page(state.world, params, request.now_ms, scope)
+    page = found_page(state.world, params, request.now_ms, scope)
     change = request.fault.effect.page if request.fault else None
     if change and page.data:
         page = change(page)
@@ -31,7 +31,7 @@ def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchSco
     return as_json(page.body)
 
 
-def _page(world: World, params: Params, now_ms: int, scope: SearchScope) -> SoldPage:
+def found_page(world: World, params: Params, now_ms: int, scope: SearchScope) -> SoldPage:
     """Return the requested page. Raises Problem."""
     refuse_unknown(params, SEARCH_PARAMETERS)
     if "post.fields" in params and "tweet.fields" in params:
