@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load()
         hide = Secrets(settings.secrets()).hide
-        logstash.configure(settings.log_level, hide=hide)
+        logstash.configure(settings.log_level, hide=hide, form=settings.log_format)
         for hint in settings.spelling_hints:
             log.warning(hint)
         if settings.logstash_host:
