@@ -84,7 +84,7 @@ def collection_status(session: Session, zone: ZoneInfo) -> Part:
     ended = moment(view.ended or view.started, zone)
     if view.state == "done":
         if old := outdated(view.ended or view.started, schedule(session)):
-            return Part("Collection", Level.ATTENTION, f"{old}, {ended}.", COLLECT)
+            return Part("Collection", Level.ATTENTION, f"{old} {ended}.", COLLECT)
         return Part("Collection", Level.OK, f"Last collected {ended}: {plural(view.tweets_added, 'new tweet')}.")
     return _failed_collection(view, done, ended)
 

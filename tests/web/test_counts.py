@@ -17,9 +17,10 @@ from models import BackfillSpan, HourlyCount, Listing, Tag
 from queries.gaps import histories, snowflake_time
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
+from tests.fixtures.documents import opened
 from tests.fixtures.environment import TAGS
-from tests.fixtures.service import in_process
-from tests.fixtures.views import imported
+from tests.fixtures.service import Service, in_process
+from tests.fixtures.views import imported, total
 from web.charts import ChartFigure
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
@@ -30,12 +31,17 @@ NOW = MORNING.replace(minute=0) + 48 * HOUR
 
 
 @pytest.fixture
-def collector(tmp_path: Path) -> Iterator[Collector]:
-    """A collector with one #sre tweet per hour for 47 hours until an hour before now; it never requests anything from X."""
+def service(tmp_path: Path) -> Iterator[Service]:
+    """The service with one #sre tweet per hour for 47 hours until an hour before now; it never requests anything from X."""
     settings = {"TWITTER_API_URL": "http://127.0.0.1:9", "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
     with in_process(tmp_path, DATABASE_URL=databases.url_of(tmp_path), **settings) as running:
         imported(running, *(own_row(60 * hour) for hour in range(47)))
-        yield running.collector
+        yield running
+
+
+@pytest.fixture
+def collector(service: Service) -> Collector:
+    return service.collector
 
 
 def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
@@ -55,7 +61,7 @@ def shown(
 def test_a_day_that_was_collected_is_compared_with_the_day_before(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     found, figure, _ = shown(collector)
-    assert (sum(found.counts), found.total_before) == (23, 24)
+    assert (found.total, found.total_before) == (23, 24)
     assert "fewer than in the 24 hours before" in figure.finding
     assert found.marks == ()
 
@@ -73,7 +79,8 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
 def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     found, figure, _ = shown(collector, now=NOW + 6 * HOUR)
-    assert found.comparison == (17, 18, True)
+    assert (found.comparison, found.total_before) == ((17, 18, False), None)
+    assert "Up to where all tags were collected: 5.6 % fewer than in the 24 hours before." in figure.finding
     assert "Nothing was collected since" in figure.finding
     assert [mark.label for mark in found.marks] == ["not collected yet"]
     assert figure.table.rows[-1][1:3] == (None, None)
@@ -143,7 +150,7 @@ def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_wher
     collected(collector, MORNING - HOUR, NOW - 12 * HOUR, key="#devops")
     found, figure, given = shown(collector)
     assert (found.comparison, found.total_before) == ((12, 12, False), None)
-    assert "as many as in the 24 hours before, up to where all tags were collected" in figure.finding
+    assert "Up to where all tags were collected: as many as in the 24 hours before." in figure.finding
     assert "#devops was not collected since" in figure.finding
     collected(collector, MORNING - HOUR, NOW - 30 * HOUR, key="#observability")
     found, figure, given = shown(collector)
@@ -187,7 +194,9 @@ def test_while_little_is_stored_of_what_x_counted_its_counts_lead_and_the_rest_i
 
     collector.database.write(count)
     _, figure, given = shown(collector)
-    assert figure.finding.startswith("X counted 312 posts in 24 hours; 23 stored, a sample of 7.4 %.")
+    assert figure.finding.startswith(
+        "X counted 312 posts in 24 hours, one with two tags for each; a sample of 7.4 % is stored."
+    )
     assert "than in" not in figure.finding
     ranked = tables.tags(given)
     assert ranked.finding == "#sre leads: 240 tweets on X in 24 hours; 23 stored, a sample of 9.6 %."
@@ -196,3 +205,20 @@ def test_while_little_is_stored_of_what_x_counted_its_counts_lead_and_the_rest_i
         ("#devops", 72, 0),
         ("#Observability", None, None),
     ]
+
+
+def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to_collect(service: Service) -> None:
+    collected(service.collector, MORNING - HOUR, NOW)
+    page = opened(service, "/view/tags/sre?period=24h")  # today, long after the morning of the tweets
+    assert total(page, "Tweets") == "–"
+    [empty] = [one for one in page.all("div") if one.attributes.get("class") == "empty"]
+    assert empty.words.startswith("Nothing was collected since")
+    assert [one["href"] for one in empty.all("a")] == ["/view/collections/new"]
+    assert "as before" not in page.one("main").words
+
+
+def test_an_untracked_tag_without_tweets_before_is_new(service: Service) -> None:
+    imported(service, own_row(46 * 60, id=str(tweet_id(MORNING + 46 * HOUR, 9)), tags=["#finops"], rash="#finops"))
+    given = shown(service.collector, "period=12h")[2]
+    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    assert (changes["#finops"][0], *changes["#finops"][2:]) == (1, 0, "new")

@@ -84,17 +84,21 @@ class CollectedTime(NamedTuple):
             return None
         return end if all(one.share(*time) >= NEARLY_ALL for one in reaches for time in both) else None
 
+    def is_outdated(self, first: int, end: int) -> bool:
+        """Whether nothing was collected in the last part of a time, more than a bucket of it."""
+        now = min(end, self._now)
+        return self.end < now - max(LAG_S, (now - first) // 24)
+
     def missing(self, first: int, end: int) -> Iterator[str]:
         """Yield sentences about what of a time was not collected."""
-        now = min(end, int(self.query.now.timestamp()))
-        if self.end < now - max(LAG_S, (now - first) // 24):
+        if self.is_outdated(first, end):
             yield f"Nothing was collected since {self._moment(self.end)}."
         for one in self.lagging[:MOST_NAMED] if len(self.lagging) <= MOST_NAMED else ():
-            since = f" since {self._moment(one.end)}" if one.periods else " yet"
-            yield f"{one.tag} was not collected{since}."
+            since = f"since {self._moment(one.end)}; what it missed is unknown" if one.periods else "yet"
+            yield f"{one.tag} was not collected {since}."
         if len(self.lagging) > MOST_NAMED:
             since = self._moment(max(one.end for one in self.lagging))
-            yield f"{plural(len(self.lagging), 'tag')} were not collected since {since} or longer: their counts are unknown."
+            yield f"{plural(len(self.lagging), 'tag')} were last collected on {since} or before; what they missed is unknown."
 
     def why_not_compared(self, shift: int) -> str:
         """Return why there is no comparison with the time before."""

@@ -183,8 +183,8 @@ def sample_finding(given: FigureInput) -> str:
     if given.query.is_narrowed:
         return f"These are from a sample: {share(sample.coverage)} of the posts that X counted are stored."
     span = f" in {duration(given.query.shift)}" if given.query.seconds else ""
-    stored = f"{number(sample.stored)} stored, a sample of {share(sample.coverage)}"
-    return f"X counted {plural(sample.counted, 'post')}{span}; {stored}."
+    twice = "" if len(given.shares) == 1 else ", one with two tags for each"
+    return f"X counted {plural(sample.counted, 'post')}{span}{twice}; a sample of {share(sample.coverage)} is stored."
 
 
 def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) -> Iterator[Row]:
@@ -218,11 +218,11 @@ def _volume_finding(given: FigureInput) -> str:
 
 
 def _counted_and_compared(found: TweetVolume, query: ViewQuery) -> str:
-    compared, than = "", f"the {duration(query.shift)} before"
-    if found.comparison:
-        compared = comparison(found.comparison.now, found.comparison.before, than=than)
-        compared += "" if found.comparison.whole or not compared else ", up to where all tags were collected"
-    return f"{plural(found.total, 'tweet')}{', ' if compared else ''}{compared}."
+    tweets, both, than = plural(found.total, "tweet"), found.comparison, f"the {duration(query.shift)} before"
+    compared = comparison(both.now, both.before, than=than) if both else ""
+    if both and compared and not both.whole:
+        return f"{tweets}. Up to where all tags were collected: {compared}."
+    return f"{tweets}{', ' if compared else ''}{compared}."
 
 
 def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
@@ -248,8 +248,11 @@ def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> Twee
     compared = dict(_tag_comparisons(tags, earlier, periods, collected)) if earlier else {}
     found = _spikes(time_axis, query, counted, earlier.counts if earlier else None, collected)
     marks = tuple(collected.marks(session, periods)) if periods else ()
-    shown = {tag: earlier.tags[tag] for tag in compared} if earlier else {}
-    line = earlier.counts if earlier and before else None
+    shown = {tag: earlier.tags.get(tag, ()) for tag in compared} if earlier else {}
+    common = min((one.end for one in collected.asked), default=0) if collected.lagging else collected.end
+    line = None
+    if earlier and before:
+        line = [one if first < common else None for one, (first, _) in zip(earlier.counts, periods, strict=True)]
     return TweetVolume(time_axis, counts, line, before, tags, shown, compared, found, marks, collected)
 
 
@@ -282,7 +285,8 @@ def _total_comparison(
 ) -> Comparison | None:
     """Compare the totals up to where all tags were collected."""
     end = collected.compared_end(collected.asked, earlier.shift)
-    return None if end is None else _comparison(counts, earlier.counts, periods, end, whole=not collected.lagging)
+    whole = not collected.lagging and not _outdated(collected)
+    return None if end is None else _comparison(counts, earlier.counts, periods, end, whole=whole)
 
 
 def _tag_comparisons(
@@ -293,9 +297,14 @@ def _tag_comparisons(
         reach = collected.reach(series.tag)
         end = collected.compared_end([reach], earlier.shift)
         if end is not None:
-            whole = reach not in collected.lagging
+            whole = reach not in collected.lagging and not _outdated(collected)
             before = earlier.tags.get(series.tag, (0,) * len(periods))
             yield series.tag, _comparison(series.counts, before, periods, end, whole=whole)
+
+
+def _outdated(collected: CollectedTime) -> bool:
+    seconds = collected.query.seconds
+    return seconds is not None and collected.is_outdated(*seconds)
 
 
 def _comparison(counts: Counts, before: Counts, periods: Sequence[Period], end: int, *, whole: bool) -> Comparison:
