@@ -22,8 +22,12 @@ help: ## Say what there is to make
 setup: $(STAMP) ## Make .venv and install
 
 $(STAMP): requirements.txt requirements-dev.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@test -x $(BIN)/python || { echo "Making $(VENV), then installing packages into it: about a minute, once." && $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what the service needs ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "Installing the tools for tests and checks ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installed."
 	@touch $(STAMP)
 
 run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect at first start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
 from threading import Event
 from types import TracebackType
@@ -10,9 +11,11 @@ from typing import Any, Self
 
 from emulator.api import Api
 from emulator.controls import ROOT, Controls, Request
+from emulator.endpoints.listing import ARCHIVE
+from emulator.endpoints.search import found_page
 from emulator.faults.oddities import Oddities
 from emulator.faults.plan import PlannedFault
-from emulator.http.messages import Call, EmulatorAnswer
+from emulator.http.messages import Call, EmulatorAnswer, Json
 from emulator.http.server import EmulatorServer
 from emulator.jobs import UploadJob
 from emulator.ledger import Ledger
@@ -166,6 +169,10 @@ class Emulator:
         first, last = (snowflake.first_id(snowflake.to_ms(at)) for at in (start, end))
         posts = self.state.world.found(parse(f"#{tag.removeprefix('#')}"), PostRange(first - 1, last, self.clock.now_ms()))
         return sum(1 for _ in posts)
+
+    def archive(self, params: Mapping[str, str]) -> Json:
+        """Return a page of a search of the full archive as of now, by X's parameters. It costs nothing. Raises Problem."""
+        return found_page(self.state.world, params, self.clock.now_ms(), ARCHIVE).body
 
     def forget_requests(self) -> None:
         """Empty the record of requests."""

@@ -36,7 +36,7 @@ def answer_search(state: EmulatorState, request: RoutedCall, *, scope: SearchSco
     """Sell a page of posts."""
     params = request.call.params
     kind = request.fault.kind if request.fault else ""
-    return sell_page(state, request, _page(state.world, params, request.now_ms, scope, kind=kind), query=params["query"])
+    return sell_page(state, request, found_page(state.world, params, request.now_ms, scope, kind=kind), query=params["query"])
 
 
 def sell_page(state: EmulatorState, request: RoutedCall, page: SoldPage, *, query: str) -> EmulatorAnswer:
@@ -48,7 +48,7 @@ def sell_page(state: EmulatorState, request: RoutedCall, page: SoldPage, *, quer
     return as_json(page.body)
 
 
-def _page(world: World, params: Params, now_ms: int, scope: SearchScope, *, kind: str) -> SoldPage:
+def found_page(world: World, params: Params, now_ms: int, scope: SearchScope, *, kind: str = "") -> SoldPage:
     """Return the requested page, to which a kind of fault may apply. Raises Problem."""
     refuse_unknown(
         params,

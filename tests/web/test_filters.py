@@ -13,6 +13,7 @@ from tests.fixtures import databases
 from tests.fixtures.documents import Element, opened, read, sent
 from tests.fixtures.service import Service
 from tests.fixtures.views import HOUR_NOW, NOW, WEEK, column, number, said, starts, total
+from web.words import UNKNOWN
 
 DAY = timedelta(days=1)
 SINCE, UNTIL = NOW - 3 * DAY, NOW - DAY
@@ -74,7 +75,7 @@ def on_page(page: Element) -> dict[str, Any]:
         "followers": [number(one) for one in column(page, "followers", "Followers")],
         **counts,
         "tags": [one for one in counts["tags"] if one],
-        "times": {start: number(count) for start, count in over_time if count != "0"},
+        "times": {start: number(count) for start, count in over_time if count not in ("0", UNKNOWN)},
     }
 
 

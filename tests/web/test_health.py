@@ -5,15 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC as UTC_OFFSET
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from api import collector_for
+from collector.counters import note_schedule
 from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.runs.collector import Collector
 from emulator import Emulator
+from models import Run
+from queries.counters import SERVICE
 from resources.metrics import DatabaseCollector
 from schemas.parameters import UTC
 from telemetry.metrics import HttpMetrics, LogMetrics
@@ -104,6 +111,27 @@ def test_a_new_service_says_that_nothing_has_been_collected_and_then_all_is_well
     assert "Nothing has been collected" in found["Collection"].state
     collect(collector)
     assert {part.level for part in parts(collector).values()} == {Level.OK}
+
+
+@pytest.mark.parametrize(
+    ("every", "age", "level"),
+    [(None, 23, Level.OK), (None, 25, Level.ATTENTION), (2, 3, Level.OK), (2, 5, Level.ATTENTION), (48, 25, Level.OK)],
+)
+def test_data_that_is_older_than_twice_its_interval_or_a_day_needs_attention(
+    make: Make, every: int | None, age: int, level: Level
+) -> None:
+    collector, now = make(), datetime.now(UTC_OFFSET)
+    collect(collector)
+
+    def let_age(session: Session) -> None:
+        session.execute(update(Run).values(ended=now - timedelta(hours=age), started=now - timedelta(hours=age)))
+        if every:
+            note_schedule(session, SERVICE, every=every * 3600, due=now.timestamp())
+
+    collector.database.write(let_age)
+    found = parts(collector)
+    assert (found["Schedule"].level, found["Collection"].level) == (level, level)
+    assert all((f"{age} hours old" in found[name].state) is (level > Level.OK) for name in ("Schedule", "Collection"))
 
 
 def test_an_x_that_delays_requests_needs_attention_until_it_answers_again(make: Make, emulator: Emulator) -> None:

@@ -21,7 +21,7 @@ from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 from web.site import Route, Site, tidy_redirect
-from web.status import Level, Part, advice, collection_status, x_trouble
+from web.status import Level, Part, advice, collection_status, outdated, x_trouble
 from web.words import day, dollars, moment, number, plural, sentence
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
@@ -90,12 +90,17 @@ def _database(collector: Collector) -> Iterator[Part]:
 def _schedule(metrics: ServiceMetrics, zone: ZoneInfo) -> Part:
     schedule, ended = metrics.schedule, metrics.last_success
     last = f"The last successful collection ended {moment(ended, zone)}." if ended else "No collection has succeeded yet."
+    old = f"{outdated(ended, schedule)} {moment(ended, zone)}." if ended and outdated(ended, schedule) else ""
     if schedule is None:
-        return Part("Schedule", Level.OK, f"Collections are not scheduled. {last}", "Set COLLECT_EVERY to schedule them.")
+        level = Level.ATTENTION if old else Level.OK
+        return Part("Schedule", level, f"Collections are not scheduled. {old or last}", "Set COLLECT_EVERY to schedule them.")
     if not schedule.kept:
         state = f"The process that ran the schedule has stopped. {last}"
         return Part("Schedule", Level.BROKEN, state, "Start it again: the service, or `python api.py --every`.")
-    return Part("Schedule", Level.OK, f"The next collection starts {moment(schedule.due, zone)}. {last}")
+    state = f"The next collection starts {moment(schedule.due, zone)}. {old or last}"
+    if old:
+        return Part("Schedule", Level.ATTENTION, state, "See on the page Collections why the last ones brought nothing.")
+    return Part("Schedule", Level.OK, state)
 
 
 def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: ZoneInfo) -> Part:

@@ -97,11 +97,15 @@ def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:
 
 def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
     """Return what the template of all overviews needs."""
+    found, activity = given.volume, given.activity
+    unknown = found.is_unknown and not activity.tweets
     keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
     return {
         "query": given.query,
-        "totals": given.activity,
-        "before": given.volume.total_before,
+        "totals": {"tweets": None, "authors": None} if unknown else activity,
+        "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
+        "sample": None if given.query.is_narrowed else given.sample,
+        "before": found.total_before,
         "figures": figures,
         "newest": TweetViews().rows(given.session, [key.id for key in keys]),
     }

@@ -16,7 +16,7 @@ from web.site import Route, Site, tidy_redirect
 PATH = "/view/tweets"
 PAGE = 50
 MOST_COUNTED = 10_000
-EXPORT_FORMATS = {"csv": "CSV", "ndjson": "NDJSON", "json": "JSON", "ids": "ids"}
+EXPORT_FORMATS = {"sheet": "CSV", "ndjson": "NDJSON", "json": "JSON", "ids": "ids"}
 ORDERS = {
     "-created": "newest first",
     "created": "oldest first",
