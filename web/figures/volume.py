@@ -17,6 +17,7 @@ from queries.gaps import History, gap_times, histories
 from queries.series import TagSeries, per_tag, spikes, totals
 from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
+from queries.tweets import matching_count
 from queries.volume import Share, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table, merge_marks
@@ -27,6 +28,7 @@ NOTHING = "No tweets in this period."
 NO_BEFORE = "The time before was not collected, so there is no comparison."
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
 MOST_GAPS, MOST_NAMED = 100, 3
+MOST_COUNTED = 400  # tweets for an axis; there are never more buckets to fill
 SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
 LONGEST_OF_HOURS, LONGEST = timedelta(days=15), timedelta(days=400)
 
@@ -201,7 +203,8 @@ class CollectedTime(NamedTuple):
 
 def _tweet_volume(session: Session, query: ViewQuery) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    time_axis, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
+    tweets = matching_count(session, query.filters, most=MOST_COUNTED)
+    time_axis, collected = axis(query.zone, *visible_time(session, query), tweets), _collected_time(session, query)
     counts = totals(session, time_axis.periods, query.filters)
     tags = _per_tag(session, time_axis.periods, query.filters, counts)
     before, tags_before = _earlier_counts(session, query, time_axis.periods, collected)
