@@ -48,7 +48,7 @@ def tags(given: FigureInput) -> ChartFigure:
     columns = [Column("Tag", "text"), Column("Over time", "line"), *TWEETS_AND_SHARE]
     columns += [Column("Before"), Column("Change", "change")] if found.before is not None else []
     table = Table(tuple(columns), tuple(_tag_row(series, total, given) for series in leading[: given.most_tags]), bars=2)
-    note = _join("The dashed line is the time before." if found.before is not None else "", ONCE_A_TAG, omitted_note(given))
+    note = _join(ONCE_A_TAG, omitted_note(given))
     return ChartFigure("tags", "Tweets by tag", _tags_finding(leading, total), table, note)
 
 
@@ -153,7 +153,7 @@ def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
     found, tweets = given.volume, sum(series.counts)
     before = () if series.tag in found.new_tags else found.tags_before.get(series.tag, ())
     link = Link(series.tag, given.query.tag_url(series.tag))
-    row = (link, (series.counts, before), tweets, tweets / total if total else None)
+    row = (link, series.counts, tweets, tweets / total if total else None)
     if found.before is None:
         return row
     earlier = None if series.tag in found.new_tags else sum(count or 0 for count in before)
