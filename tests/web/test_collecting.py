@@ -33,14 +33,14 @@ def service(serve: Serve) -> Service:
 @pytest.fixture
 def gate(pretend_x: Emulator, monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Semaphore]:
     """X answers one search for each release; when the test ends, the collection runs to its end."""
-    passing, answer = Semaphore(0), pretend_x._answer
+    passing, answer = Semaphore(0), pretend_x._api.answer
 
     def held(*call: Any) -> Any:
         if "/search/" in call[0].path:  # not what jobs ask for meanwhile
             passing.acquire(timeout=LONGEST_WAIT_S)
         return answer(*call)
 
-    monkeypatch.setattr(pretend_x, "_answer", held)
+    monkeypatch.setattr(pretend_x._api, "answer", held)
     yield passing
     passing.release(100)
     ended(service)

@@ -38,13 +38,27 @@ function change(shown, current) {
   if (!["INPUT", "SELECT", "DETAILS"].includes(shown.nodeName)) {
     changeAttributes(shown, current);
   }
-  changeChildren(shown, [...current.childNodes]);
+  changeChildren(shown, current);
 }
 
-function changeChildren(shown, wanted) {
-  const known = [...shown.childNodes];
-  wanted.forEach((child, at) => (known[at] ? change(known[at], child) : shown.append(document.importNode(child, true))));
-  known.slice(wanted.length).forEach((child) => child.remove());
+const solid = (parent) => [...parent.childNodes].filter((child) => child.nodeType !== Node.TEXT_NODE || child.data.trim());
+
+// Pairs the children in order: one that has no counterpart of its name is new, or has gone.
+function changeChildren(shown, current) {
+  const known = solid(shown);
+  const wanted = solid(current);
+  wanted.forEach((child, at) => {
+    while (known.length > 1 && known[0].nodeName !== child.nodeName && known[1].nodeName === child.nodeName) {
+      known.shift().remove();
+    }
+    const isNew = !known.length || (known[0].nodeName !== child.nodeName && wanted[at + 1]?.nodeName === known[0].nodeName);
+    if (isNew) {
+      shown.insertBefore(document.importNode(child, true), known[0] ?? null);
+    } else {
+      change(known.shift(), child);
+    }
+  });
+  known.forEach((child) => child.remove());
 }
 
 function update(newPage) {
