@@ -166,9 +166,15 @@ def at_midnight(bound: datetime | date, zone: tzinfo) -> datetime:
         raise ValueError(bound) from error
 
 
+CALENDAR_PERIODS = ("today", "yesterday", "month")
+
+
 def view_period() -> Parameter:
-    """Return the parameter of a period that ends now, None for `all`; seven days unless given. Only pages take it."""
-    expected = "hours or days, such as 24h or 7d, at most 36500d, or all"
+    """Return the parameter of a period, seven days unless given. Only pages take it.
+
+    It is a length that ends now, a name of CALENDAR_PERIODS, or None for `all`.
+    """
+    expected = f"hours or days, such as 24h or 7d, at most 36500d, {', '.join(CALENDAR_PERIODS)} or all"
     return Parameter(_period, expected, {}, load_default=timedelta(days=7))
 
 
@@ -204,7 +210,9 @@ def _fields(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _period(text: str) -> timedelta | None:
+def _period(text: str) -> timedelta | str | None:
+    if text in CALENDAR_PERIODS:
+        return text
     match = re.fullmatch(r"([0-9]{1,5})([hd])", text)
     hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
     _check(text == "all" or 0 < hours <= MOST_HOURS)

@@ -14,6 +14,7 @@ from text.entities import plain as plain
 UNKNOWN = "–"
 UNBROKEN = "\u00a0"
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
+THOUSAND = 1_000
 LINK_REL = "noopener nofollow ugc"
 URL = re.compile(r"(https?://[^\s<>\"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*[\w/=&#%+~-])", re.IGNORECASE)
 HTML_LANG = re.compile(r"[a-z]{2}", re.ASCII)
@@ -112,6 +113,16 @@ def number(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def compact(value: float | None) -> str:
+    """Return a count in at most four characters, such as 999, 1.2k, 12k or 3.4M."""
+    if value is None or value < THOUSAND:
+        return number(value)
+    for unit, size in (("k", THOUSAND), ("M", THOUSAND**2)):
+        if value < 999.5 * size:
+            return f"{value / size:.1f}{unit}" if value < 9.95 * size else f"{value / size:.0f}{unit}"
+    return number(value)
+
+
 def share(value: float | None) -> str:
     """Return a share of 1 in per cent: near 0 and 100 with a decimal; anything below 1 is never shown as 100 %."""
     if value is None:
@@ -133,6 +144,11 @@ def change(now: float | None, before: float | None) -> str:
         return "new" if now else "none, as before"
     by = (now - before) / before
     return "as before" if now == before else f"{'+' if by > 0 else '−'}{share(abs(by))}"
+
+
+def direction(now: float, before: float | None) -> str:
+    """Return the direction of a change: up, down or same."""
+    return "same" if before is None or now == before else "up" if now > before else "down"
 
 
 def comparison(now: float, before: float | None, *, than: str) -> str:

@@ -51,9 +51,12 @@ def tags(given: FigureInput) -> ChartFigure:
     columns += [Column("Before"), Column("Change", "change")] if found.compared else []
     table = Table(tuple(columns), tuple(_tag_row(series, total, given) for series in leading[: given.most_tags]), bars=2)
     partly = any(not one.whole for one in found.compared.values())
-    notes = ("The dashed line is the time before." if found.compared else "", PARTLY if partly else "")
     return ChartFigure(
-        "tags", "Tweets by tag", _tags_finding(leading, total), table, _join(*notes, ONCE_A_TAG, omitted_note(given))
+        "tags",
+        "Tweets by tag",
+        _tags_finding(leading, total),
+        table,
+        _join(PARTLY if partly else "", ONCE_A_TAG, omitted_note(given)),
     )
 
 
@@ -72,7 +75,7 @@ def _sampled_tags(given: FigureInput) -> ChartFigure:
     rows = tuple(
         (
             Link(one.tag, given.query.tag_url(one.tag)),
-            (one.counts, ()),
+            one.counts,
             *((*own, own.coverage) if own else (None, one.total, None)),
         )
         for one in leading
@@ -192,7 +195,7 @@ def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
     found, tweets, compared = given.volume, series.total, given.volume.compared.get(series.tag)
     link = Link(series.tag, given.query.tag_url(series.tag))
     part = tweets / total if total and tweets is not None else None
-    row = (link, (series.counts, found.tags_before.get(series.tag, ())), tweets, part)
+    row = (link, series.counts, tweets, part)
     if not found.compared:
         return row
     return (*row, compared.before, change(compared.now, compared.before)) if compared else (*row, None, change(None, None))

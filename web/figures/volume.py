@@ -16,6 +16,7 @@ from queries.filters import Filters
 from queries.series import TagSeries, per_tag, spikes, totals
 from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
+from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
@@ -27,6 +28,7 @@ NOTHING = "No tweets in this period."
 LOW_COVERAGE = 0.5
 """Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
+MOST_COUNTED = 400  # tweets for an axis; there are never more buckets to fill
 LONGEST_OF_HOURS, LONGEST = timedelta(days=15), timedelta(days=400)
 
 
@@ -100,9 +102,15 @@ class FigureInput:
     @cached_property
     def sample(self) -> Share | None:
         """What X counted and what is stored, if that is so little that it is a sample; None if it is most, or unknown."""
+        share = self.on_x
+        return share if share and (share.coverage or 0) < LOW_COVERAGE else None
+
+    @cached_property
+    def on_x(self) -> Share | None:
+        """What X counted of all tags in this time, and what of it is stored; None if X counted nothing or was not asked."""
         known = [one.share for one in self.shares if one.share]
         share = Share(sum(one.counted for one in known), sum(one.stored for one in known))
-        return share if share.coverage is not None and share.coverage < LOW_COVERAGE else None
+        return share if share.counted else None
 
     @cached_property
     def activity(self) -> Activity:
@@ -235,7 +243,8 @@ def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
 
 def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    time_axis, collected = axis(query.zone, *visible_time(session, query)), collected_time(session, query)
+    tweets = matching_count(session, query.filters, most=MOST_COUNTED)
+    time_axis, collected = axis(query.zone, *visible_time(session, query), tweets), collected_time(session, query)
     periods = time_axis.periods
     counted = totals(session, periods, query.filters)
     counts = collected.without_unknown(counted, periods, collected.asked)
