@@ -195,7 +195,8 @@ def merge_marks(marks: Iterable[ChartMark], label: str = "", *, within: int = 0)
 def bars(counts: Sequence[int | None]) -> tuple[int, str]:
     """Return 14 to 28 bars as the width and the path of an SVG 28 high; fewer if there are fewer counts.
 
-    Each bar is the sum of as many successive counts; unknown ones have none. The oldest ones that don't fill a bar are left out.
+    Each bar is the sum of as many successive counts; if none of them is known, there is no bar. The oldest counts that
+    don't fill a bar are left out.
     """
     size = -(-len(counts) // MOST_BARS) or 1
     first = len(counts) % size

@@ -31,8 +31,8 @@ def service(planted_service: Service) -> Service:
     """The service with planted tweets, and X's own counts of some hours of a tag."""
     hour = int(HOUR_NOW.timestamp())
     hours = "WITH RECURSIVE hours(back) AS (SELECT 10 UNION ALL SELECT back + 1 FROM hours WHERE back < 59)"
-    counts = f"{hours} INSERT INTO counts SELECT id, '//no retweets', ? - back * 3600, back % 4, ? FROM tags, hours WHERE tag = '#sre'"
-    databases.asked(databases.url_of(planted_service.log.parent), counts, hour, f"{NOW:%Y-%m-%d %H:%M:%S.%f}")
+    counts = "INSERT INTO counts SELECT id, '//no retweets', ? - back * 3600, back % 4, ? FROM tags, hours WHERE tag = '#sre'"
+    databases.asked(databases.url_of(planted_service.log.parent), f"{hours} {counts}", hour, f"{NOW:%Y-%m-%d %H:%M:%S.%f}")
     return planted_service
 
 
