@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.fixtures.browser import tab, untidy
 from tests.fixtures.service import Service
+from tests.fixtures.waiting import wait_until
 
 PATHS = (
     "/",
@@ -58,7 +59,7 @@ def test_a_page_fits_each_width_and_from_1024_pixels_each_table_does(service: Se
         page.goto(service.url + path)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate(TOO_WIDE, TABLES_FIT_FROM) == [], width
+            wait_until(lambda: page.evaluate(TOO_WIDE, TABLES_FIT_FROM) == [])  # a chart is drawn anew
         page.set_viewport_size(TELEPHONE)  # type: ignore[arg-type]
         assert page.evaluate(TOO_SMALL) == []
 
