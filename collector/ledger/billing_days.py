@@ -51,7 +51,7 @@ def note_reset(session: Session, billing: Billing, number: int | None, *, today:
     day = max(number, 1) if is_day else _day_of_reset(billing, stored.get(DAY), today + timedelta(days=number), today=today)
     values = {DAY: day, NUMBER: number, ASKED: today.toordinal(), IS_DAY: int(is_day)}
     if (before := stored.get(DAY)) not in (None, day):
-        log.warning("X's billing month begins on another day", extra={"day": day, "day_before": before})
+        log.warning("X's billing month begins on another day", extra={"billing_day": day, "billing_day_before": before})
         ends = (billing._replace(day=one).month(today).end for one in (before, day))
         values |= {EARLIER: before, UNTIL: max(ends).toordinal()}
     _warn(billing, day, stored, values)
@@ -78,7 +78,10 @@ def _warn(billing: Billing, day: int, stored: Mapping[str, int], values: dict[st
     """Warn of a BILLING_DAY that disagrees, once for each such pair of days."""
     values[WARNED] = 0 if billing.day in (None, day) else 100 * (billing.day or 0) + day
     if values[WARNED] and values[WARNED] != stored.get(WARNED):
-        log.warning("BILLING_DAY disagrees with X: the budget holds in both months", extra={"set": billing.day, "by_x": day})
+        log.warning(
+            "BILLING_DAY disagrees with X: the budget holds in both months",
+            extra={"billing_day": billing.day, "billing_day_by_x": day},
+        )
 
 
 def _row(label: str, value: int) -> dict[str, str | int]:

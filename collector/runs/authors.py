@@ -126,7 +126,7 @@ class AuthorReader:
         context.in_flight.discard(reservation.id)
         for reason in found.refused:
             log.warning("author refused", extra={"reason": reason, "collection": context.run_id})
-        log.info("authors stored", extra={"asked": len(ids), "given": len(found.ids), "collection": context.run_id})
+        log.info("authors stored", extra={"ids": len(ids), "users": len(found.ids), "collection": context.run_id})
 
     def _release(self, reservation: HeldReservation, *, sold: bool) -> None:
         """Release a reservation, or keep it if X may have sold the authors."""

@@ -155,7 +155,7 @@ def test_a_setting_that_disagrees_is_warned_of_once(
     assert days(collector).disagrees
     assert 14 in days(collector).counted
     warnings = [record for record in caplog.records if record.getMessage().startswith("BILLING_DAY disagrees")]
-    assert [record.__dict__["by_x"] for record in warnings] == ([8, 14] if reset_as_day else [14])
+    assert [record.__dict__["billing_day_by_x"] for record in warnings] == ([8, 14] if reset_as_day else [14])
     compare(make_collector(BILLING_DAY="14"))
     compare(collector)
     assert len([record for record in caplog.records if "disagrees" in record.getMessage()]) == len(warnings) + 1

@@ -172,7 +172,7 @@ def test_the_estimate_goes_by_what_x_counted(collected: Collected, run_api: RunA
         session.execute(update(Tag).values(since_id=first_id(NOON - DAY)))
     assert run_api("--estimate", **SMALL) == 0
     assert (
-        "by X's own counts it is about 10 tweets of 1 tags: $0.05 for the tweets, $0.15 with their authors"
+        "by X's own counts it is about 10 tweets of 1 tag: $0.05 for the tweets, $0.15 with their authors"
         in capsys.readouterr().err
     )
 

@@ -209,7 +209,7 @@ class Plain:
         everywhere = Counter(key for tweet in everything for key in _hashtags(tweet))
         beside = Counter(key for tweet in base for key in _hashtags(tweet))
         return {
-            key: (number, number / len(base), number * len(everything) / (len(base) * everywhere[key]))
+            key: (number, number / len(base), round(number * len(everything) / (len(base) * everywhere[key]), 2))
             for key, number in beside.items()
             if key != tag.lower()
         }

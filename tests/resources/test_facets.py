@@ -70,9 +70,9 @@ def test_a_value_given_back_as_a_filter_gives_as_many_tweets(service: Service) -
 RELATED: dict[str, list[Row]] = {
     "sre/related": [
         ("#Ops", 3, 0.5, 1.0),
-        ("#oncall", 2, 1 / 3, 4 / 3),
-        ("#devops", 1, 1 / 6, 2 / 3),
-        ("#設計", 1, 1 / 6, 4 / 3),
+        ("#oncall", 2, 1 / 3, 1.33),
+        ("#devops", 1, 1 / 6, 0.67),
+        ("#設計", 1, 1 / 6, 1.33),
     ],
     "%23SRE/related?limit=1": [("#Ops", 3, 0.5, 1.0)],
     "sre/related?tag=devops": [("#devops", 1, 1.0, 1.0), ("#Ops", 1, 1.0, 2.0)],
