@@ -61,19 +61,25 @@ class TagListings(NamedTuple):
     gaps: Sequence[ListingPart]
 
 
-def tag_listings(session: Session, tag_id: int) -> TagListings:
-    """Return what is known of a tag's history."""
+def tag_listings(session: Session, tag_id: int, *, now: datetime | None = None) -> TagListings:
+    """Return what is known of a tag's history.
+
+    With `now`, a listing that ends on an earlier UTC day comes without its token and continues by its lowest id: X has been
+    seen to give the same post again with a fresh token, which costs nothing on the same day only.
+    """
     mine = and_(Listing.tag_id == Tag.id, ~Listing.expired)
     query = select(Tag.since_id, Listing).outerjoin(Listing, mine).where(Tag.id == tag_id).order_by(Listing.before.desc())
     rows = session.execute(query).all()
+    today = first_id(now.replace(hour=0, minute=0, second=0, microsecond=0)) if now else 0
     found = [_listing_part(row) for _, row in rows if row]
+    found = [one if one.until_id >= today else one._replace(next_token=None) for one in found]
     unfinished = next((listing for listing in found if not listing.gap), None)
     return TagListings(rows[0][0], unfinished, [listing for listing in found if listing.gap])
 
 
 def begin_tag(session: Session, order: TagOrder, run_id: int, *, now: datetime) -> TagListings:
     """Mark the gaps of a tag that X's recent search doesn't reach any more as expired, and return what else is known of it."""
-    listed, lowest = tag_listings(session, order.tag.id), first_id(now - FARTHEST)
+    listed, lowest = tag_listings(session, order.tag.id, now=now), first_id(now - FARTHEST)
     for gap in listed.gaps:
         if gap.before <= lowest:
             _expire(session, order, gap, run_id)

@@ -312,7 +312,7 @@ class TagReader:
                 if self._left >= SMALLEST_PAGE and gap.id not in self._endless:
                     self._page(NextPage(gap), last=True)
             with database.reading() as session:
-                listed = listings.tag_listings(session, tag.id)
+                listed = listings.tag_listings(session, tag.id, now=clock.now())
             poll = listings.new_poll(self._order, listed.since_id, clock)
             following = NextPage(poll) if poll else None
         self._reads_last_listing = not listed.gaps

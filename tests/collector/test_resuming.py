@@ -132,16 +132,20 @@ def test_posts_of_the_last_thirty_seconds_wait_so_that_none_that_comes_late_is_s
 
 
 @pytest.mark.dialects
-def test_a_run_that_ended_early_goes_on_from_its_next_page(opened: MakeCollector, emulator: Emulator) -> None:
+@pytest.mark.parametrize(("later", "by_token"), [(600, True), (DAY, False)], ids=["the same day", "the next day"])
+def test_a_run_that_ended_early_goes_on_from_its_next_page(
+    opened: MakeCollector, emulator: Emulator, later: int, *, by_token: bool
+) -> None:
     with closing(opened(TW_NUMBER="100")) as collector:
         interrupt(collector, pages=2)
         assert len(found(collector)) == emulator.ledger.total().posts_billed == 2 * PAGE
-    emulator.clock.advance(DAY)
+        lowest = min(found(collector))
+    emulator.clock.advance(later)
     emulator.forget_requests()
     view = collect(opened, TW_NUMBER="100")
     first, second, *_ = searches(emulator)
     assert view.state == "done"
-    assert "next_token" in first
+    assert ("next_token" in first, int(first["until_id"]) == lowest) == (by_token, not by_token)
     assert first["until_id"] == second["until_id"]
     assert emulator.ledger.twice() == {}
     assert emulator.ledger.total().posts_billed > 100
