@@ -15,7 +15,7 @@ from collector.ledger import ledger
 from collector.ledger.ledger import DayTurned, HeldReservation, PageRequest
 from collector.ledger.prices import PageContent
 from collector.runs.reading import SETTLED_CHECKED_EVERY_S, CollectionContext
-from collector.tweets.lookups import next_authors, store_looked_up
+from collector.tweets.lookups import is_anyone_wanted, next_authors, store_looked_up
 from collector.values import FoundUsers
 from collector.x.client import UsersAnswer
 from collector.x.clock import Days
@@ -49,6 +49,9 @@ class AuthorReader:
 
     def read(self) -> None:
         """Read all; raises XFailure, BudgetSpent, Stopped, LeaseLost, DatabaseUnavailable."""
+        with self._context.database.reading() as session:
+            if not is_anyone_wanted(session):
+                return
         while (following := self._reserve_next()) is not None:
             ids, reservation = following
             if reservation is None:

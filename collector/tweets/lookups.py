@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from collector import counters
@@ -32,6 +32,11 @@ def want_authors(session: Session, ids: Iterable[int | None], run_id: int, *, no
     outdated = or_(Author.observed.is_(None), Author.observed < now - VALID)
     wanted = session.scalars(select(Author.id).where(among(Author.id, written), outdated))
     upsert(session, AuthorLookup, [{"author_id": one, "run_id": run_id, "asked_at": None} for one in wanted])
+
+
+def is_anyone_wanted(session: Session) -> bool:
+    """Whether any author is to be read."""
+    return bool(session.scalar(select(exists().where(_WAITS))))
 
 
 def next_authors(session: Session, *, now: datetime) -> Sequence[int]:
