@@ -94,7 +94,7 @@ def operation_object(operation: Operation) -> dict[str, Any]:
         "responses": {str(answer.status): _response(operation, answer) for answer in _answers(operation)},
         "security": list(operation.security),
     }
-    if operation.arguments._hooks.get("validates_schema"):
+    if operation.arguments._hooks.get("validates_schema") or (operation.body and operation.body.is_cross_checked):
         shown["x-cross-checked"] = True
     return shown | ({"requestBody": _body(operation.body)} if operation.body else {})
 
@@ -130,7 +130,7 @@ def _plain(answer: DocumentedAnswer) -> dict[str, Any]:
 
 def _body(body: DocumentedBody) -> dict[str, Any]:
     content = {JSON: {"schema": body.schema, "example": dict(body.example)}}
-    return {"description": body.meaning, "required": False, "content": content}
+    return {"description": body.meaning, "required": body.is_required, "content": content}
 
 
 def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
