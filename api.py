@@ -106,7 +106,7 @@ def collector_for(settings: Settings) -> Collector:
         raise SettingError(f"TAGS: {error}") from error
     source = RealX(choice.access) if choice.access else EmulatedX()
     number, billing = settings.tw_number or tw_number, Billing.of(settings)
-    order = CollectionOrder(tracked, number, RetryPolicy.of(settings), billing, settings.authors)
+    order = CollectionOrder(tracked, number, RetryPolicy.of(settings), billing, settings.authors, settings.collect_every)
     return Collector(_database(choice), source, order)
 
 

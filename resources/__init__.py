@@ -14,6 +14,7 @@ from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
 from resources.metrics import MetricsResource
 from resources.openapi import OpenApiResource
+from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
@@ -43,6 +44,7 @@ OF_COLLECTOR = {
     VolumeResource: "/volume",
     CollectionsResource: "/collections",
     CollectionResource: f"/collections/<int(max={LARGEST_ID}):collection_id>",
+    ScheduleResource: "/schedule",
     DatabaseResource: "/database",
     ReadyzResource: "/readyz",
 }
