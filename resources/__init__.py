@@ -20,6 +20,7 @@ from resources.spend import SpendResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
+from resources.views import ViewResource, ViewsResource
 from resources.volume import VolumeResource
 from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
@@ -45,6 +46,8 @@ OF_COLLECTOR = {
     CollectionsResource: "/collections",
     CollectionResource: f"/collections/<int(max={LARGEST_ID}):collection_id>",
     ScheduleResource: "/schedule",
+    ViewsResource: "/views",
+    ViewResource: "/views/<path:view>",
     DatabaseResource: "/database",
     ReadyzResource: "/readyz",
 }

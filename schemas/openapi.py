@@ -22,6 +22,7 @@ from schemas.json_schema import (
 )
 from schemas.parameters import PARAMETERS, Parameter, tweet_id, whole
 from schemas.problems import MEDIA_TYPE, PROBLEM
+from schemas.views import EXPECTED_NAME, LONGEST_NAME, NAME_PATTERN, parse_name
 
 OPENAPI = "3.1.0"
 TITLE = "Hashtag monitor"
@@ -175,6 +176,13 @@ PATH_PARAMETERS = {
     "tag": PARAMETERS["tag"],
     "tweet_id": tweet_id("The id of any version of a tweet"),
     "username": PARAMETERS["author"],
+    "view": Parameter(
+        parse_name,
+        EXPECTED_NAME,
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": NAME_PATTERN},
+        "The name of a saved view",
+        "DevOps, 30 days",
+    ),
 }
 MEANINGS = {"tag": "A hashtag in any case, its # optional", "username": "A username in any case, its @ optional"}
 """Of parts of a path, which are no filters there."""
