@@ -8,6 +8,7 @@ from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from resources.api import ProblemApi, handle_errors
 from resources.authors import AuthorResource, AuthorsResource
+from resources.backfills import BackfillsResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
@@ -45,6 +46,7 @@ OF_COLLECTOR = {
     VolumeResource: "/volume",
     CollectionsResource: "/collections",
     CollectionResource: f"/collections/<int(max={LARGEST_ID}):collection_id>",
+    BackfillsResource: "/backfills",
     ScheduleResource: "/schedule",
     ViewsResource: "/views",
     ViewResource: "/views/<path:view>",

@@ -200,7 +200,7 @@ class Collector:
             sources.require(session, self.source.name)
             orders = self.orders(session)
             if period:
-                orders = [order._replace(most=WITHOUT_BOUND) for order in orders]
+                orders = [order._replace(most=WITHOUT_BOUND) for order in period.of(orders)]
             if not orders:
                 raise NothingTracked(NONE_TRACKED)
             if due_since and (last := runs.newest_start(session)) and due_since < last <= datetime.now(UTC):
