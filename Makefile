@@ -14,7 +14,7 @@ KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-1
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && echo "$$file" && cat "$$file" ;; esac; done | $(KEYED)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test container-test evidences requirements audit licences sbom fuzz
+.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test container-test evidences requirements audit licences sbom fuzz as-x-is
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,8 +22,12 @@ help: ## Say what there is to make
 setup: $(STAMP) ## Make .venv and install
 
 $(STAMP): requirements.txt requirements-dev.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@test -x $(BIN)/python || { echo "Making $(VENV), then installing packages into it: about a minute, once." && $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what the service needs ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "Installing the tools for tests and checks ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installed."
 	@touch $(STAMP)
 
 run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect at first start
@@ -52,6 +56,9 @@ fuzz: $(STAMP) ## Fuzz the import for FUZZ_SECONDS (600)
 
 lint: $(STAMP) ## Run ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy .
+
+as-x-is: $(STAMP) ## Collect from an emulator with every oddity of X, AS_X_IS_RUNS (200) schedules
+	@$(BIN)/python -m tests.reliability.as_x_is
 
 audit: $(STAMP) ## Look up known vulnerabilities of the pinned packages; STRICT= accepts packages that PyPI tells nothing of
 	@$(BIN)/pip check

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import logstash
 from alchemy import Database, DatabaseRevision, DatabaseUnavailable, check_url, open_database
@@ -53,6 +53,8 @@ tags = [
 ]
 tw_number = 100
 
+TWEETS_A_WEEK = 3_000  # of the emulator: about as many as a collection a day of ten hashtags finds
+
 
 class EmulatedX:
     """The emulator of the X API, started at first use."""
@@ -60,7 +62,7 @@ class EmulatedX:
     name = EMULATOR
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._emulator: Emulator | None = None  # imported late, as it is needed only without credentials
 
     def reach(self) -> Access:
@@ -69,11 +71,17 @@ class EmulatedX:
             if self._emulator is None:
                 from emulator import Emulator
 
-                self._emulator = Emulator()
+                self._emulator = Emulator(tweets=TWEETS_A_WEEK)
                 self._emulator.start()
                 url = self._emulator.url
                 log.warning("no credentials are set: an emulator of X stands in, the tweets are invented", extra={"url": url})
             return Access(self._emulator.url, bearer_token="emulated")  # noqa: S106 (the emulator takes any)
+
+    def archive(self, params: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what its full archive has, free of charge."""
+        with self._lock:
+            self.reach()
+            return self._emulator.archive(params) if self._emulator else {}
 
     def close(self) -> None:
         """Stop it, if it was started."""
@@ -96,18 +104,19 @@ class RealX(NamedTuple):
         """Nothing was opened."""
 
 
-def collector_for(settings: Settings) -> Collector:
-    """Return the collector for these settings. Opens nothing. Raises SettingError."""
+def collector_for(settings: Settings, *, importing: bool = False) -> Collector:
+    """Return the collector for these settings, or the one whose database takes imports. Opens nothing. Raises SettingError."""
     check_credentials(settings)
-    choice = choose(settings)
+    choice = choose(settings, importing=importing)
     try:
         tracked = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
     except InvalidTag as error:
         raise SettingError(f"TAGS: {error}") from error
-    source = RealX(choice.access) if choice.access else EmulatedX()
+    emulated = EmulatedX()
+    source = RealX(choice.access) if choice.access else emulated
     number, billing = settings.tw_number or tw_number, Billing.of(settings)
     order = CollectionOrder(tracked, number, RetryPolicy.of(settings), billing, settings.authors, settings.collect_every)
-    return Collector(_database(choice), source, order)
+    return Collector(_database(choice), source, order, archive=emulated.archive if choice.is_emulators_own else None)
 
 
 def _database(choice: Choice) -> Database:
@@ -143,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load()
         hide = Secrets(settings.secrets()).hide
-        logstash.configure(settings.log_level, hide=hide)
+        logstash.configure(settings.log_level, hide=hide, form=settings.log_format)
         for hint in settings.spelling_hints:
             log.warning(hint)
         if settings.logstash_host:

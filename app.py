@@ -65,7 +65,8 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
 
     command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
     secrets = Secrets(settings.secrets())
-    logstash.configure(settings.log_level, context, hide=secrets.hide, stream=sys.stderr if command else sys.stdout)
+    stream = sys.stderr if command else sys.stdout
+    logstash.configure(settings.log_level, context, hide=secrets.hide, stream=stream, form=settings.log_format)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
     app.extensions["schedule"] = CollectionSchedule(collector, settings.collect_every)
@@ -88,7 +89,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     resources.register(app, collector, job_runner, metrics, snapshots)
     web.register(app, collector, newest, guard, metrics, settings)
-    for commands in (database_commands(collector), tweets_commands(collector)):
+    for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)
     return app
 
@@ -109,7 +110,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = load()
-        logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hide)
+        logstash.configure(settings.log_level, hide=Secrets(settings.secrets()).hide, form=settings.log_format)
         for hint in settings.spelling_hints:
             log.warning(hint)
         warning = check_listening(settings)
@@ -126,7 +127,11 @@ def main() -> int:
         return _refuse(str(error), 1)
     if warning:
         log.warning(warning)
-    log.info("listening", extra={"url": f"http://{settings.host}:{settings.port}"})
+    url = f"http://{settings.host}:{settings.port}"
+    log.info("listening", extra={"url": url})
+    if logstash.is_readable(settings.log_format, sys.stdout):
+        sys.stdout.write(f"Open {url}\n")
+        sys.stdout.flush()
     try:
         _import_parts()
         serve(settings, listener, lambda: _worker(settings, prepared=prepared))

@@ -1,4 +1,6 @@
-"""Log records as lines of ECS JSON (Elastic Common Schema). telemetry/shipping.py sends them to Logstash.
+"""Log records as lines of ECS JSON (Elastic Common Schema), and as readable lines on a terminal.
+
+telemetry/shipping.py sends the JSON to Logstash.
 
 `host` is an object: Elasticsearch refuses a document in which it is a string. The extra fields of a record are under `monitor`,
 apart from those that ECS defines.
@@ -92,6 +94,17 @@ class EcsFormatter(logging.Formatter):
         return {_key(name): _plain(value) for name, value in fields.items()}
 
 
+class TextFormatter(EcsFormatter):
+    """Formats records as a readable line: the local time, the level above INFO, the message, and its facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        document = self.document(record)
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname} "
+        text = _request_line(document) if "event" in document else f"{document['message']}{_facts(document)}"
+        return self._hide(f"{datetime.fromtimestamp(record.created):%H:%M:%S} {level}{text}".replace("\n", " "))  # noqa: DTZ006 (local)
+
+
 class EcsHandler(logging.StreamHandler[TextIO]):
     """Writes records to a stream.
 
@@ -123,18 +136,46 @@ class EcsHandler(logging.StreamHandler[TextIO]):
         self.flush()
 
 
-def configure(level: str, context: Context = dict, *, hide: Hide = str, stream: TextIO | None = None) -> None:
-    """Log records of at least this level to a stream, stdout by default.
+def is_readable(form: str, stream: TextIO | None) -> bool:
+    """Whether lines in this format (auto, json or text) are for people; auto means so on a terminal."""
+    return form == "text" or (form == "auto" and stream is not None and stream.isatty())
+
+
+def configure(
+    level: str, context: Context = dict, *, hide: Hide = str, stream: TextIO | None = None, form: str = "json"
+) -> None:
+    """Log records of at least this level to a stream, stdout by default, in a format (auto, json or text).
 
     Libraries that are verbose or log credentials stay at WARNING. A second call replaces the first one's handler.
     """
-    handler = EcsHandler(stream or sys.stdout)
-    handler.setFormatter(EcsFormatter(context, hide))
+    stream = stream or sys.stdout
+    handler = EcsHandler(stream)
+    handler.setFormatter((TextFormatter if is_readable(form, stream) else EcsFormatter)(context, hide))
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, EcsHandler)] + [handler]
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _request_line(document: Mapping[str, Any]) -> str:
+    http, milliseconds = document["http"], document["event"]["duration"] / 1e6
+    return f"{http['request']['method']} {document['url']['path']} {http['response']['status_code']} in {milliseconds:.0f} ms"
+
+
+def _facts(document: Mapping[str, Any]) -> str:
+    """Return the facts of a record after its message, and where an error was raised."""
+    facts = "".join(f" {name}={_short(value)}" for name, value in document.get("monitor", {}).items())
+    if error := document.get("error"):
+        places = re.findall(r'File "([^"]*)", line (\d+)', error["stack_trace"])
+        at = f" at {':'.join(places[-1])}" if places else ""
+        facts += f": {error['type']}: {error['message']}{at}"
+    return facts
+
+
+def _short(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f'"{text}"' if " " in text else text
 
 
 def _error(kind: type[BaseException], error: BaseException | None) -> dict[str, str]:

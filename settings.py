@@ -35,6 +35,7 @@ SIMILARITY = 0.82  # difflib's ratio: one or two letters differ; GRAFANA_URL and
 OAUTH = ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET")
 PARTNERS = {**dict.fromkeys(OAUTH, OAUTH), "API_READ_TOKEN": ("API_TOKEN",)}
 """Credentials that are useless alone, and those that must be set with them."""
+LOG_FORMATS = ("auto", "json", "text")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -171,6 +172,7 @@ def _refuse(value: str) -> Any:
     raise ValueError(value)
 
 
+FORMAT = SettingReader("auto, json or text", lambda text: text.lower() if text.lower() in LOG_FORMATS else _refuse(text))
 TEXT = SettingReader("text without line breaks and control characters", _text)
 TOKENS = SettingReader("visible ASCII characters without spaces", _tokens)
 HOSTS = SettingReader("names or addresses separated by commas, without ports", _hosts)
@@ -268,6 +270,7 @@ class Settings:
     kibana_url: str | None = _setting(None, "address of Kibana for people", LINK)
     prometheus_url: str | None = _setting(None, "address of Prometheus for people", LINK)
     log_level: str = _setting("INFO", "minimum severity of log records", _one_of(*LOG_LEVELS))
+    log_format: str = _setting("auto", "log lines: readable on a terminal, else JSON (`auto`); `json`; `text`", FORMAT)
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)
     price_user_usd: int = _setting("0.010", "what X may charge for an author read", USD)
     price_count_usd: int = _setting("0.005", "what X charges for a count of the last seven days", USD)

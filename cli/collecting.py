@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cli.output import print_line
+from cli.output import plural, print_line
 from collector import sources
 from collector.backups.sweeping import rewrite_file
 from collector.counters import request_counter
@@ -99,11 +99,11 @@ def print_estimate(collector: Collector) -> int:
     most, likely, counted = priced.most, priced.likely, priced.likely_counts
     numbers = sorted({tag.most for tag in priced.tags})
     posts = " to ".join(map(str, dict.fromkeys([*numbers[:1], *numbers[-1:]])))
-    tags_of = f"{len(priced.tags)} tags x {posts} tweets"
+    tags_of = f"{plural(len(priced.tags), 'tag')} x {posts} tweets"
     print_line(f"{tags_of}: at most {in_words(most, known, looks_up=looks_up)}")
     if counted:
-        words = in_words(likely, known, looks_up=looks_up)
-        print_line(f"by X's own counts it is about {sum(counted)} tweets of {len(counted)} tags: {words}")
+        expected = f"{plural(sum(counted), 'tweet')} of {plural(len(counted), 'tag')}"
+        print_line(f"by X's own counts it is about {expected}: {in_words(likely, known, looks_up=looks_up)}")
     for tag in priced.tags:
         if tag.uncounted:
             print_line(f"{tag.tag}: X gave no count for {_hours(tag.uncounted)}, which are assumed to be average")
@@ -123,7 +123,8 @@ def run_compliance(jobs: ScheduledJobs) -> int:
     stop = threading.Event()
     _on_signals(stop.set)
     outcome = jobs.comply(stop)
-    print_line(f"{outcome.ids} ids asked, {outcome.removed} tweets removed, {outcome.scrubbed} locations removed")
+    removed = f"{plural(outcome.removed, 'tweet')} removed, {plural(outcome.scrubbed, 'location')} removed"
+    print_line(f"{plural(outcome.ids, 'id')} asked, {removed}")
     if outcome.waiting:
         print_line("X has not finished: the next run continues this job")
     elif stop.is_set():
@@ -168,7 +169,8 @@ def _report(view: CollectionView) -> bool:
     failed = [tag for tag in view.tags if tag.state != "done"]
     for reason in dict.fromkeys(tag.reason for tag in failed):
         print_line(f"{', '.join(tag.tag for tag in failed if tag.reason == reason)}: {reason}")
-    print_line(f"{view.tweets_added} tweets added, {len(view.tags) - len(failed)} of {len(view.tags)} tags collected")
+    tags = f"{len(view.tags) - len(failed)} of {plural(len(view.tags), 'tag')}"
+    print_line(f"{plural(view.tweets_added, 'tweet')} added, {tags} collected")
     return not failed
 
 
@@ -226,13 +228,13 @@ def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[counting.Due
 def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
     for quote in offers:
         rest = f"; tweets newer than {quote.until:%Y-%m-%d %H:%M} UTC are left to the next collection" if quote.until else ""
-        print_line(f"{quote.tag}: {quote.posts} tweets{_unknown(quote)}{rest}")
+        print_line(f"{quote.tag}: {plural(quote.posts, 'tweet')}{_unknown(quote)}{rest}")
     prices, total = collector.order.billing.prices, sum(quote.posts for quote in offers)
     cost = prices.cost(posts=total, users=total)
     with collector.database.reading() as session:
         known, left = authors(session), budget_left(collector, session)
         looks_up = collector.looks_up_authors(session)
-    print_line(f"{total} tweets to buy, by X's own counts: {in_words(cost, known, looks_up=looks_up)}")
+    print_line(f"{plural(total, 'tweet')} to buy, by X's own counts: {in_words(cost, known, looks_up=looks_up)}")
     if any(quote.uncounted for quote in offers):
         most = most_posts(total)
         worst = in_words(prices.cost(posts=most, users=most), known, looks_up=looks_up)

@@ -21,7 +21,7 @@ from queries.payloads import TweetPayload, TweetPayloads
 from queries.tweets import TweetViews, tweet_count
 from schemas import files
 from schemas.csv_format import with_byte_order_mark
-from schemas.parameters import PARAMETERS, filters
+from schemas.parameters import PARAMETERS, filters, zone_by_name
 from schemas.problems import BadInput
 from schemas.pseudonyms import KEY_BYTES, Pseudonyms, new_key
 from schemas.twarc import pages
@@ -29,6 +29,7 @@ from schemas.tweets import COLUMNS, LIST_FORMATS
 
 FAILED, UNUSABLE, PIPE_CLOSED = 1, 2, 141
 TWARC = "twarc"
+SHEETS = ("csv", "sheet")
 PAGE = 100
 """Tweets in a page of X's objects, as X gives them."""
 
@@ -63,6 +64,7 @@ def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--key-file", type=FILE, help="Keeps the key of the pseudonyms, which is thrown away otherwise.")
 @click.option("-o", "--output", type=FILE, help="Write this file, packed if it ends in .gz; never over one that exists.")
 @_with_filters
+@click.option("--tz", "zone", default="UTC", show_default=True, help="The zone in which dates begin, such as America/Lima.")
 @click.pass_obj
 def export(
     collector: Collector,
@@ -71,6 +73,7 @@ def export(
     pseudonymise: bool,
     key_file: Path | None,
     output: Path | None,
+    zone: str,
     **options: Sequence[str],
 ) -> None:
     """Write the tweets, oldest id first, as NDJSON that `tweets import` reads, or in another format.
@@ -82,7 +85,7 @@ def export(
         raise click.UsageError("--pseudonymise is not for --format twarc: X's objects name people in too many places")
     if key_file and not pseudonymise:
         raise click.UsageError("--key-file is for --pseudonymise")
-    chosen = _parse_filters(options)
+    chosen = _parse_filters(options, zone)
     if output and output.exists():
         exit_with(f"{output}: exists already", UNUSABLE)
     if output is None and sys.stdout is None:
@@ -90,9 +93,12 @@ def export(
     _run(collector.database, Export(format_name, chosen, output, _pseudonyms(key_file) if pseudonymise else None))
 
 
-def _parse_filters(options: Mapping[str, Sequence[str]]) -> Filters:
+def _parse_filters(options: Mapping[str, Sequence[str]], zone_name: str) -> Filters:
+    zone = zone_by_name(zone_name)
+    if zone is None:
+        raise click.BadParameter("expected the name of a time zone, such as America/Sao_Paulo", param_hint="--tz")
     try:
-        return filters({name: values for name, values in options.items() if values})
+        return filters({name: values for name, values in options.items() if values}, zone=zone)
     except BadInput as error:
         fault = error.faults[0]
         raise click.BadParameter(fault.detail, param_hint=_option_name(fault.parameter)) from error
@@ -162,7 +168,7 @@ def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]
         pieces = format_name.pieces(
             _with_progress(batches(database, TweetList(export.filters), format_name.reader(COLUMNS)), bar)
         )
-    return with_byte_order_mark(pieces) if export.output and export.format_name == "csv" else pieces
+    return with_byte_order_mark(pieces) if export.output and export.format_name in SHEETS else pieces
 
 
 def _twarc(database: Database, export: Export, bar: tqdm[Any], left_out: list[int]) -> Iterator[bytes]:

@@ -14,6 +14,11 @@ def printable(text: object) -> str:
     return words if words.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words)
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as 1 tweet or 2000 tweets, without separators, since scripts read it too."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def print_line(line: object) -> None:
     """Print a line to stderr."""
     click.echo(printable(line), err=True)

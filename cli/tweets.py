@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from alchemy import DatabaseRevision, DatabaseUnavailable
 from cli.exports import export
-from cli.output import exit_with, print_line, printable
+from cli.output import exit_with, plural, print_line, printable
 from collector.imports import Import
 from collector.runs.collector import Collector
 from collector.runs.tags import InvalidTag, hashtag
@@ -23,6 +23,7 @@ from schemas.records import lines
 
 REFUSED, UNUSABLE = 1, 2
 GC_THRESHOLD = 100_000
+RECEIVER = "receiver of imports"
 
 
 class LineRefusals:
@@ -47,17 +48,17 @@ def _hashtag(value: str) -> str:
 @click.command("import")
 @click.option("--tag", metavar="HASHTAG", type=_hashtag, help="A hashtag that every tweet is linked to as well.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.pass_obj
-def import_(collector: Collector, tag: str | None, files: tuple[Path, ...]) -> None:
-    """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip."""
+@click.pass_context
+def import_(context: click.Context, tag: str | None, files: tuple[Path, ...]) -> None:
+    """Read X API v2 pages, flattened tweets and our own NDJSON from FILES, plain or gzip.
+
+    Without DATABASE_URL they go to data/tweets.db, which the service uses from its next start on.
+    """
     _check_files(files)
+    receiver: Callable[[], Collector] = context.meta[RECEIVER]
     try:
-        collector.prepare()
-        run, refusals = Import(collector.database, tag=tag), LineRefusals()
-        with _freeze_garbage_collector():
-            for path in files:
-                _import_file(path, run, refusals)
-        run.end()
+        with closing(receiver()) as collector:
+            run, refused = _import_files(collector, tag, files)
     except SourceRefused as error:
         exit_with(str(error), UNUSABLE)
     except OSError as error:
@@ -66,13 +67,35 @@ def import_(collector: Collector, tag: str | None, files: tuple[Path, ...]) -> N
         exit_with(error.in_full, REFUSED)
     except DatabaseRevision as error:
         exit_with(error, REFUSED)
-    print_line(f"{run.seen} tweets read, {run.added} added, {refusals.count} refused")
-    sys.exit(REFUSED if refusals.count else 0)
+    print_line(f"{plural(run.seen, 'tweet')} read, {run.added} added, {refused} refused")
+    sys.exit(REFUSED if refused else 0)
 
 
-def tweets_commands(collector: Collector) -> click.Group:
-    """Return the commands for stored tweets."""
-    return click.Group("tweets", [export, import_], help="Import and export tweets.", context_settings={"obj": collector})
+def tweets_commands(collector: Collector, receiver: Callable[[], Collector]) -> click.Group:
+    """Return the commands for stored tweets; `receiver` makes the collector whose database takes imports."""
+
+    def remember_receiver() -> None:
+        click.get_current_context().meta[RECEIVER] = receiver
+
+    settings = {"obj": collector}
+    return click.Group(
+        "tweets",
+        [export, import_],
+        callback=remember_receiver,
+        help="Import and export tweets.",
+        context_settings=settings,
+    )
+
+
+def _import_files(collector: Collector, tag: str | None, files: tuple[Path, ...]) -> tuple[Import, int]:
+    """Import files, and return the import and how many lines were refused."""
+    collector.prepare()
+    run, refusals = Import(collector.database, tag=tag), LineRefusals()
+    with _freeze_garbage_collector():
+        for path in files:
+            _import_file(path, run, refusals)
+    run.end()
+    return run, refusals.count
 
 
 def _check_files(files: tuple[Path, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector.runs.lease import refuse_while_restoring
+from collector.values import TagRef
 from collector.x.failures import OK, SEARCH, SEARCH_ALL, XFailure
 from database.statements import increment, upsert
 from models import StoredCounter
@@ -20,11 +21,13 @@ from queries.counters import (
     ENDLESS_LISTINGS,
     EPOCH,
     GENERATION,
+    LATE_POSTS,
     RATE_LIMIT_REMAINING,
     SCHEDULE,
     SEQUENCE,
     X_AHEAD,
     X_ANSWERED,
+    X_LACKS,
     X_REFUSES,
     X_REQUESTS,
     now_ms,
@@ -100,6 +103,22 @@ def note_refusal(session: Session, failure: XFailure) -> None:
     _set(session, (X_REFUSES, failure.kind, int(failure.until.timestamp()) if failure.until else 0))
 
 
+def note_missing_fields(session: Session, names: Iterable[str]) -> None:
+    """Store which fields of posts X did not give in the newest collection that brought posts."""
+    session.execute(_FORGET_MISSING)
+    _set(session, *((X_LACKS, name, now_ms()) for name in names))
+
+
+def note_tag(session: Session, tag: TagRef, facts: Mapping[str, int]) -> None:
+    """Store facts about a tag, by name."""
+    _set(session, *((name, tag.key, value) for name, value in facts.items()))
+
+
+def count_late_posts(session: Session, tag: TagRef, posts: int) -> None:
+    """Count posts of a tag that became searchable after a poll had passed them."""
+    _increment(session, (LATE_POSTS, tag.key, posts))
+
+
 def note_schedule(session: Session, keeper: str, *, every: float, due: float) -> None:
     """Store that a process keeps a schedule: the interval in seconds, 0 for none, and the epoch second of the next run."""
     facts = {"seen": time.time(), "every": every, "due": due}
@@ -119,6 +138,7 @@ def _rows(counters: Iterable[tuple[str, str, int]]) -> list[dict[str, str | int]
     return [{"name": name, "label": label, "value": value} for name, label, value in counters]
 
 
+_FORGET_MISSING = delete(StoredCounter.__table__).where(StoredCounter.name == X_LACKS)  # type: ignore[arg-type]
 _END_REFUSAL = delete(StoredCounter.__table__).where(StoredCounter.name == X_REFUSES)  # type: ignore[arg-type]
 _TABLE = StoredCounter.__tablename__
 _COUNT_PAGE = text(

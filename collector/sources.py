@@ -50,13 +50,18 @@ class Choice(NamedTuple):
     def source(self) -> str:
         return REAL if self.access else EMULATOR
 
+    @property
+    def is_emulators_own(self) -> bool:
+        """Whether it is the database that is used for invented tweets alone."""
+        return self.access is None and self.database_url == f"sqlite:///{EMULATED_FILE}"
 
-def choose(settings: Settings) -> Choice:
-    """Choose for the web service and all commands; the reasons are in docs/decisions.md."""
+
+def choose(settings: Settings, *, importing: bool = False) -> Choice:
+    """Choose for the web service and all commands; imports are real. The reasons are in docs/decisions.md."""
     access = _access(settings)
     if settings.database_url:
         return Choice(settings.database_url, access, settings.database_replica_url, settings.data_folder)
-    real = access is not None or _has_tweets(REAL_FILE.as_posix())
+    real = importing or access is not None or _has_tweets(REAL_FILE.as_posix())
     return Choice(f"sqlite:///{REAL_FILE if real else EMULATED_FILE}", access, settings.database_replica_url)
 
 

@@ -54,6 +54,7 @@ class ResultPage(NamedTuple):
     """One page of a search, newest tweet first. `refused` are the reasons why objects could not be read.
 
     `posts` and `users` are the ids of all objects in the answer, which X charges for; `oldest` is the lowest id of a post.
+    `given` are the fields of REQUIRED_FIELDS that at least one post has.
     """
 
     tweets: tuple[TweetVersion, ...]
@@ -63,6 +64,7 @@ class ResultPage(NamedTuple):
     posts: frozenset[int]
     users: frozenset[int]
     oldest: int | None
+    given: frozenset[str]
 
 
 class FoundUsers(NamedTuple):

@@ -79,12 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--user-limit", type=count, default=300, help="the same with OAuth 1.0a (default: %(default)s)")
     parser.add_argument("--counts-limit", type=count, default=300, help="counts in 15 minutes (default: %(default)s)")
     parser.add_argument("--archive-limit", type=count, default=300, help="the same for search/all, and counts/all")
+    parser.add_argument("--lookup-limit", type=count, default=3500, help="the same for tweets by id (default: %(default)s)")
+    parser.add_argument("--daily-limit", type=whole, default=0, help="requests in 24 hours to each endpoint, 0 for no limit")
     parser.add_argument("--archive-pace", type=whole, default=1, help="seconds between two of these, 0 for none")
     parser.add_argument("--compliance-limit", type=count, default=150, help="calls about jobs (default: %(default)s)")
     parser.add_argument("--compliance-seconds", type=seconds, default=0.0, help="how long a job takes, such as 30s")
     parser.add_argument("--usage-limit", type=count, default=50, help="the same for usage (default: %(default)s)")
     parser.add_argument("--billing-day", type=day, default=1, help="on which a billing month begins (default: %(default)s)")
+    parser.add_argument("--odd-percent", type=whole, default=0, help="how often each oddity of X strikes a request, such as 5")
     parser.add_argument("--balance", type=whole, default=1000, help="dollars that the account paid in (default: %(default)s)")
+    parser.add_argument("--retweets", type=whole, default=0, help="posts of 100 that are retweets (default: %(default)s)")
+    parser.add_argument("--late", type=whole, default=0, help="posts of 1000 that are searchable hours late (default: 0)")
     parser.add_argument("--free-authors", dest="charge_authors", action="store_false", help="leave authors off its bill")
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
 from threading import Event
 from types import TracebackType
@@ -10,8 +11,11 @@ from typing import Any, Self
 
 from emulator.api import Api
 from emulator.controls import ROOT, Controls, Request
+from emulator.endpoints.listing import ARCHIVE
+from emulator.endpoints.search import found_page
+from emulator.faults.oddities import Oddities
 from emulator.faults.plan import PlannedFault
-from emulator.http.messages import Call, EmulatorAnswer
+from emulator.http.messages import Call, EmulatorAnswer, Json
 from emulator.http.server import EmulatorServer
 from emulator.jobs import UploadJob
 from emulator.ledger import Ledger
@@ -116,6 +120,15 @@ class Emulator:
         """Plan a fault; see PlannedFault for the arguments and faults/kinds.py for the kinds. Raises ValueError."""
         self._api.faults.plan(PlannedFault(kind, times, tag, after_pages, seconds, endpoint))
 
+    @property
+    def oddities(self) -> Oddities:
+        """The oddities of X that strike requests, and how often each did."""
+        return self._api.oddities
+
+    @oddities.setter
+    def oddities(self, oddities: Oddities) -> None:
+        self._api.oddities = oddities
+
     def clear_faults(self) -> None:
         """Drop every planned fault."""
         self._api.faults.plan(replace=True)
@@ -154,8 +167,12 @@ class Emulator:
     def count(self, tag: str, start: datetime, end: datetime) -> int:
         """Return how many posts of a tag a search would show now, from start up to end, exclusive. It costs nothing."""
         first, last = (snowflake.first_id(snowflake.to_ms(at)) for at in (start, end))
-        posts = self.state.world.posts(parse(f"#{tag.removeprefix('#')}"), PostRange(first - 1, last, self.clock.now_ms()))
+        posts = self.state.world.found(parse(f"#{tag.removeprefix('#')}"), PostRange(first - 1, last, self.clock.now_ms()))
         return sum(1 for _ in posts)
+
+    def archive(self, params: Mapping[str, str]) -> Json:
+        """Return a page of a search of the full archive as of now, by X's parameters. It costs nothing. Raises Problem."""
+        return found_page(self.state.world, params, self.clock.now_ms(), ARCHIVE).body
 
     def forget_requests(self) -> None:
         """Empty the record of requests."""

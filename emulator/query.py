@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _WORD = re.compile(r"\w+")
-_STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id"})
+_LEAST = frozenset({"min_likes", "min_reposts", "min_replies"})
+_STANDALONE = frozenset({"hashtag", "phrase", "mention", "from", "to", "conversation_id", "url", *_LEAST})
 _FLAGS = {
     "is": frozenset({"retweet", "reply", "quote", "verified", "nullcast"}),
     "has": frozenset({"geo", "hashtags", "links", "mentions", "media", "images", "videos", "video_link", "cashtags"}),
 }
-_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", *_FLAGS})
-_TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+)')
+_VALUED = frozenset({"from", "to", "lang", "place_country", "conversation_id", "url", *_LEAST, *_FLAGS})
+_TOKEN = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=[^\s-])|"(?P<phrase>[^"]*)"|(?P<word>url:"[^"]*"|[^\s()"]+)')
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,11 @@ def _term(text: str, position: int) -> Term:
         return Term("phrase", text.casefold())
     if operator not in _VALUED or not value:
         raise MalformedQuery(f"Reference to invalid operator '{operator}'", position)
+    if operator in _LEAST and not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise MalformedQuery(f"Reference to invalid value '{value}' of '{operator}:'", position)
     if value.casefold() not in _FLAGS.get(operator, (value.casefold(),)):
         raise MalformedQuery(f"Reference to invalid field '{value}' of '{operator}:'", position)
-    return Term(operator, value.casefold())
+    return Term(operator, value.casefold().strip('"'))
 
 
 def _tag(text: str, position: int) -> str:

@@ -11,17 +11,20 @@ from emulator.faults.plan import PlannedFault
 from emulator.http.messages import Call
 from emulator.jobs import UploadJobs
 from emulator.ledger import Ledger
-from emulator.world.world import RemovedPosts, World
+from emulator.world.world import PostOddities, RemovedPosts, World
 
 
 @dataclass
 class EmulatorSettings:
     """port 0 takes a free one. tweets: about how many there are in seven days. latency: seconds before each
     answer of the API. The limits are requests in 15 minutes; archive_limit is that of search/all and of
-    counts/all. archive_pace: seconds between two requests to one of them, 0 for none. compliance_seconds: how
+    counts/all, lookup_limit that of tweets by id. daily_limit: requests in 24 hours to each endpoint, 0 for no such
+    limit. archive_pace: seconds between two requests to search/all or counts/all, 0 for none. compliance_seconds: how
     long a compliance job takes after its upload. billing_day: the day of the month on which a billing month
-    begins. balance: the dollars that the account paid in; charge_authors: whether its bill includes authors. now:
-    where the held clock starts, an aware datetime, or None for the system's time.
+    begins. odd_percent: the chance with which each oddity of X strikes a request. balance: the dollars that the
+    account paid in; charge_authors: whether its bill includes authors. retweets: posts of 100 that are retweets;
+    late: posts of 1,000 that become searchable up to two hours late. now: where the held clock starts, an aware
+    datetime, or None for the system's time.
 
     reset_as_day: whether usage tells the day of the month on which the cap is reset, as users of X's API report, in place of
     the days that are left, as X documents.
@@ -37,15 +40,20 @@ class EmulatorSettings:
     user_limit: int = 300
     counts_limit: int = 300
     archive_limit: int = 300
+    lookup_limit: int = 3500
+    daily_limit: int = 0
     archive_pace: int = 1
     compliance_limit: int = 150
     users_limit: int = 300
     compliance_seconds: float = 0
     usage_limit: int = 50
     billing_day: int = 1
+    odd_percent: float = 0
     balance: int = 1000
     charge_authors: bool = True
     reset_as_day: bool = False
+    retweets: int = 0
+    late: int = 0
     now: datetime | None = None
 
 
@@ -67,7 +75,12 @@ class EmulatorState:
         self.settings = settings
         self.clock = Clock(settings.now)
         self.removals = RemovedPosts()
-        self.world = World(settings.seed, tweets=settings.tweets, removals=self.removals)
+        self.world = World(
+            settings.seed,
+            tweets=settings.tweets,
+            removals=self.removals,
+            oddities=PostOddities(settings.retweets, settings.late),
+        )
         self.ledger = Ledger()
         self.jobs = UploadJobs()
         self.usage_drift = 0

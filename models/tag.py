@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, UTCDateTime
 
+NO_RETWEETS = "/no retweets"
+
 
 class Tag(Base):
     """A hashtag, written with its # in the spelling first given. `key` is the case-folded spelling, used for comparison.
@@ -35,13 +37,16 @@ class Tag(Base):
 
     @hybrid_property
     def rules(self) -> str:
-        """Languages and exclusions as one string, which identifies the counts that X made under the same rules."""
-        return f"{self.lang or ''}/{self.exclude or ''}"
+        """Languages and exclusions as one string, which identifies the counts that X made under the same rules.
+
+        Counts of databases of before 2026-12 have no NO_RETWEETS at the end: they include retweets.
+        """
+        return f"{self.lang or ''}/{self.exclude or ''}{NO_RETWEETS}"
 
     @rules.inplace.expression
     @classmethod
     def _rules(cls) -> ColumnElement[str]:
-        return func.coalesce(cls.lang, "") + "/" + func.coalesce(cls.exclude, "")
+        return func.coalesce(cls.lang, "") + "/" + func.coalesce(cls.exclude, "") + NO_RETWEETS
 
 
 class HourlyCount(Base):

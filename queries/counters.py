@@ -16,7 +16,8 @@ from models import DatabaseMark, Lease, StoredCounter
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
 ENDLESS_LISTINGS = "endless_listings"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
-X_ANSWERED, X_BILLING_DAY = "x_answered", "x_billing_day"
+X_ANSWERED, X_BILLING_DAY, X_LACKS = "x_answered", "x_billing_day", "x_lacks"
+LATE_POSTS, LOOK_BACK_SECONDS, USUAL_LOOK_BACK_S = "late_posts", "look_back_seconds", 900
 FIRST_ENDPOINT = "search"
 """The endpoint whose requests were counted before there was one in their label."""
 ERASURES_OWED, EPOCH = "erasures_owed", "epoch"
@@ -72,6 +73,11 @@ def current_refusals(session: Session) -> dict[str, datetime | None]:
     """The kinds of failure by which X refused the newest collection, each with its end (UTC) where X gave one."""
     refusals = _by_label(session, X_REFUSES).items()
     return {label: datetime.fromtimestamp(value, UTC) if value else None for label, value in refusals}
+
+
+def missing_fields(session: Session) -> list[str]:
+    """The fields of posts that X did not give in the newest collection that brought posts, by name."""
+    return sorted(_by_label(session, X_LACKS))
 
 
 def last_answer(session: Session) -> tuple[str, datetime] | None:

@@ -63,7 +63,10 @@ def _ranking(tweets: Any) -> Select[Any]:
 
 
 class RelatedHashtag(NamedTuple):
-    """A hashtag in `tweets` of a tag's tweets, their `share` of these, and that share by its share of all tweets (`lift`)."""
+    """A hashtag in `tweets` of a tag's tweets, and their `share` of these.
+
+    `lift` is that share by the hashtag's share of all tweets, rounded.
+    """
 
     tag: str
     tweets: int
@@ -80,7 +83,7 @@ def related_hashtags(session: Session, tag_id: int, *, limit: int, filters: Filt
     base, everything = session.execute(numbers).one()
     rows = counted.where(Hashtag.key != select(Tag.key).where(Tag.id == tag_id).scalar_subquery())
     return [
-        RelatedHashtag(tag, tweets, tweets / base, tweets * everything / (base * everywhere))
+        RelatedHashtag(tag, tweets, tweets / base, round(tweets * everything / (base * everywhere), 2))
         for tag, tweets, everywhere in session.execute(rows.limit(limit))
     ]
 

@@ -32,10 +32,16 @@ Of = tuple[int, ...]
 
 
 class TagSeries(NamedTuple):
-    """The number of a tag's tweets in each period."""
+    """The number of a tag's tweets in each period; None where it is unknown."""
 
     tag: str
-    counts: tuple[int, ...]
+    counts: tuple[int | None, ...]
+
+    @property
+    def total(self) -> int | None:
+        """The sum of what is known; None if nothing is."""
+        known = [count for count in self.counts if count is not None]
+        return sum(known) if known or not self.counts else None
 
 
 class CountQuery(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,12 +12,16 @@ from sqlalchemy.orm import Session
 from models import AuthorLookup, JobState, Listing, Run, StoredCounter, Tag, TagLang
 from queries.counters import (
     ENDLESS_LISTINGS,
+    LATE_POSTS,
+    LOOK_BACK_SECONDS,
     RATE_LIMIT_REMAINING,
     SEQUENCE,
+    USUAL_LOOK_BACK_S,
     X_REQUESTS,
     ScheduleState,
     current_refusals,
     live_token,
+    missing_fields,
     schedule,
     x_requests,
 )
@@ -40,11 +44,14 @@ class ServiceMetrics(NamedTuple):
     last_success: datetime | None
     sequence: int
     refused: Mapping[str, datetime | None]
+    missing_fields: Sequence[str]
     schedule: ScheduleState | None
     gaps: Mapping[str, int]
     gaps_expired: Mapping[str, int]
     endless_listings: int
     authors_waiting: int
+    late_posts: Mapping[str, int]
+    look_back_seconds: Mapping[str, int]
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -59,6 +66,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         (row.name, row.label): row.value
         for row in session.execute(select(StoredCounter.name, StoredCounter.label, StoredCounter.value))
     }
+    keys = {row.key: row.tag for row in session.execute(select(Tag.key, Tag.tag).where(Tag.tracked))}
     collections = Run.kind == "collection"
     states = session.execute(select(Run.state, func.count()).where(collections).group_by(Run.state))
     durations = select(Run.milliseconds).where(collections, Run.milliseconds.is_not(None)).order_by(Run.id.desc()).limit(1)
@@ -75,11 +83,14 @@ def service_metrics(session: Session) -> ServiceMetrics:
         last_success=session.scalar(select(func.max(Run.ended)).where(collections, Run.state.in_(["done", "partial"]))),
         sequence=counters.get((SEQUENCE, ""), 0),
         refused=current_refusals(session),
+        missing_fields=missing_fields(session),
         schedule=schedule(session),
         gaps={row[0]: row[1] for row in counted},
         gaps_expired={row[0]: row[2] for row in counted},
         endless_listings=counters.get((ENDLESS_LISTINGS, ""), 0),
         authors_waiting=session.scalar(select(func.count()).where(AuthorLookup.asked_at.is_(None))) or 0,
+        late_posts={tag: counters.get((LATE_POSTS, key), 0) for key, tag in keys.items()},
+        look_back_seconds={tag: counters.get((LOOK_BACK_SECONDS, key), USUAL_LOOK_BACK_S) for key, tag in keys.items()},
     )
 
 

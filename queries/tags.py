@@ -122,6 +122,11 @@ def tracked_names(session: Session) -> list[str]:
     return list(session.scalars(select(Tag.tag).where(Tag.tracked).order_by(Tag.key)))
 
 
+def tag_numbers(session: Session) -> dict[str, int]:
+    """Return each tag that was ever tracked with its number, which it keeps: 1 is the first one that was tracked."""
+    return {tag: number for number, tag in session.execute(select(Tag.id, Tag.tag))}
+
+
 def tracked_keys(session: Session) -> list[str]:
     """Return the keys of the tracked tags, by name."""
     return list(session.scalars(select(Tag.key).where(Tag.tracked).order_by(Tag.key)))

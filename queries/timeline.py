@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from database.functions import instant, pairs
 from models import LONGEST_DAY, Presence, Quarter, Tweet
-from queries import gaps, zones
+from queries import gaps, reach, zones
 from queries.counters import x_now
 from queries.filters import ALL, Filters, conditions, next_second
 from queries.zones import DAY_S, HOUR_S, QUARTER_S, OffsetPeriod, Period, offset_periods
@@ -46,7 +46,7 @@ class TimelineSlot(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """All buckets, oldest first; complete if this time has no gap."""
+    """All buckets, oldest first; complete if the tags were collected in all of this time that is over."""
 
     slots: list[TimelineSlot]
     complete: bool
@@ -74,8 +74,16 @@ def timeline(session: Session, *, bucket: timedelta, zone: tzinfo, filters: Filt
         TimelineSlot(_time(whole[0]), _time(whole[1]), *counts.get(part, NONE), part != whole or whole[1] > now)
         for whole, part in zip(found, counted, strict=True)
     ]
-    first, end = (counted[0][0], counted[-1][1]) if counted else asked
-    return Timeline(shown, not gaps.any_within(session, keys=filters.tags, first=first, end=end))
+    return Timeline(shown, _is_complete(session, filters, counted or [asked], int(now)))
+
+
+def _is_complete(session: Session, filters: Filters, counted: Sequence[Period], now: int) -> bool:
+    """Return whether the tags were collected without gaps in all of the buckets; the one that still runs may be incomplete."""
+    first, end = counted[0][0], counted[-1][1]
+    if gaps.any_within(session, keys=filters.tags, first=first, end=end):
+        return False
+    over = next((start for start, last in counted if last > now), end)
+    return first >= over or reach.has_reached(session, keys=filters.tags, first=first, end=over, now=now)
 
 
 def _buckets(zone: tzinfo, bucket: timedelta, first: int, end: int) -> list[Period]:

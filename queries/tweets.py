@@ -188,8 +188,8 @@ def _pairs(session: Session, query: Select[int, bytes], values: Mapping[str, int
 
 @lru_cache
 def _statement(fields: tuple[str, ...]) -> Select[int, bytes]:
-    """Return the query for the tweets as JSON objects of these fields, in the order in which fields are declared."""
-    chosen = [(name, field.shown) for name, field in FIELDS.items() if name in fields]
+    """Return the query for the tweets as JSON objects of these fields, in this order."""
+    chosen = [(name, FIELDS[name].shown) for name in fields]
     encoded = [(name, _ENCODERS[shown.kind](shown.sql) if shown.kind in _ENCODERS else shown.sql) for name, shown in chosen]
     pairs = [part for name, sql in encoded for part in (literal(name, literal_execute=True), sql)]
     return _join_tables(select(Tweet.id, utf8(json_object(*pairs))).select_from(Tweet))

@@ -22,6 +22,7 @@ LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
 
 LONGEST_OF_QUARTERS_S = 36 * 3600
 LONGEST_OF_HOURS_S = 15 * DAY_S
+LONGEST_OF_FEW_S = 3 * DAY_S
 MOST_DAYS = 400
 
 Period = tuple[int, int]
@@ -117,16 +118,19 @@ class Axis(NamedTuple):
     days: int
 
 
-def axis(zone: tzinfo, first: int, end: int) -> Axis:
+def axis(zone: tzinfo, first: int, end: int, tweets: int | None = None) -> Axis:
     """Return an axis of quarters for up to 36 hours, of hours for up to 15 days, else of days, in at most 400 buckets.
+
+    The next longer bucket is taken for so few `tweets` that most of the shorter ones would be empty.
 
     An empty period has no buckets. The years 1 and 9999, which calendars and zones don't support, are left out.
     """
     first, end = max(first, FIRST), min(end, LAST)
     if first >= end:
         return Axis((), QUARTER, 1)
-    if end - first <= LONGEST_OF_HOURS_S:
-        bucket = QUARTER if end - first <= LONGEST_OF_QUARTERS_S else HOUR
+    count, length = float("inf") if tweets is None else tweets, end - first
+    if length <= LONGEST_OF_HOURS_S and (length <= LONGEST_OF_FEW_S or count >= length / HOUR_S / 2):
+        bucket = QUARTER if length <= LONGEST_OF_QUARTERS_S and count >= length / QUARTER_S else HOUR
         return Axis(tuple(buckets(zone, bucket, first, end)), bucket, 1)
     days = -(-(end - first) // (MOST_DAYS * DAY_S))
     periods = _buckets_of_days(zone, days, first, end)

@@ -8,7 +8,7 @@ from flask import request
 
 from collector.sources import EMULATOR, REAL, source_of
 from queries.collections import latest
-from queries.counters import current_refusals, schedule
+from queries.counters import current_refusals, missing_fields, schedule
 from queries.service import job_states
 from queries.tweets import TweetViews
 from resources.api import CollectorResource, MonitorResource
@@ -48,6 +48,7 @@ READY = record(
         "last_collection": nullable(record("LatestCollection", "The collection that started last.", SUMMARY)),
         "schedule": nullable(SCHEDULE),
         "chores": {"type": "object", "additionalProperties": JOB},
+        "missing_fields": nullable(many({"type": "string"}), "Fields that X gave with none of the newest posts; else null"),
         "refused_by_x": nullable(many({"type": "string"}), "The reasons why X refuses every request; null where it does not"),
     },
 )
@@ -74,6 +75,7 @@ class ReadyzResource(CollectorResource):
         with self._database.reading() as session:
             TweetViews().run(session, after=-1, most=1)
             last, source = latest(session), source_of(session)
+            missing = missing_fields(session)
             planned, refusals, jobs = schedule(session), current_refusals(session), job_states(session)
         return {
             "status": "ready",
@@ -83,6 +85,7 @@ class ReadyzResource(CollectorResource):
             "last_collection": {name: getattr(last, name) for name in SUMMARY} if last else None,
             "schedule": {"every_seconds": planned.every, "next": planned.due, "kept": planned.kept} if planned else None,
             "chores": {job.name: {"began": job.began, "succeeded": job.succeeded, "error": job.error} for job in jobs},
+            "missing_fields": missing or None,
             "refused_by_x": sorted(refusals) or None,
         }
 

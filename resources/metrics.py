@@ -18,6 +18,7 @@ from collector.backups.backups import newest as newest_backup
 from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, ENDPOINTS, KINDS
+from collector.x.parsing import REQUIRED_FIELDS
 from queries.billing import BillingDays
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
 from queries.spend import Outlook, UsageComparison, newest_comparison
@@ -88,6 +89,9 @@ def _tag_metrics(metrics: ServiceMetrics, coverage: Values) -> Iterator[Metric]:
     yield _metric("gaps", "Gaps in the collected tweets, per tracked tag", metrics.gaps, "tag")
     lost = "Gaps that X's recent search no longer reaches, per tracked tag"
     yield _metric("gaps_expired", lost, metrics.gaps_expired, "tag")
+    late = "Posts that became searchable after a poll had passed them, per tracked tag"
+    yield _metric("late_posts", late, metrics.late_posts, "tag", family=CounterMetricFamily)
+    yield _metric("look_back_seconds", "How far below a poll late posts are looked for", metrics.look_back_seconds, "tag")
     yield _metric("coverage_ratio", "Stored posts divided by those that X counted, last seven days", coverage, "tag")
 
 
@@ -154,6 +158,8 @@ def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
         yield _metric("collection_duration_seconds", "Duration of the collection that ended last", metrics.last_duration)
     blocked = float(any(kind in BLOCKING for kind in metrics.refused))
     yield _metric("billing_blocked", "Whether X currently refuses every paid request", blocked)
+    lacking = dict.fromkeys(REQUIRED_FIELDS, 0.0) | dict.fromkeys(metrics.missing_fields, 1.0)
+    yield _metric("x_field_missing", "Whether X gave a field with none of the newest posts", lacking, "field")
     if metrics.rate_limit_remaining is not None:
         allowed = "Requests that X still allows in the current window"
         yield _metric("x_rate_limit_remaining", allowed, metrics.rate_limit_remaining)

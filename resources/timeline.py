@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from database.functions import quarter_hour
 from queries.counters import x_now
 from queries.filters import Filters
-from queries.gaps import gaps
+from queries.gaps import gaps, histories
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, per_hour, timeline
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
@@ -40,7 +40,9 @@ TIMELINE = record(
     {
         "timeline": many(BUCKET),
         "timezone": text("The time zone in which days begin", examples=["UTC"]),
-        "complete": flag("Whether no gap of a collection overlaps the period"),
+        "complete": flag(
+            "Whether the tags were collected in all of the period that is over: what was not collected is unknown"
+        ),
     },
 )
 HOUR_COUNT = record(
@@ -56,6 +58,7 @@ HOURS = record(
 class HourArguments(FilterArguments):
     """Parameters of GET /tweets_per_hour."""
 
+    has_zone = True
     tz = Zone()
 
 
@@ -86,7 +89,7 @@ class TimelineResource(SnapshotResource):
 
     def depends(self, session: Session) -> Hashable:
         """Return what decides which buckets are over, and which periods were not collected."""
-        return int(x_now(session).timestamp()) // quarter_hour.seconds, tuple(gaps(session))
+        return int(x_now(session).timestamp()) // quarter_hour.seconds, tuple(gaps(session)), tuple(histories(session))
 
     def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo) -> Any:
         """Count tweets and distinct authors over time."""

@@ -62,7 +62,7 @@ class TweetsResource(SnapshotResource):
 
     arguments = TweetArguments
     accepts = tuple(media_type for form in LIST_FORMATS.values() for media_type in form.media_types)
-    gives = tuple(form.media_types[0] for form in LIST_FORMATS.values())
+    gives = tuple(dict.fromkeys(form.media_types[0] for form in LIST_FORMATS.values()))
     answers = answers(get=reads(either(TWEETS, PARTS, AUTHORS), "The tweets, or the authors", headers=("Link",)))
 
     def format_name(self) -> str:

@@ -25,13 +25,14 @@ from queries.filters import PagePosition, SortOrder
 from queries.lists import BatchReader, TweetList
 from queries.zones import FIRST, LAST
 from schemas.parameters import (
+    BOUNDS,
     PARAMETERS,
     UTC,
     Zone,
+    at_midnight,
     filters_of,
     page_cursor,
     page_limit,
-    point_in_time,
     tweet_sort,
     view_period,
 )
@@ -54,14 +55,25 @@ class NoArguments(Schema):
 
 
 class PeriodArguments(Schema):
-    """A half-open period."""
+    """A half-open period, and the time zone in which its days begin; resources with `has_zone` receive the zone too."""
 
-    since, until = (point_in_time(PARAMETERS[name].description, PARAMETERS[name].example) for name in ("since", "until"))
+    has_zone: ClassVar[bool] = False
+    since, until = (PARAMETERS[name] for name in BOUNDS)
+    tz = Zone()
 
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_kw: object) -> None:
-        if "since" in data and "until" in data and data["since"] > data["until"]:
+        bounds = _bounds(data)
+        if len(bounds) == len(BOUNDS) and bounds["since"] > bounds["until"]:
             raise ValidationError("is after until", "since")
+
+    @post_load
+    def _resolve(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
+        return self._finish(data | _bounds(data))
+
+    def _finish(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what the resource receives."""
+        return data if self.has_zone else {name: value for name, value in data.items() if name != "tz"}
 
 
 class FilterArguments(PeriodArguments):
@@ -71,25 +83,24 @@ class FilterArguments(PeriodArguments):
         include: ClassVar[Mapping[str, fields.Field[Any]]] = {
             name: fields.List(parameter) if parameter.is_repeated else parameter
             for name, parameter in PARAMETERS.items()
-            if name not in ("since", "until")  # a period's, which are times and no days
+            if name not in BOUNDS  # a period's
         }
 
-    @post_load
-    def _together(self, data: dict[str, Any], **_kw: object) -> dict[str, Any]:
+    def _finish(self, data: dict[str, Any]) -> dict[str, Any]:
         given = {name: data.pop(name) for name in PARAMETERS if name in data}
-        return data | {"filters": filters_of(given)}
+        return super()._finish(data) | {"filters": filters_of(given)}
 
 
 class ViewArguments(FilterArguments):
     """Parameters of a page: the filters, or a period that ends now, and the time zone in which times are shown."""
 
+    has_zone = True
     period = view_period()
-    tz = Zone()
 
     @validates_schema
     def _validate_shown(self, data: dict[str, Any], **_kw: object) -> None:
-        for name in ("since", "until"):
-            if name in data and not EARLIEST <= data[name] <= LATEST:
+        for name, bound in _bounds(data).items():
+            if not EARLIEST <= bound <= LATEST:
                 raise ValidationError("expected a time of the years 2 to 9998, which calendars of all zones have", name)
         if len(data.get("tag", ())) > MOST_TAGS:
             raise ValidationError(f"expected at most {MOST_TAGS} tags", "tag")
@@ -108,6 +119,17 @@ class HistoryArguments(Schema):
 
     tz = Zone()
     cursor = page_cursor()
+
+
+def _bounds(data: Mapping[str, Any]) -> dict[str, datetime]:
+    """Return the given bounds as times, dates as midnights of the zone. Raises ValidationError."""
+    found = dict[str, datetime]()
+    for name in BOUNDS:
+        try:
+            found |= {name: at_midnight(data[name], data["tz"])} if name in data else {}
+        except ValueError as error:
+            raise ValidationError(f"expected {PARAMETERS[name].expected}", name) from error
+    return found
 
 
 def refuse_body(body: bytes) -> None:

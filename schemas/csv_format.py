@@ -20,6 +20,8 @@ from typing import Any
 
 import orjson
 
+from text.entities import plain
+
 BOM = "\ufeff".encode()
 UNSEEN = r" \x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 UNSAFE = re.compile(rf"(?=[{UNSEEN}]*[=+\-@＝＋－＠\t\r\n'])")
@@ -31,6 +33,17 @@ def csv_pieces(batches: Iterable[Sequence[bytes]], columns: Sequence[str]) -> It
     yield _lines([columns]).encode()
     for batch in batches:
         yield _lines(_line([tweet[name] for name in columns]) for tweet in map(orjson.loads, batch)).encode()
+
+
+def sheet_pieces(batches: Iterable[Sequence[bytes]], columns: Sequence[str]) -> Iterator[bytes]:
+    """Yield the same for people: entities such as &amp; are decoded."""
+    yield _lines([columns]).encode()
+    for batch in batches:
+        yield _lines(_line([_decoded(tweet[name]) for name in columns]) for tweet in map(orjson.loads, batch)).encode()
+
+
+def _decoded(value: Any) -> Any:
+    return plain(value) if isinstance(value, str) else value
 
 
 def with_byte_order_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -48,8 +61,8 @@ def cell(value: str | int | float | Sequence[str] | None) -> str | int | float:
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
-    """Return a table as CSV; numbers stay numbers."""
-    return _lines([_line(header), *map(_line, lines)]).encode()
+    """Return a table as CSV for people: numbers stay numbers, entities such as &amp; are decoded."""
+    return _lines([_line(header), *(_line(list(map(_decoded, line))) for line in lines)]).encode()
 
 
 def _line(values: Sequence[Any]) -> list[Any]:

@@ -23,6 +23,7 @@ ANY_HASHTAG: Schema = {"type": "string", "pattern": rf"^[ \t]*#?[0-9_]*{_LETTER}
 LANGUAGE: Schema = {"type": "string", "pattern": f"^{CODE.pattern.replace('a-z', 'A-Za-z')}$"}
 USERNAME: Schema = {"type": "string", "pattern": f"^@?{USERNAME_PATTERN}$"}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
+INSTANT_OR_DAY: Schema = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
 TWEET_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,19}$"}
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC as UTC_OFFSET
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -36,6 +37,8 @@ LONGEST_COUNTRY = 100
 MOST_FOLLOWERS = 10**9
 LONGEST_SEARCH = 200
 MOST_WORDS = 50
+BOUNDS = ("since", "until")
+PLUS = "; a + in a URL means a space: write it as %2B"
 
 Read = Callable[[str], Any]
 
@@ -74,7 +77,15 @@ class Parameter(fields.Field[Any]):
         try:
             return self.read(str(value))
         except (ValueError, KeyError) as error:
-            raise ValidationError(f"expected {self.expected}") from error
+            hint = PLUS if self._lost_plus(str(value)) else ""
+            raise ValidationError(f"expected {self.expected}{hint}") from error
+
+    def _lost_plus(self, text: str) -> bool:
+        """Return whether the value would be accepted with + where it has spaces, which a URL's + stands for."""
+        try:
+            return " " in text and self.read(text.replace(" ", "+")) is not None
+        except (ValueError, KeyError):
+            return False
 
 
 class Zone(Parameter):
@@ -130,7 +141,7 @@ def tweet_sort(**options: Any) -> Parameter:
 
 
 def tweet_fields() -> Parameter:
-    """Return the parameter of keys of a tweet, between commas; its value has them in the order in which they are shown."""
+    """Return the parameter of keys of a tweet, between commas; its value has each once, in the order asked for."""
     schema = {"type": "array", "items": {"type": "string", "enum": [*FIELDS]}, "minItems": 1}
     expected = f"some of {', '.join(FIELDS)}, between commas"
     return Parameter(_fields, expected, schema, "The keys of each tweet", ("id", "tweet"), data_key="fields")
@@ -142,14 +153,28 @@ def tweet_id(description: str) -> Parameter:
     return Parameter(read, expected, json_schema.TWEET_ID, description, "2006008519143937502")
 
 
-def point_in_time(description: str, example: str) -> Parameter:
-    """Return the parameter of a time as in RFC 3339."""
-    return Parameter(instant, "a time such as 2026-11-17T12:34:56Z", json_schema.INSTANT, description, example)
+def at_midnight(bound: datetime | date, zone: tzinfo) -> datetime:
+    """Return a time as it is, and a date as its midnight in this zone (UTC); a skipped midnight is the day's first instant.
+
+    Raises ValueError for a midnight before the year 1.
+    """
+    if isinstance(bound, datetime):
+        return bound
+    try:
+        return datetime(bound.year, bound.month, bound.day, tzinfo=zone).astimezone(UTC_OFFSET)
+    except OverflowError as error:
+        raise ValueError(bound) from error
+
+
+CALENDAR_PERIODS = ("today", "yesterday", "month")
 
 
 def view_period() -> Parameter:
-    """Return the parameter of a period that ends now, None for `all`; seven days unless given. Only pages take it."""
-    expected = "hours or days, such as 24h or 7d, at most 36500d, or all"
+    """Return the parameter of a period, seven days unless given. Only pages take it.
+
+    It is a length that ends now, a name of CALENDAR_PERIODS, or None for `all`.
+    """
+    expected = f"hours or days, such as 24h or 7d, at most 36500d, {', '.join(CALENDAR_PERIODS)} or all"
     return Parameter(_period, expected, {}, load_default=timedelta(days=7))
 
 
@@ -182,10 +207,12 @@ def _number(text: str, lowest: int, highest: int) -> int:
 def _fields(text: str) -> tuple[str, ...]:
     names = text.split(",")
     _check(set(names) <= FIELDS.keys())
-    return tuple(name for name in FIELDS if name in names)
+    return tuple(dict.fromkeys(names))
 
 
-def _period(text: str) -> timedelta | None:
+def _period(text: str) -> timedelta | str | None:
+    if text in CALENDAR_PERIODS:
+        return text
     match = re.fullmatch(r"([0-9]{1,5})([hd])", text)
     hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
     _check(text == "all" or 0 < hours <= MOST_HOURS)
@@ -210,8 +237,8 @@ def _author(text: str) -> str:
     return str(name).lower()
 
 
-def _time_or_day(text: str) -> datetime:
-    return instant(f"{text}T00:00:00Z" if DATE.fullmatch(text) else text)
+def _time_or_day(text: str) -> datetime | date:
+    return date.fromisoformat(text) if DATE.fullmatch(text) else instant(text)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -221,8 +248,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _bound(label: str, description: str, example: str) -> Parameter:
-    expected = "a time such as 2026-11-17T12:00:00Z, or a day (UTC) such as 2026-11-17"
-    return Parameter(_time_or_day, expected, json_schema.INSTANT, description, example, label=label)
+    expected = "a time such as 2026-11-17T12:34:56Z, or a day such as 2026-11-17"
+    return Parameter(_time_or_day, expected, json_schema.INSTANT_OR_DAY, description, example, label=label)
 
 
 PARAMETERS: dict[str, Parameter] = {
@@ -283,9 +310,12 @@ PARAMETERS: dict[str, Parameter] = {
 """The filters."""
 
 
-def filters(given: Mapping[str, Sequence[str]]) -> Filters:
-    """Return the filters that these parameters of the command line, each with all its values, describe; raises BadInput."""
-    faults, read = [], {}
+def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filters:
+    """Return the filters that these parameters of the command line, each with all its values, describe; raises BadInput.
+
+    Dates are midnights in the zone.
+    """
+    faults, read = list[ParameterError](), dict[str, Any]()
     for name, texts in given.items():
         parameter = PARAMETERS[name]
         if len(texts) > 1 and not parameter.is_repeated:
@@ -293,6 +323,7 @@ def filters(given: Mapping[str, Sequence[str]]) -> Filters:
             continue
         try:
             values = [parameter.read(text) for text in texts]
+            values = [at_midnight(one, zone) for one in values] if name in BOUNDS else values
             read[name] = values if parameter.is_repeated else values[0]
         except ValueError:
             faults.append(ParameterError(name, f"expected {parameter.expected}"))

@@ -9,7 +9,7 @@ import orjson
 
 from queries.lists import BatchReader
 from queries.tweets import FIELDS, EncodedTweets, Kind, Shown, TweetField, TweetIds, TweetView
-from schemas.csv_format import csv_pieces
+from schemas.csv_format import csv_pieces, sheet_pieces
 from schemas.json_schema import HASHTAG, NEXT, Schema, count, identifier, many, nullable, record, text, time
 from schemas.times import rfc3339
 
@@ -92,6 +92,7 @@ LIST_FORMATS: Mapping[str, ListFormat] = {
     "json": ListFormat(("application/json", "text/html"), lambda batches, _: json_pieces(batches)),
     "ndjson": ListFormat(("application/x-ndjson", "application/ndjson"), lambda batches, _: ndjson_pieces(batches)),
     "csv": ListFormat(("text/csv",), csv_pieces),
+    "sheet": ListFormat(("text/csv",), sheet_pieces),  # for people
     "ids": ListFormat(
         ("text/plain",), lambda batches, _: id_pieces(batches), lambda _: TweetIds(), lambda view: view.id, has_fields=False
     ),

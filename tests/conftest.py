@@ -16,7 +16,7 @@ from api import collector_for
 from collector.runs.collector import Collector
 from emulator import Emulator
 from settings import Settings, load
-from tests.fixtures import databases, leaks
+from tests.fixtures import databases, leaks, x_answers
 from tests.fixtures.environment import MakeSettings, environment
 from tests.fixtures.loggers import logging_restored
 from tests.fixtures.processes import Server, serving
@@ -93,6 +93,21 @@ def _watched(request: pytest.FixtureRequest, _causes: dict[str, str]) -> Iterato
         yield
     for one in leaks.left_open() - before:
         _causes.setdefault(one, request.node.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_answer() -> Iterator[None]:
+    """Hold what every emulator in this process answers to the schema of X's answers."""
+    with x_answers.watching():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _as_x_answers() -> Iterator[None]:
+    """Fail where an emulator answered what X would not."""
+    x_answers.unlike.clear()
+    yield
+    assert x_answers.unlike == []
 
 
 @pytest.fixture(scope="module")

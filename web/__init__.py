@@ -7,6 +7,7 @@ from functools import partial, update_wrapper
 from flask import Flask
 
 from collector.runs.collector import Collector
+from queries.filters import next_second
 from queries.gaps import snowflake_time
 from queries.newest import Newest
 from schemas.times import rfc3339
@@ -19,7 +20,8 @@ from web.views import collections, health, overview, search, tags
 
 VIEWS = (overview, search, tags, collections, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
-NUMBERS = ("number", "share", "change", "times", "plural", "dollars")
+NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
+DRAWN = ("bars", "heat_level", "tag_class")
 TIMES = ("moment", "day", "duration")
 TEXTS = ("sentence", "tweet_text", "plain")
 
@@ -42,6 +44,6 @@ def _extend_templates(app: Flask) -> None:
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {name: getattr(words, name) for name in (*NUMBERS, *TIMES, *TEXTS)}
-    environment.filters |= {"advice": status.advice, "polylines": charts.polylines}
-    environment.filters |= {"rfc3339": rfc3339, "id_time": snowflake_time}
+    environment.filters |= {name: getattr(charts, name) for name in DRAWN}
+    environment.filters |= {"advice": status.advice, "rfc3339": rfc3339, "id_time": snowflake_time, "whole_second": next_second}
     environment.globals |= {"html_lang": words.html_lang, "uplot": static_files.UPLOT}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,13 @@ Kind = Literal["text", "number", "share", "lift", "change", "time", "heat", "lin
 CSV_UNITS = {"share": " (share of 1)"}
 WIDTH, HEIGHT = 1000, 100
 """The box of SVG curves."""
+MOST_LINES = 5
+FEWEST_A_ROW = 2
+"""The lines of tags are drawn if the tag with the most tweets has so many on average: fewer would be noise."""
+TAG_COLOURS = 10
+MOST_BARS, BAR, BAR_HEIGHT = 28, 8, 28
+HOTTEST = 0.95
+"""The share of an hour's counts that are shaded apart; the few above have the strongest shade."""
 
 Row = tuple[Any, ...]
 
@@ -54,9 +62,10 @@ class Table(NamedTuple):
 
     @property
     def hottest(self) -> int:
-        """The largest shaded value."""
+        """The value with the strongest shade: the 95th percentile of those above 0, so that a burst does not fade the rest."""
         heat = [at for at, column in enumerate(self.columns) if column.kind == "heat"]
-        return max((row[at] for row in self.rows for at in heat), default=0)
+        values = sorted(row[at] for row in self.rows for at in heat if row[at])
+        return values[ceil(HOTTEST * len(values)) - 1] if values else 0
 
     def csv(self) -> bytes:
         """Return the table as CSV, without the columns that are only drawn."""
@@ -95,11 +104,16 @@ class Curve(NamedTuple):
         """Return the highest value of the curves."""
         return max((row[column] or 0 for row in rows for column in self.columns), default=0)
 
-    def polylines(self, rows: Sequence[Row]) -> list[str]:
-        """Return the points of each curve, all on one scale."""
+    def period(self, at: int) -> tuple[datetime, datetime]:
+        """Return the beginning and the end of a row's period (UTC)."""
+        first, end = self.periods[at]
+        return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(end, UTC)
+
+    def polyline(self, rows: Sequence[Row], column: int) -> str:
+        """Return the points of a column; all columns are on the scale of the curves."""
         unfinished = set(self.unfinished)
-        curves = [[None if at in unfinished else row[column] for at, row in enumerate(rows)] for column in self.columns]
-        return polylines(curves, self.highest(rows))
+        counts = [None if at in unfinished else row[column] for at, row in enumerate(rows)]
+        return polylines([counts], self.highest(rows))[0]
 
     @property
     def shaded(self) -> list[ChartMark]:
@@ -125,6 +139,17 @@ class Curve(NamedTuple):
         return Markup(f'<tr data-from="{first}"{css_class}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (escaped)
 
 
+class ChartLine(NamedTuple):
+    """A line of a chart: its column in the table, its title, and its kind.
+
+    `first` and `before` are the curves of the figure, `all` stands for all tweets behind the lines of each `tag`.
+    """
+
+    column: int
+    title: str
+    kind: Literal["first", "before", "all", "tag"]
+
+
 class ChartFigure(NamedTuple):
     """A figure: its name in URLs, its title, its main finding in a sentence, its table, and a note about the data."""
 
@@ -134,6 +159,21 @@ class ChartFigure(NamedTuple):
     table: Table
     note: str = ""
     curve: Curve | None = None
+
+    @property
+    def lines(self) -> list[ChartLine]:
+        """What is drawn: the curves; where several tags have many tweets, all tweets and the five tags that have the most."""
+        tags = self._leading_tags() if self.curve else []
+        columns = (self.curve.columns[:1] if len(tags) > 1 else self.curve.columns) if self.curve else ()
+        kinds: tuple[Literal["all", "first", "before"], ...] = ("all" if len(tags) > 1 else "first", "before")
+        lines = [ChartLine(at, self.table.columns[at].title, kind) for at, kind in zip(columns, kinds, strict=False)]
+        return lines + [ChartLine(at, self.table.columns[at].title, "tag") for at in tags if len(tags) > 1]
+
+    def _leading_tags(self) -> list[int]:
+        named = [at for at, column in enumerate(self.table.columns) if column.title.startswith("#")]
+        sums = {at: sum(row[at] or 0 for row in self.table.rows) for at in named}
+        leading = sorted((at for at in named if sums[at]), key=lambda at: -sums[at])[:MOST_LINES]
+        return leading if leading and sums[leading[0]] >= FEWEST_A_ROW * len(self.table.rows) else []
 
     @property
     def is_wide(self) -> bool:
@@ -150,6 +190,30 @@ def merge_marks(marks: Iterable[ChartMark], label: str = "", *, within: int = 0)
         else:
             merged.append(mark._replace(label=label))
     return merged
+
+
+def bars(counts: Sequence[int | None]) -> tuple[int, str]:
+    """Return 14 to 28 bars as the width and the path of an SVG 28 high; fewer if there are fewer counts.
+
+    Each bar is the sum of as many successive counts; unknown ones have none. The oldest ones that don't fill a bar are left out.
+    """
+    size = -(-len(counts) // MOST_BARS) or 1
+    first = len(counts) % size
+    parts = [[count for count in counts[at : at + size] if count is not None] for at in range(first, len(counts), size)]
+    top = max(map(sum, parts), default=0) or 1
+    heights = [(at, max(1.5, sum(known) / top * BAR_HEIGHT) if sum(known) else 0.5) for at, known in enumerate(parts) if known]
+    path = (f"M{at * BAR + 1} {BAR_HEIGHT}v-{height:.1f}h{BAR - 2}v{height:.1f}z" for at, height in heights)
+    return max(1, len(parts)) * BAR, "".join(path)
+
+
+def heat_level(value: int | None, hottest: int) -> int:
+    """Return how strongly a value is shaded, from 0 to 5."""
+    return min(5, ceil(5 * value / hottest)) if value and hottest else 0
+
+
+def tag_class(tag: str, numbers: Mapping[str, int]) -> str:
+    """Return the CSS class of a tag's colour, which it keeps on all pages; empty for other hashtags."""
+    return f"tag-{(numbers[tag] - 1) % TAG_COLOURS + 1}" if tag in numbers else ""
 
 
 def polylines(curves: Sequence[Sequence[float | None]], highest: float | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ from collector.runs.collector import Collector
 from collector.sources import EMULATOR, visible_source
 from queries.counters import NEWEST, x_now
 from queries.newest import Newest
+from queries.tags import tag_numbers, tracked_names
 from queries.tweets import tweet_count
 from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
 from schemas.parameters import PARAMETERS, UTC, zone_by_name
@@ -28,7 +30,7 @@ from security.guard import SCOPE, Guard
 from security.tokens import Scope
 from telemetry.metrics import HttpMetrics
 from web.status import collection_status
-from web.view_query import Pairs, ViewQuery, canonical, link, parse_view_query
+from web.view_query import Pairs, TypedQuery, ViewQuery, canonical, link, parse_view_query
 
 HTML = "text/html"
 HEADERS = {
@@ -47,6 +49,7 @@ NAVIGATION = (
     ("/docs", "API"),
 )
 FILTERED = ("/", "/view/tweets")
+FORM_PAGE = re.compile(r"/view/(tags|authors)/")
 CARRIED = (*PARAMETERS, "period", "tz")
 LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {
     "period": "Period",
@@ -95,6 +98,13 @@ class Site(NamedTuple):
         except (DatabaseUnavailable, DatabaseRevision):
             return False
 
+    def _tracked_names(self) -> list[str]:
+        try:
+            with self.reading() as session:
+                return tracked_names(session)
+        except (DatabaseUnavailable, DatabaseRevision):
+            return []
+
     def _is_invented(self, session: Session) -> bool:
         return visible_source(session, self.collector.source.name) == EMULATOR
 
@@ -133,6 +143,9 @@ class Site(NamedTuple):
             "read_only": "" if may_write else READ_ONLY,
             "status": collection_status(session, zone),
             "navigation": [(_with_filters(path), path, name) for path, name in NAVIGATION],
+            "home": _with_filters("/"),
+            "health": _with_filters("/view/health"),
+            "tag_numbers": tag_numbers(session),
         }
 
     def render_problem(self, response: Response) -> Response:
@@ -141,8 +154,9 @@ class Site(NamedTuple):
         if response.mimetype == MEDIA_TYPE and is_browser():
             problem, status = response.get_json(), response.status_code
             values = {"title": TITLES.get(status, HTTPStatus(status).phrase), "labels": LABELS, "invented": self.is_invented()}
-            links = {"without": _url_without(problem), "back": _return_url()}
-            response.set_data(render_template("problem.html", problem=problem, **values, **links))
+            links = {"without": _url_without(problem), "back": _return_url(), "query": _typed_query(problem)}
+            tracked = self._tracked_names() if links["query"] else []
+            response.set_data(render_template("problem.html", problem=problem, tracked=tracked, **values, **links))
             response.headers["Content-Type"] = f"{HTML}; charset=utf-8"
             response.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"]
         return response
@@ -185,10 +199,18 @@ def request_path() -> str:
 
 
 def _with_filters(path: str) -> str:
-    """Return the path with this request's filters if that page supports them."""
-    if path not in FILTERED or request.endpoint is None or request.method != "GET":
+    """Return the path with this request's time zone, and with its filters if that page supports them."""
+    if path == "/docs" or request.endpoint is None or request.method != "GET":
         return path
-    return link(path, [pair for pair in request.args.items(multi=True) if pair[0] in CARRIED])
+    carried = CARRIED if path in FILTERED else ("tz",)
+    return link(path, [pair for pair in request.args.items(multi=True) if pair[0] in carried])
+
+
+def _typed_query(problem: dict[str, Any]) -> TypedQuery | None:
+    """Return the filters as they were typed, for the form that marks the wrong ones; None for another problem."""
+    if request.method != "GET" or not problem.get("errors") or not (request.path in FILTERED or FORM_PAGE.match(request.path)):
+        return None
+    return TypedQuery(tuple(request.args.items(multi=True)), {one["parameter"]: one["detail"] for one in problem["errors"]})
 
 
 def _url_without(problem: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from web.site import HEADERS, Route, Site
 FOLDER = Path(__file__).parent / "static"
 SWAGGER_UI = "vendor/swagger-ui/5.35.0"
 UPLOT = "vendor/uplot/1.6.32"
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 CHECKED = "public, no-cache"
 

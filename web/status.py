@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -9,8 +10,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from queries.collections import CollectionView, latest
-from queries.counters import last_answer
-from web.words import moment, plural
+from queries.counters import ScheduleState, last_answer, schedule
+from web.words import duration, moment, plural
 
 CONTINUES = "The next collection continues where this one stopped; no tweet is lost or bought twice."
 NEW_KEYS = "Create new keys in X's developer portal, put them into .env.local and restart the service."
@@ -32,6 +33,7 @@ ADVICE = {
     "endless": "X sent the same posts again and again. What is left is a gap, which the next collection tries to fill.",
     "quote": "Run the same backfill again: it shows a new price and continues where this one stopped.",
     "refused": "Check the tag's rules: X rejected the query that they make.",
+    "fields": "X has changed the fields of posts: update this service. Until then each collection buys one page.",
     "stale": "Check the tag's rules: X rejected the query that they make.",
     "interrupted": CONTINUES,
     "crash": f"This is a bug; the log has the details. {CONTINUES}",
@@ -40,6 +42,8 @@ ADVICE = {
 }
 """What to do, by the kind of a failure."""
 
+COLLECT = "Collect on the page Collections, or set COLLECT_EVERY to collect on a schedule."
+OLDEST_UNSCHEDULED = timedelta(days=1)
 X_TROUBLE = {
     "rate-limit": "X's rate limit was reached",
     "daily-limit": "X's limit of 24 hours was reached",
@@ -92,8 +96,17 @@ def collection_status(session: Session, zone: ZoneInfo) -> Part:
         return Part("Collection", Level.RUNNING, f"Collecting: {done} done, {plural(view.tweets_added, 'new tweet')}.")
     ended = moment(view.ended or view.started, zone)
     if view.state == "done":
+        if old := outdated(view.ended or view.started, schedule(session)):
+            return Part("Collection", Level.ATTENTION, f"{old} {ended}.", COLLECT)
         return Part("Collection", Level.OK, f"Last collected {ended}: {plural(view.tweets_added, 'new tweet')}.")
     return _failed_collection(view, done, ended)
+
+
+def outdated(collected: datetime, every: ScheduleState | None) -> str:
+    """Return how old the data is, if that is more than twice the schedule's interval, or than a day without a schedule."""
+    age = datetime.now(UTC) - collected
+    longest = timedelta(seconds=2 * every.every) if every else OLDEST_UNSCHEDULED
+    return f"The newest data is {duration(age)} old: last collected" if age > longest else ""
 
 
 def _failed_collection(view: CollectionView, done: str, ended: str) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -20,6 +20,8 @@ from schemas.times import rfc3339
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
+DAY = timedelta(days=1)
+PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "min_followers": "at least followers:"}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -28,8 +30,9 @@ Pairs = tuple[tuple[str, str], ...]
 class ViewQuery(NamedTuple):
     """The parsed query of a page at a time (`now`, X's clock).
 
-    `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now, None
-    with explicit bounds or without any. `fixed` are the filters that the page's path sets, as parameters.
+    `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now,
+    `calendar` the name of one of the calendar; both are empty with explicit bounds or without any. `fixed` are the filters
+    that the page's path sets, as parameters.
     """
 
     filters: Filters
@@ -41,6 +44,7 @@ class ViewQuery(NamedTuple):
     limit: int | None = None
     cursor: str | None = None
     fixed: Pairs = ()
+    calendar: str = ""
 
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of a page with these parameters, some changed, or removed by None; the cursor is removed."""
@@ -81,9 +85,13 @@ class ViewQuery(NamedTuple):
 
     @property
     def shift(self) -> timedelta:
-        """The distance to the time before, with which this one is compared: its length, rounded up to quarters of an hour."""
+        """The distance to the time before, with which this one is compared: its length, rounded up to quarters of an hour.
+
+        Today is compared with yesterday up to the same time.
+        """
         first, end = self.seconds or (0, 0)
-        return self.span or timedelta(seconds=-(-(end - first) // QUARTER_S) * QUARTER_S)
+        span = DAY if self.calendar == "today" else self.span
+        return span or timedelta(seconds=-(-(end - first) // QUARTER_S) * QUARTER_S)
 
     @property
     def before(self) -> Filters | None:
@@ -103,21 +111,59 @@ class ViewQuery(NamedTuple):
 
     @property
     def bounds(self) -> Mapping[str, str]:
-        """The bounds that were given, as local times of the zone for the form's fields."""
-        given_names = {name for name, _ in self.pairs}
-        values = {name: getattr(self.filters, name) for name in BOUNDS if name in given_names}
-        return {name: value.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M:%S") for name, value in values.items()}
+        """The bounds that were given, for the form's fields: days, the last one included, or else local times of the zone."""
+        given = {name for name, _ in self.pairs}
+        local = {name: next_second(getattr(self.filters, name)).astimezone(self.zone) for name in BOUNDS if name in given}
+        if any(when.time() != time() for when in local.values()):
+            return {name: f"{when:%Y-%m-%dT%H:%M:%S}" for name, when in local.items()}
+        last = {"until": timedelta(days=1)}
+        return {name: f"{when - last.get(name, timedelta()):%Y-%m-%d}" for name, when in local.items()}
+
+    @property
+    def days(self) -> Mapping[str, date]:
+        """The first and the last day that were given, by bound; empty if there are hours."""
+        return {name: date.fromisoformat(value) for name, value in self.bounds.items() if "T" not in value}
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:
         """The given filters without the time: name, value, and the query string that removes the filter."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
-        return [(*pair, "?" + urlencode([other for other in kept if other != pair])) for pair in filters]
+        url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
+        return [(PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value, url[name, value]) for name, value in filters]
 
     def value(self, name: str) -> str:
         """Return a parameter as it was given, or an empty text."""
-        return next((value for given_name, value in self.pairs if given_name == name), "")
+        return first_value(self.pairs, name)
+
+    def error(self, _name: str) -> str:
+        """Return what is wrong with a parameter: nothing."""
+        return ""
+
+
+class TypedQuery(NamedTuple):
+    """The parameters of a page as they were typed, some of them wrong: what is wrong is in `errors`, by parameter."""
+
+    pairs: Pairs
+    errors: Mapping[str, str]
+
+    @property
+    def bounds(self) -> Mapping[str, str]:
+        """The bounds as they were typed."""
+        return {name: value for name, value in self.pairs if name in BOUNDS}
+
+    def value(self, name: str) -> str:
+        """Return a parameter as it was typed, or an empty text."""
+        return first_value(self.pairs, name)
+
+    def error(self, name: str) -> str:
+        """Return what is wrong with a parameter; empty if nothing is."""
+        return self.errors.get(name, "")
+
+
+def first_value(pairs: Pairs, name: str) -> str:
+    """Return the first value of a parameter, or an empty text."""
+    return next((value for given_name, value in pairs if given_name == name), "")
 
 
 def parse_view_query(
@@ -126,23 +172,27 @@ def parse_view_query(
     """Parse a page's parameters together with the filters that its path sets; raises BadInput."""
     read = load_arguments(schema(), MultiDict([*fixed, *pairs.items(multi=True)]))
     filters, zone, span = read.pop("filters"), read.pop("tz"), read.pop("period")
-    if filters.since is None and filters.until is None and span is not None:
-        since = int((now - min(span, now - EARLIEST)).timestamp()) // HOUR_S * HOUR_S  # roll-ups are by the hour
-        filters = filters._replace(since=datetime.fromtimestamp(since, UTC))
-    else:
-        span = None
-    return ViewQuery(filters, zone, now, tuple(pairs.items(multi=True)), span, fixed=fixed, **read)
+    period = None if filters.since or filters.until else span
+    calendar, span = (period, None) if isinstance(period, str) else ("", period)
+    if calendar:
+        since, until = _calendar_period(calendar, now.astimezone(zone))
+        filters = filters._replace(since=since, until=until)
+    elif span:
+        filters = filters._replace(since=_beginning(now, span))
+    pairs_given = tuple(pairs.items(multi=True))
+    return ViewQuery(filters, zone, now, pairs_given, span, fixed=fixed, calendar=calendar, **read)
 
 
 def canonical(pairs: Iterable[tuple[str, str]], zone: ZoneInfo) -> list[tuple[str, str]]:
     """Return the parameters as links write them; a form without scripts sends them otherwise.
 
-    Empty values are removed, local times of the zone become RFC 3339, and explicit times replace a period.
+    Empty values are removed, days and local times of the zone become RFC 3339 (the last day is included), and explicit times
+    replace a period.
     """
     kept = [(name, value.strip()) for name, value in pairs if value.strip()]
     if any(name in BOUNDS for name, _ in kept):
         kept = [pair for pair in kept if pair[0] != "period"]
-    return [(name, _rfc3339(value, zone) if name in BOUNDS else value) for name, value in kept]
+    return [(name, _rfc3339(name, value, zone) if name in BOUNDS else value) for name, value in kept]
 
 
 def link(path: str, pairs: Iterable[tuple[str, Any]]) -> str:
@@ -151,10 +201,24 @@ def link(path: str, pairs: Iterable[tuple[str, Any]]) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _rfc3339(value: str, zone: ZoneInfo) -> str:
+def _beginning(now: datetime, span: timedelta) -> datetime:
+    """Return when a period that ends now begins, at a whole hour because roll-ups are by the hour."""
+    return datetime.fromtimestamp(int((now - min(span, now - EARLIEST)).timestamp()) // HOUR_S * HOUR_S, UTC)
+
+
+def _calendar_period(name: str, now: datetime) -> tuple[datetime, datetime | None]:
+    """Return the beginning of a period of the local calendar and its end, None if it has not ended."""
+    midnight = datetime.combine(now.date(), time(), now.tzinfo)
+    if name == "yesterday":
+        return (midnight - DAY).astimezone(UTC), midnight.astimezone(UTC)
+    return (midnight.replace(day=1) if name == "month" else midnight).astimezone(UTC), None
+
+
+def _rfc3339(name: str, value: str, zone: ZoneInfo) -> str:
     if not LOCAL_TIME.fullmatch(value):
         return value
     try:
-        return rfc3339(datetime.fromisoformat(value).replace(tzinfo=zone)) or value
+        more = DAY if name == "until" and "T" not in value else timedelta()
+        return rfc3339((datetime.fromisoformat(value) + more).replace(tzinfo=zone)) or value
     except (ValueError, OverflowError):
         return value

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from html import unescape
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from text.entities import plain as plain
+
 UNKNOWN = "–"
 UNBROKEN = "\u00a0"
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
+THOUSAND = 1_000
 LINK_REL = "noopener nofollow ugc"
 URL = re.compile(r"(https?://[^\s<>\"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*[\w/=&#%+~-])", re.IGNORECASE)
-X_ENTITIES = re.compile(r"&(?:amp|lt|gt);")
 HTML_LANG = re.compile(r"[a-z]{2}", re.ASCII)
 UNKNOWN_TO_BROWSERS = frozenset({"in", "iw", "ji", "un"})
 
@@ -112,6 +113,16 @@ def number(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def compact(value: float | None) -> str:
+    """Return a count in at most four characters, such as 999, 1.2k, 12k or 3.4M."""
+    if value is None or value < THOUSAND:
+        return number(value)
+    for unit, size in (("k", THOUSAND), ("M", THOUSAND**2)):
+        if value < 999.5 * size:
+            return f"{value / size:.1f}{unit}" if value < 9.95 * size else f"{value / size:.0f}{unit}"
+    return number(value)
+
+
 def share(value: float | None) -> str:
     """Return a share of 1 in per cent: near 0 and 100 with a decimal; anything below 1 is never shown as 100 %."""
     if value is None:
@@ -125,14 +136,19 @@ def share(value: float | None) -> str:
     return f"{per_cent:,.{digits}f} %"
 
 
-def change(now: float, before: float | None) -> str:
+def change(now: float | None, before: float | None) -> str:
     """Return the change of a count: in per cent, or in words if the earlier count was 0."""
-    if before is None:
+    if before is None or now is None:
         return UNKNOWN
     if not before:
         return "new" if now else "none, as before"
     by = (now - before) / before
     return "as before" if now == before else f"{'+' if by > 0 else '−'}{share(abs(by))}"
+
+
+def direction(now: float, before: float | None) -> str:
+    """Return the direction of a change: up, down or same."""
+    return "same" if before is None or now == before else "up" if now > before else "down"
 
 
 def comparison(now: float, before: float | None, *, than: str) -> str:
@@ -183,9 +199,9 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun, such as 1 tweet or 2 tweets."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Return a count with its noun, such as 1 tweet or 2 tweets; `nouns` is an irregular plural."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or f'{noun}s'}"
 
 
 def enumeration(texts: Iterable[str]) -> str:
@@ -198,11 +214,6 @@ def tweet_text(text: str) -> Markup:
     """Return a tweet's text as HTML: escaped, with URLs as links that search engines don't follow."""
     parts = URL.split(plain(text))
     return Markup("").join(_link(part) if at % 2 else escape(part) for at, part in enumerate(parts))
-
-
-def plain(text: str | None) -> str:
-    """Return a text of X with its HTML entities decoded."""
-    return X_ENTITIES.sub(lambda match: unescape(match[0]), text or "")
 
 
 def language(code: str) -> str:

@@ -15,12 +15,12 @@ from alchemy import Base
 from collector.tweets.deletions import apply_location_tombstones, apply_tombstones
 from database.statements import skip_ids, upsert
 from models import AuthorTombstone, Balance, Budget, DatabaseMark, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
-from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_BILLING_DAY, X_REFUSES, x_now
+from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_BILLING_DAY, X_LACKS, X_REFUSES, x_now
 from queries.schedule import CHOSEN, schedule_choice
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
-KEPT_COUNTERS = (X_AHEAD, X_BILLING_DAY, X_REFUSES, SCHEDULE)
+KEPT_COUNTERS = (X_AHEAD, X_BILLING_DAY, X_REFUSES, X_LACKS, SCHEDULE)
 
 log = logging.getLogger(__name__)
 

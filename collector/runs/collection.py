@@ -27,6 +27,7 @@ from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X
 from collector.x.failures import OK, SEARCH, SEARCH_ALL, FailureScope, RetryPolicy, Stopped, Tries, XFailure
+from queries.counters import missing_fields
 from queries.gaps import first_id
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ class Collection:
         waiting: SimpleQueue[TagOrder] = SimpleQueue()
         for order in self._orders:
             waiting.put(order)
-        count = 1 if self._ids else min(MOST_TAGS_IN_PARALLEL, len(self._orders))
+        count = 1 if self._ids or self._lacked_fields() else min(MOST_TAGS_IN_PARALLEL, len(self._orders))
         ends = [_in_thread(lambda: self._drain(waiting)) for _ in range(count)]
         while wait(ends, timeout=STOP_CHECKED_EVERY_S).not_done:
             if self.stop.is_set():
@@ -142,6 +143,11 @@ class Collection:
         except (XFailure, BudgetSpent, DatabaseUnavailable) as error:
             log.warning("authors not read", extra={"reason": str(error), "collection": self._run_id})
             self._stop_others(error)
+
+    def _lacked_fields(self) -> bool:
+        """Tell whether X gave too little the last time, so that one page shows whether it still does."""
+        with self._database.reading() as session:
+            return bool(missing_fields(session))
 
     def _drain(self, waiting: SimpleQueue[TagOrder]) -> None:
         with suppress(Empty):
@@ -170,6 +176,8 @@ class Collection:
             runs.end(session, self._run_id, failure=failure, seconds=time.monotonic() - self._started)
             if isinstance(self._stopping_failure, XFailure):
                 counters.note_refusal(session, self._stopping_failure)
+            if self._context.given.posts:
+                counters.note_missing_fields(session, self._context.given.missing())
             counters.bump_sequence(session)
             if not lease.give_back(session, self._token):
                 raise lease.LeaseLost("another holder has taken over")

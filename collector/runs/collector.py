@@ -22,10 +22,11 @@ from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillPeriod
 from collector.runs.collection import STOPS_WITHIN_S, Collection, CollectionRecord
+from collector.runs.invented_history import ArchiveSearch, invent_history
 from collector.runs.reading import OnProgress
 from collector.runs.tags import TagOrder
 from collector.tweets.derived import reindex_outdated
-from collector.x.client import Access, X
+from collector.x.client import Access, Vocabulary, X
 from collector.x.clock import XClock
 from collector.x.failures import RetryPolicy
 from models import Spend, StoredCounter
@@ -98,11 +99,17 @@ class CollectionOrder(NamedTuple):
 
 
 class Collector:
-    """Collects into `database` from `source`, one collection at a time. `read_only` while no primary database was reachable."""
+    """Collects into `database` from `source`, one collection at a time. `read_only` while no primary database was reachable.
 
-    def __init__(self, database: Database, source: XSource, order: CollectionOrder) -> None:
-        self.database, self.source, self.order = database, source, order
+    `archive`, which only the emulator's own database has, gives its first start two weeks of history.
+    """
+
+    def __init__(
+        self, database: Database, source: XSource, order: CollectionOrder, *, archive: ArchiveSearch | None = None
+    ) -> None:
+        self.database, self.source, self.order, self._archive = database, source, order, archive
         self.clock, self.read_only = XClock(), False
+        self._vocabulary = Vocabulary()
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:
@@ -117,12 +124,21 @@ class Collector:
 
     def start_first(self) -> RunningCollection | None:
         """Start a collection if the database has neither a tweet nor a collection on record."""
+        if self._has_invented_history():
+            return self.start()
         with self.database.reading() as session:
             first = sources.source_of(session) is None and runs.newest_start(session) is None
         try:
             return self.start(due_since=EVER) if first else None
         except (CollectionRunning, NotDue):  # another process was first, and may be done already
             return None
+
+    def _has_invented_history(self) -> bool:
+        """Give the emulator's own database its history at its first start, and return whether this was it."""
+        archive = self._archive
+        return archive is not None and self.database.write(
+            lambda session: invent_history(session, archive, now=x_now(session).replace(microsecond=0))
+        )
 
     def start(
         self, *, on_progress: OnProgress | None = None, due_since: datetime | None = None, period: BackfillPeriod | None = None
@@ -212,7 +228,7 @@ class Collector:
             if is_interrupted:
                 runs.end_interrupted(session)
             record = CollectionRecord(
-                x=X(self.source.reach(), self.clock, request_counter(self.database)),
+                x=X(self.source.reach(), self.clock, request_counter(self.database), self._vocabulary),
                 run_id=runs.begin(session, orders, token=token),
                 token=token,
                 orders=orders,

@@ -17,8 +17,9 @@ from collector import counters, sources
 from collector.ledger import ledger
 from collector.ledger.ledger import SMALLEST_PAGE, BudgetSpent, DayTurned, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing, PageContent
-from collector.runs import backfill, lease, listings, runs, tags
+from collector.runs import backfill, lease, listings, looking_back, runs, tags
 from collector.runs.backfill import BackfillIds
+from collector.runs.fields import GivenFields, fields_missing
 from collector.runs.listings import ListingPart, TagListings
 from collector.runs.tags import TagOrder
 from collector.tweets.lookups import want_authors
@@ -106,6 +107,7 @@ class CollectionContext:
     in_flight: set[int] = field(default_factory=set)  # adding and discarding are atomic
     reserving: threading.Lock = field(default_factory=threading.Lock)
     renewals: lease.Renewals = field(default_factory=lease.Renewals)
+    given: GivenFields = field(default_factory=GivenFields)
 
     def write(self, change: Callable[[Session], T]) -> T:
         """Commit a change while the lease is this collection's; raises LeaseLost, DatabaseUnavailable.
@@ -198,9 +200,20 @@ class PageBuyer:
         if context.most_posts is not None:
             left = min(left, ledger.posts_left(session, context.run_id, context.most_posts))
         search = self._search(begun, page_size(min(left, begun.wanted or left)))
-        content = PageContent.POSTS_WITH_AUTHORS if context.expands else PageContent.POSTS
-        request = PageRequest(context.run_id, begun.id, str(search), search.max_results, content)
+        request = PageRequest(context.run_id, begun.id, str(search), search.max_results, self._content)
         return NextPage(begun, ledger.reserve(session, context.billing, request, days=context.days()))
+
+    def reserve_look_back(self, session: Session, since_id: int) -> NextPage | None:
+        """Reserve the page that is read again below a since_id, if that is due; raises BudgetSpent."""
+        context, days = self._context, self._context.days()
+        if context.stop.is_set():
+            return None
+        part = looking_back.begin(session, self.order, since_id, now=context.x.clock.now(), days=days)
+        if part is None:
+            return None
+        listing = ListingPart(None, part.since_id, part.until_id, part.until_id, self.order.query)
+        request = PageRequest(context.run_id, None, str(self._search(listing, part.posts)), part.posts, self._content)
+        return NextPage(listing, ledger.reserve(session, context.billing, request, days=days))
 
     def buy(self, listing: ListingPart, reservation: HeldReservation) -> PageBought:
         """Request the reserved page and return it; if none comes, release the reservation, unless X may have sold a page.
@@ -208,23 +221,26 @@ class PageBuyer:
         A page that X may have sold is requested again on the same day only, because on another day it costs once more.
         """
         search, context = self._search(listing, reservation.posts), self._context
-        sold, sent = reservation.again, reservation.days
+        sold = before = reservation.again
+        sent = reservation.days
 
         def before_sending() -> None:
             nonlocal sold, sent
+            sold = before  # whatever this try sent until now was refused
             sent = context.days_of_sending(reservation)
             sold = True  # unless X says that it refused
 
         def request() -> PageBought:
-            nonlocal sold
+            nonlocal sold, before
             before = sold
             try:
                 answer = context.x.search(search, before_sending)
+                found = self._parse(search, answer)
             except XFailure as failure:
                 sold = before or failure.sold
                 raise (failure if reservation.days.sure or not sold else failure.for_good()) from failure.__cause__
             days = context.x.clock.billed_days(answer.observed, sent)
-            return PageBought(self._parse(search, answer), answer, reservation._replace(again=before), days)
+            return PageBought(found, answer, reservation._replace(again=before), days)
 
         with ExitStack() as unless_bought:
             unless_bought.callback(lambda: self.release(reservation, sold=sold))
@@ -248,6 +264,10 @@ class PageBuyer:
         finally:
             context.in_flight.discard(reservation.id)
 
+    @property
+    def _content(self) -> PageContent:
+        return PageContent.POSTS_WITH_AUTHORS if self._context.expands else PageContent.POSTS
+
     def _search(self, listing: ListingPart, posts: int) -> Search:
         return listing.search(self.order.query, posts)._replace(authors=self._context.expands)
 
@@ -255,7 +275,9 @@ class PageBuyer:
         found = page(answer.body, observed=answer.observed)
         self._empty_pages = 0 if found.posts else self._empty_pages + 1
         if found.next_token and (found.next_token == search.next_token or self._empty_pages >= MOST_EMPTY_PAGES):
-            raise XFailure("unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=True)
+            raise XFailure(
+                "unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=bool(found.posts or found.users)
+            )
         for reason in found.refused:
             facts = {"tag": self.order.tag.tag, "reason": reason, "collection": self._context.run_id}
             log.warning("tweet refused", extra=facts)
@@ -272,6 +294,7 @@ class TagReader:
         self._reads_last_listing = self._is_done = False
         self._stalled = Counter[int | None]()  # pages in a row without an older post, by the listing's id
         self._endless: set[int | None] = set()
+        self._missing: tuple[str, ...] = ()
 
     def read(self) -> None:
         """Read the tag and record that it is done; what was stored before an error stays.
@@ -298,6 +321,8 @@ class TagReader:
             if gap.id not in self._endless:
                 self._read_pages(NextPage(gap))
         self._end()
+        if listed.since_id is not None:
+            self._look_back(listed.since_id)
 
     def read_archive(self, period: BackfillIds) -> None:
         """Read what was not bought of a period, newest first, from the full archive; raises as `read`, and PollUnfinished."""
@@ -369,7 +394,54 @@ class TagReader:
                 unless_stored.callback(self._buyer.release, reservation, sold=True)
                 rest = self._store(listing, bought, last=last)
                 unless_stored.pop_all()
+            if self._missing:
+                raise fields_missing(self._missing)
             return rest
+
+    def _look_back(self, since_id: int) -> None:
+        """Read again what lies right below the id from which the poll began, for posts that were not searchable before.
+
+        A failure that is no reason to stop the collection leaves it to the next one. Raises as `read`.
+        """
+        with self._context.database.reading() as session:
+            if not looking_back.is_due(session, self._buyer.order, now=self._context.x.clock.now()):
+                return
+        try:
+            reserved = self._buyer.reserve_first(lambda session: self._buyer.reserve_look_back(session, since_id))
+            if reserved and reserved.reservation:
+                self._store_late(reserved.listing, self._buyer.buy(reserved.listing, reserved.reservation))
+        except (BudgetSpent, DayTurned, Stopped) as reason:
+            log.info("late posts not looked for", extra={"tag": self._order.tag.tag, "reason": type(reason).__name__})
+        except XFailure as failure:
+            if failure.reach is FailureScope.RUN:
+                raise
+            log.warning("late posts not looked for", extra={"tag": self._order.tag.tag, "reason": str(failure)})
+
+    def _store_late(self, listing: ListingPart, purchase: PageBought) -> None:
+        """Store a page that was read again, with its price and what was late, in one transaction."""
+        context, tag, (found, answer, reservation, days) = self._context, self._order.tag, purchase
+        ids = {tweet.id for tweet in found.tweets}
+
+        def store_late(session: Session) -> tuple[LedgerEntry, int]:
+            sources.claim(session, context.source)
+            before, now = looking_back.linked(session, tag, ids), context.x.clock.now()
+            added = self._store_tweets(session, found, answer)
+            bought = ledger.settle(
+                session, context.billing, reservation, days=days, posts=found.posts, users=found.users, tweets_added=added
+            )
+            late = looking_back.linked(session, tag, ids) - before
+            looking_back.end(session, tag, until_id=listing.until_id, late=late, now=now)
+            runs.add_page(session, context.run_id, tag, added=added, done=False)
+            counters.count_page(session, date=now, remaining=answer.remaining)
+            return bought, len(late)
+
+        with ExitStack() as unless_stored:
+            unless_stored.callback(self._buyer.release, reservation, sold=True)
+            bought, late = context.write(store_late)
+            unless_stored.pop_all()
+        context.in_flight.discard(reservation.id)
+        facts = {"tag": tag.tag, "posts": len(found.posts), "bought": bought.posts, "late": late}
+        log.info("late posts looked for", extra={**facts, "collection": context.run_id})
 
     def _remove_token(self, listing: ListingPart) -> ListingPart:
         """Remove the token that X may have refused. A stale since_id is cut when the listing is reserved again.
@@ -387,13 +459,11 @@ class TagReader:
         left = min(self._left, listing.wanted or self._left) - len(found.posts)
         stalled = self._stalled_pages(listing, found)
         is_endless = stalled >= MOST_STALLED_PAGES and left >= SMALLEST_PAGE and found.next_token is not None
+        missing = self._missing = context.given.add(found)
 
         def store_page(session: Session) -> tuple[int, LedgerEntry, NextPage | None]:
             sources.claim(session, context.source)
-            tweets = [TaggedTweet(tweet, (tag,)) for tweet in found.tweets]
-            added = store(session, tweets, found.authors, run_id=context.run_id)
-            if not context.expands:
-                want_authors(session, (one.author_id for one in found.tweets), context.run_id, now=answer.observed)
+            added = self._store_tweets(session, found, answer)
             bought = ledger.settle(
                 session, context.billing, reservation, days=days, posts=found.posts, users=found.users, tweets_added=added
             )
@@ -403,10 +473,10 @@ class TagReader:
                 listings.leave_gap(session, order, rest)
                 counters.count_endless_listing(session)
                 rest = None
-            following = None if rest is None else self._following(session, rest, left, last=last)
+            following = None if rest is None else self._following(session, rest, left, last=last or bool(missing))
             done = self._reads_last_listing and following is None and not (is_endless or self._endless)
             runs.add_page(session, context.run_id, tag, added=added, done=done)
-            now, was_refused = context.x.clock.now(), context.was_refused
+            now, was_refused = context.x.clock.now(), context.was_refused and not missing
             endpoint = SEARCH_ALL if listing.archive else SEARCH
             counters.count_page(session, date=now, remaining=answer.remaining, was_refused=was_refused, endpoint=endpoint)
             return added, bought, following
@@ -424,6 +494,14 @@ class TagReader:
         log.info("page stored", extra={**facts, "collection": context.run_id})
         context.on_progress(Progress(tag.tag, len(found.posts), added, self._order.most))
         return following
+
+    def _store_tweets(self, session: Session, found: ResultPage, answer: SearchAnswer) -> int:
+        """Store the tweets of a page and record whose authors are still to be read; returns how many are new."""
+        context, tweets = self._context, [TaggedTweet(tweet, (self._order.tag,)) for tweet in found.tweets]
+        added = store(session, tweets, found.authors, run_id=context.run_id)
+        if not context.expands:
+            want_authors(session, (one.author_id for one in found.tweets), context.run_id, now=answer.observed)
+        return added
 
     def _stalled_pages(self, listing: ListingPart, found: ResultPage) -> int:
         """Return how many pages of a listing in a row, this one included, brought posts and none below its lowest."""

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2})?")
 MOST_LANGUAGES = 20
+NO_RETWEETS = "-is:retweet"
+"""Searches give no retweets since 2026-05-04 and did before, and counts count them: without them, both mean the same."""
 EXCLUSIONS = {"quotes": "is:quote", "replies": "is:reply"}
 
 
@@ -48,7 +50,7 @@ class Rules(NamedTuple):
         """Return the query for X; with MOST_LANGUAGES languages it stays below X's limit of 512 characters."""
         languages = " OR ".join(f"lang:{lang}" for lang in self.lang)
         excluded = [f"-{EXCLUSIONS[kind]}" for kind in self.exclude]
-        return " ".join(filter(None, [tag, f"({languages})" if len(self.lang) > 1 else languages, *excluded]))
+        return " ".join(filter(None, [tag, f"({languages})" if len(self.lang) > 1 else languages, *excluded, NO_RETWEETS]))
 
 
 class TagOrder(NamedTuple):

@@ -21,6 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from collector.x.clock import XClock, date
 from collector.x.documents import LARGEST_BODY, MOST_VALUES, NoDocument, document
+from collector.x.failures import FIELDS as REFUSED_FIELDS
 from collector.x.failures import (
     OK,
     REDIRECTS,
@@ -48,6 +49,7 @@ CONNECT_TIMEOUT_S = 3.05
 BODY_TIMEOUTS = 2
 ARCHIVE_EVERY_S = 1.05
 LONGEST_TOKEN = 1000
+RECENT, ALL = "/2/tweets/search/recent", "/2/tweets/search/all"
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids,"
     "attachments,referenced_tweets,in_reply_to_user_id",
@@ -55,7 +57,32 @@ FIELDS: Mapping[str, str] = {
     "user_fields": "username,name,public_metrics,location,verified",
     "place_fields": "full_name,country,country_code,place_type",
 }
-WITHOUT_AUTHORS: Mapping[str, str] = {**FIELDS, "expansions": "geo.place_id"}
+POST_NAMES: Mapping[str, str] = {
+    "edit_history_tweet_ids": "edit_history_post_ids",
+    "note_tweet": "note_post",
+    "referenced_tweets": "referenced_posts",
+}
+"""The names of X's OpenAPI document 2.167 for fields that are called otherwise there."""
+
+
+class Vocabulary:
+    """By which of its two lists X takes the fields of posts: `tweet.fields`, or `post.fields` with other names.
+
+    Shared by all clients of a process; setting it is atomic.
+    """
+
+    def __init__(self) -> None:
+        self.is_of_posts = False
+
+    def parameters(self, *, is_of_posts: bool, authors: bool) -> dict[str, str]:
+        """Return FIELDS as parameters of a search, with or without the expansion of authors."""
+        named = {name.replace("_", "."): value for name, value in FIELDS.items()}
+        if not authors:
+            named["expansions"] = "geo.place_id"
+        if is_of_posts:
+            fields = named.pop("tweet.fields").split(",")
+            named["post.fields"] = ",".join(POST_NAMES.get(field, field) for field in fields)
+        return named
 
 
 class SearchAnswer(NamedTuple):
@@ -112,27 +139,45 @@ class Search(NamedTuple):
 class X:
     """Searches of X. Safe to share between threads."""
 
-    def __init__(self, access: Access, clock: XClock | None = None, count: CountRequest | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        clock: XClock | None = None,
+        count: CountRequest | None = None,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         self.clock = clock or XClock()
         self.longest = access.longest
+        self._vocabulary = vocabulary or Vocabulary()
         self._user_auth = access.bearer_token is None
         self._clients = Clients(access, self.clock, count)
 
     def search(self, search: Search, before_sending: Callable[[], None] = lambda: None) -> SearchAnswer:
         """Return one page, newest first; raises XFailure, and what `before_sending` raises right before the request is sent.
 
-        The Date of every answer sets the clock. A failure is counted here, a page by the transaction that stores it.
+        The Date of every answer sets the clock. Where X refuses the list of a post's fields, the other one is tried once. A
+        failure is counted here, a page by the transaction that stores it.
         """
+        is_of_posts = self._vocabulary.is_of_posts
+        try:
+            return self._search(search, before_sending, is_of_posts=is_of_posts)
+        except XFailure as failure:
+            if failure.kind != REFUSED_FIELDS:
+                raise
+        answer = self._search(search, before_sending, is_of_posts=not is_of_posts)
+        self._vocabulary.is_of_posts = not is_of_posts
+        return answer
+
+    def _search(self, search: Search, before_sending: Callable[[], None], *, is_of_posts: bool) -> SearchAnswer:
+        fields = self._vocabulary.parameters(is_of_posts=is_of_posts, authors=search.authors)
+        parameters = {"query": search.query, **search.parameters(), **fields}
         client = self._clients.app_only() if search.archive else self._clients.mine()
         with self._clients.count_failures(search.endpoint), self._clients.before_sending(before_sending):
             if search.archive:
                 ARCHIVE_PACE.wait()
-            started, fields = time.monotonic(), FIELDS if search.authors else WITHOUT_AUTHORS
-            if search.archive:
-                response = client.search_all_tweets(search.query, **fields, **search.parameters())
-            else:
-                parameters = search.parameters()
-                response = client.search_recent_tweets(search.query, user_auth=self._user_auth, **fields, **parameters)
+            started = time.monotonic()
+            path, user_auth = (ALL, False) if search.archive else (RECENT, self._user_auth)
+            response = client.request("GET", path, params=parameters, user_auth=user_auth)
             return _answer(response, timedelta(seconds=time.monotonic() - started))
 
     def users(self, ids: Sequence[int], before_sending: Callable[[], None] = lambda: None) -> UsersAnswer:
@@ -296,8 +341,9 @@ class XAdapter(HTTPAdapter):
 
 def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:
     body = body_of(response)
+    is_paid = bool(body.get("data") or body.get("includes"))  # X charges only for answers that return data
     if not ("data" in body or "meta" in body):
-        raise unwell("an answer without data and meta", sold=True)
+        raise unwell("an answer without data and meta", sold=is_paid)
     if "data" not in body and number(mapping(body.get("meta")).get("result_count")):
         raise unwell("an answer that counts posts and has none", sold=True)
     if len(text(mapping(body.get("meta")).get("next_token")) or "") > LONGEST_TOKEN:

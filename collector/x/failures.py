@@ -30,11 +30,12 @@ CREDENTIALS = "TWITTER_BEARER_TOKEN, or TWITTER_CONSUMER_KEY, _CONSUMER_SECRET, 
 LONGEST_SHOWN = 3000
 LONGEST_BACKOFF_S = 30
 OK = "ok"
+FIELDS = "fields"
 BLOCKING = ("credits", "spend-cap", "usage-cap")
 RATE_LIMIT, DAILY_LIMIT = "rate-limit", "daily-limit"
 LIMITS = (RATE_LIMIT, DAILY_LIMIT)
 KINDS = (
-    *(OK, *LIMITS, "unwell", "refused", "stale", "blocked"),
+    *(OK, *LIMITS, "unwell", "refused", "stale", FIELDS, "blocked"),
     *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING, NOT_OFFERED),
 )
 """The outcomes of a request, as metrics name them."""
@@ -52,6 +53,8 @@ SUSPENDED_CODE = 416
 PLAIN_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.ASCII)
 TIME, DAY_AND_TIME = "%H:%M:%S UTC", "%Y-%m-%d %H:%M UTC"
 JUST_PASSED, ONE_DAY = timedelta(seconds=10), timedelta(days=1)
+FIELD_LISTS = ("tweet.fields", "post.fields")
+NAMES_FIELD_LIST = re.compile(r"[`\[](?:tweet|post)\.fields[`\]]")
 
 
 class FailureScope(Enum):
@@ -128,6 +131,8 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> XFailure:
         return unwell(f"status {status}")
     detail = "; ".join(filter(None, (_plain(mapping(e).get("message")) for e in items(problem.get("errors"))[:10])))
     detail = detail or _plain(problem.get("detail")) or _plain(title)
+    if status == 400 and any(_names_field_list(mapping(e)) for e in items(problem.get("errors"))[:10]):
+        return XFailure(FIELDS, FailureScope.RUN, f"X refuses the fields of posts (status 400): {detail}")
     stale = "since_id" in detail and ("larger than" in detail or "must be a tweet id created after" in detail)
     return XFailure(
         "stale" if stale else "refused",
@@ -215,6 +220,14 @@ def _problem(body: bytes) -> Object:
         return mapping(document(body, most=MOST_VALUES))
     except NoDocument:
         return {}
+
+
+def _names_field_list(error: Object) -> bool:
+    """Tell whether an error of a 400 is about the list of a post's fields."""
+    parameters = mapping(error.get("parameters"))
+    if parameters:
+        return any(name in parameters for name in FIELD_LISTS)
+    return NAMES_FIELD_LIST.search(_plain(error.get("message"))) is not None
 
 
 def _plain(value: object) -> str:

@@ -29,6 +29,8 @@ MOST_VERSIONS = 1_000
 MOST_OBJECTS = 50_000
 """Tweets or users of a page: X gives 500, an answer of ours that is read as a page some ten thousands."""
 MOST_REASONS = 100
+REQUIRED_FIELDS = ("author_id", "created_at", "lang")
+"""Fields that X gives with every post if it is asked for them, and without which a post is hardly worth its price."""
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HASHTAG = re.compile(r"[#＃](\w+)")
 
@@ -81,6 +83,7 @@ def page(body: Object, *, observed: datetime) -> ResultPage:
         posts=ids,
         users=_ids(users),
         oldest=min(ids, default=number(meta.get("oldest_id"))),
+        given=frozenset(name for name in REQUIRED_FIELDS if any(post.get(name) for post in posts)),
     )
 
 

@@ -26,7 +26,7 @@ _MONTH_MS = 30 * 24 * 3600 * 1000
 _SETTLING_MS = 30_000  # X's documentation: the end of a listing that names none
 _NEWEST_END_MS = 10_000  # X's documentation: end_time lies at least 10 seconds back
 _ID = re.compile(r"[0-9]{1,19}")
-_TOKEN = struct.Struct(">QQQ")
+_TOKEN = struct.Struct(">QQQQ")
 
 
 class SearchScope(NamedTuple):
@@ -51,10 +51,14 @@ ARCHIVE = SearchScope("all", None, longest=1024, most=500)
 
 
 class TokenPosition(NamedTuple):
-    """Where a listing goes on: before is an exclusive id, as_of_ms the instant of its first request."""
+    """Where a listing goes on: before is an exclusive id, as_of_ms the instant of its first request.
+
+    empty: how many pages without posts came before it, so that the token of each is a new one.
+    """
 
     before: int
     as_of_ms: int
+    empty: int = 0
 
 
 class ListingRequest(NamedTuple):
@@ -164,10 +168,10 @@ def next_token(listing: str, position: TokenPosition) -> str:
 def _token_position(listing: str, token: str) -> TokenPosition | None:
     """Return a token's position, or None if the token is not one of this listing."""
     try:
-        before, as_of_ms, checksum = _TOKEN.unpack(base64.b32decode(token.upper() + "=" * (-len(token) % 8)))
+        before, as_of_ms, empty, checksum = _TOKEN.unpack(base64.b32decode(token.upper() + "=" * (-len(token) % 8)))
     except (binascii.Error, ValueError, struct.error):
         return None
-    position = TokenPosition(before, as_of_ms)
+    position = TokenPosition(before, as_of_ms, empty)
     return position if checksum == _checksum(listing, position) else None
 
 

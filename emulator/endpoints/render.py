@@ -10,7 +10,7 @@ from emulator.endpoints.parameters import RENAMED, Params, names
 from emulator.http.messages import Json, not_shown
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthor
-from emulator.world.tweets import InventedTweet, Post, Traits
+from emulator.world.tweets import LINK, InventedTweet, Post, Traits
 from emulator.world.word_lists import Place
 from emulator.world.world import World
 
@@ -18,7 +18,14 @@ _DEFAULT_TWEET = frozenset({"id", "text", "edit_history_tweet_ids"})
 _DEFAULT_USER = frozenset({"id", "name", "username"})
 _DEFAULT_PLACE = frozenset({"id", "full_name"})
 _EDITABLE_MS = 3_600_000
-_LINK = re.compile(r"https://t\.co/[A-Za-z0-9]{10}")
+_IMPLIED = {
+    **{name: name for name in ("author_id", "in_reply_to_user_id", "username", "referenced_tweets")},
+    **dict.fromkeys(("referenced_tweets.id", "referenced_tweets.id.author_id"), "referenced_tweets"),
+    "attachments.media_keys": "attachments",
+    "entities.mentions.username": "entities",
+    "geo.place_id": "geo",
+}
+"""X's documentation: the id of what an expansion includes comes with the tweet."""
 _MENTION = re.compile(r"@([A-Za-z0-9_]{1,15})")
 
 
@@ -43,6 +50,7 @@ def sold_page(world: World, params: Params, now_ms: int, tweets: Sequence[Invent
     """Return the page of these tweets. Expansions include each object once, in the order of the tweets."""
     post_vocabulary, expansions = "post.fields" in params, names(params, "expansions")
     tweet_fields = names(params, "post.fields" if post_vocabulary else "tweet.fields")
+    tweet_fields |= {_IMPLIED[name] for name in expansions & _IMPLIED.keys()}
     render = Renderer(world, now_ms, tweet_fields, names(params, "user.fields"), names(params, "place.fields"), post_vocabulary)
     referenced, authors, places = dict[int, Post](), dict[int, str](), dict[str, Place]()
     for tweet in tweets:
@@ -76,7 +84,7 @@ def sold_page(world: World, params: Params, now_ms: int, tweets: Sequence[Invent
 
 
 def _referenced_posts(world: World, tweet: InventedTweet, expansions: frozenset[str]) -> Iterator[Post]:
-    if expansions & {"referenced_tweets.id", "referenced_tweets.id.author_id"}:
+    if expansions & {"referenced_tweets", "referenced_tweets.id", "referenced_tweets.id.author_id"}:
         for other in (tweet.traits.replied_to, tweet.traits.quoted):
             post = world.referenced_post(other) if other else None
             if post is not None:
@@ -107,7 +115,10 @@ class Renderer(NamedTuple):
     post_vocabulary: bool
 
     def tweet(self, tweet: InventedTweet) -> Json:
-        found = _chosen(self._tweet_fields(tweet), self.tweet_fields | _DEFAULT_TWEET)
+        return self._renamed(_chosen(self._tweet_fields(tweet), self.tweet_fields | _DEFAULT_TWEET))
+
+    def _renamed(self, found: Json) -> Json:
+        """Return an object with the keys of the requested vocabulary."""
         if not self.post_vocabulary:
             return found
         metrics = found.get("public_metrics")
@@ -136,7 +147,7 @@ class Renderer(NamedTuple):
                 "media_count": author.tweets // 9,
             },
         }
-        return _chosen(everything, self.user_fields | _DEFAULT_USER)
+        return self._renamed(_chosen(everything, self.user_fields | _DEFAULT_USER))
 
     def place(self, place: Place) -> Json:
         west, south = place.longitude - 0.2, place.latitude - 0.2
@@ -156,6 +167,7 @@ class Renderer(NamedTuple):
         post, traits, author = tweet.post, tweet.traits, self.world.authors.author
         text, long_text = tweet.writing.text, tweet.writing.long_text
         note: Json = {"text": long_text, "entities": self._entities(tweet, long_text)} if long_text else {}
+        engagement = tweet.engagement(self.at_ms)
         references = (("replied_to", traits.replied_to), ("quoted", traits.quoted))
         return {
             "id": str(post.id),
@@ -165,12 +177,12 @@ class Renderer(NamedTuple):
             "lang": traits.lang,
             "geo": {"place_id": traits.place.id} if traits.place else None,
             "public_metrics": {
-                "retweet_count": tweet.reposts,
-                "reply_count": tweet.replies,
-                "like_count": tweet.likes,
-                "quote_count": tweet.quotes,
-                "bookmark_count": tweet.bookmarks,
-                "impression_count": tweet.impressions,
+                "retweet_count": engagement.reposts,
+                "reply_count": engagement.replies,
+                "like_count": engagement.likes,
+                "quote_count": engagement.quotes,
+                "bookmark_count": engagement.bookmarks,
+                "impression_count": engagement.impressions,
             },
             "author_id": str(author(traits.author).id),
             "in_reply_to_user_id": None if traits.replied_author is None else str(author(traits.replied_author).id),
@@ -180,7 +192,9 @@ class Renderer(NamedTuple):
             "attachments": {"media_keys": list(tweet.media)} if tweet.media else None,
             "conversation_id": str(traits.replied_to or post.root),
             "display_text_range": [0, len(text)],
+            "paid_partnership": False,
             "possibly_sensitive": False,
+            "username": author(traits.author).username,
             "reply_settings": "everyone",
             "source": "Emulator",
             "edit_controls": {
@@ -194,11 +208,11 @@ class Renderer(NamedTuple):
         """Return the entities of a text with their positions: start inclusive, end exclusive, in code points."""
         if not self.tweet_fields & {"entities", "note_tweet"}:
             return None
-        shown = f"example.com/notes/{tweet.post.id % 100_000}"
+        shown = tweet.address
         url = {"expanded_url": f"https://{shown}", "display_url": shown}
         found: Json = {
             "hashtags": list(_hashtags(text, tweet.writing.tags)),
-            "urls": [{"start": one.start(), "end": one.end(), "url": one[0], **url} for one in _LINK.finditer(text)],
+            "urls": [{"start": one.start(), "end": one.end(), "url": one[0], **url} for one in LINK.finditer(text)],
             "mentions": [
                 {"start": one.start(), "end": one.end(), "username": one[1], **self._id_of(one[1])}
                 for one in _MENTION.finditer(text)

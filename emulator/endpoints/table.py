@@ -9,10 +9,13 @@ from typing import NamedTuple
 from emulator.endpoints.account import answer_credits, answer_token, answer_usage
 from emulator.endpoints.compliance import create_job, download_results, get_job, list_jobs, upload_ids
 from emulator.endpoints.listing import ARCHIVE, RECENT
+from emulator.endpoints.lookup import answer_lookup
 from emulator.endpoints.search import answer_counts, answer_search
 from emulator.endpoints.users import answer_users
 from emulator.http.messages import Call, EmulatorAnswer, Problem
 from emulator.state import EmulatorSettings, EmulatorState, RoutedCall
+
+_LOOKUP_USER_LIMIT = 5000
 
 
 class Quota(NamedTuple):
@@ -55,6 +58,7 @@ def endpoints(settings: EmulatorSettings) -> tuple[Endpoint, ...]:
     jobs, usage = Quota(settings.compliance_limit), Quota(settings.usage_limit)
     search_recent, search_all = (partial(answer_search, scope=scope) for scope in (RECENT, ARCHIVE))
     counts_recent, counts_all = (partial(answer_counts, scope=scope) for scope in (RECENT, ARCHIVE))
+    lookup = Quota(settings.lookup_limit, user=_LOOKUP_USER_LIMIT)
     job_path = "/2/compliance/jobs"
     return (
         Endpoint("search", "posts of the last seven days", "GET", "/2/tweets/search/recent", search_recent, search),
@@ -62,6 +66,7 @@ def endpoints(settings: EmulatorSettings) -> tuple[Endpoint, ...]:
         Endpoint("counts", "counts of the last seven days", "GET", "/2/tweets/counts/recent", counts_recent, counts),
         Endpoint("counts_all", "counts of the archive", "GET", "/2/tweets/counts/all", counts_all, archive),
         Endpoint("users", "users by their ids", "GET", "/2/users", answer_users, users),
+        Endpoint("tweets", "posts by their ids", "GET", "/2/tweets", answer_lookup, lookup),
         Endpoint("usage", "the posts that X says it billed", "GET", "/2/usage/tweets", answer_usage, usage),
         Endpoint("credits", "the balance", "GET", "/2/usage/credits", answer_credits, usage),
         Endpoint("compliance", "creates a job", "POST", job_path, create_job, jobs),

@@ -27,7 +27,7 @@ from emulator.http.messages import (
 from emulator.world import snowflake
 from emulator.world.slots import WEEK_MS
 
-_ACCOUNT = "1000000000000000001"
+_ACCOUNT = 1_000_000_000_000_000_001  # X types it as a number, which a double cannot hold
 _NEW_HOME = "https://api.x.com"
 _DAY_S = 24 * 3600
 _HTML_PAGE = b"<!DOCTYPE html><html><head><title>Over capacity</title></head><body><h1>Something broke</h1></body></html>"
@@ -133,7 +133,7 @@ _USAGE_CAP: Json = {
 _CREDITS_DEPLETED: Json = {
     "account_id": _ACCOUNT,
     "title": "CreditsDepleted",
-    "detail": f"The enrolled account [{_ACCOUNT}] has no credits left for this request.",
+    "detail": f"Your enrolled account [{_ACCOUNT}] does not have any credits to fulfill this request.",
     "type": f"{NEW_HOST}/credits",
 }
 _NOT_ENROLLED: Json = {
@@ -152,7 +152,7 @@ def _spend_cap(now_ms: int) -> Json:
     return {
         "account_id": _ACCOUNT,
         "title": "SpendCapReached",
-        "detail": f"The enrolled account [{_ACCOUNT}] has reached its spending cap.",
+        "detail": f"Your enrolled account [{_ACCOUNT}] has reached its spending cap.",
         "reset_date": f"{next_month:%Y-%m}-01",
         "type": f"{NEW_HOST}/credits",
     }
@@ -198,6 +198,19 @@ def _odd_created_at(page: SoldPage) -> SoldPage:
         for tweet in page.data or []
     ]
     return page._replace(data=data)
+
+
+def _only(page: SoldPage, wanted: Callable[[str], bool]) -> SoldPage:
+    """Return a page whose posts have only the wanted fields; it is sold all the same."""
+    return page._replace(data=[{name: value for name, value in post.items() if wanted(name)} for post in page.data or []])
+
+
+def _bare_posts(page: SoldPage) -> SoldPage:
+    return _only(page, {"id", "text"}.__contains__)
+
+
+def _no_lang(page: SoldPage) -> SoldPage:
+    return _only(page, lambda name: name != "lang")
 
 
 def _duplicate_post(page: SoldPage) -> SoldPage:
@@ -262,6 +275,14 @@ _KINDS = (
         page=lambda page: page._replace(data=None, posts=(), users=()),
         endpoints=_SEARCH,
     ),
+    FaultKind("empty_object", "200 with an empty object", _always(as_json({})), endpoints=_SEARCH),
+    FaultKind(
+        "errors_only",
+        "200 with errors and neither data nor meta",
+        _always(as_json({"errors": [not_shown("user", "1", "author_id")]})),
+        endpoints=_SEARCH,
+    ),
+    FaultKind("empty_page", "a page without posts before the right one, which its token gives", endpoints=_SEARCH),
     FaultKind("partial_errors", "the first user and place are in errors", page=_partial_errors, endpoints=_SEARCH),
     FaultKind(
         "missing_users", "a page without includes", page=lambda page: page._replace(includes={}, users=()), endpoints=_SEARCH
@@ -274,6 +295,11 @@ _KINDS = (
     FaultKind(
         "counts_early_token", "the newest half of the counts, and a token of what follows all of them", endpoints=_COUNTS
     ),
+    FaultKind("bare_posts", "posts of id and text only, whatever fields were requested", page=_bare_posts, endpoints=_SEARCH),
+    FaultKind("no_lang", "posts without lang", page=_no_lang, endpoints=_SEARCH),
+    FaultKind("unknown_values", "drops unknown values of comma lists, and sells what is left", endpoints=_SEARCH),
+    FaultKind("no_tweet_fields", "400 for tweet.fields, which is no parameter any more", endpoints=_SEARCH),
+    FaultKind("no_fields", "400 for either list of a post's fields", endpoints=_SEARCH),
     FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
     FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
 )

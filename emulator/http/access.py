@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from emulator.http.messages import Call, Headers, Problem
 
-WINDOW_SECONDS = 900
+WINDOW_SECONDS, DAY_SECONDS = 900, 86_400
 _OAUTH1_PARTS = frozenset({"oauth_consumer_key", "oauth_token", "oauth_signature", "oauth_nonce", "oauth_timestamp"})
 _PART = re.compile(r'(oauth_\w+)="([^"]+)"')
 
@@ -38,19 +38,29 @@ def digest(secret: str) -> str:
 
 
 class Allowance(NamedTuple):
-    """What is left of a window. reset is in whole seconds since 1970."""
+    """What is left of a window. reset is in whole seconds since 1970. daily: the headers of the limit of 24 hours, if any."""
 
     limit: int
     remaining: int
     reset: int
+    daily: Headers = ()
 
-    def headers(self) -> Headers:
+    def headers(self, prefix: str = "x-rate-limit") -> Headers:
         """Return X's rate-limit headers."""
         return (
-            ("x-rate-limit-limit", str(self.limit)),
-            ("x-rate-limit-remaining", str(self.remaining)),
-            ("x-rate-limit-reset", str(self.reset)),
+            (f"{prefix}-limit", str(self.limit)),
+            (f"{prefix}-remaining", str(self.remaining)),
+            (f"{prefix}-reset", str(self.reset)),
+            *self.daily,
         )
+
+
+class LimitReached(Problem):
+    """429 with the headers of a window that is used up."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(429, headers=allowance.headers())
+        self.allowance = allowance
 
 
 class RateLimits:
@@ -61,14 +71,14 @@ class RateLimits:
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
     def take(self, caller_id: str, endpoint: str, *, limit: int, now_ms: int, seconds: int = WINDOW_SECONDS) -> Allowance:
-        """Count a request and return what is left of its window. Raises Problem 429 for one too many, which isn't counted."""
+        """Count a request and return what is left of its window. Raises LimitReached for one too many, which isn't counted."""
         now = now_ms // 1000
         with self._lock:
             opened, used = self._windows.get((caller_id, endpoint), (now, 0))
             if not opened <= now < opened + seconds:
                 opened, used = now, 0
             if used >= limit:
-                raise Problem(429, headers=Allowance(limit, 0, opened + seconds).headers())
+                raise LimitReached(Allowance(limit, 0, opened + seconds))
             self._windows[caller_id, endpoint] = (opened, used + 1)
         return Allowance(limit, limit - used - 1, opened + seconds)
 

@@ -38,7 +38,8 @@ class Call(NamedTuple):
 class EmulatorAnswer(NamedTuple):
     """A response. delivery: whole, cut (closes in mid-body), reset (TCP RST) or hang; wait: seconds before it.
 
-    at_ms: the instant of its Date header, milliseconds since 1970; None for the instant of sending.
+    at_ms: the instant of its Date header, milliseconds since 1970; None for the instant of sending. fault: the kind of the
+    planned one that made it so.
     """
 
     status: int
@@ -48,6 +49,7 @@ class EmulatorAnswer(NamedTuple):
     delivery: str = "whole"
     wait: float = 0
     at_ms: int | None = None
+    fault: str | None = None
 
 
 def as_json(body: object, *, status: int = 200, headers: Headers = ()) -> EmulatorAnswer:
@@ -92,6 +94,19 @@ def unsupported_authentication() -> Json:
         "Supported authentication types are [OAuth 2.0 Application-Only].",
         "type": f"{OLD_HOST}/unsupported-authentication",
         "status": 403,
+    }
+
+
+def not_authorized(resource_id: str, parameter: str) -> Json:
+    """Return the partial error for a post of an author who protects theirs."""
+    return {
+        "value": resource_id,
+        "detail": f"Sorry, you are not authorized to see the Tweet with {parameter}: [{resource_id}].",
+        "title": "Authorization Error",
+        "resource_type": "tweet",
+        "parameter": parameter,
+        "resource_id": resource_id,
+        "type": f"{OLD_HOST}/not-authorized-for-resource",
     }
 
 

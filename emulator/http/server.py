@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import ipaddress
 import re
 import selectors
@@ -26,6 +27,7 @@ _BACKLOG = 256
 _LONGEST = 1_000_000
 _LONGEST_UPLOAD = 64_000_000  # a million ids are 20 MB
 _UPLOADS = "/compliance/upload/"
+_SMALLEST_GZIP = 200
 _LOCAL_NAME = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -140,6 +142,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def _send(self, answer: EmulatorAnswer) -> None:
+        answer = _compressed(answer, self.headers.get("Accept-Encoding", ""))
         head = "".join(f"{name}: {value}\r\n" for name, value in self._headers(answer))
         line = f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}\r\n"
         body = b"" if self.command == "HEAD" else answer.body
@@ -156,6 +159,14 @@ class Handler(BaseHTTPRequestHandler):
             *answer.headers,
             *([("Connection", "close")] if self.close_connection else []),
         ]
+
+
+def _compressed(answer: EmulatorAnswer, accepted: str) -> EmulatorAnswer:
+    """Return an answer as X sends it to a caller who takes gzip."""
+    if "gzip" not in accepted.casefold() or len(answer.body) < _SMALLEST_GZIP:
+        return answer
+    body = gzip.compress(answer.body, compresslevel=1, mtime=0)
+    return answer._replace(body=body, headers=(*answer.headers, ("Content-Encoding", "gzip")))
 
 
 def _is_local(address: str, host: str) -> bool:

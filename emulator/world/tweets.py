@@ -5,6 +5,7 @@ Traits are what queries ask for and cost a few microseconds; text and metrics ar
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from math import cos, pi
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from emulator.world.word_lists import EMOJI, LANGUAGES, PLACES, Place
 
 _HOUR_MS = 3_600_000
 _LONGEST_TEXT = 280
+_SHORTEST_HALF_LIFE_MS, _HALF_LIVES = 20 * 60_000, 36  # 20 minutes to 12 hours
+LINK = re.compile(r"https://t\.co/[A-Za-z0-9]{10}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -50,19 +53,52 @@ class Traits(NamedTuple):
     quoted: int | None
 
 
-class InventedTweet(NamedTuple):
-    """A whole tweet; media are the keys of its pictures and videos, the counts those X calls public metrics."""
+class Engagement(NamedTuple):
+    """The counts that X calls public metrics."""
 
-    post: Post
-    traits: Traits
-    writing: Writing
-    media: tuple[str, ...]
     reposts: int
     replies: int
     likes: int
     quotes: int
     bookmarks: int
     impressions: int
+
+
+class InventedTweet(NamedTuple):
+    """A whole tweet; media are the keys of its pictures and videos.
+
+    most: the engagement that it reaches in the end; half_life_ms: the age at which half of its readers have seen it.
+    """
+
+    post: Post
+    traits: Traits
+    writing: Writing
+    media: tuple[str, ...]
+    most: Engagement
+    half_life_ms: int
+
+    def as_retweet(self) -> InventedTweet:
+        """Return it as a retweet of somebody's post, whose text X cuts."""
+        text = f"RT @{self.writing.text}" if self.writing.text.startswith("@") else f"RT @somebody: {self.writing.text}"
+        return self._replace(writing=self.writing._replace(text=text[:_LONGEST_TEXT], long_text=None))
+
+    def engagement(self, at_ms: int) -> Engagement:
+        """Return the engagement at an instant. It never falls; what readers do comes later than that they read."""
+        age_ms = max(at_ms - snowflake.milliseconds(self.post.root), 0)
+        seen = 1 - 0.5 ** (age_ms / self.half_life_ms)
+        shares = (*[seen**1.5] * (len(self.most) - 1), seen)
+        return Engagement(*(int(count * share) for count, share in zip(self.most, shares, strict=True)))
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The links of the text, and where they lead."""
+        links = LINK.findall(self.writing.full_text)
+        return (*links, f"https://{self.address}") if links else ()
+
+    @property
+    def address(self) -> str:
+        """The address, without its scheme, to which the links of the text lead."""
+        return f"example.com/notes/{self.post.id % 100_000}"
 
 
 def invented_traits(key: str, root: int, authors: InventedAuthors) -> Traits:
@@ -91,11 +127,7 @@ def invented_tweet(key: str, post: Post, traits: Traits, authors: InventedAuthor
     reach = 20 + authors.author(traits.author).followers / 6
     seen = min(rng.heavy_tail(median=reach, spread=0.9), 60_000_000)
     likes = int(seen * rng.fraction() ** 3 / 12)
-    return InventedTweet(
-        post=post,
-        traits=traits,
-        writing=_write(key, post, traits, mention),
-        media=media_keys(key, post.root),
+    most = Engagement(
         reposts=int(likes * rng.fraction() / 3),
         replies=int(likes * rng.fraction() / 5),
         likes=likes,
@@ -103,6 +135,8 @@ def invented_tweet(key: str, post: Post, traits: Traits, authors: InventedAuthor
         bookmarks=int(likes * rng.fraction() / 4),
         impressions=seen,
     )
+    half_life_ms = int(_SHORTEST_HALF_LIFE_MS * _HALF_LIVES ** rng.fraction())
+    return InventedTweet(post, traits, _write(key, post, traits, mention), media_keys(key, post.root), most, half_life_ms)
 
 
 def media_keys(key: str, root: int) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The invented world: which tweets exist at an instant, and what they say.
 
-The world depends only on the seed, the volume and the time: the order of requests does not matter, and a tweet never
-changes unless it is removed. It begins on 2010-11-04, when ids began to carry their time.
-X's documentation: a post may become searchable up to 30 seconds after it was made.
+The world depends only on the seed, the volume and the time: the order of requests does not matter, and of a tweet only
+its engagement changes unless it is removed. It begins on 2010-11-04, when ids began to carry their time.
+X's documentation: a post may become searchable up to 30 seconds after it was made. Seen since: some become so much later, and
+searches by keywords and hashtags give no retweets since 2026-05-04, while counts still count them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ LONGEST_LAG_MS = 30_000
 REASONS = ("deleted", "bounced", "protected", "suspended", "deactivated", "scrub_geo")
 _BEGINNING_MS = 1_288_836_000_000  # 2010-11-04T02:00Z, where a slot of any length begins
 _USUAL_LAG_MS = 2_500
+_LATEST_LAG_MS = 2 * 3_600_000
+_RETWEETS_HIDDEN_MS = 1_777_852_800_000  # 2026-05-04
 _MOST_RARE_STREAMS = 256
+_RETWEET = Term("is", "retweet")
 _CERTAINTY = {False: 0, None: 1, True: 2}
 
 
@@ -83,11 +87,22 @@ class PostRange(NamedTuple):
     as_of_ms: int
 
 
+class PostOddities(NamedTuple):
+    """How many posts of 100 are retweets, and how many of 1,000 become searchable up to two hours late."""
+
+    retweets: int = 0
+    late: int = 0
+
+
+NO_ODDITIES = PostOddities()
+
+
 class World:
     """All tweets and authors of a seed; tweets is about how many there are in seven days."""
 
-    def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts, oddities: PostOddities = NO_ODDITIES) -> None:
+        self.seed, self._oddities = seed, oddities
+        self._longest_lag_ms = _LATEST_LAG_MS if oddities.late else LONGEST_LAG_MS
         self._removals = removals
         self.authors = InventedAuthors(seed, tweets=tweets)
         self._main = SlotStream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
@@ -97,21 +112,56 @@ class World:
         self.tweet: Callable[[Post], InventedTweet] = lru_cache(2_048)(self._make_tweet)
 
     def posts(self, query: Node, span: PostRange) -> Iterator[Post]:
-        """Yield the posts that a search finds, newest first."""
+        """Yield the posts that match a query, newest first."""
         rare = [tag for tag in hashtags(query) if tag not in known_tags()]
         streams = [self._main, *map(self._rare_stream, rare)]
         found = [self._of_stream(stream, query, span) for stream in streams if any(self._results(stream, query))]
         return found[0] if len(found) == 1 else merge(*found, key=lambda post: post.id, reverse=True)
 
+    def found(self, query: Node, span: PostRange) -> Iterator[Post]:
+        """Yield the posts that a search finds, newest first: since 2026-05-04 it leaves out retweets."""
+        posts = self.posts(query, span)
+        return filter(self._is_found, posts) if self._oddities.retweets else posts
+
+    def _is_found(self, post: Post) -> bool:
+        return snowflake.milliseconds(post.root) < _RETWEETS_HIDDEN_MS or not self._is_retweet(post.root)
+
+    def _is_retweet(self, root: int) -> bool:
+        share = self._oddities.retweets
+        return bool(share) and SeededRandom(f"{self.seed} {root} retweet").below(100) < share
+
     def searchable_ms(self, post_id: int) -> int:
-        """Return when a post becomes searchable: most within seconds, a quarter up to 30 seconds late."""
+        """Return when a post becomes searchable: most within seconds, a quarter up to 30 seconds late, a few much later."""
         rng = SeededRandom(f"{self.seed} {post_id} lag")
+        if self._oddities.late and SeededRandom(f"{self.seed} {post_id} late").below(1_000) < self._oddities.late:
+            return snowflake.milliseconds(post_id) + LONGEST_LAG_MS + rng.below(_LATEST_LAG_MS - LONGEST_LAG_MS)
         lag = rng.below(_USUAL_LAG_MS) if rng.below(4) else rng.below(LONGEST_LAG_MS)
         return snowflake.milliseconds(post_id) + lag
 
-    def matches(self, query: Node, post: Post) -> bool:
-        """Return whether a query is true of a post."""
-        return bool(evaluate(query, partial(self._test, post)))
+    def matches(self, query: Node, post: Post, at_ms: int) -> bool:
+        """Return whether a query is true of a post at an instant."""
+        return bool(evaluate(query, partial(self._test, post, at_ms)))
+
+    def post(self, post_id: int, as_of_ms: int) -> Post | None:
+        """Return a version of a post by its id, None if it does not exist at an instant or was removed.
+
+        A post with a rare tag exists once somebody has searched for that tag.
+        """
+        if not snowflake.first_id(_BEGINNING_MS) <= post_id < snowflake.first_id(as_of_ms + 1):
+            return None
+        for stream in self._streams():
+            slot = stream.slot(stream.slot_of(post_id))
+            at = bisect_left(slot.ids, post_id)
+            if at < len(slot.ids) and slot.ids[at] == post_id:
+                return self._existing_post(post_id, slot.chains.get(post_id, (post_id,)), stream.tags[slot.tag_sets[at]])
+        return None
+
+    def _existing_post(self, post_id: int, chain: tuple[int, ...], tags: tuple[str, ...]) -> Post | None:
+        history = chain[: chain.index(post_id) + 1]
+        return None if self._removals.is_hidden(chain) else Post(post_id, history, tags, self._removals.is_scrubbed(chain))
+
+    def _streams(self) -> tuple[SlotStream, ...]:
+        return (self._main, *tuple(self._rare.values()))
 
     def _of_stream(self, stream: SlotStream, query: Node, span: PostRange) -> Iterator[Post]:
         results = self._results(stream, query)
@@ -123,18 +173,17 @@ class World:
             for at in range(end - 1, first - 1, -1):
                 if result := results[slot.tag_sets[at]]:
                     post = self._visible_post(slot, slot.ids[at], stream.tags[slot.tag_sets[at]], span.as_of_ms)
-                    if post is not None and (result == 2 or self.matches(query, post)):
+                    if post is not None and (result == 2 or self.matches(query, post, span.as_of_ms)):
                         yield post
 
     def _visible_post(self, slot: IdSlot, post_id: int, tags: tuple[str, ...], as_of_ms: int) -> Post | None:
         """Return a post if search shows it: it is searchable by now and no later version is."""
-        if snowflake.milliseconds(post_id) > as_of_ms - LONGEST_LAG_MS and self.searchable_ms(post_id) > as_of_ms:
+        if snowflake.milliseconds(post_id) > as_of_ms - self._longest_lag_ms and self.searchable_ms(post_id) > as_of_ms:
             return None
         chain = slot.chains.get(post_id, (post_id,))
-        end = chain.index(post_id) + 1
-        if any(self.searchable_ms(later) <= as_of_ms for later in chain[end:]) or self._removals.is_hidden(chain):
+        if any(self.searchable_ms(later) <= as_of_ms for later in chain[chain.index(post_id) + 1 :]):
             return None
-        return Post(post_id, chain[:end], tags, self._removals.is_scrubbed(chain))
+        return self._existing_post(post_id, chain, tags)
 
     def referenced_post(self, post_id: int) -> Post | None:
         """Return a post that another one replies to or quotes, None if it was removed."""
@@ -143,7 +192,7 @@ class World:
 
     def versions(self, post_id: int) -> tuple[int, ...]:
         """Return all versions of a post; only the id if it has no others or nobody searched for its rare tag."""
-        for stream in (self._main, *tuple(self._rare.values())) if post_id < 1 << 63 else ():
+        for stream in self._streams() if post_id < 1 << 63 else ():
             chain = stream.slot(stream.slot_of(post_id)).chains.get(post_id)
             if chain:
                 return chain
@@ -151,7 +200,7 @@ class World:
 
     def _evaluate(self, stream: SlotStream, query: Node) -> bytes:
         """Return for each combination of tags: 0 if the query is false, 1 if it depends on the post, 2 if it is true."""
-        return bytes(_CERTAINTY[evaluate(query, partial(_tag_test, tags))] for tags in stream.tags)
+        return bytes(_CERTAINTY[evaluate(query, partial(self._tag_test, tags))] for tags in stream.tags)
 
     def _rare_stream(self, tag: str) -> SlotStream:
         """Return the tweets of a tag outside the word lists: some 5 to 60 a week."""
@@ -168,25 +217,30 @@ class World:
         return invented_traits(f"{self.seed} {root}", root, self.authors)
 
     def _make_tweet(self, post: Post) -> InventedTweet:
-        return invented_tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
+        tweet = invented_tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)
+        return tweet.as_retweet() if self._is_retweet(post.root) else tweet
 
     def _traits_of(self, post: Post) -> Traits:
         traits = self.traits(post.root)
         return traits._replace(place=None) if post.scrubbed else traits
 
-    def _test(self, post: Post, term: Term) -> bool:
+    def _test(self, post: Post, at_ms: int, term: Term) -> bool:
         if term.operator == "hashtag":
             return term.value in post.tags
-        if term.operator in ("phrase", "mention"):
+        if term.operator in ("phrase", "mention", "url"):
             return self._contains(term, post)
+        if term.operator.startswith("min_"):
+            return int(getattr(self.tweet(post).engagement(at_ms), term.operator.removeprefix("min_"))) >= int(term.value)
         return self._has_trait(term, self._traits_of(post), post)
 
     def _contains(self, term: Term, post: Post) -> bool:
-        full = self.tweet(post).writing.full_text
+        tweet = self.tweet(post)
+        full = tweet.writing.full_text
+        if term.operator == "url":
+            return any(_has_phrase(words(url), words(term.value)) for url in tweet.urls)
         if term.operator == "mention":
             return f"@{term.value}" in full.casefold().split()
-        phrase, text = words(term.value), words(full)
-        return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))
+        return _has_phrase(words(full), words(term.value))
 
     def _has_trait(self, term: Term, traits: Traits, post: Post) -> bool:
         value = term.value
@@ -204,6 +258,7 @@ class World:
 
     def _flag(self, flag: str, traits: Traits, post: Post) -> bool:
         return {
+            "retweet": self._is_retweet(post.root),
             "reply": traits.replied_to is not None,
             "quote": traits.quoted is not None,
             "verified": self.authors.author(traits.author).verified,
@@ -214,6 +269,11 @@ class World:
             "media": bool(media_keys(f"{self.seed} {post.root}", post.root)),
         }.get(flag, False)
 
+    def _tag_test(self, tags: tuple[str, ...], term: Term) -> bool | None:
+        if term == _RETWEET and not self._oddities.retweets:
+            return False
+        return term.value in tags if term.operator == "hashtag" else None
 
-def _tag_test(tags: tuple[str, ...], term: Term) -> bool | None:
-    return term.value in tags if term.operator == "hashtag" else None
+
+def _has_phrase(text: list[str], phrase: list[str]) -> bool:
+    return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))

@@ -100,7 +100,7 @@ def test_an_edited_tweet_has_its_first_id_and_its_newest_words(program: Program,
         ((0, 10), "second", "en", {"country": "Peru", "country_code": "PE"}),
     ):
         added = program.imported(archive(page(edited(*versions, text=f"{text} #sre", lang=lang, geo=where))))
-        assert added == f"1 tweets read, {int(text == 'third')} added, 0 refused"
+        assert added == f"1 tweet read, {int(text == 'third')} added, 0 refused"
         row = program.tweet()
         assert (row["id"], row["created"]) == (post(0)["id"], "2026-03-02T08:30:00Z")
         assert (row["tweet"], row["lang"], row["country"], row["country_code"]) == ("third #sre", "es", "Chile", "CL")

@@ -15,6 +15,7 @@ from api import get_tweets
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
 from collector.runs.collector import Collector
+from collector.runs.reading import MOST_EMPTY_PAGES
 from collector.runs.tags import Rules, track, untrack
 from collector.verification import faults
 from collector.x.failures import Tries, XFailure
@@ -168,6 +169,19 @@ def test_a_lost_page_stays_reserved_when_x_refuses_it_the_next_time(one_page: Ma
     assert bill(emulator) <= accounted(collector) <= 1_600_000
     assert get_tweets(collector).state == "done"
     assert bill(emulator) <= accounted(collector)
+
+
+@pytest.mark.parametrize("kind", ["empty_page", "empty_object", "errors_only"])
+def test_answers_without_posts_hold_nothing_of_the_budget(one_page: MakeCollector, emulator: Emulator, kind: str) -> None:
+    """X charges only for answers that return data."""
+    collector = one_page()
+    emulator.plan(kind, times=None)
+    assert get_tweets(collector).state == "failed"
+    assert len(emulator.requests) <= MOST_EMPTY_PAGES
+    assert accounted(collector) == 0
+    emulator.clear_faults()
+    assert get_tweets(collector).state == "done"
+    assert accounted(collector) == bill(emulator)
 
 
 def turn_the_day(collector: Collector, emulator: Emulator) -> None:

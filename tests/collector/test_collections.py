@@ -21,10 +21,19 @@ from queries.collections import INTERRUPTED
 from queries.counters import live_token
 from queries.lists import TweetList, batches
 from queries.tweets import TweetView, TweetViews
-from tests.collector.conftest import MakeCollector, rows
+from tests.collector.conftest import MakeCollector, RunApi, rows
 from tests.fixtures.clocks import NOON
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.waiting import wait_until
+
+
+def test_a_reason_is_said_once_with_its_tags(run_api: RunApi, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    emulator.plan("credits_depleted", times=None)
+    emulator.plan("credits_depleted", times=None, endpoint="usage")
+    assert run_api() == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if "credits" in line and line.startswith("#")]
+    reason = "billing blocked until credits are bought: no credits are left at X"
+    assert said == [f"#devops, #Observability, #sre: {reason}"]
 
 
 def everything(collector: Collector) -> list[TweetView]:

@@ -67,7 +67,7 @@ def test_what_was_not_packed_is_refused(body: bytes) -> None:
 def sold(emulator: Emulator) -> dict[str, dict[str, Any]]:
     """Ask for the newest page of the first tag as the collector does, without it."""
     names = {name.replace("_fields", ".fields"): value for name, value in FIELDS.items()}
-    asked = names | {"query": "#devops", "max_results": "100"}
+    asked = names | {"query": "#devops -is:retweet", "max_results": "100"}
     answer = requests.get(f"{emulator.url}/2/tweets/search/recent", asked, headers={"Authorization": "Bearer x"}, timeout=9)
     return {post["id"]: post for post in answer.json()["data"]}
 

@@ -215,5 +215,5 @@ def test_python_api_comply_removes_or_says_why(collector: Collector, emulator: E
     assert "X refuses the credentials" in capsys.readouterr().err
     emulator.clear_faults()
     assert run_api("--comply") == 0
-    assert "1 tweets removed" in capsys.readouterr().err
+    assert "1 tweet removed" in capsys.readouterr().err
     assert rows(collector.database, select(Tweet.id).where(Tweet.id == first)) == []

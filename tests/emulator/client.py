@@ -17,6 +17,7 @@ OAUTH1 = {
     'oauth_timestamp="1", oauth_signature_method="HMAC-SHA1", oauth_version="1.0"'
 }
 SEARCH, SEARCH_ALL = "/2/tweets/search/recent", "/2/tweets/search/all"
+LOOKUP = "/2/tweets"
 COUNTS, COUNTS_ALL = "/2/tweets/counts/recent", "/2/tweets/counts/all"
 USAGE, CREDITS, JOBS = "/2/usage/tweets", "/2/usage/credits", "/2/compliance/jobs"
 USUAL: dict[str, Any] = {

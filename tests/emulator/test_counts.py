@@ -35,6 +35,14 @@ def test_each_stretch_counts_its_own_tweets(reader: Client, devops: list[Json]) 
         assert {bucket["start"][:letters]: bucket["tweet_count"] for bucket in data if bucket["tweet_count"]} == expected
 
 
+def test_the_names_of_2_167_come_where_they_are_asked_for(reader: Client) -> None:
+    fields: dict[str, Any] = {"search_count.fields": "start,end,post_count"}
+    named = reader.get(COUNTS, query="#devops", **fields).body
+    usual = reader.get(COUNTS, query="#devops").body
+    assert named["meta"]["total_post_count"] == usual["meta"]["total_tweet_count"]
+    assert [one["post_count"] for one in named["data"]] == [one["tweet_count"] for one in usual["data"]]
+
+
 def test_bounds_are_those_of_search(reader: Client) -> None:
     bounds: dict[str, Any] = {"start_time": "2026-11-20T10:30:00Z", "end_time": "2026-11-20T12:15:00Z"}
     body = reader.get(COUNTS, query="#devops", **bounds).body

@@ -6,6 +6,7 @@ import http.client
 import socket
 from contextlib import closing
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from emulator import Emulator
 from emulator.endpoints.table import endpoints
 from emulator.faults.kinds import FAULT_KINDS
 from emulator.state import EmulatorSettings
-from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
+from tests.emulator.client import COUNTS, COUNTS_ALL, CREDITS, JOBS, LOOKUP, NOON, SEARCH, SEARCH_ALL, USAGE, USUAL, Client
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 
 # status, title, last segment of the type, whether the rate-limit headers are sent
@@ -75,6 +76,7 @@ def test_some_bodies_say_more(emulator: Emulator, client: Client) -> None:
     code, usage, spend, enrolled, stale, other = (client.search("#devops").body for _ in kinds)
     assert (code["errors"][0]["code"], usage["period"], spend["reset_date"]) == (88, "Monthly", "2026-12-01")
     assert enrolled["reason"] == "client-not-enrolled"
+    assert spend["account_id"] == usage["account_id"] > 2**53  # a number, which a double cannot hold
     assert "'since_id' must be a tweet id created after" in stale["errors"][0]["message"]
     assert "since_id must be larger than" in other["errors"][0]["message"]
     emulator.plan("app_suspended")
@@ -90,6 +92,48 @@ def test_bodies_may_be_html_empty_or_a_list(emulator: Emulator, client: Client) 
         assert (reply.status, type(reply.body)) == told
         assert kind not in ("html", "html_200") or reply.headers["content-type"].startswith("text/html")
         assert kind != "empty_body" or reply.raw == b""
+    assert not any(emulator.ledger.total())
+
+
+def test_an_empty_page_comes_before_the_right_one_and_is_free(emulator: Emulator, client: Client) -> None:
+    right, token, seen = client.search("#devops"), dict[str, Any](), set[str]()
+    emulator.ledger.reset()
+    emulator.plan("empty_page", times=3)
+    for _ in range(3):
+        meta = client.search("#devops", **token).body["meta"]
+        token = {"next_token": meta["next_token"]}
+        seen.add(meta["next_token"])
+    assert (meta["result_count"], len(seen)) == (0, 3)
+    assert emulator.ledger.total().posts_served == 0
+    assert client.search("#devops", **token).ids == right.ids
+
+
+def test_fields_may_never_come_and_are_sold_all_the_same(emulator: Emulator, client: Client) -> None:
+    for kind, lacking in {"bare_posts": {"author_id", "created_at", "lang"}, "no_lang": {"lang"}}.items():
+        emulator.plan(kind)
+        keys = {key for post in client.search("#devops", **USUAL).body["data"] for key in post}
+        assert {"author_id", "created_at", "lang"} - keys == lacking
+    assert emulator.ledger.total().posts_served == 200
+
+
+def test_unknown_values_may_be_dropped_and_lists_of_fields_be_refused(emulator: Emulator, client: Client) -> None:
+    unknown: dict[str, Any] = {"tweet.fields": "lang,weather", "expansions": "author_id,moods"}
+    assert client.search("#devops", **unknown).status == 400
+    emulator.plan("unknown_values")
+    assert "lang" in client.search("#devops", **unknown).body["data"][0]
+    emulator.plan("no_tweet_fields", times=2)
+    refused = client.search("#devops", **USUAL)
+    assert (refused.status, list(refused.body["errors"][0]["parameters"])) == (400, ["tweet.fields"])
+    other: dict[str, Any] = {"post.fields": "lang"}
+    assert client.search("#devops", **other).status == 200
+    emulator.plan("no_fields")
+    assert client.search("#devops", **other).status == 400
+
+
+def test_an_answer_may_have_neither_data_nor_meta(emulator: Emulator, client: Client) -> None:
+    for kind, keys in {"empty_object": set[str](), "errors_only": {"errors"}}.items():
+        emulator.plan(kind)
+        assert client.search("#devops").body.keys() == keys
     assert not any(emulator.ledger.total())
 
 
@@ -156,6 +200,8 @@ ENDPOINTS = {
     "search_all": ("GET", f"{SEARCH_ALL}?query=%23sre"),
     "counts": ("GET", f"{COUNTS}?query=%23oauth"),
     "counts_all": ("GET", f"{COUNTS_ALL}?query=%23zebrafish"),
+    "tweets": ("GET", f"{LOOKUP}?ids=1"),
+    "users": ("GET", "/2/users?ids=1"),
     "usage": ("GET", USAGE),
     "credits": ("GET", CREDITS),
     "compliance": ("GET", f"{JOBS}?type=tweets"),

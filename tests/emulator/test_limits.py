@@ -39,6 +39,18 @@ def test_user_context_and_counts_have_limits_of_their_own(client: Client) -> Non
     assert client.search("#devops").status == 200
 
 
+def test_an_account_may_have_a_limit_of_24_hours_beside_a_window_with_room() -> None:
+    with Emulator(seed=1, now=NOON, daily_limit=1) as limited:
+        client = Client(limited.port)
+        allowed, refused = (client.search("#devops") for _ in range(2))
+        other = client.search("#devops", headers=OAUTH1)
+        limited.clock.advance(86_400)
+        assert client.search("#devops").status == 200
+    assert (allowed.headers["x-app-limit-24hour-remaining"], other.headers["x-user-limit-24hour-remaining"]) == ("0", "0")
+    assert (refused.status, refused.headers["x-rate-limit-remaining"]) == (429, "448")
+    assert int(refused.headers["x-app-limit-24hour-reset"]) - NOON.timestamp() == 86_400
+
+
 def test_the_limits_are_those_of_x_unless_set() -> None:
     with Emulator(seed=1, now=NOON) as usual:
         client = Client(usual.port)

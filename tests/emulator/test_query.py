@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator import Emulator
 from tests.emulator.client import USUAL, Client, Json
 
 
@@ -61,10 +62,36 @@ def test_words_and_phrases_are_looked_for_in_the_text(reader: Client) -> None:
     assert all("dashboard that nobody" in tweet.get("note_tweet", tweet)["text"] for tweet in tweets)
 
 
+def test_the_least_engagement_is_that_of_the_instant_of_the_search(emulator: Emulator, client: Client) -> None:
+    for operator, count in (("min_likes", "like_count"), ("min_reposts", "retweet_count"), ("min_replies", "reply_count")):
+        liked = client.every(f"#devops {operator}:3")
+        assert liked
+        assert ids(liked) == [one["id"] for one in client.every("#devops") if one["public_metrics"][count] >= 3]
+    before = client.total("#devops min_likes:3", end_time="2026-11-24T11:00:00Z")
+    emulator.clock.advance(86_400)
+    assert client.total("#devops min_likes:3", start_time="2026-11-18T12:00:00Z", end_time="2026-11-24T11:00:00Z") > before / 2
+    assert client.search("min_likes:100").ids
+
+
+def test_links_are_found_by_parts_of_their_addresses(reader: Client) -> None:
+    linked = reader.every("#devops has:links")
+    assert (
+        ids(reader.every("#devops url:example.com"))
+        == ids(reader.every('#devops url:"https://example.com/notes"'))
+        == ids(linked)
+    )
+    one = next(tweet for tweet in linked if "urls" in tweet.get("entities", {}))["entities"]["urls"][0]
+    for address in (one["url"], f'"{one["expanded_url"]}"', one["display_url"]):
+        assert reader.every(f"#devops url:{address}")
+    assert not reader.every("#devops url:example.org")
+
+
 def test_a_malformed_query_is_refused_and_a_good_one_taken(reader: Client) -> None:
     malformed = ["#", "#123", "(#a", "#a)", "OR #a", "#a OR", "()", "-", "foo:bar", "is:purple", "lang:en", "-#a"]
+    malformed += ["min_faves:1", "min_likes:many", "min_likes:-1", "url:", "#a min_retweets:1"]
     malformed += ["#a OR lang:en", '"open', "#a-b", "from:", "-is:retweet", "#a - #b"]
     good = ["#こんにちは", "#café", "#a_b", "#4you", "#हिन्दी", "#a OR (#b -#c lang:en)", "#sre @someone", "＃devops"]
+    good += ["#a min_likes:1 -min_replies:2", 'url:"https://example.com"']
     assert {query: reader.search(query).status for query in malformed + good} == {
         **dict.fromkeys(malformed, 400),
         **dict.fromkeys(good, 200),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.emulator.client import BEARER, COUNTS, COUNTS_ALL, CREDITS, JOBS, OAUTH1, SEARCH, SEARCH_ALL, USAGE, Client
+from tests.emulator.client import BEARER, COUNTS, COUNTS_ALL, CREDITS, JOBS, LOOKUP, OAUTH1, SEARCH, SEARCH_ALL, USAGE, Client
 
 LAST_HOUR = {"start_time": "2026-11-24T11:00:00Z", "end_time": "2026-11-24T11:00:00Z"}
 WRONG: dict[str, list[dict[str, Any]]] = {
@@ -28,10 +28,14 @@ WRONG: dict[str, list[dict[str, Any]]] = {
     ],
     COUNTS: [{"granularity": "week"}, {"max_results": 10}, {"query": ""}, {"since_id": "1"}],
     COUNTS_ALL: [{"granularity": "week"}, {"max_results": 10}, {"query": "b" * 1025}, {"next_token": "x"}],
+    LOOKUP: [
+        *({"ids": ids} for ids in ("", "1,two", "1,", "1" * 20, ",".join(["1"] * 101))),
+        *({"tweet.fields": "colour"}, {"query": "#sre"}, {"post.fields": "id", "tweet.fields": "id"}),
+    ],
     USAGE: [{"days": 0}, {"days": 91}, {"days": "week"}, {"usage.fields": "cost"}, {"query": "#sre"}],
     JOBS: [{"type": ""}, {"type": "places"}, {"status": "done"}, {"colour": "red"}],
 }
-USUALLY: dict[str, dict[str, Any]] = {USAGE: {}, JOBS: {"type": "tweets"}}
+USUALLY: dict[str, dict[str, Any]] = {USAGE: {}, JOBS: {"type": "tweets"}, LOOKUP: {"ids": "1"}}
 
 
 @pytest.mark.parametrize("path", WRONG)
@@ -45,14 +49,14 @@ def test_a_wrong_parameter_is_an_invalid_request_that_names_it(reader: Client, p
         assert "x-rate-limit-reset" in reply.headers
 
 
-@pytest.mark.parametrize("path", [SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, JOBS, f"{JOBS}/1"])
-def test_credentials_are_wanted_and_a_bearer_token_by_all_but_recent_search(reader: Client, path: str) -> None:
+@pytest.mark.parametrize("path", [SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, LOOKUP, USAGE, CREDITS, JOBS, f"{JOBS}/1"])
+def test_credentials_are_wanted_and_a_bearer_token_by_all_but_search_and_lookup(reader: Client, path: str) -> None:
     params = USUALLY.get(path.removesuffix("/1"), {"query": "#devops"})
     for headers in ({}, {"Authorization": "OAuth oauth_token=x"}):
         reply = reader.get(path, headers=headers, **params)
         assert (*reply.refusal, reply.body["type"]) == (401, "Unauthorized", "about:blank")
         assert not [name for name in reply.headers if name.startswith("x-rate-limit")]
-    if path == SEARCH:
+    if path in (SEARCH, LOOKUP):
         assert reader.get(path, headers=OAUTH1, **params).status == 200
     else:
         assert reader.get(path, headers=OAUTH1, **params).refusal == (403, "Unsupported Authentication")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from emulator import Emulator
 from tests.emulator.client import NOON, SEARCH, USUAL, Client, Json, snowflake
@@ -93,6 +94,20 @@ def test_the_post_vocabulary_renames_keys(reader: Client) -> None:
     assert {"edit_history_post_ids", "note_post", "referenced_posts"} <= keys
     assert not {"edit_history_tweet_ids", "note_tweet", "referenced_tweets"} & keys
     assert "repost_count" in tweets[0]["public_metrics"]
+
+
+def test_the_names_of_2_167_come_with_post_fields_and_what_an_expansion_includes_is_named(reader: Client) -> None:
+    for vocabulary, metric in (("tweet.fields", "tweet_count"), ("post.fields", "post_count")):
+        fields: dict[str, Any] = {vocabulary: "id", "expansions": "author_id,username", "user.fields": "public_metrics"}
+        page = reader.search("#sre", **fields).body
+        users = {user["id"]: user for user in page["includes"]["users"]}
+        shown = [tweet for tweet in page["data"] if tweet["author_id"] in users]
+        assert all(tweet["username"] == users[tweet["author_id"]]["username"] for tweet in shown)
+        assert all(metric in user["public_metrics"] for user in users.values())
+    replies: dict[str, Any] = {"post.fields": "paid_partnership", "expansions": "referenced_posts"}
+    posts = reader.search("#sre is:reply", **replies).body
+    assert all(post["referenced_posts"] and post["paid_partnership"] is False for post in posts["data"])
+    assert posts["includes"]["posts"]
 
 
 def test_a_stale_since_id_says_so_in_x_words(reader: Client) -> None:

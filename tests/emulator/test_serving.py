@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import re
 import signal
@@ -56,6 +57,16 @@ def test_one_connection_serves_many_requests_until_the_emulator_stops(emulator: 
         assert connection.sock.recv(1) == b""
 
 
+def test_who_takes_gzip_gets_the_same_body_in_gzip_and_every_answer_names_its_version(client: Client) -> None:
+    plain = client.search("#devops", max_results=10)
+    packed = client.search("#devops", max_results=10, headers={**BEARER, "Accept-Encoding": "gzip, deflate"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.raw) == plain.raw
+    assert "content-encoding" not in plain.headers
+    replies = (plain, packed, client.search(""), client.search("#devops", headers={}), client.get("/2/none"))
+    assert {reply.headers["api-version"] for reply in replies} == {"2.167"}
+
+
 def test_many_ask_at_once(emulator: Emulator, client: Client) -> None:
     tags = ["#devops", "#sre", "#oauth", "#metrics", "#ai"] * 4
     with ThreadPoolExecutor(10) as pool:
@@ -67,8 +78,9 @@ def test_many_ask_at_once(emulator: Emulator, client: Client) -> None:
 
 def test_the_command_takes_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     given: dict[str, float] = {"archive_limit": 9, "archive_pace": 0, "bearer_limit": 5, "user_limit": 6, "counts_limit": 4}
+    given |= {"lookup_limit": 3}
     given |= {"compliance_limit": 8, "compliance_seconds": 30, "usage_limit": 7, "billing_day": 15, "seed": 3}
-    given |= {"tweets": 10_000, "latency": 0.001}
+    given |= {"tweets": 10_000, "latency": 0.001, "daily_limit": 99, "odd_percent": 2}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(main, ["--port=0", "--now=2026-11-24T09:00:00Z", *arguments])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -285,3 +286,52 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
         list(pool.map(lambda number: log.info("x" * 5000, extra={"number": number}), range(300)))
     lines = (tmp_path / "log").read_text().splitlines()
     assert sorted(json.loads(line)["monitor"]["number"] for line in lines) == list(range(300))
+
+
+class Terminal(Stream):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "readable"),
+    [
+        ("auto", Terminal, True),
+        ("auto", Stream, False),
+        ("json", Terminal, False),
+        ("text", Stream, True),
+    ],
+)
+def test_lines_are_readable_on_a_terminal_and_json_elsewhere_unless_said_otherwise(
+    form: str, kind: type[Stream], readable: bool
+) -> None:
+    stream = kind()
+    with logging_restored():
+        configure("INFO", stream=stream, form=form)
+        log.info("page stored", extra={"tag": "#sre", "posts": 3, "why": "two words"})
+        log.warning("token=abc\n\x1b[2J")
+    if not readable:
+        assert stream.records()[0]["message"] == "page stored"
+        return
+    first, second = stream.lines()
+    assert re.fullmatch(r'\d\d:\d\d:\d\d page stored tag=#sre posts=3 why="two words"', first)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING token=\[hidden\].*", second)
+    assert "\x1b" not in second
+
+
+def test_a_readable_line_says_what_was_asked_and_where_an_error_was_raised() -> None:
+    stream = Stream()
+    with logging_restored():
+        configure("INFO", stream=stream, form="text")
+        http = {"request": {"method": "GET"}, "response": {"status_code": 200}}
+        event = {"event": {"duration": 12_300_000}, "http": http, "url": {"path": "/tweets"}}
+        log.info("request", extra={"ecs_fields": event})
+        try:
+            raise ValueError("no such thing")
+        except ValueError:
+            log.exception("failed")
+    asked, failed = stream.lines()
+    assert asked[9:] == "GET /tweets 200 in 12 ms"
+    assert re.fullmatch(r"ERROR failed: ValueError: no such thing at \S*test_lines\.py:\d+", failed[9:])

@@ -194,6 +194,33 @@ def test_a_gap_in_the_time_and_tags_that_are_asked_makes_a_timeline_incomplete(d
             assert is_complete(database, tags=tags, since=MIDDAY, until=MIDDAY + HOUR) is complete
 
 
+def test_time_in_which_a_tag_was_not_collected_makes_a_timeline_incomplete(
+    database_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """#sre was collected until minute 100 and #devops only until minute 30; it is minute 110."""
+    monkeypatch.setattr("queries.timeline.x_now", lambda _: _minute(110))
+    with imported(*TWEETS) as database:
+        for tag, end in (("#sre", 100), ("#devops", 30)):
+            collect(database, tag, -60, end)
+        for tags, bounds, complete in (
+            (("#sre",), {"since": MIDDAY, "until": _minute(60)}, True),
+            (("#sre",), {"since": MIDDAY, "until": _minute(900)}, True),  # what is not over is not missing
+            (("#sre",), {"since": _minute(-61), "until": MIDDAY}, False),
+            (("#devops",), {"since": MIDDAY, "until": _minute(30)}, True),
+            (("#devops",), {"since": MIDDAY, "until": _minute(60)}, False),
+            ((), {"since": MIDDAY, "until": _minute(60)}, False),
+            (("#never",), {"since": MIDDAY, "until": _minute(60)}, False),
+        ):
+            assert is_complete(database, tags=tags, **bounds) is complete, (tags, bounds)
+
+
+def collect(database: Database, tag: str, first: int, end: int) -> None:
+    with database.writing() as session:
+        ensure(session, "#never")
+        row = session.get_one(Tag, ensure(session, tag).id)
+        row.tracked, row.from_id, row.since_id = True, first_id(_minute(first)), first_id(_minute(end))
+
+
 def leave_gap(database: Database, first: int, end: int) -> None:
     with database.writing() as session:
         for tag in ("#sre", "#devops"):

@@ -162,3 +162,11 @@ def test_the_whole_calendar_is_cut_and_of_nothing_there_are_no_periods() -> None
     found = axis(ZoneInfo("America/Sao_Paulo"), zones.FIRST - 10**9, zones.LAST + 10**9)
     assert len(found.periods) <= 400
     assert found.periods[0][0] <= zones.FIRST < zones.LAST <= found.periods[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("days", "tweets", "bucket"),
+    [(1, 49, HOUR), (1, 96, QUARTER), (1, None, QUARTER), (7, 83, DAY), (7, 84, HOUR), (3, 1, HOUR), (30, 10**6, DAY)],
+)
+def test_few_tweets_have_longer_buckets(days: int, tweets: int | None, bucket: timedelta) -> None:
+    assert axis(UTC, LATELY, LATELY + days * DAY_S, tweets).bucket == bucket

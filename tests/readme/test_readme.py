@@ -18,7 +18,7 @@ from tests.fixtures.service import in_process
 EXAMPLES = ((ROOT / "README.md").read_text(), (ROOT / "docs/api.md").read_text())
 CURL_LINES = [line for page in EXAMPLES for line in re.findall(r"^curl (.*)$", page, re.MULTILINE)]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "evidences/README.md"]
-BEGINS = ("{", "# HELP", '"tweet",', "id,created,tweet")
+BEGINS = ("{", "# HELP", '"id",', "id,created,tweet")
 
 curl = ArgumentParser(exit_on_error=False)
 curl.add_argument("url")

@@ -122,7 +122,7 @@ class Judge:
         (tag_id, since_id), *_ = self.rows("SELECT id, since_id FROM tags WHERE tag = ?", tag)
         gaps = self.rows("SELECT since_id, before FROM listings WHERE tag_id = ?", tag_id)
         stored = {row[0] for row in self.rows("SELECT tweet_id FROM tweet_tags WHERE tag_id = ?", tag_id)}
-        first = min(post for query, post in self.days if query == tag)
+        first = min(post for query, post in self.days if query.split()[0] == tag)
         world: Any = self._emulator.state.world
         return [
             post.id

@@ -34,7 +34,7 @@ FAULTS = (
     "list_body", "list_200", "hang", "reset", "slow", "cut", "broken_json", "no_data_key", "partial_errors", "missing_users",
     "odd_created_at", "duplicate_post", "stale_since_id_in_other_words", "app_suspended", "app_limit", "cloudflare_1015",
     "cloudflare_403", "moved_301", "moved_308",
-    "endless_listing",
+    "endless_listing", "empty_page", "empty_object", "errors_only", "no_lang", "unknown_values", "no_tweet_fields", "no_fields",
 )  # fmt: skip
 AUTHOR_FAULTS = (
     "rate_limit", "credits_depleted", "unauthorized", "invalid_request", "server_500", "html_200", "empty_body", "list_200",

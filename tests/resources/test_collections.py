@@ -138,6 +138,13 @@ def test_a_collection_that_x_refuses_is_202_at_first_and_failed_in_the_end(fresh
     assert given(fresh, "/readyz")["refused_by_x"]
 
 
+def test_fields_that_x_no_longer_gives_are_named_by_readyz_and_metrics(fresh: Service, emulator: Emulator) -> None:
+    emulator.plan("bare_posts", times=None)
+    fresh.request("POST", "/database")
+    assert given(fresh, "/readyz")["missing_fields"] == ["author_id", "created_at", "lang"]
+    assert 'twitterapi_x_field_missing{field="lang"} 1.0' in fresh.get("/metrics").text
+
+
 def test_where_nothing_is_tracked_nothing_starts(fresh: Service) -> None:
     for tag in ("devops", "observability", "sre"):
         assert fresh.request("DELETE", f"/tags/{tag}").status_code == 204

@@ -21,6 +21,8 @@ from tests.resources.conftest import Start, given, imported, problem
 
 Tweet = dict[str, Any]
 COUNT = 70
+BOTH = ("2026-03-02", "2026-03-01T15:00:00Z")
+"""The beginning of the day of all tweets in Tokyo."""
 ORDERS = [f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-")]
 
 pytestmark = pytest.mark.dialects
@@ -117,10 +119,26 @@ def test_each_filter_is_passed_on(service: Service, stored: list[Tweet]) -> None
     assert given(service, "/tweets?tag=unheard_of") == {"tweets": []}
 
 
-def test_fields_are_given_as_asked_in_the_order_of_the_contract(service: Service, stored: list[Tweet]) -> None:
-    found = given(service, "/tweets?fields=id,tags,tweet")["tweets"]
+def test_fields_are_given_once_each_in_the_order_asked_for(service: Service, stored: list[Tweet]) -> None:
+    found = given(service, "/tweets?fields=id,tags,tweet,id")["tweets"]
     assert found == [{name: tweet[name] for name in ("tweet", "id", "tags")} for tweet in stored]
-    assert list(found[0]) == ["tweet", "id", "tags"]
+    assert list(found[0]) == ["id", "tags", "tweet"]
+
+
+def test_days_begin_in_the_zone_that_is_asked_for(service: Service, stored: list[Tweet]) -> None:
+    assert given(service, "/tweets?since=2026-03-02") == {"tweets": stored}
+    assert given(service, "/tweets?since=2026-03-02&tz=America/Sao_Paulo&until=2026-03-02T03:00:00Z") == {"tweets": []}
+    for path in ("/authors", "/facets?by=lang", "/tweets_per_tag", "/tags/sre/related", "/timeline", "/volume?bucket=day"):
+        dated, timed = (f"{path}{'&' if '?' in path else '?'}since={since}&tz=Asia/Tokyo" for since in BOTH)
+        assert given(service, dated) == given(service, timed), path
+
+
+def test_csv_is_as_x_sent_it_and_a_sheet_has_entities_decoded(fresh: Service) -> None:
+    imported(fresh.collector.database, own_row(text="salt &amp; pepper &lt;3", author="A &amp; B"))
+    for form, row in (("csv", ["salt &amp; pepper &lt;3", "A &amp; B"]), ("sheet", ["salt & pepper <3", "A & B"])):
+        sheet = fresh.get(f"/tweets?format={form}&fields=tweet,author")
+        assert sheet.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert list(csv.reader(io.StringIO(sheet.text, newline="")))[1:] == [row]
 
 
 def test_ndjson_csv_and_ids_say_the_same(service: Service, stored: list[Tweet]) -> None:
@@ -130,8 +148,8 @@ def test_ndjson_csv_and_ids_say_the_same(service: Service, stored: list[Tweet]) 
     sheet = service.get("/tweets?format=csv&fields=id,author,followers")
     assert sheet.headers["Content-Type"] == "text/csv; charset=utf-8"
     table = list(csv.reader(io.StringIO(sheet.text, newline="")))
-    assert table[0] == ["author", "followers", "id"]
-    assert [row[2] for row in table[1:]] == ids
+    assert table[0] == ["id", "author", "followers"]
+    assert [row[0] for row in table[1:]] == ids
     plain = service.get("/tweets?format=ids&limit=5")
     assert plain.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert plain.text.split() == ids[:5]

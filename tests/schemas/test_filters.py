@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,15 @@ def test_a_good_value_is_read() -> None:
         assert filters({name: [value]}) == Filters(**{name: read})
     assert filters({"tag": ["SRE", "#sre", "#Ärger"]}).tags == ("#sre", "#ärger")  # each counts once, by its key
     assert filters({}) == ALL
+
+
+def test_a_date_is_its_midnight_in_the_zone_and_the_first_instant_of_a_day_without_one() -> None:
+    for zone, day, midnight in (
+        ("America/Sao_Paulo", "2026-11-17", NOON.replace(hour=3)),
+        ("Asia/Kathmandu", "2026-11-18", datetime(2026, 11, 17, 18, 15, tzinfo=UTC)),
+        ("America/Sao_Paulo", "2018-11-04", datetime(2018, 11, 4, 3, tzinfo=UTC)),  # clocks go from 0:00 to 1:00
+    ):
+        assert filters({"since": [day]}, zone=ZoneInfo(zone)) == Filters(since=midnight)
 
 
 def test_a_search_is_read_as_words_and_has_no_operators() -> None:

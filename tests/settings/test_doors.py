@@ -43,7 +43,7 @@ def test_the_command_chooses_by_itself(checkout: Checkout) -> None:
         for line, files in (("", ["emulated.db"]), (f"TWITTER_API_URL={elsewhere.url}", ["emulated.db", "tweets.db"])):
             checkout.write(".env", line)
             ended = checkout.run("api.py", **FEW)
-            assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tags collected")
+            assert (ended.code, ended.err[-1]) == (0, "10 tweets added, 1 of 1 tag collected")
             assert sorted(file.name for file in (checkout.folder / "data").glob("*.db")) == files
             assert any(INVENTED in said for said in ended.out) == (not line)
     checkout.write(".env", "TWITTER_API_URL=<url>")

@@ -23,7 +23,7 @@ from emulator import Emulator
 from queries.lists import TweetList, batches
 from queries.tweets import TweetIds
 from settings import Settings
-from tests.fixtures.archives import post
+from tests.fixtures.archives import json_lines, page, post
 from tests.settings.conftest import FEW, Load
 
 BEARER = {"TWITTER_BEARER_TOKEN": "bearer"}
@@ -79,6 +79,20 @@ def test_tweets_db_is_taken_without_credentials_once_it_holds_a_tweet(load_from:
         assert chosen(load_from({})) == ("tweets.db", "emulator")
         drop(migrated)
         assert chosen(load_from({})) == ("emulated.db", "emulator")
+
+
+def test_an_import_without_database_url_goes_to_tweets_db_beside_invented_tweets(
+    load_from: Load, real_file: Path, tmp_path: Path
+) -> None:
+    app, archive = create_app(load_from(FEW)), json_lines(tmp_path / "archive.jsonl", page(post()))
+    with closing(app.extensions["collector"]) as invented:
+        invented.prepare()
+        assert get_tweets(invented).state == "done"
+        result = app.test_cli_runner().invoke(args=["tweets", "import", str(archive)])
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (0, "1 tweet read, 1 added, 0 refused")
+    with closing(collector_for(load_from(FEW))) as next_start, next_start.database.reading() as session:
+        assert next_start.database.file == real_file
+        assert sources.source_of(session) == "x"
 
 
 def test_a_tweets_db_that_cannot_be_read_is_never_passed_over(load_from: Load, real_file: Path) -> None:

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from collector.runs.collector import Collector
-from models import BackfillSpan, Tag
+from models import BackfillSpan, HourlyCount, Listing, Tag
 from queries.gaps import histories, snowflake_time
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
+from tests.fixtures.documents import opened
 from tests.fixtures.environment import TAGS
-from tests.fixtures.service import in_process
-from tests.fixtures.views import imported
+from tests.fixtures.service import Service, in_process
+from tests.fixtures.views import imported, total
 from web.charts import ChartFigure
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
@@ -30,12 +31,17 @@ NOW = MORNING.replace(minute=0) + 48 * HOUR
 
 
 @pytest.fixture
-def collector(tmp_path: Path) -> Iterator[Collector]:
-    """A collector with one #sre tweet per hour for 47 hours until an hour before now; it never requests anything from X."""
+def service(tmp_path: Path) -> Iterator[Service]:
+    """The service with one #sre tweet per hour for 47 hours until an hour before now; it never requests anything from X."""
     settings = {"TWITTER_API_URL": "http://127.0.0.1:9", "COLLECT_ON_START": "0", "TAGS": TAGS, "LOG_LEVEL": "ERROR"}
     with in_process(tmp_path, DATABASE_URL=databases.url_of(tmp_path), **settings) as running:
         imported(running, *(own_row(60 * hour) for hour in range(47)))
-        yield running.collector
+        yield running
+
+
+@pytest.fixture
+def collector(service: Service) -> Collector:
+    return service.collector
 
 
 def collected(collector: Collector, begin: datetime, end: datetime, *, key: str = "#sre") -> None:
@@ -55,7 +61,7 @@ def shown(
 def test_a_day_that_was_collected_is_compared_with_the_day_before(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     found, figure, _ = shown(collector)
-    assert (sum(found.counts), found.total_before) == (23, 24)
+    assert (found.total, found.total_before) == (23, 24)
     assert "fewer than in the 24 hours before" in figure.finding
     assert found.marks == ()
 
@@ -64,7 +70,7 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
     collected(collector, NOW - 12 * HOUR, NOW)
     found, figure, _ = shown(collector)
     assert found.before is None
-    assert volume.NO_BEFORE in figure.finding
+    assert "No comparison: nothing was collected before Tue" in figure.finding
     [mark] = found.marks
     assert (mark.label, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
     assert not found.spikes
@@ -73,8 +79,9 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
 def test_time_that_no_collection_has_reached_is_neither_drawn_nor_compared(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     found, figure, _ = shown(collector, now=NOW + 6 * HOUR)
-    assert sum(found.counts) == 17
-    assert found.total_before == 18
+    assert (found.comparison, found.total_before) == ((17, 18, False), None)
+    assert "Up to where all tags were collected: 5.6 % fewer than in the 24 hours before." in figure.finding
+    assert "Nothing was collected since" in figure.finding
     assert [mark.label for mark in found.marks] == ["not collected yet"]
     assert figure.table.rows[-1][1:3] == (None, None)
     assert figure.curve
@@ -120,8 +127,98 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     collected(collector, MORNING - HOUR, NOW)
     collected(collector, NOW - HOUR, NOW, key="#devops")
     found, figure, given = shown(collector)
-    assert found.new_tags == ("#devops",)
+    assert (found.before, found.total_before) == (None, None)
     assert "Not collected in all of the time before: #devops." in figure.finding
     changes = {row[0].text: row[-2:] for row in tables.tags(given).table.rows}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")
+
+
+def test_a_time_in_which_nothing_was_collected_is_unknown_and_shaded_and_not_compared(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    for query in ("period=24h", "period=24h&tag=sre"):
+        found, figure, given = shown(collector, query, now=NOW + 30 * HOUR)
+        assert (found.is_unknown, found.comparison, found.compared) == (True, None, {})
+        assert figure.finding.startswith("Nothing was collected since")
+        assert [(mark.label, mark.end - mark.first) for mark in found.marks] == [("not collected yet", 24 * 3600)]
+        assert {row[1] for row in figure.table.rows} == {None}
+        assert [row[2] for row in tables.tags(given).table.rows if row[0].text == "#sre"] == [None]
+
+
+def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_where_it_was(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    collected(collector, MORNING - HOUR, NOW - 12 * HOUR, key="#devops")
+    found, figure, given = shown(collector)
+    assert (found.comparison, found.total_before) == ((12, 12, False), None)
+    assert "Up to where all tags were collected: as many as in the 24 hours before." in figure.finding
+    assert "#devops was not collected since" in figure.finding
+    collected(collector, MORNING - HOUR, NOW - 30 * HOUR, key="#observability")
+    found, figure, given = shown(collector)
+    assert found.comparison is None
+    assert "No comparison: #Observability was not collected in this time." in figure.finding
+    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    assert changes["#Observability"] == (None, None, None, "–")
+    assert changes["#devops"] == (0, 0.0, 0, "none, as before")
+    assert changes["#sre"] == (23, 1.0, 24, "−4.2 %")
+    assert {"#devops not collected", "#Observability not collected"} == {mark.label for mark in found.marks}
+    assert figure.table.csv().decode().splitlines()[-1].count('""') >= 2
+
+
+def test_a_tag_with_a_large_gap_is_not_compared(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    leave_gap(collector, NOW - 10 * HOUR, NOW - 2 * HOUR)
+    found, figure, _ = shown(collector)
+    assert (found.comparison, found.compared) == (None, {})
+    assert "too much of this time or of the time before was not collected" in figure.finding
+    assert [row[-1] for row in figure.table.rows].count("gap in #sre") == 8
+
+
+def leave_gap(collector: Collector, first: datetime, end: datetime) -> None:
+    def leave(session: Session) -> None:
+        own = session.scalars(select(Tag.id).where(Tag.key == "#sre")).one()
+        ids = {"since_id": tweet_id(first), "until_id": tweet_id(end), "before": tweet_id(end)}
+        session.add(Listing(tag_id=own, run_id=1, gap=True, expired=False, query="", pages=0, **ids))
+
+    collector.database.write(leave)
+
+
+def test_while_little_is_stored_of_what_x_counted_its_counts_lead_and_the_rest_is_a_sample(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+
+    def count(session: Session) -> None:
+        for key, counted in (("#sre", 10), ("#devops", 3)):
+            own = session.scalars(select(Tag).where(Tag.key == key)).one()
+            hours = [int(NOW.timestamp()) - 3600 * at for at in range(1, 25)]
+            rows = [HourlyCount(tag_id=own.id, rules=own.rules, start=hour, counted=counted, asked_at=NOW) for hour in hours]
+            session.add_all(rows)
+
+    collector.database.write(count)
+    _, figure, given = shown(collector)
+    assert figure.finding.startswith(
+        "X counted 312 posts in 24 hours, one with two tags for each; a sample of 7.4 % is stored."
+    )
+    assert "than in" not in figure.finding
+    ranked = tables.tags(given)
+    assert ranked.finding == "#sre leads: 240 tweets on X in 24 hours; 23 stored, a sample of 9.6 %."
+    assert [(row[0].text, *row[2:4]) for row in ranked.table.rows] == [
+        ("#sre", 240, 23),
+        ("#devops", 72, 0),
+        ("#Observability", None, None),
+    ]
+
+
+def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to_collect(service: Service) -> None:
+    collected(service.collector, MORNING - HOUR, NOW)
+    page = opened(service, "/view/tags/sre?period=24h")  # today, long after the morning of the tweets
+    assert total(page, "Tweets") == "–"
+    [empty] = [one for one in page.all("div") if one.attributes.get("class") == "empty"]
+    assert empty.words.startswith("Nothing was collected since")
+    assert [one["href"] for one in empty.all("a")] == ["/view/collections/new"]
+    assert "as before" not in page.one("main").words
+
+
+def test_an_untracked_tag_without_tweets_before_is_new(service: Service) -> None:
+    imported(service, own_row(46 * 60, id=str(tweet_id(MORNING + 46 * HOUR, 9)), tags=["#finops"], rash="#finops"))
+    given = shown(service.collector, "period=12h")[2]
+    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    assert (changes["#finops"][0], *changes["#finops"][2:]) == (1, 0, "new")

@@ -116,7 +116,7 @@ def test_a_session_is_of_no_use_to_another_origin(serve: Serve, pretend_x: Emula
         page.get_by_label("Token").fill(token)
         page.get_by_role("button").click()
         page.wait_for_url(f"{server.url}/")
-        page.get_by_role("heading", name="Overview").wait_for()
+        page.get_by_role("heading", name="The last 7 days").wait_for()
         assert page.evaluate("document.cookie") == ""
         assert page.evaluate("fetch('/tags').then(answer => answer.status)") == 200
         for host in ("127.0.0.1", "localhost"):

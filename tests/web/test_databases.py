@@ -58,7 +58,9 @@ def test_every_figure_is_a_file_and_they_agree_on_how_many_tweets_there_are(serv
     unlike = [name for name, answer in files.items() if answer.headers["Content-Type"] != "text/csv; charset=utf-8"]
     assert not unlike or (unlike, files["counts"].status_code) == (["counts"], 404)
     tables = {name: csv.DictReader(files[name].text.splitlines()) for name in SUMS}
-    assert {name: sum(int(row[SUMS[name]]) for row in rows) for name, rows in tables.items()} == dict.fromkeys(SUMS, tweets)
+    assert {name: sum(int(row[SUMS[name]] or 0) for row in rows) for name, rows in tables.items()} == dict.fromkeys(
+        SUMS, tweets
+    )
 
 
 def test_every_page_is_shown_with_every_query(service: Service) -> None:

@@ -12,10 +12,12 @@ import pytest
 from tests.fixtures import databases
 from tests.fixtures.documents import Element, opened, read, sent
 from tests.fixtures.service import Service
-from tests.fixtures.views import HOUR_NOW, NOW, WEEK, column, number, said, starts, total
+from tests.fixtures.views import HOUR_NOW, NOW, WEEK, column, figure, number, said, starts, total
+from web.words import UNKNOWN
 
 DAY = timedelta(days=1)
 SINCE, UNTIL = NOW - 3 * DAY, NOW - DAY
+BUCKETS = {"Tweets per 15 minutes": "15m", "Tweets per hour": "hour", "Tweets per day": "day"}
 LENGTHS = {"24h": DAY, "7d": WEEK}
 TYPED: tuple[dict[str, str], ...] = (
     *({}, {"tag": "sre"}, {"q": "even number"}, {"lang": "pt"}, {"country": "Peru"}, {"author": "@ada_3"}),
@@ -29,7 +31,7 @@ def service(planted_service: Service) -> Service:
     """The service with planted tweets, and X's own counts of some hours of a tag."""
     hour = int(HOUR_NOW.timestamp())
     hours = "WITH RECURSIVE hours(back) AS (SELECT 10 UNION ALL SELECT back + 1 FROM hours WHERE back < 59)"
-    counts = f"{hours} INSERT INTO counts SELECT id, '/', ? - back * 3600, back % 4, ? FROM tags, hours WHERE tag = '#sre'"
+    counts = f"{hours} INSERT INTO counts SELECT id, '//no retweets', ? - back * 3600, back % 4, ? FROM tags, hours WHERE tag = '#sre'"
     databases.asked(databases.url_of(planted_service.log.parent), counts, hour, f"{NOW:%Y-%m-%d %H:%M:%S.%f}")
     return planted_service
 
@@ -40,7 +42,7 @@ def asked(url: str) -> dict[str, list[str]]:
     return parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
 
 
-def answers(service: Service, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
+def answers(service: Service, parameters: Mapping[str, list[str]], page: Element) -> dict[str, Any]:
     """Return the API's answers to the parameters of a page."""
     filters = {name: values for name, values in parameters.items() if name not in ("period", "tz")}
     period, zone = parameters.get("period", ["7d"])[0], parameters.get("tz", ["UTC"])[0]
@@ -51,7 +53,7 @@ def answers(service: Service, parameters: Mapping[str, list[str]]) -> dict[str, 
         return service.get(f"{path}?{urlencode({**filters, **more}, doseq=True)}").json()
 
     facets = {by: [one["tweets"] for one in answer("/facets", by=by)["facets"]] for by in ("lang", "country", "tag")}
-    timeline = answer("/timeline", bucket="15m" if period == "24h" else "hour", tz=zone)["timeline"]
+    timeline = answer("/timeline", bucket=bucket(page), tz=zone)["timeline"]
     authors = answer("/authors", limit="1000")["authors"]
     return {
         "tweets": len(answer("/tweets")["tweets"]),
@@ -64,6 +66,10 @@ def answers(service: Service, parameters: Mapping[str, list[str]]) -> dict[str, 
     }
 
 
+def bucket(page: Element) -> str:
+    return BUCKETS[figure(page, "volume").one("h2").words]
+
+
 def on_page(page: Element) -> dict[str, Any]:
     """Return the same from the page."""
     counts = {name: [number(one) for one in column(page, name, "Tweets")] for name in ("languages", "countries", "tags")}
@@ -74,7 +80,7 @@ def on_page(page: Element) -> dict[str, Any]:
         "followers": [number(one) for one in column(page, "followers", "Followers")],
         **counts,
         "tags": [one for one in counts["tags"] if one],
-        "times": {start: number(count) for start, count in over_time if count != "0"},
+        "times": {start: number(count) for start, count in over_time if count not in ("0", UNKNOWN)},
     }
 
 
@@ -89,7 +95,7 @@ def shown(service: Service, page: Element, **values: str) -> tuple[str, Element]
 def test_what_is_filled_in_is_in_the_url_and_shown(service: Service, typed: dict[str, str]) -> None:
     url, page = shown(service, opened(service, "/"), **typed)
     assert asked(url) == {"period": ["7d"], **{name: [value.strip()] for name, value in typed.items()}}
-    assert on_page(page) == answers(service, asked(url))
+    assert on_page(page) == answers(service, asked(url), page)
 
 
 def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Service) -> None:
@@ -98,7 +104,7 @@ def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Se
     url, page = shown(service, before, tag="devops")
     assert asked(url) == {"tag": ["sre", "devops"], "lang": ["en"], "period": ["all"]}
     both = on_page(page)
-    assert both == answers(service, asked(url))
+    assert both == answers(service, asked(url), page)
     assert 0 < both["tweets"] < alone
     without = page.one("a", aria_label="Without tag devops")["href"]
     assert asked(without) == {"tag": ["sre"], "lang": ["en"], "period": ["all"]}
@@ -123,10 +129,50 @@ def test_the_counts_of_x_are_those_of_the_api(service: Service) -> None:
     assert [number(one) for one in column(page, "counts", "Stored")] == [one["stored"] for one in volume]
 
 
-def test_dates_are_by_the_clock_of_the_zone_and_go_into_the_url_as_times(service: Service) -> None:
+def test_days_are_those_of_the_zone_with_the_last_one_and_go_into_the_url_as_times(service: Service) -> None:
+    local = {"since": "2026-11-21", "until": "2026-11-22"}
+    url, page = shown(service, opened(service, "/?tz=Asia%2FTokyo"), **local)
+    times = {"since": ["2026-11-20T15:00:00Z"], "until": ["2026-11-22T15:00:00Z"]}
+    assert asked(url) == {**times, "tz": ["Asia/Tokyo"]}
+    assert on_page(page) == answers(service, asked(url), page)
+    assert {name: page.one("input", name=name, type="date")["value"] for name in local} == local
+
+
+def test_hours_are_chosen_from_the_period_that_is_shown(service: Service) -> None:
+    [link] = [one["href"] for one in opened(service, "/?tz=Asia%2FTokyo").all("a") if one.words == "Choose hours"]
     local = {name: f"{when + timedelta(hours=9):%Y-%m-%dT%H:%M}" for name, when in (("since", SINCE), ("until", UNTIL))}
-    url, page = shown(service, opened(service, "/?tz=Asia%2FTokyo"), period="", **local)
+    url, page = shown(service, opened(service, link), **local)
     times = {name: [f"{when:%Y-%m-%dT%H:%M:%SZ}"] for name, when in (("since", SINCE), ("until", UNTIL))}
     assert asked(url) == {**times, "tz": ["Asia/Tokyo"]}
-    assert on_page(page) == answers(service, asked(url))
+    assert on_page(page) == answers(service, asked(url), page)
     assert {name: page.one("input", name=name)["value"] for name in local} == {one: f"{when}:00" for one, when in local.items()}
+
+
+@pytest.mark.parametrize(
+    ("period", "since", "until"),
+    [
+        ("today", "2026-11-23T15:00:00Z", None),
+        ("yesterday", "2026-11-22T15:00:00Z", "2026-11-23T15:00:00Z"),
+        ("month", "2026-10-31T15:00:00Z", None),
+    ],
+)
+def test_periods_of_the_calendar_are_those_of_the_zone(service: Service, period: str, since: str, until: str | None) -> None:
+    page = opened(service, f"/?period={period}&tz=Asia%2FTokyo")
+    bounds = {"since": since} | ({"until": until} if until else {})
+    assert number(total(page, "Tweets").split()[0]) == len(service.get("/tweets", params=bounds).json()["tweets"]) > 0
+    [chosen] = page.one("ul", aria_label="Period").all("a", aria_current=True)
+    assert chosen["href"] == f"/?tz=Asia%2FTokyo&period={period}"
+
+
+def test_a_wrong_filter_is_marked_in_the_form_which_keeps_the_others(service: Service) -> None:
+    for path in ("/", "/view/tweets", "/view/tags/sre", "/view/authors/ada_3"):
+        form = opened(service, f"{path}?lang=english&min_followers=12&q=odd", status=400).one(role="search")
+        wrong = [one["name"] for one in form.all("input", "select", aria_invalid=True)]
+        assert (form["action"], wrong) == (path, ["lang"])
+        assert form.one(id=form.one("input", name="lang")["aria-describedby"]).words.startswith("Expected a language code")
+        assert {name: form.one("input", name=name)["value"] for name in ("lang", "min_followers", "q")} == {
+            "lang": "english",
+            "min_followers": "12",
+            "q": "odd",
+        }
+        assert sent(service, form, lang="en").status_code == 200

@@ -5,15 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC as UTC_OFFSET
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from api import collector_for
+from collector.counters import note_schedule
 from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.runs.collector import Collector
 from emulator import Emulator
+from models import Run
+from queries.counters import SERVICE
 from resources.metrics import DatabaseCollector
 from schemas.parameters import UTC
 from telemetry.metrics import HttpMetrics, LogMetrics
@@ -106,6 +113,27 @@ def test_a_new_service_says_that_nothing_has_been_collected_and_then_all_is_well
     assert {part.level for part in parts(collector).values()} == {Level.OK}
 
 
+@pytest.mark.parametrize(
+    ("every", "age", "level"),
+    [(None, 23, Level.OK), (None, 25, Level.ATTENTION), (2, 3, Level.OK), (2, 5, Level.ATTENTION), (48, 25, Level.OK)],
+)
+def test_data_that_is_older_than_twice_its_interval_or_a_day_needs_attention(
+    make: Make, every: int | None, age: int, level: Level
+) -> None:
+    collector, now = make(), datetime.now(UTC_OFFSET)
+    collect(collector)
+
+    def let_age(session: Session) -> None:
+        session.execute(update(Run).values(ended=now - timedelta(hours=age), started=now - timedelta(hours=age)))
+        if every:
+            note_schedule(session, SERVICE, every=every * 3600, due=now.timestamp())
+
+    collector.database.write(let_age)
+    found = parts(collector)
+    assert (found["Schedule"].level, found["Collection"].level) == (level, level)
+    assert all((f"{age} hours old" in found[name].state) is (level > Level.OK) for name in ("Schedule", "Collection"))
+
+
 def test_an_x_that_delays_requests_needs_attention_until_it_answers_again(make: Make, emulator: Emulator) -> None:
     collector = make()
     emulator.plan("rate_limit", times=None)
@@ -139,9 +167,15 @@ def test_a_billing_day_that_disagrees_with_x_needs_attention(make: Make, emulato
 
 def test_an_x_that_refuses_everything_is_broken_and_a_service_without_a_budget_says_so(make: Make, emulator: Emulator) -> None:
     collector = make(MONTHLY_BUDGET_USD="off")
-    for fault, said in (("credits_depleted", "X sells nothing now (credits)"), ("unauthorized", "X refuses every request")):
-        emulator.plan(fault, times=1)
+    for fault, times, said in (
+        ("credits_depleted", 1, "X sells nothing now (credits)"),
+        ("unauthorized", 1, "X refuses every request"),
+        ("no_fields", 9, "X refuses the requested fields of posts"),
+        ("no_lang", 9, "X no longer gives lang of posts"),
+    ):
+        emulator.plan(fault, times=times)
         collect(collector)
+        emulator.clear_faults()
         found = parts(collector)["X"]
         assert (found.level, said in found.state, bool(found.advice)) == (Level.BROKEN, True, True)
     assert "without a budget" in parts(collector)["Budget"].state

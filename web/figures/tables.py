@@ -10,22 +10,21 @@ from queries.facets import Facets, facets
 from queries.hashtags import hashtags, related_hashtags
 from queries.series import TagSeries, totals
 from queries.tags import tracked_id, tracked_keys
-from queries.volume import per_tag
+from queries.volume import Share
 from queries.zones import HOUR, buckets
 from web.charts import ChartFigure, Column, Link, Row, Table
+from web.figures.collected import tag_names
 from web.figures.volume import (
     LONGEST,
     NOTHING,
     UNFILTERED,
     FigureInput,
-    counted_time,
     coverage_finding,
     omitted_note,
-    tag_names,
     visible_time,
 )
 from web.view_query import ViewQuery
-from web.words import NO_LANGUAGE, change, language, number, plural, share, times
+from web.words import NO_LANGUAGE, change, duration, language, number, plural, share, times
 
 FOLLOWERS_NOTE = "Follower counts are as last reported by X."
 UNNAMED = "not named by X"
@@ -35,6 +34,7 @@ BY_CHANCE = 1.05
 NO_HASHTAGS = "No other hashtags in these tweets."
 NOT_COUNTED = "X's own counts were not requested for this period."
 HOURS_NOTE = "Only hours with a count from X are compared. A post with two tags counts for each."
+PARTLY = "Before and change are up to where a tag was collected."
 ONCE_A_TAG = "A tweet with several tags counts for each of them."
 AUTHOR = (Column("Author", "text"), Column("Name", "file"))
 TWEETS_AND_SHARE = (Column("Tweets"), Column("Share", "share"))
@@ -42,20 +42,60 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 
 def tags(given: FigureInput) -> ChartFigure:
-    """Rank tags by their tweets, each with its curves."""
+    """Rank tags by their tweets, each with its curves; while only a sample is stored, by X's counts."""
+    if given.sample and not given.query.is_narrowed:
+        return _sampled_tags(given)
     found, leading = given.volume, given.volume.leading
-    total = sum(sum(series.counts) for series in leading)
+    total = sum(series.total or 0 for series in leading)
     columns = [Column("Tag", "text"), Column("Over time", "line"), *TWEETS_AND_SHARE]
-    columns += [Column("Before"), Column("Change", "change")] if found.before is not None else []
+    columns += [Column("Before"), Column("Change", "change")] if found.compared else []
     table = Table(tuple(columns), tuple(_tag_row(series, total, given) for series in leading[: given.most_tags]), bars=2)
-    note = _join("The dashed line is the time before." if found.before is not None else "", ONCE_A_TAG, omitted_note(given))
-    return ChartFigure("tags", "Tweets by tag", _tags_finding(leading, total), table, note)
+    partly = any(not one.whole for one in found.compared.values())
+    return ChartFigure(
+        "tags",
+        "Tweets by tag",
+        _tags_finding(leading, total),
+        table,
+        _join(PARTLY if partly else "", ONCE_A_TAG, omitted_note(given)),
+    )
+
+
+def _sampled_tags(given: FigureInput) -> ChartFigure:
+    """Rank tags by X's counts, and show what is stored as a sample of them."""
+    shares = {one.tag: one.share for one in given.shares}
+    counted = {tag: own.counted if own else 0 for tag, own in shares.items()}
+    leading = sorted(given.volume.tags, key=lambda series: -counted.get(series.tag, 0))[: given.most_tags]
+    columns = (
+        Column("Tag", "text"),
+        Column("Over time, stored", "line"),
+        Column("On X"),
+        Column("Stored"),
+        Column("Sample", "share"),
+    )
+    rows = tuple(
+        (
+            Link(one.tag, given.query.tag_url(one.tag)),
+            one.counts,
+            *((*own, own.coverage) if own else (None, one.total, None)),
+        )
+        for one in leading
+        for own in [shares.get(one.tag)]
+    )
+    finding = _sample_finding(leading[0].tag, shares.get(leading[0].tag), given.query) if leading else ""
+    return ChartFigure("tags", "Tweets by tag", finding, Table(columns, rows, bars=2), _join(HOURS_NOTE, omitted_note(given)))
+
+
+def _sample_finding(tag: str, own: Share | None, query: ViewQuery) -> str:
+    span = f" in {duration(query.shift)}" if query.seconds else ""
+    if own is None:
+        return ""
+    stored = f"{number(own.stored)} stored, a sample of {share(own.coverage)}"
+    return f"{tag} leads: {plural(own.counted, 'tweet')} on X{span}; {stored}."
 
 
 def coverage(given: FigureInput) -> ChartFigure:
     """Compare the tweets stored with X's counts of the same hours, the tags with the highest counts first."""
-    since, until = counted_time(given.query)
-    found = per_tag(given.session, keys=given.query.filters.tags, since=since, until=until)
+    found = list(given.shares)
     known = [one.share for one in found if one.share]
     unknown = [one.tag for one in found if not one.share]
     finding = coverage_finding(known) if known else NOT_COUNTED
@@ -97,7 +137,9 @@ def most_active(given: FigureInput) -> ChartFigure:
     if most_active:
         first, part = most_active[0], sum(rank.tweets for rank in most_active) / found.tweets
         finding = f"{_author_name(first)} wrote the most, {number(first.tweets)} of {number(found.tweets)}."
-        finding += f" These {len(most_active)} wrote {share(part)}." if len(most_active) > 1 else ""
+        finding += (
+            f" These {len(most_active)} wrote {share(part)} of all {number(found.tweets)}." if len(most_active) > 1 else ""
+        )
     return ChartFigure("active", "Most active authors", finding, Table(columns, rows, bars=2), FOLLOWERS_NOTE)
 
 
@@ -150,26 +192,27 @@ def _join(*sentences: str) -> str:
 
 
 def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
-    found, tweets = given.volume, sum(series.counts)
-    before = () if series.tag in found.new_tags else found.tags_before.get(series.tag, ())
+    found, tweets, compared = given.volume, series.total, given.volume.compared.get(series.tag)
     link = Link(series.tag, given.query.tag_url(series.tag))
-    row = (link, (series.counts, before), tweets, tweets / total if total else None)
-    if found.before is None:
+    part = tweets / total if total and tweets is not None else None
+    row = (link, series.counts, tweets, part)
+    if not found.compared:
         return row
-    earlier = None if series.tag in found.new_tags else sum(count or 0 for count in before)
-    return (*row, earlier, change(tweets, earlier))
+    return (*row, compared.before, change(compared.now, compared.before)) if compared else (*row, None, change(None, None))
 
 
 def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:
     if not total:
         return NOTHING
-    top = sum(leading[0].counts)
-    first = [series.tag for series in leading if sum(series.counts) == top]
-    leads = f"{leading[0].tag} leads with {number(top)}, {share(top / total)} of all."
+    top = leading[0].total or 0
+    first = [series.tag for series in leading if series.total == top]
+    leads = f"{leading[0].tag} leads with {number(top)}, {share(top / total)} of {plural(total, 'tag match', 'tag matches')}."
     if len(first) > 1:
         leads = f"{tag_names(first)} lead with {number(top)} each." if len(first) < len(leading) else f"Each has {number(top)}."
-    silent = [series.tag for series in leading if not sum(series.counts)]
-    return f"{leads} No tweets for {tag_names(silent)}." if silent else leads
+    silent = [series.tag for series in leading if series.total == 0]
+    unknown = [series.tag for series in leading if series.total is None]
+    nothing = f"No tweets for {tag_names(silent)}." if silent else ""
+    return _join(leads, nothing, f"Not collected in this time: {tag_names(unknown)}." if unknown else "")
 
 
 def _author_cells(rank: AuthorRank, query: ViewQuery) -> tuple[object, str]:
@@ -185,7 +228,8 @@ def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
     if not found.rows:
         return NOTHING if found.unknown_share is None else "Unknown for all of the tweets."
     first = found.rows[0]
-    return f"{share(first.tweets / _known_count(found))} of the tweets {phrase(first.value)}."
+    known = _known_count(found)
+    return f"{share(first.tweets / known)} of {plural(known, 'tweet')} {phrase(first.value)}."
 
 
 def _facet_table(found: Facets, title: str, link: Callable[[str], Link], most: int) -> Table:
@@ -211,7 +255,8 @@ def _most_frequent(given: FigureInput) -> ChartFigure:
     finding = NO_HASHTAGS
     if found.rows:
         first = found.rows[0]
-        finding = f"{first.tag} is the most frequent besides the tracked tags, in {share(first.share)} of the tweets."
+        of = f"{share(first.share)} of {plural(found.among, 'tweet')}"
+        finding = f"{first.tag} is the most frequent besides the tracked tags, in {of}."
     return ChartFigure("hashtags", "Related hashtags", finding, Table(columns, rows, bars=1), note)
 
 
@@ -223,7 +268,8 @@ def _related_to_tag(given: FigureInput, tag_id: int) -> ChartFigure:
     finding = NO_HASHTAGS
     if found:
         closest = max(found, key=lambda row: row.lift)
-        finding = f"{found[0].tag} is in {share(found[0].share)} of the tag's tweets."
+        first = found[0]
+        finding = f"{first.tag} is in {share(first.share)} of the tag's {plural(round(first.tweets / first.share), 'tweet')}."
         if closest.lift > BY_CHANCE:
             finding += f" {closest.tag} is the most closely related: {times(closest.lift)} as often as in all tweets."
     return ChartFigure("hashtags", "Related hashtags", finding, Table(columns, rows, bars=1), LIFT_NOTE)

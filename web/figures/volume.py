@@ -6,57 +6,77 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from math import ceil
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from queries import volume as counts_of_x
 from queries.authors import Activity, activity
 from queries.filters import Filters
-from queries.gaps import History, gap_times, histories
 from queries.series import TagSeries, per_tag, spikes, totals
 from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
-from queries.volume import Share, volume
+from queries.tweets import matching_count
+from queries.volume import Share, TagShare, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis
-from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table, merge_marks
+from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
+from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time
 from web.view_query import EARLIEST, ViewQuery
-from web.words import comparison, duration, enumeration, moment, number, plural, share
+from web.words import comparison, duration, moment, number, plural, share
 
 NOTHING = "No tweets in this period."
-NO_BEFORE = "The time before was not collected, so there is no comparison."
+LOW_COVERAGE = 0.5
+"""Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
-MOST_GAPS, MOST_NAMED = 100, 3
-SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
+MOST_COUNTED = 400  # tweets for an axis; there are never more buckets to fill
 LONGEST_OF_HOURS, LONGEST = timedelta(days=15), timedelta(days=400)
 
 
-class TweetVolume(NamedTuple):
-    """Counts by bucket in total and by tag, and those of the equally long time before (`before`, None if not collected).
+class Comparison(NamedTuple):
+    """The tweets of this time and of the time before, up to where this time was collected; whole if that is all of it."""
 
-    Single values of `before` are None where nothing was collected. `new_tags` are tags that were not collected in all of the
-    time before. `spikes` are numbers of buckets; `reached` (epoch seconds) is the end of the collected time.
+    now: int
+    before: int
+    whole: bool = True
+
+
+class TweetVolume(NamedTuple):
+    """Counts by bucket in total and by tag, and those of the equally long time before (`before`, None if not comparable).
+
+    Single values are None where they are unknown, because nothing was collected. `compared` has the tags that were collected
+    in both times. `spikes` are numbers of buckets; `collected` is how far the tags were collected.
     """
 
     axis: Axis
-    counts: Sequence[int]
-    before: Sequence[int | None] | None
+    counts: Counts
+    before: Counts | None
+    comparison: Comparison | None
     tags: Sequence[TagSeries]
-    tags_before: Mapping[str, Sequence[int | None]]
+    tags_before: Mapping[str, Counts]
+    compared: Mapping[str, Comparison]
     spikes: tuple[int, ...]
     marks: tuple[ChartMark, ...]
-    new_tags: tuple[str, ...]
-    reached: int
+    collected: CollectedTime
+
+    @property
+    def total(self) -> int:
+        """The sum of what is known."""
+        return sum(count or 0 for count in self.counts)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing was collected and nothing is stored of this time."""
+        return bool(self.counts) and all(count is None for count in self.counts)
 
     @property
     def total_before(self) -> int | None:
-        """The sum of the time before."""
-        return None if self.before is None else sum(count or 0 for count in self.before)
+        """The sum of the time before, if all of this time compares with it."""
+        return self.comparison.before if self.comparison and self.comparison.whole else None
 
     @property
     def leading(self) -> list[TagSeries]:
         """The tags, those with the most tweets first."""
-        return sorted(self.tags, key=lambda series: -sum(series.counts))
+        return sorted(self.tags, key=lambda series: -(series.total or 0))
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,26 @@ class FigureInput:
     @cached_property
     def volume(self) -> TweetVolume:
         """The counts over time."""
-        return _tweet_volume(self.session, self.query)
+        return _tweet_volume(self.session, self.query, compares=self.sample is None)
+
+    @cached_property
+    def shares(self) -> list[TagShare]:
+        """The posts that X counted by tag in this time, whatever the other filters, and how many of them are stored."""
+        since, until = counted_time(self.query)
+        return counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+
+    @cached_property
+    def sample(self) -> Share | None:
+        """What X counted and what is stored, if that is so little that it is a sample; None if it is most, or unknown."""
+        share = self.on_x
+        return share if share and (share.coverage or 0) < LOW_COVERAGE else None
+
+    @cached_property
+    def on_x(self) -> Share | None:
+        """What X counted of all tags in this time, and what of it is stored; None if X counted nothing or was not asked."""
+        known = [one.share for one in self.shares if one.share]
+        share = Share(sum(one.counted for one in known), sum(one.stored for one in known))
+        return share if share.counted else None
 
     @cached_property
     def activity(self) -> Activity:
@@ -88,11 +127,11 @@ def over_time(given: FigureInput) -> ChartFigure:
     columns += [Column(f"{duration(query.shift)} before")] if found.before is not None else []
     columns += [Column(series.tag) for series in tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
-    unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.reached)
+    unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.collected.end)
     curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished)
     table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
-    title = f"Tweets per {_bucket_name(found.axis)}"
-    return ChartFigure("volume", title, _volume_finding(found, query), table, omitted_note(given), curve)
+    title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {_bucket_name(found.axis)}"
+    return ChartFigure("volume", title, _volume_finding(given), table, omitted_note(given), curve)
 
 
 def counts_by_x(given: FigureInput) -> ChartFigure | None:
@@ -144,9 +183,16 @@ def coverage_finding(counted: Sequence[Share]) -> str:
     return f"{number(total.stored)} of the {number(total.counted)} posts that X counted are stored: {share(total.coverage)}."
 
 
-def tag_names(tags: Sequence[str]) -> str:
-    """Return the names of at most three tags, else their number."""
-    return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
+def sample_finding(given: FigureInput) -> str:
+    """Return what X counted and that the stored tweets are a sample, as a sentence; empty if they are not."""
+    sample = given.sample
+    if sample is None:
+        return ""
+    if given.query.is_narrowed:
+        return f"These are from a sample: {share(sample.coverage)} of the posts that X counted are stored."
+    span = f" in {duration(given.query.shift)}" if given.query.seconds else ""
+    twice = "" if len(given.shares) == 1 else ", one with two tags for each"
+    return f"X counted {plural(sample.counted, 'post')}{span}{twice}; a sample of {share(sample.coverage)} is stored."
 
 
 def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) -> Iterator[Row]:
@@ -157,8 +203,7 @@ def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) 
         notes += marks if len(marks) <= MOST_NAMED else [f"{len(marks)} gaps"]
         notes += ["not over yet"] * (end > query.now.timestamp() >= first)
         counts = [found.counts[at], *before, *(series.counts[at] for series in tags)]
-        shown = [None if first >= found.reached and not count else count for count in counts]
-        yield (datetime.fromtimestamp(first, UTC), *shown, ", ".join(notes))
+        yield (datetime.fromtimestamp(first, UTC), *counts, ", ".join(notes))
 
 
 def _bucket_name(time_axis: Axis) -> str:
@@ -167,79 +212,114 @@ def _bucket_name(time_axis: Axis) -> str:
     return "hour" if time_axis.bucket == HOUR else "15 minutes"
 
 
-def _volume_finding(found: TweetVolume, query: ViewQuery) -> str:
-    total = sum(found.counts)
-    if not total:
-        return NOTHING
-    compared = comparison(total, found.total_before, than=f"the {duration(query.shift)} before")
-    parts = [f"{plural(total, 'tweet')}{', ' if compared else ''}{compared}."]
+def _volume_finding(given: FigureInput) -> str:
+    found, query = given.volume, given.query
+    missing = list(found.collected.missing(*query.seconds)) if query.seconds else []
+    if not found.total:
+        return " ".join(missing if found.is_unknown and missing else [NOTHING, *missing])
+    parts = [sample_finding(given) or _counted_and_compared(found, query), *missing, *_spikes_finding(found, query)]
+    if found.marks and not missing:
+        parts.append("The shaded time was not fully collected.")
+    if found.comparison is None and query.before and not given.sample:
+        parts.append(found.collected.why_not_compared(int(query.shift.total_seconds())))
+    return " ".join(filter(None, parts))
+
+
+def _counted_and_compared(found: TweetVolume, query: ViewQuery) -> str:
+    tweets, both, than = plural(found.total, "tweet"), found.comparison, f"the {duration(query.shift)} before"
+    compared = comparison(both.now, both.before, than=than) if both else ""
+    if both and compared and not both.whole:
+        return f"{tweets}. Up to where all tags were collected: {compared}."
+    return f"{tweets}{', ' if compared else ''}{compared}."
+
+
+def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
     if found.spikes:
-        top = max(found.spikes, key=lambda at: found.counts[at])
+        top = max(found.spikes, key=lambda at: found.counts[at] or 0)
         when = moment(datetime.fromtimestamp(found.axis.periods[top][0], UTC), query.zone)
         highest = "the highest with" if len(found.spikes) > 1 else "with"
-        parts.append(f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}.")
-    if found.marks:
-        parts.append("The shaded time was not fully collected.")
-    if found.new_tags and found.before is not None:
-        parts.append(f"Not collected in all of the time before: {tag_names(found.new_tags)}.")
-    if found.before is None and query.before:
-        parts.append(NO_BEFORE)
-    return " ".join(parts)
+        yield f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}."
 
 
-class CollectedTime(NamedTuple):
-    """The collected time in epoch seconds: the first second of any tag, the first of all tags (`complete`), and the end.
-
-    `late` are the histories that begin after the first.
-    """
-
-    first: int
-    complete: int
-    end: int
-    late: tuple[History, ...] = ()
-
-
-def _tweet_volume(session: Session, query: ViewQuery) -> TweetVolume:
+def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    time_axis, collected = axis(query.zone, *visible_time(session, query)), _collected_time(session, query)
-    counts = totals(session, time_axis.periods, query.filters)
-    tags = _per_tag(session, time_axis.periods, query.filters, counts)
-    before, tags_before = _earlier_counts(session, query, time_axis.periods, collected)
-    since = query.before.since if query.before else None
-    new_tags = tuple(one.tag for one in collected.late if since and one.tracked and one.begin > since)
-    found = _spikes(time_axis, query, counts, before, collected)
-    marks = tuple(_marks(session, query, time_axis.periods, collected)) if time_axis.periods else ()
-    return TweetVolume(time_axis, counts, before, tags, tags_before, found, marks, new_tags, collected.end)
+    tweets = matching_count(session, query.filters, most=MOST_COUNTED)
+    time_axis, collected = axis(query.zone, *visible_time(session, query), tweets), collected_time(session, query)
+    periods = time_axis.periods
+    counted = totals(session, periods, query.filters)
+    counts = collected.without_unknown(counted, periods, collected.asked)
+    tags = [
+        series._replace(counts=collected.without_unknown(series.counts, periods, [collected.reach(series.tag)]))
+        for series in _per_tag(session, periods, query.filters, counted)
+    ]
+    earlier = _earlier(session, query, periods, collected) if compares else None
+    before = _total_comparison(counts, earlier, periods, collected) if earlier else None
+    compared = dict(_tag_comparisons(tags, earlier, periods, collected)) if earlier else {}
+    found = _spikes(time_axis, query, counted, earlier.counts if earlier else None, collected)
+    marks = tuple(collected.marks(session, periods)) if periods else ()
+    shown = {tag: earlier.tags.get(tag, ()) for tag in compared} if earlier else {}
+    common = min((one.end for one in collected.asked), default=0) if collected.lagging else collected.end
+    line = None
+    if earlier and before:
+        line = [one if first < common else None for one, (first, _) in zip(earlier.counts, periods, strict=True)]
+    return TweetVolume(time_axis, counts, line, before, tags, shown, compared, found, marks, collected)
 
 
-def _collected_time(session: Session, query: ViewQuery) -> CollectedTime:
-    """Return the collected time; of imported tweets alone, the time since the first one."""
-    found, now = histories(session, keys=query.filters.tags), int(query.now.timestamp())
-    if not found:
-        first, end = time_with_tweets(session)
-        return CollectedTime(first, first, now) if end else CollectedTime(now, now, now)
-    kept = [one for one in found if one.tracked] or found
-    first = min(int(one.begin.timestamp()) for one in found)
-    complete, end = (max(int(getattr(one, name).timestamp()) for one in kept) for name in ("begin", "end"))
-    return CollectedTime(first, complete, min(end + 1, now), tuple(one for one in kept if one.begin.timestamp() > first + 1))
+class _Earlier(NamedTuple):
+    """The counts of the time before, up to where this time was collected; None after that."""
+
+    counts: Counts
+    tags: Mapping[str, Counts]
+    shift: int
 
 
-def _earlier_counts(
-    session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime
-) -> tuple[Sequence[int | None] | None, Mapping[str, Sequence[int | None]]]:
-    """Return the counts of the time before, up to where this time is collected; None if that time was not collected."""
+def _earlier(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> _Earlier | None:
+    """Count the time before; None if there is none, or if nothing was collected of this time or before it."""
     filters, by = query.before, int(query.shift.total_seconds())
-    if filters is None or filters.since is None or not periods or filters.since.timestamp() < collected.first:
-        return None, {}
+    if filters is None or filters.since is None or not periods or filters.since.timestamp() < collected.first - 1:
+        return None
     end = collected.end - by
     until = min(filters.until or query.now, datetime.fromtimestamp(end, UTC))
     filters = filters._replace(until=max(until, filters.since))
     shifted = [(first - by, last - by) for first, last in periods]
     counts = totals(session, shifted, filters)
-    tags = {series.tag: series.counts for series in _per_tag(session, shifted, filters, counts)}
     reached = sum(first < end for first, _ in shifted)
     unknown = (None,) * (len(shifted) - reached)
-    return (*counts[:reached], *unknown), {tag: (*own[:reached], *unknown) for tag, own in tags.items()}
+    tags = {one.tag: (*one.counts[:reached], *unknown) for one in _per_tag(session, shifted, filters, counts)}
+    return _Earlier((*counts[:reached], *unknown), tags, by)
+
+
+def _total_comparison(
+    counts: Counts, earlier: _Earlier, periods: Sequence[Period], collected: CollectedTime
+) -> Comparison | None:
+    """Compare the totals up to where all tags were collected."""
+    end = collected.compared_end(collected.asked, earlier.shift)
+    whole = not collected.lagging and not _outdated(collected)
+    return None if end is None else _comparison(counts, earlier.counts, periods, end, whole=whole)
+
+
+def _tag_comparisons(
+    tags: Sequence[TagSeries], earlier: _Earlier, periods: Sequence[Period], collected: CollectedTime
+) -> Iterator[tuple[str, Comparison]]:
+    """Yield the tags that were collected in both times."""
+    for series in tags:
+        reach = collected.reach(series.tag)
+        end = collected.compared_end([reach], earlier.shift)
+        if end is not None:
+            whole = reach not in collected.lagging and not _outdated(collected)
+            before = earlier.tags.get(series.tag, (0,) * len(periods))
+            yield series.tag, _comparison(series.counts, before, periods, end, whole=whole)
+
+
+def _outdated(collected: CollectedTime) -> bool:
+    seconds = collected.query.seconds
+    return seconds is not None and collected.is_outdated(*seconds)
+
+
+def _comparison(counts: Counts, before: Counts, periods: Sequence[Period], end: int, *, whole: bool) -> Comparison:
+    """Sum both; where this time was not collected to its end, of the buckets that were."""
+    most = len(periods) if whole else sum(last <= end for _, last in periods)
+    return Comparison(sum(count or 0 for count in counts[:most]), sum(count or 0 for count in before[:most]), whole)
 
 
 def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, counts: Sequence[int]) -> list[TagSeries]:
@@ -251,35 +331,17 @@ def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, coun
 
 
 def _spikes(
-    time_axis: Axis, query: ViewQuery, counts: Sequence[int], before: Sequence[int | None] | None, collected: CollectedTime
+    time_axis: Axis, query: ViewQuery, counts: Sequence[int], before: Counts | None, collected: CollectedTime
 ) -> tuple[int, ...]:
     """Return the numbers of the fully collected buckets that are spikes for their hour, or as days for their weekday."""
     if time_axis.days > 1:
         return ()
-    starts = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods]
+    starts, by = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods], int(query.shift.total_seconds())
     labels = [start.weekday() if time_axis.bucket == DAY else start.hour for start in starts]
-    whole = [at for at, (first, end) in enumerate(time_axis.periods) if first >= collected.complete and end <= collected.end]
-    earliest = collected.complete + int(query.shift.total_seconds())
+    whole = [at for at, period in enumerate(time_axis.periods) if collected.covers(*period)]
     usual = [
         (labels[at], count)
-        for at, count in enumerate(before or ())
-        if count is not None and time_axis.periods[at][0] >= earliest
+        for at, (count, (first, end)) in enumerate(zip(before or (), time_axis.periods, strict=False))
+        if count is not None and collected.covers(first - by, end - by)
     ]
     return tuple(whole[at] for at in spikes([counts[at] for at in whole], [labels[at] for at in whole], usual=usual))
-
-
-def _marks(session: Session, query: ViewQuery, periods: Sequence[Period], collected: CollectedTime) -> Iterator[ChartMark]:
-    """Yield the time before the tags' histories begin, the time that no collection has reached yet, and the gaps."""
-    first, end = periods[0][0], periods[-1][1]
-    late = [one for one in collected.late if one.begin.timestamp() > first]
-    if collected.first > first or late:
-        whose = late[0].tag if len(late) == 1 and collected.first <= first else "tags"
-        yield ChartMark(first, min(max(collected.first, collected.complete), end), f"before the history of {whose}")
-    now = min(end, int(query.now.timestamp()))
-    if first <= collected.end < now - (end - periods[-1][0]):
-        yield ChartMark(collected.end, now, "not collected yet")
-    gaps = gap_times(session, keys=query.filters.tags)
-    found = [ChartMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
-    visible = [mark for mark in found if mark.first < end and mark.end > first]
-    marks = [mark._replace(first=max(mark.first, first), end=min(mark.end, end)) for mark in visible]
-    yield from marks if len(marks) <= MOST_GAPS else merge_marks(marks, "gaps", within=(end - first) // SMALLEST_SHADE)

@@ -13,14 +13,15 @@ from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
-from collector.x.failures import BLOCKING, OK
+from collector.x.failures import BLOCKING, FIELDS, OK
+from queries.counters import missing_fields
 from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
 from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
 from web.site import Route, Site, tidy_redirect
-from web.status import Level, Part, advice, collection_status, x_trouble
+from web.status import Level, Part, advice, collection_status, outdated, x_trouble
 from web.words import day, dollars, moment, number, plural, sentence
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
@@ -89,20 +90,29 @@ def _database(collector: Collector) -> Iterator[Part]:
 def _schedule(metrics: ServiceMetrics, zone: ZoneInfo) -> Part:
     schedule, ended = metrics.schedule, metrics.last_success
     last = f"The last successful collection ended {moment(ended, zone)}." if ended else "No collection has succeeded yet."
+    old = f"{outdated(ended, schedule)} {moment(ended, zone)}." if ended and outdated(ended, schedule) else ""
     if schedule is None:
-        return Part("Schedule", Level.OK, f"Collections are not scheduled. {last}", "Set COLLECT_EVERY to schedule them.")
+        level = Level.ATTENTION if old else Level.OK
+        return Part("Schedule", level, f"Collections are not scheduled. {old or last}", "Set COLLECT_EVERY to schedule them.")
     if not schedule.kept:
         state = f"The process that ran the schedule has stopped. {last}"
         return Part("Schedule", Level.BROKEN, state, "Start it again: the service, or `python api.py --every`.")
-    return Part("Schedule", Level.OK, f"The next collection starts {moment(schedule.due, zone)}. {last}")
+    state = f"The next collection starts {moment(schedule.due, zone)}. {old or last}"
+    if old:
+        return Part("Schedule", Level.ATTENTION, state, "See on the page Collections why the last ones brought nothing.")
+    return Part("Schedule", Level.OK, state)
 
 
 def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: ZoneInfo) -> Part:
     if metrics.refused:
         kind, until = min(metrics.refused.items())
         blocks = "X sells nothing now" if kind in BLOCKING else "X refuses every request"
+        if kind == FIELDS:
+            return Part("X", Level.BROKEN, _changed_fields(session), advice(kind))
         ends = f", until {moment(until, zone)}" if until else ""
         return Part("X", Level.BROKEN, f"{blocks} ({kind}){ends}.", advice(kind))
+    if missing_fields(session):
+        return Part("X", Level.ATTENTION, _changed_fields(session), advice(FIELDS))
     if collector.source.name == EMULATOR:
         return Part("X", Level.OK, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
     if trouble := x_trouble(session, zone):
@@ -113,6 +123,11 @@ def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: Zo
     window = f" The rate limit allows {plural(left, 'more request')} now." if left is not None else ""
     state = f"X answered {number(succeeded)} of {plural(requests, 'request')}." if requests else "No request to X yet."
     return Part("X", Level.OK, state + window)
+
+
+def _changed_fields(session: Session) -> str:
+    missing = missing_fields(session)
+    return f"X no longer gives {', '.join(missing)} of posts." if missing else "X refuses the requested fields of posts."
 
 
 def _budget(session: Session, collector: Collector) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, make_response
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector.runs import tags
@@ -21,11 +22,11 @@ from web.figures import FIGURES
 from web.figures.volume import FigureInput
 from web.site import Route, Site, tidy_redirect
 
-NEWEST_SHOWN = 10
+NEWEST_SHOWN = 4
 MOST_GAPS = 50
 MOST_ROWS = 1000
 NEWEST_FIRST = SortOrder("created", descending=True)
-RANKINGS = ("followers", "active", "languages", "countries", "hashtags", "week")
+RANKINGS = ("hashtags", "active", "followers", "languages", "countries", "coverage", "week")
 
 
 def overview(site: Site) -> Response:
@@ -35,8 +36,9 @@ def overview(site: Site) -> Response:
     with site.reading() as session:
         query = site.parse(session)
         given = FigureInput(session, query)
-        figures = _figures(given, "volume", "tags", "coverage", *RANKINGS)
-        values = _values(given, figures) | {"tracked": tracked_names(session)}
+        figures = _figures(given, "volume", "tags", *RANKINGS)
+        more = {"tracked": tracked_names(session), "spend": _spend(site, session)}
+        values = _values(given, figures) | more
         return site.page("overview.html", session, query.zone, **values)
 
 
@@ -54,8 +56,9 @@ def tag_overview(site: Site, tag: str) -> Response:
             raise NotFound("this tag was never tracked here")
         query = site.parse(session, fixed=(("tag", name.removeprefix("#")),))
         given, tracked = FigureInput(session, query), tracked_tags(session, key=key)
-        figures = _figures(given, "volume", "counts")
-        figures += _figures(given, *(() if figures[1:] else ("coverage",)), *RANKINGS)
+        figures = _figures(given, "volume", "counts", *RANKINGS)
+        if any(figure.name == "counts" for figure in figures):
+            figures = [figure for figure in figures if figure.name != "coverage"]
         values = _values(given, figures) | {"tag": name, "tracked": tracked[0] if tracked else None}
         gaps = gap_times(session, keys=[key])[-MOST_GAPS:]
         return site.page("tag.html", session, query.zone, gaps=gaps, **values)
@@ -72,7 +75,7 @@ def author(site: Site, username: str) -> Response:
             raise NotFound("no tweet of an author with this username is stored")
         query = site.parse(session, fixed=(("author", name),))
         given = FigureInput(session, query)
-        figures = _figures(given, "volume", "tags", "languages", "hashtags", "week")
+        figures = _figures(given, "volume", "tags", "hashtags", "languages", "week")
         return site.page("author.html", session, query.zone, author=known, **_values(given, figures))
 
 
@@ -91,17 +94,29 @@ def figure_as_csv(site: Site, name: str) -> Response:
     return response
 
 
+def _spend(site: Site, session: Session) -> dict[str, Any]:
+    """Return what was spent this billing month, the forecast and the budget, in micro-dollars."""
+    view = site.collector.outlook(session)
+    money = {"used": view.used, "forecast": view.forecast, "budget": site.collector.order.billing.budget}
+    return money | {"free": site.is_free}
+
+
 def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:
     return [figure for name in names if (figure := FIGURES[name](given))]
 
 
 def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
     """Return what the template of all overviews needs."""
+    found, activity = given.volume, given.activity
+    unknown = found.is_unknown and not activity.tweets
     keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
     return {
         "query": given.query,
-        "totals": given.activity,
-        "before": given.volume.total_before,
+        "totals": {"tweets": None, "authors": None} if unknown else activity,
+        "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
+        "sample": None if given.query.is_narrowed else given.sample,
+        "on_x": None if given.query.is_narrowed else given.on_x,
+        "before": found.total_before,
         "figures": figures,
         "newest": TweetViews().rows(given.session, [key.id for key in keys]),
     }

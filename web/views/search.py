@@ -16,14 +16,14 @@ from web.site import Route, Site, tidy_redirect
 PATH = "/view/tweets"
 PAGE = 50
 MOST_COUNTED = 10_000
-EXPORT_FORMATS = {"csv": "CSV", "ndjson": "NDJSON", "json": "JSON", "ids": "ids"}
+EXPORT_FORMATS = {"sheet": "CSV", "ndjson": "NDJSON", "json": "JSON", "ids": "ids"}
 ORDERS = {
     "-created": "newest first",
     "created": "oldest first",
     "-followers": "most followed authors first",
     "followers": "least followed authors first",
-    "-id": "highest id first",
-    "id": "lowest id first",
+    "-id": "newest first, by id",
+    "id": "oldest first, by id",
 }
 
 
@@ -38,7 +38,7 @@ def search(site: Site) -> Response:
             session, f"page of tweets {tweets}", tweets, TweetViews(), cursor=query.cursor, most=query.limit or PAGE
         )
         bounds = {name: rfc3339(getattr(query.filters, name)) for name in ("since", "until")}
-        times = bounds if query.span else {}  # explicit ones, since a period would move on from page to page
+        times = bounds if query.span or query.calendar else {}  # explicit ones, since a period would move on from page to page
         values: dict[str, Any] = {
             "tweets": shown.rows,
             "following": query.url(PATH, **times, cursor=shown.following) if shown.following else None,

@@ -1,0 +1,102 @@
+"""Reach: in which time each tag was collected. What a tag was not collected for is unknown, not zero.
+
+Times are epoch seconds, half-open.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
+from math import ceil
+from operator import itemgetter
+from typing import NamedTuple
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from models import Tag
+from queries.gaps import GapTime, History, gap_times, histories
+from queries.zones import FIRST, Period
+
+_END = itemgetter(1)
+
+
+class TagReach(NamedTuple):
+    """The periods in which a tag was collected, oldest first: its history, from `begin` to `end`, without its gaps.
+
+    A tag that was never collected has no periods.
+    """
+
+    tag: str
+    periods: tuple[Period, ...]
+    begin: int
+    end: int
+    tracked: bool = True
+
+    def touches(self, first: int, end: int) -> bool:
+        """Whether any of this period was collected."""
+        at = bisect_right(self.periods, first, key=_END)
+        return at < len(self.periods) and self.periods[at][0] < end
+
+    def covers(self, first: int, end: int) -> bool:
+        """Whether all of this period was collected."""
+        at = bisect_right(self.periods, first, key=_END)
+        return at < len(self.periods) and self.periods[at][0] <= first and end <= self.periods[at][1]
+
+    def share(self, first: int, end: int) -> float:
+        """The share of this period that was collected, from 0 to 1."""
+        after = self.periods[bisect_right(self.periods, first, key=_END) :]
+        return sum(max(0, min(last, end) - max(start, first)) for start, last in after) / max(1, end - first)
+
+
+def reaches(session: Session, *, keys: Collection[str] = (), now: int) -> list[TagReach]:
+    """Return the reach of the tags with these keys, or of all tags that were ever collected, by name.
+
+    In a database that only imports have filled, all time until now counts as collected, except for gaps.
+    """
+    found, left = histories(session, keys=keys), gap_times(session, keys=keys)
+    if not found and not session.scalar(_EVER_COLLECTED):
+        return [_whole(tag, tracked, left, now) for tag, tracked in _tags(session, keys)]
+    known = {one.tag: _reach(one, left, now) for one in found}
+    return [known.get(tag, TagReach(tag, (), now, FIRST)) for tag, _ in _tags(session, keys)] if keys else [*known.values()]
+
+
+def asked_for(found: Sequence[TagReach]) -> list[TagReach]:
+    """Return the tracked ones of some tags, or all if none is tracked."""
+    return [one for one in found if one.tracked] or list(found)
+
+
+def has_reached(session: Session, *, keys: Collection[str], first: int, end: int, now: int) -> bool:
+    """Return whether all of these tags, or all tracked ones, were collected in all of a period, except for gaps."""
+    found = reaches(session, keys=keys, now=now)
+    return all(one.begin <= first and end <= one.end for one in (found if keys else asked_for(found)))
+
+
+def _tags(session: Session, keys: Collection[str]) -> list[tuple[str, bool]]:
+    rows = select(Tag.tag, Tag.tracked).order_by(Tag.key)
+    return [(tag, tracked) for tag, tracked in session.execute(rows.where(Tag.key.in_(keys)) if keys else rows)]
+
+
+_EVER_COLLECTED = select(exists().where(Tag.since_id.is_not(None)))
+
+
+def _reach(history: History, gaps: Sequence[GapTime], now: int) -> TagReach:
+    begin, end = int(history.begin.timestamp()), min(int(history.end.timestamp()) + 1, now)
+    periods = _without(begin, end, (gap for gap in gaps if gap.tag == history.tag))
+    return TagReach(history.tag, periods, begin, end, history.tracked)
+
+
+def _whole(tag: str, tracked: bool, gaps: Sequence[GapTime], now: int) -> TagReach:
+    """Return a reach without a beginning."""
+    return TagReach(tag, _without(FIRST, now, (gap for gap in gaps if gap.tag == tag)), FIRST, now, tracked)
+
+
+def _without(begin: int, end: int, gaps: Iterable[GapTime]) -> tuple[Period, ...]:
+    """Return a period without gaps, which are oldest first and may overlap."""
+    left = list[Period]()
+    for gap in gaps:
+        first, last = int(gap.first.timestamp()), ceil(gap.end.timestamp())
+        if begin < min(first, end):
+            left.append((begin, min(first, end)))
+        begin = max(begin, last)
+    return (*left, (begin, end)) if begin < end else tuple(left)

@@ -1,0 +1,161 @@
+"""Which time was collected, as figures show it: unknown counts, shaded periods, and the part of two times that compares.
+
+Times are epoch seconds, half-open. What a tag was not collected for is unknown, not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from math import ceil
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from queries.gaps import gap_times
+from queries.reach import TagReach, asked_for, reaches
+from queries.timeline import time_with_tweets
+from queries.zones import FIRST, QUARTER_S, Period
+from web.charts import ChartMark, merge_marks
+from web.view_query import ViewQuery
+from web.words import enumeration, moment, plural
+
+MOST_GAPS, MOST_NAMED = 100, 3
+SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
+LAG_S = QUARTER_S  # the tags of one collection end less than this apart
+NEARLY_ALL = 0.95
+"""The least share of both times that must have been collected for a comparison."""
+
+Counts = Sequence[int | None]
+
+
+class CollectedTime(NamedTuple):
+    """How far the tags whose tweets are shown were collected (`asked`), and all tags that ever were (`known`)."""
+
+    asked: tuple[TagReach, ...]
+    known: tuple[TagReach, ...]
+    query: ViewQuery
+
+    @property
+    def first(self) -> int:
+        """The first collected second of any tag."""
+        return min((one.begin for one in self.asked), default=self._now)
+
+    @property
+    def end(self) -> int:
+        """The end of the collected time of any tag."""
+        return max((one.end for one in self.asked), default=self._now)
+
+    @property
+    def _now(self) -> int:
+        return int(self.query.now.timestamp())
+
+    @property
+    def late(self) -> list[TagReach]:
+        """The tags whose histories begin after the first."""
+        return [one for one in self.asked if one.begin > self.first + 1]
+
+    @property
+    def lagging(self) -> list[TagReach]:
+        """The tags that the newest collections did not reach."""
+        return [one for one in self.asked if one.end < self.end - LAG_S]
+
+    def reach(self, tag: str) -> TagReach:
+        """Return the reach of a tag; that of one that was never collected is empty."""
+        return next((one for one in self.known if one.tag == tag), TagReach(tag, (), self.end, FIRST))
+
+    def without_unknown(self, counts: Counts, periods: Sequence[Period], of: Sequence[TagReach]) -> tuple[int | None, ...]:
+        """Return counts without the zeros of periods in which none of these tags was collected."""
+        both = zip(counts, periods, strict=True)
+        return tuple(count if count or any(one.touches(*period) for one in of) else None for count, period in both)
+
+    def covers(self, first: int, end: int) -> bool:
+        """Whether all tags were collected in all of a period."""
+        return all(one.covers(first, end) for one in self.asked)
+
+    def compared_end(self, reaches: Sequence[TagReach], shift: int) -> int | None:
+        """Return until when the time shown compares with the time before; None if it doesn't, for want of collected time."""
+        if self.query.seconds is None:
+            return None
+        first, end = self.query.seconds
+        end = min(end, *(one.end for one in reaches))
+        both = ((first, end), (first - shift, end - shift))
+        if end <= first or any(one.begin > first - shift + 1 for one in reaches):
+            return None
+        return end if all(one.share(*time) >= NEARLY_ALL for one in reaches for time in both) else None
+
+    def is_outdated(self, first: int, end: int) -> bool:
+        """Whether nothing was collected in the last part of a time, more than a bucket of it."""
+        now = min(end, self._now)
+        return self.end < now - max(LAG_S, (now - first) // 24)
+
+    def missing(self, first: int, end: int) -> Iterator[str]:
+        """Yield sentences about what of a time was not collected."""
+        if self.is_outdated(first, end):
+            yield f"Nothing was collected since {self._moment(self.end)}."
+        for one in self.lagging[:MOST_NAMED] if len(self.lagging) <= MOST_NAMED else ():
+            since = f"since {self._moment(one.end)}; what it missed is unknown" if one.periods else "yet"
+            yield f"{one.tag} was not collected {since}."
+        if len(self.lagging) > MOST_NAMED:
+            since = self._moment(max(one.end for one in self.lagging))
+            yield f"{plural(len(self.lagging), 'tag')} were last collected on {since} or before; what they missed is unknown."
+
+    def why_not_compared(self, shift: int) -> str:
+        """Return why there is no comparison with the time before."""
+        first, _ = self.query.seconds or (0, 0)
+        late = [one.tag for one in self.asked if one.begin > first - shift + 1]
+        if self.end <= first:
+            return ""  # as `missing` says
+        if len(late) == len(self.asked):
+            return f"No comparison: nothing was collected before {self._moment(self.first)}."
+        if late:
+            return f"No comparison. Not collected in all of the time before: {tag_names(late)}."
+        if never := [one.tag for one in self.asked if one.end <= first]:
+            return f"No comparison: {tag_names(never)} {'was' if len(never) == 1 else 'were'} not collected in this time."
+        return "No comparison: too much of this time or of the time before was not collected."
+
+    def marks(self, session: Session, periods: Sequence[Period]) -> Iterator[ChartMark]:
+        """Yield the time before the tags' histories, the time that collections did not reach, and the gaps."""
+        first, end = periods[0][0], periods[-1][1]
+        yield from self._before_histories(first, end)
+        now = min(end, int(self.query.now.timestamp()))
+        if self.end < now - (end - periods[-1][0]):
+            yield ChartMark(max(self.end, first), now, "not collected yet")
+        reached = min(now, self.end)
+        lagging = [ChartMark(max(one.end, first), reached, f"{one.tag} not collected") for one in self.lagging]
+        gaps = gap_times(session, keys=self.query.filters.tags)
+        found = [ChartMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
+        visible = [mark for mark in (*lagging, *found) if mark.first < min(mark.end, end) and mark.end > first]
+        marks = [mark._replace(first=max(mark.first, first), end=min(mark.end, end)) for mark in visible]
+        yield from marks if len(marks) <= MOST_GAPS else merge_marks(marks, "gaps", within=(end - first) // SMALLEST_SHADE)
+
+    def _before_histories(self, first: int, end: int) -> Iterator[ChartMark]:
+        late = [one for one in self.late if one.begin > first]
+        if self.first > first or late:
+            whose = late[0].tag if len(late) == 1 and self.first <= first else "tags"
+            begin = max(one.begin for one in self.asked)
+            yield ChartMark(first, min(max(self.first, begin), end), f"before the history of {whose}")
+
+    def _moment(self, second: int) -> str:
+        return moment(datetime.fromtimestamp(second, UTC), self.query.zone)
+
+
+def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
+    """Return the collected time; in a database of imports alone, it begins with the first tweet."""
+    known = reaches(session, keys=query.filters.tags, now=int(query.now.timestamp()))
+    if any(one.begin == FIRST for one in known):
+        now = int(query.now.timestamp())
+        first, end = time_with_tweets(session)
+        known = [_from(one, first if end else now) for one in known]
+    asked = known if query.filters.tags else asked_for(known)
+    return CollectedTime(tuple(asked), tuple(known), query)
+
+
+def tag_names(tags: Sequence[str]) -> str:
+    """Return the names of at most three tags, else their number."""
+    return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
+
+
+def _from(reach: TagReach, first: int) -> TagReach:
+    periods = tuple((max(start, first), end) for start, end in reach.periods if end > first)
+    return reach._replace(begin=first, periods=periods)
