@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from collector.jobs.interval import choose_schedule, month_price, schedule_in_effect
+from collector.jobs.interval import choose_schedule, month_price, schedule_in_effect, tag_rates
 from queries.schedule import BY_SETTING
 from resources.api import CollectorResource, no_content
 from schemas.json_schema import DocumentedAnswer, DocumentedBody, answers, nullable, reads, record, text, time, word
@@ -42,7 +42,8 @@ class ScheduleResource(CollectorResource):
         """Show the schedule."""
         with self._database.reading() as session:
             shown = schedule_in_effect(self._collector, session)
-            cost = month_price(self._collector, session, shown.interval) if shown.interval else None
+            rates, prices = tag_rates(self._collector, session), self._collector.order.billing.prices
+        cost = month_price(rates, prices, shown.interval) if shown.interval else None
         return {
             "every": shown.every,
             "next": shown.due,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from collector.runs.backfill import FIRST_TIMED, BackfillPeriod
 from schemas.bodies import BodyKey, parse_body, text_value
 from schemas.json_schema import ANY_HASHTAG, INSTANT, NamedSchema, flag, many, nullable, number
-from schemas.parameters import PARAMETERS
+from schemas.parameters import PARAMETERS, UTC, at_midnight
 from schemas.problems import BadInput, ParameterError
 from schemas.serializers import MICRO
 from text.names import hashtag, key
@@ -55,8 +56,8 @@ def parse_backfill(body: bytes) -> BackfillRequest:
     return BackfillRequest(period, read.get("max_usd"), read.get("count", False))
 
 
-def _time(value: Any) -> Any:
-    when = PARAMETERS["since"].read(text_value(value))
+def _time(value: Any) -> datetime:
+    when = at_midnight(PARAMETERS["since"].read(text_value(value)), UTC)
     if when < FIRST_TIMED:
         raise ValueError(value)
     return when

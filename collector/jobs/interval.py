@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from alchemy import Database
 from collector import counters
-from collector.ledger.prices import Cost
+from collector.ledger.prices import Cost, Prices
+from collector.ledger.pricing import BudgetLeft
 from collector.runs import lease, runs
 from collector.runs.collector import Collector
 from collector.runs.listings import REACH
-from collector.runs.tags import TagOrder
 from database.statements import upsert
 from models import DatabaseMark
 from queries.counters import schedule, x_now
@@ -39,6 +40,24 @@ class ScheduleInEffect(NamedTuple):
     interval: timedelta | None
     due: datetime | None
     is_chosen: bool
+
+
+class TagRate(NamedTuple):
+    """How many posts of a tag X counted in an hour, None if it never did, and how many a collection buys at most."""
+
+    tag: str
+    most: int
+    an_hour: float | None
+
+    def month_posts(self, every: timedelta) -> float:
+        """Return how many posts collections at an interval buy in 30 days; of a tag that was never counted, all they may.
+
+        What a collection leaves is bought by the next ones, so that the mean counts.
+        """
+        posts = float(self.most)
+        if self.an_hour is not None:
+            posts = min(posts, self.an_hour * (min(every, REACH) / HOUR))
+        return posts * (MONTH / every)
 
 
 def choose_schedule(database: Database, every: str) -> None:
@@ -79,20 +98,24 @@ def written(interval: timedelta) -> str:
     return f"{seconds // SECONDS[unit]}{unit}"
 
 
-def month_price(collector: Collector, session: Session, every: timedelta) -> Cost:
-    """Return what collections at an interval cost in 30 days, by X's counts of the last seven days.
-
-    A tag that X never counted is assumed to have as many posts as its limit allows in every collection.
-    """
-    now = x_now(session)
-    posts = round(sum(_posts(session, order, every, now=now) for order in collector.orders(session)) * (MONTH / every))
-    return collector.order.billing.prices.cost(posts=posts, users=posts)
+def tag_rates(collector: Collector, session: Session) -> list[TagRate]:
+    """Return what collections buy of each tracked tag, by X's counts of the last seven days."""
+    now, orders = x_now(session), collector.orders(session)
+    since = now - LATELY
+    return [TagRate(one.tag.tag, one.most, usual(session, one.tag.id, since=since, until=now)) for one in orders]
 
 
-def _posts(session: Session, order: TagOrder, every: timedelta, *, now: datetime) -> float:
-    """Return how many posts of a tag a collection buys. What it leaves is bought by the next ones, so that the mean counts."""
-    an_hour = usual(session, order.tag.id, since=now - LATELY, until=now)
-    return float(order.most) if an_hour is None else min(float(order.most), an_hour * (min(every, REACH) / HOUR))
+def month_price(rates: Sequence[TagRate], prices: Prices, every: timedelta) -> Cost:
+    """Return what collections at an interval cost in 30 days."""
+    posts = round(sum(rate.month_posts(every) for rate in rates))
+    return prices.cost(posts=posts, users=posts)
+
+
+def budget_end(left: BudgetLeft, a_month: int, *, now: datetime) -> date | None:
+    """Return the day (UTC) on which a budget is used up that 30 days cost so many micro-dollars of; None if it lasts."""
+    if a_month * (left.until - now.date()) <= left.micro * MONTH:
+        return None
+    return (now + MONTH * (left.micro / a_month)).date()
 
 
 def _due(session: Session, interval: timedelta) -> datetime:

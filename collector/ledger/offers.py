@@ -62,7 +62,8 @@ def backfill_offer(collector: Collector, session: Session, period: BackfillPerio
     found = zip(orders, quotes(session, orders, period, collector.clock), strict=True)
     tags = tuple(_estimated(quote, usual(session, order.tag.id, since=now - LATELY, until=now)) for order, quote in found)
     posts = sum(quote.posts for quote in tags)
-    cost, known = prices.cost(posts=posts, users=posts), authors(session)
+    cost = prices.cost(posts=posts, users=posts)
+    known = None if collector.looks_up_authors(session) else authors(session)
     return BackfillOffer(
         tags, cost, known.price(*cost) if known else cost.ceiling, counting.calls(missing) * prices.archive_count
     )
