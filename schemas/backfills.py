@@ -70,7 +70,8 @@ def _tags(value: Any) -> frozenset[str]:
     return frozenset(key(hashtag(text_value(name))) for name in value)
 
 
-def _micro(value: Any) -> int:
+def parse_amount(value: Any) -> int:
+    """Return an amount in USD as micro-dollars; raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_USD or not math.isfinite(value):
         raise ValueError(value)
     return round(value * MICRO)
@@ -86,6 +87,6 @@ _KEYS = {
     "since": BodyKey(_time, A_TIME),
     "until": BodyKey(_time, A_TIME),
     "tags": BodyKey(_tags, "a list of tracked hashtags", is_required=False),
-    "max_usd": BodyKey(_micro, f"an amount in USD from 0 to {MOST_USD}", is_required=False),
+    "max_usd": BodyKey(parse_amount, f"an amount in USD from 0 to {MOST_USD}", is_required=False),
     "count": BodyKey(_flag, "true or false", is_required=False),
 }

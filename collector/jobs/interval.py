@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -113,9 +114,8 @@ def month_price(rates: Sequence[TagRate], prices: Prices, every: timedelta) -> C
 
 def budget_end(left: BudgetLeft, a_month: int, *, now: datetime) -> date | None:
     """Return the day (UTC) on which a budget is used up that 30 days cost so many micro-dollars of; None if it lasts."""
-    if a_month * (left.until - now.date()) <= left.micro * MONTH:
-        return None
-    return (now + MONTH * (left.micro / a_month)).date()
+    lasts = left.micro * MONTH.days / a_month if a_month else math.inf
+    return None if lasts >= (left.until - now.date()).days else now.date() + timedelta(days=lasts)
 
 
 def _due(session: Session, interval: timedelta) -> datetime:

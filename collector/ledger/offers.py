@@ -111,9 +111,10 @@ def _missing_counts(collector: Collector, session: Session, period: BackfillPeri
     sources.require(session, collector.source.name)
     if live_token(session) is not None:
         raise CollectionRunning(runs.running(session))
-    orders = period.of(collector.orders(session))
+    tracked = collector.orders(session)
+    orders = period.of(tracked)
     if not orders:
-        raise NothingTracked(NONE_TRACKED)
+        raise NothingTracked("none of these tags is tracked" if tracked else NONE_TRACKED)
     return orders, missing_counts(session, orders, period, collector.clock)
 
 
