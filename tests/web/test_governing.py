@@ -1,4 +1,4 @@
-"""A team lead runs the service from its pages: the schedule and its cost, the budget, a backfill with its price, saved views."""
+"""A team lead runs the service from its pages: schedule, cost and budget, a backfill with its price, saved views."""
 
 from __future__ import annotations
 
