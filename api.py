@@ -115,7 +115,7 @@ def collector_for(settings: Settings, *, importing: bool = False) -> Collector:
     emulated = EmulatedX()
     source = RealX(choice.access) if choice.access else emulated
     number, billing = settings.tw_number or tw_number, Billing.of(settings)
-    order = CollectionOrder(tracked, number, RetryPolicy.of(settings), billing, settings.authors)
+    order = CollectionOrder(tracked, number, RetryPolicy.of(settings), billing, settings.authors, settings.collect_every)
     return Collector(_database(choice), source, order, archive=emulated.archive if choice.is_emulators_own else None)
 
 

@@ -69,7 +69,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     logstash.configure(settings.log_level, context, hide=secrets.hide, stream=stream, form=settings.log_format)
     app = Flask(__name__, template_folder="web/templates", static_folder=None)
     app.extensions["collector"] = collector
-    app.extensions["schedule"] = CollectionSchedule(collector, settings.collect_every) if settings.collect_every else None
+    app.extensions["schedule"] = CollectionSchedule(collector, settings.collect_every)
     job_runner = app.extensions["job_runner"] = job_runner_for(collector, settings)
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)

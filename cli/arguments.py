@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from collector.runs.backfill import BackfillPeriod
+from collector.runs.backfill import FIRST_TIMED, BackfillPeriod
 from schemas.times import instant
 from settings import EVERY
 
-FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)  # tweet ids contain their time since then
 EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z, from 2010-11-05 on"
 
 

@@ -22,6 +22,7 @@ from collector.jobs.schedule import CollectionSchedule
 from collector.jobs.scheduled import JobRunner, ScheduledJobs
 from collector.ledger.calls import call_buyer
 from collector.ledger.ledger import QuoteReached
+from collector.ledger.offers import set_clock
 from collector.ledger.prices import dollars
 from collector.ledger.pricing import Quote, budget_left, in_words, missing_counts, price, quotes
 from collector.runs import runs
@@ -31,7 +32,7 @@ from collector.runs.reading import Progress
 from collector.sources import EMULATOR
 from collector.tweets.erasure import erase
 from collector.x.app_only import AppOnly
-from collector.x.failures import FailureScope, Stopped, XFailure
+from collector.x.failures import Stopped
 from queries.balances import authors
 from queries.collections import CollectionView
 from queries.counters import COMMAND, live_token
@@ -183,7 +184,7 @@ def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool)
     if not orders:
         raise NothingTracked(NONE_TRACKED)
     with closing(AppOnly(collector.source.reach(), collector.clock, request_counter(collector.database))) as x:
-        _set_clock(x)
+        set_clock(x)
         with collector.database.reading() as session:
             missing = missing_counts(session, orders, period, collector.clock)
         _buy_counts(collector, x, missing, sure=sure)
@@ -208,15 +209,6 @@ def _agree_on_rest(collector: Collector, period: BackfillPeriod) -> int | None:
     with suppress(KeyboardInterrupt):
         return sum(quote.posts for quote in offers) if _is_confirmed("buy these as well?") else None
     return None
-
-
-def _set_clock(x: AppOnly) -> None:
-    """Set the clock to X's by a free request. Raises XFailure if X refuses every request."""
-    try:
-        x.usage()
-    except XFailure as failure:
-        if failure.reach is FailureScope.RUN:
-            raise
 
 
 def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[counting.Due], *, sure: bool) -> None:

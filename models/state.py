@@ -25,7 +25,7 @@ class StoredCounter(Base):
 
 
 class DatabaseMark(Base):
-    """A named fact about the database, such as the source of its tweets."""
+    """A named fact about the database: the source of its tweets, the schedule that was chosen for it, a saved view."""
 
     __tablename__ = "marks"
 

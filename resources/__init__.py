@@ -8,17 +8,20 @@ from collector.jobs.scheduled import JobRunner
 from collector.runs.collector import Collector
 from resources.api import ProblemApi, handle_errors
 from resources.authors import AuthorResource, AuthorsResource
+from resources.backfills import BackfillsResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
 from resources.metrics import MetricsResource
 from resources.openapi import OpenApiResource
+from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
+from resources.views import ViewResource, ViewsResource
 from resources.volume import VolumeResource
 from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
@@ -43,6 +46,10 @@ OF_COLLECTOR = {
     VolumeResource: "/volume",
     CollectionsResource: "/collections",
     CollectionResource: f"/collections/<int(max={LARGEST_ID}):collection_id>",
+    BackfillsResource: "/backfills",
+    ScheduleResource: "/schedule",
+    ViewsResource: "/views",
+    ViewResource: "/views/<path:view>",
     DatabaseResource: "/database",
     ReadyzResource: "/readyz",
 }

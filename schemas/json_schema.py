@@ -111,11 +111,16 @@ class DocumentedAnswer(NamedTuple):
 
 
 class DocumentedBody(NamedTuple):
-    """A body that may be sent, in words, its schema, and an example that is accepted."""
+    """A body that may be sent, or must be, in words, its schema, and an example that is accepted.
+
+    `is_cross_checked` says that the schema accepts more than the service does, such as a period that ends before it begins.
+    """
 
     meaning: str
     schema: Given
     example: Mapping[str, Any]
+    is_required: bool = False
+    is_cross_checked: bool = False
 
 
 Answers = Mapping[str, Sequence[DocumentedAnswer]]

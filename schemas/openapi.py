@@ -22,6 +22,7 @@ from schemas.json_schema import (
 )
 from schemas.parameters import PARAMETERS, Parameter, tweet_id, whole
 from schemas.problems import MEDIA_TYPE, PROBLEM
+from schemas.views import EXPECTED_NAME, LONGEST_NAME, NAME_PATTERN, parse_name
 
 OPENAPI = "3.1.0"
 TITLE = "Hashtag monitor"
@@ -94,7 +95,7 @@ def operation_object(operation: Operation) -> dict[str, Any]:
         "responses": {str(answer.status): _response(operation, answer) for answer in _answers(operation)},
         "security": list(operation.security),
     }
-    if operation.arguments._hooks.get("validates_schema"):
+    if operation.arguments._hooks.get("validates_schema") or (operation.body and operation.body.is_cross_checked):
         shown["x-cross-checked"] = True
     return shown | ({"requestBody": _body(operation.body)} if operation.body else {})
 
@@ -130,7 +131,7 @@ def _plain(answer: DocumentedAnswer) -> dict[str, Any]:
 
 def _body(body: DocumentedBody) -> dict[str, Any]:
     content = {JSON: {"schema": body.schema, "example": dict(body.example)}}
-    return {"description": body.meaning, "required": False, "content": content}
+    return {"description": body.meaning, "required": body.is_required, "content": content}
 
 
 def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
@@ -175,6 +176,13 @@ PATH_PARAMETERS = {
     "tag": PARAMETERS["tag"],
     "tweet_id": tweet_id("The id of any version of a tweet"),
     "username": PARAMETERS["author"],
+    "view": Parameter(
+        parse_name,
+        EXPECTED_NAME,
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": NAME_PATTERN},
+        "The name of a saved view",
+        "DevOps, 30 days",
+    ),
 }
 MEANINGS = {"tag": "A hashtag in any case, its # optional", "username": "A username in any case, its @ optional"}
 """Of parts of a path, which are no filters there."""

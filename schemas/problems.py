@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from schemas.json_schema import many, nullable, record, text
-from schemas.serializers import COLLECTION, encode
+from schemas.serializers import COLLECTION, USD, encode
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -47,8 +47,9 @@ PROBLEM = record(
             "The errors in parameters, where the status is 400",
         ),
         "collection": nullable(COLLECTION, "The collection that failed, in answers of /database"),
+        "usd": {"anyOf": [USD], "description": "The price that is above `max_usd`, in answers of /backfills"},
     },
-    optional=["errors", "collection"],
+    optional=["errors", "collection", "usd"],
 )
 
 

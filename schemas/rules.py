@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from collector.runs.tags import EXCLUSIONS, LANGUAGE, MOST_LANGUAGES, Rules
-from collector.x.documents import NoDocument, document
-from collector.x.parsing import UNSTORABLE
 from schemas import json_schema
+from schemas.bodies import json_object, unknown_keys
 from schemas.json_schema import NamedSchema, many, nullable, record, word
 from schemas.problems import BadInput, ParameterError
 
 LEAST_NUMBER, MOST_NUMBER = 10, 100_000
-MOST_FAULTS = 10
-MOST_VALUES = 500_000
-"""Limit of keys and values in a body: as many as fit into a megabyte."""
 EXPECTED = {
     "lang": f"expected a list of at most {MOST_LANGUAGES} language codes, such as en or pt-br",
     "exclude": f"expected a list of {', '.join(EXCLUSIONS)}",
@@ -54,14 +49,8 @@ def parse_rules(body: bytes) -> Rules | None:
     """Return the rules of a JSON body, None for an empty body; raises BadInput."""
     if not body.strip():
         return None
-    try:
-        given = document(body, most=MOST_VALUES, endless=math.inf)
-    except NoDocument as error:
-        raise BadInput([ParameterError("body", f"can't be read: {error}")]) from error
-    if not isinstance(given, dict):
-        raise BadInput([ParameterError("body", f"expected an object with {', '.join(EXPECTED)}")])
-    unknown = [name for name in given if name not in EXPECTED][:MOST_FAULTS]
-    faults = [ParameterError(UNSTORABLE.sub("\ufffd", name[:80]), f"is none of {', '.join(EXPECTED)}") for name in unknown]
+    given = json_object(body, EXPECTED)
+    faults = unknown_keys(given, EXPECTED)
     faults += [ParameterError(name, EXPECTED[name]) for name in EXPECTED if not _is_accepted(name, given.get(name))]
     if faults:
         raise BadInput(faults)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from collector.ledger.prices import Cost
 from queries.collections import CollectionView
 from queries.gaps import Gap
 from queries.spend import PeriodSpend
@@ -27,6 +28,14 @@ PRICED = {
     "floor_usd": number("The price of the tweets", minimum=0),
     "ceiling_usd": number("The price of the tweets and of the authors, for whom X probably charges", minimum=0),
 }
+USD = record(
+    "Usd",
+    "A price in USD. X may or may not charge for authors, so there is a floor and a ceiling.",
+    {
+        "floor": number("The price of the tweets", minimum=0),
+        "ceiling": number("The price of the tweets and of their authors", minimum=0),
+    },
+)
 STATE = word("The state of the collection", "running", "done", "partial", "failed")
 SUMMARY = {
     "id": {"type": "integer", "minimum": 1},
@@ -95,6 +104,11 @@ def collection(view: CollectionView) -> Json:
 def prices(what: PeriodSpend | CollectionView) -> Json:
     """Return the floor and the ceiling of a price in USD."""
     return {"floor_usd": what.floor / MICRO, "ceiling_usd": what.ceiling / MICRO}
+
+
+def usd(cost: Cost) -> Json:
+    """Return a price as USD."""
+    return {"floor": cost.floor / MICRO, "ceiling": cost.ceiling / MICRO}
 
 
 def gap_ends(gap: Gap) -> Json:

@@ -22,6 +22,7 @@ from queries.counters import NEWEST, x_now
 from queries.newest import Newest
 from queries.tags import tag_numbers, tracked_names
 from queries.tweets import tweet_count
+from queries.views import saved_views
 from schemas.arguments import HistoryArguments, ViewArguments, load_arguments
 from schemas.parameters import PARAMETERS, UTC, zone_by_name
 from schemas.problems import MEDIA_TYPE
@@ -45,6 +46,7 @@ NAVIGATION = (
     ("/view/tweets", "Tweets"),
     ("/view/tags", "Tags"),
     ("/view/collections", "Collections"),
+    ("/view/schedule", "Schedule"),
     ("/view/health", "Health"),
     ("/docs", "API"),
 )
@@ -146,6 +148,8 @@ class Site(NamedTuple):
             "home": _with_filters("/"),
             "health": _with_filters("/view/health"),
             "tag_numbers": tag_numbers(session),
+            "saved": saved_views(session),
+            "save": link("/view/saved", [("path", _address())] if request.method == "GET" else []),
         }
 
     def render_problem(self, response: Response) -> Response:
@@ -196,6 +200,11 @@ def tidy_redirect() -> Response | None:
 def request_path() -> str:
     """Return this request's path, quoted for a URL."""
     return quote(request.path)
+
+
+def _address() -> str:
+    """Return the path of this request with its query."""
+    return f"{request_path()}?{request.query_string.decode('ascii', 'replace')}".removesuffix("?")
 
 
 def _with_filters(path: str) -> str:

@@ -42,7 +42,7 @@ ADVICE = {
 }
 """What to do, by the kind of a failure."""
 
-COLLECT = "Collect on the page Collections, or set COLLECT_EVERY to collect on a schedule."
+COLLECT = "Collect on the page Collections, or choose an interval on the page Schedule."
 OLDEST_UNSCHEDULED = timedelta(days=1)
 X_TROUBLE = {
     "rate-limit": "X's rate limit was reached",

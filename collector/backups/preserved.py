@@ -1,4 +1,4 @@
-"""What a restore must preserve: the money that was spent, X's latest answers, and what was deleted."""
+"""What a restore must preserve: the money that was spent, X's latest answers, the newest schedule, and what was deleted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from alchemy import Base
 from collector.tweets.deletions import apply_location_tombstones, apply_tombstones
 from database.statements import skip_ids, upsert
-from models import AuthorTombstone, Balance, Budget, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
+from models import AuthorTombstone, Balance, Budget, DatabaseMark, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
 from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_BILLING_DAY, X_LACKS, X_REFUSES, x_now
+from queries.schedule import CHOSEN, schedule_choice
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
@@ -35,6 +36,7 @@ class PreservedRows(NamedTuple):
     authors: Rows
     counters: Rows | None
     balances: Rows
+    marks: Rows
     last_run: int
 
     @property
@@ -59,6 +61,7 @@ def preserved_rows(session: Session) -> PreservedRows:
         _rows(session, AuthorTombstone) or [],
         _rows(session, StoredCounter),
         _rows(session, Balance) or [],
+        _rows(session, DatabaseMark) or [],
         max((row["id"] for row in runs), default=0),
     )
 
@@ -86,6 +89,7 @@ def add_preserved_rows(session: Session, preserved: PreservedRows) -> None:
         session.execute(delete(StoredCounter).where(StoredCounter.name.in_(KEPT_COUNTERS)))
         upsert(session, StoredCounter, [row for row in preserved.counters if row["name"] in KEPT_COUNTERS])
     _add_later_balances(session, preserved.balances)
+    _keep_newest_schedule(session, preserved.marks)
     if preserved.reservations is not None:
         _replace_reservations(session, preserved.reservations, ids)
     upsert(session, Tombstone, [row for row in preserved.tombstones if row["geo_only"]])
@@ -123,6 +127,13 @@ def _add_later_balances(session: Session, balances: Rows) -> None:
     known = set(session.scalars(select(Balance.asked_at)))
     later = [row | {"id": None} for row in sorted(balances, key=lambda row: row["id"]) if row["asked_at"] not in known]
     session.add_all(Balance(**row) for row in later)
+
+
+def _keep_newest_schedule(session: Session, marks: Rows) -> None:
+    """Keep the schedule that was chosen last: a backup must not start again what was switched off since."""
+    newest = schedule_choice(session)
+    chosen = [row for row in marks if row["name"] == CHOSEN and row["value"] > (newest.value if newest else "")]
+    upsert(session, DatabaseMark, chosen, update=("value",))
 
 
 def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) -> None:

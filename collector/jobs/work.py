@@ -23,7 +23,7 @@ class Work(NamedTuple):
     """
 
     collector: Collector
-    schedule: CollectionSchedule | None
+    schedule: CollectionSchedule
     job_runner: JobRunner
     preparation: Preparation | None = None
 
@@ -41,16 +41,14 @@ class Work(NamedTuple):
                 self.collector.start_first()
             except (DatabaseUnavailable, SourceRefused, NothingTracked) as error:
                 log.error("first collection not started", extra={"reason": str(error)})
-        if self.schedule:
-            self.schedule.start()
+        self.schedule.start()
         self.job_runner.start()
 
     def stop(self) -> None:
         """Let a collection end at its next page, and start nothing more; returns at once."""
         if self.preparation:
             self.preparation.stop()
-        if self.schedule:
-            self.schedule.stop()
+        self.schedule.stop()
         self.job_runner.stop()
         self.collector.stop()
 
@@ -59,7 +57,6 @@ class Work(NamedTuple):
         self.stop()
         if self.preparation:
             self.preparation.close()
-        if self.schedule:
-            self.schedule.close()
+        self.schedule.close()
         self.job_runner.close()
         self.collector.close()

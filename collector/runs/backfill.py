@@ -6,8 +6,8 @@ listings before it is requested, as in a collection, so that a backfill that was
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
@@ -19,6 +19,8 @@ from models import BackfillSpan, Listing, Tag
 from queries.gaps import first_id, snowflake_time
 
 QUOTE_MARGIN, QUOTE_PAGE = 10, 100
+FIRST_TIMED = datetime(2010, 11, 5, tzinfo=UTC)
+"""Ids contain their time since then."""
 INTERRUPTED = "its last collection was interrupted: collect once, then fill in what is older"
 LONG_AGO = "it was last collected on {:%Y-%m-%d}: collect once, which records what it missed, then fill that in"
 
@@ -49,17 +51,22 @@ class BackfillIds(NamedTuple):
 class BackfillPeriod(NamedTuple):
     """From `since` to `until` (UTC), which is exclusive; `quoted` is the number of posts whose price was agreed to.
 
-    Without `quoted`, only the budget limits what is bought.
+    Without `quoted`, only the budget limits what is bought; without the keys of some `tags`, it is bought of all.
     """
 
     since: datetime
     until: datetime
     quoted: int | None = None
+    tags: frozenset[str] | None = None
 
     @property
     def most(self) -> int | None:
         """The most posts that may be bought of all tags together, or None."""
         return None if self.quoted is None else most_posts(self.quoted)
+
+    def of(self, orders: Sequence[TagOrder]) -> list[TagOrder]:
+        """Return what is bought of these tags."""
+        return [order for order in orders if self.tags is None or order.tag.key in self.tags]
 
     def ids(self, *, now: datetime) -> BackfillIds:
         """Return the period as ids, at most up to SETTLING before `now`: posts become searchable 30 seconds late."""

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import exists, select
@@ -85,13 +85,17 @@ class XSource(Protocol):
 
 
 class CollectionOrder(NamedTuple):
-    """What the settings say of collections: tags, tweets per tag, retry policy, prices and budget, how authors are read."""
+    """What the settings say of collections: tags, tweets per tag, retry policy, prices and budget, how authors are read.
+
+    `every` is COLLECT_EVERY, None where it is off; the database can have another interval (collector/jobs/interval.py).
+    """
 
     tags: Sequence[str]
     tw_number: int
     retry_policy: RetryPolicy
     billing: Billing
     authors: str = "expand"
+    every: timedelta | None = None
 
 
 class Collector:
@@ -212,7 +216,7 @@ class Collector:
             sources.require(session, self.source.name)
             orders = self.orders(session)
             if period:
-                orders = [order._replace(most=WITHOUT_BOUND) for order in orders]
+                orders = [order._replace(most=WITHOUT_BOUND) for order in period.of(orders)]
             if not orders:
                 raise NothingTracked(NONE_TRACKED)
             if due_since and (last := runs.newest_start(session)) and due_since < last <= datetime.now(UTC):

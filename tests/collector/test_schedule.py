@@ -14,18 +14,22 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from api import collector_for, get_tweets
 from collector import counters
+from collector.backups.backups import backup
+from collector.backups.restoring import restore
 from collector.jobs import schedule
+from collector.jobs.interval import choose_schedule
 from collector.jobs.schedule import CollectionSchedule, forget_schedules
 from collector.runs.collector import Collector, NotDue
 from emulator import Emulator
-from models import Run, StoredCounter
+from models import DatabaseMark, Run, StoredCounter
 from queries.collections import INTERRUPTED, CollectionView, collections
 from queries.counters import COMMAND, SCHEDULE, SERVICE
 from queries.counters import schedule as shown_schedule
+from queries.schedule import BY_SETTING, CHOSEN, OFF, schedule_choice
 from settings import load
 from tests.collector.conftest import PATIENT, MakeCollector
 from tests.fixtures.environment import ROOT, environment
@@ -206,6 +210,45 @@ def test_a_schedule_whose_keeper_was_killed_is_told_apart_and_forgotten(collecto
     with collector.database.writing() as session:
         forget_schedules(session)
     assert shown(collector) == (0, False, NEVER)
+
+
+def test_the_service_follows_what_is_chosen_without_a_restart(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert schedule.CHECKED_EVERY_S < 60
+    monkeypatch.setattr(schedule, "CHECKED_EVERY_S", 0.05)
+    get_tweets(collector)
+    age(collector, 2 * HOUR)
+    with kept(collector, HOUR, keeping=CollectionSchedule(collector, None)):
+        choose_schedule(collector.database, "3h")
+        wait_until(lambda: shown(collector)[:2] == (3 * 3600, True))
+        assert len(all_collections(collector)) == 1
+        choose_schedule(collector.database, "90m")
+        wait_until(lambda: len(all_collections(collector)) == 2)
+        choose_schedule(collector.database, OFF)
+        wait_until(lambda: shown(collector) == (0, False, NEVER))
+
+
+def test_a_command_keeps_its_own_interval(collector: Collector) -> None:
+    get_tweets(collector)
+    choose_schedule(collector.database, OFF)
+    with kept(collector, HOUR, keeping=CollectionSchedule(collector, HOUR, keeper=COMMAND)):
+        wait_until(lambda: shown(collector)[:2] == (3600, True))
+
+
+@pytest.mark.parametrize(("before", "since", "after"), [("5m", OFF, OFF), ("1h", None, "1h"), ("1h", BY_SETTING, BY_SETTING)])
+def test_a_restore_keeps_what_was_chosen_last(
+    collector: Collector, tmp_path: Path, before: str, since: str | None, after: str
+) -> None:
+    choose_schedule(collector.database, before)
+    backup(collector.database, tmp_path / "copy.db")
+    with collector.database.writing() as session:
+        session.execute(delete(DatabaseMark).where(DatabaseMark.name == CHOSEN))
+    if since:
+        choose_schedule(collector.database, since)
+    restore(collector.database, tmp_path / "copy.db")
+    with collector.database.reading() as session:
+        choice = schedule_choice(session)
+    assert choice
+    assert choice.every == after
 
 
 def test_an_error_that_nobody_expected_does_not_end_the_schedule(

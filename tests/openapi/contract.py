@@ -46,8 +46,9 @@ class Contract:
             filled = path
             for place in (one for one in operation["parameters"] if one["in"] == "path"):
                 filled = filled.replace(f"{{{place['name']}}}", quote(str(place["example"])))
-            contents = operation.get("requestBody", {}).get("content", {}).values()
-            bodies = [None, *(content["example"] for content in contents)]
+            sent_body = operation.get("requestBody", {})
+            examples = [content["example"] for content in sent_body.get("content", {}).values()]
+            bodies = examples if sent_body.get("required") else [None, *examples]
             asked = [one for one in operation["parameters"] if one["in"] == "query" and "example" in one]
             needed = {one["name"]: sent(one) for one in asked if one["required"]}
             others = [{one["name"]: sent(one)} for one in asked if not one["required"]]

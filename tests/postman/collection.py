@@ -28,6 +28,7 @@ class Call(NamedTuple):
     method: str
     url: str
     script: str
+    body: str | None = None
 
     @property
     def status(self) -> int:
@@ -70,6 +71,7 @@ def calls() -> list[Call]:
             item["request"]["method"],
             item["request"]["url"]["raw"],
             "\n".join(line for event in item["event"] if event["listen"] == "test" for line in event["script"]["exec"]),
+            item["request"].get("body", {}).get("raw"),
         )
         for item in items(document())
     ]

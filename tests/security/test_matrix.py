@@ -23,6 +23,9 @@ CHANGES = {
     *((method, "/tags/<tag>") for method in ("PUT", "DELETE")),
     *(("DELETE", path) for path in ("/tweets/<tweet_id>", "/authors/<username>")),
     *(("POST", path) for path in ("/collections", "/view/collections", "/view/tags", "/view/tags/<tag>/untrack")),
+    *((method, path) for method in ("PUT", "DELETE") for path in ("/schedule", "/views/<path:view>")),
+    *(("POST", path) for path in ("/backfills", "/view/schedule", "/view/backfill", "/view/backfill/counts")),
+    *(("POST", path) for path in ("/view/saved", "/view/saved/delete")),
     *(("POST", path) for path in ("/sign-in", "/sign-out")),
 }
 SAMPLES = ("/", "/tweets", "/metrics", "/livez", "/view/<path:path>", "/static/<path:filename>")

@@ -14,7 +14,11 @@ from tests.fixtures.service import Service
 from tests.fixtures.views import Serve
 
 TOKEN, READ_TOKEN = "write-7c1f0ad24b9e58d3", "read-91b0c3e47fa2d685"
-PAGES = ("/view/tags", "/view/tags/devops", "/view/collections", "/view/collections/new")
+PERIOD = "/view/backfill?since=2026-11-01&until=2026-11-02"
+PAGES = (
+    *("/view/tags", "/view/tags/devops", "/view/tags/devops/untrack", "/view/collections", "/view/collections/new"),
+    *("/view/schedule", "/view/saved", PERIOD),
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def form(page: Element) -> Element:
     return page.one("form", action="/view/tags")
 
 
-def test_a_tag_is_tracked_its_rules_are_changed_and_it_is_untracked(service: Service) -> None:
+def test_a_tag_is_tracked_and_its_rules_are_changed(service: Service) -> None:
     typed = {"tag": "Chaos", "lang": "en, de", "tw_number": "50", "exclude": "replies"}
     answer = sent(service, form(opened(service, "/view/tags")), **typed)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/view/tags#tag-Chaos")
@@ -49,11 +53,29 @@ def test_a_tag_is_tracked_its_rules_are_changed_and_it_is_untracked(service: Ser
     assert "checked" in page.one("input", value="replies").attributes
     assert sent(service, form(page), lang="", tw_number="").status_code == 303
     assert tracked(service)["#Chaos"] == {"lang": [], "exclude": ["replies"], "tw_number": None}
-    untrack = opened(service, "/view/tags").one("form", action="/view/tags/Chaos/untrack")
-    assert sent(service, untrack).headers["Location"] == "/view/tags"
-    assert opened(service, "/view/tags").all("tr", id="tag-Chaos") == []
+
+
+def test_untracking_asks_first_says_what_stays_and_offers_to_track_again(service: Service) -> None:
+    terms = {"lang": ["en"], "exclude": [], "tw_number": None}
+    assert service.request("PUT", "/tags/Chaos", json=terms).ok
+    for path in ("/view/tags", "/view/tags/Chaos"):
+        assert opened(service, path).all("form", action="/view/tags/Chaos/untrack") == []
+        assert opened(service, path).one("main").one("a", href="/view/tags/Chaos/untrack")
+    question = opened(service, "/view/tags/Chaos/untrack")
+    assert question.one("h1").words == "Stop collecting #Chaos?"
+    assert "rules are kept: Languages: en." in question.one("section", aria_labelledby="stays").words
+    assert "#Chaos" in tracked(service)
+    untrack = question.one("form", action="/view/tags/Chaos/untrack")
+    left = sent(service, untrack).headers["Location"]
+    page = opened(service, left)
+    assert page.one(role="status").words.startswith("#Chaos is no longer collected. Its tweets and rules stay.")
+    assert page.all("tr", id="tag-Chaos") == []
     assert "#Chaos" not in tracked(service)
     assert sent(service, untrack).status_code == 404
+    assert opened(service, "/view/tags/Chaos/untrack", status=404)
+    assert sent(service, page.one(role="status").one("form")).status_code == 303
+    assert tracked(service)["#Chaos"] == terms
+    assert opened(service, left).all(role="status") == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +134,10 @@ def test_a_session_that_may_write_tracks_untracks_and_collects(guarded: Service,
         assert accessibility(page) == []
         own.locator('[name="tag"]').fill("person")
         own.get_by_role("button").click()
+        page.get_by_role("link", name="Untrack … #person").click()
+        assert accessibility(page) == []
         page.get_by_role("button", name="Untrack #person").click()
+        assert accessibility(page) == []
         expect(page.get_by_role("main").get_by_role("link", name="#person", exact=True)).to_have_count(0)
         page.goto(f"{guarded.url}/view/collections/new")
         page.get_by_role("main").get_by_role("button", name="Collect now").click()

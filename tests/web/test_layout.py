@@ -18,6 +18,10 @@ PATHS = (
     "/view/authors/ada_3",
     "/view/collections",
     "/view/collections/new",
+    "/view/schedule",
+    "/view/backfill?since=2026-11-01&until=2026-11-02",
+    "/view/saved?path=%2F%3Fperiod%3D30d",
+    "/view/tags/devops/untrack",
     "/view/health",
 )
 WIDTHS = (360, 390, 768, 1024, 1280, 1440, 1600, 1920, 2560)

@@ -24,12 +24,16 @@ PATHS = (
     "/view/collections",
     "/view/collections/1",
     "/view/collections/new",
+    "/view/schedule",
+    "/view/backfill?since=2026-11-01&until=2026-11-02",
+    "/view/saved",
+    "/view/tags/devops/untrack",
     "/view/health",
 )
 PROBLEMS = {
     "/view/collections/999": 404,
     "/view/nothing": 404,
-    "/view/tags/devops/untrack": 405,
+    "/view/backfill/counts": 405,
     "/view/tags/two%20words": 404,
     "/?since=9999-12-31T23:59:59Z&tz=Pacific/Kiritimati": 400,
     "/view/tweets?since=0001-01-01T00:00:00Z&tz=America/New_York": 400,
@@ -39,6 +43,8 @@ PROBLEMS = {
     "/view/figures/nobody.csv": 404,
     "/view/tweets?cursor=none": 400,
     "/view/collections?tag=sre": 400,
+    "/view/schedule?tag=sre": 400,
+    "/view/saved?tag=sre": 400,
     "/view/collections/1?cursor=x": 400,
 }
 LISTS = ("/", "/view/tweets", "/view/tags/sre", "/view/authors/{author}")

@@ -93,7 +93,9 @@ def _schedule(metrics: ServiceMetrics, zone: ZoneInfo) -> Part:
     old = f"{outdated(ended, schedule)} {moment(ended, zone)}." if ended and outdated(ended, schedule) else ""
     if schedule is None:
         level = Level.ATTENTION if old else Level.OK
-        return Part("Schedule", level, f"Collections are not scheduled. {old or last}", "Set COLLECT_EVERY to schedule them.")
+        return Part(
+            "Schedule", level, f"Collections are not scheduled. {old or last}", "Choose an interval on the page Schedule."
+        )
     if not schedule.kept:
         state = f"The process that ran the schedule has stopped. {last}"
         return Part("Schedule", Level.BROKEN, state, "Start it again: the service, or `python api.py --every`.")

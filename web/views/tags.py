@@ -7,19 +7,30 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from flask import Response, request
+from marshmallow import Schema
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from collector.runs import tags
 from collector.runs.tags import InvalidTag
-from queries.tags import tracked_tags
-from schemas.parameters import UTC
+from queries.tags import tag_name, tracked_id, tracked_tags
+from schemas.arguments import load_arguments
+from schemas.parameters import PARAMETERS, UTC, Zone
 from schemas.problems import BadInput, ParameterError
 from schemas.rules import parse_rules
 from web.site import Route, Site, is_browser, redirect_to_page, tidy_redirect
+from web.view_query import link
 
 PATH = "/view/tags"
 MOST_DIGITS = 9
+NOT_TRACKED = "this tag is not tracked"
+
+
+class TagsArguments(Schema):
+    """Parameters of the list: a tag that was untracked and may be tracked again, and the time zone."""
+
+    untracked = PARAMETERS["tag"]
+    tz = Zone()
 
 
 class TrackForm(NamedTuple):
@@ -59,9 +70,9 @@ def list_of_tags(site: Site) -> Response:
     """List the tracked tags above an empty form."""
     if redirect := tidy_redirect():
         return redirect
-    zone = site.zone()
+    read = load_arguments(TagsArguments(), request.args)
     with site.reading() as session:
-        return _page(site, session, zone, TrackForm())
+        return _page(site, session, read["tz"], TrackForm(), untracked=read.get("untracked", ""))
 
 
 def track(site: Site) -> Response:
@@ -82,20 +93,36 @@ def track(site: Site) -> Response:
         return _page(site, session, UTC, form._replace(errors=errors), status=400)
 
 
+def ask_untrack(site: Site, tag: str) -> Response:
+    """Ask whether a tag is to be untracked, and say what stays."""
+    zone = site.zone()
+    with site.reading() as session:
+        found = tracked_tags(session, key=tags.key(tag))
+        if not found:
+            raise NotFound(NOT_TRACKED)
+        return site.page("untrack.html", session, zone, tag=found[0])
+
+
 def untrack(site: Site, tag: str) -> Response:
-    """Untrack a tag; its tweets are kept."""
+    """Untrack a tag, and offer to track it again; its tweets are kept."""
     if not tags.stop_tracking(site.collector.database, tag):
-        raise NotFound("this tag is not tracked")
-    return redirect_to_page(PATH)
+        raise NotFound(NOT_TRACKED)
+    return redirect_to_page(link(PATH, [("untracked", tag.removeprefix("#"))]))
 
 
-def _page(site: Site, session: Session, zone: ZoneInfo, form: TrackForm, *, status: int = 200) -> Response:
-    values: dict[str, Any] = {"tags": tracked_tags(session), "form": form, "default": site.collector.order.tw_number}
+def _page(site: Site, session: Session, zone: ZoneInfo, form: TrackForm, *, untracked: str = "", status: int = 200) -> Response:
+    values: dict[str, Any] = {
+        "tags": tracked_tags(session),
+        "form": form,
+        "default": site.collector.order.tw_number,
+        "untracked": tag_name(session, key=untracked) if untracked and not tracked_id(session, key=untracked) else None,
+    }
     return site.page("tags.html", session, zone, status=status, **values)
 
 
 ROUTES: tuple[Route, ...] = (
     (PATH, list_of_tags, "GET"),
     (PATH, track, "POST"),
+    (f"{PATH}/<tag>/untrack", ask_untrack, "GET"),
     (f"{PATH}/<tag>/untrack", untrack, "POST"),
 )

@@ -1,0 +1,105 @@
+"""/view/schedule: when collections start by themselves, what that costs a month, and how far the budget reaches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from collector.jobs.interval import (
+    ScheduleInEffect,
+    TagRate,
+    budget_end,
+    choose_schedule,
+    month_price,
+    schedule_in_effect,
+    tag_rates,
+)
+from collector.ledger.prices import Cost, Prices
+from collector.ledger.pricing import budget_left
+from queries import balances
+from queries.balances import Authors
+from queries.counters import x_now
+from queries.schedule import BY_SETTING, OFF
+from queries.tags import TrackedTag, tracked_tags
+from schemas.problems import BadInput, ParameterError
+from schemas.schedule import EXPECTED, parse_interval
+from settings import EVERY
+from web.site import Route, Site, redirect_to_page
+
+PATH = "/view/schedule"
+OFFERED = ("15m", "30m", "1h", "2h", "3h", "6h", "12h", "1d")
+SUGGESTED = "1h"
+
+
+class OfferedInterval(NamedTuple):
+    """An interval that can be chosen, and what it costs in 30 days."""
+
+    every: str
+    interval: timedelta
+    cost: Cost
+
+
+class TagCost(NamedTuple):
+    """A tracked tag, how many posts it has, and what it costs in 30 days; None while no schedule is kept."""
+
+    tag: TrackedTag
+    rate: TagRate
+    cost: Cost | None
+
+
+def schedule_page(site: Site) -> Response:
+    """Show the schedule with its price, forms to change it, and what each tag costs."""
+    zone, collector = site.zone(), site.collector
+    with site.reading() as session:
+        shown, rates = schedule_in_effect(collector, session), tag_rates(collector, session)
+        prices, left = collector.order.billing.prices, budget_left(collector, session)
+        cost = month_price(rates, prices, shown.interval) if shown.interval else None
+        values: dict[str, Any] = {
+            "shown": shown,
+            "cost": cost,
+            "offers": _offers(shown, rates, prices),
+            "chosen": shown.every or SUGGESTED,
+            "setting": collector.order.every,
+            "authors": charged_authors(site, session),
+            "free": site.is_free,
+            "default": collector.order.tw_number,
+            "tags": _tag_costs(session, rates, prices, shown.interval),
+            "left": left,
+            "reaches": budget_end(left, cost.ceiling, now=x_now(session)) if left and cost else None,
+        }
+        return site.page("schedule.html", session, zone, **values)
+
+
+def change_schedule(site: Site) -> Response:
+    """Set the schedule to what the form says, and show it."""
+    every = request.form.get("every", "")
+    if every not in (OFF, BY_SETTING):
+        try:
+            every = parse_interval(every)
+        except ValueError as error:
+            raise BadInput([ParameterError("every", f"expected {EXPECTED}")]) from error
+    choose_schedule(site.collector.database, every)
+    return redirect_to_page(PATH)
+
+
+def charged_authors(site: Site, session: Session) -> Authors | None:
+    """Return whether X charges for the authors of posts; None if that is unknown, or if they are looked up."""
+    return None if site.collector.looks_up_authors(session) else balances.authors(session)
+
+
+def _offers(shown: ScheduleInEffect, rates: list[TagRate], prices: Prices) -> list[OfferedInterval]:
+    """Return the intervals that can be chosen, the one in effect among them, the shortest first."""
+    known = {EVERY.read(every): every for every in OFFERED} | ({shown.interval: shown.every} if shown.every else {})
+    return [OfferedInterval(str(known[one]), one, month_price(rates, prices, one)) for one in sorted(known)]
+
+
+def _tag_costs(session: Session, rates: list[TagRate], prices: Prices, interval: timedelta | None) -> list[TagCost]:
+    by_name = {rate.tag: rate for rate in rates}
+    costs = {rate.tag: month_price([rate], prices, interval) if interval else None for rate in rates}
+    return [TagCost(tag, by_name[tag.tag], costs[tag.tag]) for tag in tracked_tags(session)]
+
+
+ROUTES: tuple[Route, ...] = ((PATH, schedule_page, "GET"), (PATH, change_schedule, "POST"))
