@@ -37,7 +37,7 @@ PAUSES = (20, 300, 3_600, 6 * 3_600, 11 * 3_600)
 BUDGETS = ("off", "15", "60")
 BACKFILLED = ("--since", "2026-11-10", "--until", "2026-11-11", "--yes")
 TOLERANCE, A_PAGE = 1.1, 100
-QUOTED = re.compile(r": \d+ tweets?$")
+QUOTED = re.compile(r": \d+ tweets?(;|$)")
 TWEETS, MOST_REFUSALS = 8_000, 8
 SETTINGS = {"TAGS": ",".join(api.tags), "X_RETRIES": "1"}
 
