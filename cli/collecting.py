@@ -202,7 +202,7 @@ def _agree_on_rest(collector: Collector, period: BackfillPeriod) -> int | None:
         signal.signal(number, signal.default_int_handler)
     with collector.database.reading() as session:
         offers = quotes(session, collector.orders(session), period, collector.clock)
-    _print_quotes(collector, offers)
+    _print_quotes(collector, offers, are_too_low=True)
     if not sys.stdin.isatty():
         print_line("there is no terminal to confirm the new price on: the same command continues the backfill")
         return None
@@ -225,7 +225,8 @@ def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[counting.Due
             counting.count_archive(buyer, one)
 
 
-def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
+def _print_quotes(collector: Collector, offers: Sequence[Quote], *, are_too_low: bool = False) -> None:
+    """Print the price, and where it may be too low how much is bought before it is asked for again."""
     for quote in offers:
         rest = f"; tweets newer than {quote.until:%Y-%m-%d %H:%M} UTC are left to the next collection" if quote.until else ""
         print_line(f"{quote.tag}: {plural(quote.posts, 'tweet')}{_unknown(quote)}{rest}")
@@ -235,12 +236,12 @@ def _print_quotes(collector: Collector, offers: Sequence[Quote]) -> None:
         known, left = authors(session), budget_left(collector, session)
         looks_up = collector.looks_up_authors(session)
     print_line(f"{plural(total, 'tweet')} to buy, by X's own counts: {in_words(cost, known, looks_up=looks_up)}")
-    if any(quote.uncounted for quote in offers):
+    uncounted = any(quote.uncounted for quote in offers)
+    if uncounted or are_too_low:
         most = most_posts(total)
         worst = in_words(prices.cost(posts=most, users=most), known, looks_up=looks_up)
-        print_line(
-            f"the hours without a count may hold more: at most {most} tweets are bought before you are asked again: {worst}"
-        )
+        what = "the hours without a count" if uncounted else "the period"
+        print_line(f"{what} may hold more: at most {most} tweets are bought before you are asked again: {worst}")
     if collector.source.name == EMULATOR:
         print_line("nothing is charged: no credentials are set, so the emulator stands in for X")
         return

@@ -34,6 +34,8 @@ from queries.counters import (
     x_requests_label,
 )
 
+SEARCHES = (SEARCH, SEARCH_ALL)
+
 
 def bump_sequence(session: Session, *, by: int = 1) -> None:
     """Increase the sequence number, because this transaction changes what the API shows."""
@@ -67,7 +69,7 @@ def request_counter(database: Database) -> Callable[[str, str], None]:
 def count_request(session: Session, endpoint: str, outcome: str) -> None:
     """Count a request to X by its endpoint and outcome. The newest outcome of searches is stored with its time."""
     _increment(session, (X_REQUESTS, x_requests_label(endpoint, outcome), 1))
-    if endpoint in (SEARCH, SEARCH_ALL):
+    if endpoint in SEARCHES:
         _set(session, (X_ANSWERED, outcome, now_ms()))
 
 
@@ -84,8 +86,8 @@ def count_page(
         (X_REQUESTS, x_requests_label(endpoint, OK), 1),
         (SEQUENCE, "", 1),
         (X_AHEAD, "", ahead),
-        (X_ANSWERED, OK, now_ms()),
     ]
+    counters += [(X_ANSWERED, OK, now_ms())] if endpoint in SEARCHES else []
     counters += [(RATE_LIMIT_REMAINING, "", remaining)] if remaining is not None else []
     session.execute(_COUNT_PAGE, _rows(counters))
     if was_refused:

@@ -65,14 +65,17 @@ def tag_listings(session: Session, tag_id: int, *, now: datetime | None = None) 
     """Return what is known of a tag's history.
 
     With `now`, a listing that ends on an earlier UTC day comes without its token and continues by its lowest id: X has been
-    seen to give the same post again with a fresh token, which costs nothing on the same day only.
+    seen to give the same post again with a fresh token, which costs nothing on the same day only. It keeps a token whose page
+    X may have sold today, because the same request costs nothing more and settles its reservation.
     """
     mine = and_(Listing.tag_id == Tag.id, ~Listing.expired)
     query = select(Tag.since_id, Listing).outerjoin(Listing, mine).where(Tag.id == tag_id).order_by(Listing.before.desc())
     rows = session.execute(query).all()
     today = first_id(now.replace(hour=0, minute=0, second=0, microsecond=0)) if now else 0
     found = [_listing_part(row) for _, row in rows if row]
-    found = [one if one.until_id >= today else one._replace(next_token=None) for one in found]
+    if now and any(one.next_token and one.until_id < today for one in found):
+        lost = _lost_requests(session, now=now)
+        found = [one if one.until_id >= today or _is_of_token(one, lost) else one._replace(next_token=None) for one in found]
     unfinished = next((listing for listing in found if not listing.gap), None)
     return TagListings(rows[0][0], unfinished, [listing for listing in found if listing.gap])
 
@@ -103,9 +106,8 @@ def open_gaps(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Li
 
 def lost_gaps(session: Session, tag_id: int, *, now: datetime) -> Sequence[ListingPart]:
     """Return the gaps of which X may have sold a page today that never arrived: today it costs nothing more."""
-    rows = select(Reservation.listing_id).where(Reservation.day == now.date().isoformat(), ~Reservation.in_flight)
-    lost = set(session.scalars(rows))
-    return [gap for gap in tag_listings(session, tag_id).gaps if gap.id in lost]
+    lost = {listing_id for listing_id, _ in _lost_requests(session, now=now)}
+    return [gap for gap in tag_listings(session, tag_id, now=now).gaps if gap.id in lost]
 
 
 def begin(session: Session, order: TagOrder, listing: ListingPart, run_id: int, *, now: datetime) -> ListingPart | None:
@@ -256,6 +258,19 @@ def _move(session: Session, order: TagOrder, watermark: int, *, read_from: int |
     if read_from is not None:
         values["from_id"] = func.coalesce(Tag.from_id, literal(read_from - 1, BigInteger))
     session.execute(update(Tag).where(Tag.id == order.tag.id).values(**values))
+
+
+def _lost_requests(session: Session, *, now: datetime) -> list[tuple[int | None, str]]:
+    """Return the listings and requests of the pages that X may have sold today and that never arrived."""
+    lost = (Reservation.day == now.date().isoformat(), ~Reservation.in_flight)
+    return [
+        (row.listing_id, row.request)
+        for row in session.execute(select(Reservation.listing_id, Reservation.request).where(*lost))
+    ]
+
+
+def _is_of_token(listing: ListingPart, lost: Sequence[tuple[int | None, str]]) -> bool:
+    return any(listing_id == listing.id and f" at {listing.next_token}" in request for listing_id, request in lost)
 
 
 def _row(listing: ListingPart) -> Update:

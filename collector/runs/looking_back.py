@@ -56,7 +56,7 @@ def begin(session: Session, order: TagOrder, since_id: int, *, now: datetime, da
     if known.get(QUERY) != (query := _query_number(order)):
         known[QUERIED_FROM] = since_id if QUERY in known else 0  # other rules would find posts that were never bought
         counters.note_tag(session, tag, {QUERY: query, QUERIED_FROM: known[QUERIED_FROM]})
-    if known.get(LOOKS_FROM, -1) >= floor:
+    if known.get(LOOKS_FROM, -1) >= max(floor, known[QUERIED_FROM]):
         return LookBack(known[LOOKS_FROM], known[LOOKS_UNTIL], LARGEST_PAGE)
     if not _has_passed(known.get(LOOKED_BACK), now):
         return None

@@ -274,10 +274,9 @@ class PageBuyer:
     def _parse(self, search: Search, answer: SearchAnswer) -> ResultPage:
         found = page(answer.body, observed=answer.observed)
         self._empty_pages = 0 if found.posts else self._empty_pages + 1
-        if found.next_token and (found.next_token == search.next_token or self._empty_pages >= MOST_EMPTY_PAGES):
-            raise XFailure(
-                "unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=bool(found.posts or found.users)
-            )
+        is_repeated = found.next_token == search.next_token and not found.posts
+        if found.next_token and (is_repeated or self._empty_pages >= MOST_EMPTY_PAGES):
+            raise XFailure("unwell", FailureScope.TAG, "X is unwell: its pages don't come to an end", sold=bool(found.users))
         for reason in found.refused:
             facts = {"tag": self.order.tag.tag, "reason": reason, "collection": self._context.run_id}
             log.warning("tweet refused", extra=facts)

@@ -91,6 +91,26 @@ def test_an_endless_listing_is_left_as_a_gap_that_the_next_run_fills(
     assert abs(stored - emulator.count("#devops", start, end)) <= 3  # an edit may lie on the other side of an end
 
 
+def test_a_page_that_names_its_own_token_as_the_next_is_stored_and_its_listing_left(
+    collector: Collector, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        search = client.X.search
+
+        def answer(self: client.X, request: client.Search, *more: Callable[[], None]) -> client.SearchAnswer:
+            given = search(self, request, *more)
+            meta = {**given.body["meta"], "next_token": request.next_token or given.body["meta"].get("next_token")}
+            return given._replace(body={**given.body, "meta": meta})
+
+        patch.setattr(client.X, "search", answer)
+        view = get_tweets(collector)
+    assert [tag.failure_kind for tag in view.tags] == ["endless"]
+    assert view.tweets_added == emulator.ledger.total().posts_billed == 2 * PAGE
+    pass_a_day(collector, emulator)
+    assert get_tweets(collector).state == "done"
+    assert emulator.ledger.twice() == {}
+
+
 def test_an_endless_gap_does_not_keep_others_from_being_read(collector: Collector, few: Collector, emulator: Emulator) -> None:
     for _ in range(3):
         get_tweets(few)

@@ -139,6 +139,22 @@ def test_other_rules_are_not_looked_back_with(opened: MakeCollector, emulator: E
     assert len(look_backs(emulator)) == 2
 
 
+def test_a_look_back_that_was_lost_is_not_repeated_by_other_rules(opened: MakeCollector, emulator: Emulator) -> None:
+    collector = opened()
+    with collector.database.writing() as session:
+        track(session, "#devops", Rules(lang=("de",)))
+    get_tweets(collector)
+    emulator.clock.advance(HOUR)
+    emulator.plan("cut", after_pages=1)
+    get_tweets(collector)
+    emulator.clear_faults()
+    with collector.database.writing() as session:
+        track(session, "#devops", Rules())
+    emulator.clock.advance(MINUTE)
+    get_tweets(collector)
+    assert len(look_backs(emulator)) == 1
+
+
 @pytest.mark.parametrize(
     ("length", "depth", "following"),
     [(900, None, 810), (900, 450.0, 900), (900, 451.0, 1800), (33, None, 30), (30, None, 30), (7000, 6999.0, 7200)],

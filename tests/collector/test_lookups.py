@@ -18,6 +18,7 @@ from collector.tweets.lookups import want_authors
 from collector.verification import faults
 from emulator import Emulator
 from models import Author, AuthorLookup, Reservation, Tweet
+from queries.counters import last_answer
 from queries.service import service_metrics
 from queries.spend import spend_between
 from tests.collector.conftest import MakeCollector, RunApi, asked, rows
@@ -107,6 +108,19 @@ def test_until_an_author_is_known_a_tweet_has_none(make_collector: MakeCollector
     assert waiting(collector.database) == set()
     assert len(unknown(collector.database)) < 10
     assert booked(collector) == sold(emulator)
+
+
+def test_an_answer_about_authors_does_not_hide_that_searches_fail(make_collector: MakeCollector, emulator: Emulator) -> None:
+    emulator.plan("server_503", times=None, endpoint="users")
+    collector = make_collector(**LOOKUP)
+    get_tweets(collector)
+    emulator.clear_faults()
+    emulator.plan("cloudflare_403", times=None)
+    get_tweets(collector)
+    assert waiting(collector.database) == set()
+    with collector.database.reading() as session:
+        outcome, _ = last_answer(session) or (None, None)
+    assert outcome == "blocked"
 
 
 @pytest.mark.parametrize("kind", ["cut", "hang", "broken_json"])

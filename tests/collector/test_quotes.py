@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+import requests
 
 from collector.runs.backfill import BackfillPeriod
 from collector.runs.collector import Collector
 from collector.verification import faults
-from collector.x import client
+from collector.x import app_only, client
 from emulator import Emulator
 from queries.gaps import gaps
 from tests.collector.conftest import MakeCollector, RunApi
@@ -78,6 +79,22 @@ def test_on_a_terminal_a_new_price_is_confirmed(
     assert run(*PERIOD) == 0
     assert emulator.ledger.twice() == {}
     assert emulator.ledger.total().posts_billed > 2 * PAGE
+
+
+def test_the_price_of_what_x_counted_as_nothing_says_how_much_may_be_bought(
+    run: RunApi, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    parse = app_only._parse_counts
+
+    def nothing(response: requests.Response) -> app_only.CountedPosts:
+        counted = parse(response)
+        return counted._replace(counts=tuple((start, end, 0) for start, end, _ in counted.counts))
+
+    monkeypatch.setattr(app_only, "_parse_counts", nothing)
+    assert run(*PERIOD, "--yes") == 1
+    _, rest = capsys.readouterr().err.split("stopped at 100 tweets")
+    assert "0 tweets to buy" in rest
+    assert "the period may hold more: at most 100 tweets are bought before you are asked again: $0.50 for" in rest
 
 
 @pytest.mark.parametrize(("fault", "calls"), [("counts_early", 2), ("counts_early_token", 3)])

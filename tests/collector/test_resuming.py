@@ -18,7 +18,7 @@ from collector.runs.collector import Collector
 from collector.runs.listings import REACH
 from collector.x import clock
 from emulator import Emulator
-from models import Tag, TweetTag
+from models import Reservation, Tag, TweetTag
 from queries.collections import CollectionView
 from queries.gaps import Gap, first_id, gaps, snowflake_time
 from tests.collector.conftest import MakeCollector, asked, rows
@@ -244,6 +244,24 @@ def test_a_page_that_was_lost_on_its_way_is_asked_for_as_it_was(opened: MakeColl
     lost, *_ = asked(emulator)
     assert asked(emulator)[4] == lost
     assert emulator.ledger.total().posts_billed == view.posts
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_page_of_yesterdays_listing_that_was_lost_today_is_asked_for_as_it_was(
+    opened: MakeCollector, emulator: Emulator, lost: int
+) -> None:
+    with closing(opened(TW_NUMBER="100")) as collector:
+        interrupt(collector, pages=2)
+    emulator.clock.advance(DAY)
+    emulator.plan("cut", after_pages=lost)
+    with closing(opened(TW_NUMBER="100", X_RETRIES="0")) as collector:
+        get_tweets(collector)
+        emulator.clock.advance(HOUR)
+        emulator.clear_faults()
+        assert get_tweets(collector).state == "done"
+        held = rows(collector.database, select(Reservation.micro).where(~Reservation.in_flight))
+    assert sum(row.micro for row in held) < PAGE * 15_000 / 2
+    assert emulator.ledger.twice() == {}
 
 
 def test_this_machines_clock_may_be_wrong(opened: MakeCollector, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
