@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MOST_TAGS_IN_PARALLEL = 10
 STOPS_WITHIN_S = 20
 STOP_CHECKED_EVERY_S = 0.2
+FIRST_PAGE_WITHIN_S, PAGE_CHECKED_EVERY_S = 5.0, 0.02
 END_TRIES, END_TRIED_EVERY_S = 10, 1.0
 FAILURES = (XFailure, BudgetSpent, EndlessListing, Untracked, PollUnfinished, DatabaseUnavailable, sources.SourceRefused)
 """What fails a tag."""
@@ -116,12 +117,17 @@ class Collection:
         return False
 
     def _work(self) -> None:
-        """Collect the tags, some in parallel. After a stop, wait up to STOPS_WITHIN_S seconds for pages in flight."""
+        """Collect the tags, some in parallel. After a stop, wait up to STOPS_WITHIN_S seconds for pages in flight.
+
+        The first tag begins alone, so that only one page is bought if X's posts lack their fields.
+        """
         waiting: SimpleQueue[TagOrder] = SimpleQueue()
         for order in self._orders:
             waiting.put(order)
         count = 1 if self._ids or self._lacked_fields() else min(MOST_TAGS_IN_PARALLEL, len(self._orders))
-        ends = [_in_thread(lambda: self._drain(waiting)) for _ in range(count)]
+        ends = [_in_thread(lambda: self._drain(waiting))]
+        self._await_first_page(waiting)
+        ends += [_in_thread(lambda: self._drain(waiting)) for _ in range(count - 1)]
         while wait(ends, timeout=STOP_CHECKED_EVERY_S).not_done:
             if self.stop.is_set():
                 wait(ends, timeout=STOPS_WITHIN_S)
@@ -129,6 +135,13 @@ class Collection:
         for end in ends:
             if end.done():
                 end.result()
+
+    def _await_first_page(self, waiting: SimpleQueue[TagOrder]) -> None:
+        """Wait until a page has shown that X gives all fields, or the first tag has ended; at most FIRST_PAGE_WITHIN_S."""
+        given, deadline = self._context.given, time.monotonic() + FIRST_PAGE_WITHIN_S
+        while time.monotonic() < deadline and waiting.qsize() >= len(self._orders) - 1 > 0:
+            if (given.posts and not given.missing()) or self.stop.wait(PAGE_CHECKED_EVERY_S):
+                return
 
     def _look_up_authors(self) -> None:
         """Read the authors that pages came without, unless the collection is being stopped. The tags are done without them."""

@@ -8,8 +8,10 @@ from functools import partial
 import pytest
 
 from api import get_tweets
+from collector.runs import collection
 from collector.runs.collector import Collector
 from collector.runs.fields import GivenFields
+from collector.runs.reading import Progress
 from collector.values import ResultPage
 from collector.x import client
 from collector.x.failures import classify
@@ -40,7 +42,7 @@ def test_a_collection_ends_after_a_page_of_posts_without_a_field(
 ) -> None:
     collector = many()
     emulator.plan(kind, times=None)
-    for requests in (3, 2):  # a page of each tag in flight; then one that is free, and one page
+    for requests in (1, 2):  # one page of one tag; then a request that is free, and one page
         emulator.forget_requests()
         view = get_tweets(collector)
         assert view.state == "failed"
@@ -52,6 +54,17 @@ def test_a_collection_ends_after_a_page_of_posts_without_a_field(
     emulator.clear_faults()
     assert get_tweets(collector).state == "done"
     assert lacking(collector) == []
+
+
+@pytest.mark.parametrize("limit", [5.0, 0.2])
+def test_a_first_page_that_takes_long_delays_the_other_tags_for_a_while_only(
+    many: MakeCollector, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    monkeypatch.setattr(collection, "FIRST_PAGE_WITHIN_S", limit)
+    emulator.plan("slow", seconds=1, times=1)
+    pages: list[Progress] = []
+    assert get_tweets(many(), on_progress=pages.append).state == "done"
+    assert (pages[0].tag == "#devops") == (limit > 1)
 
 
 def test_a_field_that_x_drops_silently_is_noticed(
