@@ -88,7 +88,7 @@ class Schedule:
         self.seen["backfills" if quoted else "backfills refused"] += 1
         self._judge_words(said)
         self._judge_money()
-        if bought > (quoted[-1] if quoted else 0) * TOLERANCE + A_PAGE:
+        if bought > (quoted[0] if quoted else 0) * TOLERANCE + A_PAGE:
             self.wrong.append(f"{bought} posts bought, {quoted} quoted")
         return bool(quoted)
 
