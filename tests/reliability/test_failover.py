@@ -71,7 +71,7 @@ class Failover:
             say("/spend: no answer")
         elif (today := answer.json()["today"])["posts"] != len(judge.posts[today["date"]]):
             say(f"/spend: {today['posts']} posts, {len(judge.posts[today['date']])} sold")
-        if twice := [sale for sale, times in judge.times.items() if times > 1]:  # nothing was killed that had bought them
+        if twice := judge.sold_twice():  # a look back reads again on the same day, which X does not charge for
             say(f"{len(twice)} posts were bought twice, such as {twice[0]}")
 
     def _see(self, node: Node) -> None:
