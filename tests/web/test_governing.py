@@ -98,6 +98,7 @@ def test_a_backfill_is_counted_priced_and_bought_for_the_amount_on_the_button(fr
     assert form["method"] == "get"
     page = opened(fresh, f"{BACKFILL}?{PERIOD}")
     assert "48 hours not counted." in page.one("main").words
+    assert (cards(page)["Tweets to buy"], cards(page)["Price"]) == ("unknown", "unknown")
     assert pretend_x.requests == []
     counted = sent(fresh, page.one("form", action=f"{BACKFILL}/counts"))
     assert counted.status_code == 303
