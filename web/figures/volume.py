@@ -24,7 +24,7 @@ from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_t
 from web.view_query import EARLIEST, ViewQuery
 from web.words import comparison, duration, moment, number, plural, share
 
-NOTHING = "No tweets in this period."
+NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in this period."
 LOW_COVERAGE = 0.5
 """Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
@@ -92,6 +92,11 @@ class FigureInput:
     def volume(self) -> TweetVolume:
         """The counts over time."""
         return _tweet_volume(self.session, self.query, compares=self.sample is None)
+
+    @property
+    def nothing(self) -> str:
+        """What to say where no tweets are found: that there are none, or that nobody asked for them."""
+        return NOT_COLLECTED if self.volume.is_unknown else NOTHING
 
     @cached_property
     def shares(self) -> list[TagShare]:
