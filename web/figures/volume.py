@@ -222,7 +222,8 @@ def _volume_finding(given: FigureInput) -> str:
     missing = list(found.collected.missing(*query.seconds)) if query.seconds else []
     if not found.total:
         return " ".join(missing if found.is_unknown and missing else [NOTHING, *missing])
-    parts = [sample_finding(given) or _counted_and_compared(found, query), *_growth_finding(found), *missing, *_spikes_finding(found, query)]
+    said = sample_finding(given) or _counted_and_compared(found, query)
+    parts = [said, *_growth_finding(found), *missing, *_spikes_finding(found, query)]
     if found.marks and not missing:
         parts.append("The shaded time was not fully collected.")
     if found.comparison is None and query.before and not given.sample:
