@@ -93,6 +93,13 @@ def test_the_menu_of_views_is_within_each_window(service: Service, chromium: Bro
             assert box
             assert box["x"] >= 0, width
             assert box["x"] + box["width"] <= width
+        page.keyboard.press("Escape")
+        expect(page.locator(".views ul")).to_be_hidden()
+        expect(page.locator(".views summary")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(".views ul")).to_be_visible()
+        page.locator("h1").click()
+        expect(page.locator(".views ul")).to_be_hidden()
 
 
 @pytest.mark.browser
