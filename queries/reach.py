@@ -72,6 +72,11 @@ def has_reached(session: Session, *, keys: Collection[str], first: int, end: int
     return all(one.begin <= first and end <= one.end for one in (found if keys else asked_for(found)))
 
 
+def are_known(session: Session, *, keys: Collection[str]) -> bool:
+    """Return whether there are tags with all of these keys."""
+    return len(_tags(session, keys)) == len(set(keys)) if keys else True
+
+
 def _tags(session: Session, keys: Collection[str]) -> list[tuple[str, bool]]:
     rows = select(Tag.tag, Tag.tracked).order_by(Tag.key)
     return [(tag, tracked) for tag, tracked in session.execute(rows.where(Tag.key.in_(keys)) if keys else rows)]

@@ -77,6 +77,13 @@ def test_captions_say_what_leads(service: Service, overview: Element) -> None:
         assert column(overview, name, "Share")[0] in caption(overview, name)
 
 
+def test_the_tag_that_grew_most_is_named(overview: Element) -> None:
+    tags, now, before = (column(overview, "tags", title) for title in ("Tag", "Tweets", "Before"))
+    growth = {tag: (number(is_now) or 0) - (number(was) or 0) for tag, is_now, was in zip(tags, now, before, strict=True)}
+    assert max(growth.values()) > 0
+    assert f"{max(growth, key=lambda tag: growth[tag])} grew most, by {max(growth.values())} " in caption(overview, "volume")
+
+
 def test_a_planted_burst_and_a_planted_gap_are_marked(service: Service, overview: Element) -> None:
     notes = dict(zip(starts(overview, "volume"), column(overview, "volume", "Note"), strict=True))
     assert [start for start, note in notes.items() if "spike" in note] == [f"{views.BURST:%Y-%m-%dT%H:%M:%SZ}"]

@@ -69,6 +69,7 @@ def test_the_schedule_is_changed_with_its_cost_switched_off_and_returned_to_the_
     assert shown["Cost in 30 days"].startswith("$72.00 to $216.00")  # two tags that X never counted, ten tweets each
     assert fresh.get("/schedule").json()["usd_per_month"] == {"floor": 72, "ceiling": 216}
     assert shown["The budget reaches"].startswith("until 26 Nov 2026")
+    assert shown["The budget reaches"].endswith("Choose a longer interval, or raise the budget.")
     set_schedule(fresh, "off")
     assert cards(opened(fresh, SCHEDULE)).keys() == {"Collections", "Cost in 30 days", "Budget left"}
     assert "off" in cards(opened(fresh, SCHEDULE))["Collections"]
@@ -98,6 +99,7 @@ def test_a_backfill_is_counted_priced_and_bought_for_the_amount_on_the_button(fr
     assert form["method"] == "get"
     page = opened(fresh, f"{BACKFILL}?{PERIOD}")
     assert "48 hours not counted." in page.one("main").words
+    assert (cards(page)["Tweets to buy"], cards(page)["Price"]) == ("unknown", "unknown")
     assert pretend_x.requests == []
     counted = sent(fresh, page.one("form", action=f"{BACKFILL}/counts"))
     assert counted.status_code == 303

@@ -83,6 +83,26 @@ def test_on_a_telephone_the_overview_is_short_and_each_section_opens(service: Se
 
 
 @pytest.mark.browser
+def test_the_menu_of_views_is_within_each_window(service: Service, chromium: Browser) -> None:
+    with tab(chromium) as page:
+        page.goto(service.url)
+        page.locator(".views summary").click()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            box = page.locator(".views ul").bounding_box()
+            assert box
+            assert box["x"] >= 0, width
+            assert box["x"] + box["width"] <= width
+        page.keyboard.press("Escape")
+        expect(page.locator(".views ul")).to_be_hidden()
+        expect(page.locator(".views summary")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(".views ul")).to_be_visible()
+        page.locator("h1").click()
+        expect(page.locator(".views ul")).to_be_hidden()
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("path", ["/", "/view/tags"])
 def test_all_that_can_be_used_is_reached_by_the_tabulator_key_and_shows_the_focus(
     service: Service, chromium: Browser, path: str

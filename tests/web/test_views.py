@@ -104,6 +104,18 @@ def test_a_bad_value_is_a_page_that_names_the_field(filled: Service, author: str
         assert (empty.status_code, empty.url) == (200, f"http://localhost{path.format(author=author)}")
 
 
+def test_a_tag_that_was_never_collected_is_unknown_and_not_zero(filled: Service) -> None:
+    page = opened(filled, "/?tag=nobody")
+    assert page.one("dl", class_="totals cards").all("dd")[0].words == "–"
+    assert "#nobody was never collected." in page.one("figure", id="volume").one("figcaption").words
+    assert "No tweets" not in page.one("main").words
+    assert "Unknown: not collected in this period." in page.one("figure", id="languages").words
+    assert filled.get("/timeline?tag=nobody").json()["complete"] is False
+    both = opened(filled, "/?tag=sre&tag=nobody")
+    assert both.one("dl", class_="totals cards").all("dd")[0].words == "–"
+    assert both.one("figure", id="volume").one("figcaption").words == "#nobody was never collected."
+
+
 @pytest.mark.parametrize("path", ["/", "/view/tweets", "/view/tags/devops", "/view/collections/new", "/view/health"])
 def test_everything_that_a_page_loads_fits_the_size_limit(filled: Service, path: str) -> None:
     own = loaded(opened(filled, path), path)

@@ -16,6 +16,7 @@ from queries.gaps import gap_times
 from queries.reach import TagReach, asked_for, reaches
 from queries.timeline import time_with_tweets
 from queries.zones import FIRST, QUARTER_S, Period
+from text.names import key
 from web.charts import ChartMark, merge_marks
 from web.view_query import ViewQuery
 from web.words import enumeration, moment, plural
@@ -60,14 +61,26 @@ class CollectedTime(NamedTuple):
         """The tags that the newest collections did not reach."""
         return [one for one in self.asked if one.end < self.end - LAG_S]
 
+    @property
+    def absent(self) -> list[str]:
+        """The tags asked for that are not known."""
+        known = {key(one.tag) for one in self.asked}
+        return [tag for tag in self.query.filters.tags if tag not in known]
+
     def reach(self, tag: str) -> TagReach:
         """Return the reach of a tag; that of one that was never collected is empty."""
         return next((one for one in self.known if one.tag == tag), TagReach(tag, (), self.end, FIRST))
 
     def without_unknown(self, counts: Counts, periods: Sequence[Period], of: Sequence[TagReach]) -> tuple[int | None, ...]:
-        """Return counts without the zeros of periods in which none of these tags was collected."""
-        both = zip(counts, periods, strict=True)
-        return tuple(count if count or any(one.touches(*period) for one in of) else None for count, period in both)
+        """Return counts without the zeros of periods in which none of these tags was collected.
+
+        Where tweets need several tags, all of them must have been collected.
+        """
+        enough, both = all if len(self.query.filters.tags) > 1 else any, zip(counts, periods, strict=True)
+        asked = of if not self.absent else ()
+        return tuple(
+            count if count or (asked and enough(one.touches(*period) for one in asked)) else None for count, period in both
+        )
 
     def covers(self, first: int, end: int) -> bool:
         """Whether all tags were collected in all of a period."""
@@ -93,6 +106,8 @@ class CollectedTime(NamedTuple):
         """Yield sentences about what of a time was not collected."""
         if self.is_outdated(first, end):
             yield f"Nothing was collected since {self._moment(self.end)}."
+        if self.absent:
+            yield f"{tag_names(self.absent)} {'was' if len(self.absent) == 1 else 'were'} never collected."
         for one in self.lagging[:MOST_NAMED] if len(self.lagging) <= MOST_NAMED else ():
             since = f"since {self._moment(one.end)}; what it missed is unknown" if one.periods else "yet"
             yield f"{one.tag} was not collected {since}."
@@ -133,7 +148,7 @@ class CollectedTime(NamedTuple):
         late = [one for one in self.late if one.begin > first]
         if self.first > first or late:
             whose = late[0].tag if len(late) == 1 and self.first <= first else "tags"
-            begin = max(one.begin for one in self.asked)
+            begin = max((one.begin for one in self.asked), default=self.first)
             yield ChartMark(first, min(max(self.first, begin), end), f"before the history of {whose}")
 
     def _moment(self, second: int) -> str:

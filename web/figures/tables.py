@@ -16,7 +16,7 @@ from web.charts import ChartFigure, Column, Link, Row, Table
 from web.figures.collected import tag_names
 from web.figures.volume import (
     LONGEST,
-    NOTHING,
+    NOT_COLLECTED,
     UNFILTERED,
     FigureInput,
     coverage_finding,
@@ -54,7 +54,7 @@ def tags(given: FigureInput) -> ChartFigure:
     return ChartFigure(
         "tags",
         "Tweets by tag",
-        _tags_finding(leading, total),
+        _tags_finding(leading, total) or given.nothing,
         table,
         _join(PARTLY if partly else "", ONCE_A_TAG, omitted_note(given)),
     )
@@ -118,7 +118,7 @@ def most_followed(given: FigureInput) -> ChartFigure:
     page = author_page(given.session, given.query.filters, sort=FOLLOWERS, after=None, most=given.most)
     columns = (*AUTHOR, Column("Followers"), Column("Tweets stored"))
     rows = tuple((*_author_cells(rank, given.query), rank.followers, rank.tweets) for rank in page.authors)
-    finding = NOTHING
+    finding = given.nothing
     if page.authors:
         first = page.authors[0]
         followers = "an unknown number of accounts" if first.followers is None else plural(first.followers, "account")
@@ -133,7 +133,7 @@ def most_active(given: FigureInput) -> ChartFigure:
     rows = tuple(
         (*_author_cells(rank, given.query), rank.tweets, rank.tweets / found.tweets, rank.followers) for rank in most_active
     )
-    finding = NOTHING
+    finding = given.nothing
     if most_active:
         first, part = most_active[0], sum(rank.tweets for rank in most_active) / found.tweets
         finding = f"{_author_name(first)} wrote the most, {number(first.tweets)} of {number(found.tweets)}."
@@ -151,6 +151,7 @@ def languages(given: FigureInput) -> ChartFigure:
     )
     if found.rows and found.unknown_share:
         finding += f" X gave no language for {share(found.unknown_share)}."
+    finding = finding or given.nothing
     table = _facet_table(found, "Language", lambda code: Link(code, query.tweets_url(lang=code), language(code)), given.most)
     return ChartFigure("languages", "Languages", finding, table, _rest_note(found, given.most))
 
@@ -161,6 +162,7 @@ def countries(given: FigureInput) -> ChartFigure:
     finding = _facet_finding(found, lambda name: f"with a place are from {name}")
     if found.rows and found.unknown_share is not None:
         finding = f"{share(1 - found.unknown_share)} of the tweets have a place. {finding}"
+    finding = finding or given.nothing
     table = _facet_table(found, "Country", lambda name: Link(name, given.query.tweets_url(country=name)), given.most)
     return ChartFigure("countries", "Countries", finding, table, _join(COUNTRY_NOTE, _rest_note(found, given.most)))
 
@@ -184,7 +186,7 @@ def week(given: FigureInput) -> ChartFigure:
     columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
     rows = tuple((day, *own, sum(own)) for day, own in zip(WEEKDAYS, counts, strict=True))
     note = "Only the last 400 days are counted." if begin > first else ""
-    return ChartFigure("week", "Hours of the week", _week_finding(counts, query), Table(columns, rows), note)
+    return ChartFigure("week", "Hours of the week", _week_finding(counts, query) or given.nothing, Table(columns, rows), note)
 
 
 def _join(*sentences: str) -> str:
@@ -203,7 +205,7 @@ def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
 
 def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:
     if not total:
-        return NOTHING
+        return ""
     top = leading[0].total or 0
     first = [series.tag for series in leading if series.total == top]
     leads = f"{leading[0].tag} leads with {number(top)}, {share(top / total)} of {plural(total, 'tag match', 'tag matches')}."
@@ -226,7 +228,7 @@ def _author_name(rank: AuthorRank) -> str:
 
 def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
     if not found.rows:
-        return NOTHING if found.unknown_share is None else "Unknown for all of the tweets."
+        return "" if found.unknown_share is None else "Unknown for all of the tweets."
     first = found.rows[0]
     known = _known_count(found)
     return f"{share(first.tweets / known)} of {plural(known, 'tweet')} {phrase(first.value)}."
@@ -252,7 +254,7 @@ def _most_frequent(given: FigureInput) -> ChartFigure:
     columns = (Column("Hashtag", "text"), *TWEETS_AND_SHARE)
     rows = tuple((_hashtag_link(row.tag, given.query), row.tweets, row.share) for row in found.rows)
     note = "" if found.whole else f"Counted in the newest {plural(found.among, 'tweet')} only."
-    finding = NO_HASHTAGS
+    finding = NOT_COLLECTED if given.volume.is_unknown else NO_HASHTAGS
     if found.rows:
         first = found.rows[0]
         of = f"{share(first.share)} of {plural(found.among, 'tweet')}"
@@ -265,7 +267,7 @@ def _related_to_tag(given: FigureInput, tag_id: int) -> ChartFigure:
     found = related_hashtags(given.session, tag_id, limit=given.most, filters=filters)
     columns = (Column("Hashtag", "text"), *TWEETS_AND_SHARE, Column("Lift", "lift"))
     rows = tuple((_hashtag_link(row.tag, given.query), row.tweets, row.share, row.lift) for row in found)
-    finding = NO_HASHTAGS
+    finding = NOT_COLLECTED if given.volume.is_unknown else NO_HASHTAGS
     if found:
         closest = max(found, key=lambda row: row.lift)
         first = found[0]
@@ -282,6 +284,6 @@ def _hashtag_link(tag: str, query: ViewQuery) -> Link:
 def _week_finding(counts: list[list[int]], query: ViewQuery) -> str:
     most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
     if not most:
-        return NOTHING
+        return ""
     hours = f"{-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({query.zone.key})"
     return f"The busiest hour was {WEEKDAYS[-day]}, {hours}, with {plural(most, 'tweet')}."

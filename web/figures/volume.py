@@ -20,11 +20,11 @@ from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
-from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time
+from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
 from web.view_query import EARLIEST, ViewQuery
 from web.words import comparison, duration, moment, number, plural, share
 
-NOTHING = "No tweets in this period."
+NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in this period."
 LOW_COVERAGE = 0.5
 """Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
@@ -92,6 +92,11 @@ class FigureInput:
     def volume(self) -> TweetVolume:
         """The counts over time."""
         return _tweet_volume(self.session, self.query, compares=self.sample is None)
+
+    @property
+    def nothing(self) -> str:
+        """What to say where no tweets are found: that there are none, or that nobody asked for them."""
+        return NOT_COLLECTED if self.volume.is_unknown else NOTHING
 
     @cached_property
     def shares(self) -> list[TagShare]:
@@ -217,7 +222,8 @@ def _volume_finding(given: FigureInput) -> str:
     missing = list(found.collected.missing(*query.seconds)) if query.seconds else []
     if not found.total:
         return " ".join(missing if found.is_unknown and missing else [NOTHING, *missing])
-    parts = [sample_finding(given) or _counted_and_compared(found, query), *missing, *_spikes_finding(found, query)]
+    said = sample_finding(given) or _counted_and_compared(found, query)
+    parts = [said, *_growth_finding(found), *missing, *_spikes_finding(found, query)]
     if found.marks and not missing:
         parts.append("The shaded time was not fully collected.")
     if found.comparison is None and query.before and not given.sample:
@@ -231,6 +237,15 @@ def _counted_and_compared(found: TweetVolume, query: ViewQuery) -> str:
     if both and compared and not both.whole:
         return f"{tweets}. Up to where all tags were collected: {compared}."
     return f"{tweets}{', ' if compared else ''}{compared}."
+
+
+def _growth_finding(found: TweetVolume) -> Iterator[str]:
+    """Yield which of several tags has the most tweets more than before, if all of them compare."""
+    growth = {tag: both.now - both.before for tag, both in found.compared.items()}
+    most = max(growth.values(), default=0)
+    if len(found.tags) == len(growth) > 1 and most > 0:
+        leading = [tag for tag, more in growth.items() if more == most]
+        yield f"{tag_names(leading)} grew most, by {plural(most, 'tweet')}{' each' if len(leading) > 1 else ''}."
 
 
 def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
