@@ -10,7 +10,7 @@ from tests.fixtures.environment import ROOT
 
 FOLDER = ROOT / "evidences"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-BLANK, LARGEST = 15_000, 320_000
+BLANK, LARGEST = 15_000, 400_000
 
 
 def test_every_picture_is_there_and_shows_something() -> None:
