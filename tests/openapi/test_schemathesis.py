@@ -52,7 +52,8 @@ def assert_finds_nothing(service: Service, folder: Path, examples: int) -> Contr
     unchecked = '[[operations]]\ninclude-operation-id = "{}"\nchecks.positive_data_acceptance.enabled = false\n'
     (folder / "schemathesis.toml").write_text("\n".join([REFUSALS, *map(unchecked.format, unsure(document))]))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "document.json"]
-    command += ["--url", service.url, "--generation-database", "none", "--seed", SEED, "--no-color", "--workers", "2"]
+    # One worker: before 3.11.8 two threads that parse Python at once fail with a SystemError (CPython's gh-106905).
+    command += ["--url", service.url, "--generation-database", "none", "--seed", SEED, "--no-color", "--workers", "1"]
     command += ["--phases", PHASES, "--max-examples", str(examples)]
     command += [f"--header={name}: {value}" for name, value in SIGNED.items()]
     hooks = str(ROOT / "tests" / "openapi" / "hooks.py")
