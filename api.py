@@ -24,8 +24,8 @@ from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.ledger.prices import Billing
 from collector.runs.backfill import PollUnfinished
+from collector.runs.buying import OnProgress
 from collector.runs.collector import CollectionOrder, CollectionRunning, Collector, NothingTracked
-from collector.runs.reading import OnProgress
 from collector.runs.tags import InvalidTag, hashtag
 from collector.sources import EMULATOR, REAL, Choice, SourceRefused, choose
 from collector.x.client import Access

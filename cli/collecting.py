@@ -27,8 +27,8 @@ from collector.ledger.prices import dollars
 from collector.ledger.pricing import Quote, budget_left, in_words, missing_counts, price, quotes
 from collector.runs import runs
 from collector.runs.backfill import BackfillPeriod, most_posts
+from collector.runs.buying import Progress
 from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked, RunningCollection
-from collector.runs.reading import Progress
 from collector.sources import EMULATOR
 from collector.tweets.erasure import erase
 from collector.x.app_only import AppOnly

@@ -14,7 +14,7 @@ from collector import counters
 from collector.ledger import ledger
 from collector.ledger.ledger import DayTurned, HeldReservation, PageRequest
 from collector.ledger.prices import PageContent
-from collector.runs.reading import SETTLED_CHECKED_EVERY_S, CollectionContext
+from collector.runs.buying import SETTLED_CHECKED_EVERY_S, CollectionContext
 from collector.tweets.lookups import is_anyone_wanted, next_authors, store_looked_up
 from collector.values import FoundUsers
 from collector.x.client import UsersAnswer

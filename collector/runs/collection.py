@@ -22,7 +22,8 @@ from collector.ledger.prices import Billing
 from collector.runs import lease, runs
 from collector.runs.authors import AuthorReader
 from collector.runs.backfill import BackfillIds, PollUnfinished
-from collector.runs.reading import CollectionContext, EndlessListing, OnProgress, TagReader, Untracked
+from collector.runs.buying import CollectionContext, OnProgress, Untracked
+from collector.runs.reading import EndlessListing, TagReader
 from collector.runs.tags import TagOrder
 from collector.values import Failure, TagRef
 from collector.x.client import Search, X

@@ -21,9 +21,9 @@ from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing, Cost
 from collector.runs import lease, runs, tags
 from collector.runs.backfill import BackfillPeriod
+from collector.runs.buying import OnProgress
 from collector.runs.collection import STOPS_WITHIN_S, Collection, CollectionRecord
 from collector.runs.invented_history import ArchiveSearch, invent_history
-from collector.runs.reading import OnProgress
 from collector.runs.tags import TagOrder
 from collector.tweets.derived import reindex_outdated
 from collector.x.client import Access, Vocabulary, X

@@ -14,8 +14,8 @@ from alchemy import open_database
 from api import get_tweets
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
+from collector.runs.buying import MOST_EMPTY_PAGES
 from collector.runs.collector import Collector
-from collector.runs.reading import MOST_EMPTY_PAGES
 from collector.runs.tags import Rules, track, untrack
 from collector.verification import faults
 from collector.x.failures import Tries, XFailure

@@ -12,8 +12,8 @@ from sqlalchemy import func, select, update
 from alchemy import Database
 from api import collector_for, get_tweets
 from collector.runs import lease
+from collector.runs.buying import page_size
 from collector.runs.collector import CollectionRunning, Collector, NothingTracked
-from collector.runs.reading import page_size
 from collector.sources import EMULATOR, SourceRefused, claim
 from emulator import Emulator
 from models import Author, Lease, Run, Tweet, TweetTag

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from api import get_tweets
-from collector.runs import reading
+from collector.runs import buying
 from collector.runs.backfill import BackfillPeriod
 from collector.runs.collector import Collector
 from collector.verification import faults
@@ -32,7 +32,7 @@ Collect = Callable[[Collector], CollectionView]
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """A pretend X with a fifth of the tweets, as pages have a fifth of their posts."""
-    monkeypatch.setattr(reading, "LARGEST_PAGE", PAGE)
+    monkeypatch.setattr(buying, "LARGEST_PAGE", PAGE)
     monkeypatch.setattr(client, "ARCHIVE_EVERY_S", 0.0)
     with standing(tweets=4_000) as running:
         yield running

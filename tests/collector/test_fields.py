@@ -9,9 +9,9 @@ import pytest
 
 from api import get_tweets
 from collector.runs import collection
+from collector.runs.buying import Progress
 from collector.runs.collector import Collector
 from collector.runs.fields import GivenFields
-from collector.runs.reading import Progress
 from collector.values import ResultPage
 from collector.x import client
 from collector.x.failures import classify

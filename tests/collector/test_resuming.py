@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api import get_tweets
 from collector.backups.backups import drop
-from collector.runs import looking_back, reading
+from collector.runs import buying, looking_back
 from collector.runs.collector import Collector
 from collector.runs.listings import REACH
 from collector.x import clock
@@ -40,7 +40,7 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def opened(make_collector: MakeCollector, monkeypatch: pytest.MonkeyPatch) -> MakeCollector:
     """Open a collector over #devops that takes one page, unless it is told otherwise."""
-    monkeypatch.setattr(reading, "LARGEST_PAGE", PAGE)
+    monkeypatch.setattr(buying, "LARGEST_PAGE", PAGE)
     monkeypatch.setattr(looking_back, "is_due", lambda *_args, **_kw: False)  # test_late_posts.py has it
     return partial(make_collector, **{"TAGS": "#devops", "MONTHLY_BUDGET_USD": "off", "TW_NUMBER": str(PAGE)})
 

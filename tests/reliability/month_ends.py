@@ -26,9 +26,10 @@ from collector.ledger.calls import CallsLeaseTaken, call_buyer
 from collector.ledger.ledger import BudgetSpent, PageRequest
 from collector.ledger.prices import Billing, Prices
 from collector.runs import lease
+from collector.runs.buying import CollectionContext, NextPage, PageBuyer
+from collector.runs.buying import PageBought as Bought
 from collector.runs.listings import ListingPart
-from collector.runs.reading import CollectionContext, NextPage, PageBuyer, TagReader
-from collector.runs.reading import PageBought as Bought
+from collector.runs.reading import TagReader
 from collector.runs.tags import TagOrder
 from collector.values import TagRef
 from collector.x import clock, failures
@@ -333,7 +334,7 @@ def simulated(folder: Path) -> Iterator[Callable[[int], World]]:
     with pytest.MonkeyPatch.context() as patch:
         unsynced = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite.PRAGMAS)
         patch.setattr(sqlite, "PRAGMAS", unsynced)
-        for name in ("collector.ledger.calls", "collector.runs.reading"):
+        for name in ("collector.ledger.calls", "collector.runs.buying", "collector.runs.reading"):
             patch.setattr(f"{name}.log.disabled", True)
         with closing(open_database(f"sqlite:///{folder / 'months.db'}")) as database:
             database.upgrade()

@@ -20,7 +20,8 @@ sys.path.insert(0, str(ROOT))
 import api  # noqa: E402 (found through the line above)
 from collector.runs import listings, runs  # noqa: E402
 from collector.runs.authors import AuthorReader  # noqa: E402
-from collector.runs.reading import PageBuyer, TagReader  # noqa: E402
+from collector.runs.buying import PageBuyer  # noqa: E402
+from collector.runs.reading import TagReader  # noqa: E402
 from collector.tweets import lookups  # noqa: E402
 from collector.x import client  # noqa: E402
 from collector.x.client import X  # noqa: E402
