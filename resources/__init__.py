@@ -19,6 +19,7 @@ from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
+from resources.terms import TermsResource
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
 from resources.views import ViewResource, ViewsResource
@@ -35,6 +36,7 @@ SNAPSHOTS = {
     FacetsResource: "/facets",
     TimelineResource: "/timeline",
     RelatedResource: "/tags/<tag>/related",
+    TermsResource: "/terms",
     HoursResource: "/tweets_per_hour",
     TweetsPerTagResource: "/tweets_per_tag",
 }

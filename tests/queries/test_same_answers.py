@@ -48,6 +48,7 @@ COUNTS = [
         f"/tweets_per_tag?{wanted}",
         f"/timeline?bucket=hour&{wanted}",
         *(f"/facets?by={by}&{wanted}" for by in ("lang", "country", "tag", "author")),
+        f"/terms?limit=200&{wanted}",
     )
 ]
 OTHERS = [
