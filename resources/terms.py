@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from queries.filters import Filters
-from queries.terms import FEWEST, MOST_COUNTED, frequent_terms
+from queries.terms import FEWEST, WHOLE, frequent_terms
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
 from schemas.json_schema import SHARE, answers, count, many, nullable, number, reads, record, text
@@ -36,7 +36,7 @@ TERMS = record(
     "first, ties by term.",
     {
         "terms": many(TERM),
-        "sampled": count(f"How many matching tweets were examined: a sample if there are more than {MOST_COUNTED}"),
+        "sampled": count(f"How many matching tweets were examined: a sample if there are more than {WHOLE.above}"),
         "of": count("How many match"),
     },
 )
