@@ -13,6 +13,7 @@ from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
+from resources.links import LinksResource
 from resources.metrics import MetricsResource
 from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
@@ -37,6 +38,7 @@ SNAPSHOTS = {
     TimelineResource: "/timeline",
     RelatedResource: "/tags/<tag>/related",
     TermsResource: "/terms",
+    LinksResource: "/links",
     HoursResource: "/tweets_per_hour",
     TweetsPerTagResource: "/tweets_per_tag",
 }
