@@ -13,12 +13,14 @@ from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
+from resources.links import LinksResource
 from resources.metrics import MetricsResource
 from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
+from resources.terms import TermsResource
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
 from resources.views import ViewResource, ViewsResource
@@ -35,6 +37,8 @@ SNAPSHOTS = {
     FacetsResource: "/facets",
     TimelineResource: "/timeline",
     RelatedResource: "/tags/<tag>/related",
+    TermsResource: "/terms",
+    LinksResource: "/links",
     HoursResource: "/tweets_per_hour",
     TweetsPerTagResource: "/tweets_per_tag",
 }

@@ -29,6 +29,7 @@ COUNTRIES = [("Colombia", "CO"), ("Côte d’Ivoire", "CI"), ("Österreich", "AT
 TAGS = ["#sre", "#devops", "#Café", "#日本語", "#Observability", "#z_1"]
 WORDS = ["on call", "Café", "cafe", "STRASSE", "ß", "東京へ", "ที่นี่", "मौसम", "İ", "ı", "\u2028"]
 WORDS += ['"', "'; --", "🚀", "%_\\", "<&>"]
+URLS = [f"https://{host}/{path}" for host in ("a.example", "Ä.example", "b-c.example", "b.example") for path in ("", "é")]
 FOLLOWERS = [None, 0, 5, 5, 900, 2**31]
 SORTS = [f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-")]
 AUTHOR_SORTS = ["-followers", "-tweets"]
@@ -48,6 +49,8 @@ COUNTS = [
         f"/tweets_per_tag?{wanted}",
         f"/timeline?bucket=hour&{wanted}",
         *(f"/facets?by={by}&{wanted}" for by in ("lang", "country", "tag", "author")),
+        f"/terms?limit=200&{wanted}",
+        *(f"/links?by={by}&{wanted}" for by in ("domain", "url")),
     )
 ]
 OTHERS = [
@@ -142,7 +145,13 @@ class Life:
 
     def import_a_page(self) -> None:
         posts = [
-            post(number, self._text(), author=self._one([None, *range(1, 7)]), lang=self._one(LANGUAGES))
+            post(
+                number,
+                self._text(),
+                author=self._one([None, *range(1, 7)]),
+                lang=self._one(LANGUAGES),
+                entities={"urls": [{"expanded_url": self._one(URLS)}]},
+            )
             for number in self._numbers()
         ]
         people = [user(number, self._one(NAMES), self._one(USERNAMES), self._one(FOLLOWERS)) for number in range(1, 6)]
@@ -198,7 +207,7 @@ def test_both_answer_the_same_after_everything_that_may_happen_to_tweets(emulate
         life = Life(sides, Random(1))
         for happen in LIFE:
             happen(life)
-        sides.compare([*LISTS, *COUNTS[::3], *OTHERS, *PAGED])  # each filter with some of the eight, by turns
+        sides.compare([*LISTS, *COUNTS[::3], *OTHERS, *PAGED])  # each filter with some of them, by turns
         life.drop()
         life.import_rows()
         sides.compare(PAGED)
