@@ -14,7 +14,7 @@ from queries.authors import author_by_username
 from queries.filters import SortOrder
 from queries.gaps import gap_times
 from queries.lists import TweetList
-from queries.tags import tag_name, tracked_names, tracked_tags
+from queries.tags import tag_name, tracked_names, tracked_tags, untracked
 from queries.tweets import TweetViews
 from text.names import parse_username
 from web.charts import ChartFigure
@@ -117,6 +117,7 @@ def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
     keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
     return {
         "query": given.query,
+        "untracked": untracked(given.session, given.query.tags),
         "totals": {"tweets": None, "authors": None} if unknown else activity,
         "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
         "sample": None if given.query.is_narrowed else given.sample,
