@@ -162,16 +162,37 @@ def test_a_view_is_saved_from_any_page_opened_from_every_page_and_deleted(fresh:
     assert [one.words for one in menu.all("a", href=place)] == [f"On call {HOSTILE}"]
     delete = opened(fresh, SAVED).one("form", action=f"{SAVED}/delete")
     again = opened(fresh, sent(fresh, delete).headers["Location"])
-    assert again.one(role="status").words.startswith(f"The view “On call {HOSTILE}” was deleted.")
+    assert again.one(role="status").words == "No view has this name now. You can save it again."
     assert fresh.get("/views").json() == {"views": []}
     assert sent(fresh, again.one("form", action=SAVED)).status_code == 303
     assert fresh.get("/views").json() == {"views": [{"name": f"On call {HOSTILE}", "path": place}]}
+
+
+def test_a_view_replaces_another_one_only_after_a_question(fresh: Service) -> None:
+    assert fresh.request("PUT", "/views/Money", json={"path": "/view/tweets"}).ok
+    save = opened(fresh, SAVED).one("form", action=SAVED)
+    assert sent(fresh, save, name="Money", path="/view/tweets").status_code == 303  # the same one
+    asked = sent(fresh, save, name=" Money", path="/view/schedule")
+    question = read(asked.text).one(role="alert")
+    assert (asked.status_code, question.one("a", class_="address")["href"]) == (409, "/view/tweets")
+    assert fresh.get("/views").json() == {"views": [{"name": "Money", "path": "/view/tweets"}]}
+    assert sent(fresh, question.one("form")).status_code == 303
+    assert fresh.get("/views").json() == {"views": [{"name": "Money", "path": "/view/schedule"}]}
+    assert fresh.request("PUT", "/views/Money", json={"path": "/"}).status_code == 200  # the API does not ask
+    assert fresh.request("DELETE", "/views/Money").status_code == 204
+
+
+def test_an_address_makes_the_page_say_nothing_of_its_own(service: Service) -> None:
+    assert opened(service, f"{SAVED}?deleted=Everything", status=400).one("main")
+    page = opened(service, f"{SAVED}?name=Everything")
+    assert page.one(role="status").words == "No view has this name now. You can save it again."
 
 
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [
         ({"name": " ", "path": "/"}, "name"),
+        ({"name": "On call \u202egnp.exe", "path": "/"}, "name"),
         ({"name": "x", "path": "https://evil.example/"}, "path"),
         ({"name": "x", "path": "/view/../docs"}, "path"),
     ],
