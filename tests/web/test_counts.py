@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -215,6 +216,19 @@ def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to
     assert empty.words.startswith("Nothing was collected since")
     assert [one["href"] for one in empty.all("a")] == ["/view/collections/new"]
     assert "as before" not in page.one("main").words
+
+
+def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Service) -> None:
+    now = datetime.now(UTC)
+    for key, end in (("#sre", now), ("#devops", now - 2 * HOUR), ("#observability", now)):
+        collected(service.collector, MORNING - HOUR, end, key=key)
+    page = opened(service, "/?period=24h")
+    assert (total(page, "Tweets"), total(page, "Unique authors")) == ("at least 0", "at least 0")
+    [words] = [one.words for one in page.all("dd", class_="note lacking")]
+    assert re.fullmatch(r"#devops was not collected since .*; what it missed is unknown\.", words)
+    assert total(opened(service, "/?period=24h&tag=sre"), "Tweets") == "0 none, as before"
+    before = f"since={now - 20 * HOUR:%Y-%m-%dT%H:%M:%SZ}&until={now - 3 * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    assert total(opened(service, f"/?{before}"), "Tweets") == "0 none, as before"  # all of it was collected
 
 
 def test_an_untracked_tag_without_tweets_before_is_new(service: Service) -> None:

@@ -58,8 +58,9 @@ class CollectedTime(NamedTuple):
 
     @property
     def lagging(self) -> list[TagReach]:
-        """The tags that the newest collections did not reach."""
-        return [one for one in self.asked if one.end < self.end - LAG_S]
+        """The tags that collections of the time shown did not reach, or the newest ones if it has not ended."""
+        end = min(self.end, self.query.seconds[1]) if self.query.seconds else self.end
+        return [one for one in self.asked if one.end < end - LAG_S]
 
     @property
     def absent(self) -> list[str]:
