@@ -111,6 +111,15 @@ def test_a_backfill_that_reaches_a_tags_history_extends_it(collector: Collector)
     assert history.begin == snowflake_time(begin)
 
 
+def test_an_hour_of_the_week_that_was_never_collected_is_unknown(collector: Collector) -> None:
+    collected(collector, NOW - 3 * HOUR, NOW)
+    with collector.database.reading() as session:
+        for query, unknown in (("tag=devops", 7), ("tag=sre", 5)):
+            asked = parse_view_query(MultiDict(parse_qsl(f"period=24h&{query}")), now=NOW)
+            rows = tables.week(FigureInput(session, asked)).table.rows
+            assert [(len(set(row[1:])), row[-1]) for row in rows].count((1, None)) == unknown
+
+
 def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
     collected(collector, NOW - 12 * HOUR, NOW)
     collector.database.write(lambda session: session.execute(update(Tag).values(tracked=False)))
