@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from collector.runs.collector import Collector
 from models import BackfillSpan, HourlyCount, Listing, Tag
 from queries.gaps import histories, snowflake_time
+from queries.reach import has_reached, reaches
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.documents import opened
@@ -109,6 +110,33 @@ def test_a_backfill_that_reaches_a_tags_history_extends_it(collector: Collector)
     with collector.database.reading() as session:
         [history] = [one for one in histories(session) if one.tag == "#sre"]
     assert history.begin == snowflake_time(begin)
+
+
+def test_an_earlier_backfill_counts_as_collected_and_the_time_after_it_does_not(collector: Collector) -> None:
+    collected(collector, NOW - 6 * HOUR, NOW)
+    buy(collector, NOW - 40 * HOUR, NOW - 12 * HOUR)
+    found, figure, _ = shown(collector, "period=24h&tag=sre")
+    assert [(mark.label, mark.end - mark.first) for mark in found.marks] == [("#sre not collected", 6 * 3600)]
+    assert [row[-1] for row in figure.table.rows].count("#sre not collected") == 6
+    assert "before" not in found.marks[0].label
+    known, _, _ = shown(collector, "period=12h&tag=sre", now=NOW - 12 * HOUR)
+    assert (known.total_before, known.marks) == (12, ())
+    with collector.database.reading() as session:
+        times = [int((NOW - hours * HOUR).timestamp()) for hours in (40, 12, 6, 0)]
+        [reach] = reaches(session, keys=["#sre"], now=times[-1])
+        assert reach.periods == ((times[0], times[1]), (times[2], times[3]))
+        assert has_reached(session, keys=["#sre"], first=times[0], end=times[1], now=times[-1])
+        assert not has_reached(session, keys=["#sre"], first=times[0], end=times[-1], now=times[-1])
+
+
+def buy(collector: Collector, first: datetime, end: datetime) -> None:
+    """Record that a backfill read #sre between these times."""
+
+    def add(session: Session) -> None:
+        own = session.scalars(select(Tag.id).where(Tag.key == "#sre")).one()
+        session.add(BackfillSpan(tag_id=own, since_id=tweet_id(first) - 1, until_id=tweet_id(end)))
+
+    collector.database.write(add)
 
 
 def test_an_hour_of_the_week_that_was_never_collected_is_unknown(collector: Collector) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from queries.gaps import gap_times
+from queries.gaps import GapTime, gap_times
 from queries.reach import TagReach, asked_for, reaches
 from queries.timeline import time_with_tweets
 from queries.zones import FIRST, QUARTER_S, Period
@@ -141,9 +141,20 @@ class CollectedTime(NamedTuple):
         lagging = [ChartMark(max(one.end, first), reached, f"{one.tag} not collected") for one in self.lagging]
         gaps = gap_times(session, keys=self.query.filters.tags)
         found = [ChartMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
-        visible = [mark for mark in (*lagging, *found) if mark.first < min(mark.end, end) and mark.end > first]
+        apart = self._apart(gaps)
+        visible = [mark for mark in (*lagging, *found, *apart) if mark.first < min(mark.end, end) and mark.end > first]
         marks = [mark._replace(first=max(mark.first, first), end=min(mark.end, end)) for mark in visible]
         yield from marks if len(marks) <= MOST_GAPS else merge_marks(marks, "gaps", within=(end - first) // SMALLEST_SHADE)
+
+    def _apart(self, gaps: Sequence[GapTime]) -> list[ChartMark]:
+        """Return the time between earlier backfills and the tags' histories."""
+        holes = [(one.tag, ChartMark(*hole, f"{one.tag} not collected")) for one in self.asked for hole in one.holes]
+        times = [(gap.tag, int(gap.first.timestamp()), gap.end.timestamp()) for gap in gaps]
+        return [
+            mark
+            for tag, mark in holes
+            if not any(of == tag and first < mark.end and end > mark.first for of, first, end in times)
+        ]
 
     def _before_histories(self, first: int, end: int) -> Iterator[ChartMark]:
         late = [one for one in self.late if one.begin > first]
