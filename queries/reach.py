@@ -110,9 +110,7 @@ def _with(reach: TagReach, bought: Iterable[BoughtTime]) -> TagReach:
             periods.append((first, end))
     if not periods:
         return reach
-    return reach._replace(
-        periods=tuple(periods), begin=min(reach.begin, periods[0][0]), end=max(reach.end, periods[-1][1])
-    )
+    return reach._replace(periods=tuple(periods), begin=min(reach.begin, periods[0][0]), end=max(reach.end, periods[-1][1]))
 
 
 def _whole(tag: str, tracked: bool, gaps: Sequence[GapTime], now: int) -> TagReach:

@@ -17,6 +17,7 @@ from collector.runs.collector import Collector
 from models import BackfillSpan, HourlyCount, Listing, Tag
 from queries.gaps import histories, snowflake_time
 from queries.reach import has_reached, reaches
+from queries.volume import rules_changes
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.documents import opened
@@ -27,6 +28,7 @@ from web.charts import ChartFigure
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
 from web.view_query import parse_view_query
+from web.words import day
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
@@ -243,6 +245,35 @@ def test_while_little_is_stored_of_what_x_counted_its_counts_lead_and_the_rest_i
         ("#devops", 72, 0),
         ("#Observability", None, None),
     ]
+
+
+def test_nothing_is_compared_across_a_change_of_a_tag_s_rules(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    change = int((NOW - 20 * HOUR).timestamp())
+
+    def count(session: Session) -> None:
+        own = session.scalars(select(Tag).where(Tag.key == "#sre")).one()
+        for at in range(1, 40):
+            start = int(NOW.timestamp()) - 3600 * at
+            rules, asked = ("/", NOW - 21 * HOUR) if start < change else (own.rules, NOW - 19 * HOUR)
+            session.add(HourlyCount(tag_id=own.id, rules=rules, start=start, counted=1, asked_at=asked))
+
+    collector.database.write(count)
+    assert shown(collector)[0].comparison  # the same rules, first with retweets
+    collector.database.write(lambda session: session.execute(update(Tag).where(Tag.key == "#sre").values(lang="en")))
+    with collector.database.reading() as session:
+        [unanswered] = [(one.after, one.before) for one in rules_changes(session)]
+    assert unanswered == (NOW - 19 * HOUR, None)
+    collector.database.write(
+        lambda session: session.execute(update(HourlyCount).where(HourlyCount.start >= change).values(rules="en//no retweets"))
+    )
+    for query in ("period=24h&tag=sre", "period=24h"):
+        found, figure, given = shown(collector, query)
+        assert (found.comparison, found.compared.keys() & {"#sre"}, given.on_x) == (None, set(), None)
+        said = f"The rules of #sre changed on {day(NOW - 20 * HOUR)}; counts before it are not comparable."
+        assert said in figure.finding
+        assert said in tables.coverage(given).finding
+    assert shown(collector, "period=8h")[0].comparison
 
 
 def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to_collect(service: Service) -> None:

@@ -5,21 +5,23 @@ Times are epoch seconds, half-open. What a tag was not collected for is unknown,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from queries.gaps import GapTime, gap_times
 from queries.reach import TagReach, asked_for, reaches
 from queries.timeline import time_with_tweets
+from queries.volume import RulesChange, rules_changes
 from queries.zones import FIRST, QUARTER_S, Period
 from text.names import key
 from web.charts import ChartMark, merge_marks
 from web.view_query import ViewQuery
-from web.words import enumeration, moment, plural
+from web.words import day, enumeration, moment, plural
 
 MOST_GAPS, MOST_NAMED = 100, 3
 SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
@@ -31,11 +33,15 @@ Counts = Sequence[int | None]
 
 
 class CollectedTime(NamedTuple):
-    """How far the tags whose tweets are shown were collected (`asked`), and all tags that ever were (`known`)."""
+    """How far the tags whose tweets are shown were collected (`asked`), and all tags that ever were (`known`).
+
+    `changes` are those of their rules: what was collected before and after one can't be compared.
+    """
 
     asked: tuple[TagReach, ...]
     known: tuple[TagReach, ...]
     query: ViewQuery
+    changes: tuple[RulesChange, ...] = ()
 
     @property
     def first(self) -> int:
@@ -94,9 +100,29 @@ class CollectedTime(NamedTuple):
         first, end = self.query.seconds
         end = min(end, *(one.end for one in reaches))
         both = ((first, end), (first - shift, end - shift))
+        if self.changed(first - shift, end, [one.tag for one in reaches]):
+            return None
         if end <= first or any(one.begin > first - shift + 1 for one in reaches):
             return None
         return end if all(one.share(*time) >= NEARLY_ALL for one in reaches for time in both) else None
+
+    def changed(self, first: int, end: int, tags: Collection[str]) -> list[RulesChange]:
+        """Return the changes of these tags' rules within a period, as far as X's counts show them."""
+        now = self._now
+        return [
+            one
+            for one in self.changes
+            if one.tag in tags and one.after.timestamp() < end and (one.before.timestamp() if one.before else now) > first
+        ]
+
+    def rules_changed(self, first: int, end: int) -> str:
+        """Return that rules changed within a period, as a sentence; empty if none did."""
+        found = self.changed(first, end, [one.tag for one in self.asked])
+        if not found:
+            return ""
+        tags, last = sorted({one.tag for one in found}), max(found, key=lambda one: one.after)
+        when = f"{'last ' if len(found) > 1 else ''}{_when(last, self.query.zone)}"
+        return f"The rules of {tag_names(tags)} changed {when}; counts before it are not comparable."
 
     def is_outdated(self, first: int, end: int) -> bool:
         """Whether nothing was collected in the last part of a time, more than a bucket of it."""
@@ -122,6 +148,8 @@ class CollectedTime(NamedTuple):
         late = [one.tag for one in self.asked if one.begin > first - shift + 1]
         if self.end <= first:
             return ""  # as `missing` says
+        if changed := self.rules_changed(first - shift, self.query.seconds[1] if self.query.seconds else 0):
+            return f"No comparison. {changed}"
         if len(late) == len(self.asked):
             return f"No comparison: nothing was collected before {self._moment(self.first)}."
         if late:
@@ -174,13 +202,20 @@ def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
         now = int(query.now.timestamp())
         first, end = time_with_tweets(session)
         known = [_from(one, first if end else now) for one in known]
-    asked = known if query.filters.tags else asked_for(known)
-    return CollectedTime(tuple(asked), tuple(known), query)
+    asked, changes = known if query.filters.tags else asked_for(known), rules_changes(session, keys=query.filters.tags)
+    return CollectedTime(tuple(asked), tuple(known), query, tuple(changes))
 
 
 def tag_names(tags: Sequence[str]) -> str:
     """Return the names of at most three tags, else their number."""
     return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
+
+
+def _when(change: RulesChange, zone: ZoneInfo) -> str:
+    """Return when rules changed, to the day."""
+    after = day(change.after.astimezone(zone))
+    before = day(change.before.astimezone(zone)) if change.before else ""
+    return f"on {after}" if before == after else f"between {after} and {before}" if before else f"after {after}"
 
 
 def _from(reach: TagReach, first: int) -> TagReach:

@@ -97,8 +97,9 @@ def coverage(given: FigureInput) -> ChartFigure:
     """Compare the tweets stored with X's counts of the same hours, the tags with the highest counts first."""
     found = list(given.shares)
     known = [one.share for one in found if one.share]
-    unknown = [one.tag for one in found if not one.share]
-    finding = coverage_finding(known) if known else NOT_COUNTED
+    changed = {one.tag for one in given.collected.changes} if given.rules_changed else set()
+    unknown = [one.tag for one in found if not one.share and one.tag not in changed]
+    finding = _join(coverage_finding(known) if known else "", given.rules_changed) or NOT_COUNTED
     if known and unknown:
         finding += f" No counts from X for {tag_names(unknown)}."
     found.sort(key=lambda one: -one.share.counted if one.share else 0)

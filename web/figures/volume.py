@@ -91,7 +91,12 @@ class FigureInput:
     @cached_property
     def volume(self) -> TweetVolume:
         """The counts over time."""
-        return _tweet_volume(self.session, self.query, compares=self.sample is None)
+        return _tweet_volume(self.session, self.query, self.collected, compares=self.sample is None)
+
+    @cached_property
+    def collected(self) -> CollectedTime:
+        """How far the tags were collected."""
+        return collected_time(self.session, self.query)
 
     @property
     def nothing(self) -> str:
@@ -100,9 +105,20 @@ class FigureInput:
 
     @cached_property
     def shares(self) -> list[TagShare]:
-        """The posts that X counted by tag in this time, whatever the other filters, and how many of them are stored."""
+        """The posts that X counted by tag in this time, whatever the other filters, and how many of them are stored.
+
+        None for a tag whose rules changed within this time: what is stored was bought by other rules than X counted by.
+        """
         since, until = counted_time(self.query)
-        return counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+        found = counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+        times = int(since.timestamp()), int(until.timestamp())
+        return [one._replace(share=None) if self.collected.changed(*times, [one.tag]) else one for one in found]
+
+    @property
+    def rules_changed(self) -> str:
+        """That rules changed within this time, as a sentence; empty if none did."""
+        since, until = counted_time(self.query)
+        return self.collected.rules_changed(int(since.timestamp()), int(until.timestamp()))
 
     @cached_property
     def sample(self) -> Share | None:
@@ -159,7 +175,8 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
     rows = tuple((one.start, one.counted, one.stored, note) for one, note in zip(buckets, notes, strict=True))
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
     note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
-    return ChartFigure("counts", "X's counts over time", coverage_finding(counted), Table(columns, rows), note, curve)
+    finding = given.rules_changed or coverage_finding(counted)
+    return ChartFigure("counts", "X's counts over time", finding, Table(columns, rows), note, curve)
 
 
 def visible_time(session: Session, query: ViewQuery) -> Period:
@@ -256,10 +273,10 @@ def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
         yield f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}."
 
 
-def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> TweetVolume:
+def _tweet_volume(session: Session, query: ViewQuery, collected: CollectedTime, *, compares: bool) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
     tweets = matching_count(session, query.filters, most=MOST_COUNTED)
-    time_axis, collected = axis(query.zone, *visible_time(session, query), tweets), collected_time(session, query)
+    time_axis = axis(query.zone, *visible_time(session, query), tweets)
     periods = time_axis.periods
     counted = totals(session, periods, query.filters)
     counts = collected.without_unknown(counted, periods, collected.asked)
