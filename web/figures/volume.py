@@ -18,7 +18,7 @@ from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
-from queries.zones import DAY, HOUR, Axis, Period, axis
+from queries.zones import DAY, HOUR, Axis, Period, axis, fitting_bucket
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
 from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
 from web.view_query import EARLIEST, ViewQuery
@@ -28,8 +28,8 @@ NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in
 LOW_COVERAGE = 0.5
 """Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
-MOST_COUNTED = 400  # tweets for an axis; there are never more buckets to fill
-LONGEST_OF_HOURS, LONGEST = timedelta(days=15), timedelta(days=400)
+MOST_COUNTED = 4_000  # tweets for an axis: ten for each of at most 400 buckets
+LONGEST = timedelta(days=400)
 
 
 class Comparison(NamedTuple):
@@ -148,7 +148,7 @@ def over_time(given: FigureInput) -> ChartFigure:
     columns += [Column(f"{duration(query.shift)} before")] if found.before is not None else []
     columns += [Column(series.tag) for series in tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
-    unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.collected.end)
+    unfinished = tuple(at for at, one in enumerate(found.axis.periods) if one[1] > found.collected.end or is_cut(one, query))
     curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished)
     table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
     title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {_bucket_name(found.axis)}"
@@ -165,7 +165,10 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
         return None
     since, until = counted_time(query)
     since = max(since, until - LONGEST)
-    bucket = HOUR if until - since <= LONGEST_OF_HOURS else DAY
+    bucket, days = fitting_bucket(
+        int((until - since).total_seconds()), sum(one.share.counted for one in given.shares if one.share)
+    )
+    bucket = max(bucket * days, HOUR)
     buckets = volume(session, tag_ids=tag_ids(session, keys=keys), since=since, until=until, bucket=bucket)
     counted = [Share(one.counted, one.stored) for one in buckets if one.counted is not None]
     if not counted:
@@ -223,15 +226,21 @@ def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) 
         notes = ["spike"] * (at in found.spikes)
         marks = sorted({mark.label for mark in found.marks if mark.first < end and mark.end > first})
         notes += marks if len(marks) <= MOST_NAMED else [f"{len(marks)} gaps"]
-        notes += ["not over yet"] * (end > query.now.timestamp() >= first)
+        is_open = end > query.now.timestamp() >= first
+        notes += ["not over yet"] * is_open + ["partly outside of this time"] * (is_cut((first, end), query) and not is_open)
         counts = [found.counts[at], *before, *(series.counts[at] for series in tags)]
         yield (datetime.fromtimestamp(first, UTC), *counts, ", ".join(notes))
+
+
+def is_cut(period: Period, query: ViewQuery) -> bool:
+    """Whether a part of a bucket is outside of the time shown, so that its count says nothing about the whole bucket."""
+    return query.seconds is not None and (period[0] < query.seconds[0] or period[1] > query.seconds[1])
 
 
 def _bucket_name(time_axis: Axis) -> str:
     if time_axis.bucket == DAY:
         return "day" if time_axis.days <= 1 else f"{time_axis.days} days"
-    return "hour" if time_axis.bucket == HOUR else "15 minutes"
+    return "hour" if time_axis.bucket == HOUR else duration(time_axis.bucket)
 
 
 def _volume_finding(given: FigureInput) -> str:
@@ -370,10 +379,11 @@ def _spikes(
         return ()
     starts, by = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods], int(query.shift.total_seconds())
     labels = [start.weekday() if time_axis.bucket == DAY else start.hour for start in starts]
-    whole = [at for at, period in enumerate(time_axis.periods) if collected.covers(*period)]
+    uncut = {at for at, period in enumerate(time_axis.periods) if not is_cut(period, query)}
+    whole = [at for at in sorted(uncut) if collected.covers(*time_axis.periods[at])]
     usual = [
         (labels[at], count)
         for at, (count, (first, end)) in enumerate(zip(before or (), time_axis.periods, strict=False))
-        if count is not None and collected.covers(first - by, end - by)
+        if count is not None and at in uncut and collected.covers(first - by, end - by)
     ]
     return tuple(whole[at] for at in spikes([counts[at] for at in whole], [labels[at] for at in whole], usual=usual))
