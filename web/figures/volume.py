@@ -177,7 +177,8 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
     notes = ("no count from X" if one.counted is None else "partial" if one.partial else "" for one in buckets)
     rows = tuple((one.start, one.counted, one.stored, note) for one, note in zip(buckets, notes, strict=True))
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
-    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
+    unfinished = tuple(at for at, (_, end) in enumerate(periods) if end > until.timestamp())
+    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone, unfinished=unfinished)
     finding = given.rules_changed or coverage_finding(counted)
     return ChartFigure("counts", "X's counts over time", finding, Table(columns, rows), note, curve)
 
