@@ -21,7 +21,7 @@ from queries.zones import FIRST, QUARTER_S, Period
 from text.names import key
 from web.charts import ChartMark, merge_marks
 from web.view_query import ViewQuery
-from web.words import day, enumeration, moment, plural
+from web.words import UNBROKEN, day, enumeration, moment, plural
 
 MOST_GAPS, MOST_NAMED = 100, 3
 SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
@@ -142,6 +142,17 @@ class CollectedTime(NamedTuple):
             since = self._moment(max(one.end for one in self.lagging))
             yield f"{plural(len(self.lagging), 'tag')} were last collected on {since} or before; what they missed is unknown."
 
+    @property
+    def shortfall(self) -> str:
+        """Why the totals of the time shown are the least that it has, as a part of a sentence; empty if they are not."""
+        if self.query.seconds and self.is_outdated(*self.query.seconds):
+            return f"nothing was collected since {self._clock(self.end)}"
+        if not self.query.seconds or not self.lagging:
+            return ""
+        tags, known = [one.tag for one in self.lagging], [one.end for one in self.lagging if one.periods]
+        since = f"since {self._clock(max(known))}{' or before' if len(known) > 1 else ''}" if known else "yet"
+        return f"{tag_names(tags)} {'was' if len(tags) == 1 else 'were'} not reached {since}"
+
     def why_not_compared(self, shift: int) -> str:
         """Return why there is no comparison with the time before."""
         first, _ = self.query.seconds or (0, 0)
@@ -190,6 +201,11 @@ class CollectedTime(NamedTuple):
             whose = late[0].tag if len(late) == 1 and self.first <= first else "tags"
             begin = max((one.begin for one in self.asked), default=self.first)
             yield ChartMark(first, min(max(self.first, begin), end), f"before the history of {whose}")
+
+    def _clock(self, second: int) -> str:
+        """Return a time of today as 14:05, another one with its day."""
+        when, today = datetime.fromtimestamp(second, self.query.zone), self.query.now.astimezone(self.query.zone).date()
+        return f"{when:%H:%M}" if when.date() == today else self._moment(second).replace(UNBROKEN, " ")
 
     def _moment(self, second: int) -> str:
         return moment(datetime.fromtimestamp(second, UTC), self.query.zone)

@@ -120,7 +120,7 @@ def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
         "untracked": untracked(given.session, given.query.tags),
         "totals": {"tweets": None, "authors": None} if unknown else activity,
         "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
-        "lacking": [] if unknown or not given.query.seconds else list(found.collected.missing(*given.query.seconds)),
+        "lacking": "" if unknown else found.collected.shortfall,
         "sample": None if given.query.is_narrowed else given.sample,
         "on_x": None if given.query.is_narrowed else given.on_x,
         "before": found.total_before,
