@@ -33,7 +33,9 @@ TOO_WIDE = """least => {
   const wide = one => one.scrollWidth > one.clientWidth;
   const scrolled = [...document.querySelectorAll(".scroll")].filter(one => one.checkVisibility() && wide(one));
   const tables = innerWidth >= least ? scrolled.map(one => one.ariaLabel) : [];
-  return [...(wide(document.documentElement) ? ["the page"] : []), ...tables];
+  const right = one => one.getBoundingClientRect().right;
+  const covering = [...document.querySelectorAll("label > select")].filter(one => right(one) > right(one.parentNode) + 1);
+  return [...(wide(document.documentElement) ? ["the page"] : []), ...tables, ...covering.map(one => one.name)];
 }"""
 TOO_SMALL = """() => [...document.querySelectorAll("a, button, summary, input, select")]
   .filter(one => one.checkVisibility() && one.type !== "hidden" && !one.matches("p a, .skip"))
