@@ -161,6 +161,11 @@ def fitting_bucket(length: int, tweets: float) -> tuple[timedelta, int]:
     return full[0] if full else max(fitting[-1], (HOUR, 1))
 
 
+def enough_tweets(length: int) -> int:
+    """Return the number of tweets for which so many seconds have the shortest buckets; more make no difference."""
+    return -(-ENOUGH * length // _seconds(_shortest_bucket(length))) if length > 0 else 0
+
+
 def _shortest_bucket(length: int) -> tuple[timedelta, int]:
     if length <= LONGEST_OF_HOURS_S:
         return (QUARTER if length <= LONGEST_OF_QUARTERS_S else HOUR), 1

@@ -18,7 +18,7 @@ from alchemy import Database
 from models import LONGEST_DAY, Quarter
 from queries import zones
 from queries.timeline import per_hour
-from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER, Axis, axis, fitting_bucket
+from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER, Axis, axis, enough_tweets, fitting_bucket
 from tests.queries.clocks import Period, naive
 from tests.queries.invented import ZONES, imported
 from tests.schemas.views import MANY
@@ -183,6 +183,7 @@ def test_buckets_fit_the_number_of_tweets(hours: int, tweets: int | None, bucket
 def test_there_are_14_to_48_buckets_unless_each_has_ten_tweets_or_a_quarter_too_few(length: int, tweets: int) -> None:
     bucket, count = fitting_bucket(length, tweets)
     bars = length / (bucket.total_seconds() * count)
+    assert fitting_bucket(length, min(tweets, enough_tweets(length))) == (bucket, count)
     assert 14 <= bars <= 48 or tweets >= 10 * bars or (bucket == HOUR and tweets < 2 * length / 900)
 
 

@@ -18,7 +18,7 @@ from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
-from queries.zones import DAY, HOUR, Axis, Period, axis, fitting_bucket
+from queries.zones import DAY, HOUR, Axis, Period, axis, enough_tweets, fitting_bucket
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
 from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
 from web.view_query import EARLIEST, ViewQuery
@@ -28,7 +28,6 @@ NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in
 LOW_COVERAGE = 0.5
 """Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
-MOST_COUNTED = 4_000  # tweets for an axis: ten for each of at most 400 buckets
 LONGEST = timedelta(days=400)
 
 
@@ -285,8 +284,8 @@ def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
 
 def _tweet_volume(session: Session, query: ViewQuery, collected: CollectedTime, *, compares: bool) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    tweets = matching_count(session, query.filters, most=MOST_COUNTED)
-    time_axis = axis(query.zone, *visible_time(session, query), tweets)
+    first, end = visible_time(session, query)
+    time_axis = axis(query.zone, first, end, matching_count(session, query.filters, most=enough_tweets(end - first)))
     periods = time_axis.periods
     counted = totals(session, periods, query.filters)
     counts = collected.without_unknown(counted, periods, collected.asked)
