@@ -19,12 +19,25 @@ class TooManyViews(Exception):
     """There are as many saved views as there may be."""
 
 
-def save_view(database: Database, view: SavedView) -> bool:
-    """Save a view, in place of one with its name, and return whether it is new; raises TooManyViews, DatabaseUnavailable."""
+class ViewExists(Exception):
+    """Another page is saved under this name: `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("this name is taken")
+        self.path = path
+
+
+def save_view(database: Database, view: SavedView, *, replaces: bool = True) -> bool:
+    """Save a view, in place of one with its name if it `replaces` that, and return whether it is new.
+
+    Raises ViewExists, TooManyViews, DatabaseUnavailable.
+    """
 
     def save(session: Session) -> bool:
         refuse_while_restoring(session)
-        known = {one.name for one in saved_views(session)}
+        known = {one.name: one.path for one in saved_views(session)}
+        if not replaces and known.get(view.name, view.path) != view.path:
+            raise ViewExists(known[view.name])
         if view.name not in known and len(known) >= MOST_VIEWS:
             raise TooManyViews(f"there are {MOST_VIEWS} saved views, which is the most: delete one first")
         upsert(session, DatabaseMark, [{"name": PREFIX + view.name, "value": view.path}], update=("value",))

@@ -116,6 +116,21 @@ def histories(session: Session, *, keys: Collection[str] = ()) -> list[History]:
     ]
 
 
+class BoughtTime(NamedTuple):
+    """A time (UTC), half-open, whose tweets of a tag a backfill has read."""
+
+    tag: str
+    first: datetime
+    end: datetime
+
+
+def backfilled(session: Session, *, keys: Collection[str] = ()) -> list[BoughtTime]:
+    """Return what backfills have read of the tags with these keys, or of all tags, by tag, oldest first."""
+    rows = select(Tag.tag, BackfillSpan.since_id, BackfillSpan.until_id).join(Tag, Tag.id == BackfillSpan.tag_id)
+    found = session.execute(rows.where(Tag.key.in_(keys)) if keys else rows)
+    return sorted(BoughtTime(tag, snowflake_time(since_id + 1), snowflake_time(until_id)) for tag, since_id, until_id in found)
+
+
 def _begin(first: int, spans: Sequence[Sequence[int]]) -> datetime:
     """Return when a history begins whose polls begin after an id, extended by the backfills (newest first) that reach it."""
     for since_id, until_id in spans:

@@ -15,16 +15,16 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from models import Tag
-from queries.gaps import GapTime, History, gap_times, histories
+from queries.gaps import BoughtTime, GapTime, History, backfilled, gap_times, histories
 from queries.zones import FIRST, Period
 
 _END = itemgetter(1)
 
 
 class TagReach(NamedTuple):
-    """The periods in which a tag was collected, oldest first: its history, from `begin` to `end`, without its gaps.
+    """The periods in which a tag was collected, oldest first: its history without its gaps, and earlier backfills.
 
-    A tag that was never collected has no periods.
+    They are between `begin` and `end`. A tag that was never collected has no periods.
     """
 
     tag: str
@@ -32,6 +32,12 @@ class TagReach(NamedTuple):
     begin: int
     end: int
     tracked: bool = True
+
+    @property
+    def holes(self) -> list[Period]:
+        """The periods between `begin` and `end` that were not collected."""
+        edges = [self.begin, *(edge for period in self.periods for edge in period), self.end]
+        return [hole for hole in zip(edges[::2], edges[1::2], strict=True) if hole[0] < hole[1]]
 
     def touches(self, first: int, end: int) -> bool:
         """Whether any of this period was collected."""
@@ -54,11 +60,13 @@ def reaches(session: Session, *, keys: Collection[str] = (), now: int) -> list[T
 
     In a database that only imports have filled, all time until now counts as collected, except for gaps.
     """
-    found, left = histories(session, keys=keys), gap_times(session, keys=keys)
-    if not found and not session.scalar(_EVER_COLLECTED):
+    found, left, bought = histories(session, keys=keys), gap_times(session, keys=keys), backfilled(session, keys=keys)
+    if not found and not bought and not session.scalar(_EVER_COLLECTED):
         return [_whole(tag, tracked, left, now) for tag, tracked in _tags(session, keys)]
     known = {one.tag: _reach(one, left, now) for one in found}
-    return [known.get(tag, TagReach(tag, (), now, FIRST)) for tag, _ in _tags(session, keys)] if keys else [*known.values()]
+    never = [TagReach(tag, (), now, FIRST, is_tracked) for tag, is_tracked in _tags(session, keys)]
+    every = [_with(known.get(one.tag, one), bought) for one in never]
+    return every if keys else [one for one in every if one.periods or one.tag in known]
 
 
 def asked_for(found: Sequence[TagReach]) -> list[TagReach]:
@@ -69,7 +77,7 @@ def asked_for(found: Sequence[TagReach]) -> list[TagReach]:
 def has_reached(session: Session, *, keys: Collection[str], first: int, end: int, now: int) -> bool:
     """Return whether all of these tags, or all tracked ones, were collected in all of a period, except for gaps."""
     found = reaches(session, keys=keys, now=now)
-    return all(one.begin <= first and end <= one.end for one in (found if keys else asked_for(found)))
+    return all(one.covers(first, end) for one in (found if keys else asked_for(found)))
 
 
 def are_known(session: Session, *, keys: Collection[str]) -> bool:
@@ -89,6 +97,20 @@ def _reach(history: History, gaps: Sequence[GapTime], now: int) -> TagReach:
     begin, end = int(history.begin.timestamp()), min(int(history.end.timestamp()) + 1, now)
     periods = _without(begin, end, (gap for gap in gaps if gap.tag == history.tag))
     return TagReach(history.tag, periods, begin, end, history.tracked)
+
+
+def _with(reach: TagReach, bought: Iterable[BoughtTime]) -> TagReach:
+    """Return a reach with what backfills have read of its tag."""
+    times = [(int(one.first.timestamp()), int(one.end.timestamp())) for one in bought if one.tag == reach.tag]
+    periods = list[Period]()
+    for first, end in sorted([*reach.periods, *(time for time in times if time[0] < time[1])]):
+        if periods and first <= periods[-1][1]:
+            periods[-1] = (periods[-1][0], max(end, periods[-1][1]))
+        else:
+            periods.append((first, end))
+    if not periods:
+        return reach
+    return reach._replace(periods=tuple(periods), begin=min(reach.begin, periods[0][0]), end=max(reach.end, periods[-1][1]))
 
 
 def _whole(tag: str, tracked: bool, gaps: Sequence[GapTime], now: int) -> TagReach:

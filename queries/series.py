@@ -23,7 +23,7 @@ from queries.filters import ALL, Filters, conditions, next_second
 from queries.timeline import period_table
 from queries.zones import Period
 
-LEAST = 5
+LEAST = 10
 FEWEST_VALUES = 24
 DEVIATIONS = 3
 TIMES_USUAL = 2
@@ -175,7 +175,7 @@ def spikes(counts: Sequence[int], places: Sequence[int], *, usual: Sequence[tupl
     `places` are their positions in the season (the hour of the day, or the day of the week); `usual` are places and counts of
     the time before. With fewer than 24 values of both there are no spikes.
 
-    A spike is at least 5, above the mean of all other values by more than three of their standard deviations, and above twice
+    A spike is at least 10, above the mean of all other values by more than three of their standard deviations, and above twice
     the median of the others of its place, if there are any. The first is Shewhart's rule for control charts, mean + k·σ with
     k = 3 (NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.1). The second, the median of the same place in the season, on
     which a past spike has hardly any effect, is from Hochenbaum, Vallis and Kejariwal, arXiv:1704.07706.

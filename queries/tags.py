@@ -17,6 +17,7 @@ from queries.counters import live_token, x_now
 from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
 from queries.volume import LATELY, Share, shares
+from text.names import key as key_of
 
 
 class TagCount(NamedTuple):
@@ -135,6 +136,11 @@ def tracked_keys(session: Session) -> list[str]:
 def tag_name(session: Session, *, key: str) -> str | None:
     """Return the name of the tag with this key, tracked or not; None if this database has never had it."""
     return session.scalar(select(Tag.tag).where(Tag.key == key))
+
+
+def untracked(session: Session, names: Sequence[str]) -> list[str]:
+    """Return those of some hashtags that are not tracked."""
+    return [name for name in names if tracked_id(session, key=key_of(name)) is None]
 
 
 def tracked_id(session: Session, *, key: str) -> int | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import HourlyCount, Tag, TagHour
+from models.tag import NO_RETWEETS
 
 HOUR_S = 3600
 LATELY = timedelta(days=7)
@@ -82,6 +85,43 @@ def shares(session: Session, *, since: datetime, until: datetime) -> dict[int, S
         .group_by(HourlyCount.tag_id)
     )
     return {tag_id: Share(counted, kept) for tag_id, counted, kept in session.execute(rows)}
+
+
+class RulesChange(NamedTuple):
+    """A change of a tag's rules (UTC), as X's counts show it: after one by the old rules, and before one by the new ones.
+
+    `before` is None as long as X has not counted by the new ones.
+    """
+
+    tag: str
+    after: datetime
+    before: datetime | None
+
+
+def rules_changes(session: Session, *, keys: Collection[str] = ()) -> list[RulesChange]:
+    """Return the changes of the rules of the tags with these keys, or of all tags, by tag, oldest first."""
+    other = (HourlyCount.rules < Tag.rules, HourlyCount.rules > Tag.rules)  # looked up in the key, which `!=` is not
+    is_changed = or_(*(exists().where(HourlyCount.tag_id == Tag.id, one) for one in other))
+    changed = select(Tag.id, Tag.tag, Tag.rules).where(is_changed).order_by(Tag.key)
+    found = session.execute(changed.where(Tag.key.in_(keys)) if keys else changed).all()
+    return [change for tag_id, tag, rules in found for change in _changes(session, tag_id, tag, rules)]
+
+
+def _changes(session: Session, tag_id: int, tag: str, rules: str) -> Iterator[RulesChange]:
+    """Yield the changes between sets of rules, in the order of their last counts; with or without retweets is the same set."""
+    asked = func.min(HourlyCount.asked_at), func.max(HourlyCount.asked_at)
+    rows = select(HourlyCount.rules, *asked).where(HourlyCount.tag_id == tag_id).group_by(HourlyCount.rules)
+    times = defaultdict[str, list[datetime]](list)
+    for counted_by, *both in session.execute(rows):
+        times[counted_by.removesuffix(NO_RETWEETS)] += both
+    own = rules.removesuffix(NO_RETWEETS)
+    sets = sorted((max(both), min(both)) for counted_by, both in times.items() if counted_by != own)
+    if own in times:
+        sets.append((max(times[own]), min(times[own])))
+    for (after, _), (last, first) in pairwise(sets):
+        yield RulesChange(tag, after, first if first > after else max(last, after))
+    if own not in times:
+        yield RulesChange(tag, sets[-1][0], None)
 
 
 class TagShare(NamedTuple):

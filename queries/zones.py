@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,8 +22,13 @@ LAST = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
 
 LONGEST_OF_QUARTERS_S = 36 * 3600
 LONGEST_OF_HOURS_S = 15 * DAY_S
-LONGEST_OF_FEW_S = 3 * DAY_S
 MOST_DAYS = 400
+SOME_HOURS = (1, 2, 4, 12)
+SOME_DAYS = (1, 2, 7, 14, 28)
+ENOUGH, FEW = 10, 2
+"""Tweets of a bucket, on average, for which the shortest buckets are drawn, and with which one is not too short."""
+FEWEST_BARS, MOST_BARS = 14, 48
+"""How many buckets there are for fewer tweets."""
 
 Period = tuple[int, int]
 """A period of time, half-open."""
@@ -49,7 +54,7 @@ def offset_periods(zone: tzinfo, first: int, end: int) -> Iterator[OffsetPeriod]
 
 
 def buckets(zone: tzinfo, length: timedelta, first: int, end: int) -> Iterator[Period]:
-    """Yield the whole buckets (QUARTER, HOUR or DAY long) that overlap a period of time, oldest first."""
+    """Yield the whole buckets (QUARTER, HOUR, some of SOME_HOURS or DAY long) that overlap a period of time, oldest first."""
     for start, until in pairwise(_EDGES[length](zone, first - MARGIN_S, end + MARGIN_S)):
         if start >= end:
             return
@@ -69,17 +74,23 @@ def _hours(zone: tzinfo, first: int, end: int) -> Iterator[int]:
         yield from range(local + HOUR_S - period.offset, period.end, HOUR_S)
 
 
-def _days(zone: tzinfo, first: int, end: int) -> Iterator[int]:
-    shown = first // DAY_S - 2
+def _parts(seconds: int, zone: tzinfo, first: int, end: int) -> Iterator[int]:
+    """Yield where the parts of so many seconds of a local day begin; a part that clocks show twice begins once."""
+    shown = (first - DAY_S) // seconds - 1
     for period in offset_periods(zone, first, end):
-        date, last = ((second + period.offset) // DAY_S for second in (period.first, period.end - 1))
-        if date > shown:
+        part, last = ((second + period.offset) // seconds for second in (period.first, period.end - 1))
+        if part > shown:
             yield period.first
-        yield from (day * DAY_S - period.offset for day in range(max(date, shown) + 1, last + 1))
+        yield from (one * seconds - period.offset for one in range(max(part, shown) + 1, last + 1))
         shown = max(shown, last)
 
 
-_EDGES: dict[timedelta, Callable[[tzinfo, int, int], Iterator[int]]] = {QUARTER: _quarters, HOUR: _hours, DAY: _days}
+_EDGES: dict[timedelta, Callable[[tzinfo, int, int], Iterator[int]]] = {
+    QUARTER: _quarters,
+    HOUR: _hours,
+    **{hours * HOUR: partial(_parts, hours * HOUR_S) for hours in SOME_HOURS[1:]},
+    DAY: partial(_parts, DAY_S),
+}
 
 
 @lru_cache(maxsize=4096)
@@ -119,24 +130,58 @@ class Axis(NamedTuple):
 
 
 def axis(zone: tzinfo, first: int, end: int, tweets: int | None = None) -> Axis:
-    """Return an axis of quarters for up to 36 hours, of hours for up to 15 days, else of days, in at most 400 buckets.
-
-    The next longer bucket is taken for so few `tweets` that most of the shorter ones would be empty.
+    """Return an axis of buckets that fit the number of `tweets`, of many without one; in at most 400 buckets.
 
     An empty period has no buckets. The years 1 and 9999, which calendars and zones don't support, are left out.
     """
     first, end = max(first, FIRST), min(end, LAST)
     if first >= end:
         return Axis((), QUARTER, 1)
-    count, length = float("inf") if tweets is None else tweets, end - first
-    if length <= LONGEST_OF_HOURS_S and (length <= LONGEST_OF_FEW_S or count >= length / HOUR_S / 2):
-        bucket = QUARTER if length <= LONGEST_OF_QUARTERS_S and count >= length / QUARTER_S else HOUR
+    bucket, days = fitting_bucket(end - first, float("inf") if tweets is None else tweets)
+    if bucket < DAY:
         return Axis(tuple(buckets(zone, bucket, first, end)), bucket, 1)
-    days = -(-(end - first) // (MOST_DAYS * DAY_S))
     periods = _buckets_of_days(zone, days, first, end)
     if len(periods) > MOST_DAYS:
         periods, days = _buckets_of_days(zone, days + 1, first, end), days + 1
     return Axis(periods, DAY, days)
+
+
+def fitting_bucket(length: int, tweets: float) -> tuple[timedelta, int]:
+    """Return the bucket for so many seconds and tweets, and how many of them are taken together (days only).
+
+    With ten tweets a bucket it is the shortest: a quarter up to 36 hours, an hour up to 15 days, else a day, or several so that
+    there are at most 400. With fewer it is the shortest that makes 14 to 48 buckets of two tweets each on average, or else the
+    longest that makes 14. Quarters are never taken for fewer than two tweets each.
+    """
+    shortest = _shortest_bucket(length)
+    if tweets >= ENOUGH * length / _seconds(shortest):
+        return shortest
+    fitting = [one for one in _STEPS if FEWEST_BARS <= length / _seconds(one) <= MOST_BARS] or [shortest]
+    full = [one for one in fitting if tweets >= FEW * length / _seconds(one)]
+    return full[0] if full else max(fitting[-1], (HOUR, 1))
+
+
+def enough_tweets(length: int) -> int:
+    """Return the number of tweets for which so many seconds have the shortest buckets; more make no difference."""
+    return -(-ENOUGH * length // _seconds(_shortest_bucket(length))) if length > 0 else 0
+
+
+def _shortest_bucket(length: int) -> tuple[timedelta, int]:
+    if length <= LONGEST_OF_HOURS_S:
+        return (QUARTER if length <= LONGEST_OF_QUARTERS_S else HOUR), 1
+    return DAY, -(-length // (MOST_DAYS * DAY_S))
+
+
+def _seconds(bucket: tuple[timedelta, int]) -> int:
+    return int(bucket[0].total_seconds()) * bucket[1]
+
+
+_STEPS = (
+    (QUARTER, 1),
+    *((hours * HOUR, 1) for hours in SOME_HOURS),
+    *((DAY, days) for days in (*SOME_DAYS, *(28 << times for times in range(1, 14)))),
+)
+"""Lengths of buckets, the shortest first, of which any time of 14 quarters and more has 14 to 48."""
 
 
 def _buckets_of_days(zone: tzinfo, days: int, first: int, end: int) -> tuple[Period, ...]:

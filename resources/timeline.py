@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from database.functions import quarter_hour
 from queries.counters import x_now
 from queries.filters import Filters
-from queries.gaps import gaps, histories
+from queries.gaps import backfilled, gaps, histories
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, per_hour, timeline
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
@@ -89,7 +89,8 @@ class TimelineResource(SnapshotResource):
 
     def depends(self, session: Session) -> Hashable:
         """Return what decides which buckets are over, and which periods were not collected."""
-        return int(x_now(session).timestamp()) // quarter_hour.seconds, tuple(gaps(session)), tuple(histories(session))
+        reached = (tuple(found(session)) for found in (gaps, histories, backfilled))
+        return int(x_now(session).timestamp()) // quarter_hour.seconds, *reached
 
     def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo) -> Any:
         """Count tweets and distinct authors over time."""

@@ -13,13 +13,18 @@ from schemas.json_schema import NamedSchema
 from schemas.problems import BadInput, ParameterError
 
 LONGEST_NAME, LONGEST_PATH = 60, 4000
-EXPECTED_NAME = f"a name of 1 to {LONGEST_NAME} characters, none of them a control character"
+EXPECTED_NAME = f"a name of 1 to {LONGEST_NAME} characters, none of them a control, format or direction character"
 EXPECTED_PATH = (
     f"the path of a page, / or below /view/, with its query, without dot segments, at most {LONGEST_PATH} characters"
 )
-_TEXT = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
-NAME_PATTERN = rf"^{_TEXT}*[^\s\u0000-\u001f\u007f-\u009f\u2028\u2029]{_TEXT}*$"
-UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+_UNSEEN = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+NAME_PATTERN = rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of Unicode without a picture. Those of direction (bidi) could make a name look like another one."""
 NEW_VIEW = NamedSchema(
     "NewView",
     {

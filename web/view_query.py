@@ -16,6 +16,7 @@ from queries.zones import Period
 from schemas.arguments import ViewArguments, load_arguments
 from schemas.parameters import PARAMETERS
 from schemas.times import rfc3339
+from text.names import hashtag
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
@@ -123,6 +124,11 @@ class ViewQuery(NamedTuple):
     def days(self) -> Mapping[str, date]:
         """The first and the last day that were given, by bound; empty if there are hours."""
         return {name: date.fromisoformat(value) for name, value in self.bounds.items() if "T" not in value}
+
+    @property
+    def tags(self) -> list[str]:
+        """The hashtags that were given as filters, with their #, as they were typed."""
+        return [hashtag(value) for name, value in self.pairs if name == "tag"]
 
     @property
     def chips(self) -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from collector.ledger.calls import call_buyer
 from collector.ledger.prices import Cost, dollars
 from collector.ledger.pricing import Quote, missing_counts, quotes
 from collector.runs import runs
-from collector.runs.backfill import BackfillPeriod
+from collector.runs.backfill import BackfillPeriod, most_posts
 from collector.runs.collector import NONE_TRACKED, CollectionRunning, Collector, NothingTracked, RunningCollection
 from collector.runs.tags import TagOrder
 from collector.x.app_only import AppOnly
@@ -38,7 +38,8 @@ class PriceAbove(Exception):
 class BackfillOffer(NamedTuple):
     """What is to be bought of each tag, and its price in micro-dollars: by `cost`, or as X is known to charge for authors.
 
-    The posts of hours that X never counted are estimated by the tag's mean. `counting` is what X charges at most to count them.
+    The posts of hours that X never counted are estimated by the tag's mean; as they may hold more, the price and the cost's
+    ceiling are then those of the most that a purchase buys. `counting` is what X charges at most to count them.
     """
 
     tags: tuple[Quote, ...]
@@ -62,11 +63,11 @@ def backfill_offer(collector: Collector, session: Session, period: BackfillPerio
     found = zip(orders, quotes(session, orders, period, collector.clock), strict=True)
     tags = tuple(_estimated(quote, usual(session, order.tag.id, since=now - LATELY, until=now)) for order, quote in found)
     posts = sum(quote.posts for quote in tags)
-    cost = prices.cost(posts=posts, users=posts)
-    known = None if collector.looks_up_authors(session) else authors(session)
-    return BackfillOffer(
-        tags, cost, known.price(*cost) if known else cost.ceiling, counting.calls(missing) * prices.archive_count
-    )
+    most = most_posts(posts) if any(quote.uncounted for quote in tags) else posts
+    worst, known = prices.cost(posts=most, users=most), None if collector.looks_up_authors(session) else authors(session)
+    cost = prices.cost(posts=posts, users=posts)._replace(ceiling=worst.ceiling)
+    price = known.price(*worst) if known else worst.ceiling
+    return BackfillOffer(tags, cost, price, counting.calls(missing) * prices.archive_count)
 
 
 def buy_backfill(collector: Collector, period: BackfillPeriod, *, most: int) -> RunningCollection:

@@ -21,7 +21,7 @@ def stands_out(number: int, values: list[tuple[int, int]]) -> bool:
     variance = sum((value - mean) ** 2 for _, value in others) / len(others)
     same = sorted(value for where, value in others if where == place)
     middle = Fraction(same[len(same) // 2] + same[(len(same) - 1) // 2], 2) if same else 0
-    return count >= 5 and count > mean and (count - mean) ** 2 > 9 * variance and count > 2 * middle
+    return count >= 10 and count > mean and (count - mean) ** 2 > 9 * variance and count > 2 * middle
 
 
 @MANY
@@ -44,7 +44,7 @@ def test_what_is_so_every_day_is_no_spike() -> None:
 def test_few_values_and_small_ones_are_no_spikes() -> None:
     assert spikes([0] * 22 + [500], [0] * 23) == []
     assert spikes([0] * 23 + [500], [0] * 24) == [23]
-    assert spikes([0] * 23 + [4], [0] * 24) == []
-    assert spikes([0] * 23 + [5], [0] * 24) == [23]
+    assert spikes([0] * 23 + [9], [0] * 24) == []
+    assert spikes([0] * 23 + [10], [0] * 24) == [23]
     assert spikes([7] * 30, [0] * 30) == []
     assert spikes([], []) == []

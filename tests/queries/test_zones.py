@@ -18,7 +18,7 @@ from alchemy import Database
 from models import LONGEST_DAY, Quarter
 from queries import zones
 from queries.timeline import per_hour
-from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER, Axis, axis
+from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER, Axis, axis, enough_tweets, fitting_bucket
 from tests.queries.clocks import Period, naive
 from tests.queries.invented import ZONES, imported
 from tests.schemas.views import MANY
@@ -165,8 +165,34 @@ def test_the_whole_calendar_is_cut_and_of_nothing_there_are_no_periods() -> None
 
 
 @pytest.mark.parametrize(
-    ("days", "tweets", "bucket"),
-    [(1, 49, HOUR), (1, 96, QUARTER), (1, None, QUARTER), (7, 83, DAY), (7, 84, HOUR), (3, 1, HOUR), (30, 10**6, DAY)],
+    ("hours", "tweets", "bucket", "bars"),
+    [
+        *((24, 133, HOUR, 24), (24, 959, HOUR, 24), (24, 960, QUARTER, 96), (24, None, QUARTER, 96), (24, 0, HOUR, 24)),
+        *((10, 49, HOUR, 10), (10, 80, QUARTER, 40), (2, 30, QUARTER, 8), (2, 79, QUARTER, 8)),
+        *((168, 1680, HOUR, 168), (168, 1679, 4 * HOUR, 42), (168, 83, 12 * HOUR, 14), (168, 0, 12 * HOUR, 14)),
+        *((720, 300, DAY, 30), (720, 59, DAY, 15), (720, 10**6, DAY, 30), (24 * 400, 100, DAY, 29), (24 * 400, 4000, DAY, 400)),
+    ],
 )
-def test_few_tweets_have_longer_buckets(days: int, tweets: int | None, bucket: timedelta) -> None:
-    assert axis(UTC, LATELY, LATELY + days * DAY_S, tweets).bucket == bucket
+def test_buckets_fit_the_number_of_tweets(hours: int, tweets: int | None, bucket: timedelta, bars: int) -> None:
+    found = axis(UTC, LATELY, LATELY + hours * HOUR_S, tweets)
+    assert (found.bucket, len(found.periods)) == (bucket, bars)
+
+
+@given(st.integers(14 * 900, 9000 * DAY_S), st.integers(0, 40_000))
+@MANY
+def test_there_are_14_to_48_buckets_unless_each_has_ten_tweets_or_a_quarter_too_few(length: int, tweets: int) -> None:
+    bucket, count = fitting_bucket(length, tweets)
+    bars = length / (bucket.total_seconds() * count)
+    assert fitting_bucket(length, min(tweets, enough_tweets(length))) == (bucket, count)
+    assert 14 <= bars <= 48 or tweets >= 10 * bars or (bucket == HOUR and tweets < 2 * length / 900)
+
+
+@pytest.mark.parametrize("hours", zones.SOME_HOURS[1:])
+def test_parts_of_a_day_follow_each_other_by_the_clock_also_where_it_is_changed(hours: int) -> None:
+    for name in ("UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"):
+        zone = ZoneInfo(name)
+        found = list(zones.buckets(zone, hours * HOUR, LATELY, LATELY + 400 * DAY_S))
+        assert all(one[1] == other[0] for one, other in pairwise(found))
+        assert {(end - start) / HOUR_S for start, end in found} <= {hours + more for more in (-1, -0.5, 0, 0.5, 1)}
+        begun = {datetime.fromtimestamp(start, zone).hour % hours for start, _ in found}
+        assert begun <= ({0, 1} if hours <= 2 else {0})  # an hour that clocks skip begins with the next one

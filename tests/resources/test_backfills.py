@@ -58,7 +58,7 @@ def test_a_price_asks_x_for_nothing_and_names_the_hours_without_a_count(fresh: S
     shown = quoted(fresh)
     assert shown == {
         "tweets": 0,
-        "usd": {"floor": 0, "ceiling": 0},
+        "usd": {"floor": 0, "ceiling": 1.5},  # a page, with an author for each tweet: the most that it buys unasked
         "uncounted": [{"tag": "#devops", "hours": 72}, {"tag": "#sre", "hours": 72}],
         "count_usd": 0.08,
     }
@@ -96,7 +96,9 @@ def test_counts_that_cost_more_than_allowed_are_not_made(fresh: Service, emulato
 
 def test_what_x_did_not_count_is_bought_up_to_a_page_beyond_the_price(fresh: Service, emulator: Emulator) -> None:
     assert emulator.count("#sre", SINCE, UNTIL) > 2 * PAGE
-    collection = bought(fresh, tags=["#sre"], max_usd=0)
+    refused = problem(post(fresh, tags=["#sre"], max_usd=1.49), 409)
+    assert (refused["tweets"], refused["usd"]) == (0, {"floor": 0, "ceiling": 1.5})
+    collection = bought(fresh, tags=["#sre"], max_usd=1.5)
     assert collection["state"] == "failed"
     assert collection["spend"]["posts"] == emulator.ledger.total().posts_billed == PAGE
     assert "because X has more than it counted" in collection["error"]

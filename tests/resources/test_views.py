@@ -58,7 +58,7 @@ def test_a_body_that_is_no_view_is_400(service: Service, body: bytes) -> None:
     assert names(service) == []
 
 
-@pytest.mark.parametrize("name", ["x" * 61, " ", "a\x00", "a\u2028b"])
+@pytest.mark.parametrize("name", ["x" * 61, " ", "a\x00", "a\u2028b", "a\u202eb", "a\u200fb", "\U000e0041"])
 def test_a_name_that_is_none_is_400(service: Service, name: str) -> None:
     assert [error["parameter"] for error in put(service, name)[1]["errors"]] == ["name"]
     assert service.request("DELETE", f"/views/{quote(name, safe='')}").status_code == 400

@@ -43,6 +43,10 @@ def form(page: Element) -> Element:
     return page.one("form", action="/view/tags")
 
 
+def rules_form(page: Element) -> Element:
+    return page.one("section", aria_labelledby="change").one("form", method="post")
+
+
 def test_a_tag_is_tracked_and_its_rules_are_changed(service: Service) -> None:
     typed = {"tag": "Chaos", "lang": "en, de", "tw_number": "50", "exclude": "replies"}
     answer = sent(service, form(opened(service, "/view/tags")), **typed)
@@ -51,7 +55,7 @@ def test_a_tag_is_tracked_and_its_rules_are_changed(service: Service) -> None:
     assert opened(service, "/view/tags").one("tr", id="tag-Chaos").one("th").one("a")["href"] == "/view/tags/Chaos"
     page = opened(service, "/view/tags/Chaos")
     assert "checked" in page.one("input", value="replies").attributes
-    assert sent(service, form(page), lang="", tw_number="").status_code == 303
+    assert sent(service, rules_form(page), lang="", tw_number="").status_code == 303
     assert tracked(service)["#Chaos"] == {"lang": [], "exclude": ["replies"], "tw_number": None}
 
 
@@ -99,6 +103,30 @@ def test_a_refused_form_keeps_its_values_and_names_the_error(
         assert own.attributes.get("aria-invalid") == ("true" if name in wrong else None)
         assert name not in wrong or page.one(id=own["aria-describedby"]).words
     assert tracked(service) == before
+
+
+def test_a_wrong_rule_comes_back_marked_in_the_form_of_the_tags_page(service: Service) -> None:
+    before, typed = tracked(service), {"lang": "english", "tw_number": "50", "exclude": "quotes"}
+    answer = sent(service, rules_form(opened(service, "/view/tags/devops?period=30d")), **typed)
+    page = read(answer.text)
+    assert (answer.status_code, page.one("h1").words) == (400, "#devops")
+    assert page.one("a", aria_current="true").words == "30 days"
+    own = rules_form(page)
+    assert dict(filled(own)) == typed
+    assert own.one("input", name="lang")["aria-invalid"] == "true"
+    assert own.one(id=own.one("input", name="lang")["aria-describedby"]).words
+    assert own.one(role="alert").words.startswith("Nothing was changed")
+    assert tracked(service) == before
+    assert sent(service, own, lang="en").status_code == 303
+    assert service.request("PUT", "/tags/devops", json=before["#devops"]).ok
+
+
+def test_the_rules_of_a_tag_that_is_not_tracked_any_more_stay(service: Service) -> None:
+    own = rules_form(opened(service, "/view/tags/devops"))
+    assert service.request("DELETE", "/tags/devops").status_code == 204
+    assert sent(service, own, lang="en").status_code == 404
+    assert "#devops" not in tracked(service)
+    assert service.request("PUT", "/tags/devops").status_code == 201
 
 
 def test_a_read_only_session_has_no_buttons(guarded: Service) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,8 @@ from werkzeug.datastructures import MultiDict
 from collector.runs.collector import Collector
 from models import BackfillSpan, HourlyCount, Listing, Tag
 from queries.gaps import histories, snowflake_time
+from queries.reach import has_reached, reaches
+from queries.volume import rules_changes
 from tests.fixtures import databases
 from tests.fixtures.archives import MORNING, own_row, tweet_id
 from tests.fixtures.documents import opened
@@ -25,6 +28,7 @@ from web.charts import ChartFigure
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
 from web.view_query import parse_view_query
+from web.words import day
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR
@@ -108,6 +112,42 @@ def test_a_backfill_that_reaches_a_tags_history_extends_it(collector: Collector)
     with collector.database.reading() as session:
         [history] = [one for one in histories(session) if one.tag == "#sre"]
     assert history.begin == snowflake_time(begin)
+
+
+def test_an_earlier_backfill_counts_as_collected_and_the_time_after_it_does_not(collector: Collector) -> None:
+    collected(collector, NOW - 6 * HOUR, NOW)
+    buy(collector, NOW - 40 * HOUR, NOW - 12 * HOUR)
+    found, figure, _ = shown(collector, "period=24h&tag=sre")
+    assert [(mark.label, mark.end - mark.first) for mark in found.marks] == [("#sre not collected", 6 * 3600)]
+    assert [row[-1] for row in figure.table.rows].count("#sre not collected") == 6
+    assert "before" not in found.marks[0].label
+    known, _, _ = shown(collector, "period=12h&tag=sre", now=NOW - 12 * HOUR)
+    assert (known.total_before, known.marks) == (12, ())
+    with collector.database.reading() as session:
+        times = [int((NOW - hours * HOUR).timestamp()) for hours in (40, 12, 6, 0)]
+        [reach] = reaches(session, keys=["#sre"], now=times[-1])
+        assert reach.periods == ((times[0], times[1]), (times[2], times[3]))
+        assert has_reached(session, keys=["#sre"], first=times[0], end=times[1], now=times[-1])
+        assert not has_reached(session, keys=["#sre"], first=times[0], end=times[-1], now=times[-1])
+
+
+def buy(collector: Collector, first: datetime, end: datetime) -> None:
+    """Record that a backfill read #sre between these times."""
+
+    def add(session: Session) -> None:
+        own = session.scalars(select(Tag.id).where(Tag.key == "#sre")).one()
+        session.add(BackfillSpan(tag_id=own, since_id=tweet_id(first) - 1, until_id=tweet_id(end)))
+
+    collector.database.write(add)
+
+
+def test_an_hour_of_the_week_that_was_never_collected_is_unknown(collector: Collector) -> None:
+    collected(collector, NOW - 3 * HOUR, NOW)
+    with collector.database.reading() as session:
+        for query, unknown in (("tag=devops", 7), ("tag=sre", 5)):
+            asked = parse_view_query(MultiDict(parse_qsl(f"period=24h&{query}")), now=NOW)
+            rows = tables.week(FigureInput(session, asked)).table.rows
+            assert [(len(set(row[1:])), row[-1]) for row in rows].count((1, None)) == unknown
 
 
 def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
@@ -207,6 +247,35 @@ def test_while_little_is_stored_of_what_x_counted_its_counts_lead_and_the_rest_i
     ]
 
 
+def test_nothing_is_compared_across_a_change_of_a_tag_s_rules(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    change = int((NOW - 20 * HOUR).timestamp())
+
+    def count(session: Session) -> None:
+        own = session.scalars(select(Tag).where(Tag.key == "#sre")).one()
+        for at in range(1, 40):
+            start = int(NOW.timestamp()) - 3600 * at
+            rules, asked = ("/", NOW - 21 * HOUR) if start < change else (own.rules, NOW - 19 * HOUR)
+            session.add(HourlyCount(tag_id=own.id, rules=rules, start=start, counted=1, asked_at=asked))
+
+    collector.database.write(count)
+    assert shown(collector)[0].comparison  # the same rules, first with retweets
+    collector.database.write(lambda session: session.execute(update(Tag).where(Tag.key == "#sre").values(lang="en")))
+    with collector.database.reading() as session:
+        [unanswered] = [(one.after, one.before) for one in rules_changes(session)]
+    assert unanswered == (NOW - 19 * HOUR, None)
+    collector.database.write(
+        lambda session: session.execute(update(HourlyCount).where(HourlyCount.start >= change).values(rules="en//no retweets"))
+    )
+    for query in ("period=24h&tag=sre", "period=24h"):
+        found, figure, given = shown(collector, query)
+        assert (found.comparison, found.compared.keys() & {"#sre"}, given.on_x) == (None, set(), None)
+        said = f"The rules of #sre changed on {day(NOW - 20 * HOUR)}; counts before it are not comparable."
+        assert said in figure.finding
+        assert said in tables.coverage(given).finding
+    assert shown(collector, "period=8h")[0].comparison
+
+
 def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to_collect(service: Service) -> None:
     collected(service.collector, MORNING - HOUR, NOW)
     page = opened(service, "/view/tags/sre?period=24h")  # today, long after the morning of the tweets
@@ -215,6 +284,19 @@ def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to
     assert empty.words.startswith("Nothing was collected since")
     assert [one["href"] for one in empty.all("a")] == ["/view/collections/new"]
     assert "as before" not in page.one("main").words
+
+
+def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Service) -> None:
+    now = datetime.now(UTC)
+    for key, end in (("#sre", now), ("#devops", now - 2 * HOUR), ("#observability", now)):
+        collected(service.collector, MORNING - HOUR, end, key=key)
+    page = opened(service, "/?period=24h")
+    assert (total(page, "Tweets"), total(page, "Unique authors")) == ("at least 0", "at least 0")
+    [words] = [one.words for one in page.all("dd", class_="note lacking")]
+    assert re.fullmatch(r"#devops was not reached since .*\d\d:\d\d", words)
+    assert total(opened(service, "/?period=24h&tag=sre"), "Tweets") == "0 none, as before"
+    before = f"since={now - 20 * HOUR:%Y-%m-%dT%H:%M:%SZ}&until={now - 3 * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    assert total(opened(service, f"/?{before}"), "Tweets") == "0 none, as before"  # all of it was collected
 
 
 def test_an_untracked_tag_without_tweets_before_is_new(service: Service) -> None:

@@ -52,10 +52,8 @@ def cards(page: Element) -> dict[str, str]:
 
 def set_schedule(service: Service, every: str) -> None:
     """Press the button that sends this interval, and see the page."""
-    [form] = [one for one in opened(service, SCHEDULE).all("form", action=SCHEDULE) if one.all("input", value=every)] or [
-        one for one in opened(service, SCHEDULE).all("form", action=SCHEDULE) if one.all("option", value=every)
-    ]
-    answer = sent(service, form, **({"every": every} if form.all("select") else {}))
+    [form] = [one for one in opened(service, SCHEDULE).all("form", action=SCHEDULE) if one.all("input", value=every)]
+    answer = sent(service, form, every=every)
     assert (answer.status_code, answer.headers["Location"]) == (303, SCHEDULE)
 
 
@@ -75,6 +73,16 @@ def test_the_schedule_is_changed_with_its_cost_switched_off_and_returned_to_the_
     assert "off" in cards(opened(fresh, SCHEDULE))["Collections"]
     set_schedule(fresh, "setting")
     assert "Set by COLLECT_EVERY" in cards(opened(fresh, SCHEDULE))["Collections"]
+
+
+def test_each_interval_says_before_it_is_chosen_what_it_costs_and_how_far_the_budget_reaches(fresh: Service) -> None:
+    offers = opened(fresh, SCHEDULE).one("form", class_="offers").one("tbody").all("tr")
+    known = {cells[0]: cells[1:] for row in offers for cells in [[cell.words for cell in row.all("th", "td")]]}
+    assert known["every 12 hours now"] == ["$6.00 to $18.00", "to its end, 1 Dec 2026", "the whole month"]
+    assert known["every 6 hours"] == ["$12.00 to $36.00", "to its end, 1 Dec 2026", "about 16 days"]
+    assert known["every hour"] == ["$72.00 to $216.00", "until about 26 Nov 2026", "about 2 days"]
+    [chosen] = [one["value"] for row in offers for one in row.all("input") if "checked" in one.attributes]
+    assert chosen == "12h"
 
 
 def test_an_interval_that_the_page_does_not_send_is_refused(fresh: Service) -> None:
@@ -162,16 +170,37 @@ def test_a_view_is_saved_from_any_page_opened_from_every_page_and_deleted(fresh:
     assert [one.words for one in menu.all("a", href=place)] == [f"On call {HOSTILE}"]
     delete = opened(fresh, SAVED).one("form", action=f"{SAVED}/delete")
     again = opened(fresh, sent(fresh, delete).headers["Location"])
-    assert again.one(role="status").words.startswith(f"The view “On call {HOSTILE}” was deleted.")
+    assert again.one(role="status").words == "No view has this name now. You can save it again."
     assert fresh.get("/views").json() == {"views": []}
     assert sent(fresh, again.one("form", action=SAVED)).status_code == 303
     assert fresh.get("/views").json() == {"views": [{"name": f"On call {HOSTILE}", "path": place}]}
+
+
+def test_a_view_replaces_another_one_only_after_a_question(fresh: Service) -> None:
+    assert fresh.request("PUT", "/views/Money", json={"path": "/view/tweets"}).ok
+    save = opened(fresh, SAVED).one("form", action=SAVED)
+    assert sent(fresh, save, name="Money", path="/view/tweets").status_code == 303  # the same one
+    asked = sent(fresh, save, name=" Money", path="/view/schedule")
+    question = read(asked.text).one(role="alert")
+    assert (asked.status_code, question.one("a", class_="address")["href"]) == (409, "/view/tweets")
+    assert fresh.get("/views").json() == {"views": [{"name": "Money", "path": "/view/tweets"}]}
+    assert sent(fresh, question.one("form")).status_code == 303
+    assert fresh.get("/views").json() == {"views": [{"name": "Money", "path": "/view/schedule"}]}
+    assert fresh.request("PUT", "/views/Money", json={"path": "/"}).status_code == 200  # the API does not ask
+    assert fresh.request("DELETE", "/views/Money").status_code == 204
+
+
+def test_an_address_makes_the_page_say_nothing_of_its_own(service: Service) -> None:
+    assert opened(service, f"{SAVED}?deleted=Everything", status=400).one("main")
+    page = opened(service, f"{SAVED}?name=Everything")
+    assert page.one(role="status").words == "No view has this name now. You can save it again."
 
 
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [
         ({"name": " ", "path": "/"}, "name"),
+        ({"name": "On call \u202egnp.exe", "path": "/"}, "name"),
         ({"name": "x", "path": "https://evil.example/"}, "path"),
         ({"name": "x", "path": "/view/../docs"}, "path"),
     ],

@@ -33,7 +33,9 @@ TOO_WIDE = """least => {
   const wide = one => one.scrollWidth > one.clientWidth;
   const scrolled = [...document.querySelectorAll(".scroll")].filter(one => one.checkVisibility() && wide(one));
   const tables = innerWidth >= least ? scrolled.map(one => one.ariaLabel) : [];
-  return [...(wide(document.documentElement) ? ["the page"] : []), ...tables];
+  const right = one => one.getBoundingClientRect().right;
+  const covering = [...document.querySelectorAll("label > select")].filter(one => right(one) > right(one.parentNode) + 1);
+  return [...(wide(document.documentElement) ? ["the page"] : []), ...tables, ...covering.map(one => one.name)];
 }"""
 TOO_SMALL = """() => [...document.querySelectorAll("a, button, summary, input, select")]
   .filter(one => one.checkVisibility() && one.type !== "hidden" && !one.matches("p a, .skip"))
@@ -143,7 +145,7 @@ def test_a_chart_is_saved_as_a_picture(service: Service, chromium: Browser) -> N
     with tab(chromium, accept_downloads=True) as page:
         page.goto(service.url)
         with page.expect_download() as saved:
-            page.get_by_role("button", name="PNG of Tweets per hour").click()
+            page.get_by_role("button", name="PNG of Tweets per 4 hours").click()
         assert saved.value.suggested_filename == "volume.png"
         assert saved.value.path().read_bytes().startswith(PNG)
         assert untidy(page) == []
@@ -168,7 +170,7 @@ def test_values_stand_beside_the_pointer(service: Service, chromium: Browser) ->
         chart = page.locator("#volume .u-over")
         chart.hover(position={"x": 200, "y": 60})
         tip = page.locator("#volume .tip")
-        expect(tip).to_contain_text("Tweets: ")
+        expect(tip).to_contain_text("All tweets: ")
         pointer, box = chart.bounding_box(), tip.bounding_box()
         assert pointer
         assert box

@@ -111,6 +111,11 @@ def test_a_tag_that_was_never_collected_is_unknown_and_not_zero(filled: Service)
     assert "No tweets" not in page.one("main").words
     assert "Unknown: not collected in this period." in page.one("figure", id="languages").words
     assert filled.get("/timeline?tag=nobody").json()["complete"] is False
+    for path in ("/", "/view/tweets"):
+        main = opened(filled, f"{path}?tag=NoBody").one("main")
+        assert main.all("a", href="/view/collections/new") == []
+        assert main.one("form", action="/view/tags").one("input", name="tag")["value"] == "#NoBody"
+        assert opened(filled, f"{path}?tag=SRE").one("main").all("form", action="/view/tags") == []
     both = opened(filled, "/?tag=sre&tag=nobody")
     assert both.one("dl", class_="totals cards").all("dd")[0].words == "–"
     assert both.one("figure", id="volume").one("figcaption").words == "#nobody was never collected."

@@ -5,21 +5,23 @@ Times are epoch seconds, half-open. What a tag was not collected for is unknown,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from queries.gaps import gap_times
+from queries.gaps import GapTime, gap_times
 from queries.reach import TagReach, asked_for, reaches
 from queries.timeline import time_with_tweets
+from queries.volume import RulesChange, rules_changes
 from queries.zones import FIRST, QUARTER_S, Period
 from text.names import key
 from web.charts import ChartMark, merge_marks
 from web.view_query import ViewQuery
-from web.words import enumeration, moment, plural
+from web.words import UNBROKEN, day, enumeration, moment, plural
 
 MOST_GAPS, MOST_NAMED = 100, 3
 SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
@@ -31,11 +33,15 @@ Counts = Sequence[int | None]
 
 
 class CollectedTime(NamedTuple):
-    """How far the tags whose tweets are shown were collected (`asked`), and all tags that ever were (`known`)."""
+    """How far the tags whose tweets are shown were collected (`asked`), and all tags that ever were (`known`).
+
+    `changes` are those of their rules: what was collected before and after one can't be compared.
+    """
 
     asked: tuple[TagReach, ...]
     known: tuple[TagReach, ...]
     query: ViewQuery
+    changes: tuple[RulesChange, ...] = ()
 
     @property
     def first(self) -> int:
@@ -58,8 +64,9 @@ class CollectedTime(NamedTuple):
 
     @property
     def lagging(self) -> list[TagReach]:
-        """The tags that the newest collections did not reach."""
-        return [one for one in self.asked if one.end < self.end - LAG_S]
+        """The tags that collections of the time shown did not reach, or the newest ones if it has not ended."""
+        end = min(self.end, self.query.seconds[1]) if self.query.seconds else self.end
+        return [one for one in self.asked if one.end < end - LAG_S]
 
     @property
     def absent(self) -> list[str]:
@@ -93,9 +100,29 @@ class CollectedTime(NamedTuple):
         first, end = self.query.seconds
         end = min(end, *(one.end for one in reaches))
         both = ((first, end), (first - shift, end - shift))
+        if self.changed(first - shift, end, [one.tag for one in reaches]):
+            return None
         if end <= first or any(one.begin > first - shift + 1 for one in reaches):
             return None
         return end if all(one.share(*time) >= NEARLY_ALL for one in reaches for time in both) else None
+
+    def changed(self, first: int, end: int, tags: Collection[str]) -> list[RulesChange]:
+        """Return the changes of these tags' rules within a period, as far as X's counts show them."""
+        now = self._now
+        return [
+            one
+            for one in self.changes
+            if one.tag in tags and one.after.timestamp() < end and (one.before.timestamp() if one.before else now) > first
+        ]
+
+    def rules_changed(self, first: int, end: int) -> str:
+        """Return that rules changed within a period, as a sentence; empty if none did."""
+        found = self.changed(first, end, [one.tag for one in self.asked])
+        if not found:
+            return ""
+        tags, last = sorted({one.tag for one in found}), max(found, key=lambda one: one.after)
+        when = f"{'last ' if len(found) > 1 else ''}{_when(last, self.query.zone)}"
+        return f"The rules of {tag_names(tags)} changed {when}; counts before it are not comparable."
 
     def is_outdated(self, first: int, end: int) -> bool:
         """Whether nothing was collected in the last part of a time, more than a bucket of it."""
@@ -115,12 +142,25 @@ class CollectedTime(NamedTuple):
             since = self._moment(max(one.end for one in self.lagging))
             yield f"{plural(len(self.lagging), 'tag')} were last collected on {since} or before; what they missed is unknown."
 
+    @property
+    def shortfall(self) -> str:
+        """Why the totals of the time shown are the least that it has, as a part of a sentence; empty if they are not."""
+        if self.query.seconds and self.is_outdated(*self.query.seconds):
+            return f"nothing was collected since {self._clock(self.end)}"
+        if not self.query.seconds or not self.lagging:
+            return ""
+        tags, known = [one.tag for one in self.lagging], [one.end for one in self.lagging if one.periods]
+        since = f"since {self._clock(max(known))}{' or before' if len(known) > 1 else ''}" if known else "yet"
+        return f"{tag_names(tags)} {'was' if len(tags) == 1 else 'were'} not reached {since}"
+
     def why_not_compared(self, shift: int) -> str:
         """Return why there is no comparison with the time before."""
         first, _ = self.query.seconds or (0, 0)
         late = [one.tag for one in self.asked if one.begin > first - shift + 1]
         if self.end <= first:
             return ""  # as `missing` says
+        if changed := self.rules_changed(first - shift, self.query.seconds[1] if self.query.seconds else 0):
+            return f"No comparison. {changed}"
         if len(late) == len(self.asked):
             return f"No comparison: nothing was collected before {self._moment(self.first)}."
         if late:
@@ -140,9 +180,20 @@ class CollectedTime(NamedTuple):
         lagging = [ChartMark(max(one.end, first), reached, f"{one.tag} not collected") for one in self.lagging]
         gaps = gap_times(session, keys=self.query.filters.tags)
         found = [ChartMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
-        visible = [mark for mark in (*lagging, *found) if mark.first < min(mark.end, end) and mark.end > first]
+        apart = self._apart(gaps)
+        visible = [mark for mark in (*lagging, *found, *apart) if mark.first < min(mark.end, end) and mark.end > first]
         marks = [mark._replace(first=max(mark.first, first), end=min(mark.end, end)) for mark in visible]
         yield from marks if len(marks) <= MOST_GAPS else merge_marks(marks, "gaps", within=(end - first) // SMALLEST_SHADE)
+
+    def _apart(self, gaps: Sequence[GapTime]) -> list[ChartMark]:
+        """Return the time between earlier backfills and the tags' histories."""
+        holes = [(one.tag, ChartMark(*hole, f"{one.tag} not collected")) for one in self.asked for hole in one.holes]
+        times = [(gap.tag, int(gap.first.timestamp()), gap.end.timestamp()) for gap in gaps]
+        return [
+            mark
+            for tag, mark in holes
+            if not any(of == tag and first < mark.end and end > mark.first for of, first, end in times)
+        ]
 
     def _before_histories(self, first: int, end: int) -> Iterator[ChartMark]:
         late = [one for one in self.late if one.begin > first]
@@ -150,6 +201,11 @@ class CollectedTime(NamedTuple):
             whose = late[0].tag if len(late) == 1 and self.first <= first else "tags"
             begin = max((one.begin for one in self.asked), default=self.first)
             yield ChartMark(first, min(max(self.first, begin), end), f"before the history of {whose}")
+
+    def _clock(self, second: int) -> str:
+        """Return a time of today as 14:05, another one with its day."""
+        when, today = datetime.fromtimestamp(second, self.query.zone), self.query.now.astimezone(self.query.zone).date()
+        return f"{when:%H:%M}" if when.date() == today else self._moment(second).replace(UNBROKEN, " ")
 
     def _moment(self, second: int) -> str:
         return moment(datetime.fromtimestamp(second, UTC), self.query.zone)
@@ -162,13 +218,20 @@ def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
         now = int(query.now.timestamp())
         first, end = time_with_tweets(session)
         known = [_from(one, first if end else now) for one in known]
-    asked = known if query.filters.tags else asked_for(known)
-    return CollectedTime(tuple(asked), tuple(known), query)
+    asked, changes = known if query.filters.tags else asked_for(known), rules_changes(session, keys=query.filters.tags)
+    return CollectedTime(tuple(asked), tuple(known), query, tuple(changes))
 
 
 def tag_names(tags: Sequence[str]) -> str:
     """Return the names of at most three tags, else their number."""
     return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
+
+
+def _when(change: RulesChange, zone: ZoneInfo) -> str:
+    """Return when rules changed, to the day."""
+    after = day(change.after.astimezone(zone))
+    before = day(change.before.astimezone(zone)) if change.before else ""
+    return f"on {after}" if before == after else f"between {after} and {before}" if before else f"after {after}"
 
 
 def _from(reach: TagReach, first: int) -> TagReach:

@@ -97,8 +97,9 @@ def coverage(given: FigureInput) -> ChartFigure:
     """Compare the tweets stored with X's counts of the same hours, the tags with the highest counts first."""
     found = list(given.shares)
     known = [one.share for one in found if one.share]
-    unknown = [one.tag for one in found if not one.share]
-    finding = coverage_finding(known) if known else NOT_COUNTED
+    changed = {one.tag for one in given.collected.changes} if given.rules_changed else set()
+    unknown = [one.tag for one in found if not one.share and one.tag not in changed]
+    finding = _join(coverage_finding(known) if known else "", given.rules_changed) or NOT_COUNTED
     if known and unknown:
         finding += f" No counts from X for {tag_names(unknown)}."
     found.sort(key=lambda one: -one.share.counted if one.share else 0)
@@ -175,16 +176,22 @@ def related(given: FigureInput) -> ChartFigure:
 
 
 def week(given: FigureInput) -> ChartFigure:
-    """Add up the tweets of each hour of the week by local time, over the last 400 days at most."""
+    """Add up the tweets of each hour of the week by local time, over the last 400 days at most.
+
+    An hour of the week that was never collected is unknown, as one that this time does not have.
+    """
     query, (first, end) = given.query, visible_time(given.session, given.query)
     begin = max(first, end - int(LONGEST.total_seconds()))
     hours = tuple(buckets(query.zone, HOUR, begin, end)) if begin < end else ()
-    counts = [[0] * 24 for _ in WEEKDAYS]
-    for (start, _), count in zip(hours, totals(given.session, hours, query.filters), strict=True):
+    counts: list[list[int | None]] = [[None] * 24 for _ in WEEKDAYS]
+    collected = given.volume.collected
+    known = collected.without_unknown(totals(given.session, hours, query.filters), hours, collected.asked)
+    for (start, _), count in zip(hours, known, strict=True):
         local = datetime.fromtimestamp(start, query.zone)
-        counts[local.weekday()][local.hour] += count
+        if count is not None:
+            counts[local.weekday()][local.hour] = (counts[local.weekday()][local.hour] or 0) + count
     columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
-    rows = tuple((day, *own, sum(own)) for day, own in zip(WEEKDAYS, counts, strict=True))
+    rows = tuple((day, *own, _known_sum(own)) for day, own in zip(WEEKDAYS, counts, strict=True))
     note = "Only the last 400 days are counted." if begin > first else ""
     return ChartFigure("week", "Hours of the week", _week_finding(counts, query) or given.nothing, Table(columns, rows), note)
 
@@ -281,8 +288,13 @@ def _hashtag_link(tag: str, query: ViewQuery) -> Link:
     return Link(tag, query.tweets_url(q=tag.removeprefix("#")))
 
 
-def _week_finding(counts: list[list[int]], query: ViewQuery) -> str:
-    most, day, hour = max((count, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
+def _known_sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _week_finding(counts: list[list[int | None]], query: ViewQuery) -> str:
+    most, day, hour = max((count or 0, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
     if not most:
         return ""
     hours = f"{-hour:02d}:00 to {(-hour + 1) % 24:02d}:00 ({query.zone.key})"

@@ -18,7 +18,7 @@ from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
-from queries.zones import DAY, HOUR, Axis, Period, axis
+from queries.zones import DAY, HOUR, Axis, Period, axis, enough_tweets, fitting_bucket
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
 from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
 from web.view_query import EARLIEST, ViewQuery
@@ -28,8 +28,7 @@ NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in
 LOW_COVERAGE = 0.5
 """Below this share of what X counted, the stored tweets are called a sample."""
 UNFILTERED = "X counts all posts of a tag: the other filters are ignored here."
-MOST_COUNTED = 400  # tweets for an axis; there are never more buckets to fill
-LONGEST_OF_HOURS, LONGEST = timedelta(days=15), timedelta(days=400)
+LONGEST = timedelta(days=400)
 
 
 class Comparison(NamedTuple):
@@ -91,7 +90,12 @@ class FigureInput:
     @cached_property
     def volume(self) -> TweetVolume:
         """The counts over time."""
-        return _tweet_volume(self.session, self.query, compares=self.sample is None)
+        return _tweet_volume(self.session, self.query, self.collected, compares=self.sample is None)
+
+    @cached_property
+    def collected(self) -> CollectedTime:
+        """How far the tags were collected."""
+        return collected_time(self.session, self.query)
 
     @property
     def nothing(self) -> str:
@@ -100,9 +104,20 @@ class FigureInput:
 
     @cached_property
     def shares(self) -> list[TagShare]:
-        """The posts that X counted by tag in this time, whatever the other filters, and how many of them are stored."""
+        """The posts that X counted by tag in this time, whatever the other filters, and how many of them are stored.
+
+        None for a tag whose rules changed within this time: what is stored was bought by other rules than X counted by.
+        """
         since, until = counted_time(self.query)
-        return counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+        found = counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+        times = int(since.timestamp()), int(until.timestamp())
+        return [one._replace(share=None) if self.collected.changed(*times, [one.tag]) else one for one in found]
+
+    @property
+    def rules_changed(self) -> str:
+        """That rules changed within this time, as a sentence; empty if none did."""
+        since, until = counted_time(self.query)
+        return self.collected.rules_changed(int(since.timestamp()), int(until.timestamp()))
 
     @cached_property
     def sample(self) -> Share | None:
@@ -132,7 +147,7 @@ def over_time(given: FigureInput) -> ChartFigure:
     columns += [Column(f"{duration(query.shift)} before")] if found.before is not None else []
     columns += [Column(series.tag) for series in tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
-    unfinished = tuple(at for at, (_, end) in enumerate(found.axis.periods) if end > found.collected.end)
+    unfinished = tuple(at for at, one in enumerate(found.axis.periods) if one[1] > found.collected.end or is_cut(one, query))
     curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished)
     table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
     title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {_bucket_name(found.axis)}"
@@ -149,7 +164,10 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
         return None
     since, until = counted_time(query)
     since = max(since, until - LONGEST)
-    bucket = HOUR if until - since <= LONGEST_OF_HOURS else DAY
+    bucket, days = fitting_bucket(
+        int((until - since).total_seconds()), sum(one.share.counted for one in given.shares if one.share)
+    )
+    bucket = max(bucket * days, HOUR)
     buckets = volume(session, tag_ids=tag_ids(session, keys=keys), since=since, until=until, bucket=bucket)
     counted = [Share(one.counted, one.stored) for one in buckets if one.counted is not None]
     if not counted:
@@ -158,8 +176,10 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
     notes = ("no count from X" if one.counted is None else "partial" if one.partial else "" for one in buckets)
     rows = tuple((one.start, one.counted, one.stored, note) for one, note in zip(buckets, notes, strict=True))
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
-    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
-    return ChartFigure("counts", "X's counts over time", coverage_finding(counted), Table(columns, rows), note, curve)
+    unfinished = tuple(at for at, (_, end) in enumerate(periods) if end > until.timestamp())
+    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone, unfinished=unfinished)
+    finding = given.rules_changed or coverage_finding(counted)
+    return ChartFigure("counts", "X's counts over time", finding, Table(columns, rows), note, curve)
 
 
 def visible_time(session: Session, query: ViewQuery) -> Period:
@@ -206,15 +226,21 @@ def _time_rows(found: TweetVolume, tags: Sequence[TagSeries], query: ViewQuery) 
         notes = ["spike"] * (at in found.spikes)
         marks = sorted({mark.label for mark in found.marks if mark.first < end and mark.end > first})
         notes += marks if len(marks) <= MOST_NAMED else [f"{len(marks)} gaps"]
-        notes += ["not over yet"] * (end > query.now.timestamp() >= first)
+        is_open = end > query.now.timestamp() >= first
+        notes += ["not over yet"] * is_open + ["partly outside of this time"] * (is_cut((first, end), query) and not is_open)
         counts = [found.counts[at], *before, *(series.counts[at] for series in tags)]
         yield (datetime.fromtimestamp(first, UTC), *counts, ", ".join(notes))
+
+
+def is_cut(period: Period, query: ViewQuery) -> bool:
+    """Whether a part of a bucket is outside of the time shown, so that its count says nothing about the whole bucket."""
+    return query.seconds is not None and (period[0] < query.seconds[0] or period[1] > query.seconds[1])
 
 
 def _bucket_name(time_axis: Axis) -> str:
     if time_axis.bucket == DAY:
         return "day" if time_axis.days <= 1 else f"{time_axis.days} days"
-    return "hour" if time_axis.bucket == HOUR else "15 minutes"
+    return "hour" if time_axis.bucket == HOUR else duration(time_axis.bucket)
 
 
 def _volume_finding(given: FigureInput) -> str:
@@ -256,10 +282,10 @@ def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
         yield f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}."
 
 
-def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> TweetVolume:
+def _tweet_volume(session: Session, query: ViewQuery, collected: CollectedTime, *, compares: bool) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
-    tweets = matching_count(session, query.filters, most=MOST_COUNTED)
-    time_axis, collected = axis(query.zone, *visible_time(session, query), tweets), collected_time(session, query)
+    first, end = visible_time(session, query)
+    time_axis = axis(query.zone, first, end, matching_count(session, query.filters, most=enough_tweets(end - first)))
     periods = time_axis.periods
     counted = totals(session, periods, query.filters)
     counts = collected.without_unknown(counted, periods, collected.asked)
@@ -353,10 +379,11 @@ def _spikes(
         return ()
     starts, by = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods], int(query.shift.total_seconds())
     labels = [start.weekday() if time_axis.bucket == DAY else start.hour for start in starts]
-    whole = [at for at, period in enumerate(time_axis.periods) if collected.covers(*period)]
+    uncut = {at for at, period in enumerate(time_axis.periods) if not is_cut(period, query)}
+    whole = [at for at in sorted(uncut) if collected.covers(*time_axis.periods[at])]
     usual = [
         (labels[at], count)
         for at, (count, (first, end)) in enumerate(zip(before or (), time_axis.periods, strict=False))
-        if count is not None and collected.covers(first - by, end - by)
+        if count is not None and at in uncut and collected.covers(first - by, end - by)
     ]
     return tuple(whole[at] for at in spikes([counts[at] for at in whole], [labels[at] for at in whole], usual=usual))

@@ -14,7 +14,7 @@ from queries.authors import author_by_username
 from queries.filters import SortOrder
 from queries.gaps import gap_times
 from queries.lists import TweetList
-from queries.tags import tag_name, tracked_names, tracked_tags
+from queries.tags import tag_name, tracked_names, tracked_tags, untracked
 from queries.tweets import TweetViews
 from text.names import parse_username
 from web.charts import ChartFigure
@@ -46,6 +46,11 @@ def tag_overview(site: Site, tag: str) -> Response:
     """Show the figures of a tag, its gaps, and the form that changes its rules."""
     if redirect := tidy_redirect():
         return redirect
+    return tag_page(site, tag)
+
+
+def tag_page(site: Site, tag: str, *, form: object = None, status: int = 200) -> Response:
+    """Return the page of a tag; a refused `form` takes the place of the one that changes its rules."""
     try:
         key = tags.key(tags.hashtag(tag))
     except tags.InvalidTag as error:
@@ -59,9 +64,9 @@ def tag_overview(site: Site, tag: str) -> Response:
         figures = _figures(given, "volume", "counts", *RANKINGS)
         if any(figure.name == "counts" for figure in figures):
             figures = [figure for figure in figures if figure.name != "coverage"]
-        values = _values(given, figures) | {"tag": name, "tracked": tracked[0] if tracked else None}
+        values = _values(given, figures) | {"tag": name, "tracked": tracked[0] if tracked else None, "form": form}
         gaps = gap_times(session, keys=[key])[-MOST_GAPS:]
-        return site.page("tag.html", session, query.zone, gaps=gaps, **values)
+        return site.page("tag.html", session, query.zone, status=status, gaps=gaps, **values)
 
 
 def author(site: Site, username: str) -> Response:
@@ -112,8 +117,10 @@ def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
     keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
     return {
         "query": given.query,
+        "untracked": untracked(given.session, given.query.tags),
         "totals": {"tweets": None, "authors": None} if unknown else activity,
         "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
+        "lacking": "" if unknown else found.collected.shortfall,
         "sample": None if given.query.is_narrowed else given.sample,
         "on_x": None if given.query.is_narrowed else given.on_x,
         "before": found.total_before,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flask import Response, request
 from marshmallow import Schema
 
-from collector.views import MOST_VIEWS, TooManyViews, delete_view, save_view
+from collector.views import MOST_VIEWS, TooManyViews, ViewExists, delete_view, save_view
 from queries.views import SavedView, saved_views
 from schemas.arguments import load_arguments
 from schemas.parameters import UTC, Parameter, Zone
@@ -19,18 +19,19 @@ PATH = "/view/saved"
 
 
 class SavedArguments(Schema):
-    """Parameters of the page: a view that the form offers to save, and the name of one that was deleted."""
+    """Parameters of the page: a view that the form offers to save."""
 
-    name, path, deleted = (Parameter(str, "a text", {}) for _ in range(3))
+    name, path = (Parameter(str, "a text", {}) for _ in range(2))
     tz = Zone()
 
 
 class SaveForm(NamedTuple):
-    """The form that saves a view as it was filled in, and its errors by field."""
+    """The form that saves a view as it was filled in, its errors by field, and the page that has its name already."""
 
     name: str = ""
     path: str = "/"
     errors: tuple[tuple[str, str], ...] = ()
+    taken: str = ""
 
     def error(self, name: str) -> str:
         """Return what is wrong with a field; empty if nothing is."""
@@ -40,30 +41,31 @@ class SaveForm(NamedTuple):
 def saved_page(site: Site) -> Response:
     """List the saved views below the form that saves one."""
     read = load_arguments(SavedArguments(), request.args)
-    form = SaveForm(read.get("name", ""), read.get("path", "/"))
-    return _page(site, form, deleted=read.get("deleted", ""))
+    return _page(site, SaveForm(read.get("name", ""), read.get("path", "/")))
 
 
 def save_form(site: Site) -> Response:
-    """Save a view; errors are shown in the form."""
+    """Save a view; errors are shown in the form. A view with the same name is replaced only after a question."""
     form = SaveForm(request.form.get("name", ""), request.form.get("path", ""))
     view, errors = _checked(form)
     if view is None:
         return _page(site, form._replace(errors=errors), status=400)
     try:
-        save_view(site.collector.database, view)
+        save_view(site.collector.database, view, replaces="replace" in request.form)
+    except ViewExists as error:
+        return _page(site, form._replace(name=view.name, taken=error.path), status=409)
     except TooManyViews as error:
         return _page(site, form._replace(errors=(("name", str(error)),)), status=409)
     return redirect_to_page(f"{PATH}#saved")
 
 
 def delete_saved(site: Site) -> Response:
-    """Delete a view, and offer to save it again."""
+    """Delete a view, and fill the form in with it, so that it can be saved again."""
     name = request.form.get("name", "")
     with site.collector.database.reading() as session:
-        path = {view.name: view.path for view in saved_views(session)}.get(name, "/")
+        path = {view.name: view.path for view in saved_views(session)}.get(name)
     delete_view(site.collector.database, name)
-    return redirect_to_page(link(PATH, [("name", name), ("path", path), ("deleted", name)]))
+    return redirect_to_page(link(PATH, [("name", name), ("path", path)] if path else []))
 
 
 def _checked(form: SaveForm) -> tuple[SavedView | None, tuple[tuple[str, str], ...]]:
@@ -77,10 +79,11 @@ def _checked(form: SaveForm) -> tuple[SavedView | None, tuple[tuple[str, str], .
     return (None, tuple(errors)) if errors else (SavedView(**read), ())
 
 
-def _page(site: Site, form: SaveForm, *, deleted: str = "", status: int = 200) -> Response:
+def _page(site: Site, form: SaveForm, *, status: int = 200) -> Response:
     zone = load_arguments(SavedArguments(), request.args)["tz"] if request.method == "GET" else UTC
     with site.reading() as session:
-        values = {"form": form, "deleted": deleted, "most": MOST_VIEWS, "longest": LONGEST_NAME}
+        is_gone = status == 200 and form.name and form.name not in {view.name for view in saved_views(session)}
+        values = {"form": form, "is_gone": is_gone, "most": MOST_VIEWS, "longest": LONGEST_NAME}
         return site.page("saved.html", session, zone, status=status, **values)
 
 

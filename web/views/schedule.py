@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import Response, request
 from sqlalchemy.orm import Session
 
 from collector.jobs.interval import (
+    MONTH,
     ScheduleInEffect,
     TagRate,
     budget_end,
@@ -18,7 +19,7 @@ from collector.jobs.interval import (
     tag_rates,
 )
 from collector.ledger.prices import Cost, Prices
-from collector.ledger.pricing import budget_left
+from collector.ledger.pricing import BudgetLeft, budget_left
 from queries import balances
 from queries.balances import Authors
 from queries.counters import x_now
@@ -35,11 +36,17 @@ SUGGESTED = "1h"
 
 
 class OfferedInterval(NamedTuple):
-    """An interval that can be chosen, and what it costs in 30 days."""
+    """An interval that can be chosen, what it costs in 30 days, and how far the budget reaches.
+
+    `ends` is the day on which what is left of this month's budget is used up, `days` how many of 30 a whole budget pays for;
+    None where it lasts, and without a budget.
+    """
 
     every: str
     interval: timedelta
     cost: Cost
+    ends: date | None
+    days: int | None
 
 
 class TagCost(NamedTuple):
@@ -57,10 +64,11 @@ def schedule_page(site: Site) -> Response:
         shown, rates = schedule_in_effect(collector, session), tag_rates(collector, session)
         prices, left = collector.order.billing.prices, budget_left(collector, session)
         cost = month_price(rates, prices, shown.interval) if shown.interval else None
+        now = x_now(session)
         values: dict[str, Any] = {
             "shown": shown,
             "cost": cost,
-            "offers": _offers(shown, rates, prices),
+            "offers": _offers(shown, rates, prices, left, now),
             "chosen": shown.every or SUGGESTED,
             "setting": collector.order.every,
             "authors": charged_authors(site, session),
@@ -68,7 +76,7 @@ def schedule_page(site: Site) -> Response:
             "default": collector.order.tw_number,
             "tags": _tag_costs(session, rates, prices, shown.interval),
             "left": left,
-            "reaches": budget_end(left, cost.ceiling, now=x_now(session)) if left and cost else None,
+            "reaches": budget_end(left, cost.ceiling, now=now) if left and cost else None,
         }
         return site.page("schedule.html", session, zone, **values)
 
@@ -90,10 +98,21 @@ def charged_authors(site: Site, session: Session) -> Authors | None:
     return None if site.collector.looks_up_authors(session) else balances.authors(session)
 
 
-def _offers(shown: ScheduleInEffect, rates: list[TagRate], prices: Prices) -> list[OfferedInterval]:
+def _offers(
+    shown: ScheduleInEffect, rates: list[TagRate], prices: Prices, left: BudgetLeft | None, now: datetime
+) -> list[OfferedInterval]:
     """Return the intervals that can be chosen, the one in effect among them, the shortest first."""
     known = {EVERY.read(every): every for every in OFFERED} | ({shown.interval: shown.every} if shown.every else {})
-    return [OfferedInterval(str(known[one]), one, month_price(rates, prices, one)) for one in sorted(known)]
+    costs = {one: month_price(rates, prices, one) for one in sorted(known)}
+    return [OfferedInterval(str(known[one]), one, cost, *_reach(left, cost, now)) for one, cost in costs.items()]
+
+
+def _reach(left: BudgetLeft | None, cost: Cost, now: datetime) -> tuple[date | None, int | None]:
+    """Return the day on which this month's budget is used up, and the days that a whole budget pays for; None if it lasts."""
+    if left is None:
+        return None, None
+    days = MONTH.days * left.budget // cost.ceiling if cost.ceiling > left.budget else None
+    return budget_end(left, cost.ceiling, now=now), days
 
 
 def _tag_costs(session: Session, rates: list[TagRate], prices: Prices, interval: timedelta | None) -> list[TagCost]:

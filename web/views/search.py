@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from queries.lists import TweetList
-from queries.tags import tracked_names
+from queries.tags import tracked_names, untracked
 from queries.tweets import TweetViews, matching_count
 from schemas.arguments import SearchArguments, tweet_page
 from schemas.times import rfc3339
@@ -46,6 +46,7 @@ def search(site: Site) -> Response:
             "most_counted": MOST_COUNTED,
             "exports": {name: query.api_url("/tweets", sort=sort, format=kind) for kind, name in EXPORT_FORMATS.items()},
             "tracked": tracked_names(session),
+            "untracked": untracked(session, query.tags),
         }
         return site.page("tweets.html", session, query.zone, query=query, orders=ORDERS, sort=sort, **values)
 

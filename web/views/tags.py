@@ -13,13 +13,14 @@ from werkzeug.exceptions import NotFound
 
 from collector.runs import tags
 from collector.runs.tags import InvalidTag
-from queries.tags import tag_name, tracked_id, tracked_tags
+from queries.tags import TrackedTag, tag_name, tracked_id, tracked_tags
 from schemas.arguments import load_arguments
 from schemas.parameters import PARAMETERS, UTC, Zone
 from schemas.problems import BadInput, ParameterError
 from schemas.rules import parse_rules
 from web.site import Route, Site, is_browser, redirect_to_page, tidy_redirect
 from web.view_query import link
+from web.views.overview import tag_page
 
 PATH = "/view/tags"
 MOST_DIGITS = 9
@@ -36,7 +37,7 @@ class TagsArguments(Schema):
 class TrackForm(NamedTuple):
     """The form that tracks a hashtag as it was filled in, and its errors by field.
 
-    `has_rules` is false if all rules are empty and the tag is new in the form: a tag that has rules then keeps them.
+    `has_rules` is false if all rules are empty: a tag that has rules then keeps them.
     """
 
     tag: str = ""
@@ -51,7 +52,7 @@ class TrackForm(NamedTuple):
         """Read the form of this request."""
         text = {name: request.form.get(name, "").strip() for name in ("tag", "lang", "tw_number")}
         exclude = tuple(request.form.getlist("exclude"))
-        has_rules = "known" in request.form or bool(text["lang"] or exclude or text["tw_number"])
+        has_rules = bool(text["lang"] or exclude or text["tw_number"])
         return cls(text["tag"], text["lang"], exclude, text["tw_number"], has_rules)
 
     def body(self) -> bytes:
@@ -76,21 +77,39 @@ def list_of_tags(site: Site) -> Response:
 
 
 def track(site: Site) -> Response:
-    """Track a tag, or change its rules; a browser gets errors in the form."""
-    form, errors = TrackForm.from_request(), tuple[ParameterError, ...]()
+    """Track a tag; a browser gets errors in the form."""
+    form = TrackForm.from_request()
+    shown = _track(site, form)
+    if isinstance(shown, TrackedTag):
+        return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
+    with site.reading() as session:
+        return _page(site, session, UTC, form._replace(errors=shown), status=400)
+
+
+def change_rules(site: Site, tag: str) -> Response:
+    """Change the rules of a tracked tag; a browser gets errors in the form of the tag's page."""
+    with site.reading() as session:
+        if tracked_id(session, key=tags.key(tag)) is None:
+            raise NotFound(NOT_TRACKED)
+    form = TrackForm.from_request()._replace(tag=tag, has_rules=True)
+    shown = _track(site, form)
+    if isinstance(shown, TrackedTag):
+        return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
+    return tag_page(site, tag, form=form._replace(errors=shown), status=400)
+
+
+def _track(site: Site, form: TrackForm) -> TrackedTag | tuple[ParameterError, ...]:
+    """Do what the form says, and return the tag, or what is wrong with the form. For a program that is a BadInput."""
     try:
         rules = parse_rules(form.body()) if form.has_rules else None
-        _, shown = tags.start_tracking(site.collector.database, tags.hashtag(form.tag), rules)
+        return tags.start_tracking(site.collector.database, tags.hashtag(form.tag), rules)[1]
     except InvalidTag as error:
-        errors = (ParameterError("tag", str(error)),)
+        errors: tuple[ParameterError, ...] = (ParameterError("tag", str(error)),)
     except BadInput as error:
         errors = tuple(error.faults)
-    else:
-        return redirect_to_page(f"{PATH}#tag-{shown.tag.removeprefix('#')}")
     if not is_browser():
         raise BadInput(list(errors))
-    with site.reading() as session:
-        return _page(site, session, UTC, form._replace(errors=errors), status=400)
+    return errors
 
 
 def ask_untrack(site: Site, tag: str) -> Response:
@@ -123,6 +142,7 @@ def _page(site: Site, session: Session, zone: ZoneInfo, form: TrackForm, *, untr
 ROUTES: tuple[Route, ...] = (
     (PATH, list_of_tags, "GET"),
     (PATH, track, "POST"),
+    (f"{PATH}/<tag>", change_rules, "POST"),
     (f"{PATH}/<tag>/untrack", ask_untrack, "GET"),
     (f"{PATH}/<tag>/untrack", untrack, "POST"),
 )
