@@ -164,6 +164,17 @@ def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_wher
     assert figure.table.csv().decode().splitlines()[-1].count('""') >= 2
 
 
+def test_hours_of_the_week_in_which_nothing_was_collected_are_unknown_and_empty_in_the_file(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW - 6 * HOUR)
+    with collector.database.reading() as session:
+        table = tables.week(FigureInput(session, parse_view_query(MultiDict({"period": "24h"}), now=NOW + 6 * HOUR))).table
+    known = {(row[0], hour) for row in table.rows for hour in range(24) if row[1 + hour] is not None}
+    with_tweets = [NOW + (hour - 18) * HOUR for hour in range(17)]
+    assert known == {(f"{one:%A}", one.hour) for one in with_tweets}
+    assert sum(row[-1] or 0 for row in table.rows) == len(with_tweets)
+    assert table.csv().decode().splitlines()[-1] == '"Sunday"' + ',""' * 25
+
+
 def test_a_tag_with_a_large_gap_is_not_compared(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     leave_gap(collector, NOW - 10 * HOUR, NOW - 2 * HOUR)
