@@ -228,4 +228,7 @@ function follow(chart) {
   });
 }
 
-document.querySelectorAll(".chart").forEach(follow);
+const followAll = () => document.querySelectorAll(".chart:not(.drawn)").forEach(follow);
+
+addEventListener("collected", followAll);
+followAll();
