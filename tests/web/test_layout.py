@@ -27,6 +27,7 @@ PATHS = (
 WIDTHS = (360, 390, 768, 1024, 1280, 1440, 1600, 1920, 2560)
 TABLES_FIT_FROM = 1024
 TELEPHONE = {"width": 390, "height": 844}
+A4 = {"width": 794, "height": 1123}
 MOST_SCREENS = 5
 PNG = b"\x89PNG\r\n"
 TOO_WIDE = """least => {
@@ -159,6 +160,8 @@ def test_on_paper_all_sections_are_open_and_what_can_only_be_clicked_is_left_out
             expect(page.locator(gone).first).to_be_hidden()
         for shown in ("#volume svg.still", "#languages table", "#week table"):
             expect(page.locator(shown)).to_be_visible()
+        page.set_viewport_size(A4)  # type: ignore[arg-type]
+        assert page.evaluate(TOO_WIDE, 0) == []
 
 
 @pytest.mark.browser
