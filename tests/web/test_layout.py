@@ -36,6 +36,13 @@ TOO_WIDE = """least => {
   const tables = innerWidth >= least ? scrolled.map(one => one.ariaLabel) : [];
   return [...(wide(document.documentElement) ? ["the page"] : []), ...tables];
 }"""
+COVERED = """() => {
+  const shown = [...document.querySelectorAll("main :is(button, input, select, summary)")].filter(one => one.checkVisibility());
+  const boxes = shown.map(one => [one.getBoundingClientRect(), one.outerHTML]).filter(([box]) => box.width);
+  const meet = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1
+    && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 1;
+  return boxes.filter(([box], at) => boxes.slice(0, at).some(([other]) => meet(box, other))).map(([, html]) => html);
+}"""
 TOO_SMALL = """() => [...document.querySelectorAll("a, button, summary, input, select")]
   .filter(one => one.checkVisibility() && one.type !== "hidden" && !one.matches("p a, .skip"))
   .filter(one => one.getBoundingClientRect().width < 24 || one.getBoundingClientRect().height < 24)
@@ -59,12 +66,15 @@ def service(planted_service: Service) -> Service:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_fits_each_width_and_from_1024_pixels_each_table_does(service: Service, chromium: Browser, path: str) -> None:
+def test_a_page_fits_each_width_and_from_1024_pixels_each_table_does_and_nothing_covers_a_control(
+    service: Service, chromium: Browser, path: str
+) -> None:
     with tab(chromium) as page:
         page.goto(service.url + path)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             wait_until(lambda: page.evaluate(TOO_WIDE, TABLES_FIT_FROM) == [])  # a chart is drawn anew
+            assert page.evaluate(COVERED) == [], width
         page.set_viewport_size(TELEPHONE)  # type: ignore[arg-type]
         assert page.evaluate(TOO_SMALL) == []
 
