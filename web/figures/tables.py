@@ -246,8 +246,10 @@ def _author_name(rank: AuthorRank) -> str:
 def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
     if not found.rows:
         return "" if found.unknown_share is None else "Unknown for all of the tweets."
-    first = found.rows[0]
-    known = _known_count(found)
+    first, known = found.rows[0], _known_count(found)
+    leading = sum(row.tweets == first.tweets for row in found.rows)
+    if leading > 1:
+        return f"{leading} lead with {number(first.tweets)} each, of {plural(known, 'tweet')}."
     return f"{share(first.tweets / known)} of {plural(known, 'tweet')} {phrase(first.value)}."
 
 
