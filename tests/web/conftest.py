@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from threading import Semaphore
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -15,6 +17,7 @@ from tests.fixtures.browser import CHROMIUM, MISSING, browser
 from tests.fixtures.environment import environment
 from tests.fixtures.service import Service, listening
 from tests.fixtures.views import GAP, NOW, Serve, imported, planted, set_clock
+from tests.fixtures.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,21 @@ def pretend_x() -> Iterator[Emulator]:
     """A small emulator of X with a stopped clock, for all tests of a module."""
     with Emulator(tweets=2_000, now=NOW) as running:
         yield running
+
+
+@pytest.fixture
+def gate(pretend_x: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Semaphore]:
+    """X answers one search for each release, and all once the test has ended."""
+    passing, answer = Semaphore(0), pretend_x._api.answer
+
+    def held(*call: Any) -> Any:
+        if "/search/" in call[0].path:  # not what jobs ask for meanwhile
+            passing.acquire(timeout=LONGEST_WAIT_S)
+        return answer(*call)
+
+    monkeypatch.setattr(pretend_x._api, "answer", held)
+    yield passing
+    passing.release(100)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from threading import Semaphore
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -18,7 +17,7 @@ from tests.fixtures.documents import opened, sent
 from tests.fixtures.readings import settle_authors
 from tests.fixtures.service import Service
 from tests.fixtures.views import Serve
-from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
+from tests.fixtures.waiting import wait_until
 from web.status import advice
 
 PATH = "/view/collections"
@@ -31,18 +30,10 @@ def service(serve: Serve) -> Service:
 
 
 @pytest.fixture
-def gate(pretend_x: Emulator, monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Semaphore]:
+def gate(gate: Semaphore, service: Service) -> Iterator[Semaphore]:
     """X answers one search for each release; when the test ends, the collection runs to its end."""
-    passing, answer = Semaphore(0), pretend_x._api.answer
-
-    def held(*call: Any) -> Any:
-        if "/search/" in call[0].path:  # not what jobs ask for meanwhile
-            passing.acquire(timeout=LONGEST_WAIT_S)
-        return answer(*call)
-
-    monkeypatch.setattr(pretend_x._api, "answer", held)
-    yield passing
-    passing.release(100)
+    yield gate
+    gate.release(100)
     ended(service)
 
 

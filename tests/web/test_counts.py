@@ -204,6 +204,26 @@ def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_wher
     assert figure.table.csv().decode().splitlines()[-1].count('""') >= 2
 
 
+def test_hours_of_the_week_in_which_nothing_was_collected_are_unknown_and_empty_in_the_file(collector: Collector) -> None:
+    collected(collector, MORNING - HOUR, NOW - 6 * HOUR)
+    with collector.database.reading() as session:
+        table = tables.week(FigureInput(session, parse_view_query(MultiDict({"period": "24h"}), now=NOW + 6 * HOUR))).table
+    known = {(row[0], hour) for row in table.rows for hour in range(24) if row[1 + hour] is not None}
+    with_tweets = [NOW + (hour - 18) * HOUR for hour in range(17)]
+    assert known == {(f"{one:%A}", one.hour) for one in with_tweets}
+    assert sum(row[-1] or 0 for row in table.rows) == len(with_tweets)
+    assert table.csv().decode().splitlines()[-1] == '"Sunday"' + ',""' * 25
+
+
+def test_none_of_several_languages_with_as_many_tweets_is_said_to_lead(service: Service) -> None:
+    imported(
+        service, *(own_row(7, "even #sre", id=str(tweet_id(MORNING, at)), lang=lang) for at, lang in ((1, "de"), (2, "pt")))
+    )
+    with service.collector.database.reading() as session:
+        given = FigureInput(session, parse_view_query(MultiDict({"q": "even", "period": "all"}), now=NOW))
+        assert tables.languages(given).finding == "2 lead with 1 each, of 2 tweets."
+
+
 def test_a_tag_with_a_large_gap_is_not_compared(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     leave_gap(collector, NOW - 10 * HOUR, NOW - 2 * HOUR)

@@ -27,6 +27,7 @@ PATHS = (
 WIDTHS = (360, 390, 768, 1024, 1280, 1440, 1600, 1920, 2560)
 TABLES_FIT_FROM = 1024
 TELEPHONE = {"width": 390, "height": 844}
+A4 = {"width": 794, "height": 1123}
 MOST_SCREENS = 5
 PNG = b"\x89PNG\r\n"
 TOO_WIDE = """least => {
@@ -36,6 +37,13 @@ TOO_WIDE = """least => {
   const right = one => one.getBoundingClientRect().right;
   const covering = [...document.querySelectorAll("label > select")].filter(one => right(one) > right(one.parentNode) + 1);
   return [...(wide(document.documentElement) ? ["the page"] : []), ...tables, ...covering.map(one => one.name)];
+}"""
+COVERED = """() => {
+  const shown = [...document.querySelectorAll("main :is(button, input, select, summary)")].filter(one => one.checkVisibility());
+  const boxes = shown.map(one => [one.getBoundingClientRect(), one.outerHTML]).filter(([box]) => box.width);
+  const meet = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1
+    && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 1;
+  return boxes.filter(([box], at) => boxes.slice(0, at).some(([other]) => meet(box, other))).map(([, html]) => html);
 }"""
 TOO_SMALL = """() => [...document.querySelectorAll("a, button, summary, input, select")]
   .filter(one => one.checkVisibility() && one.type !== "hidden" && !one.matches("p a, .skip"))
@@ -60,12 +68,15 @@ def service(planted_service: Service) -> Service:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_fits_each_width_and_from_1024_pixels_each_table_does(service: Service, chromium: Browser, path: str) -> None:
+def test_a_page_fits_each_width_and_from_1024_pixels_each_table_does_and_nothing_covers_a_control(
+    service: Service, chromium: Browser, path: str
+) -> None:
     with tab(chromium) as page:
         page.goto(service.url + path)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             wait_until(lambda: page.evaluate(TOO_WIDE, TABLES_FIT_FROM) == [])  # a chart is drawn anew
+            assert page.evaluate(COVERED) == [], width
         page.set_viewport_size(TELEPHONE)  # type: ignore[arg-type]
         assert page.evaluate(TOO_SMALL) == []
 
@@ -161,6 +172,8 @@ def test_on_paper_all_sections_are_open_and_what_can_only_be_clicked_is_left_out
             expect(page.locator(gone).first).to_be_hidden()
         for shown in ("#volume svg.still", "#languages table", "#week table"):
             expect(page.locator(shown)).to_be_visible()
+        page.set_viewport_size(A4)  # type: ignore[arg-type]
+        assert page.evaluate(TOO_WIDE, 0) == []
 
 
 @pytest.mark.browser

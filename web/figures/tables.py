@@ -11,9 +11,9 @@ from queries.hashtags import hashtags, related_hashtags
 from queries.series import TagSeries, totals
 from queries.tags import tracked_id, tracked_keys
 from queries.volume import Share
-from queries.zones import HOUR, buckets
+from queries.zones import HOUR, Period, buckets
 from web.charts import ChartFigure, Column, Link, Row, Table
-from web.figures.collected import tag_names
+from web.figures.collected import Counts, tag_names
 from web.figures.volume import (
     LONGEST,
     NOT_COLLECTED,
@@ -178,22 +178,33 @@ def related(given: FigureInput) -> ChartFigure:
 def week(given: FigureInput) -> ChartFigure:
     """Add up the tweets of each hour of the week by local time, over the last 400 days at most.
 
-    An hour of the week that was never collected is unknown, as one that this time does not have.
+    Hours in which nothing was collected, or that are not in the period, are unknown.
     """
     query, (first, end) = given.query, visible_time(given.session, given.query)
     begin = max(first, end - int(LONGEST.total_seconds()))
     hours = tuple(buckets(query.zone, HOUR, begin, end)) if begin < end else ()
-    counts: list[list[int | None]] = [[None] * 24 for _ in WEEKDAYS]
     collected = given.volume.collected
     known = collected.without_unknown(totals(given.session, hours, query.filters), hours, collected.asked)
-    for (start, _), count in zip(hours, known, strict=True):
-        local = datetime.fromtimestamp(start, query.zone)
-        if count is not None:
-            counts[local.weekday()][local.hour] = (counts[local.weekday()][local.hour] or 0) + count
+    counts = _by_hour_of_week(hours, known, query)
     columns = (Column("Day", "text"), *(Column(f"{hour:02d}", "heat") for hour in range(24)), Column("Sum"))
     rows = tuple((day, *own, _known_sum(own)) for day, own in zip(WEEKDAYS, counts, strict=True))
     note = "Only the last 400 days are counted." if begin > first else ""
     return ChartFigure("week", "Hours of the week", _week_finding(counts, query) or given.nothing, Table(columns, rows), note)
+
+
+def _by_hour_of_week(hours: Sequence[Period], known: Counts, query: ViewQuery) -> list[list[int | None]]:
+    """Add up counts by weekday and local hour; None where none is known."""
+    counts: list[list[int | None]] = [[None] * 24 for _ in WEEKDAYS]
+    for (start, _), count in zip(hours, known, strict=True):
+        local = datetime.fromtimestamp(start, query.zone)
+        if count is not None:
+            counts[local.weekday()][local.hour] = (counts[local.weekday()][local.hour] or 0) + count
+    return counts
+
+
+def _known_sum(counts: Counts) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _join(*sentences: str) -> str:
@@ -236,8 +247,10 @@ def _author_name(rank: AuthorRank) -> str:
 def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
     if not found.rows:
         return "" if found.unknown_share is None else "Unknown for all of the tweets."
-    first = found.rows[0]
-    known = _known_count(found)
+    first, known = found.rows[0], _known_count(found)
+    leading = sum(row.tweets == first.tweets for row in found.rows)
+    if leading > 1:
+        return f"{leading} lead with {number(first.tweets)} each, of {plural(known, 'tweet')}."
     return f"{share(first.tweets / known)} of {plural(known, 'tweet')} {phrase(first.value)}."
 
 
@@ -288,12 +301,7 @@ def _hashtag_link(tag: str, query: ViewQuery) -> Link:
     return Link(tag, query.tweets_url(q=tag.removeprefix("#")))
 
 
-def _known_sum(counts: Sequence[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
-def _week_finding(counts: list[list[int | None]], query: ViewQuery) -> str:
+def _week_finding(counts: Sequence[Counts], query: ViewQuery) -> str:
     most, day, hour = max((count or 0, -day, -hour) for day, own in enumerate(counts) for hour, count in enumerate(own))
     if not most:
         return ""

@@ -137,7 +137,7 @@ function draw(chart) {
     tzDate: (second) => uPlot.tzDate(new Date(second * 1000), zone),
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
     legend: { show: false },
-    padding: [null, 28, null, null],
+    padding: [null, 40, null, null],
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high) * 1.12] } },
     axes: [{ ...axis, space: 84, values: axisLabels(dates) }, { ...axis, size: 48, incrs: STEPS }],
     series: [{}, ...titles.map((title, at) => ({ label: title, points: { show: data[0].length < 3 }, ...strokes[at] }))],
@@ -228,4 +228,7 @@ function follow(chart) {
   });
 }
 
-document.querySelectorAll(".chart").forEach(follow);
+const followAll = () => document.querySelectorAll(".chart:not(.drawn)").forEach(follow);
+
+addEventListener("collected", followAll);
+followAll();

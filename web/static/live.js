@@ -1,4 +1,5 @@
 // Follows a running collection: changes in place what has changed, and keeps what has the focus or is being clicked.
+// Once the collection has ended, the window gets the event "collected".
 "use strict";
 
 const EVERY_MS = 1500;
@@ -66,7 +67,7 @@ function update(newPage) {
   for (const place of ["header.top", "main"]) {
     change(document.querySelector(place), newPage.querySelector(place));
   }
-  return newPage.querySelector("[data-collection]") !== null;
+  return newPage.querySelector("[data-collection], .status.level-running") !== null;
 }
 
 async function poll() {
@@ -81,6 +82,7 @@ async function poll() {
     if (!answer.ok) {
       wait = RETRY_MS;
     } else if (!pressed && !update(new DOMParser().parseFromString(text, "text/html"))) {
+      dispatchEvent(new Event("collected"));
       return;
     }
   } catch {
