@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, select
 from sqlalchemy.orm import aliased
 
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
+from text.search import TextSearch
 
 LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=UTC)
 CODE = re.compile(r"[A-Z]{2}")
@@ -24,7 +25,7 @@ class Filters(NamedTuple):
 
     `tags` are keys (case-folded, with #), to each of which the tweet must be linked. `lang` and `author` (a username) are in
     lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
-    `words` must occur in the text, as `text.words.query_words` splits it.
+    `search` is what must occur in the text and what must not.
     """
 
     tags: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class Filters(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     min_followers: int | None = None
-    words: tuple[str, ...] = ()
+    search: TextSearch | None = None
     min_engagement: int | None = None
 
 
@@ -93,9 +94,11 @@ def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElemen
         else:
             link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
-    if filters.words:
-        matching = TWEET_WORDS.having(filters.words)
+    if filters.search and filters.search.required:
+        matching = TWEET_WORDS.matching(filters.search)
         yield Tweet.id.in_(matching) if whole else matching.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
+    elif filters.search:
+        yield TWEET_WORDS.lacking(filters.search, Tweet.id)
 
 
 def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:

@@ -95,9 +95,9 @@ def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
         tag_id = session.scalar(select(Tag.id).where(Tag.key == key))
         indexes = {"id": "ix_tweet_tags_tag_id_tweet_id", "created": "ix_tweet_tags_tag_id_created"}
         yield AccessPath(Filters(tags=(key,)), TweetTag, (TweetTag.tag_id == (tag_id or 0),), indexes, on_links)
-    if filters.words:
-        found = TWEET_WORDS.having(filters.words).subquery("found")
-        yield AccessPath(Filters(words=filters.words), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
+    if filters.search and filters.search.required:
+        found = TWEET_WORDS.matching(filters.search).subquery("found")
+        yield AccessPath(Filters(search=filters.search), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
     if filters.author is not None:
         yield _of_author(session, filters.author)
     if filters.country is not None:

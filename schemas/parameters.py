@@ -25,6 +25,7 @@ from schemas.json_schema import NamedSchema, Schema
 from schemas.problems import BadInput, ParameterError
 from schemas.times import instant
 from text.names import EXPECTED, LONGEST_USERNAME, hashtag, key, parse_username
+from text.search import InvalidSearch, TextSearch, parse_search
 from text.words import query_words
 
 UTC = ZoneInfo("UTC")
@@ -80,7 +81,11 @@ class Parameter(fields.Field[Any]):
             return self.read(str(value))
         except (ValueError, KeyError) as error:
             hint = PLUS if self._lost_plus(str(value)) else ""
-            raise ValidationError(f"expected {self.expected}{hint}") from error
+            raise ValidationError(f"expected {self.expected_by(error)}{hint}") from error
+
+    def expected_by(self, error: Exception) -> str:
+        """Return what is expected, in the words of an error of reading if it is more exact."""
+        return str(error) if isinstance(error, InvalidSearch) else self.expected
 
     def _lost_plus(self, text: str) -> bool:
         """Return whether the value would be accepted with + where it has spaces, which a URL's + stands for."""
@@ -243,10 +248,11 @@ def _time_or_day(text: str) -> datetime | date:
     return date.fromisoformat(text) if DATE.fullmatch(text) else instant(text)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    words = query_words(text) if len(text) <= LONGEST_SEARCH else ()
-    _check(0 < len(words) <= MOST_WORDS)
-    return words
+def _search(text: str) -> TextSearch:
+    _check(len(text) <= LONGEST_SEARCH)
+    search = parse_search(text)
+    _check(0 < len(query_words(text)) <= MOST_WORDS)
+    return search
 
 
 def _bound(label: str, description: str, example: str) -> Parameter:
@@ -308,13 +314,13 @@ PARAMETERS: dict[str, Parameter] = {
         label="Minimum engagement",
     ),
     "q": Parameter(
-        _words,
+        _search,
         f"one or several words of letters and digits, at most {MOST_WORDS} in {LONGEST_SEARCH} characters",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
-        "Only tweets in which all of these words occur",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "pattern": '^[^"]*("[^"]+"[^"]*)*$'},
+        'Only tweets in which all of these words occur; "a phrase" means neighbouring words, -word what must not occur',
         "latency",
         label="Words",
-        field="words",
+        field="search",
     ),
 }
 """The filters."""
@@ -335,8 +341,8 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
             values = [parameter.read(text) for text in texts]
             values = [at_midnight(one, zone) for one in values] if name in BOUNDS else values
             read[name] = values if parameter.is_repeated else values[0]
-        except ValueError:
-            faults.append(ParameterError(name, f"expected {parameter.expected}"))
+        except ValueError as error:
+            faults.append(ParameterError(name, f"expected {parameter.expected_by(error)}"))
     if not faults and "since" in read and "until" in read and read["since"] > read["until"]:
         faults.append(ParameterError("until", "expected a time that is not before since"))
     if faults:
