@@ -56,6 +56,10 @@ class WordIndex:
         required, excluded = ([_on_list(self._table.c.words, term) for term in terms] for terms in search)
         return self._where(_expression(search), and_(*required, *map(not_, excluded)))
 
+    def holding(self, search: TextSearch, own: SQLColumnExpression[int]) -> ColumnElement[bool]:
+        """The condition that an id is one of `matching`, for queries that look at very many ids: SQLite lists them once."""
+        return _is_one_of(own, self.matching(search).correlate(None).scalar_subquery())
+
     def lacking(self, search: TextSearch, own: SQLColumnExpression[int]) -> ColumnElement[bool]:
         """The condition that an id is not that of a row with anything that a search excludes."""
         excluded = or_(*(_on_list(self._table.c.words, term) for term in search.excluded))

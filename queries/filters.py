@@ -77,6 +77,13 @@ def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[b
     return [*_column_conditions(filters), *_index_conditions(filters, whole=whole)]
 
 
+def conditions_by_period(filters: Filters) -> list[ColumnElement[bool]]:
+    """Return the conditions on Tweet, for queries that count all matching tweets of one period after the other."""
+    if not (filters.search and filters.search.required):
+        return conditions(filters)
+    return [*conditions(filters._replace(search=None)), TWEET_WORDS.holding(filters.search, Tweet.id)]
+
+
 def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions of `since` and `until` on a column with the time at which tweets were posted."""
     if filters.since is not None:
