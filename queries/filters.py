@@ -16,6 +16,8 @@ from sqlalchemy.orm import aliased
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
 from text.search import TextSearch
 
+HAS = {"media": Tweet.has_media, "link": Tweet.has_link, "reply": Tweet.is_reply}
+"""What a tweet may have or be, by the name in requests."""
 LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=UTC)
 CODE = re.compile(r"[A-Z]{2}")
 
@@ -25,7 +27,7 @@ class Filters(NamedTuple):
 
     `tags` are keys (case-folded, with #), to each of which the tweet must be linked. `lang` and `author` (a username) are in
     lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
-    `search` is what must occur in the text and what must not.
+    `search` is what must occur in the text and what must not. `has` are names of HAS, all of which must be true.
     """
 
     tags: tuple[str, ...] = ()
@@ -36,6 +38,7 @@ class Filters(NamedTuple):
     until: datetime | None = None
     min_followers: int | None = None
     search: TextSearch | None = None
+    has: tuple[str, ...] = ()
     min_engagement: int | None = None
 
 
@@ -66,7 +69,8 @@ def without(filters: Filters, others: Filters) -> Filters:
     nothing: dict[str, Any] = {
         name: none for (name, none), other in zip(ALL._asdict().items(), others, strict=True) if other != none
     }
-    return filters._replace(**nothing | {"tags": tuple(tag for tag in filters.tags if tag not in others.tags)})
+    left = {name: tuple(one for one in getattr(filters, name) if one not in getattr(others, name)) for name in ("tags", "has")}
+    return filters._replace(**nothing | left)
 
 
 def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[bool]]:
@@ -122,6 +126,7 @@ def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Tweet.followers >= filters.min_followers
     if filters.min_engagement is not None:
         yield Tweet.engagement >= filters.min_engagement
+    yield from (HAS[name].is_(True) for name in filters.has)
 
 
 def next_second(when: datetime) -> datetime:

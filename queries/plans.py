@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from database.functions import by_bitmaps, plans_by_statistics, whole_hour
 from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
-from queries.filters import ALL, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
+from queries.filters import ALL, BY_TIME, CODE, HAS, Filters, SortOrder, conditions, within, without
 
 _READ_WHOLE = dict.fromkeys(("likes", "reposts", "views"), "engagement")
 """The index that is read whole for an order which no index gives."""
@@ -103,6 +103,8 @@ def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
     if filters.country is not None:
         name = "country_code" if CODE.fullmatch(filters.country) else "country"
         yield _on_tweets(Filters(country=filters.country), _indexes(name))
+    for name in filters.has:
+        yield _on_tweets(Filters(has=(name,)), _indexes(HAS[name].key))
     if filters.lang is not None:
         yield _on_tweets(Filters(lang=filters.lang), _indexes("lang"))
     if filters.min_followers is not None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import ValidationError, fields
 
 from collector.runs.tags import LANGUAGE
-from queries.filters import Filters, SortOrder
+from queries.filters import HAS, Filters, SortOrder
 from queries.tweets import FIELDS
 from queries.zones import DAY, HOUR, QUARTER
 from schemas import json_schema
@@ -322,6 +322,13 @@ PARAMETERS: dict[str, Parameter] = {
         label="Words",
         field="search",
     ),
+    "has": choice(
+        tuple(HAS),
+        "Only tweets with media, with a link, or that are replies; repeated, tweets for which all of these hold",
+        "link",
+        label="With",
+        is_repeated=True,
+    ),
 }
 """The filters."""
 
@@ -341,7 +348,7 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
             values = [parameter.read(text) for text in texts]
             values = [at_midnight(one, zone) for one in values] if name in BOUNDS else values
             read[name] = values if parameter.is_repeated else values[0]
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             faults.append(ParameterError(name, f"expected {parameter.expected_by(error)}"))
     if not faults and "since" in read and "until" in read and read["since"] > read["until"]:
         faults.append(ParameterError("until", "expected a time that is not before since"))
@@ -352,5 +359,6 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
 
 def filters_of(read: Mapping[str, Any]) -> Filters:
     """Return values that were read, by the names of their parameters, as filters."""
-    named = {PARAMETERS[name].field or name: value for name, value in read.items()}
-    return Filters(**named | {"tags": tuple(dict.fromkeys(read.get("tag", ())))})
+    once = {name: tuple(dict.fromkeys(value)) for name, value in read.items() if PARAMETERS[name].is_repeated}
+    named: dict[str, Any] = {PARAMETERS[name].field or name: value for name, value in {**read, **once}.items()}
+    return Filters(**named)

@@ -96,6 +96,8 @@ OTHERS = st.builds(
     since=BOUNDS,
     until=BOUNDS,
     min_followers=st.sampled_from([None, None, 0, 50]),
+    min_engagement=st.sampled_from([None, None, 0]),
+    has=st.sampled_from([(), (), (), ("link",), ("reply", "media")]),
     search=st.sampled_from(["", "", "again", "incident nothing", '"again sre"', "-again", 'sre -"again sre" -nothing'])
     .map(parse_search)
     .map(lambda search: search if any(search) else None),
