@@ -23,7 +23,7 @@ LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {"tag": "tag", "min_followers": "at least followers:"}
+PEOPLES_WORDS = {"tag": "tag", "min_followers": "at least followers:", "min_engagement": "at least engagement:"}
 HAS_WORDS = {"media": ("has", "media"), "link": ("has", "a link"), "reply": ("is", "a reply")}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
