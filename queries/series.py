@@ -69,9 +69,9 @@ BY_TAG = CountQuery(
 
 def totals(session: Session, periods: Sequence[Period], filters: Filters) -> list[int]:
     """Return the number of matching tweets in each period."""
-    if len(filters.tags) == 1 and filters._replace(tags=(), since=None, until=None) == ALL:
-        tag_id = session.scalar(select(Tag.id).where(Tag.key == filters.tags[0]))
-        counts = _counts(session, BY_TAG, periods, filters._replace(tags=())).get((tag_id or 0,), {})
+    if len(filters.named_tags) == 1 and filters._replace(tags=(), any_tags=(), since=None, until=None) == ALL:
+        tag_id = session.scalar(select(Tag.id).where(Tag.key == filters.named_tags[0]))
+        counts = _counts(session, BY_TAG, periods, filters._replace(tags=(), any_tags=())).get((tag_id or 0,), {})
     else:
         counts = _counts(session, ALL_TWEETS, periods, filters).get((), {})
     return [counts.get(first, 0) for first, _ in periods]

@@ -37,6 +37,7 @@ AUTHOR_SORTS = ["-followers", "-tweets"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
 FILTERS = [
     *("", "tag=sre", "tag=sre&tag=DEVOPS", "lang=en", "lang=und", "country=CO", "author=ADA", "author=_", "q=on", *QUOTED),
+    "any_tag=SRE&any_tag=z_1&any_tag=nobody",
     *(f"q={quote(text)}" for text in ("Café", "東京", "ß call")),
     *(
         "since=2026-03-02T08:33:00Z",
@@ -47,7 +48,8 @@ FILTERS = [
         "min_engagement=0&tag=sre",
     ),
 ]
-LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in ("", "lang=en", "q=on", "tag=sre", "min_engagement=5")]
+WANTED = ("", "lang=en", "q=on", "tag=sre", "min_engagement=5", "any_tag=sre&any_tag=devops")
+LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in WANTED]
 COUNTS = [
     path
     for wanted in FILTERS
