@@ -115,6 +115,12 @@ def _period(session: Session, filters: Filters, asked: Period) -> Period:
     return first, end
 
 
+def counted_period(slot: TimelineSlot, filters: Filters) -> Period:
+    """Return the part of a bucket that the filters leave, in epoch seconds."""
+    first, end = _requested_period(filters)
+    return max(int(slot.start.timestamp()), first), min(int(slot.end.timestamp()), end)
+
+
 def counts_by_period(
     session: Session, periods: Sequence[Period], matching: Sequence[ColumnElement[bool]]
 ) -> dict[Period, PeriodCount]:

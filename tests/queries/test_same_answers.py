@@ -66,6 +66,7 @@ OTHERS = [
     *(f"/tweets?order_by_followers_desc={most}" for most in (1, 3, 1000)),
     *("/tweets?fields=id,tags,author", "/tweets?since_id=0", "/tweets_per_hour?tz=Asia/Kathmandu"),
     *(f"/timeline?bucket={bucket}&tz=Asia/Kathmandu" for bucket in ("15m", "hour", "day")),
+    *("/timeline?by=tag", "/timeline?bucket=day&by=tag&any_tag=sre&any_tag=caf%C3%A9&lang=en"),
     "/timeline?bucket=15m&since=2026-03-02T08:31:00Z&until=2026-03-02T09:00:00Z",
     *("/authors?limit=1000", *(f"/authors?sort={sort}" for sort in AUTHOR_SORTS), "/tags"),
     *(f"/tags/{quote(tag.removeprefix('#'))}/related" for tag in TAGS),
