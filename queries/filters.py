@@ -25,9 +25,10 @@ CODE = re.compile(r"[A-Z]{2}")
 class Filters(NamedTuple):
     """The conditions that a tweet must all meet to match; None and empty values are no condition.
 
-    `tags` are keys (case-folded, with #), to each of which the tweet must be linked. `lang` and `author` (a username) are in
-    lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
-    `search` is what must occur in the text and what must not. `has` are names of HAS, all of which must be true.
+    `tags` are keys (case-folded, with #), to each of which the tweet must be linked; `any_tags` are keys, to at least one of
+    which it must be. `lang` and `author` (a username) are in lower case; `country` is a name as X writes it or a code in upper
+    case. `since` is inclusive, `until` exclusive (aware). `search` is what must occur in the text and what must not. `has` are
+    names of HAS, all of which must be true.
     """
 
     tags: tuple[str, ...] = ()
@@ -39,7 +40,13 @@ class Filters(NamedTuple):
     min_followers: int | None = None
     search: TextSearch | None = None
     has: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
     min_engagement: int | None = None
+
+    @property
+    def named_tags(self) -> tuple[str, ...]:
+        """The keys of all tags that are named."""
+        return tuple(dict.fromkeys((*self.tags, *self.any_tags)))
 
 
 ALL = Filters()
@@ -105,11 +112,22 @@ def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElemen
         else:
             link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
+    if filters.any_tags:
+        yield _has_any_tag(filters, whole=whole)
     if filters.search and filters.search.required:
         matching = TWEET_WORDS.matching(filters.search)
         yield Tweet.id.in_(matching) if whole else matching.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
     elif filters.search:
         yield TWEET_WORDS.lacking(filters.search, Tweet.id)
+
+
+def _has_any_tag(filters: Filters, *, whole: bool) -> ColumnElement[bool]:
+    link, tag_ids = aliased(TweetTag), select(Tag.id).where(Tag.key.in_(filters.any_tags)).correlate(None)
+    if whole:
+        links = select(link.tweet_id).where(link.tag_id.in_(tag_ids), *within(link.created, filters))
+        return Tweet.id.in_(links.correlate(None))
+    links = select(link.tweet_id).where(link.tweet_id == Tweet.id, link.tag_id.in_(tag_ids)).correlate(Tweet)
+    return links.offset(0).exists()  # looked up for each tweet: PostgreSQL would gather all links for each period of time
 
 
 def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:

@@ -271,6 +271,16 @@ PARAMETERS: dict[str, Parameter] = {
         field="tags",
         is_repeated=True,
     ),
+    "any_tag": Parameter(
+        lambda text: key(hashtag(text)),
+        EXPECTED,
+        json_schema.ANY_HASHTAG,
+        "Only tweets with this hashtag, its # optional; repeated, tweets with at least one of them",
+        "devops",
+        label="Any tag of",
+        field="any_tags",
+        is_repeated=True,
+    ),
     "lang": Parameter(
         _lang,
         "a language code, such as en or pt-br",

@@ -101,6 +101,7 @@ OTHERS = st.builds(
     search=st.sampled_from(["", "", "again", "incident nothing", '"again sre"', "-again", 'sre -"again sre" -nothing'])
     .map(parse_search)
     .map(lambda search: search if any(search) else None),
+    any_tags=st.just(()) | st.lists(st.sampled_from([*TAGS, UNUSED, "#unknown"]), max_size=4, unique=True).map(tuple),
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))
 FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS
