@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-import stopwordsiso
-
 from text.words import words_in_order
 
 X_CODES = {"in": "id", "iw": "he"}
@@ -62,5 +60,7 @@ def stop_words(lang: str | None) -> frozenset[str]:
 @cache
 def _listed(code: str) -> frozenset[str]:
     """Return the library's list of a language, folded and split as texts are; an entry of several words is left out."""
+    import stopwordsiso  # reads its file when it is imported: 35 ms and 7 MB, which a start need not pay
+
     entries = (entry for entry in stopwordsiso.stopwords(code) if " " not in entry)
     return frozenset(word for entry in entries for word in words_in_order(entry)) - TELLING
