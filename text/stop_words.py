@@ -9,44 +9,11 @@ from text.words import words_in_order
 X_CODES = {"in": "id", "iw": "he"}
 """Codes of languages that X writes in their older form."""
 DEFAULT = "en"
-TELLING = frozenset(
-    [
-        "affected",
-        "auth",
-        "bill",
-        "cause",
-        "caused",
-        "causes",
-        "computer",
-        "copy",
-        "down",
-        "effect",
-        "empty",
-        "fire",
-        "homepage",
-        "html",
-        "http",
-        "index",
-        "information",
-        "key",
-        "keys",
-        "microsoft",
-        "null",
-        "page",
-        "pages",
-        "problem",
-        "problems",
-        "research",
-        "state",
-        "states",
-        "system",
-        "test",
-        "value",
-        "webpage",
-        "website",
-        "world",
-    ]
-)
+TELLING = frozenset((
+    "affected", "auth", "bill", "cause", "caused", "causes", "computer", "copy", "down", "effect", "empty", "fire",
+    "homepage", "html", "http", "index", "information", "key", "keys", "microsoft", "null", "page", "pages", "problem",
+    "problems", "research", "state", "states", "system", "test", "value", "webpage", "website", "world",
+))  # fmt: skip
 """Words of the English list that do tell a subject here, as in `status page` or `system down`."""
 
 
