@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from database.functions import by_bitmaps, plans_by_statistics, whole_hour
 from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
-from queries.filters import ALL, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
+from queries.filters import ALL, BY_TIME, CODE, HAS, Filters, SortOrder, conditions, within, without
 
 _READ_WHOLE = dict.fromkeys(("likes", "reposts", "views"), "engagement")
 """The index that is read whole for an order which no index gives."""
@@ -95,14 +95,16 @@ def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
         tag_id = session.scalar(select(Tag.id).where(Tag.key == key))
         indexes = {"id": "ix_tweet_tags_tag_id_tweet_id", "created": "ix_tweet_tags_tag_id_created"}
         yield AccessPath(Filters(tags=(key,)), TweetTag, (TweetTag.tag_id == (tag_id or 0),), indexes, on_links)
-    if filters.words:
-        found = TWEET_WORDS.having(filters.words).subquery("found")
-        yield AccessPath(Filters(words=filters.words), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
+    if filters.search and filters.search.required:
+        found = TWEET_WORDS.matching(filters.search).subquery("found")
+        yield AccessPath(Filters(search=filters.search), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
     if filters.author is not None:
         yield _of_author(session, filters.author)
     if filters.country is not None:
         name = "country_code" if CODE.fullmatch(filters.country) else "country"
         yield _on_tweets(Filters(country=filters.country), _indexes(name))
+    for name in filters.has:
+        yield _on_tweets(Filters(has=(name,)), _indexes(HAS[name].key))
     if filters.lang is not None:
         yield _on_tweets(Filters(lang=filters.lang), _indexes("lang"))
     if filters.min_followers is not None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import ValidationError, fields
 
 from collector.runs.tags import LANGUAGE
-from queries.filters import Filters, SortOrder
+from queries.filters import HAS, Filters, SortOrder
 from queries.tweets import FIELDS
 from queries.zones import DAY, HOUR, QUARTER
 from schemas import json_schema
@@ -25,6 +25,7 @@ from schemas.json_schema import NamedSchema, Schema
 from schemas.problems import BadInput, ParameterError
 from schemas.times import instant
 from text.names import EXPECTED, LONGEST_USERNAME, hashtag, key, parse_username
+from text.search import InvalidSearch, TextSearch, parse_search
 from text.words import query_words
 
 UTC = ZoneInfo("UTC")
@@ -80,7 +81,11 @@ class Parameter(fields.Field[Any]):
             return self.read(str(value))
         except (ValueError, KeyError) as error:
             hint = PLUS if self._lost_plus(str(value)) else ""
-            raise ValidationError(f"expected {self.expected}{hint}") from error
+            raise ValidationError(f"expected {self.expected_by(error)}{hint}") from error
+
+    def expected_by(self, error: Exception) -> str:
+        """Return what is expected, in the words of an error of reading if it is more exact."""
+        return str(error) if isinstance(error, InvalidSearch) else self.expected
 
     def _lost_plus(self, text: str) -> bool:
         """Return whether the value would be accepted with + where it has spaces, which a URL's + stands for."""
@@ -243,10 +248,11 @@ def _time_or_day(text: str) -> datetime | date:
     return date.fromisoformat(text) if DATE.fullmatch(text) else instant(text)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    words = query_words(text) if len(text) <= LONGEST_SEARCH else ()
-    _check(0 < len(words) <= MOST_WORDS)
-    return words
+def _search(text: str) -> TextSearch:
+    _check(len(text) <= LONGEST_SEARCH)
+    search = parse_search(text)
+    _check(0 < len(query_words(text)) <= MOST_WORDS)
+    return search
 
 
 def _bound(label: str, description: str, example: str) -> Parameter:
@@ -308,13 +314,20 @@ PARAMETERS: dict[str, Parameter] = {
         label="Minimum engagement",
     ),
     "q": Parameter(
-        _words,
+        _search,
         f"one or several words of letters and digits, at most {MOST_WORDS} in {LONGEST_SEARCH} characters",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
-        "Only tweets in which all of these words occur",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "pattern": '^[^"]*("[^"]+"[^"]*)*$'},
+        'Only tweets in which all of these words occur; "a phrase" means neighbouring words, -word what must not occur',
         "latency",
         label="Words",
-        field="words",
+        field="search",
+    ),
+    "has": choice(
+        tuple(HAS),
+        "Only tweets with media, with a link, or that are replies; repeated, tweets for which all of these hold",
+        "link",
+        label="With",
+        is_repeated=True,
     ),
 }
 """The filters."""
@@ -335,8 +348,8 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
             values = [parameter.read(text) for text in texts]
             values = [at_midnight(one, zone) for one in values] if name in BOUNDS else values
             read[name] = values if parameter.is_repeated else values[0]
-        except ValueError:
-            faults.append(ParameterError(name, f"expected {parameter.expected}"))
+        except (ValueError, KeyError) as error:
+            faults.append(ParameterError(name, f"expected {parameter.expected_by(error)}"))
     if not faults and "since" in read and "until" in read and read["since"] > read["until"]:
         faults.append(ParameterError("until", "expected a time that is not before since"))
     if faults:
@@ -346,5 +359,6 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
 
 def filters_of(read: Mapping[str, Any]) -> Filters:
     """Return values that were read, by the names of their parameters, as filters."""
-    named = {PARAMETERS[name].field or name: value for name, value in read.items()}
-    return Filters(**named | {"tags": tuple(dict.fromkeys(read.get("tag", ())))})
+    once = {name: tuple(dict.fromkeys(value)) for name, value in read.items() if PARAMETERS[name].is_repeated}
+    named: dict[str, Any] = {PARAMETERS[name].field or name: value for name, value in {**read, **once}.items()}
+    return Filters(**named)

@@ -16,12 +16,14 @@ from queries.zones import Period
 from schemas.arguments import ViewArguments, load_arguments
 from schemas.parameters import PARAMETERS
 from schemas.times import rfc3339
+from web.words import search_chip
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "min_followers": "at least followers:"}
+PEOPLES_WORDS = {"tag": "tag", "min_followers": "at least followers:"}
+HAS_WORDS = {"media": ("has", "media"), "link": ("has", "a link"), "reply": ("is", "a reply")}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -130,11 +132,15 @@ class ViewQuery(NamedTuple):
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
-        return [(PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value, url[name, value]) for name, value in filters]
+        return [(*_in_words(name, value), url[name, value]) for name, value in filters]
 
     def value(self, name: str) -> str:
         """Return a parameter as it was given, or an empty text."""
         return first_value(self.pairs, name)
+
+    def has(self, name: str, value: str) -> bool:
+        """Return whether a parameter was given with this value, among others."""
+        return (name, value) in self.pairs
 
     def error(self, _name: str) -> str:
         """Return what is wrong with a parameter: nothing."""
@@ -155,6 +161,10 @@ class TypedQuery(NamedTuple):
     def value(self, name: str) -> str:
         """Return a parameter as it was typed, or an empty text."""
         return first_value(self.pairs, name)
+
+    def has(self, name: str, value: str) -> bool:
+        """Return whether a parameter was typed with this value, among others."""
+        return (name, value) in self.pairs
 
     def error(self, name: str) -> str:
         """Return what is wrong with a parameter; empty if nothing is."""
@@ -199,6 +209,13 @@ def link(path: str, pairs: Iterable[tuple[str, Any]]) -> str:
     """Return a path with these parameters."""
     query = urlencode(list(pairs), doseq=True)
     return f"{path}?{query}" if query else path
+
+
+def _in_words(name: str, value: str) -> tuple[str, str]:
+    """Return a filter as people say it: its name and its value."""
+    if name == "q":
+        return search_chip(value)
+    return HAS_WORDS[value] if name == "has" else (PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value)
 
 
 def _beginning(now: datetime, span: timedelta) -> datetime:

@@ -22,7 +22,7 @@ from queries.tweets import TweetView, TweetViews
 from schemas.records import record
 from tests.fixtures import databases
 from tests.fixtures.archives import own_row, tweet_id
-from text.words import query_words
+from text.search import parse_search
 
 MIDDLE = datetime(2018, 2, 18, 2, tzinfo=UTC)
 """Sao Paulo turns its clocks back."""
@@ -96,7 +96,11 @@ OTHERS = st.builds(
     since=BOUNDS,
     until=BOUNDS,
     min_followers=st.sampled_from([None, None, 0, 50]),
-    words=st.sampled_from(["", "", "again", "incident nothing"]).map(query_words),
+    min_engagement=st.sampled_from([None, None, 0]),
+    has=st.sampled_from([(), (), (), ("link",), ("reply", "media")]),
+    search=st.sampled_from(["", "", "again", "incident nothing", '"again sre"', "-again", 'sre -"again sre" -nothing'])
+    .map(parse_search)
+    .map(lambda search: search if any(search) else None),
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))
 FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS

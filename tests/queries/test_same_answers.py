@@ -37,7 +37,8 @@ AUTHOR_SORTS = ["-followers", "-tweets"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
 FILTERS = [
     *("", "tag=sre", "tag=sre&tag=DEVOPS", "lang=en", "lang=und", "country=CO", "author=ADA", "author=_", "q=on", *QUOTED),
-    *(f"q={quote(text)}" for text in ("Café", "東京", "ß call")),
+    *(f"q={quote(text)}" for text in ("Café", "東京", "ß call", '"on call"', '"東京へ"', "-on", 'call -"on call" -cafe')),
+    *("has=link", "has=reply&has=media"),
     *(
         "since=2026-03-02T08:33:00Z",
         "until=2026-03-02T08:36:00.5Z",
