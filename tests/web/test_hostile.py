@@ -74,7 +74,7 @@ def test_links_pass_nothing_on_and_lead_to_the_web_only(service: Service) -> Non
 
 
 def test_no_cell_of_a_file_is_a_formula(service: Service) -> None:
-    for name in ("active", "followers", "languages", "countries", "hashtags"):
+    for name in ("active", "followers", "languages", "countries", "hashtags", "terms", "links"):
         text = service.get(f"/view/figures/{name}.csv").text
         cells = {cell for line in csv.reader(io.StringIO(text)) for cell in line}
         assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]

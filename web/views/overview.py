@@ -27,7 +27,7 @@ MOST_GAPS = 50
 MOST_ROWS = 1000
 NO_FIGURE = "this figure needs exactly one tag and X's own counts of this period, or two to five tags as any_tag"
 NEWEST_FIRST = SortOrder("created", descending=True)
-RANKINGS = ("hashtags", "active", "followers", "languages", "countries", "coverage", "week")
+RANKINGS = ("hashtags", "terms", "links", "active", "followers", "languages", "countries", "coverage", "week")
 
 
 def overview(site: Site) -> Response:
@@ -81,7 +81,7 @@ def author(site: Site, username: str) -> Response:
             raise NotFound("no tweet of an author with this username is stored")
         query = site.parse(session, fixed=(("author", name),))
         given = FigureInput(session, query)
-        figures = _figures(given, "volume", "tags", "hashtags", "languages", "week")
+        figures = _figures(given, "volume", "tags", "hashtags", "terms", "links", "languages", "week")
         return site.page("author.html", session, query.zone, author=known, **_values(given, figures))
 
 
