@@ -13,8 +13,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from queries.gaps import gap_times
-from queries.reach import TagReach, asked_for, reaches
-from queries.timeline import time_with_tweets
+from queries.reach import TagReach, asked_for, shown_reaches
 from queries.zones import FIRST, QUARTER_S, Period
 from text.names import key
 from web.charts import ChartMark, merge_marks
@@ -157,11 +156,7 @@ class CollectedTime(NamedTuple):
 
 def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
     """Return the collected time; in a database of imports alone, it begins with the first tweet."""
-    known = reaches(session, keys=query.filters.tags, now=int(query.now.timestamp()))
-    if any(one.begin == FIRST for one in known):
-        now = int(query.now.timestamp())
-        first, end = time_with_tweets(session)
-        known = [_from(one, first if end else now) for one in known]
+    known = shown_reaches(session, keys=query.filters.tags, now=int(query.now.timestamp()))
     asked = known if query.filters.tags else asked_for(known)
     return CollectedTime(tuple(asked), tuple(known), query)
 
@@ -169,8 +164,3 @@ def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
 def tag_names(tags: Sequence[str]) -> str:
     """Return the names of at most three tags, else their number."""
     return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
-
-
-def _from(reach: TagReach, first: int) -> TagReach:
-    periods = tuple((max(start, first), end) for start, end in reach.periods if end > first)
-    return reach._replace(begin=first, periods=periods)

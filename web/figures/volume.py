@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from queries import volume as counts_of_x
 from queries.authors import Activity, activity
 from queries.filters import Filters
-from queries.series import TagSeries, per_tag, spikes, totals
+from queries.series import TagSeries, per_tag, totals
+from queries.spikes import counted_buckets
 from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
@@ -259,7 +260,8 @@ def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
 def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> TweetVolume:
     """Count tweets by bucket, and find spikes and time that was not collected."""
     tweets = matching_count(session, query.filters, most=MOST_COUNTED)
-    time_axis, collected = axis(query.zone, *visible_time(session, query), tweets), collected_time(session, query)
+    period, collected = visible_time(session, query), collected_time(session, query)
+    time_axis = axis(query.zone, *period, tweets)
     periods = time_axis.periods
     counted = totals(session, periods, query.filters)
     counts = collected.without_unknown(counted, periods, collected.asked)
@@ -270,7 +272,7 @@ def _tweet_volume(session: Session, query: ViewQuery, *, compares: bool) -> Twee
     earlier = _earlier(session, query, periods, collected) if compares else None
     before = _total_comparison(counts, earlier, periods, collected) if earlier else None
     compared = dict(_tag_comparisons(tags, earlier, periods, collected)) if earlier else {}
-    found = _spikes(time_axis, query, counted, earlier.counts if earlier else None, collected)
+    found = _spikes(session, time_axis, period, query)
     marks = tuple(collected.marks(session, periods)) if periods else ()
     shown = {tag: earlier.tags.get(tag, ()) for tag in compared} if earlier else {}
     common = min((one.end for one in collected.asked), default=0) if collected.lagging else collected.end
@@ -345,18 +347,10 @@ def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, coun
     return [TagSeries(name, tuple(counts))] if name else []
 
 
-def _spikes(
-    time_axis: Axis, query: ViewQuery, counts: Sequence[int], before: Counts | None, collected: CollectedTime
-) -> tuple[int, ...]:
-    """Return the numbers of the fully collected buckets that are spikes for their hour, or as days for their weekday."""
-    if time_axis.days > 1:
+def _spikes(session: Session, time_axis: Axis, period: Period, query: ViewQuery) -> tuple[int, ...]:
+    """Return the numbers of the buckets that are spikes; there are none where a bucket has several days."""
+    if time_axis.days > 1 or not time_axis.periods:
         return ()
-    starts, by = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods], int(query.shift.total_seconds())
-    labels = [start.weekday() if time_axis.bucket == DAY else start.hour for start in starts]
-    whole = [at for at, period in enumerate(time_axis.periods) if collected.covers(*period)]
-    usual = [
-        (labels[at], count)
-        for at, (count, (first, end)) in enumerate(zip(before or (), time_axis.periods, strict=False))
-        if count is not None and collected.covers(first - by, end - by)
-    ]
-    return tuple(whole[at] for at in spikes([counts[at] for at in whole], [labels[at] for at in whole], usual=usual))
+    now, at = int(query.now.timestamp()), {first: at for at, (first, _) in enumerate(time_axis.periods)}
+    found = counted_buckets(session, query.filters, bucket=time_axis.bucket, zone=query.zone, period=period, now=now)
+    return tuple(at[one.first] for one in found.spikes)
