@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
@@ -41,10 +42,25 @@ def hashtags(text: str) -> dict[str, str]:
     """The hashtags of a text in order, by key, in the spelling that occurs first."""
     tags: dict[str, str] = {}
     for run in _RUN.finditer(text):
-        name = _name(run[1][: LONGEST_WRITTEN + 1])
-        if name and not text.startswith(NOT_AFTER, run.start(1) + name.length) and _begins(text, run.start()):
+        if name := _hashtag_at(text, run):
             tags.setdefault(name.key, name.tag)
     return tags
+
+
+def replace_hashtags(text: str, keys: Container[str], by: str) -> str:
+    """Return a text in which each hashtag with one of these keys is replaced."""
+
+    def replaced(run: re.Match[str]) -> str:
+        name = _hashtag_at(text, run)
+        return by + run[1][name.length :] if name and name.key in keys else run[0]
+
+    return _RUN.sub(replaced, text)
+
+
+def _hashtag_at(text: str, run: re.Match[str]) -> _Name | None:
+    """Return the hashtag that a run of the text begins with, if there is one."""
+    name = _name(run[1][: LONGEST_WRITTEN + 1])
+    return name if name and not text.startswith(NOT_AFTER, run.start(1) + name.length) and _begins(text, run.start()) else None
 
 
 def hashtag(name: str) -> str:

@@ -47,14 +47,26 @@ def query_words(query: str) -> tuple[str, ...]:
     return _words(query, _bigrams)
 
 
+def words_in_order(text: str) -> list[str]:
+    """All words of a text in order, those of scripts without spaces as the bigrams of a query."""
+    return [word[:LONGEST] for word in _in_order(text, _bigrams)]
+
+
+def is_bigram(word: str) -> bool:
+    """Whether a word is a bigram, or the only character, of a script without spaces."""
+    return not word.isascii() and _UNSPACED_CHAR.match(word) is not None
+
+
 def _words(text: str, split: Split) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word[:LONGEST] for word in _in_order(text, split)))
+
+
+def _in_order(text: str, split: Split) -> list[str]:
     if text.isascii():
-        words = _ASCII_WORD.findall(text.lower())
-    elif _UNSPACED_CHAR.search(spaced := _with_spaces(text)):
-        words = [word for piece in _PIECE.finditer(spaced) for word in (split(piece[0]) if piece[1] else (piece[0],))]
-    else:
-        words = _WORD.findall(spaced)
-    return tuple(dict.fromkeys(word[:LONGEST] for word in words))
+        return _ASCII_WORD.findall(text.lower())
+    if _UNSPACED_CHAR.search(spaced := _with_spaces(text)):
+        return [word for piece in _PIECE.finditer(spaced) for word in (split(piece[0]) if piece[1] else (piece[0],))]
+    return _WORD.findall(spaced)
 
 
 def _with_spaces(text: str) -> str:
