@@ -27,6 +27,7 @@ FEWEST_VALUES = 24
 DEVIATIONS = 3
 TIMES_USUAL = 2
 LATELY_S = 7 * DAY_S
+MOST_COUNTED = 2 * MOST_BUCKETS  # a period's and its baseline's
 
 
 class BucketCount(NamedTuple):
@@ -90,18 +91,23 @@ def counted_buckets(
     first, end = period
     reaches = _asked_reaches(session, filters, now=now)
     low, high = _collected(session, reaches, (2 * first - end, end), now=now)
-    found = tuple(islice(buckets(zone, bucket, low, high), 2 * MOST_BUCKETS + 1)) if low < high else ()
-    if len(found) > 2 * MOST_BUCKETS:
+    found = tuple(islice(buckets(zone, bucket, low, high), MOST_COUNTED + 1)) if low < high else ()
+    if len(found) > MOST_COUNTED:
         raise TooManyBuckets
     counts = totals(session, found, filters._replace(since=None, until=None))
-    label = datetime.weekday if bucket == DAY else _hour
     whole = [
-        BucketCount(*one, label(datetime.fromtimestamp(one[0], zone)), tweets)
+        BucketCount(*one, season_place(one[0], bucket, zone), tweets)
         for one, tweets in zip(found, counts, strict=True)
         if low <= one[0] and one[1] <= high and all(reach.covers(*one) for reach in reaches)
     ]
     values, baseline = ([one for one in whole if one.first >= first], [one for one in whole if one.end <= first])
     return CountedBuckets(tuple(values), tuple(baseline))
+
+
+def season_place(first: int, bucket: timedelta, zone: tzinfo) -> int:
+    """Return the place in the season of a bucket that begins with this second: its weekday if it is a day, else its hour."""
+    begin = datetime.fromtimestamp(first, zone)
+    return begin.weekday() if bucket == DAY else begin.hour
 
 
 def _asked_reaches(session: Session, filters: Filters, *, now: int) -> list[TagReach]:
@@ -117,10 +123,6 @@ def _collected(session: Session, reaches: Sequence[TagReach], within: Period, *,
     low = max((one.begin for one in reaches), default=time_with_tweets(session)[0])
     high = min((one.end for one in reaches), default=now)
     return max(within[0], low), min(within[1], high)
-
-
-def _hour(when: datetime) -> int:
-    return when.hour
 
 
 def spikes(counts: Sequence[int], places: Sequence[int], *, usual: Sequence[tuple[int, int]] = ()) -> list[int]:

@@ -18,6 +18,7 @@ from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
+from resources.spikes import SpikesResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
@@ -34,6 +35,7 @@ SNAPSHOTS = {
     AuthorsResource: "/authors",
     FacetsResource: "/facets",
     TimelineResource: "/timeline",
+    SpikesResource: "/spikes",
     RelatedResource: "/tags/<tag>/related",
     HoursResource: "/tweets_per_hour",
     TweetsPerTagResource: "/tweets_per_tag",
