@@ -19,7 +19,7 @@ from marshmallow import ValidationError, fields
 from collector.runs.tags import LANGUAGE
 from queries.filters import Filters, SortOrder
 from queries.tweets import FIELDS
-from queries.zones import DAY, HOUR, QUARTER
+from queries.zones import DAY, FIRST, HOUR, LAST, QUARTER
 from schemas import json_schema
 from schemas.json_schema import NamedSchema, Schema
 from schemas.problems import BadInput, ParameterError
@@ -126,6 +126,11 @@ def page_limit(most: int) -> Parameter:
 def bucket_length(*names: str, **options: Any) -> Parameter:
     """Return the parameter of the length of a bucket, one of these."""
     return choice({name: BUCKETS[name] for name in names}, "The length of a bucket", "day", **options)
+
+
+def bucket_start() -> Parameter:
+    """Return the parameter of a time within a bucket. Only pages take it."""
+    return Parameter(_shown_time, "a time such as 2026-11-17T12:00:00Z, of the years 2 to 9998", {}, required=True)
 
 
 def page_cursor() -> Parameter:
@@ -239,6 +244,12 @@ def _author(text: str) -> str:
 
 def _time_or_day(text: str) -> datetime | date:
     return date.fromisoformat(text) if DATE.fullmatch(text) else instant(text)
+
+
+def _shown_time(text: str) -> datetime:
+    when = instant(text)
+    _check(FIRST <= when.timestamp() < LAST)
+    return when
 
 
 def _words(text: str) -> tuple[str, ...]:

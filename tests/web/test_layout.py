@@ -23,6 +23,7 @@ PATHS = (
     "/view/saved?path=%2F%3Fperiod%3D30d",
     "/view/tags/devops/untrack",
     "/view/health",
+    "/view/spike?start=2026-11-22T08:00:00Z",
 )
 WIDTHS = (360, 390, 768, 1024, 1280, 1440, 1600, 1920, 2560)
 TABLES_FIT_FROM = 1024

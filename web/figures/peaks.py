@@ -15,11 +15,13 @@ from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
 from queries.tags import tag_name
 from queries.zones import Period
 from web.view_query import ViewQuery
-from web.words import enumeration, moment, number, plural, share
+from web.words import UNBROKEN, enumeration, moment, number, plural, share
 
 MOST_TERMS = 2
 MOSTLY = 0.5
 """The share of tweets from which on they are mostly of a tag, or by some authors."""
+MUCH = 1 / 3
+"""The share from which on authors are named."""
 NEARLY_ALL = 0.8
 """The share of a word's tweets from which on a pair with it says the same."""
 FEW_TIMES = 3
@@ -114,11 +116,18 @@ def _reasons(peak: Peak) -> Iterator[str]:
         yield f"mostly {first.tag}"
     if terms := leading_terms(peak.causes.terms):
         yield enumeration(f"“{term}”" for term in terms)
+    yield from _leading_authors(peak)
+
+
+def _leading_authors(peak: Peak) -> Iterator[str]:
+    """Yield who wrote most of the tweets or else at least a third, as few names as suffice."""
     sums = list(accumulate(one.tweets for one in peak.causes.authors))
-    enough = next((at for at, tweets in enumerate(sums) if tweets >= MOSTLY * peak.tweets), None)
-    if enough is not None:
-        names = enumeration(f"@{one.username}" for one in peak.causes.authors[: enough + 1])
-        yield f"mostly by {names}, who wrote {share(sums[enough] / peak.tweets)}"
+    for least, words in ((MOSTLY, "mostly by {}, who wrote {}"), (MUCH, "{1} by {0}")):
+        enough = next((at for at, tweets in enumerate(sums) if tweets >= least * peak.tweets), None)
+        if enough is not None:
+            names = enumeration(f"@{one.username}" for one in peak.causes.authors[: enough + 1])
+            yield words.format(names, share(sums[enough] / peak.tweets).replace(" ", UNBROKEN))
+            return
 
 
 def _asked_tags(session: Session, query: ViewQuery) -> tuple[str, ...]:
