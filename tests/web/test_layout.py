@@ -40,7 +40,7 @@ TOO_SMALL = """() => [...document.querySelectorAll("a, button, summary, input, s
   .filter(one => one.checkVisibility() && one.type !== "hidden" && !one.matches("p a, .skip"))
   .filter(one => one.getBoundingClientRect().width < 24 || one.getBoundingClientRect().height < 24)
   .map(one => one.outerHTML)"""
-REACHABLE = """() => [...document.querySelectorAll("a, button, summary, input, select, .scroll")]
+REACHABLE = """() => [...document.querySelectorAll("a, button, summary, input, select, .scroll, .openable")]
   .filter(one => one.checkVisibility() && one.type !== "hidden").length"""
 FOCUS = """() => {
   if (document.activeElement === document.body) {
