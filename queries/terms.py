@@ -1,7 +1,7 @@
 """Terms: the words and pairs of neighbouring words in texts, counted once a tweet, and two sets of tweets compared by them.
 
-A term's tweets are counted in all matching tweets, or in a sample if there are more than MOST_COUNTED: the SAMPLE tweets with
-the smallest `sample_key`, ties by id. `text.terms.terms` says what a term is.
+A term's tweets are counted in all matching tweets, or in a sample if there are many: those with the smallest `sample_key`, ties
+by id. `text.terms.terms` says what a term is.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from queries.tweets import matching_count
 from text.stop_words import stop_words
 from text.terms import terms
 
-MOST_COUNTED = 20_000
-SAMPLE = 3000
 HIGHEST_KEY = 2_147_483_586
 FEWEST = 3
 """The least number of tweets that a term must occur in to be listed."""
@@ -33,6 +31,18 @@ TAG_FILTERS = ("tags", "any_tags")
 MOST_TWEETS = 2**62
 
 Number = TypeVar("Number", int, ColumnElement[int])
+
+
+class Sampling(NamedTuple):
+    """How many tweets are examined: all of them, or `size` if there are more than `above`."""
+
+    above: int = 20_000
+    size: int = 3000
+
+
+WHOLE = Sampling()
+BRIEF = Sampling(3000, 1000)
+"""For pages, where terms are one figure of many."""
 
 
 class TermCounts(NamedTuple):
@@ -68,26 +78,31 @@ class Terms(NamedTuple):
     of: int
 
 
-def frequent_terms(session: Session, filters: Filters = ALL, *, limit: int) -> Terms:
+def frequent_terms(session: Session, filters: Filters = ALL, *, limit: int, sampling: Sampling = WHOLE) -> Terms:
     """Return the terms of the matching tweets, compared with the stored tweets of the same tags that don't match."""
-    inside = term_counts(session, filters)
-    return Terms(ranked(inside, _rest_counts(session, filters, inside), limit=limit), inside.sampled, inside.of)
+    inside = term_counts(session, filters, sampling=sampling)
+    rest = _rest_counts(session, filters, inside, sampling)
+    return Terms(ranked(inside, rest, limit=limit), inside.sampled, inside.of)
 
 
-def term_counts(session: Session, filters: Filters, *, only: Collection[str] | None = None) -> TermCounts:
+def term_counts(
+    session: Session, filters: Filters, *, only: Collection[str] | None = None, sampling: Sampling = WHOLE
+) -> TermCounts:
     """Count the terms of the matching tweets, or only some of the terms."""
     number = matching_count(session, filters, most=MOST_TWEETS)
-    return _counts(session, _matching(session, filters), number, None if only is None else frozenset(only))
+    examined = _examined(session, _matching(session, filters), number, sampling)
+    return TermCounts(_counts(session, examined, None if only is None else frozenset(only)), len(examined), number)
 
 
-def _rest_counts(session: Session, filters: Filters, inside: TermCounts) -> TermCounts:
+def _rest_counts(session: Session, filters: Filters, inside: TermCounts, sampling: Sampling) -> TermCounts:
     """Count those terms in the tweets that have the filters' tags, but don't match all filters."""
     same = ALL._replace(**{name: value for name, value in filters._asdict().items() if name in TAG_FILTERS})
     if filters == same:
         return NOTHING
     number = matching_count(session, same, most=MOST_TWEETS) - inside.of
     rest = _not_matching(_matching(session, same), without(filters, same))
-    return _counts(session, rest, number, frozenset(_listed(inside)))
+    examined = _examined(session, rest, number, sampling)
+    return TermCounts(_counts(session, examined, frozenset(_listed(inside))), len(examined), number)
 
 
 def _matching(session: Session, filters: Filters) -> Source:
@@ -102,24 +117,24 @@ def _not_matching(found: Source, filters: Filters) -> Source:
     )
 
 
-def _counts(session: Session, wanted: Source, number: int, only: Set[str] | None) -> TermCounts:
-    ids = _examined(session, wanted, number)
+def _examined(session: Session, wanted: Source, number: int, sampling: Sampling) -> Sequence[int]:
+    """Return the ids of the tweets whose texts are read. Keys that are certainly too large for the sample are not sorted."""
+    if number <= sampling.above:
+        return session.scalars(wanted.query).all()
+    own = sample_key(wanted.columns.id)
+    sample = wanted.query.order_by(own, wanted.columns.id).limit(sampling.size)
+    found = session.scalars(sample.where(own < HIGHEST_KEY * 2 * sampling.size // number)).all()
+    return found if len(found) == sampling.size else session.scalars(sample).all()
+
+
+def _counts(session: Session, ids: Sequence[int], only: Set[str] | None) -> Mapping[str, int]:
+    """Count the terms of these tweets, or only some of them."""
     counts, tags = Counter[str](), frozenset(session.scalars(select(Tag.key)))
     texts = select(Tweet.text, Tweet.lang).where(among(Tweet.id, ids))
     for text, lang in session.connection().execute(texts).all():
         found = terms(text, stop_words=stop_words(lang), tags=tags)
         counts.update(found if only is None else found & only)
-    return TermCounts(counts, len(ids), number)
-
-
-def _examined(session: Session, wanted: Source, number: int) -> Sequence[int]:
-    """Return the ids of the tweets whose texts are read. Keys that are certainly too large for the sample are not sorted."""
-    if number <= MOST_COUNTED:
-        return session.scalars(wanted.query).all()
-    own = sample_key(wanted.columns.id)
-    sample = wanted.query.order_by(own, wanted.columns.id).limit(SAMPLE)
-    found = session.scalars(sample.where(own < HIGHEST_KEY * 2 * SAMPLE // number)).all()
-    return found if len(found) == SAMPLE else session.scalars(sample).all()
+    return counts
 
 
 def sample_key(tweet_id: Number) -> Number:

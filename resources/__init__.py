@@ -13,6 +13,7 @@ from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
+from resources.links import LinksResource
 from resources.metrics import MetricsResource
 from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
@@ -20,6 +21,7 @@ from resources.snapshots import Snapshots
 from resources.spend import SpendResource
 from resources.spikes import SpikesResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
+from resources.terms import TermsResource
 from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
 from resources.views import ViewResource, ViewsResource
@@ -37,6 +39,8 @@ SNAPSHOTS = {
     TimelineResource: "/timeline",
     SpikesResource: "/spikes",
     RelatedResource: "/tags/<tag>/related",
+    TermsResource: "/terms",
+    LinksResource: "/links",
     HoursResource: "/tweets_per_hour",
     TweetsPerTagResource: "/tweets_per_tag",
 }

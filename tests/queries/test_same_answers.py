@@ -58,6 +58,8 @@ COUNTS = [
         f"/timeline?bucket=hour&{wanted}",
         f"/spikes?{wanted}" if "since" in wanted else f"/spikes?since=2026-03-01T00:00:00Z&{wanted}",
         *(f"/facets?by={by}&{wanted}" for by in ("lang", "country", "tag", "author")),
+        f"/terms?limit=200&{wanted}",
+        *(f"/links?by={by}&{wanted}" for by in ("domain", "url")),
     )
 ]
 OTHERS = [
@@ -216,7 +218,7 @@ def test_both_answer_the_same_after_everything_that_may_happen_to_tweets(emulate
         life = Life(sides, Random(1))
         for happen in LIFE:
             happen(life)
-        sides.compare([*LISTS, *COUNTS[::3], *OTHERS, *PAGED])  # each filter with some of the eight, by turns
+        sides.compare([*LISTS, *COUNTS[::3], *OTHERS, *PAGED])  # each filter with some of them, by turns
         life.drop()
         life.import_rows()
         sides.compare(PAGED)

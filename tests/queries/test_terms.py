@@ -12,8 +12,9 @@ from sqlalchemy import select
 from alchemy import Database
 from models import Tweet
 from queries import terms
-from queries.filters import ALL, Filters
-from queries.terms import TermCounts, frequent_terms, log_likelihood, sample_key, term_counts
+from queries.filters import Filters
+from queries.lists import TweetList, source
+from queries.terms import Sampling, TermCounts, frequent_terms, log_likelihood, sample_key, term_counts
 from schemas.parameters import filters
 from tests.fixtures.archives import own_row
 from tests.queries.invented import imported
@@ -48,14 +49,10 @@ def test_the_log_likelihood_is_that_of_binomials_as_dunning_writes_it() -> None:
 
 @pytest.mark.dialects
 @pytest.mark.parametrize("wanted", [{}, {"tag": ["devops"]}, {"since": ["2026-03-02T08:40:00Z"]}, {"q": ["outage"]}])
-def test_a_sample_is_the_tweets_of_the_smallest_keys(
-    database: Database, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, list[str]]
-) -> None:
-    monkeypatch.setattr(terms, "MOST_COUNTED", 9)
-    monkeypatch.setattr(terms, "SAMPLE", 5)
+def test_a_sample_is_the_tweets_of_the_smallest_keys(database: Database, wanted: dict[str, list[str]]) -> None:
     with database.reading() as session:
         rows = {tweet_id: text.split() for tweet_id, text in session.execute(select(Tweet.id, Tweet.text))}
-        found = term_counts(session, filters(wanted), only={"outage"})
+        found = term_counts(session, filters(wanted), only={"outage"}, sampling=Sampling(9, 5))
     by_time = sorted(rows)
     matching = [
         own
@@ -68,12 +65,11 @@ def test_a_sample_is_the_tweets_of_the_smallest_keys(
     assert found == TermCounts({"outage": sum("outage" in rows[own] for own in examined)}, 5, len(matching))
 
 
-def test_too_large_keys_are_sorted_after_all_where_the_bound_was_wrong(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(terms, "MOST_COUNTED", 9)
+def test_all_keys_are_sorted_where_too_few_are_below_the_bound(database: Database) -> None:
     with database.reading() as session:
-        assert term_counts(session, ALL).sampled == TWEETS
+        found = terms._examined(session, source(session, TweetList()), 10**9, Sampling(9, 5))
+        ids = session.scalars(select(Tweet.id)).all()
+    assert found == sorted(ids, key=lambda own: (sample_key(own), own))[:5]
 
 
 def test_keys_are_spread_evenly() -> None:

@@ -17,6 +17,7 @@ from queries.zones import DAY, HOUR, Period, buckets
 from schemas.arguments import BucketArguments
 from schemas.problems import BadInput, ParameterError
 from schemas.times import rfc3339
+from web.figures.content import domain_url
 from web.figures.peaks import Peak, bucket_finding, bucket_peak
 from web.figures.volume import visible_time
 from web.site import Route, Site, tidy_redirect
@@ -28,9 +29,9 @@ TOO_LONG = "is longer than this page compares by such short buckets: choose a la
 
 
 class StandingOut(NamedTuple):
-    """A kind of what stands out: its title, the title of its lifts (empty if it has none), and its rows.
+    """A kind of what stands out: its title, whether it has lifts, and its rows.
 
-    A row has a text, the URL it leads to (empty if nowhere), the tweets, their share, and their lift.
+    A row has a text, the URL it leads to, the tweets, their share, and their lift.
     """
 
     title: str
@@ -90,7 +91,7 @@ def _kinds(peak: Peak, query: ViewQuery, times: dict[str, str]) -> Iterator[Stan
         (one.term, query.tweets_url(**times, q=words.format(_quoted(one.term)).strip()), one.tweets, one.tweets / of, one.lift)
         for one in why.terms
     ]
-    domains = [(one.domain, "", one.tweets, one.tweets / of, one.lift) for one in why.domains]
+    domains = [(one.domain, domain_url(one.domain, query), one.tweets, one.tweets / of, one.lift) for one in why.domains]
     authors = [(f"@{one.username}", query.author_url(one.username), one.tweets, one.tweets / of, None) for one in why.authors]
     yield StandingOut("Words and pairs of words", True, terms)
     yield StandingOut("Tags", True, tags)
