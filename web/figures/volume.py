@@ -175,7 +175,9 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
     notes = ("no count from X" if one.counted is None else "partial" if one.partial else "" for one in buckets)
     rows = tuple((one.start, one.counted, one.stored, note) for one, note in zip(buckets, notes, strict=True))
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
-    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone)
+    same = bucket == HOUR or query.zone.key == "UTC"  # X counts days of UTC
+    links = tuple(query.bucket_url(first, bucket) for first, _ in periods) if same else ()
+    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone, links=links)
     return ChartFigure("counts", "X's counts over time", coverage_finding(counted), Table(columns, rows), note, curve)
 
 
