@@ -113,7 +113,7 @@ def _reasons(peak: Peak) -> Iterator[str]:
         return
     first = next(iter(peak.causes.tags), None)
     if first and not peak.tags and first.tweets >= MOSTLY * peak.tweets:
-        yield f"mostly {first.tag}"
+        yield f"{share(first.tweets / peak.tweets)} with {first.tag}".replace(" ", UNBROKEN)
     if terms := leading_terms(peak.causes.terms):
         yield enumeration(f"“{term}”" for term in terms)
     yield from _leading_authors(peak)

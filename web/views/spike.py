@@ -94,8 +94,8 @@ def _kinds(peak: Peak, query: ViewQuery, times: dict[str, str]) -> Iterator[Stan
     domains = [(one.domain, domain_url(one.domain, query), one.tweets, one.tweets / of, one.lift) for one in why.domains]
     authors = [(f"@{one.username}", query.author_url(one.username), one.tweets, one.tweets / of, None) for one in why.authors]
     yield StandingOut("Words and pairs of words", True, terms)
-    yield StandingOut("Tags", True, tags)
     yield StandingOut("Most active authors", False, authors)
+    yield StandingOut("Tags", True, tags)
     yield StandingOut("Domains", True, domains)
 
 
