@@ -32,7 +32,8 @@ class ViewQuery(NamedTuple):
 
     `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now,
     `calendar` the name of one of the calendar; both are empty with explicit bounds or without any. `fixed` are the filters
-    that the page's path sets, as parameters.
+    that the page's path sets, as parameters. Where `compares`, the parameter `tag` names what is compared, any of which
+    tweets must have.
     """
 
     filters: Filters
@@ -45,6 +46,7 @@ class ViewQuery(NamedTuple):
     cursor: str | None = None
     fixed: Pairs = ()
     calendar: str = ""
+    compares: bool = False
 
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of a page with these parameters, some changed, or removed by None; the cursor is removed."""
@@ -67,13 +69,18 @@ class ViewQuery(NamedTuple):
 
     def api_url(self, path: str, **more: str) -> str:
         """Return the URL of the API's answer with the same filters; a period becomes times."""
-        pairs = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        pairs = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
         return link(path, [*pairs, *bounds, *more.items()])
 
     def csv_url(self, name: str) -> str:
         """Return the URL of a figure's numbers as CSV."""
-        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.pairs])
+        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.filter_pairs])
+
+    @property
+    def filter_pairs(self) -> Pairs:
+        """The parameters as pages that don't compare take them."""
+        return tuple(("any_tag" if self.compares and name == "tag" else name, value) for name, value in self.pairs)
 
     @property
     def seconds(self) -> Period | None:
@@ -128,6 +135,7 @@ class ViewQuery(NamedTuple):
     def chips(self) -> list[tuple[str, str, str]]:
         """The given filters without the time: name, value, and the query string that removes the filter."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        filters = [pair for pair in filters if pair[0] != "tag" or not self.compares]
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
         return [(PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value, url[name, value]) for name, value in filters]
