@@ -112,10 +112,10 @@ def season_place(first: int, bucket: timedelta, zone: tzinfo) -> int:
 
 def _asked_reaches(session: Session, filters: Filters, *, now: int) -> list[TagReach]:
     """Return the reaches of all tags that the filters name, else of the tracked ones; that of an unknown tag is empty."""
-    found = shown_reaches(session, keys=filters.tags, now=now)
+    found = shown_reaches(session, keys=filters.named_tags, now=now)
     known = {key(one.tag) for one in found}
-    unknown = [TagReach(tag, (), now, FIRST) for tag in filters.tags if tag not in known]
-    return [*found, *unknown] if filters.tags else asked_for(found)
+    unknown = [TagReach(tag, (), now, FIRST) for tag in filters.named_tags if tag not in known]
+    return [*found, *unknown] if filters.named_tags else asked_for(found)
 
 
 def _collected(session: Session, reaches: Sequence[TagReach], within: Period, *, now: int) -> Period:

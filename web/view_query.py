@@ -21,7 +21,7 @@ LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "min_followers": "at least followers:"}
+PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "any_tag": "any tag of", "min_followers": "at least followers:"}
 BUCKET_PATH, OF_BUCKET = "/view/spike", {"start", "bucket"}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
@@ -33,7 +33,8 @@ class ViewQuery(NamedTuple):
 
     `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now,
     `calendar` the name of one of the calendar; both are empty with explicit bounds or without any. `fixed` are the filters
-    that the page's path sets, as parameters. `start` and `bucket` are those of the page of one bucket.
+    that the page's path sets, as parameters. Where `compares`, the parameter `tag` names what is compared, any of which
+    tweets must have. `start` and `bucket` are those of the page of one bucket.
     """
 
     filters: Filters
@@ -46,6 +47,7 @@ class ViewQuery(NamedTuple):
     cursor: str | None = None
     fixed: Pairs = ()
     calendar: str = ""
+    compares: bool = False
     start: datetime | None = None
     bucket: timedelta | None = None
 
@@ -74,7 +76,7 @@ class ViewQuery(NamedTuple):
 
     def bucket_url(self, start: int, bucket: timedelta) -> str:
         """Return the URL of the page of a bucket that begins with this second, in this page's period until now at most."""
-        kept = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in (*PARAMETERS, "tz") and pair[0] not in BOUNDS]
+        kept = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in (*PARAMETERS, "tz") and pair[0] not in BOUNDS]
         bounds = (("since", self.filters.since), ("until", min(self.filters.until or self.now, self.now)))
         period = [(name, rfc3339(next_second(bound))) for name, bound in bounds if bound is not None]
         name = next(name for name, length in BUCKETS.items() if length == bucket)
@@ -82,13 +84,18 @@ class ViewQuery(NamedTuple):
 
     def api_url(self, path: str, **more: str) -> str:
         """Return the URL of the API's answer with the same filters; a period becomes times."""
-        pairs = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        pairs = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
         return link(path, [*pairs, *bounds, *more.items()])
 
     def csv_url(self, name: str) -> str:
         """Return the URL of a figure's numbers as CSV."""
-        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.pairs])
+        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.filter_pairs])
+
+    @property
+    def filter_pairs(self) -> Pairs:
+        """The parameters as pages that don't compare take them."""
+        return tuple(("any_tag" if self.compares and name == "tag" else name, value) for name, value in self.pairs)
 
     @property
     def seconds(self) -> Period | None:
@@ -122,7 +129,7 @@ class ViewQuery(NamedTuple):
     @property
     def is_narrowed(self) -> bool:
         """Whether there are filters beside tags and time, which X's own counts don't support."""
-        return self.filters._replace(tags=(), since=None, until=None) != Filters()
+        return self.filters._replace(tags=(), any_tags=(), since=None, until=None) != Filters()
 
     @property
     def bounds(self) -> Mapping[str, str]:
@@ -143,6 +150,7 @@ class ViewQuery(NamedTuple):
     def chips(self) -> list[tuple[str, str, str]]:
         """The given filters without the time: name, value, and the query string that removes the filter."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        filters = [pair for pair in filters if pair[0] != "tag" or not self.compares]
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
         return [(PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value, url[name, value]) for name, value in filters]

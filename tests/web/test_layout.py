@@ -15,6 +15,8 @@ PATHS = (
     "/view/tweets",
     "/view/tags",
     "/view/tags/devops",
+    "/view/compare",
+    "/view/compare?tag=devops&tag=sre",
     "/view/authors/ada_3",
     "/view/collections",
     "/view/collections/new",

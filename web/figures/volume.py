@@ -113,7 +113,7 @@ class FigureInput:
     def shares(self) -> list[TagShare]:
         """The posts that X counted by tag in this time, whatever the other filters, and how many of them are stored."""
         since, until = counted_time(self.query)
-        return counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+        return counts_of_x.per_tag(self.session, keys=self.query.filters.named_tags, since=since, until=until)
 
     @cached_property
     def sample(self) -> Share | None:

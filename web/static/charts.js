@@ -75,12 +75,12 @@ function mark(plot, spikes) {
 
 function strokesOf(figure) {
   return [...figure.querySelectorAll(".legend .curve")].map((line) => {
-    const stroke = getComputedStyle(line).stroke;
+    const { stroke, strokeDasharray } = getComputedStyle(line);
     const isFirst = line.classList.contains("first");
     if (line.classList.contains("all")) {
       return { stroke, width: 1.25, fill: color("raised") };
     }
-    return { stroke, width: 1.75, dash: line.classList.contains("before") ? [5, 4] : [], fill: isFirst ? `color-mix(in srgb, ${stroke} 10%, transparent)` : undefined };
+    return { stroke, width: 1.75, dash: (strokeDasharray.match(/[\d.]+/g) ?? []).map(Number), fill: isFirst ? `color-mix(in srgb, ${stroke} 10%, transparent)` : undefined };
   });
 }
 

@@ -25,6 +25,7 @@ from web.site import Route, Site, tidy_redirect
 NEWEST_SHOWN = 4
 MOST_GAPS = 50
 MOST_ROWS = 1000
+NO_FIGURE = "this figure needs exactly one tag and X's own counts of this period, or two to five tags as any_tag"
 NEWEST_FIRST = SortOrder("created", descending=True)
 RANKINGS = ("hashtags", "terms", "links", "active", "followers", "languages", "countries", "coverage", "week")
 
@@ -86,7 +87,7 @@ def figure_as_csv(site: Site, name: str) -> Response:
     with site.reading() as session:
         figure = FIGURES[name](FigureInput(session, site.parse(session), most=MOST_ROWS, most_tags=MOST_ROWS))
     if figure is None:
-        raise NotFound("this figure needs exactly one tag, and X's own counts of this period")
+        raise NotFound(NO_FIGURE)
     response = make_response(figure.table.csv())
     response.headers["Content-Type"] = "text/csv; charset=utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
