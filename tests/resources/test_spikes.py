@@ -93,7 +93,15 @@ def test_without_a_time_before_no_lift_is_known(service: Service) -> None:
 
 
 def test_filters_decide_what_counts(service: Service) -> None:
-    for wanted, tweets in {"tag=sre": 19, "q=status": 18, "author=bea": 10, "tag=devops": None, "lang=pt": None}.items():
+    either = {"any_tag=sre&any_tag=devops": 20, "any_tag=sre&any_tag=never_known": None}
+    for wanted, tweets in {
+        "tag=sre": 19,
+        "q=status": 18,
+        "author=bea": 10,
+        "tag=devops": None,
+        "lang=pt": None,
+        **either,
+    }.items():
         found = given(service, f"/spikes?{TIMES}&{wanted}")["spikes"]
         assert [one["tweets"] for one in found] == ([tweets] if tweets else []), wanted
 

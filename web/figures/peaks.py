@@ -17,7 +17,7 @@ from queries.zones import Period
 from web.view_query import ViewQuery
 from web.words import UNBROKEN, enumeration, moment, number, plural, share
 
-MOST_TERMS = 2
+MOST_TERMS, MOST_OTHERS = 2, 3
 MOSTLY = 0.5
 """The share of tweets from which on they are mostly of a tag, or by some authors."""
 MUCH = 1 / 3
@@ -131,7 +131,11 @@ def _leading_authors(peak: Peak) -> Iterator[str]:
 
 
 def _asked_tags(session: Session, query: ViewQuery) -> tuple[str, ...]:
-    return tuple(tag_name(session, key=key) or key for key in query.filters.tags)
+    """Return what to call the tags that a tweet must have; those of which it must have any are one of them."""
+    both = (query.filters.tags, query.filters.any_tags)
+    needed, others = ([tag_name(session, key=key) or key for key in keys] for keys in both)
+    some = [" or ".join(others) if len(others) <= MOST_OTHERS else f"any of {len(others)} tags"] if others else []
+    return (*needed, *some)
 
 
 def _time(second: int) -> datetime:
