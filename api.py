@@ -71,7 +71,7 @@ class EmulatedX:
             if self._emulator is None:
                 from emulator import Emulator
 
-                self._emulator = Emulator(tweets=TWEETS_A_WEEK)
+                self._emulator = Emulator(tweets=TWEETS_A_WEEK, incidents=True)
                 self._emulator.start()
                 url = self._emulator.url
                 log.warning("no credentials are set: an emulator of X stands in, the tweets are invented", extra={"url": url})

@@ -19,7 +19,7 @@ from marshmallow import ValidationError, fields
 from collector.runs.tags import LANGUAGE
 from queries.filters import HAS, Filters, SortOrder
 from queries.tweets import FIELDS
-from queries.zones import DAY, HOUR, QUARTER
+from queries.zones import DAY, FIRST, HOUR, LAST, QUARTER, SOME_HOURS
 from schemas import json_schema
 from schemas.json_schema import NamedSchema, Schema
 from schemas.problems import BadInput, ParameterError
@@ -32,6 +32,8 @@ UTC = ZoneInfo("UTC")
 NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 MOST_HOURS = 36_500 * 24
 BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
+PAGE_BUCKETS = BUCKETS | {f"{hours}h": hours * HOUR for hours in SOME_HOURS[1:]}
+"""With the lengths that only charts on pages have."""
 SORTED_BY = ("id", "created", "followers", "engagement", "likes", "reposts", "views")
 SORTS = tuple(f"{sign}{column}" for column in SORTED_BY for sign in ("", "-"))
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -132,7 +134,12 @@ def page_limit(most: int) -> Parameter:
 
 def bucket_length(*names: str, **options: Any) -> Parameter:
     """Return the parameter of the length of a bucket, one of these."""
-    return choice({name: BUCKETS[name] for name in names}, "The length of a bucket", "day", **options)
+    return choice({name: PAGE_BUCKETS[name] for name in names}, "The length of a bucket", "day", **options)
+
+
+def bucket_start() -> Parameter:
+    """Return the parameter of a time within a bucket. Only pages take it."""
+    return Parameter(_shown_time, "a time such as 2026-11-17T12:00:00Z, of the years 2 to 9998", {}, required=True)
 
 
 def page_cursor() -> Parameter:
@@ -246,6 +253,12 @@ def _author(text: str) -> str:
 
 def _time_or_day(text: str) -> datetime | date:
     return date.fromisoformat(text) if DATE.fullmatch(text) else instant(text)
+
+
+def _shown_time(text: str) -> datetime:
+    when = instant(text)
+    _check(FIRST <= when.timestamp() < LAST)
+    return when
 
 
 def _search(text: str) -> TextSearch:

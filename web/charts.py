@@ -87,8 +87,8 @@ class ChartMark(NamedTuple):
 class Curve(NamedTuple):
     """How a table's rows are drawn over time: the period of each, and which columns are curves.
 
-    `spikes` and `unfinished` are numbers of rows; unfinished ones are not drawn. `marks` are shaded. Where it `compares`, each
-    column is a tag's.
+    `spikes` and `unfinished` are numbers of rows; unfinished ones are not drawn. `marks` are shaded. `links` are the URLs of
+    the rows' pages, if they have any. Where it `compares`, each column is a tag's.
     """
 
     periods: tuple[Period, ...]
@@ -97,6 +97,7 @@ class Curve(NamedTuple):
     spikes: tuple[int, ...] = ()
     marks: tuple[ChartMark, ...] = ()
     unfinished: tuple[int, ...] = ()
+    links: tuple[str, ...] = ()
     compares: bool = False
 
     @property
@@ -137,10 +138,14 @@ class Curve(NamedTuple):
     def _html_row(self, row: Row, at: int) -> Markup:
         start, *counts, note = row
         cells = "".join(f'<td class="number">{number(count)}</td>' for count in counts)
-        head = f'<th scope="row"><time datetime="{rfc3339(start)}">{moment(start, self.zone)}</time></th>'
+        when = f'<time datetime="{rfc3339(start)}">{moment(start, self.zone)}</time>'
+        head = f'<th scope="row">{self._link(at, when)}</th>'
         css_class = ' class="spike"' if at in self.spikes else ' class="open"' if at in self.unfinished else ""
         first = self.periods[at][0]
         return Markup(f'<tr data-from="{first}"{css_class}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (escaped)
+
+    def _link(self, at: int, html: str) -> str:
+        return f'<a href="{escape(self.links[at])}">{html}</a>' if self.links else html
 
 
 class ChartLine(NamedTuple):

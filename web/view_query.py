@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from queries.filters import Filters, SortOrder, next_second
 from queries.zones import Period
 from schemas.arguments import ViewArguments, load_arguments
-from schemas.parameters import PARAMETERS
+from schemas.parameters import PAGE_BUCKETS, PARAMETERS
 from schemas.times import rfc3339
 from text.names import hashtag
 from web.words import search_chip
@@ -29,6 +29,7 @@ PEOPLES_WORDS = {
     "min_followers": "at least followers:",
     "min_engagement": "at least engagement:",
 }
+BUCKET_PATH, OF_BUCKET = "/view/spike", {"start", "bucket"}
 HAS_WORDS = {"media": ("has", "media"), "link": ("has", "a link"), "reply": ("is", "a reply")}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
@@ -41,7 +42,7 @@ class ViewQuery(NamedTuple):
     `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now,
     `calendar` the name of one of the calendar; both are empty with explicit bounds or without any. `fixed` are the filters
     that the page's path sets, as parameters. Where `compares`, the parameter `tag` names what is compared, any of which
-    tweets must have.
+    tweets must have. `start` and `bucket` are those of the page of one bucket.
     """
 
     filters: Filters
@@ -55,10 +56,16 @@ class ViewQuery(NamedTuple):
     fixed: Pairs = ()
     calendar: str = ""
     compares: bool = False
+    start: datetime | None = None
+    bucket: timedelta | None = None
 
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of a page with these parameters, some changed, or removed by None; the cursor is removed."""
-        removed = {*changes, "cursor"} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        removed = (
+            {*changes, "cursor"}
+            | (OF_BUCKET if path != BUCKET_PATH else set())
+            | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        )
         kept = [pair for pair in self.pairs if pair[0] not in removed]
         more = [(name, value) for name, value in changes.items() if value is not None]
         return link(path, [*kept, *more])
@@ -74,6 +81,14 @@ class ViewQuery(NamedTuple):
     def tweets_url(self, **filters: Any) -> str:
         """Return the URL of the list of tweets with more filters; those of this page's path are kept."""
         return self.url("/view/tweets", **dict(self.fixed) | filters)
+
+    def bucket_url(self, start: int, bucket: timedelta) -> str:
+        """Return the URL of the page of a bucket that begins with this second, in this page's period until now at most."""
+        kept = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in (*PARAMETERS, "tz") and pair[0] not in BOUNDS]
+        bounds = (("since", self.filters.since), ("until", min(self.filters.until or self.now, self.now)))
+        period = [(name, rfc3339(next_second(bound))) for name, bound in bounds if bound is not None]
+        name = next(name for name, length in PAGE_BUCKETS.items() if length == bucket)
+        return link(BUCKET_PATH, [*kept, *period, ("bucket", name), ("start", rfc3339(datetime.fromtimestamp(start, UTC)))])
 
     def api_url(self, path: str, **more: str) -> str:
         """Return the URL of the API's answer with the same filters; a period becomes times."""

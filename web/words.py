@@ -182,6 +182,11 @@ def moment(when: datetime | None, zone: ZoneInfo) -> str:
     return f"{local:%a %-d %b %Y, %H:%M}{f' {local:%Z}' if twice else ''}".replace(" ", UNBROKEN)
 
 
+def clock(when: datetime, zone: ZoneInfo) -> str:
+    """Return the local time of day, such as 14:05."""
+    return f"{when.astimezone(zone):%H:%M}"
+
+
 def day(when: date) -> str:
     """Return a date, such as 1 Dec 2026."""
     return f"{when:%-d %b %Y}".replace(" ", UNBROKEN)

@@ -59,6 +59,7 @@ COUNTS = [
         f"/tweets_per_hour?{wanted}",
         f"/tweets_per_tag?{wanted}",
         f"/timeline?bucket=hour&{wanted}",
+        f"/spikes?{wanted}" if "since" in wanted else f"/spikes?since=2026-03-01T00:00:00Z&{wanted}",
         *(f"/facets?by={by}&{wanted}" for by in ("lang", "country", "tag", "author")),
         f"/terms?limit=200&{wanted}",
         *(f"/links?by={by}&{wanted}" for by in ("domain", "url")),

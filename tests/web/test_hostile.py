@@ -33,7 +33,14 @@ TEXTS = (
     "<!-- <style>* { display: none } #sre",
 )
 NAMES = (f"<img src=x onerror='{RUN}'>", "=1+1", "\u202eadA", "' onclick='x", "@ada", "&lt;b&gt;", "n" * 200)
-PATHS = ("/", "/view/tweets?limit=200", "/view/tags/sre", "/view/authors/evil_0", "/view/authors/evil_2")
+PATHS = (
+    "/",
+    "/view/tweets?limit=200",
+    "/view/tags/sre",
+    "/view/authors/evil_0",
+    "/view/authors/evil_2",
+    "/view/spike?start=2026-11-24T10:00:00Z",
+)
 
 
 def row(at: int, text: str) -> Json:

@@ -30,6 +30,7 @@ PATHS = (
     "/view/saved",
     "/view/tags/devops/untrack",
     "/view/health",
+    "/view/spike?start=2026-11-24T09:00:00Z",
 )
 PROBLEMS = {
     "/view/collections/999": 404,
@@ -45,6 +46,9 @@ PROBLEMS = {
     "/view/figures/nobody.csv": 404,
     "/view/tweets?cursor=none": 400,
     "/view/collections?tag=sre": 400,
+    "/view/spike": 400,
+    "/view/spike?start=soon": 400,
+    "/view/spike?start=2026-11-24T09:00:00Z&bucket=week": 400,
     "/view/schedule?tag=sre": 400,
     "/view/saved?tag=sre": 400,
     "/view/collections/1?cursor=x": 400,

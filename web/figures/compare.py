@@ -10,7 +10,7 @@ from queries.overlap import SharedTags
 from queries.zones import DAY, HOUR
 from web.charts import ChartFigure, Column, Curve, Link, Row, Table
 from web.figures.comparison import FEWEST, MOST, MOST_EXAMINED, PER, ComparisonInput, groups
-from web.figures.volume import UNFILTERED, FigureInput
+from web.figures.volume import UNFILTERED, FigureInput, bucket_links
 from web.words import NO_LANGUAGE, duration, enumeration, language, moment, number, plural, share
 
 MOST_GROUPS, MOST_LANGUAGES = 28, 8
@@ -45,7 +45,8 @@ def over_time(given: FigureInput) -> ChartFigure | None:
     marks = () if found.basis == "on X" or not periods else tuple(found.collected.marks(found.session, periods))
     columns = (Column("From", "time"), *(Column(one.tag) for one in found.series), Column("Note", "text"))
     lines = tuple(range(1, len(found.series) + 1))
-    curve = Curve(periods, lines, found.query.zone, (), marks, unfinished, compares=True) if periods else None
+    links = bucket_links(found.axis, found.query)
+    curve = Curve(periods, lines, found.query.zone, (), marks, unfinished, links, compares=True) if periods else None
     rows = tuple(_time_rows(found, marks=[(mark.first, mark.end, mark.label) for mark in marks]))
     title = f"{TITLES[found.basis]} {_bucket_name(found)}{f', in {PER:,} of each tag' if found.basis == 'own' else ''}"
     return ChartFigure("compare", title, _lines_finding(found), Table(columns, rows), basis_note(found), curve)
