@@ -281,7 +281,8 @@ class PostgreSQLPlanner(NamedTuple):
         """Return what the list is read from."""
         path, few = self._choose(list(access_paths(self.session, filters, order)), order)
         if path is None:
-            return Source(_select(ON_TWEETS, order).where(*conditions(filters)), ON_TWEETS)
+            every = conditions(filters, whole=order.column in _READ_WHOLE)
+            return Source(_select(ON_TWEETS, order).where(*every), ON_TWEETS)
         left = without(filters, path.of)
         if path.table is not Tweet and not path.gives(order):
             return self._lookup(path, left, order)
