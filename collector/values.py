@@ -18,10 +18,29 @@ class ObservedAuthor(NamedTuple):
     payload: bytes | None = None
 
 
+class Measurement(NamedTuple):
+    """The numbers that X gave of a tweet at a time (aware UTC, to the second); those that it did not give are None."""
+
+    at: datetime
+    likes: int | None = None
+    reposts: int | None = None
+    replies: int | None = None
+    quotes: int | None = None
+    bookmarks: int | None = None
+    views: int | None = None
+
+    @property
+    def engagement(self) -> int | None:
+        """Likes, reposts, replies and quotes together, as far as they are known; None where none of them is."""
+        known = [number for number in self[1:5] if number is not None]
+        return sum(known) if known else None
+
+
 class TweetVersion(NamedTuple):
     """One version of a tweet. `versions` are the ids of all versions known with it, oldest first.
 
-    `payload` is X's object, packed; `retrieved` (UTC) is when X gave it.
+    `payload` is X's object, packed; `retrieved` (UTC) is when X gave it. `links` are as text.links.canonical_url writes them,
+    `mentions` are usernames in lower case, each once. `measurements` are all that are known of the tweet, of any version.
     """
 
     version: int
@@ -35,11 +54,26 @@ class TweetVersion(NamedTuple):
     hashtags: tuple[str, ...]
     payload: bytes | None = None
     retrieved: datetime | None = None
+    links: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    has_media: bool = False
+    is_reply: bool = False
+    is_quote: bool = False
+    measurements: tuple[Measurement, ...] = ()
 
     @property
     def id(self) -> int:
         """The first version's id, under which the tweet is stored."""
         return self.versions[0]
+
+    @property
+    def has_link(self) -> bool:
+        return bool(self.links)
+
+    def observed_at(self, when: datetime) -> TweetVersion:
+        """Return the version as X gave it at this time (UTC)."""
+        measured = tuple(one._replace(at=when.replace(microsecond=0)) for one in self.measurements)
+        return self._replace(retrieved=when, measurements=measured)
 
 
 class ArchivedTweet(NamedTuple):

@@ -30,6 +30,7 @@ from models import (
     Tag,
     Tombstone,
     Tweet,
+    TweetLink,
     TweetTag,
     Version,
 )
@@ -82,10 +83,12 @@ def _hashtags(session: Session) -> Iterator[str]:
 def _check_repeated(session: Session) -> Iterator[str]:
     """Check what tweets and links repeat of other rows, and that each tweet is within the id range of its hour."""
     hours = exists().where(IdRange.start == whole_hour(Tweet.created), Tweet.id.between(IdRange.first_id, IdRange.last_id))
-    moved = select(TweetTag.tweet_id).where(TweetTag.created.is_distinct_from(derived.CREATED))
+    tables = (TweetTag, TweetLink)
+    moved, linked = (select(one.tweet_id).where(one.created.is_distinct_from(derived.created_of(one))) for one in tables)
     yield from _named(session, "doesn't show the followers of its author", Tweet.followers.is_distinct_from(derived.FOLLOWERS))
     yield from _named(session, "is outside of the range of its hour", ~hours)
     yield from _named(session, "has links of tags that don't say when it was created", Tweet.id.in_(moved))
+    yield from _named(session, "has links that don't say when it was created", Tweet.id.in_(linked))
 
 
 def _named(session: Session, what: str, condition: ColumnElement[bool]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """ORM tables, grouped by subject: authors, tweets, tags, runs, the ledger, roll-ups, deletions, state."""
 
 from models.author import Author, AuthorLookup, AuthorPayload
+from models.content import EarlierMeasurement, TweetLink, TweetMention
 from models.deletion import AuthorTombstone, ComplianceJob, Tombstone
 from models.ledger import Balance, Budget, Purchase, Reconciliation, Reservation, Spend
 from models.rollup import LONGEST_DAY, FacetCount, FacetHour, Presence, Quarter, TagHashtag, TagHour, TagLang
@@ -21,6 +22,7 @@ __all__ = [
     "Budget",
     "ComplianceJob",
     "DatabaseMark",
+    "EarlierMeasurement",
     "FacetCount",
     "FacetHour",
     "Hashtag",
@@ -46,6 +48,8 @@ __all__ = [
     "Tombstone",
     "Tweet",
     "TweetHashtag",
+    "TweetLink",
+    "TweetMention",
     "TweetTag",
     "Version",
     "WriterMark",

@@ -14,7 +14,9 @@ from alchemy import Base, Id, UTCDateTime
 class Tweet(Base):
     """A tweet, stored once. `id` is the id of its first version, `version` that of the version whose text is shown.
 
-    `followers` is a copy of its author's.
+    `followers` is a copy of its author's. The numbers from `likes` to `views` are those that X gave at `measured`, all null
+    where it never gave any; `engagement` is the sum of the first four as far as they are known. `has_link` says that the tweet
+    has rows in tweet_links.
     """
 
     __tablename__ = "tweets"
@@ -30,6 +32,18 @@ class Tweet(Base):
     rash_id: Mapped[int | None] = mapped_column(ForeignKey("tags.id"))
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     followers: Mapped[int | None] = mapped_column(BigInteger)
+    likes: Mapped[int | None] = mapped_column(BigInteger)
+    reposts: Mapped[int | None] = mapped_column(BigInteger)
+    replies: Mapped[int | None] = mapped_column(BigInteger)
+    quotes: Mapped[int | None] = mapped_column(BigInteger)
+    bookmarks: Mapped[int | None] = mapped_column(BigInteger)
+    views: Mapped[int | None] = mapped_column(BigInteger)
+    engagement: Mapped[int | None] = mapped_column(BigInteger)
+    measured: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    has_media: Mapped[bool] = mapped_column(default=False)
+    has_link: Mapped[bool] = mapped_column(default=False)
+    is_reply: Mapped[bool] = mapped_column(default=False)
+    is_quote: Mapped[bool] = mapped_column(default=False)
 
 
 def _index_sorted(name: str, *columns: Any, **options: Any) -> None:
@@ -45,10 +59,13 @@ def _not_null(column: InstrumentedAttribute[Any]) -> dict[str, Any]:
 
 Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id)  # covers the query for a period's authors
 Index("ix_tweets_followers", Tweet.followers, Tweet.id)
+Index("ix_tweets_engagement", Tweet.engagement, Tweet.id, Tweet.likes, Tweet.reposts, Tweet.views)  # read whole for the others
 _index_sorted("lang", func.lower(Tweet.lang))
 _index_sorted("author_id", Tweet.author_id)
 _index_sorted("country", Tweet.country, **_not_null(Tweet.country))
 _index_sorted("country_code", Tweet.country_code, **_not_null(Tweet.country_code))
+for _flag in (Tweet.has_media, Tweet.has_link, Tweet.is_reply):
+    _index_sorted(_flag.key, sqlite_where=_flag.is_(True), postgresql_where=_flag.is_(True))
 
 
 class IdRange(Base):

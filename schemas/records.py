@@ -153,7 +153,7 @@ def _page(body: Object, last: datetime) -> ArchiveRecord:
     kept = [tweet for tweet in page.tweets if not ahead(tweet, last)] if too_early else page.tweets
     observed = retrieved or max((tweet.created for tweet in kept), default=FIRST_TWEET)
     writers = {tweet.author_id for tweet in kept}
-    tweets = tuple(ArchivedTweet(tweet._replace(retrieved=observed)) for tweet in kept)
+    tweets = tuple(ArchivedTweet(tweet.observed_at(observed)) for tweet in kept)
     authors = tuple(author._replace(observed=observed) for author in page.authors if author.id in writers)
     return ArchiveRecord(tweets, authors, page.refused + tuple(too_early))
 
@@ -168,8 +168,9 @@ def _parse_flattened(body: Object, last: datetime) -> ArchiveRecord:
     authors = parsing.authors([mapping(body.get("author"))], refused, observed=observed)
     if authors and tweet.author_id is None:
         tweet = tweet._replace(author_id=authors[0].id)
+    tweet = tweet.observed_at(observed)
     if isinstance(body["id"], str):
-        tweet = tweet._replace(payload=pack_tweet(*unflatten(body)), retrieved=observed)
+        tweet = tweet._replace(payload=pack_tweet(*unflatten(body)))
     return ArchiveRecord((ArchivedTweet(tweet),), authors, refused.messages())
 
 

@@ -35,6 +35,7 @@ from models import (
     AuthorPayload,
     BackfillSpan,
     DatabaseMark,
+    EarlierMeasurement,
     Listing,
     Payload,
     Run,
@@ -42,6 +43,8 @@ from models import (
     Tag,
     Tombstone,
     Tweet,
+    TweetLink,
+    TweetMention,
     TweetTag,
     Version,
 )
@@ -128,7 +131,8 @@ def drop(database: Database) -> str:
         _make_folder(database)
         name = _make_in_folder(database, BEFORE_DELETION)
         derived.clear(session)
-        for table in (TweetTag, Version, Payload, Tweet, AuthorPayload, AuthorLookup, Author, Listing, BackfillSpan):
+        of_tweets = (TweetTag, TweetLink, TweetMention, EarlierMeasurement, Version, Payload, Tweet)
+        for table in (*of_tweets, AuthorPayload, AuthorLookup, Author, Listing, BackfillSpan):
             session.execute(delete(table))
         session.execute(delete(DatabaseMark).where(DatabaseMark.name == MARK))
         session.execute(update(Tag).values(from_id=None, since_id=None))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, open_database
 from collector.backups import tables
+from collector.tweets.rereading import reread_outdated
 from models import AuthorTombstone, Run, Tombstone, Tweet
 from queries.counters import live_token
 
@@ -46,6 +47,7 @@ def carry_over_from(url: str, database: Database) -> int:
                     _refuse_unless_empty(target)
                     tables.copy_rows(source, target, query=partial(_old_rows, columns))
                     copied = sum(tables.counts(target).values())
+                    reread_outdated(target)
         except DBAPIError as error:
             raise CarryOverRefused(f"{old.label} can't be carried over: {error.orig}") from error
     database.checkpoint()

@@ -28,6 +28,7 @@ from collector.backups.sweeping import beside
 from collector.runs import lease
 from collector.tweets import erasure
 from collector.tweets.derived import reindex_outdated
+from collector.tweets.rereading import reread_outdated
 from database.sqlite_files import open_read_only, remove_with_side_files
 from database.statements import upsert
 from models import TWEET_WORDS, Lease
@@ -128,6 +129,7 @@ def _prepare(source: Path, target: Path, token: int, preserved: PreservedRows | 
                 if preserved:
                     add_preserved_rows(session, preserved)
                 reindex_outdated(session)
+                reread_outdated(session)
                 TWEET_WORDS.rebuild(session)
                 erasure.clear_pending(session)
         with closing(open_read_only(draft)) as made:

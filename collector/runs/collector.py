@@ -26,6 +26,7 @@ from collector.runs.invented_history import ArchiveSearch, invent_history
 from collector.runs.reading import OnProgress
 from collector.runs.tags import TagOrder
 from collector.tweets.derived import reindex_outdated
+from collector.tweets.rereading import reread_outdated
 from collector.x.client import Access, Vocabulary, X
 from collector.x.clock import XClock
 from collector.x.failures import RetryPolicy
@@ -113,11 +114,12 @@ class Collector:
         self._running: dict[int, tuple[Collection, Future[str | None]]] = {}
 
     def prepare(self) -> None:
-        """Migrate the database, index its words and hashtags by this version's rules, and track the tags it has never known."""
+        """Migrate the database, read texts and payloads again where this version reads them otherwise, and track new tags."""
         self.database.upgrade()
 
         def follow(session: Session) -> None:
             reindex_outdated(session)
+            reread_outdated(session)
             tags.track_new(session, self.order.tags)
 
         self.database.write(follow)

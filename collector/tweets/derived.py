@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,19 @@ from collector.tweets.rollups import AGGREGATES, HASHTAGS, ROLLUPS, TAG_HASHTAGS
 from collector.values import TaggedTweet
 from database.functions import among, whole_hour
 from database.statements import bulk_upsert, extend_range, upsert
-from models import TWEET_WORDS, Author, Hashtag, IdRange, Presence, StoredCounter, TagHashtag, Tweet, TweetHashtag, TweetTag
+from models import (
+    TWEET_WORDS,
+    Author,
+    Hashtag,
+    IdRange,
+    Presence,
+    StoredCounter,
+    TagHashtag,
+    Tweet,
+    TweetHashtag,
+    TweetLink,
+    TweetTag,
+)
 from text.names import RULES as HASHTAG_RULES
 from text.names import hashtags
 from text.words import RULES as WORD_RULES
@@ -71,12 +83,14 @@ def add_new(session: Session, added: Sequence[TaggedTweet]) -> None:
 def refresh_copies(session: Session, ids: Iterable[int]) -> None:
     """Copy again what these tweets repeat of their authors, who may be others now, and what their links repeat of them.
 
-    Tweets repeat their author's followers, and links of tags the tweet's time, because sorted lists are read by an index, and
-    an index is over one table.
+    Tweets repeat their author's followers, and links of tags and to pages the tweet's time, because sorted lists are read by
+    an index, and an index is over one table.
     """
     ids = list(ids)
     session.execute(update(_tweets).where(among(_tweets.c.id, ids)).values(followers=FOLLOWERS))
-    session.execute(update(_links).where(among(_links.c.tweet_id, ids)).values(created=CREATED))
+    tables: tuple[Any, ...] = (TweetTag, TweetLink)
+    for table in tables:
+        session.execute(update(table.__table__).where(among(table.tweet_id, ids)).values(created=created_of(table)))
 
 
 def clear(session: Session) -> None:
@@ -142,18 +156,20 @@ def _extend_ranges(session: Session, ranges: Iterable[tuple[Any, ...]]) -> None:
 
 def reindex_outdated(session: Session) -> None:
     """Index the words and the hashtags of all tweets again where that was done by other rules than this program's."""
-    for counter, rules, reindex in (
-        (WORDS_COUNTER, WORD_RULES, _reindex_words),
-        (HASHTAGS_COUNTER, HASHTAG_RULES, _reindex_hashtags),
-    ):
-        outdated = StoredCounter.name == counter
-        if session.scalar(select(StoredCounter.value).where(outdated, StoredCounter.label == rules)):
-            continue
-        if session.scalar(select(Tweet.id).limit(1)) is not None:
-            log.warning("all tweets are indexed again", extra={"rules": f"{counter} {rules}"})
-        reindex(session)
-        session.execute(delete(StoredCounter).where(outdated))
-        upsert(session, StoredCounter, [{"name": counter, "label": rules, "value": 1}])
+    redo_outdated(session, WORDS_COUNTER, WORD_RULES, _reindex_words)
+    redo_outdated(session, HASHTAGS_COUNTER, HASHTAG_RULES, _reindex_hashtags)
+
+
+def redo_outdated(session: Session, counter: str, rules: str, redo: Callable[[Session], None]) -> None:
+    """Do something with all tweets again, unless the counter says that it was done by these rules."""
+    outdated = StoredCounter.name == counter
+    if session.scalar(select(StoredCounter.value).where(outdated, StoredCounter.label == rules)):
+        return
+    if session.scalar(select(Tweet.id).limit(1)) is not None:
+        log.warning("all tweets are indexed again", extra={"rules": f"{counter} {rules}"})
+    redo(session)
+    session.execute(delete(StoredCounter).where(outdated))
+    upsert(session, StoredCounter, [{"name": counter, "label": rules, "value": 1}])
 
 
 def index_words_of_all(session: Session) -> None:
@@ -189,6 +205,9 @@ Ids tell the time of nearly every tweet, but archives hold others. A stored rang
 _hashtags: Any = Hashtag.__table__
 _INSERT_HASHTAGS = insert(_hashtags).returning(_hashtags.c.key, _hashtags.c.id)
 _tweets: Any = Tweet.__table__
-_links: Any = TweetTag.__table__
 FOLLOWERS = select(Author.followers).where(Author.id == _tweets.c.author_id).scalar_subquery()
-CREATED = select(Tweet.created).where(Tweet.id == _links.c.tweet_id).scalar_subquery()
+
+
+def created_of(table: Any) -> Any:
+    """When the tweet of a row of a table was created."""
+    return select(Tweet.created).where(Tweet.id == table.tweet_id).scalar_subquery()

@@ -14,7 +14,9 @@ from sqlalchemy import bindparam, delete, select, union_all, update
 from sqlalchemy.orm import Session
 
 from collector.tweets import derived
+from collector.tweets.contents import contents_of, move_contents, replace_contents, stored_contents
 from collector.tweets.deletions import remove_idle_authors
+from collector.tweets.measurements import add_measurements, history, stored_measurements
 from collector.values import TaggedTweet, TagRef, TweetVersion
 from collector.x import parsing
 from collector.x.documents import unpack
@@ -22,10 +24,12 @@ from database.functions import among
 from database.statements import bulk_execute, bulk_upsert, upsert
 from models import Author, AuthorTombstone, Payload, Tag, Tweet, TweetTag, Version
 
-NEWEST_TEXT = ("version", "text", "lang", "country", "country_code")
-"""Fields of a tweet that its newest version determines."""
-SHOWN = ("text", "created", "lang", "author_id")
-"""Fields of a tweet that its newest payload corrects."""
+FLAGS = ("has_media", "has_link", "is_reply", "is_quote")
+NEWEST_TEXT = ("version", "text", "lang", "country", "country_code", *FLAGS)
+"""Columns of a tweet that its newest version determines."""
+OF_NEWEST = (*(name for name in NEWEST_TEXT if name in TweetVersion._fields), "links", "mentions")
+SHOWN = ("text", "created", "lang", "author_id", *FLAGS)
+"""Columns of a tweet that its newest payload corrects."""
 
 
 def with_history(session: Session, found: Sequence[TaggedTweet]) -> tuple[list[TaggedTweet], set[int]]:
@@ -72,6 +76,9 @@ def fold_later_versions(session: Session, found: Iterable[TaggedTweet]) -> int:
         changes |= {"author_id": row.author_id} if target.author_id is None else {}
         if changes:
             session.execute(update(Tweet).where(Tweet.id == target.id).values(**changes))
+        if row.version > target.version:
+            move_contents(session, row.id, target.id)
+        add_measurements(session, {target.id: stored_measurements(session, [row.id])[row.id]})
         session.execute(delete(Tweet).where(Tweet.id == row.id))
     return len(stored)
 
@@ -83,7 +90,8 @@ def _merge_two(known: TaggedTweet, other: TaggedTweet) -> TaggedTweet:
         versions=tuple(sorted({*known.tweet.versions, *other.tweet.versions})),
         created=min(known.tweet.created, other.tweet.created),
         author_id=known.tweet.author_id if known.tweet.author_id is not None else other.tweet.author_id,
-        **{name: getattr(newest, name) for name in NEWEST_TEXT},
+        measurements=tuple(history([*known.tweet.measurements, *other.tweet.measurements])),
+        **{name: getattr(newest, name) for name in OF_NEWEST},
     )
     tags = tuple(sorted({*known.tags, *other.tags}, key=attrgetter("key")))
     return TaggedTweet(tweet, tags, min(filter(None, (rash(known), rash(other))), key=attrgetter("key"), default=None))
@@ -130,7 +138,10 @@ def show_newest(session: Session, ids: Set[int], found: Iterable[TaggedTweet]) -
     """
     parsed = {(tagged.tweet.version, tagged.tweet.payload): tagged.tweet for tagged in found}
     rows = session.execute(_WITH_PAYLOAD.where(among(Tweet.id, ids))).all()
-    said = [(row, tweet) for row in rows if (tweet := parsed.get((row.version, row.body)) or _parse_or_none(row.body))]
+    said = [(row, tweet) for row in rows if (tweet := parsed.get((row.version, row.body)) or parse_or_none(row.body))]
+    contents = stored_contents(session, [row.id for row, _ in said])
+    others = [(row, tweet) for row, tweet in said if contents_of(tweet) != contents[row.id]]
+    replace_contents(session, [tweet._replace(versions=(row.id,), created=row.created) for row, tweet in others])
     authors = _allowed_authors(session, {author for row, tweet in said if (author := _another_author(row, tweet)) is not None})
     changed = [(row, new) for row, tweet in said if (new := _newest_values(row, tweet, authors)) != _values(row)]
     if not changed:
@@ -153,7 +164,8 @@ def _allowed_authors(session: Session, ids: Set[int]) -> set[int]:
     return allowed
 
 
-def _parse_or_none(body: bytes) -> TweetVersion | None:
+def parse_or_none(body: bytes) -> TweetVersion | None:
+    """Parse the payload of a version of a tweet; None if it can't be read."""
     try:
         return parse_payload(body)
     except ValueError:
@@ -173,7 +185,8 @@ def _newest_values(row: Any, tweet: TweetVersion, authors: Set[int]) -> tuple[An
     """What the columns of SHOWN should be. The first version says when a tweet was created."""
     created = tweet.created.replace(microsecond=0) if row.id == row.version == tweet.id else row.created
     author = _another_author(row, tweet)
-    return tweet.text, created, tweet.lang or row.lang, author if author in authors else row.author_id
+    writer = author if author in authors else row.author_id
+    return tweet.text, created, tweet.lang or row.lang, writer, *(getattr(tweet, name) for name in FLAGS)
 
 
 _COLUMNS = (Tweet.id, Tweet.author_id, Tweet.run_id, Tweet.rash_id, Tag.key, *(getattr(Tweet, name) for name in NEWEST_TEXT))

@@ -22,7 +22,18 @@ from collector.tweets import derived, erasure
 from collector.tweets.deletions import remove_idle_authors, remove_tweets
 from database import partitions
 from database.functions import among
-from models import TWEET_WORDS, AuthorPayload, Payload, Tweet, TweetHashtag, TweetTag, Version
+from models import (
+    TWEET_WORDS,
+    AuthorPayload,
+    EarlierMeasurement,
+    Payload,
+    Tweet,
+    TweetHashtag,
+    TweetLink,
+    TweetMention,
+    TweetTag,
+    Version,
+)
 from queries.counters import x_now
 from queries.gaps import first_id
 
@@ -118,7 +129,7 @@ def _remove_partition_batch(session: Session, partition: range) -> int:
     removed = session.execute(rows).all()
     ids = range(partition.start, removed[-1].id + 1)
     with derived.maintain(session, ids):
-        for table in (TweetTag, TweetHashtag, Version, Payload):
+        for table in (TweetTag, TweetHashtag, TweetLink, TweetMention, EarlierMeasurement, Version, Payload):
             session.execute(delete(table).where(among(table.tweet_id, ids)))
         TWEET_WORDS.forget(session, ids)
         session.execute(delete(Tweet).where(among(Tweet.id, ids)))

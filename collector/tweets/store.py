@@ -15,8 +15,10 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from collector.tweets import derived, tombstones
+from collector.tweets.contents import add_contents, replace_contents
 from collector.tweets.deletions import remove_deleted, scrub_location
 from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, merge, rash, show_newest, with_history
+from collector.tweets.measurements import COLUMNS, add_measurements, numbers
 from collector.values import ObservedAuthor, TaggedTweet, TagRef, TweetVersion, stand_in_id
 from database import partitions
 from database.functions import among
@@ -64,6 +66,8 @@ def store(session: Session, found: Iterable[TaggedTweet], authors: Iterable[Obse
     followers, stand_ins = store_authors(session, allowed.authors, writers)
     new = [tagged for tagged in tweets if known_versions.isdisjoint(tagged.tweet.versions)]
     _insert(session, new, followers, run_id)
+    add_contents(session, [tagged.tweet for tagged in new])
+    add_measurements(session, {one.tweet.id: one.tweet.measurements for one in new if len(one.tweet.measurements) > 1})
     derived.add_new(session, new)
     known = [tagged for tagged in tweets if not known_versions.isdisjoint(tagged.tweet.versions)] if known_versions else []
     added = len(new) + (_update(session, known, followers, run_id) if known else 0)
@@ -156,7 +160,9 @@ def _insert(session: Session, found: Sequence[TaggedTweet], followers: Followers
     columns: dict[str, Sequence[Any]] = dict(
         zip(TweetVersion._fields, zip(*(tagged.tweet for tagged in found), strict=True), strict=True)
     )
-    shown = {name: columns[name] for name in (*NEWEST_TEXT, "created", "author_id")}
+    shown = {name: columns[name] for name in ("created", "author_id")}
+    shown |= {name: [getattr(tagged.tweet, name) for tagged in found] for name in NEWEST_TEXT}
+    shown |= dict(zip(COLUMNS, zip(*map(numbers, columns["measurements"]), strict=True), strict=True))
     shown |= {"followers": [followers.get(author) for author in columns["author_id"]]}
     shown |= {"rash_id": [tag and tag.id for tag in map(rash, found)]}
     bulk_upsert(session, Tweet, {"id": ids, **shown, "run_id": repeat(run_id, len(ids))})
@@ -179,8 +185,10 @@ def _update(session: Session, known: Sequence[TaggedTweet], followers: Followers
     stored = {row.id: StoredTweet(*row[1:]) for row in rows}
     with derived.maintain(session, {version for tagged in known for version in tagged.tweet.versions}):
         _insert(session, known, followers, run_id)
+        add_contents(session, [one.tweet for one in known if one.tweet.id not in stored])
         _update_stored(session, [(one, stored[one.tweet.id]) for one in known if one.tweet.id in stored], run_id)
         folded = fold_later_versions(session, known)
+        add_measurements(session, {one.tweet.id: one.tweet.measurements for one in known})
         derived.refresh_copies(session, [tagged.tweet.id for tagged in known])
     return len(known) - len(stored) - folded
 
@@ -190,6 +198,7 @@ def _update_stored(session: Session, known: Sequence[tuple[TaggedTweet, StoredTw
     newer = [tagged.tweet for tagged, stored in known if tagged.tweet.version > stored.version]
     texts = {name: [getattr(tweet, name) for tweet in newer] for name in NEWEST_TEXT}
     bulk_execute(session, _SET_TEXT, {"key": [tweet.id for tweet in newer], **texts})
+    replace_contents(session, newer)
     written = [one.tweet for one, stored in known if stored.author_id is None and one.tweet.author_id is not None]
     authors = [tweet.author_id for tweet in written]
     bulk_execute(session, _SET_AUTHOR, {"key": [tweet.id for tweet in written], "author_id": authors})

@@ -6,14 +6,15 @@ Sources: X's OpenAPI document 2.167; the post.* vocabulary renames `edit_history
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from collector.values import FoundTweets, FoundUsers, ObservedAuthor, ResultPage, TweetVersion
+from collector.values import FoundTweets, FoundUsers, Measurement, ObservedAuthor, ResultPage, TweetVersion
 from collector.x.documents import Unpackable, pack, pack_tweet
 from queries.gaps import snowflake_time
+from text.links import canonical_url
 from text.names import is_username
 
 LARGEST_ID = 2**63 - 1
@@ -25,6 +26,8 @@ LONGEST_TEXT = 130_000
 LONGEST_NAME = 1_000
 """Characters of any other text: X takes 50 for a name."""
 LONGEST_AMOUNT, RICHEST = 30, 10**9
+LARGEST_COUNT = 10**15
+"""A number of likes, views and so on that is higher counts as not given; four of them add up to what a column can hold."""
 MOST_VERSIONS = 1_000
 MOST_OBJECTS = 50_000
 """Tweets or users of a page: X gives 500, an answer of ours that is read as a page some ten thousands."""
@@ -70,8 +73,8 @@ def page(body: Object, *, observed: datetime) -> ResultPage:
     for post in posts:
         try:
             place = places.get(text(mapping(post.get("geo")).get("place_id")) or "")
-            found = tweet(post, place=place)
-            tweets.append(found._replace(payload=pack_tweet(post, place), retrieved=observed))
+            found = tweet(post, place=place).observed_at(observed)
+            tweets.append(found._replace(payload=pack_tweet(post, place)))
         except (Unreadable, Unpackable) as error:
             refused.add(f"{error} (id {_printable_id(post.get('id'))})")
     writers = {found.author_id for found in tweets}
@@ -114,12 +117,13 @@ def excess(body: Object) -> str | None:
 
 
 def tweet(post: Object, *, place: Object | None = None) -> TweetVersion:
-    """Read a tweet; raises Unreadable where it has no id or no text."""
+    """Read a tweet; raises Unreadable where it has no id or no text. Its numbers have the time FIRST_TWEET."""
     version = number(post.get("id"))
     if version is None:
         raise Unreadable("no id")
     note = mapping(post.get("note_tweet") or post.get("note_post"))
     shown = words(text(note.get("text")) or text(post.get("text")))
+    entities = [mapping(post.get("entities")), mapping(note.get("entities"))]
     known = _versions(post, version)
     place = place or mapping(post.get("geo"))
     return TweetVersion(
@@ -131,7 +135,13 @@ def tweet(post: Object, *, place: Object | None = None) -> TweetVersion:
         country=name(place, "country"),
         country_code=name(place, "country_code"),
         author_id=number(post.get("author_id")),
-        hashtags=_hashtags(shown, post, note),
+        hashtags=_hashtags(shown, entities),
+        links=_links(entities),
+        mentions=_mentions(entities),
+        has_media=_has_media(post, entities),
+        is_reply=_refers(post, "replied_to") or number(post.get("in_reply_to_user_id")) is not None,
+        is_quote=_refers(post, "quoted"),
+        measurements=_measurements(mapping(post.get("public_metrics"))),
     )
 
 
@@ -210,6 +220,12 @@ def number(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_ID else None
 
 
+def amount(value: object) -> int | None:
+    """Read a number of likes, views and so on."""
+    found = number(value)
+    return found if found is not None and found <= LARGEST_COUNT else None
+
+
 def micro_dollars(value: object) -> int | None:
     """Read an amount of dollars, as a number or a text, in micro-dollars; None for one that no account can have."""
     try:
@@ -266,7 +282,42 @@ def _versions(post: Object, version: int) -> tuple[int, ...]:
     return versions({version, *(one for one in map(number, history) if one is not None)})
 
 
-def _hashtags(words: str, post: Object, note: Object) -> tuple[str, ...]:
-    entities = [mapping(post.get("entities")), mapping(note.get("entities"))]
-    named = [text(mapping(tag).get("tag")) for entity in entities for tag in items(entity.get("hashtags"))]
+def _hashtags(words: str, entities: Sequence[Object]) -> tuple[str, ...]:
+    named = [text(tag.get("tag")) for tag in _named(entities, "hashtags")]
     return tuple(dict.fromkeys(filter(None, named))) or tuple(HASHTAG.findall(words))
+
+
+def _links(entities: Sequence[Object]) -> tuple[str, ...]:
+    """Return the addresses of a tweet's links in their order, each once: as X resolved them, else as they were posted."""
+    given = (text(one.get("unwound_url")) or text(one.get("expanded_url")) for one in _named(entities, "urls"))
+    return tuple(dict.fromkeys(url for one in given if one and (url := canonical_url(one))))
+
+
+def _mentions(entities: Sequence[Object]) -> tuple[str, ...]:
+    """Return the usernames that a tweet mentions in their order, in lower case, each once."""
+    given = (text(one.get("username")) for one in _named(entities, "mentions"))
+    return tuple(dict.fromkeys(name.lower() for name in given if name and is_username(name)))
+
+
+def _has_media(post: Object, entities: Sequence[Object]) -> bool:
+    """Whether pictures or films are attached, which X names by key, or links in the text."""
+    attached = items(mapping(post.get("attachments")).get("media_keys"))
+    return bool(attached) or any(text(one.get("media_key")) for one in _named(entities, "urls"))
+
+
+def _refers(post: Object, kind: str) -> bool:
+    """Whether a tweet refers to another one in this way."""
+    referenced = items(post.get("referenced_tweets") or post.get("referenced_posts"))
+    return any(mapping(one).get("type") == kind for one in referenced)
+
+
+def _measurements(metrics: Object) -> tuple[Measurement, ...]:
+    """Return the numbers of a tweet, nothing where none is given; `post.fields` calls retweets reposts."""
+    reposts = metrics.get("retweet_count", metrics.get("repost_count"))
+    others = (metrics.get(f"{name}_count") for name in ("reply", "quote", "bookmark", "impression"))
+    numbers = tuple(map(amount, (metrics.get("like_count"), reposts, *others)))
+    return () if numbers == (None,) * 6 else (Measurement(FIRST_TWEET, *numbers),)
+
+
+def _named(entities: Sequence[Object], name: str) -> Iterator[Object]:
+    return (mapping(one) for entity in entities for one in items(entity.get(name)))

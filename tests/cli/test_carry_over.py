@@ -16,13 +16,17 @@ from alchemy import Base
 from tests.cli.conftest import MakeProgram, Program, asked, damage
 from tests.fixtures import databases
 from tests.fixtures.environment import ROOT
+from text.links import RULES as LINK_RULES
 
 OLD_SCHEMA = ROOT / "tests/fixtures/schema-0011.sql"
 NAMED = "carry it over into an empty database with `flask --app app database carry-over OLD_URL`"
 OLD_TABLES = {"scheduled_jobs": "chores", "counters": "figures", "backfill_spans": "spans"}
 OLD_COLUMNS = {"rules": "terms", "asked_at": "asked", "counted_at": "counted", "deleted_at": "buried"}
-NEW_TABLES = {"author_lookups"}
-NEW_COLUMNS = {"failure_kind"}
+NEW_TABLES = {"author_lookups", "measurements", "tweet_links", "tweet_mentions"}
+NUMBERS = {"likes", "reposts", "replies", "quotes", "bookmarks", "views", "engagement", "measured"}
+NEW_COLUMNS = {"failure_kind", *NUMBERS, "has_media", "has_link", "is_reply", "is_quote"}
+REREAD = ("payloads", LINK_RULES, 1)
+"""The counter that says that the numbers, links and mentions were read from the payloads."""
 
 
 @pytest.fixture
@@ -67,7 +71,8 @@ def test_every_row_of_every_table_is_carried_over(make_program: MakeProgram, old
         if table.name == "runs":
             expected = [tuple("job" if value == "chore" else value for value in row) for row in expected]
         if table.name != "writers":  # which threads write is a matter of each database's own
-            assert rows(program.url, table.name, names) == sorted(expected, key=repr), table.name
+            found = [row for row in rows(program.url, table.name, names) if row != REREAD]
+            assert found == sorted(expected, key=repr), table.name
             total += len(expected)
     assert said == f"{total} rows were carried over: check them with `flask --app app database verify`"
     assert hashlib.sha256(old.read_bytes()).digest() == before
