@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models import DatabaseMark, Payload, Purchase, StoredCounter, Tweet, Version
+from queries.gaps import first_id
 
 DAY, GONE = "refresh", "refresh_gone"
 """Names of stored numbers: those of the newest day, and of tweets that seem to be gone, each with the epoch second."""
@@ -63,6 +64,13 @@ class RefreshOrder(NamedTuple):
         return json.dumps(self, default=datetime.isoformat)
 
 
+class PostsToRead(NamedTuple):
+    """How many tweets are to be read, and how many of them were bought today, so that X charges nothing for them."""
+
+    tweets: int
+    free: int
+
+
 def refresh_off(session: Session) -> RefreshOff | None:
     """Return why refreshing is off, if it went off by itself."""
     value = _mark(session, OFF)
@@ -101,12 +109,10 @@ def unread_of_day(record: RefreshDay, *, most: int) -> Select[int]:
     day = date.fromordinal(record.day)
     began = datetime.fromtimestamp(record.began, UTC)
     old = or_(Payload.retrieved.is_(None), Payload.retrieved < began - OLD_ENOUGH)
-    first = func.coalesce(Version.tweet_id, Purchase.object_id)
-    shown = and_(Tweet.id == first, Tweet.version == Purchase.object_id)
     return (
         select(Purchase.object_id)
         .outerjoin(Version, Version.id == Purchase.object_id)
-        .join(Tweet, shown)
+        .join(Tweet, _is_shown())
         .outerjoin(Payload, Payload.id == Purchase.object_id)
         .where(_of_day(day), Purchase.object_id > record.after, old, ~_is_in_doubt())
         .order_by(Purchase.object_id)
@@ -114,9 +120,26 @@ def unread_of_day(record: RefreshDay, *, most: int) -> Select[int]:
     )
 
 
-def is_bought(day: date) -> ColumnElement[bool]:
-    """Return the condition on Tweet that its shown version was certainly bought on a UTC day, so that it costs nothing then."""
-    return exists().where(_of_day(day), Purchase.object_id == Tweet.version, ~_is_in_doubt())
+def stored_between(order: RefreshOrder) -> Select[int, int]:
+    """Return the query for ids and shown versions of the tweets that an order has not read yet, newest first."""
+    return select(Tweet.id, Tweet.version).where(*_of_order(order)).order_by(Tweet.id.desc())
+
+
+def posts_to_read(session: Session, order: RefreshOrder, *, day: date) -> PostsToRead:
+    """Count the tweets that an order has not read yet, and those of them that were certainly bought on a UTC day."""
+    tweets = session.scalar(select(func.count()).select_from(Tweet).where(*_of_order(order))) or 0
+    bought = select(func.count()).select_from(Purchase).outerjoin(Version, Version.id == Purchase.object_id)
+    bought = bought.join(Tweet, _is_shown()).where(_of_day(day), ~_is_in_doubt(), *_of_order(order))
+    return PostsToRead(tweets, session.scalar(bought) or 0)
+
+
+def _of_order(order: RefreshOrder) -> tuple[ColumnElement[bool], ...]:
+    return Tweet.id >= first_id(order.since), Tweet.id < first_id(order.until), Tweet.id < order.before
+
+
+def _is_shown() -> ColumnElement[bool]:
+    """Return the condition that a purchase is the shown version of a tweet, where Version is joined to the purchase."""
+    return and_(Tweet.id == func.coalesce(Version.tweet_id, Purchase.object_id), Tweet.version == Purchase.object_id)
 
 
 def _of_day(day: date) -> ColumnElement[bool]:

@@ -30,6 +30,7 @@ from collector.ledger import ledger, reconciling
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
 from collector.ledger.ledger import BudgetSpent
 from collector.refresh.lookups import RefreshRunning
+from collector.refresh.ordered import do_ordered, has_order
 from collector.refresh.sales import NotQuiet
 from collector.refresh.same_day import EVERY as REFRESHED_EVERY
 from collector.refresh.same_day import RefreshStopped, refresh_today
@@ -52,8 +53,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CHECK_EVERY_S = 5.0
 RETRY_AFTER = HOUR
 COMPLIANCE_WAIT_S = 120.0
-CHECKED = {"count": HOUR, "refresh": REFRESHED_EVERY}
-RARE = ("sweep", "refresh")
+CHECKED = {"count": HOUR, "refresh": REFRESHED_EVERY, "refresh-order": REFRESHED_EVERY}
+RARE = ("sweep", "refresh", "refresh-order")
 INTERRUPTION = Failure(INTERRUPTED_KIND, BROKEN_OFF)
 
 JobCondition = Callable[[Session], bool]
@@ -131,6 +132,7 @@ class ScheduledJobs:
             ("count", plan.counting, self._has_due_counts, self.count),
             ("reconcile", plan.reconcile, lambda session: not ledger.is_empty(session), self.reconcile),
             ("refresh", DAY if plan.refreshes else None, self._is_refresh_due, self.refresh),
+            ("refresh-order", DAY, has_order, self.do_ordered),
             ("comply", plan.comply, _has_tweets, self._comply_briefly),
             ("retain", retention, _has_tweets, self.retain),
             ("sweep", DAY, lambda session: has_work(self._database, session), self.sweep),
@@ -160,6 +162,10 @@ class ScheduledJobs:
     def refresh(self, stop: threading.Event) -> None:
         """Read again what was bought today, as far as that is due."""
         refresh_today(self._collector, stop)
+
+    def do_ordered(self, stop: threading.Event) -> None:
+        """Read tweets again for money, as somebody ordered."""
+        do_ordered(self._collector, stop)
 
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
         """Ask X which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""

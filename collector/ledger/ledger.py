@@ -35,8 +35,8 @@ PURCHASES_KEPT = timedelta(days=2)
 CHANGED_SHARE = 10
 MORE_THAN_QUOTED = "stopped at {} tweets, because X has more than it counted: the rest has a new price"
 SPENT_UNTIL = "the budget of {} a month is spent until {}: MONTHLY_BUDGET_USD sets it"
-SAME_DAY = "tweets of the same day"
-"""How a request begins that asks only for posts that were bought on its UTC day."""
+AGAIN, SAME_DAY = "tweets", "tweets of the same day"
+"""How requests for posts by their ids begin; the second asks only for posts that were bought on its UTC day."""
 IN_DOUBT, ELSEWHERE = " in doubt", " elsewhere"
 
 Objects = Mapping[str, Set[int]]
@@ -184,12 +184,13 @@ def release(session: Session, reservation: HeldReservation, *, sold: Days | None
     _update_budgets(session, since=days.first.isoformat())
 
 
-def release_free(session: Session) -> None:
-    """Remove what is reserved for posts that were bought on the day of the request: whatever came of it, X billed nothing.
+def recover_looks(session: Session, *, days: Days) -> None:
+    """Take over from a process that read posts again and died, as `recover` does. The caller holds the lease for that.
 
-    The caller holds the lease under which such posts are requested.
+    What is reserved for posts that were bought on the day of their request is removed: whatever came of it, X billed nothing.
     """
     session.execute(delete(Reservation).where(Reservation.request.startswith(SAME_DAY)))
+    _mark_lost(session, days, Reservation.request.startswith(AGAIN))
     _update_budgets(session)
 
 

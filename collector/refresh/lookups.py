@@ -150,7 +150,7 @@ class LookUps:
         if plan.most_posts is not None:
             posts = min(posts, ledger.posts_left(session, self.run_id, plan.most_posts))
         ids = look.ids[:posts]
-        words = f"{ledger.SAME_DAY if plan.is_free else 'tweets'} {','.join(map(str, ids))}"
+        words = f"{ledger.SAME_DAY if plan.is_free else ledger.AGAIN} {','.join(map(str, ids))}"
         request = PageRequest(self.run_id, None, words, len(ids), PageContent.POSTS_BY_ID)
         reservation = ledger.reserve(session, self.billing, request, days=self._days_ahead())
         if reservation is None:
@@ -254,12 +254,12 @@ def look_ups(collector: Collector, stop: threading.Event) -> Iterator[LookUps]:
         token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=LEASE)
         if token is None:
             raise RefreshRunning("tweets are being read again already: try again when that is done")
-        ledger.release_free(session)
+        ledger.recover_looks(session, days=collector.clock.days(ahead=access.longest))
         return token
 
+    access, count = collector.source.reach(), counters.request_counter(database)
     renewals = lease.Renewals()
     token = database.write(take)
-    access, count = collector.source.reach(), counters.request_counter(database)
     try:
         with (
             lease.renewing(database, token, stop.set, name=LEASE),

@@ -17,9 +17,11 @@ from collector.jobs.scheduled import JobRunner
 from collector.refresh import lookups
 from collector.refresh.records import switch_on
 from collector.refresh.same_day import refresh_today
+from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.tweets.deletions import remove_tweets
 from collector.verification import faults
+from collector.x import parsing
 from collector.x.documents import unpack
 from emulator import Emulator
 from models import JobState, Lease, Payload, Purchase, Reservation, Spend, Tombstone, Tweet
@@ -284,7 +286,7 @@ def test_after_a_kill_it_goes_on_without_the_same_ids(
 
         patch.setattr(lookups, "tweets" if when == "sent" else "store_again", die)
         patch.setattr(lookups.LookUps, "_release", lambda *_args, **_more: None)
-        patch.setattr(lookups.lease, "give_back", lambda *_args, **_more: False)
+        patch.setattr(lease, "give_back", lambda *_args, **_more: False)
         with pytest.raises(KeyboardInterrupt):
             service.part(minutes=11)
     assert rows(service.database, select(Reservation.micro)) == [(500_000,)]
@@ -420,7 +422,7 @@ def with_places(service: Evening) -> set[int]:
 def test_a_tweet_that_was_deleted_meanwhile_is_not_stored_again(
     evening: StartEvening, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service, parse = evening(), lookups.tweets
+    service, parse = evening(), parsing.tweets
     first = bought(service.database)[0]
 
     def parse_late(*args: Any, **more: Any) -> Any:
