@@ -24,7 +24,7 @@ from collector.verification import faults
 from collector.x import parsing
 from collector.x.documents import unpack
 from emulator import Emulator
-from models import JobState, Lease, Payload, Purchase, Reservation, Spend, Tombstone, Tweet
+from models import EarlierMeasurement, JobState, Lease, Payload, Purchase, Reservation, Spend, Tombstone, Tweet
 from queries.refreshing import RefreshDay, refresh_day, refresh_off, seemingly_gone
 from queries.service import JobView, job_states
 from tests.collector.conftest import MakeCollector, asked, rows
@@ -123,6 +123,10 @@ def test_the_purchases_of_the_day_are_read_again_once_in_the_evening(evening: St
     assert emulator.ledger.total().floor == before.floor
     assert rows(database, select(Reservation.id)) == []
     assert rows(database, select(func.min(Payload.retrieved)))[0][0] >= EVENING
+    ((measured, earlier),) = rows(database, select(func.min(Tweet.measured), func.sum(Tweet.views)))
+    assert measured >= EVENING
+    assert earlier > rows(database, select(func.sum(EarlierMeasurement.views)))[0][0] > 0
+    assert rows(database, select(func.count()).select_from(EarlierMeasurement))[0][0] == 300
 
 
 def test_nothing_is_read_again_before_22_00_nor_from_23_30_on_by_xs_clock(evening: StartEvening, emulator: Emulator) -> None:
@@ -452,3 +456,19 @@ def test_the_setting_switches_it_off(make_collector: MakeCollector, make_setting
     emulator.forget_requests()
     job_runner_for(collector, make_settings(REFRESH="off")).run_due()
     assert emulator.requests == []
+
+
+def test_an_x_that_bills_again_is_left_after_100_posts(evening: StartEvening, emulator: Emulator) -> None:
+    service = evening()
+    emulator.plan("counted_again", times=None, endpoint="tweets")
+    service.parts(4)
+    assert [len(ids) for ids in requested(emulator)] == [100]
+    assert "X's count rose by 100 posts while 100 were read again" in (service.off or "")
+
+
+def test_an_x_that_finds_only_half_removes_nothing(evening: StartEvening, emulator: Emulator) -> None:
+    service = evening()
+    emulator.plan("posts_gone", endpoint="tweets")
+    service.parts(8)
+    assert len(rows(service.database, select(Tweet.id))) == 300
+    assert [len(ids) for ids in requested(emulator)] == [100, 50, 100, 100]
