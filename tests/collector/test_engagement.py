@@ -12,11 +12,13 @@ from alchemy import Database
 from collector.runs import runs
 from collector.tweets.deletions import delete_tweet
 from collector.tweets.measurements import COLUMNS
+from collector.tweets.observations import store_observations
 from collector.tweets.rereading import reread_payloads
 from collector.tweets.store import store
 from collector.values import TaggedTweet
 from collector.x import parsing
-from models import EarlierMeasurement, Tweet, TweetLink, TweetMention
+from collector.x.documents import unpack
+from models import EarlierMeasurement, Payload, Tweet, TweetLink, TweetMention
 from tests.collector.conftest import rows
 from tests.fixtures.archives import Json, edited, page, post
 
@@ -150,3 +152,32 @@ def test_what_an_older_program_did_not_store_is_read_from_the_payloads(database:
     with database.writing() as session:
         reread_payloads(session)
     assert (numbers(database), earlier(database), contents(database)) == before
+
+
+PLACE = {"id": "p1", "full_name": "Berlin", "country": "Germany", "country_code": "DE", "place_type": "city"}
+
+
+def seen_again(database: Database, *posts: Json, at: datetime) -> set[int]:
+    with database.writing() as session:
+        read = parsing.page(page(*posts), observed=at)
+        return store_observations(session, read.tweets, run_id=runs.begin_import(session))
+
+
+@pytest.mark.dialects
+def test_a_second_look_stores_newer_numbers_and_edits_of_stored_tweets_only(database: Database) -> None:
+    first = post(1, **counted(1), geo={"place_id": "p1"})
+    with database.writing() as session:
+        read = parsing.page(page(first, post(5), places=[PLACE]), observed=NOON)
+        store(session, [TaggedTweet(one, ()) for one in read.tweets], [], run_id=runs.begin_import(session))
+    again = edited(1, 2, text="edited", **counted(9), geo={"place_id": "p1"})
+    first_id, other_id = int(first["id"]), int(post(5)["id"])
+    assert seen_again(database, again, post(5, **counted(0)), post(8, **counted(7)), at=later(1)) == {first_id, other_id}
+    shown = select(Tweet.text, Tweet.country, Tweet.likes, Tweet.measured).order_by(Tweet.id)
+    expected = [("edited", "Germany", 9, later(1)), (post(5)["text"], None, 0, later(1))]
+    assert rows(database, shown) == expected
+    assert earlier(database) == [(NOON, 1)]
+    kept = rows(database, select(Payload.body).where(Payload.id == int(again["id"])))
+    assert unpack(kept[0].body) == {"data": again, "includes": {"places": [PLACE]}}
+    seen_again(database, again, at=NOON - timedelta(hours=1))
+    assert rows(database, shown) == expected
+    assert seen_again(database, post(8), at=later(2)) == set()
