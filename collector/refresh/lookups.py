@@ -22,9 +22,9 @@ from collector import counters, sources
 from collector.ledger import ledger
 from collector.ledger.ledger import DayTurned, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing, PageContent
-from collector.refresh.observing import store_again
 from collector.runs import lease, runs
 from collector.runs.collector import Collector
+from collector.tweets.observations import store_observations
 from collector.values import FoundTweets
 from collector.x.app_only import AppOnly
 from collector.x.client import TweetsAnswer, Vocabulary, X
@@ -193,7 +193,7 @@ class LookUps:
 
         def store(session: Session) -> LookStored:
             sources.require(session, self.source)
-            store_again(session, found, run_id=self.run_id)
+            store_observations(session, found.tweets, run_id=self.run_id)
             entry: LedgerEntry = ledger.settle(
                 session, self.billing, reservation, days=days, posts=found.posts, users=frozenset()
             )

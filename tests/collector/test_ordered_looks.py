@@ -102,7 +102,7 @@ def test_what_was_bought_today_is_free(make_collector: MakeCollector, emulator: 
 
 
 @pytest.mark.dialects
-@pytest.mark.parametrize("when", ["tweets", "store_again"])
+@pytest.mark.parametrize("when", ["tweets", "store_observations"])
 def test_a_killed_look_goes_on_where_it_was_and_pays_nothing_twice(
     collected: Collector, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:

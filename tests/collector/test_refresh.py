@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +21,6 @@ from collector.runs.collector import Collector
 from collector.tweets.deletions import remove_tweets
 from collector.verification import faults
 from collector.x import parsing
-from collector.x.documents import unpack
 from emulator import Emulator
 from models import EarlierMeasurement, JobState, Lease, Payload, Purchase, Reservation, Spend, Tombstone, Tweet
 from queries.refreshing import RefreshDay, refresh_day, refresh_off, seemingly_gone
@@ -288,7 +286,7 @@ def test_after_a_kill_it_goes_on_without_the_same_ids(
         def die(*_args: object, **_more: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(lookups, "tweets" if when == "sent" else "store_again", die)
+        patch.setattr(lookups, "tweets" if when == "sent" else "store_observations", die)
         patch.setattr(lookups.LookUps, "_release", lambda *_args, **_more: None)
         patch.setattr(lease, "give_back", lambda *_args, **_more: False)
         with pytest.raises(KeyboardInterrupt):
@@ -404,23 +402,6 @@ def test_a_second_look_that_would_come_too_late_is_left_out(evening: StartEvenin
 
 def stored(service: Evening, ids: list[int]) -> list[int]:
     return [one for (one,) in rows(service.database, select(Tweet.version).where(Tweet.version.in_(ids)))]
-
-
-@pytest.mark.dialects
-def test_a_place_stays_with_a_tweet_that_is_read_again(evening: StartEvening, emulator: Emulator) -> None:
-    service = evening()
-    located = rows(service.database, select(Tweet.id, Tweet.country).where(Tweet.country.is_not(None)))
-    assert located
-    before = with_places(service)
-    service.parts(3)
-    assert rows(service.database, select(Tweet.id, Tweet.country).where(Tweet.country.is_not(None))) == located
-    assert with_places(service) == before
-
-
-def with_places(service: Evening) -> set[int]:
-    """Return the versions whose payload has a place."""
-    found = rows(service.database, select(Payload.id, Payload.body))
-    return {row.id for row in found if "places" in json.dumps(unpack(row.body))}
 
 
 def test_a_tweet_that_was_deleted_meanwhile_is_not_stored_again(
