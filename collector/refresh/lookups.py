@@ -73,7 +73,7 @@ class LookStored(NamedTuple):
     in_question: int
 
 
-class Plan(NamedTuple):
+class LookPlan(NamedTuple):
     """Which looks are to be done.
 
     `choose` returns the next one, None if there is none. `chosen` records it in the transaction that reserves it, with the ids
@@ -117,7 +117,7 @@ class LookUps:
 
         return self.renewals.renew(lambda: self.database.write(change_with_lease, timeout_s=lease.LASTS_S))
 
-    def look(self, plan: Plan) -> LookStored | None:
+    def look(self, plan: LookPlan) -> LookStored | None:
         """Do the next look and return what came, or None if there is none left.
 
         Raises XFailure, BudgetSpent, Stopped, LeaseLost, DatabaseUnavailable, and what `plan.allow` raises.
@@ -139,7 +139,7 @@ class LookUps:
             with suppress(DayTurned):
                 return self._store(plan, look, self._buy(plan, look, reservation))
 
-    def _reserve(self, session: Session, plan: Plan) -> tuple[Look, HeldReservation | None] | None:
+    def _reserve(self, session: Session, plan: LookPlan) -> tuple[Look, HeldReservation | None] | None:
         """Reserve the next look; the reservation is None while others may leave room for it."""
         look = plan.choose(session)
         if look is None:
@@ -159,7 +159,7 @@ class LookUps:
         plan.chosen(session, look)
         return look, reservation
 
-    def _buy(self, plan: Plan, look: Look, reservation: HeldReservation) -> LookBought:
+    def _buy(self, plan: LookPlan, look: Look, reservation: HeldReservation) -> LookBought:
         """Request the posts; if no answer comes, release the reservation, unless X may have sold them and they are not free."""
         sold, sent = reservation.again, reservation.days
 
@@ -186,7 +186,7 @@ class LookUps:
             unless_bought.pop_all()
         return bought
 
-    def _store(self, plan: Plan, look: Look, bought: LookBought) -> LookStored:
+    def _store(self, plan: LookPlan, look: Look, bought: LookBought) -> LookStored:
         """Store an answer in one transaction: newer numbers and texts, what is gone, its price, and how far the looks are."""
         found, answer, reservation, days = bought
         gone = found.gone.intersection(look.ids)
@@ -214,7 +214,7 @@ class LookUps:
         log.info("tweets read again", extra={**facts, "withheld": len(found.withheld)})
         return stored
 
-    def _release(self, plan: Plan, look: Look, reservation: HeldReservation, *, sold: bool) -> None:
+    def _release(self, plan: LookPlan, look: Look, reservation: HeldReservation, *, sold: bool) -> None:
         """Release a reservation, or keep it if X may have sold the posts for money. What X did not answer is read later."""
         days = self._days_ahead() if sold and not plan.is_free else None
 
@@ -229,7 +229,7 @@ class LookUps:
     def _days_ahead(self) -> Days:
         return self.x.clock.days(ahead=self.x.longest)
 
-    def _days_of_sending(self, plan: Plan, reservation: HeldReservation) -> Days:
+    def _days_of_sending(self, plan: LookPlan, reservation: HeldReservation) -> Days:
         """Return the days on which X may bill a request that is sent now; the process may have slept since reserving it."""
         self.renewals.ensure_fresh(lambda: self.write(lambda _session: None))
         if self.stop.is_set():

@@ -20,7 +20,7 @@ from collector.backups.sweeping import rewrite_file
 from collector.ledger.ledger import QuoteReached
 from collector.ledger.prices import dollars
 from collector.refresh import records
-from collector.refresh.lookups import LEASE, MOST_IDS, Look, LookStored, LookUps, Plan, look_ups
+from collector.refresh.lookups import LEASE, MOST_IDS, Look, LookStored, LookUps, LookPlan, look_ups
 from collector.refresh.same_day import MOST_GONE
 from collector.runs import lease, runs
 from collector.runs.backfill import most_posts
@@ -149,7 +149,7 @@ class OrderedLook:
         if order is None:
             return
         self._using.run_id = order.run_id
-        plan = Plan(
+        plan = LookPlan(
             choose=self._choose,
             chosen=lambda _session, _look: None,
             undo=lambda _session, _look: None,

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from collector.backups.sweeping import rewrite_file
 from collector.refresh import records
-from collector.refresh.lookups import MOST_IDS, Look, LookStored, LookUps, Plan, look_ups
+from collector.refresh.lookups import MOST_IDS, Look, LookStored, LookUps, LookPlan, look_ups
 from collector.refresh.sales import CountedSales, counted_sales, uncounted_posts
 from collector.runs.collector import Collector
 from collector.tweets import erasure
@@ -82,7 +82,7 @@ class SameDay:
 
     def __init__(self, using: LookUps) -> None:
         self._using, self._clock = using, using.x.clock
-        self._plan = Plan(
+        self._plan = LookPlan(
             choose=self._choose,
             chosen=self._chosen,
             undo=self._undo,
