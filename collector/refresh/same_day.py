@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from collector.backups.sweeping import rewrite_file
 from collector.refresh import records
-from collector.refresh.lookups import MOST_IDS, Look, LookStored, LookUps, LookPlan, look_ups
+from collector.refresh.lookups import MOST_IDS, Look, LookPlan, LookStored, LookUps, look_ups
 from collector.refresh.sales import CountedSales, counted_sales, uncounted_posts
 from collector.runs.collector import Collector
 from collector.tweets import erasure
