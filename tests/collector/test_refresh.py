@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import func, select, update
 
 from alchemy import Database
-from api import get_tweets, job_runner_for
+from api import collector_for, get_tweets, job_runner_for
 from collector.jobs.scheduled import JobRunner
 from collector.refresh import lookups
 from collector.refresh.records import switch_on
@@ -25,12 +27,17 @@ from emulator import Emulator
 from models import EarlierMeasurement, JobState, Lease, Payload, Purchase, Reservation, Spend, Tombstone, Tweet
 from queries.refreshing import RefreshDay, refresh_day, refresh_off, seemingly_gone
 from queries.service import JobView, job_states
+from settings import load
 from tests.collector.conftest import MakeCollector, asked, rows
+from tests.fixtures import databases
 from tests.fixtures.clocks import NOON, standing
-from tests.fixtures.environment import MakeSettings
+from tests.fixtures.environment import MakeSettings, environment, let_lease_run_out
+from tests.fixtures.processes import serving
+from tests.fixtures.waiting import wait_until
 
 LOOKUP, USAGE = "/2/tweets", "/2/usage/tweets"
 EVENING = NOON.replace(hour=22, minute=2)
+PURCHASED = "SELECT kind, group_concat(object_id) FROM purchases GROUP BY kind"
 ON = {"REFRESH": "same-day", "TW_NUMBER": "100"}
 StartEvening = Callable[..., "Evening"]
 
@@ -453,3 +460,34 @@ def test_an_x_that_finds_only_half_removes_nothing(evening: StartEvening, emulat
     service.parts(8)
     assert len(rows(service.database, select(Tweet.id))) == 300
     assert [len(ids) for ids in requested(emulator)] == [100, 50, 100, 100]
+
+
+@pytest.mark.process
+def test_processes_that_are_killed_between_and_during_looks_request_each_id_once(tmp_path: Path) -> None:
+    with Emulator(now=NOON, archive_pace=0) as emulator:
+        settings = environment(tmp_path, emulator) | ON | {"TAGS": "#devops", "TW_NUMBER": "600", "X_TIMEOUT": "20s"}
+        with closing(collector_for(load(settings, folder=tmp_path))) as collector:
+            collector.prepare()
+            get_tweets(collector)
+        emulator.clock.set(EVENING)
+        url = settings["DATABASE_URL"]
+        hours = (EVENING - NOON).total_seconds()
+        databases.asked(url, "UPDATE counters SET value = value + ? WHERE name = 'x_ahead_seconds'", int(hours))
+        for looks in (1, 2, 4):
+            databases.asked(url, "UPDATE scheduled_jobs SET began = '2026-01-01T00:00:00Z'")
+            let_lease_run_out(tmp_path)
+            with serving(tmp_path, **settings) as server:
+                wait_until(lambda looks=looks: len(requested(emulator)) >= looks)  # type: ignore[misc]
+                server.process.kill()
+                server.process.wait()
+            emulator.latency = 1.0
+            emulator.clock.advance(660)
+        databases.asked(url, "UPDATE scheduled_jobs SET began = '2026-01-01T00:00:00Z'")
+        let_lease_run_out(tmp_path)
+        emulator.latency = 0.0
+        sold = {kind: set(map(int, ids.split(","))) for kind, ids in databases.asked(url, PURCHASED)}
+        sure = sold["post"] - sold["post in doubt"]  # the first page came before X's time was known
+        with serving(tmp_path, **settings):
+            wait_until(lambda: len(requested(emulator)) * 100 >= len(sure))
+        assert sorted(one for request in requested(emulator) for one in request) == sorted(sure)
+        assert emulator.ledger.total().posts_billed == len(sold["post"]) == 600
