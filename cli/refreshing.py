@@ -33,7 +33,7 @@ def resume_refreshing(collector: Collector) -> int:
     if was is None:
         print_line("refreshing did not go off by itself; REFRESH says whether tweets are read again")
     else:
-        print_line(f"refreshing goes on tomorrow at 22:00 UTC. It was off since {was.at:%Y-%m-%d %H:%M} UTC: {was.reason}")
+        print_line(f"refreshing begins again on the next evening. It was off since {was.at:%Y-%m-%d %H:%M} UTC: {was.reason}")
     return 0
 
 

@@ -14,9 +14,11 @@ from sqlalchemy import func, select, update
 
 from alchemy import Database
 from api import collector_for, get_tweets, job_runner_for
+from collector.backups.backups import backup
+from collector.backups.restoring import restore
 from collector.jobs.scheduled import JobRunner
 from collector.refresh import lookups
-from collector.refresh.records import switch_on
+from collector.refresh.records import record_order, switch_off, switch_on
 from collector.refresh.same_day import refresh_today
 from collector.runs import lease
 from collector.runs.collector import Collector
@@ -25,7 +27,7 @@ from collector.verification import faults
 from collector.x import parsing
 from emulator import Emulator
 from models import EarlierMeasurement, JobState, Lease, Payload, Purchase, Reservation, Spend, Tombstone, Tweet
-from queries.refreshing import RefreshDay, refresh_day, refresh_off, seemingly_gone
+from queries.refreshing import RefreshDay, RefreshOrder, refresh_day, refresh_off, refresh_order, seemingly_gone
 from queries.service import JobView, job_states
 from settings import load
 from tests.collector.conftest import MakeCollector, asked, rows
@@ -460,6 +462,25 @@ def test_an_x_that_finds_only_half_removes_nothing(evening: StartEvening, emulat
     service.parts(8)
     assert len(rows(service.database, select(Tweet.id))) == 300
     assert [len(ids) for ids in requested(emulator)] == [100, 50, 100, 100]
+
+
+@pytest.mark.parametrize("is_off", [True, False])
+def test_a_restore_leaves_it_off_or_on_and_forgets_no_look(evening: StartEvening, tmp_path: Path, *, is_off: bool) -> None:
+    service = evening()
+    with service.database.writing() as session:
+        if not is_off:
+            switch_off(session, "X's count rose")
+        record_order(session, RefreshOrder(NOON, EVENING, before=1))
+    backup(service.database, tmp_path / "copy.db")
+    switch_on(service.database)
+    service.part()
+    if is_off:
+        with service.database.writing() as session:
+            switch_off(session, "X's count rose")
+    restore(service.database, tmp_path / "copy.db")
+    assert (service.off is not None, service.day.looks) == (is_off, 1)
+    with service.database.reading() as session:
+        assert refresh_order(session) is None
 
 
 @pytest.mark.process
