@@ -17,7 +17,7 @@ from collector.ledger.ledger import QuoteReached
 from collector.ledger.offers import set_clock
 from collector.ledger.prices import dollars
 from collector.ledger.pricing import budget_left
-from collector.refresh.lookups import LookStored
+from collector.refresh.looks import LookStored
 from collector.refresh.ordered import LookOffer, look_now, look_offer
 from collector.refresh.records import switch_on
 from collector.runs.backfill import most_posts

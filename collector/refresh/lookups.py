@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from collector import counters, sources
 from collector.ledger import ledger
 from collector.ledger.ledger import DayTurned, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing, PageContent
+from collector.refresh.looks import Look, LookPlan, LookStored
 from collector.runs import lease, runs
 from collector.runs.collector import Collector
 from collector.tweets.observations import store_observations
@@ -37,7 +38,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LEASE = "refresh"
-MOST_IDS = 100
 SETTLED_CHECKED_EVERY_S = 0.2
 
 
@@ -47,14 +47,6 @@ class RefreshRunning(Exception):
     kind = "busy"
 
 
-class Look(NamedTuple):
-    """The ids of a request, and the last id before them. `is_second` says that X did not find these tweets an hour ago."""
-
-    ids: Sequence[int]
-    is_second: bool = False
-    before: int = -1
-
-
 class LookBought(NamedTuple):
     """An answer, its reservation (`reservation.again` if X may have sold it before), and the days of its sale."""
 
@@ -62,33 +54,6 @@ class LookBought(NamedTuple):
     answer: TweetsAnswer
     reservation: HeldReservation
     days: Days
-
-
-class LookStored(NamedTuple):
-    """A stored answer: how many posts came, how many of them were sold anew, and how many tweets were removed or seem gone."""
-
-    posts: int
-    bought: int
-    removed: int
-    in_question: int
-
-
-class LookPlan(NamedTuple):
-    """Which looks are to be done.
-
-    `choose` returns the next one, None if there is none. `chosen` records it in the transaction that reserves it, with the ids
-    for which the budget has room; `undo` takes that back if X did not answer. `allow` raises what forbids a request now. `gone`
-    removes what X did not find, or lets it wait for a second look, and returns how many it removed. `stored` records an answer.
-    """
-
-    choose: Callable[[Session], Look | None]
-    chosen: Callable[[Session, Look], None]
-    undo: Callable[[Session, Look], None]
-    allow: Callable[[], None]
-    gone: Callable[[Session, Look, frozenset[int]], int]
-    stored: Callable[[Session, Look, LookStored], None]
-    is_free: bool = False
-    most_posts: int | None = None
 
 
 @dataclass

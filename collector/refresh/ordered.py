@@ -20,8 +20,8 @@ from collector.backups.sweeping import rewrite_file
 from collector.ledger.ledger import QuoteReached
 from collector.ledger.prices import dollars
 from collector.refresh import records
-from collector.refresh.lookups import LEASE, MOST_IDS, Look, LookPlan, LookStored, LookUps, look_ups
-from collector.refresh.same_day import MOST_GONE
+from collector.refresh.looks import MOST_GONE, MOST_IDS, Look, LookPlan, LookStored
+from collector.refresh.lookups import LEASE, LookUps, look_ups
 from collector.runs import lease, runs
 from collector.runs.backfill import most_posts
 from collector.runs.collector import Collector

@@ -24,24 +24,23 @@ from sqlalchemy.orm import Session
 
 from collector.backups.sweeping import rewrite_file
 from collector.refresh import records
-from collector.refresh.lookups import MOST_IDS, Look, LookPlan, LookStored, LookUps, look_ups
+from collector.refresh.day_looks import CLOSES, OPENS, DayLooks, WindowClosed
+from collector.refresh.lookups import LookUps, look_ups
 from collector.refresh.sales import CountedSales, counted_sales, uncounted_posts
 from collector.runs.collector import Collector
 from collector.tweets import erasure
-from collector.tweets.deletions import delete_tweet
 from collector.x.clock import XClock
 from collector.x.failures import LIMITS, XFailure
 from queries.counters import is_x_time_known, x_now
-from queries.refreshing import OLD_ENOUGH, RefreshDay, refresh_day, refresh_off, seemingly_gone, unread_of_day
+from queries.refreshing import RefreshDay, refresh_day, refresh_off, seemingly_gone, unread_of_day
 
 log = logging.getLogger(__name__)
 
-OPENS, PATIENT_UNTIL, CLOSES, COUNTED_UNTIL = time(22), time(22, 30), time(23, 30), time(23, 45)
+PATIENT_UNTIL, COUNTED_UNTIL = time(22, 30), time(23, 45)
 EVERY = timedelta(minutes=10)
 COUNTED_EVERY = 10
 MOST_RISE = 100
-MOST_GONE = 5
-"""More than one in so many posts that X charged for stops all; more than one in so many that are gone need a second look."""
+"""If X's count rises by more than one in so many posts that were read, it goes off."""
 NO_COUNT = "X gave no count of what it sold, which shows whether reading again is free: {}"
 ROSE = "X's count rose by {} posts while {} were read again, which should have cost nothing"
 TEMPORARY = (*LIMITS, "unwell")
@@ -51,10 +50,6 @@ class RefreshStopped(Exception):
     """Refreshing went off by itself; the text says why."""
 
     kind = "refresh-off"
-
-
-class WindowClosed(Exception):
-    """It is too late for another request on this day."""
 
 
 def has_work(session: Session, clock: XClock) -> bool:
@@ -82,15 +77,7 @@ class SameDay:
 
     def __init__(self, using: LookUps) -> None:
         self._using, self._clock = using, using.x.clock
-        self._plan = LookPlan(
-            choose=self._choose,
-            chosen=self._chosen,
-            undo=self._undo,
-            allow=self._allow,
-            gone=self._gone,
-            stored=self._stored,
-            is_free=True,
-        )
+        self._plan = DayLooks(self._clock, using.x.longest).plan
 
     def run(self) -> None:
         """Do the first look of a day alone, and all others at least ten minutes later; X's count decides whether to go on."""
@@ -115,20 +102,16 @@ class SameDay:
         return record if record and record.day == now.toordinal() else None
 
     def _begin(self) -> RefreshDay | None:
-        """Begin the day with X's count; returns None if nothing is to be read, or not now."""
+        """Begin the day with X's count; returns None if nothing is to be read now, which may change within the window."""
         using, now = self._using, self._clock.now()
         if not OPENS <= now.time() < CLOSES:
             return None
         with using.database.reading() as session:
             is_empty = session.scalar(unread_of_day(_new_day(now), most=1)) is None
             is_late = uncounted_posts(session, now=now) > 0
-        if is_empty:
-            using.write(lambda session: records.record_day(session, _new_day(now)._replace(done=1)))
-        elif is_late and now.time() < PATIENT_UNTIL:
-            log.info("refreshing begins later: posts were bought just now")
-        else:
-            return using.write(partial(self._record_beginning, self._first_count()))
-        return None
+        if is_empty or (is_late and now.time() < PATIENT_UNTIL):
+            return None
+        return using.write(partial(self._record_beginning, self._first_count()))
 
     def _first_count(self) -> CountedSales:
         using = self._using
@@ -195,57 +178,6 @@ class SameDay:
 
         if record := self._using.write(end):
             log.info("tweets of the day read again", extra={"posts": record.read, "looks": record.looks})
-
-    def _allow(self) -> None:
-        """Raise WindowClosed unless the request, and its answer, come in time and surely on the day that has begun."""
-        now, days = self._clock.now(), self._clock.days(ahead=self._using.x.longest)
-        if not OPENS <= now.time() < CLOSES or not days.sure:
-            raise WindowClosed
-
-    def _choose(self, session: Session) -> Look | None:
-        """Return the next ids: those of a second look that is due, nothing while one waits, else what was not read yet."""
-        record, waiting = refresh_day(session), seemingly_gone(session)
-        if record is None or record.day != self._clock.now().toordinal():
-            return None
-        if waiting:
-            is_due = max(waiting.values()) <= self._clock.now() - OLD_ENOUGH
-            return Look(sorted(waiting)[:MOST_IDS], is_second=True, before=record.after) if is_due else None
-        ids = session.scalars(unread_of_day(record, most=MOST_IDS)).all()
-        return Look(list(ids), before=record.after) if ids else None
-
-    def _chosen(self, session: Session, look: Look) -> None:
-        """Record that these ids are requested now, so that no other request asks for them on this day."""
-        record = refresh_day(session)
-        if record is None:
-            return
-        after = record.after if look.is_second else look.ids[-1]
-        records.record_day(session, record._replace(after=after, looks=record.looks + 1))
-        if look.is_second:
-            records.forget_second_look(session)
-
-    def _undo(self, session: Session, look: Look) -> None:
-        """Let ids be requested again that X did not answer."""
-        record = refresh_day(session)
-        if record is None:
-            return
-        records.record_day(session, record._replace(after=look.before, looks=record.looks - 1))
-        if look.is_second:
-            records.await_second_look(session, look.ids, now=self._clock.now() - OLD_ENOUGH)
-
-    def _gone(self, session: Session, look: Look, gone: frozenset[int]) -> int:
-        """Remove what is gone as compliance does, with tombstones; after a first look only if it is at most a fifth of the ids.
-
-        X requires that a deleted post is deleted here, too. An X that is ill must not delete everything.
-        """
-        if MOST_GONE * len(gone) > len(look.ids) and not look.is_second:
-            records.await_second_look(session, gone, now=self._clock.now())
-            log.warning("many tweets seem to be gone: they are looked for again in an hour", extra={"ids": len(gone)})
-            return 0
-        return sum(delete_tweet(session, one) for one in gone)
-
-    def _stored(self, session: Session, _look: Look, stored: LookStored) -> None:
-        if record := refresh_day(session):
-            records.record_day(session, record._replace(read=record.read + stored.posts))
 
 
 def _new_day(now: datetime) -> RefreshDay:

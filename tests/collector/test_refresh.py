@@ -229,6 +229,16 @@ def test_what_is_bought_meanwhile_is_no_rise(evening: StartEvening, make_collect
     assert set(before) <= fresh
 
 
+def test_what_was_bought_an_hour_ago_makes_it_begin(make_collector: MakeCollector, emulator: Emulator) -> None:
+    emulator.clock.set(EVENING - timedelta(minutes=30))
+    collector = make_collector(**ON)
+    get_tweets(collector)
+    for minutes, looks in ((30, 0), (31, 1)):
+        emulator.clock.advance(60 * minutes)
+        refresh_today(collector, threading.Event())
+        assert len(requested(emulator)) == looks
+
+
 def test_it_begins_later_where_posts_came_just_now(
     evening: StartEvening, make_collector: MakeCollector, emulator: Emulator
 ) -> None:
