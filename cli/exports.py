@@ -18,7 +18,7 @@ from collector.runs.collector import Collector
 from queries.filters import ALL, Filters
 from queries.lists import TweetList, TweetsReplaced, batches
 from queries.payloads import TweetPayload, TweetPayloads
-from queries.tweets import TweetViews, tweet_count
+from queries.tweets import DETAILS, TweetViews, tweet_count
 from schemas import files
 from schemas.csv_format import with_byte_order_mark
 from schemas.parameters import PARAMETERS, filters, zone_by_name
@@ -165,9 +165,9 @@ def _rows(database: Database, export: Export, bar: tqdm[Any]) -> Iterator[bytes]
         views = _with_progress(batches(database, TweetList(export.filters), TweetViews()), bar)
         pieces = format_name.pieces([format_name.of_view(names.tweet(view)) for view in batch] for batch in views)
     else:
-        pieces = format_name.pieces(
-            _with_progress(batches(database, TweetList(export.filters), format_name.reader(COLUMNS)), bar)
-        )
+        columns = tuple(DETAILS) if export.format_name == "ndjson" else COLUMNS
+        read = batches(database, TweetList(export.filters), format_name.reader(columns))
+        pieces = format_name.pieces(_with_progress(read, bar), fields=columns)
     return with_byte_order_mark(pieces) if export.output and export.format_name in SHEETS else pieces
 
 

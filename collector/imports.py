@@ -166,8 +166,8 @@ class Import:
 def _size(archived: ArchivedTweet) -> int:
     """Return the approximate size of a tweet in bytes: usually a few hundred, in malicious archives up to a megabyte."""
     tweet = archived.tweet
-    lists = len(tweet.versions) + len(tweet.hashtags) + len(archived.tags or ())
-    return 4 * len(tweet.text) + len(tweet.payload or b"") + 100 * lists
+    lists = sum(map(len, (tweet.versions, tweet.hashtags, archived.tags or (), tweet.mentions, tweet.measurements)))
+    return 4 * (len(tweet.text) + sum(map(len, tweet.links))) + len(tweet.payload or b"") + 100 * lists
 
 
 def _replaces_older(author: ObservedAuthor) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, and_, case, exists, func, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -15,11 +15,13 @@ from collector.ledger import ledger
 from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing
 from collector.tweets import checks, derived
+from collector.tweets.measurements import NUMBERS
 from collector.tweets.rollups import PRESENCES, ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
     AuthorTombstone,
     Budget,
+    EarlierMeasurement,
     IdRange,
     Listing,
     Presence,
@@ -57,6 +59,7 @@ def each_fault(database: Database, billing: Billing) -> Iterator[str]:
             yield from checks.payload_faults(session)
             yield from _aggregates(session)
             yield from _hashtags(session)
+            yield from _engagement(session)
             yield from _ledger(session)
             yield from _budget(session, billing)
             yield from _tweets(session)
@@ -78,6 +81,21 @@ def _hashtags(session: Session) -> Iterator[str]:
     yield from (f"tweet {own}: is not filed under the hashtags of its text" for own in checks.misfiled_tweets(session))
     if count := checks.misnamed_hashtags(session):
         yield f"{count} hashtags are not filed under their name"
+
+
+def _engagement(session: Session) -> Iterator[str]:
+    """Check that a tweet's numbers add up and say when they were measured, and what it is said to link to."""
+    summed = [getattr(Tweet, name) for name in NUMBERS[:4]]
+    total = case((or_(*(one.is_not(None) for one in summed)), sum(func.coalesce(one, 0) for one in summed)), else_=None)
+    yield from _named(session, "doesn't show the sum of its numbers", Tweet.engagement.is_distinct_from(total))
+    known = or_(*(getattr(Tweet, name).is_not(None) for name in NUMBERS))
+    yield from _named(session, "doesn't say when its numbers were measured", known != Tweet.measured.is_not(None))
+    later = select(EarlierMeasurement.tweet_id).join(Tweet, Tweet.id == EarlierMeasurement.tweet_id)
+    later = later.where(or_(Tweet.measured.is_(None), EarlierMeasurement.at >= Tweet.measured))
+    yield from _named(session, "has an earlier measurement that is not earlier", Tweet.id.in_(later))
+    linking = Tweet.id.in_(select(TweetLink.tweet_id))
+    yield from _named(session, "doesn't say rightly whether it has links", Tweet.has_link != linking)
+    yield from (f"tweet {own}: has a link under another domain" for own in checks.misfiled_links(session))
 
 
 def _check_repeated(session: Session) -> Iterator[str]:

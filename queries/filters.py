@@ -35,6 +35,7 @@ class Filters(NamedTuple):
     until: datetime | None = None
     min_followers: int | None = None
     words: tuple[str, ...] = ()
+    min_engagement: int | None = None
 
 
 ALL = Filters()
@@ -109,6 +110,8 @@ def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     yield from within(Tweet.created, filters)
     if filters.min_followers is not None:
         yield Tweet.followers >= filters.min_followers
+    if filters.min_engagement is not None:
+        yield Tweet.engagement >= filters.min_engagement
 
 
 def next_second(when: datetime) -> datetime:

@@ -130,8 +130,11 @@ def _narrow(wanted: TweetList, after: PagePosition | None) -> Filters:
             return filters._replace(until=value + timedelta(seconds=1))
         if filters.since is not None and not order.descending:
             return filters._replace(since=value)
-    elif value is not None and filters.min_followers is not None and not order.descending:
-        return filters._replace(min_followers=value)
+    elif value is not None and not order.descending:
+        if filters.min_followers is not None and order.column == "followers":
+            return filters._replace(min_followers=value)
+        if filters.min_engagement is not None and order.column == "engagement":
+            return filters._replace(min_engagement=value)
     return filters
 
 
@@ -158,7 +161,7 @@ def _id_bounds(session: Session, wanted: TweetList, own: Any, after: PagePositio
 def sorted_queries(session: Session, wanted: TweetList, *, after: PagePosition | None = None) -> list[Select[Any]]:
     """Return the queries whose rows, one query after the other, are a list after a position.
 
-    Tweets whose author's followers are unknown come last in both directions.
+    Tweets of which the followers, or the numbers, are unknown come last in both directions.
     """
     query, columns = source(session, wanted, after=after)
     order = wanted.order

@@ -18,6 +18,8 @@ from database.functions import by_bitmaps, plans_by_statistics, whole_hour
 from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
 from queries.filters import ALL, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
 
+_READ_WHOLE = dict.fromkeys(("likes", "reposts", "views"), "engagement")
+"""The index that is read whole for an order which no index gives."""
 FEW, MANY = 10_000, 10**9
 SORTED = 3000  # tweets that SQLite gathers and sorts; where more match, a page in an order is soon filled
 LISTED, LISTED_WORDS = 30_000, 100_000  # the index of words takes ten times as long for one tweet as reading the tweet
@@ -32,10 +34,19 @@ class Columns(NamedTuple):
     id: Any = Tweet.id
     created: Any = Tweet.created
     followers: Any = Tweet.followers
+    engagement: Any = Tweet.engagement
+    likes: Any = Tweet.likes
+    reposts: Any = Tweet.reposts
+    views: Any = Tweet.views
     hour: Any = None
 
 
 ON_TWEETS = Columns()
+
+
+def _by_value(found: Any) -> Columns:
+    """The columns of a table of ids and of the values of the order, whichever it is."""
+    return Columns(found.c.id, *(found.c.value for name in Columns._fields if name not in ("id", "hour")))
 
 
 class Source(NamedTuple):
@@ -96,6 +107,8 @@ def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
         yield _on_tweets(Filters(lang=filters.lang), _indexes("lang"))
     if filters.min_followers is not None:
         yield _on_tweets(Filters(min_followers=filters.min_followers), {"followers": "ix_tweets_followers"})
+    if filters.min_engagement is not None:
+        yield _on_tweets(Filters(min_engagement=filters.min_engagement), {"engagement": "ix_tweets_engagement"})
     if filters.since is not None or filters.until is not None:
         yield _on_tweets(Filters(since=filters.since, until=filters.until), {"created": "ix_tweets_created"})
 
@@ -156,7 +169,8 @@ class SQLitePlanner(NamedTuple):
         for one in listed:
             left = without(left, one.of)
         if path is None:
-            index = "NOT INDEXED" if order.column == "id" else f"INDEXED BY ix_tweets_{order.column}"
+            by = _READ_WHOLE.get(order.column, order.column)
+            index = "NOT INDEXED" if by == "id" else f"INDEXED BY ix_tweets_{by}"
             query = _select(ON_TWEETS, order).where(*conditions(left), *_among(Tweet.id, listed))
             return Source(query.with_hint(Tweet, index, "sqlite"), ON_TWEETS)
         left = without(left, path.of)
@@ -233,7 +247,7 @@ class PostgreSQLPlanner(NamedTuple):
         if path.gives(order) and not (few and path.guessed):
             return found
         gathered = found.query.cte("few").prefix_with("MATERIALIZED")
-        return Source(select(gathered.c.id, gathered.c.value), Columns(gathered.c.id, gathered.c.value, gathered.c.value))
+        return Source(select(gathered.c.id, gathered.c.value), _by_value(gathered))
 
     def _choose(self, paths: Sequence[AccessPath], order: SortOrder) -> tuple[AccessPath | None, bool]:
         """Return the path that leads to few tweets, else one that gives the order, else None; and whether it leads to few.
@@ -254,7 +268,7 @@ class PostgreSQLPlanner(NamedTuple):
         theirs = _select(ON_TWEETS, order).where(Tweet.id == few.c.id, *conditions(left))
         found = theirs.correlate(few).offset(0).lateral("found")
         joined = select(found.c.id, found.c.value).select_from(few).join(found, true())
-        return Source(joined, Columns(found.c.id, found.c.value, found.c.value))
+        return Source(joined, _by_value(found))
 
 
 def _through_index(

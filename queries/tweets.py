@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import TypeDecorator
 
 from database.functions import among, json_array, json_list, json_object, json_text, time_text, utf8
-from models import Author, Quarter, Tag, Tweet, TweetTag, Version
+from models import Author, EarlierMeasurement, Quarter, Tag, Tweet, TweetLink, TweetMention, TweetTag, Version
 from queries.filters import ALL, BY_TIME, Filters
 from queries.lists import TweetList, source
 
@@ -30,7 +30,15 @@ _later = select(json_list(cast(Version.id, Text), Version.id)).where(Version.twe
 # A value, not EXISTS, for which PostgreSQL would list all edited tweets again for each page.
 _edited = select(literal(1)).where(Version.tweet_id == Tweet.id).limit(1).scalar_subquery().is_not(None)
 _versions = json_text(literal('["').concat(_own).concat('",').concat(func.substr(cast(_later, Text), 2)))
-
+_urls = select(json_list(TweetLink.url, TweetLink.url)).where(TweetLink.tweet_id == Tweet.id).scalar_subquery()
+_no_urls = json_text(literal("[]"))
+_mentions = select(json_list(TweetMention.username, TweetMention.username)).where(TweetMention.tweet_id == Tweet.id)
+KINDS = {"media": Tweet.has_media, "link": Tweet.has_link, "reply": Tweet.is_reply, "quote": Tweet.is_quote}
+"""What a tweet has or is, as `has` names it."""
+_words: Any = literal("")
+for _word, _flag in KINDS.items():
+    _words = _words.concat(case((_flag, literal(f'"{_word}",')), else_=literal("")))
+_has = json_text(literal("[").concat(func.rtrim(_words, ",")).concat("]"))
 
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
@@ -45,6 +53,8 @@ class Kind(Enum):
     TAGS = "tags"
     ID = "id"
     VERSIONS = "versions"
+    WORDS = "words"
+    MEASUREMENTS = "measurements"
     AUTHOR_ID = "author_id"
     """The id of an author; substitutes for unknown ids are negative and are not shown."""
 
@@ -90,6 +100,30 @@ class TweetView(NamedTuple):
             "The ids of all known versions, oldest first",
         ),
     ]
+    likes: Annotated[int | None, Shown(Tweet.likes, Kind.COUNT, "Its likes")] = None
+    reposts: Annotated[int | None, Shown(Tweet.reposts, Kind.COUNT, "How often it was reposted")] = None
+    replies: Annotated[int | None, Shown(Tweet.replies, Kind.COUNT, "The replies to it")] = None
+    quotes: Annotated[int | None, Shown(Tweet.quotes, Kind.COUNT, "How often it was quoted")] = None
+    bookmarks: Annotated[int | None, Shown(Tweet.bookmarks, Kind.COUNT, "How often it was bookmarked")] = None
+    views: Annotated[int | None, Shown(Tweet.views, Kind.COUNT, "How often it was shown")] = None
+    engagement: Annotated[
+        int | None, Shown(Tweet.engagement, Kind.COUNT, "Likes, reposts, replies and quotes together, as far as they are known")
+    ] = None
+    measured: Annotated[datetime | None, Shown(Tweet.measured, Kind.TIME, "When X gave these numbers, UTC")] = None
+    has: Annotated[tuple[str, ...], Shown(_has, Kind.WORDS, "What it has or is", tuple(KINDS))] = ()
+    links: Annotated[
+        tuple[str, ...],
+        Shown(
+            case((Tweet.has_link, _urls), else_=_no_urls),
+            Kind.WORDS,
+            "The pages that it links to, without tracking parameters",
+            ("https://status.example/incidents/7",),
+        ),
+    ] = ()
+    mentions: Annotated[
+        tuple[str, ...],
+        Shown(_mentions.scalar_subquery(), Kind.WORDS, "Usernames that it mentions, in lower case", ("vepuva53",)),
+    ] = ()
 
 
 class TweetField(NamedTuple):
@@ -109,6 +143,28 @@ def _fields() -> Iterator[tuple[str, TweetField]]:
 FIELDS: Mapping[str, TweetField] = dict(_fields())
 """The fields of a tweet by their keys, in the order in which they are shown."""
 
+NUMBERS = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
+
+
+def _measurement(table: Any, at: Any) -> Any:
+    """A measurement as a JSON object."""
+    parts = [("at", time_text(at)), *((name, getattr(table, name)) for name in NUMBERS)]
+    return json_object(*(part for name, sql in parts for part in (literal(name, literal_execute=True), sql)))
+
+
+_one = json_text(_measurement(EarlierMeasurement, EarlierMeasurement.at))
+_earlier = select(json_list(_one, EarlierMeasurement.at)).where(EarlierMeasurement.tweet_id == Tweet.id).scalar_subquery()
+_newest = case((Tweet.measured.is_not(None), literal(",").concat(_measurement(Tweet, Tweet.measured))), else_=literal(""))
+_all = func.rtrim(func.ltrim(cast(_earlier, Text), "["), "]").concat(_newest)
+_measurements = json_text(literal("[").concat(func.ltrim(_all, ",")).concat("]"))
+DETAILS: Mapping[str, TweetField] = {
+    **FIELDS,
+    "measurements": TweetField(
+        "measurements", False, Shown(_measurements, Kind.MEASUREMENTS, "Its numbers whenever they were measured, oldest first")
+    ),
+}
+"""The fields of a single tweet, and of our own archives: lists don't show the earlier measurements."""
+
 
 class _JsonTuple(TypeDecorator[tuple[Any, ...]]):
     """A JSON list, read as a tuple of values of a type."""
@@ -124,7 +180,7 @@ class _JsonTuple(TypeDecorator[tuple[Any, ...]]):
         return tuple(map(self.of, orjson.loads(value or "[]")))
 
 
-_LISTS = {Kind.TAGS: _JsonTuple(str), Kind.VERSIONS: _JsonTuple(int)}
+_LISTS = {Kind.TAGS: _JsonTuple(str), Kind.VERSIONS: _JsonTuple(int), Kind.WORDS: _JsonTuple(str)}
 
 
 def _join_tables(statement: Statement) -> Statement:
@@ -189,7 +245,7 @@ def _pairs(session: Session, query: Select[int, bytes], values: Mapping[str, int
 @lru_cache
 def _statement(fields: tuple[str, ...]) -> Select[int, bytes]:
     """Return the query for the tweets as JSON objects of these fields, in this order."""
-    chosen = [(name, FIELDS[name].shown) for name in fields]
+    chosen = [(name, DETAILS[name].shown) for name in fields]
     encoded = [(name, _ENCODERS[shown.kind](shown.sql) if shown.kind in _ENCODERS else shown.sql) for name, shown in chosen]
     pairs = [part for name, sql in encoded for part in (literal(name, literal_execute=True), sql)]
     return _join_tables(select(Tweet.id, utf8(json_object(*pairs))).select_from(Tweet))

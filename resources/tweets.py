@@ -19,7 +19,7 @@ from queries import authors, lists
 from queries.counters import generation
 from queries.filters import ALL, BY_ID, Filters, SortOrder
 from queries.lists import BatchReader, TweetList
-from queries.tweets import EncodedTweets, first_version
+from queries.tweets import DETAILS, EncodedTweets, first_version
 from resources.api import RESTORING, link, next_path, no_content
 from resources.authors import AUTHORS
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
@@ -27,7 +27,7 @@ from schemas.arguments import MOST_ROWS, FilterArguments, tweet_page, tweet_posi
 from schemas.json_schema import DocumentedAnswer, answers, either, reads
 from schemas.parameters import choice, page_cursor, page_limit, tweet_fields, tweet_id, tweet_sort, whole
 from schemas.problems import BadInput, ParameterError
-from schemas.tweets import COLUMNS, LIST_FORMATS, PARTS, TWEET, TWEETS, ListFormat, json_page
+from schemas.tweets import COLUMNS, DETAILED, LIST_FORMATS, PARTS, TWEETS, ListFormat, json_page
 
 log = logging.getLogger(__name__)
 
@@ -139,13 +139,13 @@ class TweetResource(SnapshotResource):
     """One tweet, by the id of any of its versions. DELETE removes it permanently: no collection or import stores it again."""
 
     answers = answers(
-        get=reads(TWEET, "The tweet"),
+        get=reads(DETAILED, "The tweet"),
         delete=[DocumentedAnswer(204, "The tweet is deleted"), RESTORING],
     )
 
     def read(self, session: Session, *, tweet_id: str) -> Any:
         """Show one tweet."""
-        found = EncodedTweets().rows(session, [first_version(session, _number(tweet_id))])
+        found = EncodedTweets(tuple(DETAILS)).rows(session, [first_version(session, _number(tweet_id))])
         if not found:
             raise NotFound("there is no tweet with this id")
         return SnapshotBody(found[0])

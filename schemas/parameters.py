@@ -31,10 +31,12 @@ UTC = ZoneInfo("UTC")
 NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 MOST_HOURS = 36_500 * 24
 BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
-SORTS = tuple(f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-"))
+SORTED_BY = ("id", "created", "followers", "engagement", "likes", "reposts", "views")
+SORTS = tuple(f"{sign}{column}" for column in SORTED_BY for sign in ("", "-"))
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 LONGEST_COUNTRY = 100
 MOST_FOLLOWERS = 10**9
+MOST_ENGAGEMENT = 10**12
 LONGEST_SEARCH = 200
 MOST_WORDS = 50
 BOUNDS = ("since", "until")
@@ -296,6 +298,14 @@ PARAMETERS: dict[str, Parameter] = {
         "Only tweets of authors with at least this many followers",
         1000,
         label="Minimum followers",
+    ),
+    "min_engagement": Parameter(
+        partial(_number, lowest=0, highest=MOST_ENGAGEMENT),
+        f"a whole number from 0 to {MOST_ENGAGEMENT}",
+        {"type": "integer", "minimum": 0, "maximum": MOST_ENGAGEMENT},
+        "Only tweets with at least this many likes, reposts, replies and quotes together",
+        10,
+        label="Minimum engagement",
     ),
     "q": Parameter(
         _words,

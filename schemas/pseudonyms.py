@@ -11,7 +11,7 @@ import secrets
 from base64 import b32encode
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from queries.tweets import TweetView
 
@@ -60,13 +60,16 @@ class Pseudonyms:
         self._of_writer = lru_cache(MOST_REMEMBERED)(self._writer)
 
     def tweet(self, view: TweetView) -> TweetView:
-        """Return the tweet with pseudonyms for its ids, its author's names, and the mentions and URLs in its text.
+        """Return the tweet with pseudonyms for its ids, its author's names, and the mentions and URLs of its text.
 
         The ids of edits are left out, as pseudonyms can't tell which came first.
         """
         own = self.number("tweet", view.id)
         writer = self._of_writer(PseudonymWriter(view.author_id, view.author, view.username))
-        return view._replace(id=own, version=own, versions=(own,), text=self.text(view.text), **writer._asdict())
+        links = tuple(f"https://url.invalid/{self._word('link', one)}" for one in view.links)
+        mentions = tuple(map(self.username, view.mentions))
+        hidden: dict[str, Any] = {"links": links, "mentions": mentions, "text": self.text(view.text), **writer._asdict()}
+        return view._replace(id=own, version=own, versions=(own,), **hidden)
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms for mentions, URLs and mail addresses; hashtags and all else stay."""

@@ -22,7 +22,7 @@ from queries.gaps import snowflake_time
 from schemas.files import GZIP_MAGIC, NO_FURTHER, PART, GzipReader
 from schemas.ours import own
 from schemas.times import rfc3339
-from schemas.twarc import unflatten
+from schemas.twarc import AUTHORS_RETRIEVED, unflatten
 
 LONGEST_LINE = LARGEST_BODY
 CHUNK = 1024 * 1024
@@ -152,9 +152,9 @@ def _page(body: Object, last: datetime) -> ArchiveRecord:
     too_early = [reason for tweet in page.tweets if (reason := ahead(tweet, last))]
     kept = [tweet for tweet in page.tweets if not ahead(tweet, last)] if too_early else page.tweets
     observed = retrieved or max((tweet.created for tweet in kept), default=FIRST_TWEET)
-    writers = {tweet.author_id for tweet in kept}
+    writers, seen = {tweet.author_id for tweet in kept}, _authors_retrieved_at(body, observed)
     tweets = tuple(ArchivedTweet(tweet.observed_at(observed)) for tweet in kept)
-    authors = tuple(author._replace(observed=observed) for author in page.authors if author.id in writers)
+    authors = tuple(author._replace(observed=seen) for author in page.authors if author.id in writers)
     return ArchiveRecord(tweets, authors, page.refused + tuple(too_early))
 
 
@@ -165,7 +165,7 @@ def _parse_flattened(body: Object, last: datetime) -> ArchiveRecord:
         raise Unreadable(reason)
     observed = _retrieved_at(body, last) or tweet.created
     refused = RefusedObjects()
-    authors = parsing.authors([mapping(body.get("author"))], refused, observed=observed)
+    authors = parsing.authors([mapping(body.get("author"))], refused, observed=_authors_retrieved_at(body, observed))
     if authors and tweet.author_id is None:
         tweet = tweet._replace(author_id=authors[0].id)
     tweet = tweet.observed_at(observed)
@@ -179,6 +179,8 @@ def _own(row: Object, last: datetime) -> ArchiveRecord:
     archived, author = own(row)
     if reason := ahead(archived.tweet, last):
         raise Unreadable(reason)
+    if reason := future_reason("measured", max((one.at for one in archived.tweet.measurements), default=None), last):
+        raise Unreadable(reason)
     if author and (reason := future_reason("observed", author.observed, last)):
         return ArchiveRecord((archived,), (), (reason,))
     return ArchiveRecord((archived,), (author,) if author else ())
@@ -190,6 +192,11 @@ def _retrieved_at(body: Object, last: datetime) -> datetime | None:
     if reason := future_reason("retrieved_at", given, last):
         raise Unreadable(reason)
     return given
+
+
+def _authors_retrieved_at(body: Object, observed: datetime) -> datetime:
+    """Return when the authors of a line were retrieved: with the tweets, or earlier if one of our exports says so."""
+    return min(moment(mapping(body.get("__twarc")).get(AUTHORS_RETRIEVED)) or observed, observed)
 
 
 def latest(now: datetime | None) -> datetime:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -22,6 +24,8 @@ from settings import VERSION
 
 SOURCE = {"url": "urn:hashtag-monitor:tweets", "version": f"hashtag-monitor {VERSION}"}
 """Our values for the keys in which twarc2 names the URL that it read, and itself."""
+AUTHORS_RETRIEVED = "authors_retrieved_at"
+NEVER = datetime.min.replace(tzinfo=UTC)
 HALF = re.compile("[\ud800-\udfff]")
 ADDED = frozenset({"author", "in_reply_to_user", "matching_rules", "__twarc"})
 GEO = frozenset({"place_id", "coordinates"})
@@ -30,27 +34,36 @@ REFERENCED = frozenset({"type", "id"})
 
 
 def pages(batches: Iterable[Sequence[TweetPayload]]) -> Iterator[bytes]:
-    """Yield a page for each batch, of its tweets with a stored payload."""
+    """Yield the pages of each batch: its tweets with a payload, on a page those that were retrieved at the same time."""
     for batch in batches:
-        kept = [one for one in batch if one.body]
-        yield _line(_page(kept)) if kept else b""
+        kept = sorted((one for one in batch if one.retrieved), key=_retrieved)
+        yield b"".join(_line(_page(list(page))) for _, page in groupby(kept, _retrieved))
+
+
+def _retrieved(kept: TweetPayload) -> datetime:
+    return kept.retrieved or NEVER
 
 
 def _page(kept: Sequence[TweetPayload]) -> dict[str, Any]:
-    """Return a page. Its objects were retrieved at several times; it names the earliest, so that an import takes no author
-    for newer than they are."""
+    """Return a page of tweets that were retrieved at the same time.
+
+    Their authors may have been retrieved earlier. Then the page names the earliest of these times as well, in a key of our own,
+    so that an import takes no author for newer than they are.
+    """
     tweets = [unpack(one.body) for one in kept if one.body]
     users = {one.author_id: one.author for one in kept if one.author}
     found = (place for tweet in tweets for place in tweet.get("includes", {}).get("places", ()))
     places = {place["id"]: place for place in found if isinstance(place["id"], str)}
-    times = [when for one in kept for when in (one.retrieved, one.author_retrieved) if when]
+    retrieved = _retrieved(kept[0])
+    earliest = min((one.author_retrieved for one in kept if one.author_retrieved), default=retrieved)
+    authors = {AUTHORS_RETRIEVED: rfc3339(earliest)} if earliest < retrieved else {}
     includes: dict[str, Any] = {"users": [unpack(body) for body in users.values()]}
     ids = sorted((tweet["data"]["id"] for tweet in tweets), key=int)
     return {
         "data": [tweet["data"] for tweet in tweets],
         "includes": includes | ({"places": list(places.values())} if places else {}),
         "meta": {"newest_id": ids[-1], "oldest_id": ids[0], "result_count": len(ids)},
-        "__twarc": {**SOURCE, "retrieved_at": rfc3339(min(times))},
+        "__twarc": {**SOURCE, "retrieved_at": rfc3339(retrieved), **authors},
     }
 
 

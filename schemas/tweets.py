@@ -8,13 +8,19 @@ from typing import Any, NamedTuple
 import orjson
 
 from queries.lists import BatchReader
-from queries.tweets import FIELDS, EncodedTweets, Kind, Shown, TweetField, TweetIds, TweetView
+from queries.tweets import DETAILS, FIELDS, NUMBERS, EncodedTweets, Kind, Shown, TweetField, TweetIds, TweetView
 from schemas.csv_format import csv_pieces, sheet_pieces
 from schemas.json_schema import HASHTAG, NEXT, Schema, count, identifier, many, nullable, record, text, time
 from schemas.times import rfc3339
 
 Batches = Iterable[Sequence[Any]]
 COLUMNS = tuple(FIELDS)
+
+MEASUREMENT = record(
+    "Measurement",
+    "The numbers of a tweet at a time",
+    {"at": time("When X gave them, UTC"), **{name: nullable(count(FIELDS[name].shown.description)) for name in NUMBERS}},
+)
 
 _WRITERS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.TIME: rfc3339,
@@ -31,6 +37,8 @@ _SCHEMAS: Mapping[Kind, Callable[[Shown], Schema]] = {
     Kind.ID: lambda shown: identifier(shown.description),
     Kind.VERSIONS: lambda shown: many(identifier("The id of a version"), shown.description),
     Kind.AUTHOR_ID: lambda shown: identifier(shown.description),
+    Kind.WORDS: lambda shown: many({"type": "string", "examples": [*shown.examples]}, shown.description),
+    Kind.MEASUREMENTS: lambda shown: many(MEASUREMENT, shown.description),
 }
 
 
@@ -108,6 +116,11 @@ TWEET = record(
     "Tweet",
     "A tweet. Values that X did not give are null; the first seven keys are those of the original API.",
     {key: _schema(field) for key, field in FIELDS.items()},
+)
+DETAILED = record(
+    "DetailedTweet",
+    "A tweet with all of its measurements.",
+    {key: _schema(field) for key, field in DETAILS.items()},
 )
 TWEETS = record("Tweets", "Tweets in the requested order.", {"tweets": many(TWEET), "next": NEXT}, optional=["next"])
 PARTS = record(

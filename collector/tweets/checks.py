@@ -13,15 +13,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, or_, select
+import orjson
+from sqlalchemy import Text, and_, cast, exists, or_, select
 from sqlalchemy.orm import Session
 
 from collector.tweets import derived
-from collector.tweets.edits import parse_payload
+from collector.tweets.contents import contents_of
+from collector.tweets.edits import FLAGS, parse_payload
+from collector.tweets.measurements import NUMBERS
+from collector.values import TweetVersion
 from collector.x.documents import unpack
 from collector.x.parsing import author
-from database.functions import time_text, utf8
-from models import TWEET_WORDS, Author, AuthorPayload, Hashtag, Payload, Tweet, TweetHashtag, Version
+from database.functions import json_list, time_text, utf8
+from models import TWEET_WORDS, Author, AuthorPayload, Hashtag, Payload, Tweet, TweetHashtag, TweetLink, TweetMention, Version
+from text.links import domain_of
 from text.names import hashtags, key
 from text.words import index_words
 
@@ -68,6 +73,21 @@ def _tweet_differences(row: Row) -> Iterator[str]:
         yield "created"
     if parsed.author_id is not None and parsed.author_id != row.author_id and not (row.author_id or 0) < 0:
         yield "author"
+    if any(getattr(parsed, name) != getattr(row, name) for name in FLAGS):
+        yield "what it has or is"
+    if contents_of(parsed) != (tuple(orjson.loads(row.links)), tuple(orjson.loads(row.mentions))):
+        yield "links or mentions"
+    if not _is_measured(row, parsed):
+        yield "numbers"
+
+
+def _is_measured(row: Row, parsed: TweetVersion) -> bool:
+    """Whether the numbers are not older than the payload and, if X gave them with it, not lower: see measurements.history."""
+    given, retrieved = parsed.measurements, _time_text(row.retrieved)
+    if not given or (row.measured is not None and row.measured > retrieved):
+        return True
+    pairs = zip(given[0][1:], (getattr(row, name) for name in NUMBERS), strict=True)
+    return row.measured == retrieved and all(one is None or (stored is not None and one <= stored) for one, stored in pairs)
 
 
 def _older_version_differences(row: Row) -> Iterator[str]:
@@ -129,6 +149,14 @@ def misfiled_tweets(session: Session) -> Iterator[int]:
         after = texts[-1].id
 
 
+def misfiled_links(session: Session) -> Iterator[int]:
+    """Ids of the tweets with a link whose domain is not that of its URL."""
+    links = session.execute(
+        select(TweetLink.tweet_id, TweetLink.url, TweetLink.domain).execution_options(yield_per=derived.BATCH)
+    )
+    yield from (row.tweet_id for row in links if domain_of(row.url) != row.domain)
+
+
 def misnamed_hashtags(session: Session) -> int:
     """How many hashtags have a key that isn't their spelling's."""
     return sum(key(tag) != stored for tag, stored in session.execute(select(Hashtag.tag, Hashtag.key)))
@@ -164,6 +192,8 @@ def _pairs(session: Session) -> Iterator[tuple[str, int]]:
 
 
 _HAS_VERSION = or_(Tweet.version == Tweet.id, exists().where(Version.id == Tweet.version, Version.tweet_id == Tweet.id))
+_LINKS = select(json_list(TweetLink.url, TweetLink.url)).where(TweetLink.tweet_id == Tweet.id)
+_MENTIONS = select(json_list(TweetMention.username, TweetMention.username)).where(TweetMention.tweet_id == Tweet.id)
 _TWEETS = select(
     Tweet.id,
     Tweet.version,
@@ -172,6 +202,11 @@ _TWEETS = select(
     utf8(Tweet.text).label("text"),
     utf8(Tweet.lang).label("lang"),
     utf8(time_text(Tweet.created)).label("created"),
+    *(getattr(Tweet, name) for name in (*FLAGS, *NUMBERS)),
+    utf8(time_text(Tweet.measured)).label("measured"),
+    utf8(cast(_LINKS.scalar_subquery(), Text)).label("links"),
+    utf8(cast(_MENTIONS.scalar_subquery(), Text)).label("mentions"),
+    Payload.retrieved,
     Payload.body,
 ).outerjoin(Payload, Payload.id == Tweet.version)
 _OLDER_VERSIONS = (

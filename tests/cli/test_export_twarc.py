@@ -126,8 +126,9 @@ def test_an_imported_page_comes_back_with_its_place_and_its_newest_version(progr
 
 def test_the_pages_are_imported_as_the_same_tweets(lived: Program, make_program: MakeProgram, tmp_path: Path) -> None:
     pages = exported(lived, tmp_path / "pages.jsonl")
-    assert {page["meta"]["result_count"] for page in pages[:-1]} == {100}
+    assert {page["meta"]["result_count"] for page in pages} <= set(range(1, 101))
     copy = make_program("copy")
     copy.imported(tmp_path / "pages.jsonl")
-    names = ("id", "tweet", "created", "lang", "country", "country_code", "author_id", "author", "username", "followers")
-    assert [[row[name] for name in names] for row in copy.tweets()] == [[row[name] for name in names] for row in lived.tweets()]
+    others = ("rash", "tags", "versions")
+    copied, own = ([{name: row[name] for name in row if name not in others} for row in one.tweets()] for one in (copy, lived))
+    assert copied == own

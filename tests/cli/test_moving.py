@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Program
 from tests.fixtures import databases
-from tests.fixtures.archives import FIXTURES, edited, json_lines, page, post, user
+from tests.fixtures.archives import FIXTURES, MORNING, Json, edited, json_lines, page, post, user
 
 pytestmark = pytest.mark.postgresql
 FILES = ("twarc-pages.jsonl", "twarc-flattened.jsonl", "pages-post-fields.jsonl")
@@ -33,12 +34,19 @@ def three(tmp_path: Path, database_backend: str) -> Iterator[list[Program]]:
 def filled(program: Program, folder: Path) -> None:
     """Import tweets of all kinds."""
     program.collector.prepare()
+    rich = {"entities": {"urls": [{"expanded_url": "https://ü.example/?a=1"}], "mentions": [{"username": "Uni_1"}]}}
     odd = page(
-        post(1, "naïve café #sre 日本語のタグ 😀 \u0000", author=9001),
-        edited(3, 4, 5, text="thrice #devops"),
+        post(1, "naïve café #sre 日本語のタグ 😀 \u0000", author=9001, **counted(3), **rich),
+        edited(3, 4, 5, text="thrice #devops", referenced_tweets=[{"type": "quoted", "id": "1"}]),
         users=(user(9001, "Ünï", "uni_1", 3), user()),
+        retrieved=MORNING + timedelta(hours=1),
     )
-    program.imported(json_lines(folder / "odd.jsonl", odd), *(FIXTURES / name for name in FILES))
+    again = page(post(1, author=9001, **counted(7)), retrieved=MORNING + timedelta(hours=2))
+    program.imported(json_lines(folder / "odd.jsonl", odd, again), *(FIXTURES / name for name in FILES))
+
+
+def counted(likes: int) -> Json:
+    return {"public_metrics": {"like_count": likes, "impression_count": 40 * likes}}
 
 
 def exported(program: Program, file: Path) -> bytes:
@@ -66,6 +74,16 @@ def test_it_is_the_same(three: list[Program], tmp_path: Path, move: Callable[[Pr
         move(three[number - 1], three[number], tmp_path / f"{number - 1}.ndjson")
         assert exported(three[number], tmp_path / f"{number}.ndjson") == first
         assert three[number].run("database", "verify").code == 0
-    for path in ("/tweets", "/tweets_per_tag", "/tweets_per_hour", "/authors", "/facets?by=country", "/timeline?bucket=hour"):
+    measured = f"/tweets/{post(1)['id']}"
+    assert [one["likes"] for one in three[2].get(measured)["measurements"]] == [3, 7]
+    for path in (
+        "/tweets",
+        measured,
+        "/tweets_per_tag",
+        "/tweets_per_hour",
+        "/authors",
+        "/facets?by=country",
+        "/timeline?bucket=hour",
+    ):
         answers = [one.app.test_client().get(path).data for one in three]
         assert answers[0] == answers[1] == answers[2], path

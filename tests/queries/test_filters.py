@@ -18,7 +18,7 @@ from queries.plans import is_narrow
 from queries.tweets import EncodedTweets, TweetViews, first_version
 from schemas.parameters import filters
 from schemas.tweets import encode_tweet
-from tests.fixtures.archives import MORNING, edited, own_row, page, post, user
+from tests.fixtures.archives import MORNING, Json, edited, own_row, page, post, user
 from tests.queries.invented import imported
 
 pytestmark = pytest.mark.dialects
@@ -31,16 +31,27 @@ def database(database_backend: str) -> Iterator[Database]:
         yield ready
 
 
+RICH: Json = {
+    "public_metrics": {"like_count": 90, "retweet_count": 9, "impression_count": 4000},
+    "referenced_tweets": [{"type": "replied_to", "id": "1"}],
+    "attachments": {"media_keys": ["3_1"]},
+    "entities": {
+        "urls": [{"expanded_url": "https://b.example/ü"}, {"expanded_url": "https://a.example/?q=%22"}],
+        "mentions": [{"username": "Eve"}, {"username": "ada"}],
+    },
+}
+
+
 def archive() -> list[Any]:
     bo = user(7002, "Бо", "Bo_Primer", 90)
     return [
         own_row(0, tags=["#sre", "#devops"]),
         own_row(1, lang="PT", tags=["#devops"], rash="#devops"),
-        own_row(2, lang=None, country="Colombia", country_code="CO"),
+        own_row(2, lang=None, country="Colombia", country_code="CO", likes=0, measured="2026-03-02T09:00:00Z"),
         own_row(3, username="eve", author="Eve", followers=None),
-        own_row(4, username=None, author=None, followers=None),
+        own_row(4, username=None, author=None, followers=None, replies=200, views=3),
         page(edited(5, 10, 11, text="third", author_id="7002"), users=(bo,)),
-        page(post(6, author=7002), post(7, author=7003), post(8, author=None), users=(bo,)),
+        page(post(6, author=7002), post(7, author=7003, **RICH), post(8, author=None), users=(bo,)),
     ]
 
 
@@ -67,6 +78,9 @@ def found(database: Database, wanted: Filters, *, most: int = 2) -> list[int]:
         ({"until": ["2026-03-02T08:31:00.1Z"]}, [0, 1]),
         ({"since": ["2026-03-02"], "until": ["2026-03-02"]}, []),
         ({"min_followers": ["91"]}, [0, 1, 2]),
+        ({"min_engagement": ["99"]}, [4, 7]),
+        ({"min_engagement": ["201"]}, []),
+        ({"min_engagement": ["0"], "tag": ["sre"]}, [2, 4]),
         ({"q": ["AGAIN, #sre"]}, [0, 1, 2, 3, 4, 6, 7, 8]),
         ({"q": ["third again"]}, []),
         ({"q": ["on call"], "author": ["bo_primer"]}, [6]),

@@ -29,16 +29,25 @@ COUNTRIES = [("Colombia", "CO"), ("Côte d’Ivoire", "CI"), ("Österreich", "AT
 TAGS = ["#sre", "#devops", "#Café", "#日本語", "#Observability", "#z_1"]
 WORDS = ["on call", "Café", "cafe", "STRASSE", "ß", "東京へ", "ที่นี่", "मौसम", "İ", "ı", "\u2028"]
 WORDS += ['"', "'; --", "🚀", "%_\\", "<&>"]
+URLS = ["https://b.example/ü?a=1&utm_source=x", "http://A.example", "https://x.com/ada/status/1", "https://x.com/ada"]
 FOLLOWERS = [None, 0, 5, 5, 900, 2**31]
-SORTS = [f"{sign}{column}" for column in ("id", "created", "followers") for sign in ("", "-")]
+SORTED_BY = ("id", "created", "followers", "engagement", "likes", "reposts", "views")
+SORTS = [f"{sign}{column}" for column in SORTED_BY for sign in ("", "-")]
 AUTHOR_SORTS = ["-followers", "-tweets"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
 FILTERS = [
     *("", "tag=sre", "tag=sre&tag=DEVOPS", "lang=en", "lang=und", "country=CO", "author=ADA", "author=_", "q=on", *QUOTED),
     *(f"q={quote(text)}" for text in ("Café", "東京", "ß call")),
-    *("since=2026-03-02T08:33:00Z", "until=2026-03-02T08:36:00.5Z", "min_followers=5", "min_followers=0&lang=en"),
+    *(
+        "since=2026-03-02T08:33:00Z",
+        "until=2026-03-02T08:36:00.5Z",
+        "min_followers=5",
+        "min_followers=0&lang=en",
+        "min_engagement=8",
+        "min_engagement=0&tag=sre",
+    ),
 ]
-LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in ("", "lang=en", "q=on", "tag=sre")]
+LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in ("", "lang=en", "q=on", "tag=sre", "min_engagement=5")]
 COUNTS = [
     path
     for wanted in FILTERS
@@ -142,11 +151,19 @@ class Life:
 
     def import_a_page(self) -> None:
         posts = [
-            post(number, self._text(), author=self._one([None, *range(1, 7)]), lang=self._one(LANGUAGES))
+            post(number, self._text(), author=self._one([None, *range(1, 7)]), lang=self._one(LANGUAGES), **self._rich())
             for number in self._numbers()
         ]
         people = [user(number, self._one(NAMES), self._one(USERNAMES), self._one(FOLLOWERS)) for number in range(1, 6)]
         self.sides.imported(objects=[page(*posts, users=tuple(people))])
+
+    def _rich(self) -> Json:
+        """Return numbers, links and mentions."""
+        counts = {f"{name}_count": self._one([None, 0, 5, 8, 10**12]) for name in ("like", "retweet", "reply", "impression")}
+        urls = [{"expanded_url": self._one(URLS)} for _ in range(self._chance.randint(0, 2))]
+        mentions = [{"username": self._one(USERNAMES)} for _ in range(self._chance.randint(0, 2))]
+        media = {"attachments": {"media_keys": ["3_1"]}} if self._chance.random() < 0.3 else {}
+        return {"public_metrics": counts, "entities": {"urls": urls, "mentions": mentions}, **media}
 
     def import_rows(self) -> None:
         self.sides.imported(objects=[self._row(number) for number in self._numbers()])

@@ -78,8 +78,11 @@ def test_a_tweet_is_the_bare_object_that_the_list_has_and_any_versions_id_finds_
     for tweet in (tweets[0], tweets[-1]):
         answer = service.get(f"/tweets/{tweet['id']}")
         assert answer.headers["Content-Type"] == "application/json"
-        assert answer.json() == tweet
-        assert list(answer.json()) == list(tweet)
+        detailed = answer.json()
+        numbers = {name: tweet[name] for name in ("likes", "reposts", "replies", "quotes", "bookmarks", "views")}
+        measured = [{"at": tweet["measured"], **numbers}] if tweet["measured"] else []
+        assert detailed == tweet | {"measurements": measured}
+        assert list(detailed) == [*tweet, "measurements"]
     versions = [given(service, f"/tweets/{number(minute)}") for minute in EDITED]
     assert [(one["id"], one["tweet"]) for one in versions] == [(str(number(EDITED[0])), "the newest text #sre")] * 3
 

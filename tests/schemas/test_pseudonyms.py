@@ -83,6 +83,9 @@ def test_nothing_is_left_of_who_wrote_it_and_the_tweet_can_be_imported(view: Twe
         assert before[name] is None or before[name] != after[name]
     assert after["versions"] == (after["id"],)
     assert all(after[name] == before[name] for name in ("followers", "created", "lang", "country", "rash", "tags", "observed"))
+    assert all(re.fullmatch(LINK, link) for link in after["links"])
+    assert len(after["links"]) == len(before["links"])
+    assert after["mentions"] == tuple(map(NAMES.username, before["mentions"]))
     read = record(orjson.dumps(after))
     assert not read.refused
     ((tweet, tags, _),) = read.tweets

@@ -37,6 +37,14 @@ FULL = TweetView(
     observed=NOON,
     version=LARGEST_ID,
     versions=(LARGEST_ID,),
+    likes=5,
+    reposts=0,
+    views=900,
+    engagement=5,
+    measured=NOON,
+    has=("media", "link"),
+    links=("https://example.com/a",),
+    mentions=("eve",),
 )
 BARE = TweetView("x", None, None, NOON, None, None, None, 1, None, (), None, None, None, 1, (1,))
 
@@ -59,12 +67,24 @@ def test_a_tweet_s_keys_are_the_original_ones_first_in_their_order() -> None:
         "observed": "2026-11-17T12:34:56Z",
         "version": "9223372036854775807",
         "versions": ("9223372036854775807",),
+        "likes": 5,
+        "reposts": 0,
+        "replies": None,
+        "quotes": None,
+        "bookmarks": None,
+        "views": 900,
+        "engagement": 5,
+        "measured": "2026-11-17T12:34:56Z",
+        "has": ("media", "link"),
+        "links": ("https://example.com/a",),
+        "mentions": ("eve",),
     }
 
 
 def test_what_x_did_not_give_is_null_and_a_stand_in_for_an_author_s_id_is_not_shown() -> None:
     given = {name: value for name, value in tweet_json(BARE).items() if value is not None}
-    assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "tags": (), "version": "1", "versions": ("1",)}
+    none = {"tags": (), "has": (), "links": (), "mentions": ()}
+    assert given == {"tweet": "x", "created": "2026-11-17T12:34:56Z", "id": "1", "version": "1", "versions": ("1",), **none}
     assert tweet_json(FULL._replace(author_id=-5))["author_id"] is None
 
 
@@ -114,6 +134,10 @@ def test_a_line_is_read_back_as_the_tweet_that_was_written(batch: list[TweetView
         assert (tweet.text, tweet.created, tweet.lang) == (view.text, view.created, view.lang)
         assert (tweet.country, tweet.country_code, tweet.author_id) == (view.country, view.country_code, view.author_id)
         assert (tags, rash) == (view.tags, view.rash)
+        assert (tweet.links, tweet.mentions) == (view.links, view.mentions)
+        flags = {"media": tweet.has_media, "link": tweet.has_link, "reply": tweet.is_reply, "quote": tweet.is_quote}
+        assert {name for name, flag in flags.items() if flag} == set(view.has)
+        assert [(*one[1:], one.engagement, one.at) for one in tweet.measurements] == ([view[15:23]] if view.measured else [])
         assert [author[:5] for author in read.authors] == (
             [(view.author_id, view.username, view.author, view.followers, view.observed)] if view.author_id else []
         )

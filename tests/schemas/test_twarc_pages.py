@@ -8,6 +8,7 @@ from typing import Any
 
 from collector.x.documents import pack, pack_tweet
 from queries.payloads import TweetPayload
+from schemas.records import record
 from schemas.twarc import pages
 from tests.fixtures.archives import Json, post, user
 
@@ -35,12 +36,17 @@ def test_each_batch_is_a_page_with_each_author_and_place_once() -> None:
     assert [page["includes"] for page in found] == [{"users": [user()], "places": [PLACE]}] * 2
 
 
-def test_a_page_names_the_earliest_time_at_which_anything_on_it_was_retrieved() -> None:
-    batch = [kept(post(0), after=5, author=user()), kept(post(1), after=3, author=user(7002)), kept(post(2), after=4)]
-    (page,) = written(batch)
-    assert page["__twarc"]["retrieved_at"] == "2026-03-02T15:00:00Z"
+def test_a_page_has_what_was_retrieved_at_one_time_and_names_it_and_the_earlier_one_of_authors() -> None:
+    batch = [kept(post(0), after=5, author=user()), kept(post(1), after=3, author=user(7002)), kept(post(2), after=5)]
+    found = written(batch)
+    assert [page["data"] for page in found] == [[post(1)], [post(0), post(2)]]
+    assert [page["__twarc"]["retrieved_at"] for page in found] == ["2026-03-02T15:00:00Z", "2026-03-02T17:00:00Z"]
+    assert all("authors_retrieved_at" not in page["__twarc"] for page in found)
     (page,) = written([batch[0]._replace(author_retrieved=NOON)])
-    assert page["__twarc"]["retrieved_at"] == "2026-03-02T12:00:00Z"
+    times = {"retrieved_at": "2026-03-02T17:00:00Z", "authors_retrieved_at": "2026-03-02T12:00:00Z"}
+    assert times.items() <= page["__twarc"].items()
+    read = record(json.dumps(page).encode())
+    assert (read.tweets[0].tweet.retrieved, read.authors[0].observed) == (batch[0].retrieved, NOON)
 
 
 def test_what_has_no_payload_is_left_out_and_a_page_of_nothing_as_well() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from collector.x.parsing import LARGEST_ID
+from collector.values import Measurement
+from collector.x.parsing import LARGEST_COUNT, LARGEST_ID
 from queries.tweets import TweetView
 
 MANY = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,7 +24,20 @@ TEXTS = (
 )
 USERNAMES = st.from_regex("[A-Za-z0-9_]{1,50}", fullmatch=True)
 TAGS = st.sampled_from(["#devops", "#sre", "#Ärger", "#日本語", "#x1"])
+LINKS = st.sampled_from(["https://example.com", "https://example.com/a?b=1,2", "http://müller.example:8080/ü"])
+KINDS = st.sets(st.sampled_from(["media", "reply", "quote"]))
+COUNTS = st.none() | st.integers(0, LARGEST_COUNT)
 SECONDS = st.integers(0, 10**9).map(lambda seconds: FIRST + timedelta(seconds=seconds))
+
+
+def numbers(measurement: Measurement) -> dict[str, Any]:
+    """Return the numbers of a tweet; without any, it was never measured."""
+    found = dict(zip(Measurement._fields[1:], measurement[1:], strict=True))
+    measured = measurement.at if any(number is not None for number in found.values()) else None
+    return {**found, "engagement": measurement.engagement, "measured": measured}
+
+
+NUMBERS = st.builds(Measurement, SECONDS, *[COUNTS] * 6).map(numbers)
 
 
 @st.composite
@@ -33,6 +48,8 @@ def views(draw: st.DrawFn) -> TweetView:
     author, username = draw(st.none() | TEXTS), draw(st.none() | USERNAMES)
     names = {"author": author, "username": username} if author_id else {"author": None, "username": None}
     tags = tuple(sorted(draw(st.sets(TAGS)), key=str.casefold))
+    links = tuple(sorted(draw(st.sets(LINKS, max_size=2))))
+    kinds = (*draw(KINDS), *(("link",) if links else ()))
     return TweetView(
         id=versions[0],
         text=draw(TEXTS),
@@ -48,4 +65,8 @@ def views(draw: st.DrawFn) -> TweetView:
         version=draw(st.sampled_from(versions)),
         versions=tuple(versions),
         **names,
+        **draw(NUMBERS),
+        has=tuple(name for name in ("media", "link", "reply", "quote") if name in kinds),
+        links=links,
+        mentions=tuple(sorted(draw(st.sets(USERNAMES.map(str.lower), max_size=2)))),
     )
