@@ -211,6 +211,7 @@ def test_a_look_shows_its_price_and_is_read_by_the_service(fresh: Service) -> No
     get_tweets(fresh.collector)
     page = opened(fresh, f"{REFRESH}?since=2026-11-01&until=2026-11-30")
     assert cards(page)["Tweets to read again"].startswith("20")
+    assert fresh.get(f"{REFRESH}?tag=sre").status_code == 400
     form = next(one for one in page.all("form", action=REFRESH) if one.all("input", name="max_usd"))
     answer = sent(fresh, form)
     assert (answer.status_code, answer.headers["Location"]) == (303, REFRESH)

@@ -36,18 +36,28 @@ NOT_NOW = (NothingTracked, CollectionRunning, PollUnfinished, PriceAbove, CallsL
 """Why a backfill can't be priced or bought at the moment."""
 
 
-class BackfillArguments(Schema):
-    """Parameters of the page: the first and the last day, tags, and the time zone of the days."""
+class DaysArguments(Schema):
+    """Parameters of a period: the first and the last day, and the time zone of the days."""
 
     since, until = (Parameter(date.fromisoformat, "a day such as 2026-09-01", {}) for _ in range(2))
-    tag = fields.List(PARAMETERS["tag"])
     tz = Zone()
+
+
+class BackfillArguments(DaysArguments):
+    """Parameters of the page: a period, and tags."""
+
+    tag = fields.List(PARAMETERS["tag"])
+
+
+def amount_of_button() -> Parameter:
+    """Return the parameter of a button that buys: the most that it may cost."""
+    return Parameter(lambda text: parse_amount(float(text)), "an amount in USD", {}, required=True)
 
 
 class PurchaseArguments(BackfillArguments):
     """What the buttons send: the same, and the most that it may cost."""
 
-    max_usd = Parameter(lambda text: parse_amount(float(text)), "an amount in USD", {}, required=True)
+    max_usd = amount_of_button()
 
 
 class BackfillForm(NamedTuple):

@@ -21,13 +21,19 @@ from schemas.arguments import load_arguments
 from schemas.parameters import UTC, zone_by_name
 from schemas.problems import BadInput, ParameterError
 from web.site import Route, Site, redirect_to_page
-from web.views.backfill import CENT, BackfillArguments, BackfillForm, PurchaseArguments, period_of
+from web.views.backfill import CENT, BackfillForm, DaysArguments, amount_of_button, period_of
 
 PATH = "/view/refresh"
 DAY = timedelta(days=1)
 SUGGESTED_DAYS = 7
 NOT_NOW = (SourceRefused, LookPriceAbove)
 JOB = "refresh-order"
+
+
+class LookArguments(DaysArguments):
+    """What the button sends: the period, and the most that it may cost."""
+
+    max_usd = amount_of_button()
 
 
 class LookProgress(NamedTuple):
@@ -45,7 +51,7 @@ def refresh_price(site: Site) -> Response:
 
 def start_look(site: Site) -> Response:
     """Order a look for at most the amount on the button, and show its progress."""
-    read = load_arguments(PurchaseArguments(), request.form)
+    read = load_arguments(LookArguments(), request.form)
     period = period_of(read)
     try:
         order_look(site.collector, period.since, period.until, most=read["max_usd"])
@@ -70,7 +76,7 @@ def resume_refreshing(site: Site) -> Response:
 def _page(site: Site, given: MultiDict[str, str], *, refusal: str = "", status: int = 200) -> Response:
     errors, period = tuple[ParameterError, ...](), None
     try:
-        read = load_arguments(BackfillArguments(), given)
+        read = load_arguments(DaysArguments(), given)
         period = period_of(read) if "since" in read or "until" in read else None
     except BadInput as error:
         errors = tuple(error.faults)
