@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
@@ -32,6 +33,7 @@ from collector.x.client import TweetsAnswer, Vocabulary, X
 from collector.x.clock import Days
 from collector.x.failures import TWEETS, Stopped, Tries, XFailure
 from collector.x.parsing import tweets
+from queries.counters import is_live
 
 T = TypeVar("T")
 
@@ -203,6 +205,11 @@ class LookUps:
         if not reservation.days.cover(self._days_ahead()):
             raise DayTurned
         return self.x.clock.days()
+
+
+def is_reading(session: Session) -> bool:
+    """Whether a process reads tweets again, or died doing so less than a minute ago."""
+    return bool(session.scalar(select(exists().where(is_live(LEASE)))))
 
 
 @contextmanager

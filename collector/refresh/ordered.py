@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from collector import counters, sources
@@ -21,14 +20,14 @@ from collector.ledger.ledger import QuoteReached
 from collector.ledger.prices import dollars
 from collector.refresh import records
 from collector.refresh.looks import MOST_GONE, MOST_IDS, Look, LookPlan, LookStored
-from collector.refresh.lookups import LEASE, LookUps, look_ups
+from collector.refresh.lookups import LookUps, is_reading, look_ups
 from collector.runs import lease, runs
 from collector.runs.backfill import most_posts
 from collector.runs.collector import Collector
 from collector.tweets import erasure
 from collector.tweets.deletions import delete_tweet
 from collector.x.parsing import LARGEST_ID
-from queries.counters import is_live, x_now
+from queries.counters import x_now
 from queries.refreshing import PostsToRead, RefreshOrder, posts_to_read, refresh_order, stored_between
 
 log = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ def cancel_look(collector: Collector) -> None:
 
 def has_order(session: Session) -> bool:
     """Whether a look is ordered that no process is doing."""
-    return refresh_order(session) is not None and not session.scalar(select(exists().where(is_live(LEASE))))
+    return refresh_order(session) is not None and not is_reading(session)
 
 
 def do_ordered(collector: Collector, stop: threading.Event) -> None:

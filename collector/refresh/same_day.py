@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from collector.backups.sweeping import rewrite_file
 from collector.refresh import records
 from collector.refresh.day_looks import CLOSES, OPENS, DayLooks, WindowClosed
-from collector.refresh.lookups import LookUps, look_ups
+from collector.refresh.lookups import LookUps, is_reading, look_ups
 from collector.refresh.sales import CountedSales, counted_sales, uncounted_posts
 from collector.runs.collector import Collector
 from collector.tweets import erasure
@@ -60,7 +60,7 @@ def has_work(session: Session, clock: XClock) -> bool:
     is_begun = record is not None and record.day == now.toordinal()
     if is_begun and record and record.done:
         return False
-    return OPENS <= now.time() < (COUNTED_UNTIL if is_begun else CLOSES)
+    return OPENS <= now.time() < (COUNTED_UNTIL if is_begun else CLOSES) and not is_reading(session)
 
 
 def refresh_today(collector: Collector, stop: threading.Event) -> None:
