@@ -22,6 +22,7 @@ PATHS = (
     "/view/collections/new",
     "/view/schedule",
     "/view/backfill?since=2026-11-01&until=2026-11-02",
+    "/view/refresh?since=2026-11-01&until=2026-11-30",
     "/view/saved?path=%2F%3Fperiod%3D30d",
     "/view/tags/devops/untrack",
     "/view/health",
