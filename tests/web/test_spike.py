@@ -18,6 +18,8 @@ from web.figures.peaks import Peak, leading_terms, peak_finding
 from web.view_query import ViewQuery, parse_view_query
 
 PEAK = HOUR_NOW - 30 * HOUR
+DAYS = "/?period=40h"
+"""So few tweets are shown by the hour for two days at most."""
 SAID = "Tweets peaked at 26 on Mon 23 Nov 2026, 04:00, 13 times the usual: “outage” and “status page”, 46 % by @bea."
 
 
@@ -45,15 +47,16 @@ def table(page: Element, title: str) -> list[list[str]]:
 
 
 def test_the_chart_says_first_when_it_peaked_and_why(service: Service) -> None:
-    page = opened(service, "/")
+    page = opened(service, DAYS)
     assert caption(page, "volume").replace("\xa0", " ").startswith(SAID)
     [look] = [one for one in page.all("li") if one.words.startswith("Look:")]
     assert look.one("a")["href"] in [one["href"] for one in figure(page, "volume").one("tbody").all("a")]
 
 
 def test_a_spike_opens_a_page_with_what_the_api_answers(service: Service) -> None:
-    [path] = [one.one("a")["href"] for one in opened(service, "/").all("li") if one.words.startswith("Look:")]
-    page, [spike] = opened(service, path), service.get("/spikes").json()["spikes"]
+    [path] = [one.one("a")["href"] for one in opened(service, DAYS).all("li") if one.words.startswith("Look:")]
+    since = (HOUR_NOW - 40 * HOUR).isoformat().replace("+00:00", "Z")
+    page, [spike] = opened(service, path), service.get(f"/spikes?since={since}").json()["spikes"]
     assert SAID in page.one("main").words.replace("\xa0", " ")
     terms = [[one["term"], str(one["tweets"]), "92 %", "new"] for one in spike["terms"]]
     assert table(page, "Words and pairs of words")[1:] == terms
