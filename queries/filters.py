@@ -22,9 +22,10 @@ CODE = re.compile(r"[A-Z]{2}")
 class Filters(NamedTuple):
     """The conditions that a tweet must all meet to match; None and empty values are no condition.
 
-    `tags` are keys (case-folded, with #), to each of which the tweet must be linked. `lang` and `author` (a username) are in
-    lower case; `country` is a name as X writes it or a code in upper case. `since` is inclusive, `until` exclusive (aware).
-    `words` must occur in the text, as `text.words.query_words` splits it.
+    `tags` are keys (case-folded, with #), to each of which the tweet must be linked; `any_tags` are keys, to at least one of
+    which it must be. `lang` and `author` (a username) are in lower case; `country` is a name as X writes it or a code in upper
+    case. `since` is inclusive, `until` exclusive (aware). `words` must occur in the text, as
+    `text.words.query_words` splits it.
     """
 
     tags: tuple[str, ...] = ()
@@ -35,7 +36,13 @@ class Filters(NamedTuple):
     until: datetime | None = None
     min_followers: int | None = None
     words: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
     min_engagement: int | None = None
+
+    @property
+    def named_tags(self) -> tuple[str, ...]:
+        """The keys of all tags that are named."""
+        return tuple(dict.fromkeys((*self.tags, *self.any_tags)))
 
 
 ALL = Filters()
@@ -93,9 +100,20 @@ def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElemen
         else:
             link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
+    if filters.any_tags:
+        yield _has_any_tag(filters, whole=whole)
     if filters.words:
         matching = TWEET_WORDS.having(filters.words)
         yield Tweet.id.in_(matching) if whole else matching.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
+
+
+def _has_any_tag(filters: Filters, *, whole: bool) -> ColumnElement[bool]:
+    link, tag_ids = aliased(TweetTag), select(Tag.id).where(Tag.key.in_(filters.any_tags)).correlate(None)
+    if whole:
+        links = select(link.tweet_id).where(link.tag_id.in_(tag_ids), *within(link.created, filters))
+        return Tweet.id.in_(links.correlate(None))
+    links = select(link.tweet_id).where(link.tweet_id == Tweet.id, link.tag_id.in_(tag_ids)).correlate(Tweet)
+    return links.offset(0).exists()  # looked up for each tweet: PostgreSQL would gather all links for each period of time
 
 
 def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:

@@ -12,16 +12,17 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Select, exists, func, literal, select, true, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from database.functions import by_bitmaps, plans_by_statistics, whole_hour
+from database.functions import among, by_bitmaps, plans_by_statistics, whole_hour
 from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
-from queries.filters import ALL, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
+from queries.filters import ALL, BY_ID, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
 
 _READ_WHOLE = dict.fromkeys(("likes", "reposts", "views"), "engagement")
 """The index that is read whole for an order which no index gives."""
 FEW, MANY = 10_000, 10**9
 SORTED = 3000  # tweets that SQLite gathers and sorts; where more match, a page in an order is soon filled
+MOST_MERGED = 20  # links of so many tags are merged in an order; those of more are gathered
 LISTED, LISTED_WORDS = 30_000, 100_000  # the index of words takes ten times as long for one tweet as reading the tweet
 
 
@@ -42,6 +43,7 @@ class Columns(NamedTuple):
 
 
 ON_TWEETS = Columns()
+ON_LINKS = Columns(TweetTag.tweet_id, TweetTag.created, None)
 
 
 def _by_value(found: Any) -> Columns:
@@ -61,7 +63,7 @@ class AccessPath(NamedTuple):
 
     `indexes` are by the column in whose order they give the tweets; the first one also serves to gather them. An empty name
     is that of the table itself. Where it is `guessed`, PostgreSQL takes rare words for common ones, because it knows only
-    the thousand most common.
+    the thousand most common. Where it is `merged`, several ranges of an index are merged in the order in which it is read.
     """
 
     of: Filters
@@ -71,6 +73,7 @@ class AccessPath(NamedTuple):
     columns: Columns = ON_TWEETS
     sorts: bool = True
     guessed: bool = False
+    merged: bool = False
 
     def gives(self, order: SortOrder) -> bool:
         """Whether it gives the tweets in this order."""
@@ -88,13 +91,12 @@ class AccessPath(NamedTuple):
         return own.with_hint(*self.hint()).correlate(None)
 
 
-def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
-    """Yield a path for each filter, those that tend to be the narrowest first."""
-    on_links = Columns(TweetTag.tweet_id, TweetTag.created, None)
+def access_paths(session: Session, filters: Filters, order: SortOrder = BY_ID) -> Iterator[AccessPath]:
+    """Yield a path for each filter, those that tend to be the narrowest first; merged ones are for this order."""
     for key in filters.tags:
-        tag_id = session.scalar(select(Tag.id).where(Tag.key == key))
-        indexes = {"id": "ix_tweet_tags_tag_id_tweet_id", "created": "ix_tweet_tags_tag_id_created"}
-        yield AccessPath(Filters(tags=(key,)), TweetTag, (TweetTag.tag_id == (tag_id or 0),), indexes, on_links)
+        yield _of_tag(Filters(tags=(key,)), session.scalar(select(Tag.id).where(Tag.key == key)))
+    if filters.any_tags:
+        yield _of_any_tag(session, filters.any_tags, order)
     if filters.words:
         found = TWEET_WORDS.having(filters.words).subquery("found")
         yield AccessPath(Filters(words=filters.words), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
@@ -111,6 +113,40 @@ def access_paths(session: Session, filters: Filters) -> Iterator[AccessPath]:
         yield _on_tweets(Filters(min_engagement=filters.min_engagement), {"engagement": "ix_tweets_engagement"})
     if filters.since is not None or filters.until is not None:
         yield _on_tweets(Filters(since=filters.since, until=filters.until), {"created": "ix_tweets_created"})
+
+
+def _of_tag(of: Filters, tag_id: int | None) -> AccessPath:
+    indexes = {"id": "ix_tweet_tags_tag_id_tweet_id", "created": "ix_tweet_tags_tag_id_created"}
+    return AccessPath(of, TweetTag, (TweetTag.tag_id == (tag_id or 0),), indexes, ON_LINKS)
+
+
+def _of_any_tag(session: Session, keys: Sequence[str], order: SortOrder) -> AccessPath:
+    """Return the path to the tweets of at least one of these tags. Of a tweet's links to them, that to the first tag counts."""
+    of, tag_ids = Filters(any_tags=tuple(keys)), list(session.scalars(select(Tag.id).where(Tag.key.in_(keys)).order_by(Tag.id)))
+    if len(tag_ids) < 2:
+        return _of_tag(of, next(iter(tag_ids), None))
+    if len(tag_ids) > MOST_MERGED:
+        earlier = aliased(TweetTag)
+        again = exists().where(earlier.tweet_id == TweetTag.tweet_id, earlier.tag_id < TweetTag.tag_id)
+        own = (among(TweetTag.tag_id, tag_ids), ~again.where(among(earlier.tag_id, tag_ids)).correlate(TweetTag))
+        return AccessPath(of, TweetTag, own, {"created": "ix_tweet_tags_tag_id_created"}, ON_LINKS, sorts=False)
+    sorted_by = order if plans_by_statistics(session) and order.column in ("id", "created") else None
+    links = union_all(*(_links(tag_id, tag_ids[:at], sorted_by) for at, tag_id in enumerate(tag_ids))).subquery("links")
+    columns = Columns(links.c.id, links.c.created, None)
+    return AccessPath(of, links, (), {"id": "", "created": ""}, columns, merged=True)
+
+
+def _links(tag_id: int, earlier: Sequence[int], order: SortOrder | None) -> Select[*tuple[Any, ...]]:
+    """Return the links of a tag to tweets that no earlier tag has, sorted for PostgreSQL, which merges only sorted queries."""
+    link, other = aliased(TweetTag), aliased(TweetTag)
+    query: Select[*tuple[Any, ...]] = select(link.tweet_id.label("id"), link.created.label("created"))
+    query = query.where(link.tag_id == tag_id)
+    if earlier:
+        query = query.where(~exists().where(other.tweet_id == link.tweet_id, other.tag_id.in_(earlier)).correlate(link))
+    if order is None:
+        return query
+    keys = (link.created, link.tweet_id) if order.column == "created" else (link.tweet_id,)
+    return select(query.order_by(*(key.desc() if order.descending else key for key in keys)).subquery())
 
 
 def _of_author(session: Session, username: str) -> AccessPath:
@@ -164,7 +200,7 @@ class SQLitePlanner(NamedTuple):
 
     def plan(self, filters: Filters, order: SortOrder) -> Source:
         """Return what the list is read from."""
-        path, listed, few = self._choose(list(access_paths(self.session, filters)), order)
+        path, listed, few = self._choose(list(access_paths(self.session, filters, order)), order)
         left = filters
         for one in listed:
             left = without(left, one.of)
@@ -205,7 +241,8 @@ class SQLitePlanner(NamedTuple):
 
         For a path that isn't in the order of ids, MANY is assumed.
         """
-        counted = [path.ids.limit(FEW + 1).subquery() for path in paths]
+        by_id = [path.ids.order_by(path.columns.id) if path.merged else path.ids for path in paths]
+        counted = [ids.limit(FEW + 1).subquery() for ids in by_id]
         ends = [select(end(Tweet.id)).scalar_subquery() for end in (func.min, func.max)]
         asked = [select(literal(at), func.count(), func.max(some.c.id), *ends) for at, some in enumerate(counted)]
         rows = sorted(self.session.execute(union_all(*asked)).all()) if asked else []
@@ -237,7 +274,7 @@ class PostgreSQLPlanner(NamedTuple):
 
     def plan(self, filters: Filters, order: SortOrder) -> Source:
         """Return what the list is read from."""
-        path, few = self._choose(list(access_paths(self.session, filters)), order)
+        path, few = self._choose(list(access_paths(self.session, filters, order)), order)
         if path is None:
             return Source(_select(ON_TWEETS, order).where(*conditions(filters)), ON_TWEETS)
         left = without(filters, path.of)

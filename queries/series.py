@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect, bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from statistics import median
@@ -47,7 +47,7 @@ class TagSeries(NamedTuple):
 class CountQuery(NamedTuple):
     """What is counted, as a roll-up by so many seconds, as the rows that are rolled up, and as these joined with tweets.
 
-    There is a series for each value of the columns `of`, which have the same names in both tables.
+    There is a series for each value of the columns `of`, which have the same names in both tables, for these tags only.
     """
 
     rollup: Any
@@ -55,6 +55,7 @@ class CountQuery(NamedTuple):
     rows: Any
     tweets: Select[Any]
     of: tuple[str, ...] = ()
+    tag_ids: Select[int] = select(Tag.id)
 
 
 ALL_TWEETS = CountQuery(Quarter, quarter_hour.seconds, Tweet, select(Tweet.id))
@@ -69,9 +70,9 @@ BY_TAG = CountQuery(
 
 def totals(session: Session, periods: Sequence[Period], filters: Filters) -> list[int]:
     """Return the number of matching tweets in each period."""
-    if len(filters.tags) == 1 and filters._replace(tags=(), since=None, until=None) == ALL:
-        tag_id = session.scalar(select(Tag.id).where(Tag.key == filters.tags[0]))
-        counts = _counts(session, BY_TAG, periods, filters._replace(tags=())).get((tag_id or 0,), {})
+    if len(filters.named_tags) == 1 and filters._replace(tags=(), any_tags=(), since=None, until=None) == ALL:
+        tag_id = session.scalar(select(Tag.id).where(Tag.key == filters.named_tags[0]))
+        counts = _counts(session, BY_TAG, periods, filters._replace(tags=(), any_tags=())).get((tag_id or 0,), {})
     else:
         counts = _counts(session, ALL_TWEETS, periods, filters).get((), {})
     return [counts.get(first, 0) for first, _ in periods]
@@ -87,6 +88,19 @@ def per_tag(session: Session, periods: Sequence[Period], filters: Filters) -> li
     tags = session.execute(select(Tag.id, Tag.tag).where(shown).order_by(Tag.key))
     counts = [(tag, found.get((tag_id,), {})) for tag_id, tag in tags]
     return [TagSeries(tag, tuple(own.get(first, 0) for first, _ in periods)) for tag, own in counts]
+
+
+def of_tags(session: Session, periods: Sequence[Period], filters: Filters, *, keys: Collection[str]) -> dict[str, list[int]]:
+    """Return the matching tweets of each of these tags in each period, by key; an unknown tag has none.
+
+    A tweet counts for each of the tags that found it, so `any_tags` that are among them are no condition.
+    """
+    ids = {key: tag_id for tag_id, key in session.execute(select(Tag.id, Tag.key).where(Tag.key.in_(keys)))}
+    left = filters._replace(any_tags=()) if {*keys} <= {*filters.any_tags} else filters
+    counted = BY_TAG._replace(tag_ids=select(Tag.id).where(Tag.key.in_(keys)))
+    found = _counts(session, counted, periods, left) if ids else {}
+    own = {key: found.get((ids[key],), {}) if key in ids else {} for key in keys}
+    return {key: [counts.get(first, 0) for first, _ in periods] for key, counts in own.items()}
 
 
 def _counts(
@@ -133,7 +147,7 @@ def _by_rollup(counted: CountQuery, periods: Sequence[Period], bounds: Period, c
     of, place = [getattr(table, name) for name in counted.of], _period_start(table.start, periods).label("place")
     whole = select(*of, place, func.sum(table.tweets)).where(table.start >= bounds[0], table.start < bounds[1])
     for column in of:
-        whole = whole.where(column.in_(select(Tag.id)))  # looked up one by one: the key begins with the tag
+        whole = whole.where(column.in_(counted.tag_ids))  # looked up one by one: the key begins with the tag
     return (whole.where(~among(table.start, cut)) if cut else whole).group_by(*of, place)
 
 
@@ -144,7 +158,8 @@ def _by_parts(counted: CountQuery, parts: Sequence[Period]) -> Select[Any]:
     if not counted.of:
         return select(asked.c.first, select(func.count()).select_from(table).where(*within).scalar_subquery())
     theirs = select(func.count()).select_from(table).where(table.tag_id == Tag.id, *within).correlate(asked, Tag)
-    return select(Tag.id, asked.c.first, theirs.scalar_subquery()).join_from(asked, Tag, true())
+    rows = select(Tag.id, asked.c.first, theirs.scalar_subquery()).join_from(asked, Tag, true())
+    return rows.where(Tag.id.in_(counted.tag_ids))
 
 
 def _parts(seconds: int, edges: Sequence[int], cut: Sequence[int]) -> Iterator[Period]:
@@ -159,6 +174,8 @@ def _by_tweets(counted: CountQuery, periods: Sequence[Period], filters: Filters)
     of = [getattr(counted.rows, name) for name in counted.of]
     place = _period_start(quarter_hour(Tweet.created), periods).label("place")
     wanted = counted.tweets.with_only_columns(*of, place, func.count())
+    for column in of:
+        wanted = wanted.where(column.in_(counted.tag_ids))
     return wanted.where(*conditions(filters, whole=True)).group_by(*of, place)
 
 

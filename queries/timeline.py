@@ -79,11 +79,11 @@ def timeline(session: Session, *, bucket: timedelta, zone: tzinfo, filters: Filt
 
 def _is_complete(session: Session, filters: Filters, counted: Sequence[Period], now: int) -> bool:
     """Return whether the tags were collected without gaps in all of the buckets; the one that still runs may be incomplete."""
-    first, end = counted[0][0], counted[-1][1]
-    if not reach.are_known(session, keys=filters.tags) or gaps.any_within(session, keys=filters.tags, first=first, end=end):
+    keys, (first, end) = filters.named_tags, (counted[0][0], counted[-1][1])
+    if not reach.are_known(session, keys=keys) or gaps.any_within(session, keys=keys, first=first, end=end):
         return False
     over = next((start for start, last in counted if last > now), end)
-    return first >= over or reach.has_reached(session, keys=filters.tags, first=first, end=over, now=now)
+    return first >= over or reach.has_reached(session, keys=keys, first=first, end=over, now=now)
 
 
 def _buckets(zone: tzinfo, bucket: timedelta, first: int, end: int) -> list[Period]:
@@ -113,6 +113,12 @@ def _period(session: Session, filters: Filters, asked: Period) -> Period:
         newest = session.scalar(select(func.max(Tweet.created)).where(*matching))
         end = int(newest.timestamp()) + 1 if newest else first
     return first, end
+
+
+def counted_period(slot: TimelineSlot, filters: Filters) -> Period:
+    """Return the part of a bucket that the filters leave, in epoch seconds."""
+    first, end = _requested_period(filters)
+    return max(int(slot.start.timestamp()), first), min(int(slot.end.timestamp()), end)
 
 
 def counts_by_period(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,17 +13,28 @@ from database.functions import quarter_hour
 from queries.counters import x_now
 from queries.filters import Filters
 from queries.gaps import backfilled, gaps, histories
+from queries.tag_timeline import MOST_TAGS, TooManyTags, by_tag
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, per_hour, timeline
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
-from schemas.json_schema import answers, count, flag, many, reads, record, text, time
-from schemas.parameters import BUCKETS, Zone, bucket_length
+from schemas.json_schema import HASHTAG, answers, count, flag, many, nullable, reads, record, text, time
+from schemas.parameters import BUCKETS, Zone, bucket_length, choice
 from schemas.problems import BadInput, ParameterError
 
 TOO_MANY = f"gives more than {MOST_BUCKETS:,} buckets: choose a longer bucket, or a shorter period with since and until"
+TOO_MANY_TAGS = f"expected at most {MOST_TAGS} tags with by=tag; without any_tag, all tracked tags are asked for"
 
 START_AND_END = {"start": time("The start, UTC"), "end": time("The end, exclusive, UTC")}
+TAG_BUCKET = record(
+    "TagBucket",
+    "The tweets of a tag in a bucket.",
+    {
+        "tag": HASHTAG,
+        "tweets": nullable(count("Tweets posted in it; null if the tag was collected in no part of it")),
+        "complete": flag("Whether the tag was collected in all of it"),
+    },
+)
 BUCKET = record(
     "Bucket",
     "A period of time.",
@@ -32,7 +43,9 @@ BUCKET = record(
         "tweets": count("Tweets posted in it"),
         "authors": count("Distinct authors of these tweets"),
         "partial": flag("Whether it is still running, or only partly within the requested period"),
+        "tags": many(TAG_BUCKET, "With by=tag: the tags of any_tag, else all tracked ones, by name"),
     },
+    optional=("tags",),
 )
 TIMELINE = record(
     "Timeline",
@@ -78,6 +91,7 @@ class TimelineArguments(HourArguments):
     """Parameters of GET /timeline."""
 
     bucket = bucket_length(*BUCKETS, load_default=HOUR)
+    by = choice(("tag",), "Counts the tweets of each tag as well", "tag")
 
 
 class TimelineResource(SnapshotResource):
@@ -92,10 +106,16 @@ class TimelineResource(SnapshotResource):
         reached = (tuple(found(session)) for found in (gaps, histories, backfilled))
         return int(x_now(session).timestamp()) // quarter_hour.seconds, *reached
 
-    def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo) -> Any:
-        """Count tweets and distinct authors over time."""
+    def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo, by: str = "") -> Any:
+        """Count tweets and distinct authors over time, with by=tag by tag as well."""
         try:
             found = timeline(session, bucket=bucket, zone=tz, filters=filters)
+            slots: Sequence[Any] = found.slots
+            if by:
+                tags = by_tag(session, found.slots, filters)
+                slots = [{**slot._asdict(), "tags": own} for slot, own in zip(found.slots, tags, strict=True)]
         except TooManyBuckets as error:
             raise BadInput([ParameterError("bucket", TOO_MANY)]) from error
-        return {"timeline": found.slots, "timezone": tz.key, "complete": found.complete}
+        except TooManyTags as error:
+            raise BadInput([ParameterError("any_tag", TOO_MANY_TAGS)]) from error
+        return {"timeline": slots, "timezone": tz.key, "complete": found.complete}

@@ -265,6 +265,16 @@ PARAMETERS: dict[str, Parameter] = {
         field="tags",
         is_repeated=True,
     ),
+    "any_tag": Parameter(
+        lambda text: key(hashtag(text)),
+        EXPECTED,
+        json_schema.ANY_HASHTAG,
+        "Only tweets with this hashtag, its # optional; repeated, tweets with at least one of them",
+        "devops",
+        label="Any tag of",
+        field="any_tags",
+        is_repeated=True,
+    ),
     "lang": Parameter(
         _lang,
         "a language code, such as en or pt-br",
@@ -346,5 +356,6 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
 
 def filters_of(read: Mapping[str, Any]) -> Filters:
     """Return values that were read, by the names of their parameters, as filters."""
-    named = {PARAMETERS[name].field or name: value for name, value in read.items()}
-    return Filters(**named | {"tags": tuple(dict.fromkeys(read.get("tag", ())))})
+    once = {name: tuple(dict.fromkeys(value)) for name, value in read.items() if PARAMETERS[name].is_repeated}
+    named: dict[str, Any] = {PARAMETERS[name].field or name: value for name, value in {**read, **once}.items()}
+    return Filters(**named)

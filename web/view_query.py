@@ -22,7 +22,7 @@ LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "min_followers": "at least followers:"}
+PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "any_tag": "any tag of", "min_followers": "at least followers:"}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -108,7 +108,7 @@ class ViewQuery(NamedTuple):
     @property
     def is_narrowed(self) -> bool:
         """Whether there are filters beside tags and time, which X's own counts don't support."""
-        return self.filters._replace(tags=(), since=None, until=None) != Filters()
+        return self.filters._replace(tags=(), any_tags=(), since=None, until=None) != Filters()
 
     @property
     def bounds(self) -> Mapping[str, str]:

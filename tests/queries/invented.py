@@ -97,6 +97,7 @@ OTHERS = st.builds(
     until=BOUNDS,
     min_followers=st.sampled_from([None, None, 0, 50]),
     words=st.sampled_from(["", "", "again", "incident nothing"]).map(query_words),
+    any_tags=st.just(()) | st.lists(st.sampled_from([*TAGS, UNUSED, "#unknown"]), max_size=4, unique=True).map(tuple),
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))
 FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS

@@ -38,6 +38,7 @@ AUTHOR_SORTS = ["-followers", "-tweets"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
 FILTERS = [
     *("", "tag=sre", "tag=sre&tag=DEVOPS", "lang=en", "lang=und", "country=CO", "author=ADA", "author=_", "q=on", *QUOTED),
+    "any_tag=SRE&any_tag=z_1&any_tag=nobody",
     *(f"q={quote(text)}" for text in ("Café", "東京", "ß call")),
     *(
         "since=2026-03-02T08:33:00Z",
@@ -48,7 +49,8 @@ FILTERS = [
         "min_engagement=0&tag=sre",
     ),
 ]
-LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in ("", "lang=en", "q=on", "tag=sre", "min_engagement=5")]
+WANTED = ("", "lang=en", "q=on", "tag=sre", "min_engagement=5", "any_tag=sre&any_tag=devops")
+LISTS = [f"/tweets?sort={sort}&{wanted}" for sort in SORTS for wanted in WANTED]
 COUNTS = [
     path
     for wanted in FILTERS
@@ -67,6 +69,7 @@ OTHERS = [
     *(f"/tweets?order_by_followers_desc={most}" for most in (1, 3, 1000)),
     *("/tweets?fields=id,tags,author", "/tweets?since_id=0", "/tweets_per_hour?tz=Asia/Kathmandu"),
     *(f"/timeline?bucket={bucket}&tz=Asia/Kathmandu" for bucket in ("15m", "hour", "day")),
+    *("/timeline?by=tag", "/timeline?bucket=day&by=tag&any_tag=sre&any_tag=caf%C3%A9&lang=en"),
     "/timeline?bucket=15m&since=2026-03-02T08:31:00Z&until=2026-03-02T09:00:00Z",
     *("/authors?limit=1000", *(f"/authors?sort={sort}" for sort in AUTHOR_SORTS), "/tags"),
     *(f"/tags/{quote(tag.removeprefix('#'))}/related" for tag in TAGS),

@@ -76,6 +76,19 @@ def test_a_list_in_pages_is_that_of_the_wanted_tweets(
     assert given == [*(view.id for view in known), *unknown]
 
 
+@pytest.mark.parametrize("merged", [plans.MOST_MERGED, 1])
+@pytest.mark.usefixtures("limits")
+@MANY
+@given(FILTERS, st.lists(st.sampled_from([*TAGS, UNUSED, "#unknown"]), min_size=1, unique=True))
+def test_any_of_several_tags_selects_each_tweet_with_one_of_them_once(
+    database: Database, merged: int, filters: Filters, keys: list[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plans, "MOST_MERGED", merged)
+        found = wanted(database, filters._replace(any_tags=tuple(keys)))
+    assert found == [view for view in wanted(database, filters._replace(any_tags=())) if {*view.tags} & {*keys}]
+
+
 @MANY
 @given(FILTERS, st.integers(1, 15))
 def test_the_most_active_are_those_with_the_most_wanted_tweets(database: Database, filters: Filters, most: int) -> None:

@@ -55,6 +55,26 @@ def test_filters_decide_which_tweets_count(service: Service) -> None:
         assert given(service, f"/timeline?{filters}")["timeline"] == [bucket(*hour) for hour in hours], filters
 
 
+def test_by_tag_each_bucket_has_the_tags_that_are_named_else_those_that_are_tracked(service: Service) -> None:
+    found = given(service, "/timeline?by=tag&any_tag=%23Unheard&any_tag=SRE&lang=pt&until=2026-03-02T10:00:00Z")
+    assert [list(one) for one in found["timeline"]] == [["start", "end", "tweets", "authors", "partial", "tags"]] * 2
+    unheard = {"tag": "#unheard", "tweets": None, "complete": False}
+    assert [one["tags"] for one in found["timeline"]] == [
+        [{"tag": "#sre", "tweets": count, "complete": True}, unheard] for count in (1, 0)
+    ]
+    tracked = {one["tag"] for one in given(service, "/tags")["tags"]}
+    assert {one["tag"] for one in given(service, "/timeline?by=tag")["timeline"][0]["tags"]} == tracked
+
+
+def test_at_most_ten_tags_are_counted_in_each_bucket(service: Service) -> None:
+    named = "&".join(f"any_tag=t{number}" for number in range(11))
+    assert service.get(f"/timeline?{named}").status_code == 200
+    assert service.get(f"/timeline?by=tag&{named}&any_tag=t0".replace("&any_tag=t10", "")).status_code == 200
+    answer = service.get(f"/timeline?by=tag&{named}")
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "any_tag")
+    assert service.get("/timeline?by=lang").status_code == 400
+
+
 def test_a_database_without_tweets_has_an_empty_timeline(fresh: Service) -> None:
     assert given(fresh, "/timeline") == {"timeline": [], "timezone": "UTC", "complete": True}
     assert given(fresh, "/timeline?since=2026-03-02T08:31:00Z&tag=sre")["timeline"] == []

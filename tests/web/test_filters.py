@@ -116,6 +116,21 @@ def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Se
     assert said(opened(service, url.removeprefix("http://localhost"))) == said(page)
 
 
+def test_any_of_several_tags_stays_in_the_form_and_beside_a_tag(service: Service) -> None:
+    of_each = [on_page(opened(service, f"/?any_tag={tag}&lang=en&period=all")) for tag in ("sre", "devops")]
+    url, page = shown(service, opened(service, "/?any_tag=sre&any_tag=devops&any_tag=nobody&lang=en&period=all"))
+    assert asked(url) == {"any_tag": ["sre", "devops", "nobody"], "lang": ["en"], "period": ["all"]}
+    found = on_page(page)
+    assert found == answers(service, asked(url), page)
+    assert found["tweets"] == max(one["tweets"] for one in of_each) > min(one["tweets"] for one in of_each)
+    url, page = shown(service, page, tag="devops")
+    assert on_page(page) == answers(service, asked(url), page)
+    assert on_page(page)["tweets"] == of_each[1]["tweets"]
+    assert "#nobody was never collected." in opened(service, "/?any_tag=sre&any_tag=nobody").one("main").words
+    wrong = opened(service, "/view/tags/sre?any_tag=a+b", status=400).one(role="search")
+    assert [one["name"] for one in wrong.all("select", aria_invalid=True)] == ["any_tag"]
+
+
 def test_the_period_is_seven_days_by_default(service: Service) -> None:
     unsaid, week, everything = (opened(service, path) for path in ("/", "/?period=7d", "/?period=all"))
     assert said(week) == said(unsaid)

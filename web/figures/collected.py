@@ -72,7 +72,7 @@ class CollectedTime(NamedTuple):
     def absent(self) -> list[str]:
         """The tags asked for that are not known."""
         known = {key(one.tag) for one in self.asked}
-        return [tag for tag in self.query.filters.tags if tag not in known]
+        return [tag for tag in self.query.filters.named_tags if tag not in known]
 
     def reach(self, tag: str) -> TagReach:
         """Return the reach of a tag; that of one that was never collected is empty."""
@@ -81,13 +81,17 @@ class CollectedTime(NamedTuple):
     def without_unknown(self, counts: Counts, periods: Sequence[Period], of: Sequence[TagReach]) -> tuple[int | None, ...]:
         """Return counts without the zeros of periods in which none of these tags was collected.
 
-        Where tweets need several tags, all of them must have been collected.
+        Where tweets need several tags, all of them must have been collected; of tags of which they need any, one.
         """
-        enough, both = all if len(self.query.filters.tags) > 1 else any, zip(counts, periods, strict=True)
-        asked = of if not self.absent else ()
-        return tuple(
-            count if count or (asked and enough(one.touches(*period) for one in asked)) else None for count, period in both
-        )
+        both = zip(counts, periods, strict=True)
+        return tuple(count if count or self._reaches(of, period) else None for count, period in both)
+
+    def _reaches(self, of: Sequence[TagReach], period: Period) -> bool:
+        tags = self.query.filters.tags
+        needed, others = ([one for one in of if (key(one.tag) in tags) == own] for own in (True, False))
+        if any(tag in tags for tag in self.absent) or not all(one.touches(*period) for one in needed):
+            return False
+        return any(one.touches(*period) for one in others) if others else bool(needed) and not self.query.filters.any_tags
 
     def covers(self, first: int, end: int) -> bool:
         """Whether all tags were collected in all of a period."""
@@ -178,7 +182,7 @@ class CollectedTime(NamedTuple):
             yield ChartMark(max(self.end, first), now, "not collected yet")
         reached = min(now, self.end)
         lagging = [ChartMark(max(one.end, first), reached, f"{one.tag} not collected") for one in self.lagging]
-        gaps = gap_times(session, keys=self.query.filters.tags)
+        gaps = gap_times(session, keys=self.query.filters.named_tags)
         found = [ChartMark(int(gap.first.timestamp()), ceil(gap.end.timestamp()), f"gap in {gap.tag}") for gap in gaps]
         apart = self._apart(gaps)
         visible = [mark for mark in (*lagging, *found, *apart) if mark.first < min(mark.end, end) and mark.end > first]
@@ -213,12 +217,13 @@ class CollectedTime(NamedTuple):
 
 def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
     """Return the collected time; in a database of imports alone, it begins with the first tweet."""
-    known = reaches(session, keys=query.filters.tags, now=int(query.now.timestamp()))
+    known = reaches(session, keys=query.filters.named_tags, now=int(query.now.timestamp()))
     if any(one.begin == FIRST for one in known):
         now = int(query.now.timestamp())
         first, end = time_with_tweets(session)
         known = [_from(one, first if end else now) for one in known]
-    asked, changes = known if query.filters.tags else asked_for(known), rules_changes(session, keys=query.filters.tags)
+    asked = known if query.filters.named_tags else asked_for(known)
+    changes = rules_changes(session, keys=query.filters.named_tags)
     return CollectedTime(tuple(asked), tuple(known), query, tuple(changes))
 
 

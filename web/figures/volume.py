@@ -109,7 +109,7 @@ class FigureInput:
         None for a tag whose rules changed within this time: what is stored was bought by other rules than X counted by.
         """
         since, until = counted_time(self.query)
-        found = counts_of_x.per_tag(self.session, keys=self.query.filters.tags, since=since, until=until)
+        found = counts_of_x.per_tag(self.session, keys=self.query.filters.named_tags, since=since, until=until)
         times = int(since.timestamp()), int(until.timestamp())
         return [one._replace(share=None) if self.collected.changed(*times, [one.tag]) else one for one in found]
 
