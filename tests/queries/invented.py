@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,7 +81,14 @@ def _row(chance: Random, number: int) -> dict[str, Any]:
         country_code=code,
         tags=tags,
         rash=tags[0] if tags else None,
+        **_numbers(Random(number)),
     )
+
+
+def _numbers(chance: Random) -> dict[str, Any]:
+    """Return numbers of a tweet as X might have given them: half of the tweets have no engagement."""
+    known = chance.random() < 1 / 2
+    return {name: chance.choice([None, 0, 7, 120]) for name in ("likes", "reposts", "replies", "quotes")} if known else {}
 
 
 SECONDS = st.integers(-SPREAD_S, SPREAD_S) | st.integers(-90, 90).map(lambda hours: 3600 * hours)
@@ -96,11 +103,18 @@ OTHERS = st.builds(
     since=BOUNDS,
     until=BOUNDS,
     min_followers=st.sampled_from([None, None, 0, 50]),
+    min_engagement=st.sampled_from([None, None, 0, 100]),
     words=st.sampled_from(["", "", "again", "incident nothing"]).map(query_words),
     any_tags=st.just(()) | st.lists(st.sampled_from([*TAGS, UNUSED, "#unknown"]), max_size=4, unique=True).map(tuple),
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))
 FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS
+
+
+def engagement_of(views: Iterable[TweetView]) -> int | None:
+    """Return the sum of the tweets' engagement as far as it is known; None if none is."""
+    known = [view.engagement for view in views if view.engagement is not None]
+    return sum(known) if known else None
 
 
 def wanted(database: Database, filters: Filters) -> list[TweetView]:
