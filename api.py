@@ -2,7 +2,8 @@
 
 `python api.py` collects once, with a progress bar. It exits with 0 if every tag was collected, 1 if one was not or another
 collection runs, and 2 for a wrong setting. `--every 15m` keeps collecting until SIGTERM, and then exits with 0. `--since`
-backfills a period from the full archive. `--comply` deletes tweets that X requires to be deleted.
+backfills a period from the full archive, or with `--refresh` reads what is stored of it again. `--comply` deletes tweets that X
+requires to be deleted.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from alchemy import Database, DatabaseRevision, DatabaseUnavailable, check_url, 
 from cli.arguments import Arguments, parse_arguments
 from cli.collecting import Declined, NoTerminal, backfill, collect, keep_collecting, print_estimate, run_compliance
 from cli.output import print_line
+from cli.refreshing import refresh_period, resume_refreshing
 from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.ledger.calls import CallsLeaseTaken
 from collector.ledger.ledger import BudgetSpent
 from collector.ledger.prices import Billing
+from collector.refresh.lookups import RefreshRunning
 from collector.runs.backfill import PollUnfinished
 from collector.runs.buying import OnProgress
 from collector.runs.collector import CollectionOrder, CollectionRunning, Collector, NothingTracked
@@ -38,6 +41,11 @@ if TYPE_CHECKING:
     from emulator import Emulator
 
 log = logging.getLogger(__name__)
+
+NOT_DONE = (
+    *(CollectionRunning, RefreshRunning, CallsLeaseTaken, PollUnfinished, Declined, DatabaseRevision, XFailure, BudgetSpent),
+)
+"""Why a command could not do all of what it was told to."""
 
 tags = [
     "#openbanking",
@@ -71,7 +79,7 @@ class EmulatedX:
             if self._emulator is None:
                 from emulator import Emulator
 
-                self._emulator = Emulator(tweets=TWEETS_A_WEEK)
+                self._emulator = Emulator(tweets=TWEETS_A_WEEK, incidents=True)
                 self._emulator.start()
                 url = self._emulator.url
                 log.warning("no credentials are set: an emulator of X stands in, the tweets are invented", extra={"url": url})
@@ -166,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error), 2)
     except DatabaseUnavailable as error:
         return _refuse(error.in_full, 1)
-    except (CollectionRunning, CallsLeaseTaken, PollUnfinished, Declined, DatabaseRevision, XFailure, BudgetSpent) as error:
+    except NOT_DONE as error:
         return _refuse(str(error), 1)
 
 
@@ -177,6 +185,10 @@ def _run(arguments: Arguments, collector: Collector, settings: Settings) -> int:
         return keep_collecting(collector, arguments.every, job_runner_for(collector, settings))
     if arguments.comply:
         return run_compliance(ScheduledJobs(collector, Plan.of(settings)))
+    if arguments.refresh_on:
+        return resume_refreshing(collector)
+    if arguments.period and arguments.refresh:
+        return refresh_period(collector, arguments.period.since, arguments.until, sure=arguments.sure)
     if arguments.period:
         return backfill(collector, arguments.period, sure=arguments.sure)
     return collect(collector)

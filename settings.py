@@ -215,6 +215,11 @@ class Settings:
     collect_every: timedelta | None = _setting("off", "interval between collections", _or_off(EVERY))
     count_every: timedelta | None = _setting("1d", "interval at which X counts the posts of each hashtag", HOURLY)
     reconcile_every: timedelta | None = _setting("1d", "interval at which the ledger is compared with X's own count", HOURLY)
+    refresh: str = _setting(
+        "same-day",
+        "read the tweets that were bought on a UTC day again on its evening, free of charge: same-day or off",
+        _one_of("same-day", "off"),
+    )
     comply_every: timedelta | None = _setting("12h", "interval at which X names the stored tweets to be deleted", HOURLY)
     backup_every: timedelta | None = _setting("1d", "interval of backups into the folder backups", HOURLY)
     backups_kept: int = _setting("3", "how many of these backups are kept", _whole(1, 1000))

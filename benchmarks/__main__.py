@@ -16,6 +16,7 @@ from subprocess import CalledProcessError
 from tempfile import TemporaryDirectory
 
 from benchmarks.bench import KEPT, Bench, Effort, Row
+from benchmarks.insight import insight
 from benchmarks.lists import growth, lists
 from benchmarks.livez import livez
 from benchmarks.load import Refused
@@ -23,7 +24,7 @@ from benchmarks.pages import pages, starts
 from benchmarks.reads import dumps, reads
 from benchmarks.storing import collection, importing
 
-FAMILIES = {one.__name__: one for one in (starts, reads, lists, dumps, pages, livez, collection, importing, growth)}
+FAMILIES = {one.__name__: one for one in (starts, reads, lists, insight, dumps, pages, livez, collection, importing, growth)}
 QUICK = Effort(small=300, large=3000, rounds=1, seconds=1)
 
 

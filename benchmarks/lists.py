@@ -63,7 +63,7 @@ def _constant(bench: Bench, work: str, urls: Sequence[str]) -> Row:
 
 
 def _by_filter(server: Server, filters: str, rounds: int) -> Row:
-    found = {sort: max(_processor_ms(server, url, rounds) for url in _pages(server, filters, sort)) for sort in SORTS}
+    found = {sort: max(processor_ms(server, url, rounds) for url in _pages(server, filters, sort)) for sort in SORTS}
     said = ", ".join(f"{sort} {ms:.1f}" for sort, ms in found.items())
     return row(f"page of 100, {filters or 'no filter'}", [max(found.values())], "ms", at_most=10, note=f": {said}")
 
@@ -76,7 +76,7 @@ def _pages(server: Server, filters: str, sort: str) -> list[str]:
     return [f"{base}&limit=100{cursors[place]}" for place in sorted({0, len(cursors) // 2, len(cursors) - 1})]
 
 
-def _processor_ms(server: Server, url: str, rounds: int) -> float:
+def processor_ms(server: Server, url: str, rounds: int) -> float:
     """Returns the median of some rounds, after one that fills caches, of the processor time of the worker's threads."""
     threads = Path(f"/proc/{server.worker}/task")
     used = list[float]()

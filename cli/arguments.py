@@ -16,13 +16,20 @@ EXPECTED = "expected a date such as 2026-01-31, or a time such as 2026-01-31T12:
 
 
 class Arguments(NamedTuple):
-    """At most one of the four modes is set; without any, one collection is wanted. `sure`: buy without confirmation."""
+    """At most one of the modes is set; without any, one collection is wanted. `sure`: buy without confirmation.
+
+    With `refresh` the tweets of the period that are stored are read again; without it, it is backfilled. `until` is its end
+    where one was given.
+    """
 
     estimate: bool
     every: timedelta | None
     comply: bool
     period: BackfillPeriod | None
     sure: bool
+    refresh_on: bool = False
+    refresh: bool = False
+    until: datetime | None = None
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> Arguments:
@@ -33,16 +40,25 @@ def parse_arguments(arguments: Sequence[str] | None) -> Arguments:
     modes.add_argument("--every", type=_interval, metavar="TIME", help="keep collecting at this interval: 15m, 1h, 1d")
     modes.add_argument("--comply", action="store_true", help="ask X which stored tweets must be deleted, and delete them")
     modes.add_argument("--since", type=_date, metavar="DATE", help="backfill from the full archive, after showing the price")
+    modes.add_argument(
+        "--refresh-on", action="store_true", help="read the tweets of each day again after that went off by itself"
+    )
+    parser.add_argument(
+        "--refresh", action="store_true", help="with --since: read stored tweets again, after showing the price"
+    )
     parser.add_argument("--until", type=_date, metavar="DATE", help="where --since ends, exclusive (default: now)")
     parser.add_argument("--yes", action="store_true", help="with --since: buy without confirmation")
     parsed = parser.parse_args(arguments)
     if parsed.since is None and (parsed.until or parsed.yes):
         parser.error("--until and --yes go with --since")
+    if parsed.since is None and parsed.refresh:
+        parser.error("--refresh goes with --since; --refresh-on switches on again what went off by itself")
     until = parsed.until or datetime.now(UTC)
     if parsed.since and parsed.since >= until:
         parser.error("--since must be before --until and before now")
     period = BackfillPeriod(parsed.since, until) if parsed.since else None
-    return Arguments(parsed.estimate, parsed.every, parsed.comply, period, parsed.yes)
+    refreshing = parsed.refresh_on, parsed.refresh, parsed.until
+    return Arguments(parsed.estimate, parsed.every, parsed.comply, period, parsed.yes, *refreshing)
 
 
 def _date(text: str) -> datetime:

@@ -192,7 +192,7 @@ def _agree_on_price(collector: Collector, period: BackfillPeriod, *, sure: bool)
         offers = quotes(session, orders, period, collector.clock)
     _print_quotes(collector, offers)
     if not sure:
-        _confirm("buy them?")
+        confirm("buy them?")
     return sum(quote.posts for quote in offers)
 
 
@@ -218,7 +218,7 @@ def _buy_counts(collector: Collector, x: AppOnly, missing: Sequence[counting.Due
     price = counting.calls(missing) * collector.order.billing.prices.archive_count
     print_line(f"counting the tweets at X costs at most {dollars(price)}")
     if price > CONFIRM_ABOVE and not sure:
-        _confirm("have them counted?")
+        confirm("have them counted?")
     order = collector.order
     with call_buyer(collector.database, x, order.billing, order.retry_policy, threading.Event()) as buyer:
         for one in missing:
@@ -263,7 +263,8 @@ def _hours(count: int) -> str:
     return f"{count} hour{'s' * (count != 1)}"
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask for a confirmation; raises NoTerminal, Declined."""
     if not sys.stdin.isatty():
         raise NoTerminal("nothing was bought: there is no terminal to confirm on; --yes confirms beforehand")
     if not _is_confirmed(question):

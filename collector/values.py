@@ -114,6 +114,20 @@ class FoundUsers(NamedTuple):
     ids: frozenset[int]
 
 
+class FoundTweets(NamedTuple):
+    """Posts that were looked up by their ids. `refused` are the reasons why some could not be read.
+
+    `posts` are the ids of all that X charges for; `gone` those that X says do not exist, `withheld` those that it does not show
+    for another reason.
+    """
+
+    tweets: tuple[TweetVersion, ...]
+    refused: tuple[str, ...]
+    posts: frozenset[int]
+    gone: frozenset[int]
+    withheld: frozenset[int]
+
+
 class TagRef(NamedTuple):
     """A known tag; `key` is its case-folded spelling, by which tags are compared and ordered."""
 

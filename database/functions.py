@@ -64,7 +64,7 @@ Id = BigInteger().with_variant(Integer(), "sqlite")
 def define(function: type[FunctionElement[Any]], *, sqlite: Template, postgresql: Template) -> None:
     """Defines the SQL of a function for both databases."""
     for dialect, template in (("sqlite", sqlite), ("postgresql", postgresql)):
-        compiles(function, dialect)(_compiler(template))
+        compiles(function, dialect)(compiled(template))
 
 
 def sql_function(name: str, returns: TypeEngine[T], *, sqlite: Template, postgresql: Template) -> type[FunctionElement[T]]:
@@ -84,7 +84,8 @@ class Condition(FunctionElement[bool]):
         return self
 
 
-def _compiler(template: Template) -> Callable[..., str]:
+def compiled(template: Template) -> Callable[..., str]:
+    """Returns the function that writes the SQL of an element from that of its clauses."""
     write = template.format if isinstance(template, str) else template
 
     def compile_function(element: FunctionElement[Any], compiler: Any, **kw: Any) -> str:

@@ -1,15 +1,34 @@
-"""The full-text index: an FTS5 table on SQLite, a table of word lists with a GIN index on PostgreSQL."""
+"""The full-text index: an FTS5 table on SQLite, a table of word lists with a GIN index on PostgreSQL.
+
+Both hold the words of a text in their order, so that neighbours can be asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Dialect, Select, Text, bindparam, column, delete, func, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    Text,
+    and_,
+    bindparam,
+    column,
+    delete,
+    not_,
+    or_,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.types import ARRAY, TypeDecorator
+from sqlalchemy.types import ARRAY
 
-from database.functions import Condition, Id, among, define
+from database.functions import Condition, Id, among, compiled, define
+from text.search import SearchTerm, TextSearch
 
 Rows = Iterable[tuple[int, Iterable[str]]]
 BATCH = 10_000
@@ -32,11 +51,24 @@ class WordIndex:
         """The ids of the rows."""
         return self._table.c.rowid
 
-    def having(self, words: Sequence[str]) -> Select[int]:
-        """Selects the ids of the rows that have all of these words. SQLite reads them quickly in the order of ids."""
-        operand = bindparam(None, tuple(words), type_=_AllWords, unique=True)
-        columns = self._table.c
-        return select(columns.rowid.label("id")).where(_has_all(columns[self._name], columns.words, operand))
+    def matching(self, search: TextSearch) -> Select[int]:
+        """Selects the ids of the rows that match a search that requires a word. SQLite reads them quickly in their order."""
+        required, excluded = ([_on_list(self._table.c.words, term) for term in terms] for terms in search)
+        return self._where(_expression(search), and_(*required, *map(not_, excluded)))
+
+    def holding(self, search: TextSearch, own: SQLColumnExpression[int]) -> ColumnElement[bool]:
+        """The condition that an id is one of `matching`, for queries that look at very many ids: SQLite lists them once."""
+        return _is_one_of(own, self.matching(search).correlate(None).scalar_subquery())
+
+    def lacking(self, search: TextSearch, own: SQLColumnExpression[int]) -> ColumnElement[bool]:
+        """The condition that an id is not that of a row with anything that a search excludes."""
+        excluded = or_(*(_on_list(self._table.c.words, term) for term in search.excluded))
+        return not_(_is_one_of(own, self._where(_any_of(search.excluded), excluded).correlate(None).scalar_subquery()))
+
+    def _where(self, expression: str, on_list: ColumnElement[bool]) -> Select[int]:
+        row = self._table.c[self._name]
+        matches = _matches(row, bindparam(None, expression, type_=Text, unique=True), on_list)
+        return select(self._table.c.rowid.label("id")).where(matches)
 
     def add(self, session: Session, rows: Rows) -> None:
         """Adds ids, which must be new, and their words. It is fastest in the order of ids."""
@@ -58,9 +90,9 @@ class WordIndex:
         """Rewrites the index, so that nothing of what was removed is left in it. It has an effect on SQLite only."""
         self._storage(session).rebuild(session)
 
-    def pairs(self, session: Session) -> Iterator[tuple[str, int]]:
-        """Gives each word and an id that has it; there are millions."""
-        return self._storage(session).pairs(session)
+    def entries(self, session: Session) -> Iterator[tuple[str, int, int]]:
+        """Gives each word, the id of its row and its number there, from 0; there are millions."""
+        return self._storage(session).entries(session)
 
     def _storage(self, session: Session) -> _FTS5Table | _WordLists:
         return self._storages[session.get_bind().dialect.name]
@@ -105,11 +137,11 @@ class _FTS5Table:
         session.connection().exec_driver_sql(self._command, ("optimize",))
         self.remove(session, extra)
 
-    def pairs(self, session: Session) -> Iterator[tuple[str, int]]:
+    def entries(self, session: Session) -> Iterator[tuple[str, int, int]]:
         driver: Any = session.connection().connection.driver_connection
-        pairs = f"temp.{self._name}_pairs"
-        driver.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS {pairs} USING fts5vocab(main, {self._name}, instance)").close()
-        yield from driver.execute(f"SELECT term, doc FROM {pairs}")  # noqa: S608 (a constant)
+        entries = f"temp.{self._name}_entries"
+        driver.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS {entries} USING fts5vocab(main, {self._name}, instance)").close()
+        yield from driver.execute(f"SELECT term, doc, offset FROM {entries}")  # noqa: S608 (a constant)
 
     def _execute(self, session: Session, sql: str, rows: Rows) -> None:
         parameters = [(row_id, " ".join(words)) for row_id, words in rows]
@@ -123,6 +155,8 @@ class _WordLists:
     def __init__(self, name: str, lists: Any) -> None:
         self._table = lists
         given = "unnest(CAST(:ids AS bigint[]), CAST(:words AS text[])) AS given (id, words)"
+        numbered = "unnest(words) WITH ORDINALITY AS numbered (word, number)"
+        self._entries = text(f"SELECT word, rowid, number - 1 FROM {name}, {numbered}")  # noqa: S608 (constants)
         self._insert = text(f"INSERT INTO {name} SELECT id, string_to_array(words, ' ') FROM {given}")  # noqa: S608 (constants)
 
     def add(self, session: Session, rows: Rows) -> None:
@@ -139,30 +173,74 @@ class _WordLists:
     def rebuild(self, session: Session) -> None:
         """Does nothing: vacuum removes what is left of deleted rows."""
 
-    def pairs(self, session: Session) -> Iterator[tuple[str, int]]:
-        rows = select(func.unnest(self._table.c.words), self._table.c.rowid).execution_options(yield_per=BATCH)
-        yield from cast(Iterator[tuple[str, int]], session.execute(rows))
+    def entries(self, session: Session) -> Iterator[tuple[str, int, int]]:
+        yield from cast(Iterator[tuple[str, int, int]], session.execute(self._entries.execution_options(yield_per=BATCH)))
 
 
-class _AllWords(TypeDecorator[tuple[str, ...]]):
-    """Words that must all occur: on SQLite an FTS5 expression in which none of them is read as an operator."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(Text()))
-
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> Any:
-        if dialect.name != "sqlite":
-            return list(value or ())
-        return " AND ".join('"{}"'.format(word.replace('"', '""')) for word in value or ())
-
-
-class _has_all(Condition):
-    """Whether a row has all words. The arguments are FTS5's row, the list of words, and the words that it must have."""
+class _matches(Condition):
+    """Whether a row matches. The arguments are FTS5's row and expression, and the condition on PostgreSQL's list of words."""
 
     inherit_cache = True
 
 
-define(_has_all, sqlite="{0} MATCH {2}", postgresql="{1} @> {2}")
+class _has_all(Condition):
+    """Whether a list of words has all of these."""
+
+    inherit_cache = True
+
+
+class _has_neighbours(Condition):
+    """Whether a list of words has these one after the other: words have no spaces, so both are compared as texts."""
+
+    inherit_cache = True
+
+
+class _is_one_of(Condition):
+    """Whether an id is one of those that a query selects.
+
+    SQLite lists them once, and the sign keeps it from searching by each of them; PostgreSQL joins.
+    """
+
+    inherit_cache = True
+
+
+compiles(_has_all, "postgresql")(compiled("{0} @> {1}"))
+compiles(_has_neighbours, "postgresql")(compiled("strpos(' ' || array_to_string({0}, ' ') || ' ', {1}) > 0"))
+define(_is_one_of, sqlite="+{0} IN {1}", postgresql="EXISTS (SELECT 1 FROM {1} AS found WHERE found.id = {0})")
+
+
+@compiles(_matches, "sqlite")
+def _as_match(element: _matches, compiler: Any, **kw: Any) -> str:
+    row, expression, _ = element.clauses
+    return f"{compiler.process(row, **kw)} MATCH {compiler.process(expression, **kw)}"
+
+
+@compiles(_matches, "postgresql")
+def _as_condition(element: _matches, compiler: Any, **kw: Any) -> str:
+    _, _, on_list = element.clauses
+    return f"({compiler.process(on_list, **kw)})"
+
+
+def _on_list(words: Any, term: SearchTerm) -> ColumnElement[bool]:
+    """The condition of a term on a list of words; its index knows nothing of neighbours."""
+    has_all = _has_all(words, bindparam(None, list(term.words), type_=ARRAY(Text()), unique=True))
+    if not term.adjacent:
+        return has_all
+    return and_(has_all, _has_neighbours(words, bindparam(None, f" {' '.join(term.words)} ", type_=Text, unique=True)))
+
+
+def _expression(search: TextSearch) -> str:
+    """A search as an FTS5 expression."""
+    required = " AND ".join(map(_quoted, search.required))
+    return f"({required}) NOT ({_any_of(search.excluded)})" if search.excluded else required
+
+
+def _any_of(terms: Iterable[SearchTerm]) -> str:
+    return " OR ".join(f"({_quoted(term)})" for term in terms)
+
+
+def _quoted(term: SearchTerm) -> str:
+    """A term as FTS5 writes it. Words are quoted, so that none of them is read as an operator; in one pair of quotes they are
+    neighbours."""
+    parts = [" ".join(term.words)] if term.adjacent else term.words
+    return " AND ".join('"{}"'.format(part.replace('"', '""')) for part in parts)

@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--balance", type=whole, default=1000, help="dollars that the account paid in (default: %(default)s)")
     parser.add_argument("--retweets", type=whole, default=0, help="posts of 100 that are retweets (default: %(default)s)")
     parser.add_argument("--late", type=whole, default=0, help="posts of 1000 that are searchable hours late (default: 0)")
+    parser.add_argument("--incidents", action="store_true", help="once in four days many write of an outage")
     parser.add_argument("--free-authors", dest="charge_authors", action="store_false", help="leave authors off its bill")
     return parser
 

@@ -23,7 +23,8 @@ class EmulatorSettings:
     long a compliance job takes after its upload. billing_day: the day of the month on which a billing month
     begins. odd_percent: the chance with which each oddity of X strikes a request. balance: the dollars that the
     account paid in; charge_authors: whether its bill includes authors. retweets: posts of 100 that are retweets;
-    late: posts of 1,000 that become searchable up to two hours late. now: where the held clock starts, an aware
+    late: posts of 1,000 that become searchable up to two hours late. incidents: whether many write of an outage once in
+    four days. now: where the held clock starts, an aware
     datetime, or None for the system's time.
 
     reset_as_day: whether usage tells the day of the month on which the cap is reset, as users of X's API report, in place of
@@ -54,6 +55,7 @@ class EmulatorSettings:
     reset_as_day: bool = False
     retweets: int = 0
     late: int = 0
+    incidents: bool = False
     now: datetime | None = None
 
 
@@ -80,6 +82,7 @@ class EmulatorState:
             tweets=settings.tweets,
             removals=self.removals,
             oddities=PostOddities(settings.retweets, settings.late),
+            incidents=settings.incidents,
         )
         self.ledger = Ledger()
         self.jobs = UploadJobs()

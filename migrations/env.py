@@ -17,7 +17,7 @@ from text.words import RULES
 WORDS = {
     "sqlite": """
 CREATE VIRTUAL TABLE tweet_words USING fts5(
-    words, content='', detail='none', columnsize=0, tokenize="ascii tokenchars '_'"
+    words, content='', columnsize=0, tokenize="ascii tokenchars '_'"
 );
 INSERT INTO tweet_words (tweet_words, rank) VALUES ('secure-delete', 1)
 """,

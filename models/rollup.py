@@ -13,7 +13,7 @@ LONGEST_DAY = 27 * 4  # quarters of an hour: Casey Station in Antarctica has set
 class EngagementSum:
     """Columns of a roll-up: the sum of its tweets' engagement, and of how many of them X gave any. Without any, it is null."""
 
-    known: Mapped[int] = mapped_column(BigInteger, default=0, sort_order=1)
+    known: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", sort_order=1)
     engagement: Mapped[int | None] = mapped_column(BigInteger, sort_order=1)
 
 

@@ -11,7 +11,7 @@ from alchemy import Base, UTCDateTime
 from database.words import WordIndex
 
 TWEET_WORDS = WordIndex("tweet_words")
-"""The full-text index: the words of each tweet's text, as `text.words.index_words` extracts them, by the tweet's id."""
+"""The full-text index: the words of each tweet's text in their order (`text.words.index_words`), by the tweet's id."""
 
 
 class StoredCounter(Base):

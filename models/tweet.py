@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, false, func
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from alchemy import Base, Id, UTCDateTime
@@ -40,10 +40,10 @@ class Tweet(Base):
     views: Mapped[int | None] = mapped_column(BigInteger)
     engagement: Mapped[int | None] = mapped_column(BigInteger)
     measured: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    has_media: Mapped[bool] = mapped_column(default=False)
-    has_link: Mapped[bool] = mapped_column(default=False)
-    is_reply: Mapped[bool] = mapped_column(default=False)
-    is_quote: Mapped[bool] = mapped_column(default=False)
+    has_media: Mapped[bool] = mapped_column(default=False, server_default=false())
+    has_link: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_reply: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_quote: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 def _index_sorted(name: str, *columns: Any, **options: Any) -> None:

@@ -14,7 +14,10 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, select
 from sqlalchemy.orm import aliased
 
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
+from text.search import TextSearch
 
+HAS = {"media": Tweet.has_media, "link": Tweet.has_link, "reply": Tweet.is_reply}
+"""What a tweet may have or be, by the name in requests."""
 LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=UTC)
 CODE = re.compile(r"[A-Z]{2}")
 
@@ -24,8 +27,8 @@ class Filters(NamedTuple):
 
     `tags` are keys (case-folded, with #), to each of which the tweet must be linked; `any_tags` are keys, to at least one of
     which it must be. `lang` and `author` (a username) are in lower case; `country` is a name as X writes it or a code in upper
-    case. `since` is inclusive, `until` exclusive (aware). `words` must occur in the text, as
-    `text.words.query_words` splits it.
+    case. `since` is inclusive, `until` exclusive (aware). `search` is what must occur in the text and what must not. `has` are
+    names of HAS, all of which must be true.
     """
 
     tags: tuple[str, ...] = ()
@@ -35,7 +38,8 @@ class Filters(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     min_followers: int | None = None
-    words: tuple[str, ...] = ()
+    search: TextSearch | None = None
+    has: tuple[str, ...] = ()
     any_tags: tuple[str, ...] = ()
     min_engagement: int | None = None
 
@@ -72,7 +76,8 @@ def without(filters: Filters, others: Filters) -> Filters:
     nothing: dict[str, Any] = {
         name: none for (name, none), other in zip(ALL._asdict().items(), others, strict=True) if other != none
     }
-    return filters._replace(**nothing | {"tags": tuple(tag for tag in filters.tags if tag not in others.tags)})
+    left = {name: tuple(one for one in getattr(filters, name) if one not in getattr(others, name)) for name in ("tags", "has")}
+    return filters._replace(**nothing | left)
 
 
 def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[bool]]:
@@ -81,6 +86,13 @@ def conditions(filters: Filters, *, whole: bool = False) -> list[ColumnElement[b
     With `whole` they suit queries that read all matching tweets, without it those that read the first ones in an order.
     """
     return [*_column_conditions(filters), *_index_conditions(filters, whole=whole)]
+
+
+def conditions_by_period(filters: Filters) -> list[ColumnElement[bool]]:
+    """Return the conditions on Tweet, for queries that count all matching tweets of one period after the other."""
+    if not (filters.search and filters.search.required):
+        return conditions(filters)
+    return [*conditions(filters._replace(search=None)), TWEET_WORDS.holding(filters.search, Tweet.id)]
 
 
 def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator[ColumnElement[bool]]:
@@ -102,9 +114,11 @@ def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElemen
             yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
     if filters.any_tags:
         yield _has_any_tag(filters, whole=whole)
-    if filters.words:
-        matching = TWEET_WORDS.having(filters.words)
+    if filters.search and filters.search.required:
+        matching = TWEET_WORDS.matching(filters.search)
         yield Tweet.id.in_(matching) if whole else matching.where(TWEET_WORDS.id == Tweet.id).correlate(Tweet).exists()
+    elif filters.search:
+        yield TWEET_WORDS.lacking(filters.search, Tweet.id)
 
 
 def _has_any_tag(filters: Filters, *, whole: bool) -> ColumnElement[bool]:
@@ -130,6 +144,7 @@ def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Tweet.followers >= filters.min_followers
     if filters.min_engagement is not None:
         yield Tweet.engagement >= filters.min_engagement
+    yield from (HAS[name].is_(True) for name in filters.has)
 
 
 def next_second(when: datetime) -> datetime:

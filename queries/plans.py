@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, aliased
 
 from database.functions import among, by_bitmaps, plans_by_statistics, whole_hour
 from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
-from queries.filters import ALL, BY_ID, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
+from queries.filters import ALL, BY_ID, BY_TIME, CODE, HAS, Filters, SortOrder, conditions, within, without
 
 _READ_WHOLE = dict.fromkeys(("likes", "reposts", "views"), "engagement")
-"""The index that is read whole for an order which no index gives."""
+"""The index that is read whole for an order which no index gives: every tweet is compared, so all filters are listed."""
 FEW, MANY = 10_000, 10**9
 SORTED = 3000  # tweets that SQLite gathers and sorts; where more match, a page in an order is soon filled
 MOST_MERGED = 20  # links of so many tags are merged in an order; those of more are gathered
@@ -97,14 +97,16 @@ def access_paths(session: Session, filters: Filters, order: SortOrder = BY_ID) -
         yield _of_tag(Filters(tags=(key,)), session.scalar(select(Tag.id).where(Tag.key == key)))
     if filters.any_tags:
         yield _of_any_tag(session, filters.any_tags, order)
-    if filters.words:
-        found = TWEET_WORDS.having(filters.words).subquery("found")
-        yield AccessPath(Filters(words=filters.words), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
+    if filters.search and filters.search.required:
+        found = TWEET_WORDS.matching(filters.search).subquery("found")
+        yield AccessPath(Filters(search=filters.search), found, (), {"id": ""}, Columns(found.c.id, None, None), guessed=True)
     if filters.author is not None:
         yield _of_author(session, filters.author)
     if filters.country is not None:
         name = "country_code" if CODE.fullmatch(filters.country) else "country"
         yield _on_tweets(Filters(country=filters.country), _indexes(name))
+    for name in filters.has:
+        yield _on_tweets(Filters(has=(name,)), _indexes(HAS[name].key))
     if filters.lang is not None:
         yield _on_tweets(Filters(lang=filters.lang), _indexes("lang"))
     if filters.min_followers is not None:
@@ -200,7 +202,10 @@ class SQLitePlanner(NamedTuple):
 
     def plan(self, filters: Filters, order: SortOrder) -> Source:
         """Return what the list is read from."""
-        path, listed, few = self._choose(list(access_paths(self.session, filters, order)), order)
+        paths = list(access_paths(self.session, filters, order))
+        path, listed, few = self._choose(paths, order)
+        if path is None and order.column in _READ_WHOLE:
+            listed = [one for one in paths if "engagement" not in one.indexes]
         left = filters
         for one in listed:
             left = without(left, one.of)
@@ -276,7 +281,8 @@ class PostgreSQLPlanner(NamedTuple):
         """Return what the list is read from."""
         path, few = self._choose(list(access_paths(self.session, filters, order)), order)
         if path is None:
-            return Source(_select(ON_TWEETS, order).where(*conditions(filters)), ON_TWEETS)
+            every = conditions(filters, whole=order.column in _READ_WHOLE)
+            return Source(_select(ON_TWEETS, order).where(*every), ON_TWEETS)
         left = without(filters, path.of)
         if path.table is not Tweet and not path.gives(order):
             return self._lookup(path, left, order)

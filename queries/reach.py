@@ -11,10 +11,10 @@ from math import ceil
 from operator import itemgetter
 from typing import NamedTuple
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from models import Tag
+from models import Quarter, Tag
 from queries.gaps import BoughtTime, GapTime, History, backfilled, gap_times, histories
 from queries.zones import FIRST, Period
 
@@ -69,6 +69,15 @@ def reaches(session: Session, *, keys: Collection[str] = (), now: int) -> list[T
     return every if keys else [one for one in every if one.periods or one.tag in known]
 
 
+def shown_reaches(session: Session, *, keys: Collection[str] = (), now: int) -> list[TagReach]:
+    """Return the reaches; those of a database that only imports have filled begin with its first tweet, at most at `now`."""
+    found = reaches(session, keys=keys, now=now)
+    if all(one.begin != FIRST for one in found):
+        return found
+    first = min(session.scalar(select(func.min(Quarter.start))) or now, now)
+    return [_from(one, first) for one in found]
+
+
 def asked_for(found: Sequence[TagReach]) -> list[TagReach]:
     """Return the tracked ones of some tags, or all if none is tracked."""
     return [one for one in found if one.tracked] or list(found)
@@ -116,6 +125,11 @@ def _with(reach: TagReach, bought: Iterable[BoughtTime]) -> TagReach:
 def _whole(tag: str, tracked: bool, gaps: Sequence[GapTime], now: int) -> TagReach:
     """Return a reach without a beginning."""
     return TagReach(tag, _without(FIRST, now, (gap for gap in gaps if gap.tag == tag)), FIRST, now, tracked)
+
+
+def _from(reach: TagReach, first: int) -> TagReach:
+    periods = tuple((max(start, first), end) for start, end in reach.periods if end > first)
+    return reach._replace(begin=first, periods=periods)
 
 
 def _without(begin: int, end: int, gaps: Iterable[GapTime]) -> tuple[Period, ...]:

@@ -1,4 +1,4 @@
-"""Series: counts of tweets in successive periods, in total and by tag, and the spikes in them.
+"""Series: counts of tweets in successive periods, in total and by tag.
 
 Times are epoch seconds. Periods begin and end with quarters of an hour in UTC, as those of every current zone do. They are
 sorted, and each begins where the one before ends. The bounds of the filters may cut the first and the last period.
@@ -7,11 +7,10 @@ sorted, and each begins where the one before ends. The bounds of the filters may
 from __future__ import annotations
 
 from bisect import bisect, bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
-from statistics import median
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
@@ -23,11 +22,6 @@ from queries.engagement import ENGAGEMENT, known_sum, summed
 from queries.filters import ALL, Filters, conditions, next_second
 from queries.timeline import period_table
 from queries.zones import Period
-
-LEAST = 10
-FEWEST_VALUES = 24
-DEVIATIONS = 3
-TIMES_USUAL = 2
 
 Of = tuple[int, ...]
 
@@ -209,45 +203,3 @@ def _period_start(second: ColumnElement[int], periods: Sequence[Period]) -> Colu
     runs = [list(run) for _, run in groupby(periods, key=lambda period: period[1] - period[0])]
     ends = [(run[0][0], run[-1][1], run[0][1] - run[0][0]) for run in runs]
     return case(*((second < end, (second - first) // length * length + first) for first, end, length in ends))
-
-
-def spikes(counts: Sequence[int], places: Sequence[int], *, usual: Sequence[tuple[int, int]] = ()) -> list[int]:
-    """Return the indexes of counts that are spikes, in order.
-
-    `places` are their positions in the season (the hour of the day, or the day of the week); `usual` are places and counts of
-    the time before. With fewer than 24 values of both there are no spikes.
-
-    A spike is at least 10, above the mean of all other values by more than three of their standard deviations, and above twice
-    the median of the others of its place, if there are any. The first is Shewhart's rule for control charts, mean + k·σ with
-    k = 3 (NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.1). The second, the median of the same place in the season, on
-    which a past spike has hardly any effect, is from Hochenbaum, Vallis and Kejariwal, arXiv:1704.07706.
-    """
-    values = [*zip(places, counts, strict=True), *usual]
-    if len(values) < FEWEST_VALUES:
-        return []
-    of_place = defaultdict[int, list[int]](list)
-    for place, count in values:
-        of_place[place].append(count)
-    sums = sum(count for _, count in values), sum(count * count for _, count in values)
-    found = ((index, count, of_place[place]) for index, (place, count) in enumerate(zip(places, counts, strict=True)))
-    return [
-        index
-        for index, count, same in found
-        if count >= LEAST and _is_beyond(count, len(values) - 1, *sums) and count > TIMES_USUAL * _median(same, without=count)
-    ]
-
-
-def _is_beyond(count: int, others: int, total: int, squares: int) -> bool:
-    """Whether a count is above mean + 3σ of the others, in whole numbers: both sides are multiplied by `others`.
-
-    The total and the squares are of all values, including this one.
-    """
-    total, squares = total - count, squares - count * count
-    above = others * count - total
-    return above > 0 and above * above > DEVIATIONS**2 * (others * squares - total * total)
-
-
-def _median(values: Sequence[int], *, without: int) -> float:
-    """Return the median of values without one of them; 0 if no other is left."""
-    at = values.index(without)
-    return median(rest) if (rest := [*values[:at], *values[at + 1 :]]) else 0

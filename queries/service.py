@@ -26,6 +26,7 @@ from queries.counters import (
     x_requests,
 )
 from queries.gaps import unread
+from queries.refreshing import refresh_off
 
 ENDED = ("done", "partial", "failed")
 INTERRUPTED_KIND, NOT_OFFERED_KIND = "interrupted", "not-offered"
@@ -52,6 +53,7 @@ class ServiceMetrics(NamedTuple):
     authors_waiting: int
     late_posts: Mapping[str, int]
     look_back_seconds: Mapping[str, int]
+    refresh_off: bool
 
 
 def service_metrics(session: Session) -> ServiceMetrics:
@@ -90,6 +92,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
         endless_listings=counters.get((ENDLESS_LISTINGS, ""), 0),
         authors_waiting=session.scalar(select(func.count()).where(AuthorLookup.asked_at.is_(None))) or 0,
         late_posts={tag: counters.get((LATE_POSTS, key), 0) for key, tag in keys.items()},
+        refresh_off=refresh_off(session) is not None,
         look_back_seconds={tag: counters.get((LOOK_BACK_SECONDS, key), USUAL_LOOK_BACK_S) for key, tag in keys.items()},
     )
 

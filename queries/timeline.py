@@ -19,7 +19,7 @@ from models import LONGEST_DAY, Presence, Quarter, Tweet
 from queries import gaps, reach, zones
 from queries.counters import x_now
 from queries.engagement import ENGAGEMENT, known_sum, summed
-from queries.filters import ALL, Filters, conditions, next_second
+from queries.filters import ALL, Filters, conditions, conditions_by_period, next_second
 from queries.zones import DAY_S, HOUR_S, QUARTER_S, OffsetPeriod, Period, offset_periods
 
 MOST_BUCKETS = 10_000
@@ -73,7 +73,7 @@ def timeline(session: Session, *, bucket: timedelta, zone: tzinfo, filters: Filt
     if filters._replace(since=None, until=None) == ALL:
         counts = rollup_counts(session, counted)
     else:
-        counts = counts_by_period(session, counted, conditions(filters))
+        counts = counts_by_period(session, counted, conditions_by_period(filters))
     now = x_now(session).timestamp()
     shown = [
         TimelineSlot(_time(whole[0]), _time(whole[1]), *counts.get(part, NONE), part != whole or whole[1] > now)
@@ -228,4 +228,4 @@ def _counts_by_hour(session: Session, period: OffsetPeriod, tweets: SQLColumnExp
 def _matching(filters: Filters) -> SQLColumnExpression[Any]:
     """Return the number of matching tweets in a quarter."""
     within = (Tweet.created >= instant(Quarter.start), Tweet.created < instant(Quarter.start + QUARTER_S))
-    return select(func.count()).where(*within, *conditions(filters)).scalar_subquery()
+    return select(func.count()).where(*within, *conditions_by_period(filters)).scalar_subquery()

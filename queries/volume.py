@@ -164,6 +164,12 @@ def stored_posts(session: Session, tag_id: int, *, since: datetime, until: datet
     return sum(_tweets_stored(session, tag_id, int(since.timestamp()), int(until.timestamp())).values())
 
 
+def counted_by_hour(session: Session, *, key: str, first: int, end: int) -> dict[int, int]:
+    """Return X's counts of a tag in the hours that begin in a period, by the epoch second of the hour's start."""
+    tag_id = session.scalar(select(Tag.id).where(Tag.key == key))
+    return {} if tag_id is None else _posts_counted(session, tag_id, first, end)
+
+
 def _posts_counted(session: Session, tag_id: int, first: int, end: int) -> dict[int, int]:
     """Return X's counts, by the tag's current rules, of the hours that begin in a period."""
     rows = select(HourlyCount.start, HourlyCount.counted).join(Tag, _BY_CURRENT_RULES)

@@ -19,6 +19,7 @@ from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
+from resources.spikes import SpikesResource
 from resources.tags import RelatedResource, TagResource, TagsResource, TweetsPerTagResource
 from resources.terms import TermsResource
 from resources.timeline import HoursResource, TimelineResource
@@ -36,6 +37,7 @@ SNAPSHOTS = {
     AuthorsResource: "/authors",
     FacetsResource: "/facets",
     TimelineResource: "/timeline",
+    SpikesResource: "/spikes",
     RelatedResource: "/tags/<tag>/related",
     TermsResource: "/terms",
     LinksResource: "/links",

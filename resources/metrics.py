@@ -153,6 +153,8 @@ def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
     if planned:
         next_one = "Time of the next scheduled collection"
         yield _metric("collection_next_timestamp_seconds", next_one, planned.due.timestamp())
+    stopped = "Whether reading the day's tweets again went off by itself"
+    yield _metric("refresh_off", stopped, float(metrics.refresh_off))
     yield _metric("authors_waiting", "Authors who are still to be read by their ids", metrics.authors_waiting)
     if metrics.last_duration is not None:
         yield _metric("collection_duration_seconds", "Duration of the collection that ended last", metrics.last_duration)

@@ -23,13 +23,16 @@ from queries.collections import CollectionView, collections
 from queries.counters import cursor_key
 from queries.filters import PagePosition, SortOrder
 from queries.lists import BatchReader, TweetList
-from queries.zones import FIRST, LAST
+from queries.zones import FIRST, HOUR, LAST
 from schemas.parameters import (
     BOUNDS,
+    PAGE_BUCKETS,
     PARAMETERS,
     UTC,
     Zone,
     at_midnight,
+    bucket_length,
+    bucket_start,
     filters_of,
     page_cursor,
     page_limit,
@@ -112,6 +115,13 @@ class SearchArguments(ViewArguments):
     sort = tweet_sort(load_default=SortOrder("created", descending=True))
     limit = page_limit(MOST_SHOWN)
     cursor = page_cursor()
+
+
+class BucketArguments(ViewArguments):
+    """Parameters of the page of one bucket, the one that contains the time `start`."""
+
+    start = bucket_start()
+    bucket = bucket_length(*PAGE_BUCKETS, load_default=HOUR)
 
 
 class HistoryArguments(Schema):

@@ -17,20 +17,23 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import ValidationError, fields
 
 from collector.runs.tags import LANGUAGE
-from queries.filters import Filters, SortOrder
+from queries.filters import HAS, Filters, SortOrder
 from queries.tweets import FIELDS
-from queries.zones import DAY, HOUR, QUARTER
+from queries.zones import DAY, FIRST, HOUR, LAST, QUARTER, SOME_HOURS
 from schemas import json_schema
 from schemas.json_schema import NamedSchema, Schema
 from schemas.problems import BadInput, ParameterError
 from schemas.times import instant
 from text.names import EXPECTED, LONGEST_USERNAME, hashtag, key, parse_username
+from text.search import InvalidSearch, TextSearch, parse_search
 from text.words import query_words
 
 UTC = ZoneInfo("UTC")
 NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 MOST_HOURS = 36_500 * 24
 BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
+PAGE_BUCKETS = BUCKETS | {f"{hours}h": hours * HOUR for hours in SOME_HOURS[1:]}
+"""With the lengths that only charts on pages have."""
 SORTED_BY = ("id", "created", "followers", "engagement", "likes", "reposts", "views")
 SORTS = tuple(f"{sign}{column}" for column in SORTED_BY for sign in ("", "-"))
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -80,7 +83,11 @@ class Parameter(fields.Field[Any]):
             return self.read(str(value))
         except (ValueError, KeyError) as error:
             hint = PLUS if self._lost_plus(str(value)) else ""
-            raise ValidationError(f"expected {self.expected}{hint}") from error
+            raise ValidationError(f"expected {self.expected_by(error)}{hint}") from error
+
+    def expected_by(self, error: Exception) -> str:
+        """Return what is expected, in the words of an error of reading if it is more exact."""
+        return str(error) if isinstance(error, InvalidSearch) else self.expected
 
     def _lost_plus(self, text: str) -> bool:
         """Return whether the value would be accepted with + where it has spaces, which a URL's + stands for."""
@@ -127,7 +134,12 @@ def page_limit(most: int) -> Parameter:
 
 def bucket_length(*names: str, **options: Any) -> Parameter:
     """Return the parameter of the length of a bucket, one of these."""
-    return choice({name: BUCKETS[name] for name in names}, "The length of a bucket", "day", **options)
+    return choice({name: PAGE_BUCKETS[name] for name in names}, "The length of a bucket", "day", **options)
+
+
+def bucket_start() -> Parameter:
+    """Return the parameter of a time within a bucket. Only pages take it."""
+    return Parameter(_shown_time, "a time such as 2026-11-17T12:00:00Z, of the years 2 to 9998", {}, required=True)
 
 
 def page_cursor() -> Parameter:
@@ -243,10 +255,17 @@ def _time_or_day(text: str) -> datetime | date:
     return date.fromisoformat(text) if DATE.fullmatch(text) else instant(text)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    words = query_words(text) if len(text) <= LONGEST_SEARCH else ()
-    _check(0 < len(words) <= MOST_WORDS)
-    return words
+def _shown_time(text: str) -> datetime:
+    when = instant(text)
+    _check(FIRST <= when.timestamp() < LAST)
+    return when
+
+
+def _search(text: str) -> TextSearch:
+    _check(len(text) <= LONGEST_SEARCH)
+    search = parse_search(text)
+    _check(0 < len(query_words(text)) <= MOST_WORDS)
+    return search
 
 
 def _bound(label: str, description: str, example: str) -> Parameter:
@@ -318,13 +337,20 @@ PARAMETERS: dict[str, Parameter] = {
         label="Minimum engagement",
     ),
     "q": Parameter(
-        _words,
+        _search,
         f"one or several words of letters and digits, at most {MOST_WORDS} in {LONGEST_SEARCH} characters",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
-        "Only tweets in which all of these words occur",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "pattern": '^[^"]*("[^"]+"[^"]*)*$'},
+        'Only tweets in which all of these words occur; "a phrase" means neighbouring words, -word what must not occur',
         "latency",
         label="Words",
-        field="words",
+        field="search",
+    ),
+    "has": choice(
+        tuple(HAS),
+        "Only tweets with media, with a link, or that are replies; repeated, tweets for which all of these hold",
+        "link",
+        label="With",
+        is_repeated=True,
     ),
 }
 """The filters."""
@@ -345,8 +371,8 @@ def filters(given: Mapping[str, Sequence[str]], *, zone: tzinfo = UTC) -> Filter
             values = [parameter.read(text) for text in texts]
             values = [at_midnight(one, zone) for one in values] if name in BOUNDS else values
             read[name] = values if parameter.is_repeated else values[0]
-        except ValueError:
-            faults.append(ParameterError(name, f"expected {parameter.expected}"))
+        except (ValueError, KeyError) as error:
+            faults.append(ParameterError(name, f"expected {parameter.expected_by(error)}"))
     if not faults and "since" in read and "until" in read and read["since"] > read["until"]:
         faults.append(ParameterError("until", "expected a time that is not before since"))
     if faults:

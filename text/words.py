@@ -1,8 +1,8 @@
 """The tokenizer of full-text search. It runs outside the database, so that both backends find the same tweets.
 
 A word is a run of letters, digits and underscores with their marks, letter case folded. Accents are kept: café is not cafe.
-Scripts written without spaces are split into bigrams, so that any part of a text is found without a dictionary. Letters are
-those of Python's Unicode data; `RULES` names its version.
+Scripts written without spaces are split into bigrams, so that any part of a text is found without a dictionary. The entities
+of X (`&amp;`) are decoded first. Letters are those of Python's Unicode data; `RULES` names its version.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import pairwise, zip_longest
+from typing import NamedTuple
 
-RULES = f"2, Unicode {unicodedata.unidata_version}"
+from text.entities import plain
+
+RULES = f"3, Unicode {unicodedata.unidata_version}"
 """The version of these rules. With another one, the same text may have other words."""
 
 LONGEST = 100
@@ -37,19 +42,58 @@ _SELECTORS = re.compile("[\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000
 Split = Callable[[str], Iterator[str]]
 
 
+class LocatedWord(NamedTuple):
+    """A word and where it stands in a text, half-open."""
+
+    word: str
+    start: int
+    end: int
+
+
 def index_words(text: str) -> tuple[str, ...]:
-    """The distinct words by which a text is found."""
-    return _words(text, _chars_and_bigrams)
+    """The words by which a text is found, in their order, each as often as it occurs.
+
+    Of a run of characters without spaces these are each letter, followed by its bigram with the next character: 東京へ is read
+    as 東, 東京, 京, 京へ, へ. So a part of a text, read in the same way, is a part of the text's list of words.
+    """
+    return _words(plain(text), _chars_and_bigrams)
 
 
 def query_words(query: str) -> tuple[str, ...]:
     """The distinct words that a text must have to match a query."""
-    return _words(query, _bigrams)
+    return tuple(dict.fromkeys(_words(plain(query), _bigrams)))
 
 
-def words_in_order(text: str) -> list[str]:
-    """All words of a text in order, those of scripts without spaces as the bigrams of a query."""
-    return [word[:LONGEST] for word in _in_order(text, _bigrams)]
+def located_words(text: str) -> tuple[LocatedWord, ...]:
+    """The words of a decoded text, as `index_words` gives them, with their places. Empty if a place can't be told."""
+    found = tuple(_located(text))
+    return found if tuple(each.word for each in found) == _words(text, _chars_and_bigrams) else ()
+
+
+def _located(text: str) -> Iterator[LocatedWord]:
+    folded = [(_fold_sign(text[start:end]), start, end) for start, end in _signs(text)]
+    places = [(start, end) for written, start, end in folded for _ in written]
+    for piece in _PIECE.finditer("".join(written for written, _, _ in folded)):
+        first, last = piece.start(), piece.end() - 1
+        if not piece[1]:
+            yield LocatedWord(piece[0][:LONGEST], places[first][0], places[last][1])
+            continue
+        for at, char in enumerate(piece[0], first):
+            if char.isalnum():
+                yield LocatedWord(char, *places[at])
+            if at < last:
+                yield LocatedWord(piece[0][at - first : at - first + 2], places[at][0], places[at + 1][1])
+
+
+def _signs(text: str) -> Iterator[tuple[int, int]]:
+    """The bounds of each character of a text with the marks, vowels and consonants that compose with it."""
+    starts = [at for at, char in enumerate(text) if not (unicodedata.category(char)[0] == "M" or "\u1160" <= char <= "\u11ff")]
+    yield from pairwise([*dict.fromkeys([0, *starts]), len(text)])
+
+
+def words_in_order(text: str) -> tuple[str, ...]:
+    """All words of a decoded text in order, those of scripts without spaces as the bigrams of a query."""
+    return _words(text, _bigrams)
 
 
 def is_bigram(word: str) -> bool:
@@ -58,20 +102,21 @@ def is_bigram(word: str) -> bool:
 
 
 def _words(text: str, split: Split) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word[:LONGEST] for word in _in_order(text, split)))
-
-
-def _in_order(text: str, split: Split) -> list[str]:
     if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    if _UNSPACED_CHAR.search(spaced := _with_spaces(text)):
-        return [word for piece in _PIECE.finditer(spaced) for word in (split(piece[0]) if piece[1] else (piece[0],))]
-    return _WORD.findall(spaced)
+        words = _ASCII_WORD.findall(text.lower())
+    elif _UNSPACED_CHAR.search(spaced := _with_spaces(text)):
+        words = [word for piece in _PIECE.finditer(spaced) for word in (split(piece[0]) if piece[1] else (piece[0],))]
+    else:
+        words = _WORD.findall(spaced)
+    return tuple(word[:LONGEST] for word in words)
 
 
 def _with_spaces(text: str) -> str:
     """Folds letter case, removes variation selectors, and replaces characters that are part of no word by spaces."""
     return _compose(_compose(_SELECTORS.sub("", text)).casefold()).translate(_KEPT)
+
+
+_fold_sign = lru_cache(4096)(_with_spaces)
 
 
 def _compose(text: str) -> str:
@@ -97,9 +142,12 @@ def _bigrams(run: str) -> Iterator[str]:
 
 
 def _chars_and_bigrams(run: str) -> Iterator[str]:
-    """Each letter, so that it is found alone, and the bigrams."""
-    yield from filter(str.isalnum, run)
-    yield from map(str.__add__, run, run[1:])
+    """Each letter, so that it is found alone, and after it the bigram that it begins."""
+    for char, bigram in zip_longest(run, map(str.__add__, run, run[1:])):
+        if char.isalnum():
+            yield char
+        if bigram:
+            yield bigram
 
 
 class _KeptCharacters(dict[int, int]):

@@ -16,13 +16,13 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import charts, sign_in, static_files, status, words
 from web.site import Site, no_page
-from web.views import backfill, collections, health, overview, saved, schedule, search, tags
+from web.views import backfill, collections, compare, health, links, overview, refresh, saved, schedule, search, spike, tags
 
-VIEWS = (overview, search, tags, collections, schedule, backfill, saved, health)
+VIEWS = (overview, spike, search, links, tags, compare, collections, schedule, backfill, refresh, saved, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
-DRAWN = ("bars", "heat_level", "tag_class")
-TIMES = ("moment", "day", "duration")
+DRAWN = ("bars", "heat_level", "stacked_bars", "tag_class")
+TIMES = ("moment", "clock", "day", "duration")
 TEXTS = ("sentence", "tweet_text", "plain")
 
 

@@ -15,7 +15,7 @@ from schemas.csv_format import table as sheet
 from schemas.times import rfc3339
 from web.words import moment, number
 
-Kind = Literal["text", "number", "share", "lift", "change", "time", "heat", "line", "file"]
+Kind = Literal["text", "number", "mean", "share", "lift", "change", "time", "heat", "line", "file"]
 CSV_UNITS = {"share": " (share of 1)"}
 WIDTH, HEIGHT = 1000, 100
 """The box of SVG curves."""
@@ -24,6 +24,8 @@ FEWEST_A_ROW = 2
 """The lines of tags are drawn if the tag with the most tweets has so many on average: fewer would be noise."""
 TAG_COLOURS = 10
 MOST_BARS, BAR, BAR_HEIGHT = 28, 8, 28
+BAR_SHARE = 0.86
+"""The share of its place that a stacked bar fills."""
 HOTTEST = 0.95
 """The share of an hour's counts that are shaded apart; the few above have the strongest shade."""
 
@@ -85,7 +87,8 @@ class ChartMark(NamedTuple):
 class Curve(NamedTuple):
     """How a table's rows are drawn over time: the period of each, and which columns are curves.
 
-    `spikes` and `unfinished` are numbers of rows; unfinished ones are not drawn. `marks` are shaded.
+    `spikes` and `unfinished` are numbers of rows; unfinished ones are not drawn. `marks` are shaded. `links` are the URLs of
+    the rows' pages, if they have any. Where it `compares`, each column is a tag's.
     """
 
     periods: tuple[Period, ...]
@@ -94,6 +97,8 @@ class Curve(NamedTuple):
     spikes: tuple[int, ...] = ()
     marks: tuple[ChartMark, ...] = ()
     unfinished: tuple[int, ...] = ()
+    links: tuple[str, ...] = ()
+    compares: bool = False
 
     @property
     def ends(self) -> tuple[datetime, datetime]:
@@ -133,10 +138,14 @@ class Curve(NamedTuple):
     def _html_row(self, row: Row, at: int) -> Markup:
         start, *counts, note = row
         cells = "".join(f'<td class="number">{number(count)}</td>' for count in counts)
-        head = f'<th scope="row"><time datetime="{rfc3339(start)}">{moment(start, self.zone)}</time></th>'
+        when = f'<time datetime="{rfc3339(start)}">{moment(start, self.zone)}</time>'
+        head = f'<th scope="row">{self._link(at, when)}</th>'
         css_class = ' class="spike"' if at in self.spikes else ' class="open"' if at in self.unfinished else ""
         first = self.periods[at][0]
         return Markup(f'<tr data-from="{first}"{css_class}>{head}{cells}<td>{escape(note)}</td></tr>')  # noqa: S704 (escaped)
+
+    def _link(self, at: int, html: str) -> str:
+        return f'<a href="{escape(self.links[at])}">{html}</a>' if self.links else html
 
 
 class ChartLine(NamedTuple):
@@ -163,6 +172,8 @@ class ChartFigure(NamedTuple):
     @property
     def lines(self) -> list[ChartLine]:
         """What is drawn: the curves; where several tags have many tweets, all tweets and the five tags that have the most."""
+        if self.curve and self.curve.compares:
+            return [ChartLine(at, self.table.columns[at].title, "tag") for at in self.curve.columns]
         tags = self._leading_tags() if self.curve else []
         columns = (self.curve.columns[:1] if len(tags) > 1 else self.curve.columns) if self.curve else ()
         kinds: tuple[Literal["all", "first", "before"], ...] = ("all" if len(tags) > 1 else "first", "before")
@@ -205,6 +216,22 @@ def bars(counts: Sequence[int | None]) -> tuple[int, str]:
     heights = [(at, max(1.5, sum(known) / top * BAR_HEIGHT) if sum(known) else 0.5) for at, known in enumerate(parts) if known]
     path = (f"M{at * BAR + 1} {BAR_HEIGHT}v-{height:.1f}h{BAR - 2}v{height:.1f}z" for at, height in heights)
     return max(1, len(parts)) * BAR, "".join(path)
+
+
+def stacked_bars(rows: Sequence[Row], columns: Sequence[int]) -> list[str]:
+    """Return the paths of shares in a box of 1000 by 100, one for each column, the first one at the bottom.
+
+    Each row is a bar of the shares in these columns; a bar whose shares are unknown is left out.
+    """
+    width, paths = WIDTH / max(1, len(rows)), [list[str]() for _ in columns]
+    for at, row in enumerate(rows):
+        top = float(HEIGHT)
+        for path, column in zip(paths, columns, strict=True):
+            height = (row[column] or 0) * HEIGHT
+            top -= height
+            if height:
+                path.append(f"M{at * width:.1f} {top:.1f}h{width * BAR_SHARE:.1f}v{height:.1f}h-{width * BAR_SHARE:.1f}z")
+    return ["".join(path) for path in paths]
 
 
 def heat_level(value: int | None, hottest: int) -> int:

@@ -36,6 +36,8 @@ ADVICE = {
     "fields": "X has changed the fields of posts: update this service. Until then each collection buys one page.",
     "stale": "Check the tag's rules: X rejected the query that they make.",
     "interrupted": CONTINUES,
+    "refresh-off": "Compare X's developer console with the spend. If reading again was free, switch it on again on the page "
+    "Read tweets again, which Schedule links to, or by `python api.py --refresh-on`. If it was not, set REFRESH=off.",
     "crash": f"This is a bug; the log has the details. {CONTINUES}",
     "real-tweets": "Set the credentials of X, or set DATABASE_URL to another database.",
     "invented-tweets": "Set DATABASE_URL to another database, or delete the invented tweets with DELETE /database.",

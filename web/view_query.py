@@ -14,15 +14,23 @@ from werkzeug.datastructures import MultiDict
 from queries.filters import Filters, SortOrder, next_second
 from queries.zones import Period
 from schemas.arguments import ViewArguments, load_arguments
-from schemas.parameters import PARAMETERS
+from schemas.parameters import PAGE_BUCKETS, PARAMETERS
 from schemas.times import rfc3339
 from text.names import hashtag
+from web.words import search_chip
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "any_tag": "any tag of", "min_followers": "at least followers:"}
+PEOPLES_WORDS = {
+    "tag": "tag",
+    "any_tag": "any tag of",
+    "min_followers": "at least followers:",
+    "min_engagement": "at least engagement:",
+}
+BUCKET_PATH, OF_BUCKET = "/view/spike", {"start", "bucket"}
+HAS_WORDS = {"media": ("has", "media"), "link": ("has", "a link"), "reply": ("is", "a reply")}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -33,7 +41,8 @@ class ViewQuery(NamedTuple):
 
     `filters` include the period, `pairs` are the parameters as given. `span` is the length of a period that ends now,
     `calendar` the name of one of the calendar; both are empty with explicit bounds or without any. `fixed` are the filters
-    that the page's path sets, as parameters.
+    that the page's path sets, as parameters. Where `compares`, the parameter `tag` names what is compared, any of which
+    tweets must have. `start` and `bucket` are those of the page of one bucket.
     """
 
     filters: Filters
@@ -46,10 +55,17 @@ class ViewQuery(NamedTuple):
     cursor: str | None = None
     fixed: Pairs = ()
     calendar: str = ""
+    compares: bool = False
+    start: datetime | None = None
+    bucket: timedelta | None = None
 
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of a page with these parameters, some changed, or removed by None; the cursor is removed."""
-        removed = {*changes, "cursor"} | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        removed = (
+            {*changes, "cursor"}
+            | (OF_BUCKET if path != BUCKET_PATH else set())
+            | ({"period", *BOUNDS} if {"period", *BOUNDS} & changes.keys() else set())
+        )
         kept = [pair for pair in self.pairs if pair[0] not in removed]
         more = [(name, value) for name, value in changes.items() if value is not None]
         return link(path, [*kept, *more])
@@ -66,15 +82,28 @@ class ViewQuery(NamedTuple):
         """Return the URL of the list of tweets with more filters; those of this page's path are kept."""
         return self.url("/view/tweets", **dict(self.fixed) | filters)
 
+    def bucket_url(self, start: int, bucket: timedelta) -> str:
+        """Return the URL of the page of a bucket that begins with this second, in this page's period until now at most."""
+        kept = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in (*PARAMETERS, "tz") and pair[0] not in BOUNDS]
+        bounds = (("since", self.filters.since), ("until", min(self.filters.until or self.now, self.now)))
+        period = [(name, rfc3339(next_second(bound))) for name, bound in bounds if bound is not None]
+        name = next(name for name, length in PAGE_BUCKETS.items() if length == bucket)
+        return link(BUCKET_PATH, [*kept, *period, ("bucket", name), ("start", rfc3339(datetime.fromtimestamp(start, UTC)))])
+
     def api_url(self, path: str, **more: str) -> str:
         """Return the URL of the API's answer with the same filters; a period becomes times."""
-        pairs = [pair for pair in (*self.fixed, *self.pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        pairs = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
         bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
         return link(path, [*pairs, *bounds, *more.items()])
 
     def csv_url(self, name: str) -> str:
         """Return the URL of a figure's numbers as CSV."""
-        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.pairs])
+        return link(f"/view/figures/{name}.csv", [*self.fixed, *self.filter_pairs])
+
+    @property
+    def filter_pairs(self) -> Pairs:
+        """The parameters as pages that don't compare take them."""
+        return tuple(("any_tag" if self.compares and name == "tag" else name, value) for name, value in self.pairs)
 
     @property
     def seconds(self) -> Period | None:
@@ -134,13 +163,18 @@ class ViewQuery(NamedTuple):
     def chips(self) -> list[tuple[str, str, str]]:
         """The given filters without the time: name, value, and the query string that removes the filter."""
         filters = [pair for pair in self.pairs if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        filters = [pair for pair in filters if pair[0] != "tag" or not self.compares]
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
-        return [(PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value, url[name, value]) for name, value in filters]
+        return [(*_in_words(name, value), url[name, value]) for name, value in filters]
 
     def value(self, name: str) -> str:
         """Return a parameter as it was given, or an empty text."""
         return first_value(self.pairs, name)
+
+    def has(self, name: str, value: str) -> bool:
+        """Return whether a parameter was given with this value, among others."""
+        return (name, value) in self.pairs
 
     def error(self, _name: str) -> str:
         """Return what is wrong with a parameter: nothing."""
@@ -161,6 +195,10 @@ class TypedQuery(NamedTuple):
     def value(self, name: str) -> str:
         """Return a parameter as it was typed, or an empty text."""
         return first_value(self.pairs, name)
+
+    def has(self, name: str, value: str) -> bool:
+        """Return whether a parameter was typed with this value, among others."""
+        return (name, value) in self.pairs
 
     def error(self, name: str) -> str:
         """Return what is wrong with a parameter; empty if nothing is."""
@@ -205,6 +243,13 @@ def link(path: str, pairs: Iterable[tuple[str, Any]]) -> str:
     """Return a path with these parameters."""
     query = urlencode(list(pairs), doseq=True)
     return f"{path}?{query}" if query else path
+
+
+def _in_words(name: str, value: str) -> tuple[str, str]:
+    """Return a filter as people say it: its name and its value."""
+    if name == "q":
+        return search_chip(value)
+    return HAS_WORDS[value] if name == "has" else (PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value)
 
 
 def _beginning(now: datetime, span: timedelta) -> datetime:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from text.entities import plain as plain
+from text.search import TextSearch, found_places, search_parts
+from text.words import query_words
 
 UNKNOWN = "–"
 UNBROKEN = "\u00a0"
@@ -180,6 +182,11 @@ def moment(when: datetime | None, zone: ZoneInfo) -> str:
     return f"{local:%a %-d %b %Y, %H:%M}{f' {local:%Z}' if twice else ''}".replace(" ", UNBROKEN)
 
 
+def clock(when: datetime, zone: ZoneInfo) -> str:
+    """Return the local time of day, such as 14:05."""
+    return f"{when.astimezone(zone):%H:%M}"
+
+
 def day(when: date) -> str:
     """Return a date, such as 1 Dec 2026."""
     return f"{when:%-d %b %Y}".replace(" ", UNBROKEN)
@@ -210,10 +217,29 @@ def enumeration(texts: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def tweet_text(text: str) -> Markup:
-    """Return a tweet's text as HTML: escaped, with URLs as links that search engines don't follow."""
-    parts = URL.split(plain(text))
-    return Markup("").join(_link(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+def tweet_text(text: str, search: TextSearch | None = None) -> Markup:
+    """Return a tweet's text as HTML: escaped, with what was searched for marked.
+
+    URLs are links that search engines don't follow.
+    """
+    shown = plain(text)
+    found, html, at = found_places(shown, search or TextSearch()), Markup(""), 0
+    for number, part in enumerate(URL.split(shown)):
+        inner = _marked(part, [(start - at, end - at) for start, end in found])
+        html, at = html + (_link(part, inner) if number % 2 else inner), at + len(part)
+    return html
+
+
+def search_chip(text: str) -> tuple[str, str]:
+    """Return a search as people say it, in two parts: what is meant, and the words."""
+    parts = [part for part in search_parts(text) if query_words(part.written)]
+    wanted, unwanted = (
+        [f"“{part.written}”" if part.is_phrase else part.written for part in parts if part.is_excluded == excluded]
+        for excluded in (False, True)
+    )
+    if not wanted:
+        return "does not contain:", ", ".join(unwanted)
+    return "contains:", " ".join(wanted) + (f", not: {', '.join(unwanted)}" if unwanted else "")
 
 
 def language(code: str) -> str:
@@ -226,5 +252,15 @@ def html_lang(lang: str | None) -> str | None:
     return lang if lang and HTML_LANG.fullmatch(lang) and lang not in UNKNOWN_TO_BROWSERS else None
 
 
-def _link(url: str) -> Markup:
-    return Markup('<a href="{0}" rel="{1}"><bdi>{0}</bdi></a>').format(url, LINK_REL)
+def _link(url: str, shown: Markup) -> Markup:
+    return Markup('<a href="{0}" rel="{1}"><bdi>{2}</bdi></a>').format(url, LINK_REL, shown)
+
+
+def _marked(part: str, places: Iterable[tuple[int, int]]) -> Markup:
+    """Return a part of a text, escaped, with these places of it marked; they may begin before it or end behind it."""
+    html, at = Markup(""), 0
+    for start, end in places:
+        first, last = max(start, 0), min(end, len(part))
+        if first < last:
+            html, at = html + escape(part[at:first]) + Markup("<mark>{}</mark>").format(part[first:last]), last
+    return html + escape(part[at:])

@@ -15,12 +15,13 @@ from alchemy import Base
 from collector.tweets.deletions import apply_location_tombstones, apply_tombstones
 from database.statements import skip_ids, upsert
 from models import AuthorTombstone, Balance, Budget, DatabaseMark, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
+from queries import refreshing
 from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_BILLING_DAY, X_LACKS, X_REFUSES, x_now
 from queries.schedule import CHOSEN, schedule_choice
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
-KEPT_COUNTERS = (X_AHEAD, X_BILLING_DAY, X_REFUSES, X_LACKS, SCHEDULE)
+KEPT_COUNTERS = (X_AHEAD, X_BILLING_DAY, X_REFUSES, X_LACKS, SCHEDULE, refreshing.DAY, refreshing.GONE)
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def add_preserved_rows(session: Session, preserved: PreservedRows) -> None:
         upsert(session, StoredCounter, [row for row in preserved.counters if row["name"] in KEPT_COUNTERS])
     _add_later_balances(session, preserved.balances)
     _keep_newest_schedule(session, preserved.marks)
+    _keep_refreshing(session, preserved.marks)
     if preserved.reservations is not None:
         _replace_reservations(session, preserved.reservations, ids)
     upsert(session, Tombstone, [row for row in preserved.tombstones if row["geo_only"]])
@@ -134,6 +136,14 @@ def _keep_newest_schedule(session: Session, marks: Rows) -> None:
     newest = schedule_choice(session)
     chosen = [row for row in marks if row["name"] == CHOSEN and row["value"] > (newest.value if newest else "")]
     upsert(session, DatabaseMark, chosen, update=("value",))
+
+
+def _keep_refreshing(session: Session, marks: Rows) -> None:
+    """Keep refreshing off or on as it was. A look that was ordered before the backup is not done once more for money."""
+    session.execute(delete(DatabaseMark).where(DatabaseMark.name == refreshing.ORDER))
+    if marks:
+        session.execute(delete(DatabaseMark).where(DatabaseMark.name == refreshing.OFF))
+        upsert(session, DatabaseMark, [row for row in marks if row["name"] == refreshing.OFF])
 
 
 def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Scheduled jobs (counting, reconciliation, compliance, retention, sweep, backup) and the runner that does them at intervals.
+"""Scheduled jobs (counting, reconciliation, refreshing, compliance, retention, sweep, backup), done at intervals by a runner.
 
 The database says when a job is due, so a restart neither forgets nor repeats one, and each job has a lease, so one process at a
 time does it. A job that failed is tried again after an hour.
@@ -29,6 +29,12 @@ from collector.jobs import counting
 from collector.ledger import ledger, reconciling
 from collector.ledger.calls import CallsLeaseTaken, call_buyer
 from collector.ledger.ledger import BudgetSpent
+from collector.refresh.lookups import RefreshRunning
+from collector.refresh.ordered import do_ordered, has_order
+from collector.refresh.sales import NotQuiet
+from collector.refresh.same_day import EVERY as REFRESHED_EVERY
+from collector.refresh.same_day import RefreshStopped, refresh_today
+from collector.refresh.same_day import has_work as is_refresh_due
 from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.tweets.retention import expire
@@ -47,11 +53,16 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CHECK_EVERY_S = 5.0
 RETRY_AFTER = HOUR
 COMPLIANCE_WAIT_S = 120.0
+CHECKED = {"count": HOUR, "refresh": REFRESHED_EVERY, "refresh-order": REFRESHED_EVERY}
+RARE = ("sweep", "refresh", "refresh-order")
 INTERRUPTION = Failure(INTERRUPTED_KIND, BROKEN_OFF)
 
 JobCondition = Callable[[Session], bool]
 JobWork = Callable[[threading.Event], object]
-EXPECTED = (XFailure, BudgetSpent, CallsLeaseTaken, sources.SourceRefused, DatabaseUnavailable, BackupRefused)
+EXPECTED = (
+    *(XFailure, BudgetSpent, CallsLeaseTaken, sources.SourceRefused, DatabaseUnavailable, BackupRefused),
+    *(RefreshRunning, RefreshStopped, NotQuiet),
+)
 
 
 class NotDone(Exception):
@@ -75,7 +86,10 @@ class ScheduledJob(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How often each job is done (None: never), how many scheduled backups are kept, and for how long tweets and payloads."""
+    """How often each job is done (None: never), how many scheduled backups are kept, and for how long tweets and payloads.
+
+    `refreshes` says whether the tweets of each day are read again.
+    """
 
     counting: timedelta | None = None
     reconcile: timedelta | None = None
@@ -84,6 +98,7 @@ class Plan(NamedTuple):
     backups_kept: int = 3
     tweets: timedelta | None = None
     payloads: timedelta | None = None
+    refreshes: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Plan:
@@ -95,6 +110,7 @@ class Plan(NamedTuple):
             backups_kept=settings.backups_kept,
             tweets=settings.tweet_retention,
             payloads=settings.payload_retention,
+            refreshes=settings.refresh == "same-day",
         )
 
 
@@ -106,19 +122,24 @@ class ScheduledJobs:
         self._database, self._billing = collector.database, collector.order.billing
 
     def planned_jobs(self) -> list[ScheduledJob]:
-        """The planned jobs, in their order. Counting is checked every hour, because each tag has its own last count."""
+        """The planned jobs, in their order.
+
+        Counting is checked every hour, because each tag has its own last count. A day's refreshing is done in parts.
+        """
         plan = self._plan
         retention = DAY if plan.tweets is not None or plan.payloads is not None else None
         jobs: list[tuple[str, timedelta | None, JobCondition, JobWork]] = [
             ("count", plan.counting, self._has_due_counts, self.count),
             ("reconcile", plan.reconcile, lambda session: not ledger.is_empty(session), self.reconcile),
+            ("refresh", DAY if plan.refreshes else None, self._is_refresh_due, self.refresh),
+            ("refresh-order", DAY, has_order, self.do_ordered),
             ("comply", plan.comply, _has_tweets, self._comply_briefly),
             ("retain", retention, _has_tweets, self.retain),
             ("sweep", DAY, lambda session: has_work(self._database, session), self.sweep),
             ("backup", plan.backup, _has_tweets, self.back_up),
         ]
         return [
-            ScheduledJob(name, HOUR if name == "count" else every, wanted, work, name == "sweep", shown_interval=every)
+            ScheduledJob(name, CHECKED.get(name, every), wanted, work, name in RARE, shown_interval=every)
             for name, every, wanted, work in jobs
             if every
         ]
@@ -137,6 +158,14 @@ class ScheduledJobs:
             reconciling.reconcile(self._database, x, self._billing)
             if self._collector.source.name == sources.REAL:
                 reconciling.read_balance(self._database, x)
+
+    def refresh(self, stop: threading.Event) -> None:
+        """Read again what was bought today, as far as that is due."""
+        refresh_today(self._collector, stop)
+
+    def do_ordered(self, stop: threading.Event) -> None:
+        """Read tweets again for money, as somebody ordered."""
+        do_ordered(self._collector, stop)
 
     def comply(self, stop: threading.Event, waiting: WaitingJob | None = None) -> ComplianceResult:
         """Ask X which stored tweets must be deleted, and delete them; `waiting` limits how long X may take."""
@@ -164,6 +193,9 @@ class ScheduledJobs:
     def back_up(self, _stop: threading.Event) -> None:
         name = make_scheduled_backup(self._database, kept=self._plan.backups_kept)
         log.info("backup made", extra={"backup": name})
+
+    def _is_refresh_due(self, session: Session) -> bool:
+        return is_refresh_due(session, self._collector.clock)
 
     def _has_due_counts(self, session: Session) -> bool:
         """Whether tags are to be counted. X's time must be known, because X refuses hours that are not over."""

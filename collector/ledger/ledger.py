@@ -29,10 +29,14 @@ from models import Budget, Purchase, Reservation, Run, Spend
 from queries.counters import CALLS, is_live
 
 SMALLEST_PAGE = 10
+BY_ID = (PageContent.AUTHORS, PageContent.POSTS_BY_ID)
+"""What is requested by ids, of which one is enough."""
 PURCHASES_KEPT = timedelta(days=2)
 CHANGED_SHARE = 10
 MORE_THAN_QUOTED = "stopped at {} tweets, because X has more than it counted: the rest has a new price"
 SPENT_UNTIL = "the budget of {} a month is spent until {}: MONTHLY_BUDGET_USD sets it"
+AGAIN, SAME_DAY = "tweets", "tweets of the same day"
+"""How requests for posts by their ids begin; the second asks only for posts that were bought on its UTC day."""
 IN_DOUBT, ELSEWHERE = " in doubt", " elsewhere"
 
 Objects = Mapping[str, Set[int]]
@@ -101,7 +105,7 @@ def reserve(session: Session, billing: Billing, request: PageRequest, *, days: D
     if full := _add_to_budgets(session, billing, months, posts * each):
         if session.scalar(_IN_FLIGHT):
             return None
-        smallest = 1 if request.content is PageContent.AUTHORS else SMALLEST_PAGE
+        smallest = 1 if request.content in BY_ID else SMALLEST_PAGE
         posts = min(posts, *(_affordable(session, billing, month, each) for month in months))
         if posts < smallest or _add_to_budgets(session, billing, months, posts * each):
             raise BudgetSpent(SPENT_UNTIL.format(dollars(billing.budget or 0), full.end))
@@ -178,6 +182,16 @@ def release(session: Session, reservation: HeldReservation, *, sold: Days | None
         ends = {"day": days.first.isoformat(), "last": days.last.isoformat()}
         session.execute(update(Reservation).where(Reservation.id == reservation.id).values(in_flight=False, **ends))
     _update_budgets(session, since=days.first.isoformat())
+
+
+def recover_looks(session: Session, *, days: Days) -> None:
+    """Take over from a process that read posts again and died, as `recover` does. The caller holds the lease for that.
+
+    What is reserved for posts that were bought on the day of their request is removed: whatever came of it, X billed nothing.
+    """
+    session.execute(delete(Reservation).where(Reservation.request.startswith(SAME_DAY)))
+    _mark_lost(session, days, Reservation.request.startswith(AGAIN))
+    _update_budgets(session)
 
 
 def recover(session: Session, billing: Billing, *, days: Days) -> None:

@@ -15,6 +15,7 @@ class PageContent(Enum):
 
     POSTS_WITH_AUTHORS = "posts with authors"
     POSTS = "posts"
+    POSTS_BY_ID = "posts by id"
     AUTHORS = "authors"
 
 
@@ -43,7 +44,7 @@ class Prices(NamedTuple):
 
     def each(self, content: PageContent) -> int:
         """Return the highest price of one object of a page."""
-        posts, users = content is not PageContent.AUTHORS, content is not PageContent.POSTS
+        posts, users = content is not PageContent.AUTHORS, content in (PageContent.POSTS_WITH_AUTHORS, PageContent.AUTHORS)
         return self.cost(posts=int(posts), users=int(users)).ceiling
 
     def most(self, posts: int) -> int:

@@ -35,8 +35,9 @@ BUCKETS = 4093  # a prime, since the last bits of nearly all ids are the same
 MOST_SHOWN = 5
 
 Row = Any
-Pairs = Iterable[tuple[str, int]]
-Words = dict[int, set[str]]
+Entries = Iterable[tuple[str, int, int]]
+"""Words, ids of tweets, and the numbers of the words in their texts."""
+Words = dict[int, set[tuple[str, int]]]
 
 
 def payload_faults(session: Session) -> Iterator[str]:
@@ -127,10 +128,10 @@ def _time_text(when: datetime) -> bytes:
 
 def index_faults(session: Session) -> Iterator[str]:
     """Describe the tweets, or ids without a tweet, of which the index holds wrong words."""
-    indexed, expected = _sums(TWEET_WORDS.pairs(session)), _sums(_pairs(session))
+    indexed, expected = _sums(TWEET_WORDS.entries(session)), _sums(_entries(session))
     wrong = [bucket for bucket in range(BUCKETS) if indexed[bucket] != expected[bucket]]
     shown = set(wrong[:MOST_SHOWN])
-    found = list(_differences(_words_in(shown, TWEET_WORDS.pairs(session)), _words_in(shown, _pairs(session))))
+    found = list(_differences(_words_in(shown, TWEET_WORDS.entries(session)), _words_in(shown, _entries(session))))
     yield from found[:MOST_SHOWN]
     if len(wrong) > len(shown) or len(found) > MOST_SHOWN:
         yield "words of more tweets are indexed wrongly"
@@ -162,19 +163,19 @@ def misnamed_hashtags(session: Session) -> int:
     return sum(key(tag) != stored for tag, stored in session.execute(select(Hashtag.tag, Hashtag.key)))
 
 
-def _sums(pairs: Pairs) -> list[int]:
+def _sums(entries: Entries) -> list[int]:
     sums = [0] * BUCKETS
-    for pair in pairs:
-        sums[pair[1] % BUCKETS] += hash(pair)
+    for entry in entries:
+        sums[entry[1] % BUCKETS] += hash(entry)
     return sums
 
 
-def _words_in(buckets: Collection[int], pairs: Pairs) -> Words:
+def _words_in(buckets: Collection[int], entries: Entries) -> Words:
     words: Words = defaultdict(set)
     if buckets:
-        for word, tweet_id in pairs:
+        for word, tweet_id, number in entries:
             if tweet_id % BUCKETS in buckets:
-                words[tweet_id].add(word)
+                words[tweet_id].add((word, number))
     return words
 
 
@@ -185,10 +186,10 @@ def _differences(indexed: Words, expected: Words) -> Iterator[str]:
             yield f"words of tweet {tweet_id}: {len(lacking)} of its text are not indexed, {len(other)} are that it lacks"
 
 
-def _pairs(session: Session) -> Iterator[tuple[str, int]]:
+def _entries(session: Session) -> Iterator[tuple[str, int, int]]:
     """Yield what the index should hold; the query runs when the first is consumed."""
     texts = session.execute(select(Tweet.id, Tweet.text).execution_options(yield_per=derived.BATCH))
-    yield from ((word, tweet_id) for tweet_id, text in texts for word in index_words(text))
+    yield from ((word, row.id, number) for row in texts for number, word in enumerate(index_words(row.text)))
 
 
 _HAS_VERSION = or_(Tweet.version == Tweet.id, exists().where(Version.id == Tweet.version, Version.tweet_id == Tweet.id))

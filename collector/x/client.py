@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -28,11 +28,13 @@ from collector.x.failures import (
     SEARCH,
     SEARCH_ALL,
     TOKEN,
+    TWEETS,
     USERS,
     FailureScope,
     XFailure,
     classify,
     moved,
+    reset_time,
     unwell,
 )
 from collector.x.parsing import Object, excess, mapping, number, text
@@ -40,6 +42,8 @@ from text.secrets import Secrets
 
 if TYPE_CHECKING:
     import tweepy
+
+T = TypeVar("T")
 
 TWEEPY_HOST = "https://api.twitter.com"
 CountRequest = Callable[[str, str], None]
@@ -49,7 +53,7 @@ CONNECT_TIMEOUT_S = 3.05
 BODY_TIMEOUTS = 2
 ARCHIVE_EVERY_S = 1.05
 LONGEST_TOKEN = 1000
-RECENT, ALL = "/2/tweets/search/recent", "/2/tweets/search/all"
+RECENT, ALL, BY_ID = "/2/tweets/search/recent", "/2/tweets/search/all", "/2/tweets"
 FIELDS: Mapping[str, str] = {
     "tweet_fields": "created_at,lang,author_id,public_metrics,geo,entities,note_tweet,edit_history_tweet_ids,"
     "attachments,referenced_tweets,in_reply_to_user_id",
@@ -76,13 +80,17 @@ class Vocabulary:
 
     def parameters(self, *, is_of_posts: bool, authors: bool) -> dict[str, str]:
         """Return FIELDS as parameters of a search, with or without the expansion of authors."""
-        named = {name.replace("_", "."): value for name, value in FIELDS.items()}
+        named = {name.replace("_", "."): value for name, value in FIELDS.items() if name != "tweet_fields"}
         if not authors:
             named["expansions"] = "geo.place_id"
-        if is_of_posts:
-            fields = named.pop("tweet.fields").split(",")
-            named["post.fields"] = ",".join(POST_NAMES.get(field, field) for field in fields)
-        return named
+        return self.fields_of_posts(is_of_posts=is_of_posts) | named
+
+    def fields_of_posts(self, *, is_of_posts: bool) -> dict[str, str]:
+        """Return the fields of posts as the parameter of a request."""
+        fields = FIELDS["tweet_fields"]
+        if not is_of_posts:
+            return {"tweet.fields": fields}
+        return {"post.fields": ",".join(POST_NAMES.get(field, field) for field in fields.split(","))}
 
 
 class SearchAnswer(NamedTuple):
@@ -103,6 +111,18 @@ class UsersAnswer(NamedTuple):
     body: Object
     observed: datetime
     remaining: int | None
+
+
+class TweetsAnswer(NamedTuple):
+    """Posts by their ids as X gave them, and the Date (UTC) of X's answer.
+
+    `remaining` is how many requests X's rate limit leaves until its `reset` (UTC); both are None if X did not say.
+    """
+
+    body: Object
+    observed: datetime
+    remaining: int | None
+    reset: datetime | None
 
 
 class Search(NamedTuple):
@@ -158,15 +178,29 @@ class X:
         The Date of every answer sets the clock. Where X refuses the list of a post's fields, the other one is tried once. A
         failure is counted here, a page by the transaction that stores it.
         """
+        return self._in_either_vocabulary(lambda is_of_posts: self._search(search, before_sending, is_of_posts=is_of_posts))
+
+    def tweets(self, ids: Sequence[int], before_sending: Callable[[], None] = lambda: None) -> TweetsAnswer:
+        """Return the posts with these ids, at most 100, without what they refer to; raises as `search`."""
+        return self._in_either_vocabulary(lambda is_of_posts: self._tweets(ids, before_sending, is_of_posts=is_of_posts))
+
+    def _in_either_vocabulary(self, request: Callable[[bool], T]) -> T:
+        """Return the answer to a request by the list of fields that X takes; where it refuses one, the other is tried."""
         is_of_posts = self._vocabulary.is_of_posts
         try:
-            return self._search(search, before_sending, is_of_posts=is_of_posts)
+            return request(is_of_posts)
         except XFailure as failure:
             if failure.kind != REFUSED_FIELDS:
                 raise
-        answer = self._search(search, before_sending, is_of_posts=not is_of_posts)
+        answer = request(not is_of_posts)
         self._vocabulary.is_of_posts = not is_of_posts
         return answer
+
+    def _tweets(self, ids: Sequence[int], before_sending: Callable[[], None], *, is_of_posts: bool) -> TweetsAnswer:
+        client, fields = self._clients.mine(), self._vocabulary.fields_of_posts(is_of_posts=is_of_posts)
+        parameters = {"ids": ",".join(map(str, ids)), **fields}
+        with self._clients.count_failures(TWEETS), self._clients.before_sending(before_sending):
+            return _tweets(client.request("GET", BY_ID, params=parameters, user_auth=self._user_auth))
 
     def _search(self, search: Search, before_sending: Callable[[], None], *, is_of_posts: bool) -> SearchAnswer:
         fields = self._vocabulary.parameters(is_of_posts=is_of_posts, authors=search.authors)
@@ -361,6 +395,16 @@ def _users(response: requests.Response) -> UsersAnswer:
     if too_many := excess({"includes": {"users": body.get("data")}}):
         raise unwell(f"an answer with {too_many}", sold=True)
     return UsersAnswer(body, answer_date(response), number(response.headers.get("x-rate-limit-remaining")))
+
+
+def _tweets(response: requests.Response) -> TweetsAnswer:
+    body = body_of(response)
+    if not ("data" in body or "errors" in body):
+        raise unwell("an answer without data and errors", sold=True)
+    if too_many := excess(body):
+        raise unwell(f"an answer with {too_many}", sold=True)
+    remaining = number(response.headers.get("x-rate-limit-remaining"))
+    return TweetsAnswer(body, answer_date(response), remaining, reset_time(response.headers))
 
 
 def body_of(response: requests.Response) -> Object:

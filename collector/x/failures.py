@@ -39,8 +39,8 @@ KINDS = (
     *("unauthorized", "not-enrolled", "suspended", "moved", *BLOCKING, NOT_OFFERED),
 )
 """The outcomes of a request, as metrics name them."""
-ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN, USERS = (
-    *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token", "users"),
+ENDPOINTS = SEARCH, SEARCH_ALL, COUNTS, COUNTS_ALL, USAGE, CREDITS, COMPLIANCE, TOKEN, USERS, TWEETS = (
+    *("search", "search_all", "counts", "counts_all", "usage", "credits", "compliance", "token", "users", "tweets"),
 )
 """X's endpoints, as metrics name them."""
 OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -181,6 +181,10 @@ class Tries:
         answer: T = retrying(self._one, request)
         return answer
 
+    def wait_for_reset(self, until: datetime | None) -> None:
+        """Let the next request wait for the reset of a rate limit that has no request left; raises XFailure as a 429 does."""
+        self._pause(XFailure(RATE_LIMIT, FailureScope.REQUEST, "X's rate limit is reached", until=until))
+
     def _one(self, request: Callable[[], T]) -> T:
         self._sleep(self._paused_until - time.monotonic())
         try:
@@ -261,9 +265,9 @@ def _origin(url: str) -> str | None:
 
 def _limit(headers: Mapping[str, str], *, by_cloudflare: bool) -> XFailure:
     """Return the failure of a limit, with the latest reset of those that its headers name and that may be the reason."""
-    window, retry_after = _reset(headers, "x-rate-limit-reset"), _retry_after(headers)
+    window, retry_after = reset_time(headers), _retry_after(headers)
     daily = [
-        _reset(headers, f"x-{whose}-limit-24hour-reset")
+        reset_time(headers, f"x-{whose}-limit-24hour-reset")
         for whose in ("app", "user")
         if headers.get(f"x-{whose}-limit-24hour-remaining", "0") == "0"
     ]
@@ -277,7 +281,8 @@ def _limit(headers: Mapping[str, str], *, by_cloudflare: bool) -> XFailure:
     return XFailure(RATE_LIMIT, FailureScope.REQUEST, f"{who} is reached", until=until)
 
 
-def _reset(headers: Mapping[str, str], name: str) -> datetime | None:
+def reset_time(headers: Mapping[str, str], name: str = "x-rate-limit-reset") -> datetime | None:
+    """Return the time (UTC) at which a limit is reset by a header of an answer, or None."""
     seconds = headers.get(name, "")
     return datetime.fromtimestamp(int(seconds), UTC) if re.fullmatch(r"\d{1,11}", seconds, re.ASCII) else None
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from collector.values import FoundUsers, Measurement, ObservedAuthor, ResultPage, TweetVersion
+from collector.values import FoundTweets, FoundUsers, Measurement, ObservedAuthor, ResultPage, TweetVersion
 from collector.x.documents import Unpackable, pack, pack_tweet
 from queries.gaps import snowflake_time
 from text.links import canonical_url
@@ -34,6 +34,8 @@ MOST_OBJECTS = 50_000
 MOST_REASONS = 100
 REQUIRED_FIELDS = ("author_id", "created_at", "lang")
 """Fields that X gives with every post if it is asked for them, and without which a post is hardly worth its price."""
+NOT_FOUND = "resource-not-found"
+"""The last segment of the type of X's problem for a post or a user that does not exist any more."""
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 HASHTAG = re.compile(r"[#＃](\w+)")
 
@@ -95,6 +97,17 @@ def users(body: Object, *, observed: datetime) -> FoundUsers:
     given, refused = [mapping(user) for user in items(body.get("data"))], RefusedObjects()
     found = authors(given, refused, observed=observed)
     return FoundUsers(found, refused.messages(), _ids(given))
+
+
+def tweets(body: Object, *, observed: datetime) -> FoundTweets:
+    """Read an answer to a look-up of posts. X says of each that is missing why it is; only NOT_FOUND says that it is gone."""
+    found, gone, withheld = page(body, observed=observed), set[int](), set[int]()
+    for error in map(mapping, items(body.get("errors"))):
+        missing = number(error.get("resource_id") or error.get("value"))
+        if missing is not None and error.get("parameter") in ("ids", "id"):
+            is_gone = (text(error.get("type")) or "").rsplit("/", 1)[-1] == NOT_FOUND
+            (gone if is_gone else withheld).add(missing)
+    return FoundTweets(found.tweets, found.refused, found.posts, frozenset(gone - found.posts), frozenset(withheld - gone))
 
 
 def excess(body: Object) -> str | None:

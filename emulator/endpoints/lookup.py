@@ -22,6 +22,8 @@ def answer_lookup(state: EmulatorState, request: RoutedCall) -> EmulatorAnswer:
     asked = {one: world.post(one, request.now_ms) for one in requested_ids(params)}
     found = [world.tweet(post) for post in asked.values() if post]
     page = sold_page(world, params, request.now_ms, found, meta={})
+    if request.fault and request.fault.kind == "counted_again":
+        state.usage_drift += len(found)
     gone = tuple(_gone(state, one) for one, post in asked.items() if post is None)
     return sell_page(state, request, page._replace(errors=(*gone, *page.errors)), query="ids")
 

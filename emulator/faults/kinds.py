@@ -21,6 +21,7 @@ from emulator.http.messages import (
     Json,
     as_json,
     invalid_request,
+    not_authorized,
     not_shown,
     plain,
 )
@@ -38,6 +39,7 @@ _CLOUDFLARE_PAGE = (
 _SEARCH = ("search", "search_all")
 _COUNTS = ("counts", "counts_all")
 _COMPLIANCE = ("compliance",)
+_LOOKUP = ("tweets",)
 
 
 class FaultContext(NamedTuple):
@@ -217,6 +219,20 @@ def _duplicate_post(page: SoldPage) -> SoldPage:
     return page._replace(data=[*(page.data or []), *(page.data or [])[:1]], posts=(*page.posts, *page.posts[:1]))
 
 
+def _lose(page: SoldPage, missing: int, error: Callable[[str], Json]) -> SoldPage:
+    """Return a page whose first posts are errors beside the data; they are not sold."""
+    data, lost = (page.data or [])[missing:] or None, [str(post["id"]) for post in (page.data or [])[:missing]]
+    return page._replace(data=data, posts=page.posts[missing:], errors=(*page.errors, *map(error, lost)))
+
+
+def _posts_gone(page: SoldPage) -> SoldPage:
+    return _lose(page, len(page.data or []) // 2, lambda one: not_shown("tweet", one, "ids"))
+
+
+def _posts_withheld(page: SoldPage) -> SoldPage:
+    return _lose(page, 1, lambda one: not_authorized(one, "ids"))
+
+
 _KINDS = (
     FaultKind("rate_limit", "429; the limit resets in `seconds`, or 900", _rate_limit(plain(429))),
     FaultKind("rate_limit_no_header", "429 without rate-limit headers", lambda _: as_json(plain(429), status=429)),
@@ -300,6 +316,15 @@ _KINDS = (
     FaultKind("unknown_values", "drops unknown values of comma lists, and sells what is left", endpoints=_SEARCH),
     FaultKind("no_tweet_fields", "400 for tweet.fields, which is no parameter any more", endpoints=_SEARCH),
     FaultKind("no_fields", "400 for either list of a post's fields", endpoints=_SEARCH),
+    FaultKind(
+        "posts_gone", "the first half of the posts are in errors as if they were deleted", page=_posts_gone, endpoints=_LOOKUP
+    ),
+    FaultKind(
+        "posts_withheld", "the first post is in errors as if its author protected it", page=_posts_withheld, endpoints=_LOOKUP
+    ),
+    FaultKind(
+        "counted_again", "X's usage counts the posts once more, though they were sold on that day before", endpoints=_LOOKUP
+    ),
     FaultKind("job_in_progress", "a complete job is still in progress", endpoints=_COMPLIANCE, method="GET"),
     FaultKind("job_failed", "an uploaded job fails for good", endpoints=_COMPLIANCE, method="GET"),
 )

@@ -41,6 +41,7 @@ ODDITIES = (
     Oddity("counts_no_data", _COUNTS),
     Oddity("counts_early", _COUNTS),
     Oddity("counts_early_token", _COUNTS),
+    Oddity("posts_withheld", ("tweets",)),
     Oddity("cloudflare_1015", (*_SEARCH, *_COUNTS)),
     Oddity("cloudflare_403", (*_SEARCH, *_COUNTS)),
     Oddity("broken_json", (*_SEARCH, *_COUNTS)),

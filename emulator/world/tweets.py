@@ -6,6 +6,7 @@ Traits are what queries ask for and cost a few microseconds; text and metrics ar
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from math import cos, pi
 from typing import NamedTuple
@@ -14,11 +15,13 @@ from emulator.world import snowflake
 from emulator.world.authors import InventedAuthors
 from emulator.world.seeded_random import SeededRandom, hash_number
 from emulator.world.slots import spelling
-from emulator.world.word_lists import EMOJI, LANGUAGES, PLACES, Place
+from emulator.world.word_lists import EMOJI, INCIDENT, LANGUAGES, PLACES, Place
 
 _HOUR_MS = 3_600_000
 _LONGEST_TEXT = 280
 _SHORTEST_HALF_LIFE_MS, _HALF_LIVES = 20 * 60_000, 36  # 20 minutes to 12 hours
+INCIDENT_TAGS = ("sre", "outage")
+"""The tags of a tweet of an incident; no other has these alone."""
 LINK = re.compile(r"https://t\.co/[A-Za-z0-9]{10}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -98,6 +101,8 @@ class InventedTweet(NamedTuple):
     @property
     def address(self) -> str:
         """The address, without its scheme, to which the links of the text lead."""
+        if self.post.tags == INCIDENT_TAGS:
+            return f"status.example.com/{self.post.id % 10}"
         return f"example.com/notes/{self.post.id % 100_000}"
 
 
@@ -174,7 +179,7 @@ class Writing(NamedTuple):
 def _write(key: str, post: Post, traits: Traits, mention: str | None) -> Writing:
     rng = SeededRandom(f"{key} text")
     tags = tuple(_spell(tag, rng) for tag in post.tags)
-    parts = _sentences(traits, rng)
+    parts = _sentences(traits, rng) if post.tags != INCIDENT_TAGS else [_numbered(INCIDENT, rng)]
     if rng.below(3) == 0 or traits.lang == "und":
         parts.append(" ".join(rng.choice(EMOJI) for _ in range(1 + rng.below(2))))
     hashtags = " ".join(f"#{tag}" for tag in tags)
@@ -203,8 +208,12 @@ def link(key: str) -> str:
 def _sentences(traits: Traits, rng: SeededRandom) -> list[str]:
     known = _by_language()[traits.lang]
     number = 9 + rng.below(5) if traits.long else 1 + (rng.below(3) == 0)
-    chosen = [rng.choice(known).replace("{n}", str(rng.below(97) + 3)) for _ in range(number)]
+    chosen = [_numbered(known, rng) for _ in range(number)]
     return list(dict.fromkeys(chosen))
+
+
+def _numbered(known: Sequence[str], rng: SeededRandom) -> str:
+    return rng.choice(known).replace("{n}", str(rng.below(97) + 3))
 
 
 def _spell(tag: str, rng: SeededRandom) -> str:

@@ -142,6 +142,15 @@ BIOGRAPHIES = (
 )  # fmt: skip
 # How many of ten thousand tweets have the tag as their subject. The smallest of the ten defaults must stay
 # far above 100 in a week of 20,000.
+INCIDENT = (
+    "Another outage, {n} minutes so far. The status page is green, of course.",
+    "Outage again: logins fail, and the status page shows nothing.",
+    "Is it only us, or is this an outage? {n} % of our requests time out.",
+    "The status page says {n} services, we say outage.",
+    "Back after {n} minutes of outage; the status page was the last to know.",
+)
+"""Sentences of tweets of an incident."""
+
 SUBJECTS = {
     "DevOps": 1500,
     "SRE": 520,

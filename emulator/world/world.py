@@ -18,6 +18,7 @@ from typing import NamedTuple
 from emulator.query import Node, Term, evaluate, hashtags, words
 from emulator.world import snowflake
 from emulator.world.authors import InventedAuthors
+from emulator.world.incidents import IncidentStream
 from emulator.world.seeded_random import SeededRandom
 from emulator.world.slots import Combination, IdSlot, SlotStream, combinations, known_tags
 from emulator.world.tweets import InventedTweet, Post, Traits, invented_traits, invented_tweet, media_keys
@@ -100,12 +101,22 @@ NO_ODDITIES = PostOddities()
 class World:
     """All tweets and authors of a seed; tweets is about how many there are in seven days."""
 
-    def __init__(self, seed: int, *, tweets: int, removals: RemovedPosts, oddities: PostOddities = NO_ODDITIES) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        tweets: int,
+        removals: RemovedPosts,
+        oddities: PostOddities = NO_ODDITIES,
+        incidents: bool = False,
+    ) -> None:
         self.seed, self._oddities = seed, oddities
         self._longest_lag_ms = _LATEST_LAG_MS if oddities.late else LONGEST_LAG_MS
         self._removals = removals
         self.authors = InventedAuthors(seed, tweets=tweets)
         self._main = SlotStream(f"{seed}/{tweets}", combinations(seed), weekly=tweets, low_bit=0)
+        self._incidents = IncidentStream(seed) if incidents else None
+        self._usual: tuple[SlotStream, ...] = (self._main, self._incidents) if self._incidents else (self._main,)
         self._rare: dict[str, SlotStream] = {}
         self._results = lru_cache(128)(self._evaluate)
         self.traits: Callable[[int], Traits] = lru_cache(4_096)(self._make_traits)
@@ -114,7 +125,7 @@ class World:
     def posts(self, query: Node, span: PostRange) -> Iterator[Post]:
         """Yield the posts that match a query, newest first."""
         rare = [tag for tag in hashtags(query) if tag not in known_tags()]
-        streams = [self._main, *map(self._rare_stream, rare)]
+        streams = [*self._usual, *map(self._rare_stream, rare)]
         found = [self._of_stream(stream, query, span) for stream in streams if any(self._results(stream, query))]
         return found[0] if len(found) == 1 else merge(*found, key=lambda post: post.id, reverse=True)
 
@@ -161,7 +172,7 @@ class World:
         return None if self._removals.is_hidden(chain) else Post(post_id, history, tags, self._removals.is_scrubbed(chain))
 
     def _streams(self) -> tuple[SlotStream, ...]:
-        return (self._main, *tuple(self._rare.values()))
+        return (*self._usual, *tuple(self._rare.values()))
 
     def _of_stream(self, stream: SlotStream, query: Node, span: PostRange) -> Iterator[Post]:
         results = self._results(stream, query)
@@ -214,7 +225,9 @@ class World:
         return stream
 
     def _make_traits(self, root: int) -> Traits:
-        return invented_traits(f"{self.seed} {root}", root, self.authors)
+        traits = invented_traits(f"{self.seed} {root}", root, self.authors)
+        incidents = self._incidents
+        return incidents.traits(traits, root, self.authors) if incidents and incidents.has(root) else traits
 
     def _make_tweet(self, post: Post) -> InventedTweet:
         tweet = invented_tweet(f"{self.seed} {post.root}", post, self._traits_of(post), self.authors)

@@ -19,7 +19,7 @@ from benchmarks.load import Refused, fetch, p99_ms, throughput
 from tests.fixtures.environment import ROOT
 
 PACKAGES = {"curl": "curl", "h2load": "nghttp2-client", "sqlite3": "sqlite3"}
-LONGER = ("starts", "reads", "lists", "pages", "livez", "collection", "importing", "growth")
+LONGER = ("starts", "reads", "lists", "insight", "pages", "livez", "collection", "importing", "growth")
 STALL_S = 0.3
 
 pytestmark = [

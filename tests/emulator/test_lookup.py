@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from emulator import Emulator
-from tests.emulator.client import LOOKUP, NOON, OAUTH1, USUAL, Client, Json, Reply
+from tests.emulator.client import LOOKUP, NOON, OAUTH1, USAGE, USUAL, Client, Json, Reply
 
 
 def looked_up(client: Client, *post_ids: object, **params: str) -> Reply:
@@ -86,3 +86,22 @@ def test_engagement_grows_with_age_on_a_curve_of_each_post_and_never_falls() -> 
         assert sum(one["like_count"] for one in page) < sum(one["like_count"] for one in following)
     early, last = ([one["impression_count"] for one in page] for page in (told[0][1], told[0][-1]))
     assert len({round(first / most, 1) for first, most in zip(early, last, strict=True) if most > 50}) > 3
+
+
+def test_posts_that_seem_to_be_gone_or_withheld_are_not_sold(emulator: Emulator, client: Client) -> None:
+    ids = client.search("#devops").ids[:10]
+    emulator.ledger.reset()
+    emulator.plan("posts_gone", endpoint="tweets")
+    emulator.plan("posts_withheld", endpoint="tweets")
+    gone, withheld = looked_up(client, *ids), looked_up(client, *ids)
+    assert (gone.ids, error_types(gone)) == (ids[5:], dict.fromkeys(map(str, ids[:5]), "resource-not-found"))
+    assert (withheld.ids, error_types(withheld)) == (ids[1:], {str(ids[0]): "not-authorized-for-resource"})
+    assert emulator.ledger.total().posts_billed == 9
+
+
+def test_xs_usage_may_count_posts_again_that_it_sold_on_the_same_day(emulator: Emulator, client: Client) -> None:
+    ids = client.search("#devops").ids[:10]
+    emulator.plan("counted_again", endpoint="tweets")
+    before = int(client.get(USAGE).body["data"]["project_usage"])
+    looked_up(client, *ids)
+    assert int(client.get(USAGE).body["data"]["project_usage"]) == before + 10

@@ -193,3 +193,16 @@ def test_late_posts_become_searchable_within_two_hours() -> None:
         early = roots()
         emulator.clock.advance(2 * 3600)
         assert early < roots()
+
+
+def test_with_incidents_many_write_of_an_outage_once_in_four_days_and_two_accounts_most_of_it() -> None:
+    with Emulator(seed=1, now=NOON, incidents=True) as troubled, Emulator(seed=1, now=NOON) as usual:
+        found = Client(troubled.port).every("#sre #outage", **{"tweet.fields": "author_id,created_at"})
+        rest, same = (Client(one.port).every(query) for one, query in ((troubled, "#sre -#outage"), (usual, "#sre")))
+        assert [tweet["id"] for tweet in rest] == [tweet["id"] for tweet in same]
+    hours = Counter(tweet["created_at"][:13] for tweet in found)
+    assert all(count >= 50 for count in hours.values())
+    assert 1 <= len(hours) <= 2
+    writers = Counter(tweet["author_id"] for tweet in found)
+    assert sum(count for _, count in writers.most_common(2 * len(hours))) > len(found) / 2
+    assert all("outage" in tweet["text"].lower() for tweet in found)

@@ -22,7 +22,7 @@ from queries.tweets import TweetView, TweetViews
 from schemas.records import record
 from tests.fixtures import databases
 from tests.fixtures.archives import own_row, tweet_id
-from text.words import query_words
+from text.search import parse_search
 
 MIDDLE = datetime(2018, 2, 18, 2, tzinfo=UTC)
 """Sao Paulo turns its clocks back."""
@@ -69,6 +69,7 @@ def _row(chance: Random, number: int) -> dict[str, Any]:
     created, tags = MIDDLE + timedelta(seconds=second), sorted(chance.sample(TAGS, chance.randint(0, len(TAGS))))
     country, code = chance.choice(COUNTRIES)
     author = chance.choice([None, *range(12), 0, 0])
+    numbers: dict[str, Any] = {name: chance.choice([None, 0, 3, 3, 70]) for name in ("likes", "reposts", "views")}
     return own_row(
         text=" ".join(chance.choices(WORDS, k=4)),
         id=str(tweet_id(created, number)),
@@ -81,14 +82,8 @@ def _row(chance: Random, number: int) -> dict[str, Any]:
         country_code=code,
         tags=tags,
         rash=tags[0] if tags else None,
-        **_numbers(Random(number)),
+        **numbers,
     )
-
-
-def _numbers(chance: Random) -> dict[str, Any]:
-    """Return numbers of a tweet as X might have given them: half of the tweets have no engagement."""
-    known = chance.random() < 1 / 2
-    return {name: chance.choice([None, 0, 7, 120]) for name in ("likes", "reposts", "replies", "quotes")} if known else {}
 
 
 SECONDS = st.integers(-SPREAD_S, SPREAD_S) | st.integers(-90, 90).map(lambda hours: 3600 * hours)
@@ -103,8 +98,11 @@ OTHERS = st.builds(
     since=BOUNDS,
     until=BOUNDS,
     min_followers=st.sampled_from([None, None, 0, 50]),
-    min_engagement=st.sampled_from([None, None, 0, 100]),
-    words=st.sampled_from(["", "", "again", "incident nothing"]).map(query_words),
+    min_engagement=st.sampled_from([None, None, 0, 6]),
+    has=st.sampled_from([(), (), (), ("link",), ("reply", "media")]),
+    search=st.sampled_from(["", "", "again", "incident nothing", '"again sre"', "-again", 'sre -"again sre" -nothing'])
+    .map(parse_search)
+    .map(lambda search: search if any(search) else None),
     any_tags=st.just(()) | st.lists(st.sampled_from([*TAGS, UNUSED, "#unknown"]), max_size=4, unique=True).map(tuple),
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))

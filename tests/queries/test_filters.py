@@ -22,6 +22,8 @@ from tests.fixtures.archives import MORNING, Json, edited, own_row, page, post, 
 from tests.queries.invented import imported
 
 pytestmark = pytest.mark.dialects
+LINK: Json = {"entities": {"urls": [{"url": "https://t.co/a", "expanded_url": "https://example.org/a"}]}}
+REPLY: Json = {"in_reply_to_user_id": "7001"}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def archive() -> list[Any]:
         own_row(3, username="eve", author="Eve", followers=None),
         own_row(4, username=None, author=None, followers=None, replies=200, views=3),
         page(edited(5, 10, 11, text="third", author_id="7002"), users=(bo,)),
-        page(post(6, author=7002), post(7, author=7003, **RICH), post(8, author=None), users=(bo,)),
+        page(post(6, author=7002, **LINK), post(7, author=7003, **RICH), post(8, author=None, **REPLY), users=(bo,)),
     ]
 
 
@@ -88,6 +90,14 @@ def found(database: Database, wanted: Filters, *, most: int = 2) -> list[int]:
         ({"q": ["AGAIN, #sre"]}, [0, 1, 2, 3, 4, 6, 7, 8]),
         ({"q": ["third again"]}, []),
         ({"q": ["on call"], "author": ["bo_primer"]}, [6]),
+        ({"q": ['"call again" -third']}, [0, 1, 2, 3, 4, 6, 7, 8]),
+        ({"q": ['"again call"']}, []),
+        ({"q": ["-third"]}, [0, 1, 2, 3, 4, 6, 7, 8]),
+        ({"q": ['-"on call"'], "author": ["bo_primer"]}, [5]),
+        ({"q": ["-third"], "has": ["reply"], "lang": ["en"]}, [7, 8]),
+        ({"has": ["link"]}, [6, 7]),
+        ({"has": ["link", "reply"]}, [7]),
+        ({"has": ["media", "link"]}, [7]),
         ({"min_followers": ["90"]}, [0, 1, 2, 5, 6]),
         ({"tag": ["devops"], "min_followers": ["1"], "lang": ["en"], "until": ["2026-03-03"]}, [0]),
     ],

@@ -38,8 +38,8 @@ AUTHOR_SORTS = ["-followers", "-tweets", "engagement", "-engagement"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
 FILTERS = [
     *("", "tag=sre", "tag=sre&tag=DEVOPS", "lang=en", "lang=und", "country=CO", "author=ADA", "author=_", "q=on", *QUOTED),
-    "any_tag=SRE&any_tag=z_1&any_tag=nobody",
-    *(f"q={quote(text)}" for text in ("Café", "東京", "ß call")),
+    *(f"q={quote(text)}" for text in ("Café", "東京", "ß call", '"on call"', '"東京へ"', "-on", 'call -"on call" -cafe')),
+    *("has=link", "has=reply&has=media", "any_tag=SRE&any_tag=z_1&any_tag=nobody"),
     *(
         "since=2026-03-02T08:33:00Z",
         "until=2026-03-02T08:36:00.5Z",
@@ -59,6 +59,7 @@ COUNTS = [
         f"/tweets_per_hour?{wanted}",
         f"/tweets_per_tag?{wanted}",
         f"/timeline?bucket=hour&{wanted}",
+        f"/spikes?{wanted}" if "since" in wanted else f"/spikes?since=2026-03-01T00:00:00Z&{wanted}",
         *(f"/facets?by={by}&{wanted}" for by in ("lang", "country", "tag", "author")),
         f"/terms?limit=200&{wanted}",
         *(f"/links?by={by}&{wanted}" for by in ("domain", "url")),

@@ -1,7 +1,8 @@
-"""Search: whatever is stored, edited and deleted, words find exactly the tweets that have all of them."""
+"""Search: whatever is stored, edited and deleted, a search finds exactly the tweets that match it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -22,18 +23,23 @@ from collector.values import TaggedTweet
 from collector.x import parsing
 from models import TWEET_WORDS
 from queries import lists
+from queries.facets import facets
 from queries.filters import BY_ID, Filters, PagePosition, SortOrder
 from queries.lists import TweetList, page
-from queries.tweets import TweetViews
-from schemas.parameters import filters
+from queries.tweets import TweetViews, matching_count
 from tests.fixtures.archives import Json, edited, post
 from tests.queries.invented import imported
+from text.search import InvalidSearch, TextSearch, parse_search
 from text.words import index_words, query_words
 
 LATIN = ["on call", "Café", "cafe", "STRASSE", "é", "rust_2", "AND", '"', "*", "🚀"]
 OTHERS = ["东京", "東京へ", "東", "京", "ที่นี่", "हिन्दी", "한국어", "مرحبا"]
 TEXTS = st.lists(st.sampled_from(LATIN + OTHERS) | st.text(max_size=5), max_size=6).map(" ".join).filter(bool)
 NUMBERS = st.integers(0, 40)
+PARTS = st.sampled_from([part for part in LATIN + OTHERS if part != '"'])
+WRITTEN = st.lists(PARTS, min_size=1, max_size=3).map(" ".join)
+QUERIES = st.lists(st.builds("{}{}".format, st.sampled_from(["", "", "-"]), PARTS | WRITTEN.map('"{}"'.format)), max_size=3)
+PART = re.compile(r"""(?:(?<!\S)(-))?(?:"([^"]*)"|([^\s"]+))""")
 
 
 def stored(database: Database, *posts: Json) -> None:
@@ -41,9 +47,20 @@ def stored(database: Database, *posts: Json) -> None:
         store(session, [TaggedTweet(parsing.tweet(each), ()) for each in posts], [], run_id=runs.begin_import(session))
 
 
-def matching(database: Database, *words: str) -> list[int]:
+def matching(database: Database, search: TextSearch) -> list[int]:
     with database.reading() as session:
-        return list(session.scalars(TWEET_WORDS.having(words)))
+        return list(session.scalars(TWEET_WORDS.matching(search)))
+
+
+def is_match(query: str, text: str) -> bool:
+    """Whether a text matches, in plain Python."""
+    words = index_words(text)
+    for minus, phrase, word in PART.findall(query):
+        own = index_words(phrase)
+        at = [words[start : start + len(own)] for start in range(len(words))]
+        if (own or query_words(word)) and bool(minus) == (own in at if phrase else set(query_words(word)) <= set(words)):
+            return False
+    return True
 
 
 class Searched(RuleBasedStateMachine):
@@ -93,14 +110,19 @@ class Searched(RuleBasedStateMachine):
     def write_anew(self) -> None:
         self.database.vacuum()
 
-    @rule(query=TEXTS)
-    def ask(self, query: str) -> None:
-        if words := query_words(query):
-            expected = [number for number, text in sorted(self.texts.items()) if set(words) <= set(index_words(text))]
-            ids = [int(post(number)["id"]) for number in expected]
-            assert matching(self.database, *words) == ids
-            batches = lists.batches(self.database, TweetList(Filters(words=words)), TweetViews(), most=2)
-            assert [view.id for batch in batches for view in batch] == ids
+    @rule(query=TEXTS.map(lambda text: text.replace('"', "")) | QUERIES.map(" ".join), sort=st.sampled_from(["id", "-created"]))
+    def ask(self, query: str, sort: str) -> None:
+        try:
+            search, order = parse_search(query), SortOrder(sort.strip("-"), descending=sort.startswith("-"))
+        except InvalidSearch:
+            return
+        if any(search):
+            ids = [int(post(number)["id"]) for number, text in sorted(self.texts.items()) if is_match(query, text)]
+            batches = lists.batches(self.database, TweetList(Filters(search=search), order), TweetViews(), most=2)
+            assert [view.id for batch in batches for view in batch] == (ids[::-1] if order.descending else ids)
+            with self.database.reading() as session:
+                assert matching_count(session, Filters(search=search), most=100) == len(ids)
+                assert sum(row.tweets for row in facets(session, "lang", Filters(search=search)).rows) == len(ids)
 
     @invariant()
     def the_index_says_what_the_texts_say(self) -> None:
@@ -129,15 +151,15 @@ def database(database_backend: str) -> Iterator[Database]:
         yield ready
 
 
-def listed(database: Database, words: tuple[str, ...], order: SortOrder, after: int) -> list[int]:
+def listed(database: Database, search: str, order: SortOrder, after: int) -> list[int]:
     with database.reading() as session:
-        found = page(session, TweetList(Filters(words=words), order), after=PagePosition(None, after), most=3)
+        found = page(session, TweetList(Filters(search=parse_search(search)), order), after=PagePosition(None, after), most=3)
     return [place.id for place in found]
 
 
 @pytest.mark.dialects
 def test_a_list_by_id_is_read_from_the_index_and_from_any_place_on(database: Database) -> None:
-    words, middle = ("half", "always"), int(post(50)["id"])
+    words, middle = "half always", int(post(50)["id"])
     up, down = [51, 53, 55], [49, 47, 45]
     assert listed(database, words, BY_ID, middle) == [int(post(number)["id"]) for number in up]
     assert listed(database, words, SortOrder("id", descending=True), middle) == [int(post(number)["id"]) for number in down]
@@ -150,7 +172,7 @@ def test_a_list_by_id_gathers_and_sorts_nothing(database: Database) -> None:
             event.listen(connection, "before_cursor_execute", lambda *given, to=asked_for: to.append(given[2:4]))
             page(
                 session,
-                TweetList(Filters(words=("half",)), SortOrder("id", descending=descending)),
+                TweetList(Filters(search=parse_search("half")), SortOrder("id", descending=descending)),
                 after=PagePosition(None, 5),
                 most=3,
             )
@@ -162,5 +184,5 @@ def test_a_list_by_id_gathers_and_sorts_nothing(database: Database) -> None:
 @pytest.mark.dialects
 def test_nothing_of_a_query_is_an_operator(database: Database) -> None:
     none = ["always OR absent", "zymurgy AND half", "half NOT always", "alw* ^half", "tweet_words:zymurgy"]
-    for query, minutes in {**{one: [] for one in none}, '"half always" -zymurgy': [7], "ZYMURGY + (half)": [7]}.items():
-        assert matching(database, *filters({"q": [query]}).words) == [int(post(minute)["id"]) for minute in minutes], query
+    for query, minutes in {**{one: [] for one in none}, "NEAR(always) zymurgy": [], "ZYMURGY + (half)": [7]}.items():
+        assert matching(database, parse_search(query)) == [int(post(minute)["id"]) for minute in minutes], query

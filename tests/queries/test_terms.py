@@ -72,7 +72,8 @@ def test_all_keys_are_sorted_where_too_few_are_below_the_bound(database: Databas
     assert found == sorted(ids, key=lambda own: (sample_key(own), own))[:5]
 
 
-def test_keys_are_spread_evenly() -> None:
+def test_keys_are_as_documented_and_spread_evenly() -> None:
+    assert sample_key(2_006_008_519_143_937_502) == 1021713241
     for first, step in ((1, 1), (2_006_008_519_143_937_502, 60_000 << 22)):  # one a minute, as the ids of tweets are
         ids = range(first, first + 10_000 * step, step)
         below = sum(sample_key(own) <= terms.HIGHEST_KEY // 4 for own in ids)

@@ -36,7 +36,7 @@ def cursor(text: str) -> str:
 A_TIME, EMPTY, TWICE, WHOLE = "2026-11-17T12:34:56Z", "is empty", "more than once", "whole number from 1 to 1000"
 FOR_AUTHORS, NO_PARAMETER = "is not for order_by_followers_desc", "is not a parameter of this resource"
 PARAMETERS = [  # of filters, tests/schemas/test_filters.py tries many more values
-    ("/tweets?limt=5", "limt", f"{NO_PARAMETER}, which takes: author, country, cursor"),
+    ("/tweets?limt=5", "limt", f"{NO_PARAMETER}, which takes: any_tag, author, country, cursor"),
     *((f"/tweets?order_by_followers_desc={one}", "order_by_followers_desc", WHOLE) for one in (0, 1001, -5, "5.0", "%D9%A5")),
     ("/tweets?order_by_followers_desc=", "order_by_followers_desc", EMPTY),
     ("/tweets?order_by_followers_desc=5&order_by_followers_desc=6", "order_by_followers_desc", TWICE),

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from queries.filters import ALL, Filters
 from schemas.parameters import PARAMETERS, filters
-from schemas.problems import BadInput
+from schemas.problems import BadInput, ParameterError
 from tests.schemas.views import MANY
+from text.search import UNCLOSED, WORDLESS, SearchTerm, TextSearch
 
 NOON = datetime(2026, 11, 17, 12, tzinfo=UTC)
 
@@ -45,12 +46,32 @@ def test_a_date_is_its_midnight_in_the_zone_and_the_first_instant_of_a_day_witho
         assert filters({"since": [day]}, zone=ZoneInfo(zone)) == Filters(since=midnight)
 
 
-def test_a_search_is_read_as_words_and_has_no_operators() -> None:
-    operators = '"on call" -again NEAR(x, 2)'
-    assert filters({"q": [operators]}) == Filters(words=("on", "call", "again", "near", "x", "2"))
-    words = {"Café  OR night_shift": ("café", "or", "night_shift"), "東京 京": ("東京", "京"), "a" * 200: ("a" * 100,)}
-    for value, read in words.items():
-        assert filters({"q": [value]}).words == read
+def test_a_search_is_read_as_words_phrases_and_exclusions_and_has_no_other_operators() -> None:
+    required = (SearchTerm(("on", "call"), adjacent=True), SearchTerm(("near", "x")), SearchTerm(("2",)))
+    search = TextSearch(required, (SearchTerm(("again",)),))
+    assert filters({"q": ['"on call" -again NEAR(x, 2)']}) == Filters(search=search)
+    cases: dict[str, list[tuple[str, ...]]] = {
+        "Café  OR night_shift": [("café",), ("or",), ("night_shift",)],
+        "東京へ 京 京": [("東京", "京へ"), ("京",)],
+        "a" * 200: [("a" * 100,)],
+        'on-call say"hello" - 🚀': [("on", "call"), ("say",), ("hello",)],
+    }
+    for value, words in cases.items():
+        assert filters({"q": [value]}).search == TextSearch(tuple(SearchTerm(each) for each in words))
+
+
+def test_a_hyphen_excludes_only_at_the_start_or_after_a_space() -> None:
+    excluded = (SearchTerm(("a", "b"), adjacent=True), SearchTerm(("on", "call")))
+    assert filters({"q": ['-"a b" -on-call']}).search == TextSearch((), excluded)
+    required = (SearchTerm(("x",)), SearchTerm(("a", "b"), adjacent=True), SearchTerm(("c",)))
+    assert filters({"q": ['x-"a b"-c']}).search == TextSearch(required)
+
+
+def test_a_quote_that_is_not_closed_or_has_no_word_is_named() -> None:
+    for value, expected in {'"on call': UNCLOSED, 'a "b" c"': UNCLOSED, '""': WORDLESS, 'a -"🚀"': WORDLESS}.items():
+        with pytest.raises(BadInput) as refused:
+            filters({"q": [value]})
+        assert refused.value.faults == [ParameterError("q", f"expected {expected}")]
 
 
 CJK = "".join(map(chr, range(0x4E00, 0x4F00)))
@@ -61,8 +82,9 @@ BAD = {
     "author": ["", "@", "@@ada", "ada muster", "бо", "a" * 51, "ada\n"],
     "since": ["", "yesterday", "2026-02-30", "2026-11-17T12:00:00", "2026-11-17T12:00:00 01:00", "20261117", "٢026-11-17"],
     "until": ["", "0000-01-01", "2026-11-17T25:00:00Z", "0001-01-01T00:00:00+23:59", "2026-W01-1", "2026-11-17\n"],
+    "has": ["", "Media", "link,reply", "x"],
     "min_followers": ["", "-1", "+1", "1.5", "1_000", "٣", " 1", "1000000001", "9" * 30],
-    "q": ["", " ", "#", "🚀", "\u0301", '"*"', "a" * 201, " ".join(CJK[:51]), CJK[:52]],
+    "q": ["", " ", "#", "🚀", "\u0301", "- -🚀", "a" * 201, " ".join(CJK[:51]), CJK[:52]],
 }
 
 
@@ -75,7 +97,7 @@ def test_a_bad_value_is_refused_with_what_is_expected(name: str) -> None:
 
 
 def test_what_is_given_twice_is_refused() -> None:
-    for name in set(PARAMETERS) - {"tag"}:
+    for name in (name for name, one in PARAMETERS.items() if not one.is_repeated):
         with pytest.raises(BadInput, match=f"{name}: is given more than once"):
             filters({name: ["1", "2"]})
 

@@ -20,11 +20,11 @@ WRITTEN = st.text(st.characters(codec="utf-8") | st.sampled_from("aÉßİΣи東
     ("text", "words"),
     [
         ("", ()),
-        ("Again, and AGAIN: on-call_2!", ("again", "and", "on", "call_2")),
+        ("Again, and AGAIN: on-call_2!", ("again", "and", "again", "on", "call_2")),
         ("#SRE @ada_m https://t.co/Ab1", ("sre", "ada_m", "https", "t", "co", "ab1")),
-        ("R&amp;D isn't", ("r", "amp", "d", "isn", "t")),
-        ("Café CAFE\u0301 cafe", ("café", "cafe")),
-        ("STRASSE Straße ΣΊΣΥΦΟΣ σίσυφος", ("strasse", "σίσυφοσ")),
+        ("R&amp;D isn't", ("r", "d", "isn", "t")),
+        ("Café CAFE\u0301 cafe", ("café", "café", "cafe")),
+        ("STRASSE Straße ΣΊΣΥΦΟΣ σίσυφος", ("strasse", "strasse", "σίσυφοσ", "σίσυφοσ")),
         ("हिन्दी में, بالعَرَبِيّة", ("हिन्दी", "में", "بالعَرَبِيّة")),
         ("한국어 단어", ("한국어", "단어")),
         ("1️⃣ ❤️ 🚀 ½ ②", ("1", "½", "②")),
@@ -33,19 +33,20 @@ WRITTEN = st.text(st.characters(codec="utf-8") | st.sampled_from("aÉßİΣи東
     ],
 )
 def test_a_text_is_found_by_its_words(text: str, words: tuple[str, ...]) -> None:
-    assert index_words(text) == query_words(text) == words
+    assert index_words(text) == words
+    assert query_words(text) == tuple(dict.fromkeys(words))
 
 
 @pytest.mark.parametrize(
     ("text", "found_by", "asks_for"),
     [
         ("食", ("食",), ("食",)),
-        ("東京へ", ("東", "京", "へ", "東京", "京へ"), ("東京", "京へ")),
-        ("AI東京2020", ("ai", "東", "京", "東京", "2020"), ("ai", "東京", "2020")),
-        ("葛\U000e0100城", ("葛", "城", "葛城"), ("葛城",)),
-        ("が か\u3099", ("が",), ("が",)),
+        ("東京へ", ("東", "東京", "京", "京へ", "へ"), ("東京", "京へ")),
+        ("AI東京2020", ("ai", "東", "東京", "京", "2020"), ("ai", "東京", "2020")),
+        ("葛\U000e0100城", ("葛", "葛城", "城"), ("葛城",)),
+        ("が か\u3099", ("が", "が"), ("が",)),
         ("ที่", ("ท", "ที", "ี่"), ("ที", "ี่")),
-        ("ラー・メン", ("ラ", "ー", "ラー", "メ", "ン", "メン"), ("ラー", "メン")),
+        ("ラー・メン", ("ラ", "ラー", "ー", "メ", "メン", "ン"), ("ラー", "メン")),
     ],
 )
 def test_scripts_without_spaces_are_cut_into_pairs(text: str, found_by: tuple[str, ...], asks_for: tuple[str, ...]) -> None:

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, expect
 
+from api import get_tweets
 from collector.jobs.interval import budget_end, choose_schedule
 from collector.ledger.pricing import BudgetLeft
+from collector.refresh.records import switch_off
 from collector.x import client
 from emulator import Emulator
 from tests.fixtures.browser import accessibility, tab, untidy
@@ -17,7 +19,7 @@ from tests.fixtures.documents import Element, opened, read, sent
 from tests.fixtures.service import Service
 from tests.fixtures.views import NOW, Serve, set_clock
 
-SCHEDULE, BACKFILL, SAVED = "/view/schedule", "/view/backfill", "/view/saved"
+SCHEDULE, BACKFILL, REFRESH, SAVED = "/view/schedule", "/view/backfill", "/view/refresh", "/view/saved"
 SINCE, UNTIL = NOW.replace(day=3, hour=0, minute=0), NOW.replace(day=5, hour=0, minute=0)
 PERIOD = f"since={SINCE:%Y-%m-%d}&until={UNTIL - timedelta(days=1):%Y-%m-%d}&tag=sre"
 HOSTILE = '"><script>alert(1)</script>'
@@ -232,3 +234,36 @@ def test_the_pages_are_accessible_and_work_without_scripts(fresh: Service, chrom
         page.get_by_label("Name").fill("Money")
         page.keyboard.press("Enter")
         expect(page.get_by_role("main").get_by_role("link", name="Money")).to_be_visible()
+
+
+def test_a_look_shows_its_price_and_is_read_by_the_service(fresh: Service) -> None:
+    get_tweets(fresh.collector)
+    page = opened(fresh, f"{REFRESH}?since=2026-11-01&until=2026-11-30")
+    assert cards(page)["Tweets to read again"].startswith("20")
+    assert fresh.get(f"{REFRESH}?tag=sre").status_code == 400
+    form = next(one for one in page.all("form", action=REFRESH) if one.all("input", name="max_usd"))
+    answer = sent(fresh, form)
+    assert (answer.status_code, answer.headers["Location"]) == (303, REFRESH)
+    assert "0 tweets of Sun 1 Nov 2026, 00:00 to Tue 1 Dec 2026, 00:00 read again, 20 left." in opened(fresh, REFRESH).words
+    fresh.app.extensions["job_runner"].run_due()
+    assert "Being read" not in opened(fresh, REFRESH).words
+
+
+def test_a_look_is_cancelled_on_its_page(fresh: Service) -> None:
+    get_tweets(fresh.collector)
+    page = opened(fresh, f"{REFRESH}?since=2026-11-01&until=2026-11-30")
+    sent(fresh, next(one for one in page.all("form", action=REFRESH) if one.all("input", name="max_usd")))
+    [cancel] = opened(fresh, REFRESH).all("form", action=f"{REFRESH}/cancel")
+    assert sent(fresh, cancel).status_code == 303
+    assert "Being read" not in opened(fresh, REFRESH).words
+
+
+def test_what_went_off_by_itself_is_switched_on_again_on_a_page(fresh: Service) -> None:
+    with fresh.collector.database.writing() as session:
+        switch_off(session, "X's count rose")
+    assert "X's count rose" in opened(fresh, "/view/health").words
+    assert "twitterapi_refresh_off 1.0" in fresh.get("/metrics").text
+    [form] = opened(fresh, REFRESH).all("form", action=f"{REFRESH}/on")
+    assert sent(fresh, form).status_code == 303
+    assert "X's count rose" not in opened(fresh, "/view/health").words
+    assert "twitterapi_refresh_off 0.0" in fresh.get("/metrics").text

@@ -33,7 +33,14 @@ TEXTS = (
     "<!-- <style>* { display: none } #sre",
 )
 NAMES = (f"<img src=x onerror='{RUN}'>", "=1+1", "\u202eadA", "' onclick='x", "@ada", "&lt;b&gt;", "n" * 200)
-PATHS = ("/", "/view/tweets?limit=200", "/view/tags/sre", "/view/authors/evil_0", "/view/authors/evil_2")
+PATHS = (
+    "/",
+    "/view/tweets?limit=200",
+    "/view/tags/sre",
+    "/view/authors/evil_0",
+    "/view/authors/evil_2",
+    "/view/spike?start=2026-11-24T10:00:00Z",
+)
 
 
 def row(at: int, text: str) -> Json:
@@ -74,7 +81,7 @@ def test_links_pass_nothing_on_and_lead_to_the_web_only(service: Service) -> Non
 
 
 def test_no_cell_of_a_file_is_a_formula(service: Service) -> None:
-    for name in ("active", "followers", "languages", "countries", "hashtags"):
+    for name in ("active", "followers", "languages", "countries", "hashtags", "terms", "links"):
         text = service.get(f"/view/figures/{name}.csv").text
         cells = {cell for line in csv.reader(io.StringIO(text)) for cell in line}
         assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]

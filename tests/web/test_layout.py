@@ -15,14 +15,18 @@ PATHS = (
     "/view/tweets",
     "/view/tags",
     "/view/tags/devops",
+    "/view/compare",
+    "/view/compare?tag=devops&tag=sre",
     "/view/authors/ada_3",
     "/view/collections",
     "/view/collections/new",
     "/view/schedule",
     "/view/backfill?since=2026-11-01&until=2026-11-02",
+    "/view/refresh?since=2026-11-01&until=2026-11-30",
     "/view/saved?path=%2F%3Fperiod%3D30d",
     "/view/tags/devops/untrack",
     "/view/health",
+    "/view/spike?start=2026-11-22T08:00:00Z",
 )
 WIDTHS = (360, 390, 768, 1024, 1280, 1440, 1600, 1920, 2560)
 TABLES_FIT_FROM = 1024
@@ -49,7 +53,7 @@ TOO_SMALL = """() => [...document.querySelectorAll("a, button, summary, input, s
   .filter(one => one.checkVisibility() && one.type !== "hidden" && !one.matches("p a, .skip"))
   .filter(one => one.getBoundingClientRect().width < 24 || one.getBoundingClientRect().height < 24)
   .map(one => one.outerHTML)"""
-REACHABLE = """() => [...document.querySelectorAll("a, button, summary, input, select, .scroll")]
+REACHABLE = """() => [...document.querySelectorAll("a, button, summary, input, select, .scroll, .openable")]
   .filter(one => one.checkVisibility() && one.type !== "hidden").length"""
 FOCUS = """() => {
   if (document.activeElement === document.body) {

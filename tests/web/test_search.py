@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -86,6 +87,35 @@ def test_time_that_passes_and_new_tweets_move_nothing(service: Service) -> None:
     assert ids(opened(service, "/view/tweets?period=30d"))[0] == new["id"]
     set_clock(service)
     assert service.request("DELETE", f"/tweets/{new['id']}").status_code == 204
+
+
+def test_what_was_searched_for_is_marked_in_the_text_and_in_links_and_nothing_becomes_markup(service: Service) -> None:
+    hostile = '<b>STATUS</b> &amp; Page, page https://x.org/page?a=<i> "status'
+    imported(service, written(NOW - timedelta(hours=1), 901, hostile))
+    page = opened(service, "/view/tweets?period=all&q=" + quote('"status b page" page -odd'))
+    [tweet] = page.all("article")
+    assert [one.words for one in tweet.all("mark")] == ["STATUS</b> & Page", "page", "page"]
+    assert tweet.one("p").words == '<b>STATUS</b> & Page, page https://x.org/page?a=<i> "status'
+    assert not tweet.all("b", "i")
+    [link] = [one for one in tweet.all("a") if one["href"].startswith("https://x.org")]
+    assert link["href"] == "https://x.org/page?a="
+    assert service.request("DELETE", f"/tweets/{ids(page)[0]}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ('deploy "status page" failed -outage -"on call" -', "contains: deploy “status page” failed, not: outage, “on call”"),
+        ("-outage", "does not contain: outage"),
+        ("on call", "contains: on call"),
+    ],
+)
+def test_a_search_is_said_as_people_say_it(service: Service, search: str, said: str) -> None:
+    page = opened(service, f"/view/tweets?period=all&has=reply&q={quote(search)}")
+    chips = [one.words.removesuffix(" ×") for one in page.all("span", class_="chip")]
+    assert chips == ["is a reply", said]
+    assert page.one("input", name="q")["value"] == search
+    assert [one["value"] for one in page.all("input", name="has") if "checked" in one.attributes] == ["reply"]
 
 
 def test_an_empty_result_offers_all_time(service: Service) -> None:

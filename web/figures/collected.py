@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from queries.gaps import GapTime, gap_times
-from queries.reach import TagReach, asked_for, reaches
-from queries.timeline import time_with_tweets
+from queries.reach import TagReach, asked_for, shown_reaches
 from queries.volume import RulesChange, rules_changes
 from queries.zones import FIRST, QUARTER_S, Period
 from text.names import key
@@ -217,13 +216,9 @@ class CollectedTime(NamedTuple):
 
 def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
     """Return the collected time; in a database of imports alone, it begins with the first tweet."""
-    known = reaches(session, keys=query.filters.named_tags, now=int(query.now.timestamp()))
-    if any(one.begin == FIRST for one in known):
-        now = int(query.now.timestamp())
-        first, end = time_with_tweets(session)
-        known = [_from(one, first if end else now) for one in known]
-    asked = known if query.filters.named_tags else asked_for(known)
-    changes = rules_changes(session, keys=query.filters.named_tags)
+    keys = query.filters.named_tags
+    known = shown_reaches(session, keys=keys, now=int(query.now.timestamp()))
+    asked, changes = known if keys else asked_for(known), rules_changes(session, keys=keys)
     return CollectedTime(tuple(asked), tuple(known), query, tuple(changes))
 
 
@@ -237,8 +232,3 @@ def _when(change: RulesChange, zone: ZoneInfo) -> str:
     after = day(change.after.astimezone(zone))
     before = day(change.before.astimezone(zone)) if change.before else ""
     return f"on {after}" if before == after else f"between {after} and {before}" if before else f"after {after}"
-
-
-def _from(reach: TagReach, first: int) -> TagReach:
-    periods = tuple((max(start, first), end) for start, end in reach.periods if end > first)
-    return reach._replace(begin=first, periods=periods)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from queries import volume as counts_of_x
 from queries.authors import Activity, activity
 from queries.filters import Filters
-from queries.series import TagSeries, per_tag, spikes, totals
+from queries.series import TagSeries, per_tag, totals
+from queries.spikes import CountedBuckets, counted_buckets
 from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
@@ -21,8 +22,9 @@ from queries.volume import Share, TagShare, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis, enough_tweets, fitting_bucket
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
 from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
+from web.figures.peaks import Peak, peak_finding, spike_peak
 from web.view_query import EARLIEST, ViewQuery
-from web.words import comparison, duration, moment, number, plural, share
+from web.words import comparison, duration, number, plural, share
 
 NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in this period."
 LOW_COVERAGE = 0.5
@@ -43,7 +45,8 @@ class TweetVolume(NamedTuple):
     """Counts by bucket in total and by tag, and those of the equally long time before (`before`, None if not comparable).
 
     Single values are None where they are unknown, because nothing was collected. `compared` has the tags that were collected
-    in both times. `spikes` are numbers of buckets; `collected` is how far the tags were collected.
+    in both times. `spikes` are numbers of buckets, and `counted` are the buckets among which they are; `collected` is how far
+    the tags were collected.
     """
 
     axis: Axis
@@ -54,6 +57,7 @@ class TweetVolume(NamedTuple):
     tags_before: Mapping[str, Counts]
     compared: Mapping[str, Comparison]
     spikes: tuple[int, ...]
+    counted: CountedBuckets
     marks: tuple[ChartMark, ...]
     collected: CollectedTime
 
@@ -96,6 +100,13 @@ class FigureInput:
     def collected(self) -> CollectedTime:
         """How far the tags were collected."""
         return collected_time(self.session, self.query)
+
+    @cached_property
+    def peak(self) -> Peak | None:
+        """The highest spike, with what stands out in it."""
+        counted = self.volume.counted
+        highest = max(counted.spikes, key=lambda one: one.tweets, default=None)
+        return spike_peak(self.session, self.query, highest, counted) if highest else None
 
     @property
     def nothing(self) -> str:
@@ -148,10 +159,16 @@ def over_time(given: FigureInput) -> ChartFigure:
     columns += [Column(series.tag) for series in tags] + [Column("Note", "text")]
     curves = (1, 2) if found.before is not None else (1,)
     unfinished = tuple(at for at, one in enumerate(found.axis.periods) if one[1] > found.collected.end or is_cut(one, query))
-    curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished)
+    links = bucket_links(found.axis, query)
+    curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished, links)
     table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
     title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {_bucket_name(found.axis)}"
     return ChartFigure("volume", title, _volume_finding(given), table, omitted_note(given), curve)
+
+
+def bucket_links(time_axis: Axis, query: ViewQuery) -> tuple[str, ...]:
+    """Return the URL of each bucket's page; none where a bucket has several days."""
+    return tuple(query.bucket_url(first, time_axis.bucket) for first, _ in time_axis.periods) if time_axis.days <= 1 else ()
 
 
 def counts_by_x(given: FigureInput) -> ChartFigure | None:
@@ -177,7 +194,10 @@ def counts_by_x(given: FigureInput) -> ChartFigure | None:
     rows = tuple((one.start, one.counted, one.stored, note) for one, note in zip(buckets, notes, strict=True))
     periods = tuple((int(one.start.timestamp()), int(one.end.timestamp())) for one in buckets)
     unfinished = tuple(at for at, (_, end) in enumerate(periods) if end > until.timestamp())
-    note, curve = UNFILTERED if query.is_narrowed else "", Curve(periods, (1, 2), query.zone, unfinished=unfinished)
+    same = bucket == HOUR or query.zone.key == "UTC"  # X counts days of UTC
+    links = tuple(query.bucket_url(first, bucket) for first, _ in periods) if same else ()
+    curve = Curve(periods, (1, 2), query.zone, unfinished=unfinished, links=links)
+    note = UNFILTERED if query.is_narrowed else ""
     finding = given.rules_changed or coverage_finding(counted)
     return ChartFigure("counts", "X's counts over time", finding, Table(columns, rows), note, curve)
 
@@ -249,7 +269,7 @@ def _volume_finding(given: FigureInput) -> str:
     if not found.total:
         return " ".join(missing if found.is_unknown and missing else [NOTHING, *missing])
     said = sample_finding(given) or _counted_and_compared(found, query)
-    parts = [said, *_growth_finding(found), *missing, *_spikes_finding(found, query)]
+    parts = [*_peak_finding(given), said, *_growth_finding(found), *missing]
     if found.marks and not missing:
         parts.append("The shaded time was not fully collected.")
     if found.comparison is None and query.before and not given.sample:
@@ -274,12 +294,12 @@ def _growth_finding(found: TweetVolume) -> Iterator[str]:
         yield f"{tag_names(leading)} grew most, by {plural(most, 'tweet')}{' each' if len(leading) > 1 else ''}."
 
 
-def _spikes_finding(found: TweetVolume, query: ViewQuery) -> Iterator[str]:
-    if found.spikes:
-        top = max(found.spikes, key=lambda at: found.counts[at] or 0)
-        when = moment(datetime.fromtimestamp(found.axis.periods[top][0], UTC), query.zone)
-        highest = "the highest with" if len(found.spikes) > 1 else "with"
-        yield f"{plural(len(found.spikes), 'spike')}, {highest} {number(found.counts[top])} on {when}."
+def _peak_finding(given: FigureInput) -> Iterator[str]:
+    """Yield the highest spike and why it is one."""
+    if given.peak:
+        yield peak_finding(given.peak, given.query, of="Stored tweets" if given.sample else "Tweets")
+        if len(given.volume.spikes) > 1:
+            yield f"That is the highest of {len(given.volume.spikes)} spikes."
 
 
 def _tweet_volume(session: Session, query: ViewQuery, collected: CollectedTime, *, compares: bool) -> TweetVolume:
@@ -296,14 +316,16 @@ def _tweet_volume(session: Session, query: ViewQuery, collected: CollectedTime, 
     earlier = _earlier(session, query, periods, collected) if compares else None
     before = _total_comparison(counts, earlier, periods, collected) if earlier else None
     compared = dict(_tag_comparisons(tags, earlier, periods, collected)) if earlier else {}
-    found = _spikes(time_axis, query, counted, earlier.counts if earlier else None, collected)
+    among = _counted_buckets(session, time_axis, (first, end), query)
+    number_of = {first: at for at, (first, _) in enumerate(periods)}
+    found = tuple(number_of[one.first] for one in among.spikes)
     marks = tuple(collected.marks(session, periods)) if periods else ()
     shown = {tag: earlier.tags.get(tag, ()) for tag in compared} if earlier else {}
     common = min((one.end for one in collected.asked), default=0) if collected.lagging else collected.end
     line = None
     if earlier and before:
         line = [one if first < common else None for one, (first, _) in zip(earlier.counts, periods, strict=True)]
-    return TweetVolume(time_axis, counts, line, before, tags, shown, compared, found, marks, collected)
+    return TweetVolume(time_axis, counts, line, before, tags, shown, compared, found, among, marks, collected)
 
 
 class _Earlier(NamedTuple):
@@ -371,19 +393,9 @@ def _per_tag(session: Session, periods: Sequence[Period], filters: Filters, coun
     return [TagSeries(name, tuple(counts))] if name else []
 
 
-def _spikes(
-    time_axis: Axis, query: ViewQuery, counts: Sequence[int], before: Counts | None, collected: CollectedTime
-) -> tuple[int, ...]:
-    """Return the numbers of the fully collected buckets that are spikes for their hour, or as days for their weekday."""
-    if time_axis.days > 1:
-        return ()
-    starts, by = [datetime.fromtimestamp(first, query.zone) for first, _ in time_axis.periods], int(query.shift.total_seconds())
-    labels = [start.weekday() if time_axis.bucket == DAY else start.hour for start in starts]
-    uncut = {at for at, period in enumerate(time_axis.periods) if not is_cut(period, query)}
-    whole = [at for at in sorted(uncut) if collected.covers(*time_axis.periods[at])]
-    usual = [
-        (labels[at], count)
-        for at, (count, (first, end)) in enumerate(zip(before or (), time_axis.periods, strict=False))
-        if count is not None and at in uncut and collected.covers(first - by, end - by)
-    ]
-    return tuple(whole[at] for at in spikes([counts[at] for at in whole], [labels[at] for at in whole], usual=usual))
+def _counted_buckets(session: Session, time_axis: Axis, period: Period, query: ViewQuery) -> CountedBuckets:
+    """Return the buckets among which spikes are; none where a bucket has several days."""
+    if time_axis.days > 1 or not time_axis.periods:
+        return CountedBuckets((), ())
+    bucket, now = time_axis.bucket, int(query.now.timestamp())
+    return counted_buckets(session, query.filters, bucket=bucket, zone=query.zone, period=period, now=now)

@@ -19,6 +19,8 @@ function curvesOf(figure) {
     titles: [...figure.querySelectorAll(".legend .curve")].map((line) => line.textContent.trim()),
     data: [rows.map((row) => Number(row.dataset.from)), ...numbers.map((column) => rows.map((row) => value(row, column)))],
     notes: rows.map((row) => row.cells[row.cells.length - 1].textContent),
+    heads: rows.map((row) => row.cells[0].textContent),
+    links: rows.map((row) => row.cells[0].querySelector("a")?.href),
     spikes: rows.flatMap((row, at) => (row.classList.contains("spike") ? [at] : [])),
   };
 }
@@ -73,12 +75,12 @@ function mark(plot, spikes) {
 
 function strokesOf(figure) {
   return [...figure.querySelectorAll(".legend .curve")].map((line) => {
-    const stroke = getComputedStyle(line).stroke;
+    const { stroke, strokeDasharray } = getComputedStyle(line);
     const isFirst = line.classList.contains("first");
     if (line.classList.contains("all")) {
       return { stroke, width: 1.25, fill: color("raised") };
     }
-    return { stroke, width: 1.75, dash: line.classList.contains("before") ? [5, 4] : [], fill: isFirst ? `color-mix(in srgb, ${stroke} 10%, transparent)` : undefined };
+    return { stroke, width: 1.75, dash: (strokeDasharray.match(/[\d.]+/g) ?? []).map(Number), fill: isFirst ? `color-mix(in srgb, ${stroke} 10%, transparent)` : undefined };
   });
 }
 
@@ -154,6 +156,50 @@ function draw(chart) {
   return plot;
 }
 
+// Opens the page of a point: a click, or Enter after the arrow keys have chosen one, which a screen reader is told.
+function openable(chart, current) {
+  const { data, titles, heads, links } = curvesOf(chart.closest("figure"));
+  if (!links.some(Boolean)) {
+    return;
+  }
+  const said = chart.appendChild(document.createElement("p"));
+  said.className = "hidden";
+  said.setAttribute("role", "status");
+  const last = data[0].length - 1;
+  let chosen = null;
+  let pressed = 0;
+  const choose = (at) => {
+    chosen = Math.max(0, Math.min(last, at));
+    const plot = current();
+    plot.setCursor({ left: plot.valToPos(data[0][chosen], "x"), top: 0 });
+    said.textContent = `${heads[chosen]}: ${titles[0]} ${data[1][chosen] ?? "unknown"}. Enter opens it.`;
+  };
+  const open = (at) => {
+    if (at !== null && at !== undefined && links[at]) {
+      location.assign(links[at]);
+    }
+  };
+  const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -24, PageDown: 24, Home: -Infinity, End: Infinity };
+  chart.tabIndex = 0;
+  chart.setAttribute("role", "group");
+  chart.setAttribute("aria-label", "Chart. The arrow keys choose a time, Enter opens it.");
+  chart.classList.add("openable");
+  chart.addEventListener("keydown", (event) => {
+    if (event.key in steps) {
+      event.preventDefault();
+      choose((chosen ?? last + 1) + steps[event.key]);
+    } else if (event.key === "Enter" && event.target === chart) {
+      open(chosen);
+    }
+  });
+  chart.addEventListener("mousedown", (event) => { pressed = event.clientX; });
+  chart.addEventListener("click", (event) => {
+    if (event.target.closest(".u-over") && Math.abs(event.clientX - pressed) < 4) {
+      open(current().cursor.idx);
+    }
+  });
+}
+
 function linesOf(pen, text, width) {
   const lines = [""];
   for (const word of text.split(" ")) {
@@ -218,6 +264,7 @@ function offerPicture(figure, current) {
 function follow(chart) {
   let plot = draw(chart);
   offerPicture(chart.closest("figure"), () => plot);
+  openable(chart, () => plot);
   new ResizeObserver(() => {
     if (chart.clientWidth && Math.abs(chart.clientWidth - plot.width) > 1) {
       plot.setSize({ width: chart.clientWidth, height: plot.height });

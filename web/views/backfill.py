@@ -36,18 +36,28 @@ NOT_NOW = (NothingTracked, CollectionRunning, PollUnfinished, PriceAbove, CallsL
 """Why a backfill can't be priced or bought at the moment."""
 
 
-class BackfillArguments(Schema):
-    """Parameters of the page: the first and the last day, tags, and the time zone of the days."""
+class DaysArguments(Schema):
+    """Parameters of a period: the first and the last day, and the time zone of the days."""
 
     since, until = (Parameter(date.fromisoformat, "a day such as 2026-09-01", {}) for _ in range(2))
-    tag = fields.List(PARAMETERS["tag"])
     tz = Zone()
+
+
+class BackfillArguments(DaysArguments):
+    """Parameters of the page: a period, and tags."""
+
+    tag = fields.List(PARAMETERS["tag"])
+
+
+def amount_of_button() -> Parameter:
+    """Return the parameter of a button that buys: the most that it may cost."""
+    return Parameter(lambda text: parse_amount(float(text)), "an amount in USD", {}, required=True)
 
 
 class PurchaseArguments(BackfillArguments):
     """What the buttons send: the same, and the most that it may cost."""
 
-    max_usd = Parameter(lambda text: parse_amount(float(text)), "an amount in USD", {}, required=True)
+    max_usd = amount_of_button()
 
 
 class BackfillForm(NamedTuple):
@@ -72,7 +82,7 @@ def start_backfill(site: Site) -> Response:
     """Buy a backfill for at most the amount on the button, and show its progress."""
     read = load_arguments(PurchaseArguments(), request.form)
     try:
-        started = buy_backfill(site.collector, _period(read), most=read["max_usd"])
+        started = buy_backfill(site.collector, period_of(read), most=read["max_usd"])
     except NOT_NOW as error:
         return _page(site, _without_amount(), refusal=_words(error), status=409)
     return redirect_to_page(f"/view/collections/{started.run_id}")
@@ -82,7 +92,7 @@ def count_hours(site: Site) -> Response:
     """Have X count the hours that it has not counted, for at most the amount on the button, and show the new price."""
     read = load_arguments(PurchaseArguments(), request.form)
     try:
-        buy_missing_counts(site.collector, _period(read), most=read["max_usd"])
+        buy_missing_counts(site.collector, period_of(read), most=read["max_usd"])
     except NOT_NOW as error:
         return _page(site, _without_amount(), refusal=_words(error), status=409)
     return redirect_to_page(link(PATH, _without_amount().items(multi=True)))
@@ -92,7 +102,7 @@ def _page(site: Site, given: MultiDict[str, str], *, refusal: str = "", status: 
     errors, period = tuple[ParameterError, ...](), None
     try:
         read = load_arguments(BackfillArguments(), given)
-        period = _period(read) if "since" in read or "until" in read else None
+        period = period_of(read) if "since" in read or "until" in read else None
     except BadInput as error:
         errors = tuple(error.faults)
     zone = zone_by_name(given.get("tz", "")) or UTC
@@ -130,7 +140,7 @@ def _money(site: Site, session: Session, offer: BackfillOffer | None) -> dict[st
     }
 
 
-def _period(read: dict[str, Any]) -> BackfillPeriod:
+def period_of(read: dict[str, Any]) -> BackfillPeriod:
     """Return the period from the beginning of the first day to the end of the last one; raises BadInput."""
     for name in ("since", "until"):
         if name not in read:

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
+from collector.refresh.same_day import RefreshStopped
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR
 from collector.x.failures import BLOCKING, FIELDS, OK
 from queries.counters import missing_fields
+from queries.refreshing import refresh_off
 from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
 from security.answers import REPEAT
@@ -25,6 +27,7 @@ from web.status import Level, Part, advice, collection_status, outdated, x_troub
 from web.words import day, dollars, moment, number, plural, sentence
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
+REFRESH = "Second look"
 LOG_METRICS = "twitterapi_log_"
 
 
@@ -76,6 +79,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
         _x(session, metrics, collector, zone),
         _budget(session, collector),
         *_billing_day(session, collector),
+        *_refresh(session, zone),
         *_jobs(session, zone),
         _logs(shipped),
     ]
@@ -160,6 +164,13 @@ def _billing_day(session: Session, collector: Collector) -> Iterator[Part]:
         yield Part("Billing month", Level.OK, state)
 
 
+def _refresh(session: Session, zone: ZoneInfo) -> Iterator[Part]:
+    """Yield a part while refreshing is off by itself."""
+    if off := refresh_off(session):
+        state = sentence(f"Tweets are not read again in the evening since {moment(off.at, zone)}: {off.reason}.")
+        yield Part(REFRESH, Level.ATTENTION, state, advice("refresh-off"))
+
+
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
     """Yield each scheduled job that failed, or one part if none did, and each that X does not offer the account."""
     jobs = job_states(session)
@@ -167,7 +178,7 @@ def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
         if not job.is_offered:
             state = sentence(f"{job.error}. It is asked again once a day.")
             yield Part(f"Scheduled job “{job.name}”", Level.OK, state, advice(job.failure_kind))
-        if job.has_failed:
+        if job.has_failed and job.failure_kind != RefreshStopped.kind:  # it has a part of its own
             state = f"{job.error}. Last done: {moment(job.succeeded, zone)}."
             yield Part(f"Scheduled job “{job.name}”", Level.ATTENTION, sentence(state), advice(job.failure_kind))
     if jobs and not any(job.has_failed for job in jobs):

@@ -25,8 +25,9 @@ from web.site import Route, Site, tidy_redirect
 NEWEST_SHOWN = 4
 MOST_GAPS = 50
 MOST_ROWS = 1000
+NO_FIGURE = "this figure needs exactly one tag and X's own counts of this period, or two to five tags as any_tag"
 NEWEST_FIRST = SortOrder("created", descending=True)
-RANKINGS = ("hashtags", "active", "followers", "languages", "countries", "coverage", "week")
+RANKINGS = ("hashtags", "terms", "links", "active", "followers", "languages", "countries", "coverage", "week")
 
 
 def overview(site: Site) -> Response:
@@ -80,7 +81,7 @@ def author(site: Site, username: str) -> Response:
             raise NotFound("no tweet of an author with this username is stored")
         query = site.parse(session, fixed=(("author", name),))
         given = FigureInput(session, query)
-        figures = _figures(given, "volume", "tags", "hashtags", "languages", "week")
+        figures = _figures(given, "volume", "tags", "hashtags", "terms", "links", "languages", "week")
         return site.page("author.html", session, query.zone, author=known, **_values(given, figures))
 
 
@@ -91,7 +92,7 @@ def figure_as_csv(site: Site, name: str) -> Response:
     with site.reading() as session:
         figure = FIGURES[name](FigureInput(session, site.parse(session), most=MOST_ROWS, most_tags=MOST_ROWS))
     if figure is None:
-        raise NotFound("this figure needs exactly one tag, and X's own counts of this period")
+        raise NotFound(NO_FIGURE)
     response = make_response(figure.table.csv())
     response.headers["Content-Type"] = "text/csv; charset=utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
