@@ -57,7 +57,7 @@ def _not_null(column: InstrumentedAttribute[Any]) -> dict[str, Any]:
     return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
 
 
-Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id)  # covers the query for a period's authors
+Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id, Tweet.engagement)  # covers what is summed up of a period
 Index("ix_tweets_followers", Tweet.followers, Tweet.id)
 Index("ix_tweets_engagement", Tweet.engagement, Tweet.id, Tweet.likes, Tweet.reposts, Tweet.views)  # read whole for the others
 _index_sorted("lang", func.lower(Tweet.lang))
