@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from database.functions import among
 from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
-from queries.collections import INTERRUPTED
+from queries.collections import INTERRUPTED, TELLS_AGE
 from queries.counters import live_token, x_now
 from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
@@ -82,7 +82,8 @@ _COUNTED = (
 def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag]:
     """Return the tracked tags by name, or the one with this key."""
     tweets = select(func.coalesce(func.sum(TagLang.tweets), 0)).where(TagLang.tag_id == Tag.id).scalar_subquery()
-    newest = select(func.max(RunTag.run_id)).where(RunTag.tag_id == Tag.id).scalar_subquery()
+    runs = select(RunTag.run_id).join(Run, Run.id == RunTag.run_id).where(RunTag.tag_id == Tag.id, TELLS_AGE)
+    newest = runs.order_by(RunTag.run_id.desc()).limit(1).scalar_subquery()
     columns = (Tag.id, Tag.tag, tweets, newest, Tag.lang, Tag.exclude, Tag.tw_number)
     rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:
