@@ -75,6 +75,9 @@ def test_the_schedule_is_changed_with_its_cost_switched_off_and_returned_to_the_
     set_schedule(fresh, "off")
     assert cards(opened(fresh, SCHEDULE)).keys() == {"Collections", "Cost in 30 days", "Budget left"}
     assert "off" in cards(opened(fresh, SCHEDULE))["Collections"]
+    [_, of_tags] = opened(fresh, SCHEDULE).one("main").all("table")
+    assert "Cost in 30 days, every hour" in [one.words for one in of_tags.all("th", scope="col")]
+    assert of_tags.words.count("at most $36.00 to $108.00") == 2
     set_schedule(fresh, "setting")
     assert "Set by COLLECT_EVERY" in cards(opened(fresh, SCHEDULE))["Collections"]
 
