@@ -318,6 +318,21 @@ def test_time_before_a_history_leads_to_a_backfill_which_alone_can_buy_it(servic
         assert [one["href"] for one in look.all("a")] == [f"/view/backfill?{period}{tags}"]
 
 
+def test_posts_on_x_name_the_tags_that_they_leave_out(service: Service) -> None:
+    now = datetime.now(UTC)
+
+    def count(session: Session) -> None:
+        own = session.scalars(select(Tag).where(Tag.key == "#sre")).one()
+        start = int(now.timestamp()) // 3600 * 3600 - 3600
+        session.add(HourlyCount(tag_id=own.id, rules=own.rules, start=start, counted=5, asked_at=now))
+
+    service.collector.database.write(count)
+    words = opened(service, "/?period=24h").one("dl", class_="totals cards").words
+    said = "without #devops and #Observability; 0 % of them are stored. One with two tags counts for each"
+    assert f"in the hours that X has counted, {said}" in words
+    assert "without" not in opened(service, "/view/tags/sre?period=24h").one("dl", class_="totals cards").words
+
+
 def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Service) -> None:
     now = datetime.now(UTC)
     for key, end in (("#sre", now), ("#devops", now - 2 * HOUR), ("#observability", now)):

@@ -20,7 +20,7 @@ from queries.tweets import TweetViews
 from text.names import parse_username
 from web.charts import ChartFigure
 from web.figures import FIGURES
-from web.figures.collected import BEFORE_HISTORY
+from web.figures.collected import BEFORE_HISTORY, tag_names
 from web.figures.volume import FigureInput, TweetVolume
 from web.site import Route, Site, tidy_redirect
 from web.view_query import ViewQuery, link
@@ -128,6 +128,8 @@ def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
         "lacking": "" if unknown else found.collected.shortfall,
         "sample": None if given.query.is_narrowed else given.sample,
         "on_x": None if given.query.is_narrowed else given.on_x,
+        "not_on_x": tag_names([one.tag for one in given.shares if one.share is None]) if given.on_x else "",
+        "counts_twice": len(given.shares) > 1,
         "before": found.total_before,
         "to_backfill": _to_backfill(found, given.query),
         "figures": figures,
