@@ -108,7 +108,7 @@ def _spend(site: Site, session: Session) -> dict[str, Any]:
     """Return what was spent this billing month, the forecast and the budget, in micro-dollars."""
     view = site.collector.outlook(session)
     money = {"used": view.used, "forecast": view.forecast, "budget": site.collector.order.billing.budget}
-    return money | {"free": site.is_free}
+    return money | {"free": site.is_free(session)}
 
 
 def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:

@@ -72,7 +72,7 @@ def schedule_page(site: Site) -> Response:
             "chosen": shown.every or SUGGESTED,
             "setting": collector.order.every,
             "authors": charged_authors(site, session),
-            "free": site.is_free,
+            "free": site.is_free(session),
             "default": collector.order.tw_number,
             "priced": priced,
             "tags": _tag_costs(session, rates, prices, priced),
