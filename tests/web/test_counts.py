@@ -76,7 +76,7 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
     assert found.before is None
     assert "No comparison: nothing was collected before Tue" in figure.finding
     [mark] = found.marks
-    assert (mark.label, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
+    assert (mark.label, mark.end) == ("before the history of #sre", int((NOW - 12 * HOUR).timestamp()))
     assert not found.spikes
 
 
@@ -284,6 +284,8 @@ def test_nothing_is_compared_across_a_change_of_a_tag_s_rules(collector: Collect
     with collector.database.reading() as session:
         [unanswered] = [(one.after, one.before) for one in rules_changes(session)]
     assert unanswered == (NOW - 19 * HOUR, None)
+    said = f"between {day(NOW - 19 * HOUR)} and {day(NOW)}"
+    assert f"The rules of #sre changed {said}; counts" in shown(collector, "period=24h")[1].finding
     collector.database.write(
         lambda session: session.execute(update(HourlyCount).where(HourlyCount.start >= change).values(rules="en//no retweets"))
     )
@@ -304,6 +306,31 @@ def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to
     assert empty.words.startswith("Nothing was collected since")
     assert [one["href"] for one in empty.all("a")] == ["/view/collections/new"]
     assert "as before" not in page.one("main").words
+
+
+def test_time_before_a_history_leads_to_a_backfill_which_alone_can_buy_it(service: Service) -> None:
+    now = datetime.now(UTC)
+    for key in ("#sre", "#devops", "#observability"):
+        collected(service.collector, now - 48 * HOUR, now, key=key)
+    for path, tags in (("/view/tags/sre?period=7d", "&tag=sre"), ("/?period=7d", "")):
+        look = opened(service, path).one("ul", class_="look")
+        period = f"since={now - 168 * HOUR:%Y-%m-%d}&until={now - 48 * HOUR:%Y-%m-%d}&tz=UTC"
+        assert [one["href"] for one in look.all("a")] == [f"/view/backfill?{period}{tags}"]
+
+
+def test_posts_on_x_name_the_tags_that_they_leave_out(service: Service) -> None:
+    now = datetime.now(UTC)
+
+    def count(session: Session) -> None:
+        own = session.scalars(select(Tag).where(Tag.key == "#sre")).one()
+        start = int(now.timestamp()) // 3600 * 3600 - 3600
+        session.add(HourlyCount(tag_id=own.id, rules=own.rules, start=start, counted=5, asked_at=now))
+
+    service.collector.database.write(count)
+    words = opened(service, "/?period=24h").one("dl", class_="totals cards").words
+    said = "without #devops and #Observability; 0 % of them are stored. One with two tags counts for each"
+    assert f"in the hours that X has counted, {said}" in words
+    assert "without" not in opened(service, "/view/tags/sre?period=24h").one("dl", class_="totals cards").words
 
 
 def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Service) -> None:

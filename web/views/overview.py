@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, make_response
@@ -19,9 +20,12 @@ from queries.tweets import TweetViews
 from text.names import parse_username
 from web.charts import ChartFigure
 from web.figures import FIGURES
-from web.figures.volume import FigureInput
+from web.figures.collected import BEFORE_HISTORY, tag_names
+from web.figures.volume import FigureInput, TweetVolume
 from web.site import Route, Site, tidy_redirect
+from web.view_query import ViewQuery, link
 
+BACKFILL = "/view/backfill"
 NEWEST_SHOWN = 4
 MOST_GAPS = 50
 MOST_ROWS = 1000
@@ -104,7 +108,7 @@ def _spend(site: Site, session: Session) -> dict[str, Any]:
     """Return what was spent this billing month, the forecast and the budget, in micro-dollars."""
     view = site.collector.outlook(session)
     money = {"used": view.used, "forecast": view.forecast, "budget": site.collector.order.billing.budget}
-    return money | {"free": site.is_free}
+    return money | {"free": site.is_free(session)}
 
 
 def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:
@@ -124,10 +128,23 @@ def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
         "lacking": "" if unknown else found.collected.shortfall,
         "sample": None if given.query.is_narrowed else given.sample,
         "on_x": None if given.query.is_narrowed else given.on_x,
+        "not_on_x": tag_names([one.tag for one in given.shares if one.share is None]) if given.on_x else "",
+        "counts_twice": len(given.shares) > 1,
         "before": found.total_before,
+        "to_backfill": _to_backfill(found, given.query),
         "figures": figures,
         "newest": TweetViews().rows(given.session, [key.id for key in keys]),
     }
+
+
+def _to_backfill(found: TweetVolume, query: ViewQuery) -> str:
+    """Return where to buy the shaded time; empty unless it is all before histories, where no collection reaches."""
+    if not found.marks or not all(mark.label.startswith(BEFORE_HISTORY) for mark in found.marks):
+        return ""
+    first, last = (min(mark.first for mark in found.marks), max(mark.end for mark in found.marks) - 1)
+    since, until = (datetime.fromtimestamp(second, query.zone).date() for second in (first, last))
+    tags = [("tag", name.removeprefix("#")) for name in query.filters.named_tags]
+    return link(BACKFILL, [("since", str(since)), ("until", str(until)), ("tz", query.zone.key), *tags])
 
 
 ROUTES: tuple[Route, ...] = (
