@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -24,7 +25,7 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import TAGS
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import imported, total
-from web.charts import ChartFigure
+from web.charts import ChartFigure, Row
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
 from web.view_query import parse_view_query
@@ -60,6 +61,11 @@ def shown(
     with collector.database.reading() as session:
         given = FigureInput(session, parse_view_query(MultiDict(parse_qsl(query)), now=now))
         return given.volume, volume.over_time(given), given
+
+
+def tag_rows(given: FigureInput) -> tuple[Row, ...]:
+    with closing(given.session):
+        return tables.tags(given).table.rows
 
 
 def test_a_day_that_was_collected_is_compared_with_the_day_before(collector: Collector) -> None:
@@ -156,11 +162,14 @@ def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
     assert shown(collector)[0].before is None
 
 
-def test_imported_tweets_alone_count_as_collected_from_the_first_one_on(collector: Collector) -> None:
+def test_imported_tweets_alone_count_as_collected_from_the_first_one_to_the_last(collector: Collector) -> None:
     assert shown(collector)[0].total_before is None
     assert shown(collector, "until=2016-01-01T00:00:00Z")[1].finding == volume.NOTHING
-    assert shown(collector, "period=12h")[0].total_before == 12
-    assert shown(collector, "period=12h")[0].marks == ()
+    found = shown(collector, f"since={MORNING + 40 * HOUR:%Y-%m-%dT%H:00:00Z}&until={MORNING + 46 * HOUR:%Y-%m-%dT%H:00:00Z}")[
+        0
+    ]
+    assert (found.total_before, found.marks) == (6, ())
+    assert shown(collector, "period=24h", now=NOW + 48 * HOUR)[0].is_unknown
 
 
 def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(collector: Collector) -> None:
@@ -169,7 +178,7 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     found, figure, given = shown(collector)
     assert (found.before, found.total_before) == (None, None)
     assert "Not collected in all of the time before: #devops." in figure.finding
-    changes = {row[0].text: row[-2:] for row in tables.tags(given).table.rows}
+    changes = {row[0].text: row[4:6] for row in tag_rows(given)}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")
 
@@ -182,7 +191,7 @@ def test_a_time_in_which_nothing_was_collected_is_unknown_and_shaded_and_not_com
         assert figure.finding.startswith("Nothing was collected since")
         assert [(mark.label, mark.end - mark.first) for mark in found.marks] == [("not collected yet", 24 * 3600)]
         assert {row[1] for row in figure.table.rows} == {None}
-        assert [row[2] for row in tables.tags(given).table.rows if row[0].text == "#sre"] == [None]
+        assert [row[2] for row in tag_rows(given) if row[0].text == "#sre"] == [None]
 
 
 def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_where_it_was(collector: Collector) -> None:
@@ -196,7 +205,7 @@ def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_wher
     found, figure, given = shown(collector)
     assert found.comparison is None
     assert "No comparison: #Observability was not collected in this time." in figure.finding
-    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    changes = {row[0].text: row[2:6] for row in tag_rows(given)}
     assert changes["#Observability"] == (None, None, None, "–")
     assert changes["#devops"] == (0, 0.0, 0, "none, as before")
     assert changes["#sre"] == (23, 1.0, 24, "−4.2 %")
@@ -347,7 +356,7 @@ def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Servic
 
 
 def test_an_untracked_tag_without_tweets_before_is_new(service: Service) -> None:
-    imported(service, own_row(46 * 60, id=str(tweet_id(MORNING + 46 * HOUR, 9)), tags=["#finops"], rash="#finops"))
+    imported(service, own_row(44 * 60, id=str(tweet_id(MORNING + 44 * HOUR, 9)), tags=["#finops"], rash="#finops"))
     given = shown(service.collector, "period=12h")[2]
-    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    changes = {row[0].text: row[2:6] for row in tag_rows(given)}
     assert (changes["#finops"][0], *changes["#finops"][2:]) == (1, 0, "new")
