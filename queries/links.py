@@ -26,10 +26,13 @@ class LinkCount(NamedTuple):
     engagement: int | None
 
 
-def link_counts(session: Session, by: str, filters: Filters = ALL, *, limit: int) -> list[LinkCount]:
-    """Return at most `limit` of what the matching tweets link to, by one of LINKED, most tweets first, ties by name."""
+def link_counts(session: Session, by: str, filters: Filters = ALL, *, limit: int, domain: str | None = None) -> list[LinkCount]:
+    """Return at most `limit` of what the matching tweets link to, by one of LINKED, most tweets first, ties by name.
+
+    With `domain`, only links to it count.
+    """
     part_by_part(session)
-    linked = _linking(by, filters).cte("linked").prefix_with("MATERIALIZED")
+    linked = _linking(LINKED[by], filters, domain).cte("linked").prefix_with("MATERIALIZED")
     counted = select(linked.c.name, func.count().label("tweets")).group_by(linked.c.name)
     first = counted.order_by(func.count().desc(), linked.c.name).limit(limit).cte("first").prefix_with("MATERIALIZED")
     columns = (first.c.name, first.c.tweets, func.count(Tweet.author_id.distinct()), func.sum(Tweet.engagement))
@@ -39,10 +42,23 @@ def link_counts(session: Session, by: str, filters: Filters = ALL, *, limit: int
     return [LinkCount(name, tweets, authors, _whole(engagement)) for name, tweets, authors, engagement in found]
 
 
-def _linking(by: str, filters: Filters) -> Select[str, int]:
+def is_linked(session: Session, domain: str) -> bool:
+    """Whether any stored tweet links to a domain."""
+    return session.scalar(select(TweetLink.tweet_id).where(TweetLink.domain == domain).limit(1)) is not None
+
+
+def newest_linking(session: Session, domain: str, filters: Filters = ALL, *, most: int) -> list[int]:
+    """Return the ids of at most `most` of the matching tweets that link to a domain, highest first."""
+    ids = _linking(TweetLink.domain, filters, domain).with_only_columns(TweetLink.tweet_id)
+    return list(session.scalars(ids.order_by(TweetLink.tweet_id.desc()).limit(most)))
+
+
+def _linking(name: InstrumentedAttribute[str], filters: Filters, domain: str | None) -> Select[str, int]:
     """Return the query for names and tweets, each pair once: a tweet may link to several pages of a domain."""
-    rows = select(LINKED[by].label("name"), TweetLink.tweet_id).where(*within(TweetLink.created, filters)).distinct()
-    if filters.since is not None or filters.until is not None:
+    rows = select(name.label("name"), TweetLink.tweet_id).where(*within(TweetLink.created, filters)).distinct()
+    if domain is not None:
+        rows = rows.where(TweetLink.domain == domain)
+    elif filters.since is not None or filters.until is not None:
         rows = rows.with_hint(TweetLink, "INDEXED BY ix_tweet_links_created", "sqlite")
     if filters._replace(since=None, until=None) == ALL:
         return rows

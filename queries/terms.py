@@ -41,7 +41,7 @@ class Sampling(NamedTuple):
 
 
 WHOLE = Sampling()
-BRIEF = Sampling(1000, 1000)
+BRIEF = Sampling(3000, 1000)
 """For pages, where terms are one figure of many."""
 
 

@@ -16,9 +16,9 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import charts, sign_in, static_files, status, words
 from web.site import Site, no_page
-from web.views import backfill, collections, health, overview, saved, schedule, search, tags
+from web.views import backfill, collections, health, links, overview, saved, schedule, search, tags
 
-VIEWS = (overview, search, tags, collections, schedule, backfill, saved, health)
+VIEWS = (overview, search, links, tags, collections, schedule, backfill, saved, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
 DRAWN = ("bars", "heat_level", "tag_class")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from web.charts import ChartFigure
-from web.figures import tables, volume
+from web.figures import content, tables, volume
 from web.figures.volume import FigureInput
 
 FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
@@ -19,5 +19,7 @@ FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
     "countries": tables.countries,
     "week": tables.week,
     "hashtags": tables.related,
+    "terms": content.terms,
+    "links": content.links,
 }
 """The figures by their names in URLs; None if there is nothing to compare."""

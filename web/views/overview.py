@@ -26,7 +26,7 @@ NEWEST_SHOWN = 4
 MOST_GAPS = 50
 MOST_ROWS = 1000
 NEWEST_FIRST = SortOrder("created", descending=True)
-RANKINGS = ("hashtags", "active", "followers", "languages", "countries", "coverage", "week")
+RANKINGS = ("hashtags", "terms", "links", "active", "followers", "languages", "countries", "coverage", "week")
 
 
 def overview(site: Site) -> Response:
@@ -80,7 +80,7 @@ def author(site: Site, username: str) -> Response:
             raise NotFound("no tweet of an author with this username is stored")
         query = site.parse(session, fixed=(("author", name),))
         given = FigureInput(session, query)
-        figures = _figures(given, "volume", "tags", "hashtags", "languages", "week")
+        figures = _figures(given, "volume", "tags", "hashtags", "terms", "links", "languages", "week")
         return site.page("author.html", session, query.zone, author=known, **_values(given, figures))
 
 
