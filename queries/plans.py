@@ -19,7 +19,7 @@ from models import TWEET_WORDS, Author, IdRange, Tag, Tweet, TweetTag
 from queries.filters import ALL, BY_TIME, CODE, Filters, SortOrder, conditions, within, without
 
 _READ_WHOLE = dict.fromkeys(("likes", "reposts", "views"), "engagement")
-"""The index that is read whole for an order which no index gives."""
+"""The index that is read whole for an order which no index gives: every tweet is compared, so all filters are listed."""
 FEW, MANY = 10_000, 10**9
 SORTED = 3000  # tweets that SQLite gathers and sorts; where more match, a page in an order is soon filled
 LISTED, LISTED_WORDS = 30_000, 100_000  # the index of words takes ten times as long for one tweet as reading the tweet
@@ -164,7 +164,10 @@ class SQLitePlanner(NamedTuple):
 
     def plan(self, filters: Filters, order: SortOrder) -> Source:
         """Return what the list is read from."""
-        path, listed, few = self._choose(list(access_paths(self.session, filters)), order)
+        paths = list(access_paths(self.session, filters))
+        path, listed, few = self._choose(paths, order)
+        if path is None and order.column in _READ_WHOLE:
+            listed = [one for one in paths if "engagement" not in one.indexes]
         left = filters
         for one in listed:
             left = without(left, one.of)
@@ -239,7 +242,8 @@ class PostgreSQLPlanner(NamedTuple):
         """Return what the list is read from."""
         path, few = self._choose(list(access_paths(self.session, filters)), order)
         if path is None:
-            return Source(_select(ON_TWEETS, order).where(*conditions(filters)), ON_TWEETS)
+            every = conditions(filters, whole=order.column in _READ_WHOLE)
+            return Source(_select(ON_TWEETS, order).where(*every), ON_TWEETS)
         left = without(filters, path.of)
         if path.table is not Tweet and not path.gives(order):
             return self._lookup(path, left, order)

@@ -22,7 +22,12 @@ LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {"q": "contains:", "tag": "tag", "min_followers": "at least followers:"}
+PEOPLES_WORDS = {
+    "q": "contains:",
+    "tag": "tag",
+    "min_followers": "at least followers:",
+    "min_engagement": "at least engagement:",
+}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]

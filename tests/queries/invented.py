@@ -69,6 +69,7 @@ def _row(chance: Random, number: int) -> dict[str, Any]:
     created, tags = MIDDLE + timedelta(seconds=second), sorted(chance.sample(TAGS, chance.randint(0, len(TAGS))))
     country, code = chance.choice(COUNTRIES)
     author = chance.choice([None, *range(12), 0, 0])
+    numbers: dict[str, Any] = {name: chance.choice([None, 0, 3, 3, 70]) for name in ("likes", "reposts", "views")}
     return own_row(
         text=" ".join(chance.choices(WORDS, k=4)),
         id=str(tweet_id(created, number)),
@@ -81,6 +82,7 @@ def _row(chance: Random, number: int) -> dict[str, Any]:
         country_code=code,
         tags=tags,
         rash=tags[0] if tags else None,
+        **numbers,
     )
 
 
@@ -96,6 +98,7 @@ OTHERS = st.builds(
     since=BOUNDS,
     until=BOUNDS,
     min_followers=st.sampled_from([None, None, 0, 50]),
+    min_engagement=st.sampled_from([None, None, 0, 6]),
     words=st.sampled_from(["", "", "again", "incident nothing"]).map(query_words),
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))

@@ -22,6 +22,7 @@ from queries.lists import TweetList, page
 from queries.series import TagSeries, per_tag, totals
 from queries.tweets import TweetView, matching_count
 from queries.zones import Period, axis
+from schemas.parameters import SORTED_BY
 from tests.fixtures import databases
 from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
 from tests.schemas.views import MANY
@@ -56,7 +57,7 @@ def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters,
 
 @pytest.mark.usefixtures("limits")
 @MANY
-@given(FILTERS, st.sampled_from(["id", "created", "followers"]), st.booleans(), st.integers(1, 30), st.integers(0, TWEETS))
+@given(FILTERS, st.sampled_from(SORTED_BY), st.booleans(), st.integers(1, 30), st.integers(0, TWEETS))
 def test_a_list_in_pages_is_that_of_the_wanted_tweets(
     database: Database, filters: Filters, column: str, descending: bool, most: int, at: int
 ) -> None:
