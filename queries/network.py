@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from heapq import nsmallest
@@ -14,8 +15,6 @@ from sqlalchemy.orm import Session
 from database.functions import part_by_part
 from models import Author, Hashtag, Tweet, TweetHashtag, TweetMention
 from queries.filters import ALL, Filters, conditions
-
-BATCH = 10_000
 
 
 class NetworkNode(NamedTuple):
@@ -41,10 +40,14 @@ class Network(NamedTuple):
 
 
 class Connections(NamedTuple):
-    """The number of tweets of each member, and to each member its higher partners, each as often as a tweet connects them."""
+    """The number of tweets of each member, and the connections of each one to higher ones, as often as a tweet connects them.
+
+    They are positions in `names`, in arrays: there are millions, and Python's garbage collector looks through lists.
+    """
 
     tweets: Counter[str]
-    partners: defaultdict[str, list[str]]
+    partners: defaultdict[str, array[int]]
+    names: list[str]
 
 
 def network(session: Session, by: str, filters: Filters = ALL, *, limit: int) -> Network:
@@ -55,10 +58,11 @@ def network(session: Session, by: str, filters: Filters = ALL, *, limit: int) ->
     author with each other one. Tweets without mentions don't count, nor do authors whom X did not name.
     """
     part_by_part(session)
-    found = Connections(Counter(), defaultdict(list))
+    found = Connections(Counter(), defaultdict(lambda: array("L")), [])
     NETWORKS[by](session, filters, found)
-    weights = ((-weight, source, target) for source, own in found.partners.items() for target, weight in Counter(own).items())
-    edges = [NetworkEdge(source, target, -weight) for weight, source, target in nsmallest(limit, weights)]
+    weights = ((source, Counter(own)) for source, own in found.partners.items())
+    rows = ((-weight, source, found.names[target]) for source, own in weights for target, weight in own.items())
+    edges = [NetworkEdge(source, target, -weight) for weight, source, target in nsmallest(limit, rows)]
     ids = set(chain.from_iterable((edge.source, edge.target) for edge in edges))
     nodes = (NetworkNode(own, found.tweets[own]) for own in ids)
     return Network(sorted(nodes, key=lambda node: (-node.tweets, node.id)), edges)
@@ -66,34 +70,33 @@ def network(session: Session, by: str, filters: Filters = ALL, *, limit: int) ->
 
 def _add_hashtags(session: Session, filters: Filters, found: Connections) -> None:
     """Connect the hashtags of tweets. If all tweets match, the roll-up has the numbers, and those with one tag are not read."""
-    hashtags = session.execute(select(Hashtag.id, Hashtag.tag, Hashtag.tweets)).all()
-    names = {str(own): tag for own, tag, _ in hashtags}
+    hashtags = session.execute(select(Hashtag.id, Hashtag.tag, Hashtag.tweets).order_by(Hashtag.tag)).all()
+    found.names.extend(tag for _, tag, _ in hashtags)
+    places = {str(own): place for place, (own, _, _) in enumerate(hashtags)}
     rows = _by_tweet(TweetHashtag, cast(TweetHashtag.hashtag_id, Text), filters)
     if filters == ALL:
         rows = rows.having(func.count() > 1)
         found.tweets.update({tag: tweets for _, tag, tweets in hashtags})
-    for batch in session.connection().execute(rows).partitions(BATCH):
-        tags = [sorted([names[own] for own in ids.split(" ")]) for (ids,) in batch]
+    for (ids,) in session.connection().execute(rows):
+        own = sorted([places[one] for one in ids.split(" ")])
         if filters != ALL:
-            found.tweets.update(chain.from_iterable(tags))
-        for own in tags:
-            for at in range(1, len(own)):
-                found.partners[own[at - 1]] += own[at:]
+            found.tweets.update([found.names[place] for place in own])
+        for at in range(1, len(own)):
+            found.partners[found.names[own[at - 1]]].extend(own[at:])
 
 
 def _add_mentions(session: Session, filters: Filters, found: Connections) -> None:
     """Connect authors with those whom their tweets mention."""
+    places = dict[str, int]()
     rows = _by_tweet(TweetMention, TweetMention.username, filters).add_columns(func.max(Author.username))
     rows = rows.join(Tweet, Tweet.id == TweetMention.tweet_id).outerjoin(Author, Author.id == Tweet.author_id)
-    for batch in session.connection().execute(rows).partitions(BATCH):
-        members = list[str]()
-        for names, username in batch:
-            author, mentioned = f"@{username}".lower() if username else "", [f"@{name}" for name in names.split(" ")]
-            others = [name for name in mentioned if name != author]
-            members += [*others, author] if author else others
-            for other in others if author else ():
-                found.partners[min(author, other)].append(max(author, other))
-        found.tweets.update(members)
+    for names, username in session.connection().execute(rows):
+        author = f"@{username}".lower() if username else ""
+        others = [other for name in names.split(" ") if (other := f"@{name}") != author]
+        found.tweets.update([author, *others] if author else others)
+        for other in others if author else ():
+            found.partners[min(author, other)].append(places.setdefault(max(author, other), len(places)))
+    found.names.extend(places)
 
 
 def _by_tweet(table: Any, name: Any, filters: Filters) -> Select[*tuple[Any, ...]]:
