@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from web.charts import ChartFigure
-from web.figures import content, tables, volume
+from web.figures import content, resonance, tables, volume
 from web.figures.volume import FigureInput
 
 FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
@@ -21,5 +21,7 @@ FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
     "hashtags": tables.related,
     "terms": content.terms,
     "links": content.links,
+    "resonated": resonance.tweets,
+    "engaged": resonance.authors,
 }
 """The figures by their names in URLs; None if there is nothing to compare."""
