@@ -51,7 +51,7 @@ NAVIGATION = (
     ("/docs", "API"),
 )
 FILTERED = ("/", "/view/tweets")
-FORM_PAGE = re.compile(r"/view/(tags|authors|links)/")
+FORM_PAGE = re.compile(r"/view/(tags|authors|links|charts)/")
 CARRIED = (*PARAMETERS, "period", "tz")
 LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {
     "period": "Period",
