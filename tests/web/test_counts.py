@@ -267,7 +267,8 @@ def test_while_little_is_stored_of_what_x_counted_its_counts_lead_and_the_rest_i
         "X counted 312 posts in 24 hours, one with two tags for each; a sample of 7.4 % is stored."
     )
     assert "than in" not in figure.finding
-    ranked = tables.tags(given)
+    with closing(given.session):
+        ranked = tables.tags(given)
     assert ranked.finding == "#sre leads: 240 tweets on X in 24 hours; 23 stored, a sample of 9.6 %."
     assert [(row[0].text, *row[2:4]) for row in ranked.table.rows] == [
         ("#sre", 240, 23),
