@@ -400,6 +400,19 @@ def test_more_than_a_fifth_is_looked_for_once_more_an_hour_later(
     assert [len(ids) for ids in requested(emulator)] == [100, 21, 100, 100]
 
 
+def test_a_second_look_of_which_the_budget_pays_for_a_part_is_continued(evening: StartEvening, emulator: Emulator) -> None:
+    service = evening()
+    gone = bought(service.database)[:21]
+    emulator.remove(*gone)
+    service.part()
+    order = service.collector.order
+    used = rows(service.database, select(func.sum(Spend.ceiling)))[0][0]
+    service.collector.order = order._replace(billing=order.billing._replace(budget=used + 60_000))
+    service.part(minutes=61)
+    assert requested(emulator)[1:3] == [gone[:12], gone[12:]]
+    assert stored(service, gone) == []
+
+
 def test_a_fifth_is_removed_at_once(evening: StartEvening, emulator: Emulator) -> None:
     service = evening()
     gone = bought(service.database)[:20]
