@@ -19,7 +19,7 @@ from collector.backups.restoring import restore
 from collector.jobs.scheduled import JobRunner
 from collector.refresh import lookups
 from collector.refresh.records import record_order, switch_off, switch_on
-from collector.refresh.same_day import refresh_today
+from collector.refresh.same_day import missed_day, refresh_today
 from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.tweets.deletions import remove_tweets
@@ -165,6 +165,18 @@ def test_an_answer_that_may_come_after_midnight_is_not_asked_for(evening: StartE
     service = evening(X_TIMEOUT="40m")  # an answer may take three times as long
     service.part()
     assert requested(emulator) == []
+
+
+@pytest.mark.dialects
+def test_an_evening_on_which_no_process_ran_is_said_to_be_missed(evening: StartEvening) -> None:
+    service, day = evening(), EVENING.date()
+    times = [EVENING.replace(hour=23, minute=minute) for minute in (29, 30)]
+    times += [times[0] + timedelta(days=1), times[1] + timedelta(days=1)]
+    for begun in (False, True):
+        with service.database.reading() as session:
+            missed = [missed_day(session, now=now) for now in times]
+        assert missed == [None, None if begun else day, None if begun else day, None]
+        service.part()
 
 
 @pytest.mark.parametrize("drift", [2, 60])
