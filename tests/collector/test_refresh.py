@@ -305,6 +305,21 @@ def test_without_any_budget_left_nothing_is_read_and_the_job_says_why(evening: S
     assert (job.failure_kind, service.off) == ("budget", None)
 
 
+def test_a_request_in_flight_of_a_process_that_died_is_not_waited_for(
+    evening: StartEvening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = evening()
+    ((run_id, day),) = rows(service.database, select(Spend.run_id, Spend.day))
+    with service.database.writing() as session:
+        session.add(Reservation(run_id=run_id, day=day, request="#devops", micro=500_000, posts=100, in_flight=True))
+    order = service.collector.order
+    service.collector.order = order._replace(billing=order.billing._replace(budget=1))
+    monkeypatch.setattr(lookups, "SETTLED_WITHIN_S", 0.0)
+    job = service.part()
+    assert job
+    assert job.failure_kind == "reserved"
+
+
 @pytest.mark.dialects
 @pytest.mark.parametrize("when", ["sent", "answered"])
 def test_after_a_kill_it_goes_on_without_the_same_ids(
