@@ -241,6 +241,14 @@ def test_the_command_shows_the_price_first(collected: Collector, run_api: RunApi
     assert requested(emulator) == tweets(collected)
 
 
+def test_the_command_says_what_it_looks_for_once_more(
+    collected: Collector, run_api: RunApi, emulator: Emulator, capsys: Said
+) -> None:
+    emulator.remove(*tweets(collected)[:40])
+    assert run_api("--refresh", "--since", "2026-11-01", "--yes", **SMALL) == 1
+    assert "X did not find 40 tweets. From 13:20 UTC the service, or the same command, looks for" in capsys.readouterr().err
+
+
 def test_the_command_says_why_it_was_off(run_api: RunApi, capsys: Said) -> None:
     assert run_api("--refresh-on") == 0
     assert "did not go off by itself" in capsys.readouterr().err
