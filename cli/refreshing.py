@@ -66,13 +66,19 @@ def _look(collector: Collector, offer: LookOffer) -> int:
             bar.update(look.posts + look.removed)
 
         try:
-            look_now(collector, offer, stop, report)
+            left = look_now(collector, offer, stop, report)
         except Stopped as error:
             raise Declined("interrupted: the service, or the same command, continues") from error
         except QuoteReached as error:
             print_line(error)
             return 1
     print_line(f"{plural(read, 'tweet')} read again, {plural(removed, 'tweet')} removed")
+    if left and left.next_look:
+        print_line(
+            f"X did not find {plural(len(left.gone), 'tweet')}. From {left.next_look:%H:%M} UTC the service, or the same "
+            "command, looks for them once more, and then reads what is left"
+        )
+        return 1
     return 0
 
 

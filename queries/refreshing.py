@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
@@ -49,6 +50,7 @@ class RefreshOrder(NamedTuple):
     """An order to read tweets again that were created from `since` to `until` (UTC, exclusive), newest first.
 
     What is left are tweets with ids below `before`. At most `most` posts are bought under the run `run_id`; `read` came so far.
+    `gone` are versions that X did not find at the epoch second `looked` of its clock: they are requested once more.
     """
 
     since: datetime
@@ -57,11 +59,18 @@ class RefreshOrder(NamedTuple):
     run_id: int = 0
     most: int = 0
     read: int = 0
+    gone: Sequence[int] = ()
+    looked: int = 0
 
     @property
     def text(self) -> str:
         """The order as it is stored."""
         return json.dumps(self, default=datetime.isoformat)
+
+    @property
+    def next_look(self) -> datetime | None:
+        """When (UTC, by X's clock) what is gone may be requested once more; until then nothing is read. None if nothing is."""
+        return datetime.fromtimestamp(self.looked, UTC) + OLD_ENOUGH if self.gone else None
 
 
 class PostsToRead(NamedTuple):
@@ -91,8 +100,8 @@ def refresh_order(session: Session) -> RefreshOrder | None:
     value = _mark(session, ORDER)
     if value is None:
         return None
-    since, until, *numbers = json.loads(value)
-    return RefreshOrder(datetime.fromisoformat(since), datetime.fromisoformat(until), *numbers)
+    since, until, *more = json.loads(value)
+    return RefreshOrder(datetime.fromisoformat(since), datetime.fromisoformat(until), *more)
 
 
 def seemingly_gone(session: Session) -> dict[int, datetime]:
@@ -134,7 +143,8 @@ def posts_to_read(session: Session, order: RefreshOrder, *, day: date) -> PostsT
 
 
 def _of_order(order: RefreshOrder) -> tuple[ColumnElement[bool], ...]:
-    return Tweet.id >= first_id(order.since), Tweet.id < first_id(order.until), Tweet.id < order.before
+    left = or_(Tweet.id < order.before, Tweet.version.in_(order.gone)) if order.gone else Tweet.id < order.before
+    return Tweet.id >= first_id(order.since), Tweet.id < first_id(order.until), left
 
 
 def _is_shown() -> ColumnElement[bool]:

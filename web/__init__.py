@@ -44,7 +44,8 @@ def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, met
     """Add the pages and the files that they load."""
     urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
     programs = {name: url for name, url in urls.items() if url}
-    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout)
+    refreshes = settings.refresh == "same-day"
+    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes)
     for path, view, method in PAGES:
         page(app, path, update_wrapper(partial(view, site), view), methods=[method])
     for path, view, method in sign_in.ROUTES:

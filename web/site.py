@@ -73,6 +73,7 @@ class Site(NamedTuple):
     """What pages are made from.
 
     `programs` are other programs of the stack with their URLs; `time_limit` is the longest that a page's reads may take.
+    `refreshes` says whether the tweets of each day are read again in the evening.
     """
 
     collector: Collector
@@ -81,6 +82,7 @@ class Site(NamedTuple):
     metrics: HttpMetrics
     programs: Mapping[str, str]
     time_limit: timedelta
+    refreshes: bool
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

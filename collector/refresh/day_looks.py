@@ -8,7 +8,7 @@ from datetime import time, timedelta
 from sqlalchemy.orm import Session
 
 from collector.refresh import records
-from collector.refresh.looks import MOST_GONE, MOST_IDS, Look, LookPlan, LookStored
+from collector.refresh.looks import MANY_GONE, MOST_GONE, MOST_IDS, Look, LookPlan, LookStored
 from collector.tweets.deletions import delete_tweet
 from collector.x.clock import XClock
 from queries.refreshing import OLD_ENOUGH, refresh_day, seemingly_gone, unread_of_day
@@ -67,7 +67,7 @@ class DayLooks:
         after = record.after if look.is_second else look.ids[-1]
         records.record_day(session, record._replace(after=after, looks=record.looks + 1))
         if look.is_second:
-            records.forget_second_look(session)
+            records.forget_second_look(session, look.ids)
 
     def _undo(self, session: Session, look: Look) -> None:
         """Let ids be requested again that X did not answer."""
@@ -85,7 +85,7 @@ class DayLooks:
         """
         if MOST_GONE * len(gone) > len(look.ids) and not look.is_second:
             records.await_second_look(session, gone, now=self._clock.now())
-            log.warning("many tweets seem to be gone: they are looked for again in an hour", extra={"ids": len(gone)})
+            log.warning(MANY_GONE, extra={"ids": len(gone)})
             return 0
         return sum(delete_tweet(session, one) for one in gone)
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 MOST_IDS = 100
 MOST_GONE = 5
 """If more than one in so many of a request is gone, X may be ill."""
+MANY_GONE = "many tweets seem to be gone: they are looked for again in an hour"
 
 
 class Look(NamedTuple):

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 from alchemy import Database, DatabaseUnavailable
 from collector import counters, sources
 from collector.ledger import ledger
-from collector.ledger.ledger import DayTurned, HeldReservation, LedgerEntry, PageRequest
+from collector.ledger.ledger import BudgetReserved, DayTurned, HeldReservation, LedgerEntry, PageRequest
 from collector.ledger.prices import Billing, PageContent
 from collector.refresh.looks import Look, LookPlan, LookStored
 from collector.runs import lease, runs
@@ -40,7 +41,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LEASE = "refresh"
-SETTLED_CHECKED_EVERY_S = 0.2
+SETTLED_CHECKED_EVERY_S, SETTLED_WITHIN_S = 0.2, 60.0
 
 
 class RefreshRunning(Exception):
@@ -87,8 +88,10 @@ class LookUps:
     def look(self, plan: LookPlan) -> LookStored | None:
         """Do the next look and return what came, or None if there is none left.
 
-        Raises XFailure, BudgetSpent, Stopped, LeaseLost, DatabaseUnavailable, and what `plan.allow` raises.
+        It waits a minute for requests in flight that may leave room in the budget; those of a collector that died stay until
+        the next one. Raises XFailure, BudgetSpent, Stopped, LeaseLost, DatabaseUnavailable, and what `plan.allow` raises.
         """
+        deadline = time.monotonic() + SETTLED_WITHIN_S
         while True:
             plan.allow()
             if self.stop.is_set():
@@ -101,6 +104,8 @@ class LookUps:
                 return None
             look, reservation = reserved
             if reservation is None:
+                if time.monotonic() > deadline:
+                    raise BudgetReserved("what others have reserved leaves nothing of the budget: it is tried again later")
                 self.stop.wait(SETTLED_CHECKED_EVERY_S)
                 continue
             with suppress(DayTurned):

@@ -2,6 +2,9 @@
 
 Newest tweets come first. The order is kept in the database, so that it goes on after a kill or when the budget has room again:
 by the scheduled job `refresh-order`, or by the same command. X charges for each post, except those bought on the same UTC day.
+
+What X does not find is removed. If that is more than 20 % of a request, nothing of it is removed and nothing more is read for
+an hour; then these ids are requested once more, and what X still does not find is removed.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collector.backups.sweeping import rewrite_file
 from collector.ledger.ledger import QuoteReached
 from collector.ledger.prices import dollars
 from collector.refresh import records
-from collector.refresh.looks import MOST_GONE, MOST_IDS, Look, LookPlan, LookStored
+from collector.refresh.looks import MANY_GONE, MOST_GONE, MOST_IDS, Look, LookPlan, LookStored
 from collector.refresh.lookups import LookUps, is_reading, look_ups
 from collector.runs import lease, runs
 from collector.runs.backfill import most_posts
@@ -138,13 +141,12 @@ class OrderedLook:
     """The look that is on order, which may be cancelled meanwhile."""
 
     def __init__(self, using: LookUps) -> None:
-        self._using = using
+        self._using, self._clock = using, using.x.clock
         self._tweets: dict[int, int] = {}
 
     def run(self, on_look: OnLook) -> None:
         """Read what is left; raises QuoteReached where X has charged for more than was agreed on, which ends the order."""
-        with self._using.database.reading() as session:
-            order = refresh_order(session)
+        order = self._ordered()
         if order is None:
             return
         self._using.run_id = order.run_id
@@ -163,12 +165,24 @@ class OrderedLook:
         except QuoteReached:
             self._using.write(records.forget_order)
             raise
-        log.info("ordered look done")
+        if self._ordered() is None:
+            log.info("ordered look done")
+
+    def _ordered(self) -> RefreshOrder | None:
+        with self._using.database.reading() as session:
+            return refresh_order(session)
+
+    def _own(self, session: Session) -> RefreshOrder | None:
+        """Return the order, unless it was cancelled or another one took its place."""
+        order = refresh_order(session)
+        return order if order and order.run_id == self._using.run_id else None
 
     def _choose(self, session: Session) -> Look | None:
-        order = refresh_order(session)
-        if order is None or order.run_id != self._using.run_id:
-            return None  # it was cancelled, or another one took its place
+        order = self._own(session)
+        if order is None:
+            return None
+        if order.next_look:
+            return Look(order.gone, is_second=True) if order.next_look <= self._clock.now() else None
         self._tweets = {row.version: row.id for row in session.execute(stored_between(order).limit(MOST_IDS))}
         if self._tweets:
             return Look(list(self._tweets))
@@ -176,14 +190,24 @@ class OrderedLook:
         return None
 
     def _gone(self, session: Session, look: Look, gone: frozenset[int]) -> int:
-        """Remove what is gone, with tombstones, unless that is more than a fifth of the ids: then compliance decides."""
-        if MOST_GONE * len(gone) > len(look.ids):
-            log.warning("many tweets seem to be gone: compliance is to confirm it", extra={"ids": len(gone)})
+        """Remove what is gone, with tombstones; after a first look only if it is at most a fifth of the ids.
+
+        Of an order that was cancelled meanwhile, that many stay: nobody looks for them again.
+        """
+        if MOST_GONE * len(gone) > len(look.ids) and not look.is_second:
+            if order := self._own(session):
+                looked = int(self._clock.now().timestamp())
+                records.record_order(session, order._replace(gone=sorted(gone), looked=looked))
+            log.warning(MANY_GONE, extra={"ids": len(gone)})
             return 0
         return sum(delete_tweet(session, one) for one in gone)
 
     def _stored(self, session: Session, look: Look, stored: LookStored) -> None:
-        order = refresh_order(session)
-        if order and order.run_id == self._using.run_id:
-            lowest = self._tweets[look.ids[-1]]
-            records.record_order(session, order._replace(before=lowest, read=order.read + stored.posts))
+        order = self._own(session)
+        if order is None:
+            return
+        if look.is_second:
+            order = order._replace(gone=[one for one in order.gone if one not in look.ids])
+        else:
+            order = order._replace(before=self._tweets[look.ids[-1]])
+        records.record_order(session, order._replace(read=order.read + stored.posts))

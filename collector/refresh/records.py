@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import delete
@@ -31,9 +31,10 @@ def await_second_look(session: Session, ids: Iterable[int], *, now: datetime) ->
     upsert(session, StoredCounter, rows, update=("value",))
 
 
-def forget_second_look(session: Session) -> None:
-    """Forget which tweets seem to be gone."""
-    session.execute(delete(StoredCounter).where(StoredCounter.name == GONE))
+def forget_second_look(session: Session, ids: Sequence[int] | None = None) -> None:
+    """Forget that these tweets, or any, seem to be gone."""
+    these = () if ids is None else (StoredCounter.label.in_(map(str, ids)),)
+    session.execute(delete(StoredCounter).where(StoredCounter.name == GONE, *these))
 
 
 def switch_off(session: Session, reason: str) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -37,7 +37,7 @@ from queries.refreshing import RefreshDay, refresh_day, refresh_off, seemingly_g
 log = logging.getLogger(__name__)
 
 PATIENT_UNTIL, COUNTED_UNTIL = time(22, 30), time(23, 45)
-EVERY = timedelta(minutes=10)
+EVERY, ONE_DAY = timedelta(minutes=10), timedelta(days=1)
 COUNTED_EVERY = 10
 MOST_RISE = 100
 """If X's count rises by more than one in so many posts that were read, it goes off."""
@@ -70,6 +70,14 @@ def refresh_today(collector: Collector, stop: threading.Event) -> None:
             SameDay(using).run()
         finally:
             erasure.erase(collector.database, rewrite=None if stop.is_set() else rewrite_file)
+
+
+def missed_day(session: Session, *, now: datetime) -> date | None:
+    """Return the day (UTC) of the newest evening that is over by X's clock if no look began then although one was due."""
+    evening = datetime.combine(now if now.time() >= CLOSES else now - ONE_DAY, OPENS, UTC)
+    record, due = refresh_day(session), unread_of_day(_new_day(evening), most=1)
+    is_begun = record is not None and record.day >= evening.toordinal()
+    return None if is_begun or session.scalar(due) is None else evening.date()
 
 
 class SameDay:

@@ -166,12 +166,61 @@ def test_it_can_be_cancelled(collected: Collector, emulator: Emulator) -> None:
     assert (order(collected), requested(emulator)) == (None, [])
 
 
-def test_more_than_a_fifth_is_left_to_compliance(collected: Collector, emulator: Emulator) -> None:
+@pytest.mark.dialects
+@pytest.mark.parametrize("returns", [True, False])
+def test_more_than_a_fifth_is_looked_for_once_more_an_hour_later(
+    collected: Collector, emulator: Emulator, *, returns: bool
+) -> None:
     newest = tweets(collected)
-    emulator.remove(*newest[:21], newest[100])
+    gone = newest[:21]
+    emulator.remove(*gone, newest[100])
+    order_look(collected, SINCE, UNTIL, most=750_000)
+    for minutes in (0, 59):
+        emulator.clock.advance(60 * minutes)
+        do_ordered(collected, STOP)
+        assert requested(emulator) == newest[:100]
+    assert tweets(collected) == newest
+    with collected.database.reading() as session:
+        assert look_offer(collected, session, SINCE, UNTIL).posts.tweets == 71  # those that are looked for once more as well
+    if returns:
+        emulator.reinstate()
+        emulator.remove(newest[100])
+    emulator.clock.advance(60)
+    do_ordered(collected, STOP)
+    assert requested(emulator)[100:] == [*sorted(gone), *newest[100:]]
+    assert tweets(collected) == [one for one in newest if one != newest[100] and (returns or one not in gone)]
+    assert order(collected) is None
+    assert faults(collected.database, collected.order.billing) == []
+
+
+def test_a_second_look_of_which_the_budget_pays_for_a_part_is_continued(collected: Collector, emulator: Emulator) -> None:
+    gone = tweets(collected)[:21]
+    emulator.remove(*gone)
     order_look(collected, SINCE, UNTIL, most=750_000)
     do_ordered(collected, STOP)
-    assert len(tweets(collected)) == 149
+    emulator.clock.advance(3600)
+    emulator.reinstate()
+    emulator.forget_requests()
+    used, before = rows(collected.database, select(func.sum(Spend.ceiling)))[0][0], collected.order
+    collected.order = before._replace(billing=before.billing._replace(budget=used + 60_000))
+    with pytest.raises(BudgetSpent):
+        do_ordered(collected, STOP)
+    assert requested(emulator) == sorted(gone)[:12]
+    assert order_of(collected).gone == sorted(gone)[12:]
+    collected.order = before
+    do_ordered(collected, STOP)
+    assert requested(emulator)[12:21] == sorted(gone)[12:]
+    assert spent(collected) == 750_000
+
+
+def test_another_order_does_not_look_for_what_an_earlier_one_missed(collected: Collector, emulator: Emulator) -> None:
+    emulator.remove(*tweets(collected)[:21])
+    order_look(collected, SINCE, UNTIL, most=750_000)
+    do_ordered(collected, STOP)
+    cancel_look(collected)
+    order_look(collected, SINCE, UNTIL - timedelta(days=5), most=750_000)
+    assert not order_of(collected).gone
+    assert len(tweets(collected)) == 150
 
 
 def test_the_service_does_what_was_ordered(collected: Collector, make_settings: MakeSettings, emulator: Emulator) -> None:
@@ -190,6 +239,14 @@ def test_the_command_shows_the_price_first(collected: Collector, run_api: RunApi
     assert run_api("--refresh", "--since", "2026-11-01", "--yes", **SMALL) == 0
     assert "150 tweets read again" in capsys.readouterr().err
     assert requested(emulator) == tweets(collected)
+
+
+def test_the_command_says_what_it_looks_for_once_more(
+    collected: Collector, run_api: RunApi, emulator: Emulator, capsys: Said
+) -> None:
+    emulator.remove(*tweets(collected)[:40])
+    assert run_api("--refresh", "--since", "2026-11-01", "--yes", **SMALL) == 1
+    assert "X did not find 40 tweets. From 13:20 UTC the service, or the same command, looks for" in capsys.readouterr().err
 
 
 def test_the_command_says_why_it_was_off(run_api: RunApi, capsys: Said) -> None:

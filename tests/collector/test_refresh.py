@@ -19,7 +19,7 @@ from collector.backups.restoring import restore
 from collector.jobs.scheduled import JobRunner
 from collector.refresh import lookups
 from collector.refresh.records import record_order, switch_off, switch_on
-from collector.refresh.same_day import refresh_today
+from collector.refresh.same_day import missed_day, refresh_today
 from collector.runs import lease
 from collector.runs.collector import Collector
 from collector.tweets.deletions import remove_tweets
@@ -167,6 +167,18 @@ def test_an_answer_that_may_come_after_midnight_is_not_asked_for(evening: StartE
     assert requested(emulator) == []
 
 
+@pytest.mark.dialects
+def test_an_evening_on_which_no_process_ran_is_said_to_be_missed(evening: StartEvening) -> None:
+    service, day = evening(), EVENING.date()
+    times = [EVENING.replace(hour=23, minute=minute) for minute in (29, 30)]
+    times += [times[0] + timedelta(days=1), times[1] + timedelta(days=1)]
+    for begun in (False, True):
+        with service.database.reading() as session:
+            missed = [missed_day(session, now=now) for now in times]
+        assert missed == [None, None if begun else day, None if begun else day, None]
+        service.part()
+
+
 @pytest.mark.parametrize("drift", [2, 60])
 def test_it_goes_off_where_xs_count_rises(evening: StartEvening, emulator: Emulator, drift: int) -> None:
     service, ledger = evening(), emulator.ledger
@@ -293,6 +305,21 @@ def test_without_any_budget_left_nothing_is_read_and_the_job_says_why(evening: S
     assert (job.failure_kind, service.off) == ("budget", None)
 
 
+def test_a_request_in_flight_of_a_process_that_died_is_not_waited_for(
+    evening: StartEvening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = evening()
+    ((run_id, day),) = rows(service.database, select(Spend.run_id, Spend.day))
+    with service.database.writing() as session:
+        session.add(Reservation(run_id=run_id, day=day, request="#devops", micro=500_000, posts=100, in_flight=True))
+    order = service.collector.order
+    service.collector.order = order._replace(billing=order.billing._replace(budget=1))
+    monkeypatch.setattr(lookups, "SETTLED_WITHIN_S", 0.0)
+    job = service.part()
+    assert job
+    assert job.failure_kind == "reserved"
+
+
 @pytest.mark.dialects
 @pytest.mark.parametrize("when", ["sent", "answered"])
 def test_after_a_kill_it_goes_on_without_the_same_ids(
@@ -398,6 +425,19 @@ def test_more_than_a_fifth_is_looked_for_once_more_an_hour_later(
     assert len(stored(service, gone)) == (21 if returns else 0)
     service.part()
     assert [len(ids) for ids in requested(emulator)] == [100, 21, 100, 100]
+
+
+def test_a_second_look_of_which_the_budget_pays_for_a_part_is_continued(evening: StartEvening, emulator: Emulator) -> None:
+    service = evening()
+    gone = bought(service.database)[:21]
+    emulator.remove(*gone)
+    service.part()
+    order = service.collector.order
+    used = rows(service.database, select(func.sum(Spend.ceiling)))[0][0]
+    service.collector.order = order._replace(billing=order.billing._replace(budget=used + 60_000))
+    service.part(minutes=61)
+    assert requested(emulator)[1:3] == [gone[:12], gone[12:]]
+    assert stored(service, gone) == []
 
 
 def test_a_fifth_is_removed_at_once(evening: StartEvening, emulator: Emulator) -> None:

@@ -270,6 +270,17 @@ def test_a_look_shows_its_price_and_is_read_by_the_service(fresh: Service) -> No
     assert "Being read" not in opened(fresh, REFRESH).words
 
 
+def test_a_look_that_waits_for_what_x_did_not_find_says_until_when(fresh: Service, pretend_x: Emulator) -> None:
+    get_tweets(fresh.collector)
+    gone = [int(one["id"]) for one in fresh.get("/tweets").json()["tweets"][:5]]  # of 20
+    page = opened(fresh, f"{REFRESH}?since=2026-11-01&until=2026-11-30")
+    sent(fresh, next(one for one in page.all("form", action=REFRESH) if one.all("input", name="max_usd")))
+    pretend_x.remove(*gone)
+    fresh.app.extensions["job_runner"].run_due()
+    pretend_x.reinstate()
+    assert "X did not find 5 tweets, more than a fifth of a request." in opened(fresh, REFRESH).words
+
+
 def test_a_look_is_cancelled_on_its_page(fresh: Service) -> None:
     get_tweets(fresh.collector)
     page = opened(fresh, f"{REFRESH}?since=2026-11-01&until=2026-11-30")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC as UTC_OFFSET
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, MARK
 from emulator import Emulator
-from models import DatabaseMark, Run
+from models import DatabaseMark, Payload, Run
 from queries.counters import SERVICE
 from resources.metrics import DatabaseCollector
 from schemas.parameters import UTC
@@ -30,6 +30,7 @@ from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, total
 from web.status import ADVICE, Level, Part
+from web.views import health
 from web.views.health import Shipping, shipping
 from web.views.health import parts as parts_of
 
@@ -98,7 +99,7 @@ def make(make_settings: MakeSettings) -> Iterator[Make]:
 
 def parts(collector: Collector, shipped: Shipping = QUIET) -> dict[str, Part]:
     with collector.database.reading() as session:
-        return {part.name: part for part in parts_of(session, collector, shipped, UTC)}
+        return {part.name: part for part in parts_of(session, collector, shipped, UTC, refreshes=True)}
 
 
 def collect(collector: Collector) -> Any:
@@ -203,3 +204,22 @@ def test_records_that_do_not_reach_logstash_need_attention(make: Make) -> None:
         found = parts(collector, Shipping(enabled=True, sent=sent, dropped=dropped, queued=queued))["Logs"]
         assert (found.level, said in found.state) == (level, True)
     assert parts(collector)["Logs"].level is Level.OK
+
+
+@pytest.mark.parametrize("refreshes", [True, False])
+def test_a_second_look_that_was_missed_is_said_without_alarm(
+    make: Make, monkeypatch: pytest.MonkeyPatch, *, refreshes: bool
+) -> None:
+    collector = make()
+    collect(collector)
+    bought = datetime.now(UTC_OFFSET).date()
+    monkeypatch.setattr(health, "x_now", lambda _session: datetime.combine(bought + timedelta(days=1), time(9), UTC_OFFSET))
+    collector.database.write(
+        lambda session: session.execute(update(Payload).values(retrieved=datetime(2026, 1, 1, tzinfo=UTC_OFFSET)))
+    )
+    with collector.database.reading() as session:
+        found = {part.name: part for part in parts_of(session, collector, QUIET, UTC, refreshes=refreshes)}
+    assert ("Second look" in found) is refreshes
+    if refreshes:
+        assert found["Second look"].level == Level.OK
+        assert "was not read again that evening" in found["Second look"].state

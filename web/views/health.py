@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
-from collector.refresh.same_day import RefreshStopped
+from collector.refresh.same_day import RefreshStopped, missed_day
 from collector.runs.collector import Collector
 from collector.sources import EMULATOR, SourceRefused, require
 from collector.x.failures import BLOCKING, FIELDS, OK
-from queries.counters import missing_fields
+from queries.counters import missing_fields, x_now
 from queries.refreshing import refresh_off
 from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.tweets import tweet_count
@@ -28,6 +28,10 @@ from web.words import day, dollars, moment, number, plural, sentence
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
 REFRESH = "Second look"
+MISSED = (
+    "The service must run at some time from 22:00 to 23:30 UTC. The page Read tweets again, which Schedule links to, reads "
+    "them for a price."
+)
 LOG_METRICS = "twitterapi_log_"
 
 
@@ -53,7 +57,7 @@ def health(site: Site) -> Response:
             "backup": newest_copy(database),
             "version": VERSION,
         }
-        shown = parts(session, site.collector, shipping(site.metrics), zone)
+        shown = parts(session, site.collector, shipping(site.metrics), zone, refreshes=site.refreshes)
         del request.environ[REPEAT]  # the state of shipping comes from metrics, so the page can't be cached
         return site.page("health.html", session, zone, parts=shown, facts=facts, programs=site.programs)
 
@@ -69,7 +73,7 @@ def shipping(metrics: HttpMetrics) -> Shipping:
     return Shipping(bool(found.get("shipping_enabled")), sent, dropped, queued)
 
 
-def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneInfo) -> list[Part]:
+def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneInfo, *, refreshes: bool) -> list[Part]:
     """Return the status of all parts, the most important first."""
     metrics = service_metrics(session)
     return [
@@ -79,7 +83,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
         _x(session, metrics, collector, zone),
         _budget(session, collector),
         *_billing_day(session, collector),
-        *_refresh(session, zone),
+        *_refresh(session, zone, refreshes=refreshes),
         *_jobs(session, zone),
         _logs(shipped),
     ]
@@ -168,11 +172,14 @@ def _billing_day(session: Session, collector: Collector) -> Iterator[Part]:
         yield Part("Billing month", Level.OK, state)
 
 
-def _refresh(session: Session, zone: ZoneInfo) -> Iterator[Part]:
-    """Yield a part while refreshing is off by itself."""
+def _refresh(session: Session, zone: ZoneInfo, *, refreshes: bool) -> Iterator[Part]:
+    """Yield a part while refreshing is off by itself, or for a day after an evening on which it was missed."""
     if off := refresh_off(session):
         state = sentence(f"Tweets are not read again in the evening since {moment(off.at, zone)}: {off.reason}.")
         yield Part(REFRESH, Level.ATTENTION, state, advice("refresh-off"))
+    elif refreshes and (missed := missed_day(session, now=x_now(session))):
+        state = f"What was bought on {day(missed)} (UTC) was not read again that evening, when X charges nothing for it."
+        yield Part(REFRESH, Level.OK, state, MISSED)
 
 
 def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
