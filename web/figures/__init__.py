@@ -28,3 +28,6 @@ FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
     "links": content.links,
 }
 """The figures by their names in URLs; None if there is nothing to compare."""
+
+DEFERRED: Mapping[str, str] = {"terms": "Words that stand out", "links": "Links"}
+"""The titles of figures that take longer than a page may: pages show them once they come into view."""

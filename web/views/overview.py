@@ -1,4 +1,4 @@
-"""Overviews of all tweets (/), of a tag (/view/tags/{tag}) and of an author (/view/authors/{username}); figures as CSV."""
+"""Overviews of all tweets (/), of a tag (/view/tags/{tag}) and of an author (/view/authors/{username}); single figures, also as CSV."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from queries.lists import TweetList
 from queries.tags import tag_name, tracked_names, tracked_tags, untracked
 from queries.tweets import TweetViews
 from text.names import parse_username
-from web.charts import ChartFigure
-from web.figures import FIGURES
+from web.charts import ChartFigure, DeferredFigure
+from web.figures import DEFERRED, FIGURES
 from web.figures.volume import FigureInput
 from web.site import Route, Site, tidy_redirect
 
@@ -27,6 +27,7 @@ MOST_GAPS = 50
 MOST_ROWS = 1000
 NO_FIGURE = "this figure needs exactly one tag and X's own counts of this period, or two to five tags as any_tag"
 NEWEST_FIRST = SortOrder("created", descending=True)
+PageFigure = ChartFigure | DeferredFigure
 RANKINGS = ("hashtags", "terms", "links", "active", "followers", "languages", "countries", "coverage", "week")
 
 
@@ -85,6 +86,18 @@ def author(site: Site, username: str) -> Response:
         return site.page("author.html", session, query.zone, author=known, **_values(given, figures))
 
 
+def figure_page(site: Site, name: str) -> Response:
+    """Show a single figure, with the parameters of the page that has a link to it."""
+    if redirect := tidy_redirect():
+        return redirect
+    if name not in DEFERRED:
+        raise NotFound(f"there is no page of a figure with this name, only {', '.join(DEFERRED)}")
+    with site.reading() as session:
+        query = site.parse(session)
+        figure = FIGURES[name](FigureInput(session, query))
+        return site.page("figure.html", session, query.zone, query=query, figure=figure)
+
+
 def figure_as_csv(site: Site, name: str) -> Response:
     """Return the complete numbers of a figure, with the parameters of the page that shows it."""
     if name not in FIGURES:
@@ -107,11 +120,16 @@ def _spend(site: Site, session: Session) -> dict[str, Any]:
     return money | {"free": site.is_free}
 
 
-def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:
-    return [figure for name in names if (figure := FIGURES[name](given))]
+def _figures(given: FigureInput, *names: str) -> list[PageFigure]:
+    """Make the figures, but those that take long: they are made when they are seen."""
+    return [figure for name in names if (figure := _deferred(given, name) or FIGURES[name](given))]
 
 
-def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
+def _deferred(given: FigureInput, name: str) -> DeferredFigure | None:
+    return DeferredFigure(name, DEFERRED[name], given.query.figure_url(name)) if name in DEFERRED else None
+
+
+def _values(given: FigureInput, figures: list[PageFigure]) -> dict[str, Any]:
     """Return what the template of all overviews needs."""
     found, activity = given.volume, given.activity
     unknown = found.is_unknown and not activity.tweets
@@ -134,5 +152,6 @@ ROUTES: tuple[Route, ...] = (
     ("/", overview, "GET"),
     ("/view/tags/<tag>", tag_overview, "GET"),
     ("/view/authors/<username>", author, "GET"),
+    ("/view/figures/<name>", figure_page, "GET"),
     ("/view/figures/<name>.csv", figure_as_csv, "GET"),
 )
