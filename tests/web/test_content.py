@@ -11,7 +11,7 @@ from tests.fixtures.archives import Json, page, post, user
 from tests.fixtures.browser import accessibility, tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.service import Service
-from tests.fixtures.views import Serve, against_the_policy, caption, column, figure, rows
+from tests.fixtures.views import Serve, against_the_policy, caption, column, deferred, figure, rows
 
 LATER = "since=2026-03-02T08:40:00Z&until=2026-03-03T00:00:00Z"
 HOSTILE = "https://evil.example/%22%3E<script>window.ran=1</script>?a='b'"
@@ -34,20 +34,12 @@ def service(serve: Serve) -> Service:
 LINKS = (("https://evil.example/a",), ("http://b.example",))
 
 
-def deferred(service: Service, path: str, name: str) -> Element:
-    """Return the page of a figure, to which the page at this path has a link in its place."""
-    place = figure(opened(service, path), name)
-    [own] = [one["href"] for one in place.all("a", href=True) if ".csv" not in one["href"]]
-    assert place["data-later"] == own
-    return opened(service, own)
-
-
 def hrefs(page: Element, name: str) -> list[str]:
     return [link["href"] for link in figure(page, name).one("table").all("a", href=True)]
 
 
 def test_words_that_stand_out_lead_to_their_tweets(service: Service) -> None:
-    later = deferred(service, f"/view/tags/sre?{LATER}", "terms")
+    later = deferred(service, opened(service, f"/view/tags/sre?{LATER}"), "terms")
     assert rows(later, "terms") == [
         ["Word or pair", "Tweets", "Share", "Lift"],
         *([term, "10", "100 %", "–"] for term in ("page outage", "status page")),
@@ -60,14 +52,14 @@ def test_words_that_stand_out_lead_to_their_tweets(service: Service) -> None:
 
 
 def test_without_other_tweets_the_most_frequent_words_are_shown(service: Service) -> None:
-    everything = deferred(service, "/?period=all", "terms")
+    everything = deferred(service, opened(service, "/?period=all"), "terms")
     assert column(everything, "terms", "Word or pair")[:2] == ["page outage", "status page"]
     assert "Lift" not in rows(everything, "terms")[0]
     assert "is the most frequent word, in 50 % of 20 tweets." in caption(everything, "terms")
 
 
 def test_links_lead_to_the_page_of_their_domain(service: Service) -> None:
-    later = deferred(service, f"/view/tags/sre?{LATER}", "links")
+    later = deferred(service, opened(service, f"/view/tags/sre?{LATER}"), "links")
     assert rows(later, "links")[1:] == [["evil.example", "10", "1", "30"], ["b.example", "5", "1", "15"]]
     assert "evil.example is linked to the most, in 10 tweets by 1 author." in caption(later, "links")
     assert [urlsplit(link).path for link in hrefs(later, "links")] == ["/view/links/evil.example", "/view/links/b.example"]
@@ -87,8 +79,8 @@ def test_the_page_of_a_domain_leads_to_the_web_only_and_passes_nothing_on(servic
 
 @pytest.mark.parametrize("path", ["/", "/view/tags/sre", "/view/authors/ada_muster"])
 def test_overviews_show_both(service: Service, path: str) -> None:
-    for name in ("terms", "links"):
-        assert rows(deferred(service, f"{path}?period=all", name), name)
+    page = opened(service, f"{path}?period=all")
+    assert all(rows(deferred(service, page, name), name) for name in ("terms", "links"))
 
 
 def test_only_figures_that_take_long_have_pages_of_their_own(service: Service) -> None:

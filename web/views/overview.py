@@ -1,4 +1,4 @@
-"""Overviews of all tweets (/), of a tag (/view/tags/{tag}) and of an author (/view/authors/{username}); single figures, also as CSV."""
+"""Overviews of all tweets (/), a tag (/view/tags/{tag}) and an author (/view/authors/{username}); figures, also as CSV."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ def _deferred(given: FigureInput, name: str) -> DeferredFigure | None:
 
 def _values(given: FigureInput, figures: list[PageFigure]) -> dict[str, Any]:
     """Return what the template of all overviews needs."""
-    found, activity = given.volume, given.activity
-    unknown = found.is_unknown and not activity.tweets
+    found, totals = given.volume, given.totals
+    unknown = found.is_unknown and not totals.tweets
     keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
     return {
         "query": given.query,
         "untracked": untracked(given.session, given.query.tags),
-        "totals": {"tweets": None, "authors": None} if unknown else activity,
+        "totals": {"tweets": None, "authors": None} if unknown else totals,
         "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
         "lacking": "" if unknown else found.collected.shortfall,
         "sample": None if given.query.is_narrowed else given.sample,
