@@ -69,6 +69,13 @@ class AuthorPage(NamedTuple):
     last: AuthorPosition | None
 
 
+class MatchCount(NamedTuple):
+    """How many tweets and distinct authors match."""
+
+    tweets: int
+    authors: int
+
+
 class Activity(NamedTuple):
     """How many tweets and distinct authors match, and the authors with the most of these tweets.
 
@@ -149,12 +156,20 @@ def _wrote_match(session: Session, filters: Filters) -> ColumnElement[bool]:
     return and_(theirs.with_hint(Tweet, "INDEXED BY ix_tweets_author_id_id", "sqlite").exists(), *own)
 
 
+def match_count(session: Session, filters: Filters) -> MatchCount:
+    """Count the matching tweets and their authors, without those that X did not name."""
+    if filters == ALL:
+        return MatchCount(tweet_count(session), session.scalar(select(func.count()).where(Author.tweets > 0)) or 0)
+    part_by_part(session)
+    counts = select(func.count(), func.count(Tweet.author_id.distinct())).where(*conditions(filters, whole=True))
+    return MatchCount._make(session.execute(counts.select_from(Tweet)).one())
+
+
 def activity(session: Session, filters: Filters, *, most: int) -> Activity:
     """Return the authors of the matching tweets, and at most `most` of those with the most."""
     if filters == ALL:
-        authors = session.scalar(select(func.count()).where(Author.tweets > 0)) or 0
         found = author_page(session, ALL, sort=TWEETS, after=None, most=most)
-        return Activity(tweet_count(session), authors, tuple(found.authors))
+        return Activity(*match_count(session, ALL), tuple(found.authors))
     part_by_part(session)
     by_author = _by_author(filters)
     tweets = func.coalesce(func.sum(by_author.c.tweets), 0)

@@ -21,7 +21,7 @@ from models import Tag, Tweet, TweetLink, TweetTag
 from queries.filters import ALL, Filters, conditions
 from queries.series import per_tag
 from queries.spikes import BucketCount
-from queries.terms import sample_key
+from queries.terms import HIGHEST_KEY, sample_key
 from queries.zones import QUARTER_S, Period
 from text.stop_words import stop_words
 from text.terms import terms
@@ -45,6 +45,8 @@ class Counts(NamedTuple):
 
 
 Members = Sequence[Member]
+FEW_RUNS = 13
+"""So many times without a break are read one by one, in place of all between the first and the last."""
 _COLUMNS = (quarter_hour(Tweet.created), Tweet.id, Tweet.author_id, Tweet.engagement, Tweet.is_quote)
 
 
@@ -137,12 +139,23 @@ class TweetSet:
         """Count the terms of the tweets, or of `most` of them."""
         if not self.tweets:
             return Counts({}, 0)
-        own: Any = Tweet.id
-        ids = select(own).where(*self._conditions()).order_by(sample_key(own), own).limit(most)
-        sampled = self._session.scalars(ids).all()
+        sampled = self._sample(most)
         return Counts(Counter(chain.from_iterable(own for _, own in _terms(self._session, sampled))), len(sampled))
 
+    def _sample(self, most: int) -> Sequence[int]:
+        """Return the ids of all tweets, or of `most` of them. Keys that are certainly too large are not sorted."""
+        own: Any = Tweet.id
+        key = sample_key(own)
+        ids = select(own).where(*self._conditions()).order_by(key, own).limit(most)
+        if self.tweets > 2 * most:
+            found = self._session.scalars(ids.where(key < HIGHEST_KEY * 2 * most // self.tweets)).all()
+            if len(found) == most:
+                return found
+        return self._session.scalars(ids).all()
+
     def _conditions(self) -> list[ColumnElement[bool]]:
+        if self._filters == ALL and len(self._runs) <= FEW_RUNS:
+            return [_within(Tweet.created, self._runs)]
         first, end = self._bounds
         return [*conditions(self._filters._replace(since=first, until=end), whole=True), *self._in_runs(Tweet.created)]
 

@@ -17,15 +17,33 @@ from sqlalchemy.orm import Session
 
 from database.functions import among
 from models import Author
-from queries.bucket_tweets import Counts, Members, TweetSet, domain_counts, members, tag_counts, term_counts
+from queries.bucket_tweets import FEW_RUNS, Counts, Members, TweetSet, domain_counts, members, tag_counts, term_counts
 from queries.filters import Filters
-from queries.spikes import CountedBuckets, counted_buckets, spike_period
+from queries.spikes import BucketCount, CountedBuckets, counted_buckets, spike_period
 from queries.terms import FEWEST, lift, log_likelihood
 from queries.zones import Period
 
 MOST_SPIKES, MOST_LISTED, MOST_AUTHORS, MOST_TOP = 100, 5, 3, 3
-SAMPLE, BASELINE_SAMPLE = 200, 1500
-"""The most tweets of a bucket, and of the baseline, whose terms are counted."""
+SAMPLE = 200
+
+
+class Samples(NamedTuple):
+    """The most tweets of a bucket, and of the baseline, whose terms are counted.
+
+    Where it `is_brief`, those of the baseline are from a few of its buckets if it has many tweets, and domains are not
+    counted.
+    """
+
+    bucket: int
+    baseline: int
+    is_brief: bool = False
+
+
+WHOLE_SAMPLES = Samples(SAMPLE, 1500)
+BRIEF_SAMPLES = Samples(100, 400, is_brief=True)
+"""For a page on which the causes are one sentence of many."""
+
+MANY_TWEETS = 8000
 
 Outlier = tuple[str, int, float | None]
 """A value, how many of a bucket's tweets have it, and their share by that of the baseline; None where that is 0."""
@@ -105,33 +123,53 @@ def explained_spikes(session: Session, filters: Filters, *, bucket: timedelta, z
     return [ExplainedSpike(_time(one.first), _time(one.end), one.tweets, one.expected, *why) for one, why in both]
 
 
-def causes(session: Session, filters: Filters, periods: Sequence[Period], counted: CountedBuckets) -> list[Causes]:
+def causes(
+    session: Session,
+    filters: Filters,
+    periods: Sequence[Period],
+    counted: CountedBuckets,
+    *,
+    samples: Samples = WHOLE_SAMPLES,
+) -> list[Causes]:
     """Return what stands out in each of these buckets, which are sorted, against the baseline."""
     if not periods:
         return []
-    found, before = members(session, filters, periods), _compared(session, filters, counted)
-    domains, authors = domain_counts(session, found), _authors(session, found)
+    found, compared = members(session, filters, periods), _compared(counted)
+    before = TweetSet(session, filters, compared)
+    texts = TweetSet(session, filters, spread(compared)) if samples.is_brief else before
+    authors = _authors(session, found)
+    domains = [Counts({}, 0) for _ in found] if samples.is_brief else domain_counts(session, found)
     linked = {domain for own in domains for domain, tweets in own.tweets.items() if tweets >= FEWEST}
     tags = _outliers(tag_counts(session, found), before.tags(), counted)
-    terms = _outliers(term_counts(session, found, most=SAMPLE), before.terms(most=BASELINE_SAMPLE), counted)
+    terms = _outliers(term_counts(session, found, most=samples.bucket), texts.terms(most=samples.baseline), counted)
     linking = _outliers(domains, before.domains(linked), counted)
-    return [_causes(*one) for one in zip(found, authors, tags, terms, linking, strict=True)]
+    return [_causes(*one, samples) for one in zip(found, authors, tags, terms, linking, strict=True)]
 
 
-def _compared(session: Session, filters: Filters, counted: CountedBuckets) -> TweetSet:
-    """Return the tweets of the baseline; without any, those of the period."""
-    baseline = any(one.tweets for one in counted.baseline)
-    return TweetSet(session, filters, counted.baseline if baseline else counted.values)
+def _compared(counted: CountedBuckets) -> Sequence[BucketCount]:
+    """Return the buckets of the baseline; where these have no tweets, those of the period."""
+    return counted.baseline if any(one.tweets for one in counted.baseline) else counted.values
+
+
+def spread(buckets: Sequence[BucketCount]) -> Sequence[BucketCount]:
+    """Return these buckets, or a few of them at equal distances if they have many tweets."""
+    many = sum(one.tweets for one in buckets) > MANY_TWEETS
+    return buckets[:: -(-len(buckets) // FEW_RUNS)] if many else buckets
 
 
 def _causes(
-    own: Members, authors: list[BucketAuthor], tags: list[Outlier], terms: list[Outlier], domains: list[Outlier]
+    own: Members,
+    authors: list[BucketAuthor],
+    tags: list[Outlier],
+    terms: list[Outlier],
+    domains: list[Outlier],
+    samples: Samples,
 ) -> Causes:
     return Causes(
         sum(one.is_quote for one in own) / len(own) if own else None,
         sum(one.tweets for one in authors) / len(own) if own else None,
         [TagCause(*one) for one in tags],
-        [TermCause(term, tweets * len(own) // min(SAMPLE, len(own)), lift) for term, tweets, lift in terms],
+        [TermCause(term, tweets * len(own) // min(samples.bucket, len(own)), lift) for term, tweets, lift in terms],
         [DomainCause(*one) for one in domains],
         [one for one in authors if one.tweets >= FEWEST],
         _top(own),

@@ -202,6 +202,18 @@ class ChartFigure(NamedTuple):
         return self.curve is not None or any(column.kind == "heat" for column in self.table.columns)
 
 
+class DeferredFigure(NamedTuple):
+    """A figure that takes long, of which a page has only the heading and a link: its name, its title, and its page's path.
+
+    The page's script puts the figure in its place once it comes into view.
+    """
+
+    name: str
+    title: str
+    path: str
+    curve: None = None
+
+
 def merge_marks(marks: Iterable[ChartMark], label: str = "", *, within: int = 0) -> list[ChartMark]:
     """Merge marks that overlap or are at most `within` seconds apart, oldest first."""
     merged: list[ChartMark] = []

@@ -100,6 +100,10 @@ class ViewQuery(NamedTuple):
         bounds = [(name, rfc3339(next_second(bound))) for name in BOUNDS if (bound := getattr(self.filters, name))]
         return link(path, [*pairs, *bounds, *more.items()])
 
+    def figure_url(self, name: str) -> str:
+        """Return the URL of the page of a single figure, with the filters of this page and of its path."""
+        return link(f"/view/figures/{name}", [*self.fixed, *self.filter_pairs])
+
     def csv_url(self, name: str) -> str:
         """Return the URL of a figure's numbers as CSV."""
         return link(f"/view/figures/{name}.csv", [*self.fixed, *self.filter_pairs])

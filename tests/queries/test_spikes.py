@@ -7,7 +7,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queries.spikes import spikes
+from queries.causes import spread
+from queries.spikes import BucketCount, spikes
 from tests.schemas.views import MANY
 
 VALUES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9) | st.integers(0, 200)), max_size=60)
@@ -48,3 +49,9 @@ def test_few_values_and_small_ones_are_no_spikes() -> None:
     assert spikes([0] * 23 + [10], [0] * 24) == [23]
     assert spikes([7] * 30, [0] * 30) == []
     assert spikes([], []) == []
+
+
+def test_a_time_before_with_many_tweets_is_known_from_hours_at_equal_distances() -> None:
+    few, many = ([BucketCount(at, at + 1, at % 24, tweets) for at in range(168)] for tweets in (40, 50))
+    assert spread(few) == few
+    assert [one.first for one in spread(many)] == list(range(0, 168, 13))

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from queries.causes import BRIEF_SAMPLES, causes
+from queries.filters import ALL
+from queries.spikes import counted_buckets
 from tests.fixtures.archives import Json, page, tweet_id, user, x_time
 from tests.fixtures.service import Service
 from tests.resources.conftest import Start, given, imported, problem
@@ -83,6 +86,19 @@ def test_a_spike_is_told_with_what_stands_out_in_it_against_the_time_before(serv
         ],
         "top": [str(tweet_id(BURST + (at + 20) * HOUR / 60, at)) for at in (0, 2, 3)],
     }
+
+
+def test_in_brief_the_same_terms_and_authors_stand_out(service: Service) -> None:
+    """As pages say them in a sentence."""
+    [told] = given(service, f"/spikes?{TIMES}")["spikes"]
+    first, end = (int(datetime.fromisoformat(told[name]).timestamp()) for name in ("start", "end"))
+    since, until = (int(when.timestamp()) for when in (SINCE, SINCE + HOURS * HOUR))
+    with service.collector.database.reading() as session:
+        counted = counted_buckets(session, ALL, bucket=HOUR, zone=UTC, period=(since, until), now=until)
+        [why] = causes(session, ALL, [(first, end)], counted, samples=BRIEF_SAMPLES)
+    assert [one.term for one in why.terms] == [one["term"] for one in told["terms"]]
+    assert [one.username for one in why.authors] == [one["username"] for one in told["authors"]]
+    assert why.domains == []
 
 
 def test_without_a_time_before_no_lift_is_known(service: Service) -> None:

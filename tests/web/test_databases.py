@@ -35,7 +35,7 @@ ASKED = {
     "since=9998-01-01T00:00:00Z&tz=Pacific/Kiritimati": "since=9998-01-01T00:00:00Z",
     "period=14000d&min_followers=10": "min_followers=10",
 }
-PAGES = ("/", "/view/tags/devops", "/view/tweets")
+PAGES = ("/", "/view/tags/devops", "/view/tweets", "/view/figures/active")
 COMPARED = {"compare", "voice", "sides", "shared", "tongues"}
 SUMS = {"volume": "Tweets", "week": "Sum", "active": "Tweets"}
 WHOLE = ("/view/tags", "/view/collections", "/view/collections/1", "/view/collections/new", "/view/health")

@@ -16,7 +16,7 @@ from tests.fixtures import views
 from tests.fixtures.browser import document, tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.service import Service
-from tests.fixtures.views import HOUR, HOUR_NOW, WEEK, caption, column, figure, figures, number, rows, starts, total
+from tests.fixtures.views import HOUR, HOUR_NOW, WEEK, caption, column, deferred, figure, figures, number, rows, starts, total
 from web import words
 
 PATHS = ("/", "/view/authors/ada_3", "/?lang=pt&period=30d&tz=Asia%2FTokyo")
@@ -85,10 +85,12 @@ def test_engagement_is_that_of_the_facets(service: Service, name: str, by: str) 
 
 def test_captions_say_what_leads(service: Service, overview: Element) -> None:
     assert total(overview, "Tweets").removeprefix("at least ").split()[0] in caption(overview, "volume")
-    for name, title in {"tags": "Tweets", "followers": "Followers", "active": "Tweets"}.items():
-        leader, value = filed(service, overview, name)[0], column(overview, name, title)[0]
-        assert next(iter(leader.values())).lstrip("'") in caption(overview, name)
-        assert value in caption(overview, name)
+    pages = {"tags": overview} | {name: deferred(service, overview, name) for name in ("followers", "active")}
+    for (name, page), title in zip(pages.items(), ("Tweets", "Followers", "Tweets"), strict=True):
+        assert differing(service, page, name) == []
+        leader, value = filed(service, page, name)[0], column(page, name, title)[0]
+        assert next(iter(leader.values())).lstrip("'") in caption(page, name)
+        assert value in caption(page, name)
     for name in ("languages", "countries", "hashtags"):
         assert any(word in caption(overview, name) for word in rows(overview, name)[1][0].split())
         assert column(overview, name, "Share")[0] in caption(overview, name)

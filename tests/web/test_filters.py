@@ -13,7 +13,7 @@ import pytest
 from tests.fixtures import databases
 from tests.fixtures.documents import Element, opened, read, sent
 from tests.fixtures.service import Service
-from tests.fixtures.views import HOUR_NOW, NOW, WEEK, column, number, said, starts, total
+from tests.fixtures.views import HOUR_NOW, NOW, WEEK, column, deferred, number, said, starts, total
 from web.words import UNKNOWN
 
 DAY = timedelta(days=1)
@@ -74,14 +74,14 @@ def summed(begun: list[str], shown: list[dict[str, Any]], name: str) -> Counter[
     return found
 
 
-def on_page(page: Element) -> dict[str, Any]:
+def on_page(service: Service, page: Element) -> dict[str, Any]:
     """Return the same from the page."""
     counts = {name: [number(one) for one in column(page, name, "Tweets")] for name in ("languages", "countries", "tags")}
     over_time = zip(starts(page, "volume"), column(page, "volume", "Tweets"), strict=True)
     return {
         "tweets": number(total(page, "Tweets").removeprefix("at least ").split()[0]),
         "authors": number(total(page, "Unique authors").removeprefix("at least ")),
-        "followers": [number(one) for one in column(page, "followers", "Followers")],
+        "followers": [number(one) for one in column(deferred(service, page, "followers"), "followers", "Followers")],
         **counts,
         "tags": [one for one in counts["tags"] if one],
         "times": {start: number(count) for start, count in over_time if count not in ("0", UNKNOWN)},
@@ -99,33 +99,33 @@ def shown(service: Service, page: Element, **values: str) -> tuple[str, Element]
 def test_what_is_filled_in_is_in_the_url_and_shown(service: Service, typed: dict[str, str]) -> None:
     url, page = shown(service, opened(service, "/"), **typed)
     assert asked(url) == {"period": ["7d"], **{name: [value.strip()] for name, value in typed.items()}}
-    assert on_page(page) == answers(service, asked(url), page)
+    assert on_page(service, page) == answers(service, asked(url), page)
 
 
 def test_a_second_tag_means_both_and_a_filter_is_dropped_by_its_link(service: Service) -> None:
     before = opened(service, "/?tag=sre&lang=en&period=all")
-    alone = on_page(before)["tweets"]
+    alone = on_page(service, before)["tweets"]
     url, page = shown(service, before, tag="devops")
     assert asked(url) == {"tag": ["sre", "devops"], "lang": ["en"], "period": ["all"]}
-    both = on_page(page)
+    both = on_page(service, page)
     assert both == answers(service, asked(url), page)
     assert 0 < both["tweets"] < alone
     without = page.one("a", aria_label="Without tag devops")["href"]
     assert asked(without) == {"tag": ["sre"], "lang": ["en"], "period": ["all"]}
-    assert on_page(opened(service, f"/{without}"))["tweets"] == alone
+    assert on_page(service, opened(service, f"/{without}"))["tweets"] == alone
     assert said(opened(service, url.removeprefix("http://localhost"))) == said(page)
 
 
 def test_any_of_several_tags_stays_in_the_form_and_beside_a_tag(service: Service) -> None:
-    of_each = [on_page(opened(service, f"/?any_tag={tag}&lang=en&period=all")) for tag in ("sre", "devops")]
+    of_each = [on_page(service, opened(service, f"/?any_tag={tag}&lang=en&period=all")) for tag in ("sre", "devops")]
     url, page = shown(service, opened(service, "/?any_tag=sre&any_tag=devops&any_tag=nobody&lang=en&period=all"))
     assert asked(url) == {"any_tag": ["sre", "devops", "nobody"], "lang": ["en"], "period": ["all"]}
-    found = on_page(page)
+    found = on_page(service, page)
     assert found == answers(service, asked(url), page)
     assert found["tweets"] == max(one["tweets"] for one in of_each) > min(one["tweets"] for one in of_each)
     url, page = shown(service, page, tag="devops")
-    assert on_page(page) == answers(service, asked(url), page)
-    assert on_page(page)["tweets"] == of_each[1]["tweets"]
+    assert on_page(service, page) == answers(service, asked(url), page)
+    assert on_page(service, page)["tweets"] == of_each[1]["tweets"]
     assert "#nobody was never collected." in opened(service, "/?any_tag=sre&any_tag=nobody").one("main").words
     wrong = opened(service, "/view/tags/sre?any_tag=a+b", status=400).one(role="search")
     assert [one["name"] for one in wrong.all("select", aria_invalid=True)] == ["any_tag"]
@@ -154,7 +154,7 @@ def test_days_are_those_of_the_zone_with_the_last_one_and_go_into_the_url_as_tim
     url, page = shown(service, opened(service, "/?tz=Asia%2FTokyo"), **local)
     times = {"since": ["2026-11-20T15:00:00Z"], "until": ["2026-11-22T15:00:00Z"]}
     assert asked(url) == {**times, "tz": ["Asia/Tokyo"]}
-    assert on_page(page) == answers(service, asked(url), page)
+    assert on_page(service, page) == answers(service, asked(url), page)
     assert {name: page.one("input", name=name, type="date")["value"] for name in local} == local
 
 
@@ -164,7 +164,7 @@ def test_hours_are_chosen_from_the_period_that_is_shown(service: Service) -> Non
     url, page = shown(service, opened(service, link), **local)
     times = {name: [f"{when:%Y-%m-%dT%H:%M:%SZ}"] for name, when in (("since", SINCE), ("until", UNTIL))}
     assert asked(url) == {**times, "tz": ["Asia/Tokyo"]}
-    assert on_page(page) == answers(service, asked(url), page)
+    assert on_page(service, page) == answers(service, asked(url), page)
     assert {name: page.one("input", name=name)["value"] for name in local} == {one: f"{when}:00" for one, when in local.items()}
 
 

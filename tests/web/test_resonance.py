@@ -128,7 +128,7 @@ def test_networks_are_offered_with_what_opens_them(service: Service) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("path", [f"/view/tweets/{post(9)['id']}", "/view/charts/engaged?period=all", SRE])
+@pytest.mark.parametrize("path", [f"/view/tweets/{post(9)['id']}", "/view/figures/engaged?period=all", SRE])
 def test_pages_of_what_resonated_are_tidy(service: Service, chromium: Browser, width: int, path: str) -> None:
     with tab(chromium, viewport={"width": width, "height": 800}) as page:
         page.goto(service.url + path)

@@ -30,3 +30,11 @@ FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
     "engaged": resonance.authors,
 }
 """The figures by their names in URLs; None if there is nothing to compare."""
+
+DEFERRED: Mapping[str, str] = {
+    "terms": "Words that stand out",
+    "links": "Links",
+    "active": "Most active authors",
+    "followers": "Most followed authors",
+}
+"""The titles of figures that take longer than a page may: pages show them once they come into view."""

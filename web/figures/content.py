@@ -51,7 +51,7 @@ def links(given: FigureInput) -> ChartFigure:
     found = link_counts(given.session, "domain", given.query.filters, limit=given.most)
     columns = (Column("Domain", "text"), Column("Tweets"), Column("Authors"), Column("Engagement"))
     rows = tuple((Link(row.name, domain_url(row.name, given.query)), row.tweets, row.authors, row.engagement) for row in found)
-    finding = _links_finding(found[0]) if found else NO_LINKS if given.activity.tweets else given.nothing
+    finding = _links_finding(found[0]) if found else NO_LINKS if given.totals.tweets else given.nothing
     return ChartFigure("links", "Links", finding, Table(columns, rows, bars=1), LINKS_NOTE)
 
 

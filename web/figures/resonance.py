@@ -31,7 +31,7 @@ COLUMNS = (
 def tweets(given: FigureInput) -> ChartFigure:
     """Rank the tweets with the most engagement, without those that have none."""
     found = top_tweets(given.session, given.query.filters, most=given.most if given.most > FigureInput.most else TWEETS_SHOWN)
-    finding = _tweets_finding(found[0], given) if found else NO_NUMBERS if given.activity.tweets else given.nothing
+    finding = _tweets_finding(found[0], given) if found else NO_NUMBERS if given.totals.tweets else given.nothing
     return ChartFigure(
         "resonated", "What resonated", finding, Table(COLUMNS, tuple(_row(view, given) for view in found)), AGES_NOTE
     )
@@ -42,7 +42,7 @@ def authors(given: FigureInput) -> ChartFigure:
     found = top_authors(given.session, given.query.filters, most=given.most)
     columns = (*AUTHOR, Column("Engagement"), Column("Tweets"), Column("Per tweet"), Column("Last measured", "time"))
     rows = tuple((*_cells(one, given), one.engagement, one.tweets, one.engagement / one.tweets, one.measured) for one in found)
-    finding = NO_NUMBERS if given.activity.tweets else given.nothing
+    finding = NO_NUMBERS if given.totals.tweets else given.nothing
     if found:
         finding = _authors_finding(found[0], given)
     return ChartFigure("engaged", "Authors who resonated", finding, Table(columns, rows, bars=2), AGES_NOTE)

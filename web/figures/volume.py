@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from queries import volume as counts_of_x
-from queries.authors import Activity, activity
+from queries.authors import Activity, MatchCount, activity, match_count
 from queries.filters import Filters
 from queries.series import TagSeries, per_tag, totals
 from queries.spikes import CountedBuckets, Spike, counted_buckets
@@ -142,6 +142,11 @@ class FigureInput:
         known = [one.share for one in self.shares if one.share]
         share = Share(sum(one.counted for one in known), sum(one.stored for one in known))
         return share if share.counted else None
+
+    @cached_property
+    def totals(self) -> MatchCount:
+        """The number of tweets and authors."""
+        return match_count(self.session, self.query.filters)
 
     @cached_property
     def activity(self) -> Activity:

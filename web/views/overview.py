@@ -1,4 +1,4 @@
-"""Overviews of all tweets (/), of a tag (/view/tags/{tag}) and of an author (/view/authors/{username}); figures as CSV."""
+"""Overviews of all tweets (/), a tag (/view/tags/{tag}) and an author (/view/authors/{username}); figures, also as CSV."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from queries.lists import TweetList
 from queries.tags import tag_name, tracked_names, tracked_tags, untracked
 from queries.tweets import TweetViews
 from text.names import parse_username
-from web.charts import ChartFigure
-from web.figures import FIGURES
+from web.charts import ChartFigure, DeferredFigure
+from web.figures import DEFERRED, FIGURES
 from web.figures.collected import BEFORE_HISTORY, tag_names
 from web.figures.volume import FigureInput, TweetVolume
 from web.site import Route, Site, tidy_redirect
@@ -31,6 +31,7 @@ MOST_GAPS = 50
 NO_FIGURE = "this figure needs exactly one tag and X's own counts of this period, or two to five tags as any_tag"
 MOST_ROWS, MOST_ALONE = 1000, 25
 NEWEST_FIRST = SortOrder("created", descending=True)
+PageFigure = ChartFigure | DeferredFigure
 RANKINGS = ("hashtags", "terms", "links", "active", "followers", "languages", "countries", "coverage", "week")
 
 
@@ -95,7 +96,8 @@ def figure_page(site: Site, name: str) -> Response:
         return redirect
     with site.reading() as session:
         query = site.parse(session)
-        figure = _figure(FigureInput(session, query, most=MOST_ALONE), name)
+        given = FigureInput(session, query) if name in DEFERRED else FigureInput(session, query, most=MOST_ALONE)
+        figure = _figure(given, name)
         return site.page("figure.html", session, query.zone, query=query, figure=figure, tracked=tracked_names(session))
 
 
@@ -125,21 +127,30 @@ def _spend(site: Site, session: Session) -> dict[str, Any]:
     return money | {"free": site.is_free(session)}
 
 
-def _figures(given: FigureInput, *names: str) -> list[ChartFigure]:
-    """Return the figures of a page. Where nothing resonated, nothing is said of it."""
-    found = [figure for name in names if (figure := FIGURES[name](given))]
-    return [figure for figure in found if figure.table.rows or figure.name != "resonated"]
+def _figures(given: FigureInput, *names: str) -> list[PageFigure]:
+    """Make the figures of a page, but those that take long: they are made when they are seen."""
+    found = [figure for name in names if (figure := _deferred(given, name) or FIGURES[name](given))]
+    return [figure for figure in found if not _is_left_out(figure)]
 
 
-def _values(given: FigureInput, figures: list[ChartFigure]) -> dict[str, Any]:
+def _is_left_out(figure: PageFigure) -> bool:
+    """Whether a figure is not shown: where nothing resonated, nothing is said of it."""
+    return isinstance(figure, ChartFigure) and figure.name == "resonated" and not figure.table.rows
+
+
+def _deferred(given: FigureInput, name: str) -> DeferredFigure | None:
+    return DeferredFigure(name, DEFERRED[name], given.query.figure_url(name)) if name in DEFERRED else None
+
+
+def _values(given: FigureInput, figures: list[PageFigure]) -> dict[str, Any]:
     """Return what the template of all overviews needs."""
-    found, activity = given.volume, given.activity
-    unknown = found.is_unknown and not activity.tweets
+    found, totals = given.volume, given.totals
+    unknown = found.is_unknown and not totals.tweets
     keys = lists.page(given.session, TweetList(given.query.filters, NEWEST_FIRST), after=None, most=NEWEST_SHOWN)
     return {
         "query": given.query,
         "untracked": untracked(given.session, given.query.tags),
-        "totals": {"tweets": None, "authors": None} if unknown else activity,
+        "totals": {"tweets": None, "authors": None} if unknown else totals,
         "uncollected": next(found.collected.missing(*given.query.seconds), "") if unknown and given.query.seconds else "",
         "lacking": "" if unknown else found.collected.shortfall,
         "sample": None if given.query.is_narrowed else given.sample,
@@ -167,6 +178,6 @@ ROUTES: tuple[Route, ...] = (
     ("/", overview, "GET"),
     ("/view/tags/<tag>", tag_overview, "GET"),
     ("/view/authors/<username>", author, "GET"),
-    ("/view/charts/<name>", figure_page, "GET"),
+    ("/view/figures/<name>", figure_page, "GET"),
     ("/view/figures/<name>.csv", figure_as_csv, "GET"),
 )
