@@ -103,7 +103,7 @@ def asked() -> ViewQuery:
 @pytest.mark.browser
 def test_a_point_of_a_chart_opens_by_keys_and_by_a_click(service: Service, chromium: Browser) -> None:
     with tab(chromium) as page:
-        page.goto(service.url)
+        page.goto(service.url + DAYS)
         chart = page.locator("#volume .chart")
         expect(chart.locator(".uplot")).to_be_visible()
         chart.focus()
@@ -114,5 +114,5 @@ def test_a_point_of_a_chart_opens_by_keys_and_by_a_click(service: Service, chrom
         page.wait_for_url("**/view/spike?**start=2026-11-24T09*")
         page.go_back()
         chart.locator(".u-over").click(position={"x": 4, "y": 40})
-        page.wait_for_url("**/view/spike?**start=2026-11-17T1*")
+        page.wait_for_url("**/view/spike?**start=2026-11-22T1*")
         assert untidy(page) == []
