@@ -19,6 +19,7 @@ import pytest
 from flask import Flask
 from tqdm import tqdm
 
+from alchemy import Database
 from app import create_app
 from collector.runs.collector import Collector, RunningCollection
 from emulator import Emulator
@@ -206,6 +207,15 @@ def contents(program: Program) -> Contents:
 def asked(file: Path, statement: str) -> list[tuple[Any, ...]]:
     """Ask a SQLite file without the program."""
     return databases.asked(f"sqlite:///{file}", statement)
+
+
+def rewrite(database: Database, content: bytes) -> None:
+    """Close a SQLite database and give its file this content; what the database has compiled stays."""
+    database.close()
+    file = Path(str(database.url.database))
+    for beside in file.parent.glob(f"{file.name}-*"):
+        beside.unlink()
+    file.write_bytes(content)
 
 
 def damage(file: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alchemy import Database
@@ -42,6 +42,8 @@ from tests.schemas.views import MANY
 from text import names as rules
 
 pytestmark = pytest.mark.dialects
+SOME = settings(MANY, max_examples=15)
+"""For tests that run once for each of several limits."""
 TWEETS, FEW = 200, 100
 BEGIN = int(MIDDLE.timestamp())
 LENGTHS = st.integers(1, 36 * 3600) | st.integers(1, 12 * 86_400) | st.integers(1, 1000 * 86_400)
@@ -61,7 +63,7 @@ def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("limits")
-@MANY
+@SOME
 @given(FILTERS, st.integers(1, TWEETS + 50))
 def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters, most: int) -> None:
     with database.reading() as session:
@@ -69,7 +71,7 @@ def test_as_many_are_found_as_a_list_shows(database: Database, filters: Filters,
 
 
 @pytest.mark.usefixtures("limits")
-@MANY
+@SOME
 @given(FILTERS, st.sampled_from(SORTED_BY), st.booleans(), st.integers(1, 30), st.integers(0, TWEETS))
 def test_a_list_in_pages_is_that_of_the_wanted_tweets(
     database: Database, filters: Filters, column: str, descending: bool, most: int, at: int
@@ -92,7 +94,7 @@ def test_a_list_in_pages_is_that_of_the_wanted_tweets(
 
 @pytest.mark.parametrize("merged", [plans.MOST_MERGED, 1])
 @pytest.mark.usefixtures("limits")
-@MANY
+@SOME
 @given(FILTERS, st.lists(st.sampled_from([*TAGS, UNUSED, "#unknown"]), min_size=1, unique=True))
 def test_any_of_several_tags_selects_each_tweet_with_one_of_them_once(
     database: Database, merged: int, filters: Filters, keys: list[str]

@@ -83,8 +83,9 @@ def test_overviews_show_both(service: Service, path: str) -> None:
     assert all(rows(deferred(service, page, name), name) for name in ("terms", "links"))
 
 
-def test_only_figures_that_take_long_have_pages_of_their_own(service: Service) -> None:
-    assert service.get("/view/figures/volume").status_code == 404
+def test_each_figure_has_a_page_of_its_own(service: Service) -> None:
+    assert service.get("/view/figures/volume").status_code == 200
+    assert service.get("/view/figures/mood").status_code == 404
     assert service.get("/view/figures/terms?lang=").url.endswith("/view/figures/terms")
 
 

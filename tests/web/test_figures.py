@@ -34,7 +34,7 @@ def overview(service: Service) -> Element:
 
 def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
     """Return the rows of the CSV that a figure links to."""
-    [path] = [one["href"] for one in figure(page, name).all("a", href=True) if one["href"].startswith("/view/figures/")]
+    [path] = [one["href"] for one in figure(page, name).all("a", href=True) if ".csv" in one["href"]]
     answer = service.get(path)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(io.StringIO(answer.text)))

@@ -67,7 +67,11 @@ def test_without_reactions_nothing_resonated(service: Service) -> None:
 
 
 def test_authors_are_ranked_by_the_engagement_of_the_same_tweets(service: Service) -> None:
-    [link] = [one["href"] for one in figure(opened(service, SRE), "resonated").all("a", href=True) if "/charts/" in one["href"]]
+    [link] = [
+        one["href"]
+        for one in figure(opened(service, SRE), "resonated").all("a", href=True)
+        if "/figures/engaged" in one["href"]
+    ]
     shown = opened(service, link)
     assert rows(shown, "engaged")[0][1:] == ["Engagement", "Tweets", "Per tweet", "Last measured"]
     assert [row[:4] for row in rows(shown, "engaged")[1:]] == [
