@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from sqlalchemy.orm import aliased
 
 from models import TWEET_WORDS, Author, Tag, Tweet, TweetTag
@@ -104,6 +104,10 @@ def within(created: SQLColumnExpression[datetime], filters: Filters) -> Iterator
 
 
 def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that other tables tell.
+
+    With `offset(0)` links are looked up for each tweet: PostgreSQL would gather all of a tag's for each period of time.
+    """
     for key in filters.tags:
         tag_id = select(Tag.id).where(Tag.key == key).correlate(None).scalar_subquery()
         if whole:
@@ -111,7 +115,8 @@ def _index_conditions(filters: Filters, *, whole: bool) -> Iterator[ColumnElemen
             yield Tweet.id.in_(links.correlate(None))
         else:
             link = aliased(TweetTag)  # where a query reads from TweetTag, it means another link
-            yield exists().where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
+            links = select(link.tweet_id).where(link.tweet_id == Tweet.id, link.tag_id == tag_id).correlate(Tweet)
+            yield links.offset(0).exists()
     if filters.any_tags:
         yield _has_any_tag(filters, whole=whole)
     if filters.search and filters.search.required:
@@ -127,7 +132,7 @@ def _has_any_tag(filters: Filters, *, whole: bool) -> ColumnElement[bool]:
         links = select(link.tweet_id).where(link.tag_id.in_(tag_ids), *within(link.created, filters))
         return Tweet.id.in_(links.correlate(None))
     links = select(link.tweet_id).where(link.tweet_id == Tweet.id, link.tag_id.in_(tag_ids)).correlate(Tweet)
-    return links.offset(0).exists()  # looked up for each tweet: PostgreSQL would gather all links for each period of time
+    return links.offset(0).exists()
 
 
 def _column_conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:

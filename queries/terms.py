@@ -100,7 +100,7 @@ def _rest_counts(session: Session, filters: Filters, inside: TermCounts, samplin
     if filters == same:
         return NOTHING
     number = matching_count(session, same, most=MOST_TWEETS) - inside.of
-    rest = _not_matching(_matching(session, same), without(filters, same))
+    rest = _not_matching(_matching(session, same), without(filters, same), whole=number <= sampling.above)
     examined = _examined(session, rest, number, sampling)
     return TermCounts(_counts(session, examined, frozenset(_listed(inside))), len(examined), number)
 
@@ -109,8 +109,9 @@ def _matching(session: Session, filters: Filters) -> Source:
     return source(session, TweetList(filters, BY_TIME))
 
 
-def _not_matching(found: Source, filters: Filters) -> Source:
-    outside = and_(*conditions(filters, whole=True)).is_not(true())
+def _not_matching(found: Source, filters: Filters, *, whole: bool) -> Source:
+    """Leave out what matches: tested tweet by tweet where only those of a sample are, which their keys choose first."""
+    outside = and_(*conditions(filters, whole=whole)).is_not(true())
     on_tweets = found.columns.id is Tweet.id
     return found._replace(
         query=found.query.where(outside if on_tweets else exists().where(Tweet.id == found.columns.id, outside))
