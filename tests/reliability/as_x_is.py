@@ -1,7 +1,8 @@
 """Collects the default ten tags from an X that is as odd as the real one: `make as-x-is`.
 
 AS_X_IS_RUNS (200) schedules are run; AS_X_IS_SEED names the first, each further one has the next number. A schedule is a few
-collections and a backfill over one database, each by `python api.py` in this process, while each oddity of the emulator's table
+collections, some with the evening's look after them, a backfill, and an ordered look, over one database, each by
+`python api.py` or as the scheduled job in this process, while each oddity of the emulator's table
 (emulator/faults/oddities.py) strikes a request with a chance of 5 %. X's clock stands unless the schedule moves it.
 """
 
@@ -12,9 +13,11 @@ import io
 import os
 import re
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, time
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -22,53 +25,63 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import api
+from collector.jobs.scheduled import EXPECTED
+from collector.refresh.same_day import refresh_today
 from collector.x import client
 from emulator import Emulator
 from emulator.faults.oddities import Oddities
+from settings import load
 from tests.fixtures.clocks import standing
 from tests.fixtures.environment import environment
 from tests.fixtures.loggers import logging_restored
 from tests.reliability.judge import Judge
+from tests.reliability.looks import LookJudge
 
 RUNS, SEED = int(os.environ.get("AS_X_IS_RUNS", "200")), int(os.environ.get("AS_X_IS_SEED", "1"))
-CHANCE = 0.05
+CHANCE, AN_EVENING = 0.05, 0.4
 TAGS = tuple(tag.removeprefix("#") for tag in api.tags)
 PAUSES = (20, 300, 3_600, 6 * 3_600, 11 * 3_600)
 BUDGETS = ("off", "15", "60")
 BACKFILLED = ("--since", "2026-11-10", "--until", "2026-11-11", "--yes")
 TOLERANCE, A_PAGE = 1.1, 100
 QUOTED = re.compile(r": \d+ tweets?(; |$)")
+LOOKED_AGAIN = ("--refresh", "--since", "2026-11-10", "--yes")
+EVENING, PARTS, A_PART_S = time(22, 2), 5, 660
 TWEETS, MOST_REFUSALS = 8_000, 8
+BARS_AND_LOG = ("collecting", "reading again", "{")
 SETTINGS = {"TAGS": ",".join(api.tags), "X_RETRIES": "1"}
 
 
 class Schedule:
     """One schedule. `wrong` says which promises were broken; `seen` counts what happened."""
 
-    def __init__(self, folder: Path, emulator: Emulator, judge: Judge, number: int) -> None:
-        self._folder, self.emulator, self.judge = folder, emulator, judge
-        self._dice = Random(number)
+    def __init__(self, folder: Path, emulator: Emulator, judge: Judge, looks: LookJudge, number: int) -> None:
+        self._folder, self.emulator, self.judge, self.looks = folder, emulator, judge, looks
+        self._dice, self._evenings = Random(number), Random(f"evenings of {number}")
         self._budget = self._dice.choice(BUDGETS)
         self.oddities = emulator.oddities = Oddities(number, chance=CHANCE)
         self.seen: Counter[str] = Counter()
         self.wrong: list[str] = []
 
     def run(self) -> None:
-        """Collect several times, once more while X is well, then backfill a day; judge after each."""
+        """Collect several times, once more while X is well, then backfill a day, and read all again; judge after each."""
         for _ in range(self._dice.choice((2, 3, 4))):
             self.collect()
+            if self._evenings.random() < AN_EVENING:
+                self._read_again()
             self._pass_time()
         self.emulator.oddities = Oddities(0, chance=0)
         self.collect()
         self.emulator.oddities = self.oddities
         while not self._backfill() and self.seen["backfills refused"] < MOST_REFUSALS:
             self.emulator.reset_limits()
+        self._look_again()
 
     @property
     def paid_by_minimum(self) -> float:
-        """The posts that X billed, divided by the posts that it would have billed had each been bought once."""
-        ledger = self.emulator.ledger
-        return ledger.total().posts_billed / max(len(ledger.posts()), 1)
+        """The posts that X billed, without ordered looks, divided by those that it would bill had each been bought once."""
+        ledger, ordered = self.emulator.ledger, sum(len(look.anew) for look in self.looks.looks if look.run_id)
+        return (ledger.total().posts_billed - ordered) / max(len(ledger.posts()), 1)
 
     def collect(self) -> None:
         """Collect once and judge it."""
@@ -92,6 +105,34 @@ class Schedule:
             self.wrong.append(f"{bought} posts bought, {quoted} quoted")
         return bool(quoted)
 
+    def _read_again(self) -> None:
+        """Do the evening's look in parts, unless it is later already."""
+        clock, stop = self.emulator.clock, threading.Event()
+        if clock.now().time() >= EVENING:
+            return
+        clock.set(datetime.combine(clock.now(), EVENING, UTC))
+        with closing(api.collector_for(load(self._settings, folder=self._folder))) as collector:
+            for _ in range(PARTS):
+                with suppress(*EXPECTED), logging_restored(), contextlib.redirect_stderr(io.StringIO()):
+                    refresh_today(collector, stop)
+                clock.advance(A_PART_S)
+                self.emulator.reset_limits()
+        self.seen["evenings"] += 1
+        self.seen["went off"] += self.looks.off
+        self._judge_money()
+
+    def _look_again(self) -> None:
+        """Read all that is stored again for its price, and judge it."""
+        before = self.emulator.ledger.total().posts_billed
+        said = self._command(*LOOKED_AGAIN)
+        quoted = [int(match[1]) for line in said if (match := re.match(r"([0-9]+) tweets? stored", line))]
+        bought = self.emulator.ledger.total().posts_billed - before
+        self.seen["ordered looks"] += bool(quoted)
+        self._judge_words(said)
+        self._judge_money()
+        if bought > (quoted[0] if quoted else 0) * TOLERANCE + A_PAGE:
+            self.wrong.append(f"{bought} posts bought by an ordered look, {quoted} quoted")
+
     def _pass_time(self) -> None:
         clock, pause = self.emulator.clock, self._dice.choice(PAUSES)
         yesterday = self.judge.today
@@ -101,17 +142,20 @@ class Schedule:
             self.seen["midnights"] += 1
             self.judge.end_of(yesterday)
 
+    @property
+    def _settings(self) -> dict[str, str]:
+        return environment(self._folder, self.emulator) | SETTINGS | {"MONTHLY_BUDGET_USD": self._budget}
+
     def _command(self, *arguments: str) -> list[str]:
         """Run `python api.py` and return the lines that it printed, without those of its progress bar."""
         said = io.StringIO()
-        settings = environment(self._folder, self.emulator) | SETTINGS | {"MONTHLY_BUDGET_USD": self._budget}
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            for name, value in settings.items():
+            for name, value in self._settings.items():
                 patch.setenv(name, value)
             with logging_restored():
                 api.main(arguments)
         lines = re.split(r"[\r\n]+", said.getvalue())
-        return [line.strip() for line in lines if line.strip() and not line.startswith(("collecting", "{"))]
+        return [line.strip() for line in lines if line.strip() and not line.startswith(BARS_AND_LOG)]
 
     def _judge_words(self, said: list[str]) -> None:
         """Hold that no reason is said twice in a run: tags that failed for the same reason share a line."""
@@ -122,7 +166,7 @@ class Schedule:
         """Hold that nothing is bought twice, the ledger is X's, and the month's budget is not exceeded."""
         judge = self.judge
         self.wrong += [f"sold on several days: {sold}" for sold in judge.sold_twice() if not self._is_excused(*sold)][:3]
-        self.wrong += judge.faults() + self._differences() + judge.overrun()
+        self.wrong += judge.faults() + self._differences() + judge.overrun() + self.looks.faults()
         ceiling = self.emulator.ledger.total().ceiling / 1000
         if self._budget != "off" and ceiling > float(self._budget):
             self.wrong.append(f"${ceiling} billed of a budget of ${self._budget}")
@@ -165,7 +209,8 @@ def scheduled(folder: Path, number: int) -> Iterator[Schedule]:
     """Yield a schedule over an emulator and a database of its own."""
     with standing(tweets=TWEETS) as emulator, pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "ARCHIVE_EVERY_S", 0.0)
-        yield Schedule(folder, emulator, Judge(emulator, f"sqlite:///{folder / 'tweets.db'}", patch), number)
+        judge = Judge(emulator, f"sqlite:///{folder / 'tweets.db'}", patch)
+        yield Schedule(folder, emulator, judge, LookJudge(judge, patch), number)
 
 
 def main() -> int:

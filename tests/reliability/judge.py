@@ -19,6 +19,8 @@ from tests.fixtures.databases import asked
 
 Sold = tuple[str, int]
 BILLING = Billing(Prices(5_000, 10_000))
+BY_IDS = "ids"
+"""In place of a query where posts are requested by their ids; LookJudge judges these."""
 
 
 class Judge:
@@ -30,12 +32,14 @@ class Judge:
         self.times: Counter[Sold] = Counter()
         self.posts: dict[str, set[int]] = defaultdict(set)
         self.excused: dict[str, set[int]] = {}
+        self.last_sold: dict[int, int] = {}
         sell = emulator.ledger.sell
 
         def sold(at_ms: int, *, posts: Sequence[int], users: Sequence[int], query: str) -> None:
             day = snowflake.rfc3339(at_ms)[:10]
             self.posts[day] |= set(posts)
-            for post in posts:
+            self.last_sold |= dict.fromkeys(posts, at_ms)
+            for post in posts if query != BY_IDS else ():
                 self.days[query, post].add(day)
                 self.times[query, post] += 1
             sell(at_ms, posts=posts, users=users, query=query)
@@ -54,6 +58,21 @@ class Judge:
     @property
     def today(self) -> str:
         return snowflake.rfc3339(self._emulator.clock.now_ms())[:10]
+
+    def served(self, post: int) -> int:
+        """Return how often X answered with a post."""
+        return sum(self._emulator.ledger.times_served(post).values())
+
+    def bill(self, month: str) -> int:
+        """Return what X may charge for a month, such as 2026-11, in micro-dollars."""
+        return sum(sales.ceiling for day, sales in self._emulator.ledger.days().items() if day[:7] == month) * 1_000
+
+    def held(self, month: str) -> int:
+        """Return what is booked in a month, or reserved in it, in micro-dollars."""
+        ((booked,),) = self.rows("SELECT coalesce(sum(ceiling), 0) FROM spends WHERE day LIKE ?", f"{month}-%")
+        may = "in_flight OR (substr(day, 1, 7) <= ? AND ? <= substr(last, 1, 7))"
+        ((reserved,),) = self.rows(f"SELECT coalesce(sum(micro), 0) FROM reservations WHERE {may}", month, month)
+        return int(booked) + int(reserved)
 
     def lost(self, day: str) -> set[int]:
         """Return the posts that X sold on a day and that never arrived."""
@@ -107,21 +126,21 @@ class Judge:
 
     def overrun(self) -> list[str]:
         """Return the months of which the emulator's bill is more than what is booked and reserved."""
-        days, found = self._emulator.ledger.days(), []
-        for month in sorted({day[:7] for day in days}):
-            billed = sum(sales.ceiling for day, sales in days.items() if day[:7] == month) * 1_000
-            ((booked,),) = self.rows("SELECT coalesce(sum(ceiling), 0) FROM spends WHERE day LIKE ?", f"{month}-%")
-            may = "in_flight OR (substr(day, 1, 7) <= ? AND ? <= substr(last, 1, 7))"
-            ((reserved,),) = self.rows(f"SELECT coalesce(sum(micro), 0) FROM reservations WHERE {may}", month, month)
-            if billed > booked + reserved:
-                found.append(f"{month}: {billed} billed, {booked} booked, {reserved} reserved")
+        found = []
+        for month in sorted({day[:7] for day in self._emulator.ledger.days()}):
+            if (billed := self.bill(month)) > (held := self.held(month)):
+                found.append(f"{month}: {billed} billed, {held} booked and reserved")
         return found
 
     def missing(self, tag: str) -> list[int]:
-        """Return the posts of a tag that X shows and the database lacks, from the first sold up to where it was read."""
+        """Return the posts of a tag that X shows and the database lacks, from the first sold up to where it was read.
+
+        Those that were removed, because X said so, are left out.
+        """
         (tag_id, since_id), *_ = self.rows("SELECT id, since_id FROM tags WHERE tag = ?", tag)
         gaps = self.rows("SELECT since_id, before FROM listings WHERE tag_id = ?", tag_id)
         stored = {row[0] for row in self.rows("SELECT tweet_id FROM tweet_tags WHERE tag_id = ?", tag_id)}
+        stored |= {row[0] for row in self.rows("SELECT id FROM tombstones")}
         first = min(post for query, post in self.days if query.split()[0] == tag)
         world: Any = self._emulator.state.world
         return [
