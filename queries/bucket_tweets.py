@@ -21,7 +21,7 @@ from models import Tag, Tweet, TweetLink, TweetTag
 from queries.filters import ALL, Filters, conditions
 from queries.series import per_tag
 from queries.spikes import BucketCount
-from queries.terms import sample_key
+from queries.terms import Sampling, sample_key
 from queries.zones import QUARTER_S, Period
 from text.stop_words import stop_words
 from text.terms import terms
@@ -81,13 +81,19 @@ def domain_counts(session: Session, found: Sequence[Members]) -> list[Counts]:
     return _counted(found, session.connection().execute(rows))
 
 
-def term_counts(session: Session, found: Sequence[Members], *, most: int) -> list[Counts]:
-    """Count the terms of each bucket's tweets, or of `most` of them."""
-    sampled = [nsmallest(most, members, key=lambda one: (sample_key(one.id), one.id)) for members in found]
+def term_counts(session: Session, found: Sequence[Members], sampling: Sampling) -> list[Counts]:
+    """Count the terms of each bucket's tweets, or of a sample of them."""
+    sampled = [_sample(members, sampling) for members in found]
     counters, bucket = [Counter[str]() for _ in found], _buckets_by_id(sampled)
     for tweet_id, own in _terms(session, list(bucket)):
         counters[bucket[tweet_id]].update(own)
     return [Counts(counter, len(own)) for counter, own in zip(counters, sampled, strict=True)]
+
+
+def _sample(found: Members, sampling: Sampling) -> Members:
+    if len(found) <= sampling.above:
+        return found
+    return nsmallest(sampling.size, found, key=lambda one: (sample_key(one.id), one.id))
 
 
 def _counted(found: Sequence[Members], rows: Iterable[Any]) -> list[Counts]:
@@ -133,12 +139,14 @@ class TweetSet:
         found = self._session.execute(rows.group_by(TweetLink.domain))
         return Counts({domain: int(count) for domain, count in found}, self.tweets)
 
-    def terms(self, *, most: int) -> Counts:
-        """Count the terms of the tweets, or of `most` of them."""
+    def terms(self, sampling: Sampling) -> Counts:
+        """Count the terms of the tweets, or of a sample of them."""
         if not self.tweets:
             return Counts({}, 0)
         own: Any = Tweet.id
-        ids = select(own).where(*self._conditions()).order_by(sample_key(own), own).limit(most)
+        ids = select(own).where(*self._conditions())
+        if self.tweets > sampling.above:
+            ids = ids.order_by(sample_key(own), own).limit(sampling.size)
         sampled = self._session.scalars(ids).all()
         return Counts(Counter(chain.from_iterable(own for _, own in _terms(self._session, sampled))), len(sampled))
 

@@ -20,12 +20,14 @@ from models import Author
 from queries.bucket_tweets import Counts, Members, TweetSet, domain_counts, members, tag_counts, term_counts
 from queries.filters import Filters
 from queries.spikes import CountedBuckets, counted_buckets, spike_period
-from queries.terms import FEWEST, lift, log_likelihood
+from queries.terms import FEWEST, Sampling, lift, log_likelihood
 from queries.zones import Period
 
 MOST_SPIKES, MOST_LISTED, MOST_AUTHORS, MOST_TOP = 100, 5, 3, 3
-SAMPLE, BASELINE_SAMPLE = 200, 1500
-"""The most tweets of a bucket, and of the baseline, whose terms are counted."""
+BUCKET_SAMPLING, BASELINE_SAMPLING = Sampling(2000, 200), Sampling(20_000, 1500)
+"""Of how many tweets of a bucket, and of the baseline, the terms are counted."""
+MOST_EXAMINED = 20_000
+"""The most tweets of all buckets of an answer of which none is sampled but for its own size: more would take seconds."""
 
 Outlier = tuple[str, int, float | None]
 """A value, how many of a bucket's tweets have it, and their share by that of the baseline; None where that is 0."""
@@ -113,9 +115,22 @@ def causes(session: Session, filters: Filters, periods: Sequence[Period], counte
     domains, authors = domain_counts(session, found), _authors(session, found)
     linked = {domain for own in domains for domain, tweets in own.tweets.items() if tweets >= FEWEST}
     tags = _outliers(tag_counts(session, found), before.tags(), counted)
-    terms = _outliers(term_counts(session, found, most=SAMPLE), before.terms(most=BASELINE_SAMPLE), counted)
+    sampling = _sampling(found)
+    terms = _outliers(term_counts(session, found, sampling), before.terms(BASELINE_SAMPLING), counted)
     linking = _outliers(domains, before.domains(linked), counted)
-    return [_causes(*one) for one in zip(found, authors, tags, terms, linking, strict=True)]
+    projected = [_projected(rows, len(own), sampling) for own, rows in zip(found, terms, strict=True)]
+    return [_causes(*one) for one in zip(found, authors, tags, projected, linking, strict=True)]
+
+
+def _sampling(found: Sequence[Members]) -> Sampling:
+    """Return how the terms of these buckets are sampled."""
+    size = BUCKET_SAMPLING.size
+    return Sampling(size, size) if sum(map(len, found)) > MOST_EXAMINED else BUCKET_SAMPLING
+
+
+def _projected(found: list[Outlier], tweets: int, sampling: Sampling) -> list[Outlier]:
+    """Return terms with the number of a bucket's tweets that have them, rounded down, instead of that of the examined ones."""
+    return [(term, own * tweets // sampling.examined(tweets), lift) for term, own, lift in found]
 
 
 def _compared(session: Session, filters: Filters, counted: CountedBuckets) -> TweetSet:
@@ -131,7 +146,7 @@ def _causes(
         sum(one.is_quote for one in own) / len(own) if own else None,
         sum(one.tweets for one in authors) / len(own) if own else None,
         [TagCause(*one) for one in tags],
-        [TermCause(term, tweets * len(own) // min(SAMPLE, len(own)), lift) for term, tweets, lift in terms],
+        [TermCause(*one) for one in terms],
         [DomainCause(*one) for one in domains],
         [one for one in authors if one.tweets >= FEWEST],
         _top(own),
@@ -149,9 +164,14 @@ def _outliers(found: Sequence[Counts], before: Counts, counted: CountedBuckets) 
 
 def _ranked(own: Counts, before: Counts) -> list[str]:
     """Return the values that stand out, the best score first, ties by name."""
-    scores = {value: _score(own, before, value) for value, tweets in own.tweets.items() if tweets >= FEWEST}
-    ranked = sorted((-score, value) for value, score in scores.items() if score > 0)
+    found = [value for value, tweets in own.tweets.items() if tweets >= FEWEST and _has_larger_share(own, before, value)]
+    ranked = sorted((-_score(own, before, value), value) for value in found)
     return [value for _, value in ranked[:MOST_LISTED]]
+
+
+def _has_larger_share(own: Counts, before: Counts, value: str) -> bool:
+    """Whether a value's share of the bucket's tweets is larger; of nothing to compare with, every one is."""
+    return not before.of or own.tweets[value] * before.of > before.tweets.get(value, 0) * own.of
 
 
 def _score(own: Counts, before: Counts, value: str) -> float:
