@@ -70,6 +70,11 @@ class TweetVersion(NamedTuple):
     def has_link(self) -> bool:
         return bool(self.links)
 
+    @property
+    def engagement(self) -> int | None:
+        """The engagement by the newest measurement; None where that has none."""
+        return self.measurements[-1].engagement if self.measurements else None
+
     def observed_at(self, when: datetime) -> TweetVersion:
         """Return the version as X gave it at this time (UTC)."""
         measured = tuple(one._replace(at=when.replace(microsecond=0)) for one in self.measurements)

@@ -71,7 +71,7 @@ def each_fault(database: Database, billing: Billing) -> Iterator[str]:
 
 def _aggregates(session: Session) -> Iterator[str]:
     for rollup in ROLLUPS:
-        yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted)
+        yield from _compare(session, rollup.what, rollup.stored_query, *rollup.counted, width=len(rollup.values))
     yield from _check_repeated(session)
     present = select(Presence.start, Presence.quarters, Presence.authors)
     yield from _compare(session, "authors per quarter of an hour", present, PRESENCES)

@@ -42,7 +42,7 @@ def upsert(
 
 
 def increment(session: Session, table: type[DeclarativeBase], rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Inserts rows; if the primary key exists, adds to its columns instead."""
+    """Inserts rows; if the primary key exists, adds to its columns instead. What is null becomes what is added."""
     _execute_rows(session, rows, _increment_statement(table, _dialect(session), tuple(columns)))
 
 
@@ -146,8 +146,13 @@ def _upsert_statement(table: type[DeclarativeBase], dialect: str, update: tuple[
 @lru_cache
 def _increment_statement(table: type[DeclarativeBase], dialect: str, names: tuple[str, ...]) -> Any:
     statement, keys, columns = _insert(table, dialect)
-    changes = {name: columns[name] + statement.excluded[name] for name in names}
+    changes = {name: added(columns[name], statement.excluded[name]) for name in names}
     return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+def added(stored: Any, given: Any) -> Any:
+    """Gives the sum of a column and a value, or the one that is not null."""
+    return coalesce(stored + given, stored, given) if stored.nullable else stored + given
 
 
 @lru_cache

@@ -8,10 +8,11 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func, t
 from sqlalchemy.orm import Mapped, mapped_column
 
 from alchemy import Base, Id, UTCDateTime
+from models.rollup import EngagementSum
 
 
-class Author(Base):
-    """An author as of the newest observation, and the number of their stored tweets. Columns that X did not send are null.
+class Author(EngagementSum, Base):
+    """An author as of the newest observation, and what their stored tweets add up to. Columns that X did not send are null.
 
     `id` is X's user id. An author who was imported with a username only has a negative id.
     """
@@ -30,6 +31,7 @@ Index("ix_authors_username_lower", func.lower(Author.username))
 _name = text("coalesce(username, '')")
 Index("ix_authors_followers", Author.followers.desc(), _name, Author.id)
 Index("ix_authors_tweets", Author.tweets.desc(), _name, Author.id)
+Index("ix_authors_engagement", Author.engagement.desc(), _name, Author.id)
 
 
 class AuthorLookup(Base):

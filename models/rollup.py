@@ -10,7 +10,14 @@ from alchemy import Base
 LONGEST_DAY = 27 * 4  # quarters of an hour: Casey Station in Antarctica has set its clocks back by three hours
 
 
-class Quarter(Base):
+class EngagementSum:
+    """Columns of a roll-up: the sum of its tweets' engagement, and of how many of them X gave any. Without any, it is null."""
+
+    known: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", sort_order=1)
+    engagement: Mapped[int | None] = mapped_column(BigInteger, sort_order=1)
+
+
+class Quarter(EngagementSum, Base):
     """The number of tweets created in a quarter of an hour; `start` is its epoch second."""
 
     __tablename__ = "quarters"
@@ -35,7 +42,7 @@ class Presence(Base):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
-class TagLang(Base):
+class TagLang(EngagementSum, Base):
     """The number of tweets in a language that a tag has found; an unknown language is the empty string."""
 
     __tablename__ = "tag_langs"
@@ -45,7 +52,7 @@ class TagLang(Base):
     tweets: Mapped[int] = mapped_column(BigInteger)
 
 
-class TagHour(Base):
+class TagHour(EngagementSum, Base):
     """The number of tweets found by a tag that were created in an hour; `start` is the hour's epoch second."""
 
     __tablename__ = "tag_hours"
@@ -67,7 +74,7 @@ class TagHashtag(Base):
     __table_args__ = (Index("ix_tag_hashtags_tag_id_tweets", "tag_id", "tweets"), {"sqlite_with_rowid": False})
 
 
-class FacetCount(Base):
+class FacetCount(EngagementSum, Base):
     """The number of tweets with a value of a facet; an unknown value is the empty string.
 
     Values of `lang` are in lower case; those of `country` are names, or codes where the name is unknown. `tag` has only the
@@ -81,7 +88,7 @@ class FacetCount(Base):
     tweets: Mapped[int] = mapped_column(BigInteger)
 
 
-class FacetHour(Base):
+class FacetHour(EngagementSum, Base):
     """The number of tweets of an hour with a value of a facet, as in FacetCount; `start` is the hour's epoch second."""
 
     __tablename__ = "facet_hours"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, func
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, false, func
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from alchemy import Base, Id, UTCDateTime
@@ -40,10 +40,10 @@ class Tweet(Base):
     views: Mapped[int | None] = mapped_column(BigInteger)
     engagement: Mapped[int | None] = mapped_column(BigInteger)
     measured: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    has_media: Mapped[bool] = mapped_column(default=False)
-    has_link: Mapped[bool] = mapped_column(default=False)
-    is_reply: Mapped[bool] = mapped_column(default=False)
-    is_quote: Mapped[bool] = mapped_column(default=False)
+    has_media: Mapped[bool] = mapped_column(default=False, server_default=false())
+    has_link: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_reply: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_quote: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 def _index_sorted(name: str, *columns: Any, **options: Any) -> None:
@@ -57,7 +57,7 @@ def _not_null(column: InstrumentedAttribute[Any]) -> dict[str, Any]:
     return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
 
 
-Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id)  # covers the query for a period's authors
+Index("ix_tweets_created", Tweet.created, Tweet.id, Tweet.author_id, Tweet.engagement)  # covers what is summed up of a period
 Index("ix_tweets_followers", Tweet.followers, Tweet.id)
 Index("ix_tweets_engagement", Tweet.engagement, Tweet.id, Tweet.likes, Tweet.reposts, Tweet.views)  # read whole for the others
 _index_sorted("lang", func.lower(Tweet.lang))

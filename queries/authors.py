@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, func, literal_column, or_, select, true, tuple_
@@ -9,17 +10,19 @@ from sqlalchemy.orm import Session
 
 from database.functions import part_by_part, plans_by_statistics
 from models import Author, Tweet
+from queries.engagement import ENGAGEMENT
 from queries.filters import ALL, Filters, conditions
 from queries.lists import TweetList, source
 from queries.plans import is_narrow
 from queries.tweets import tweet_count
 
-FOLLOWERS, TWEETS = "-followers", "-tweets"
+FOLLOWERS, TWEETS, MOST_ENGAGEMENT = "-followers", "-tweets", "-engagement"
+LEAST_ENGAGEMENT = "engagement"
 NAME = func.coalesce(Author.username, literal_column("''"))
 
 
-class AuthorRank(NamedTuple):
-    """An author, the follower count of their newest observation, and how many of their tweets are stored."""
+class FollowedAuthor(NamedTuple):
+    """An author with the keys of the original API's list of the most followed; they have the meaning of AuthorRank's."""
 
     author: str | None
     followers: int | None
@@ -27,7 +30,28 @@ class AuthorRank(NamedTuple):
     tweets: int
 
 
-_RANK = (Author.name, Author.followers, Author.username, Author.tweets)
+class AuthorRank(NamedTuple):
+    """An author, the follower count of their newest observation, how many of their tweets are stored, and their engagement.
+
+    The engagement is the sum of what is known; None if nothing is.
+    """
+
+    author: str | None
+    followers: int | None
+    username: str | None
+    tweets: int
+    engagement: int | None = None
+
+
+_FOLLOWED = (Author.name, Author.followers, Author.username, Author.tweets)
+_RANK = (*_FOLLOWED, Author.engagement)
+SORTED: Mapping[str, Any] = {
+    FOLLOWERS: Author.followers,
+    TWEETS: Author.tweets,
+    MOST_ENGAGEMENT: Author.engagement,
+    LEAST_ENGAGEMENT: Author.engagement,
+}
+"""The columns by which lists are sorted: those with a minus by the highest value first."""
 
 
 class AuthorPosition(NamedTuple):
@@ -49,7 +73,7 @@ class Activity(NamedTuple):
     """How many tweets and distinct authors match, and the authors with the most of these tweets.
 
     The authors are sorted by tweets, most first, then by username ("" where there is none), then by id; `tweets` of an author
-    are the matching ones.
+    are the matching ones, and so is their engagement.
     """
 
     tweets: int
@@ -57,10 +81,10 @@ class Activity(NamedTuple):
     most_active: tuple[AuthorRank, ...]
 
 
-def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> list[AuthorRank]:
+def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> list[FollowedAuthor]:
     """Return the authors of matching tweets, most followed first, ties by username; unnamed authors are left out."""
     ranked = (
-        select(*_RANK)
+        select(*_FOLLOWED)
         .where(Author.name.is_not(None), Author.tweets > 0)
         .with_hint(Author, "INDEXED BY ix_authors_followers", "sqlite")
         .order_by(Author.followers.desc().nulls_last(), NAME, Author.id)
@@ -68,7 +92,7 @@ def most_followed(session: Session, *, limit: int, filters: Filters = ALL) -> li
     )
     if filters != ALL:
         ranked = ranked.where(_wrote_match(session, filters))
-    return [AuthorRank(*row) for row in session.execute(ranked)]
+    return [FollowedAuthor(*row) for row in session.execute(ranked)]
 
 
 def author_by_username(session: Session, username: str) -> AuthorRank | None:
@@ -79,31 +103,34 @@ def author_by_username(session: Session, username: str) -> AuthorRank | None:
 
 
 def author_page(session: Session, filters: Filters, *, sort: str, after: AuthorPosition | None, most: int) -> AuthorPage:
-    """Return at most `most` authors of matching tweets after a position; ties by username, then id.
+    """Return at most `most` authors of matching tweets after a position, sorted by one of SORTED; ties by username, then id.
 
-    They are sorted by followers, most first and unknown last, or by stored tweets, most first.
+    Those whose value is unknown come last.
     """
-    column: Any = Author.followers if sort == FOLLOWERS else Author.tweets
     found, condition = list[Any](), [] if filters == ALL else [_wrote_match(session, filters)]
     for known in (True, False):
         if len(found) <= most and not (known and after and after.value is None):
-            part = _part(column, after, known=known).where(*condition)
+            part = _part(sort, after, known=known).where(*condition)
             found += session.execute(part.limit(most + 1 - len(found))).all()
-    last = AuthorPosition._make(found[most - 1][4:]) if len(found) > most else None
-    return AuthorPage([AuthorRank._make(row[:4]) for row in found[:most]], last)
+    last = AuthorPosition._make(found[most - 1][len(_RANK) :]) if len(found) > most else None
+    return AuthorPage([AuthorRank._make(row[: len(_RANK)]) for row in found[:most]], last)
 
 
-def _part(column: Any, after: AuthorPosition | None, *, known: bool) -> Select[Any]:
+def _part(sort: str, after: AuthorPosition | None, *, known: bool) -> Select[Any]:
     """Return the query of the authors whose sorted value is known, or of those for whom it is not."""
+    column, descending = SORTED[sort], sort.startswith("-")
     query = select(*_RANK, column, NAME, Author.id)
     query = query.with_hint(Author, f"INDEXED BY ix_authors_{column.name}", "sqlite")
     query = query.where(Author.tweets > 0, column.is_not(None) if known else column.is_(None))
     if after and known:
         next_names = and_(column == after.value, tuple_(NAME, Author.id) > (after.username, after.id))
-        query = query.where(column <= after.value, or_(column < after.value, next_names))
+        from_here, beyond = (
+            (column <= after.value, column < after.value) if descending else (column >= after.value, column > after.value)
+        )
+        query = query.where(from_here, or_(beyond, next_names))
     elif after and after.value is None:
         query = query.where(tuple_(NAME, Author.id) > (after.username, after.id))
-    return query.order_by(column.desc().nulls_last(), NAME, Author.id)
+    return query.order_by(*([column.desc() if descending else column] if known else []), NAME, Author.id)
 
 
 def _wrote_match(session: Session, filters: Filters) -> ColumnElement[bool]:
@@ -139,8 +166,9 @@ def activity(session: Session, filters: Filters, *, most: int) -> Activity:
 
 
 def _by_author(filters: Filters) -> CTE:
-    """Return a table of authors with their number of matching tweets; the author is NULL in one row at most."""
-    rows = select(Tweet.author_id, func.count().label("tweets")).where(*conditions(filters, whole=True))
+    """Return a table of authors with their matching tweets and engagement; the author is NULL in one row at most."""
+    sums = func.count().label("tweets"), ENGAGEMENT.label("engagement")
+    rows = select(Tweet.author_id, *sums).where(*conditions(filters, whole=True))
     return rows.group_by(Tweet.author_id).cte("by_author").prefix_with("MATERIALIZED")
 
 
@@ -151,6 +179,6 @@ def _rank(by_author: CTE, most: int) -> Subquery:
     least = known.order_by(tweets.desc()).limit(1).offset(max(most - 1, 0)).scalar_subquery()
     order = (tweets.desc(), NAME, Author.id)
     place = func.row_number().over(order_by=order).label("place")
-    columns = (place, Author.name, Author.followers, Author.username, tweets)
+    columns = (place, Author.name, Author.followers, Author.username, tweets, by_author.c.engagement)
     rows = select(*columns).join(by_author, by_author.c.author_id == Author.id).where(tweets >= func.coalesce(least, 0))
     return rows.order_by(*order).limit(most).subquery("ranked")

@@ -1,4 +1,4 @@
-"""Facets: how many tweets have each language, country, tag or author."""
+"""Facets: how many tweets have each language, country, tag or author, and the sum of their engagement."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from database.functions import part_by_part
 from models import Author, FacetCount, FacetHour, Quarter, Tag, TagHour, TagLang, Tweet, TweetTag
+from queries.engagement import ENGAGEMENT, known_sum, summed
 from queries.filters import ALL, LAST_SECOND, Filters, conditions, next_second
 from queries.zones import HOUR_S
 
@@ -23,10 +24,11 @@ Query = Select[*tuple[Any, ...]]
 
 
 class FacetRow(NamedTuple):
-    """A value and how many tweets have it."""
+    """A value, how many tweets have it, and the sum of their engagement as far as it is known; None if none is."""
 
     value: str
     tweets: int
+    engagement: int | None = None
 
 
 class Facets(NamedTuple):
@@ -64,9 +66,11 @@ def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
     """Return the counts of the matching tweets by one of FACETS. A tweet counts once for each tag that found it."""
     if filters != ALL:
         part_by_part(session)
-    counts = Counter[str]()
+    counts, sums = Counter[str](), dict[str, int | None]()
     for query in _statements(FACETS[by], filters):
-        counts.update({value: int(tweets) for value, tweets in session.execute(query)})
+        for value, tweets, engagement in session.execute(query):
+            counts[value] += int(tweets)
+            sums[value] = known_sum((sums.get(value), engagement))
     unknown = counts.pop(UNKNOWN, 0)
     tweets = counts.total() + unknown
     if by == "tag":
@@ -74,7 +78,7 @@ def facets(session: Session, by: str, filters: Filters = ALL) -> Facets:
     elif filters == ALL:
         tweets = _tweet_count(session)
         unknown = tweets - counts.total()
-    rows = sorted((FacetRow(*count) for count in counts.items()), key=lambda row: (-row.tweets, row.value))
+    rows = sorted((FacetRow(*count, sums[count[0]]) for count in counts.items()), key=lambda row: (-row.tweets, row.value))
     return Facets(rows, unknown / tweets if tweets else None)
 
 
@@ -134,30 +138,35 @@ def _tweet_count(session: Session) -> int:
 
 
 def _rollup_query(facet: str) -> Query:
-    return select(FacetCount.value, FacetCount.tweets).where(FacetCount.facet == facet)
+    return select(FacetCount.value, FacetCount.tweets, FacetCount.engagement).where(FacetCount.facet == facet)
+
+
+def _sums(rollup: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return func.sum(rollup.tweets), summed(rollup.engagement)
 
 
 def _hourly(facet: str) -> Callable[[WholeHours], Query]:
-    rows = select(FacetHour.value, func.sum(FacetHour.tweets)).where(FacetHour.facet == facet).group_by(FacetHour.value)
+    rows = select(FacetHour.value, *_sums(FacetHour)).where(FacetHour.facet == facet).group_by(FacetHour.value)
     return lambda hours: rows.where(hours.among(FacetHour.start))
 
 
 _username = func.lower(func.coalesce(Author.username, UNKNOWN)).label("folded")
 _spelling = func.coalesce(func.min(Author.username), UNKNOWN)
-_by_author = select(_spelling, func.count()).select_from(Tweet).outerjoin(Author, Author.id == Tweet.author_id)
-_by_tag = select(Tag.tag, func.count()).select_from(Tweet).join(TweetTag, TweetTag.tweet_id == Tweet.id)
-_tag_langs = select(Tag.tag, func.sum(TagLang.tweets)).join(TagLang, TagLang.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
-_tag_hours = select(Tag.tag, func.sum(TagHour.tweets)).join(TagHour, TagHour.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
+_counted = func.count(), ENGAGEMENT
+_by_author = select(_spelling, *_counted).select_from(Tweet).outerjoin(Author, Author.id == Tweet.author_id)
+_by_tag = select(Tag.tag, *_counted).select_from(Tweet).join(TweetTag, TweetTag.tweet_id == Tweet.id)
+_tag_langs = select(Tag.tag, *_sums(TagLang)).join(TagLang, TagLang.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
+_tag_hours = select(Tag.tag, *_sums(TagHour)).join(TagHour, TagHour.tag_id == Tag.id).group_by(Tag.id, Tag.tag)
 FACETS = {
-    "lang": Facet(_rollup_query("lang"), select(LANG, func.count()).group_by(LANG), _hourly("lang")),
-    "country": Facet(_rollup_query("country"), select(COUNTRY, func.count()).group_by(COUNTRY), _hourly("country")),
+    "lang": Facet(_rollup_query("lang"), select(LANG, *_counted).group_by(LANG), _hourly("lang")),
+    "country": Facet(_rollup_query("country"), select(COUNTRY, *_counted).group_by(COUNTRY), _hourly("country")),
     "tag": Facet(
         _tag_langs,
         _by_tag.join(Tag, Tag.id == TweetTag.tag_id).group_by(Tag.id, Tag.tag),
         lambda hours: _tag_hours.where(hours.among(TagHour.start)),
     ),
     "author": Facet(
-        select(_spelling, func.sum(Author.tweets)).where(Author.tweets > 0).group_by(_username),
+        select(_spelling, *_sums(Author)).where(Author.tweets > 0).group_by(_username),
         _by_author.group_by(_username),
     ),
 }

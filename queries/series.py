@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
 from sqlalchemy.orm import Session
 
 from database.functions import among, part_by_part, quarter_hour, whole_hour
 from models import Quarter, Tag, TagHour, Tweet, TweetTag
+from queries.engagement import ENGAGEMENT, known_sum, summed
 from queries.filters import ALL, Filters, conditions, next_second
 from queries.timeline import period_table
 from queries.zones import Period
@@ -38,10 +39,18 @@ class TagSeries(NamedTuple):
         return sum(known) if known or not self.counts else None
 
 
+class TweetSum(NamedTuple):
+    """The number of tweets in a period, and the sum of their engagement as far as it is known; None if none is."""
+
+    tweets: int = 0
+    engagement: int | None = None
+
+
 class CountQuery(NamedTuple):
     """What is counted, as a roll-up by so many seconds, as the rows that are rolled up, and as these joined with tweets.
 
     There is a series for each value of the columns `of`, which have the same names in both tables, for these tags only.
+    With `engaged`, the sum of the tweets' engagement is asked for as well.
     """
 
     rollup: Any
@@ -50,6 +59,7 @@ class CountQuery(NamedTuple):
     tweets: Select[Any]
     of: tuple[str, ...] = ()
     tag_ids: Select[int] = select(Tag.id)
+    engaged: bool = False
 
 
 ALL_TWEETS = CountQuery(Quarter, quarter_hour.seconds, Tweet, select(Tweet.id))
@@ -84,30 +94,42 @@ def per_tag(session: Session, periods: Sequence[Period], filters: Filters) -> li
     return [TagSeries(tag, tuple(own.get(first, 0) for first, _ in periods)) for tag, own in counts]
 
 
-def of_tags(session: Session, periods: Sequence[Period], filters: Filters, *, keys: Collection[str]) -> dict[str, list[int]]:
+def of_tags(
+    session: Session, periods: Sequence[Period], filters: Filters, *, keys: Collection[str]
+) -> dict[str, list[TweetSum]]:
     """Return the matching tweets of each of these tags in each period, by key; an unknown tag has none.
 
     A tweet counts for each of the tags that found it, so `any_tags` that are among them are no condition.
     """
     ids = {key: tag_id for tag_id, key in session.execute(select(Tag.id, Tag.key).where(Tag.key.in_(keys)))}
     left = filters._replace(any_tags=()) if {*keys} <= {*filters.any_tags} else filters
-    counted = BY_TAG._replace(tag_ids=select(Tag.id).where(Tag.key.in_(keys)))
-    found = _counts(session, counted, periods, left) if ids else {}
-    own = {key: found.get((ids[key],), {}) if key in ids else {} for key in keys}
-    return {key: [counts.get(first, 0) for first, _ in periods] for key, counts in own.items()}
+    counted = BY_TAG._replace(tag_ids=select(Tag.id).where(Tag.key.in_(keys)), engaged=True)
+    found = dict[tuple[int, int], TweetSum]()
+    for (tag_id,), start, tweets, engagement in _sums(session, counted, periods, left) if ids else ():
+        before = found.get((tag_id, start), TweetSum())
+        found[tag_id, start] = TweetSum(before.tweets + tweets, known_sum((before.engagement, engagement)))
+    return {key: [found.get((ids.get(key, 0), first), TweetSum()) for first, _ in periods] for key in keys}
 
 
 def _counts(
     session: Session, counted: CountQuery, periods: Sequence[Period], filters: Filters
 ) -> Mapping[Of, Mapping[int, int]]:
     """Return the counts by series and by the start of the period; zeros are left out."""
-    bounds, found = _bounds(periods, filters), dict[Of, Counter[int]]()
-    begins = [first for first, _ in periods]
-    for query in _queries(session, counted, periods, filters, bounds) if bounds[0] < bounds[1] else ():
-        for *of, start, tweets in session.execute(query):
-            if tweets:
-                found.setdefault(tuple(of), Counter())[begins[bisect(begins, start) - 1]] += int(tweets)
+    found = dict[Of, Counter[int]]()
+    for of, start, tweets, _ in _sums(session, counted, periods, filters):
+        found.setdefault(of, Counter())[start] += tweets
     return found
+
+
+def _sums(
+    session: Session, counted: CountQuery, periods: Sequence[Period], filters: Filters
+) -> Iterator[tuple[Of, int, int, int | None]]:
+    """Yield parts of the counts: the series, the start of the period, tweets and engagement; zeros are left out."""
+    bounds, begins = _bounds(periods, filters), [first for first, _ in periods]
+    for query in _queries(session, counted, periods, filters, bounds) if bounds[0] < bounds[1] else ():
+        for *of, start, tweets, engagement in session.execute(query):
+            if tweets:
+                yield tuple(of), begins[bisect(begins, start) - 1], int(tweets), engagement
 
 
 def _bounds(periods: Sequence[Period], filters: Filters) -> Period:
@@ -139,7 +161,8 @@ def _queries(
 def _by_rollup(counted: CountQuery, periods: Sequence[Period], bounds: Period, cut: Sequence[int]) -> Select[Any]:
     table = counted.rollup
     of, place = [getattr(table, name) for name in counted.of], _period_start(table.start, periods).label("place")
-    whole = select(*of, place, func.sum(table.tweets)).where(table.start >= bounds[0], table.start < bounds[1])
+    sums = func.sum(table.tweets), summed(table.engagement) if counted.engaged else null()
+    whole = select(*of, place, *sums).where(table.start >= bounds[0], table.start < bounds[1])
     for column in of:
         whole = whole.where(column.in_(counted.tag_ids))  # looked up one by one: the key begins with the tag
     return (whole.where(~among(table.start, cut)) if cut else whole).group_by(*of, place)
@@ -150,9 +173,11 @@ def _by_parts(counted: CountQuery, parts: Sequence[Period]) -> Select[Any]:
     table, asked = counted.rows, period_table(parts)
     within = (table.created >= asked.c.since, table.created < asked.c.until)
     if not counted.of:
-        return select(asked.c.first, select(func.count()).select_from(table).where(*within).scalar_subquery())
+        return select(asked.c.first, select(func.count()).select_from(table).where(*within).scalar_subquery(), null())
     theirs = select(func.count()).select_from(table).where(table.tag_id == Tag.id, *within).correlate(asked, Tag)
-    rows = select(Tag.id, asked.c.first, theirs.scalar_subquery()).join_from(asked, Tag, true())
+    engagement = theirs.join(Tweet, Tweet.id == table.tweet_id).with_only_columns(ENGAGEMENT)
+    sums = theirs.scalar_subquery(), engagement.scalar_subquery() if counted.engaged else null()
+    rows = select(Tag.id, asked.c.first, *sums).join_from(asked, Tag, true())
     return rows.where(Tag.id.in_(counted.tag_ids))
 
 
@@ -167,7 +192,7 @@ def _parts(seconds: int, edges: Sequence[int], cut: Sequence[int]) -> Iterator[P
 def _by_tweets(counted: CountQuery, periods: Sequence[Period], filters: Filters) -> Select[Any]:
     of = [getattr(counted.rows, name) for name in counted.of]
     place = _period_start(quarter_hour(Tweet.created), periods).label("place")
-    wanted = counted.tweets.with_only_columns(*of, place, func.count())
+    wanted = counted.tweets.with_only_columns(*of, place, func.count(), ENGAGEMENT if counted.engaged else null())
     for column in of:
         wanted = wanted.where(column.in_(counted.tag_ids))
     return wanted.where(*conditions(filters, whole=True)).group_by(*of, place)

@@ -13,19 +13,23 @@ from queries import reach
 from queries.counters import x_now
 from queries.filters import Filters
 from queries.reach import TagReach
-from queries.series import of_tags
+from queries.series import TweetSum, of_tags
 from queries.tags import tracked_keys
 from queries.timeline import TimelineSlot, counted_period
-from queries.zones import FIRST
+from queries.zones import FIRST, Period
 
 MOST_TAGS = 10
 
 
 class TagSlot(NamedTuple):
-    """A tag's matching tweets in a bucket; None if it was collected in no part of it, complete if it was in all of it."""
+    """A tag's matching tweets in a bucket; None if it was collected in no part of it, complete if it was in all of it.
+
+    `engagement` is the sum of theirs as far as it is known; None if none is.
+    """
 
     tag: str
     tweets: int | None
+    engagement: int | None
     complete: bool
 
 
@@ -45,13 +49,14 @@ def by_tag(session: Session, slots: Sequence[TimelineSlot], filters: Filters) ->
     counts = of_tags(session, [(int(slot.start.timestamp()), int(slot.end.timestamp())) for slot in slots], filters, keys=keys)
     reaches, parts = _reaches(session, keys), [counted_period(slot, filters) for slot in slots]
     columns = [
-        [
-            TagSlot(one.tag, count if one.touches(*part) else None, one.covers(*part))
-            for count, part in zip(counts[key], parts, strict=True)
-        ]
-        for key, one in reaches.items()
+        [_slot(one, found, part) for found, part in zip(counts[key], parts, strict=True)] for key, one in reaches.items()
     ]
     return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in slots]
+
+
+def _slot(reach: TagReach, found: TweetSum, part: Period) -> TagSlot:
+    known = reach.touches(*part)
+    return TagSlot(reach.tag, found.tweets if known else None, found.engagement if known else None, reach.covers(*part))
 
 
 def _reaches(session: Session, keys: Sequence[str]) -> dict[str, TagReach]:

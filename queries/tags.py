@@ -14,6 +14,7 @@ from database.functions import among
 from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
 from queries.collections import INTERRUPTED
 from queries.counters import live_token, x_now
+from queries.engagement import summed
 from queries.filters import ALL, Filters, conditions
 from queries.gaps import Gap, gaps
 from queries.volume import LATELY, Share, shares
@@ -40,11 +41,13 @@ class TagCollection(NamedTuple):
 class TrackedTag(NamedTuple):
     """A tracked tag. Its rules `lang` and `exclude` are separated by commas; None if the tag has no such rule.
 
-    `coverage` is that of the last seven days, None if X was not asked.
+    `engagement` is the sum of its tweets', None if none of theirs is known. `coverage` is that of the last seven days, None if
+    X was not asked.
     """
 
     tag: str
     tweets: int
+    engagement: int | None
     last_collection: TagCollection | None
     gaps: Sequence[Gap]
     coverage: float | None
@@ -81,18 +84,19 @@ _COUNTED = (
 
 def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag]:
     """Return the tracked tags by name, or the one with this key."""
-    tweets = select(func.coalesce(func.sum(TagLang.tweets), 0)).where(TagLang.tag_id == Tag.id).scalar_subquery()
+    sums = func.coalesce(func.sum(TagLang.tweets), 0), summed(TagLang.engagement)
+    tweets, engagement = (select(one).where(TagLang.tag_id == Tag.id).scalar_subquery() for one in sums)
     newest = select(func.max(RunTag.run_id)).where(RunTag.tag_id == Tag.id).scalar_subquery()
-    columns = (Tag.id, Tag.tag, tweets, newest, Tag.lang, Tag.exclude, Tag.tw_number)
+    columns = (Tag.id, Tag.tag, tweets, engagement, newest, Tag.lang, Tag.exclude, Tag.tw_number)
     rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:
         rows = rows.where(Tag.key == key)
     found, recent = session.execute(rows).all(), _recent_shares(session)
     unread = {tag: list(own) for tag, own in groupby(gaps(session), key=lambda gap: gap.tag)}
-    last = _last(session, [row[3] for row in found if row[3] is not None])
+    last = _last(session, [row[4] for row in found if row[4] is not None])
     return [
-        TrackedTag(tag, count, last.get((run_id, tag_id)), unread.get(tag, []), _coverage(recent, tag_id), *rules)
-        for tag_id, tag, count, run_id, *rules in found
+        TrackedTag(tag, count, known, last.get((run_id, tag_id)), unread.get(tag, []), _coverage(recent, tag_id), *rules)
+        for tag_id, tag, count, known, run_id, *rules in found
     ]
 
 

@@ -11,37 +11,42 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, SQLColumnExpression, case, distinct, exists, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, SQLColumnExpression, case, distinct, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from database.functions import instant, pairs
 from models import LONGEST_DAY, Presence, Quarter, Tweet
 from queries import gaps, reach, zones
 from queries.counters import x_now
+from queries.engagement import ENGAGEMENT, known_sum, summed
 from queries.filters import ALL, Filters, conditions, conditions_by_period, next_second
 from queries.zones import DAY_S, HOUR_S, QUARTER_S, OffsetPeriod, Period, offset_periods
 
 MOST_BUCKETS = 10_000
-HALF = 2**32  # two counts are packed into one number, so that rows are read once
 
 
 class PeriodCount(NamedTuple):
-    """How many tweets, and how many distinct authors they have."""
+    """How many tweets, how many distinct authors they have, and the sum of their engagement as far as it is known."""
 
     tweets: int
     authors: int
+    engagement: int | None = None
 
 
 NONE = PeriodCount(0, 0)
 
 
 class TimelineSlot(NamedTuple):
-    """The matching tweets of a bucket of time (UTC); partial if a part of it is outside of the filters or in the future."""
+    """The matching tweets of a bucket of time (UTC); partial if a part of it is outside of the filters or in the future.
+
+    `engagement` is the sum of theirs as far as it is known; None if none is.
+    """
 
     start: datetime
     end: datetime
     tweets: int
     authors: int
+    engagement: int | None
     partial: bool
 
 
@@ -124,12 +129,15 @@ def counted_period(slot: TimelineSlot, filters: Filters) -> Period:
 def counts_by_period(
     session: Session, periods: Sequence[Period], matching: Sequence[ColumnElement[bool]]
 ) -> dict[Period, PeriodCount]:
-    """Return the counts, by period, of the tweets that meet all of these conditions."""
+    """Return the counts, by period, of the tweets that meet all of these conditions.
+
+    They come as one text, so that rows are read once; what is null is not in it.
+    """
     asked = period_table(periods)
-    both = func.count() * literal(HALF, BigInteger) + func.count(distinct(Tweet.author_id))
+    every = func.concat_ws(" ", func.count(), func.count(distinct(Tweet.author_id)), func.sum(Tweet.engagement))
     within = (Tweet.created >= asked.c.since, Tweet.created < asked.c.until)
-    rows = session.execute(select(asked.c.first, asked.c.second, select(both).where(*within, *matching).scalar_subquery()))
-    return {(first, end): PeriodCount(*divmod(found, HALF)) for first, end, found in rows}
+    rows = session.execute(select(asked.c.first, asked.c.second, select(every).where(*within, *matching).scalar_subquery()))
+    return {(first, end): PeriodCount(*map(int, found.split())) for first, end, found in rows}
 
 
 def rollup_counts(session: Session, periods: Sequence[Period]) -> dict[Period, PeriodCount]:
@@ -168,9 +176,9 @@ def _sum_rollups(session: Session, periods: Iterable[Period]) -> dict[Period, Pe
     signed = case((Presence.quarters == 0, Presence.authors), else_=-Presence.authors)
     before = (Presence.start == Quarter.start, Presence.quarters <= (Quarter.start - first) // QUARTER_S)
     newly = select(func.sum(signed)).where(*before).correlate(Quarter, asked).scalar_subquery()
-    tweets, authors = (select(func.sum(what)).where(*within).scalar_subquery() for what in (Quarter.tweets, newly))
-    rows = session.execute(select(first, end, tweets, authors))
-    return {(start, until): PeriodCount(found or 0, people or 0) for start, until, found, people in rows}
+    sums = func.sum(Quarter.tweets), func.sum(newly), summed(Quarter.engagement)
+    rows = session.execute(select(first, end, *(select(one).where(*within).scalar_subquery() for one in sums)))
+    return {(start, until): PeriodCount(found or 0, people or 0, known) for start, until, found, people, known in rows}
 
 
 def _with_rest(session: Session, period: Period, inner: Period, count: PeriodCount) -> PeriodCount:
@@ -179,9 +187,9 @@ def _with_rest(session: Session, period: Period, inner: Period, count: PeriodCou
     rest = or_((Tweet.created >= first) & (Tweet.created < begin), (Tweet.created >= stop) & (Tweet.created < end))
     other = aliased(Tweet)
     again = exists().where(other.author_id == Tweet.author_id, other.created >= begin, other.created < stop)
-    tweets = session.scalar(select(func.count()).select_from(Tweet).where(rest)) or 0
+    tweets, engagement = session.execute(select(func.count(), ENGAGEMENT).select_from(Tweet).where(rest)).one()
     authors = session.scalar(select(func.count(distinct(Tweet.author_id))).where(rest, ~again)) or 0
-    return PeriodCount(count.tweets + tweets, count.authors + authors)
+    return PeriodCount(count.tweets + tweets, count.authors + authors, known_sum((count.engagement, engagement)))
 
 
 def period_table(periods: Iterable[Period]) -> CTE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,12 +11,12 @@ from werkzeug.exceptions import NotFound
 
 from collector.tweets import erasure
 from collector.tweets.deletions import delete_author
-from queries.authors import FOLLOWERS, TWEETS, AuthorPosition, author_page
+from queries.authors import FOLLOWERS, SORTED, AuthorPosition, author_page
 from queries.filters import Filters
 from resources.api import RESTORING, CollectorResource, link, next_path
 from resources.snapshots import SnapshotBody, SnapshotResource
 from schemas.arguments import MOST_ROWS, FilterArguments, cursor_values, next_cursor
-from schemas.json_schema import NEXT, DocumentedAnswer, answers, count, many, nullable, reads, record, text
+from schemas.json_schema import ENGAGEMENT, NEXT, DocumentedAnswer, answers, count, many, nullable, reads, record, text
 from schemas.parameters import choice, page_cursor, page_limit
 from schemas.serializers import encode
 from text.names import parse_username
@@ -24,16 +25,18 @@ log = logging.getLogger(__name__)
 
 PAGE = 100
 
-AUTHOR = record(
-    "Author",
-    "An author of stored tweets.",
-    {
-        "author": nullable(text("The display name")),
-        "followers": nullable(count("Followers at the newest observation")),
-        "username": nullable(text("The username, without @")),
-        "tweets": count("How many of their tweets are stored"),
-    },
+FOLLOWED: Mapping[str, Any] = {
+    "author": nullable(text("The display name")),
+    "followers": nullable(count("Followers at the newest observation")),
+    "username": nullable(text("The username, without @")),
+    "tweets": count("How many of their tweets are stored"),
+}
+MOST_FOLLOWED = record(
+    "MostFollowed",
+    "The most followed authors, as the original API lists them.",
+    {"authors": many(record("FollowedAuthor", "An author whom X named.", FOLLOWED))},
 )
+AUTHOR = record("Author", "An author of stored tweets.", {**FOLLOWED, "engagement": ENGAGEMENT})
 AUTHORS = record("Authors", "Distinct authors.", {"authors": many(AUTHOR), "next": NEXT}, optional=["next"])
 DELETED = record("Deleted", "How many tweets were deleted.", {"deleted": count()})
 
@@ -41,7 +44,7 @@ DELETED = record("Deleted", "How many tweets were deleted.", {"deleted": count()
 class AuthorArguments(FilterArguments):
     """Parameters of GET /authors."""
 
-    sort = choice((FOLLOWERS, TWEETS), "The order", FOLLOWERS)
+    sort = choice(tuple(SORTED), "The order", FOLLOWERS)
     limit = page_limit(MOST_ROWS)
     cursor = page_cursor()
 

@@ -10,10 +10,14 @@ from queries.facets import FACETS, facets
 from queries.filters import Filters
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
-from schemas.json_schema import SHARE, answers, count, many, nullable, number, reads, record, text
+from schemas.json_schema import ENGAGEMENT, SHARE, answers, count, many, nullable, number, reads, record, text
 from schemas.parameters import choice
 
-FACET = record("Facet", "A value and the number of its tweets.", {"value": text("The value"), "tweets": count()})
+FACET = record(
+    "Facet",
+    "A value and its tweets.",
+    {"value": text("The value"), "tweets": count(), "engagement": ENGAGEMENT},
+)
 FACET_COUNTS = record(
     "Facets",
     "All values, most tweets first, ties by value.",

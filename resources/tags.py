@@ -18,6 +18,7 @@ from resources.snapshots import SnapshotResource
 from resources.volume import COVERAGE
 from schemas.arguments import MOST_ROWS, FilterArguments
 from schemas.json_schema import (
+    ENGAGEMENT,
     HASHTAG,
     SHARE,
     DocumentedAnswer,
@@ -70,6 +71,7 @@ TRACKED_TAG = record(
     {
         "tag": HASHTAG,
         "tweets": count("Stored tweets that it found"),
+        "engagement": ENGAGEMENT,
         "last_collection": nullable(
             record(
                 "LastCollection",
@@ -180,6 +182,7 @@ def tag_json(tag: TrackedTag) -> dict[str, Any]:
     return {
         "tag": tag.tag,
         "tweets": tag.tweets,
+        "engagement": tag.engagement,
         "last_collection": tag.last_collection,
         "gaps": [gap_ends(gap) for gap in tag.gaps],
         "coverage": tag.coverage,

@@ -18,7 +18,7 @@ from queries.timeline import MOST_BUCKETS, TooManyBuckets, per_hour, timeline
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
 from schemas.arguments import FilterArguments
-from schemas.json_schema import HASHTAG, answers, count, flag, many, nullable, reads, record, text, time
+from schemas.json_schema import ENGAGEMENT, HASHTAG, answers, count, flag, many, nullable, reads, record, text, time
 from schemas.parameters import BUCKETS, Zone, bucket_length, choice
 from schemas.problems import BadInput, ParameterError
 
@@ -32,6 +32,7 @@ TAG_BUCKET = record(
     {
         "tag": HASHTAG,
         "tweets": nullable(count("Tweets posted in it; null if the tag was collected in no part of it")),
+        "engagement": ENGAGEMENT,
         "complete": flag("Whether the tag was collected in all of it"),
     },
 )
@@ -42,6 +43,7 @@ BUCKET = record(
         **START_AND_END,
         "tweets": count("Tweets posted in it"),
         "authors": count("Distinct authors of these tweets"),
+        "engagement": ENGAGEMENT,
         "partial": flag("Whether it is still running, or only partly within the requested period"),
         "tags": many(TAG_BUCKET, "With by=tag: the tags of any_tag, else all tracked ones, by name"),
     },

@@ -21,7 +21,7 @@ from queries.filters import ALL, BY_ID, Filters, SortOrder
 from queries.lists import BatchReader, TweetList
 from queries.tweets import DETAILS, EncodedTweets, first_version
 from resources.api import RESTORING, link, next_path, no_content
-from resources.authors import AUTHORS
+from resources.authors import MOST_FOLLOWED
 from resources.snapshots import Long, SnapshotBody, SnapshotResource, Snapshots
 from schemas.arguments import MOST_ROWS, FilterArguments, tweet_page, tweet_position
 from schemas.json_schema import DocumentedAnswer, answers, either, reads
@@ -63,7 +63,7 @@ class TweetsResource(SnapshotResource):
     arguments = TweetArguments
     accepts = tuple(media_type for form in LIST_FORMATS.values() for media_type in form.media_types)
     gives = tuple(dict.fromkeys(form.media_types[0] for form in LIST_FORMATS.values()))
-    answers = answers(get=reads(either(TWEETS, PARTS, AUTHORS), "The tweets, or the authors", headers=("Link",)))
+    answers = answers(get=reads(either(TWEETS, PARTS, MOST_FOLLOWED), "The tweets, or the authors", headers=("Link",)))
 
     def format_name(self) -> str:
         """Return the format that `format` names, else the one that Accept prefers."""

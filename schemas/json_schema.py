@@ -95,6 +95,7 @@ def _with_description(meaning: str) -> Schema:
 
 # Values in answers.
 HASHTAG = text("A hashtag with its #, in the spelling first given", pattern="^#", examples=["#devops"])
+ENGAGEMENT = nullable(count("The sum of the tweets' engagement as far as it is known; null if none is"))
 NEXT = nullable(text("The path of the next page; null on the last one", pattern="^/"))
 
 

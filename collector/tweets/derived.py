@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from collector.tweets.rollups import AGGREGATES, HASHTAGS, ROLLUPS, TAG_HASHTAGS
+from collector.tweets.rollups import AGGREGATES, HASHTAGS, ROLLUPS, SUMS, TAG_HASHTAGS, Aggregate
 from collector.values import TaggedTweet
 from database.functions import among, whole_hour
 from database.statements import bulk_upsert, extend_range, upsert
@@ -52,15 +52,29 @@ def maintain(session: Session, ids: Collection[int]) -> Iterator[None]:
     A range of ids stands for tweets that are all removed, their entries in the word index by the caller.
     """
     texts = _texts(session, ids)
-    counts = [aggregate.count(session, ids) for aggregate in AGGREGATES]
+    with _recounted(session, ids, AGGREGATES):
+        yield
+        session.flush()
+        _index_changes(session, texts, _texts(session, ids))
+    _extend_ranges(session, (tuple(row) for row in session.execute(RANGES.where(among(Tweet.id, ids)))))
+
+
+@contextmanager
+def maintain_sums(session: Session, ids: Collection[int]) -> Iterator[None]:
+    """Keep the sums of engagement right while nothing but the numbers of the tweets with these ids is changed."""
+    with _recounted(session, ids, [rollup for rollup in ROLLUPS if rollup.values == SUMS]):
+        yield
+
+
+@contextmanager
+def _recounted(session: Session, ids: Collection[int], aggregates: Sequence[Aggregate]) -> Iterator[None]:
+    """Add to aggregates the difference between what these tweets add to them after and before."""
+    counts = [aggregate.count(session, ids) for aggregate in aggregates]
     yield
-    session.flush()
-    _index_changes(session, texts, _texts(session, ids))
-    for aggregate, before in zip(AGGREGATES, counts, strict=True):
+    for aggregate, before in zip(aggregates, counts, strict=True):
         changes = aggregate.count(session, ids)
         changes.subtract(before)
         aggregate.change(session, changes)
-    _extend_ranges(session, (tuple(row) for row in session.execute(RANGES.where(among(Tweet.id, ids)))))
 
 
 def add_new(session: Session, added: Sequence[TaggedTweet]) -> None:
@@ -71,7 +85,7 @@ def add_new(session: Session, added: Sequence[TaggedTweet]) -> None:
     TWEET_WORDS.add(session, words(texts))
     links = link_hashtags(session, texts)
     for aggregate in AGGREGATES:
-        aggregate.change(session, Counter(key for one in added for key in aggregate.keys_of(one, links[one.tweet.id])))
+        aggregate.change(session, aggregate.count_new((one, links[one.tweet.id]) for one in added))
     ranges = dict[int, tuple[int, int]]()
     for tweet in (tagged.tweet for tagged in added):
         hour = int(tweet.created.timestamp()) // whole_hour.seconds * whole_hour.seconds
@@ -191,7 +205,7 @@ def _reindex_hashtags(session: Session) -> None:
     after = -1
     while texts := session.execute(TEXTS.where(Tweet.id > after)).all():
         links = link_hashtags(session, ((row.id, row.text) for row in texts))
-        HASHTAGS.change(session, Counter((hashtag,) for linked in links.values() for hashtag in linked))
+        HASHTAGS.change(session, Counter(("tweets", hashtag) for linked in links.values() for hashtag in linked))
         after = texts[-1].id
     session.execute(insert(TagHashtag).from_select(("tag_id", "hashtag_id", "tweets"), TAG_HASHTAGS.counted[0]))
 

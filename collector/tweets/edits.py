@@ -28,6 +28,8 @@ FLAGS = ("has_media", "has_link", "is_reply", "is_quote")
 NEWEST_TEXT = ("version", "text", "lang", "country", "country_code", *FLAGS)
 """Columns of a tweet that its newest version determines."""
 OF_NEWEST = (*(name for name in NEWEST_TEXT if name in TweetVersion._fields), "links", "mentions")
+COUNTED = ("tweets", "known")
+"""Columns of an author that are 0 before any tweet is."""
 SHOWN = ("text", "created", "lang", "author_id", *FLAGS)
 """Columns of a tweet that its newest payload corrects."""
 
@@ -160,7 +162,7 @@ def _allowed_authors(session: Session, ids: Set[int]) -> set[int]:
         return set()
     deleted = session.scalars(select(AuthorTombstone.author_id).where(among(AuthorTombstone.author_id, ids)))
     allowed = set(ids).difference(deleted)
-    bulk_upsert(session, Author, {"id": sorted(allowed), "tweets": repeat(0, len(allowed))})
+    bulk_upsert(session, Author, {"id": sorted(allowed), **{name: repeat(0, len(allowed)) for name in COUNTED}})
     return allowed
 
 

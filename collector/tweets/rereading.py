@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from collector.tweets.contents import replace_contents
-from collector.tweets.derived import BATCH, redo_outdated
+from collector.tweets.derived import BATCH, maintain_sums, redo_outdated
 from collector.tweets.edits import FLAGS, parse_or_none
 from collector.tweets.measurements import add_measurements
 from collector.values import Measurement, TweetVersion
@@ -62,7 +62,8 @@ def _store_batch(session: Session, found: list[Reread]) -> None:
     flags = {name: [getattr(tweet, name) for tweet in shown] for name in FLAGS}
     bulk_execute(session, _SET_FLAGS, {"key": [tweet.id for tweet in shown], **flags})
     replace_contents(session, shown)
-    add_measurements(session, {one.id: one.measurements for one in found})
+    with maintain_sums(session, range(found[0].id, found[-1].id + 1)):
+        add_measurements(session, {one.id: one.measurements for one in found})
 
 
 _PAYLOADS = (

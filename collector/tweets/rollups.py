@@ -1,5 +1,7 @@
 """Roll-ups: how many tweets there are by hour, tag, language, author, hashtag and so on, as the API's aggregates read them.
 
+Most also keep the sum of these tweets' engagement, and of how many it is known: where it is of none, the sum is null.
+
 What a tweet adds to a roll-up follows from its rows alone, so a change subtracts what the tweets added before it and adds what
 they add afterwards, in the same transaction.
 
@@ -18,12 +20,26 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Label, Select, bindparam, delete, exists, func, literal, literal_column, select, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    Label,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from collector.values import TaggedTweet
 from database.functions import among, instant, pairs, quarter_hour, whole_hour
-from database.statements import bulk_execute, bulk_increment
+from database.statements import Columns, added, bulk_execute, bulk_increment
 from models import (
     LONGEST_DAY,
     Author,
@@ -39,6 +55,7 @@ from models import (
     TweetHashtag,
     TweetTag,
 )
+from queries.engagement import ENGAGEMENT
 from queries.facets import COUNTRY, LANG
 
 Key = tuple[Any, ...]
@@ -47,6 +64,9 @@ Query = Select[*tuple[Any, ...]]
 Step = tuple[int, int]
 """A quarter of an hour, and how many quarters after the author's last one; 0 stands for any."""
 
+COUNT = ("tweets",)
+SUMS = ("tweets", "known", "engagement")
+"""The columns of a roll-up: how many tweets, of how many of them the engagement is known, and the sum of it."""
 QUARTER = quarter_hour.seconds
 NEVER = -(2**40)
 ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -56,10 +76,12 @@ ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUV
 class Rollup:
     """Counts of tweets by a key, in the column `tweets` of a table with the primary key `keys`; `what` names it for people.
 
-    Each query of `counted` selects keys and counts from the rows; `tweet_ids` is the column by which it is restricted to some
+    Each query of `counted` selects keys and `values` from the rows; `tweet_ids` is the column by which it is restricted to some
     tweets, and `joined` are further columns with the same ids, so that a partitioned join reads one partition of each table.
-    `keys_of` gives the keys to which a new tweet with these hashtags (by id) adds one. A row is inserted with its first tweet,
+    `keys_of` gives the keys to which a new tweet with these hashtags (by id) adds. A row is inserted with its first tweet,
     unless others insert it (`inserted_elsewhere`), and deleted with its last one, unless it is `lasting`.
+
+    Changes are numbers by value and key: ("tweets", 7) for a table with the key 7.
     """
 
     what: str
@@ -69,13 +91,14 @@ class Rollup:
     keys_of: Callable[[TaggedTweet, Sequence[int]], Iterable[Key]]
     tweet_ids: Any = field(default_factory=lambda: Tweet.id)
     joined: tuple[Any, ...] = ()
+    values: tuple[str, ...] = SUMS
     inserted_elsewhere: bool = False
     lasting: bool = False
 
     @property
     def stored_query(self) -> Query:
         """The query for the stored counts."""
-        query = select(*(getattr(self.table, name) for name in (*self.keys, "tweets")))
+        query = select(*(getattr(self.table, name) for name in (*self.keys, *self.values)))
         return query.where(self.table.tweets != 0) if self.lasting else query
 
     def count(self, session: Session, ids: Collection[int]) -> Counts:
@@ -83,19 +106,41 @@ class Rollup:
         columns = (self.tweet_ids, *self.joined) if isinstance(ids, range) else (self.tweet_ids,)
         within = [among(column, ids) for column in columns]
         rows = chain.from_iterable(session.execute(query.where(*within)) for query in self.counted)
-        return Counter({tuple(row[:-1]): row[-1] for row in rows})
+        width = len(self.keys)
+        return Counter(
+            {(name, *row[:width]): by for row in rows for name, by in zip(self.values, row[width:], strict=True) if by}
+        )
+
+    def count_new(self, new: Iterable[tuple[TaggedTweet, Sequence[int]]]) -> Counts:
+        """What these new tweets add, each given with the ids of its hashtags."""
+        counts = Counts()
+        for tagged, hashtags in new:
+            engagement = tagged.tweet.engagement if self.values == SUMS else None
+            for key in self.keys_of(tagged, hashtags):
+                counts["tweets", *key] += 1
+                if engagement is not None:
+                    counts["known", *key] += 1
+                    counts["engagement", *key] += engagement
+        return counts
 
     def change(self, session: Session, changes: Counts) -> None:
         """Add to the stored counts, in the order of their keys."""
-        keys = sorted(key for key, by in changes.items() if by)
-        columns = self._columns(keys) | {"tweets": [changes[key] for key in keys]}
+        keys = sorted({key[1:] for key, by in changes.items() if by})
+        columns = self._columns(keys) | {name: [changes[name, *key] for key in keys] for name in self.values}
+        if self.values == SUMS:
+            changed = (key if changes["known", *key] or changes["engagement", *key] else None for key in keys)
+            columns["engagement"] = [changes["engagement", *key] if key else None for key in changed]
         if self.inserted_elsewhere:
-            bulk_execute(session, self._addition, {f"by_{name}": column for name, column in columns.items()})
+            self._execute(session, self._addition, columns)
         else:
-            bulk_increment(session, self.table, columns, ("tweets",))
+            bulk_increment(session, self.table, columns, self.values)
+        if self.values == SUMS:
+            self._execute(session, self._forgetting, self._columns([key for key in keys if changes["known", *key] < 0]))
         if not self.lasting:
-            lower = self._columns([key for key in keys if changes[key] < 0])
-            bulk_execute(session, self._removal, {f"by_{name}": column for name, column in lower.items()})
+            self._execute(session, self._removal, self._columns([key for key in keys if changes["tweets", *key] < 0]))
+
+    def _execute(self, session: Session, statement: Any, columns: Columns) -> None:
+        bulk_execute(session, statement, {f"by_{name}": column for name, column in columns.items()})
 
     def _columns(self, keys: Sequence[Key]) -> dict[str, list[Any]]:
         return {name: [key[number] for key in keys] for number, name in enumerate(self.keys)}
@@ -103,7 +148,14 @@ class Rollup:
     @cached_property
     def _addition(self) -> Any:
         rows = self.table.__table__
-        return update(rows).where(*self._has_key(rows)).values(tweets=rows.c.tweets + bindparam("by_tweets"))
+        given = {name: bindparam(f"by_{name}", type_=BigInteger()) for name in self.values}
+        return update(rows).where(*self._has_key(rows)).values({name: added(rows.c[name], by) for name, by in given.items()})
+
+    @cached_property
+    def _forgetting(self) -> Any:
+        """The statement that makes a sum null of which nothing is known any more."""
+        rows = self.table.__table__
+        return update(rows).where(*self._has_key(rows), rows.c.known == literal_column("0")).values(engagement=null())
 
     @cached_property
     def _removal(self) -> Any:
@@ -123,10 +175,10 @@ class PresenceRollup:
         rows = session.execute(_WRITTEN.where(among(Tweet.id, ids)))
         return Counter({(row[0], row[1]): row[2] for row in rows})
 
-    def keys_of(self, tagged: TaggedTweet, _hashtags: Sequence[int]) -> Iterable[Key]:
-        """Return the author and quarter to which a new tweet adds one."""
-        author_id = tagged.tweet.author_id
-        return () if author_id is None else ((author_id, _start(tagged, QUARTER)),)
+    def count_new(self, new: Iterable[tuple[TaggedTweet, Sequence[int]]]) -> Counts:
+        """Count what these new tweets add."""
+        authored = (tagged for tagged, _ in new if tagged.tweet.author_id is not None)
+        return Counter((tagged.tweet.author_id, _start(tagged, QUARTER)) for tagged in authored)
 
     def change(self, session: Session, changes: Counts) -> None:
         """Change presences by tweets that were added, and removed (negative counts)."""
@@ -137,6 +189,9 @@ class PresenceRollup:
         counts = Counter(now)
         counts.subtract(Counter(before))
         _change_presences(session, sorted((*step, by) for step, by in counts.items() if by and step[1] < LONGEST_DAY))
+
+
+Aggregate = Rollup | PresenceRollup
 
 
 def _start(tagged: TaggedTweet, seconds: int) -> int:
@@ -158,11 +213,11 @@ def _facet_hours(tagged: TaggedTweet, _hashtags: Sequence[int]) -> Iterator[Key]
 
 
 def _by(value: Label[Any], facet: str, *columns: Label[Any]) -> Query:
-    return select(literal(facet), *columns, value, func.count()).group_by(*columns, value)
+    return select(literal(facet), *columns, value, *_SUMS).group_by(*columns, value)
 
 
 def _by_tag(value: Label[Any]) -> Query:
-    found = select(TweetTag.tag_id, value, func.count()).join(Tweet, Tweet.id == TweetTag.tweet_id)
+    found = select(TweetTag.tag_id, value, *_SUMS).join(Tweet, Tweet.id == TweetTag.tweet_id)
     return found.group_by(TweetTag.tag_id, value)
 
 
@@ -210,11 +265,12 @@ def _neighbours(session: Session, wanted: Collection[tuple[Any, int]]) -> Sequen
     return session.execute(select(one.c.first, one.c.second, tweets, last, following)).all()
 
 
+_SUMS = func.count(), func.count(Tweet.engagement), ENGAGEMENT
 _quarter, _hour = quarter_hour(Tweet.created).label("quarter"), whole_hour(Tweet.created).label("hour")
 _lang = func.coalesce(Tweet.lang, "").label("shown")
 _tagged = exists().where(TweetTag.tweet_id == Tweet.id)
-_untagged = select(literal("tag"), literal(""), func.count()).select_from(Tweet).where(~_tagged)
-_untagged_hours = select(literal("tag"), _hour, literal(""), func.count()).where(~_tagged).group_by(_hour)
+_untagged = select(literal("tag"), literal(""), *_SUMS).select_from(Tweet).where(~_tagged)
+_untagged_hours = select(literal("tag"), _hour, literal(""), *_SUMS).where(~_tagged).group_by(_hour)
 _hashtag = TweetHashtag.hashtag_id
 _tag_hashtags = select(TweetTag.tag_id, _hashtag, func.count()).join(TweetHashtag, TweetHashtag.tweet_id == TweetTag.tweet_id)
 
@@ -225,6 +281,7 @@ HASHTAGS = Rollup(
     counted=(select(_hashtag, func.count()).group_by(_hashtag),),
     keys_of=lambda _tagged, hashtags: ((hashtag,) for hashtag in hashtags),
     tweet_ids=TweetHashtag.tweet_id,
+    values=COUNT,
     inserted_elsewhere=True,
 )
 TAG_HASHTAGS = Rollup(
@@ -235,13 +292,14 @@ TAG_HASHTAGS = Rollup(
     keys_of=lambda tagged, hashtags: ((tag.id, hashtag) for hashtag in hashtags for tag in tagged.tags),
     tweet_ids=TweetTag.tweet_id,
     joined=(TweetHashtag.tweet_id,),
+    values=COUNT,
 )
 ROLLUPS = (
     Rollup(
         what="tweets per quarter of an hour",
         table=Quarter,
         keys=("start",),
-        counted=(select(_quarter, func.count()).group_by(_quarter),),
+        counted=(select(_quarter, *_SUMS).group_by(_quarter),),
         keys_of=lambda tagged, _: ((_start(tagged, quarter_hour.seconds),),),
     ),
     Rollup(
@@ -278,7 +336,7 @@ ROLLUPS = (
         what="tweets per author",
         table=Author,
         keys=("id",),
-        counted=(select(Tweet.author_id, func.count()).where(Tweet.author_id.is_not(None)).group_by(Tweet.author_id),),
+        counted=(select(Tweet.author_id, *_SUMS).where(Tweet.author_id.is_not(None)).group_by(Tweet.author_id),),
         keys_of=lambda tagged, _: ((tagged.tweet.author_id,),) if tagged.tweet.author_id is not None else (),
         inserted_elsewhere=True,
         lasting=True,
@@ -286,7 +344,7 @@ ROLLUPS = (
     HASHTAGS,
     TAG_HASHTAGS,
 )
-AGGREGATES: tuple[Rollup | PresenceRollup, ...] = (*ROLLUPS, PresenceRollup())
+AGGREGATES: tuple[Aggregate, ...] = (*ROLLUPS, PresenceRollup())
 
 _authored = Tweet.author_id.is_not(None)
 _WRITTEN = select(Tweet.author_id, _quarter, func.count()).where(_authored).group_by(Tweet.author_id, _quarter)

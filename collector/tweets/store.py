@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from collector.tweets import derived, tombstones
 from collector.tweets.contents import add_contents, replace_contents
 from collector.tweets.deletions import remove_deleted, scrub_location
-from collector.tweets.edits import NEWEST_TEXT, fold_later_versions, merge, rash, show_newest, with_history
+from collector.tweets.edits import COUNTED, NEWEST_TEXT, fold_later_versions, merge, rash, show_newest, with_history
 from collector.tweets.measurements import COLUMNS, add_measurements, numbers
 from collector.values import ObservedAuthor, TaggedTweet, TagRef, TweetVersion, stand_in_id
 from database import partitions
@@ -108,7 +108,9 @@ def store_authors(session: Session, observed: Sequence[ObservedAuthor], writers:
     changed = [author for author in after.values() if author != before.get(author.id)]
     if changed:
         columns: dict[str, Iterable[Any]] = dict(zip(KnownAuthor._fields, zip(*changed, strict=True), strict=True))
-        bulk_upsert(session, Author, columns | {"tweets": repeat(0, len(changed))}, update=KnownAuthor._fields[1:])
+        bulk_upsert(
+            session, Author, columns | {name: repeat(0, len(changed)) for name in COUNTED}, update=KnownAuthor._fields[1:]
+        )
     moved = [one for one in changed if one.id in before and one.followers != before[one.id].followers]
     followers = [author.followers for author in moved]
     bulk_execute(session, _SHOW_FOLLOWERS, {"key": [author.id for author in moved], "followers": followers})

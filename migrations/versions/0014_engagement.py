@@ -1,4 +1,4 @@
-"""Adds the numbers of tweets with their earlier measurements, and the tables of links and mentions.
+"""Adds the numbers of tweets with their earlier measurements and their sums, and the tables of links and mentions.
 
 The rows are filled by collector.tweets.rereading from the payloads, when the program has prepared the database.
 """
@@ -14,6 +14,7 @@ revision = "0014"
 down_revision = "0013"
 
 NUMBERS = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
+SUMMED = ("authors", "quarters", "tag_langs", "tag_hours", "facet_counts", "facet_hours")
 FLAGS = ("has_media", "has_link", "is_reply", "is_quote")
 
 
@@ -24,7 +25,14 @@ def upgrade() -> None:
     op.add_column("tweets", sa.Column("measured", UTCDateTime(), nullable=True))
     for name in FLAGS:
         op.add_column("tweets", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    for table in SUMMED:
+        op.add_column(table, sa.Column("known", sa.BigInteger(), nullable=False, server_default="0"))
+        op.add_column(table, sa.Column("engagement", sa.BigInteger(), nullable=True))
+    by_name = (sa.text("coalesce(username, '')"), "id")
+    op.create_index("ix_authors_engagement", "authors", [sa.text("engagement DESC"), *by_name])
     _create_tables()
+    op.drop_index("ix_tweets_created", "tweets")
+    op.create_index("ix_tweets_created", "tweets", ["created", "id", "author_id", "engagement"])
     op.create_index("ix_tweets_engagement", "tweets", ["engagement", "id", "likes", "reposts", "views"])
     for name in FLAGS[:3]:
         where = sa.column(name, sa.Boolean()).is_(True)

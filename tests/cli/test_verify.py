@@ -111,6 +111,8 @@ def faults(program: Program) -> list[str]:
 
 FAULTS = [
     ("quarter of an hour", "UPDATE quarters SET tweets = tweets + 1 WHERE start = (SELECT min(start) FROM quarters)"),
+    ("tweets per quarter of an hour", "UPDATE quarters SET engagement = 1 + coalesce(engagement, 0)"),
+    ("per facet and hour", "UPDATE facet_hours SET known = known + 1 WHERE facet = 'lang'"),
     ("authors per quarter of an hour", "INSERT INTO presences SELECT max(start), 108, 1 FROM presences"),
     ("per tag and language", "UPDATE tag_langs SET tweets = tweets - 1 WHERE lang = 'en'"),
     ("per tag and hour", "UPDATE tag_hours SET tweets = tweets + 1 WHERE start = (SELECT max(start) FROM tag_hours)"),

@@ -27,7 +27,7 @@ def sent(service: Service, calls: Iterable[Call]) -> Iterator[tuple[Call, reques
 def test_tweets_are_whole_unless_fields_are_named(service: Service, contract: Contract) -> None:
     whole, authors = service.get("/tweets").json(), service.get("/tweets?order_by_followers_desc=5").json()
     assert contract.invalid({"$ref": "#/components/schemas/Tweets"}, whole) == []
-    assert contract.invalid({"$ref": "#/components/schemas/Authors"}, authors) == []
+    assert contract.invalid({"$ref": "#/components/schemas/MostFollowed"}, authors) == []
     assert contract.invalid({"$ref": "#/components/schemas/Tweets"}, authors)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +107,12 @@ OTHERS = st.builds(
 )
 TAGGED = st.tuples(PERIODS, st.sampled_from([*TAGS, "#unknown"])).map(lambda given: given[0]._replace(tags=(given[1],)))
 FILTERS = st.just(ALL) | PERIODS | TAGGED | OTHERS
+
+
+def engagement_of(views: Iterable[TweetView]) -> int | None:
+    """Return the sum of the tweets' engagement as far as it is known; None if none is."""
+    known = [view.engagement for view in views if view.engagement is not None]
+    return sum(known) if known else None
 
 
 def wanted(database: Database, filters: Filters) -> list[TweetView]:

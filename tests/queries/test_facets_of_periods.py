@@ -15,11 +15,11 @@ from alchemy import Database
 from collector.tweets.deletions import remove_tweets
 from collector.tweets.rollups import ROLLUPS
 from models import FacetHour
-from queries.facets import Facets, facets, whole_hours
+from queries.facets import FacetRow, Facets, facets, whole_hours
 from queries.filters import ALL, LAST_SECOND, Filters
 from queries.tweets import TweetView
 from tests.fixtures.archives import Json, own_row, tweet_id
-from tests.queries.invented import imported, wanted
+from tests.queries.invented import engagement_of, imported, wanted
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -33,6 +33,7 @@ def tweet(second: int, number: int, lang: str | None, place: tuple[Any, Any], ta
     created, named = NOON + timedelta(seconds=second), {"rash": min(tags, default=None), "tags": sorted(tags)}
     at, own = created.strftime("%Y-%m-%dT%H:%M:%SZ"), str(tweet_id(created, number))
     known = {"username": f"user_{author}" if author else None, "author": None, "followers": author}
+    known["likes"] = second % 4 or None
     placed = {"lang": lang, "country": place[0], "country_code": place[1]}
     return {**own_row(), **named, **known, **placed, "id": own, "created": at}
 
@@ -55,7 +56,8 @@ def expected(views: Iterable[TweetView], by: str, since: datetime | None, until:
     within = [view for view in views if (not since or view.created >= since) and (not until or view.created < until)]
     counts = Counter(value for view in within for value in values(view, by))
     unknown = sum(not values(view, by) for view in within)
-    found: list[Any] = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    sums = {value: engagement_of(view for view in within if value in values(view, by)) for value in counts}
+    found = sorted((FacetRow(*count, sums[count[0]]) for count in counts.items()), key=lambda row: (-row.tweets, row.value))
     return Facets(found, unknown / len(within) if within else None)
 
 
@@ -117,9 +119,9 @@ def test_a_period_is_cut_into_whole_hours_and_two_edges_at_most() -> None:
 def test_whole_hours_are_kept_as_the_rows_say_and_not_counted_by_these(database: Database) -> None:
     (rollup,) = (one for one in ROLLUPS if one.table is FacetHour)
     with database.reading() as session:
-        kept = sorted(map(tuple, session.execute(rollup.stored_query)))
-        assert kept == sorted(tuple(row) for query in rollup.counted for row in session.execute(query))
-        assert ("tag", int(NOON.timestamp()), "", 1) in kept
+        kept = {tuple(row) for row in session.execute(rollup.stored_query)}
+        assert kept == {tuple(row) for query in rollup.counted for row in session.execute(query)}
+        assert ("tag", int(NOON.timestamp()), "", 1, 0, None) in kept
     with database.writing() as session:
         session.execute(update(FacetHour).where(FacetHour.facet != "tag").values(tweets=100))
         whole, cut = Filters(since=NOON, until=NOON + HOUR), Filters(since=NOON + SECOND, until=NOON + HOUR)

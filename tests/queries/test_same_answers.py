@@ -34,7 +34,7 @@ URLS += ["https://b.example/ü?a=1&utm_source=x", "http://A.example", "https://x
 FOLLOWERS = [None, 0, 5, 5, 900, 2**31]
 SORTED_BY = ("id", "created", "followers", "engagement", "likes", "reposts", "views")
 SORTS = [f"{sign}{column}" for column in SORTED_BY for sign in ("", "-")]
-AUTHOR_SORTS = ["-followers", "-tweets"]
+AUTHOR_SORTS = ["-followers", "-tweets", "engagement", "-engagement"]
 QUOTED = [f"{name}={quote(value)}" for name, value in (("tag", "#日本語"), ("tag", "café"), ("country", "Österreich"))]
 FILTERS = [
     *("", "tag=sre", "tag=sre&tag=DEVOPS", "lang=en", "lang=und", "country=CO", "author=ADA", "author=_", "q=on", *QUOTED),

@@ -19,7 +19,7 @@ from queries.tag_timeline import TagSlot, TooManyTags, by_tag
 from queries.timeline import timeline
 from queries.zones import DAY, HOUR, QUARTER
 from tests.fixtures.archives import MORNING, own_row
-from tests.queries.invented import FILTERS, MIDDLE, TAGS, UNUSED, ZONES, imported, invented, wanted
+from tests.queries.invented import FILTERS, MIDDLE, TAGS, UNUSED, ZONES, engagement_of, imported, invented, wanted
 from tests.schemas.views import MANY
 
 pytestmark = pytest.mark.dialects
@@ -46,17 +46,17 @@ def test_a_tag_has_the_matching_tweets_that_it_found_in_each_bucket(
         found = by_tag(session, slots, filters)
     views = wanted(database, filters)
     for slot, tags in zip(slots, found, strict=True):
-        within = [view.tags for view in views if slot.start <= view.created < slot.end]
-        counts = {tag: sum(tag in own for own in within) for tag in sorted(keys or (UNUSED,))}
+        within = [view for view in views if slot.start <= view.created < slot.end]
+        theirs = {tag: [view for view in within if tag in view.tags] for tag in sorted(keys or (UNUSED,))}
         assert tags == [
-            TagSlot(tag, None, complete=False) if tag == UNKNOWN else TagSlot(tag, count, complete=True)
-            for tag, count in counts.items()
+            TagSlot(tag, None, None, False) if tag == UNKNOWN else TagSlot(tag, len(own), engagement_of(own), True)
+            for tag, own in theirs.items()
         ]
 
 
 def test_what_a_tag_was_not_collected_for_is_unknown(database_backend: str) -> None:
     """#sre was collected for four hours without the third, #devops for half of the first, and #idle never."""
-    rows = [own_row(60 * hour - 20, tags=["#sre", "#devops"]) for hour in range(4)]
+    rows = [own_row(60 * hour - 20, tags=["#sre", "#devops"], likes=hour) for hour in range(4)]
     with imported(*rows) as ready:
         with ready.writing() as session:
             ensure(session, "#idle")
@@ -71,12 +71,12 @@ def test_what_a_tag_was_not_collected_for_is_unknown(database_backend: str) -> N
             found = [[tuple(tag) for tag in tags] for tags in by_tag(session, slots, filters)]
             cut = filters._replace(since=START + timedelta(minutes=10), until=START + timedelta(minutes=30))
             [(devops, *_)] = by_tag(session, timeline(session, bucket=HOUR, zone=UTC, filters=cut).slots, cut)
-    unknown = {tag: (tag, None, False) for tag in ("#devops", "#idle", "#sre")}
-    assert found[0] == [("#devops", 1, False), unknown["#idle"], ("#sre", 1, True)]
-    assert found[1] == [unknown["#devops"], unknown["#idle"], ("#sre", 1, True)]
+    unknown = {tag: (tag, None, None, False) for tag in ("#devops", "#idle", "#sre")}
+    assert found[0] == [("#devops", 1, 0, False), unknown["#idle"], ("#sre", 1, 0, True)]
+    assert found[1] == [unknown["#devops"], unknown["#idle"], ("#sre", 1, 1, True)]
     assert found[2] == found[4] == [*unknown.values()]
-    assert found[3] == [unknown["#devops"], unknown["#idle"], ("#sre", 1, True)]
-    assert devops == TagSlot("#devops", 1, complete=True)  # in the part that is asked for
+    assert found[3] == [unknown["#devops"], unknown["#idle"], ("#sre", 1, 3, True)]
+    assert devops == TagSlot("#devops", 1, 0, complete=True)  # in the part that is asked for
 
 
 def _id(minute: int) -> int:

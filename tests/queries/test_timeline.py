@@ -21,7 +21,7 @@ from collector.tweets.rollups import PRESENCES
 from models import Listing, Presence, Run, Tag
 from queries.filters import ALL, Filters
 from queries.gaps import first_id
-from queries.timeline import MOST_BUCKETS, TimelineSlot, TooManyBuckets, rollup_counts, timeline
+from queries.timeline import MOST_BUCKETS, PeriodCount, TimelineSlot, TooManyBuckets, rollup_counts, timeline
 from queries.zones import DAY, HOUR, QUARTER
 from tests.fixtures.archives import Json, tweet_id, user
 from tests.queries.clocks import naive
@@ -72,7 +72,7 @@ def expected(written: Sequence[Written], zone: str, bucket: timedelta, since: da
     for start, end in naive(ZoneInfo(zone), bucket, period) if since < until else ():
         low, high = (datetime.fromtimestamp(second, UTC) for second in (start, end))
         within = [author for created, author in mine if low <= created < high]
-        found.append(TimelineSlot(low, high, len(within), len({*within} - {0}), low < since or high > until))
+        found.append(TimelineSlot(low, high, len(within), len({*within} - {0}), None, low < since or high > until))
     return found
 
 
@@ -159,7 +159,7 @@ def test_a_bucket_longer_than_presence_reaches_back_is_exact(database_backend: s
     more = [page(MIDDAY + timedelta(hours=hour), 1 + hour % 3) for hour in later]
     with imported(*TWEETS, *more) as database, database.reading() as session:
         (found,) = rollup_counts(session, [(first, first + 60 * 3600)]).values()
-    assert found == (8, 3)
+    assert found == PeriodCount(8, 3)
 
 
 def test_too_many_buckets_are_refused_before_anything_is_counted(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,20 @@ from queries.tweets import TweetView, matching_count
 from queries.zones import Period, axis
 from schemas.parameters import SORTED_BY
 from tests.fixtures import databases
-from tests.queries.invented import FILTERS, MIDDLE, PERIODS, SECONDS, SPREAD_S, TAGS, UNUSED, ZONES, imported, invented, wanted
+from tests.queries.invented import (
+    FILTERS,
+    MIDDLE,
+    PERIODS,
+    SECONDS,
+    SPREAD_S,
+    TAGS,
+    UNUSED,
+    ZONES,
+    engagement_of,
+    imported,
+    invented,
+    wanted,
+)
 from tests.schemas.views import MANY
 from text import names as rules
 
@@ -97,7 +110,8 @@ def test_the_most_active_are_those_with_the_most_wanted_tweets(database: Databas
     counts = Counter(view.author_id for view in views if view.author_id is not None)
     facts = {view.author_id: (view.author, view.followers, view.username) for view in views}
     ranked = sorted(counts, key=lambda author: (-counts[author], facts[author][2] or "", author))
-    expected = Activity(len(views), len(counts), tuple(AuthorRank(*facts[own], counts[own]) for own in ranked[:most]))
+    sums = {own: engagement_of(view for view in views if view.author_id == own) for own in ranked[:most]}
+    expected = Activity(len(views), len(counts), tuple(AuthorRank(*facts[own], counts[own], sums[own]) for own in sums))
     with database.reading() as session:
         assert activity(session, filters, most=most) == expected
 

@@ -26,8 +26,8 @@ def service(shared: Start) -> Iterator[Service]:
     with shared() as running:
         imported(
             running.collector.database,
-            own_row(0, "#SRE and #Ops", **here),
-            own_row(1, "#sre and #ops, #ops!", lang="pt"),
+            own_row(0, "#SRE and #Ops", **here, likes=5, replies=1),
+            own_row(1, "#sre and #ops, #ops!", lang="pt", quotes=0),
             own_row(2, "#sre and #oncall", lang="PT", **here),
             own_row(3, "nothing", lang=None, country_code="CL", **bo),
             own_row(4, "#oncall #設計", **bo | {"username": "BO_primer"}),
@@ -42,22 +42,22 @@ def rows(names: str, *rows: Row) -> list[dict[str, Any]]:
     return [dict(zip(names.split(), row, strict=True)) for row in rows]
 
 
-FACETS: list[tuple[str, list[tuple[str, int]], float | None]] = [
-    ("by=lang", [("en", 4), ("pt", 2), ("es", 1)], 0.125),
-    ("by=country", [("Peru", 2), ("CL", 1)], 0.625),
-    ("by=tag", [("#sre", 6), ("#devops", 2)], 0.125),
-    ("by=author", [("ada_muster", 4), ("Bo_Primer", 3)], 0.125),
-    ("by=lang&tag=SRE&tag=%23devops", [("en", 1)], 0),
-    ("by=country&author=@bo_primer", [("CL", 1)], 2 / 3),
-    ("by=tag&min_followers=8", [("#sre", 3)], 0.25),
-    ("by=author&since=2026-03-02T08:31:00Z&until=2026-03-02T08:33:00Z", [("ada_muster", 2)], 0),
+FACETS: list[tuple[str, list[tuple[str, int, int | None]], float | None]] = [
+    ("by=lang", [("en", 4, 6), ("pt", 2, 0), ("es", 1, None)], 0.125),
+    ("by=country", [("Peru", 2, 6), ("CL", 1, None)], 0.625),
+    ("by=tag", [("#sre", 6, 6), ("#devops", 2, None)], 0.125),
+    ("by=author", [("ada_muster", 4, 6), ("Bo_Primer", 3, None)], 0.125),
+    ("by=lang&tag=SRE&tag=%23devops", [("en", 1, None)], 0),
+    ("by=country&author=@bo_primer", [("CL", 1, None)], 2 / 3),
+    ("by=tag&min_followers=8", [("#sre", 3, 6)], 0.25),
+    ("by=author&since=2026-03-02T08:31:00Z&until=2026-03-02T08:33:00Z", [("ada_muster", 2, 0)], 0),
     *((f"by={by}&lang=eo", [], None) for by in BY),
 ]
 
 
 def test_facets_are_all_values_most_tweets_first(service: Service) -> None:
     for query, counts, unknown in FACETS:
-        expected = {"facets": rows("value tweets", *counts), "unknown_share": unknown}
+        expected = {"facets": rows("value tweets engagement", *counts), "unknown_share": unknown}
         assert given(service, f"/facets?{query}") == expected, query
 
 

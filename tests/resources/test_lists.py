@@ -221,14 +221,25 @@ def test_what_is_asked_for_compressed_is(service: Service, stored: list[Tweet]) 
 def test_distinct_authors_are_given_most_followed_first_whole_and_in_pages(service: Service, stored: list[Tweet]) -> None:
     written = Counter(tweet["username"] for tweet in stored if tweet["username"])
     people = {tweet["username"]: {name: tweet[name] for name in ("author", "followers", "username")} for tweet in stored}
-    expected = [{**people[name], "tweets": tweets} for name, tweets in written.items()]
+    sums = {name: _sum([tweet["engagement"] for tweet in stored if tweet["username"] == name]) for name in written}
+    expected = [{**people[name], "tweets": tweets, "engagement": sums[name]} for name, tweets in written.items()]
     expected.sort(key=lambda one: (-(one["followers"] if one["followers"] is not None else -1), one["username"]))
     assert given(service, "/authors") == {"authors": expected, "next": None}
     assert walked(service, "/authors?limit=2", "authors") == expected
     for most in (2, 1000):
-        assert given(service, f"/tweets?order_by_followers_desc={most}") == {"authors": expected[:most]}
+        assert given(service, f"/tweets?order_by_followers_desc={most}") == {
+            "authors": [{key: one[key] for key in one if key != "engagement"} for one in expected[:most]]
+        }
     busy = given(service, "/authors?sort=-tweets")["authors"]
     assert all((-one["tweets"], one["username"]) < (-two["tweets"], two["username"]) for one, two in pairwise(busy))
+    for sort, sign in (("-engagement", -1), ("engagement", 1)):
+        ranked = sorted(expected, key=lambda one: (one["engagement"] is None, sign * (one["engagement"] or 0), one["username"]))
+        assert walked(service, f"/authors?limit=2&sort={sort}", "authors") == ranked
     english = {tweet["username"] for tweet in stored if tweet["lang"] == "en" and tweet["username"]}
     for path in ("/authors?lang=en", "/tweets?order_by_followers_desc=1000&lang=en"):
         assert {one["username"] for one in given(service, path)["authors"]} == english
+
+
+def _sum(numbers: list[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None

@@ -55,7 +55,7 @@ def test_tags_are_listed_by_name_with_the_contracted_keys(service: Service) -> N
     assert names == sorted(names, key=str.casefold)
     assert set(names) >= {"#devops", "#Observability", "#sre"}
     for tag in answer.json()["tags"]:
-        assert list(tag) == ["tag", "tweets", "last_collection", "gaps", "coverage", "terms"]
+        assert list(tag) == ["tag", "tweets", "engagement", "last_collection", "gaps", "coverage", "terms"]
         assert list(tag["terms"]) == ["lang", "exclude", "tw_number"]
 
 
@@ -64,6 +64,7 @@ def test_a_tag_counts_the_tweets_that_it_found_and_names_its_last_collection(ser
     for name in ("#devops", "#Observability", "#sre"):
         tag = tracked(service)[name]
         assert tag["tweets"] == sum(name in tweet["tags"] for tweet in stored) > 0
+        assert tag["engagement"] == sum(tweet["engagement"] for tweet in stored if name in tweet["tags"])
         last = given(service, f"/collections/{tag['last_collection']['id']}")
         assert tag["last_collection"] == {"id": last["id"], "started": last["started"], "state": "done", "reason": None}
         assert (tag["gaps"], tag["coverage"]) == ([], None)
@@ -73,7 +74,8 @@ def test_a_tag_counts_the_tweets_that_it_found_and_names_its_last_collection(ser
 
 def test_tracking_is_201_then_200_and_untracking_204_then_404(service: Service) -> None:
     new = put(service, "rust", status=201)
-    assert new == {"tag": "#rust", "tweets": 0, "last_collection": None, "gaps": [], "coverage": None, "terms": NO_TERMS}
+    nothing: Json = {"tweets": 0, "engagement": None, "last_collection": None, "gaps": [], "coverage": None}
+    assert new == {"tag": "#rust", **nothing, "terms": NO_TERMS}
     assert put(service, "rust", status=200) == new == given(service, "/tags/rust") == tracked(service)["#rust"]
     untrack(service, "rust")
     assert "#rust" not in tracked(service)

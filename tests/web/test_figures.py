@@ -68,6 +68,18 @@ def test_the_file_of_each_figure_has_the_numbers_of_its_table(service: Service, 
     assert [one["From"] for one in filed(service, page, "volume")] == starts(page, "volume")
 
 
+@pytest.mark.parametrize(
+    ("name", "by"), [("tags", "tag"), ("languages", "lang"), ("countries", "country"), ("active", "author")]
+)
+def test_engagement_is_that_of_the_facets(service: Service, name: str, by: str) -> None:
+    sums = {row["value"]: row["engagement"] for row in service.get(f"/facets?by={by}").json()["facets"]}
+    ranked = filed(service, opened(service, "/?period=all"), name)
+    assert any(int(row["Engagement"] or 0) for row in ranked)
+    for row in ranked:
+        value = sums.get(next(iter(row.values())).lstrip("'@"))
+        assert row["Engagement"] == ("" if value is None else str(value)), row
+
+
 def test_captions_say_what_leads(service: Service, overview: Element) -> None:
     assert total(overview, "Tweets").split()[0] in caption(overview, "volume")
     for name, title in {"tags": "Tweets", "followers": "Followers", "active": "Tweets"}.items():

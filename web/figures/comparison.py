@@ -103,7 +103,8 @@ class ComparisonInput(FigureInput):
     @cached_property
     def counts(self) -> Mapping[str, Sequence[int]]:
         """The stored tweets of each tag by bucket."""
-        return of_tags(self.session, self.axis.periods, self.query.filters, keys=self.keys)
+        found = of_tags(self.session, self.axis.periods, self.query.filters, keys=self.keys)
+        return {key: [one.tweets for one in own] for key, own in found.items()}
 
     @cached_property
     def stored(self) -> Sequence[TagSeries]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from queries.authors import FOLLOWERS, AuthorRank, author_page
@@ -28,6 +28,7 @@ from web.words import NO_LANGUAGE, change, duration, language, number, plural, s
 
 FOLLOWERS_NOTE = "Follower counts are as last reported by X."
 UNNAMED = "not named by X"
+ENGAGEMENT_NOTE = "Engagement: likes, reposts, replies and quotes of the stored tweets, as last reported by X."
 COUNTRY_NOTE = "Only tweets to which their authors added a place have a country."
 LIFT_NOTE = "Lift: how many times as often the hashtag occurs with the tag as in all tweets. 1 × is chance."
 BY_CHANCE = 1.05
@@ -38,6 +39,7 @@ PARTLY = "Before and change are up to where a tag was collected."
 ONCE_A_TAG = "A tweet with several tags counts for each of them."
 AUTHOR = (Column("Author", "text"), Column("Name", "file"))
 TWEETS_AND_SHARE = (Column("Tweets"), Column("Share", "share"))
+ENGAGEMENT = Column("Engagement")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -49,14 +51,16 @@ def tags(given: FigureInput) -> ChartFigure:
     total = sum(series.total or 0 for series in leading)
     columns = [Column("Tag", "text"), Column("Over time", "line"), *TWEETS_AND_SHARE]
     columns += [Column("Before"), Column("Change", "change")] if found.compared else []
-    table = Table(tuple(columns), tuple(_tag_row(series, total, given) for series in leading[: given.most_tags]), bars=2)
+    engagement = _engagement_by_tag(given)
+    rows = tuple((*_tag_row(one, total, given), engagement.get(one.tag)) for one in leading[: given.most_tags])
+    table = Table((*columns, ENGAGEMENT), rows, bars=2)
     partly = any(not one.whole for one in found.compared.values())
     return ChartFigure(
         "tags",
         "Tweets by tag",
         _tags_finding(leading, total) or given.nothing,
         table,
-        _join(PARTLY if partly else "", ONCE_A_TAG, omitted_note(given)),
+        _join(PARTLY if partly else "", ONCE_A_TAG, ENGAGEMENT_NOTE, omitted_note(given)),
     )
 
 
@@ -71,18 +75,26 @@ def _sampled_tags(given: FigureInput) -> ChartFigure:
         Column("On X"),
         Column("Stored"),
         Column("Sample", "share"),
+        ENGAGEMENT,
     )
+    engagement = _engagement_by_tag(given)
     rows = tuple(
         (
             Link(one.tag, given.query.tag_url(one.tag)),
             one.counts,
             *((*own, own.coverage) if own else (None, one.total, None)),
+            engagement.get(one.tag),
         )
         for one in leading
         for own in [shares.get(one.tag)]
     )
     finding = _sample_finding(leading[0].tag, shares.get(leading[0].tag), given.query) if leading else ""
-    return ChartFigure("tags", "Tweets by tag", finding, Table(columns, rows, bars=2), _join(HOURS_NOTE, omitted_note(given)))
+    note = _join(HOURS_NOTE, ENGAGEMENT_NOTE, omitted_note(given))
+    return ChartFigure("tags", "Tweets by tag", finding, Table(columns, rows, bars=2), note)
+
+
+def _engagement_by_tag(given: FigureInput) -> Mapping[str, int | None]:
+    return {row.value: row.engagement for row in facets(given.session, "tag", given.query.filters).rows}
 
 
 def _sample_finding(tag: str, own: Share | None, query: ViewQuery) -> str:
@@ -130,9 +142,10 @@ def most_followed(given: FigureInput) -> ChartFigure:
 def most_active(given: FigureInput) -> ChartFigure:
     """Rank authors by their tweets."""
     found, most_active = given.activity, given.activity.most_active
-    columns = (*AUTHOR, *TWEETS_AND_SHARE, Column("Followers"))
+    columns = (*AUTHOR, *TWEETS_AND_SHARE, ENGAGEMENT, Column("Followers"))
     rows = tuple(
-        (*_author_cells(rank, given.query), rank.tweets, rank.tweets / found.tweets, rank.followers) for rank in most_active
+        (*_author_cells(rank, given.query), rank.tweets, rank.tweets / found.tweets, rank.engagement, rank.followers)
+        for rank in most_active
     )
     finding = given.nothing
     if most_active:
@@ -141,7 +154,9 @@ def most_active(given: FigureInput) -> ChartFigure:
         finding += (
             f" These {len(most_active)} wrote {share(part)} of all {number(found.tweets)}." if len(most_active) > 1 else ""
         )
-    return ChartFigure("active", "Most active authors", finding, Table(columns, rows, bars=2), FOLLOWERS_NOTE)
+    return ChartFigure(
+        "active", "Most active authors", finding, Table(columns, rows, bars=2), _join(ENGAGEMENT_NOTE, FOLLOWERS_NOTE)
+    )
 
 
 def languages(given: FigureInput) -> ChartFigure:
@@ -154,7 +169,7 @@ def languages(given: FigureInput) -> ChartFigure:
         finding += f" X gave no language for {share(found.unknown_share)}."
     finding = finding or given.nothing
     table = _facet_table(found, "Language", lambda code: Link(code, query.tweets_url(lang=code), language(code)), given.most)
-    return ChartFigure("languages", "Languages", finding, table, _rest_note(found, given.most))
+    return ChartFigure("languages", "Languages", finding, table, _join(ENGAGEMENT_NOTE, _rest_note(found, given.most)))
 
 
 def countries(given: FigureInput) -> ChartFigure:
@@ -165,7 +180,9 @@ def countries(given: FigureInput) -> ChartFigure:
         finding = f"{share(1 - found.unknown_share)} of the tweets have a place. {finding}"
     finding = finding or given.nothing
     table = _facet_table(found, "Country", lambda name: Link(name, given.query.tweets_url(country=name)), given.most)
-    return ChartFigure("countries", "Countries", finding, table, _join(COUNTRY_NOTE, _rest_note(found, given.most)))
+    return ChartFigure(
+        "countries", "Countries", finding, table, _join(COUNTRY_NOTE, ENGAGEMENT_NOTE, _rest_note(found, given.most))
+    )
 
 
 def related(given: FigureInput) -> ChartFigure:
@@ -255,8 +272,8 @@ def _facet_finding(found: Facets, phrase: Callable[[str], str]) -> str:
 
 
 def _facet_table(found: Facets, title: str, link: Callable[[str], Link], most: int) -> Table:
-    columns = (Column(title, "text"), *TWEETS_AND_SHARE)
-    rows = tuple((link(row.value), row.tweets, row.tweets / _known_count(found)) for row in found.rows[:most])
+    columns, known = (Column(title, "text"), *TWEETS_AND_SHARE, ENGAGEMENT), _known_count(found)
+    rows = tuple((link(row.value), row.tweets, row.tweets / known, row.engagement) for row in found.rows[:most])
     return Table(columns, rows, bars=1)
 
 
