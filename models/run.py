@@ -14,13 +14,15 @@ class Run(Base):
     """A collection, an import, or a scheduled job that buys something.
 
     `posts` and `users` are the numbers bought, `floor` and `ceiling` the price in micro-dollars, priced calls included.
-    `token` is the lease's; `milliseconds` is the duration, once the run has ended.
+    `token` is the lease's; `milliseconds` is the duration, once the run has ended. A collection that `backfills` reads a past
+    period, so that it says nothing about how new the data is.
     """
 
     __tablename__ = "runs"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
+    backfills: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(Text)
     started: Mapped[datetime] = mapped_column(UTCDateTime)
     ended: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from models import Run, RunTag, Tag
@@ -15,6 +15,8 @@ from queries.gaps import Gap, gaps
 
 INTERRUPTED_KIND = "interrupted"
 INTERRUPTED = "interrupted: the collector stopped before the end"
+TELLS_AGE = or_(~Run.backfills, Run.state != "done")
+"""Collections that say how new the data is: not backfills, unless they need attention."""
 
 
 class TagOutcome(NamedTuple):
@@ -43,6 +45,7 @@ class CollectionView(NamedTuple):
     tags: tuple[TagOutcome, ...]
     gaps: tuple[Gap, ...]
     failure_kind: str | None = None
+    backfills: bool = False
 
     @property
     def problem(self) -> tuple[str, str | None] | None:
@@ -64,8 +67,8 @@ def collections(session: Session, *, before: int | None, most: int) -> list[Coll
 
 
 def latest(session: Session) -> CollectionView | None:
-    """Return the collection that started last."""
-    found = collections(session, before=None, most=1)
+    """Return the collection that started last; a backfill that is done says nothing about how new the data is."""
+    found = _views(session, select(Run).where(Run.kind == "collection", TELLS_AGE).order_by(Run.id.desc()).limit(1))
     return found[0] if found else None
 
 
@@ -96,7 +99,9 @@ def _view(run: Run, token: int | None, tags: Sequence[TagOutcome], left: Sequenc
     state, error, kind = ("failed", INTERRUPTED, INTERRUPTED_KIND) if died else (run.state, run.error, run.failure_kind)
     money = (run.posts, run.users, run.floor, run.ceiling)
     shown = tuple(_outcome(tag, died=died) for tag in tags)
-    return CollectionView(run.id, state, run.started, run.ended, run.tweets_added, *money, error, shown, tuple(left), kind)
+    return CollectionView(
+        run.id, state, run.started, run.ended, run.tweets_added, *money, error, shown, tuple(left), kind, run.backfills
+    )
 
 
 def _outcome(tag: TagOutcome, *, died: bool) -> TagOutcome:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from models import Quarter, Tag
 from queries.gaps import BoughtTime, GapTime, History, backfilled, gap_times, histories
-from queries.zones import FIRST, Period
+from queries.zones import FIRST, QUARTER_S, Period
 
 _END = itemgetter(1)
 
@@ -70,12 +70,16 @@ def reaches(session: Session, *, keys: Collection[str] = (), now: int) -> list[T
 
 
 def shown_reaches(session: Session, *, keys: Collection[str] = (), now: int) -> list[TagReach]:
-    """Return the reaches; those of a database that only imports have filled begin with its first tweet, at most at `now`."""
+    """Return the reaches; those of a database that only imports have filled reach from its first tweet to its last one.
+
+    These are whole quarters of an hour, until `now` at most. What was posted since the last one is unknown, as between two
+    collections.
+    """
     found = reaches(session, keys=keys, now=now)
     if all(one.begin != FIRST for one in found):
         return found
-    first = min(session.scalar(select(func.min(Quarter.start))) or now, now)
-    return [_from(one, first) for one in found]
+    first, last = session.execute(select(func.min(Quarter.start), func.max(Quarter.start))).one()
+    return [_within(one, min(first, now), min(last + QUARTER_S, now)) if last else _within(one, now, now) for one in found]
 
 
 def asked_for(found: Sequence[TagReach]) -> list[TagReach]:
@@ -127,9 +131,9 @@ def _whole(tag: str, tracked: bool, gaps: Sequence[GapTime], now: int) -> TagRea
     return TagReach(tag, _without(FIRST, now, (gap for gap in gaps if gap.tag == tag)), FIRST, now, tracked)
 
 
-def _from(reach: TagReach, first: int) -> TagReach:
-    periods = tuple((max(start, first), end) for start, end in reach.periods if end > first)
-    return reach._replace(begin=first, periods=periods)
+def _within(reach: TagReach, first: int, last: int) -> TagReach:
+    periods = tuple((max(start, first), min(end, last)) for start, end in reach.periods if end > first and start < last)
+    return reach._replace(begin=first, end=last, periods=periods)
 
 
 def _without(begin: int, end: int, gaps: Iterable[GapTime]) -> tuple[Period, ...]:

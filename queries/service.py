@@ -82,7 +82,9 @@ def service_metrics(session: Session) -> ServiceMetrics:
         collections=dict.fromkeys(ENDED, 0) | {state: count for state, count in states if state in ENDED},
         running=running,
         last_duration=None if duration is None else duration / 1000,
-        last_success=session.scalar(select(func.max(Run.ended)).where(collections, Run.state.in_(["done", "partial"]))),
+        last_success=session.scalar(
+            select(func.max(Run.ended)).where(collections, ~Run.backfills, Run.state.in_(["done", "partial"]))
+        ),
         sequence=counters.get((SEQUENCE, ""), 0),
         refused=current_refusals(session),
         missing_fields=missing_fields(session),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from database.functions import among
 from models import Run, RunTag, Tag, TagLang, Tweet, TweetTag
-from queries.collections import INTERRUPTED
+from queries.collections import INTERRUPTED, TELLS_AGE
 from queries.counters import live_token, x_now
 from queries.engagement import summed
 from queries.filters import ALL, Filters, conditions
@@ -86,7 +86,8 @@ def tracked_tags(session: Session, *, key: str | None = None) -> list[TrackedTag
     """Return the tracked tags by name, or the one with this key."""
     sums = func.coalesce(func.sum(TagLang.tweets), 0), summed(TagLang.engagement)
     tweets, engagement = (select(one).where(TagLang.tag_id == Tag.id).scalar_subquery() for one in sums)
-    newest = select(func.max(RunTag.run_id)).where(RunTag.tag_id == Tag.id).scalar_subquery()
+    runs = select(RunTag.run_id).join(Run, Run.id == RunTag.run_id).where(RunTag.tag_id == Tag.id, TELLS_AGE)
+    newest = runs.order_by(RunTag.run_id.desc()).limit(1).scalar_subquery()
     columns = (Tag.id, Tag.tag, tweets, engagement, newest, Tag.lang, Tag.exclude, Tag.tw_number)
     rows = select(*columns).where(Tag.tracked).order_by(Tag.key)
     if key is not None:

@@ -15,6 +15,7 @@ from resources.facets import FacetsResource
 from resources.health import LivezResource, ReadyzResource
 from resources.links import LinksResource
 from resources.metrics import MetricsResource
+from resources.network import NetworkResource
 from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
@@ -41,6 +42,7 @@ SNAPSHOTS = {
     RelatedResource: "/tags/<tag>/related",
     TermsResource: "/terms",
     LinksResource: "/links",
+    NetworkResource: "/network",
     HoursResource: "/tweets_per_hour",
     TweetsPerTagResource: "/tweets_per_tag",
 }

@@ -16,14 +16,28 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from web import charts, sign_in, static_files, status, words
 from web.site import Site, no_page
-from web.views import backfill, collections, compare, health, links, overview, refresh, saved, schedule, search, spike, tags
+from web.views import (
+    backfill,
+    collections,
+    compare,
+    health,
+    links,
+    overview,
+    refresh,
+    saved,
+    schedule,
+    search,
+    spike,
+    tags,
+    tweet,
+)
 
-VIEWS = (overview, spike, search, links, tags, compare, collections, schedule, backfill, refresh, saved, health)
+VIEWS = (overview, spike, search, tweet, links, tags, compare, collections, schedule, backfill, refresh, saved, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
 DRAWN = ("bars", "heat_level", "stacked_bars", "tag_class")
-TIMES = ("moment", "clock", "day", "duration")
-TEXTS = ("sentence", "tweet_text", "plain")
+TIMES = ("moment", "clock", "day", "duration", "age")
+TEXTS = ("sentence", "tweet_text", "plain", "reactions")
 
 
 def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
@@ -46,4 +60,4 @@ def _extend_templates(app: Flask) -> None:
     environment.filters |= {name: getattr(words, name) for name in (*NUMBERS, *TIMES, *TEXTS)}
     environment.filters |= {name: getattr(charts, name) for name in DRAWN}
     environment.filters |= {"advice": status.advice, "rfc3339": rfc3339, "id_time": snowflake_time, "whole_second": next_second}
-    environment.globals |= {"html_lang": words.html_lang, "uplot": static_files.UPLOT}
+    environment.globals |= {"html_lang": words.html_lang, "as_of": words.as_of, "uplot": static_files.UPLOT}

@@ -84,10 +84,19 @@ class ChartMark(NamedTuple):
     label: str
 
 
+class SpikePage(NamedTuple):
+    """A spike: when it began (UTC), its tweets, and the URL of its page."""
+
+    start: datetime
+    tweets: int
+    url: str
+
+
 class Curve(NamedTuple):
     """How a table's rows are drawn over time: the period of each, and which columns are curves.
 
-    `spikes` and `unfinished` are numbers of rows; unfinished ones are not drawn. `marks` are shaded. `links` are the URLs of
+    `spikes` and `unfinished` are numbers of rows; unfinished ones are not drawn. `spike_pages` are the spikes, oldest first:
+    hours where the rows are shorter than a day. `marks` are shaded. `links` are the URLs of
     the rows' pages, if they have any. Where it `compares`, each column is a tag's.
     """
 
@@ -99,6 +108,7 @@ class Curve(NamedTuple):
     unfinished: tuple[int, ...] = ()
     links: tuple[str, ...] = ()
     compares: bool = False
+    spike_pages: tuple[SpikePage, ...] = ()
 
     @property
     def ends(self) -> tuple[datetime, datetime]:

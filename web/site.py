@@ -51,7 +51,7 @@ NAVIGATION = (
     ("/docs", "API"),
 )
 FILTERED = ("/", "/view/tweets")
-FORM_PAGE = re.compile(r"/view/(tags|authors|links)/")
+FORM_PAGE = re.compile(r"/view/(tags|authors|links|charts)/")
 CARRIED = (*PARAMETERS, "period", "tz")
 LABELS = {name: parameter.label for name, parameter in PARAMETERS.items()} | {
     "period": "Period",
@@ -110,10 +110,9 @@ class Site(NamedTuple):
     def _is_invented(self, session: Session) -> bool:
         return visible_source(session, self.collector.source.name) == EMULATOR
 
-    @property
-    def is_free(self) -> bool:
-        """Whether collecting costs nothing because the emulator replaces X."""
-        return self.collector.source.name == EMULATOR
+    def is_free(self, session: Session) -> bool:
+        """Whether collecting costs nothing because the emulator replaces X, which it does not beside real tweets."""
+        return self._is_invented(session)
 
     def parse(self, session: Session, schema: type[ViewArguments] = ViewArguments, *, fixed: Pairs = ()) -> ViewQuery:
         """Parse the request's parameters; raises BadInput."""

@@ -78,6 +78,10 @@ class ViewQuery(NamedTuple):
         """Return the URL of an author's page."""
         return self.url(f"/view/authors/{username}", author=None)
 
+    def tweet_url(self, tweet_id: int) -> str:
+        """Return the URL of a tweet's page, which takes no filters."""
+        return link(f"/view/tweets/{tweet_id}", [pair for pair in self.pairs if pair[0] == "tz"])
+
     def tweets_url(self, **filters: Any) -> str:
         """Return the URL of the list of tweets with more filters; those of this page's path are kept."""
         return self.url("/view/tweets", **dict(self.fixed) | filters)

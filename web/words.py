@@ -9,11 +9,14 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from queries.tweets import TweetView
 from text.entities import plain as plain
 from text.search import TextSearch, found_places, search_parts
 from text.words import query_words
 
 UNKNOWN = "–"
+REACTIONS = {"likes": "like", "reposts": "repost", "replies": "reply", "quotes": "quote", "views": "view"}
+REACTIONS_PLURAL = {"reply": "replies"}
 UNBROKEN = "\u00a0"
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
 THOUSAND = 1_000
@@ -185,6 +188,29 @@ def moment(when: datetime | None, zone: ZoneInfo) -> str:
 def clock(when: datetime, zone: ZoneInfo) -> str:
     """Return the local time of day, such as 14:05."""
     return f"{when.astimezone(zone):%H:%M}"
+
+
+def as_of(measured: datetime, posted: datetime, zone: ZoneInfo) -> str:
+    """Return when a tweet's numbers were measured, such as `as of 23:10, 6 hours after posting`, with another day's date."""
+    at, began = measured.astimezone(zone), posted.astimezone(zone)
+    when = f"{at:%H:%M}" if at.date() == began.date() else f"{at:%-d %b %Y, %H:%M}".replace(" ", UNBROKEN)
+    return f"as of {when}, {age(measured - posted)} after posting"
+
+
+def age(span: timedelta) -> str:
+    """Return a duration in its largest unit of which it has nearly two, rounded: 70 seconds, 4 minutes, 30 hours or 3 days."""
+    seconds = max(0, int(span.total_seconds()))
+    units = (("day", DAY_S), ("hour", HOUR_S), ("minute", MINUTE_S))
+    name, unit = next((one for one in units if seconds >= 1.9 * one[1]), ("second", 1))
+    return plural(round(seconds / unit), name)
+
+
+def reactions(view: TweetView) -> str:
+    """Return the numbers of a tweet, such as `3 likes, 1 repost, 20 views`, without zeros; empty if none is known."""
+    counts = {noun: getattr(view, name) for name, noun in REACTIONS.items()}
+    said = [plural(count, noun, REACTIONS_PLURAL.get(noun, "")) for noun, count in counts.items() if count]
+    none_yet = view.engagement == 0
+    return ", ".join(["no reactions yet", *said] if none_yet else said)
 
 
 def day(when: date) -> str:

@@ -129,7 +129,7 @@ class Collector:
         if self._has_invented_history():
             return self.start()
         with self.database.reading() as session:
-            first = sources.source_of(session) is None and runs.newest_start(session) is None
+            first = sources.source_of(session) is None and not runs.is_any_recorded(session)
         try:
             return self.start(due_since=EVER) if first else None
         except (CollectionRunning, NotDue):  # another process was first, and may be done already
@@ -231,7 +231,7 @@ class Collector:
                 runs.end_interrupted(session)
             record = CollectionRecord(
                 x=X(self.source.reach(), self.clock, request_counter(self.database), self._vocabulary),
-                run_id=runs.begin(session, orders, token=token),
+                run_id=runs.begin(session, orders, token=token, backfills=period is not None),
                 token=token,
                 orders=orders,
                 ask_first=self.clock.is_in_doubt or was_refused or (was_bought and not self.clock.is_known),

@@ -48,7 +48,7 @@ def invent_history(session: Session, archive: ArchiveSearch, *, now: datetime) -
     Does nothing if there is a tweet or a collection on record.
     """
     orders = tags.orders(session, most=1)
-    if not orders or sources.source_of(session) is not None or runs.newest_start(session) is not None:
+    if not orders or sources.source_of(session) is not None or runs.is_any_recorded(session):
         return False
     start, end = now - (COLLECTIONS + 1) * DAY, now - DAY
     found = _search(archive, orders, start, end)

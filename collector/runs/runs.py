@@ -19,9 +19,9 @@ INTERRUPTION = Failure(INTERRUPTED_KIND, INTERRUPTED)
 IS_RUNNING = and_(Run.kind == "collection", Run.state == "running")
 
 
-def begin(session: Session, orders: Sequence[TagOrder], *, token: int) -> int:
-    """Record a collection over these tags and return its id."""
-    run = Run(kind="collection", state="running", started=datetime.now(UTC), token=token)
+def begin(session: Session, orders: Sequence[TagOrder], *, token: int, backfills: bool = False) -> int:
+    """Record a collection over these tags, or a backfill, and return its id."""
+    run = Run(kind="collection", backfills=backfills, state="running", started=datetime.now(UTC), token=token)
     session.add(run)
     session.flush()
     session.add_all(RunTag(run_id=run.id, tag_id=order.tag.id, state="waiting") for order in orders)
@@ -87,8 +87,14 @@ def end_import(session: Session, run_id: int, *, added: int) -> None:
 
 
 def newest_start(session: Session) -> datetime | None:
-    """Return when the newest collection began (UTC), or None."""
-    return session.scalar(select(Run.started).where(Run.kind == "collection").order_by(Run.id.desc()).limit(1))
+    """Return when the newest collection that is no backfill began (UTC), or None."""
+    collected = select(Run.started).where(Run.kind == "collection", ~Run.backfills)
+    return session.scalar(collected.order_by(Run.id.desc()).limit(1))
+
+
+def is_any_recorded(session: Session) -> bool:
+    """Return whether a collection or a backfill has ever begun."""
+    return session.scalar(select(Run.id).where(Run.kind == "collection").limit(1)) is not None
 
 
 def running(session: Session) -> int | None:

@@ -24,7 +24,7 @@ OLD_TABLES = {"scheduled_jobs": "chores", "counters": "figures", "backfill_spans
 OLD_COLUMNS = {"rules": "terms", "asked_at": "asked", "counted_at": "counted", "deleted_at": "buried"}
 NEW_TABLES = {"author_lookups", "measurements", "tweet_links", "tweet_mentions"}
 NUMBERS = {"likes", "reposts", "replies", "quotes", "bookmarks", "views", "engagement", "measured"}
-NEW_COLUMNS = {"failure_kind", *NUMBERS, "known", "has_media", "has_link", "is_reply", "is_quote"}
+NEW_COLUMNS = {"backfills", "failure_kind", *NUMBERS, "known", "has_media", "has_link", "is_reply", "is_quote"}
 REREAD = ("payloads", LINK_RULES, 1)
 """The counter that says that the numbers, links and mentions were read from the payloads."""
 

@@ -23,6 +23,7 @@ from collector.backups.restoring import restore
 from collector.jobs import schedule
 from collector.jobs.interval import choose_schedule
 from collector.jobs.schedule import CollectionSchedule, forget_schedules
+from collector.runs import runs
 from collector.runs.collector import Collector, NotDue
 from emulator import Emulator
 from models import DatabaseMark, Run, StoredCounter
@@ -112,6 +113,15 @@ def test_a_database_without_a_collection_waits_unless_it_is_asked_at_once(collec
         wait_until_planned(collector)
         assert all_collections(collector) == []
     assert shown(collector) == (0, False, NEVER)  # a schedule that ends is not shown any more
+
+
+@pytest.mark.dialects
+def test_a_backfill_does_not_postpone_a_collection(collector: Collector) -> None:
+    get_tweets(collector)
+    age(collector, by=HOUR)
+    collector.database.write(lambda session: runs.begin(session, collector.orders(session), token=0, backfills=True))
+    with kept(collector, HOUR / 2):
+        wait_until(lambda: len([one for one in all_collections(collector) if not one.backfills]) == 2)
 
 
 @pytest.mark.dialects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -24,7 +25,7 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import TAGS
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import imported, total
-from web.charts import ChartFigure
+from web.charts import ChartFigure, Row
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
 from web.view_query import parse_view_query
@@ -62,6 +63,11 @@ def shown(
         return given.volume, volume.over_time(given), given
 
 
+def tag_rows(given: FigureInput) -> tuple[Row, ...]:
+    with closing(given.session):
+        return tables.tags(given).table.rows
+
+
 def test_a_day_that_was_collected_is_compared_with_the_day_before(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     found, figure, _ = shown(collector)
@@ -76,7 +82,7 @@ def test_time_before_a_history_is_shaded_and_nothing_is_compared_with_it(collect
     assert found.before is None
     assert "No comparison: nothing was collected before Tue" in figure.finding
     [mark] = found.marks
-    assert (mark.label, mark.end) == ("before the history of tags", int((NOW - 12 * HOUR).timestamp()))
+    assert (mark.label, mark.end) == ("before the history of #sre", int((NOW - 12 * HOUR).timestamp()))
     assert not found.spikes
 
 
@@ -156,11 +162,14 @@ def test_an_untracked_tag_s_history_still_counts(collector: Collector) -> None:
     assert shown(collector)[0].before is None
 
 
-def test_imported_tweets_alone_count_as_collected_from_the_first_one_on(collector: Collector) -> None:
+def test_imported_tweets_alone_count_as_collected_from_the_first_one_to_the_last(collector: Collector) -> None:
     assert shown(collector)[0].total_before is None
     assert shown(collector, "until=2016-01-01T00:00:00Z")[1].finding == volume.NOTHING
-    assert shown(collector, "period=12h")[0].total_before == 12
-    assert shown(collector, "period=12h")[0].marks == ()
+    found = shown(collector, f"since={MORNING + 40 * HOUR:%Y-%m-%dT%H:00:00Z}&until={MORNING + 46 * HOUR:%Y-%m-%dT%H:00:00Z}")[
+        0
+    ]
+    assert (found.total_before, found.marks) == (6, ())
+    assert shown(collector, "period=24h", now=NOW + 48 * HOUR)[0].is_unknown
 
 
 def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(collector: Collector) -> None:
@@ -169,7 +178,7 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     found, figure, given = shown(collector)
     assert (found.before, found.total_before) == (None, None)
     assert "Not collected in all of the time before: #devops." in figure.finding
-    changes = {row[0].text: row[-2:] for row in tables.tags(given).table.rows}
+    changes = {row[0].text: row[4:6] for row in tag_rows(given)}
     assert changes["#devops"] == (None, "–")
     assert changes["#sre"] == (24, "−4.2 %")
 
@@ -182,7 +191,7 @@ def test_a_time_in_which_nothing_was_collected_is_unknown_and_shaded_and_not_com
         assert figure.finding.startswith("Nothing was collected since")
         assert [(mark.label, mark.end - mark.first) for mark in found.marks] == [("not collected yet", 24 * 3600)]
         assert {row[1] for row in figure.table.rows} == {None}
-        assert [row[2] for row in tables.tags(given).table.rows if row[0].text == "#sre"] == [None]
+        assert [row[2] for row in tag_rows(given) if row[0].text == "#sre"] == [None]
 
 
 def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_where_it_was(collector: Collector) -> None:
@@ -196,7 +205,7 @@ def test_a_tag_that_collections_did_not_reach_is_unknown_and_compared_up_to_wher
     found, figure, given = shown(collector)
     assert found.comparison is None
     assert "No comparison: #Observability was not collected in this time." in figure.finding
-    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    changes = {row[0].text: row[2:6] for row in tag_rows(given)}
     assert changes["#Observability"] == (None, None, None, "–")
     assert changes["#devops"] == (0, 0.0, 0, "none, as before")
     assert changes["#sre"] == (23, 1.0, 24, "−4.2 %")
@@ -284,6 +293,8 @@ def test_nothing_is_compared_across_a_change_of_a_tag_s_rules(collector: Collect
     with collector.database.reading() as session:
         [unanswered] = [(one.after, one.before) for one in rules_changes(session)]
     assert unanswered == (NOW - 19 * HOUR, None)
+    said = f"between {day(NOW - 19 * HOUR)} and {day(NOW)}"
+    assert f"The rules of #sre changed {said}; counts" in shown(collector, "period=24h")[1].finding
     collector.database.write(
         lambda session: session.execute(update(HourlyCount).where(HourlyCount.start >= change).values(rules="en//no retweets"))
     )
@@ -306,6 +317,31 @@ def test_the_page_of_a_time_in_which_nothing_was_collected_says_so_and_offers_to
     assert "as before" not in page.one("main").words
 
 
+def test_time_before_a_history_leads_to_a_backfill_which_alone_can_buy_it(service: Service) -> None:
+    now = datetime.now(UTC)
+    for key in ("#sre", "#devops", "#observability"):
+        collected(service.collector, now - 48 * HOUR, now, key=key)
+    for path, tags in (("/view/tags/sre?period=7d", "&tag=sre"), ("/?period=7d", "")):
+        look = opened(service, path).one("ul", class_="look")
+        period = f"since={now - 168 * HOUR:%Y-%m-%d}&until={now - 48 * HOUR:%Y-%m-%d}&tz=UTC"
+        assert [one["href"] for one in look.all("a")] == [f"/view/backfill?{period}{tags}"]
+
+
+def test_posts_on_x_name_the_tags_that_they_leave_out(service: Service) -> None:
+    now = datetime.now(UTC)
+
+    def count(session: Session) -> None:
+        own = session.scalars(select(Tag).where(Tag.key == "#sre")).one()
+        start = int(now.timestamp()) // 3600 * 3600 - 3600
+        session.add(HourlyCount(tag_id=own.id, rules=own.rules, start=start, counted=5, asked_at=now))
+
+    service.collector.database.write(count)
+    words = opened(service, "/?period=24h").one("dl", class_="totals cards").words
+    said = "without #devops and #Observability; 0 % of them are stored. One with two tags counts for each"
+    assert f"in the hours that X has counted, {said}" in words
+    assert "without" not in opened(service, "/view/tags/sre?period=24h").one("dl", class_="totals cards").words
+
+
 def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Service) -> None:
     now = datetime.now(UTC)
     for key, end in (("#sre", now), ("#devops", now - 2 * HOUR), ("#observability", now)):
@@ -320,7 +356,7 @@ def test_totals_are_at_least_so_many_where_a_tag_was_not_reached(service: Servic
 
 
 def test_an_untracked_tag_without_tweets_before_is_new(service: Service) -> None:
-    imported(service, own_row(46 * 60, id=str(tweet_id(MORNING + 46 * HOUR, 9)), tags=["#finops"], rash="#finops"))
+    imported(service, own_row(44 * 60, id=str(tweet_id(MORNING + 44 * HOUR, 9)), tags=["#finops"], rash="#finops"))
     given = shown(service.collector, "period=12h")[2]
-    changes = {row[0].text: row[2:] for row in tables.tags(given).table.rows}
+    changes = {row[0].text: row[2:6] for row in tag_rows(given)}
     assert (changes["#finops"][0], *changes["#finops"][2:]) == (1, 0, "new")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, expect
+from sqlalchemy import update
 
 from api import get_tweets
 from collector.jobs.interval import budget_end, choose_schedule
@@ -14,6 +15,7 @@ from collector.ledger.pricing import BudgetLeft
 from collector.refresh.records import switch_off
 from collector.x import client
 from emulator import Emulator
+from models import Run
 from tests.fixtures.browser import accessibility, tab, untidy
 from tests.fixtures.documents import Element, opened, read, sent
 from tests.fixtures.service import Service
@@ -73,6 +75,9 @@ def test_the_schedule_is_changed_with_its_cost_switched_off_and_returned_to_the_
     set_schedule(fresh, "off")
     assert cards(opened(fresh, SCHEDULE)).keys() == {"Collections", "Cost in 30 days", "Budget left"}
     assert "off" in cards(opened(fresh, SCHEDULE))["Collections"]
+    [_, of_tags] = opened(fresh, SCHEDULE).one("main").all("table")
+    assert "Cost in 30 days, every hour" in [one.words for one in of_tags.all("th", scope="col")]
+    assert of_tags.words.count("at most $36.00 to $108.00") == 2
     set_schedule(fresh, "setting")
     assert "Set by COLLECT_EVERY" in cards(opened(fresh, SCHEDULE))["Collections"]
 
@@ -127,6 +132,22 @@ def test_a_backfill_is_counted_priced_and_bought_for_the_amount_on_the_button(fr
     assert len(fresh.get("/tweets?tag=sre").json()["tweets"]) == known
     assert "Nothing is left to buy" in opened(fresh, counted.headers["Location"]).one("main").words
     assert pretend_x.ledger.twice() == {}
+
+
+def test_a_backfill_does_not_make_old_data_look_new(fresh: Service, pretend_x: Emulator) -> None:
+    normal = fresh.request("POST", "/database").json()["collection"]["id"]
+    when = datetime.now(NOW.tzinfo) - timedelta(hours=25)
+    fresh.collector.database.write(lambda session: session.execute(update(Run).values(started=when, ended=when)))
+    counted = sent(fresh, opened(fresh, f"{BACKFILL}?{PERIOD}").one("form", action=f"{BACKFILL}/counts")).headers["Location"]
+    sent(fresh, opened(fresh, counted).one("form", action=BACKFILL, method="post"))
+    fresh.until(lambda: fresh.get("/collections").json()["collections"][0]["state"] == "done")
+    assert "25 hours old" in opened(fresh, "/view/health").one("header").words
+    assert "All is well" not in opened(fresh, "/view/health").one("main").words
+    assert {one["last_collection"]["id"] for one in fresh.get("/tags").json()["tags"]} == {normal}
+    assert fresh.get("/readyz").json()["last_collection"]["id"] == normal
+    history = opened(fresh, "/view/collections").one("main").all("th", scope="row")
+    assert history[-2].words.endswith("backfill")
+    assert "backfill" not in history[-1].words
 
 
 def test_a_price_that_has_risen_is_shown_and_nothing_is_bought(fresh: Service) -> None:

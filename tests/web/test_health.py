@@ -18,8 +18,9 @@ from api import collector_for
 from collector.counters import note_schedule
 from collector.jobs.scheduled import JobRunner, Plan, ScheduledJobs
 from collector.runs.collector import Collector
+from collector.sources import EMULATOR, MARK
 from emulator import Emulator
-from models import Run
+from models import DatabaseMark, Run
 from queries.counters import SERVICE
 from resources.metrics import DatabaseCollector
 from schemas.parameters import UTC
@@ -28,7 +29,7 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, total
-from web.status import Level, Part
+from web.status import ADVICE, Level, Part
 from web.views.health import Shipping, shipping
 from web.views.health import parts as parts_of
 
@@ -143,6 +144,17 @@ def test_an_x_that_delays_requests_needs_attention_until_it_answers_again(make: 
     emulator.clear_faults()
     collect(collector)
     assert parts(collector)["X"].level is Level.OK
+
+
+def test_an_x_that_may_not_add_to_what_is_stored_needs_attention(make: Make) -> None:
+    collector = make()
+    collect(collector)
+    collector.database.write(
+        lambda session: session.execute(update(DatabaseMark).where(DatabaseMark.name == MARK).values(value=EMULATOR))
+    )
+    found = parts(collector)["X"]
+    assert (found.level, found.advice) == (Level.ATTENTION, ADVICE["invented-tweets"])
+    assert found.state.startswith("Nothing is collected: the stored tweets are invented")
 
 
 def test_a_budget_that_does_not_pay_for_the_smallest_request_is_spent(make: Make) -> None:

@@ -18,8 +18,6 @@ from web.figures.peaks import Peak, leading_terms, peak_finding
 from web.view_query import ViewQuery, parse_view_query
 
 PEAK = HOUR_NOW - 30 * HOUR
-DAYS = "/?period=40h"
-"""So few tweets are shown by the hour for two days at most."""
 SAID = "Tweets peaked at 26 on Mon 23 Nov 2026, 04:00, 13 times the usual: “outage” and “status page”, 46 % by @bea."
 
 
@@ -47,14 +45,16 @@ def table(page: Element, title: str) -> list[list[str]]:
 
 
 def test_the_chart_says_first_when_it_peaked_and_why(service: Service) -> None:
-    page = opened(service, DAYS)
+    page = opened(service, "/")
     assert caption(page, "volume").replace("\xa0", " ").startswith(SAID)
     [look] = [one for one in page.all("li") if one.words.startswith("Look:")]
-    assert look.one("a")["href"] in [one["href"] for one in figure(page, "volume").one("tbody").all("a")]
+    assert look.one("a")["href"].endswith("bucket=hour&start=2026-11-23T04%3A00%3A00Z")  # the chart's own bars have four hours
+    row = figure(page, "volume").one("tr", class_="spike")
+    assert "bucket=4h&start=2026-11-23T04" in row.one("a")["href"]
 
 
 def test_a_spike_opens_a_page_with_what_the_api_answers(service: Service) -> None:
-    [path] = [one.one("a")["href"] for one in opened(service, DAYS).all("li") if one.words.startswith("Look:")]
+    [path] = [one.one("a")["href"] for one in opened(service, "/").all("li") if one.words.startswith("Look:")]
     since = (HOUR_NOW - 40 * HOUR).isoformat().replace("+00:00", "Z")
     page, [spike] = opened(service, path), service.get(f"/spikes?since={since}").json()["spikes"]
     assert SAID in page.one("main").words.replace("\xa0", " ")
@@ -109,10 +109,10 @@ def test_a_point_of_a_chart_opens_by_keys_and_by_a_click(service: Service, chrom
         chart.focus()
         for key in ("End", "ArrowLeft"):
             page.keyboard.press(key)
-        expect(chart.get_by_role("status")).to_contain_text("09:00: Tweets 2")
+        expect(chart.get_by_role("status")).to_contain_text("04:00: Tweets 8")
         page.keyboard.press("Enter")
-        page.wait_for_url("**/view/spike?**start=2026-11-24T09*")
+        page.wait_for_url("**/view/spike?**start=2026-11-24T04*")
         page.go_back()
         chart.locator(".u-over").click(position={"x": 4, "y": 40})
-        page.wait_for_url("**/view/spike?**start=2026-11-17T1*")
+        page.wait_for_url("**/view/spike?**start=2026-11-17T*")
         assert untidy(page) == []

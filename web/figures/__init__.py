@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from web.charts import ChartFigure
-from web.figures import compare, content, tables, volume
+from web.figures import compare, content, resonance, tables, volume
 from web.figures.volume import FigureInput
 
 FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
@@ -26,5 +26,7 @@ FIGURES: Mapping[str, Callable[[FigureInput], ChartFigure | None]] = {
     "tongues": compare.tongues,
     "terms": content.terms,
     "links": content.links,
+    "resonated": resonance.tweets,
+    "engaged": resonance.authors,
 }
 """The figures by their names in URLs; None if there is nothing to compare."""

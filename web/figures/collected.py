@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,7 @@ from web.charts import ChartMark, merge_marks
 from web.view_query import ViewQuery
 from web.words import UNBROKEN, day, enumeration, moment, plural
 
+BEFORE_HISTORY = "before the history of"
 MOST_GAPS, MOST_NAMED = 100, 3
 SMALLEST_SHADE = 500  # a shaded area narrower than this part of the chart can't be told from its neighbours
 LAG_S = QUARTER_S  # the tags of one collection end less than this apart
@@ -124,7 +124,7 @@ class CollectedTime(NamedTuple):
         if not found:
             return ""
         tags, last = sorted({one.tag for one in found}), max(found, key=lambda one: one.after)
-        when = f"{'last ' if len(found) > 1 else ''}{_when(last, self.query.zone)}"
+        when = f"{'last ' if len(found) > 1 else ''}{_when(last, self.query)}"
         return f"The rules of {tag_names(tags)} changed {when}; counts before it are not comparable."
 
     def is_outdated(self, first: int, end: int) -> bool:
@@ -201,9 +201,10 @@ class CollectedTime(NamedTuple):
     def _before_histories(self, first: int, end: int) -> Iterator[ChartMark]:
         late = [one for one in self.late if one.begin > first]
         if self.first > first or late:
-            whose = late[0].tag if len(late) == 1 and self.first <= first else "tags"
+            of = late if self.first <= first else self.asked
+            whose = of[0].tag if len(of) == 1 else "tags"
             begin = max((one.begin for one in self.asked), default=self.first)
-            yield ChartMark(first, min(max(self.first, begin), end), f"before the history of {whose}")
+            yield ChartMark(first, min(max(self.first, begin), end), f"{BEFORE_HISTORY} {whose}")
 
     def _clock(self, second: int) -> str:
         """Return a time of today as 14:05, another one with its day."""
@@ -227,8 +228,7 @@ def tag_names(tags: Sequence[str]) -> str:
     return enumeration(tags) if len(tags) <= MOST_NAMED else plural(len(tags), "tag")
 
 
-def _when(change: RulesChange, zone: ZoneInfo) -> str:
-    """Return when rules changed, to the day."""
-    after = day(change.after.astimezone(zone))
-    before = day(change.before.astimezone(zone)) if change.before else ""
-    return f"on {after}" if before == after else f"between {after} and {before}" if before else f"after {after}"
+def _when(change: RulesChange, query: ViewQuery) -> str:
+    """Return when rules changed, to the day; those by which X has not counted yet may have changed until now."""
+    after, before = (day(one.astimezone(query.zone)) for one in (change.after, change.before or query.now))
+    return f"on {after}" if before == after else f"between {after} and {before}"

@@ -235,7 +235,11 @@ def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
     row = (link, series.counts, tweets, part)
     if not found.compared:
         return row
-    return (*row, compared.before, change(compared.now, compared.before)) if compared else (*row, None, change(None, None))
+    if not compared or (
+        tweets and not compared.now and not compared.before
+    ):  # the tweets are of time that compares with nothing
+        return (*row, None, change(None, None))
+    return (*row, compared.before, change(compared.now, compared.before))
 
 
 def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:

@@ -14,13 +14,13 @@ from queries import volume as counts_of_x
 from queries.authors import Activity, activity
 from queries.filters import Filters
 from queries.series import TagSeries, per_tag, totals
-from queries.spikes import CountedBuckets, counted_buckets
+from queries.spikes import CountedBuckets, Spike, counted_buckets
 from queries.tags import tag_ids, tag_name
 from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis, enough_tweets, fitting_bucket
-from web.charts import ChartFigure, ChartMark, Column, Curve, Row, Table
+from web.charts import ChartFigure, ChartMark, Column, Curve, Row, SpikePage, Table
 from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
 from web.figures.peaks import Peak, peak_finding, spike_peak
 from web.view_query import EARLIEST, ViewQuery
@@ -160,10 +160,16 @@ def over_time(given: FigureInput) -> ChartFigure:
     curves = (1, 2) if found.before is not None else (1,)
     unfinished = tuple(at for at, one in enumerate(found.axis.periods) if one[1] > found.collected.end or is_cut(one, query))
     links = bucket_links(found.axis, query)
-    curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished, links)
+    pages = tuple(_spike_page(one, found, query) for one in found.counted.spikes)
+    curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished, links, spike_pages=pages)
     table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
     title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {_bucket_name(found.axis)}"
     return ChartFigure("volume", title, _volume_finding(given), table, omitted_note(given), curve)
+
+
+def _spike_page(spike: Spike, found: TweetVolume, query: ViewQuery) -> SpikePage:
+    url = query.bucket_url(spike.first, spike_bucket(found.axis))
+    return SpikePage(datetime.fromtimestamp(spike.first, UTC), spike.tweets, url)
 
 
 def bucket_links(time_axis: Axis, query: ViewQuery) -> tuple[str, ...]:
@@ -317,8 +323,7 @@ def _tweet_volume(session: Session, query: ViewQuery, collected: CollectedTime, 
     before = _total_comparison(counts, earlier, periods, collected) if earlier else None
     compared = dict(_tag_comparisons(tags, earlier, periods, collected)) if earlier else {}
     among = _counted_buckets(session, time_axis, (first, end), query)
-    number_of = {first: at for at, (first, _) in enumerate(periods)}
-    found = tuple(number_of[one.first] for one in among.spikes)
+    found = tuple(_row(one, periods, counted) for one in among.spikes)
     marks = tuple(collected.marks(session, periods)) if periods else ()
     shown = {tag: earlier.tags.get(tag, ()) for tag in compared} if earlier else {}
     common = min((one.end for one in collected.asked), default=0) if collected.lagging else collected.end
@@ -397,5 +402,16 @@ def _counted_buckets(session: Session, time_axis: Axis, period: Period, query: V
     """Return the buckets among which spikes are; none where a bucket has several days."""
     if time_axis.days > 1 or not time_axis.periods:
         return CountedBuckets((), ())
-    bucket, now = time_axis.bucket, int(query.now.timestamp())
+    bucket, now = spike_bucket(time_axis), int(query.now.timestamp())
     return counted_buckets(session, query.filters, bucket=bucket, zone=query.zone, period=period, now=now)
+
+
+def spike_bucket(time_axis: Axis) -> timedelta:
+    """Return the buckets among which the spikes of an axis are: days if it has days, else hours, however long its own are."""
+    return DAY if time_axis.bucket == DAY else HOUR
+
+
+def _row(spike: Spike, periods: Sequence[Period], counts: Sequence[int]) -> int:
+    """Return the number of the bucket in which a spike is; of several the one with the most tweets."""
+    within = [at for at, (first, end) in enumerate(periods) if first < spike.end and end > spike.first]
+    return max(within, key=lambda at: counts[at])

@@ -136,7 +136,7 @@ def _money(site: Site, session: Session, offer: BackfillOffer | None) -> dict[st
         "counting": -(-offer.counting // CENT) * CENT if offer else 0,
         "left": budget_left(site.collector, session),
         "authors": charged_authors(site, session),
-        "free": site.is_free,
+        "free": site.is_free(session),
     }
 
 

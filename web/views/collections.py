@@ -72,7 +72,7 @@ def collection_price(site: Site) -> Response:
             "running": running,
             "authors": known,
             "looks_up": looks_up,
-            "free": site.is_free,
+            "free": site.is_free(session),
         }
         return site.page("collect.html", session, zone, **values)
 
@@ -107,7 +107,7 @@ def _money(site: Site, session: Session) -> dict[str, Any]:
         "by_x": spend.newest_comparison(session),
         "authors": balances.authors(session),
         "balance": balances.newest_balance(session),
-        "free": site.is_free,
+        "free": site.is_free(session),
     }
 
 

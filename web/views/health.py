@@ -13,7 +13,7 @@ from collector.backups.backups import newest as newest_copy
 from collector.ledger.ledger import SMALLEST_PAGE
 from collector.refresh.same_day import RefreshStopped
 from collector.runs.collector import Collector
-from collector.sources import EMULATOR
+from collector.sources import EMULATOR, SourceRefused, require
 from collector.x.failures import BLOCKING, FIELDS, OK
 from queries.counters import missing_fields
 from queries.refreshing import refresh_off
@@ -119,6 +119,10 @@ def _x(session: Session, metrics: ServiceMetrics, collector: Collector, zone: Zo
         return Part("X", Level.BROKEN, f"{blocks} ({kind}){ends}.", advice(kind))
     if missing_fields(session):
         return Part("X", Level.ATTENTION, _changed_fields(session), advice(FIELDS))
+    try:
+        require(session, collector.source.name)
+    except SourceRefused as error:
+        return Part("X", Level.ATTENTION, sentence(f"Nothing is collected: {error}."), advice(error.kind))
     if collector.source.name == EMULATOR:
         return Part("X", Level.OK, "The built-in emulator replaces X.", "Set the credentials of X to collect real tweets.")
     if trouble := x_trouble(session, zone):

@@ -91,7 +91,7 @@ def _page(site: Site, given: MultiDict[str, str], *, refusal: str = "", status: 
             "refusal": refusal or refused,
             "most": -(-offer.price // CENT) * CENT if offer else 0,
             "left": budget_left(site.collector, session),
-            "free": site.is_free,
+            "free": site.is_free(session),
             "progress": _progress(session),
             "off": refresh_off(session),
         }

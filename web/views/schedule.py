@@ -50,11 +50,11 @@ class OfferedInterval(NamedTuple):
 
 
 class TagCost(NamedTuple):
-    """A tracked tag, how many posts it has, and what it costs in 30 days; None while no schedule is kept."""
+    """A tracked tag, how many posts it has, and what it costs in 30 days."""
 
     tag: TrackedTag
     rate: TagRate
-    cost: Cost | None
+    cost: Cost
 
 
 def schedule_page(site: Site) -> Response:
@@ -64,7 +64,7 @@ def schedule_page(site: Site) -> Response:
         shown, rates = schedule_in_effect(collector, session), tag_rates(collector, session)
         prices, left = collector.order.billing.prices, budget_left(collector, session)
         cost = month_price(rates, prices, shown.interval) if shown.interval else None
-        now = x_now(session)
+        now, priced = x_now(session), shown.interval or EVERY.read(SUGGESTED)
         values: dict[str, Any] = {
             "shown": shown,
             "cost": cost,
@@ -72,9 +72,10 @@ def schedule_page(site: Site) -> Response:
             "chosen": shown.every or SUGGESTED,
             "setting": collector.order.every,
             "authors": charged_authors(site, session),
-            "free": site.is_free,
+            "free": site.is_free(session),
             "default": collector.order.tw_number,
-            "tags": _tag_costs(session, rates, prices, shown.interval),
+            "priced": priced,
+            "tags": _tag_costs(session, rates, prices, priced),
             "left": left,
             "reaches": budget_end(left, cost.ceiling, now=now) if left and cost else None,
         }
@@ -115,9 +116,9 @@ def _reach(left: BudgetLeft | None, cost: Cost, now: datetime) -> tuple[date | N
     return budget_end(left, cost.ceiling, now=now), days
 
 
-def _tag_costs(session: Session, rates: list[TagRate], prices: Prices, interval: timedelta | None) -> list[TagCost]:
+def _tag_costs(session: Session, rates: list[TagRate], prices: Prices, interval: timedelta) -> list[TagCost]:
     by_name = {rate.tag: rate for rate in rates}
-    costs = {rate.tag: month_price([rate], prices, interval) if interval else None for rate in rates}
+    costs = {rate.tag: month_price([rate], prices, interval) for rate in rates}
     return [TagCost(tag, by_name[tag.tag], costs[tag.tag]) for tag in tracked_tags(session)]
 
 
