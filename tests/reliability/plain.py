@@ -289,8 +289,8 @@ class Plain:
         """Return number, share and lift by hashtag, in lower case."""
         everything = self.wanted(asked)
         base = [tweet for tweet in everything if tag.lower() in {each.lower() for each in tweet.tags}]
-        everywhere = Counter(key for tweet in everything for key in _hashtags(tweet))
-        beside = Counter(key for tweet in base for key in _hashtags(tweet))
+        everywhere = Counter(key for tweet in everything for key in hashtags(tweet))
+        beside = Counter(key for tweet in base for key in hashtags(tweet))
         return {
             key: (number, number / len(base), round(number * len(everything) / (len(base) * everywhere[key]), 2))
             for key, number in beside.items()
@@ -333,5 +333,6 @@ class Plain:
         return rows
 
 
-def _hashtags(tweet: Tweet) -> set[str]:
+def hashtags(tweet: Tweet) -> set[str]:
+    """Return the hashtags of its text, in lower case."""
     return {f"#{name}".lower() for name in HASHTAG.findall(tweet.text)}

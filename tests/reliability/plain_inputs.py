@@ -63,12 +63,12 @@ def _written(number: int, created: datetime, text: str, edition: int) -> Tweet:
 
 
 def measured(number: int, turn: int) -> dict[datetime, Measured]:
-    """Return numbers of a tweet: most at five times that come again, in any order, some not at all, some never all."""
+    """Return numbers of a tweet: most at three times that come again, in any order, some not at all, some never all."""
     if number % 6 == 5:
         return {}
-    numbers = [(number * place + turn) % 23 if (number + turn + place) % 5 else None for place in range(1, 7)]
+    numbers = [(number * place + 17 * turn) % 23 if (number + turn + place) % 5 else None for place in range(1, 7)]
     given = numbers if any(one is not None for one in numbers) else [0] * 6
-    return {datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=turn * 7 % 5): tuple(given)}
+    return {datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=turn * 2 % 3): tuple(given)}
 
 
 def posted(post: Json, places: Mapping[str, Json], tag: str, now: datetime) -> Tweet:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
+from itertools import combinations
 from math import log
 from operator import itemgetter
 from statistics import median
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.queries.clocks import Period, naive
-from tests.reliability.plain import Asked, Json, Plain, Tweet, engagement, key, shown
+from tests.reliability.plain import Asked, Json, Plain, Tweet, engagement, hashtags, key, shown
 from tests.reliability.plain_texts import terms as terms_of
 
 WEEK_S, HOUR_S, QUARTER_S = 7 * 86400, 3600, 900
@@ -91,6 +92,23 @@ def links(plain: Plain, asked: Asked, by: str, limit: int) -> Json:
         for name, tweets in linking.items()
     ]
     return {"links": sorted(rows, key=lambda row: (-row["tweets"], row[by]))[:limit]}
+
+
+def network(plain: Plain, asked: Asked, by: str, limit: int) -> Json:
+    """Return the heaviest pairs of what occurs together, hashtags in lower case, and their members, most tweets first."""
+    own, weights = Counter[str](), Counter[tuple[str, str]]()
+    for tweet in plain.wanted(asked):
+        person = plain.people.get(tweet.author or 0)
+        writer = {f"@{person.username.lower()}"} if person else set[str]()
+        mentioned = {f"@{name}" for name in tweet.mentions}
+        together = hashtags(tweet) if by == "tag" else mentioned | writer if mentioned else set[str]()
+        own.update(together)
+        pairs = combinations(sorted(together), 2)
+        weights.update(pair for pair in pairs if by == "tag" or not writer.isdisjoint(pair))
+    heaviest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:limit]
+    listed = {name for pair, _ in heaviest for name in pair}
+    nodes = [{"id": name, "tweets": own[name]} for name in sorted(listed, key=lambda name: (-own[name], name))]
+    return {"nodes": nodes, "edges": [{"source": one, "target": other, "weight": weight} for (one, other), weight in heaviest]}
 
 
 def by_tag(plain: Plain, asked: Asked, buckets: Sequence[Period], reaches: Reaches, names: Sequence[str]) -> list[list[Json]]:

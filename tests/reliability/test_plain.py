@@ -61,7 +61,7 @@ BUCKETS = {"15m": QUARTER, "hour": HOUR, "day": DAY}
 SORTED_BY = ("id", "created", "followers", "engagement", "likes", "reposts", "views")
 ORDERS = tuple(f"{sign}{column}" for column in SORTED_BY for sign in ("", "-"))
 AUTHOR_ORDERS = ("-followers", "-tweets", "-engagement", "engagement")
-FIRST_OF_ALL = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())
+FIRST_OF_ALL, LAST_OF_ALL = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2, 9999))
 
 numbers, indexes = st.integers(0, 39), st.integers(0, 999)
 changes = st.sampled_from(sorted(CHANGES))
@@ -293,7 +293,7 @@ class Service(RuleBasedStateMachine):
         assert asked.until
         bounds = int(asked.since.timestamp()), int(asked.until.timestamp())
         cut = [(max(bounds[0], _epoch(one["start"])), min(bounds[1], _epoch(one["end"]))) for one in rows]
-        expected = plain_insight.by_tag(self.plain, asked, cut, self.reaches(FIRST_OF_ALL), TAGS)
+        expected = plain_insight.by_tag(self.plain, asked, cut, self.reaches(FIRST_OF_ALL, LAST_OF_ALL), TAGS)
         found = self.got("/timeline", *asked.query(), ("bucket", bucket), ("tz", zone), ("by", "tag"))
         assert found["timeline"] == [{**one, "tags": tags} for one, tags in zip(rows, expected, strict=True)]
 
@@ -303,14 +303,18 @@ class Service(RuleBasedStateMachine):
         assert self.got("/terms", *pairs) == plain_insight.terms(self.plain, asked, TAGS, limit)
         for by in ("domain", "url"):
             assert self.got("/links", *pairs, ("by", by)) == plain_insight.links(self.plain, asked, by, limit)
+        assert self.got("/network", *pairs, ("by", "mention")) == plain_insight.network(self.plain, asked, "mention", limit)
+        found = self.got("/network", *asked.query(), ("by", "tag"))
+        assert in_lower_case(found) == plain_insight.network(self.plain, asked, "tag", 5000)
 
     @rule(asked=filters, zone=changes, bucket=st.sampled_from(["hour", "day"]), begin=st.integers(-20, 30), hours=lengths)
     def peaks(self, asked: Asked, zone: str, bucket: str, begin: int, hours: int) -> None:
         """Ask for the spikes of a period near a crowd."""
         since = CROWD_BEGINS + timedelta(hours=begin)
         asked = asked._replace(since=since, until=since + timedelta(hours=hours))
-        first = min((tweet.created.timestamp() for tweet in self.plain.tweets.values()), default=0) // 900 * 900
-        where = (BUCKETS[bucket], ZoneInfo(zone), self.clock(), self.reaches(int(first)))
+        quarters = sorted(int(tweet.created.timestamp()) // 900 * 900 for tweet in self.plain.tweets.values()) or [0]
+        reaches = self.reaches(quarters[0], quarters[-1] + 900)
+        where = (BUCKETS[bucket], ZoneInfo(zone), self.clock(), reaches)
         expected = plain_insight.spikes(self.plain, asked, *where, TAGS)
         assert self.got("/spikes", *asked.query(), ("bucket", bucket), ("tz", zone)) == {"spikes": expected}
         self.spikes += len(expected)
@@ -318,11 +322,11 @@ class Service(RuleBasedStateMachine):
     def clock(self) -> datetime:
         return self.now if self.heard else datetime.now(UTC)
 
-    def reaches(self, first: int) -> Reaches:
-        """Return when each tag was collected; `first` is where that begins if only imports have filled the database."""
+    def reaches(self, first: int, last: int) -> Reaches:
+        """Return when each tag was collected: from `first` to `last` if only imports have filled the database."""
         end = int(self.clock().timestamp())
         if not self.begins:
-            return {tag.lower(): [(first, end)] for tag in TAGS}
+            return {tag.lower(): [(first, min(last, end))] for tag in TAGS}
         gaps = {one["tag"].lower(): one["gaps"] for one in self.got("/tags")["tags"]}
         return {tag: _without(begin, end - 30, gaps[tag]) for tag, begin in self.begins.items()}
 
@@ -331,6 +335,17 @@ class Service(RuleBasedStateMachine):
         with self.collector.database.reading() as session:
             assert list(session.scalars(select(StoredTweet.id).order_by(StoredTweet.id))) == sorted(self.plain.tweets)
         assert faults(self.collector.database, BILLING) == []
+
+
+def in_lower_case(network: Json) -> Json:
+    """Return a network whose hashtags are in lower case, in the order that they have then: the spelling stored first counts."""
+    nodes = [{**one, "id": one["id"].lower()} for one in network["nodes"]]
+    edges = list[Json]()
+    for one in network["edges"]:
+        source, target = sorted((one["source"].lower(), one["target"].lower()))
+        edges.append({"source": source, "target": target, "weight": one["weight"]})
+    in_order = sorted(edges, key=lambda one: (-one["weight"], one["source"], one["target"]))
+    return {"nodes": sorted(nodes, key=lambda one: (-one["tweets"], one["id"])), "edges": in_order}
 
 
 def _epoch(when: str) -> int:
