@@ -36,12 +36,12 @@ def row(number: int, edition: int = 0) -> Tweet:
     created = datetime.fromisoformat(CHANGES[zone]) + timedelta(minutes=away)
     if not number % 2:
         created = created.replace(minute=created.minute // 15 * 15)
-    return _written(number, created, f"{TEXTS[(number + edition) % 5]} {number}", edition)
+    return _written(number, created, f"{TEXTS[(number + edition) % 5]} {number % 20}", edition)
 
 
 def one_of_a_crowd(number: int) -> Tweet:
     """Return a tweet of twenty days, of which two hours have far more than the others."""
-    away = timedelta(hours=number * 5 % 96 - 48) if number % 4 == 0 else timedelta(days=number * 7 % 41 - 20)
+    away = timedelta(hours=number * 5 % 96 - 48) if number % 4 == 0 else timedelta(days=number * 7 % 41 - 20, hours=5)
     if number % 4 > 1:
         away = timedelta(hours=5 if number % 3 else 30, minutes=number * 7 % 60)
     text = CROWD_TEXTS[number // 4 % 4] if number % 4 > 1 else TEXTS[number % 5]
@@ -50,7 +50,7 @@ def one_of_a_crowd(number: int) -> Tweet:
 
 def _written(number: int, created: datetime, text: str, edition: int) -> Tweet:
     tags = [TAGS[:1], TAGS[1:2], TAGS[:2], (), TAGS[1:]][number % 5]
-    author = None if number % 7 == 6 else NAMELESS if number % 11 == 10 else 900 + number * number % PEOPLE
+    author = None if number % 7 == 6 else NAMELESS if number % 11 == 10 else 900 + (number // 4) ** 2 % 7 % PEOPLE
     lang, rash = (None, "en", "pt", "PT")[(number + edition) % 4], tags[0] if tags else None
     country, code = PLACES[number % 4]
     own, turn = tweet_id(created, number), number + edition
