@@ -21,7 +21,7 @@ from models import Tag, Tweet, TweetLink, TweetTag
 from queries.filters import ALL, Filters, conditions
 from queries.series import per_tag
 from queries.spikes import BucketCount
-from queries.terms import HIGHEST_KEY, sample_key
+from queries.terms import HIGHEST_KEY, Sampling, sample_key
 from queries.zones import QUARTER_S, Period
 from text.stop_words import stop_words
 from text.terms import terms
@@ -83,13 +83,19 @@ def domain_counts(session: Session, found: Sequence[Members]) -> list[Counts]:
     return _counted(found, session.connection().execute(rows))
 
 
-def term_counts(session: Session, found: Sequence[Members], *, most: int) -> list[Counts]:
-    """Count the terms of each bucket's tweets, or of `most` of them."""
-    sampled = [nsmallest(most, members, key=lambda one: (sample_key(one.id), one.id)) for members in found]
+def term_counts(session: Session, found: Sequence[Members], sampling: Sampling) -> list[Counts]:
+    """Count the terms of each bucket's tweets, or of a sample of them."""
+    sampled = [_sample(members, sampling) for members in found]
     counters, bucket = [Counter[str]() for _ in found], _buckets_by_id(sampled)
     for tweet_id, own in _terms(session, list(bucket)):
         counters[bucket[tweet_id]].update(own)
     return [Counts(counter, len(own)) for counter, own in zip(counters, sampled, strict=True)]
+
+
+def _sample(found: Members, sampling: Sampling) -> Members:
+    if len(found) <= sampling.above:
+        return found
+    return nsmallest(sampling.size, found, key=lambda one: (sample_key(one.id), one.id))
 
 
 def _counted(found: Sequence[Members], rows: Iterable[Any]) -> list[Counts]:
@@ -135,23 +141,22 @@ class TweetSet:
         found = self._session.execute(rows.group_by(TweetLink.domain))
         return Counts({domain: int(count) for domain, count in found}, self.tweets)
 
-    def terms(self, *, most: int) -> Counts:
-        """Count the terms of the tweets, or of `most` of them."""
+    def terms(self, sampling: Sampling) -> Counts:
+        """Count the terms of the tweets, or of a sample of them."""
         if not self.tweets:
             return Counts({}, 0)
-        sampled = self._sample(most)
+        sampled = self._sampled(sampling)
         return Counts(Counter(chain.from_iterable(own for _, own in _terms(self._session, sampled))), len(sampled))
 
-    def _sample(self, most: int) -> Sequence[int]:
-        """Return the ids of all tweets, or of `most` of them. Keys that are certainly too large are not sorted."""
+    def _sampled(self, sampling: Sampling) -> Sequence[int]:
+        """Return the ids of all tweets, or of a sample. Keys that are certainly too large are not sorted."""
         own: Any = Tweet.id
-        key = sample_key(own)
-        ids = select(own).where(*self._conditions()).order_by(key, own).limit(most)
-        if self.tweets > 2 * most:
-            found = self._session.scalars(ids.where(key < HIGHEST_KEY * 2 * most // self.tweets)).all()
-            if len(found) == most:
-                return found
-        return self._session.scalars(ids).all()
+        key, ids = sample_key(own), select(own).where(*self._conditions())
+        if self.tweets <= sampling.above:
+            return self._session.scalars(ids).all()
+        sample = ids.order_by(key, own).limit(sampling.size)
+        found = self._session.scalars(sample.where(key < HIGHEST_KEY * 2 * sampling.size // self.tweets)).all()
+        return found if len(found) == sampling.size else self._session.scalars(sample).all()
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         if self._filters == ALL and len(self._runs) <= FEW_RUNS:

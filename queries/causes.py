@@ -20,30 +20,17 @@ from models import Author
 from queries.bucket_tweets import FEW_RUNS, Counts, Members, TweetSet, domain_counts, members, tag_counts, term_counts
 from queries.filters import Filters
 from queries.spikes import BucketCount, CountedBuckets, counted_buckets, spike_period
-from queries.terms import FEWEST, lift, log_likelihood
+from queries.terms import FEWEST, Sampling, lift, log_likelihood
 from queries.zones import Period
 
 MOST_SPIKES, MOST_LISTED, MOST_AUTHORS, MOST_TOP = 100, 5, 3, 3
-SAMPLE = 200
-
-
-class Samples(NamedTuple):
-    """The most tweets of a bucket, and of the baseline, whose terms are counted.
-
-    Where it `is_brief`, those of the baseline are from a few of its buckets if it has many tweets, and domains are not
-    counted.
-    """
-
-    bucket: int
-    baseline: int
-    is_brief: bool = False
-
-
-WHOLE_SAMPLES = Samples(SAMPLE, 1500)
-BRIEF_SAMPLES = Samples(100, 400, is_brief=True)
-"""For a page on which the causes are one sentence of many."""
-
+BUCKET_SAMPLING, BASELINE_SAMPLING = Sampling(2000, 200), Sampling(20_000, 1500)
+"""Of how many tweets of a bucket, and of the baseline, the terms are counted."""
+BRIEF_SAMPLING = Sampling(100, 100), Sampling(400, 400)
+"""The same for a page on which the causes are one sentence of many."""
 MANY_TWEETS = 8000
+MOST_EXAMINED = 20_000
+"""The most tweets of all buckets of an answer of which none is sampled but for its own size: more would take seconds."""
 
 Outlier = tuple[str, int, float | None]
 """A value, how many of a bucket's tweets have it, and their share by that of the baseline; None where that is 0."""
@@ -129,21 +116,37 @@ def causes(
     periods: Sequence[Period],
     counted: CountedBuckets,
     *,
-    samples: Samples = WHOLE_SAMPLES,
+    is_brief: bool = False,
 ) -> list[Causes]:
-    """Return what stands out in each of these buckets, which are sorted, against the baseline."""
+    """Return what stands out in each of these buckets, which are sorted, against the baseline.
+
+    Where it `is_brief`, fewer tweets are examined, those of the baseline in a few of its buckets, and domains are not counted.
+    """
     if not periods:
         return []
     found, compared = members(session, filters, periods), _compared(counted)
     before = TweetSet(session, filters, compared)
-    texts = TweetSet(session, filters, spread(compared)) if samples.is_brief else before
+    texts = TweetSet(session, filters, spread(compared)) if is_brief else before
     authors = _authors(session, found)
-    domains = [Counts({}, 0) for _ in found] if samples.is_brief else domain_counts(session, found)
+    domains = [Counts({}, 0) for _ in found] if is_brief else domain_counts(session, found)
     linked = {domain for own in domains for domain, tweets in own.tweets.items() if tweets >= FEWEST}
     tags = _outliers(tag_counts(session, found), before.tags(), counted)
-    terms = _outliers(term_counts(session, found, most=samples.bucket), texts.terms(most=samples.baseline), counted)
+    sampling, of_baseline = BRIEF_SAMPLING if is_brief else (_sampling(found), BASELINE_SAMPLING)
+    terms = _outliers(term_counts(session, found, sampling), texts.terms(of_baseline), counted)
     linking = _outliers(domains, before.domains(linked), counted)
-    return [_causes(*one, samples) for one in zip(found, authors, tags, terms, linking, strict=True)]
+    projected = [_projected(rows, len(own), sampling) for own, rows in zip(found, terms, strict=True)]
+    return [_causes(*one) for one in zip(found, authors, tags, projected, linking, strict=True)]
+
+
+def _sampling(found: Sequence[Members]) -> Sampling:
+    """Return how the terms of these buckets are sampled."""
+    size = BUCKET_SAMPLING.size
+    return Sampling(size, size) if sum(map(len, found)) > MOST_EXAMINED else BUCKET_SAMPLING
+
+
+def _projected(found: list[Outlier], tweets: int, sampling: Sampling) -> list[Outlier]:
+    """Return terms with the number of a bucket's tweets that have them, rounded down, instead of that of the examined ones."""
+    return [(term, own * tweets // sampling.examined(tweets), lift) for term, own, lift in found]
 
 
 def _compared(counted: CountedBuckets) -> Sequence[BucketCount]:
@@ -163,13 +166,12 @@ def _causes(
     tags: list[Outlier],
     terms: list[Outlier],
     domains: list[Outlier],
-    samples: Samples,
 ) -> Causes:
     return Causes(
         sum(one.is_quote for one in own) / len(own) if own else None,
         sum(one.tweets for one in authors) / len(own) if own else None,
         [TagCause(*one) for one in tags],
-        [TermCause(term, tweets * len(own) // min(samples.bucket, len(own)), lift) for term, tweets, lift in terms],
+        [TermCause(*one) for one in terms],
         [DomainCause(*one) for one in domains],
         [one for one in authors if one.tweets >= FEWEST],
         _top(own),
@@ -187,9 +189,14 @@ def _outliers(found: Sequence[Counts], before: Counts, counted: CountedBuckets) 
 
 def _ranked(own: Counts, before: Counts) -> list[str]:
     """Return the values that stand out, the best score first, ties by name."""
-    scores = {value: _score(own, before, value) for value, tweets in own.tweets.items() if tweets >= FEWEST}
-    ranked = sorted((-score, value) for value, score in scores.items() if score > 0)
+    found = [value for value, tweets in own.tweets.items() if tweets >= FEWEST and _has_larger_share(own, before, value)]
+    ranked = sorted((-_score(own, before, value), value) for value in found)
     return [value for _, value in ranked[:MOST_LISTED]]
+
+
+def _has_larger_share(own: Counts, before: Counts, value: str) -> bool:
+    """Whether a value's share of the bucket's tweets is larger; of nothing to compare with, every one is."""
+    return not before.of or own.tweets[value] * before.of > before.tweets.get(value, 0) * own.of
 
 
 def _score(own: Counts, before: Counts, value: str) -> float:

@@ -39,6 +39,10 @@ class Sampling(NamedTuple):
     above: int = 20_000
     size: int = 3000
 
+    def examined(self, tweets: int) -> int:
+        """Return how many of so many tweets are examined."""
+        return self.size if tweets > self.above else tweets
+
 
 WHOLE = Sampling()
 BRIEF = Sampling(3000, 1000)

@@ -42,7 +42,10 @@ SPIKE = record(
         "top_authors_share": number("The share of tweets of the three authors with the most of them", **SHARE),
         "tags": _listed("SpikeTag", "tag", HASHTAG, "Tweets that the tag found"),
         "terms": _listed(
-            "SpikeTerm", "term", text("A word, or two neighbouring words"), "Tweets that have it, projected from a sample"
+            "SpikeTerm",
+            "term",
+            text("A word, or two neighbouring words"),
+            "Tweets that have it; of many, projected from a sample",
         ),
         "domains": _listed("SpikeDomain", "domain", text("The host of links"), "Tweets that link to it"),
         "authors": many(record("SpikeAuthor", "An author.", {"username": text("Without @"), "tweets": count("Their tweets")})),

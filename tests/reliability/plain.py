@@ -11,10 +11,14 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from tests.queries.clocks import naive
+from tests.reliability.plain_texts import matches
 
 Json = dict[str, Any]
 HASHTAG = re.compile(r"#(\w+)")
-WORD = re.compile(r"\w+")
+NUMBERS = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
+KINDS = ("media", "link", "reply", "quote")
+Measured = tuple[int | None, ...]
+"""What X gave of NUMBERS."""
 
 
 class Person(NamedTuple):
@@ -28,7 +32,10 @@ class Person(NamedTuple):
 
 @dataclass
 class Tweet:
-    """A tweet; `versions` are its ids, oldest first, and `tags` found it, the first one as `rash`."""
+    """A tweet; `versions` are its ids, oldest first, and `tags` found it, the first one as `rash`.
+
+    Of `kinds` those are noted that its links don't tell. `measured` are its numbers at each time at which X gave some.
+    """
 
     versions: list[int]
     text: str
@@ -39,16 +46,43 @@ class Tweet:
     author: int | None
     rash: str | None
     tags: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+    mentions: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
+    measured: dict[datetime, Measured] = field(default_factory=dict)
 
     @property
     def id(self) -> int:
         return self.versions[0]
+
+    @property
+    def has(self) -> list[str]:
+        return [kind for kind in KINDS if kind in self.kinds or (kind == "link" and self.links)]
+
+    @property
+    def numbers(self) -> dict[str, int | None]:
+        """The newest numbers, and their engagement."""
+        newest = self.measured[max(self.measured)] if self.measured else (None,) * len(NUMBERS)
+        return dict(zip(NUMBERS, newest, strict=True)) | {"engagement": total(newest[:4])}
+
+    def merge(self, other: Tweet) -> None:
+        """Take what was found of the same tweet: tags and numbers add up, the rest is that of the newest version."""
+        if other.versions[-1] > self.versions[-1]:
+            for name in ("text", "lang", "country", "code", "links", "mentions", "kinds"):
+                setattr(self, name, getattr(other, name))
+        self.versions = sorted({*self.versions, *other.versions})
+        self.tags |= other.tags
+        for at, numbers in other.measured.items():
+            pairs = zip(numbers, self.measured.get(at, numbers), strict=True)
+            self.measured[at] = tuple(max((one for one in pair if one is not None), default=None) for pair in pairs)
 
 
 class Asked(NamedTuple):
     """Filters as a client writes them."""
 
     tag: tuple[str, ...] = ()
+    any_tag: tuple[str, ...] = ()
+    has: tuple[str, ...] = ()
     lang: str | None = None
     country: str | None = None
     author: str | None = None
@@ -56,14 +90,33 @@ class Asked(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     min_followers: int | None = None
+    min_engagement: int | None = None
 
     def query(self) -> list[tuple[str, str]]:
         """Return the parameters of a request."""
-        pairs = [("tag", tag) for tag in self.tag]
+        pairs = list[tuple[str, str]]()
         for name, value in self._asdict().items():
-            if name != "tag" and value is not None:
+            if isinstance(value, tuple):
+                pairs += [(name, one) for one in value]
+            elif value is not None:
                 pairs.append((name, shown(value) or "" if isinstance(value, datetime) else str(value)))
         return pairs
+
+
+def engagement(tweets: Iterable[Tweet]) -> int | None:
+    """Return the sum of what is known, None if nothing is."""
+    return total(tweet.numbers["engagement"] for tweet in tweets)
+
+
+def key(tag: str) -> str:
+    """Return a hashtag as tags are compared, whether or not it is written with its #."""
+    return f"#{tag.lower().removeprefix('#')}"
+
+
+def total(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum of what is known, None if nothing is."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def shown(when: datetime | None) -> str | None:
@@ -86,7 +139,7 @@ class Plain:
         """
         kept = [one for one in tweets if self.gone.isdisjoint(one.versions) and one.author not in self.gone_people]
         for tweet in kept:
-            self.tweets.setdefault(tweet.id, tweet).tags |= tweet.tags
+            self.tweets.setdefault(tweet.id, tweet).merge(tweet)
         authors = {tweet.author for tweet in kept}
         for own, person in people.items():
             if own in authors and (own not in self.people or self.people[own].observed < person.observed):
@@ -106,6 +159,11 @@ class Plain:
             self.delete(own)
         return len(theirs)
 
+    def expire(self, limit: datetime) -> None:
+        """Remove what was posted before a time; it may come back."""
+        self.tweets = {own: tweet for own, tweet in self.tweets.items() if tweet.created >= limit}
+        self._forget_idle()
+
     def drop(self) -> None:
         self.tweets.clear()
         self.people.clear()
@@ -121,19 +179,22 @@ class Plain:
     def _wanted(self, tweet: Tweet, asked: Asked) -> bool:
         person = self.people.get(tweet.author or 0)
         followers = self._followers(tweet)
-        words = set(WORD.findall(tweet.text.casefold()))
+        tags, engagement = set(map(key, tweet.tags)), tweet.numbers["engagement"]
         by_code = asked.country is not None and len(asked.country) == 2
         return all(
             (
-                {tag.lower() for tag in asked.tag} <= {tag.lower() for tag in tweet.tags},
+                set(map(key, asked.tag)) <= tags,
+                not asked.any_tag or not tags.isdisjoint(map(key, asked.any_tag)),
+                {*asked.has} <= {*tweet.has},
                 asked.lang is None or (tweet.lang or "").lower() == asked.lang.lower(),
                 asked.country is None or by_code or tweet.country == asked.country,
                 not by_code or (tweet.code or "").lower() == (asked.country or "").lower(),
                 asked.author is None or (person is not None and person.username.lower() == asked.author.lower()),
-                asked.q is None or set(WORD.findall(asked.q.casefold())) <= words,
+                asked.q is None or matches(asked.q, tweet.text),
                 asked.since is None or tweet.created >= asked.since,
                 asked.until is None or tweet.created < asked.until,
                 asked.min_followers is None or (followers is not None and followers >= asked.min_followers),
+                asked.min_engagement is None or (engagement is not None and engagement >= asked.min_engagement),
             )
         )
 
@@ -156,6 +217,19 @@ class Plain:
             "observed": person and shown(person.observed),
             "version": str(tweet.versions[-1]),
             "versions": list(map(str, tweet.versions)),
+            **tweet.numbers,
+            "measured": shown(max(tweet.measured, default=None)),
+            "has": tweet.has,
+            "links": sorted(tweet.links),
+            "mentions": sorted(tweet.mentions),
+        }
+
+    def detailed(self, tweet: Tweet) -> Json:
+        """Return a tweet as the API shows a single one, with all that is known of its numbers."""
+        history = sorted(tweet.measured.items())
+        return {
+            **self.shown(tweet),
+            "measurements": [{"at": shown(at), **dict(zip(NUMBERS, numbers, strict=True))} for at, numbers in history],
         }
 
     def _followers(self, tweet: Tweet) -> int | None:
@@ -164,10 +238,11 @@ class Plain:
 
     def sorted(self, asked: Asked, order: str) -> list[Tweet]:
         found, name = self.wanted(asked), order.removeprefix("-")
-        if name == "followers":
-            known = [tweet for tweet in found if self._followers(tweet) is not None]
-            unknown = [tweet for tweet in found if self._followers(tweet) is None]
-            known.sort(key=lambda tweet: (self._followers(tweet), tweet.id), reverse=order[0] == "-")
+        if name not in ("id", "created"):
+            values = {tweet.id: self._followers(tweet) if name == "followers" else tweet.numbers[name] for tweet in found}
+            known = [tweet for tweet in found if values[tweet.id] is not None]
+            unknown = [tweet for tweet in found if values[tweet.id] is None]
+            known.sort(key=lambda tweet: (values[tweet.id], tweet.id), reverse=order[0] == "-")
             return known + sorted(unknown, key=lambda tweet: tweet.id, reverse=order[0] == "-")
         key: Callable[[Tweet], Any] = (lambda tweet: (tweet.created, tweet.id)) if name == "created" else lambda tweet: tweet.id
         return sorted(found, key=key, reverse=order[0] == "-")
@@ -191,9 +266,12 @@ class Plain:
         found = self.wanted(asked)
         values = [self._values(tweet, by) for tweet in found]
         counts = Counter(value for some in values for value in some)
-        rows = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
         unknown = sum(not some for some in values) / len(found) if found else None
-        return {"facets": [{"value": value, "tweets": number} for value, number in rows], "unknown_share": unknown}
+        rows = []
+        for value, number in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+            theirs = engagement(tweet for tweet, some in zip(found, values, strict=True) if value in some)
+            rows.append({"value": value, "tweets": number, "engagement": theirs})
+        return {"facets": rows, "unknown_share": unknown}
 
     def _values(self, tweet: Tweet, by: str) -> set[str]:
         if by == "tag":
@@ -202,27 +280,36 @@ class Plain:
         author = person.username if person else None
         return {{"lang": (tweet.lang or "").lower(), "country": tweet.country or tweet.code, "author": author}[by] or ""} - {""}
 
+    def found_by(self, tag: str) -> tuple[int, int | None]:
+        """Return how many tweets a tag has found, and their engagement."""
+        own = [tweet for tweet in self.tweets.values() if tag in tweet.tags]
+        return len(own), engagement(own)
+
     def related(self, asked: Asked, tag: str) -> dict[str, tuple[int, float, float]]:
         """Return number, share and lift by hashtag, in lower case."""
         everything = self.wanted(asked)
         base = [tweet for tweet in everything if tag.lower() in {each.lower() for each in tweet.tags}]
-        everywhere = Counter(key for tweet in everything for key in _hashtags(tweet))
-        beside = Counter(key for tweet in base for key in _hashtags(tweet))
+        everywhere = Counter(key for tweet in everything for key in hashtags(tweet))
+        beside = Counter(key for tweet in base for key in hashtags(tweet))
         return {
             key: (number, number / len(base), round(number * len(everything) / (len(base) * everywhere[key]), 2))
             for key, number in beside.items()
             if key != tag.lower()
         }
 
-    def authors(self, asked: Asked) -> list[Json]:
-        """Return who wrote what is wanted, whoever X did not name included, most followed first."""
-        written = Counter(tweet.author for tweet in self.tweets.values())
+    def authors(self, asked: Asked, order: str = "-followers") -> list[Json]:
+        """Return who wrote what is wanted, whoever X did not name included, unknown numbers last both ways."""
+        written = defaultdict[int | None, list[Tweet]](list)
+        for tweet in self.tweets.values():
+            written[tweet.author].append(tweet)
         rows: list[tuple[Any, Json]] = []
         for own in {tweet.author for tweet in self.wanted(asked) if tweet.author is not None}:
             person = self.people.get(own)
             name, username, followers = person[:3] if person else (None, None, None)
-            row = {"author": name, "followers": followers, "username": username, "tweets": written[own]}
-            rows.append(((followers is None, -(followers or 0), username or "", own), row))
+            row: Json = {"author": name, "followers": followers, "username": username}
+            row |= {"tweets": len(written[own]), "engagement": engagement(written[own])}
+            value = row[order.removeprefix("-")]
+            rows.append(((value is None, (value or 0) * (-1 if order[0] == "-" else 1), username or "", own), row))
         return [row for _, row in sorted(rows, key=itemgetter(0))]
 
     def timeline(self, asked: Asked, bucket: timedelta, zone: tzinfo, now: datetime) -> list[Json]:
@@ -239,11 +326,13 @@ class Plain:
                     "end": shown(datetime.fromtimestamp(stop, UTC)),
                     "tweets": len(here),
                     "authors": len({tweet.author for tweet in here} - {None}),
+                    "engagement": engagement(here),
                     "partial": start < first or stop > end or stop > now.timestamp(),
                 }
             )
         return rows
 
 
-def _hashtags(tweet: Tweet) -> set[str]:
+def hashtags(tweet: Tweet) -> set[str]:
+    """Return the hashtags of its text, in lower case."""
     return {f"#{name}".lower() for name in HASHTAG.findall(tweet.text)}

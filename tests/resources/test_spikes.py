@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from queries.causes import BRIEF_SAMPLES, causes
+from queries.causes import causes
 from queries.filters import ALL
 from queries.spikes import counted_buckets
 from tests.fixtures.archives import Json, page, tweet_id, user, x_time
@@ -95,7 +95,7 @@ def test_in_brief_the_same_terms_and_authors_stand_out(service: Service) -> None
     since, until = (int(when.timestamp()) for when in (SINCE, SINCE + HOURS * HOUR))
     with service.collector.database.reading() as session:
         counted = counted_buckets(session, ALL, bucket=HOUR, zone=UTC, period=(since, until), now=until)
-        [why] = causes(session, ALL, [(first, end)], counted, samples=BRIEF_SAMPLES)
+        [why] = causes(session, ALL, [(first, end)], counted, is_brief=True)
     assert [one.term for one in why.terms] == [one["term"] for one in told["terms"]]
     assert [one.username for one in why.authors] == [one["username"] for one in told["authors"]]
     assert why.domains == []

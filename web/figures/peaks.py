@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from queries.causes import BRIEF_SAMPLES, Causes, TermCause, causes
+from queries.causes import Causes, TermCause, causes
 from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
 from queries.tags import tag_name
@@ -56,7 +56,7 @@ class Peak(NamedTuple):
 
 def spike_peak(session: Session, query: ViewQuery, spike: Spike, counted: CountedBuckets) -> Peak:
     """Return a spike with what stands out in it, as far as few of its tweets tell."""
-    [why] = causes(session, query.filters, [(spike.first, spike.end)], counted, samples=BRIEF_SAMPLES)
+    [why] = causes(session, query.filters, [(spike.first, spike.end)], counted, is_brief=True)
     tags = _asked_tags(session, query)
     return Peak(_time(spike.first), _time(spike.end), spike.tweets, spike.expected, True, False, tags, why)
 

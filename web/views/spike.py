@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flask import Response
 from sqlalchemy.orm import Session
 
-from queries.causes import SAMPLE
+from queries.causes import BUCKET_SAMPLING
 from queries.spikes import CountedBuckets, counted_buckets
 from queries.timeline import TooManyBuckets
 from queries.tweets import TweetViews
@@ -57,7 +57,7 @@ def spike(site: Site) -> Response:
             "tweets": TweetViews().rows(session, found.causes.top),
             "all": query.tweets_url(**times),
             "baseline": sum(one.tweets for one in counted.baseline),
-            "sample": SAMPLE,
+            "sample": BUCKET_SAMPLING.size if found.tweets > BUCKET_SAMPLING.above else None,
             "bucket": NAMES.get(bucket) or duration(bucket),
             "earlier": query.url(PATH, start=_text(first - 1)),
             "later": query.url(PATH, start=_text(end)) if end <= query.now.timestamp() else None,
