@@ -127,7 +127,10 @@ def test_all_that_can_be_used_is_reached_by_the_tabulator_key_and_shows_the_focu
     service: Service, chromium: Browser, path: str
 ) -> None:
     with tab(chromium, reduced_motion="reduce") as page:
+        page.set_viewport_size({"width": 1280, "height": 9000})
         page.goto(service.url + path)
+        expect(page.locator("[data-later]")).to_have_count(0)  # figures come once they are seen
+        page.set_viewport_size({"width": 1280, "height": 720})
         for _ in range(page.evaluate(REACHABLE) + 20):  # a date has several parts
             page.keyboard.press("Tab")
             if page.evaluate(FOCUS):
