@@ -78,6 +78,13 @@ def test_stored_tweets_are_compared_where_x_was_not_asked(collector: Collector) 
     assert cells(shown(collector, "sides"), "Share of voice") == [23 / 29, 6 / 29]
 
 
+def test_the_title_says_how_long_the_buckets_of_few_tweets_are(collector: Collector) -> None:
+    lines = shown(collector, "compare", "period=7d&any_tag=sre&any_tag=devops")
+    assert lines is not None and lines.curve is not None
+    assert lines.title == "Stored tweets per 12 hours"
+    assert {end - start for start, end in lines.curve.periods} == {12 * HOUR.seconds}
+
+
 def test_x_counts_are_compared_where_they_exist_for_all_of_the_tags(collector: Collector) -> None:
     count_on_x(collector, sre=10, devops=30)
     lines, sides = shown(collector, "compare"), shown(collector, "sides")

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from itertools import combinations
 
 from queries.overlap import SharedTags
-from queries.zones import DAY, HOUR
 from web.charts import ChartFigure, Column, Curve, Link, Row, Table
 from web.figures.comparison import FEWEST, MOST, MOST_EXAMINED, PER, ComparisonInput, groups
-from web.figures.volume import UNFILTERED, FigureInput, bucket_links
+from web.figures.volume import UNFILTERED, FigureInput, bucket_links, bucket_name
 from web.words import NO_LANGUAGE, duration, enumeration, language, moment, number, plural, share
 
 MOST_GROUPS, MOST_LANGUAGES = 28, 8
@@ -48,7 +47,7 @@ def over_time(given: FigureInput) -> ChartFigure | None:
     links = bucket_links(found.axis, found.query)
     curve = Curve(periods, lines, found.query.zone, (), marks, unfinished, links, compares=True) if periods else None
     rows = tuple(_time_rows(found, marks=[(mark.first, mark.end, mark.label) for mark in marks]))
-    title = f"{TITLES[found.basis]} {_bucket_name(found)}{f', in {PER:,} of each tag' if found.basis == 'own' else ''}"
+    title = f"{TITLES[found.basis]} {bucket_name(found.axis)}{f', in {PER:,} of each tag' if found.basis == 'own' else ''}"
     return ChartFigure("compare", title, _lines_finding(found), Table(columns, rows), basis_note(found), curve)
 
 
@@ -151,12 +150,6 @@ def _time_rows(found: ComparisonInput, *, marks: Sequence[tuple[int, int, str]])
         notes = sorted({label for start, stop, label in marks if start < end and stop > first})
         notes += ["not over yet"] * (end > found.query.now.timestamp() >= first)
         yield (datetime.fromtimestamp(first, UTC), *(one.counts[at] for one in found.series), ", ".join(notes))
-
-
-def _bucket_name(found: ComparisonInput) -> str:
-    if found.axis.bucket == DAY:
-        return "day" if found.axis.days <= 1 else f"{found.axis.days} days"
-    return "hour" if found.axis.bucket == HOUR else "15 minutes"
 
 
 def _lines_finding(found: ComparisonInput) -> str:
