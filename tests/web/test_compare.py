@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +81,8 @@ def test_stored_tweets_are_compared_where_x_was_not_asked(collector: Collector) 
 
 def test_the_title_says_how_long_the_buckets_of_few_tweets_are(collector: Collector) -> None:
     lines = shown(collector, "compare", "period=7d&any_tag=sre&any_tag=devops")
-    assert lines is not None and lines.curve is not None
+    assert lines is not None
+    assert lines.curve is not None
     assert lines.title == "Stored tweets per 12 hours"
     assert {end - start for start, end in lines.curve.periods} == {12 * HOUR.seconds}
 
@@ -208,3 +210,16 @@ def test_lines_are_told_apart_by_more_than_their_colour_with_and_without_scripts
             dashes = lines.evaluate_all("all => all.map(one => getComputedStyle(one).strokeDasharray)")
             assert len({*dashes}) == 2
             expect(page.locator("#voice .stacked path").first).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_arrow_keys_tell_the_number_of_each_tag(planted_service: Service, chromium: Browser) -> None:
+    with tab(chromium) as page:
+        page.goto(planted_service.url + PATH)
+        chart = page.locator("#compare .chart")
+        expect(chart.locator(".uplot")).to_be_visible()
+        chart.focus()
+        page.keyboard.press("Home")
+        expect(chart.get_by_role("status")).to_contain_text(
+            re.compile(r": #devops (\d+|unknown), #sre (\d+|unknown)\. Enter opens it\.")
+        )
