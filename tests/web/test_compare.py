@@ -87,6 +87,19 @@ def test_the_title_says_how_long_the_buckets_of_few_tweets_are(collector: Collec
     assert {end - start for start, end in lines.curve.periods} == {12 * HOUR.seconds}
 
 
+def test_the_totals_have_the_time_before_beside_them(collector: Collector) -> None:
+    """The share of voice is of halves of one time; whether a tag gains against the time before is another question."""
+    sides = shown(collector, "sides")
+    assert (cells(sides, "Stored before"), cells(sides, "Change")) == ([24, 6], ["−4.2 %", "as before"])
+    assert sides is not None
+    assert "Before is what was stored of the 24 hours before." in sides.note
+    count_on_x(collector, sre=1, devops=30)
+    for without in ("period=all&any_tag=sre&any_tag=devops", "period=24h&any_tag=sre&any_tag=devops&lang=en"):
+        other = shown(collector, "sides", without)
+        assert other is not None
+        assert "Change" not in [column.title for column in other.table.columns]
+
+
 def test_x_counts_are_compared_where_they_exist_for_all_of_the_tags(collector: Collector) -> None:
     count_on_x(collector, sre=10, devops=30)
     lines, sides = shown(collector, "compare"), shown(collector, "sides")

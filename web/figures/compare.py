@@ -9,6 +9,7 @@ from itertools import combinations
 from queries.overlap import SharedTags
 from web.charts import ChartFigure, Column, Curve, Link, Row, Table
 from web.figures.comparison import FEWEST, MOST, MOST_EXAMINED, PER, ComparisonInput, groups
+from web.figures.tables import PARTLY, change_cells
 from web.figures.volume import UNFILTERED, FigureInput, bucket_links, bucket_name
 from web.words import NO_LANGUAGE, duration, enumeration, language, moment, number, plural, share
 
@@ -68,9 +69,11 @@ def sides(given: FigureInput) -> ChartFigure | None:
     if found is None:
         return None
     columns = [Column("Tag", "text"), Column("Share of voice", "share"), Column("On X"), Column("Stored")]
+    columns += [Column("Stored before"), Column("Change", "change")] if _has_before(found) else []
     columns += [Column("Stored of all on X", "share"), Column("Authors, stored"), Column("Engagement per tweet", "mean")]
     rows = tuple(_side_row(found, place, one) for place, one in enumerate(found.keys))
-    note = f"{UNFILTERED if found.query.is_narrowed else COUNTED} {_engagement_note(found)}{_examined_note(found)}"
+    counts = UNFILTERED if found.query.is_narrowed else COUNTED
+    note = f"{counts} {_before_note(found)}{_engagement_note(found)}{_examined_note(found)}"
     return ChartFigure("sides", "Side by side", coverage_finding(found), Table(tuple(columns), rows, bars=1), note)
 
 
@@ -208,8 +211,22 @@ def _side_row(found: ComparisonInput, place: int, own: str) -> Row:
     nothing = found.stored[place].total is None and not stored
     link = Link(found.names[own], found.query.tag_url(found.names[own]))
     counted, coverage = (on_x.counted, on_x.coverage) if on_x else (None, None)
-    known = (stored, coverage, authors) if not nothing else (None, coverage, None)
+    before = change_cells(found.names[own], stored, found.volume) if _has_before(found) else ()
+    known = (stored, *before, coverage, authors) if not nothing else (None, *before, coverage, None)
     return (link, voice, counted, *known, found.engagement[own].mean)
+
+
+def _has_before(found: ComparisonInput) -> bool:
+    """Whether what is stored compares with the time before: samples of different sizes don't."""
+    return found.basis != "own" and any(name in found.volume.compared for name in found.names.values())
+
+
+def _before_note(found: ComparisonInput) -> str:
+    """Return what the change is against, as a sentence, if there is one."""
+    if not _has_before(found):
+        return ""
+    partly = any(not both.whole for tag, both in found.volume.compared.items() if tag in found.names.values())
+    return f"Before is what was stored of the {duration(found.query.shift)} before. {f'{PARTLY} ' if partly else ''}"
 
 
 def _examined_note(found: ComparisonInput) -> str:
