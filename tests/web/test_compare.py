@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -76,6 +77,27 @@ def test_stored_tweets_are_compared_where_x_was_not_asked(collector: Collector) 
     assert [line.title for line in lines.lines] == ["#sre", "#devops"]
     assert [sum(map(int, map(str, cells(lines, tag)))) for tag in ("#sre", "#devops")] == [23, 6]
     assert cells(shown(collector, "sides"), "Share of voice") == [23 / 29, 6 / 29]
+
+
+def test_the_title_says_how_long_the_buckets_of_few_tweets_are(collector: Collector) -> None:
+    lines = shown(collector, "compare", "period=7d&any_tag=sre&any_tag=devops")
+    assert lines is not None
+    assert lines.curve is not None
+    assert lines.title == "Stored tweets per 12 hours"
+    assert {end - start for start, end in lines.curve.periods} == {12 * HOUR.seconds}
+
+
+def test_the_totals_have_the_time_before_beside_them(collector: Collector) -> None:
+    """The share of voice is of halves of one time; whether a tag gains against the time before is another question."""
+    sides = shown(collector, "sides")
+    assert (cells(sides, "Stored before"), cells(sides, "Change")) == ([24, 6], ["−4.2 %", "as before"])
+    assert sides is not None
+    assert "Before is what was stored of the 24 hours before." in sides.note
+    count_on_x(collector, sre=1, devops=30)
+    for without in ("period=all&any_tag=sre&any_tag=devops", "period=24h&any_tag=sre&any_tag=devops&lang=en"):
+        other = shown(collector, "sides", without)
+        assert other is not None
+        assert "Change" not in [column.title for column in other.table.columns]
 
 
 def test_x_counts_are_compared_where_they_exist_for_all_of_the_tags(collector: Collector) -> None:
@@ -201,3 +223,16 @@ def test_lines_are_told_apart_by_more_than_their_colour_with_and_without_scripts
             dashes = lines.evaluate_all("all => all.map(one => getComputedStyle(one).strokeDasharray)")
             assert len({*dashes}) == 2
             expect(page.locator("#voice .stacked path").first).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_arrow_keys_tell_the_number_of_each_tag(planted_service: Service, chromium: Browser) -> None:
+    with tab(chromium) as page:
+        page.goto(planted_service.url + PATH)
+        chart = page.locator("#compare .chart")
+        expect(chart.locator(".uplot")).to_be_visible()
+        chart.focus()
+        page.keyboard.press("Home")
+        expect(chart.get_by_role("status")).to_contain_text(
+            re.compile(r": #devops (\d+|unknown), #sre (\d+|unknown)\. Enter opens it\.")
+        )

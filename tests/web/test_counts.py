@@ -183,6 +183,18 @@ def test_a_tag_that_is_younger_than_the_time_before_has_no_change_of_its_own(col
     assert changes["#sre"] == (24, "−4.2 %")
 
 
+@pytest.mark.parametrize(("is_collected", "tweets", "change"), [(True, 0, "none, as before"), (False, None, "–")])
+def test_tags_beside_those_that_are_filtered_by_are_unknown_only_where_they_were_not_collected(
+    collector: Collector, is_collected: bool, tweets: int | None, change: str
+) -> None:
+    collected(collector, MORNING - HOUR, NOW)
+    if is_collected:
+        collected(collector, MORNING - HOUR, NOW, key="#devops")
+    _, _, given = shown(collector, "period=24h&any_tag=sre")
+    cells = {row[0].text: (row[2], row[5]) for row in tag_rows(given)}
+    assert cells == {"#sre": (23, "−4.2 %"), "#devops": (tweets, change), "#Observability": (None, "–")}
+
+
 def test_a_time_in_which_nothing_was_collected_is_unknown_and_shaded_and_not_compared(collector: Collector) -> None:
     collected(collector, MORNING - HOUR, NOW)
     for query in ("period=24h", "period=24h&tag=sre"):

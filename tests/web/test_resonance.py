@@ -109,6 +109,13 @@ def test_a_tweet_has_its_numbers_over_time_and_its_versions(grown: Element) -> N
     assert against_the_policy(grown) == []
 
 
+def test_numbers_that_stayed_are_said_to_have_stayed(serve: Serve) -> None:
+    same = [page(measured(7, "#sre calm", 5), users=(user(),), retrieved=MORNING + at * HOUR) for at in (2, 26)]
+    shown = opened(serve(*same), f"/view/tweets/{post(7)['id']}")
+    said = " ".join(one.words for one in shown.all("p"))
+    assert "Still 5 likes, reposts, replies and quotes together after 24 hours, as of" in said
+
+
 def test_any_version_finds_the_tweet_and_nothing_else_does(service: Service, grown: Element) -> None:
     later = opened(service, f"/view/tweets/{post(9)['id']}")
     assert later.one("article").text == grown.one("article").text

@@ -14,7 +14,7 @@ from tests.fixtures.browser import tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.service import Service
 from tests.fixtures.views import HOUR, HOUR_NOW, Serve, caption, figure, written
-from web.figures.peaks import Peak, leading_terms, peak_finding
+from web.figures.peaks import Peak, bucket_finding, leading_terms, peak_finding
 from web.view_query import ViewQuery, parse_view_query
 
 PEAK = HOUR_NOW - 30 * HOUR
@@ -73,6 +73,31 @@ def test_any_other_hour_or_day_opens_a_page_that_says_that_it_is_no_spike(servic
     assert "20 tweets so far: this time is not over" in day
     old = opened(service, "/view/spike?start=2010-01-01T00:00:00Z").one("main").words
     assert "0 tweets so far: this time is not over, or was not collected completely." in old
+
+
+@pytest.mark.parametrize(("bucket", "start"), [("4h", "04:00"), ("15m", "04:30")])
+def test_a_bucket_that_a_chart_marks_for_its_hour_leads_to_that_spike(service: Service, bucket: str, start: str) -> None:
+    path = "/view/spike?since=2026-11-18T10:00:00Z&bucket={}&start=2026-11-23T{}:00Z"
+    page = opened(service, path.format(bucket, start))
+    words = page.one("main").words.replace("\xa0", " ")
+    assert "Look: the hour from Mon 23 Nov 2026, 04:00 is a spike of 26 tweets. See why" in words
+    [leads] = [one["href"] for one in page.all("a") if one.words == "See why"]
+    assert SAID in opened(service, leads).one("main").words.replace("\xa0", " ")
+    other = opened(service, path.format("4h", "12:00")).one("main").words
+    assert "4 hours, times in UTC" in other
+    assert "8 tweets, which is no spike." in other
+    assert "Look:" not in other
+
+
+def test_a_bucket_with_a_spike_is_not_said_to_be_none() -> None:
+    peak = Peak(PEAK, PEAK + 4 * HOUR, 92, 62, False, False, (), Causes(0, 0, [], [], [], [], []))
+    assert bucket_finding(peak, asked(), has_spikes=True) == "92 tweets. 62 are expected."
+    assert bucket_finding(peak, asked()) == "92 tweets, which is no spike. 62 are expected."
+
+
+def test_a_time_that_was_not_collected_is_not_shown_as_zero(service: Service) -> None:
+    words = opened(service, "/view/spike?start=2010-01-01T00:00:00Z").one("dl").words
+    assert words.startswith("Tweetsat least 0")
 
 
 def test_a_pair_is_named_in_place_of_its_words() -> None:

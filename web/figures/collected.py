@@ -217,10 +217,11 @@ class CollectedTime(NamedTuple):
 
 def collected_time(session: Session, query: ViewQuery) -> CollectedTime:
     """Return the collected time; in a database of imports alone, it begins with the first tweet."""
-    keys = query.filters.named_tags
-    known = shown_reaches(session, keys=keys, now=int(query.now.timestamp()))
-    asked, changes = known if keys else asked_for(known), rules_changes(session, keys=keys)
-    return CollectedTime(tuple(asked), tuple(known), query, tuple(changes))
+    keys, now = query.filters.named_tags, int(query.now.timestamp())
+    named = shown_reaches(session, keys=keys, now=now)
+    asked, changes = named if keys else asked_for(named), rules_changes(session)
+    others = [one for one in shown_reaches(session, now=now) if key(one.tag) not in keys] if keys else []
+    return CollectedTime(tuple(asked), (*named, *others), query, tuple(changes))
 
 
 def tag_names(tags: Sequence[str]) -> str:

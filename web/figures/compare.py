@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from itertools import combinations
 
 from queries.overlap import SharedTags
-from queries.zones import DAY, HOUR
 from web.charts import ChartFigure, Column, Curve, Link, Row, Table
 from web.figures.comparison import FEWEST, MOST, MOST_EXAMINED, PER, ComparisonInput, groups
-from web.figures.volume import UNFILTERED, FigureInput, bucket_links
+from web.figures.tables import PARTLY, change_cells
+from web.figures.volume import UNFILTERED, FigureInput, bucket_links, bucket_name
 from web.words import NO_LANGUAGE, duration, enumeration, language, moment, number, plural, share
 
 MOST_GROUPS, MOST_LANGUAGES = 28, 8
@@ -48,7 +48,7 @@ def over_time(given: FigureInput) -> ChartFigure | None:
     links = bucket_links(found.axis, found.query)
     curve = Curve(periods, lines, found.query.zone, (), marks, unfinished, links, compares=True) if periods else None
     rows = tuple(_time_rows(found, marks=[(mark.first, mark.end, mark.label) for mark in marks]))
-    title = f"{TITLES[found.basis]} {_bucket_name(found)}{f', in {PER:,} of each tag' if found.basis == 'own' else ''}"
+    title = f"{TITLES[found.basis]} {bucket_name(found.axis)}{f', in {PER:,} of each tag' if found.basis == 'own' else ''}"
     return ChartFigure("compare", title, _lines_finding(found), Table(columns, rows), basis_note(found), curve)
 
 
@@ -69,9 +69,11 @@ def sides(given: FigureInput) -> ChartFigure | None:
     if found is None:
         return None
     columns = [Column("Tag", "text"), Column("Share of voice", "share"), Column("On X"), Column("Stored")]
+    columns += [Column("Stored before"), Column("Change", "change")] if _has_before(found) else []
     columns += [Column("Stored of all on X", "share"), Column("Authors, stored"), Column("Engagement per tweet", "mean")]
     rows = tuple(_side_row(found, place, one) for place, one in enumerate(found.keys))
-    note = f"{UNFILTERED if found.query.is_narrowed else COUNTED} {_engagement_note(found)}{_examined_note(found)}"
+    counts = UNFILTERED if found.query.is_narrowed else COUNTED
+    note = f"{counts} {_before_note(found)}{_engagement_note(found)}{_examined_note(found)}"
     return ChartFigure("sides", "Side by side", coverage_finding(found), Table(tuple(columns), rows, bars=1), note)
 
 
@@ -153,12 +155,6 @@ def _time_rows(found: ComparisonInput, *, marks: Sequence[tuple[int, int, str]])
         yield (datetime.fromtimestamp(first, UTC), *(one.counts[at] for one in found.series), ", ".join(notes))
 
 
-def _bucket_name(found: ComparisonInput) -> str:
-    if found.axis.bucket == DAY:
-        return "day" if found.axis.days <= 1 else f"{found.axis.days} days"
-    return "hour" if found.axis.bucket == HOUR else "15 minutes"
-
-
 def _lines_finding(found: ComparisonInput) -> str:
     """Return which tag leads and by how much, or, where numbers don't compare, when each had its highest."""
     if found.basis == "own":
@@ -215,8 +211,22 @@ def _side_row(found: ComparisonInput, place: int, own: str) -> Row:
     nothing = found.stored[place].total is None and not stored
     link = Link(found.names[own], found.query.tag_url(found.names[own]))
     counted, coverage = (on_x.counted, on_x.coverage) if on_x else (None, None)
-    known = (stored, coverage, authors) if not nothing else (None, coverage, None)
+    before = change_cells(found.names[own], stored, found.volume) if _has_before(found) else ()
+    known = (stored, *before, coverage, authors) if not nothing else (None, *before, coverage, None)
     return (link, voice, counted, *known, found.engagement[own].mean)
+
+
+def _has_before(found: ComparisonInput) -> bool:
+    """Whether what is stored compares with the time before: samples of different sizes don't."""
+    return found.basis != "own" and any(name in found.volume.compared for name in found.names.values())
+
+
+def _before_note(found: ComparisonInput) -> str:
+    """Return what the change is against, as a sentence, if there is one."""
+    if not _has_before(found):
+        return ""
+    partly = any(not both.whole for tag, both in found.volume.compared.items() if tag in found.names.values())
+    return f"Before is what was stored of the {duration(found.query.shift)} before. {f'{PARTLY} ' if partly else ''}"
 
 
 def _examined_note(found: ComparisonInput) -> str:

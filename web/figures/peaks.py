@@ -80,8 +80,11 @@ def peak_finding(peak: Peak, query: ViewQuery, *, of: str = "Tweets") -> str:
     return f"{who} peaked at {number(peak.tweets)} on {moment(peak.start, query.zone)}{usual}{reasons and ': '}{reasons}."
 
 
-def bucket_finding(peak: Peak, query: ViewQuery) -> str:
-    """Return how many tweets a bucket has, how usual that is, and what stands out in it, as sentences."""
+def bucket_finding(peak: Peak, query: ViewQuery, *, has_spikes: bool = False) -> str:
+    """Return how many tweets a bucket has, how usual that is, and what stands out in it, as sentences.
+
+    `has_spikes` is of one that is not compared by itself, because an hour in it, or the hour that it is in, is a spike.
+    """
     if peak.is_spike:
         return peak_finding(peak, query)
     reasons = ", ".join(_reasons(peak))
@@ -89,7 +92,8 @@ def bucket_finding(peak: Peak, query: ViewQuery) -> str:
     if peak.is_open:
         return f"{plural(peak.tweets, 'tweet')} so far: this time is not over, or was not collected completely.{why}"
     usual = f" {number(peak.expected)} are expected." if peak.expected is not None else ""
-    return f"{plural(peak.tweets, 'tweet')}, which is no spike.{usual}{why}"
+    verdict = "" if has_spikes else ", which is no spike"
+    return f"{plural(peak.tweets, 'tweet')}{verdict}.{usual}{why}"
 
 
 def leading_terms(terms: Sequence[TermCause], most: int = MOST_TERMS) -> list[str]:

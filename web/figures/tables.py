@@ -19,6 +19,7 @@ from web.figures.volume import (
     NOT_COLLECTED,
     UNFILTERED,
     FigureInput,
+    TweetVolume,
     coverage_finding,
     omitted_note,
     visible_time,
@@ -229,17 +230,19 @@ def _join(*sentences: str) -> str:
 
 
 def _tag_row(series: TagSeries, total: int, given: FigureInput) -> Row:
-    found, tweets, compared = given.volume, series.total, given.volume.compared.get(series.tag)
+    found, tweets = given.volume, series.total
     link = Link(series.tag, given.query.tag_url(series.tag))
     part = tweets / total if total and tweets is not None else None
     row = (link, series.counts, tweets, part)
-    if not found.compared:
-        return row
-    if not compared or (
-        tweets and not compared.now and not compared.before
-    ):  # the tweets are of time that compares with nothing
-        return (*row, None, change(None, None))
-    return (*row, compared.before, change(compared.now, compared.before))
+    return (*row, *change_cells(series.tag, tweets, found)) if found.compared else row
+
+
+def change_cells(tag: str, tweets: int | None, found: TweetVolume) -> tuple[int | None, str]:
+    """Return a tag's tweets of the time before, and the change since; unknown if its tweets compare with nothing."""
+    compared = found.compared.get(tag)
+    if not compared or (tweets and not compared.now and not compared.before):
+        return None, change(None, None)
+    return compared.before, change(compared.now, compared.before)
 
 
 def _tags_finding(leading: Sequence[TagSeries], total: int) -> str:

@@ -168,7 +168,7 @@ def over_time(given: FigureInput) -> ChartFigure:
     pages = tuple(_spike_page(one, found, query) for one in found.counted.spikes)
     curve = Curve(found.axis.periods, curves, query.zone, found.spikes, found.marks, unfinished, links, spike_pages=pages)
     table = Table(tuple(columns), tuple(_time_rows(found, tags, query)))
-    title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {_bucket_name(found.axis)}"
+    title = f"{'Stored tweets, a sample,' if given.sample else 'Tweets'} per {bucket_name(found.axis)}"
     return ChartFigure("volume", title, _volume_finding(given), table, omitted_note(given), curve)
 
 
@@ -268,7 +268,8 @@ def is_cut(period: Period, query: ViewQuery) -> bool:
     return query.seconds is not None and (period[0] < query.seconds[0] or period[1] > query.seconds[1])
 
 
-def _bucket_name(time_axis: Axis) -> str:
+def bucket_name(time_axis: Axis) -> str:
+    """Return how long each bucket is, to follow "per"."""
     if time_axis.bucket == DAY:
         return "day" if time_axis.days <= 1 else f"{time_axis.days} days"
     return "hour" if time_axis.bucket == HOUR else duration(time_axis.bucket)

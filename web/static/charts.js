@@ -172,7 +172,8 @@ function openable(chart, current) {
     chosen = Math.max(0, Math.min(last, at));
     const plot = current();
     plot.setCursor({ left: plot.valToPos(data[0][chosen], "x"), top: 0 });
-    said.textContent = `${heads[chosen]}: ${titles[0]} ${data[1][chosen] ?? "unknown"}. Enter opens it.`;
+    const values = titles.map((title, at) => `${title} ${data[at + 1][chosen] ?? "unknown"}`);
+    said.textContent = `${heads[chosen]}: ${values.join(", ")}. Enter opens it.`;
   };
   const open = (at) => {
     if (at !== null && at !== undefined && links[at]) {

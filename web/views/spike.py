@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import Response
@@ -17,6 +17,7 @@ from queries.zones import DAY, HOUR, QUARTER, Period, buckets
 from schemas.arguments import BucketArguments
 from schemas.problems import BadInput, ParameterError
 from schemas.times import rfc3339
+from web.charts import SpikePage
 from web.figures.content import domain_url
 from web.figures.peaks import Peak, bucket_finding, bucket_peak
 from web.figures.volume import visible_time
@@ -47,18 +48,21 @@ def spike(site: Site) -> Response:
     with site.reading() as session:
         query = site.parse(session, BucketArguments)
         bucket, (first, end) = query.bucket or HOUR, _period(query)
-        counted = _counted(session, query, (first, end))
+        counted = _counted(session, query, (first, end), bucket)
         found = bucket_peak(session, query, bucket, (first, end), counted)
+        spikes = list(_spikes_of_hours(session, query, (first, end)))
         times = {"since": _text(first), "until": _text(end)}
         values: dict[str, Any] = {
             "peak": found,
-            "finding": bucket_finding(found, query),
+            "finding": bucket_finding(found, query, has_spikes=bool(spikes)),
+            "spikes": spikes,
             "kinds": list(_kinds(found, query, times)),
             "tweets": TweetViews().rows(session, found.causes.top),
             "all": query.tweets_url(**times),
             "baseline": sum(one.tweets for one in counted.baseline),
             "sample": BUCKET_SAMPLING.size if found.tweets > BUCKET_SAMPLING.above else None,
             "bucket": NAMES.get(bucket) or duration(bucket),
+            "is_one": bucket in NAMES,
             "earlier": query.url(PATH, start=_text(first - 1)),
             "later": query.url(PATH, start=_text(end)) if end <= query.now.timestamp() else None,
         }
@@ -71,12 +75,20 @@ def _period(query: ViewQuery) -> Period:
     return next(buckets(query.zone, query.bucket or HOUR, second, second + 1))
 
 
-def _counted(session: Session, query: ViewQuery, bucket: Period) -> CountedBuckets:
+def _spikes_of_hours(session: Session, query: ViewQuery, period: Period) -> Iterator[SpikePage]:
+    """Yield the hours that are spikes and overlap a bucket of another length, which charts mark by them."""
+    if (query.bucket or HOUR) not in (HOUR, DAY):
+        for one in _counted(session, query, period, HOUR).spikes:
+            if one.first < period[1] and one.end > period[0]:
+                yield SpikePage(datetime.fromtimestamp(one.first, UTC), one.tweets, query.bucket_url(one.first, HOUR))
+
+
+def _counted(session: Session, query: ViewQuery, bucket: Period, length: timedelta) -> CountedBuckets:
     """Count the period shown if it has the bucket, else the equally long one that ends with it; raises BadInput."""
     first, end = visible_time(session, query)
     if not first <= bucket[0] < end:
         first, end = bucket[1] - (end - first), bucket[1]
-    length, now = query.bucket or HOUR, int(query.now.timestamp())
+    now = int(query.now.timestamp())
     try:
         return counted_buckets(session, query.filters, bucket=length, zone=query.zone, period=(first, end), now=now)
     except TooManyBuckets as error:
