@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from collector import counters, sources
 from collector.runs import runs, tags
+from collector.tweets.edits import rash
 from collector.tweets.store import store
 from collector.values import ObservedAuthor, TaggedTweet, TagRef, TweetVersion
 from collector.x.client import FIELDS
@@ -97,7 +98,7 @@ def _store_day(session: Session, found: _Found, of: Sequence[TagRef], ended: dat
     authors = {tweet.author_id: found.authors[tweet.author_id] for tweet in mine if tweet.author_id in found.authors}
     tagged = [TaggedTweet(tweet._replace(retrieved=ended), tuple(found.tags[tweet.id])) for tweet in mine]
     run.tweets_added = store(session, tagged, authors.values(), run_id=run.id)
-    added = Counter(tag.id for one in tagged for tag in one.tags)
+    added = Counter(tag.id for one in tagged if (tag := rash(one)))
     session.add_all(RunTag(run_id=run.id, tag_id=tag.id, state="done", added=added[tag.id]) for tag in of)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from api import collector_for
 from collector import sources
+from collector.verification import faults
 from queries.collections import collections
 from queries.counters import x_now
 from queries.reach import reaches
@@ -24,7 +25,7 @@ def test_the_first_start_of_the_emulators_database_has_fourteen_invented_collect
     monkeypatch.setattr("database.sqlite.DATA", tmp_path / "data")
     monkeypatch.setattr(sources, "REAL_FILE", tmp_path / "data/tweets.db")
     monkeypatch.setattr(sources, "EMULATED_FILE", tmp_path / "data/emulated.db")
-    settings = load({"TAGS": "#sre,#oauth"}, folder=tmp_path)
+    settings = load({"TAGS": "#sre,#oauth,#devops"}, folder=tmp_path)
     with closing(collector_for(settings)) as collector:
         collector.prepare()
         started = collector.start_first()
@@ -43,6 +44,7 @@ def test_the_first_start_of_the_emulators_database_has_fourteen_invented_collect
             assert {tag.coverage for tag in tracked_tags(session)} == {1}
             days = {"start": (now - timedelta(days=40)).date(), "end": (now + timedelta(days=2)).date()}
             assert spend_between(session, **days).posts == newest.posts
+        assert faults(collector.database, collector.order.billing) == []
 
 
 def test_another_database_of_the_emulator_begins_empty(tmp_path: Path) -> None:
