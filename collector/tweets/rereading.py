@@ -42,8 +42,8 @@ def reread_payloads(session: Session) -> None:
     """Store the links, mentions and numbers that the payloads of all tweets contain. What has none keeps what it has."""
     after = -1
     while ids := session.scalars(select(Tweet.id).where(Tweet.id > after).order_by(Tweet.id).limit(BATCH)).all():
-        rows = session.execute(_PAYLOADS.where(Tweet.id.between(ids[0], ids[-1]))).all()
-        _store_batch(session, [_reread(own, theirs) for own, theirs in groupby(rows, attrgetter("id"))])
+        if rows := session.execute(_PAYLOADS.where(Tweet.id.between(ids[0], ids[-1]))).all():
+            _store_batch(session, [_reread(own, theirs) for own, theirs in groupby(rows, attrgetter("id"))])
         after = ids[-1]
 
 

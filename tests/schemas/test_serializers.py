@@ -99,8 +99,8 @@ def test_the_pieces_of_all_tweets_are_one_json_document() -> None:
 
 
 def test_an_author_has_the_contract_s_keys() -> None:
-    assert json.loads(encode({"authors": [AuthorRank("Ada Muster", None, "ada_muster", 3)]})) == {
-        "authors": [{"author": "Ada Muster", "followers": None, "username": "ada_muster", "tweets": 3}]
+    assert json.loads(encode({"authors": [AuthorRank("Ada Muster", None, "ada_muster", 3, 12)]})) == {
+        "authors": [{"author": "Ada Muster", "followers": None, "username": "ada_muster", "tweets": 3, "engagement": 12}]
     }
 
 
