@@ -42,7 +42,7 @@ GRAPH = f"/graph?g0.tab=0&g0.stacked=0&g0.range_input=1m&g0.expr={QUERY}"
 LOAD = ("/tweets?limit=50", "/tweets?limit=50", "/timeline?bucket=day", "/facets?by=lang", "/tags", "/tags", "/tags")
 SCRAPES = 60
 DAYS = 15
-READ_DAY, READ_AGAIN, YOUNG_DAYS = 9, (7, 6, 4, 2), 0.25
+READ_DAY, READ_AGAIN = 9, (7, 6, 4, 2)
 SLOW_TAGS, SLOW_S = ("#opentracing", "#remediation", "#sre"), 20
 BURST, BURST_S = 90, 2700
 TEXTS = (
@@ -208,7 +208,7 @@ def collect_weeks(x: Emulator, url: str, settings: Settings) -> None:
     finish(start_collection(url))
 
 
-def days_before(days: float) -> str:
+def days_before(days: int) -> str:
     return (THIS_HOUR - timedelta(days=days)).isoformat().replace("+00:00", "Z")
 
 
@@ -219,12 +219,19 @@ def read_again(settings: Settings) -> None:
     subprocess.run(command, cwd=ROOT, env=settings, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def growth(tweet: dict[str, Any]) -> float:
+    """Returns how many times as many views a tweet had when it was last read as when it was first read."""
+    views = [one["views"] for one in tweet["measurements"] if one["views"]]
+    return float(views[-1] / views[0]) if views else 0
+
+
 def found_places(url: str) -> dict[str, str]:
-    """Returns what paths name: the newest spike, a tweet of the last hours of READ_DAY, and a week."""
+    """Returns what paths name: the newest spike, the one of some much-liked tweets that grew most, and a week."""
     spike = get(f"{url}/spikes")["spikes"][0]["start"]
-    young = {"since": days_before(READ_DAY - 1 + YOUNG_DAYS), "until": days_before(READ_DAY - 1)}
-    tweet = get(f"{url}/tweets", lang="en", sort="-engagement", limit="1", **young)["tweets"][0]["id"]
-    return {"spike": spike, "tweet": tweet, "since": days_before(8)[:10], "until": days_before(2)[:10]}
+    period = {"since": days_before(READ_DAY), "until": days_before(READ_DAY - 1)}
+    tweets = get(f"{url}/tweets", lang="en", sort="-engagement", limit="8", **period)["tweets"]
+    tweet = max((get(f"{url}/tweets/{one['id']}") for one in tweets), key=growth)
+    return {"spike": spike, "tweet": tweet["id"], "since": days_before(8)[:10], "until": days_before(2)[:10]}
 
 
 def import_burst(folder: Path, settings: Settings) -> None:
