@@ -1,9 +1,13 @@
 """Take the pictures of evidences/: needs the Debian packages chromium and prometheus.
 
+For what tweets are written in, it also needs fonts-wqy-zenhei, fonts-unfonts-core, fonts-lohit-deva and fonts-noto-color-emoji:
+without these, pictures have empty boxes in place of letters.
+
     python scripts/pictures.py [FOLDER]
 
-Starts `python app.py` with an empty database, collects daily from the emulator of X, whose clock it moves, imports a burst of
-tweets, and opens each page in Chromium. FOLDER is evidences/ unless another is named.
+Starts `python app.py` with an empty database, collects daily from the emulator of X, whose clock it moves, reads the tweets of
+one day again on later ones, imports a burst of tweets, and opens each page in Chromium, where it waits for figures that come
+once they are seen. FOLDER is evidences/ unless another is named.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ GRAPH = f"/graph?g0.tab=0&g0.stacked=0&g0.range_input=1m&g0.expr={QUERY}"
 LOAD = ("/tweets?limit=50", "/tweets?limit=50", "/timeline?bucket=day", "/facets?by=lang", "/tags", "/tags", "/tags")
 SCRAPES = 60
 DAYS = 15
+READ_DAY, READ_AGAIN = 9, (7, 6, 4, 2)
 SLOW_TAGS, SLOW_S = ("#opentracing", "#remediation", "#sre"), 20
 BURST, BURST_S = 90, 2700
 TEXTS = (
@@ -58,7 +63,10 @@ Settings = dict[str, str]
 
 
 class Picture(NamedTuple):
-    """A picture of the top of a page, at most `height` CSS pixels high, taken when the element `awaited` is there."""
+    """A picture of the top of a page, at most `height` CSS pixels high, taken when the element `awaited` is there.
+
+    The path may have the names of `found_places` in braces.
+    """
 
     name: str
     path: str
@@ -68,7 +76,19 @@ class Picture(NamedTuple):
     dark: bool = False
 
 
+def by_day_and_night(name: str, path: str, awaited: str, height: int) -> tuple[Picture, Picture]:
+    """Return the pictures of a page on a wide window, and on a telephone in dark mode."""
+    night = Picture(f"{name}-390-dark", path, awaited, PHONE_HEIGHT, width=390, dark=True)
+    return Picture(name, path, awaited, height, width=1440), night
+
+
+PHONE_HEIGHT = 1600
 CHART = ".uplot canvas"
+LOAD_ALL = """() => {
+  const place = document.querySelector("[data-later]");
+  (place ?? document.documentElement).scrollIntoView();
+  return !place;
+}"""
 COLLECTING = Picture("collections", "/view/collections", ".state-running", 1400)
 SIGN_IN = Picture("sign-in", "/", "form button", 700)
 PROMETHEUS = Picture("prometheus", GRAPH, ".legend .line, canvas", 900)
@@ -80,16 +100,22 @@ OPEN = (
     Picture("tweets", "/view/tweets?tag=devops&lang=en&min_followers=1000", "main h1", 1100),
     Picture("health", "/view/health", "main h1", 1200),
     Picture("docs", "/docs", ".opblock", 1300),
+    *by_day_and_night("spike", "/view/spike?start={spike}", "#top", 1500),
+    *by_day_and_night("compare", "/view/compare?tag=devops&tag=sre&tag=observability", CHART, 1500),
+    *by_day_and_night("tweet", "/view/tweets/{tweet}", "#numbers", 1300),
+    *by_day_and_night("refresh", "/view/refresh?since={since}&until={until}", "main dl", 900),
+    *by_day_and_night("engaged", "/view/figures/engaged", "#engaged table", 1100),
 )
 PICTURES = (COLLECTING, SIGN_IN, PROMETHEUS, *OPEN)
 
 
 def take(browser: Browser, picture: Picture, url: str, folder: Path) -> None:
-    """Opens the page and writes the picture, no higher than the page."""
+    """Opens the page, scrolls until no figure is left to come, and writes the picture, no higher than the page."""
     page = browser.new_page(color_scheme="dark" if picture.dark else "light", reduced_motion="reduce")
     page.set_viewport_size({"width": picture.width, "height": picture.height})
     page.goto(url + picture.path)
     page.locator(picture.awaited).first.wait_for()
+    page.wait_for_function(LOAD_ALL)
     page.wait_for_function("document.fonts.status === 'loaded' && [...document.images].every(image => image.complete)")
     height = page.evaluate("Math.ceil(document.documentElement.getBoundingClientRect().height)")
     page.set_viewport_size({"width": picture.width, "height": min(picture.height, height)})
@@ -171,13 +197,41 @@ def finish(collection: str) -> None:
     wait_until(lambda: get(collection)["state"] != "running", "the collection ends")
 
 
-def collect_weeks(x: Emulator, url: str) -> None:
-    """Collects once for each of the last days, as of then, and once as of now."""
+def collect_weeks(x: Emulator, url: str, settings: Settings) -> None:
+    """Collects once for each of the last days, as of then, and once as of now; reads one day's tweets again meanwhile."""
     for days in range(DAYS, 0, -1):
         x.clock.hold(THIS_HOUR - timedelta(days=days))
         finish(start_collection(url))
+        if days in READ_AGAIN:
+            read_again(settings)
     x.clock.reset()
     finish(start_collection(url))
+
+
+def days_before(days: int) -> str:
+    return (THIS_HOUR - timedelta(days=days)).isoformat().replace("+00:00", "Z")
+
+
+def read_again(settings: Settings) -> None:
+    """Reads the tweets of READ_DAY again, as of the emulator's time."""
+    period = "--since", days_before(READ_DAY), "--until", days_before(READ_DAY - 1)
+    command = [sys.executable, "api.py", "--refresh", *period, "--yes"]
+    subprocess.run(command, cwd=ROOT, env=settings, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def growth(tweet: dict[str, Any]) -> float:
+    """Returns how many times as many views a tweet had when it was last read as when it was first read."""
+    views = [one["views"] for one in tweet["measurements"] if one["views"]]
+    return float(views[-1] / views[0]) if views else 0
+
+
+def found_places(url: str) -> dict[str, str]:
+    """Returns what paths name: the newest spike, the one of some much-liked tweets that grew most, and a week."""
+    spike = get(f"{url}/spikes")["spikes"][0]["start"]
+    period = {"since": days_before(READ_DAY), "until": days_before(READ_DAY - 1)}
+    tweets = get(f"{url}/tweets", lang="en", sort="-engagement", limit="8", **period)["tweets"]
+    tweet = max((get(f"{url}/tweets/{one['id']}") for one in tweets), key=growth)
+    return {"spike": spike, "tweet": tweet["id"], "since": days_before(8)[:10], "until": days_before(2)[:10]}
 
 
 def import_burst(folder: Path, settings: Settings) -> None:
@@ -190,12 +244,16 @@ def import_burst(folder: Path, settings: Settings) -> None:
 
 
 def burst_tweet(number: int) -> dict[str, Any]:
-    """A tweet as X gives it; more of them at the beginning of the burst than at its end."""
+    """A tweet as X gives it; more of them at the beginning of the burst than at its end, and some authors with several."""
     created = THIS_HOUR.replace(hour=15) - timedelta(days=2) + timedelta(seconds=BURST_S * (number / BURST) ** 2)
     id_ = ((int(created.timestamp() * 1000) - EPOCH_MS) << 22) + number
     text = f"{TEXTS[number % len(TEXTS)]} #incident"
-    tweet = {"id": str(id_), "text": text, "author_id": str(number * 7 % 60 + 1), "lang": "en"}
-    return tweet | {"created_at": created.isoformat(), "entities": {"hashtags": [{"tag": "incident"}]}}
+    tweet = {"id": str(id_), "text": text, "author_id": str(number * number % 61 % 60 + 1), "lang": "en"}
+    likes = number * number % 331
+    metrics = {"like_count": likes, "retweet_count": likes // 6, "reply_count": likes // 9, "quote_count": likes // 40}
+    links = [{"url": "https://t.co/status", "expanded_url": "https://status.example.com/"}] if number % 3 == 0 else []
+    entities = {"hashtags": [{"tag": "incident"}], "urls": links}
+    return tweet | {"created_at": created.isoformat(), "public_metrics": metrics, "entities": entities}
 
 
 def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
@@ -204,7 +262,7 @@ def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
     usual = {"COLLECT_ON_START": "0", "MONTHLY_BUDGET_USD": "80", "LOG_LEVEL": "WARNING"}
     settings = {"PATH": os.environ["PATH"], "HOME": str(data), **own, **usual}
     with serving(settings, **JOBS_OFF) as url:
-        collect_weeks(x, url)
+        collect_weeks(x, url, settings)
         for tag in SLOW_TAGS:
             x.plan("slow", tag=tag, seconds=SLOW_S)
         last = start_collection(url)
@@ -214,8 +272,9 @@ def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
     import_burst(data, settings)
     with serving(settings) as url, scraping(data, url.removeprefix("http://")) as prometheus:
         wait_until(lambda: all(job["succeeded"] for job in get(f"{url}/readyz")["chores"].values()), "jobs are done")
+        places = found_places(url)
         for picture in OPEN:
-            take(browser, picture, url, folder)
+            take(browser, picture._replace(path=picture.path.format(**places)), url, folder)
         send_load(url, prometheus)
         take(browser, PROMETHEUS, prometheus, folder)
     with serving(settings, **JOBS_OFF, API_TOKEN="a-token-for-the-picture") as url:

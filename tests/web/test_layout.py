@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from scripts.pictures import LOAD_ALL
 from tests.fixtures.browser import tab, untidy
 from tests.fixtures.service import Service
 from tests.fixtures.waiting import wait_until
@@ -127,10 +128,8 @@ def test_all_that_can_be_used_is_reached_by_the_tabulator_key_and_shows_the_focu
     service: Service, chromium: Browser, path: str
 ) -> None:
     with tab(chromium, reduced_motion="reduce") as page:
-        page.set_viewport_size({"width": 1280, "height": 9000})
         page.goto(service.url + path)
-        expect(page.locator("[data-later]")).to_have_count(0)  # figures come once they are seen
-        page.set_viewport_size({"width": 1280, "height": 720})
+        page.wait_for_function(LOAD_ALL)
         for _ in range(page.evaluate(REACHABLE) + 20):  # a date has several parts
             page.keyboard.press("Tab")
             if page.evaluate(FOCUS):
