@@ -14,6 +14,7 @@ PATHS = (
     "/",
     "/?lang=english",
     "/view/tweets",
+    "/view/tweets?since=2026-11-20T10:30:07Z&until=2026-11-25T11:45:09Z",
     "/view/tags",
     "/view/tags/devops",
     "/view/compare",

@@ -22,6 +22,8 @@ NO_LINKS = "No links in these tweets."
 LINKS_NOTE = (
     "Links to posts and pictures on X are not counted. Engagement: likes, reposts, replies and quotes as last reported by X."
 )
+CLEAR_SCORE = 15.13
+"""The log-likelihood from which on chance is less likely than 1 in 10,000 (Rayson, Berridge and Francis 2004)."""
 
 
 def terms(given: FigureInput) -> ChartFigure:
@@ -80,6 +82,8 @@ def _terms_finding(given: FigureInput, found: Terms, rows: list[RankedTerm]) -> 
     first, of = rows[0], f"{share(rows[0].share)} of {plural(found.sampled, 'tweet')}"
     if first.score is None:
         return f"“{first.term}” is the most frequent word, in {of}."
+    if first.score < CLEAR_SCORE:
+        return f"No word stands out clearly against {_others(given)}."
     where = (
         f"in none of {_others(given)} examined"
         if first.lift is None

@@ -58,7 +58,7 @@ def spike(site: Site) -> Response:
             "spikes": spikes,
             "kinds": list(_kinds(found, query, times)),
             "tweets": TweetViews().rows(session, found.causes.top),
-            "all": query.tweets_url(**times),
+            "all": query.tweets_url(sort="-engagement", **times),
             "baseline": sum(one.tweets for one in counted.baseline),
             "sample": BUCKET_SAMPLING.size if found.tweets > BUCKET_SAMPLING.above else None,
             "bucket": NAMES.get(bucket) or duration(bucket),
