@@ -398,6 +398,7 @@ ASKED = (
 )
 
 
+@pytest.mark.reliability
 def test_a_history_of_everything_once(database_backend: str) -> None:
     """What the random schedules above choose from, all of it, so that no draw of theirs leaves a read out."""
     service = Service()
