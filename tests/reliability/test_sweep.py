@@ -37,7 +37,7 @@ from tests.reliability.judge import BILLING
 
 pytestmark = pytest.mark.reliability
 MANY, END = 4000, "zz"
-"""A word ends with letters, because FTS5 stores the beginnings of words before the numbers of pages, which may look like digits."""
+"""A word ends with letters: FTS5 stores the beginnings of words before the numbers of pages, which may look like digits."""
 
 
 def number_id(number: int) -> int:
