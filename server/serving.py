@@ -91,15 +91,22 @@ def serve(settings: Settings, listener: socket.socket, load: Load) -> None:
     """Serves until SIGTERM or SIGINT. Each worker calls `load` once."""
     multiprocessing.set_start_method("fork")
     server = GranianServer(settings, listener)
-    start = partial(_start_worker, load, collect=settings.collect_on_start, is_stopping=lambda: server.interrupt_signal)
+    start = partial(
+        _start_worker,
+        load,
+        collect=settings.collect_on_start,
+        is_stopping=lambda: server.interrupt_signal,
+        parent=os.getpid(),
+    )
     server.serve(target_loader=start, wrap_loader=False)
 
 
-def _start_worker(load: Load, *, collect: bool, is_stopping: Callable[[], bool]) -> Application:
+def _start_worker(load: Load, *, collect: bool, is_stopping: Callable[[], bool], parent: int) -> Application:
     """Starts a worker's background work, and returns the app that answers its requests.
 
     At SIGTERM the background work stops at once. Granian ends the worker when all responses are sent; after DRAIN_S it ends
-    anyway. Until Granian installs its own signal handler, the parent's handler runs, which `is_stopping` reports.
+    anyway. Until Granian installs its own signal handler, the parent's handler runs, which `is_stopping` reports. `parent`
+    is the process that it belongs to, which may die before the app is loaded.
     """
     os.setpgrp()  # Ctrl-C goes to the parent, which signals its workers
     inherited = signal.getsignal(signal.SIGTERM)
@@ -109,7 +116,7 @@ def _start_worker(load: Load, *, collect: bool, is_stopping: Callable[[], bool])
     signals, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup)
-    watch = partial(_watch, work, signals, is_stopping, inherited, os.getppid())
+    watch = partial(_watch, work, signals, is_stopping, inherited, parent)
     threading.Thread(target=watch, name="end", daemon=True).start()
     work.start(collect=collect)
     return app

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import pytest
 import requests
 
 from emulator import Emulator
-from tests.fixtures.environment import environment
+from tests.fixtures.environment import ROOT, environment
 from tests.fixtures.processes import Server, is_running, serving
 from tests.fixtures.waiting import LONGEST_WAIT_S
 
@@ -159,6 +160,21 @@ def test_a_full_folder_ends_no_worker(tmp_path: Path, emulator: Emulator, full: 
             assert two.get("/livez").status_code == 200
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+ORPHAN = """
+import signal, sys, time
+from server import serving
+class Work:
+    start = stop = close = lambda *given, **more: None
+serving._start_worker(lambda: (None, Work()), collect=False, is_stopping=lambda: False, parent=1)
+signal.signal(signal.SIGTERM, lambda *given: sys.exit(7))
+time.sleep(60)
+"""
+
+
+def test_a_worker_whose_parent_died_while_it_was_loaded_ends() -> None:
+    assert subprocess.run([sys.executable, "-c", ORPHAN], cwd=ROOT, timeout=LONGEST_WAIT_S, check=False).returncode == 7
 
 
 def test_what_a_killed_parent_leaves_is_removed_at_the_next_start(tmp_path: Path, emulator: Emulator) -> None:
