@@ -16,7 +16,8 @@ from collector.ledger.billing_days import counted_months
 from collector.ledger.prices import Billing
 from collector.tweets import checks, derived
 from collector.tweets.measurements import NUMBERS
-from collector.tweets.rollups import PRESENCES, ROLLUPS, Query
+from collector.tweets.presences import PRESENCES
+from collector.tweets.rollups import ROLLUPS, Query
 from database.functions import whole_hour
 from models import (
     AuthorTombstone,

@@ -4,10 +4,6 @@ Most also keep the sum of these tweets' engagement, and of how many it is known:
 
 What a tweet adds to a roll-up follows from its rows alone, so a change subtracts what the tweets added before it and adds what
 they add afterwards, in the same transaction.
-
-Presence tells in which quarters of an hour authors have tweets, from which the distinct authors of any period follow: how many
-have tweets in a quarter, by how many quarters ago they had tweets before. The rows say where an author has tweets now; where
-they had them before follows from the change, of which only the neighbours are read.
 """
 
 from __future__ import annotations
@@ -16,8 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -32,21 +27,19 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    union_all,
     update,
 )
 from sqlalchemy.orm import Session
 
+from collector.tweets.presences import Counts, Key, PresenceRollup, period_start
 from collector.values import TaggedTweet
-from database.functions import among, instant, pairs, quarter_hour, whole_hour
+from database.functions import among, quarter_hour, whole_hour
 from database.statements import Columns, added, bulk_execute, bulk_increment
 from models import (
-    LONGEST_DAY,
     Author,
     FacetCount,
     FacetHour,
     Hashtag,
-    Presence,
     Quarter,
     TagHashtag,
     TagHour,
@@ -58,17 +51,10 @@ from models import (
 from queries.engagement import ENGAGEMENT
 from queries.facets import COUNTRY, LANG
 
-Key = tuple[Any, ...]
-Counts = Counter[Key]
 Query = Select[*tuple[Any, ...]]
-Step = tuple[int, int]
-"""A quarter of an hour, and how many quarters after the author's last one; 0 stands for any."""
-
 COUNT = ("tweets",)
 SUMS = ("tweets", "known", "engagement")
 """The columns of a roll-up: how many tweets, of how many of them the engagement is known, and the sum of it."""
-QUARTER = quarter_hour.seconds
-NEVER = -(2**40)
 ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
@@ -167,35 +153,7 @@ class Rollup:
         return [rows.c[name] == bindparam(f"by_{name}") for name in self.keys]
 
 
-class PresenceRollup:
-    """Counts of tweets by author and quarter of an hour (epoch seconds), from which the presences follow."""
-
-    def count(self, session: Session, ids: Collection[int]) -> Counts:
-        """Count what the tweets with these ids add."""
-        rows = session.execute(_WRITTEN.where(among(Tweet.id, ids)))
-        return Counter({(row[0], row[1]): row[2] for row in rows})
-
-    def count_new(self, new: Iterable[tuple[TaggedTweet, Sequence[int]]]) -> Counts:
-        """Count what these new tweets add."""
-        authored = (tagged for tagged, _ in new if tagged.tweet.author_id is not None)
-        return Counter((tagged.tweet.author_id, _start(tagged, QUARTER)) for tagged in authored)
-
-    def change(self, session: Session, changes: Counts) -> None:
-        """Change presences by tweets that were added, and removed (negative counts)."""
-        now, before = list[Step](), list[Step]()
-        rows = _neighbours(session, [key for key, by in changes.items() if by])
-        for _, author_rows in groupby(rows, itemgetter(0)):
-            _compare_steps(list(author_rows), changes, now, before)
-        counts = Counter(now)
-        counts.subtract(Counter(before))
-        _change_presences(session, sorted((*step, by) for step, by in counts.items() if by and step[1] < LONGEST_DAY))
-
-
 Aggregate = Rollup | PresenceRollup
-
-
-def _start(tagged: TaggedTweet, seconds: int) -> int:
-    return int(tagged.tweet.created.timestamp()) // seconds * seconds
 
 
 def _facets(tagged: TaggedTweet) -> Iterator[tuple[str, str]]:
@@ -208,7 +166,7 @@ def _facets(tagged: TaggedTweet) -> Iterator[tuple[str, str]]:
 
 
 def _facet_hours(tagged: TaggedTweet, _hashtags: Sequence[int]) -> Iterator[Key]:
-    start = _start(tagged, whole_hour.seconds)
+    start = period_start(tagged, whole_hour.seconds)
     return ((facet, start, value) for facet, value in _facets(tagged))
 
 
@@ -219,50 +177,6 @@ def _by(value: Label[Any], facet: str, *columns: Label[Any]) -> Query:
 def _by_tag(value: Label[Any]) -> Query:
     found = select(TweetTag.tag_id, value, *_SUMS).join(Tweet, Tweet.id == TweetTag.tweet_id)
     return found.group_by(TweetTag.tag_id, value)
-
-
-def _compare_steps(rows: Sequence[Sequence[Any]], changes: Counts, now: list[Step], before: list[Step]) -> None:
-    """Append an author's steps now and before the change: to the quarters that changed, and to the first one after each.
-
-    A step leads to a quarter from the author's last one. `old` is the last quarter before the change: the last one now, unless
-    that is new, or one that is gone.
-    """
-    old, new = NEVER, set[int]()
-    for (author, start, tweets, last, following), next_row in zip(rows, [*rows[1:], None], strict=True):
-        old = old if last in new else max(old, last)
-        if tweets > 0:
-            now += (start, 0), (start, (start - last) // QUARTER)
-            last = start
-        if tweets > changes[author, start]:
-            before += (start, 0), (start, (start - old) // QUARTER)
-            old = start
-        elif tweets > 0:
-            new.add(start)
-        if following is not None and (next_row is None or following < next_row[1]):
-            now.append((following, (following - last) // QUARTER))
-            before.append((following, (following - old) // QUARTER))
-
-
-def _change_presences(session: Session, changes: Sequence[tuple[int, int, int]]) -> None:
-    """Add to the numbers of authors by quarter and step, and delete the rows that reach zero."""
-    starts, quarters, authors = ([change[n] for change in changes] for n in range(3))
-    bulk_increment(session, Presence, {"start": starts, "quarters": quarters, "authors": authors}, ("authors",))
-    lower = [change for change in changes if change[2] < 0]
-    bulk_execute(session, _REMOVE_EMPTY, {"at": [change[0] for change in lower], "after": [change[1] for change in lower]})
-
-
-def _neighbours(session: Session, wanted: Collection[tuple[Any, int]]) -> Sequence[Sequence[Any]]:
-    """For these authors and quarters: how many tweets, and the author's last quarter before and first after. By author."""
-    if not wanted:
-        return []
-    given = pairs(sorted(wanted))
-    bounds = instant(given.c.second).label("since"), instant(given.c.second + QUARTER).label("until")
-    one = select(given, *bounds).cte("wanted").prefix_with("MATERIALIZED")
-    theirs, since, until = Tweet.author_id == one.c.first, Tweet.created >= one.c.since, Tweet.created >= one.c.until
-    tweets = select(func.count()).where(theirs, since, ~until).scalar_subquery()
-    last = select(func.coalesce(quarter_hour(func.max(Tweet.created)), NEVER)).where(theirs, ~since).scalar_subquery()
-    following = select(quarter_hour(func.min(Tweet.created))).where(theirs, until).scalar_subquery()
-    return session.execute(select(one.c.first, one.c.second, tweets, last, following)).all()
 
 
 _SUMS = func.count(), func.count(Tweet.engagement), ENGAGEMENT
@@ -300,7 +214,7 @@ ROLLUPS = (
         table=Quarter,
         keys=("start",),
         counted=(select(_quarter, *_SUMS).group_by(_quarter),),
-        keys_of=lambda tagged, _: ((_start(tagged, quarter_hour.seconds),),),
+        keys_of=lambda tagged, _: ((period_start(tagged, quarter_hour.seconds),),),
     ),
     Rollup(
         what="tweets per tag and language",
@@ -315,7 +229,7 @@ ROLLUPS = (
         table=TagHour,
         keys=("tag_id", "start"),
         counted=(_by_tag(_hour),),
-        keys_of=lambda tagged, _: ((tag.id, _start(tagged, whole_hour.seconds)) for tag in tagged.tags),
+        keys_of=lambda tagged, _: ((tag.id, period_start(tagged, whole_hour.seconds)) for tag in tagged.tags),
         joined=(TweetTag.tweet_id,),
     ),
     Rollup(
@@ -345,19 +259,3 @@ ROLLUPS = (
     TAG_HASHTAGS,
 )
 AGGREGATES: tuple[Aggregate, ...] = (*ROLLUPS, PresenceRollup())
-
-_authored = Tweet.author_id.is_not(None)
-_WRITTEN = select(Tweet.author_id, _quarter, func.count()).where(_authored).group_by(Tweet.author_id, _quarter)
-_quarters = select(Tweet.author_id, _quarter).where(_authored).distinct().cte("quarters")
-_last = func.lag(_quarters.c.quarter).over(partition_by=_quarters.c.author_id, order_by=_quarters.c.quarter)
-_steps = select(_quarters.c.quarter, ((_quarters.c.quarter - _last) // QUARTER).label("step")).cte("steps")
-PRESENCES = union_all(
-    select(_quarters.c.quarter, literal_column("0"), func.count()).group_by(_quarters.c.quarter),
-    select(*_steps.c, func.count()).where(_steps.c.step < LONGEST_DAY).group_by(*_steps.c),
-)
-_presences: Any = Presence.__table__
-_REMOVE_EMPTY = (
-    delete(_presences)
-    .where(_presences.c.start == bindparam("at"), _presences.c.quarters == bindparam("after"))
-    .where(_presences.c.authors == literal_column("0"))
-)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from alchemy import Database
 from collector.runs.tags import ensure
 from collector.tweets.deletions import delete_author, delete_tweet
-from collector.tweets.rollups import PRESENCES
+from collector.tweets.presences import PRESENCES
 from models import Listing, Presence, Run, Tag
 from queries.filters import ALL, Filters
 from queries.gaps import first_id
